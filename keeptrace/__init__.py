@@ -1,0 +1,1 @@
+"""Exceptions that keep their frames."""

@@ -1,0 +1,487 @@
+"""Exception → report: the chain, its frames, their variables. Never raises, and leaves the exception as it was.
+
+The ladder: all as the options say → if that fails, representations only and none of the user's code → the text alone.
+Each rung below the first is marked in the report, so that the user sees it in the restored exception.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections import deque
+from itertools import islice
+from time import monotonic
+from typing import Any, Final, Iterable
+
+from . import _live
+from ._guard import Failed, run_each
+from ._options import Options, bound
+from ._report import FORMAT, ExceptionRecord, Position, Ref, Report
+from ._restore import fields_of, has_hook, is_exact
+from ._source import snapshot
+from ._values import Values, mro_of, names_of, namespace_of
+
+_cause_of: Final = BaseException.__dict__["__cause__"].__get__
+_context_of: Final = BaseException.__dict__["__context__"].__get__
+_suppress_of: Final = BaseException.__dict__["__suppress_context__"].__get__
+_traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+_args_of: Final = BaseException.__dict__["args"].__get__
+_dict_of: Final = BaseException.__dict__["__dict__"].__get__
+_children_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
+_message_of: Final = BaseExceptionGroup.__dict__["message"].__get__
+_bases_of: Final = type.__dict__["__bases__"].__get__
+
+_OPTIMIZED: Final = 0x1
+_PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
+# Names in a module's namespace that are the import system's, and would lead readers of the restored frame astray.
+_IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
+# Builtin exceptions that the oldest Python we support lacks: a reader there needs their bases.
+_NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
+
+
+class _CodeFacts:
+    """What is worth knowing of a code object, kept between captures."""
+
+    __slots__ = ("code", "record", "names", "positions")
+
+    def __init__(self, code: types.CodeType) -> None:
+        self.code = code  # held, so that its id is not given to another
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 0x4) + bool(code.co_flags & 0x8)
+        self.record: Any = {
+            "file": code.co_filename,
+            "name": code.co_name,
+            "qualname": code.co_qualname,
+            "line": code.co_firstlineno,
+            "args": [code.co_posonlyargcount, code.co_argcount, code.co_kwonlyargcount],
+            "flags": code.co_flags,
+            "names": list(code.co_varnames[:count]),
+        }
+        self.names = tuple(dict.fromkeys(_global_names(code)))
+        self.positions: dict[int, Position] = {}
+
+    def position(self, lasti: int) -> Position:
+        found = self.positions.get(lasti)
+        if found is None:
+            place = next(islice(self.code.co_positions(), lasti // 2, None), None) if lasti >= 0 else None
+            line, end, column, end_column = place or (None, None, None, None)
+            found = self.positions[lasti] = [line, end, column, end_column]
+        return found
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    """The names that the code, and the functions defined in it, may take from the globals."""
+    names: list[str] = []
+    waiting = [code]
+    while waiting:
+        code = waiting.pop()
+        names += code.co_names
+        waiting += [const for const in code.co_consts if type(const) is types.CodeType]
+    return names
+
+
+_facts: dict[int, _CodeFacts] = {}
+# More code objects than a large program runs into failures with; then it starts afresh, for programs that make code all the time.
+_MOST_FACTS: Final = 4096
+
+
+def _facts_of(code: types.CodeType) -> _CodeFacts:
+    found = _facts.get(id(code))
+    if found is None:
+        if len(_facts) >= _MOST_FACTS:
+            _facts.clear()
+        found = _facts[id(code)] = _CodeFacts(code)
+    return found
+
+
+class _Capture:
+    """One capture on its way."""
+
+    def __init__(self, options: Options, pool_dumps: _live.Dumps | None) -> None:
+        self._options = options
+        self._pool_dumps = pool_dumps
+        self._deadline = monotonic() + options.max_seconds
+        self._cuts: dict[str, int] = {}
+        self._order: list[BaseException] = []
+        self._index: dict[int, int] = {}
+        self._records: list[ExceptionRecord] = []
+        self._frames: list[Any] = []
+        self._frame_index: dict[int, int] = {}
+        self._codes: list[Any] = []
+        self._code_index: dict[int, int] = {}
+        self._globals: list[dict[str, Ref]] = []
+        self._globals_index: dict[int, int] = {}
+        self._roots: list[int] = []  # indexes of the values that may be made live
+        self._files: dict[str, dict[str, Any]] = {}
+        self._values = Values(options, self._index, self._cuts, self._deadline)
+        self._exception_types: dict[int, int] = {}
+
+    def run(self, exc: BaseException) -> Report:
+        options = self._options
+        depth = options.depth if options.depth >= 0 else 1 << 30
+        self._collect(exc)
+        for found in self._order:
+            self._records.append(self._exception(found, max(depth, 1)))
+        of_exceptions = len(self._roots)
+        if depth:
+            for number, found in enumerate(self._order):
+                self._traceback(found, self._records[number], depth, number == 0)
+        else:
+            self._records[0]["text"] = _text_of(exc)
+        values = self._values
+        values.drain()
+        for found, record in zip(self._order, self._records):
+            self._message(found, record)
+        values.finish()
+        report: Report = {
+            "format": FORMAT,
+            "python": _PYTHON,
+            "exceptions": self._records,
+            "frames": self._frames,
+            "codes": self._codes,
+            "globals": self._globals,
+            "types": values.types,
+            "values": values.nodes,
+            "sources": {},
+            "live": None,
+            "cuts": self._cuts,
+        }
+        if options.pickler is not None and not 0 <= options.depth <= 1:
+            _live.keep(report, values.objects, self._roots, _live.dumps_of(options.pickler), options.max_bytes, self._deadline)
+        elif self._pool_dumps is not None and options.depth:
+            _live.keep(report, values.objects, self._roots[:of_exceptions], self._pool_dumps, options.max_live_bytes, self._deadline)
+        if self._files and (options.include_source or self._pool_dumps is not None):
+            snapshot(report, self._files, self._pool_dumps is None, options.max_bytes)
+        return report
+
+    # -- the chain
+
+    def _collect(self, exc: BaseException) -> None:
+        """Numbers every exception that can be reached, in the order in which they are met."""
+        waiting = deque([exc])
+        most = self._options.max_exceptions
+        self._number(exc)
+        while waiting:
+            found = waiting.popleft()
+            linked = [_cause_of(found), _context_of(found)]
+            if isinstance(found, BaseExceptionGroup):
+                linked += _children_of(found)
+            for other in linked:
+                if other is None or id(other) in self._index:
+                    continue
+                if len(self._order) >= most:
+                    self._values.cut("max_exceptions")
+                    continue
+                self._number(other)
+                waiting.append(other)
+
+    def _number(self, exc: BaseException) -> None:
+        self._index[id(exc)] = len(self._order)
+        self._order.append(exc)
+
+    def _exception(self, exc: BaseException, depth: int) -> ExceptionRecord:
+        values = self._values
+        mro = mro_of(type(exc))
+        arguments = _args_of(exc)
+        refs = [self._message_ref(arg, depth) for arg in arguments]
+        self._may_live(refs)
+        state = fields_of(mro)
+        raw = _fields(exc, *state) if state else {}
+        fields: dict[str, Ref] = {}
+        for name, value in raw.items():
+            if name == "obj":
+                values.wants_dir.add(id(value))
+            fields[name] = self._message_ref(value, depth)
+        namespace = dict(_dict_of(exc))
+        notes = namespace.pop("__notes__", None)
+        for name, slot in _slots(mro, state):
+            try:
+                namespace.setdefault(name, slot.__get__(exc))
+            except AttributeError:  # a slot without a value
+                continue
+        namespace = {name: value for name, value in namespace.items() if type(name) is str and not name.startswith("__keeptrace")}
+        attributes = {name: values.ref(value, depth) for name, value in namespace.items()}
+        self._may_live(fields.values())
+        self._may_live(attributes.values())
+        record: ExceptionRecord = {
+            "type": self._type(type(exc)),
+            "args": [values.add(["tuple", len(refs), refs])],
+            "fields": fields,
+            "attributes": attributes,
+            "cause": self._index_of(_cause_of(exc)),
+            "context": self._index_of(_context_of(exc)),
+            "suppress": _suppress_of(exc),
+            "traceback": [],
+        }
+        if notes is not None:
+            if type(notes) is list:
+                record["notes"] = [values.add(["list", len(notes), [self._message_ref(note, depth) for note in notes]])]
+            else:
+                record["notes"] = values.ref(notes, depth)
+        if isinstance(exc, BaseExceptionGroup):
+            fields["message"] = self._message_ref(_message_of(exc), depth)
+            children = _children_of(exc)
+            record["children"] = [self._index[id(child)] for child in children if id(child) in self._index]
+        return record
+
+    def _message_ref(self, value: Any, depth: int) -> Ref:
+        """Messages may be longer than other texts."""
+        if type(value) is str and len(value) <= self._options.max_message:
+            self._values.bytes += len(value)
+            return value
+        return self._values.ref(value, depth)
+
+    def _index_of(self, exc: BaseException | None) -> int | None:
+        return None if exc is None else self._index.get(id(exc))
+
+    def _may_live(self, refs: Iterable[Ref]) -> None:
+        self._roots += [ref[0] for ref in refs if type(ref) is list]
+
+    def _type(self, cls: type) -> int:
+        """The index of an exception's type, with its bases down to builtin ones that every Python has."""
+        found = self._exception_types.get(id(cls))
+        if found is not None:
+            return found
+        types_ = self._values.types
+        start = len(types_)
+        waiting = [cls]
+        while waiting:
+            parent = waiting.pop()
+            if id(parent) in self._exception_types:
+                continue
+            self._exception_types[id(parent)] = len(types_)
+            module, qualname = names_of(parent)
+            types_.append([module, qualname, []])
+            if module != "builtins" or qualname in _NEWER_THAN_3_11:
+                waiting.extend(_bases_of(parent))
+        for parent in mro_of(cls):
+            index = self._exception_types.get(id(parent), -1)
+            if index >= start and (types_[index][0] != "builtins" or types_[index][1] in _NEWER_THAN_3_11):
+                types_[index][2] = [self._exception_types[id(base)] for base in _bases_of(parent)]
+        return self._exception_types[id(cls)]
+
+    def _message(self, exc: BaseException, record: ExceptionRecord) -> None:
+        """Records str(exc) where a restorer could not make it from what it gets."""
+        mro = mro_of(type(exc))
+        nodes = self._values.nodes
+        told = has_hook(mro, "__str__")
+        if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
+            return
+        most = self._options.max_message
+        if any("__keeptrace_str__" in namespace_of(cls) for cls in mro):  # restored before: it has been told
+            record["str"] = BaseException.__str__(exc) if not told else str(exc)
+        elif self._options.run_reprs:
+            def use(result: Any) -> None:
+                record["str"] = f"<str() of the exception {result.why}>" if isinstance(result, Failed) else result
+
+            self._values.later(lambda: str(exc)[:most], use)
+        else:
+            record["str"] = f"<{names_of(type(exc))[1]}: its str() was not run>"
+
+    # -- frames
+
+    def _traceback(self, exc: BaseException, record: ExceptionRecord, depth: int, is_root: bool) -> None:
+        entries: list[types.TracebackType] = []
+        traceback = _traceback_of(exc)
+        while traceback is not None:
+            entries.append(traceback)
+            traceback = traceback.tb_next
+        if self._options.outer_frames and is_root and entries:
+            record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
+        most = bound(self._options.limit)
+        left_out = len(entries) - most
+        if left_out > 0:
+            head = most // 4
+            tail = len(entries) - (most - head)
+            self._values.cut("limit", left_out)
+        else:
+            head = tail = 0
+        # the innermost first: its variables are met first, and so are kept when a bound is reached
+        told = [self._entry(entry, depth) for entry in reversed(entries[tail:])]
+        if left_out > 0:
+            told += [[-1, left_out], *[self._entry(entry, depth) for entry in reversed(entries[:head])]]
+        record["traceback"] = told[::-1]
+        if entries and isinstance(exc, NameError):
+            self._names_for_suggestions(entries[-1].tb_frame, told[0][0])
+
+    def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
+        frame = entry.tb_frame
+        position = _facts_of(frame.f_code).position(entry.tb_lasti)
+        if position[0] is None:
+            position = [entry.tb_lineno, *position[1:]]
+        return [self._frame(frame, depth), position]
+
+    def _outer(self, frame: types.FrameType | None, depth: int) -> list[int]:
+        found: list[int] = []
+        most = bound(self._options.limit)
+        while frame is not None and len(found) < most:
+            found.append(self._frame(frame, depth))
+            frame = frame.f_back
+        return found[::-1]
+
+    def _frame(self, frame: types.FrameType, depth: int) -> int:
+        found = self._frame_index.get(id(frame))
+        if found is not None:
+            return found
+        index = self._frame_index[id(frame)] = len(self._frames)
+        code = frame.f_code
+        facts = _facts_of(code)
+        code_index = self._code_index.get(id(code))
+        if code_index is None:
+            code_index = self._code_index[id(code)] = len(self._codes)
+            self._codes.append(facts.record)
+            self._files.setdefault(code.co_filename, frame.f_globals)
+        namespace = frame.f_globals
+        at = facts.position(frame.f_lasti)
+        record = {"code": code_index, "globals": self._namespace(namespace, facts, depth), "locals": None, "at": at}
+        self._frames.append(record)
+        if at[0] is None and frame.f_lineno is not None:
+            record["at"] = [frame.f_lineno, *at[1:]]
+        if code.co_flags & _OPTIMIZED or frame.f_locals is not namespace:
+            local = _locals(frame)
+            ref = self._values.ref
+            refs = record["locals"] = {name: ref(value, depth) for name, value in local.items()}
+            self._may_live(refs.values())
+        else:
+            table = self._globals[record["globals"]]  # type: ignore[call-overload]
+            for name, value in tuple(namespace.items()):
+                if type(name) is str and name not in _IMPORT_SYSTEM and name not in table:
+                    table[name] = self._values.ref(value, depth)
+                    self._may_live((table[name],))
+        return index
+
+    def _namespace(self, namespace: dict[str, Any], facts: _CodeFacts, depth: int) -> int:
+        found = self._globals_index.get(id(namespace))
+        if found is None:
+            found = self._globals_index[id(namespace)] = len(self._globals)
+            self._globals.append({name: self._values.ref(namespace[name], 1) for name in ("__name__", "__file__") if name in namespace})
+        table = self._globals[found]
+        for name in facts.names:
+            if name not in table and name in namespace and name not in _IMPORT_SYSTEM:
+                table[name] = self._values.ref(namespace[name], depth)
+                self._may_live((table[name],))
+        return found
+
+    def _names_for_suggestions(self, frame: types.FrameType, index: int) -> None:
+        """A NameError's "did you mean" looks at every name in sight, also those whose values are not kept."""
+        values = self._values
+        table = self._globals[self._frames[index]["globals"]]
+        unused = ["object", values.info(object).index, "<a global that the frame's code does not use>", None, {"why": "unused"}]
+        unnamed = None
+        for name in tuple(frame.f_globals):
+            if type(name) is str and name not in table and name not in _IMPORT_SYSTEM:
+                if unnamed is None:
+                    unnamed = [values.add(unused)]
+                table[name] = unnamed
+        local = self._frames[index]["locals"]
+        if local and "self" in local:
+            values.wants_dir.add(id(_locals(frame).get("self")))
+
+def _fields(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        descriptor = cls.__dict__.get(name)
+        if descriptor is None:  # a field of a newer Python
+            continue
+        try:
+            value = descriptor.__get__(exc)
+        except (AttributeError, TypeError):  # not set
+            continue
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _slots(mro: tuple[type, ...], state: Any) -> list[tuple[str, Any]]:
+    """The slots of the user's exception classes."""
+    return [
+        (name, slot)
+        for cls in mro
+        if cls.__module__ != "builtins"
+        for name, slot in namespace_of(cls).items()
+        if type(slot) is types.MemberDescriptorType and not name.startswith("__")
+    ]
+
+
+def _locals(frame: types.FrameType) -> dict[str, Any]:
+    namespace: Any = frame.f_locals
+    if type(namespace) is dict:
+        return namespace
+    if isinstance(namespace, dict):  # the namespace of a class body, made by a metaclass
+        return dict(dict.items(namespace))
+    if type(namespace).__module__ == "builtins":  # the proxy of Python 3.13 and newer
+        return dict(namespace)
+    return {"<locals>": namespace}  # a mapping of the user's own, given to exec: reading it would run the user's code
+
+
+def _text_of(exc: BaseException) -> str:
+    """The traceback as text, whatever the exception's own methods do."""
+    import traceback
+
+    def text() -> str:
+        return "".join(traceback.format_exception(exc))
+
+    (result,) = run_each([text], monotonic() + 1.0)
+    return f"<formatting it {result.why}>" if isinstance(result, Failed) else str(result)
+
+
+def _attempt(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None) -> Report:
+    return _Capture(options, pool_dumps).run(exc)
+
+
+def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None = None) -> Report:
+    """The report of an exception. Never raises because of the exception or of what its frames hold.
+
+    pool_dumps: within a pool of one machine, how it pickles; None outside. It keeps live those args and attributes of the
+        exceptions that cannot be told exactly; and sources that a file holds stay where they are.
+    """
+    problem: BaseException
+    try:
+        return _attempt(exc, options, pool_dumps)
+    except RecursionError:
+        # little stack was left where the exception was caught; a fresh thread has all of it
+        (result,) = run_each([lambda: _attempt(exc, options, pool_dumps)], monotonic() + options.max_seconds + 1.0)
+        if not isinstance(result, Failed):
+            return result  # type: ignore[no-any-return]
+        problem = RecursionError(result.why)
+    except BaseException as error:  # law 1: even a KeyboardInterrupt here must not cost the user the error itself
+        problem = error
+    return _with_less(exc, options, f"{type(problem).__name__}: {problem}")
+
+
+def _with_less(exc: BaseException, options: Options, problem: str) -> Report:
+    for depth in (1, 0):
+        rung = options.replace(depth=depth, run_reprs=False, pickler=None, include_source=False)
+        try:
+            report = _attempt(exc, rung, None)
+        except BaseException as error:  # the next rung keeps less
+            problem += f"; then {type(error).__name__}: {error}"
+            continue
+        report["cuts"]["fallback"] = 1
+        note = f"keeptrace: the capture failed ({problem}); kept at depth {rung.depth} instead"
+        _add_note(report, note)
+        return report
+    return _bare(exc, problem)
+
+
+def _add_note(report: Report, note: str) -> None:
+    record = report["exceptions"][0]
+    notes = record.get("notes")
+    old = report["values"][notes[0]][2] if type(notes) is list and report["values"][notes[0]][0] == "list" else []
+    report["values"].append(["list", len(old) + 1, [*old, note]])
+    record["notes"] = [len(report["values"]) - 1]
+
+
+def _bare(exc: BaseException, problem: str) -> Report:
+    """The last rung: type and text, made of nothing that could fail."""
+    module, qualname = names_of(type(exc))
+    builtin = next(cls for cls in mro_of(type(exc)) if cls.__module__ == "builtins")
+    record: ExceptionRecord = {
+        "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False, "traceback": [],
+        "text": _text_of(exc) + f"keeptrace: the capture failed ({problem})",
+    }  # fmt: skip
+    types_ = [[module, qualname, [] if module == "builtins" else [1]], ["builtins", builtin.__name__, []]]
+    values = [["tuple", 0, []]]
+    return {
+        "format": FORMAT, "python": _PYTHON, "exceptions": [record], "frames": [], "codes": [], "globals": [], "types": types_,
+        "values": values, "sources": {}, "live": None, "cuts": {"fallback": 1},
+    }  # fmt: skip

@@ -1,0 +1,91 @@
+"""Runs code of the user's (a `__repr__`, a `__str__`, a reduction) where it can do no harm.
+
+In a raw thread of its own, with a deadline: what raises, whatever it raises, costs only its own result; what does not end
+in time is abandoned, and the rest goes on in another thread. Raw, because a `threading.Thread` costs more and is seen by
+the program (`threading.enumerate`). Abandoned threads are asked to end (an asynchronous SystemExit, which stops every loop
+written in Python); one that hangs in C code cannot be stopped by anybody, only left behind.
+"""
+
+from __future__ import annotations
+
+import _thread
+from contextvars import copy_context
+from time import monotonic
+from typing import Any, Callable, Final, Sequence
+
+# One call that hangs must leave time for the others: it gets this part of what is left. (of the time left)
+_SHARE: Final = 0.3
+
+
+class Failed:
+    """The result of a call that raised or did not end."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class _Run:
+    __slots__ = ("calls", "results", "at", "abandoned", "done", "thread")
+
+    def __init__(self, calls: Sequence[Callable[[], Any]], results: list[Any], at: int) -> None:
+        self.calls = calls
+        self.results = results
+        self.at = at  # the call that runs now
+        self.abandoned = False
+        self.done = _thread.allocate_lock()
+        self.done.acquire()
+        self.thread = 0
+
+    def work(self) -> None:
+        try:
+            while self.at < len(self.calls) and not self.abandoned:
+                try:
+                    result = self.calls[self.at]()
+                except BaseException as problem:  # a SystemExit out of a __repr__ must not end anything but it
+                    result = Failed(f"raised {type(problem).__name__}")
+                if self.abandoned:
+                    return
+                self.results[self.at] = result
+                self.at += 1
+        finally:
+            self.done.release()
+
+
+def run_each(calls: Sequence[Callable[[], Any]], deadline: float) -> list[Any]:
+    """Each call's result, or Failed. Returns soon after `deadline` (of time.monotonic(), in seconds) at the latest."""
+    results: list[Any] = [None] * len(calls)
+    at = 0
+    while at < len(calls):
+        left = deadline - monotonic()
+        if left <= 0:
+            results[at:] = [Failed("no time left")] * (len(calls) - at)
+            break
+        run = _Run(calls, results, at)
+        try:
+            run.thread = _thread.start_new_thread(copy_context().run, (run.work,))
+        except RuntimeError as problem:  # no more threads
+            results[at:] = [Failed(str(problem))] * (len(calls) - at)
+            break
+        share = max(0.01, left * _SHARE)
+        while not run.done.acquire(timeout=share):
+            if run.at == at:  # the same call for a whole share
+                run.abandoned = True
+                _ask_to_end(run.thread)
+                break
+            at = run.at
+            share = max(0.01, (deadline - monotonic()) * _SHARE)
+        at = run.at
+        if run.abandoned:
+            results[at] = Failed("did not end in time")
+            at += 1
+    return results
+
+
+def _ask_to_end(thread: int) -> None:
+    try:
+        import ctypes
+    except ImportError:  # a Python without it: the thread is left to itself
+        return
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))

@@ -1,0 +1,123 @@
+"""Live objects: what a pickler can keep travels as the real thing, beside the stand-in that is used where it cannot be loaded.
+
+All live objects of a report are in one pickle, so that identity and cycles hold across variables and frames. An object
+that cannot be pickled costs only itself: what it holds is tried in its place, level by level.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from typing import Any, Callable, Final, TypeAlias
+
+from ._errors import missing_extra
+from ._guard import Failed, run_each
+from ._report import Ref, Report
+from ._restore import is_exact
+
+# obj, most bytes → its pickle. Raises whatever the object's own reduction raises.
+Dumps: TypeAlias = Callable[[Any, int], bytes]
+
+# Kinds of nodes that a pickle would not keep better than they are.
+_NEVER_LIVE: Final = frozenset({"exception", "live", "redacted"})
+
+
+class _TooLarge(Exception):
+    """The pickle grew beyond its bound."""
+
+
+class _BoundedFile(io.BytesIO):
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._left = most
+
+    def write(self, data: Any) -> int:
+        self._left -= len(data)
+        if self._left < 0:
+            raise _TooLarge
+        return super().write(data)
+
+
+def bounded(pickler: Callable[[Any], Any]) -> Dumps:
+    """A pickler class (called with a file, having .dump) as a function that stops at a size."""
+
+    def dumps(obj: Any, most: int) -> bytes:
+        file = _BoundedFile(most)
+        pickler(file).dump(obj)
+        return file.getvalue()
+
+    return dumps
+
+
+def dumps_of(pickler: str | Callable[[Any], bytes]) -> Dumps:
+    """What Options.pickler names. Raises MissingExtraError if the library is not installed."""
+    if not isinstance(pickler, str):
+        dumps_all = pickler
+
+        def dumps(obj: Any, most: int) -> bytes:
+            data = dumps_all(obj)
+            if len(data) > most:
+                raise _TooLarge
+            return data
+
+        return dumps
+    try:
+        module = importlib.import_module(pickler)
+    except ImportError:
+        raise missing_extra(f"pickler={pickler!r}", pickler, pickler) from None
+    return bounded(module.Pickler)
+
+
+def keep(report: Report, objects: dict[int, Any], roots: list[int], dumps: Dumps, most: int, deadline: float) -> None:
+    """Makes live what `roots` (indexes of values) stand for, where that says more than the stand-in does.
+
+    objects: for each index of a value, the object it was made from. most: bytes of the pickle. deadline: of time.monotonic().
+    """
+    nodes = report["values"]
+    wanted = [index for index in dict.fromkeys(roots) if _can_gain(nodes, index, objects)]
+    if not wanted:
+        return
+    (pickled,) = run_each([lambda: dumps([objects[index] for index in wanted], most)], deadline)
+    kept = wanted
+    if isinstance(pickled, Failed):
+        kept = _one_by_one(nodes, objects, wanted, dumps, most, deadline)
+        (pickled,) = run_each([lambda: dumps([objects[index] for index in kept], most)], deadline)
+        if isinstance(pickled, Failed):
+            report["cuts"]["not live"] = len(wanted)
+            return
+    report["live"] = pickled
+    for number, index in enumerate(kept):
+        nodes.append(nodes[index])
+        nodes[index] = ["live", number, [len(nodes) - 1]]
+
+
+def _can_gain(nodes: list[Any], index: int, objects: dict[int, Any]) -> bool:
+    return index in objects and nodes[index][0] not in _NEVER_LIVE and not is_exact(nodes, [[index]])
+
+
+def _one_by_one(nodes: list[Any], objects: dict[int, Any], wanted: list[int], dumps: Dumps, most: int, deadline: float) -> list[int]:
+    """Those that can be pickled, with what those that cannot hold in their place, as far as there is room."""
+    kept: list[int] = []
+    seen = set(wanted)
+    room = most
+    while wanted:
+        results = run_each([lambda index=index: dumps(objects[index], most) for index in wanted], deadline)  # type: ignore[misc]
+        deeper: list[int] = []
+        for index, result in zip(wanted, results):
+            if isinstance(result, Failed) or len(result) > room:
+                deeper += [child for child in _children(nodes[index]) if child not in seen]
+                seen.update(deeper)
+            else:
+                room -= len(result)
+                kept.append(index)
+        wanted = [index for index in dict.fromkeys(deeper) if _can_gain(nodes, index, objects)]
+    return kept
+
+
+def _children(node: list[Any]) -> list[int]:
+    refs: list[Ref] = []
+    if node[0] in ("list", "tuple", "dict", "set", "frozenset", "exact"):
+        refs = node[2]
+    elif node[0] == "object":
+        refs = [*(node[3] or {}).values(), *node[4].get("items", ()), *node[4].get("pairs", ())] if node[4] else list((node[3] or {}).values())
+    return [ref[0] for ref in refs if type(ref) is list]

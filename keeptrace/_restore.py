@@ -1,0 +1,1142 @@
+"""Report → real exception, with real tracebacks over real frames. This file travels, as source, inside every dump.
+
+So it imports the standard library alone, nothing of keeptrace, and works on every Python from 3.11 on, whatever Python
+wrote the report (laid out in _report.py).
+
+How a frame is restored. A frame object can only be had by running code, so for each frame a small function is run:
+
+    def <original name>(<original arguments, all with defaults>):
+        (a, b, c) = K()         # all its locals at once, out of a C iterator that stands in its (private) globals
+        K()()                   # the function of the next frame; in the innermost one, a C call that notes the frame
+
+One template is compiled for each number of locals; names, flags, file and first line are then put in with `code.replace`,
+and its line table is written by hand, so that every instruction has the source position of the original's failing one:
+`~~^~~` markers come out identical. Nothing is raised, and calls between Python functions use no C stack, so deep
+recursions restore as well. The chain of calls starts at the bottom of a short-lived raw thread, from C code, so that the
+outermost `f_back` is None: otherwise the frames would keep alive the locals of whoever restored them.
+
+Rules:
+ 1. Nothing of the data is ever called or imported, but for what `Policy` allows: which types and modules may be looked up.
+ 2. A value is exact, or visibly a stand-in.
+ 3. No recursion over data: reports can be deep, cyclic and hostile.
+"""
+
+from __future__ import annotations
+
+import _thread
+import ast
+import builtins
+import collections
+import functools
+import io
+import linecache
+import operator
+import os
+import pickle
+import sys
+import types
+import weakref
+import zlib
+from typing import Any, Callable, Final, Iterable, Iterator
+
+# --------------------------------------------------------------------------------------------------------------------
+# Stand-ins: what is left of an object that is not kept live.
+
+MARK: Final = "__keeptrace_standin__"
+
+
+class StandIn:
+    """What is left of an object: its type's name, its repr, its attributes down to the depth, its true length."""
+
+    __slots__ = (MARK,)  # the details (_Details); in a slot, so that vars() and dir() show the object's own attributes alone
+
+    def __repr__(self) -> str:
+        return _details(self).text
+
+    def __str__(self) -> str:
+        details = _details(self)
+        return repr(self) if details.string is None else details.string
+
+    def __getattr__(self, name: str) -> Any:
+        details = _details(self)
+        if name in details.dir and not name.startswith("__"):
+            return _known_attribute(self, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}", name=name, obj=self)
+
+    def __dir__(self) -> Iterable[str]:
+        details = _details(self)
+        return sorted({*vars(self), *details.dir}) if details.dir else vars(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{repr(self)} cannot be called: {_what(self)}")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"{repr(self)} cannot be pickled on its own: {_what(self)}; keeptrace.dumps(exception) keeps it")
+
+
+class _Sized:
+    """The protocol of containers, for the stand-ins of what had a length."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return _details(self).length or 0
+
+    def __iter__(self) -> Iterator[Any]:
+        details = _details(self)
+        yield from details.items
+        missing = len(self) - len(details.items)
+        if missing > 0:
+            raise LookupError(f"{missing} of the {len(self)} elements were not kept: {_what(self)}")
+
+    def __getitem__(self, key: Any) -> Any:
+        details = _details(self)
+        if details.pairs is not None:
+            if key in details.pairs:
+                return details.pairs[key]
+            if len(details.pairs) == len(self):
+                raise KeyError(key)
+        elif isinstance(key, slice) or isinstance(key, int):
+            wanted = range(len(self))[key]  # raises IndexError as the original would
+            kept = len(details.items)
+            if isinstance(wanted, int):
+                if wanted < kept:
+                    return details.items[wanted]
+            elif all(index < kept for index in (wanted[:1], wanted[-1:]) for index in index):
+                return [details.items[index] for index in wanted]
+        raise LookupError(f"element {key!r} was not kept: {_what(self)}")
+
+    def __contains__(self, value: Any) -> bool:
+        details = _details(self)
+        if value in details.items:
+            return True
+        if len(details.items) < len(self):
+            raise LookupError(f"not among the {len(details.items)} elements that were kept: {_what(self)}")
+        return False
+
+    def keys(self) -> Iterable[Any]:
+        return self._mapping("keys").keys()
+
+    def values(self) -> Iterable[Any]:
+        return self._mapping("values").values()
+
+    def items(self) -> Iterable[Any]:
+        return self._mapping("items").items()
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        pairs = self._mapping("get")
+        return pairs[key] if key in pairs else self[key] if len(pairs) < len(self) else default
+
+    def _mapping(self, name: str) -> dict[Any, Any]:
+        pairs = _details(self).pairs
+        if pairs is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}")
+        return pairs
+
+
+class _Details:
+    """What a stand-in knows about itself, apart from its attributes."""
+
+    __slots__ = ("text", "string", "length", "items", "pairs", "dir", "why", "node")
+
+    def __init__(self, text: str, node: list[Any], why: str = "") -> None:
+        self.text = text
+        self.node = node  # as in the report; capture reads it again when the exception is dumped once more
+        self.why = why
+        self.string: str | None = None  # what str() gives, where that is not the repr
+        self.length: int | None = None
+        self.items: list[Any] = []
+        self.pairs: dict[Any, Any] | None = None
+        self.dir: frozenset[str] = frozenset()
+
+
+_details_slot: Final = StandIn.__dict__[MARK]
+
+
+def _details(standin: Any) -> _Details:
+    details: _Details = _details_slot.__get__(standin)
+    return details
+
+
+def _what(standin: Any) -> str:
+    why = _details(standin).why
+    return "keeptrace kept a stand-in, not the object" + (f" ({why})" if why else "")
+
+
+def _known_attribute(standin: StandIn, name: str) -> StandIn:
+    known = _stand_in(_stand_in_class("object", "builtins", False), f"<{type(standin).__name__}.{name}: not kept>", [], "its class has it")
+    return known
+
+
+@functools.lru_cache(512)
+def _stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
+    bases = (StandIn, _Sized) if sized else (StandIn,)
+    name = qualname.rpartition(".")[2] or "object"
+    return type(name, bases, {"__module__": module, "__qualname__": qualname, "__doc__": None})
+
+
+def _stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "") -> StandIn:
+    standin = object.__new__(cls)
+    _details_slot.__set__(standin, _Details(text, node, why))
+    return standin
+
+
+def details_of(value: Any) -> _Details | None:
+    """The details of a stand-in, made by this copy of the restorer or by another; None for every other object."""
+    for cls in type.__dict__["__mro__"].__get__(type(value)):
+        slot = type.__dict__["__dict__"].__get__(cls).get(MARK)
+        if type(slot) is types.MemberDescriptorType:
+            return slot.__get__(value)  # type: ignore[no-any-return]
+    return None
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What may be looked up.
+
+
+class Policy:
+    """What a restore may touch of the process it runs in.
+
+    builtins: nothing but builtins: for reading what one does not trust (keeptrace.load).
+    known: also modules that are loaded, and the standard library: for pickle.load, which trusts its data.
+    imports: also import, and functions by name: within a pool, where the same program runs at both ends.
+    """
+
+    __slots__ = ("lookups", "imports", "truthy", "load_live")
+
+    def __init__(self, lookups: bool, imports: bool, truthy: bool = False, load_live: bool = True) -> None:
+        self.lookups = lookups
+        self.imports = imports
+        self.truthy = truthy  # exceptions of a class with __bool__ or __len__ count as true: futures take false for "none"
+        self.load_live = load_live
+
+    def module(self, name: str) -> types.ModuleType | None:
+        if name == "builtins":
+            return builtins
+        if not self.lookups:
+            return None
+        found = sys.modules.get(name)
+        if found is None and (self.imports or name.partition(".")[0] in sys.stdlib_module_names) and name not in _NEVER_IMPORTED:
+            try:
+                __import__(name)
+            except Exception:  # the module is absent or broken here: its types are synthesised instead
+                return None
+            found = sys.modules.get(name)
+        return found if isinstance(found, types.ModuleType) else None
+
+    def find(self, module: str, qualname: str) -> Any:
+        """What a qualified name stands for, without running any hook of a class; None if it cannot be found."""
+        found: Any = self.module(module)
+        for part in qualname.split("."):
+            if type(found) is types.ModuleType or isinstance(found, types.ModuleType):
+                found = types.ModuleType.__dict__["__dict__"].__get__(found).get(part)
+            elif isinstance(found, type):
+                found = type.__dict__["__dict__"].__get__(found).get(part)
+            else:
+                return None
+        return found
+
+
+# Modules of the standard library whose import does something that one sees.
+_NEVER_IMPORTED: Final = frozenset({"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"})
+
+BUILTINS: Final = Policy(lookups=False, imports=False, load_live=False)
+KNOWN: Final = Policy(lookups=True, imports=False)
+POOL: Final = Policy(lookups=True, imports=True, truthy=True)
+LIVE: Final = Policy(lookups=True, imports=True)
+
+
+def _in_order(count: int, needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
+    """0 ... count-1, each after what it needs. What needs itself, in damaged data, comes as if it did not."""
+    state = bytearray(count)  # 1: on the stack, 2: given
+    for root in range(count):
+        stack = [root]
+        while stack:
+            index = stack[-1]
+            waiting = [] if state[index] else [need for need in needs(index) if not state[need]]
+            state[index] = state[index] or 1
+            if waiting:
+                stack.extend(waiting)
+                continue
+            stack.pop()
+            if state[index] == 1:
+                state[index] = 2
+                yield index
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Values.
+
+
+def _path(flavour: str, text: str) -> Any:
+    import pathlib
+
+    pure = pathlib.PureWindowsPath if "Windows" in flavour else pathlib.PurePosixPath
+    concrete = pathlib.WindowsPath if "Windows" in flavour else pathlib.PosixPath
+    if "Pure" in flavour or not isinstance(pathlib.Path(), concrete):
+        return pure(text)  # a path of another system cannot be made here, only its pure form
+    return concrete(text)
+
+
+def _std(module: str, name: str) -> Callable[..., Any]:
+    """A builder that imports a module of the standard library only when such a value turns up."""
+
+    def build(*args: Any) -> Any:
+        return getattr(__import__(module), name)(*args)
+
+    return build
+
+
+def _datetime(*args: Any) -> Any:
+    *parts, tzinfo, fold = args
+    return _std("datetime", "datetime")(*parts, tzinfo).replace(fold=fold)
+
+
+def _time(*args: Any) -> Any:
+    *parts, tzinfo, fold = args
+    return _std("datetime", "time")(*parts, tzinfo).replace(fold=fold)
+
+
+# kind -> what builds the value from its parts. The kinds that capture knows are this table's.
+EXACT: Final[dict[str, Callable[..., Any]]] = {
+    "range": range,
+    "slice": slice,
+    "Ellipsis": lambda: Ellipsis,
+    "NotImplemented": lambda: NotImplemented,
+    "datetime": _datetime,
+    "date": _std("datetime", "date"),
+    "time": _time,
+    "timedelta": _std("datetime", "timedelta"),
+    "timezone": _std("datetime", "timezone"),
+    "Decimal": _std("decimal", "Decimal"),
+    "Fraction": _std("fractions", "Fraction"),
+    "UUID": lambda digits: _std("uuid", "UUID")(hex=digits),
+    "PosixPath": lambda text: _path("PosixPath", text),
+    "PurePosixPath": lambda text: _path("PurePosixPath", text),
+    "WindowsPath": lambda text: _path("WindowsPath", text),
+    "PureWindowsPath": lambda text: _path("PureWindowsPath", text),
+}
+
+_SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set": set}
+
+
+def _is_whole(node: list[Any]) -> bool:
+    return bool(len(node[2]) == node[1] * (2 if node[0] == "dict" else 1))
+
+
+class _Values:
+    """The report's value table as objects. Mutable ones are made empty first and filled last, so cycles work."""
+
+    def __init__(self, report: dict[str, Any], type_of: list[Any], policy: Policy) -> None:
+        self._nodes: list[list[Any]] = report["values"]
+        self._types = report["types"]
+        self._type_of = type_of
+        self._policy = policy
+        self.made: list[Any] = [None] * len(self._nodes)
+        self._done = bytearray(len(self._nodes))
+        self._live = _load_live(report["live"]) if report.get("live") and policy.load_live else []
+
+    def __call__(self, ref: Any) -> Any:
+        return self.made[ref[0]] if type(ref) is list else ref
+
+    def make_shells(self) -> None:
+        """Everything that can exist before its contents do."""
+        for index, node in enumerate(self._nodes):
+            maker = _SHELLS.get(node[0])
+            if maker is not None and _is_whole(node):
+                self._put(index, maker())
+            elif node[0] in _LEAVES:
+                self._put(index, _LEAVES[node[0]](self, node))
+            elif node[0] in ("list", "dict", "set", "tuple", "frozenset") and not _is_whole(node):
+                self._put(index, self._cut_container(node))
+
+    def _put(self, index: int, value: Any) -> None:
+        self.made[index] = value
+        self._done[index] = 1
+
+    def finish(self, exceptions: list[BaseException]) -> None:
+        """Makes what needs its parts first (tuples, frozensets, dates), then fills the shells."""
+        for index, node in enumerate(self._nodes):
+            if node[0] == "exception":
+                self._put(index, exceptions[node[1]])
+        for index in _in_order(len(self._nodes), self._parts):
+            if not self._done[index]:
+                self._put(index, self._with_parts(self._nodes[index]))
+        for index, node in enumerate(self._nodes):
+            self._fill(self.made[index], node)
+
+    def _parts(self, index: int) -> list[int]:
+        """What must be made before the node can be."""
+        if self._done[index]:
+            return []
+        node = self._nodes[index]
+        return [part[0] for part in (node[2:3] if node[0] == "live" else node[2]) if type(part) is list]
+
+    def _with_parts(self, node: list[Any]) -> Any:
+        kind = node[0]
+        if kind == "live":
+            found = self._live[node[1]] if node[1] < len(self._live) else _MISSING
+            return self(node[2]) if isinstance(found, Missing) else found
+        parts = [self(part) for part in node[2]]
+        try:
+            return tuple(parts) if kind == "tuple" else frozenset(parts) if kind == "frozenset" else EXACT[node[1]](*parts)
+        except (TypeError, ValueError, OverflowError, ArithmeticError) as problem:  # a part is a stand-in, or the data is damaged
+            return self._note(f"<{kind}: {problem}>", node)
+
+    def _fill(self, value: Any, node: list[Any]) -> None:
+        kind = node[0]
+        if kind == "object":
+            self._fill_stand_in(value, node)
+        elif kind in ("list", "set", "dict", "tuple", "frozenset") and not _is_whole(node):
+            details = _details(value)
+            if kind == "dict":
+                details.pairs = self._pairs(node[2])
+                details.items = list(details.pairs)
+            else:
+                details.items = [self(item) for item in node[2]]
+        elif kind == "list":
+            value.extend([self(item) for item in node[2]])
+        elif kind == "set":
+            value.update(_hashable(self(item)) for item in node[2])
+        elif kind == "dict":
+            value.update(self._pairs(node[2]))
+
+    def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
+        _, _, _, attributes, extra = node
+        if attributes:
+            vars(value).update((name, self(ref)) for name, ref in attributes.items())
+        if not extra:
+            return
+        details = _details(value)
+        if "pairs" in extra:
+            details.pairs = self._pairs(extra["pairs"])
+            details.items = list(details.pairs)
+        elif "items" in extra:
+            details.items = [self(item) for item in extra["items"]]
+
+    def _pairs(self, flat: list[Any]) -> dict[Any, Any]:
+        return {_hashable(self(flat[at])): self(flat[at + 1]) for at in range(0, len(flat) - 1, 2)}
+
+    def _cut_container(self, node: list[Any]) -> StandIn:
+        kind, length, items = node
+        count = len(items) // (2 if kind == "dict" else 1)
+        standin = _stand_in(_stand_in_class(kind, "builtins", True), "", node, f"{count} of its {length} elements were kept")
+        details = _details(standin)
+        details.length = length
+        details.text = f"<{kind} of {length} elements, the first {count} kept>"
+        return standin
+
+    def _note(self, text: str, node: list[Any]) -> StandIn:
+        return _stand_in(_stand_in_class("object", "builtins", False), text, node)
+
+    def _object(self, node: list[Any]) -> StandIn:
+        _, type_index, text, _, extra = node
+        module, qualname, _ = self._types[type_index]
+        length = extra.get("len") if extra else None
+        standin = _stand_in(_stand_in_class(qualname, module, length is not None), "", node, extra.get("why", "") if extra else "")
+        details = _details(standin)
+        if text is None:
+            shown = qualname if module == "builtins" else f"{module}.{qualname}"
+            text = f"<{shown} object at {extra['address']:#x}>" if extra and "address" in extra else f"<{shown} object>"
+        details.text = text
+        if extra:
+            details.length = length
+            details.string = extra.get("str")
+            details.dir = frozenset(extra.get("dir", ()))
+        return standin
+
+    def _text(self, node: list[Any]) -> Any:
+        kind, length, text = node
+        if len(text) == length and kind == "str":
+            return text
+        standin = _stand_in(_stand_in_class(kind, "builtins", True), "", node, f"{len(text)} of its {length} characters were kept")
+        details = _details(standin)
+        details.length = length
+        details.items = list(text)
+        details.text = f"{text if kind == 'str' else text.encode('latin-1')!r}... ({length} in all)"
+        details.string = f"{text}... ({length} in all)"
+        return standin
+
+    def _bytes(self, node: list[Any]) -> Any:
+        kind, length, text = node
+        if len(text) < length:
+            return self._text(node)
+        raw = text.encode("latin-1")
+        return raw if kind == "bytes" else bytearray(raw)
+
+    def _type(self, node: list[Any]) -> Any:
+        cls = self._type_of[node[1]]
+        if cls is None:
+            module, qualname, _ = self._types[node[1]]
+            found = self._policy.find(module, qualname)
+            cls = found if isinstance(found, type) else _stand_in_class(qualname, module, False)
+            if cls is not found and len(node) > 2:  # the names that dir() gave
+                cls = type(cls.__name__, (cls,), {**dict.fromkeys(node[2]), "__module__": module, "__qualname__": qualname})
+        return cls
+
+    def _module(self, node: list[Any]) -> Any:
+        name = node[1]
+        found = sys.modules.get(name) if self._policy.lookups else None
+        if found is not None and name not in _NEVER_IMPORTED:
+            return found
+        standin = _stand_in(_stand_in_class("module", "builtins", False), f"<module {name!r}>", node)
+        vars(standin)["__name__"] = name
+        if len(node) > 2:
+            _details(standin).dir = frozenset(node[2])
+        return standin
+
+    def _function(self, node: list[Any]) -> Any:
+        _, module, qualname, name, address = node
+        found = self._policy.find(module, qualname) if self._policy.imports and module in sys.modules or module == "builtins" else None
+        if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
+            return found
+        kind = "function" if address else "builtin_function_or_method"
+        text = f"<function {qualname} at {address:#x}>" if address else f"<built-in function {name}>"
+        standin = _stand_in(_stand_in_class(kind, "builtins", False), text, node)
+        vars(standin).update(__name__=name, __qualname__=qualname, __module__=module)
+        return standin
+
+    def _redacted(self, node: list[Any]) -> StandIn:
+        return _stand_in(_stand_in_class("redacted", "keeptrace", False), f"<redacted: {node[1]}>", node, "it looked secret")
+
+
+_LEAVES: Final[dict[str, Callable[[_Values, list[Any]], Any]]] = {
+    "int": lambda values, node: int(node[1], 16),
+    "complex": lambda values, node: complex(node[1], node[2]),
+    "str": _Values._text,
+    "bytes": _Values._bytes,
+    "bytearray": _Values._bytes,
+    "object": _Values._object,
+    "type": _Values._type,
+    "module": _Values._module,
+    "function": _Values._function,
+    "redacted": _Values._redacted,
+}
+
+
+def _hashable(value: Any) -> Any:
+    """The value as a key: what was one is one again, but for data that is damaged or whose class changed."""
+    try:
+        hash(value)
+    except Exception as problem:  # the hash of a live object is the user's code
+        return _stand_in(_stand_in_class("object", "builtins", False), f"<{type(value).__name__}: {problem}>", [])
+    return value
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Live objects.
+
+
+class Missing:
+    """Takes the place of what a live pickle needs and cannot be had here. Takes any arguments and any state."""
+
+    _why = "it could not be loaded here"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            vars(self).update((name, value) for name, value in state.items() if isinstance(name, str))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__qualname__}: {self._why}>"
+
+    # a pickle may fill it as if it were a container
+    def append(self, item: Any) -> None: ...
+    def extend(self, items: Any) -> None: ...
+    def add(self, item: Any) -> None: ...
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+
+
+_MISSING: Final = Missing()
+
+
+def _missing(module: str, qualname: str, problem: BaseException) -> Any:
+    why = f"it could not be loaded here: {type(problem).__name__}: {problem}"
+    return type(qualname.rpartition(".")[2], (Missing,), {"__module__": module, "__qualname__": qualname, "_why": why})
+
+
+class _Lenient(pickle._Unpickler):  # type: ignore[name-defined, misc]  # only the Python version lets one failing object be replaced
+    """Reads a live pickle object by object: what fails becomes a Missing, the others come alive."""
+
+    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except Exception as problem:
+            return _missing(module, name, problem)
+
+    def _guarded(self, load: Callable[[Any], None], operands: int) -> None:
+        saved = self.stack[-operands:]
+        height = len(self.stack) - operands
+        try:
+            load(self)
+        except Exception as problem:
+            del self.stack[height:]
+            target = saved[0] if saved and isinstance(saved[0], type) else type(saved[0]) if saved else object
+            self.stack.append(_missing(target.__module__, target.__qualname__, problem)())
+
+
+def _guard_opcode(code: int, operands: int) -> None:
+    load = pickle._Unpickler.dispatch[code]  # type: ignore[attr-defined]
+    _Lenient.dispatch[code] = lambda self: self._guarded(load, operands)
+
+
+for _opcode, _operands in ((pickle.REDUCE, 2), (pickle.NEWOBJ, 2), (pickle.NEWOBJ_EX, 3), (pickle.BUILD, 2)):
+    _guard_opcode(_opcode[0], _operands)
+
+
+def _load_live(data: bytes) -> list[Any]:
+    for unpickler in (pickle.Unpickler, _Lenient):
+        try:
+            objects = unpickler(io.BytesIO(data)).load()
+        except BaseException:  # whatever the user's own reduction raises: the stand-ins beside it are what is then shown
+            continue
+        if type(objects) is list:
+            return objects
+    return []
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Types and exceptions.
+
+# C type -> the state that it holds outside of __dict__, in the order in which bases are looked for.
+FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
+    OSError: ("errno", "strerror", "filename", "filename2", "characters_written"),
+    SyntaxError: ("msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset", "print_file_and_line", "_metadata"),
+    UnicodeDecodeError: ("encoding", "object", "start", "end", "reason"),
+    UnicodeEncodeError: ("encoding", "object", "start", "end", "reason"),
+    UnicodeTranslateError: ("object", "start", "end", "reason"),
+    ImportError: ("msg", "name", "path", "name_from"),
+    StopIteration: ("value",),
+    SystemExit: ("code",),
+    AttributeError: ("name", "obj"),
+    NameError: ("name",),
+}
+_put_args: Final = BaseException.__dict__["args"].__set__
+_dict_of: Final = BaseException.__dict__["__dict__"].__get__
+_mro_of: Final = type.__dict__["__mro__"].__get__
+_namespace_of: Final = type.__dict__["__dict__"].__get__
+
+
+def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:
+    """The C type among the bases that holds state of its own, and the names of that state."""
+    for cls in mro:
+        if cls in FIELDS:
+            return cls, FIELDS[cls]
+    return None
+
+
+def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
+    """The nearest class whose __new__ is C code: making an instance by it runs no user code."""
+    for cls in mro:
+        if cls.__module__ == "builtins" and issubclass(cls, BaseException):
+            return cls
+    return BaseException
+
+
+def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
+    """For each entry of `types` that has bases, the class: found, or made with the same name. None for the others."""
+    types_ = report["types"]
+    made: list[Any] = [None] * len(types_)
+    for index in _in_order(len(types_), lambda index: types_[index][2]):
+        module, qualname, bases = types_[index]
+        found = policy.find(module, qualname)
+        if isinstance(found, type) and issubclass(found, BaseException):
+            made[index] = found
+        elif bases:
+            above = tuple(dict.fromkeys(made[base] for base in bases if made[base] is not None)) or (Exception,)
+            made[index] = _exception_class(qualname, module, above)
+    return made
+
+
+@functools.lru_cache(256)
+def _exception_class(qualname: str, module: str, bases: tuple[type[BaseException], ...]) -> type[BaseException]:
+    namespace = {"__module__": module, "__qualname__": qualname, "__doc__": None}
+    name = qualname.rpartition(".")[2] or "Exception"
+    for candidate in (bases, bases[:1], (_builtin_base(_mro_of(bases[0])),)):
+        try:
+            return type(bases[0])(name, candidate, dict(namespace))
+        except Exception:  # a layout or MRO conflict, or a hook of the user's own base: try with less
+            continue
+    return type(name, (Exception,), namespace)
+
+
+def _told(self: BaseException) -> str:
+    text: str = self.__keeptrace_str__  # type: ignore[attr-defined]
+    return text
+
+
+def _true(self: BaseException) -> bool:
+    return True
+
+
+@functools.lru_cache(256)
+def _leaf(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
+    """A class of the same name below `cls` that tells the recorded message, or counts as true."""
+    namespace: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__slots__": (), "__doc__": cls.__doc__}
+    if told:
+        namespace.update(__slots__=("__keeptrace_str__",), __str__=_told)
+    if truthy:
+        namespace["__bool__"] = _true
+    return type(cls)(cls.__name__, (cls,), namespace)
+
+
+def has_hook(mro: tuple[type, ...], *names: str) -> bool:
+    """Whether a class below the builtin ones defines one of the special methods."""
+    return any(name in _namespace_of(cls) for cls in mro if cls.__module__ != "builtins" for name in names)
+
+
+def _refs_of(record: dict[str, Any]) -> list[Any]:
+    return [record["args"], *record["fields"].values(), *record["attributes"].values()]
+
+
+# Kinds of nodes that are not the thing itself.
+_INEXACT: Final = frozenset({"object", "redacted", "function", "module", "type"})
+
+
+def is_exact(nodes: list[Any], refs: Iterable[Any]) -> bool:
+    """Whether the values are all there, as what they were."""
+    waiting = [ref[0] for ref in refs if type(ref) is list]
+    seen: set[int] = set()
+    while waiting:
+        index = waiting.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        node = nodes[index]
+        kind = node[0]
+        if kind in _INEXACT:
+            return False
+        if kind in ("list", "tuple", "set", "frozenset", "dict", "str", "bytes", "bytearray") and not _is_whole(node):
+            return False
+        if kind in ("list", "tuple", "set", "frozenset", "dict", "exact"):
+            waiting.extend(ref[0] for ref in node[2] if type(ref) is list)
+    return True
+
+
+class _Exceptions:
+    """The report's exceptions, made first and filled later, so that values can refer to them."""
+
+    def __init__(self, report: dict[str, Any], type_of: list[Any], policy: Policy) -> None:
+        self._records = report["exceptions"]
+        self._nodes = report["values"]
+        self._types = report["types"]
+        self._type_of = type_of
+        self._policy = policy
+        self.made: list[BaseException] = [None] * len(self._records)  # type: ignore[list-item]
+        for index in _in_order(len(self._records), lambda index: self._records[index].get("children", ())):
+            self.made[index] = self._make(self._records[index])
+
+    def _class(self, record: dict[str, Any]) -> type[BaseException]:
+        cls: type[BaseException] = self._type_of[record["type"]] or Exception
+        mro = _mro_of(cls)
+        module, qualname, _ = self._types[record["type"]]
+        found = self._policy.find(module, qualname) is cls
+        told = "str" in record and not (found and is_exact(self._nodes, _refs_of(record)))
+        truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
+        if told or truthy:
+            try:
+                return _leaf(cls, told, truthy)
+            except Exception:  # a metaclass or __init_subclass__ of the user's refuses: its own message it is, then
+                return cls
+        return cls
+
+    def _make(self, record: dict[str, Any]) -> BaseException:
+        cls = self._class(record)
+        base = _builtin_base(_mro_of(cls))
+        children = record.get("children")
+        if children:
+            inner = [self.made[child] for child in children if self.made[child] is not None]
+            message = record["fields"].get("message", "")
+            for candidate in (cls, BaseExceptionGroup):
+                try:
+                    return BaseExceptionGroup.__new__(candidate, message if type(message) is str else "", inner)
+                except (TypeError, ValueError):  # a damaged report, or a class that is no group here
+                    continue
+        try:
+            return base.__new__(cls)
+        except TypeError:  # a group without children, in a damaged report
+            return Exception.__new__(_exception_class(cls.__qualname__, cls.__module__, (Exception,)))
+
+    def fill(self, values: _Values, tracebacks: list[types.TracebackType | None]) -> None:
+        for record, exc, traceback in zip(self._records, self.made, tracebacks):
+            self._fill(exc, record, values)
+            BaseException.__dict__["__traceback__"].__set__(exc, traceback)
+            for name in ("cause", "context"):
+                if record[name] is not None:
+                    BaseException.__dict__[f"__{name}__"].__set__(exc, self.made[record[name]])
+            BaseException.__dict__["__suppress_context__"].__set__(exc, bool(record["suppress"]))
+
+    def _fill(self, exc: BaseException, record: dict[str, Any], values: _Values) -> None:
+        args = values(record["args"])
+        _put_args(exc, args if type(args) is tuple else (args,))
+        mro = _mro_of(type(exc))
+        state = fields_of(mro)
+        if state is not None:
+            cls, names = state
+            for name in names:
+                if name in record["fields"] and name in cls.__dict__:
+                    try:
+                        cls.__dict__[name].__set__(exc, values(record["fields"][name]))
+                    except (TypeError, ValueError, AttributeError):  # a stand-in where C code wants a str or an int
+                        continue
+        if "str" in record and any("__keeptrace_str__" in _namespace_of(cls) for cls in mro):
+            exc.__keeptrace_str__ = record["str"]  # type: ignore[attr-defined]
+        attributes = _dict_of(exc)
+        for name, ref in record["attributes"].items():
+            slot = next((found for cls in mro if type(found := _namespace_of(cls).get(name)) is types.MemberDescriptorType), None)
+            if slot is None:
+                attributes[name] = values(ref)
+            else:
+                slot.__set__(exc, values(ref))
+        notes = values(record["notes"]) if "notes" in record else None
+        if record.get("text"):
+            notes = [*(notes or ()), "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"]]
+        if notes is not None:
+            attributes["__notes__"] = notes
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Code and frames.
+
+_KEY: Final = "<keeptrace>"  # no identifier, so it never meets a name of the user's
+_OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
+_VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
+_NOWHERE: Final = (None, None, None, None)
+
+
+@functools.lru_cache(256)
+def _template(count: int, unbound: tuple[int, ...], pads: int, is_function: bool) -> types.CodeType:
+    """The code described at the head of this file, for a frame with `count` locals.
+
+    unbound: which of them are deleted again (arguments without a value); pads: instructions in front, for more positions.
+    """
+    where: dict[str, Any] = dict(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
+
+    def name(text: str, context: ast.expr_context) -> ast.Name:
+        return ast.Name(text, context, **where)
+
+    def call(function: ast.expr) -> ast.Call:
+        return ast.Call(function, [], [], **where)
+
+    key = call(name(_KEY, ast.Load()))
+    body: list[ast.stmt] = [ast.Expr(key, **where) for _ in range(pads)]
+    if count:
+        target = ast.Tuple([name(f"v{index}", ast.Store()) for index in range(count)], ast.Store(), **where)
+        body.append(ast.Assign([target], key, **where))
+    if unbound:
+        body.append(ast.Delete([name(f"v{index}", ast.Del()) for index in unbound], **where))
+    body.append(ast.Expr(call(key), **where))
+    if is_function:
+        no_arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        body = [ast.FunctionDef("f", no_arguments, body, [], **where)]
+        if sys.version_info >= (3, 12):
+            body[0].type_params = []  # type: ignore[attr-defined]
+    code = compile(ast.Module(body, []), "<keeptrace>", "exec", dont_inherit=True, optimize=0)
+    return next(const for const in code.co_consts if isinstance(const, types.CodeType)) if is_function else code
+
+
+# Extra positions go onto the first instructions, before the last call; every pad makes room for these many more.
+_POSITIONS_A_PAD: Final = 4
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number >= 0x40:
+        out.append(0x40 | number & 0x3F)
+        number >>= 6
+    out.append(number)
+    return bytes(out)
+
+
+def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[bytes, int]:
+    """One entry of a code object's location table (CPython, Objects/locations.md), and the line it leaves off at."""
+    line, end, column, end_column = position
+    if line is None:
+        return bytes((0x80 | 15 << 3 | units - 1,)), before
+    delta = line - before
+    start = _varint((-delta << 1) | 1 if delta < 0 else delta << 1)
+    if end is None or column is None or end_column is None or end < line:
+        return bytes((0x80 | 13 << 3 | units - 1,)) + start, line
+    rest = _varint(end - line) + _varint(column + 1) + _varint(end_column + 1)
+    return bytes((0x80 | 14 << 3 | units - 1,)) + start + rest, line
+
+
+def _line_table(units: int, first: int, positions: tuple[tuple[Any, ...], ...]) -> bytes:
+    """positions[0] for all instructions but the first ones, which have one of the others each."""
+    out = []
+    line = first
+    for position in positions[1:]:
+        entry, line = _line_entry(1, line, position)
+        out.append(entry)
+    left = units - (len(positions) - 1)
+    while left > 0:
+        entry, line = _line_entry(min(left, 8), line, positions[0])
+        out.append(entry)
+        left -= 8
+    return b"".join(out)
+
+
+@functools.lru_cache(4096)
+def _code(
+    file: str,
+    name: str,
+    qualname: str,
+    first: int,
+    flags: int,
+    args: tuple[int, int, int],
+    names: tuple[str, ...],
+    unbound: tuple[int, ...],
+    positions: tuple[tuple[Any, ...], ...],
+) -> types.CodeType:
+    is_function = flags & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
+    template = _template(len(names), unbound, -(-(len(positions) - 1) // _POSITIONS_A_PAD), is_function)
+    places: dict[str, Any] = dict(
+        co_filename=file,
+        co_name=name,
+        co_qualname=qualname,
+        co_firstlineno=first,
+        co_linetable=_line_table(len(template.co_code) // 2, first, positions),
+    )
+    if is_function:
+        positional_only, positional, keyword_only = args
+        if positional_only <= positional and positional + keyword_only + (flags >> 2 & 1) + (flags >> 3 & 1) <= len(names):
+            places.update(co_posonlyargcount=positional_only, co_argcount=positional, co_kwonlyargcount=keyword_only)
+            places.update(co_flags=template.co_flags | flags & _VARARGS_VARKEYWORDS)
+        places.update(co_varnames=names)
+    return template.replace(**places)
+
+
+class _Stacks:
+    """Collects the stacks of a report and makes their frames, all in one go."""
+
+    def __init__(self, report: dict[str, Any], values: _Values, files: dict[str, str]) -> None:
+        self._report = report
+        self._values = values
+        self._files = files
+        self._globals: list[dict[str, Any]] = [{name: values(ref) for name, ref in table.items()} for table in report["globals"]]
+        self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
+        self._starts: list[Callable[[], Any]] = []
+        self._leaves: list[list[types.FrameType]] = []
+        self._namespaces: list[dict[str, Any]] = []
+        self._planned: list[tuple[list[list[Any]], list[int], list[dict[tuple[Any, ...], int]]]] = []
+
+    def add(self, entries: list[list[Any]], outer: list[int]) -> None:
+        """Plans the frames of one traceback: one frame for neighbouring entries of the same frame."""
+        frames: list[int] = []
+        positions: list[dict[tuple[Any, ...], int]] = []  # of each frame: its positions, with their places in the line table
+        cuts: list[int] = []
+        for index in outer:
+            frames.append(index)
+            positions.append({tuple(self._report["frames"][index]["at"]): 0})
+            cuts.append(0)
+        for index, what in entries:
+            if index < 0 or not frames or frames[-1] != index:
+                frames.append(index)
+                cuts.append(what if index < 0 else 0)
+                positions.append({_NOWHERE if index < 0 else tuple(self._report["frames"][index]["at"]): 0})
+            if index >= 0:
+                positions[-1].setdefault(tuple(what), len(positions[-1]))
+        self._planned.append((entries, frames, positions))
+        if not frames:
+            return
+        functions = [
+            self._function(index, tuple(places), cut) for index, places, cut in zip(frames, positions, cuts)
+        ]
+        leaf: list[types.FrameType] = []
+        # the C call of the innermost frame: the frame that runs is appended to `leaf`
+        note = map(leaf.append, iter(sys._getframe, None)).__next__
+        for at, (_, local_values, pads) in enumerate(functions):
+            self._items.extend([None] * pads)
+            if local_values:
+                self._items.append(local_values)
+            self._items.append(functions[at + 1][0] if at + 1 < len(functions) else note)
+        self._starts.append(functions[0][0])
+        self._leaves.append(leaf)
+
+    def _function(self, index: int, positions: tuple[tuple[Any, ...], ...], cut: int) -> tuple[Callable[[], Any], tuple[Any, ...], int]:
+        pads = -(-(len(positions) - 1) // _POSITIONS_A_PAD)
+        if index < 0:
+            code = _code("<keeptrace>", f"{cut} frames left out", f"{cut} frames left out", 1, 3, (0, 0, 0), (), (), ((1, 1, None, None),))
+            return types.FunctionType(code, self._keyed({})), (), 0
+        frame = self._report["frames"][index]
+        code = self._report["codes"][frame["code"]]
+        file = self._files.get(code["file"], code["file"])
+        namespace = self._keyed(self._globals[frame["globals"]])
+        local: dict[str, Any] | None = frame["locals"]
+        if code["flags"] & _OPTIMIZED_NEWLOCALS != _OPTIMIZED_NEWLOCALS or local is None:
+            made = _code(file, code["name"], code["qualname"], code["line"], 0, (0, 0, 0), (), (), positions)
+            if local is None:
+                return functools.partial(exec, made, namespace), (), pads
+            return functools.partial(exec, made, namespace, {name: self._values(ref) for name, ref in local.items()}), (), pads
+        if len(local) == len(code["names"]) and code["names"] == list(local):
+            names = tuple(local)
+        else:
+            names = tuple(dict.fromkeys([*code["names"], *local]))
+        unbound = tuple(at for at, name in enumerate(names) if name not in local)
+        made = _code(file, code["name"], code["qualname"], code["line"], code["flags"], tuple(code["args"]), names, unbound, positions)
+        function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
+        if made.co_kwonlyargcount:
+            first = made.co_argcount
+            function.__kwdefaults__ = dict.fromkeys(names[first : first + made.co_kwonlyargcount])
+        values = self._values
+        return function, tuple([values(local[name]) if name in local else None for name in names]), pads
+
+    def _keyed(self, namespace: dict[str, Any]) -> dict[str, Any]:
+        if not any(namespace is known for known in self._namespaces[-1:]):  # neighbours mostly share one
+            namespace[_KEY] = None  # replaced by the iterator when it is whole
+            self._namespaces.append(namespace)
+        return namespace
+
+    def tracebacks(self) -> list[types.TracebackType | None]:
+        """Runs all stacks and builds each traceback over its frames."""
+        following = iter(self._items).__next__
+        for namespace in self._namespaces:
+            namespace[_KEY] = following
+        _run_at_the_bottom_of_a_thread(self._starts, max((len(frames) for _, frames, _ in self._planned), default=0))
+        for namespace in self._namespaces:
+            namespace.pop(_KEY, None)
+            if namespace.get("__builtins__") is builtins.__dict__ or namespace.get("__builtins__") is builtins:
+                del namespace["__builtins__"]  # exec put it there
+        leaves = iter(self._leaves)
+        return [self._traceback(entries, len(frames), positions, leaves) for entries, frames, positions in self._planned]
+
+    @staticmethod
+    def _traceback(
+        entries: list[list[Any]], depth: int, positions: list[dict[tuple[Any, ...], int]], leaves: Iterator[list[types.FrameType]]
+    ) -> types.TracebackType | None:
+        if not depth:
+            return None
+        frame: Any = next(leaves)[0]
+        traceback: types.TracebackType | None = None
+        at = depth - 1
+        for number in range(len(entries) - 1, -1, -1):
+            index, what = entries[number]
+            if index < 0:
+                traceback = types.TracebackType(traceback, frame, frame.f_lasti, 1)
+            else:
+                place = positions[at][tuple(what)]
+                line = -1 if what[0] is None else what[0]
+                traceback = types.TracebackType(traceback, frame, 2 * (place - 1) if place else frame.f_lasti, line)
+            if number and (index < 0 or entries[number - 1][0] != index):
+                frame = frame.f_back
+                at -= 1
+        return traceback
+
+
+_limit_lock: Final = _thread.allocate_lock()
+
+
+def _run_at_the_bottom_of_a_thread(starts: list[Callable[[], Any]], depth: int) -> None:
+    """Calls each of `starts` with no Python frame below it. See the head of this file."""
+    if not starts:
+        return
+    if depth + 100 < sys.getrecursionlimit():
+        _in_raw_thread(starts)
+        return
+    with _limit_lock:  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, depth + 100))
+        try:
+            _in_raw_thread(starts)
+        finally:
+            sys.setrecursionlimit(limit)
+
+
+def _in_raw_thread(starts: list[Callable[[], Any]]) -> None:
+    run = functools.partial(collections.deque, map(operator.call, starts), 0)
+    done = _thread.allocate_lock()
+    done.acquire()
+    # The thread drops its callable when it ends, however it ends: that is the signal. A release called by the thread
+    # itself would be missed if anything before it raised, and whoever waits would wait for ever.
+    watch = weakref.ref(run, lambda _: done.release())
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError:  # no more threads, or the interpreter is going down: then the frames hang on ours
+        run()
+        return
+    del run
+    done.acquire()
+    del watch
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Sources.
+
+_MAX_SOURCE: Final = 64 << 20  # bytes of one source file; a bound against forged data
+
+
+def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
+    """Lets linecache, and so tracebacks and debuggers, see the snapshot. Gives the files that need another name.
+
+    A file that reads the same here needs nothing. One that is absent gets the snapshot under its own name. One that has
+    changed keeps its name for the code that is live in this process; the snapshot gets a name that says what it is.
+    """
+    renamed: dict[str, str] = {}
+    for file, packed in sources.items():
+        text = _unpack(packed, _MAX_SOURCE).decode("utf-8", "replace")
+        lines = text.splitlines(keepends=True)
+        name = file
+        cached = linecache.cache.get(file)
+        if cached is not None and len(cached) > 1 and cached[1] is None:  # somebody's snapshot, or code that never had a file
+            here: list[str] | None = cached[2]
+        else:
+            here = _lines_on_disk(file)
+        if here == lines or here is not None and [line.rstrip() for line in here] == [line.rstrip() for line in lines]:
+            continue
+        if here is not None:
+            name = f"{file} [snapshot {zlib.crc32(packed):08x}]"
+            renamed[file] = name
+        linecache.cache[name] = (len(text), None, lines, name)
+    return renamed
+
+
+def _lines_on_disk(file: str) -> list[str] | None:
+    if not os.path.isfile(file):
+        return None
+    import tokenize  # it reads a file by its coding line; costly to import and rarely needed
+
+    try:
+        with tokenize.open(file) as stream:
+            return stream.readlines()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return []
+
+
+def _unpack(packed: bytes, most: int) -> bytes:
+    """zlib, within a bound: a few kilobytes can claim to be gigabytes."""
+    engine = zlib.decompressobj()
+    data = engine.decompress(packed, most)
+    if engine.unconsumed_tail or not engine.eof:
+        raise ValueError(f"compressed data is damaged or larger than {most} bytes")
+    return data
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The way in.
+
+
+def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
+    """The exception that a report tells of: type, args, attributes, notes, chain, and real tracebacks.
+
+    Raises ValueError, TypeError, KeyError or IndexError for a report that is not laid out as _report.py says.
+    """
+    type_of = _exception_types(report, policy)
+    values = _Values(report, type_of, policy)
+    values.make_shells()
+    exceptions = _Exceptions(report, type_of, policy)
+    values.finish(exceptions.made)
+    files = _install_sources(report["sources"]) if report["sources"] else {}
+    tracebacks = _tracebacks(report, values, files)
+    exceptions.fill(values, tracebacks)
+    return exceptions.made[0]
+
+
+def _tracebacks(report: dict[str, Any], values: _Values, files: dict[str, str]) -> list[types.TracebackType | None]:
+    stacks = _Stacks(report, values, files)
+    for record in report["exceptions"]:
+        stacks.add(record["traceback"], record.get("outer", []))
+    return stacks.tracebacks()

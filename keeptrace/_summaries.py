@@ -1,0 +1,105 @@
+"""Large values of the libraries that people compute with: type, shape, dtype and a few values, never a copy or a full repr.
+
+A library is only looked at through its objects; it is never imported here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Final, TypeAlias
+
+# As many values as show what kind of data it is. (values)
+_FEW: Final = 10
+_FEW_ROWS: Final = 5
+# Each column costs some 20 microseconds. (columns)
+_FEW_COLUMNS: Final = 20
+
+# text, attributes that are known, true length
+Summary: TypeAlias = tuple[str, dict[str, Any], int | None]
+
+
+def _shape_and_dtype(name: str, few: list[Any], size: int, shape: tuple[int, ...], dtype: Any) -> str:
+    values = ", ".join(f"{value:.6g}" if type(value) is float else str(value)[:80] for value in few)
+    more = ", ..." if size > len(few) else ""
+    return f"{name}([{values}{more}], shape={shape}, dtype={dtype})"
+
+
+def _ndarray(value: Any) -> Summary:
+    shape, dtype = tuple(value.shape), value.dtype
+    few = [] if dtype.hasobject else value.flat[:_FEW].tolist()
+    known = {"shape": shape, "dtype": str(dtype), "size": value.size, "nbytes": value.nbytes, "first": few}
+    return _shape_and_dtype("array", few, value.size, shape, dtype), known, shape[0] if shape else None
+
+
+def _numpy_scalar(value: Any) -> Summary:
+    item = value.item()
+    plain = item if type(item) in (int, float, bool, str, bytes, complex) else str(value)[:200]
+    return repr(value)[:200], {"item": plain, "dtype": str(value.dtype)}, None
+
+
+def _dtype(value: Any) -> Summary:
+    return repr(value)[:200], {"name": str(value.name)}, None
+
+
+def _tensor(value: Any) -> Summary:
+    shape = tuple(value.shape)
+    size = value.numel()
+    few: list[Any] = []
+    if value.device.type == "cpu" and not value.is_sparse and size:
+        part = value.detach()
+        while part.dim() > 1:  # a view of the first row, then of its first row: flatten() would copy
+            part = part[0]
+        few = part[:_FEW].tolist() if part.dim() else [part.item()]
+    known = {"shape": shape, "dtype": str(value.dtype), "device": str(value.device), "requires_grad": bool(value.requires_grad), "first": few}
+    return _shape_and_dtype("tensor", few, size, shape, f"{value.dtype}, device={value.device}"), known, shape[0] if shape else None
+
+
+def _plain(value: Any) -> Any:
+    return value if type(value) in (int, float, bool, str, type(None)) else str(value)[:80]
+
+
+def _dataframe(value: Any) -> Summary:
+    rows, columns = len(value.index), len(value.columns)
+    names = [_plain(name) for name in value.columns[:_FEW_COLUMNS].tolist()]
+    dtypes = [str(dtype) for dtype in value.dtypes.iloc[:_FEW_COLUMNS].tolist()]
+    head = {str(name): _cells(value.iloc[:_FEW_ROWS, at]) for at, name in enumerate(names)}
+    known = {"shape": (rows, columns), "columns": names, "dtypes": dtypes, "first": head}
+    listed = ", ".join(f"{name}: {dtype}" for name, dtype in zip(names, dtypes))
+    more = ", ..." if columns > len(names) else ""
+    return f"<DataFrame of {rows} rows x {columns} columns ({listed}{more})>", known, rows
+
+
+def _cells(series: Any) -> list[Any]:
+    return [_plain(value) for value in series.tolist()]
+
+
+def _series(value: Any) -> Summary:
+    few = _cells(value.iloc[:_FEW])
+    known = {"shape": (len(value),), "dtype": str(value.dtype), "name": _plain(value.name), "first": few}
+    return _shape_and_dtype("Series", few, len(value), (len(value),), value.dtype), known, len(value)
+
+
+def _index(value: Any) -> Summary:
+    few = [_plain(item) for item in value[:_FEW].tolist()]
+    return _shape_and_dtype(type(value).__name__, few, len(value), (len(value),), value.dtype), {"dtype": str(value.dtype), "first": few}, len(value)
+
+
+# (top-level package, class) -> its summary
+_SUMMARIES: Final[dict[tuple[str, str], Callable[[Any], Summary]]] = {
+    ("numpy", "ndarray"): _ndarray,
+    ("numpy", "generic"): _numpy_scalar,
+    ("numpy", "dtype"): _dtype,
+    ("pandas", "DataFrame"): _dataframe,
+    ("pandas", "Series"): _series,
+    ("pandas", "Index"): _index,
+    ("torch", "Tensor"): _tensor,
+}
+_PACKAGES: Final = frozenset(package for package, _ in _SUMMARIES)
+
+
+def summary_of(mro: tuple[type, ...]) -> Callable[[Any], Summary] | None:
+    """What summarises the instances of mro[0], if anything does."""
+    for cls in mro:
+        package = cls.__module__.partition(".")[0] if type(cls.__module__) is str else ""
+        if package in _PACKAGES and (package, cls.__name__) in _SUMMARIES:
+            return _SUMMARIES[package, cls.__name__]
+    return None

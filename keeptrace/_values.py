@@ -1,0 +1,469 @@
+"""Object graph → values of a report, within the bounds, without running any of the user's code.
+
+Rules:
+ 1. Types are recognised by identity and read by raw descriptors (`type.__dict__`), so no property, `__getattr__`,
+    metaclass or `__dir__` of the user's ever runs. Their `__repr__`s are collected, and run last, under guard.
+ 2. A queue, no recursion: every object is expanded once, at its least distance from a variable, and the nearest first;
+    so when a bound is reached what is missing is what is furthest away.
+ 3. The graph is held while it is walked: an `id` that is reused would show one object as another.
+ 4. What is left out is counted in `cuts` and visible where it was.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections import deque
+from itertools import islice
+from time import monotonic
+from typing import Any, Callable, Final
+
+from ._guard import Failed, run_each
+from ._options import Options, bound
+from ._render import Kind, NeedsUserCode, Renderer, kind_of
+from ._report import Node, Ref
+from ._restore import details_of
+from ._summaries import Summary, summary_of
+
+_INT64: Final = range(-(1 << 63), 1 << 63)
+# Longer strings become nodes, so that a text passed through fifty frames is kept once. (characters)
+_SHARED_TEXT: Final = 200
+# The clock is read once per so many values.
+_CLOCK_EVERY: Final = 32
+# What a value costs beside its text, about. (bytes)
+_OVERHEAD: Final = 24
+
+mro_of: Final = type.__dict__["__mro__"].__get__
+namespace_of: Final = type.__dict__["__dict__"].__get__
+_module_of: Final = type.__dict__["__module__"].__get__
+_qualname_of: Final = type.__dict__["__qualname__"].__get__
+_module_dict: Final = types.ModuleType.__dict__["__dict__"].__get__
+
+
+def names_of(cls: type) -> tuple[str, str]:
+    """Module and qualified name of a class, without its metaclass having a say."""
+    try:
+        module = _module_of(cls)
+    except AttributeError:  # deleted from the class
+        module = "builtins"
+    return module if type(module) is str else "builtins", str.__str__(_qualname_of(cls))
+
+
+class TypeInfo:
+    """What one needs to know of a class to read its instances. Made once per class and capture."""
+
+    __slots__ = ("cls", "index", "module", "qualname", "mro", "dict_of", "slots", "base", "exact", "kind", "summary", "is_class")
+
+    def __init__(self, cls: type, index: int) -> None:
+        self.cls = cls  # held, see rule 3
+        self.index = index
+        self.module, self.qualname = names_of(cls)
+        self.mro = mro_of(cls)
+        self.dict_of: Callable[[Any], Any] | None = None
+        self.slots: list[tuple[str, Callable[[Any], Any]]] = []
+        self.base: type | None = None  # the builtin container or text that it derives from
+        for parent in self.mro:
+            if self.base is None and id(parent) in _BASES:
+                self.base = parent
+            for name, found in namespace_of(parent).items():
+                kind = type(found)
+                if kind is types.MemberDescriptorType and not name.startswith("__"):
+                    self.slots.append((name, found.__get__))
+                elif kind is types.GetSetDescriptorType and name == "__dict__" and self.dict_of is None and parent is not type:
+                    self.dict_of = found.__get__
+        self.exact = _EXACT.get((self.module, self.qualname)) if getattr(sys.modules.get(self.module), self.qualname, None) is cls else None
+        self.kind = kind_of(self.mro)
+        self.summary = summary_of(self.mro)
+        self.is_class = type in self.mro
+
+
+class Values:
+    """The value table of a report while it is filled."""
+
+    def __init__(self, options: Options, exceptions: dict[int, int], cuts: dict[str, int], deadline: float) -> None:
+        self.nodes: list[Node] = []
+        self.types: list[list[Any]] = []
+        self.wants_dir: set[int] = set()  # ids of objects whose names are kept, for "did you mean"
+        self.options = options
+        self.deadline = deadline
+        self.bytes = 0
+        self._exceptions = exceptions
+        self._cuts = cuts
+        self._infos: dict[int, TypeInfo] = {}
+        self._seen: dict[int, int] = {}
+        self.objects: dict[int, Any] = {}  # index -> object; holds the graph, see rule 3
+        self._queue: deque[tuple[int, Any, int]] = deque()
+        self._spent: dict[tuple[int, str], int] = {}
+        self._pending: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self._stop = ""  # the bound that was reached
+        self._max_text = options.max_text
+        self._max_items = bound(options.max_items)
+        self._max_values = options.max_values
+        self.renderer = Renderer(options.max_repr, options.run_reprs)
+
+    # -- in
+
+    def ref(self, value: Any, depth: int) -> Ref:
+        """The ref of a value that is `depth` levels from the end of what is kept."""
+        cls = type(value)
+        if cls is str:
+            size = len(value)
+            if size <= _SHARED_TEXT and size <= self._max_text:
+                self.bytes += size
+                return value
+        elif cls is int:
+            if value in _INT64:
+                return value
+        elif value is None or cls is bool or cls is float:
+            return value
+        index = self._seen.get(id(value))
+        if index is not None:
+            return [index]
+        if id(value) in self._exceptions:
+            index = self.add(["exception", self._exceptions[id(value)]])
+        elif self._stop or len(self.nodes) >= self._max_values:
+            return self._cut(cls, self._stop or "max_values")
+        else:
+            index = self.add([])
+            self._queue.append((index, value, depth))
+        self._seen[id(value)] = index
+        self.objects[index] = value
+        return [index]
+
+    def add(self, node: Node) -> int:
+        """A node of its own, that no object stands for."""
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def cut(self, reason: str, count: int = 1) -> None:
+        self._cuts[reason] = self._cuts.get(reason, 0) + count
+
+    def later(self, call: Callable[[], Any], use: Callable[[Any], None]) -> None:
+        """Lets `call`, the user's code, run under guard when everything has been read; `use` gets the result, or Failed."""
+        self._pending.append((call, use))
+
+    def _cut(self, cls: type, reason: str) -> Ref:
+        self.cut(reason)
+        key = (id(cls), reason)
+        if key not in self._spent:
+            node = ["object", self.info(cls).index, f"<{names_of(cls)[1]}: not kept, {reason} was reached>", None, {"why": reason}]
+            self._spent[key] = self.add(node)
+        return [self._spent[key]]
+
+    def info(self, cls: type) -> TypeInfo:
+        found = self._infos.get(id(cls))
+        if found is None:
+            found = self._infos[id(cls)] = TypeInfo(cls, len(self.types))
+            self.types.append([found.module, found.qualname, []])
+        return found
+
+    # -- the walk
+
+    def drain(self) -> None:
+        """Reads everything that was named, nearest first, until a bound is reached."""
+        queue = self._queue
+        nodes = self.nodes
+        max_bytes = self.options.max_bytes
+        count = 0
+        while queue:
+            index, value, depth = queue.popleft()
+            count += 1
+            if not count % _CLOCK_EVERY and not self._stop and monotonic() > self.deadline:
+                self._stop = "max_seconds"
+            if not self._stop and self.bytes > max_bytes:
+                self._stop = "max_bytes"
+            if self._stop:
+                nodes[index] = nodes[self._cut(type(value), self._stop)[0]]
+                continue
+            self.bytes += _OVERHEAD
+            reader = _READERS.get(id(type(value)))
+            nodes[index] = reader(self, value, depth) if reader is not None else self._object(value, depth)
+
+    def finish(self) -> None:
+        """Runs the user's __repr__s, under guard."""
+        pending, self._pending = self._pending, []
+        if pending:
+            for (_, use), result in zip(pending, run_each([call for call, _ in pending], self.deadline)):
+                use(result)
+
+    # -- readers: one a kind of node
+
+    def _text(self, value: Any, depth: int, raw: type = str, kind: str = "str") -> Node:
+        length = raw.__len__(value)  # type: ignore[attr-defined]
+        kept = raw.__getitem__(value, slice(0, self._max_text))  # type: ignore[attr-defined]
+        if length > self._max_text:
+            self.cut("max_text")
+        self.bytes += len(kept)
+        return [kind, length, kept if raw is str else bytes(kept).decode("latin-1")]
+
+    def _int(self, value: int, depth: int) -> Node:
+        if value.bit_length() > 8 * self._max_text:
+            self.cut("max_text")
+            return ["object", self.info(int).index, f"<int of {value.bit_length()} bits>", None, {"why": "max_text"}]
+        self.bytes += value.bit_length() // 4
+        return ["int", hex(value)]
+
+    def _items(self, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
+        length = raw.__len__(value)
+        ref = self.ref
+        items = [ref(item, depth) for item in _first(raw, value, self._max_items)]
+        if length > len(items):
+            self.cut("max_items", length - len(items))
+        return length, items
+
+    def _container(self, value: Any, depth: int) -> Node:
+        cls = type(value)
+        if depth < 2 and cls.__len__(value):
+            return self._edge(value, cls.__len__(value))
+        length, items = self._items(value, cls, depth - 1)
+        return [cls.__name__, length, items]
+
+    def _pairs(self, value: Any, depth: int) -> tuple[int, list[Ref]]:
+        length = dict.__len__(value)
+        flat: list[Ref] = []
+        for key, item in _first(dict.items, value, self._max_items):
+            # a tuple is a key only when it is whole
+            flat.append(key if type(key) is str and len(key) <= _SHARED_TEXT else self.ref(key, max(depth, 2) if type(key) is tuple else depth))
+            flat.append(self.ref(item, depth))
+        if 2 * length > len(flat):
+            self.cut("max_items", length - len(flat) // 2)
+        return length, flat
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Node:
+        if depth < 2 and value:
+            return self._edge(value, len(value))
+        return ["dict", *self._pairs(value, depth - 1)]
+
+    def _edge(self, value: Any, length: int | None = None) -> Node:
+        self.cut("depth")
+        info = self.info(type(value))
+        node: Node = ["object", info.index, None, None, {"why": "depth"} if length is None else {"len": length, "why": "depth"}]
+        self._show(node, value, info)
+        return node
+
+    def _type(self, value: type, depth: int) -> Node:
+        node = ["type", self.info(value).index]
+        return [*node, self._dir((), mro_of(value))] if id(value) in self.wants_dir else node
+
+    def _module(self, value: types.ModuleType, depth: int) -> Node:
+        namespace = _module_dict(value)
+        name = namespace.get("__name__")
+        node = ["module", name if type(name) is str else "?"]
+        return [*node, self._dir(namespace, ())] if id(value) in self.wants_dir else node
+
+    def _function(self, value: Any, depth: int) -> Node:
+        module, name, qualname = value.__module__, value.__name__, value.__qualname__
+        address = id(value) if type(value) is types.FunctionType else 0
+        return ["function", module if type(module) is str else "", qualname, name, address]
+
+    def _builtin(self, value: Any, depth: int) -> Node:
+        owner = value.__self__
+        if owner is None or type(owner) is types.ModuleType:
+            return self._function(value, depth)
+        return self._object(value, depth)
+
+    def _method(self, value: Any, depth: int) -> Node:
+        node = self._edge(value)
+        node[3] = {"__self__": self.ref(value.__self__, depth - 1), "__func__": self.ref(value.__func__, depth - 1)} if depth > 1 else None
+        return node
+
+    def _exact(self, kind: str, parts: tuple[Any, ...]) -> Node:
+        return ["exact", kind, [self.ref(part, 2) for part in parts]]
+
+    def _object(self, value: Any, depth: int) -> Node:
+        """Everything else: a stand-in, with the attributes in its __dict__ and slots."""
+        info = self.info(type(value))
+        details = details_of(value)
+        if details is not None:
+            return self._stand_in_again(value, info, details, depth)
+        if info.exact is not None:
+            kind, parts_of = info.exact
+            parts = parts_of(value)
+            if parts is not None:
+                return self._exact(kind, parts)
+        if info.is_class:
+            return self._type(value, depth)
+        if info.summary is not None:
+            return self._summary(value, info.summary, info)
+        extra: dict[str, Any] = {}
+        node: Node = ["object", info.index, None, None, extra]
+        if depth > 1:
+            node[3] = self._attributes(value, info, depth - 1)
+        elif info.dict_of is not None or info.slots:
+            self.cut("depth")
+            extra["why"] = "depth"
+        if info.base is not None:
+            self._contents(value, info.base, depth, extra)
+        if info.kind is Kind.NAMEDTUPLE and depth > 1:
+            node[3].update(zip(_first_of(info.mro, "_fields"), extra["items"]))
+        elif info.kind is Kind.ENUM and depth > 1:  # what its properties `name` and `value` would give
+            node[3].update({short: node[3][long] for short, long in (("name", "_name_"), ("value", "_value_")) if long in node[3]})
+        if id(value) in self.wants_dir:
+            extra["dir"] = self._dir(self._namespace(value, info) or (), info.mro)
+        self._show(node, value, info)
+        return node
+
+    def _summary(self, value: Any, summarise: Callable[[Any], Summary], info: TypeInfo) -> Node:
+        try:
+            text, known, length = summarise(value)
+        except Exception as problem:  # an array half built: the library's own code fails on it
+            self.cut("failed reprs")
+            return ["object", info.index, f"<{info.qualname}: no summary, {type(problem).__name__}>", None, {"address": id(value)}]
+        extra: dict[str, Any] = {"why": "a summary"} if length is None else {"why": "a summary", "len": length}
+        return ["object", info.index, text, {name: self.ref(item, 3) for name, item in known.items()}, extra]
+
+    def _namespace(self, value: Any, info: TypeInfo) -> Any:
+        if info.dict_of is None:
+            return None
+        try:
+            namespace = info.dict_of(value)
+        except AttributeError:
+            return None
+        return namespace if isinstance(namespace, dict) else None
+
+    def _attributes(self, value: Any, info: TypeInfo, depth: int) -> dict[str, Ref]:
+        found: dict[str, Ref] = {}
+        namespace = self._namespace(value, info)
+        if namespace:
+            for name, item in _first(dict.items, namespace, self._max_items):
+                if type(name) is str:
+                    found[name] = self.ref(item, depth)
+            if dict.__len__(namespace) > self._max_items:
+                self.cut("max_items", dict.__len__(namespace) - self._max_items)
+        for name, read in info.slots:
+            try:
+                found.setdefault(name, self.ref(read(value), depth))
+            except AttributeError:  # a slot without a value
+                continue
+        return found
+
+    def _contents(self, value: Any, base: Any, depth: int, extra: dict[str, Any]) -> None:
+        if base is dict:
+            extra["len"] = dict.__len__(value)
+            if depth > 1:
+                extra["pairs"] = self._pairs(value, depth - 1)[1]
+        elif base in (str, bytes, bytearray):
+            kind, extra["len"], text = self._text(value, depth, base, base.__name__)
+            if base is str:
+                extra["str"] = text
+        elif base not in (int, float):
+            extra["len"] = base.__len__(value)
+            if depth > 1:
+                extra["items"] = self._items(value, base, depth - 1)[1]
+
+    def _dir(self, namespace: Any, mro: tuple[type, ...]) -> list[str]:
+        names = {name for name in tuple(namespace) if type(name) is str}
+        for cls in mro:
+            names.update(name for name in namespace_of(cls) if type(name) is str)
+        return sorted(names)
+
+    def _show(self, node: Node, value: Any, info: TypeInfo) -> None:
+        """The repr: at once where that runs nobody's code, else later, under guard. The default one is only an address."""
+        if info.kind is Kind.DEFAULT:
+            node[4]["address"] = id(value)
+            return
+        try:
+            node[2] = self.renderer(value)
+        except NeedsUserCode:
+            node[2] = f"<{info.qualname}: its repr was not run>"
+
+            def use(result: Any) -> None:
+                if isinstance(result, Failed):
+                    self.cut("failed reprs")
+                    node[2] = f"<{info.qualname} object at {id(value):#x}, whose repr {result.why}>"
+                else:
+                    node[2] = result
+
+            self.later(lambda: self.renderer.with_user_code(value), use)
+
+    def _stand_in_again(self, value: Any, info: TypeInfo, details: Any, depth: int) -> Node:
+        """A stand-in that an earlier restore made: nothing more is known of it, and nothing may be lost."""
+        extra: dict[str, Any] = {}
+        for name, found in (("len", details.length), ("str", details.string), ("why", details.why or None)):
+            if found is not None:
+                extra[name] = found
+        if details.dir:
+            extra["dir"] = sorted(details.dir)
+        if details.pairs is not None:
+            extra["pairs"] = [self.ref(part, depth - 1) for pair in details.pairs.items() for part in pair]
+        elif details.items:
+            extra["items"] = [self.ref(item, depth - 1) for item in details.items]
+        if details.node and details.node[0] in ("module", "redacted", "str", "bytes", "bytearray", "function"):
+            return list(details.node)
+        attributes = self._attributes(value, info, max(depth - 1, 1))
+        return ["object", info.index, details.text, attributes, extra]
+
+
+def _first_of(mro: tuple[type, ...], name: str) -> Any:
+    return next(namespace_of(cls)[name] for cls in mro if name in namespace_of(cls))
+
+
+def _first(raw: Any, value: Any, count: int) -> list[Any]:
+    """The first elements of a container that another thread may be changing."""
+    read = raw.__iter__ if isinstance(raw, type) else raw
+    for _ in range(3):
+        try:
+            return list(islice(read(value), count))
+        except RuntimeError:  # changed size during iteration
+            continue
+    return []
+
+
+def _naive_or_utc(value: Any) -> bool:
+    return value.tzinfo is None or type(value.tzinfo) is sys.modules["datetime"].timezone
+
+
+def _datetime_parts(value: Any) -> tuple[Any, ...] | None:
+    if not _naive_or_utc(value):
+        return None
+    return (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, value.tzinfo, value.fold)
+
+
+def _time_parts(value: Any) -> tuple[Any, ...] | None:
+    return (value.hour, value.minute, value.second, value.microsecond, value.tzinfo, value.fold) if _naive_or_utc(value) else None
+
+
+def _path(value: Any) -> tuple[Any, ...]:
+    return (str(value),)
+
+
+_PATHS: Final = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+_Parts = Callable[[Any], tuple[Any, ...] | None]
+
+# (module, name) of a class of the standard library -> the kind in _restore.EXACT and the parts that it is rebuilt from.
+_EXACT: Final[dict[tuple[str, str], tuple[str, _Parts]]] = {
+    ("builtins", "range"): ("range", lambda value: (value.start, value.stop, value.step)),
+    ("builtins", "slice"): ("slice", lambda value: (value.start, value.stop, value.step)),
+    ("datetime", "datetime"): ("datetime", _datetime_parts),
+    ("datetime", "date"): ("date", lambda value: (value.year, value.month, value.day)),
+    ("datetime", "time"): ("time", _time_parts),
+    ("datetime", "timedelta"): ("timedelta", lambda value: (value.days, value.seconds, value.microseconds)),
+    ("datetime", "timezone"): ("timezone", lambda value: value.__getinitargs__()),
+    ("decimal", "Decimal"): ("Decimal", lambda value: (str(value),)),
+    ("fractions", "Fraction"): ("Fraction", lambda value: (value.numerator, value.denominator)),
+    ("uuid", "UUID"): ("UUID", lambda value: (value.hex,)),
+    **{(module, name): (name, _path) for module in ("pathlib", "pathlib._local") for name in _PATHS},
+}
+
+# Builtin types whose contents are read also in subclasses.
+_BASES: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, dict, deque, str, bytes, bytearray, int, float)}
+
+_READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
+    id(str): Values._text,
+    id(bytes): lambda values, value, depth: values._text(value, depth, bytes, "bytes"),
+    id(bytearray): lambda values, value, depth: values._text(value, depth, bytearray, "bytearray"),
+    id(int): Values._int,
+    id(complex): lambda values, value, depth: ["complex", value.real, value.imag],
+    id(list): Values._container,
+    id(tuple): Values._container,
+    id(set): Values._container,
+    id(frozenset): Values._container,
+    id(dict): Values._dict,
+    id(type): Values._type,
+    id(types.ModuleType): Values._module,
+    id(types.FunctionType): Values._function,
+    id(types.BuiltinFunctionType): Values._builtin,
+    id(types.MethodType): Values._method,
+    id(type(Ellipsis)): lambda values, value, depth: ["exact", "Ellipsis", []],
+    id(type(NotImplemented)): lambda values, value, depth: ["exact", "NotImplemented", []],
+}
