@@ -1,1 +1,40 @@
-"""Exceptions that keep their frames."""
+"""Exceptions that keep their frames when they leave the process that raised them.
+
+Pools are in keeptrace.concurrent. What is listed here is imported when it is first used: workers import this package too.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._debug import post_mortem
+    from ._errors import DumpError, KeepTraceError, MissingExtraError, OptionError
+    from ._options import Options
+    from .textlog import parse_tracebacks
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "post_mortem": "_debug",
+    "DumpError": "_errors",
+    "KeepTraceError": "_errors",
+    "MissingExtraError": "_errors",
+    "OptionError": "_errors",
+    "Options": "_options",
+    "parse_tracebacks": "textlog",
+}
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # the table's keys are the names
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keeptrace' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -24,7 +24,6 @@ Rules:
 from __future__ import annotations
 
 import _thread
-import ast
 import builtins
 import collections
 import functools
@@ -814,6 +813,8 @@ def _template(count: int, unbound: tuple[int, ...], pads: int, is_function: bool
 
     unbound: which of them are deleted again (arguments without a value); pads: instructions in front, for more positions.
     """
+    import ast  # costly, and no worker process needs it: only who restores does
+
     where: dict[str, Any] = dict(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
 
     def name(text: str, context: ast.expr_context) -> ast.Name:

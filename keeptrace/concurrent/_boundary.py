@@ -1,0 +1,97 @@
+"""How an exception crosses from a worker process to its parent.
+
+    worker                                                             parent
+    task raises ─▶ the engine wraps the exception, to pickle it ─▶ … ─▶ the engine unpickles, sets it on the future
+                   └ this class we replace, in the worker only:         └ rebuild(): report → exception, with frames,
+                     Crossing(): capture → report → bytes                 chain and the original __cause__
+
+- A task that succeeds takes exactly the engine's own path: nothing is wrapped, nothing is added to its pickle.
+- The engine's initializer is ours; it puts Crossing in place and then runs the user's. What that one raises is sent
+  to the parent on a queue of its own, since the engines only notice that the worker is gone.
+- Nothing here may raise: Crossing() and rebuild() run in loops of the engine's that an exception would end.
+"""
+
+from __future__ import annotations
+
+import pickle
+import types
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Callable, Final
+
+from .._capture import capture
+from .._errors import KeepTraceError
+from .._live import bounded
+from .._options import Options
+from .._restore import POOL, restore
+
+_dumps: Final = bounded(ForkingPickler)
+_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+
+
+def to_bytes(exc: BaseException, options: Options) -> bytes:
+    """The exception as bytes for from_bytes(). Never raises."""
+    try:
+        return pickle.dumps(capture(exc, options, _dumps), pickle.HIGHEST_PROTOCOL)
+    except BaseException as problem:  # capture never raises; but law 1 is not left to one function
+        return pickle.dumps(f"{type(exc).__name__} (keeptrace could not capture it: {type(problem).__name__})")
+
+
+def from_bytes(data: bytes) -> BaseException:
+    """What to_bytes() was given. Never raises."""
+    try:
+        report = pickle.loads(data)
+        if isinstance(report, str):
+            return KeepTraceError(report)
+    except BaseException as problem:
+        return KeepTraceError(f"the worker's exception arrived damaged: {type(problem).__name__}: {problem}")
+    try:
+        return restore(report, POOL)
+    except BaseException as problem:  # the parent's own state: no memory, no threads
+        record = report["exceptions"][0]
+        told = KeepTraceError(f"{report['types'][record['type']][1]}: {record.get('str', report['values'][record['args'][0]])}")
+        told.add_note(f"keeptrace could not restore the worker's exception: {type(problem).__name__}: {problem}")
+        return told
+
+
+def without_frames_of(traceback: types.TracebackType | None, files: frozenset[str]) -> types.TracebackType | None:
+    """The traceback without its outermost frames that are the engine's; all of it where there are no others."""
+    inner = traceback
+    while inner is not None and inner.tb_frame.f_code.co_filename in files:
+        inner = inner.tb_next
+    return inner or traceback
+
+
+class Crossing:
+    """Stands in the worker for the engine's class that makes an exception picklable."""
+
+    options: Options
+    engine_files: frozenset[str]
+
+    def __init__(self, exc: BaseException, traceback: types.TracebackType | None) -> None:
+        _set_traceback(exc, without_frames_of(traceback, self.engine_files))
+        self._data = to_bytes(exc, self.options)
+        _set_traceback(exc, None)  # its frames hold everything that was in the task's scope
+
+    def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
+        return from_bytes, (self._data,)
+
+
+def crossing(options: Options, *engines: types.ModuleType) -> type[Crossing]:
+    """The class to put in place of the engine's, for these options."""
+    files = frozenset(str(engine.__file__) for engine in engines)
+    return type("Crossing", (Crossing,), {"options": options, "engine_files": files})
+
+
+def run_initializer(
+    initializer: Callable[..., object] | None, initargs: tuple[Any, ...], options: Options, failures: Any, engine: types.ModuleType
+) -> None:
+    """Runs the user's initializer; what it raises is put on `failures` for the parent, and raised."""
+    if initializer is None:
+        return
+    try:
+        initializer(*initargs)
+    except BaseException as problem:
+        traceback = problem.__traceback__
+        _set_traceback(problem, traceback.tb_next if traceback else None)  # without this function's own frame
+        failures.put(to_bytes(problem, options))
+        raise
