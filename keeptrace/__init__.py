@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._debug import post_mortem
+    from ._dump import dump, dumps, load, loads
     from ._errors import DumpError, KeepTraceError, MissingExtraError, OptionError
+    from ._init import init
     from ._options import Options
     from .textlog import parse_tracebacks
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "dump": "_dump",
+    "dumps": "_dump",
+    "init": "_init",
+    "load": "_dump",
+    "loads": "_dump",
     "post_mortem": "_debug",
     "DumpError": "_errors",
     "KeepTraceError": "_errors",

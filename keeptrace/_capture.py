@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import types
 from collections import deque
+from contextvars import ContextVar
 from itertools import islice
 from time import monotonic
 from typing import Any, Final, Iterable
@@ -78,6 +79,9 @@ def _global_names(code: types.CodeType) -> list[str]:
         waiting += [const for const in code.co_consts if type(const) is types.CodeType]
     return names
 
+
+# Set while a capture runs, here and in the threads it uses: what it pickles is not to be captured in turn.
+capturing: Final[ContextVar[bool]] = ContextVar("capturing", default=False)
 
 _facts: dict[int, _CodeFacts] = {}
 # More code objects than a large program runs into failures with; then it starts afresh, for programs that make code all the time.
@@ -425,7 +429,11 @@ def _text_of(exc: BaseException) -> str:
 
 
 def _attempt(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None) -> Report:
-    return _Capture(options, pool_dumps).run(exc)
+    token = capturing.set(True)
+    try:
+        return _Capture(options, pool_dumps).run(exc)
+    finally:
+        capturing.reset(token)
 
 
 def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None = None) -> Report:
@@ -460,7 +468,7 @@ def _with_less(exc: BaseException, options: Options, problem: str) -> Report:
         note = f"keeptrace: the capture failed ({problem}); kept at depth {rung.depth} instead"
         _add_note(report, note)
         return report
-    return _bare(exc, problem)
+    return _bare(exc, f"{_text_of(exc)}keeptrace: the capture failed ({problem})")
 
 
 def _add_note(report: Report, note: str) -> None:
@@ -471,13 +479,18 @@ def _add_note(report: Report, note: str) -> None:
     record["notes"] = [len(report["values"]) - 1]
 
 
-def _bare(exc: BaseException, problem: str) -> Report:
-    """The last rung: type and text, made of nothing that could fail."""
+def type_only(exc: BaseException, why: str) -> Report:
+    """A report that says which exception it was, and why nothing else was kept."""
+    return _bare(exc, f"keeptrace: {why}")
+
+
+def _bare(exc: BaseException, text: str) -> Report:
+    """Type and text alone, made of nothing that could fail."""
     module, qualname = names_of(type(exc))
     builtin = next(cls for cls in mro_of(type(exc)) if cls.__module__ == "builtins")
     record: ExceptionRecord = {
         "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False, "traceback": [],
-        "text": _text_of(exc) + f"keeptrace: the capture failed ({problem})",
+        "text": text,
     }  # fmt: skip
     types_ = [[module, qualname, [] if module == "builtins" else [1]], ["builtins", builtin.__name__, []]]
     values = [["tuple", 0, []]]

@@ -845,6 +845,8 @@ _POSITIONS_A_PAD: Final = 4
 
 
 def _varint(number: int) -> bytes:
+    if number < 0:
+        raise ValueError(f"{number} is no column")
     out = bytearray()
     while number >= 0x40:
         out.append(0x40 | number & 0x3F)
@@ -904,7 +906,7 @@ def _code(
     )
     if is_function:
         positional_only, positional, keyword_only = args
-        if positional_only <= positional and positional + keyword_only + (flags >> 2 & 1) + (flags >> 3 & 1) <= len(names):
+        if 0 <= positional_only <= positional and keyword_only >= 0 and positional + keyword_only + (flags >> 2 & 1) + (flags >> 3 & 1) <= len(names):
             places.update(co_posonlyargcount=positional_only, co_argcount=positional, co_kwonlyargcount=keyword_only)
             places.update(co_flags=template.co_flags | flags & _VARARGS_VARKEYWORDS)
         places.update(co_varnames=names)
@@ -1141,3 +1143,20 @@ def _tracebacks(report: dict[str, Any], values: _Values, files: dict[str, str]) 
     for record in report["exceptions"]:
         stacks.add(record["traceback"], record.get("outer", []))
     return stacks.tracebacks()
+
+
+def read_payload(payload: dict[str, Any], most: int = _MAX_SOURCE) -> dict[str, Any]:
+    """The report in the payload of a dump (laid out in _format.py). Raises ValueError for damaged data."""
+    import json
+
+    report: dict[str, Any] = json.loads(_unpack(payload["body"], most))
+    report["sources"] = dict(payload["sources"])
+    report["live"] = payload["live"]
+    return report
+
+
+def boot(payload: dict[str, Any]) -> Any:
+    """What plain pickle.load of a dump gives: the exception, its exc_info tuple, or the bare traceback."""
+    exc = restore(read_payload(payload), KNOWN)
+    given = {"exception": exc, "exc_info": (type(exc), exc, exc.__traceback__), "traceback": exc.__traceback__}
+    return given[payload["kind"]]

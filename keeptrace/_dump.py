@@ -1,0 +1,114 @@
+"""dump, dumps, load, loads: exceptions in files, with all that belongs to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, Any
+
+from ._capture import capture, type_only
+from ._errors import DumpError, KeepTraceError, OptionError
+from ._format import MAX_DUMP, decode, encode
+from ._options import Options, make_options
+from ._report import Report
+from ._restore import BUILTINS, LIVE, restore
+
+# A dump larger than this is none, or holds sources beyond all measure; it is refused before it is read. (bytes)
+_MAX_FILE = MAX_DUMP
+
+
+def report_of(exc: BaseException | None, trace: Options | None = None, **options: Any) -> Report:
+    """The report of an exception for a file: secrets are hidden unless the options say otherwise."""
+    settings = make_options(trace, **options)
+    if exc is None:
+        exc = sys.exception()
+        if exc is None:
+            raise KeepTraceError("there is no exception to dump: pass one, or call this where one is being handled")
+    if not isinstance(exc, BaseException):
+        raise OptionError(f"a dump is made of an exception, not of {type(exc).__name__}")
+    return redacted(capture(exc, settings), exc, settings)
+
+
+def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
+    """The report without secrets. If hiding them fails, only the exception's type is left: nothing may leak by a defect."""
+    if settings.redact is False:
+        return report
+    from ._redact import Redactor
+
+    try:
+        Redactor(settings.redact if callable(settings.redact) else None).report(report)
+    except Exception as problem:
+        return type_only(exc, f"its secrets could not be hidden ({type(problem).__name__}: {problem}), so nothing else was kept")
+    return report
+
+
+def dumps(exc: BaseException | None = None, *, trace: Options | None = None, **options: Any) -> bytes:
+    """An exception with its chain, frames, variables and sources, as bytes.
+
+    exc: default the exception that is being handled. options: those of keeptrace.Options, or a whole one as `trace`.
+    The bytes are a plain pickle too: pickle.loads restores the exception where keeptrace is not installed.
+
+    Raises KeepTraceError if there is no exception, OptionError for a wrong option. Never fails because of the exception.
+    """
+    return encode(report_of(exc, trace, **options))
+
+
+def dump(
+    exc: BaseException | None, path_or_file: str | os.PathLike[str] | IO[bytes], *, trace: Options | None = None, **options: Any
+) -> None:
+    """Writes dumps(exc) to a path or to a binary file. A path is written atomically: whole, or not at all.
+
+    Raises what dumps raises, and OSError if the file cannot be written.
+    """
+    data = dumps(exc, trace=trace, **options)
+    if isinstance(path_or_file, (str, os.PathLike)):
+        write_atomically(os.fspath(path_or_file), data)
+    else:
+        path_or_file.write(data)
+
+
+def write_atomically(path: str, data: bytes) -> None:
+    """Writes a file by way of another one beside it. Raises OSError, and leaves nothing behind then."""
+    beside = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+        os.replace(beside, path)
+    except BaseException:
+        try:
+            os.unlink(beside)
+        except FileNotFoundError:  # it was never made
+            pass
+        raise
+
+
+def loads(data: bytes, live: bool = False) -> BaseException:
+    """The exception in a dump. Runs nothing that came with it.
+
+    live: let the objects that the dump's `pickler` kept come alive: this imports modules and runs code that the dump
+        names. Only for dumps whose writer you trust as you trust a program. What cannot be loaded is a stand-in.
+
+    Raises DumpError if the data is truncated, foreign, too new or hostile; what could be read of it is in `.salvaged`.
+    """
+    read = decode(data)
+    try:
+        return restore(read.report, LIVE if live else BUILTINS)
+    except Exception as problem:  # a report that is well-formed but not one that capture makes
+        raise DumpError(f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header) from None
+
+
+def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -> BaseException:
+    """loads() of a file, which may be compressed with gzip. Raises what loads raises, and OSError."""
+    return loads(read_bytes(path_or_file), live)
+
+
+def read_bytes(path_or_file: str | os.PathLike[str] | IO[bytes]) -> bytes:
+    """The bytes of a dump. Raises DumpError for a file that is too large to be one, OSError if it cannot be read."""
+    if isinstance(path_or_file, (str, os.PathLike)):
+        with open(path_or_file, "rb") as file:
+            data = file.read(_MAX_FILE + 1)
+    else:
+        data = path_or_file.read(_MAX_FILE + 1)
+    if len(data) > _MAX_FILE:
+        raise DumpError(f"this file is larger than {_MAX_FILE} bytes: it is no dump of keeptrace")
+    return data
