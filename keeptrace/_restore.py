@@ -12,8 +12,13 @@ How a frame is restored. A frame object can only be had by running code, so for 
 One template is compiled for each number of locals; names, flags, file and first line are then put in with `code.replace`,
 and its line table is written by hand, so that every instruction has the source position of the original's failing one:
 `~~^~~` markers come out identical. Nothing is raised, and calls between Python functions use no C stack, so deep
-recursions restore as well. The chain of calls starts at the bottom of a short-lived raw thread, from C code, so that the
-outermost `f_back` is None: otherwise the frames would keep alive the locals of whoever restored them.
+recursions restore as well.
+
+The outermost `f_back` has to be None: it would lead into the stack of whoever restores, and keep the locals there alive
+for as long as the frames live. CPython links a frame to its caller when the frame ends. So the outermost function is made
+an asynchronous generator: it is run up to its one `yield`, and then dropped there, suspended, with a finalizer set
+(sys.set_asyncgen_hooks) that does nothing. Its frame, which the others refer to, is then taken over with no caller.
+(A raw thread, at whose bottom there is no caller either, costs some 100 microseconds for each exception.)
 
 Rules:
  1. Nothing of the data is ever called or imported, but for what `Policy` allows: which types and modules may be looked up.
@@ -25,16 +30,13 @@ from __future__ import annotations
 
 import _thread
 import builtins
-import collections
 import functools
 import io
 import linecache
-import operator
 import os
 import pickle
 import sys
 import types
-import weakref
 import zlib
 from typing import Any, Callable, Final, Iterable, Iterator
 
@@ -804,11 +806,13 @@ class _Exceptions:
 _KEY: Final = "<keeptrace>"  # no identifier, so it never meets a name of the user's
 _OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
+_COROUTINE: Final = 0x80
+_ASYNC_GENERATOR: Final = 0x200
 _NOWHERE: Final = (None, None, None, None)
 
 
 @functools.lru_cache(256)
-def _template(count: int, unbound: tuple[int, ...], pads: int, is_function: bool) -> types.CodeType:
+def _template(count: int, unbound: tuple[int, ...], pads: int, is_function: bool, is_outermost: bool) -> types.CodeType:
     """The code described at the head of this file, for a frame with `count` locals.
 
     unbound: which of them are deleted again (arguments without a value); pads: instructions in front, for more positions.
@@ -831,17 +835,30 @@ def _template(count: int, unbound: tuple[int, ...], pads: int, is_function: bool
     if unbound:
         body.append(ast.Delete([name(f"v{index}", ast.Del()) for index in unbound], **where))
     body.append(ast.Expr(call(key), **where))
+    flags = 0
     if is_function:
         no_arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        body = [ast.FunctionDef("f", no_arguments, body, [], **where)]
+        define: Any = ast.AsyncFunctionDef if is_outermost else ast.FunctionDef
+        if is_outermost:
+            body.append(ast.Expr(ast.Yield(None, **where), **where))
+        body = [define("f", no_arguments, body, [], **where)]
         if sys.version_info >= (3, 12):
-            body[0].type_params = []  # type: ignore[attr-defined]
-    code = compile(ast.Module(body, []), "<keeptrace>", "exec", dont_inherit=True, optimize=0)
-    return next(const for const in code.co_consts if isinstance(const, types.CodeType)) if is_function else code
+            body[0].type_params = []  # type: ignore[attr-defined]  # FunctionDef has it from 3.12 on
+    elif is_outermost:  # a module cannot yield; but it can await, and then be told to be an asynchronous generator
+        body.append(ast.Expr(ast.Await(key, **where), **where))
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code = compile(ast.Module(body, []), "<keeptrace>", "exec", flags, dont_inherit=True, optimize=0)
+    if is_function:
+        return next(const for const in code.co_consts if isinstance(const, types.CodeType))
+    return code.replace(co_flags=code.co_flags & ~_COROUTINE | _ASYNC_GENERATOR) if is_outermost else code
 
 
 # Extra positions go onto the first instructions, before the last call; every pad makes room for these many more.
 _POSITIONS_A_PAD: Final = 4
+
+
+def _pads(positions: tuple[Any, ...]) -> int:
+    return -(-(len(positions) - 1) // _POSITIONS_A_PAD)
 
 
 def _varint(number: int) -> bytes:
@@ -894,9 +911,10 @@ def _code(
     names: tuple[str, ...],
     unbound: tuple[int, ...],
     positions: tuple[tuple[Any, ...], ...],
+    is_outermost: bool,
 ) -> types.CodeType:
     is_function = flags & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
-    template = _template(len(names), unbound, -(-(len(positions) - 1) // _POSITIONS_A_PAD), is_function)
+    template = _template(len(names), unbound, _pads(positions), is_function, is_outermost)
     places: dict[str, Any] = dict(
         co_filename=file,
         co_name=name,
@@ -913,157 +931,183 @@ def _code(
     return template.replace(**places)
 
 
+class _Awaited:
+    """What the outermost frame of a module awaits, to be suspended."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter((None,))
+
+
 class _Stacks:
-    """Collects the stacks of a report and makes their frames, all in one go."""
+    """Collects the stacks of a report and makes their frames."""
 
     def __init__(self, report: dict[str, Any], values: _Values, files: dict[str, str]) -> None:
-        self._report = report
-        self._values = values
+        self._frames = report["frames"]
+        self._codes = report["codes"]
+        self._made = values.made
         self._files = files
-        self._globals: list[dict[str, Any]] = [{name: values(ref) for name, ref in table.items()} for table in report["globals"]]
+        self._globals = [self._named(table) for table in report["globals"]]
         self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
-        self._starts: list[Callable[[], Any]] = []
+        self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
+        self._starts: list[Callable[[], Any]] = []  # of each stack
         self._leaves: list[list[types.FrameType]] = []
-        self._namespaces: list[dict[str, Any]] = []
-        self._planned: list[tuple[list[list[Any]], list[int], list[dict[tuple[Any, ...], int]]]] = []
+        self._deepest = 0
 
-    def add(self, entries: list[list[Any]], outer: list[int]) -> None:
-        """Plans the frames of one traceback: one frame for neighbouring entries of the same frame."""
-        frames: list[int] = []
-        positions: list[dict[tuple[Any, ...], int]] = []  # of each frame: its positions, with their places in the line table
-        cuts: list[int] = []
-        for index in outer:
-            frames.append(index)
-            positions.append({tuple(self._report["frames"][index]["at"]): 0})
-            cuts.append(0)
+    def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
+        made = self._made
+        return {name: made[ref[0]] if type(ref) is list else ref for name, ref in refs.items()}
+
+    def add(self, entries: list[list[Any]], outer: list[int]) -> Callable[[], types.TracebackType | None]:
+        """Plans the frames of one traceback. What it returns gives the traceback, after run()."""
+        frames = self._frames
+        # of each frame its index and positions; neighbouring entries of one frame are one
+        planned: list[tuple[int, list[Any]]] = [(index, [tuple(frames[index]["at"])]) for index in outer]
+        places: list[tuple[int, int, int | None]] = []  # of each entry its frame, the place of its position there, its line
         for index, what in entries:
-            if index < 0 or not frames or frames[-1] != index:
-                frames.append(index)
-                cuts.append(what if index < 0 else 0)
-                positions.append({_NOWHERE if index < 0 else tuple(self._report["frames"][index]["at"]): 0})
-            if index >= 0:
-                positions[-1].setdefault(tuple(what), len(positions[-1]))
-        self._planned.append((entries, frames, positions))
-        if not frames:
-            return
-        functions = [
-            self._function(index, tuple(places), cut) for index, places, cut in zip(frames, positions, cuts)
-        ]
+            if index < 0:
+                planned.append((index, [what]))
+                places.append((len(planned) - 1, 0, 1))
+                continue
+            if not planned or planned[-1][0] != index:
+                planned.append((index, [tuple(frames[index]["at"])]))
+            positions = planned[-1][1]
+            position = tuple(what)
+            if position not in positions:
+                positions.append(position)
+            places.append((len(planned) - 1, positions.index(position), position[0]))
+        if not planned:
+            return lambda: None
         leaf: list[types.FrameType] = []
-        # the C call of the innermost frame: the frame that runs is appended to `leaf`
-        note = map(leaf.append, iter(sys._getframe, None)).__next__
-        for at, (_, local_values, pads) in enumerate(functions):
-            self._items.extend([None] * pads)
-            if local_values:
-                self._items.append(local_values)
-            self._items.append(functions[at + 1][0] if at + 1 < len(functions) else note)
-        self._starts.append(functions[0][0])
-        self._leaves.append(leaf)
+        self._plan(planned, leaf)
+        self._deepest = max(self._deepest, len(planned))
+        return lambda: _traceback(places, leaf[0], len(planned) - 1)
 
-    def _function(self, index: int, positions: tuple[tuple[Any, ...], ...], cut: int) -> tuple[Callable[[], Any], tuple[Any, ...], int]:
-        pads = -(-(len(positions) - 1) // _POSITIONS_A_PAD)
+    def _plan(self, planned: list[tuple[int, list[Any]]], leaf: list[types.FrameType]) -> None:
+        items = self._items
+        is_outermost = True
+        for index, positions in planned:
+            function, local = self._function(index, tuple(positions), is_outermost)
+            if is_outermost:
+                self._starts.append(function)
+                is_outermost = False
+            else:
+                items.append(function)
+            if len(positions) > 1:
+                items.extend([None] * _pads(tuple(positions)))
+            if local:
+                items.append(local)
+        # the C call of the innermost frame: the frame that runs is appended to `leaf`
+        items.append(map(leaf.append, iter(sys._getframe, None)).__next__)
+        if isinstance(self._starts[-1], functools.partial):
+            items.append(_Awaited())
+
+    def _function(self, index: int, positions: tuple[Any, ...], is_outermost: bool) -> tuple[Callable[[], Any], tuple[Any, ...]]:
+        """What runs the frame, and its locals."""
         if index < 0:
-            code = _code("<keeptrace>", f"{cut} frames left out", f"{cut} frames left out", 1, 3, (0, 0, 0), (), (), ((1, 1, None, None),))
-            return types.FunctionType(code, self._keyed({})), (), 0
-        frame = self._report["frames"][index]
-        code = self._report["codes"][frame["code"]]
+            told = f"{positions[0]} frames left out"
+            made = _code("<keeptrace>", told, told, 1, 3, (0, 0, 0), (), (), ((1, 1, None, None),), is_outermost)
+            return types.FunctionType(made, self._with_key({})), ()
+        frame = self._frames[index]
+        code = self._codes[frame["code"]]
         file = self._files.get(code["file"], code["file"])
-        namespace = self._keyed(self._globals[frame["globals"]])
-        local: dict[str, Any] | None = frame["locals"]
-        if code["flags"] & _OPTIMIZED_NEWLOCALS != _OPTIMIZED_NEWLOCALS or local is None:
-            made = _code(file, code["name"], code["qualname"], code["line"], 0, (0, 0, 0), (), (), positions)
-            if local is None:
-                return functools.partial(exec, made, namespace), (), pads
-            return functools.partial(exec, made, namespace, {name: self._values(ref) for name, ref in local.items()}), (), pads
-        if len(local) == len(code["names"]) and code["names"] == list(local):
-            names = tuple(local)
-        else:
-            names = tuple(dict.fromkeys([*code["names"], *local]))
-        unbound = tuple(at for at, name in enumerate(names) if name not in local)
-        made = _code(file, code["name"], code["qualname"], code["line"], code["flags"], tuple(code["args"]), names, unbound, positions)
+        namespace = self._with_key(self._globals[frame["globals"]])
+        local = frame["locals"]
+        if local is None or code["flags"] & _OPTIMIZED_NEWLOCALS != _OPTIMIZED_NEWLOCALS:
+            made = _code(file, code["name"], code["qualname"], code["line"], 0, (0, 0, 0), (), (), positions, is_outermost)
+            spaces = (namespace,) if local is None else (namespace, self._named(local))
+            return functools.partial(eval, made, *spaces), ()
+        names = tuple(local)
+        if names[: len(code["names"])] != tuple(code["names"]):  # an argument without a value
+            names = tuple(dict.fromkeys([*code["names"], *names]))
+        unbound = () if len(names) == len(local) else tuple(at for at, name in enumerate(names) if name not in local)
+        args = tuple(code["args"])
+        made = _code(file, code["name"], code["qualname"], code["line"], code["flags"], args, names, unbound, positions, is_outermost)
         function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
         if made.co_kwonlyargcount:
-            first = made.co_argcount
-            function.__kwdefaults__ = dict.fromkeys(names[first : first + made.co_kwonlyargcount])
-        values = self._values
-        return function, tuple([values(local[name]) if name in local else None for name in names]), pads
+            function.__kwdefaults__ = dict.fromkeys(names[made.co_argcount : made.co_argcount + made.co_kwonlyargcount])
+        values = self._made
+        refs = [local.get(name) for name in names] if unbound else local.values()
+        return function, tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
 
-    def _keyed(self, namespace: dict[str, Any]) -> dict[str, Any]:
-        if not any(namespace is known for known in self._namespaces[-1:]):  # neighbours mostly share one
-            namespace[_KEY] = None  # replaced by the iterator when it is whole
-            self._namespaces.append(namespace)
+    def _with_key(self, namespace: dict[str, Any]) -> dict[str, Any]:
+        self._keyed[id(namespace)] = namespace
         return namespace
 
-    def tracebacks(self) -> list[types.TracebackType | None]:
-        """Runs all stacks and builds each traceback over its frames."""
+    def run(self) -> None:
+        """Makes all the frames."""
+        if not self._starts:
+            return
         following = iter(self._items).__next__
-        for namespace in self._namespaces:
+        for namespace in self._keyed.values():
             namespace[_KEY] = following
-        _run_at_the_bottom_of_a_thread(self._starts, max((len(frames) for _, frames, _ in self._planned), default=0))
-        for namespace in self._namespaces:
-            namespace.pop(_KEY, None)
-            if namespace.get("__builtins__") is builtins.__dict__ or namespace.get("__builtins__") is builtins:
-                del namespace["__builtins__"]  # exec put it there
-        leaves = iter(self._leaves)
-        return [self._traceback(entries, len(frames), positions, leaves) for entries, frames, positions in self._planned]
+        try:
+            _with_room_for(self._deepest, lambda: _run_each(self._starts))
+        finally:
+            for namespace in self._keyed.values():
+                del namespace[_KEY]
+                if namespace.get("__builtins__") is builtins.__dict__ or namespace.get("__builtins__") is builtins:
+                    del namespace["__builtins__"]  # eval put it there
 
-    @staticmethod
-    def _traceback(
-        entries: list[list[Any]], depth: int, positions: list[dict[tuple[Any, ...], int]], leaves: Iterator[list[types.FrameType]]
-    ) -> types.TracebackType | None:
-        if not depth:
-            return None
-        frame: Any = next(leaves)[0]
-        traceback: types.TracebackType | None = None
-        at = depth - 1
-        for number in range(len(entries) - 1, -1, -1):
-            index, what = entries[number]
-            if index < 0:
-                traceback = types.TracebackType(traceback, frame, frame.f_lasti, 1)
-            else:
-                place = positions[at][tuple(what)]
-                line = -1 if what[0] is None else what[0]
-                traceback = types.TracebackType(traceback, frame, 2 * (place - 1) if place else frame.f_lasti, line)
-            if number and (index < 0 or entries[number - 1][0] != index):
-                frame = frame.f_back
-                at -= 1
-        return traceback
+
+def _traceback(places: list[tuple[int, int, int | None]], frame: Any, at: int) -> types.TracebackType | None:
+    """The traceback over frames that were made, from the innermost, which is number `at`, outwards."""
+    traceback: types.TracebackType | None = None
+    for number, place, line in reversed(places):
+        while at > number:
+            frame = frame.f_back
+            at -= 1
+        # extra positions stand on the first instructions, which are two bytes each
+        traceback = types.TracebackType(traceback, frame, 2 * (place - 1) if place else frame.f_lasti, -1 if line is None else line)
+    return traceback
+
+
+def _run_each(starts: list[Callable[[], Any]]) -> None:
+    """Runs each stack, and leaves its outermost frame without a caller. See the head of this file."""
+    hooks = sys.get_asyncgen_hooks()
+    trace, profile = sys.gettrace(), sys.getprofile()
+    try:
+        # a tracer, of coverage or of a debugger, would take the frames for the program's own
+        sys.settrace(None)
+        sys.setprofile(None)
+        sys.set_asyncgen_hooks(None, _let_go)
+        for start in starts:
+            outermost = start()
+            try:
+                outermost.__anext__().send(None)
+            except StopIteration:  # how an asynchronous generator hands over what it yields
+                pass
+            del outermost
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+        sys.setprofile(profile)
+        sys.settrace(trace)
+
+
+def _let_go(generator: Any) -> None:
+    """The finalizer: nothing is to be finished."""
 
 
 _limit_lock: Final = _thread.allocate_lock()
+_SPARE: Final = 200  # levels of recursion that the caller of a restore may have used, without a look
 
 
-def _run_at_the_bottom_of_a_thread(starts: list[Callable[[], Any]], depth: int) -> None:
-    """Calls each of `starts` with no Python frame below it. See the head of this file."""
-    if not starts:
-        return
-    if depth + 100 < sys.getrecursionlimit():
-        _in_raw_thread(starts)
-        return
-    with _limit_lock:  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, depth + 100))
-        try:
-            _in_raw_thread(starts)
-        finally:
-            sys.setrecursionlimit(limit)
-
-
-def _in_raw_thread(starts: list[Callable[[], Any]]) -> None:
-    run = functools.partial(collections.deque, map(operator.call, starts), 0)
-    done = _thread.allocate_lock()
-    done.acquire()
-    # The thread drops its callable when it ends, however it ends: that is the signal. A release called by the thread
-    # itself would be missed if anything before it raised, and whoever waits would wait for ever.
-    watch = weakref.ref(run, lambda _: done.release())
-    try:
-        _thread.start_new_thread(run, ())
-    except RuntimeError:  # no more threads, or the interpreter is going down: then the frames hang on ours
+def _with_room_for(depth: int, run: Callable[[], None]) -> None:
+    """Runs with the recursion limit raised, if the frames need that."""
+    if depth + _SPARE < sys.getrecursionlimit() // 2:
         run()
         return
-    del run
-    done.acquire()
-    del watch
+    used = 0
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None:
+        used += 1
+        frame = frame.f_back
+    with _limit_lock:  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, used + depth + _SPARE))
+        try:
+            run()
+        finally:
+            sys.setrecursionlimit(limit)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -1132,17 +1176,11 @@ def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
     values.make_shells()
     exceptions = _Exceptions(report, type_of, policy)
     values.finish(exceptions.made)
-    files = _install_sources(report["sources"]) if report["sources"] else {}
-    tracebacks = _tracebacks(report, values, files)
-    exceptions.fill(values, tracebacks)
+    stacks = _Stacks(report, values, _install_sources(report["sources"]) if report["sources"] else {})
+    tracebacks = [stacks.add(record["traceback"], record.get("outer", [])) for record in report["exceptions"]]
+    stacks.run()
+    exceptions.fill(values, [traceback() for traceback in tracebacks])
     return exceptions.made[0]
-
-
-def _tracebacks(report: dict[str, Any], values: _Values, files: dict[str, str]) -> list[types.TracebackType | None]:
-    stacks = _Stacks(report, values, files)
-    for record in report["exceptions"]:
-        stacks.add(record["traceback"], record.get("outer", []))
-    return stacks.tracebacks()
 
 
 def read_payload(payload: dict[str, Any], most: int = _MAX_SOURCE) -> dict[str, Any]:
