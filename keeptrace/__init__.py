@@ -8,13 +8,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from ._debug import post_mortem
-    from ._dump import dump, dumps, load, loads
-    from ._errors import DumpError, KeepTraceError, MissingExtraError, OptionError
-    from ._init import init
-    from ._options import Options
-    from .textlog import parse_tracebacks
+if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
+    from ._debug import post_mortem as post_mortem
+    from ._dump import dump as dump
+    from ._dump import dumps as dumps
+    from ._dump import load as load
+    from ._dump import loads as loads
+    from ._errors import DumpError as DumpError
+    from ._errors import KeepTraceError as KeepTraceError
+    from ._errors import MissingExtraError as MissingExtraError
+    from ._errors import OptionError as OptionError
+    from ._init import init as init
+    from ._options import Options as Options
+    from .textlog import parse_tracebacks as parse_tracebacks
 
 __version__ = "0.1.0"
 

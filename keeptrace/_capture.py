@@ -9,15 +9,16 @@ from __future__ import annotations
 import sys
 import types
 from collections import deque
+from collections.abc import Iterable
 from contextvars import ContextVar
 from itertools import islice
 from time import monotonic
-from typing import Any, Final, Iterable
+from typing import Any, Final
 
 from . import _live
 from ._guard import Failed, run_each
 from ._options import Options, bound
-from ._report import FORMAT, ExceptionRecord, Position, Ref, Report
+from ._report import FORMAT, ExceptionRecord, FrameRecord, Position, Ref, Report
 from ._restore import fields_of, has_hook, is_exact
 from ._source import snapshot
 from ._values import Values, mro_of, names_of, namespace_of
@@ -33,6 +34,7 @@ _message_of: Final = BaseExceptionGroup.__dict__["message"].__get__
 _bases_of: Final = type.__dict__["__bases__"].__get__
 
 _OPTIMIZED: Final = 0x1
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that a program made
 _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Names in a module's namespace that are the import system's, and would lead readers of the restored frame astray.
 _IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
@@ -43,7 +45,7 @@ _NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInpu
 class _CodeFacts:
     """What is worth knowing of a code object, kept between captures."""
 
-    __slots__ = ("code", "record", "names", "positions")
+    __slots__ = ("code", "names", "positions", "record")
 
     def __init__(self, code: types.CodeType) -> None:
         self.code = code  # held, so that its id is not given to another
@@ -97,6 +99,37 @@ def _facts_of(code: types.CodeType) -> _CodeFacts:
     return found
 
 
+class _ExceptionFacts:
+    """What is worth knowing of an exception class."""
+
+    __slots__ = ("has_str", "mro", "slots", "state")
+
+    def __init__(self, cls: type) -> None:
+        self.mro = mro_of(cls)
+        self.state = fields_of(self.mro)  # what C code holds
+        self.has_str = has_hook(self.mro, "__str__")
+        self.slots = [
+            (name, slot)
+            for parent in self.mro
+            if parent.__module__ != "builtins"
+            for name, slot in namespace_of(parent).items()
+            if type(slot) is types.MemberDescriptorType and not name.startswith("__")
+        ]
+
+
+# Builtin classes cannot change, so their facts are kept; those of the user's are looked at each time.
+_builtin_facts: Final[dict[int, _ExceptionFacts]] = {}
+
+
+def _exception_facts(cls: type) -> _ExceptionFacts:
+    found = _builtin_facts.get(id(cls))
+    if found is None:
+        found = _ExceptionFacts(cls)
+        if names_of(cls)[0] == "builtins" and not cls.__flags__ & _HEAP_TYPE:
+            _builtin_facts[id(cls)] = found
+    return found
+
+
 class _Capture:
     """One capture on its way."""
 
@@ -114,6 +147,7 @@ class _Capture:
         self._code_index: dict[int, int] = {}
         self._globals: list[dict[str, Ref]] = []
         self._globals_index: dict[int, int] = {}
+        self._named: set[tuple[int, int]] = set()  # code and namespace whose names are in `globals`
         self._roots: list[int] = []  # indexes of the values that may be made live
         self._files: dict[str, dict[str, Any]] = {}
         self._values = Values(options, self._index, self._cuts, self._deadline)
@@ -184,12 +218,11 @@ class _Capture:
 
     def _exception(self, exc: BaseException, depth: int) -> ExceptionRecord:
         values = self._values
-        mro = mro_of(type(exc))
+        facts = _exception_facts(type(exc))
         arguments = _args_of(exc)
         refs = [self._message_ref(arg, depth) for arg in arguments]
         self._may_live(refs)
-        state = fields_of(mro)
-        raw = _fields(exc, *state) if state else {}
+        raw = _fields(exc, *facts.state) if facts.state else {}
         fields: dict[str, Ref] = {}
         for name, value in raw.items():
             if name == "obj":
@@ -197,7 +230,7 @@ class _Capture:
             fields[name] = self._message_ref(value, depth)
         namespace = dict(_dict_of(exc))
         notes = namespace.pop("__notes__", None)
-        for name, slot in _slots(mro, state):
+        for name, slot in facts.slots:
             try:
                 namespace.setdefault(name, slot.__get__(exc))
             except AttributeError:  # a slot without a value
@@ -247,6 +280,10 @@ class _Capture:
             return found
         types_ = self._values.types
         start = len(types_)
+        if id(cls) in _builtin_facts and cls.__name__ not in _NEWER_THAN_3_11:
+            self._exception_types[id(cls)] = start
+            types_.append(["builtins", cls.__name__, []])
+            return start
         waiting = [cls]
         while waiting:
             parent = waiting.pop()
@@ -265,13 +302,13 @@ class _Capture:
 
     def _message(self, exc: BaseException, record: ExceptionRecord) -> None:
         """Records str(exc) where a restorer could not make it from what it gets."""
-        mro = mro_of(type(exc))
+        facts = _exception_facts(type(exc))
         nodes = self._values.nodes
-        told = has_hook(mro, "__str__")
+        told = facts.has_str
         if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
             return
         most = self._options.max_message
-        if any("__keeptrace_str__" in namespace_of(cls) for cls in mro):  # restored before: it has been told
+        if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):  # restored before: it has been told
             record["str"] = BaseException.__str__(exc) if not told else str(exc)
         elif self._options.run_reprs:
             def use(result: Any) -> None:
@@ -336,7 +373,7 @@ class _Capture:
             self._files.setdefault(code.co_filename, frame.f_globals)
         namespace = frame.f_globals
         at = facts.position(frame.f_lasti)
-        record = {"code": code_index, "globals": self._namespace(namespace, facts, depth), "locals": None, "at": at}
+        record: FrameRecord = {"code": code_index, "globals": self._namespace(namespace, facts, depth), "locals": None, "at": at}
         self._frames.append(record)
         if at[0] is None and frame.f_lineno is not None:
             record["at"] = [frame.f_lineno, *at[1:]]
@@ -346,7 +383,7 @@ class _Capture:
             refs = record["locals"] = {name: ref(value, depth) for name, value in local.items()}
             self._may_live(refs.values())
         else:
-            table = self._globals[record["globals"]]  # type: ignore[call-overload]
+            table = self._globals[record["globals"]]
             for name, value in tuple(namespace.items()):
                 if type(name) is str and name not in _IMPORT_SYSTEM and name not in table:
                     table[name] = self._values.ref(value, depth)
@@ -358,6 +395,9 @@ class _Capture:
         if found is None:
             found = self._globals_index[id(namespace)] = len(self._globals)
             self._globals.append({name: self._values.ref(namespace[name], 1) for name in ("__name__", "__file__") if name in namespace})
+        if (id(facts), found) in self._named:
+            return found
+        self._named.add((id(facts), found))
         table = self._globals[found]
         for name in facts.names:
             if name not in table and name in namespace and name not in _IMPORT_SYSTEM:
@@ -393,17 +433,6 @@ def _fields(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, 
         if value is not None:
             found[name] = value
     return found
-
-
-def _slots(mro: tuple[type, ...], state: Any) -> list[tuple[str, Any]]:
-    """The slots of the user's exception classes."""
-    return [
-        (name, slot)
-        for cls in mro
-        if cls.__module__ != "builtins"
-        for name, slot in namespace_of(cls).items()
-        if type(slot) is types.MemberDescriptorType and not name.startswith("__")
-    ]
 
 
 def _locals(frame: types.FrameType) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import os
 import sys
 import sysconfig
 import types
-from typing import Any, Callable, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from ._errors import KeepTraceError, OptionError, missing_extra
 
@@ -36,15 +37,8 @@ def levels_below_users(traceback: types.TracebackType) -> int:
 def _pdb(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
     import pdb
 
-    _start(pdb.Pdb(), exc, traceback, levels)
-
-
-def _start(debugger: Any, exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
-    debugger.reset()
-    if levels:
-        debugger.cmdqueue.append(f"up {levels}")
     # since 3.13 pdb takes the exception itself, and then walks its chain (command `exceptions`)
-    debugger.interaction(None, exc if sys.version_info >= (3, 13) else traceback)
+    _interact(pdb.Pdb(), exc if sys.version_info >= (3, 13) else traceback, levels)
 
 
 def _ipdb(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
@@ -52,11 +46,7 @@ def _ipdb(exc: BaseException, traceback: types.TracebackType, levels: int) -> No
         from ipdb.__main__ import _init_pdb
     except ImportError:
         raise missing_extra("debugger='ipdb'", "ipdb", "debuggers") from None
-    debugger = _init_pdb()
-    debugger.reset()
-    if levels:
-        debugger.cmdqueue.append(f"up {levels}")
-    debugger.interaction(None, traceback)
+    _interact(_init_pdb(), traceback, levels)
 
 
 def _ipython(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
@@ -64,11 +54,14 @@ def _ipython(exc: BaseException, traceback: types.TracebackType, levels: int) ->
         from IPython.core.debugger import Pdb
     except ImportError:
         raise missing_extra("debugger='ipython'", "IPython", "debuggers") from None
-    debugger = Pdb()
+    _interact(Pdb(), traceback, levels)
+
+
+def _interact(debugger: Any, target: Any, levels: int) -> None:
     debugger.reset()
     if levels:
         debugger.cmdqueue.append(f"up {levels}")
-    debugger.interaction(None, traceback)
+    debugger.interaction(None, target)
 
 
 def _pudb(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:

@@ -166,11 +166,12 @@ def _restorer() -> tuple[str, bytes]:
 
 # -- reading
 
-_OPCODES: Final = frozenset(
-    "PROTO FRAME STOP GLOBAL STACK_GLOBAL SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 MEMOIZE BINPUT LONG_BINPUT "
-    "BINGET LONG_BINGET PUT GET EMPTY_DICT MARK SETITEM SETITEMS TUPLE1 TUPLE2 TUPLE3 TUPLE EMPTY_TUPLE REDUCE NONE NEWTRUE NEWFALSE BININT BININT1 "
-    "BININT2 SHORT_BINSTRING BINSTRING".split()
-)
+_OPCODES: Final = frozenset({
+    *("PROTO", "FRAME", "STOP", "MARK", "REDUCE", "GLOBAL", "STACK_GLOBAL", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+    *("TUPLE1", "TUPLE2", "TUPLE3", "TUPLE", "EMPTY_TUPLE", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2"),
+    *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "SHORT_BINSTRING", "BINSTRING"),
+    *("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "BINGET", "LONG_BINGET", "GET"),
+})
 _INDEXED: Final = frozenset({"BINPUT", "LONG_BINPUT", "PUT", "BINGET", "LONG_BINGET", "GET"})
 
 
@@ -217,7 +218,7 @@ def decode(data: bytes, most: int = MAX_DUMP) -> Dump:
         payload = _payload(data)
         header = json.loads(payload["header"])
         _check_format(header)
-        report = read_payload(payload, most)
+        report: Any = read_payload(payload, most)
         check(report)
         return Dump(header, payload["kind"], report)
     except DumpError:
@@ -241,7 +242,8 @@ def _payload(data: bytes) -> dict[str, Any]:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if count > _MAX_OPCODES or opcode.name not in _OPCODES:
             raise ValueError(f"unexpected pickle opcode {opcode.name}")
-        if opcode.name in _INDEXED and not 0 <= argument <= _MAX_OPCODES:
+        index: Any = argument
+        if opcode.name in _INDEXED and not 0 <= index <= _MAX_OPCODES:
             raise ValueError("a memo index is out of range")
     recorded = _Reader(BytesIO(data)).load()
     if not isinstance(recorded, _Recorded) or len(recorded.arguments) != 2:
@@ -317,7 +319,7 @@ def check(report: Any) -> None:
     tables = {name: report.get(name) for name in ("exceptions", "frames", "codes", "globals", "types", "values")}
     for name, table in tables.items():
         _need(isinstance(table, list), name)
-    sizes = {name: range(len(table)) for name, table in tables.items()}  # type: ignore[arg-type]  # they are lists: checked above
+    sizes = {name: range(len(report[name])) for name in tables}
     _need(report["exceptions"] and isinstance(report.get("cuts"), dict), "report")
     for node in report["values"]:
         _check_node(node, sizes)
@@ -357,7 +359,8 @@ def _check_refs_by_name(names: Any, sizes: dict[str, range], what: str) -> None:
 
 
 def _check_position(position: Any) -> None:
-    _need(isinstance(position, list) and len(position) == 4 and all(part is None or _is_index(part) and part in _SMALL for part in position), "position")
+    _need(isinstance(position, list) and len(position) == 4, "position")
+    _need(all(part is None or (_is_index(part) and part in _SMALL) for part in position), "position")
 
 
 def _check_code(code: Any) -> None:

@@ -9,9 +9,10 @@ written in Python); one that hangs in C code cannot be stopped by anybody, only 
 from __future__ import annotations
 
 import _thread
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from time import monotonic
-from typing import Any, Callable, Final, Sequence
+from typing import Any, Final
 
 # One call that hangs must leave time for the others: it gets this part of what is left. (of the time left)
 _SHARE: Final = 0.3
@@ -27,7 +28,7 @@ class Failed:
 
 
 class _Run:
-    __slots__ = ("calls", "results", "at", "abandoned", "done", "thread")
+    __slots__ = ("abandoned", "at", "calls", "done", "results", "thread")
 
     def __init__(self, calls: Sequence[Callable[[], Any]], results: list[Any], at: int) -> None:
         self.calls = calls

@@ -12,7 +12,8 @@ import copyreg
 import functools
 import sys
 import types
-from typing import Any, Callable, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from ._capture import capture, capturing
 from ._dump import redacted
@@ -97,10 +98,12 @@ class Initialized:
 
     def _carried(self, obj: Any) -> Any:
         """An exc_info tuple as one thing, so that its three parts stay what they are to each other."""
-        if type(obj) is tuple and len(obj) == 3 and isinstance(obj[1], BaseException) and obj[0] is type(obj[1]):
-            if obj[2] is None or type(obj[2]) is types.TracebackType:
-                return self._carrier(obj[1].with_traceback(obj[2]) if obj[1].__traceback__ is None else obj[1], "exc_info")
-        return obj
+        if type(obj) is not tuple or len(obj) != 3 or not isinstance(obj[1], BaseException) or obj[0] is not type(obj[1]):
+            return obj
+        _, exc, traceback = obj
+        if exc.__traceback__ is None and type(traceback) is types.TracebackType:
+            exc = exc.with_traceback(traceback)
+        return self._carrier(exc, "exc_info")
 
     def _carrier(self, exc: BaseException, kind: str) -> Any:
         return carrier(redacted(capture(exc, self._options), exc, self._options), kind)

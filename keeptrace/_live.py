@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import io
-from typing import Any, Callable, Final, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 from ._errors import missing_extra
 from ._guard import Failed, run_each
@@ -119,5 +120,6 @@ def _children(node: list[Any]) -> list[int]:
     if node[0] in ("list", "tuple", "dict", "set", "frozenset", "exact"):
         refs = node[2]
     elif node[0] == "object":
-        refs = [*(node[3] or {}).values(), *node[4].get("items", ()), *node[4].get("pairs", ())] if node[4] else list((node[3] or {}).values())
+        attributes, extra = node[3] or {}, node[4] or {}
+        refs = [*attributes.values(), *extra.get("items", ()), *extra.get("pairs", ())]
     return [ref[0] for ref in refs if type(ref) is list]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, Callable, Final, Iterator, TypeAlias, Union
+from typing import Any, Final, TypeAlias, Union
 
 from ._errors import OptionError
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import types
 from collections import OrderedDict, deque
-from typing import Any, Callable, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 # Nested containers are followed so far. (levels)
 _LEVELS: Final = 12
@@ -60,7 +61,14 @@ def _std_types() -> dict[int, type]:
 
 
 _ATOMS: Final = _std_types()
-_BRACKETS: Final = {id(list): ("[", "]"), id(tuple): ("(", ")"), id(set): ("{", "}"), id(frozenset): ("frozenset({", "})"), id(deque): ("deque([", "])")}
+_BRACKETS: Final = {
+    id(list): ("[", "]"),
+    id(tuple): ("(", ")"),
+    id(set): ("{", "}"),
+    id(frozenset): ("frozenset({", "})"),
+    id(deque): ("deque([", "])"),
+}
+_AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # how repr() shows a cycle
 # Modules of the standard library whose C types' reprs call nobody.
 _ATOM_MODULES: Final = frozenset({"datetime", "decimal", "re", "_random", "_socket", "_hashlib", "zlib", "_struct"})
 
@@ -139,7 +147,7 @@ def _by_address(value: Any) -> str:
 
 
 class _Writer:
-    __slots__ = ("left", "user", "parts", "active")
+    __slots__ = ("active", "left", "parts", "user")
 
     def __init__(self, most: int, user: Callable[[Any], str]) -> None:
         self.left = most
@@ -159,10 +167,10 @@ class _Writer:
             self.put(repr(value) if len(value) <= self.left else repr(value[: self.left + 1]))
         elif cls is int and value.bit_length() > 10_000:  # int → str refuses more digits than sys.get_int_max_str_digits()
             self.put(hex(value) if value.bit_length() < 4 * self.left else f"<int of {value.bit_length()} bits>")
-        elif cls is bytearray or cls is memoryview and value.nbytes > self.left:
+        elif cls is bytearray or (cls is memoryview and value.nbytes > self.left):
             self.put(f"{cls.__name__}({bytes(value[: self.left])!r})")
         elif id(value) in self.active:
-            self.put({list: "[...]", tuple: "(...)", dict: "{...}"}.get(cls, "..."))
+            self.put(_AGAIN.get(id(cls), "..."))
         elif len(self.active) >= _LEVELS:
             self.put("...")
         else:
@@ -223,7 +231,8 @@ class _Writer:
     def dataclass(self, value: Any, cls: type) -> None:
         if any("__getattribute__" in _namespace_of(parent) for parent in _mro_of(cls)[:-1]):
             return self.by_user(value, cls)
-        names = [name for name, field in cls.__dataclass_fields__.items() if field._field_type.name == "_FIELD" and field.repr]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = cls.__dataclass_fields__  # type: ignore[attr-defined]  # a dataclass has it
+        names = [name for name, field in fields.items() if field._field_type.name == "_FIELD" and field.repr]
         stored = [_stored(value, name) for name in names]
         if any(item is _ABSENT for item in stored):
             return self.by_user(value, cls)
@@ -238,7 +247,8 @@ class _Writer:
 
     def enum(self, value: Any, cls: Any) -> None:
         name, inner = _stored(value, "_name_"), _stored(value, "_value_")
-        if type(name) is not str or inner is _ABSENT or "_value_repr_" in _namespace_of(cls) and _namespace_of(cls)["_value_repr_"] is not None:
+        own_repr = _namespace_of(cls).get("_value_repr_")  # of the data type that is mixed in
+        if type(name) is not str or inner is _ABSENT or own_repr is not None:
             return self.by_user(value, cls)
         self.put(f"<{cls.__name__}.{name}: ")
         self.write(inner)

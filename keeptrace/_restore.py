@@ -38,7 +38,8 @@ import pickle
 import sys
 import types
 import zlib
-from typing import Any, Callable, Final, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 # --------------------------------------------------------------------------------------------------------------------
 # Stand-ins: what is left of an object that is not kept live.
@@ -69,10 +70,10 @@ class StandIn:
         return sorted({*vars(self), *details.dir}) if details.dir else vars(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{repr(self)} cannot be called: {_what(self)}")
+        raise TypeError(f"{self!r} cannot be called: {_what(self)}")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError(f"{repr(self)} cannot be pickled on its own: {_what(self)}; keeptrace.dumps(exception) keeps it")
+        raise TypeError(f"{self!r} cannot be pickled on its own: {_what(self)}; keeptrace.dumps(exception) keeps it")
 
 
 class _Sized:
@@ -97,7 +98,7 @@ class _Sized:
                 return details.pairs[key]
             if len(details.pairs) == len(self):
                 raise KeyError(key)
-        elif isinstance(key, slice) or isinstance(key, int):
+        elif isinstance(key, (slice, int)):
             wanted = range(len(self))[key]  # raises IndexError as the original would
             kept = len(details.items)
             if isinstance(wanted, int):
@@ -138,7 +139,7 @@ class _Sized:
 class _Details:
     """What a stand-in knows about itself, apart from its attributes."""
 
-    __slots__ = ("text", "string", "length", "items", "pairs", "dir", "why", "node")
+    __slots__ = ("dir", "items", "length", "node", "pairs", "string", "text", "why")
 
     def __init__(self, text: str, node: list[Any], why: str = "") -> None:
         self.text = text
@@ -203,7 +204,7 @@ class Policy:
     imports: also import, and functions by name: within a pool, where the same program runs at both ends.
     """
 
-    __slots__ = ("lookups", "imports", "truthy", "load_live")
+    __slots__ = ("imports", "load_live", "lookups", "truthy")
 
     def __init__(self, lookups: bool, imports: bool, truthy: bool = False, load_live: bool = True) -> None:
         self.lookups = lookups
@@ -247,15 +248,15 @@ POOL: Final = Policy(lookups=True, imports=True, truthy=True)
 LIVE: Final = Policy(lookups=True, imports=True)
 
 
-def _in_order(count: int, needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
-    """0 ... count-1, each after what it needs. What needs itself, in damaged data, comes as if it did not."""
-    state = bytearray(count)  # 1: on the stack, 2: given
-    for root in range(count):
+def _in_order(roots: Iterable[int], needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
+    """The roots and what they need, each after what it needs. What needs itself, in damaged data, comes as if it did not."""
+    state: dict[int, int] = {}  # 1: on the stack, 2: given
+    for root in roots:
         stack = [root]
         while stack:
             index = stack[-1]
-            waiting = [] if state[index] else [need for need in needs(index) if not state[need]]
-            state[index] = state[index] or 1
+            waiting = [] if index in state else [need for need in needs(index) if need not in state]
+            state.setdefault(index, 1)
             if waiting:
                 stack.extend(waiting)
                 continue
@@ -348,8 +349,11 @@ class _Values:
                 self._put(index, maker())
             elif node[0] in _LEAVES:
                 self._put(index, _LEAVES[node[0]](self, node))
-            elif node[0] in ("list", "dict", "set", "tuple", "frozenset") and not _is_whole(node):
-                self._put(index, self._cut_container(node))
+            elif node[0] in ("list", "dict", "set", "tuple", "frozenset"):
+                if not _is_whole(node):
+                    self._put(index, self._cut_container(node))
+                elif node[0] == "tuple" and not any(type(ref) is list for ref in node[2]):
+                    self._put(index, tuple(node[2]))
 
     def _put(self, index: int, value: Any) -> None:
         self.made[index] = value
@@ -360,11 +364,13 @@ class _Values:
         for index, node in enumerate(self._nodes):
             if node[0] == "exception":
                 self._put(index, exceptions[node[1]])
-        for index in _in_order(len(self._nodes), self._parts):
+        for index in _in_order([index for index, done in enumerate(self._done) if not done], self._parts):
             if not self._done[index]:
                 self._put(index, self._with_parts(self._nodes[index]))
         for index, node in enumerate(self._nodes):
-            self._fill(self.made[index], node)
+            filler = _FILLERS.get(node[0])
+            if filler is not None:
+                filler(self, self.made[index], node)
 
     def _parts(self, index: int) -> list[int]:
         """What must be made before the node can be."""
@@ -384,23 +390,22 @@ class _Values:
         except (TypeError, ValueError, OverflowError, ArithmeticError) as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
 
-    def _fill(self, value: Any, node: list[Any]) -> None:
-        kind = node[0]
-        if kind == "object":
-            self._fill_stand_in(value, node)
-        elif kind in ("list", "set", "dict", "tuple", "frozenset") and not _is_whole(node):
+    def _fill_container(self, value: Any, node: list[Any]) -> None:
+        kind, _, refs = node
+        if not _is_whole(node):
             details = _details(value)
             if kind == "dict":
-                details.pairs = self._pairs(node[2])
+                details.pairs = self._pairs(refs)
                 details.items = list(details.pairs)
             else:
-                details.items = [self(item) for item in node[2]]
+                details.items = [self(item) for item in refs]
         elif kind == "list":
-            value.extend([self(item) for item in node[2]])
+            made = self.made
+            value.extend([made[ref[0]] if type(ref) is list else ref for ref in refs])
         elif kind == "set":
-            value.update(_hashable(self(item)) for item in node[2])
+            value.update(_hashable(self(item)) for item in refs)
         elif kind == "dict":
-            value.update(self._pairs(node[2]))
+            value.update(self._pairs(refs))
 
     def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
         _, _, _, attributes, extra = node
@@ -488,7 +493,7 @@ class _Values:
 
     def _function(self, node: list[Any]) -> Any:
         _, module, qualname, name, address = node
-        found = self._policy.find(module, qualname) if self._policy.imports and module in sys.modules or module == "builtins" else None
+        found = self._policy.find(module, qualname) if (self._policy.imports and module in sys.modules) or module == "builtins" else None
         if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
             return found
         kind = "function" if address else "builtin_function_or_method"
@@ -512,6 +517,12 @@ _LEAVES: Final[dict[str, Callable[[_Values, list[Any]], Any]]] = {
     "module": _Values._module,
     "function": _Values._function,
     "redacted": _Values._redacted,
+}
+
+
+_FILLERS: Final[dict[str, Callable[[_Values, Any, list[Any]], None]]] = {
+    "object": _Values._fill_stand_in,
+    **dict.fromkeys(("list", "tuple", "set", "frozenset", "dict"), _Values._fill_container),
 }
 
 
@@ -616,6 +627,8 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     AttributeError: ("name", "obj"),
     NameError: ("name",),
 }
+# by id, because the hash of a class may be its metaclass's
+_FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
 _put_args: Final = BaseException.__dict__["args"].__set__
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 _mro_of: Final = type.__dict__["__mro__"].__get__
@@ -624,10 +637,7 @@ _namespace_of: Final = type.__dict__["__dict__"].__get__
 
 def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:
     """The C type among the bases that holds state of its own, and the names of that state."""
-    for cls in mro:
-        if cls in FIELDS:
-            return cls, FIELDS[cls]
-    return None
+    return next((_FIELDS_BY_ID[id(cls)] for cls in mro if id(cls) in _FIELDS_BY_ID), None)
 
 
 def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
@@ -642,7 +652,8 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
     """For each entry of `types` that has bases, the class: found, or made with the same name. None for the others."""
     types_ = report["types"]
     made: list[Any] = [None] * len(types_)
-    for index in _in_order(len(types_), lambda index: types_[index][2]):
+    flat = not any(bases for _, _, bases in types_)
+    for index in range(len(types_)) if flat else _in_order(range(len(types_)), lambda index: types_[index][2]):
         module, qualname, bases = types_[index]
         found = policy.find(module, qualname)
         if isinstance(found, type) and issubclass(found, BaseException):
@@ -728,8 +739,12 @@ class _Exceptions:
         self._type_of = type_of
         self._policy = policy
         self.made: list[BaseException] = [None] * len(self._records)  # type: ignore[list-item]
-        for index in _in_order(len(self._records), lambda index: self._records[index].get("children", ())):
+        for index in _in_order(range(len(self._records)), self._children):
             self.made[index] = self._make(self._records[index])
+
+    def _children(self, index: int) -> list[int]:
+        children: list[int] = self._records[index].get("children", [])
+        return children
 
     def _class(self, record: dict[str, Any]) -> type[BaseException]:
         cls: type[BaseException] = self._type_of[record["type"]] or Exception
@@ -924,7 +939,8 @@ def _code(
     )
     if is_function:
         positional_only, positional, keyword_only = args
-        if 0 <= positional_only <= positional and keyword_only >= 0 and positional + keyword_only + (flags >> 2 & 1) + (flags >> 3 & 1) <= len(names):
+        rest = (flags >> 2 & 1) + (flags >> 3 & 1)  # *args, **kwargs
+        if 0 <= positional_only <= positional and keyword_only >= 0 and positional + keyword_only + rest <= len(names):
             places.update(co_posonlyargcount=positional_only, co_argcount=positional, co_kwonlyargcount=keyword_only)
             places.update(co_flags=template.co_flags | flags & _VARARGS_VARKEYWORDS)
         places.update(co_varnames=names)
@@ -1132,7 +1148,7 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
             here: list[str] | None = cached[2]
         else:
             here = _lines_on_disk(file)
-        if here == lines or here is not None and [line.rstrip() for line in here] == [line.rstrip() for line in lines]:
+        if here == lines or (here is not None and [line.rstrip() for line in here] == [line.rstrip() for line in lines]):
             continue
         if here is not None:
             name = f"{file} [snapshot {zlib.crc32(packed):08x}]"

@@ -5,7 +5,8 @@ A library is only looked at through its objects; it is never imported here.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Final, TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 # As many values as show what kind of data it is. (values)
 _FEW: Final = 10
@@ -49,8 +50,9 @@ def _tensor(value: Any) -> Summary:
         while part.dim() > 1:  # a view of the first row, then of its first row: flatten() would copy
             part = part[0]
         few = part[:_FEW].tolist() if part.dim() else [part.item()]
-    known = {"shape": shape, "dtype": str(value.dtype), "device": str(value.device), "requires_grad": bool(value.requires_grad), "first": few}
-    return _shape_and_dtype("tensor", few, size, shape, f"{value.dtype}, device={value.device}"), known, shape[0] if shape else None
+    dtype, device = str(value.dtype), str(value.device)
+    known = {"shape": shape, "dtype": dtype, "device": device, "requires_grad": bool(value.requires_grad), "first": few}
+    return _shape_and_dtype("tensor", few, size, shape, f"{dtype}, device={device}"), known, shape[0] if shape else None
 
 
 def _plain(value: Any) -> Any:
@@ -80,7 +82,8 @@ def _series(value: Any) -> Summary:
 
 def _index(value: Any) -> Summary:
     few = [_plain(item) for item in value[:_FEW].tolist()]
-    return _shape_and_dtype(type(value).__name__, few, len(value), (len(value),), value.dtype), {"dtype": str(value.dtype), "first": few}, len(value)
+    text = _shape_and_dtype(type(value).__name__, few, len(value), (len(value),), value.dtype)
+    return text, {"dtype": str(value.dtype), "first": few}, len(value)
 
 
 # (top-level package, class) -> its summary

@@ -14,9 +14,10 @@ from __future__ import annotations
 import sys
 import types
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from time import monotonic
-from typing import Any, Callable, Final
+from typing import Any, Final
 
 from ._guard import Failed, run_each
 from ._options import Options, bound
@@ -37,7 +38,8 @@ mro_of: Final = type.__dict__["__mro__"].__get__
 namespace_of: Final = type.__dict__["__dict__"].__get__
 _module_of: Final = type.__dict__["__module__"].__get__
 _qualname_of: Final = type.__dict__["__qualname__"].__get__
-_module_dict: Final = types.ModuleType.__dict__["__dict__"].__get__
+# typeshed takes the __dict__ of this class for one of its instances'
+_module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
 
 
 def names_of(cls: type) -> tuple[str, str]:
@@ -52,7 +54,7 @@ def names_of(cls: type) -> tuple[str, str]:
 class TypeInfo:
     """What one needs to know of a class to read its instances. Made once per class and capture."""
 
-    __slots__ = ("cls", "index", "module", "qualname", "mro", "dict_of", "slots", "base", "exact", "kind", "summary", "is_class")
+    __slots__ = ("base", "cls", "dict_of", "exact", "index", "is_class", "kind", "module", "mro", "qualname", "slots", "summary")
 
     def __init__(self, cls: type, index: int) -> None:
         self.cls = cls  # held, see rule 3
@@ -188,9 +190,9 @@ class Values:
 
     # -- readers: one a kind of node
 
-    def _text(self, value: Any, depth: int, raw: type = str, kind: str = "str") -> Node:
-        length = raw.__len__(value)  # type: ignore[attr-defined]
-        kept = raw.__getitem__(value, slice(0, self._max_text))  # type: ignore[attr-defined]
+    def _text(self, value: Any, depth: int, raw: Any = str, kind: str = "str") -> Node:
+        length = raw.__len__(value)
+        kept = raw.__getitem__(value, slice(0, self._max_text))
         if length > self._max_text:
             self.cut("max_text")
         self.bytes += len(kept)
@@ -222,8 +224,11 @@ class Values:
         length = dict.__len__(value)
         flat: list[Ref] = []
         for key, item in _first(dict.items, value, self._max_items):
-            # a tuple is a key only when it is whole
-            flat.append(key if type(key) is str and len(key) <= _SHARED_TEXT else self.ref(key, max(depth, 2) if type(key) is tuple else depth))
+            if type(key) is str and len(key) <= _SHARED_TEXT:
+                self.bytes += len(key)
+                flat.append(key)
+            else:  # a tuple is a key only when it is whole
+                flat.append(self.ref(key, max(depth, 2) if type(key) is tuple else depth))
             flat.append(self.ref(item, depth))
         if 2 * length > len(flat):
             self.cut("max_items", length - len(flat) // 2)
@@ -343,7 +348,7 @@ class Values:
             if depth > 1:
                 extra["pairs"] = self._pairs(value, depth - 1)[1]
         elif base in (str, bytes, bytearray):
-            kind, extra["len"], text = self._text(value, depth, base, base.__name__)
+            _, extra["len"], text = self._text(value, depth, base, base.__name__)
             if base is str:
                 extra["str"] = text
         elif base not in (int, float):
@@ -400,7 +405,7 @@ def _first_of(mro: tuple[type, ...], name: str) -> Any:
 
 def _first(raw: Any, value: Any, count: int) -> list[Any]:
     """The first elements of a container that another thread may be changing."""
-    read = raw.__iter__ if isinstance(raw, type) else raw
+    read: Any = getattr(raw, "__iter__", raw)
     for _ in range(3):
         try:
             return list(islice(read(value), count))

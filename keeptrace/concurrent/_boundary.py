@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import pickle
 import types
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, Final
+from typing import Any, Final
 
 from .._capture import capture
 from .._errors import KeepTraceError

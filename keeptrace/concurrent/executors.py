@@ -1,23 +1,132 @@
-"""KeepTraceProcessPoolExecutor: concurrent.futures.ProcessPoolExecutor whose tasks' exceptions arrive with their frames."""
+"""KeepTraceProcessPoolExecutor: concurrent.futures.ProcessPoolExecutor whose tasks' exceptions arrive with their frames.
+
+What is ours, and where it goes into the engine:
+- The context that starts the processes: each worker gets a black box (_deaths.py) and starts in _work() below, which puts
+  Crossing in place of the engine's class for exceptions, and runs the engine's own loop.
+- The worker's way to take a task off the queue: it notes which task it is, and makes of arguments that cannot be unpickled
+  that task's own failure. It ends when the parent is gone, however that went.
+- The parent's way to take a result off the queue: one that cannot be unpickled is likewise that task's failure alone.
+- The manager thread's way to break: every future gets an error of its own, which tells how the worker died, and at what.
+"""
 
 from __future__ import annotations
 
-import signal
+import pickletools
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from typing import Any, Callable
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Callable, Iterable
 
 from .._options import Options, make_options
 from ._boundary import crossing, from_bytes, run_initializer
+from ._deaths import JOB, POSIX, BlackBox, WorkerDeath, WorkerStack, box_of, death_of, describe_calls, make_worker, stacks_of, tell
 
 
-def _start_worker(
-    options: Options, failures: Any, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+
+def _work(
+    box: BlackBox,
+    options: Options,
+    call_queue: Any,
+    result_queue: Any,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    *rest: Any,
 ) -> None:
-    """Runs first in every worker."""
+    """The main function of a worker: the engine's, within our surroundings."""
     engine._ExceptionWithTraceback = crossing(options, engine)  # type: ignore[attr-defined]
-    run_initializer(initializer, initargs, options, failures, engine)
+    call_queue.get = partial(_take, call_queue, box.words)
+    if POSIX:  # with all writers but the parent's closed, its end is the end of the queue
+        call_queue._writer.close()
+    if initializer is not None:
+        initializer, initargs = run_initializer, (initializer, initargs, options, box, engine)
+    engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)  # type: ignore[attr-defined]
+
+
+def _take(queue: Any, words: Any, block: bool = True) -> Any:
+    """The queue's next task, or None for the end. Stands for multiprocessing's Queue.get()."""
+    try:
+        with queue._rlock:
+            data = queue._recv_bytes()
+        queue._sem.release()
+    except (EOFError, OSError):  # the parent was killed
+        return None
+    try:
+        item = ForkingPickler.loads(data)
+    except BaseException as problem:
+        problem.add_note("keeptrace: raised in the worker, as the task's function and arguments were unpickled")
+        item = engine._CallItem(_numbers_in(data)["work_id"], _raise, (problem,), {})  # type: ignore[attr-defined]
+    if item is not None:
+        words[JOB] = item.work_id + 1
+    return item
+
+
+def _raise(problem: BaseException) -> None:
+    raise problem
+
+
+def _numbers_in(data: Any) -> dict[str, int]:
+    """The attributes of a pickled _CallItem or _ResultItem that are numbers, without unpickling it.
+
+    They are the first and the last of its dict, so that nothing in between, which is the user's, is taken for them.
+    """
+    found: dict[str, int] = {}
+    name = None
+    for opcode, argument, _ in pickletools.genops(bytes(data)):
+        if isinstance(argument, int) and name and opcode.name.startswith(("BININT", "LONG", "INT")):
+            if not (name == "work_id" and name in found):
+                found[name] = argument
+        if opcode.name != "MEMOIZE":
+            name = argument if argument in ("work_id", "exit_pid") else None
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+
+class _Results(Connection):
+    """The reading end of the queue of results."""
+
+    def recv(self) -> Any:
+        data = self.recv_bytes()
+        try:
+            return ForkingPickler.loads(data)
+        except BaseException as problem:
+            numbers = _numbers_in(data)
+            if "work_id" not in numbers:
+                raise
+            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
+            return engine._ResultItem(numbers["work_id"], exception=problem, exit_pid=numbers.get("exit_pid"))  # type: ignore[attr-defined]
+
+
+def _reduce_results(connection: _Results) -> Any:
+    """The workers get a plain one."""
+    from multiprocessing.connection import reduce_connection  # type: ignore[attr-defined]
+
+    return reduce_connection(connection)
+
+
+ForkingPickler.register(_Results, _reduce_results)
+
+
+class _Context:
+    """A multiprocessing context whose processes are workers with a black box."""
+
+    def __init__(self, context: BaseContext, options: Options) -> None:
+        self._context = context
+        self._options = options
+
+    def Process(self, target: Any, args: tuple[Any, ...]) -> Any:
+        return make_worker(self._context.Process, self._options, _work, args)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
 
 
 class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
@@ -26,6 +135,8 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     All arguments are those of concurrent.futures.ProcessPoolExecutor, and mean the same.
 
     trace: what to keep of a failing task (keeptrace.Options).
+
+    The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of WorkerDeath.
     """
 
     def __init__(
@@ -40,66 +151,92 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     ) -> None:
         options = make_options(trace)
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
-        self._failures: Any = self._mp_context.SimpleQueue()  # what initializers raised  # type: ignore[attr-defined]
-        # the engine has checked the user's own initializer; now ours takes its place, and runs it
-        self._initargs = (options, self._failures, initializer, initargs)
-        self._initializer = _start_worker
+        self._mp_context: Any = _Context(self._mp_context, options)  # type: ignore[has-type]
+        if POSIX:
+            self._result_queue._reader.__class__ = _Results  # type: ignore[attr-defined]
 
-    def _start_executor_manager_thread(self) -> None:
-        starts = self._executor_manager_thread is None  # type: ignore[has-type]
-        super()._start_executor_manager_thread()  # type: ignore[misc]
-        if starts:
-            manager: Any = self._executor_manager_thread  # type: ignore[has-type]
-            manager.__class__ = _ManagerThread  # it runs already; its methods are looked up when they are called
-            manager.failures = self._failures
+    @property
+    def _executor_manager_thread(self) -> Any:
+        return self.__dict__.get("_executor_manager_thread")
+
+    @_executor_manager_thread.setter
+    def _executor_manager_thread(self, manager: Any) -> None:
+        """The engine sets it before it starts it: the moment to make it ours."""
+        if manager is not None:
+            manager.__class__ = _ManagerThread
+        self.__dict__["_executor_manager_thread"] = manager
+
+    def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
+        """What every worker is doing now, without stopping it.
+
+        locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
+        a worker that does not give any is listed all the same, and its `why` says so.
+        """
+        items = self._pending_work_items  # type: ignore[attr-defined]
+        workers = list((self._processes or {}).values())  # type: ignore[attr-defined]
+        return stacks_of([(process, _tasks_of(process, items)) for process in workers], locals, timeout)
 
 
 class _ManagerThread(engine._ExecutorManagerThread):  # type: ignore[name-defined, misc]
     """The engine's own, but when a worker is gone every future gets an error of its own, which says what is known."""
 
     def terminate_broken(self, *cause: Any) -> None:
-        reason = _first_failure(self.failures)
-        deaths = [_how_it_ended(process) for process in self.processes.values() if process.exitcode is not None]
-        for item in self.pending_work_items.values():
-            item.future = _Broken(item.future, reason, deaths)
+        gone = _gone(self.processes.values())
+        failures = [failure for process in gone if (failure := _failure_of(process)) is not None]
+        deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in gone]
+        self._told = failures, deaths
+        executor = self.executor_reference()
+        if not hasattr(super(), "_terminate_broken"):  # Python 3.11
+            self._tell_futures()
         super().terminate_broken(*cause)
+        if executor is not None and deaths:
+            executor._broken += f" ({' '.join(map(str, deaths))})"
+
+    def _terminate_broken(self, *cause: Any) -> None:
+        self._tell_futures()
+        super()._terminate_broken(*cause)
+
+    def _tell_futures(self) -> None:
+        for item in self.pending_work_items.values():
+            item.future = _Broken(item.future, *self._told)
 
 
 class _Broken:
     """A future that is being told that its pool broke. One exception shared by all of them would garble their tracebacks."""
 
-    def __init__(self, future: Any, reason: bytes | None, deaths: list[str]) -> None:
+    def __init__(self, future: Any, failures: list[bytes], deaths: list[WorkerDeath]) -> None:
         self._future = future
-        self._reason = reason
+        self._failures = failures
         self._deaths = deaths
 
     def set_exception(self, shared: BaseException) -> None:
         told = BrokenProcessPool(*shared.args)
         told.__cause__ = shared.__cause__
-        if self._reason is not None:
-            told.__cause__ = from_bytes(self._reason)
-            told.add_note("The initializer of a worker failed: see the cause above.")
-        for death in self._deaths:
-            told.add_note(death)
+        tell(told, self._deaths, from_bytes(self._failures[0]) if self._failures else None)
         self._future.set_exception(told)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._future, name)
 
 
-def _first_failure(failures: Any) -> bytes | None:
-    try:
-        return failures.get() if failures._reader.poll(0) else None  # type: ignore[no-any-return]
-    except (OSError, EOFError):  # closed with the pool, or the worker died while it wrote
-        return None
+def _gone(processes: Iterable[Any]) -> list[Any]:
+    """Those that have ended: by their sentinels, because their exit codes may come a moment later."""
+    by_sentinel = {process.sentinel: process for process in processes}
+    return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]  # type: ignore[index]
 
 
-def _how_it_ended(process: Any) -> str:
-    code = process.exitcode
-    if code >= 0:
-        return f"Worker {process.pid} exited with code {code}."
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:  # a signal that this Python has no name for
-        name = f"signal {-code}"
-    return f"Worker {process.pid} was killed by {name}."
+def _failure_of(process: Any) -> bytes | None:
+    box = box_of(process)
+    return box.failure() if box is not None else None
+
+
+def _tasks_of(process: Any, items: dict[int, Any]) -> list[str]:
+    """The calls that a worker is running, or was as it died."""
+    box = box_of(process)
+    item = items.get(box.words[JOB] - 1) if box is not None else None
+    if item is None:
+        return []
+    fn, args, kwargs = item.fn, item.args, item.kwargs
+    if type(fn) is partial and fn.func is engine._process_chunk:  # type: ignore[attr-defined]
+        return describe_calls([(fn.args[0], each, {}) for each in args[0]])
+    return describe_calls([(fn, args, kwargs)])
