@@ -18,6 +18,8 @@ from typing import Any, Final
 from . import _live
 from ._guard import Failed, run_each
 from ._options import Options, bound
+from ._render import NeedsUserCode, Renderer, attribute_of
+from ._render import Renderer
 from ._report import FORMAT, ExceptionRecord, FrameRecord, Position, Ref, Report
 from ._restore import fields_of, has_hook, is_exact
 from ._source import snapshot
@@ -34,10 +36,14 @@ _message_of: Final = BaseExceptionGroup.__dict__["message"].__get__
 _bases_of: Final = type.__dict__["__bases__"].__get__
 
 _OPTIMIZED: Final = 0x1
+# Arguments that can be so large that str() of the exception must not be made of the whole.
+_LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that a program made
 _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Names in a module's namespace that are the import system's, and would lead readers of the restored frame astray.
 _IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
+# Attributes of exceptions that are ours: concurrent/_foreign.py gives a traced function's exceptions a __reduce_ex__ of their own.
+_OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
 # Builtin exceptions that the oldest Python we support lacks: a reader there needs their bases.
 _NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
 
@@ -152,6 +158,7 @@ class _Capture:
         self._files: dict[str, dict[str, Any]] = {}
         self._values = Values(options, self._index, self._cuts, self._deadline)
         self._exception_types: dict[int, int] = {}
+        self._messages = Renderer(options.max_message, options.run_reprs)
 
     def run(self, exc: BaseException) -> Report:
         options = self._options
@@ -169,6 +176,7 @@ class _Capture:
         values.drain()
         for found, record in zip(self._order, self._records):
             self._message(found, record)
+            self._note_objects(found, record)
         values.finish()
         report: Report = {
             "format": FORMAT,
@@ -235,7 +243,7 @@ class _Capture:
                 namespace.setdefault(name, slot.__get__(exc))
             except AttributeError:  # a slot without a value
                 continue
-        namespace = {name: value for name, value in namespace.items() if type(name) is str and not name.startswith("__keeptrace")}
+        namespace = {name: value for name, value in namespace.items() if type(name) is str and not name.startswith(_OF_KEEPTRACE)}
         attributes = {name: values.ref(value, depth) for name, value in namespace.items()}
         self._may_live(fields.values())
         self._may_live(attributes.values())
@@ -308,15 +316,54 @@ class _Capture:
         if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
             return
         most = self._options.max_message
+        if not told and self._plain_message(exc, facts, record):
+            return
         if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):  # restored before: it has been told
             record["str"] = BaseException.__str__(exc) if not told else str(exc)
         elif self._options.run_reprs:
             def use(result: Any) -> None:
-                record["str"] = f"<str() of the exception {result.why}>" if isinstance(result, Failed) else result
+                record["str"] = _failed_text("exception", result) if isinstance(result, Failed) else result
 
-            self._values.later(lambda: str(exc)[:most], use)
+            large = any(type(arg) in _LARGE and len(arg) > most for arg in _args_of(exc)) and not told
+            self._values.later(lambda: self._of_large(exc) if large else _cut(str(exc), most), use)
         else:
             record["str"] = f"<{names_of(type(exc))[1]}: its str() was not run>"
+
+    def _of_large(self, exc: BaseException) -> str:
+        """What str() gives, but bounded from the start: the whole of it takes several times the memory of the argument."""
+        arguments = _args_of(exc)
+        renderer = Renderer(self._options.max_message, True)
+        return renderer.with_user_code(arguments[0] if len(arguments) == 1 else arguments)
+
+    def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
+        """Records str() of those notes that are no texts: it is what tracebacks show of them."""
+        notes = _dict_of(exc).get("__notes__")
+        if type(notes) is not list or not self._options.run_reprs:
+            return
+        nodes = self._values.nodes
+        for note, ref in zip(notes, nodes[record["notes"][0]][2]):
+            if type(ref) is list and nodes[ref[0]][0] == "object" and "str" not in nodes[ref[0]][4]:
+                node = nodes[ref[0]]
+
+                def use(result: Any, node: Any = node) -> None:
+                    node[4] = {**node[4], "str": _failed_text("note", result) if isinstance(result, Failed) else result}
+
+                self._values.later(lambda note=note: _cut(str(note), self._options.max_message), use)  # type: ignore[misc]  # its default is the note
+
+    def _plain_message(self, exc: BaseException, facts: _ExceptionFacts, record: ExceptionRecord) -> bool:
+        """Records what BaseException.__str__ gives, if that takes none of the user's code."""
+        arguments = _args_of(exc)
+        if facts.state is not None or isinstance(exc, (KeyError, BaseExceptionGroup)) or not arguments:
+            return False  # a __str__ of C code that looks at more than args
+        value = arguments[0] if len(arguments) == 1 else arguments
+        _, text_of = attribute_of(mro_of(type(value)), "__str__")
+        if text_of is not object.__str__:  # it has its own idea of a text
+            return False
+        try:
+            record["str"] = self._messages(value)
+        except NeedsUserCode:
+            return False
+        return True
 
     # -- frames
 
@@ -419,6 +466,16 @@ class _Capture:
         local = self._frames[index]["locals"]
         if local and "self" in local:
             values.wants_dir.add(id(_locals(frame).get("self")))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters in all)"
+
+
+def _failed_text(what: str, failed: Failed) -> str:
+    """What stands for a text that could not be had: where str() raised, what Python's own tracebacks say."""
+    return f"<{what} str() failed>" if failed.why.startswith("raised") else f"<str() of the {what} {failed.why}>"
+
 
 def _fields(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, Any]:
     found = {}

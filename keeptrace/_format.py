@@ -64,6 +64,10 @@ class Dump(NamedTuple):
 # -- writing
 
 
+# A report has no cycles: its tables refer by index.
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
 class _Boot:
     """Pickles as the call that is described at the head of this file."""
 
@@ -81,7 +85,7 @@ def carrier(report: Report, kind: str = "exception") -> Any:
     payload = {
         "header": json.dumps(_header(report)),
         "kind": kind,
-        "body": zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 6),
+        "body": zlib.compress(_to_json(body).encode(), 6),
         "sources": report["sources"],
         "live": report["live"],
     }

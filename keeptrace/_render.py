@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final
 
+_SMALL: Final = 1 << 63  # integers below need no second look
 # Nested containers are followed so far. (levels)
 _LEVELS: Final = 12
 
@@ -73,7 +74,8 @@ _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # ho
 _ATOM_MODULES: Final = frozenset({"datetime", "decimal", "re", "_random", "_socket", "_hashlib", "zlib", "_struct"})
 
 
-def _owner(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
+def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
+    """The class that defines an attribute, and the raw attribute; object and None if there is none."""
     for cls in mro:
         found = _namespace_of(cls).get(name)
         if found is not None:
@@ -83,7 +85,7 @@ def _owner(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
 
 def kind_of(mro: tuple[type, ...]) -> Kind:
     """Which kind of repr the instances of mro[0] have."""
-    owner, function = _owner(mro, "__repr__")
+    owner, function = attribute_of(mro, "__repr__")
     if owner is object:
         return Kind.DEFAULT
     if type(function) is types.FunctionType:
@@ -117,6 +119,14 @@ class Renderer:
     def __init__(self, most: int, run_reprs: bool) -> None:
         self._most = most
         self._run_reprs = run_reprs
+        self._kinds: dict[int, tuple[type, Kind]] = {}  # with the class, so that its id is not given to another
+
+    def kind(self, cls: type) -> Kind:
+        """kind_of(), remembered."""
+        found = self._kinds.get(id(cls))
+        if found is None:
+            found = self._kinds[id(cls)] = cls, kind_of(_mro_of(cls))
+        return found[1]
 
     def __call__(self, value: Any) -> str:
         """The repr. Raises NeedsUserCode if it takes any, unless run_reprs is off: then such parts read as by default."""
@@ -127,7 +137,7 @@ class Renderer:
         return self._write(value, repr)
 
     def _write(self, value: Any, user: Callable[[Any], str]) -> str:
-        writer = _Writer(self._most, user)
+        writer = _Writer(self._most, user, self.kind)
         try:
             writer.write(value)
         except _Full:
@@ -147,9 +157,10 @@ def _by_address(value: Any) -> str:
 
 
 class _Writer:
-    __slots__ = ("active", "left", "parts", "user")
+    __slots__ = ("active", "kind", "left", "parts", "user")
 
-    def __init__(self, most: int, user: Callable[[Any], str]) -> None:
+    def __init__(self, most: int, user: Callable[[Any], str], kind: Callable[[type], Kind]) -> None:
+        self.kind = kind
         self.left = most
         self.user = user
         self.parts: list[str] = []
@@ -163,7 +174,9 @@ class _Writer:
 
     def write(self, value: Any) -> None:
         cls = type(value)
-        if cls is str or cls is bytes:
+        if value is None or cls is bool or cls is float or (cls is int and -_SMALL < value < _SMALL):
+            self.put(repr(value))
+        elif cls is str or cls is bytes:
             self.put(repr(value) if len(value) <= self.left else repr(value[: self.left + 1]))
         elif cls is int and value.bit_length() > 10_000:  # int → str refuses more digits than sys.get_int_max_str_digits()
             self.put(hex(value) if value.bit_length() < 4 * self.left else f"<int of {value.bit_length()} bits>")
@@ -175,7 +188,7 @@ class _Writer:
             self.put("...")
         else:
             self.active.append(id(value))
-            _WRITERS[kind_of(_mro_of(cls))](self, value, cls)
+            _WRITERS[self.kind(cls)](self, value, cls)
             self.active.pop()
 
     def default(self, value: Any, cls: type) -> None:
@@ -240,7 +253,7 @@ class _Writer:
 
     def namedtuple(self, value: Any, cls: Any) -> None:
         self.put(f"{cls.__name__}(")
-        for at, (name, item) in enumerate(zip(_owner(_mro_of(cls), "_fields")[1], tuple.__iter__(value))):
+        for at, (name, item) in enumerate(zip(attribute_of(_mro_of(cls), "_fields")[1], tuple.__iter__(value))):
             self.put(f"{', ' if at else ''}{name}=")
             self.write(item)
         self.put(")")

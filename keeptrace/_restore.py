@@ -221,7 +221,7 @@ class Policy:
         if found is None and (self.imports or name.partition(".")[0] in sys.stdlib_module_names) and name not in _NEVER_IMPORTED:
             try:
                 __import__(name)
-            except Exception:  # the module is absent or broken here: its types are synthesised instead
+            except (Exception, SystemExit):  # the module is absent or broken here: its types are synthesised instead
                 return None
             found = sys.modules.get(name)
         return found if isinstance(found, types.ModuleType) else None
@@ -655,13 +655,20 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
     flat = not any(bases for _, _, bases in types_)
     for index in range(len(types_)) if flat else _in_order(range(len(types_)), lambda index: types_[index][2]):
         module, qualname, bases = types_[index]
+        if not bases and module != "builtins":  # a value's type: no module is looked for because of it
+            continue
         found = policy.find(module, qualname)
-        if isinstance(found, type) and issubclass(found, BaseException):
+        if isinstance(found, type) and issubclass(found, BaseException) and _keeps(found, [made[base] for base in bases]):
             made[index] = found
         elif bases:
             above = tuple(dict.fromkeys(made[base] for base in bases if made[base] is not None)) or (Exception,)
             made[index] = _exception_class(qualname, module, above)
     return made
+
+
+def _keeps(cls: type, bases: list[Any]) -> bool:
+    """Whether the class catches what the original's builtin bases caught: another class may have the same name."""
+    return all(base in _mro_of(cls) for base in bases if base is not None and base.__module__ == "builtins")
 
 
 @functools.lru_cache(256)
@@ -751,7 +758,8 @@ class _Exceptions:
         mro = _mro_of(cls)
         module, qualname, _ = self._types[record["type"]]
         found = self._policy.find(module, qualname) is cls
-        told = "str" in record and not (found and is_exact(self._nodes, _refs_of(record)))
+        refs = _refs_of(record)
+        told = "str" in record and not (found and is_exact(self._nodes, refs) and not self._tells_addresses(record, refs))
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
         if told or truthy:
             try:
@@ -759,6 +767,10 @@ class _Exceptions:
             except Exception:  # a metaclass or __init_subclass__ of the user's refuses: its own message it is, then
                 return cls
         return cls
+
+    def _tells_addresses(self, record: dict[str, Any], refs: list[Any]) -> bool:
+        """Whether the message has the address of an object that is live: here it is another."""
+        return " at 0x" in record["str"] and any(self._nodes[ref[0]][0] == "live" for ref in [*self._nodes[refs[0][0]][2], *refs[1:]] if type(ref) is list)
 
     def _make(self, record: dict[str, Any]) -> BaseException:
         cls = self._class(record)
@@ -1132,6 +1144,30 @@ def _with_room_for(depth: int, run: Callable[[], None]) -> None:
 _MAX_SOURCE: Final = 64 << 20  # bytes of one source file; a bound against forged data
 
 
+# (file, compressed text) -> modification time and size of the file that was seen to read the same
+_same_on_disk: Final[dict[tuple[str, bytes], tuple[int, int]]] = {}
+_MOST_SAME: Final = 256
+
+
+def _is_same_on_disk(file: str, packed: bytes) -> bool:
+    """Whether the file was compared before, and has not changed since."""
+    try:
+        stat = os.stat(file)
+    except (OSError, ValueError):
+        return False
+    return _same_on_disk.get((file, packed)) == (stat.st_mtime_ns, stat.st_size)
+
+
+def _remember_same(file: str, packed: bytes) -> None:
+    try:
+        stat = os.stat(file)
+    except OSError:  # it went meanwhile; nothing is remembered then
+        return
+    if len(_same_on_disk) >= _MOST_SAME:
+        _same_on_disk.clear()
+    _same_on_disk[file, packed] = (stat.st_mtime_ns, stat.st_size)
+
+
 def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     """Lets linecache, and so tracebacks and debuggers, see the snapshot. Gives the files that need another name.
 
@@ -1140,16 +1176,18 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     """
     renamed: dict[str, str] = {}
     for file, packed in sources.items():
-        text = _unpack(packed, _MAX_SOURCE).decode("utf-8", "replace")
-        lines = text.splitlines(keepends=True)
-        name = file
         cached = linecache.cache.get(file)
-        if cached is not None and len(cached) > 1 and cached[1] is None:  # somebody's snapshot, or code that never had a file
-            here: list[str] | None = cached[2]
-        else:
-            here = _lines_on_disk(file)
-        if here == lines or (here is not None and [line.rstrip() for line in here] == [line.rstrip() for line in lines]):
+        is_snapshot = cached is not None and len(cached) > 1 and cached[1] is None  # or code that never had a file
+        if not is_snapshot and _is_same_on_disk(file, packed):
             continue
+        text = _unpack(packed, _MAX_SOURCE).decode("utf-8", "replace")
+        lines = io.StringIO(text, newline=None).readlines()  # the line ends that files have, not those of str.splitlines
+        here: list[str] | None = cached[2] if is_snapshot else _lines_on_disk(file)  # type: ignore[index, misc]  # then it is an entry
+        if here is not None and [line.rstrip() for line in here] == [line.rstrip() for line in lines]:
+            if not is_snapshot:
+                _remember_same(file, packed)
+            continue
+        name = file
         if here is not None:
             name = f"{file} [snapshot {zlib.crc32(packed):08x}]"
             renamed[file] = name

@@ -30,6 +30,8 @@ def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool,
     whole: also what is on disk. most: compressed bytes in all; what exceeds it is left out and counted.
     """
     for file, namespace in namespaces.items():
+        if file == "<string>" and not whole:  # since 3.13 linecache shows what a worker was started with for all eval'd code
+            continue
         packed = _from_disk(file) if whole else b"" if _is_on_disk(file) else None
         if packed is None:
             packed = _pack(_from_linecache(file, namespace))

@@ -62,8 +62,9 @@ def _plain(value: Any) -> Any:
 def _dataframe(value: Any) -> Summary:
     rows, columns = len(value.index), len(value.columns)
     names = [_plain(name) for name in value.columns[:_FEW_COLUMNS].tolist()]
-    dtypes = [str(dtype) for dtype in value.dtypes.iloc[:_FEW_COLUMNS].tolist()]
-    head = {str(name): _cells(value.iloc[:_FEW_ROWS, at]) for at, name in enumerate(names)}
+    dtypes = [str(dtype) for dtype in value.dtypes.tolist()[:_FEW_COLUMNS]]
+    first = value.iloc[:_FEW_ROWS, :_FEW_COLUMNS].to_dict("split")["data"]
+    head = {str(name): [_plain(row[at]) for row in first] for at, name in enumerate(names)}
     known = {"shape": (rows, columns), "columns": names, "dtypes": dtypes, "first": head}
     listed = ", ".join(f"{name}: {dtype}" for name, dtype in zip(names, dtypes))
     more = ", ..." if columns > len(names) else ""

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ._guard import Failed, run_each
 from ._options import Options, bound
@@ -67,16 +67,47 @@ class TypeInfo:
         for parent in self.mro:
             if self.base is None and id(parent) in _BASES:
                 self.base = parent
-            for name, found in namespace_of(parent).items():
-                kind = type(found)
-                if kind is types.MemberDescriptorType and not name.startswith("__"):
-                    self.slots.append((name, found.__get__))
-                elif kind is types.GetSetDescriptorType and name == "__dict__" and self.dict_of is None and parent is not type:
-                    self.dict_of = found.__get__
-        self.exact = _EXACT.get((self.module, self.qualname)) if getattr(sys.modules.get(self.module), self.qualname, None) is cls else None
+            slots, dict_of = _layout(parent)
+            self.slots += slots
+            self.dict_of = self.dict_of or dict_of
+        exact = _EXACT.get((self.module, self.qualname))
+        self.exact = exact if exact and _is_found(cls, self.module, self.qualname) else None
         self.kind = kind_of(self.mro)
         self.summary = summary_of(self.mro)
         self.is_class = type in self.mro
+
+
+_Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
+# What a class itself adds to its instances, of classes that stay: those that their module names. With the class, so that its
+# id is not given to another. More than a large program's failures meet; then it starts afresh.
+_layouts: Final[dict[int, tuple[type, _Layout]]] = {}
+_MOST_LAYOUTS: Final = 4096
+
+
+def _layout(cls: type) -> _Layout:
+    """The slots of a class, and what reads the __dict__ of its instances if it is the one that brings it."""
+    found = _layouts.get(id(cls))
+    if found is not None:
+        return found[1]
+    slots: list[tuple[str, Callable[[Any], Any]]] = []
+    dict_of = None
+    for name, item in namespace_of(cls).items():
+        kind = type(item)
+        if kind is types.MemberDescriptorType and not name.startswith("__"):
+            slots.append((name, item.__get__))
+        elif kind is types.GetSetDescriptorType and name == "__dict__" and cls is not type:
+            dict_of = item.__get__
+    if _is_found(cls, *names_of(cls)):
+        if len(_layouts) >= _MOST_LAYOUTS:
+            _layouts.clear()
+        _layouts[id(cls)] = cls, (slots, dict_of)
+    return slots, dict_of
+
+
+def _is_found(cls: type, module: str, qualname: str) -> bool:
+    """Whether the module's namespace has the class under its name."""
+    home = sys.modules.get(module)
+    return type(home) is types.ModuleType and _module_dict(home).get(qualname) is cls
 
 
 class Values:
