@@ -1092,12 +1092,11 @@ def _traceback(places: list[tuple[int, int, int | None]], frame: Any, at: int) -
 def _run_each(starts: list[Callable[[], Any]]) -> None:
     """Runs each stack, and leaves its outermost frame without a caller. See the head of this file."""
     hooks = sys.get_asyncgen_hooks()
-    trace, profile = sys.gettrace(), sys.getprofile()
-    try:
-        # a tracer, of coverage or of a debugger, would take the frames for the program's own
+    trace = sys.gettrace()
+    if trace is not None:  # coverage or a debugger, which would take the frames for the program's own
         sys.settrace(None)
-        sys.setprofile(None)
-        sys.set_asyncgen_hooks(None, _let_go)
+    sys.set_asyncgen_hooks(None, _let_go)
+    try:
         for start in starts:
             outermost = start()
             try:
@@ -1107,8 +1106,8 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
             del outermost
     finally:
         sys.set_asyncgen_hooks(*hooks)
-        sys.setprofile(profile)
-        sys.settrace(trace)
+        if trace is not None:
+            sys.settrace(trace)
 
 
 def _let_go(generator: Any) -> None:
