@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from ._errors import OptionError as OptionError
     from ._init import init as init
     from ._options import Options as Options
+    from .hooks import install as install
+    from .hooks import on_error as on_error
+    from .hooks import uninstall as uninstall
+    from .log_handler import LoggingHandler as LoggingHandler
+    from .store import Store as Store
     from .textlog import parse_tracebacks as parse_tracebacks
 
 __version__ = "0.1.0"
@@ -28,15 +33,20 @@ _HOMES = {
     "dump": "_dump",
     "dumps": "_dump",
     "init": "_init",
+    "install": "hooks",
     "load": "_dump",
     "loads": "_dump",
+    "on_error": "hooks",
     "post_mortem": "_debug",
     "DumpError": "_errors",
     "KeepTraceError": "_errors",
+    "LoggingHandler": "log_handler",
     "MissingExtraError": "_errors",
     "OptionError": "_errors",
     "Options": "_options",
+    "Store": "store",
     "parse_tracebacks": "textlog",
+    "uninstall": "hooks",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # the table's keys are the names
 

@@ -117,7 +117,7 @@ class _ExceptionFacts:
         self.slots = [
             (name, slot)
             for parent in self.mro
-            if parent.__module__ != "builtins"
+            if names_of(parent)[0] != "builtins"
             for name, slot in namespace_of(parent).items()
             if type(slot) is types.MemberDescriptorType and not name.startswith("__")
         ]
@@ -209,7 +209,7 @@ class _Capture:
         while waiting:
             found = waiting.popleft()
             linked = [_cause_of(found), _context_of(found)]
-            if isinstance(found, BaseExceptionGroup):
+            if issubclass(type(found), BaseExceptionGroup):
                 linked += _children_of(found)
             for other in linked:
                 if other is None or id(other) in self._index:
@@ -262,7 +262,7 @@ class _Capture:
                 record["notes"] = [values.add(["list", len(notes), [self._message_ref(note, depth) for note in notes]])]
             else:
                 record["notes"] = values.ref(notes, depth)
-        if isinstance(exc, BaseExceptionGroup):
+        if issubclass(type(exc), BaseExceptionGroup):
             fields["message"] = self._message_ref(_message_of(exc), depth)
             children = _children_of(exc)
             record["children"] = [self._index[id(child)] for child in children if id(child) in self._index]
@@ -353,7 +353,7 @@ class _Capture:
     def _plain_message(self, exc: BaseException, facts: _ExceptionFacts, record: ExceptionRecord) -> bool:
         """Records what BaseException.__str__ gives, if that takes none of the user's code."""
         arguments = _args_of(exc)
-        if facts.state is not None or isinstance(exc, (KeyError, BaseExceptionGroup)) or not arguments:
+        if facts.state is not None or issubclass(type(exc), (KeyError, BaseExceptionGroup)) or not arguments:
             return False  # a __str__ of C code that looks at more than args
         value = arguments[0] if len(arguments) == 1 else arguments
         _, text_of = attribute_of(mro_of(type(value)), "__str__")
@@ -388,7 +388,7 @@ class _Capture:
         if left_out > 0:
             told += [[-1, left_out], *[self._entry(entry, depth) for entry in reversed(entries[:head])]]
         record["traceback"] = told[::-1]
-        if entries and isinstance(exc, NameError):
+        if entries and issubclass(type(exc), NameError):
             self._names_for_suggestions(entries[-1].tb_frame, told[0][0])
 
     def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
@@ -496,9 +496,9 @@ def _locals(frame: types.FrameType) -> dict[str, Any]:
     namespace: Any = frame.f_locals
     if type(namespace) is dict:
         return namespace
-    if isinstance(namespace, dict):  # the namespace of a class body, made by a metaclass
+    if issubclass(type(namespace), dict):  # the namespace of a class body, made by a metaclass
         return dict(dict.items(namespace))
-    if type(namespace).__module__ == "builtins":  # the proxy of Python 3.13 and newer
+    if names_of(type(namespace)) == ("builtins", "FrameLocalsProxy"):  # the proxy of Python 3.13 and newer
         return dict(namespace)
     return {"<locals>": namespace}  # a mapping of the user's own, given to exec: reading it would run the user's code
 
@@ -573,7 +573,7 @@ def type_only(exc: BaseException, why: str) -> Report:
 def _bare(exc: BaseException, text: str) -> Report:
     """Type and text alone, made of nothing that could fail."""
     module, qualname = names_of(type(exc))
-    builtin = next(cls for cls in mro_of(type(exc)) if cls.__module__ == "builtins")
+    builtin = next(cls for cls in mro_of(type(exc)) if names_of(cls)[0] == "builtins")
     record: ExceptionRecord = {
         "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False, "traceback": [],
         "text": text,

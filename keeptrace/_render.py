@@ -7,9 +7,13 @@ The text is what `repr()` gives, up to the bound; then it ends in "...".
 from __future__ import annotations
 
 import enum
+import functools
+import gc
+import sys
 import types
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
+from collections.abc import Callable, Iterable
+from importlib.machinery import ModuleSpec
 from typing import Any, Final
 
 _SMALL: Final = 1 << 63  # integers below need no second look
@@ -19,6 +23,26 @@ _LEVELS: Final = 12
 _mro_of: Final = type.__dict__["__mro__"].__get__
 _namespace_of: Final = type.__dict__["__dict__"].__get__
 _qualname_of: Final = type.__dict__["__qualname__"].__get__
+_name_of: Final = type.__dict__["__name__"].__get__
+_raw_module_of: Final = type.__dict__["__module__"].__get__
+
+
+def _module_of(cls: type) -> Any:
+    try:
+        return _raw_module_of(cls)
+    except AttributeError:  # deleted from the class
+        return None
+
+
+def _plain(name: Any) -> str:
+    return name if type(name) is str else "?"
+
+
+def _tzinfo_of(value: Any) -> Any:
+    for cls in _mro_of(type(value)):
+        if _name_of(cls) in ("datetime", "time") and _module_of(cls) == "datetime":
+            return _namespace_of(cls)["tzinfo"].__get__(value)
+    return None
 
 
 class Kind(enum.Enum):
@@ -62,15 +86,16 @@ def _std_types() -> dict[int, type]:
 
 
 _ATOMS: Final = _std_types()
-_BRACKETS: Final = {
-    id(list): ("[", "]"),
-    id(tuple): ("(", ")"),
-    id(set): ("{", "}"),
-    id(frozenset): ("frozenset({", "})"),
-    id(deque): ("deque([", "])"),
-}
 _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # how repr() shows a cycle
 # Modules of the standard library whose C types' reprs call nobody.
+_ATOM_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fractions", "ipaddress", "zoneinfo"})
+# More are shown in the order in which they were met. (elements of a Counter)
+_MOST_SORTED: Final = 1_000
+_module_dict: Final[Callable[[Any], Any]] = types.ModuleType.__dict__["__dict__"].__get__
+_namespace_dict: Final = types.SimpleNamespace.__dict__["__dict__"].__get__
+_maxlen_of: Final = deque.__dict__["maxlen"].__get__
+_factory_of: Final = defaultdict.__dict__["default_factory"].__get__
+_function_of, _arguments_of, _keywords_of = (functools.partial.__dict__[name].__get__ for name in ("func", "args", "keywords"))
 _ATOM_MODULES: Final = frozenset({"datetime", "decimal", "re", "_random", "_socket", "_hashlib", "zlib", "_struct"})
 
 
@@ -88,18 +113,22 @@ def kind_of(mro: tuple[type, ...]) -> Kind:
     owner, function = attribute_of(mro, "__repr__")
     if owner is object:
         return Kind.DEFAULT
+    if id(owner) in _CONTAINERS or _is_array(owner):
+        return Kind.CONTAINER
     if type(function) is types.FunctionType:
-        return _kind_of_function(owner, function)
+        return _kind_of_function(mro[0], owner, function)
     if type(function) is not types.WrapperDescriptorType:
         return Kind.USER
-    if id(owner) in _ATOMS or owner.__module__ in _ATOM_MODULES:
+    if id(owner) in _ATOMS or _module_of(owner) in _ATOM_MODULES:
         return Kind.ATOM
-    if id(owner) in _BRACKETS or owner in (dict, OrderedDict, types.MethodType):
-        return Kind.CONTAINER
     return Kind.USER
 
 
-def _kind_of_function(owner: type, function: types.FunctionType) -> Kind:
+def _is_array(cls: type) -> bool:
+    return getattr(sys.modules.get("array"), "array", None) is cls
+
+
+def _kind_of_function(cls: type, owner: type, function: types.FunctionType) -> Kind:
     home = function.__globals__.get("__name__")
     namespace = _namespace_of(owner)
     if home in ("dataclasses", "reprlib") and "__dataclass_params__" in namespace and function.__code__.co_name == "wrapper":
@@ -108,7 +137,7 @@ def _kind_of_function(owner: type, function: types.FunctionType) -> Kind:
         return Kind.NAMEDTUPLE
     if home == "enum" and function.__qualname__ in ("Enum.__repr__", "Flag.__repr__"):
         return Kind.ENUM
-    if home in ("pathlib", "pathlib._local", "uuid", "fractions", "ipaddress", "zoneinfo"):
+    if home in _ATOM_HOMES and _module_of(cls) in _ATOM_HOMES:  # in a subclass of the user's it would call the user's methods
         return Kind.ATOM
     return Kind.USER
 
@@ -195,47 +224,143 @@ class _Writer:
         self.put(_by_address(value))
 
     def atom(self, value: Any, cls: Any) -> None:
-        self.put(cls.__repr__(value))
+        owner, function = attribute_of(_mro_of(cls), "__repr__")
+        if owner is bytes or owner is str:  # of a subclass; what is long is not copied
+            self.put(repr(owner.__getitem__(value, slice(0, self.left + 1))))
+        elif owner is bytearray:
+            self.put(f"{_name_of(cls)}({bytes(bytearray.__getitem__(value, slice(0, self.left)))!r})")
+        elif owner is int and int.bit_length(value) > 10_000:
+            self.put(f"<int of {int.bit_length(value)} bits>")
+        elif owner is types.ModuleType and not (cls is owner and type(_module_dict(value).get("__spec__")) is ModuleSpec):
+            self.put(f"<module {_plain(_module_dict(value).get('__name__'))!r}>")  # its own hooks would be asked
+        elif _module_of(owner) == "datetime" and _module_of(type(_tzinfo_of(value))) not in ("builtins", "datetime", "zoneinfo"):
+            self.by_user(value, cls)
+        else:
+            self.put(function(value))
 
     def by_user(self, value: Any, cls: type) -> None:
         self.put(self.user(value))
 
     def container(self, value: Any, cls: type) -> None:
-        if cls is dict:
-            self.put("{")
-            self.pairs(value)
-            self.put("}")
-        elif id(cls) in _BRACKETS and not (cls in (set, frozenset) and not value):
-            opening, closing = _BRACKETS[id(cls)]
-            self.put(opening)
-            for at, item in enumerate(value):
-                if at:
-                    self.put(", ")
-                self.write(item)
-            self.put(",)" if cls is tuple and len(value) == 1 else self.end_of_deque(value) if cls is deque else closing)
-        elif cls is set or cls is frozenset:
-            self.put(f"{cls.__name__}()")
-        elif cls is types.MethodType:
-            self.put(f"<bound method {value.__func__.__qualname__ if type(value.__func__) is types.FunctionType else '?'} of ")
-            self.write(value.__self__)
-            self.put(">")
-        else:  # a subclass, whose iteration may be the user's
-            self.by_user(value, cls)
+        """By the class that defines the repr, and with that class's own methods: a subclass's may be the user's."""
+        owner = cls if id(cls) in _CONTAINERS else attribute_of(_mro_of(cls), "__repr__")[0]
+        _CONTAINERS.get(id(owner), _Writer.typed_array)(self, value, owner)
 
-    @staticmethod
-    def end_of_deque(value: Any) -> str:
-        return "])" if value.maxlen is None else f"], maxlen={value.maxlen})"
+    def items(self, found: Iterable[Any]) -> None:
+        for at, item in enumerate(found):
+            if at:
+                self.put(", ")
+            self.write(item)
 
-    def pairs(self, value: dict[Any, Any]) -> None:
-        for at, (key, item) in enumerate(value.items()):
+    def pairs(self, found: Iterable[tuple[Any, Any]]) -> None:
+        self.put("{")
+        for at, (key, item) in enumerate(found):
             if at:
                 self.put(", ")
             self.write(key)
             self.put(": ")
             self.write(item)
+        self.put("}")
 
-    def fields(self, value: Any, cls: type, pairs: list[tuple[str, Any]]) -> None:
-        self.put(f"{_qualname_of(cls)}(")
+    def call(self, name: str, *parts: Any) -> None:
+        """name(parts); a part that is no str is a value to be written."""
+        self.put(f"{name}(")
+        for part in parts:
+            if type(part) is str:
+                self.put(part)
+            else:
+                part()
+        self.put(")")
+
+    def mapping(self, value: Any, owner: Any) -> None:
+        self.pairs(dict.items(value))
+
+    def sequence(self, value: Any, owner: Any) -> None:
+        self.put("[" if owner is list else "(")
+        self.items(owner.__iter__(value))
+        self.put("]" if owner is list else ",)" if tuple.__len__(value) == 1 else ")")
+
+    def unordered(self, value: Any, owner: Any) -> None:
+        if type(value) is set and value:
+            self.put("{")
+            self.items(value)
+            self.put("}")
+        elif owner.__len__(value):
+            self.call(_name_of(type(value)), "{", lambda: self.items(owner.__iter__(value)), "}")
+        else:
+            self.put(f"{_name_of(type(value))}()")
+
+    def queue(self, value: Any, owner: Any) -> None:
+        most = _maxlen_of(value)
+        self.call(_name_of(type(value)), "[", lambda: self.items(deque.__iter__(value)), "]" if most is None else f"], maxlen={most}")
+
+    def ordered_dict(self, value: Any, owner: Any) -> None:
+        found = OrderedDict.items(value)
+        if not dict.__len__(value):
+            self.put(f"{_name_of(type(value))}()")
+        elif sys.version_info >= (3, 12):
+            self.call(_name_of(type(value)), lambda: self.pairs(found))
+        else:
+            self.call(_name_of(type(value)), "[", lambda: self.items(found), "]")
+
+    def default_dict(self, value: Any, owner: Any) -> None:
+        self.call(_name_of(type(value)), lambda: self.write(_factory_of(value)), ", ", lambda: self.pairs(dict.items(value)))
+
+    def counter(self, value: Any, owner: Any) -> None:
+        if not dict.__len__(value):
+            return self.put(f"{_name_of(type(value))}()")
+        found: Any = dict.items(value)
+        if dict.__len__(value) <= _MOST_SORTED and all(type(count) is int for count in dict.values(value)):
+            found = sorted(found, key=lambda pair: -pair[1])
+        return self.call(_name_of(type(value)), lambda: self.pairs(found))
+
+    def view(self, value: Any, owner: Any) -> None:
+        self.call(_name_of(type(value)), "[", lambda: self.items(owner.__iter__(value)), "]")
+
+    def proxy(self, value: Any, owner: Any) -> None:
+        (inner,) = gc.get_referents(value)  # the only way to it that asks nobody
+        self.call("mappingproxy", lambda: self.write(inner))
+
+    def namespace(self, value: Any, owner: Any) -> None:
+        name = "namespace" if type(value) is owner else _name_of(type(value))
+        self.fields(value, name, [(key, item) for key, item in _namespace_dict(value).items() if type(key) is str])
+
+    def typed_array(self, value: Any, owner: Any) -> None:
+        code = owner.typecode.__get__(value)
+        if not owner.__len__(value):
+            self.put(f"{_name_of(type(value))}({code!r})")
+        else:
+            few = owner.__getitem__(value, slice(0, self.left))
+            self.call(_name_of(type(value)), f"{code!r}, ", lambda: self.write(few.tounicode() if code in ("u", "w") else few.tolist()))
+
+    def method(self, value: Any, owner: Any) -> None:
+        self.put(f"<bound method {value.__func__.__qualname__ if type(value.__func__) is types.FunctionType else '?'} of ")
+        self.write(value.__self__)
+        self.put(">")
+
+    def partial(self, value: Any, owner: Any) -> None:
+        def keywords() -> None:
+            for name, item in _keywords_of(value).items():
+                self.put(f", {name}=")
+                self.write(item)
+
+        def arguments() -> None:
+            for item in _arguments_of(value):
+                self.put(", ")
+                self.write(item)
+
+        cls = type(value)
+        name = "functools.partial" if cls is owner else f"{_module_of(cls)}.{_qualname_of(cls)}"
+        self.call(name, lambda: self.write(_function_of(value)), arguments, keywords)
+
+    def user_data(self, value: Any, owner: Any) -> None:
+        self.write(_stored(value, "data"))
+
+    def chain_map(self, value: Any, owner: Any) -> None:
+        self.call(_name_of(type(value)), lambda: self.items(_stored(value, "maps")))
+
+    def fields(self, value: Any, name: str, pairs: list[tuple[str, Any]]) -> None:
+        self.put(f"{name}(")
         for at, (name, item) in enumerate(pairs):
             self.put(f"{', ' if at else ''}{name}=")
             self.write(item)
@@ -244,26 +369,22 @@ class _Writer:
     def dataclass(self, value: Any, cls: type) -> None:
         if any("__getattribute__" in _namespace_of(parent) for parent in _mro_of(cls)[:-1]):
             return self.by_user(value, cls)
-        fields: dict[str, Any] = cls.__dataclass_fields__  # type: ignore[attr-defined]  # a dataclass has it
+        fields: Any = attribute_of(_mro_of(cls), "__dataclass_fields__")[1]
         names = [name for name, field in fields.items() if field._field_type.name == "_FIELD" and field.repr]
         stored = [_stored(value, name) for name in names]
         if any(item is _ABSENT for item in stored):
             return self.by_user(value, cls)
-        return self.fields(value, cls, list(zip(names, stored)))
+        return self.fields(value, _qualname_of(cls), list(zip(names, stored)))
 
     def namedtuple(self, value: Any, cls: Any) -> None:
-        self.put(f"{cls.__name__}(")
-        for at, (name, item) in enumerate(zip(attribute_of(_mro_of(cls), "_fields")[1], tuple.__iter__(value))):
-            self.put(f"{', ' if at else ''}{name}=")
-            self.write(item)
-        self.put(")")
+        self.fields(value, _name_of(cls), list(zip(attribute_of(_mro_of(cls), "_fields")[1], tuple.__iter__(value))))
 
     def enum(self, value: Any, cls: Any) -> None:
         name, inner = _stored(value, "_name_"), _stored(value, "_value_")
         own_repr = _namespace_of(cls).get("_value_repr_")  # of the data type that is mixed in
         if type(name) is not str or inner is _ABSENT or own_repr is not None:
             return self.by_user(value, cls)
-        self.put(f"<{cls.__name__}.{name}: ")
+        self.put(f"<{_name_of(cls)}.{name}: ")
         self.write(inner)
         self.put(">")
 
@@ -282,11 +403,30 @@ def _stored(value: Any, name: str) -> Any:
                 return _ABSENT
     for cls in _mro_of(type(value)):
         holder = _namespace_of(cls).get("__dict__")
-        if type(holder) is types.GetSetDescriptorType:
+        if type(holder) is types.GetSetDescriptorType and cls is not type:
             return dict.get(holder.__get__(value), name, _ABSENT)
     return _ABSENT
 
 
+# The class that defines the repr -> what writes it.
+_CONTAINERS: Final[dict[int, Callable[[_Writer, Any, Any], None]]] = {
+    id(dict): _Writer.mapping,
+    id(list): _Writer.sequence,
+    id(tuple): _Writer.sequence,
+    id(set): _Writer.unordered,
+    id(frozenset): _Writer.unordered,
+    id(deque): _Writer.queue,
+    id(OrderedDict): _Writer.ordered_dict,
+    id(defaultdict): _Writer.default_dict,
+    id(Counter): _Writer.counter,
+    id(ChainMap): _Writer.chain_map,
+    **{id(cls): _Writer.user_data for cls in (UserDict, UserList)},
+    **{id(type(view(cls()))): _Writer.view for cls in (dict, OrderedDict) for view in (cls.keys, cls.values, cls.items)},
+    id(types.MappingProxyType): _Writer.proxy,
+    id(types.SimpleNamespace): _Writer.namespace,
+    id(types.MethodType): _Writer.method,
+    id(functools.partial): _Writer.partial,
+}
 _WRITERS: Final[dict[Kind, Callable[[_Writer, Any, Any], None]]] = {
     Kind.DEFAULT: _Writer.default,
     Kind.ATOM: _Writer.atom,

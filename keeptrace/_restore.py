@@ -38,7 +38,7 @@ import pickle
 import sys
 import types
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class _Details:
         self.why = why
         self.string: str | None = None  # what str() gives, where that is not the repr
         self.length: int | None = None
-        self.items: list[Any] = []
+        self.items: Sequence[Any] = []
         self.pairs: dict[Any, Any] | None = None
         self.dir: frozenset[str] = frozenset()
 
@@ -239,6 +239,8 @@ class Policy:
         return found
 
 
+# Builtin functions that data from outside may not bring along: what displays a value may call an attribute of it.
+_NEVER_GIVEN: Final = frozenset({"__build_class__", "__import__", "breakpoint", "compile", "eval", "exec", "input", "open", "setattr"})
 # Modules of the standard library whose import does something that one sees.
 _NEVER_IMPORTED: Final = frozenset({"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"})
 
@@ -312,7 +314,7 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "timezone": _std("datetime", "timezone"),
     "Decimal": _std("decimal", "Decimal"),
     "Fraction": _std("fractions", "Fraction"),
-    "UUID": lambda digits: _std("uuid", "UUID")(hex=digits),
+    "UUID": lambda digits: _std("uuid", "UUID")(digits),
     "PosixPath": lambda text: _path("PosixPath", text),
     "PurePosixPath": lambda text: _path("PurePosixPath", text),
     "WindowsPath": lambda text: _path("WindowsPath", text),
@@ -336,7 +338,9 @@ class _Values:
         self._policy = policy
         self.made: list[Any] = [None] * len(self._nodes)
         self._done = bytearray(len(self._nodes))
-        self._live = _load_live(report["live"]) if report.get("live") and policy.load_live else []
+        self._live: list[Any] = []
+        if report.get("live") and policy.load_live:
+            self._live = _load_live(report["live"], sum(node[0] == "live" for node in self._nodes))
 
     def __call__(self, ref: Any) -> Any:
         return self.made[ref[0]] if type(ref) is list else ref
@@ -383,12 +387,19 @@ class _Values:
         kind = node[0]
         if kind == "live":
             found = self._live[node[1]] if node[1] < len(self._live) else _MISSING
-            return self(node[2]) if isinstance(found, Missing) else found
+            return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
         parts = [self(part) for part in node[2]]
         try:
-            return tuple(parts) if kind == "tuple" else frozenset(parts) if kind == "frozenset" else EXACT[node[1]](*parts)
+            return tuple(parts) if kind == "tuple" else frozenset(_keys(parts)) if kind == "frozenset" else EXACT[node[1]](*parts)
         except (TypeError, ValueError, OverflowError, ArithmeticError) as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
+
+    def _not_live(self, value: Any, missing: Missing) -> Any:
+        """What stands in for a live object; it says why."""
+        details = details_of(value)
+        if details is not None and self._policy.load_live:
+            details.why = missing._why
+        return value
 
     def _fill_container(self, value: Any, node: list[Any]) -> None:
         kind, _, refs = node
@@ -403,7 +414,7 @@ class _Values:
             made = self.made
             value.extend([made[ref[0]] if type(ref) is list else ref for ref in refs])
         elif kind == "set":
-            value.update(_hashable(self(item)) for item in refs)
+            value.update(_keys([self(item) for item in refs]))
         elif kind == "dict":
             value.update(self._pairs(refs))
 
@@ -421,7 +432,7 @@ class _Values:
             details.items = [self(item) for item in extra["items"]]
 
     def _pairs(self, flat: list[Any]) -> dict[Any, Any]:
-        return {_hashable(self(flat[at])): self(flat[at + 1]) for at in range(0, len(flat) - 1, 2)}
+        return dict(zip(_keys([self(key) for key in flat[: len(flat) & ~1 : 2]]), [self(value) for value in flat[1::2]]))
 
     def _cut_container(self, node: list[Any]) -> StandIn:
         kind, length, items = node
@@ -458,7 +469,7 @@ class _Values:
         standin = _stand_in(_stand_in_class(kind, "builtins", True), "", node, f"{len(text)} of its {length} characters were kept")
         details = _details(standin)
         details.length = length
-        details.items = list(text)
+        details.items = text
         details.text = f"{text if kind == 'str' else text.encode('latin-1')!r}... ({length} in all)"
         details.string = f"{text}... ({length} in all)"
         return standin
@@ -494,7 +505,7 @@ class _Values:
     def _function(self, node: list[Any]) -> Any:
         _, module, qualname, name, address = node
         found = self._policy.find(module, qualname) if (self._policy.imports and module in sys.modules) or module == "builtins" else None
-        if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
+        if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)) and (self._policy.lookups or name not in _NEVER_GIVEN):
             return found
         kind = "function" if address else "builtin_function_or_method"
         text = f"<function {qualname} at {address:#x}>" if address else f"<built-in function {name}>"
@@ -524,6 +535,24 @@ _FILLERS: Final[dict[str, Callable[[_Values, Any, list[Any]], None]]] = {
     "object": _Values._fill_stand_in,
     **dict.fromkeys(("list", "tuple", "set", "frozenset", "dict"), _Values._fill_container),
 }
+
+
+_MOST_OF_ONE_HASH: Final = 16
+
+
+def _keys(values: list[Any]) -> list[Any]:
+    """The values as keys. Forged ones that all have the same hash would take quadratic time: most of them become notes."""
+    keys = [_hashable(value) for value in values]
+    if len(keys) <= 2 * _MOST_OF_ONE_HASH:
+        return keys
+    counts: dict[int, int] = {}
+    for at, key in enumerate(keys):
+        number = hash(key)
+        counts[number] = counts.get(number, 0) + 1
+        if counts[number] > _MOST_OF_ONE_HASH:
+            text = f"<{type(key).__name__}: one of too many of the same hash>"
+            keys[at] = _stand_in(_stand_in_class("object", "builtins", False), text, [])
+    return keys
 
 
 def _hashable(value: Any) -> Any:
@@ -585,10 +614,14 @@ class _Lenient(pickle._Unpickler):  # type: ignore[name-defined, misc]  # only t
         height = len(self.stack) - operands
         try:
             load(self)
-        except Exception as problem:
+        except BaseException as problem:  # a sys.exit() in a reduction costs its own object, as any error there
             del self.stack[height:]
             target = saved[0] if saved and isinstance(saved[0], type) else type(saved[0]) if saved else object
-            self.stack.append(_missing(target.__module__, target.__qualname__, problem)())
+            missing = _missing(target.__module__, target.__qualname__, problem)()
+            self.stack.append(missing)
+            for index, known in self.memo.items():
+                if saved and known is saved[0] and not isinstance(known, type):  # half made: its aliases are missing, too
+                    self.memo[index] = missing
 
 
 def _guard_opcode(code: int, operands: int) -> None:
@@ -600,15 +633,18 @@ for _opcode, _operands in ((pickle.REDUCE, 2), (pickle.NEWOBJ, 2), (pickle.NEWOB
     _guard_opcode(_opcode[0], _operands)
 
 
-def _load_live(data: bytes) -> list[Any]:
+def _load_live(data: bytes, count: int) -> list[Any]:
+    """The live objects; a Missing, which says why, for each that does not come alive."""
+    problem: BaseException = TypeError("the live objects are no list")
     for unpickler in (pickle.Unpickler, _Lenient):
         try:
             objects = unpickler(io.BytesIO(data)).load()
-        except BaseException:  # whatever the user's own reduction raises: the stand-ins beside it are what is then shown
+        except BaseException as raised:  # whatever the user's own reduction raises: the stand-ins beside it are what is then shown
+            problem = raised
             continue
         if type(objects) is list:
             return objects
-    return []
+    return [_missing("builtins", "object", problem)()] * count
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -627,6 +663,8 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     AttributeError: ("name", "obj"),
     NameError: ("name",),
 }
+# By id, because what a class says of itself may be a lie, or its metaclass's code.
+_BUILTIN_TYPES: Final = frozenset(id(found) for found in vars(builtins).values() if isinstance(found, type))
 # by id, because the hash of a class may be its metaclass's
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
 _put_args: Final = BaseException.__dict__["args"].__set__
@@ -640,10 +678,17 @@ def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:
     return next((_FIELDS_BY_ID[id(cls)] for cls in mro if id(cls) in _FIELDS_BY_ID), None)
 
 
+def _is_safe(cls: type, name: str, value: Any) -> bool:
+    """Whether a UnicodeError may be told so: before Python 3.14 its str() reads memory at `start` of `object` without a look."""
+    if name == "object":
+        return type(value) is (bytes if cls is UnicodeDecodeError else str)
+    return name not in ("start", "end") or (type(value) is int and 0 <= value <= sys.maxsize)
+
+
 def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
     """The nearest class whose __new__ is C code: making an instance by it runs no user code."""
     for cls in mro:
-        if cls.__module__ == "builtins" and issubclass(cls, BaseException):
+        if id(cls) in _BUILTIN_TYPES and issubclass(cls, BaseException):
             return cls
     return BaseException
 
@@ -705,7 +750,7 @@ def _leaf(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseExcept
 
 def has_hook(mro: tuple[type, ...], *names: str) -> bool:
     """Whether a class below the builtin ones defines one of the special methods."""
-    return any(name in _namespace_of(cls) for cls in mro if cls.__module__ != "builtins" for name in names)
+    return any(name in _namespace_of(cls) for cls in mro if id(cls) not in _BUILTIN_TYPES for name in names)
 
 
 def _refs_of(record: dict[str, Any]) -> list[Any]:
@@ -754,12 +799,16 @@ class _Exceptions:
         return children
 
     def _class(self, record: dict[str, Any]) -> type[BaseException]:
-        cls: type[BaseException] = self._type_of[record["type"]] or Exception
+        found_type = self._type_of[record["type"]]
+        cls: type[BaseException] = Exception if found_type is None else found_type  # a metaclass may find its class false
         mro = _mro_of(cls)
         module, qualname, _ = self._types[record["type"]]
         found = self._policy.find(module, qualname) is cls
         refs = _refs_of(record)
-        told = "str" in record and not (found and is_exact(self._nodes, refs) and not self._tells_addresses(record, refs))
+        # where nothing is looked up nothing is live, so what capture recorded is what the arguments cannot tell
+        told = "str" in record and not (
+            self._policy.lookups and found and is_exact(self._nodes, refs) and not self._tells_addresses(record, refs)
+        )
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
         if told or truthy:
             try:
@@ -807,8 +856,11 @@ class _Exceptions:
             cls, names = state
             for name in names:
                 if name in record["fields"] and name in cls.__dict__:
+                    value = values(record["fields"][name])
+                    if "object" in names and not _is_safe(cls, name, value):
+                        continue
                     try:
-                        cls.__dict__[name].__set__(exc, values(record["fields"][name]))
+                        cls.__dict__[name].__set__(exc, value)
                     except (TypeError, ValueError, AttributeError):  # a stand-in where C code wants a str or an int
                         continue
         if "str" in record and any("__keeptrace_str__" in _namespace_of(cls) for cls in mro):
@@ -831,6 +883,11 @@ class _Exceptions:
 # Code and frames.
 
 _KEY: Final = "<keeptrace>"  # no identifier, so it never meets a name of the user's
+# What the interpreter and linecache look for in a module's namespace, and then call: never taken from data.
+_NEVER_GLOBAL: Final = (_KEY, "__builtins__", "__loader__", "__spec__")
+# Frames of modules and class bodies are run by eval(), which takes some 700 bytes of the C stack, of which a thread may
+# have 512 kB; and Python 3.12 allows some 500 in all. Those beyond are restored as functions.
+_MOST_EVALS: Final = 300
 _OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 _COROUTINE: Final = 0x80
@@ -899,6 +956,9 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
+_MOST_LINES: Final = 10_000  # of one expression: traceback reads them all
+
+
 def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[bytes, int]:
     """One entry of a code object's location table (CPython, Objects/locations.md), and the line it leaves off at."""
     line, end, column, end_column = position
@@ -906,7 +966,7 @@ def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[byt
         return bytes((0x80 | 15 << 3 | units - 1,)), before
     delta = line - before
     start = _varint((-delta << 1) | 1 if delta < 0 else delta << 1)
-    if end is None or column is None or end_column is None or end < line:
+    if end is None or column is None or end_column is None or not line <= end <= line + _MOST_LINES:
         return bytes((0x80 | 13 << 3 | units - 1,)) + start, line
     rest = _varint(end - line) + _varint(column + 1) + _varint(end_column + 1)
     return bytes((0x80 | 14 << 3 | units - 1,)) + start + rest, line
@@ -975,11 +1035,15 @@ class _Stacks:
         self._made = values.made
         self._files = files
         self._globals = [self._named(table) for table in report["globals"]]
+        for namespace in self._globals:
+            for name in _NEVER_GLOBAL:
+                namespace.pop(name, None)
         self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
         self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
         self._starts: list[Callable[[], Any]] = []  # of each stack
         self._leaves: list[list[types.FrameType]] = []
         self._deepest = 0
+        self._evals = 0  # frames of modules and class bodies in the stack that is planned
 
     def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
         made = self._made
@@ -989,20 +1053,18 @@ class _Stacks:
         """Plans the frames of one traceback. What it returns gives the traceback, after run()."""
         frames = self._frames
         # of each frame its index and positions; neighbouring entries of one frame are one
-        planned: list[tuple[int, list[Any]]] = [(index, [tuple(frames[index]["at"])]) for index in outer]
+        planned: list[tuple[int, dict[Any, int]]] = [(index, {tuple(frames[index]["at"]): 0}) for index in outer]
         places: list[tuple[int, int, int | None]] = []  # of each entry its frame, the place of its position there, its line
         for index, what in entries:
             if index < 0:
-                planned.append((index, [what]))
+                planned.append((index, {what: 0}))
                 places.append((len(planned) - 1, 0, 1))
                 continue
             if not planned or planned[-1][0] != index:
-                planned.append((index, [tuple(frames[index]["at"])]))
+                planned.append((index, {tuple(frames[index]["at"]): 0}))
             positions = planned[-1][1]
             position = tuple(what)
-            if position not in positions:
-                positions.append(position)
-            places.append((len(planned) - 1, positions.index(position), position[0]))
+            places.append((len(planned) - 1, positions.setdefault(position, len(positions)), position[0]))
         if not planned:
             return lambda: None
         leaf: list[types.FrameType] = []
@@ -1010,8 +1072,9 @@ class _Stacks:
         self._deepest = max(self._deepest, len(planned))
         return lambda: _traceback(places, leaf[0], len(planned) - 1)
 
-    def _plan(self, planned: list[tuple[int, list[Any]]], leaf: list[types.FrameType]) -> None:
+    def _plan(self, planned: list[tuple[int, dict[Any, int]]], leaf: list[types.FrameType]) -> None:
         items = self._items
+        self._evals = 0
         is_outermost = True
         for index, positions in planned:
             function, local = self._function(index, tuple(positions), is_outermost)
@@ -1040,16 +1103,23 @@ class _Stacks:
         file = self._files.get(code["file"], code["file"])
         namespace = self._with_key(self._globals[frame["globals"]])
         local = frame["locals"]
-        if local is None or code["flags"] & _OPTIMIZED_NEWLOCALS != _OPTIMIZED_NEWLOCALS:
+        is_function = local is not None and code["flags"] & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
+        if not is_function:
+            self._evals += 1
+        if not is_function and self._evals <= _MOST_EVALS:
             made = _code(file, code["name"], code["qualname"], code["line"], 0, (0, 0, 0), (), (), positions, is_outermost)
-            spaces = (namespace,) if local is None else (namespace, self._named(local))
-            return functools.partial(eval, made, *spaces), ()
+            if local is None:
+                return functools.partial(eval, made, namespace), ()
+            local = self._named(local)
+            local.pop(_KEY, None)  # in damaged data alone: it would be called
+            return functools.partial(eval, made, namespace, local), ()
+        arguments, flags, local = (code["names"], code["flags"], local) if is_function else ([], _OPTIMIZED_NEWLOCALS, local or {})
         names = tuple(local)
-        if names[: len(code["names"])] != tuple(code["names"]):  # an argument without a value
-            names = tuple(dict.fromkeys([*code["names"], *names]))
+        if names[: len(arguments)] != tuple(arguments):  # an argument without a value
+            names = tuple(dict.fromkeys([*arguments, *names]))
         unbound = () if len(names) == len(local) else tuple(at for at, name in enumerate(names) if name not in local)
         args = tuple(code["args"])
-        made = _code(file, code["name"], code["qualname"], code["line"], code["flags"], args, names, unbound, positions, is_outermost)
+        made = _code(file, code["name"], code["qualname"], code["line"], flags, args, names, unbound, positions, is_outermost)
         function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
         if made.co_kwonlyargcount:
             function.__kwdefaults__ = dict.fromkeys(names[made.co_argcount : made.co_argcount + made.co_kwonlyargcount])
@@ -1130,7 +1200,7 @@ def _with_room_for(depth: int, run: Callable[[], None]) -> None:
         frame = frame.f_back
     with _limit_lock:  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
         limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, used + depth + _SPARE))
+        sys.setrecursionlimit(max(limit, used + depth + _SPARE + 3 * _MOST_EVALS))  # an eval() counts more than once
         try:
             run()
         finally:
@@ -1140,7 +1210,11 @@ def _with_room_for(depth: int, run: Callable[[], None]) -> None:
 # --------------------------------------------------------------------------------------------------------------------
 # Sources.
 
-_MAX_SOURCE: Final = 64 << 20  # bytes of one source file; a bound against forged data
+# Bounds against forged data, for all the sources of a report. (bytes, lines)
+_MAX_SOURCE: Final = 32 << 20
+_MAX_LINES: Final = 1_000_000
+# Names that all code without a file shares: a snapshot under them would be shown for live code.
+_OF_NOBODY: Final = frozenset({"<string>", "<stdin>"})
 
 
 # (file, compressed text) -> modification time and size of the file that was seen to read the same
@@ -1174,14 +1248,26 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     changed keeps its name for the code that is live in this process; the snapshot gets a name that says what it is.
     """
     renamed: dict[str, str] = {}
+    room, most_lines = _MAX_SOURCE, _MAX_LINES
     for file, packed in sources.items():
         cached = linecache.cache.get(file)
         is_snapshot = cached is not None and len(cached) > 1 and cached[1] is None  # or code that never had a file
         if not is_snapshot and _is_same_on_disk(file, packed):
             continue
-        text = _unpack(packed, _MAX_SOURCE).decode("utf-8", "replace")
+        try:
+            text = _unpack(packed, room).decode("utf-8", "replace")
+        except (ValueError, zlib.error):
+            renamed[file] = f"{file} [snapshot damaged or too large]"  # a name without a file: nothing false is shown for it
+            continue
+        room -= len(text)
+        most_lines -= text.count("\n")
+        if most_lines < 0:
+            renamed[file] = f"{file} [snapshot too large]"
+            continue
         lines = io.StringIO(text, newline=None).readlines()  # the line ends that files have, not those of str.splitlines
         here: list[str] | None = cached[2] if is_snapshot else _lines_on_disk(file)  # type: ignore[index, misc]  # then it is an entry
+        if here is None:
+            here = _lines_of_live(file)
         if here is not None and [line.rstrip() for line in here] == [line.rstrip() for line in lines]:
             if not is_snapshot:
                 _remember_same(file, packed)
@@ -1194,9 +1280,23 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     return renamed
 
 
+def _lines_of_live(file: str) -> list[str] | None:
+    """The lines of a module that is live here, and that no file holds (a loader does, or nobody); None if there is none."""
+    if file.startswith("<frozen ") or file in _OF_NOBODY:
+        return []
+    for module in list(sys.modules.values()):
+        if isinstance(module, types.ModuleType):
+            namespace = types.ModuleType.__dict__["__dict__"].__get__(module)
+            if type(namespace.get("__file__")) is str and namespace["__file__"] == file:
+                return linecache.getlines(file, namespace)
+    return None
+
+
 def _lines_on_disk(file: str) -> list[str] | None:
     if not os.path.isfile(file):
         return None
+    if os.path.getsize(file) > _MAX_SOURCE:
+        return []
     import tokenize  # it reads a file by its coding line; costly to import and rarely needed
 
     try:
@@ -1236,7 +1336,7 @@ def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
     return exceptions.made[0]
 
 
-def read_payload(payload: dict[str, Any], most: int = _MAX_SOURCE) -> dict[str, Any]:
+def read_payload(payload: dict[str, Any], most: int = 64 << 20) -> dict[str, Any]:
     """The report in the payload of a dump (laid out in _format.py). Raises ValueError for damaged data."""
     import json
 

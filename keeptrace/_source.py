@@ -32,6 +32,8 @@ def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool,
     for file, namespace in namespaces.items():
         if file == "<string>" and not whole:  # since 3.13 linecache shows what a worker was started with for all eval'd code
             continue
+        if file.startswith("<frozen "):  # every Python has its own; and the traceback of the original shows none of it
+            continue
         packed = _from_disk(file) if whole else b"" if _is_on_disk(file) else None
         if packed is None:
             packed = _pack(_from_linecache(file, namespace))

@@ -14,6 +14,9 @@ _FEW_ROWS: Final = 5
 # Each column costs some 20 microseconds. (columns)
 _FEW_COLUMNS: Final = 20
 
+_module_of: Final = type.__dict__["__module__"].__get__
+_name_of: Final = type.__dict__["__name__"].__get__
+
 # text, attributes that are known, true length
 Summary: TypeAlias = tuple[str, dict[str, Any], int | None]
 
@@ -55,8 +58,15 @@ def _tensor(value: Any) -> Summary:
     return _shape_and_dtype("tensor", few, size, shape, f"{dtype}, device={device}"), known, shape[0] if shape else None
 
 
+# Where the types come from whose str() calls nobody.
+_TELL_ALONE: Final = frozenset({"numpy", "pandas", "datetime", "decimal", "uuid"})
+
+
 def _plain(value: Any) -> Any:
-    return value if type(value) in (int, float, bool, str, type(None)) else str(value)[:80]
+    if type(value) in (int, float, bool, str, type(None)):
+        return value
+    # an object of the user's in a column of objects: its str() would run unguarded
+    return str(value)[:80] if type(value).__module__.partition(".")[0] in _TELL_ALONE else f"<{type(value).__qualname__}>"
 
 
 def _dataframe(value: Any) -> Summary:
@@ -97,13 +107,18 @@ _SUMMARIES: Final[dict[tuple[str, str], Callable[[Any], Summary]]] = {
     ("pandas", "Index"): _index,
     ("torch", "Tensor"): _tensor,
 }
-_PACKAGES: Final = frozenset(package for package, _ in _SUMMARIES)
+# A class of these packages is summarised at once; a subclass that somebody else made may run anything.
+SUMMARISED: Final = frozenset(package for package, _ in _SUMMARIES)
 
 
 def summary_of(mro: tuple[type, ...]) -> Callable[[Any], Summary] | None:
     """What summarises the instances of mro[0], if anything does."""
     for cls in mro:
-        package = cls.__module__.partition(".")[0] if type(cls.__module__) is str else ""
-        if package in _PACKAGES and (package, cls.__name__) in _SUMMARIES:
-            return _SUMMARIES[package, cls.__name__]
+        try:
+            module = _module_of(cls)
+        except AttributeError:  # deleted from the class
+            continue
+        package = module.partition(".")[0] if type(module) is str else ""
+        if package in SUMMARISED and (package, _name_of(cls)) in _SUMMARIES:
+            return _SUMMARIES[package, _name_of(cls)]
     return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import islice
 from time import monotonic
@@ -24,7 +24,7 @@ from ._options import Options, bound
 from ._render import Kind, NeedsUserCode, Renderer, kind_of
 from ._report import Node, Ref
 from ._restore import details_of
-from ._summaries import Summary, summary_of
+from ._summaries import SUMMARISED, Summary, summary_of
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
 # Longer strings become nodes, so that a text passed through fifty frames is kept once. (characters)
@@ -74,9 +74,11 @@ class TypeInfo:
         self.exact = exact if exact and _is_found(cls, self.module, self.qualname) else None
         self.kind = kind_of(self.mro)
         self.summary = summary_of(self.mro)
-        self.is_class = type in self.mro
+        self.is_class = any(cls is type for cls in self.mro)  # `in` would ask a metaclass's __eq__
 
 
+# Of most classes it is the first; C types like SimpleNamespace have the other.
+_READERS_OF_DICT: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
 # What a class itself adds to its instances, of classes that stay: those that their module names. With the class, so that its
 # id is not given to another. More than a large program's failures meet; then it starts afresh.
@@ -95,7 +97,7 @@ def _layout(cls: type) -> _Layout:
         kind = type(item)
         if kind is types.MemberDescriptorType and not name.startswith("__"):
             slots.append((name, item.__get__))
-        elif kind is types.GetSetDescriptorType and name == "__dict__" and cls is not type:
+        elif kind in _READERS_OF_DICT and name == "__dict__" and cls is not type:
             dict_of = item.__get__
     if _is_found(cls, *names_of(cls)):
         if len(_layouts) >= _MOST_LAYOUTS:
@@ -251,10 +253,10 @@ class Values:
         length, items = self._items(value, cls, depth - 1)
         return [cls.__name__, length, items]
 
-    def _pairs(self, value: Any, depth: int) -> tuple[int, list[Ref]]:
+    def _pairs(self, value: Any, depth: int, read: Any = dict.items) -> tuple[int, list[Ref]]:
         length = dict.__len__(value)
         flat: list[Ref] = []
-        for key, item in _first(dict.items, value, self._max_items):
+        for key, item in _first(read, value, self._max_items):
             if type(key) is str and len(key) <= _SHARED_TEXT:
                 self.bytes += len(key)
                 flat.append(key)
@@ -340,11 +342,17 @@ class Values:
         return node
 
     def _summary(self, value: Any, summarise: Callable[[Any], Summary], info: TypeInfo) -> Node:
-        try:
-            text, known, length = summarise(value)
-        except Exception as problem:  # an array half built: the library's own code fails on it
+        if summary_of((info.cls, object)) is None and info.module.partition(".")[0] not in SUMMARISED:  # a subclass of the user's
+            (result,) = run_each([lambda: summarise(value)] if self.options.run_reprs else [], self.deadline) or [Failed("was not run")]
+        else:
+            try:
+                result = summarise(value)
+            except Exception as problem:  # an array half built: the library's own code fails on it
+                result = Failed(f"raised {type(problem).__name__}")
+        if isinstance(result, Failed):
             self.cut("failed reprs")
-            return ["object", info.index, f"<{info.qualname}: no summary, {type(problem).__name__}>", None, {"address": id(value)}]
+            return ["object", info.index, f"<{info.qualname}: its summary {result.why}>", None, {"address": id(value)}]
+        text, known, length = result
         extra: dict[str, Any] = {"why": "a summary"} if length is None else {"why": "a summary", "len": length}
         return ["object", info.index, text, {name: self.ref(item, 3) for name, item in known.items()}, extra]
 
@@ -355,7 +363,7 @@ class Values:
             namespace = info.dict_of(value)
         except AttributeError:
             return None
-        return namespace if isinstance(namespace, dict) else None
+        return namespace if issubclass(type(namespace), dict) else None
 
     def _attributes(self, value: Any, info: TypeInfo, depth: int) -> dict[str, Ref]:
         found: dict[str, Ref] = {}
@@ -374,10 +382,10 @@ class Values:
         return found
 
     def _contents(self, value: Any, base: Any, depth: int, extra: dict[str, Any]) -> None:
-        if base is dict:
+        if base is dict or base is OrderedDict:
             extra["len"] = dict.__len__(value)
             if depth > 1:
-                extra["pairs"] = self._pairs(value, depth - 1)[1]
+                extra["pairs"] = self._pairs(value, depth - 1, base.items)[1]
         elif base in (str, bytes, bytearray):
             _, extra["len"], text = self._text(value, depth, base, base.__name__)
             if base is str:
@@ -482,7 +490,7 @@ _EXACT: Final[dict[tuple[str, str], tuple[str, _Parts]]] = {
 }
 
 # Builtin types whose contents are read also in subclasses.
-_BASES: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, dict, deque, str, bytes, bytearray, int, float)}
+_BASES: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, OrderedDict, dict, deque, str, bytes, bytearray, int, float)}
 
 _READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
     id(str): Values._text,

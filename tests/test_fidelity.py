@@ -1,0 +1,122 @@
+"""Each exception of the table arrives as it was: type, arguments, attributes, links, frames, variables, and the text to the byte.
+
+Once through capture and restore in this process, under each policy, and once through real workers of each start method.
+"""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import types
+from concurrent.futures import process as engine
+from multiprocessing import get_context
+from typing import Any, Iterator
+
+import cases
+import pytest
+
+from keeptrace import Options
+from keeptrace._capture import capture
+from keeptrace._restore import BUILTINS, KNOWN, POOL, Policy, restore
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+from keeptrace.concurrent._boundary import without_frames_of
+
+POLICIES = {"BUILTINS": BUILTINS, "KNOWN": KNOWN, "POOL": POOL}
+METHODS = ["fork", "spawn", "forkserver"]
+ENGINE = frozenset({engine.__file__})
+
+# Cases whose text cannot be the same to the byte, and why.
+OTHER_TEXT = {
+    "class: a truth that raises": "the class's __bool__ is what breaks the formatting; where it is made anew, it is true",
+    "class: no subclasses, its message lost": "no class can be made that tells the old message, with the old address",
+    "notes: a sequence of one's own": "a stand-in of a sequence is shown by its repr",
+    "notes: an object without words": "its stand-in has words",
+    "argument: socket": "a socket that crosses live has another number",
+    "deleted_module_of_a_class": "formatting it fails; what is restored has the module 'builtins'",
+}
+# Cases of which something else is not the same, and why.
+OTHER_FACTS = {
+    "deleted_module_of_a_class": "a module that is no text has no name",
+    "exec_with_a_mapping": "reading the mapping would run the user's code; a stand-in of it is there instead",
+}
+
+
+def raised(name: str) -> BaseException:
+    try:
+        cases.tell(name)
+    except BaseException as exc:
+        raised_here = exc
+    tb = BaseException.__dict__["__traceback__"]
+    tb.__set__(raised_here, tb.__get__(raised_here).tb_next)  # without this function's own frame
+    return raised_here
+
+
+def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Compares facts, one at a time, so that what differs is what is shown."""
+    assert len(found) == len(expected)
+    for number, (one, other) in enumerate(zip(found, expected)):
+        for what in other:
+            if what == "frames":
+                assert [frame["code"] for frame in one[what]] == [frame["code"] for frame in other[what]], number
+                for frame_here, frame_there in zip(one[what], other[what]):
+                    assert frame_here == frame_there, number
+            else:
+                assert one[what] == other[what], (number, what)
+
+
+def test_the_table_is_complete() -> None:
+    """The table has every builtin exception of this Python, and many more kinds than sixty."""
+    builtin = {value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)}
+    assert {f"builtin {cls.__name__}" for cls in builtin} <= set(cases.CASES)
+    assert len(cases.CASES) > 200
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", cases.CASES)
+def test_restored_here(name: str, policy: str) -> None:
+    """capture → bytes → restore in one process keeps facts and text, whatever the restorer may look up."""
+    exc = raised(name)
+    text, facts = cases.told(name)
+    report = pickle.loads(pickle.dumps(capture(exc, Options(max_seconds=20.0))))
+    restored = restore(report, POLICIES[policy])
+    assert "fallback" not in report["cuts"]
+    if name not in OTHER_FACTS:
+        same(cases.facts_of(restored), facts)
+    if name not in OTHER_TEXT:
+        assert cases.text_of(restored) == text
+    here, there = _frames(restored), _frames(exc)
+    for restored_frame, frame in zip(here, there, strict=True):
+        named = {name: value for name, value in frame.f_globals.items() if name in frame.f_code.co_names and name not in cases.NO_VARIABLES}
+        assert {name: cases.shape(restored_frame.f_globals[name]) for name in named} == {
+            name: cases.shape(value) for name, value in named.items()
+        }
+
+
+def _frames(exc: BaseException) -> list[types.FrameType]:
+    frames = []
+    entry = BaseException.__dict__["__traceback__"].__get__(exc)
+    while entry is not None:
+        frames.append(entry.tb_frame)
+        entry = entry.tb_next
+    return frames
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def pool(request: pytest.FixtureRequest) -> Iterator[KeepTraceProcessPoolExecutor]:
+    with KeepTraceProcessPoolExecutor(1, get_context(request.param), trace=Options(max_seconds=20.0)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_from_a_worker(name: str, pool: KeepTraceProcessPoolExecutor) -> None:
+    """What a worker raises arrives in the parent as the worker saw it, and the worker lives on."""
+    future = pool.submit(cases.tell, name)
+    exc = future.exception(timeout=50)
+    text, facts = pool.submit(cases.told, name).result(timeout=50)
+    assert exc is not None
+    traceback = BaseException.__dict__["__traceback__"].__get__(exc)
+    assert without_frames_of(traceback, ENGINE) is traceback  # the engine's frames are left out already
+    if name not in OTHER_FACTS:
+        same(cases.facts_of(exc), facts)
+    if name not in OTHER_TEXT:
+        assert cases.text_of(exc) == text
