@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from .._capture import capture
 from .._errors import KeepTraceError
-from .._live import bounded
+from .._live import Dumps, bounded
 from .._options import Options
 from .._restore import POOL, restore
 
@@ -29,10 +29,13 @@ _dumps: Final = bounded(ForkingPickler)
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
-def to_bytes(exc: BaseException, options: Options) -> bytes:
-    """The exception as bytes for from_bytes(). Never raises."""
+def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
+    """The exception as bytes for from_bytes(). Never raises.
+
+    dumps: how the engine pickles, where that is not multiprocessing's way.
+    """
     try:
-        return pickle.dumps(capture(exc, options, _dumps), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(capture(exc, options, dumps), pickle.HIGHEST_PROTOCOL)
     except BaseException as problem:  # capture never raises; but law 1 is not left to one function
         return pickle.dumps(f"{type(exc).__name__} (keeptrace could not capture it: {type(problem).__name__})")
 
@@ -67,10 +70,11 @@ class Crossing:
 
     options: Options
     engine_files: frozenset[str]
+    dumps: Dumps = staticmethod(_dumps)
 
     def __init__(self, exc: BaseException, traceback: types.TracebackType | None) -> None:
         _set_traceback(exc, without_frames_of(traceback, self.engine_files))
-        self._data = to_bytes(exc, self.options)
+        self._data = to_bytes(exc, self.options, self.dumps)
         _set_traceback(exc, None)  # its frames hold everything that was in the task's scope
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:

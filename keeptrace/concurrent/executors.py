@@ -23,7 +23,7 @@ from typing import Any, Callable, Iterable
 from .._options import Options, make_options
 from ._boundary import crossing, from_bytes, run_initializer
 from ._deaths import JOB, POSIX, BlackBox, WorkerDeath, WorkerStack, box_of, death_of, describe_calls, make_worker, stacks_of, tell
-
+from ._pipes import read_message
 
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
@@ -40,19 +40,19 @@ def _work(
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
     engine._ExceptionWithTraceback = crossing(options, engine)  # type: ignore[attr-defined]
-    call_queue.get = partial(_take, call_queue, box.words)
-    if POSIX:  # with all writers but the parent's closed, its end is the end of the queue
-        call_queue._writer.close()
+    if POSIX:
+        call_queue.get = partial(_take, call_queue, call_queue._reader.fileno(), box.words)
+        call_queue._writer.close()  # with all writers but the parent's closed, its end is the end of the queue
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box, engine)
     engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)  # type: ignore[attr-defined]
 
 
-def _take(queue: Any, words: Any, block: bool = True) -> Any:
+def _take(queue: Any, fd: int, words: Any, block: bool = True) -> Any:
     """The queue's next task, or None for the end. Stands for multiprocessing's Queue.get()."""
     try:
         with queue._rlock:
-            data = queue._recv_bytes()
+            data = read_message(fd)
         queue._sem.release()
     except (EOFError, OSError):  # the parent was killed
         return None
@@ -93,8 +93,10 @@ def _numbers_in(data: Any) -> dict[str, int]:
 class _Results(Connection):
     """The reading end of the queue of results."""
 
+    workers: dict[int, Any]  # the executor's own
+
     def recv(self) -> Any:
-        data = self.recv_bytes()
+        data = read_message(self._handle, self._goes_on)  # type: ignore[attr-defined]
         try:
             return ForkingPickler.loads(data)
         except BaseException as problem:
@@ -103,6 +105,10 @@ class _Results(Connection):
                 raise
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
             return engine._ResultItem(numbers["work_id"], exception=problem, exit_pid=numbers.get("exit_pid"))  # type: ignore[attr-defined]
+
+    def _goes_on(self) -> bool:
+        """Waits for the next part of a message. Not for ever: whoever sends it may have died."""
+        return self in wait([self, *(process.sentinel for process in list(self.workers.values()))])
 
 
 def _reduce_results(connection: _Results) -> Any:
@@ -153,7 +159,9 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
         self._mp_context: Any = _Context(self._mp_context, options)  # type: ignore[has-type]
         if POSIX:
-            self._result_queue._reader.__class__ = _Results  # type: ignore[attr-defined]
+            results = self._result_queue._reader  # type: ignore[attr-defined]
+            results.__class__ = _Results
+            results.workers = self._processes  # type: ignore[attr-defined]
 
     @property
     def _executor_manager_thread(self) -> Any:

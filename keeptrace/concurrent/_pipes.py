@@ -1,0 +1,50 @@
+"""Reading the messages of multiprocessing.connection from a file descriptor (POSIX), as its Connection.recv_bytes() does.
+
+Quicker than that one, and it can be called off.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Callable, Final
+
+_HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
+_LONG_HEADER: Final = struct.Struct("!Q")
+
+
+def _always() -> bool:
+    return True
+
+
+def read_message(fd: int, goes_on: Callable[[], bool] = _always) -> bytes:
+    """One message. Raises EOFError at the end of the pipe, OSError if it is closed; BlockingIOError if the descriptor does
+    not wait, and there is none.
+
+    goes_on: asked before each further part of a message that comes in parts; if not, an EOFError is raised. It waits for the
+    part where the descriptor does not.
+    """
+    header = os.read(fd, _HEADER.size)
+    if not header:
+        raise EOFError
+    if len(header) < _HEADER.size:
+        header += _rest(fd, _HEADER.size - len(header), goes_on)
+    (size,) = _HEADER.unpack(header)
+    if size < 0:
+        (size,) = _LONG_HEADER.unpack(_rest(fd, _LONG_HEADER.size, goes_on))
+    try:
+        data = os.read(fd, size)
+    except BlockingIOError:  # a large message, of which the header alone had room in the pipe
+        data = b""
+    return data if len(data) == size else data + _rest(fd, size - len(data), goes_on)
+
+
+def _rest(fd: int, size: int, goes_on: Callable[[], bool]) -> bytes:
+    parts = []
+    while size > 0:
+        part = os.read(fd, size) if goes_on() else b""
+        if not part:
+            raise EOFError("the message ends too early")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

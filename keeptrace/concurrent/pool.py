@@ -1,0 +1,563 @@
+"""KeepTracePool: multiprocessing.Pool whose tasks' exceptions arrive with their frames, and whose dead workers are told of.
+
+    parent                                                     workers
+    _Traffic.put(): task, (job, index) ─▶ inqueue ─▶ _work(): the engine's worker(), rewritten: whatever is raised is that
+    _Traffic.get(): result, (job, index) ◀─ outqueue ◀─        task's result, and its black box knows what it is at
+
+- Every message ends in its (job, index), behind the pickle. So one that cannot be unpickled, at either end, is the failure
+  of that task alone. The engine's worker or its parent would die of it, and the caller wait for ever.
+- The engine replaces a worker that ended, by calling Pool.Process: there the dead one is examined first. Its task, if it had
+  one, gets a WorkerDied; a lock of the queues that it held is set free; if it died within a message, or could not even start
+  (its initializer raised), then no task can be trusted to arrive, and all of them get the WorkerDied: the pool is broken.
+- A broken pool starts no more workers and takes no more tasks. It is closed as any other.
+
+The states that decide this are in _deaths.py; _EXAMINE below is the table.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import struct
+import sys
+import time
+from collections import deque
+from functools import partial
+from multiprocessing import get_context as _engine_context
+from multiprocessing import pool as engine
+from multiprocessing.context import BaseContext
+from multiprocessing.pool import IMapIterator, MapResult, MaybeEncodingError, Pool
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Callable, Final, Iterable, Sequence
+
+from .._options import Options, make_options
+from .._render import Renderer
+from ._boundary import crossing, from_bytes, run_initializer
+from ._deaths import (
+    ENDED, IDLE, INDEX, JOB, POSIX, READING, RUNNING, SENDING, STARTING, STATE, WAITING,
+    BlackBox, WorkerDeath, WorkerDied, WorkerStack, box_of, death_of, describe_calls, make_worker, stacks_of, tell,
+)  # fmt: skip
+from ._pipes import read_message
+from .process import PROCESSES
+
+_TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
+_WAKE: Final = b""  # a message to the thread of results: look into _Traffic.told
+
+# Workers that end in a row before they could take a task: more is a loop, as of a __main__ that cannot be imported. (workers)
+_MOST_FAILED_STARTS: Final = 3
+# For how long nobody may claim a lock that cannot be had, before it counts as left behind by a dead worker. (seconds)
+_ORPHANED: Final = 2.0
+# For a result that a worker may have sent before it died: the time until the thread of results has seen it. (seconds)
+_ARRIVES: Final = 1.0
+# In the message of a result that cannot be pickled. (characters)
+_MOST_RESULT: Final = 1_000
+
+
+def _pack(item: Any, job: int, index: int) -> memoryview:
+    file = io.BytesIO()
+    ForkingPickler(file).dump(item)
+    file.write(_TRAILER.pack(job, index))
+    return file.getbuffer()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+
+def _work(
+    box: BlackBox,
+    options: Options,
+    inqueue: Any,
+    outqueue: Any,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    most: int | None,
+    wrap: bool,
+) -> None:
+    """The main function of a worker. Stands for multiprocessing.pool.worker()."""
+    inqueue._writer.close()
+    outqueue._reader.close()
+    words = box.words
+    fd = inqueue._reader.fileno()
+    wait = _waiter(fd)
+    cross = crossing(options, engine, sys.modules[__name__])
+    run_initializer(initializer, initargs, options, box, engine)
+    words[STATE] = IDLE
+    completed = 0
+    while most is None or completed < most:
+        message = _receive(inqueue, fd, wait, words)
+        if message is None:
+            break
+        try:
+            job, index, func, args, kwds = ForkingPickler.loads(message)
+            message = None
+            result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
+        except BaseException as problem:  # the engine's catches Exception, and the others end the worker and hang the caller
+            result = False, cross(problem, problem.__traceback__)
+        _reply(outqueue, words, result, cross)
+        message = func = args = kwds = result = None  # type: ignore[assignment]  # what the task held is free while the worker waits
+        completed += 1
+    words[STATE] = ENDED
+
+
+def _map(task: tuple[Callable[[Any], Any], Iterable[Any]]) -> list[Any]:
+    func, items = task
+    return [func(item) for item in items]
+
+
+def _starmap(func: Callable[..., Any], items: Iterable[Sequence[Any]]) -> list[Any]:
+    return [func(*item) for item in items]
+
+
+# The engine's pass a StopIteration of the task's on to list(), which takes it for the end, and loses the rest of the chunk.
+_MAPPERS: Final[dict[int, Callable[..., Any]]] = {
+    id(engine.mapstar): _map,  # type: ignore[attr-defined]
+    id(engine.starmapstar): lambda task: _starmap(*task),  # type: ignore[attr-defined]
+}
+
+
+def _waiter(fd: int) -> Callable[[], Any]:
+    """A function that waits until there is something to read, and the descriptor made not to wait itself.
+
+    So a worker that is killed while it waits has not taken a part of a message along.
+    """
+    if not POSIX:
+        return lambda: True
+    os.set_blocking(fd, False)
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return poll.poll
+
+
+def _receive(inqueue: Any, fd: int, wait: Callable[[], Any], words: Any) -> bytes | None:
+    """The next message, or None: there are no more, or no parent. Leaves job and index in the words."""
+    with inqueue._rlock:
+        words[STATE] = READING
+        state = IDLE
+        try:
+            try:
+                message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
+            except BlockingIOError:  # none there yet
+                words[STATE] = WAITING
+                wait()
+                words[STATE] = READING
+                message = read_message(fd, wait)
+            if len(message) > _TRAILER.size:
+                words[JOB], words[INDEX] = _TRAILER.unpack_from(message, len(message) - _TRAILER.size)
+                state = RUNNING
+                return message
+        except (EOFError, OSError):  # the parent was killed
+            pass
+        finally:
+            words[STATE] = state
+    return None
+
+
+def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[..., Any]) -> None:
+    job, index = words[JOB], words[INDEX]
+    try:
+        message = _pack((job, index, result), job, index)
+    except BaseException as problem:
+        failure = MaybeEncodingError(problem, _Shown(Renderer(_MOST_RESULT, run_reprs=False)(result[1])))
+        failure.__cause__ = problem
+        message = _pack((job, index, (False, cross(failure, None))), job, index)
+    if outqueue._wlock is None:  # Windows, where messages are whole
+        outqueue._writer.send_bytes(message)
+        words[STATE] = IDLE
+        return
+    with outqueue._wlock:
+        words[STATE] = SENDING
+        outqueue._writer.send_bytes(message)
+        words[STATE] = IDLE
+
+
+class _Shown:
+    """Has the text for its repr."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+
+class _NoWorker:
+    """Stands in the engine's list for a worker that a broken pool does not start."""
+
+    name = ""
+    daemon = True
+    pid = exitcode = None
+
+    def start(self) -> None: ...
+    def terminate(self) -> None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+
+    def is_alive(self) -> bool:
+        return False
+
+
+class _Traffic:
+    """What goes between the pool and its workers. Knows the pool's parts, not the pool, which may be collected."""
+
+    def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
+        self._options = options
+        self._inqueue = inqueue
+        self._outqueue = outqueue
+        self._fd = outqueue._reader.fileno()
+        self._workers: list[Any] = []
+        self._failed_starts = 0
+        self._started: list[BlackBox] = []  # since the last failed start
+        self._told: deque[Any] = deque()  # results that no worker sent, for the thread of results
+        self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → the task, until its result is there
+        self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
+        self.broken: Callable[[], WorkerDied] | None = None  # makes the error that every task gets
+
+    # -- in the engine's thread of tasks
+
+    def put(self, task: Any) -> None:
+        """Sends a task. An Exception that it raises becomes the task's result."""
+        if task is None:
+            if self.broken is None:
+                self._inqueue._writer.send(None)
+            return
+        job, index, func, args, _ = task
+        if self.broken is not None:
+            self._fail(job, index, self.broken())
+        elif func is engine._helper_reraises_exception:  # type: ignore[attr-defined]
+            self._fail(job, index, args[0])  # the iterable raised: the exception is here already, with its frames
+        else:
+            try:
+                message = _pack(task, job, index)
+            except Exception:
+                raise
+            except BaseException as problem:  # the engine's thread would end of it
+                self._fail(job, index, problem)
+                return
+            self.sent[job, index] = task
+            self._inqueue._writer.send_bytes(message)
+
+    def _fail(self, job: int, index: int, error: BaseException) -> None:
+        """As the engine does it with a task that it cannot send."""
+        if (waiting := self.cache.get(job)) is not None:
+            waiting._set(index, (False, error))
+
+    # -- in the engine's thread of results
+
+    def get(self) -> Any:
+        """The next result, or None: the end. Raises nothing but EOFError and OSError, when the pipe is closed."""
+        while self.broken is None:
+            try:
+                message = read_message(self._fd, self._is_whole) if POSIX else self._outqueue._reader.recv_bytes()
+            except EOFError:
+                if self.broken is None:
+                    raise
+                break
+            if self.broken is not None:
+                break
+            if len(message) > _TRAILER.size:
+                return self._result(message)
+            if message != _WAKE:
+                return ForkingPickler.loads(message)  # the engine's sentinel
+            if self._told:
+                job, index, error = self._told.popleft()
+                return job, index, (False, error)
+        self._fail_all()
+        return None
+
+    def _is_whole(self) -> bool:
+        return self.broken is None
+
+    def _result(self, message: bytes) -> Any:
+        key = _TRAILER.unpack_from(message, len(message) - _TRAILER.size)
+        self.sent.pop(key, None)
+        try:
+            found = ForkingPickler.loads(message)
+        except BaseException as problem:
+            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
+            return *key, (False, problem)
+        succeeded, value = found[2]
+        if not succeeded and isinstance(value, StopIteration) and isinstance(self.cache.get(key[0]), IMapIterator):
+            told = RuntimeError("a task raised StopIteration")  # as a generator would; else the loop over imap() just ended
+            told.__cause__ = value
+            return *key, (False, told)
+        return found
+
+    def _fail_all(self) -> None:
+        assert self.broken is not None
+        for waiting in list(self.cache.values()):
+            outcome = False, self.broken()
+            if isinstance(waiting, IMapIterator):
+                with waiting._cond:  # type: ignore[attr-defined]
+                    waiting._unsorted.clear()  # type: ignore[attr-defined]
+                    waiting._length = waiting._index + 1  # type: ignore[attr-defined]
+                waiting._set(waiting._index, outcome)  # type: ignore[attr-defined]
+            else:
+                if isinstance(waiting, MapResult):
+                    waiting._number_left = 1  # type: ignore[attr-defined]
+                waiting._set(0, outcome)  # type: ignore[attr-defined]
+
+    # -- in the engine's thread of workers, and at first in the constructor
+
+    def start_worker(self, context: Any, *, target: Any, args: tuple[Any, ...]) -> Any:
+        """A new worker's process, not started. Stands for Pool.Process(); the engine calls it when another worker has ended."""
+        self._examine()
+        if self.broken is not None:
+            return _NoWorker()
+        process = make_worker(getattr(context, "PlainProcess", context.Process), self._options, _work, args)
+        self._workers.append(process)
+        box = box_of(process)
+        assert box is not None
+        self._started.append(box)
+        return process
+
+    def _examine(self) -> None:
+        """Looks at the workers that have ended."""
+        for process in [process for process in self._workers if process.exitcode is not None]:
+            self._workers.remove(process)
+            box = box_of(process)
+            assert box is not None
+            if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
+                _EXAMINE[box.words[STATE]](self, process, box)
+                self._free_orphan(self._inqueue._rlock, (WAITING, READING))
+                self._free_orphan(self._outqueue._wlock, (SENDING,))
+            box.close()
+
+    def _died_at_start(self, process: Any, box: BlackBox) -> None:
+        failure = box.failure()
+        if failure is not None:
+            self._break("the initializer of the pool's workers failed", [], failure)
+            return
+        if any(other.words[STATE] != STARTING for other in self._started):
+            self._failed_starts = 0
+        self._started.clear()
+        self._failed_starts += 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            death = death_of(process, ())
+            self._break(f"the pool's workers end before they can take a task: {death} See what they wrote to stderr.", [death], None)
+
+    def _died_idle(self, process: Any, box: BlackBox) -> None:
+        pass
+
+    def _died_waiting(self, process: Any, box: BlackBox) -> None:
+        _free(self._inqueue._rlock)
+
+    def _died_running(self, process: Any, box: BlackBox) -> None:
+        job, index = key = box.words[JOB], box.words[INDEX]
+        if (task := self.sent.pop(key, None)) is None:
+            return
+        death = death_of(process, _tasks(task))
+        error = WorkerDied(str(death), [death])
+        if death.stack is not None:
+            error.add_note(death.note())
+        self._told.append((job, index, error))
+        with self._outqueue._wlock:
+            self._outqueue._writer.send_bytes(_WAKE)
+
+    def _died_sending(self, process: Any, box: BlackBox) -> None:
+        key = box.words[JOB], box.words[INDEX]
+        deadline = time.monotonic() + _ARRIVES
+        while key in self.sent and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if key in self.sent:
+            self._died_within(process, box)
+        else:  # the message was whole
+            _free(self._outqueue._wlock)
+
+    def _died_within(self, process: Any, box: BlackBox) -> None:
+        task = self.sent.get((box.words[JOB], box.words[INDEX]))
+        death = death_of(process, _tasks(task) if task and box.words[STATE] == SENDING else ())
+        self._break(f"a worker died within a message, the pool's queues are not usable any more: {death}", [death], None)
+
+    def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
+        """Frees a lock that a worker may have held as it died, between taking it and saying so."""
+        deadline = time.monotonic() + _ORPHANED
+        while self.broken is None and not lock.acquire(False):
+            if any(box_of(process).words[STATE] in states for process in self._workers):  # type: ignore[union-attr]
+                return
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.01)
+        else:
+            if self.broken is not None:
+                return
+        lock.release()
+
+    def _break(self, message: str, deaths: list[WorkerDeath], failure: bytes | None) -> None:
+        """From now on every task gets the error; no worker is left."""
+
+        def error() -> WorkerDied:
+            told = WorkerDied(message, deaths)
+            tell(told, [death for death in deaths if death.stack], from_bytes(failure) if failure is not None else None)
+            return told
+
+        self.broken = error
+        for process in self._workers:
+            if process.exitcode is None:
+                process.terminate()
+        for process in self._workers:
+            process.join()
+        self.sent.clear()
+        _free(self._inqueue._rlock)
+        self._inqueue._reader.close()  # whoever waits for room in the pipe is woken by the error
+        if POSIX:
+            _free(self._outqueue._wlock)
+            os.write(self._outqueue._writer.fileno(), bytes(16))  # wakes whoever reads, be it within a message
+        else:
+            self._outqueue._writer.send_bytes(_WAKE)
+
+    # -- in the user's threads
+
+    def free_locks(self) -> None:
+        """Before the pool is terminated: the locks of workers that have died and were not looked at yet."""
+        for process in list(self._workers):
+            box = box_of(process)
+            if POSIX and box is not None and process.exitcode is not None:
+                if box.words[STATE] in (WAITING, READING):
+                    _free(self._inqueue._rlock)
+                if box.words[STATE] == SENDING:
+                    _free(self._outqueue._wlock)
+
+    def tasks_of(self, process: Any) -> list[str]:
+        """The calls that a worker is running."""
+        box = box_of(process)
+        if box is None or box.words[STATE] not in (RUNNING, SENDING):
+            return []
+        task = self.sent.get((box.words[JOB], box.words[INDEX]))
+        return _tasks(task) if task else []
+
+
+_EXAMINE: Final[dict[int, Callable[[_Traffic, Any, BlackBox], None]]] = {
+    STARTING: _Traffic._died_at_start,
+    IDLE: _Traffic._died_idle,
+    WAITING: _Traffic._died_waiting,
+    READING: _Traffic._died_within,
+    RUNNING: _Traffic._died_running,
+    SENDING: _Traffic._died_sending,
+}
+
+
+def _free(lock: Any) -> None:
+    """Frees a lock that nobody living holds."""
+    lock.acquire(False)
+    lock.release()
+
+
+def _tasks(task: Any) -> list[str]:
+    _, _, func, args, kwds = task
+    if func is engine.mapstar:  # type: ignore[attr-defined]
+        return describe_calls([(args[0][0], (item,), {}) for item in args[0][1]])
+    if func is engine.starmapstar:  # type: ignore[attr-defined]
+        return describe_calls([(args[0][0], item if type(item) is tuple else (item,), {}) for item in args[0][1]])
+    return describe_calls([(func, args, kwds)])
+
+
+class KeepTracePool(Pool):
+    """A multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+
+    All arguments are those of multiprocessing.Pool, and mean the same.
+
+    context: a multiprocessing context that starts the processes. trace: what to keep of a failing task (keeptrace.Options).
+
+    A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an initializer fails, all tasks
+    raise WorkerDied with its exception as the cause.
+    """
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: Any = None,
+        *,
+        trace: Options | None = None,
+    ) -> None:
+        self._trace = make_options(trace)
+        super().__init__(processes, initializer, initargs, maxtasksperchild, context)
+
+    def _setup_queues(self) -> None:
+        super()._setup_queues()  # type: ignore[misc]
+        self._traffic = traffic = _Traffic(self._trace, self._inqueue, self._outqueue)  # type: ignore[attr-defined]
+        self._quick_put = traffic.put
+        self._quick_get = traffic.get
+        self.Process = traffic.start_worker  # type: ignore[method-assign, assignment]  # the engine takes it from here
+        self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
+
+    def _repopulate_pool(self) -> None:
+        self._traffic.cache = self._cache  # type: ignore[attr-defined]
+        super()._repopulate_pool()  # type: ignore[misc]
+
+    def _map_async(self, func: Any, iterable: Any, mapper: Any, chunksize: int | None = None, *callbacks: Any, **more: Any) -> Any:
+        if chunksize is None:  # the engine divides by the workers that it counts now: none, if all of them have just died
+            if not hasattr(iterable, "__len__"):
+                iterable = list(iterable)
+            chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
+        return super()._map_async(func, iterable, mapper, chunksize, *callbacks, **more)  # type: ignore[misc]
+
+    def _check_running(self) -> None:
+        super()._check_running()  # type: ignore[misc]
+        if self._traffic.broken is not None:
+            raise self._traffic.broken()
+
+    def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
+        """What every worker is doing now, without stopping it.
+
+        locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
+        a worker that does not give any is listed all the same, and its `why` says so.
+        """
+        workers = [process for process in self._pool if not isinstance(process, _NoWorker)]  # type: ignore[attr-defined]
+        return stacks_of([(process, self._traffic.tasks_of(process)) for process in workers], locals, timeout)
+
+    @staticmethod
+    def _help_stuff_finish(inqueue: Any, task_handler: Any, size: int) -> None:
+        """Makes room for the thread of tasks, so that it can end. The engine's unpickles what it takes out."""
+        inqueue._rlock.acquire()
+        while task_handler.is_alive() and not inqueue._reader.closed and inqueue._reader.poll():
+            if POSIX:
+                os.read(inqueue._reader.fileno(), 1 << 16)
+            else:
+                inqueue._reader.recv_bytes()
+            time.sleep(0)
+
+
+def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
+    traffic.free_locks()
+    terminate(*args)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Contexts.
+
+
+class _Tracing:
+    """What a multiprocessing context is given."""
+
+    def Pool(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        *,
+        trace: Options | None = None,
+    ) -> KeepTracePool:
+        return KeepTracePool(processes, initializer, initargs, maxtasksperchild, self, trace=trace)
+
+    def get_context(self, method: str | None = None) -> Any:
+        return self if method is None else get_context(method)
+
+
+def get_context(method: str | None = None) -> Any:
+    """The multiprocessing context of a start method (None: the default one), with our Pool and our Process in it.
+
+    Raises ValueError for a method that this system does not have.
+    """
+    context: Any = _engine_context(method)
+    kind = type(context)
+    extras = {"Process": PROCESSES[context.get_start_method()], "PlainProcess": kind.Process}
+    return type(f"KeepTrace{kind.__name__}", (_Tracing, kind), extras)()

@@ -1,0 +1,108 @@
+"""KeepTraceProcess: multiprocessing.Process whose exception the parent gets from it, with its frames."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from functools import partial
+from multiprocessing import context as engine
+from multiprocessing.process import BaseProcess
+from typing import Any, Callable, Final
+
+from .._options import Options, make_options
+from ._boundary import from_bytes, to_bytes, without_frames_of
+from ._deaths import BlackBox, WorkerDied, death_of, describe_call, run_worker
+
+_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+_FILES: Final = frozenset((__file__, run_worker.__code__.co_filename, sys.modules[BaseProcess.__module__].__file__ or ""))
+
+
+class _Traced:
+    """What a process class is given: the child puts what run() raises into its black box, where the parent finds it."""
+
+    def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._trace = make_options(trace)
+        self._keeptrace_box: BlackBox | None = None
+        self._call: str | None = None
+
+    def start(self) -> None:
+        self._keeptrace_box = BlackBox()
+        target = getattr(self, "_target", None)
+        self._call = describe_call(target, self._args, self._kwargs) if target is not None else None  # type: ignore[attr-defined]
+        super().start()  # type: ignore[misc]
+
+    def _bootstrap(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs in the child; the engine's calls self.run(), whoever has overridden it."""
+        self.run: Callable[[], None] = partial(_run, self, self.run)
+        try:
+            return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            del self.run
+
+    def exception(self) -> BaseException | None:
+        """What run() raised in the process, with its frames; None if it returned, or called sys.exit() with success.
+
+        A process that was killed, or left by os._exit() with an error, gives a WorkerDied that says so.
+        Raises ValueError if the process was not started or has not ended: join() it first.
+        """
+        process: Any = self
+        if process._popen is None and self._keeptrace_box is None:
+            raise ValueError("the process was not started")
+        if process.exitcode is None:
+            raise ValueError("the process has not ended: call join() first")
+        box = self._keeptrace_box
+        raised = box.failure() if box is not None else None
+        if raised is not None:
+            return from_bytes(raised)
+        if process.exitcode == 0:
+            return None
+        death = death_of(process, () if self._call is None else (self._call,))
+        error = WorkerDied(str(death), [death])
+        if death.stack is not None:
+            error.add_note(death.note())
+        return error
+
+    def close(self) -> None:
+        super().close()  # type: ignore[misc]
+        if self._keeptrace_box is not None:
+            self._keeptrace_box.close()
+
+
+def _run(process: Any, run: Callable[[], None]) -> None:
+    box = process._keeptrace_box
+    box.serve(process._trace)
+    try:
+        run()
+    except BaseException as problem:
+        traceback = problem.__traceback__
+        _set_traceback(problem, without_frames_of(traceback, _FILES))
+        if not (isinstance(problem, SystemExit) and problem.code in (None, 0)):
+            box.put(to_bytes(problem, process._trace))
+        raise
+
+
+class KeepTraceProcess(_Traced, multiprocessing.Process):
+    """A multiprocessing.Process with exception(): what it raised, with its frames, once it has ended.
+
+    All arguments are those of multiprocessing.Process, and mean the same. trace: what to keep (keeptrace.Options).
+    The processes of another start method are keeptrace.concurrent.get_context(method).Process.
+    """
+
+
+class SpawnProcess(_Traced, engine.SpawnProcess):
+    """KeepTraceProcess, started by spawn."""
+
+
+# start method → its process class
+PROCESSES: dict[str, Any] = {"spawn": SpawnProcess}
+
+if sys.platform != "win32":
+
+    class ForkProcess(_Traced, engine.ForkProcess):
+        """KeepTraceProcess, started by fork."""
+
+    class ForkServerProcess(_Traced, engine.ForkServerProcess):
+        """KeepTraceProcess, started by forkserver."""
+
+    PROCESSES.update(fork=ForkProcess, forkserver=ForkServerProcess)

@@ -1,0 +1,175 @@
+"""Tasks for the tests of our pools: workers import them by name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Refused(Exception):
+    """Cannot be rebuilt from its args: the engines hang or break on it."""
+
+    def __init__(self, code: int, *, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+
+
+class Falsy(Exception):
+    def __bool__(self) -> bool:
+        return False
+
+
+class CannotArrive:
+    """Pickles, but cannot be unpickled."""
+
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+def divide(total: int, parts: int = 0) -> float:
+    share = total / parts
+    return share
+
+
+def chained(total: int) -> float:
+    try:
+        return divide(total)
+    except ZeroDivisionError as problem:
+        raise LookupError(f"no share of {total}") from problem
+
+
+def refuse() -> None:
+    raise Refused(7, reason="no")
+
+
+def falsy() -> None:
+    raise Falsy("nothing")
+
+
+def stop_at_two(number: int) -> int:
+    if number == 2:
+        raise StopIteration("two")
+    return number
+
+
+def raise_(problem: type[BaseException]) -> None:
+    raise problem("out")
+
+
+def fail_on_odd(number: int) -> int:
+    if number % 2:
+        raise ValueError(number)
+    return number
+
+
+def give_unarriving() -> CannotArrive:
+    return CannotArrive()
+
+
+def give_generator() -> Any:
+    return (number for number in range(3))
+
+
+def take(thing: Any) -> Any:
+    return thing
+
+
+def die(how: str, note: str = "") -> None:
+    """Ends its process as `how` says: the name of a signal, or an exit code."""
+    detail = f"dying of {how}"
+    if how.isdigit():
+        os._exit(int(how))
+    if how == "SIGSEGV":
+        ctypes.string_at(0)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(10)
+
+
+def die_if_three(number: int) -> int:
+    if number == 3:
+        os._exit(9)
+    return number
+
+
+def hang(file: str) -> str:
+    """Says that it has begun, by a file, and waits for that file to go."""
+    secret = "seen"
+    helper = threading.Thread(target=wait_for, args=(file,), name="helper", daemon=True)
+    Path(file).touch()
+    helper.start()
+    wait_for(file)
+    return secret
+
+
+def hang_in_c(file: str) -> None:
+    """Holds the interpreter's lock in C code."""
+    Path(file).touch()
+    ctypes.PyDLL(None).usleep(1_500_000)
+
+
+def wait_for(file: str) -> None:
+    while os.path.exists(file):
+        time.sleep(0.005)
+
+
+def touch_and_die(folder: str) -> None:
+    """An initializer that leaves a trace of each time that it ran."""
+    handle, _ = __import__("tempfile").mkstemp(dir=folder)
+    os.close(handle)
+    raise Refused(3, reason="no licence")
+
+
+def end_at_start() -> None:
+    """An initializer that ends the worker without a word."""
+    os._exit(4)
+
+
+def no_faulthandler() -> None:
+    """An initializer: undoes what pytest enabled, which a forked worker inherits."""
+    import faulthandler
+
+    from keeptrace.concurrent import _deaths
+
+    faulthandler.disable()
+    assert _deaths._served is not None
+    faulthandler.enable(_deaths._served[0]._fd)
+
+
+def own_faulthandler(file: str) -> None:
+    """An initializer: the user's own faulthandler."""
+    import faulthandler
+
+    faulthandler.enable(open(file, "w"))
+
+
+def ended(*processes: Any) -> None:
+    """Waits until processes that were killed from outside are gone for the system, too."""
+    for process in processes:
+        process.join(10)
+        assert process.exitcode is not None
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def exit_with(code: Any) -> None:
+    sys.exit(code)
+
+
+def big(megabytes: int) -> bytes:
+    return bytes(megabytes << 20)

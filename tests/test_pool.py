@@ -1,0 +1,304 @@
+"""KeepTracePool, the drop-in for multiprocessing.Pool: what its tasks raise arrives; its workers may die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pool_tasks as tasks
+import pytest
+
+from keeptrace import Options, OptionError
+from keeptrace.concurrent import KeepTracePool, WorkerDied, get_context
+
+METHODS = multiprocessing.get_all_start_methods()
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def pool(request: pytest.FixtureRequest) -> Iterator[KeepTracePool]:
+    with get_context(request.param).Pool(2, initializer=tasks.no_faulthandler) as pool:
+        yield pool
+
+
+def raised_by(call: Callable[[], Any]) -> BaseException:
+    with pytest.raises(BaseException) as info:
+        call()
+    return info.value
+
+
+def task_frames(exc: BaseException) -> list[Any]:
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    return [frame for frame in frames if frame.f_code.co_filename == tasks.__file__]
+
+
+# every way to run a task, with one that fails
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "apply": lambda pool: pool.apply(tasks.divide, (5,), {"parts": 0}),
+    "apply_async": lambda pool: pool.apply_async(tasks.divide, (5,)).get(),
+    "map": lambda pool: pool.map(tasks.divide, [5]),
+    "map_async": lambda pool: pool.map_async(tasks.divide, range(5, 20), chunksize=15).get(),
+    "imap": lambda pool: list(pool.imap(tasks.divide, range(5, 10))),
+    "imap chunks": lambda pool: list(pool.imap(tasks.divide, range(5, 10), chunksize=2)),
+    "imap_unordered": lambda pool: next(pool.imap_unordered(tasks.divide, [5])),
+    "starmap": lambda pool: pool.starmap(tasks.divide, [(5, 0)]),
+    "starmap_async": lambda pool: pool.starmap_async(tasks.divide, [(5, 0)]).get(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_frames_arrive(pool: KeepTracePool, way: str) -> None:
+    """Whichever method ran the task, its exception arrives with the frames and variables, and with no frame of the engine's."""
+    exc = raised_by(lambda: WAYS[way](pool))
+    assert type(exc) is ZeroDivisionError
+    (frame,) = task_frames(exc)
+    assert frame.f_locals == {"total": 5, "parts": 0}
+    assert [entry.name for entry in traceback.extract_tb(exc.__traceback__)].count("_work") == 0
+
+
+def test_results(pool: KeepTracePool) -> None:
+    """What succeeds gives what multiprocessing's pool gives."""
+    assert pool.apply(tasks.add, (1, 2)) == 3
+    assert pool.map(tasks.double, range(50)) == [2 * number for number in range(50)]
+    assert pool.starmap(tasks.add, [(1, 2), [3, 4]]) == [3, 7]
+    assert list(pool.imap(tasks.double, iter(range(9)), chunksize=4)) == list(range(0, 18, 2))
+    assert sorted(pool.imap_unordered(tasks.double, range(9))) == list(range(0, 18, 2))
+    assert pool.map(tasks.double, []) == [] and list(pool.imap(tasks.double, [])) == []
+    assert len(pool.apply(tasks.big, (3,))) == 3 << 20 == len(pool.apply(tasks.take, (bytes(3 << 20),)))
+
+
+def test_callbacks(pool: KeepTracePool) -> None:
+    """Callbacks get the results, error callbacks the restored exceptions."""
+    got: list[Any] = []
+    pool.apply_async(tasks.double, (4,), callback=got.append).wait(10)
+    result = pool.map_async(tasks.fail_on_odd, range(4), error_callback=got.append)
+    result.wait(10)
+    assert got[0] == 8 and isinstance(got[1], ValueError) and task_frames(got[1]) and not result.successful()
+
+
+def test_cause_arrives(pool: KeepTracePool) -> None:
+    """The cause is the original, with its frames, not the engine's text."""
+    cause = raised_by(lambda: pool.apply(tasks.chained, (5,))).__cause__
+    assert type(cause) is ZeroDivisionError
+    assert [frame.f_code.co_name for frame in task_frames(cause)] == ["chained", "divide"]
+
+
+def test_exception_that_cannot_be_rebuilt(pool: KeepTracePool) -> None:
+    """An exception whose __init__ takes other arguments hangs the stdlib's pool for ever."""
+    exc = raised_by(lambda: pool.apply(tasks.refuse))
+    assert type(exc) is tasks.Refused and exc.code == 7 and task_frames(exc)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, BaseException])
+def test_base_exceptions_arrive(pool: KeepTracePool, kind: type[BaseException]) -> None:
+    """BaseExceptions kill the stdlib's worker, and its caller waits for ever. Here they arrive, and the worker lives."""
+    before = {process.pid for process in pool._pool}
+    assert type(raised_by(lambda: pool.apply(tasks.raise_, (kind,)))) is kind
+    assert {process.pid for process in pool._pool} == before
+
+
+@pytest.mark.parametrize("way", ["map", "starmap", "imap", "imap chunks", "imap_unordered", "apply"])
+def test_stop_iteration_does_not_shorten(pool: KeepTracePool, way: str) -> None:
+    """A StopIteration from a task silently cuts the results short in the stdlib's pool. Iterators tell it as a RuntimeError."""
+    ways: dict[str, Callable[[], Any]] = {
+        "map": lambda: pool.map(tasks.stop_at_two, range(4)),
+        "starmap": lambda: pool.starmap(tasks.stop_at_two, [(number,) for number in range(4)]),
+        "imap": lambda: list(pool.imap(tasks.stop_at_two, range(4))),
+        "imap chunks": lambda: list(pool.imap(tasks.stop_at_two, range(4), chunksize=2)),
+        "imap_unordered": lambda: list(pool.imap_unordered(tasks.stop_at_two, range(4))),
+        "apply": lambda: pool.apply(tasks.stop_at_two, (2,)),
+    }
+    exc = raised_by(ways[way])
+    origin = exc.__cause__ if way.startswith("imap") else exc
+    assert isinstance(exc, RuntimeError) == way.startswith("imap")
+    assert isinstance(origin, StopIteration) and task_frames(origin)[0].f_locals == {"number": 2}
+
+
+def test_what_does_not_pickle_costs_one_task(pool: KeepTracePool) -> None:
+    """Arguments and results that cannot be pickled, or not be unpickled, are that task's failure; the pool goes on."""
+    assert isinstance(raised_by(lambda: pool.apply(tasks.take, (tasks.CannotArrive(),))), ValueError)
+    late = raised_by(lambda: pool.apply(tasks.give_unarriving))
+    assert isinstance(late, ValueError) and "result" in late.__notes__[0]
+    assert isinstance(raised_by(lambda: pool.apply(tasks.take, (tasks.give_generator(),))), TypeError)
+    unsent = raised_by(lambda: pool.apply(tasks.give_generator))
+    assert isinstance(unsent, multiprocessing.pool.MaybeEncodingError) and isinstance(unsent.__cause__, TypeError)
+    assert pool.apply(tasks.double, (4,)) == 8
+
+
+def test_iterable_that_raises(pool: KeepTracePool) -> None:
+    """What the iterable raises in the parent is told with its own frames, also if it could not cross to a worker and back."""
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise tasks.Refused(1, reason="iterable")
+
+    results = pool.imap(tasks.double, numbers())
+    assert next(results) == 2
+    exc = raised_by(lambda: next(results))
+    assert isinstance(exc, tasks.Refused)
+    assert "numbers" in [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)]
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGABRT", "70", "0"])
+def test_worker_that_dies(pool: KeepTracePool, how: str) -> None:
+    """The caller of a task whose worker dies learns how, at which call and where; the stdlib's waits for ever."""
+    exc = raised_by(lambda: pool.apply_async(tasks.die, (how,), {"note": "n" * 500}).get(30))
+    assert isinstance(exc, WorkerDied)
+    (death,) = exc.deaths
+    assert f"die({how!r}, note='nnn" in death.tasks[0] and len(death.tasks[0]) < 150 and death.tasks[0] in str(exc)
+    assert death.signal == (None if how.isdigit() else how) and (how if how.isdigit() else how) in str(exc)
+    assert (death.stack is not None) == (how in ("SIGSEGV", "SIGABRT"))
+    if death.stack is not None:
+        assert death.stack.tb_frame.f_code.co_name == "die"
+        assert "Python stack at death" in exc.__notes__[0] and "in die" in exc.__notes__[0]
+    assert pool.map(tasks.double, range(20)) == list(range(0, 40, 2))
+
+
+def test_deaths_in_maps(pool: KeepTracePool) -> None:
+    """A death within a chunk fails its map, or its place of an imap; the other calls are run."""
+    exc = raised_by(lambda: pool.map(tasks.die_if_three, range(8), chunksize=4))
+    assert isinstance(exc, WorkerDied)
+    assert exc.deaths[0].tasks == ("die_if_three(0)", "die_if_three(1)", "die_if_three(2)", "1 more of this chunk")
+    results = pool.imap(tasks.die_if_three, range(5))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert isinstance(raised_by(lambda: next(results)), WorkerDied)
+    assert next(results) == 4
+
+
+def test_idle_workers_killed(pool: KeepTracePool) -> None:
+    """Killing all workers while they wait leaves locks held by the dead; the pool goes on all the same."""
+    for _ in range(3):
+        pool.map(tasks.double, range(8))
+        killed = list(pool._pool)
+        for process in killed:
+            os.kill(process.pid, signal.SIGKILL)
+        assert pool.map_async(tasks.double, range(8)).get(30) == list(range(0, 16, 2))
+
+
+def test_workers_killed_at_any_moment() -> None:
+    """Whatever a worker is at when it is killed, each call is answered: by its result, or by a WorkerDied."""
+    with KeepTracePool(2, context=multiprocessing.get_context("fork")) as pool:
+        for round in range(40):
+            waiting = [pool.apply_async(tasks.take, (bytes(50_000),)) for _ in range(8)]
+            time.sleep(0.0005 * (round % 7))
+            os.kill(pool._pool[round % len(pool._pool)].pid, signal.SIGKILL)
+            for result in waiting:
+                try:
+                    assert result.get(20) == bytes(50_000)
+                except WorkerDied:
+                    if pool._traffic.broken:
+                        return  # within a message: the pool says so, and ends
+
+
+def test_worker_that_dies_within_a_message() -> None:
+    """A worker that is killed as it sends leaves half a message: every call is told, none waits, the pool can be closed."""
+    with KeepTracePool(1, context=multiprocessing.get_context("fork")) as pool:
+        blocked = multiprocessing.get_context("fork").Event()
+        first = pool.apply_async(tasks.take, (1,), callback=lambda _: blocked.wait(20))  # nobody reads the results meanwhile
+        large = pool.apply_async(tasks.big, (8,))
+        queued = pool.imap(tasks.double, range(3))
+        from keeptrace.concurrent._deaths import SENDING, STATE, box_of
+
+        while box_of(pool._pool[0]).words[STATE] != SENDING:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.kill(pool._pool[0].pid, signal.SIGKILL)
+        time.sleep(1.5)
+        blocked.set()
+        assert "within a message" in str(raised_by(lambda: large.get(20)))
+        assert isinstance(raised_by(lambda: next(queued)), WorkerDied)
+        with pytest.raises(StopIteration):
+            next(queued)
+        assert isinstance(raised_by(lambda: pool.apply(tasks.double, (1,))), WorkerDied)
+        assert first.get(20) == 1
+        pool.close()
+        pool.join()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_failing_initializer(method: str, tmp_path: Path) -> None:
+    """The stdlib's pool starts workers for ever when an initializer fails. Here the callers get what it raised."""
+    with get_context(method).Pool(2, tasks.touch_and_die, (str(tmp_path),)) as pool:
+        for _ in range(2):
+            exc = raised_by(lambda: pool.map_async(tasks.double, range(4)).get(30))
+            assert isinstance(exc, WorkerDied) and type(exc.__cause__) is tasks.Refused
+            assert task_frames(exc.__cause__)[0].f_locals["folder"] == str(tmp_path)
+        assert len(os.listdir(tmp_path)) <= 4
+        pool.close()
+        pool.join()
+    assert not multiprocessing.active_children()
+
+
+def test_workers_that_end_at_their_start() -> None:
+    """Workers that end before they can take a task are not started for ever."""
+    with KeepTracePool(2, tasks.end_at_start) as pool:
+        exc = raised_by(lambda: pool.map_async(tasks.double, range(4)).get(30))
+    assert isinstance(exc, WorkerDied) and exc.deaths[0].exitcode == 4 and "stderr" in str(exc)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_maxtasksperchild(method: str) -> None:
+    """Workers that are replaced after some tasks are not taken for dead."""
+    with get_context(method).Pool(1, maxtasksperchild=2) as pool:
+        pids = [pool.apply(tasks.pid) for _ in range(5)]
+        assert isinstance(raised_by(lambda: pool.apply(tasks.divide, (1,))), ZeroDivisionError)
+        assert pids[0] == pids[1] and len(set(pids)) == 3
+        pool.close()
+        pool.join()
+
+
+def test_options() -> None:
+    """trace says what to keep; it is checked before anything is started."""
+    with KeepTracePool(1, trace=Options(depth=0)) as pool:
+        exc = raised_by(lambda: pool.apply(tasks.divide, (5,)))
+        assert type(exc) is ZeroDivisionError and not task_frames(exc)
+    with pytest.raises(OptionError):
+        KeepTracePool(1, trace=5)  # type: ignore[arg-type]
+    assert not multiprocessing.active_children()
+
+
+def test_arguments_are_the_stdlibs() -> None:
+    """The same mistakes are reported by the same errors."""
+    with pytest.raises(ValueError):
+        KeepTracePool(0)
+    with pytest.raises(TypeError):
+        KeepTracePool(1, 5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        KeepTracePool(1, maxtasksperchild=0)
+    with pytest.raises(ValueError):
+        get_context("teleport")
+    context = get_context("spawn")
+    assert context.get_start_method() == "spawn" and context.get_context() is context
+    with context.Pool(1) as pool:
+        pool.close()
+        with pytest.raises(ValueError, match="not running"):
+            pool.apply(tasks.double, (1,))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_left_behind(method: str, tmp_path: Path) -> None:
+    """No process, file descriptor or temporary file stays after a pool whose tasks failed and whose workers died."""
+    os.environ["TMPDIR"], before = str(tmp_path), os.environ.get("TMPDIR")
+    try:
+        with get_context(method).Pool(1) as warm:  # what the start method itself keeps open
+            warm.apply(tasks.double, (1,))
+        open_files = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+        for _ in range(2):
+            with get_context(method).Pool(2) as pool:
+                raised_by(lambda: pool.apply(tasks.divide, (1,)))
+                raised_by(lambda: pool.apply(tasks.die, ("SIGSEGV",)))
+                pool.close()
+                pool.join()
+        del pool
+    finally:
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+    assert not multiprocessing.active_children()
+    assert not [name for name in os.listdir(tmp_path) if not name.startswith("pymp-")]
+    if open_files:
+        assert len(os.listdir("/proc/self/fd")) <= open_files
