@@ -1,0 +1,246 @@
+"""keep_trace and wrap: for the workers of pools that we don't own.
+
+    @keep_trace                                    pool = wrap(anybodys_executor, depth=5)
+    def parse(path): ...                           pool.submit(parse, "orders.csv")
+
+Both let a function's exceptions cross to the parent with frames, variables and the original chain (_foreign.py says how).
+
+- A traced function called where the program itself runs is the plain function: same exception object, same traceback.
+- What @keep_trace makes of a function is a function, which takes the name's place and so is pickled by it, as every
+  function is. What it makes of a callable that keeps its own name (keep_trace(parse), a bound method, a functools.partial,
+  an object with state) is an object that stands before it, passes everything on to it, and is pickled with it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+from concurrent.futures import Executor, Future
+from typing import Any, Callable, Final, Iterable, Iterator, ParamSpec, Protocol, TypeVar, overload
+
+from .._errors import OptionError
+from .._options import DEFAULT, Options, make_options
+from ._foreign import leaving
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_TOKEN: Final = os.urandom(8)
+_COROUTINE: Final = 0x80  # code flags: async def
+_ITERABLE_COROUTINE: Final = 0x100  # and types.coroutine
+
+
+class _Decorator(Protocol):
+    """What keep_trace(depth=5) gives."""
+
+    @overload
+    def __call__(self, function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
+    @overload
+    def __call__(self, function: staticmethod[P, R], /) -> staticmethod[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def keep_trace(function: classmethod[T, P, R], /, *, trace: Options | None = None, **options: Any) -> classmethod[T, P, R]: ...
+@overload
+def keep_trace(function: staticmethod[P, R], /, *, trace: Options | None = None, **options: Any) -> staticmethod[P, R]: ...
+@overload
+def keep_trace(function: Callable[P, R], /, *, trace: Options | None = None, **options: Any) -> Callable[P, R]: ...
+@overload
+def keep_trace(function: None = None, /, *, trace: Options | None = None, **options: Any) -> _Decorator: ...
+
+
+def keep_trace(function: Any = None, /, *, trace: Options | None = None, **options: Any) -> Any:
+    """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames, variables and chain.
+
+    function: a function, coroutine function, method, classmethod, staticmethod, functools.partial or other callable.
+        Left out, a decorator is returned: `@keep_trace(depth=5, pickler=cloudpickle)`.
+    trace: what to keep (keeptrace.Options); options: single settings of it.
+
+    In the process where the program runs nothing changes: the same exceptions, the same tracebacks.
+    Raises OptionError for a wrong option, and for what cannot be called or is a class (decorate its methods).
+    """
+    settings = make_options(trace, **options)
+    if function is None:
+        return functools.partial(_traced, options=settings)
+    return _traced(function, settings)
+
+
+def _traced(function: Any, options: Options) -> Any:
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_traced(function.__func__, options))
+    if isinstance(function, type):
+        raise OptionError(f"keep_trace traces calls, not classes: decorate the methods of {function.__name__}")
+    if not callable(function):
+        raise OptionError(f"keep_trace needs a callable, not {type(function).__name__}")
+    if isinstance(function, types.FunctionType) and _named(function) is not function:
+        return _function(function, options)
+    return _object_for(function, options, False)
+
+
+def _function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
+    if _is_coroutine_function(function):
+
+        async def traced(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except BaseException as exc:
+                leaving(exc, options, False)
+                raise
+    else:
+
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as exc:
+                leaving(exc, options, False)
+                raise
+
+    return functools.update_wrapper(traced, function)
+
+
+class _Traced:
+    """Stands before a callable, and passes on to it all but the call."""
+
+    __slots__ = ("_keeptrace", "__weakref__")
+
+    def __init__(self, function: Any, options: Options, arrived: bool) -> None:
+        object.__setattr__(self, "_keeptrace", (function, options, arrived))
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        function, options, arrived = self._keeptrace
+        try:
+            return function(*args, **kwargs)
+        except BaseException as exc:
+            leaving(exc, options, arrived)
+            raise
+
+    @property
+    def __wrapped__(self) -> Any:
+        return self._keeptrace[0]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._keeptrace[0], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._keeptrace[0], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._keeptrace[0], name)
+
+    def __dir__(self) -> Iterable[str]:
+        return dir(self._keeptrace[0])
+
+    def __repr__(self) -> str:
+        return f"keep_trace({self._keeptrace[0]!r})"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        function, options, arrived = self._keeptrace
+        bind = getattr(type(function), "__get__", None)
+        if bind is None:
+            return self
+        bound = bind(function, instance, owner)
+        return self if bound is function else _object_for(bound, options, arrived)
+
+    def __reduce__(self) -> Any:
+        function, options, _ = self._keeptrace
+        if _named(function) is self:  # parse = keep_trace(parse)
+            return function.__qualname__
+        return _arrive, (function, None if options is DEFAULT else options, _here())
+
+
+# found on the class first, so __getattr__ would not be asked
+_Traced.__doc__ = property(lambda self: self.__wrapped__.__doc__)  # type: ignore[assignment]
+_Traced.__module__ = property(lambda self: self.__wrapped__.__module__)  # type: ignore[assignment]
+
+
+class _TracedCoroutine(_Traced):
+    """The same for what gives a coroutine: its exceptions come when it is awaited."""
+
+    __slots__ = ()
+
+    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        function, options, arrived = self._keeptrace
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as exc:
+            leaving(exc, options, arrived)
+            raise
+
+
+def _object_for(function: Any, options: Options, arrived: bool) -> _Traced:
+    cls = _TracedCoroutine if _is_coroutine_function(function) else _Traced
+    return cls(function, options, arrived)
+
+
+def _here() -> tuple[bytes, int]:
+    """Tells processes (also those of other machines) and interpreters apart."""
+    return _TOKEN, os.getpid()
+
+
+def _arrive(function: Any, options: Options | None, sender: tuple[bytes, int]) -> _Traced:
+    """A traced callable where it was sent to: a worker, if that is somewhere else."""
+    return _object_for(function, options or DEFAULT, sender != _here())
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    """inspect.iscoroutinefunction, without the cost of importing inspect, and for objects with an async __call__."""
+    while isinstance(function, (functools.partial, types.MethodType)):
+        function = function.func if isinstance(function, functools.partial) else function.__func__
+    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)
+    return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
+
+
+def _named(function: Any) -> Any:
+    """What is found under the callable's own name; None if nothing is."""
+    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+    for part in (getattr(function, "__qualname__", None) or "<none>").split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def wrap(executor: Executor, *, trace: Options | None = None, **options: Any) -> Executor:
+    """The executor, with tasks whose exceptions arrive with frames, variables and chain.
+
+    executor: anything with the Executor interface; what it has besides stays reachable as its attribute.
+    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for a wrong one.
+    """
+    return _WrappedExecutor(executor, make_options(trace, **options))
+
+
+class _WrappedExecutor(Executor):
+    def __init__(self, executor: Executor, options: Options) -> None:
+        self._executor = executor
+        self._options = options
+
+    def _task(self, function: Callable[..., T]) -> Callable[..., T]:
+        return _object_for(function, self._options, False)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._executor.submit(self._task(fn), *args, **kwargs)
+
+    def map(self, fn: Callable[..., T], *iterables: Iterable[Any], **how: Any) -> Iterator[T]:  # type: ignore[override]  # executors differ in what else they take
+        return self._executor.map(self._task(fn), *iterables, **how)
+
+    def shutdown(self, wait: bool = True, **how: Any) -> None:  # type: ignore[override]  # executors differ in what else they take
+        self._executor.shutdown(wait, **how)
+
+    def __enter__(self) -> _WrappedExecutor:
+        self._executor.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> bool | None:
+        return self._executor.__exit__(*exc_info)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._executor, name)
+
+    def __repr__(self) -> str:
+        return f"keeptrace.concurrent.wrap({self._executor!r})"

@@ -1,0 +1,96 @@
+"""A backend of joblib's whose tasks' exceptions arrive with their frames. Importing this module registers it as "keeptrace".
+
+    import keeptrace.concurrent.joblib
+    with joblib.parallel_config(backend="keeptrace"):     # and trace=Options(...), and all that the loky backend takes
+        model.fit(...)
+
+It is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are joblib's. What is added:
+- The workers are started with start_worker of _loky.py, and _prepare below.
+- joblib takes the traceback off an exception before it raises it: survive_wiping of _foreign.py brings it back.
+- Within a worker, nested calls run in threads, where joblib replaces __cause__ by text although nothing crosses a border:
+  _Kept takes the place of the class that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._errors import missing_extra
+from .._options import Options, make_options
+from ._foreign import survive_wiping
+from ._loky import adopt, initialization
+
+try:
+    from joblib import _utils, register_parallel_backend
+    from joblib._parallel_backends import LokyBackend
+    from joblib.externals.loky import process_executor
+except ImportError:
+    raise missing_extra("keeptrace.concurrent.joblib", "joblib", "joblib") from None
+
+__all__ = ["KeepTraceBackend"]
+
+
+class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type hints
+    """joblib's loky backend, with tasks whose exceptions arrive with their frames.
+
+    trace: what to keep of a failing task (keeptrace.Options); all other arguments are those of joblib's loky backend.
+    """
+
+    def __init__(self, *, trace: Options | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._trace = make_options(trace)
+
+    def configure(
+        self,
+        n_jobs: int = 1,
+        parallel: Any = None,
+        prefer: str | None = None,
+        require: str | None = None,
+        *,
+        trace: Options | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        **arguments: Any,
+    ) -> int:
+        """Called by joblib before each Parallel call, and after a failed one."""
+        if trace is not None:
+            self._trace = make_options(trace)
+        initializer = initializer or self.backend_kwargs.get("initializer")
+        initargs = initargs or self.backend_kwargs.get("initargs", ())
+        start = initialization(process_executor, self._trace, _prepare, (initializer, initargs))
+        workers: int = super().configure(n_jobs, parallel, prefer, require, **arguments, **start)
+        adopt(self._workers, process_executor)
+        return workers
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        """The result of a task's future, or its exception raised."""
+        exc = out.exception() if not out.cancelled() else None
+        if exc is not None:
+            survive_wiping(exc)
+        return super().retrieve_result_callback(out)
+
+
+def _prepare(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+    """Runs in each worker."""
+    _utils._ExceptionWithTraceback = _Kept
+    if initializer is not None:
+        initializer(*initargs)
+
+
+class _Kept:
+    """Carries an exception from one thread to another: as it is."""
+
+    def __init__(self, exc: BaseException) -> None:
+        self._exc = exc
+
+    def __reduce__(self) -> Any:
+        survive_wiping(self._exc)
+        return _same, (self._exc,)
+
+
+def _same(exc: BaseException) -> BaseException:
+    return exc
+
+
+register_parallel_backend("keeptrace", KeepTraceBackend)

@@ -1,0 +1,89 @@
+"""Loky's executors, with tasks whose exceptions arrive with their frames: KeepTraceLokyExecutor, get_reusable_executor.
+
+Everything else is loky's own: see its documentation, and _loky.py for what is put into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from .._errors import missing_extra
+from .._options import Options, make_options
+from ._loky import adopt, initialization
+
+try:
+    from loky import ProcessPoolExecutor, process_executor, reusable_executor
+except ImportError:
+    raise missing_extra("keeptrace.concurrent.loky", "loky", "loky") from None
+
+__all__ = ["KeepTraceLokyExecutor", "get_reusable_executor"]
+
+
+class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky has no type hints
+    """A loky.ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+
+    All arguments are those of loky.ProcessPoolExecutor, and mean the same.
+
+    trace: what to keep of a failing task (keeptrace.Options).
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        job_reducers: dict[type, Any] | None = None,
+        result_reducers: dict[type, Any] | None = None,
+        timeout: float | None = None,
+        context: Any = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        env: dict[str, str] | None = None,
+        *,
+        trace: Options | None = None,
+    ) -> None:
+        super().__init__(
+            max_workers=max_workers,
+            job_reducers=job_reducers,
+            result_reducers=result_reducers,
+            timeout=timeout,
+            context=context,
+            env=env,
+            **initialization(process_executor, make_options(trace), initializer, initargs),
+        )
+        adopt(self, process_executor)
+
+
+def get_reusable_executor(
+    max_workers: int | None = None,
+    context: Any = None,
+    timeout: float | None = 10,
+    kill_workers: bool = False,
+    reuse: bool | Literal["auto"] = "auto",
+    job_reducers: dict[type, Any] | None = None,
+    result_reducers: dict[type, Any] | None = None,
+    initializer: Callable[..., object] | None = None,
+    initargs: tuple[Any, ...] = (),
+    env: dict[str, str] | None = None,
+    *,
+    trace: Options | None = None,
+) -> Any:
+    """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
+
+    All arguments are loky's, and mean the same. trace: what to keep of a failing task (keeptrace.Options).
+    Loky keeps one executor a thread: one without frames, or with other options, is not used again but replaced.
+    """
+    present = reusable_executor._executor_storage.executor
+    if reuse is True and not hasattr(present, "_keeptrace_failures"):
+        reuse = "auto"
+    executor = reusable_executor.get_reusable_executor(
+        max_workers=max_workers,
+        context=context,
+        timeout=timeout,
+        kill_workers=kill_workers,
+        reuse=reuse,
+        job_reducers=job_reducers,
+        result_reducers=result_reducers,
+        env=env,
+        **initialization(process_executor, make_options(trace), initializer, initargs),
+    )
+    return adopt(executor, process_executor)

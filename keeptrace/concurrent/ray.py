@@ -1,0 +1,138 @@
+"""Ray: tasks and actors whose exceptions arrive at the driver with their frames, variables and original chain.
+
+    keeptrace.concurrent.ray.init()                       # instead of ray.init(); or ray.init(runtime_env=runtime_env())
+    try: ray.get(task.remote())
+    except ValueError as error: keeptrace.post_mortem(error.cause)
+
+- Ray raises an error of two types, its own RayTaskError and the task's. That stays. Its `cause` is the restored exception,
+  with real frames; and it is the `__cause__`, too, so that tracebacks and pdb's `exceptions` show it.
+- The way in is Ray's own: a hook that each worker runs as it starts. There it goes before RayTaskError.__init__, which every
+  exception passes on its way out of a task, and gives the exception a __reduce_ex__ of its own (see _foreign.py).
+- Ray's error is unpickled by calling RayTaskError(...), which tries whether the cause can be pickled. So the restored
+  exception keeps its bytes, and pickles as what it was: also on to the next task.
+- Nothing is changed in the driver. A task that succeeds is not touched.
+- ray.util.multiprocessing.Pool returns exceptions as values: use the Pool of this module.
+- Without the hook, @keep_trace below @ray.remote does the same for one task.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from .._errors import missing_extra
+from .._live import bounded
+from .._options import Options, make_options
+from ._boundary import to_bytes
+from ._foreign import ENGINES, attach, without_modules
+
+try:
+    import ray
+    from ray import exceptions
+except ImportError:
+    raise missing_extra("keeptrace.concurrent.ray", "ray", "ray") from None
+
+__all__ = ["Pool", "init", "runtime_env"]
+
+_HOOK = "worker_process_setup_hook"
+_set_traceback = BaseException.__dict__["__traceback__"].__set__
+
+
+def init(*args: Any, trace: Options | None = None, **kwargs: Any) -> Any:
+    """ray.init, for workers whose exceptions arrive with their frames.
+
+    All arguments are those of ray.init, and mean the same. trace: what to keep of a failing task (keeptrace.Options).
+    """
+    return ray.init(*args, **{**kwargs, "runtime_env": runtime_env(kwargs.get("runtime_env"), trace=trace)})
+
+
+def runtime_env(base: Any = None, *, trace: Options | None = None, **options: Any) -> dict[str, Any]:
+    """A runtime_env for ray.init whose workers send exceptions with their frames.
+
+    base: a runtime_env to add this to; a setup hook that it has runs as well.
+    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for a wrong one.
+    """
+    made: dict[str, Any] = dict(base or {})
+    made[_HOOK] = _hook(make_options(trace, **options), made.get(_HOOK))
+    return made
+
+
+def _hook(options: Options, other: Callable[[], object] | str | None) -> Callable[[], None]:
+    def keeptrace_setup() -> None:
+        prepare_worker(options)
+        if isinstance(other, str):
+            module, _, name = other.rpartition(".")
+            getattr(importlib.import_module(module), name)()
+        elif other is not None:
+            other()
+
+    return keeptrace_setup
+
+
+def prepare_worker(options: Options) -> None:
+    """Runs in each worker as it starts."""
+    original = exceptions.RayTaskError.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, function_name: Any, traceback_str: Any, cause: Any, *rest: Any, **named: Any) -> None:
+        _keep(cause, options)
+        original(self, function_name, traceback_str, cause, *rest, **named)
+        self.as_instanceof_cause = functools.partial(_as_instance_of_cause, self)
+
+    exceptions.RayTaskError.__init__ = __init__
+
+
+def _keep(exc: BaseException, options: Options) -> None:
+    """Lets the exception pickle as itself, with all that belongs to it."""
+    traceback = exc.__traceback__
+    if traceback is None:  # one that arrived from another task, or never was raised
+        return
+    _set_traceback(exc, without_modules(traceback, ENGINES))
+    data = to_bytes(exc, options, bounded(ray.cloudpickle.CloudPickler))
+    _set_traceback(exc, traceback)
+    attach(exc, data)
+
+
+def _as_instance_of_cause(error: Any) -> Any:
+    """The driver's error of two types, which Ray makes of what it unpickled."""
+    told = exceptions.RayTaskError.as_instanceof_cause(error)
+    if isinstance(told.cause, BaseException):
+        told.__cause__ = told.cause
+    return told
+
+
+def Pool(  # noqa: N802  # it stands for a class
+    processes: int | None = None,
+    initializer: Callable[..., object] | None = None,
+    initargs: Any = None,
+    *args: Any,
+    trace: Options | None = None,
+    **kwargs: Any,
+) -> Any:
+    """A ray.util.multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+
+    All arguments are those of ray.util.multiprocessing.Pool, and mean the same.
+
+    trace: what to keep of a failing task (keeptrace.Options).
+    """
+    from ray.util import multiprocessing as engine
+
+    return engine.Pool(processes, _prepare_pool, (make_options(trace), initializer, tuple(initargs or ())), *args, **kwargs)
+
+
+def _prepare_pool(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+    """Runs first in each actor of a pool."""
+    from ray.util.multiprocessing import pool
+
+    original = pool.PoolTaskError.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, underlying: BaseException) -> None:
+        _keep(underlying, options)
+        original(self, underlying)
+
+    pool.PoolTaskError.__init__ = __init__
+    if initializer is not None:
+        initializer(*initargs)

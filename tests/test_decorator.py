@@ -1,0 +1,401 @@
+"""@keep_trace and wrap, through the pools of other libraries."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import gc
+import importlib
+import inspect
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import traceback
+import typing
+import weakref
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from pathlib import Path
+
+import pytest
+import traced_tasks as tasks
+from traced_tasks import KINDS, PASSING, check_chained, check_kind
+
+from keeptrace import KeepTraceError, Options
+from keeptrace.concurrent import keep_trace, wrap
+
+METHODS = ["fork", "spawn"] if sys.platform != "win32" else ["spawn"]
+PARSER = tasks.Parser("a")
+
+CALLABLES = {
+    "function": tasks.traced_chained,
+    "method": PARSER.method,
+    "classmethod, decorated outside": tasks.Parser.class_outside,
+    "classmethod, decorated inside": PARSER.class_inside,
+    "staticmethod, decorated outside": tasks.Parser.static_outside,
+    "staticmethod, decorated inside": PARSER.static_inside,
+    "callable with state": keep_trace(tasks.Counter()),
+    "partial": keep_trace(functools.partial(tasks.chained)),
+    "partial of a decorated function": functools.partial(tasks.traced_chained),
+    "bound method": keep_trace(tasks.Counter().__call__),
+    "function that keeps its name": keep_trace(tasks.chained),
+    "name taken over afterwards": tasks.plain,
+    "lru_cache": tasks.traced_cached,
+    "coroutine function": tasks.run_async,
+}
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def stock(request):
+    """The stdlib's executor, as it is."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(request.param)) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_every_kind_of_callable_crosses_a_stock_executor(stock, name):
+    """Frames, variables and the original cause arrive, whatever kind of callable was decorated, under fork and spawn."""
+    check_chained(stock.submit(CALLABLES[name], 5).exception(timeout=60), 5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_exception_crosses_a_stock_executor(stock, kind):
+    """No exception breaks the pool or arrives as another one."""
+    check_kind(stock.submit(tasks.traced_fail_with, kind).exception(timeout=60), kind)
+    assert stock.submit(tasks.traced_double, 4).result(timeout=60) == 8
+
+
+def test_deep_recursion_crosses_a_stock_executor(stock):
+    """A RecursionError arrives with all its frames."""
+    exc = stock.submit(tasks.traced_recurse, 0).exception(timeout=60)
+    assert type(exc) is RecursionError and len(list(traceback.walk_tb(exc.__traceback__))) > 900
+
+
+def test_what_happens_above_the_decorated_function_is_kept(stock):
+    """In the worker it stays the same exception: it can be caught there, and notes and attributes that are added arrive."""
+    assert stock.submit(tasks.catching, 3).result(timeout=60) == "ValueError from ZeroDivisionError"
+    exc = stock.submit(tasks.noting, 3).exception(timeout=60)
+    check_chained(exc, 3)
+    assert exc.__notes__ == ["noted above"] and exc.code == 12
+
+
+def test_result_raises_one_continuous_traceback(stock):
+    """future.result() shows the parent's frames, then the worker's, and no frame of keeptrace."""
+    with pytest.raises(ValueError) as caught:
+        stock.submit(tasks.traced_chained, 5).result(timeout=60)
+    names = list(tasks.frames(caught.value))
+    assert names[0] == "test_result_raises_one_continuous_traceback" and names[-2:] == ["traced_chained", "chained"]
+
+
+# -- in the same process
+
+
+def plainly(size):
+    rows = list(range(size))
+    try:
+        return tasks.inner(rows, 4)
+    except ZeroDivisionError as problem:
+        raise ValueError(size) from problem
+
+
+async def plainly_async(size):
+    return plainly(size)
+
+
+def text_of(call):
+    try:
+        call()
+    except BaseException as exc:
+        return exc, "".join(traceback.format_exception(exc))
+    raise AssertionError("nothing was raised")
+
+
+class TestSameProcess:
+    @pytest.mark.parametrize("arguments", [(3,), (), (1, 2)])
+    def test_text_is_identical(self, arguments):
+        """Traceback texts are those of the plain function, also when it is called with wrong arguments."""
+        def through(function):
+            return text_of(lambda: function(*arguments))[1]
+
+        assert through(keep_trace(plainly)) == through(plainly)
+        assert through(keep_trace(functools.partial(plainly))) == through(functools.partial(plainly))
+
+    def test_same_object_and_nothing_added(self):
+        """The exception is the object that was raised; no attribute is put on it."""
+        raised = ValueError("mine")
+
+        @keep_trace
+        def fail():
+            raise raised
+
+        exc, _ = text_of(fail)
+        assert exc is raised and vars(exc) == {} and exc.__cause__ is None and exc.__context__ is None
+        assert [frame.name for frame in traceback.extract_tb(exc.__traceback__)] == ["text_of", "fail"]
+
+    def test_nothing_is_kept_alive(self):
+        """When the caller lets the exception go, the frames go with it, without a garbage collection."""
+        class Big:
+            pass
+
+        seen = []
+
+        @keep_trace
+        def fail():
+            big = Big()
+            seen.append(weakref.ref(big))
+            raise ValueError
+
+        gc.disable()
+        try:
+            with pytest.raises(ValueError):
+                fail()
+            try:
+                fail()
+            except ValueError:
+                pass
+            assert seen[1]() is None
+        finally:
+            gc.enable()
+
+    def test_coroutine(self):
+        """A decorated coroutine function is one, and raises when it is awaited."""
+        traced = keep_trace(plainly_async)
+        for function in (traced, tasks.traced_async):
+            assert inspect.iscoroutinefunction(function) and asyncio.iscoroutinefunction(function) if sys.version_info < (3, 14) else inspect.iscoroutinefunction(function)
+        exc, _ = text_of(lambda: asyncio.run(traced(3)))
+        assert [frame.name for frame in traceback.extract_tb(exc.__traceback__)][-2:] == ["plainly_async", "plainly"]
+
+    def test_bound_attributes(self):
+        """Methods bind, classmethods and staticmethods work in either order of decorators."""
+        for name in ("method", "class_outside", "class_inside", "static_outside", "static_inside"):
+            exc, _ = text_of(lambda: getattr(PARSER, name)(4))
+            check_chained(exc, 4)
+
+    def test_through_threads(self):
+        """In a thread pool, where nothing crosses a process, the object itself arrives."""
+        with ThreadPoolExecutor(1) as pool:
+            exc = pool.submit(tasks.traced_chained, 4).exception()
+        check_chained(exc, 4)
+        assert vars(exc) == {}
+
+
+class TestLooksLikeTheFunction:
+    def test_names_signature_annotations(self):
+        """Introspection sees the function."""
+        assert tasks.traced_chained.__name__ == "traced_chained" and tasks.traced_chained.__doc__ == "A docstring."
+        assert tasks.traced_chained.__module__ == "traced_tasks" and tasks.traced_chained.__qualname__ == "traced_chained"
+        assert str(inspect.signature(tasks.traced_chained)) == "(size: 'int') -> 'int'"
+        assert typing.get_type_hints(tasks.traced_chained) == {"size": int, "return": int}
+        assert inspect.isfunction(tasks.traced_chained) and tasks.traced_chained.__wrapped__.__name__ == "traced_chained"
+        assert inspect.signature(PARSER.method) == inspect.signature(PARSER.static_inside)
+
+    def test_objects(self):
+        """What stands before a callable passes on what is asked of it."""
+        counter = tasks.Counter()
+        traced = keep_trace(counter)
+        text_of(lambda: traced(1))
+        assert traced.count == counter.count == 1
+        traced.count = 5
+        assert counter.count == 5 and traced.__doc__ == "A callable with state." and traced.__module__ == "traced_tasks"
+        partial = keep_trace(functools.partial(tasks.chained, 3))
+        assert str(inspect.signature(partial)) == "() -> 'int'" and partial.func is tasks.chained
+        assert tasks.traced_cached.cache_info().currsize == 0
+        assert repr(traced) == f"keep_trace({counter!r})"
+
+    def test_pickles(self):
+        """By name where it has the name, else with what it stands before; and in the same process it is nobody's worker."""
+        for function in (tasks.traced_chained, tasks.plain, tasks.traced_cached):
+            assert pickle.loads(pickle.dumps(function)) is function
+        again = pickle.loads(pickle.dumps(keep_trace(tasks.chained, depth=5)))
+        exc, _ = text_of(lambda: again(3))
+        check_chained(exc, 3)
+        assert vars(exc) == {}
+        assert isinstance(copy.copy(keep_trace(functools.partial(tasks.chained))), type(again))
+
+    def test_cloudpickle(self):
+        """Functions that have no name to be found by are pickled with their code, decorated or not."""
+        cloudpickle = pytest.importorskip("cloudpickle")
+        factor = 3
+
+        @keep_trace
+        def local(number):
+            return number * factor
+
+        assert cloudpickle.loads(cloudpickle.dumps(local))(2) == 6
+
+
+@pytest.mark.parametrize("wrong", [lambda: keep_trace(3), lambda: keep_trace(int), lambda: keep_trace(depth="x"), lambda: keep_trace(deep=1),
+                                   lambda: wrap(None, depth=-5), lambda: keep_trace(tasks.chained, trace=3)])  # fmt: skip
+def test_wrong_use_is_told(wrong):
+    """Wrong options, and what is no function, are refused where they are given."""
+    with pytest.raises(KeepTraceError):
+        wrong()
+
+
+def test_options_reach_the_worker():
+    """Both forms of giving options work; here, a depth at which variables are representations."""
+    with ProcessPoolExecutor(1) as pool:
+        for traced in (keep_trace(tasks.chained, depth=1), keep_trace(trace=Options(depth=1))(tasks.chained)):
+            exc = pool.submit(traced, 5).exception()
+            rows = tasks.frames(exc)["chained"].f_locals["rows"]
+            assert rows != list(range(5)) and len(rows) == 5
+
+
+def test_types():
+    """mypy sees the decorated function's own parameters and result."""
+    pytest.importorskip("mypy")
+    source = Path(__file__).with_name("typed_decorator.py")
+    root = source.parent.parent
+    run = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(source)], capture_output=True, text=True, cwd=root)
+    expected = [number for number, line in enumerate(source.read_text().splitlines(), 1) if "# error" in line]
+    found = [int(line.split(":")[1]) for line in run.stdout.splitlines() if "typed_decorator.py" in line and "error" in line]
+    assert found == expected, run.stdout
+
+
+# -- the pools of others
+
+
+def through_pool(library):
+    module = pytest.importorskip(library)
+    pool = module.Pool(1)
+
+    def call(function, argument):
+        try:
+            return pool.apply_async(function, (argument,)).get(60)
+        except BaseException as exc:
+            return exc
+
+    return call, pool.terminate
+
+
+def through_pebble():
+    pebble = pytest.importorskip("pebble")
+    pool = pebble.ProcessPool(1)
+
+    def call(function, argument):
+        future = pool.schedule(function, (argument,))
+        return future.exception(60) or future.result()
+
+    def end():
+        pool.close()
+        pool.join()
+
+    return call, end
+
+
+def through_mpire(**how):
+    mpire = pytest.importorskip("mpire")
+
+    def call(function, argument):
+        with mpire.WorkerPool(1, **how) as pool:
+            try:
+                return pool.apply_async(function, (argument,)).get(60)
+            except BaseException as exc:
+                return exc
+
+    return call, lambda: None
+
+
+def through_loky():
+    loky = pytest.importorskip("loky")
+    pool = loky.ProcessPoolExecutor(1)
+
+    def call(function, argument):
+        future = pool.submit(function, argument)
+        return future.exception(60) or future.result()
+
+    return call, pool.shutdown
+
+
+def through_joblib(backend):
+    joblib = pytest.importorskip("joblib")
+    parallel = joblib.Parallel(n_jobs=2, backend=backend)
+
+    def call(function, argument):
+        try:
+            return parallel([joblib.delayed(function)(argument)])[0]
+        except BaseException as exc:
+            return exc
+
+    return call, lambda: None
+
+
+def through_interpreters():
+    futures = importlib.import_module("concurrent.futures")
+    if not hasattr(futures, "InterpreterPoolExecutor"):
+        pytest.skip("InterpreterPoolExecutor is new in Python 3.14")
+    pool = futures.InterpreterPoolExecutor(1, initializer=sys.path.extend, initargs=(list(sys.path),))
+
+    def call(function, argument):
+        future = pool.submit(function, argument)
+        return future.exception(60) or future.result()
+
+    return call, pool.shutdown
+
+
+ENGINES = {
+    "multiprocessing.Pool": (lambda: through_pool("multiprocessing"), KINDS),
+    "multiprocess.Pool": (lambda: through_pool("multiprocess"), KINDS),
+    "billiard.Pool": (lambda: through_pool("billiard"), KINDS),
+    "pebble": (through_pebble, KINDS),
+    "mpire": (through_mpire, KINDS),
+    "mpire with dill": (lambda: through_mpire(use_dill=True), KINDS),
+    "loky": (through_loky, KINDS),
+    "joblib": (lambda: through_joblib("loky"), PASSING),
+    "joblib on multiprocessing": (lambda: through_joblib("multiprocessing"), PASSING),
+    "InterpreterPoolExecutor": (through_interpreters, PASSING),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.timeout(120)
+def test_every_exception_crosses_the_engines_of_others(engine):
+    """Real frames, variables and the original chain arrive through pools that know nothing of keeptrace, and none hangs."""
+    start, kinds = ENGINES[engine]
+    call, end = start()
+    try:
+        check_chained(call(tasks.traced_chained, 5), 5)
+        for kind in kinds:
+            exc = call(tasks.traced_fail_with, kind)
+            if engine == "InterpreterPoolExecutor":
+                exc.__context__ = None  # it raises the exception where it handles its own, in the parent
+            check_kind(exc, kind)
+        assert call(tasks.traced_double, 21) == 42
+    finally:
+        end()
+
+
+# -- wrap
+
+
+def test_wrapped_executor(stock):
+    """submit, map, callbacks, wait and as_completed are the executor's own; exceptions have their frames."""
+    pool = wrap(stock)
+    assert isinstance(pool, Executor)
+    futures = [pool.submit(tasks.chained, size) for size in (3, 4)]
+    assert all(isinstance(future, Future) for future in futures)
+    assert set(as_completed(futures)) == set(futures) == wait(futures).done
+    for size, future in zip((3, 4), futures):
+        check_chained(future.exception(), size)
+    assert list(pool.map(tasks.double, range(10), chunksize=3)) == list(range(0, 20, 2))
+    with pytest.raises(ValueError) as caught:
+        list(pool.map(tasks.chained, [6]))
+    check_chained(caught.value, 6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_exception_crosses_a_wrapped_executor(stock, kind):
+    """Functions that were never decorated, with every exception that can be raised."""
+    check_kind(wrap(stock).submit(tasks.fail_with, kind).exception(timeout=60), kind)
+
+
+def test_wrapped_executor_passes_on_the_rest():
+    """What an executor has of its own is reachable; `with` and shutdown end it; keywords named self and fn reach the task."""
+    inner = ThreadPoolExecutor(1, thread_name_prefix="mine")
+    with wrap(inner) as pool:
+        assert pool._thread_name_prefix == "mine"
+        assert pool.submit(dict, self=1, fn=2).result() == {"self": 1, "fn": 2}
+        check_chained(pool.submit(tasks.chained, 3).exception(), 3)
+    with pytest.raises(RuntimeError):
+        inner.submit(int)

@@ -1,0 +1,114 @@
+"""joblib's backend "keeptrace"."""
+
+from __future__ import annotations
+
+import pytest
+
+joblib = pytest.importorskip("joblib")
+
+import traced_tasks as tasks
+from traced_tasks import PASSING, check_chained, check_kind
+
+import keeptrace.concurrent.joblib
+from keeptrace import Options
+
+Parallel, delayed = joblib.Parallel, joblib.delayed
+
+
+def caught(parallel, function, arguments):
+    with pytest.raises(BaseException) as info:
+        result = parallel(delayed(function)(argument) for argument in arguments)
+        list(result)
+    return info.value
+
+
+@pytest.fixture(autouse=True)
+def backend():
+    with joblib.parallel_config(backend="keeptrace", n_jobs=2):
+        yield
+
+
+def nested(size):
+    return Parallel(n_jobs=2)(delayed(tasks.chained)(size) for _ in range(2))
+
+
+def refuse(word):
+    raise RuntimeError(word)
+
+
+@pytest.mark.parametrize("how", [{}, {"batch_size": 3}, {"pre_dispatch": "all"}, {"return_as": "generator"}, {"return_as": "generator_unordered"}])
+def test_frames_and_cause(how):
+    """Parent's frames, then the worker's, with the original cause, though joblib takes the traceback off."""
+    exc = caught(Parallel(**how), tasks.chained, [5] * 4)
+    check_chained(exc, 5)
+    names = list(tasks.frames(exc))
+    assert names[0] == "caught" and names[-1] == "chained" and "_entry_holding" not in names and "_process_worker" not in names
+    assert Parallel(**{**how, "return_as": "list"})(delayed(tasks.double)(number) for number in range(5)) == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_every_exception_arrives(kind):
+    """And the pool lives on, where joblib's own may end."""
+    check_kind(caught(Parallel(), tasks.fail_with, [kind]), kind)
+
+
+def test_nested_calls():
+    """A Parallel call in a worker runs in threads there; its frames and cause arrive as well."""
+    exc = caught(Parallel(), nested, [5])
+    check_chained(exc, 5)
+    assert "nested" in tasks.frames(exc)
+
+
+def test_one_job_runs_in_place():
+    """n_jobs=1 is joblib's sequential mode: nothing crosses anything."""
+    exc = caught(Parallel(n_jobs=1), tasks.chained, [5])
+    check_chained(exc, 5)
+    assert type(exc.__cause__.__traceback__) is not None and vars(exc) == {}
+
+
+def test_failing_initializer_is_told():
+    """The error has what the initializer raised as its cause."""
+    with joblib.parallel_config(backend="keeptrace", n_jobs=2, initializer=refuse, initargs=("no entry",)):
+        exc = caught(Parallel(), tasks.double, [1])
+        assert repr(exc.__cause__) == "RuntimeError('no entry')" and "refuse" in tasks.frames(exc.__cause__)
+
+
+def test_options():
+    """trace= can be given with the backend and with the call; workers are replaced when it changes."""
+    with joblib.parallel_config(backend="keeptrace", n_jobs=2, trace=Options(depth=0)):
+        assert "chained" in "".join(caught(Parallel(), tasks.chained, [5]).__notes__)
+    check_chained(caught(Parallel(backend="keeptrace", trace=Options(depth=4)), tasks.chained, [5]), 5)
+
+
+def test_other_backends_are_untouched():
+    """joblib's own loky backend, used before and after, is as it was."""
+    exc = caught(Parallel(backend="loky"), tasks.chained, [5])
+    assert type(exc.__cause__).__name__ == "_RemoteTraceback"
+    check_chained(caught(Parallel(), tasks.chained, [5]), 5)
+
+
+def test_memory_mapping():
+    """Large arrays are shared with the workers as joblib does."""
+    numpy = pytest.importorskip("numpy")
+    array = numpy.arange(1 << 18)
+    kinds = Parallel(max_nbytes=1000)(delayed(type)(array) for _ in range(2))
+    assert [kind.__name__ for kind in kinds] == ["memmap", "memmap"]
+
+
+def test_scikit_learn():
+    """A library that uses joblib inside gains it without change."""
+    pytest.importorskip("sklearn")
+    from sklearn.base import BaseEstimator
+    from sklearn.model_selection import cross_val_score
+
+    class Failing(BaseEstimator):
+        def fit(self, rows, labels):
+            wanted = len(rows) * 2
+            raise LookupError(f"{wanted} rows")
+
+        def score(self, rows, labels):
+            return 0.0
+
+    with pytest.raises(LookupError) as info:
+        cross_val_score(Failing(), [[0], [1], [2], [3]], [0, 1, 0, 1], cv=2, error_score="raise")
+    assert tasks.frames(info.value)["fit"].f_locals["wanted"] == 4

@@ -1,0 +1,245 @@
+"""Tasks that fail, decorated and not, for the tests of engines: workers import them by name."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import traceback
+import types
+from typing import Any
+
+from keeptrace.concurrent import keep_trace
+
+
+class Refused(Exception):
+    """Cannot be rebuilt from its args."""
+
+    def __init__(self, code: int, *, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class Holding(Exception):
+    """Holds what cannot be pickled."""
+
+    def __init__(self) -> None:
+        super().__init__("holding")
+        self.lock = threading.Lock()
+        self.made = (number for number in range(3))
+        self.function = lambda: None
+
+
+class Stubborn(Exception):
+    def __reduce__(self) -> Any:
+        raise RuntimeError("not me")
+
+
+class Falsy(Exception):
+    def __bool__(self) -> bool:
+        return False
+
+
+class WithNotes(Exception):
+    pass
+
+
+def inner(rows: list[int], limit: int) -> int:
+    total = sum(rows)
+    return total // (limit - limit)
+
+
+def chained(size: int) -> int:
+    """Fails with a ValueError whose cause is a ZeroDivisionError, three frames deep."""
+    rows = list(range(size))
+    try:
+        return inner(rows, 4)
+    except ZeroDivisionError as problem:
+        raise ValueError(f"cannot share {size}") from problem
+
+
+def make(kind: str) -> BaseException:
+    class Local(ValueError):
+        pass
+
+    kinds: dict[str, Any] = {
+        "init": lambda: Refused(7, reason="full"),
+        "attributes": Holding,
+        "reduce": Stubborn,
+        "local": lambda: Local("made here"),
+        "falsy": Falsy,
+        "group": lambda: ExceptionGroup("both", [Refused(1, reason="a"), ExceptionGroup("deep", [Holding()])]),
+        "notes": lambda: WithNotes("noted"),
+        "keyboard": lambda: KeyboardInterrupt("stop"),
+        "exit": lambda: SystemExit(3),
+        "stop": lambda: StopIteration(5),
+        "os": lambda: OSError(2, "none", "a file"),
+    }
+    return kinds[kind]()
+
+
+def fail_with(kind: str) -> None:
+    marker = ["here", kind]
+    exc = make(kind)
+    exc.add_note("a note")
+    raise exc
+
+
+def recurse(depth: int) -> int:
+    return recurse(depth + 1) + 1
+
+
+# kind -> the name of the type that must arrive, and the one that catches it
+KINDS = {
+    "init": ("Refused", Refused),
+    "attributes": ("Holding", Holding),
+    "reduce": ("Stubborn", Stubborn),
+    "local": ("Local", ValueError),
+    "falsy": ("Falsy", Falsy),
+    "group": ("ExceptionGroup", ExceptionGroup),
+    "notes": ("WithNotes", WithNotes),
+    "stop": ("StopIteration", StopIteration),
+    "os": ("FileNotFoundError", OSError),
+    "keyboard": ("KeyboardInterrupt", KeyboardInterrupt),
+    "exit": ("SystemExit", SystemExit),
+}
+# Those that every engine's own code lets pass. The others end workers, or a generator in the parent.
+PASSING = [kind for kind in KINDS if kind not in ("keyboard", "exit", "stop")]
+
+
+def frames(exc: BaseException) -> dict[str, types.FrameType]:
+    """The frames of an exception's traceback by the names of their functions."""
+    assert exc.__traceback__ is None or type(exc.__traceback__) is types.TracebackType
+    return {frame.f_code.co_name: frame for frame, _ in traceback.walk_tb(exc.__traceback__)}
+
+
+def check_chained(exc: BaseException, size: int) -> None:
+    """Whether chained()'s exception arrived with its frames, variables and original cause."""
+    assert type(exc) is ValueError and exc.args == (f"cannot share {size}",)
+    assert list(frames(exc))[-1] == "chained"
+    assert frames(exc)["chained"].f_locals["rows"] == list(range(size))
+    assert type(exc.__cause__) is ZeroDivisionError and exc.__cause__ is exc.__context__ and exc.__suppress_context__
+    assert list(frames(exc.__cause__)) == ["chained", "inner"]
+    assert frames(exc.__cause__)["inner"].f_locals["total"] == sum(range(size))
+
+
+def check_kind(exc: BaseException, kind: str) -> None:
+    """Whether what fail_with(kind) raised arrived."""
+    name, catches = KINDS[kind]
+    assert type(exc).__name__ == name and isinstance(exc, catches)
+    assert exc.__notes__ == ["a note"]
+    assert exc.__cause__ is None and exc.__context__ is None
+    assert frames(exc)["fail_with"].f_locals["marker"] == ["here", kind]
+    if kind == "init":
+        assert (exc.code, exc.reason) == (7, "full")  # type: ignore[attr-defined]  # Refused's own
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+@keep_trace
+def traced_chained(size: int) -> int:
+    """A docstring."""
+    return chained(size)
+
+
+@keep_trace
+def traced_fail_with(kind: str) -> None:
+    fail_with(kind)
+
+
+@keep_trace
+def traced_recurse(depth: int) -> int:
+    return recurse(depth)
+
+
+@keep_trace(depth=5)
+def traced_double(number: int) -> int:
+    return number * 2
+
+
+@keep_trace
+async def traced_async(size: int) -> int:
+    return chained(size)
+
+
+def run_async(size: int) -> int:
+    import asyncio
+
+    return asyncio.run(traced_async(size))
+
+
+def catching(size: int) -> str:
+    """Catches in the worker what a decorated function raises, and tells what it caught."""
+    try:
+        traced_chained(size)
+    except ValueError as exc:
+        return f"{type(exc).__name__} from {type(exc.__cause__).__name__}"
+    return "nothing"
+
+
+def noting(size: int) -> None:
+    """Adds to what a decorated function raises, on its way out."""
+    try:
+        traced_chained(size)
+    except ValueError as exc:
+        exc.add_note("noted above")
+        exc.code = 12  # type: ignore[attr-defined]
+        raise
+
+
+class Parser:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @keep_trace
+    def method(self, size: int) -> int:
+        return chained(size)
+
+    @keep_trace
+    @classmethod
+    def class_outside(cls, size: int) -> int:
+        return chained(size)
+
+    @classmethod
+    @keep_trace
+    def class_inside(cls, size: int) -> int:
+        return chained(size)
+
+    @keep_trace
+    @staticmethod
+    def static_outside(size: int) -> int:
+        return chained(size)
+
+    @staticmethod
+    @keep_trace
+    def static_inside(size: int) -> int:
+        return chained(size)
+
+
+class Counter:
+    """A callable with state."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, size: int) -> int:
+        self.count += 1
+        return chained(size)
+
+
+traced_partial = keep_trace(functools.partial(chained, 5))
+
+
+@keep_trace
+@functools.lru_cache
+def traced_cached(size: int) -> int:
+    return chained(size)
+
+
+def plain(size: int) -> int:
+    return chained(size)
+
+
+plain = keep_trace(plain)  # the name is taken over afterwards
