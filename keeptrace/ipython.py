@@ -1,0 +1,113 @@
+"""%load_ext keeptrace: dumps and failed pool tasks in IPython and Jupyter.
+
+- %kt_debug FILE opens a dump; %kt_debug NAME the exception, or the failed future, that a variable holds. Like %debug, it
+  uses the shell's own debugger, but starts in the user's innermost frame rather than in a library's.
+- What was opened last is the shell's last exception: %debug and %tb go on with it. After a cell that ended in a pool
+  task's exception they work as after any other, since its frames are real.
+- An exception with frames that a cell gives as its result is shown with them: as text, and in a notebook as the page
+  that `keeptrace html` makes (extra "html"), closed off in a frame of its own.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import traceback
+from typing import Any, Final
+
+from ._debug import levels_below_users
+from ._dump import load
+from ._errors import KeepTraceError
+
+# Enough to read a traceback and open a frame without the notebook jumping. (CSS pixels)
+_HEIGHT: Final = 480
+_USAGE: Final = "use %kt_debug FILE (--live for a dump that you trust), or %kt_debug NAME of a variable that holds an exception or a failed future"
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What %load_ext calls."""
+    shell.register_magic_function(lambda line: kt_debug(shell, line), "line", "kt_debug")
+    formatters = shell.display_formatter.formatters
+    formatters["text/plain"].for_type(BaseException, _as_text)
+    formatters["text/html"].for_type(BaseException, _as_page)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What %unload_ext calls: as if it had never been loaded."""
+    shell.magics_manager.magics["line"].pop("kt_debug", None)
+    formatters = shell.display_formatter.formatters
+    for name, function in (("text/plain", _as_text), ("text/html", _as_page)):
+        if formatters[name].type_printers.get(BaseException) is function:
+            formatters[name].pop(BaseException)
+
+
+def kt_debug(shell: Any, line: str) -> None:
+    """Open the debugger on a dump, or on the exception that a variable holds.
+
+    %kt_debug [--live] FILE|NAME
+    """
+    from IPython.core.error import UsageError
+
+    words = line.split()
+    live = "--live" in words
+    given = " ".join(word for word in words if word != "--live").strip("'\"")
+    if not given:
+        raise UsageError(_USAGE)
+    try:
+        exc = _exception_of(shell, given, live)
+    except (KeepTraceError, OSError) as problem:
+        raise UsageError(str(problem)) from None
+    if exc.__traceback__ is None:
+        raise UsageError(f"this {type(exc).__name__} has no frames to stand in")
+    sys.last_type, sys.last_value, sys.last_traceback = type(exc), exc, exc.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = exc
+    debugger = shell.debugger_cls()
+    debugger.reset()
+    levels = levels_below_users(exc.__traceback__)
+    if levels:
+        debugger.cmdqueue.append(f"up {levels}")
+    debugger.interaction(None, exc)
+
+
+def _exception_of(shell: Any, given: str, live: bool) -> BaseException:
+    found = shell.user_ns.get(given)
+    if found is None:
+        return load(given, live)
+    if isinstance(found, BaseException):
+        return found
+    ask = getattr(found, "exception", None)
+    is_done = getattr(found, "done", None)
+    if callable(ask) and callable(is_done):
+        told = ask() if is_done() and not found.cancelled() else None
+        if isinstance(told, BaseException):
+            return told
+        raise KeepTraceError(f"the future {given} has not failed")
+    raise KeepTraceError(f"{given} is {type(found).__name__}, no exception, future or dump")
+
+
+def _as_text(exc: BaseException, printer: Any, cycle: bool) -> None:
+    # within a list or a dict the repr is what one wants to see
+    if exc.__traceback__ is None or len(printer.stack) > 1:
+        printer.text(repr(exc))
+    else:
+        printer.text("".join(traceback.format_exception(exc)).rstrip("\n"))
+
+
+def _as_page(exc: BaseException) -> str | None:
+    """The exception as a page within the page; None, and so the text, without frames or without the libraries."""
+    if exc.__traceback__ is None:
+        return None
+    from ._dump import report_of
+
+    try:
+        from .render.html import to_html
+        from .render.model import make_view
+
+        page = to_html(make_view(report_of(exc)), {})
+    except ImportError:
+        return None
+    return (
+        f'<iframe sandbox="allow-scripts" style="width:100%; height:{_HEIGHT}px; border:1px solid #8884" '
+        f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
+    )

@@ -1,0 +1,51 @@
+"""A logging handler that keeps a dump of each exception that is logged."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from ._capture import capturing
+from ._options import Options
+from .hooks import is_failure, store_of
+from .store import DEFAULT_DIRECTORY, Store
+
+
+class LoggingHandler(logging.Handler):
+    """Writes a dump for each record that has an exception, and its path into the record as `keeptrace`.
+
+    Add it before the handlers that write the text, and their formats can name the dump, with "%(keeptrace)s": records
+    without an exception, and those whose dump failed, get the empty text. It writes no text itself.
+
+    directory: where, or a Store. level: as for every handler. options: those of keeptrace.Options, or a whole one as
+    `trace`. Raises OptionError.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
+        level: int | str = logging.NOTSET,
+        *,
+        trace: Options | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(level)
+        self.store = store_of(directory, trace, options)
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As every handler's, but without its lock: a dump that takes its time must not keep other threads from logging."""
+        found: Any = self.filter(record)
+        if found:
+            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        return found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes the dump. A record that has passed another such handler keeps its path."""
+        if getattr(record, "keeptrace", ""):
+            return
+        record.keeptrace = ""
+        exc = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        # what a __repr__ logs while its frame is captured is no failure of the program's
+        if exc is not None and is_failure(exc) and not capturing.get():
+            record.keeptrace = self.store.write(exc) or ""

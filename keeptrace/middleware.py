@@ -1,0 +1,116 @@
+"""WSGI and ASGI middleware: a request that ends in an exception leaves a dump; the exception goes on to the server.
+
+A framework that answers exceptions itself lets nothing through to what stands around it. Starlette (and FastAPI) answers
+and raises on, so its middleware sees everything. Flask does not, outside of debugging; there, connect its signal instead:
+
+    store = keeptrace.Store("dumps")
+    flask.got_request_exception.connect(lambda sender, exception, **_: store.write(exception), app, weak=False)
+
+Nothing is imported of any framework here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from typing import Any
+
+from ._options import Options
+from .hooks import is_failure, store_of
+from .store import DEFAULT_DIRECTORY, Store
+
+
+class WSGIMiddleware:
+    """Stands around a WSGI application: app = WSGIMiddleware(app, "dumps").
+
+    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`. Raises OptionError.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
+        *,
+        trace: Options | None = None,
+        **options: Any,
+    ) -> None:
+        self._app = app
+        self.store = store_of(directory, trace, options)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            body = self._app(environ, start_response)
+        except BaseException as exc:
+            if is_failure(exc):
+                self.store.write(exc)
+            raise
+        files = environ.get("wsgi.file_wrapper")
+        # a list cannot fail any more, and a server may send its own kind of file without reading it
+        if type(body) in (list, tuple) or (isinstance(files, type) and isinstance(body, files)):
+            return body
+        return _Body(body, self.store)
+
+
+class _Body:
+    """A response that is made while it is sent."""
+
+    def __init__(self, body: Iterable[bytes], store: Store) -> None:
+        self._body = body
+        self._chunks: Iterator[bytes] | None = None
+        self._store = store
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._chunks is None:
+                self._chunks = iter(self._body)
+            return next(self._chunks)
+        except StopIteration:
+            raise
+        except BaseException as exc:
+            if is_failure(exc):
+                self._store.write(exc)
+            raise
+
+    def close(self) -> None:
+        try:
+            getattr(self._body, "close", bool)()
+        except BaseException as exc:
+            if is_failure(exc):
+                self._store.write(exc)
+            raise
+
+
+class ASGIMiddleware:
+    """Stands around an ASGI application: app = ASGIMiddleware(app, "dumps"), or Starlette's add_middleware(ASGIMiddleware, ...).
+
+    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`. Raises OptionError.
+    A dump is written in the event loop's own thread: other requests wait for it, some milliseconds, at most
+    `max_seconds` of the options and ten seconds for a disk that does not answer.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
+        *,
+        trace: Options | None = None,
+        **options: Any,
+    ) -> None:
+        self._app = app
+        self.store = store_of(directory, trace, options)
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except BaseException as exc:
+            if is_failure(exc):
+                self.store.write(exc)
+            raise

@@ -1,0 +1,189 @@
+"""pytest --keeptrace, run as its users run it: dumps, what is printed, pytest-xdist, the debugger in the controller."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+import keeptrace
+
+pexpect = pytest.importorskip("pexpect")
+
+SUITE = '''
+import pytest
+
+@pytest.fixture
+def broken():
+    part = "setup"
+    raise KeyError(part)
+
+@pytest.fixture
+def leaving():
+    yield 1
+    part = "teardown"
+    raise OSError(part)
+
+def total(prices):
+    return sum(prices)
+
+@pytest.mark.parametrize("prices", [[1], [2]])
+def test_total(prices):
+    assert total(prices) == 0
+
+def test_setup(broken): pass
+def test_teardown(leaving): pass
+def test_fail(): pytest.fail("on purpose")
+def test_fine(): pass
+def test_skipped(): pytest.skip("not now")
+
+@pytest.mark.xfail
+def test_expected(): assert 0
+'''
+FAILING = 5  # of SUITE
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "tests" / "test_shop.py").write_text(SUITE)
+    return tmp_path
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_XDIST_WORKER": "", "PYTHON_COLORS": "0", "TERM": "dumb"}
+
+
+def command(*args):
+    return [sys.executable, "-m", "pytest", "-p", "keeptrace.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider", "--color=no", *args]
+
+
+def run(project, *args):
+    return subprocess.run(command(*args), cwd=project, env=environment(), capture_output=True, text=True).stdout
+
+
+def commands_in(text):
+    return re.findall(r"^python -m keeptrace debug (.+)$", text, re.M)
+
+
+def innermost(exc):
+    entry = exc.__traceback__
+    while entry.tb_next:
+        entry = entry.tb_next
+    return entry.tb_frame
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_every_failure_has_a_dump(project, workers):
+    """Tests, setup and teardown that fail have a dump with their frames, and the command under the failure; others have none."""
+    out = run(project, "--keeptrace", "tests", *workers)
+    paths = [shlex.split(path)[0] for path in commands_in(out)]
+    assert len(paths) == len(set(paths)) == FAILING, out
+    assert f"{FAILING} dumps in {project}/keeptrace-dumps" in out
+    found = {os.path.basename(path).split("-")[2]: keeptrace.load(path) for path in paths}
+    assert {os.path.basename(path).split("-")[2]: os.path.basename(path).split("-")[1] for path in paths} == {
+        "test_shop.py.test_total.prices0": "AssertionError",
+        "test_shop.py.test_total.prices1": "AssertionError",
+        "test_shop.py.test_setup": "KeyError",
+        "test_shop.py.test_teardown": "OSError",
+        "test_shop.py.test_fail": "Failed",
+    }
+    assert innermost(found["test_shop.py.test_total.prices1"]).f_locals["prices"] == [2]
+    assert innermost(found["test_shop.py.test_setup"]).f_locals["part"] == "setup"
+    assert innermost(found["test_shop.py.test_teardown"]).f_locals["part"] == "teardown"
+    first = found["test_shop.py.test_total.prices0"].__traceback__.tb_frame
+    assert first.f_code.co_name == "test_total", "pytest's own frames are not in it"
+
+
+def test_the_command_stands_under_its_failure(project):
+    """After the traceback of each failure, before the next one's."""
+    out = run(project, "--keeptrace=dumps", "-k", "total")
+    parts = re.split(r"^_+ test_total\[", out, flags=re.M)[1:]
+    assert ["prices0" in part.partition("keeptrace debug ")[2].splitlines()[0] for part in parts] == [True, False]
+    assert all("AssertionError" in part.partition("keeptrace debug ")[0] for part in parts)
+    assert (project / "dumps").is_dir() and (project / "dumps" / ".gitignore").read_text().endswith("*\n")
+
+
+@pytest.mark.parametrize("style", ["no", "line"])
+def test_short_styles(project, style):
+    """Each command is printed once, whatever pytest prints of a failure."""
+    out = run(project, "--keeptrace", f"--tb={style}", "tests")
+    assert len(commands_in(out)) == FAILING
+
+
+def test_a_module_that_cannot_be_imported(project):
+    """An error while tests are collected has a dump too."""
+    (project / "tests" / "test_broken.py").write_text("value = 3\nvalue / 0\n")
+    out = run(project, "--keeptrace", "tests/test_broken.py")
+    (path,) = commands_in(out)
+    assert innermost(keeptrace.load(path)).f_locals["value"] == 3
+
+
+def test_unittest(project):
+    """unittest's tests have dumps as well."""
+    (project / "tests" / "test_unit.py").write_text(
+        "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        part = 3\n        self.assertEqual(part, 4)\n"
+    )
+    (path,) = commands_in(run(project, "--keeptrace", "tests/test_unit.py"))
+    exc = keeptrace.load(path)
+    assert type(exc) is AssertionError and exc.__traceback__.tb_frame.f_locals["part"] == 3
+
+
+def test_a_directory_that_cannot_be_written(project):
+    """The tests' outcome is the same; a line says that there is no dump."""
+    (project / "dumps").write_text("a file")
+    out = subprocess.run(command("--keeptrace=dumps", "-k", "setup", "-s"), cwd=project, env=environment(), capture_output=True, text=True)
+    assert "1 error" in out.stdout and "keeptrace: no dump of this KeyError" in out.stderr and commands_in(out.stdout) == []
+
+
+def test_off_it_costs_nothing(project):
+    """Without the option nothing of keeptrace is imported but this module and the package's names, and nothing is written."""
+    (project / "tests" / "test_shop.py").write_text(
+        "import sys\ndef test_it():\n    assert sorted(m for m in sys.modules if m.startswith('keeptrace')) == ['keeptrace', 'keeptrace.pytest_plugin']\n"
+        "def test_fails(): assert 0\n"
+    )
+    out = run(project)
+    assert "1 failed, 1 passed" in out and "keeptrace debug" not in out
+    assert not (project / "keeptrace-dumps").exists()
+
+
+def terminal(project, *args):
+    child = pexpect.spawn(shlex.join(command(*args)), cwd=str(project), env=environment(), encoding="utf-8", timeout=40, dimensions=(50, 200))
+    child.expect_exact("(Pdb) ")
+    return child
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"], ids=["one process", "xdist"])
+def test_the_debugger_opens_in_the_controller(project, workers):
+    """--keeptrace-pdb: the frames and variables of what failed in a worker, at the prompt of the terminal; then the run goes on."""
+    child = terminal(project, workers, "--keeptrace-pdb", "-k", "total")
+    assert "assert total(prices) == 0" in child.before and "AssertionError" in child.before
+    if workers == "-n2":
+        assert re.search(r"in worker gw[01]", child.before)
+    seen = set()
+    for last in (False, True):
+        child.sendline("p prices")
+        child.expect(r"\[(\d)\]")
+        seen.add(child.match[1])
+        child.expect_exact("(Pdb) ")
+        child.sendline("continue")
+        child.expect("2 failed" if last else re.escape("(Pdb) "))
+    child.expect(pexpect.EOF)
+    child.close()
+    assert seen == {"1", "2"} and child.exitstatus == 1
+    assert len(os.listdir(project / "keeptrace-dumps")) >= 2
+
+
+def test_quit_ends_the_run(project):
+    """`quit` in the debugger ends the whole run, as pytest's --pdb does."""
+    child = terminal(project, "-n2", "--keeptrace-pdb")
+    child.sendline("quit")
+    child.expect("quit from the debugger")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2
