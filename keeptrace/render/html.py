@@ -1,0 +1,254 @@
+"""A view as one HTML file that needs nothing else: no network, no file beside it, and with scripts off it still opens.
+
+Nothing of the data is ever marked as safe: the template escapes all that it is given, no data stands in a script or in a
+style, and the page's own Content-Security-Policy allows the one script and the one style that came with it, by their
+hashes, so that nothing that slipped through could run or be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import time
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, Final
+
+from .._errors import missing_extra
+from .._report import Ref
+from .data import label
+from .model import Exception_, Frame, Snippet, View, printable, relation_text, shorten
+
+# Lines around the failing one.
+_BEFORE: Final = 7
+_AFTER: Final = 4
+# Characters of a value's one line, and of the whole text that opens below it.
+_CHARACTERS: Final = 400
+_FULL: Final = 100_000
+# Levels of values in one another: browsers lay out a few hundred nested elements, people read fewer.
+_LEVELS: Final = 12
+# Values of the whole page, so that a browser opens it at once.
+_VALUES: Final = 20_000
+_INDENTED: Final = 12
+_NOISE: Final = frozenset({"module", "function", "type"})
+
+
+@dataclass(slots=True)
+class _Node:
+    """One line of a tree of values, as the template takes it."""
+
+    name: str
+    type: str
+    text: str
+    held: str = ""
+    full: str | None = None
+    notes: list[str] = field(default_factory=list)
+    parts: list[_Node] = field(default_factory=list)
+    anchor: str = ""
+    refers: str = ""
+
+
+class _Trees:
+    """Makes the trees of one frame: every value opens once, and is referred to where it comes up again."""
+
+    def __init__(self, view: View, place: str, budget: list[int]) -> None:
+        self._values = view.values
+        self._place = place
+        self._budget = budget  # one for the page
+        self._seen: set[int] = set()
+
+    def of(self, variables: list[tuple[str, Ref]]) -> list[_Node]:
+        return [self._node(name, ref, _LEVELS) for name, ref in variables]
+
+    def _node(self, name: str, ref: Ref, levels: int) -> _Node:
+        values = self._values
+        value = values.value(ref)
+        self._budget[0] -= 1
+        node = _Node(shorten(name, 200), value.type, values.text(ref, _CHARACTERS), values.attributes(ref))
+        if value.full is not None:
+            node.full = shorten(value.full, _FULL)
+        if value.missing:
+            node.notes.append(f"{value.missing} of {value.length} were not kept")
+        if value.why:
+            node.notes.append(value.why)
+        key = values.key(ref)
+        if key is None or not value.children:
+            return node
+        if key in self._seen:
+            node.refers = f"{self._place}-{key}"
+        elif not levels or self._budget[0] <= 0:
+            node.notes.append(f"{len(value.children)} parts are not shown on this page")
+        else:
+            self._seen.add(key)
+            node.anchor = f"{self._place}-{key}"
+            node.parts = [self._node(label(values, child), child.ref, levels - 1) for child in value.children]
+        return node
+
+
+def to_html(view: View, header: dict[str, Any]) -> str:
+    """The page. Raises MissingExtraError if jinja2 or Pygments is not installed."""
+    template, style, script = _template()
+    lexer = _lexer()
+    budget = [_VALUES]
+    ordered = view.in_order(suppressed=True)
+    return template.render(
+        style=_Trusted(style),
+        script=_Trusted(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        title=shorten(view.root.title.replace("\n", " "), 150),
+        facts=facts(view, header),
+        tree=[_row(view, exception) for exception in view.tree(suppressed=True)] if len(ordered) > 1 else [],
+        exceptions=[_exception(view, exception, lexer, budget) for exception in ordered],
+        cuts=view.cuts,
+        redacted=view.redacted,
+    )
+
+
+@functools.cache
+def _template() -> tuple[Any, str, str]:
+    """The compiled template, the style and the script."""
+    try:
+        import jinja2
+    except ImportError:
+        raise missing_extra("the HTML report", "jinja2", "html") from None
+    files = resources.files(__package__).joinpath("templates")
+    page, style, script = (files.joinpath(name).read_text("utf-8") for name in ("report.html.jinja", "report.css", "report.js"))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(page), style, script
+
+
+class _Trusted:
+    """Text of ours, from a file of this package, that the template writes as it is."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __html__(self) -> str:
+        return self._text
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the dump says of itself: where, when, by which Python."""
+    when = told_time(header.get("time"))
+    found = [("where", header.get("where")), ("when", when), ("Python", view.python), ("process", header.get("pid"))]
+    return [(name, printable(str(value))) for name, value in found if value not in (None, "")]
+
+
+def told_time(seconds: Any) -> str:
+    """Seconds since 1970 as local time; empty for what is none."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(float(seconds)))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
+
+
+def _row(view: View, exception: Exception_) -> dict[str, Any]:
+    relation = {"child": "", "suppressed": "hidden context"}.get(exception.relation, exception.relation)
+    return {
+        "number": exception.number,
+        "depth": min(exception.depth, _INDENTED),
+        "relation": relation,
+        "title": shorten(exception.title.replace("\n", " "), 200),
+    }
+
+
+def _exception(view: View, exception: Exception_, lexer: Any, budget: list[int]) -> dict[str, Any]:
+    users = [frame for frame in exception.frames if not frame.is_library]
+    opened = (users or exception.frames)[-1:] if exception.index == 0 else []
+    frames = [_frame(view, frame, lexer, budget, frame in opened) for frame in reversed(exception.frames)]
+    return {
+        "number": exception.number,
+        "type": exception.type,
+        "message": exception.message,
+        "relation": relation_text(view, exception),
+        "notes": exception.notes,
+        "text": exception.text,
+        "frames": frames[::-1],
+        "details": _Trees(view, f"e{exception.number}", budget).of(exception.details),
+    }
+
+
+def _frame(view: View, frame: Frame, lexer: Any, budget: list[int], is_open: bool) -> dict[str, Any]:
+    if frame.left_out:
+        return {"left_out": frame.left_out}
+    snippet = view.sources.snippet(frame, _BEFORE, _AFTER)
+    trees = _Trees(view, f"f{frame.number}", budget)
+    noise: list[tuple[str, Ref]] = []
+    variables = frame.locals
+    if frame.is_module:
+        noise = [one for one in variables if one[0].startswith("__") or view.values.value(one[1]).type in _NOISE]
+        variables = [one for one in variables if one not in noise]
+    return {
+        "left_out": 0,
+        "number": frame.number,
+        "function": frame.function,
+        "file": printable(frame.file),
+        "line": frame.line if frame.line is not None else "?",
+        "is_library": frame.is_library,
+        "is_open": is_open,
+        "source": _lines(snippet, lexer) if snippet else [],
+        "groups": [
+            (title, trees.of(table), title in ("Locals", "Variables"))
+            for title, table in (
+                ("Variables" if frame.is_module else "Locals", variables),
+                ("Modules, functions and classes", noise),
+                ("Globals that its code uses", frame.globals),
+            )
+            if table
+        ],
+    }
+
+
+def _lexer() -> Any:
+    try:
+        from pygments.lexers.python import PythonLexer
+    except ImportError:
+        raise missing_extra("the HTML report", "Pygments", "html") from None
+    return PythonLexer(stripnl=False, ensurenl=False)
+
+
+# The kinds of tokens that have a colour, the more particular first.
+_KINDS: Final = (
+    ("Token.Keyword", "k"),
+    ("Token.Literal.String", "s"),
+    ("Token.Literal.Number", "n"),
+    ("Token.Comment", "c"),
+    ("Token.Name.Builtin", "b"),
+    ("Token.Name.Function", "f"),
+    ("Token.Name.Class", "f"),
+    ("Token.Name.Decorator", "f"),
+    ("Token.Operator.Word", "k"),
+)
+
+
+def _kind(token: Any) -> str:
+    name = str(token)
+    return next((kind for start, kind in _KINDS if name.startswith(start)), "")
+
+
+def _lines(snippet: Snippet, lexer: Any) -> list[dict[str, Any]]:
+    """Each line as segments (colour, whether it is the failing expression, text)."""
+    wanted = range(snippet.first, snippet.first + len(snippet.lines))
+    lines: dict[int, list[tuple[str, bool, str]]] = {number: [] for number in wanted}
+    number, column = snippet.start, 0
+    for token, text in lexer.get_tokens("\n".join([*snippet.above, *snippet.lines])):
+        for at, part in enumerate(text.split("\n")):
+            if at:
+                number, column = number + 1, 0
+            if part and number in lines:
+                lines[number] += _segments(part, column, snippet.marks.get(number, (0, 0)), _kind(token))
+            column += len(part)
+    return [{"number": number, "fails": number == snippet.line, "segments": lines[number]} for number in wanted]
+
+
+def _segments(text: str, column: int, mark: tuple[int, int], kind: str) -> list[tuple[str, bool, str]]:
+    """The parts of a token before, in and after the failing expression."""
+    start, end = (min(max(edge - column, 0), len(text)) for edge in mark)
+    parts = ((kind, False, text[:start]), (kind, True, text[start:end]), (kind, False, text[end:]))
+    return [part for part in parts if part[2]]

@@ -1,0 +1,268 @@
+"""A view in the terminal, by rich; plain text where the output is no terminal.
+
+Everything that is printed is a rich.text.Text made of printable texts: nothing of the data is read as markup or as a command
+to the terminal. What is left out is counted where it would have been, with the option that shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from .._errors import KeepTraceError
+from .._report import Ref
+from .data import label
+from .model import Exception_, Frame, Snippet, View, printable, relation_text, shorten
+
+# What fits the eye, without --all: exceptions; frames of one exception, its first and its last ones; variables of a frame;
+# characters of one value.
+_EXCEPTIONS: Final = 10
+_FIRST_FRAMES: Final = 5
+_LAST_FRAMES: Final = 15
+_VARIABLES: Final = 12
+_CHARACTERS: Final = 160
+# With --all: characters of one value, and levels of its parts; with --frame it is that and the parts' parts.
+_ALL_CHARACTERS: Final = 2_000
+_ALL_LEVELS: Final = 1
+_FRAME_LEVELS: Final = 3
+# Parts of one value in a tree; lines of one text.
+_PARTS: Final = 30
+_LINES: Final = 40
+# Levels of a tree that are indented; deeper ones stand below one another.
+_INDENTED: Final = 12
+_NOISE: Final = frozenset({"module", "function", "type"})  # in a module's namespace: what it imports and defines
+_OVERVIEW: Final = {"cause": "cause: ", "context": "context: ", "suppressed": "hidden context: "}
+_WORD: Final = re.compile(r"[^\W\d]\w*")
+
+
+def show(view: View, console: Console, *, everything: bool = False, frame: int | None = None) -> None:
+    """Prints a view: all of it, or one frame with its variables as trees. Raises KeepTraceError for a frame that is not there."""
+    printer = _Printer(view, console, everything or frame is not None)
+    if frame is not None:
+        printer.one_frame(frame)
+    else:
+        printer.all()
+
+
+class _Printer:
+    def __init__(self, view: View, console: Console, everything: bool) -> None:
+        self._view = view
+        self._values = view.values
+        self._console = console
+        self._everything = everything
+        self._most = _ALL_CHARACTERS if everything else _CHARACTERS
+        if console.is_terminal and not everything:
+            self._most = min(_CHARACTERS, max(console.width - 24, 40))
+        self._syntax = Syntax("", "python", theme="ansi_dark") if console.color_system else None
+
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+
+    # -- the whole
+
+    def all(self) -> None:
+        view = self._view
+        ordered = view.in_order(self._everything)
+        left_out = 0 if self._everything else max(len(ordered) - _EXCEPTIONS, 0)
+        if len(ordered) > 1:
+            self._overview()
+        # what was captured comes last or, with a group, next to its children: the ones furthest from it are left out
+        shown = [exception for exception in ordered if not left_out or exception.index < _EXCEPTIONS]
+        for at, exception in enumerate(shown):
+            if at or len(ordered) > 1:
+                self.line()
+            self._exception(exception, len(ordered) > 1)
+        if left_out:
+            self.line()
+            self.line((f"{len(ordered) - len(shown)} more exceptions of the chain are not shown: --all shows them", "dim"))
+        self._cuts()
+
+    def _overview(self) -> None:
+        rows = self._view.tree(self._everything)
+        most = len(rows) if self._everything else 3 * _EXCEPTIONS
+        for exception in rows[:most]:
+            indent = "   " * min(exception.depth - 1, _INDENTED) + "+- " if exception.depth else ""
+            relation = _OVERVIEW.get(exception.relation, "")
+            title = shorten(exception.title.replace("\n", " "), self._most)
+            style = "red" if exception.depth else "bold red"
+            self.line((indent, "dim"), (f"[{exception.number}] ", "cyan"), (relation, "dim"), (title, style))
+        if len(rows) > most:
+            self.line((f"   ... {len(rows) - most} more", "dim"))
+
+    def _exception(self, exception: Exception_, numbered: bool) -> None:
+        if numbered:
+            relation = relation_text(self._view, exception)
+            self.line((f"[{exception.number}] ", "bold cyan"), (exception.type, "bold red"), (f"   {relation}" if relation else "", "dim"))
+        if exception.frames:
+            self._frames(exception)
+        elif exception.text is None:
+            self.line(("  (it has no frames: it was never raised)", "dim"))
+        if exception.text is not None:
+            self.line(("  The frames were not kept; the traceback as text:", "dim"))
+            self._block(exception.text, "  ")
+        self.line((exception.type, "bold red"), f": {self._bounded(exception.message)}" if exception.message else "")
+        for note in exception.notes:
+            self._block(note, "  ", "italic")
+        self._attributes(exception)
+
+    def _attributes(self, exception: Exception_) -> None:
+        """What the exception has beside its message: shown where that says more."""
+        for name, ref in exception.details:
+            if self._everything or (name != "args" and self._says_more(exception, name, ref)):
+                self.line((f"  .{name}", "cyan"), " = ", self._values.text(ref, self._most))
+
+    def _says_more(self, exception: Exception_, name: str, ref: Ref) -> bool:
+        text = self._values.plain(ref)
+        return name not in exception.message and (text if text is not None else self._values.text(ref)) not in exception.message
+
+    def _bounded(self, text: str) -> str:
+        if self._everything:
+            return text
+        lines = text.split("\n")
+        more = len(lines) - _LINES
+        short = "\n".join(shorten(line, 2_000) for line in lines[:_LINES])
+        return f"{short}\n... {more} more lines: --all shows them" if more > 0 else short
+
+    def _block(self, text: str, indent: str, style: str = "") -> None:
+        for line in self._bounded(text).split("\n"):
+            self.line(indent, (line, style))
+
+    def _cuts(self) -> None:
+        view = self._view
+        if view.cuts or view.redacted:
+            told = [f"{reason}: {count}" for reason, count in view.cuts.items()]
+            told += [f"redacted, {what}: {count}" for what, count in view.redacted.items()]
+            self.line()
+            self.line((f"Not everything was kept ({', '.join(told)}).", "dim"))
+
+    # -- frames
+
+    def _frames(self, exception: Exception_) -> None:
+        frames = exception.frames
+        over = 0 if self._everything else len(frames) - _FIRST_FRAMES - _LAST_FRAMES
+        for at, frame in enumerate(frames):
+            if over > 0 and at == _FIRST_FRAMES:
+                last = frames[at + over - 1]
+                self.line((f"  ... {over} frames more, #{frame.number} to #{last.number}: --all shows them, --frame N one of them", "dim"))
+            if over <= 0 or not _FIRST_FRAMES <= at < _FIRST_FRAMES + over:
+                self._frame(frame, at == len(frames) - 1)
+
+    def _frame(self, frame: Frame, is_last: bool) -> None:
+        if frame.left_out:
+            self.line((f"  ... {frame.left_out} frames were not kept", "dim"))
+            return
+        self._place(frame)
+        if frame.is_library and not is_last and not self._everything:
+            return
+        snippet = self._view.sources.snippet(frame, 2, 1)
+        self._source(snippet)
+        self._variables(frame, snippet)
+
+    def _place(self, frame: Frame) -> None:
+        style = "dim" if frame.is_library else "bold"
+        place = f"{frame.file}:{frame.line if frame.line is not None else '?'}"
+        place_style = "dim" if frame.is_library else "green"
+        self.line((f"  #{frame.number} ", "cyan"), (frame.function, style), ("  in  ", "dim"), (printable(place), place_style))
+
+    def _source(self, snippet: Snippet | None) -> None:
+        if snippet is None:
+            return
+        width = len(str(snippet.first + len(snippet.lines)))
+        for at, (number, text) in enumerate(zip(range(snippet.first, snippet.first + len(snippet.lines)), self._coloured(snippet))):
+            mark = snippet.marks.get(number)
+            arrow = ("  > ", "bold red") if number == snippet.line else ("    ", "")
+            self.line(arrow, (f"{number:>{width}} | ", "dim"), text)
+            if mark is not None and _tells(snippet.lines[at], mark):
+                start, end = cell_len(snippet.lines[at][: mark[0]]), cell_len(snippet.lines[at][: mark[1]])
+                self.line("    ", (f"{'':{width}} | ", "dim"), " " * start, ("^" * (end - start), "bold red"))
+
+    def _coloured(self, snippet: Snippet) -> Iterable[Any]:
+        if self._syntax is None:
+            return snippet.lines
+        text = self._syntax.highlight("\n".join([*snippet.above, *snippet.lines]))
+        lines = list(text.split("\n", allow_blank=True))
+        return lines[len(snippet.above) : len(snippet.above) + len(snippet.lines)]
+
+    def _variables(self, frame: Frame, snippet: Snippet | None) -> None:
+        named = frame.locals
+        if not self._everything:
+            named = self._telling(frame, snippet)
+        for name, ref in named:
+            self._variable("      ", name, ref, _ALL_LEVELS if self._everything else 0)
+        hidden = len(frame.locals) - len(named)
+        if hidden:
+            self.line((f"      ... {hidden} more: --frame {frame.number} shows them", "dim"))
+
+    def _telling(self, frame: Frame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
+        """The variables that a few lines have room for: those that the failing line names first."""
+        candidates = frame.locals
+        if frame.is_module:
+            values = self._values
+            candidates = [one for one in candidates if not one[0].startswith("__") and values.value(one[1]).type not in _NOISE]
+        if len(candidates) <= _VARIABLES:
+            return candidates
+        words = set(_WORD.findall(snippet.lines[snippet.line - snippet.first])) if snippet is not None else set()
+        chosen = sorted(candidates, key=lambda variable: variable[0] not in words)[:_VARIABLES]
+        names = {name for name, _ in chosen}
+        return [variable for variable in candidates if variable[0] in names]
+
+    def _variable(self, indent: str, name: str, ref: Ref, levels: int) -> None:
+        text = self._values.text(ref, self._most)
+        held = "" if levels else self._values.attributes(ref, self._most - len(text))
+        self.line(indent, (shorten(name, 100), "cyan"), " = ", text, (f"  ({held})" if held else "", "dim"))
+        if levels:
+            self._parts(indent + "  ", ref, levels, (self._values.key(ref),))
+
+    def _parts(self, indent: str, ref: Ref, levels: int, above: tuple[int | None, ...]) -> None:
+        """The parts of a value, one a line; what is above it already is not opened again."""
+        value = self._values.value(ref)
+        children = value.children
+        if value.brackets[0] and not any(self._values.children(child.ref) for child in children):
+            return  # a container of plain things says it all in its own line
+        for child in children[:_PARTS]:
+            name = label(self._values, child)
+            self.line(
+                indent, (f".{name}" if child.kind == "attribute" else f"[{name}]", "cyan"), " = ", self._values.text(child.ref, self._most)
+            )
+            key = self._values.key(child.ref)
+            if levels > 1 and key is not None and key not in above:
+                self._parts(indent + "  ", child.ref, levels - 1, (*above, key))
+        more = len(children) - _PARTS
+        if more > 0:
+            self.line(indent, (f"... {more} more", "dim"))
+        if value.missing:
+            self.line(indent, (f"... {value.missing} were not kept", "dim"))
+
+    # -- one frame
+
+    def one_frame(self, number: int) -> None:
+        frames = {frame.number: frame for frame in self._view.frames()}
+        frame = frames.get(number)
+        if frame is None:
+            raise KeepTraceError(f"there is no frame {number}: the dump has {len(frames)}, numbered from 1")
+        exception = self._view.exceptions[frame.exception]
+        self.line((f"[{exception.number}] ", "bold cyan"), (shorten(exception.title.replace("\n", " "), 300), "bold red"))
+        if frame.left_out:
+            self.line((f"  ... {frame.left_out} frames were not kept", "dim"))
+            return
+        self._place(frame)
+        snippet = self._view.sources.snippet(frame, 12, 6)
+        if snippet is None:
+            self.line(("    (its source is not in the dump, and no file of this machine holds it)", "dim"))
+        self._source(snippet)
+        for title, variables in (("locals", frame.locals), ("globals that its code uses", frame.globals)):
+            if variables:
+                self.line((f"    {title}", "bold"))
+            for name, ref in variables:
+                self._variable("      ", name, ref, _FRAME_LEVELS)
+
+
+def _tells(line: str, mark: tuple[int, int]) -> bool:
+    """Whether the marked part is less than the whole line."""
+    return line[: mark[0]].strip() != "" or line[mark[1] :].strip() != ""

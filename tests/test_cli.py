@@ -1,0 +1,553 @@
+"""The command line, as a user meets it: what it prints, its exit codes, and programs under `keeptrace run`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pexpect
+import pytest
+
+import keeptrace
+
+pytest.importorskip("typer", reason="the command line is made with typer")
+pytest.importorskip("rich", reason="the command line is made with rich")
+
+from keeptrace import cli  # noqa: E402
+
+COMMANDS = ["run", "show", "debug", "html", "info", "ls", "prune", "log", "demo", "dap"]
+
+
+class Done(NamedTuple):
+    code: int | None
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Runs a command in this process."""
+
+    def call(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["keeptrace", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return Done(ended.value.code or 0, out, err)  # type: ignore[arg-type]
+
+    return call
+
+
+def process(*arguments: object, cwd: Path | None = None, **options: Any) -> Done:
+    """Runs a command in a process of its own."""
+    command = [sys.executable, "-m", "keeptrace", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, timeout=50, encoding="utf-8", errors="replace", **options)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def secret() -> str:
+    return "Tr0ub4" + str(12_345 * 3)
+
+
+def fail(quantity: str) -> int:
+    password = secret()
+    many = list(range(500))
+    try:
+        return {"amount": int(quantity)}["total"]
+    except ValueError as problem:
+        raise LookupError("no such order") from problem
+
+
+@pytest.fixture(scope="module")
+def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dumps") / "crash.keeptrace"
+    try:
+        fail("two")
+    except LookupError as exc:
+        keeptrace.dump(exc, path)
+    return path
+
+
+# -- looking
+
+
+def test_show(call: Any, dump: Path) -> None:
+    """show prints chain, source with the failing expression, variables and what was hidden; plain, as this is no terminal."""
+    code, out, err = call("show", dump)
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert re.search(r"\[1\] LookupError: no such order\n\+- \[2\] cause: ValueError", out)
+    assert re.search(r'> \d+ \|         return \{"amount": int\(quantity\)\}', out)
+    assert re.search(r"\|\s+\^{13}\n", out)
+    assert "quantity = 'two'" in out and "redacted" in out and secret() not in out
+    assert out.index("[2] ValueError ") < out.index("[1] LookupError\n")
+
+
+def test_show_in_a_terminal(dump: Path) -> None:
+    """In a terminal it is in colour, unless NO_COLOR asks for none."""
+    for no_colour in ({}, {"NO_COLOR": "1"}):
+        env = {**{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}, "TERM": "xterm-256color", **no_colour}
+        child = pexpect.spawn(sys.executable, ["-m", "keeptrace", "show", str(dump)], env=env, timeout=30, encoding="utf-8", dimensions=(50, 100))
+        child.expect(pexpect.EOF)
+        text = child.before or ""
+        assert ("\x1b[1;31m" in text) is not bool(no_colour)
+        child.close()
+        assert child.exitstatus == 0
+
+
+def test_show_options(call: Any, dump: Path) -> None:
+    """--frame shows one frame with trees, --all leaves nothing out, --json is for programs."""
+    data = json.loads(call("show", dump, "--json").out)
+    assert [exception["message"] for exception in data["exceptions"]] == ["no such order", "invalid literal for int() with base 10: 'two'"]
+    assert data["header"]["type"] == "LookupError"
+    frame = data["exceptions"][0]["frames"][-1]
+    assert frame["function"] == "fail" and frame["source"].strip().startswith("raise LookupError")
+    many = next(variable for variable in frame["locals"] if variable["name"] == "many")
+    assert (many["length"], many["missing"], len(many["parts"])) == (500, 400, 100)
+    one = call("show", dump, "--frame", frame["number"])
+    assert one.code == 0 and "globals that its code uses" in one.out
+    assert len(call("show", dump, "--all").out) > len(call("show", dump).out)
+    assert json.loads(call("show", dump, "--json", "--frame", frame["number"]).out)["exceptions"][1]["frames"] == []
+    for wrong in ("0", "77", "-1"):
+        done = call("show", dump, f"--frame={wrong}")
+        assert done.code == 2 and "numbered from 1" in done.err and not done.out
+
+
+def test_show_reads_gzip_and_standard_input(dump: Path, tmp_path: Path) -> None:
+    """A dump may be compressed with gzip, and may come through a pipe."""
+    packed = tmp_path / "crash.keeptrace.gz"
+    packed.write_bytes(gzip.compress(dump.read_bytes()))
+    with open(packed, "rb") as stream:
+        done = process("show", "-", stdin=stream)
+    assert done.code == 0 and "LookupError: no such order" in done.out
+
+
+def test_reader_that_has_seen_enough(dump: Path) -> None:
+    """`keeptrace show … | head -1` ends without a word."""
+    command = f"{sys.executable} -m keeptrace show {dump} --all | head -1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=50)
+    assert done.stdout and not done.stderr
+
+
+def test_terminal_that_lacks_letters(dump: Path) -> None:
+    """Where the output's encoding has no such letter, its escape is printed."""
+    done = process("log", "-", input='Traceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: ü中\n', env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    assert "ValueError: ü中" in done.out
+    ascii_only = subprocess.run(
+        [sys.executable, "-m", "keeptrace", "log", "-"],
+        input="Traceback (most recent call last):\n  File \"x.py\", line 1, in f\nValueError: ü中\n".encode(),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        timeout=50,
+    )
+    assert ascii_only.returncode == 0 and b"ValueError: " in ascii_only.stdout
+
+
+def test_info(call: Any, dump: Path) -> None:
+    """info says versions, sizes, what was cut and what was redacted."""
+    code, out, _ = call("info", dump)
+    facts = dict(line.split(None, 1) for line in out.splitlines())
+    assert code == 0
+    assert facts["python"] == "{}.{}.{}".format(*sys.version_info)
+    assert facts["size"] == f"{dump.stat().st_size:,} bytes"
+    assert "max_items 400" in facts["cut"] and facts["redacted"] != "nothing"
+    assert json.loads(call("info", dump, "--json").out)["cut"]["max_items"] == 400
+
+
+def test_html(call: Any, dump: Path, tmp_path: Path) -> None:
+    """html writes the page to the named file, beside the dump, or to standard output."""
+    pytest.importorskip("jinja2", reason="the page is a template of jinja2")
+    target = tmp_path / "report.html"
+    assert call("html", dump, "-o", target).code == 0
+    page = target.read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>") and "LookupError" in page
+    assert call("html", dump, "-o", "-").out.strip() == page.strip()
+    assert call("html", dump).code == 0
+    assert dump.with_suffix(".html").read_text("utf-8") == page
+    assert call("html", dump, "-o", tmp_path / "absent" / "x.html").code == 2
+
+
+# -- what is wrong is one sentence
+
+
+BROKEN = {
+    "absent": None,
+    "empty": b"",
+    "text": b"Traceback (most recent call last):\n",
+    "pickle of something else": b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x08echo bad\x85R.",
+    "noise": bytes(range(256)) * 20,
+    "truncated": -200,
+    "truncated early": 600,
+    "gzip, truncated": b"\x1f\x8b\x08\x00\x00",
+    "escapes in its name": "x\x1b[31mred.keeptrace",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("command", ["show", "debug", "html", "info", "dap"])
+def test_broken_files(call: Any, dump: Path, tmp_path: Path, command: str, kind: str) -> None:
+    """A file that is no dump, or half of one, is one sentence and exit code 2, from every command."""
+    content = BROKEN[kind]
+    path = tmp_path / (content if isinstance(content, str) else "file.keeptrace")
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, int):
+        path.write_bytes(dump.read_bytes()[:content])
+    code, out, err = call(command, path)
+    assert (code, out) == (2, "")
+    assert err.startswith("keeptrace: ") and err.count("\n") == 1 and "Traceback (most" not in err and "\x1b" not in err
+    if isinstance(content, int):
+        assert "LookupError: no such order" in err  # the header can still be read, and tells
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "."),
+        ("ls", "/nowhere/at/all"),
+        ("prune", "/nowhere/at/all"),
+        ("prune", ".", "--max-files", "0"),
+        ("log", "/nowhere"),
+        ("log", os.devnull),
+        ("log", os.devnull, "--debug", "1"),
+        ("log", "-", "--debug", "1"),
+        ("debug", "-"),
+        ("dap", "-"),
+    ],
+)
+def test_wrong_arguments(call: Any, arguments: tuple[str, ...]) -> None:
+    """So is an argument that makes no sense."""
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("keeptrace: ") and err.count("\n") == 1
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Where typer or rich is not installed, `python -m keeptrace` says which extra brings it, and ends with 2."""
+    for absent in ("typer", "rich.console"):
+        code = f"import sys, runpy; sys.modules[{absent!r}] = None; runpy.run_module('keeptrace', run_name='__main__')"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "keeptrace-concurrent[cli]" in done.stderr
+    code = "import sys; sys.modules['jinja2'] = None; sys.argv[1:] = sys.argv[1:]; from keeptrace.__main__ import main; main()"
+    crash = tmp_path / "x.keeptrace"
+    try:
+        fail("1")
+    except LookupError as exc:
+        keeptrace.dump(exc, crash)
+    done = subprocess.run([sys.executable, "-c", code, "html", str(crash)], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "keeptrace-concurrent[html]" in done.stderr
+
+
+# -- help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(call: Any, command: str) -> None:
+    """Every command's help shows how it is called."""
+    code, out, _ = call(command, "--help")
+    assert code == 0 and f"keeptrace {command}" in out.partition("Examples:")[2]
+
+
+def test_all_commands_are_listed(call: Any) -> None:
+    """The help lists every command, and tells how to begin."""
+    out = call("--help").out
+    assert all(re.search(rf"\b{command}\b", out) for command in COMMANDS) and "keeptrace demo" in out
+
+
+def test_completion() -> None:
+    """The shell completes commands, options and the names of debuggers."""
+
+    def completed(words: str) -> str:
+        env = {**os.environ, "_KEEPTRACE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        code = "import sys; sys.argv[0] = 'keeptrace'; from keeptrace.__main__ import main; main()"
+        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=50).stdout
+
+    assert completed("keeptrace sh").split() == ["show"]
+    assert "--frame" in completed("keeptrace show --f")
+    assert completed("keeptrace debug x --debugger ip").split() == ["ipdb", "ipython"]
+
+
+# -- debugging
+
+
+def pdb(*arguments: object, cwd: Path | None = None, prompt: str = r"\(Pdb\) ") -> Any:
+    child = pexpect.spawn(sys.executable, ["-m", "keeptrace", *map(str, arguments)], timeout=30, encoding="utf-8", cwd=cwd, env={**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0"})
+    child.expect(prompt)
+    return child
+
+
+def say(child: Any, line: str, prompt: str = r"\(Pdb\) ") -> str:
+    child.sendline(line)
+    child.expect(prompt)
+    return str(child.before)
+
+
+def test_debug(dump: Path) -> None:
+    """debug stands in the failing frame, and --exception in any other exception of the chain."""
+    child = pdb("debug", dump)
+    assert "-> [1]" in child.before and "[2]   ValueError" in child.before
+    assert "'two'" in say(child, "p quantity")
+    assert "redacted" in say(child, "p password")
+    child.sendline("q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    child = pdb("debug", dump, "-e", 2, "--debugger", "pdb")
+    assert "-> [2]" in child.before and "int(quantity)" in child.before
+    child.close()
+
+
+def test_debug_by_another_debugger(dump: Path) -> None:
+    """--debugger opens that one."""
+    pytest.importorskip("ipdb", reason="ipdb is not installed")
+    child = pdb("debug", dump, "--debugger", "ipdb", prompt="ipdb> ")
+    assert "'two'" in say(child, "p quantity", "ipdb> ")
+    child.close()
+
+
+# -- directories
+
+
+def test_ls_and_prune(call: Any, tmp_path: Path) -> None:
+    """ls tells each failure once, with its count; prune removes the oldest."""
+    from keeptrace.store import Store
+
+    store = Store(tmp_path / "dumps")
+    for quantity in ("two", "two", "1"):
+        try:
+            fail(quantity)
+        except LookupError as exc:
+            store.write(exc)
+    rows = [line.split("\t") for line in call("ls", tmp_path / "dumps").out.splitlines()]
+    assert [(count, kind) for _, count, kind, *_ in rows] == [("2", "LookupError"), ("1", "KeyError")]
+    assert all(os.path.exists(row[-1]) for row in rows)
+    data = json.loads(call("ls", tmp_path / "dumps", "--json").out)
+    assert data[0]["message"] == "no such order" and data[0]["count"] == 2
+    assert call("prune", tmp_path / "dumps").out == "removed 0 dumps\n"
+    assert call("prune", tmp_path / "dumps", "--max-files", "1").out == "removed 1 dump\n"
+    assert [row.split("\t")[2] for row in call("ls", tmp_path / "dumps").out.splitlines()] == ["KeyError"]
+
+
+# -- logs and the demo
+
+
+LOG = """\
+2026-01-01 12:00:00 INFO all is well
+Traceback (most recent call last):
+  File "shop.py", line 3, in total
+    return int("two")
+ValueError: invalid literal for int() with base 10: 'two'
+2026-01-01 12:00:01 INFO going on
+Traceback (most recent call last):
+  File "shop.py", line 9, in main
+    total()
+KeyError: 'k'
+"""
+
+
+def test_log(call: Any, tmp_path: Path) -> None:
+    """log shows each traceback of a text; --json gives one object a line; --debug opens one of them."""
+    path = tmp_path / "app.log"
+    path.write_bytes(LOG.encode() + b"\xff\xfe broken bytes\n")
+    code, out, _ = call("log", path)
+    assert code == 0 and out.count("--- traceback ") == 2
+    assert 'return int("two")' in out and "KeyError: 'k'" in out
+    lines = [json.loads(line) for line in call("log", path, "--json").out.splitlines()]
+    assert [line["exceptions"][0]["type"] for line in lines] == ["ValueError", "KeyError"]
+    child = pdb("log", path, "--debug", 2)
+    assert "total()" in child.before
+    child.close()
+    assert "it has 2" in call("log", path, "--debug", "3").err
+
+
+def test_demo(tmp_path: Path) -> None:
+    """demo makes a worker fail, and shows its frames and where its dump is."""
+    code, out, err = process("demo", "--dir", tmp_path)
+    assert (code, err) == (0, "")
+    assert "invalid literal for int()" in out and "order = {" in out
+    assert process("show", tmp_path / "demo.keeptrace").out.strip() in out
+
+
+# -- run: as without it
+
+
+PROGRAMS = {
+    "ends well": "print('done'); print(input())",
+    "exit code": "import sys; sys.exit(7)",
+    "exit text": "import sys; sys.exit('a reason')",
+    "exit none": "raise SystemExit",
+    "exit code beyond a byte": "import sys; sys.exit(300)",
+    "os._exit": "import os; os._exit(5)",
+    "ctrl-c": "raise KeyboardInterrupt",
+    "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "terminated": "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+    "aborted": "import os; os.abort()",
+    "a pipe that is closed": "import os, sys; r, w = os.pipe(); os.close(r); os.write(w, b'x')",
+    "standard output is closed": "import sys; sys.stdout.close(); sys.exit(3)",
+    "exception": "def f(x): return 1 / x\nf(0)",
+    "exception at exit": "import atexit\n@atexit.register\ndef last(): raise ValueError('late')",
+    "exception in a thread": "import threading\nt = threading.Thread(target=lambda: 1 / 0, name='worker'); t.start(); t.join()",
+    "exception in a finalizer": "class A:\n    def __del__(self): raise ValueError('gone')\nA()",
+    "exception in a task": "import asyncio\nasync def f(): raise ValueError('task')\nasyncio.run(f())",
+    "group": "raise ExceptionGroup('several', [ValueError(1), TypeError(2)])",
+    "syntax error": "def f(:\n  pass",
+    "its own hook": "import sys\nsys.excepthook = lambda *told: print('mine', told[0].__name__)\n1 / 0",
+    "what it sees of itself": "import sys, os, __main__\nprint(__name__, __file__, sys.argv, sys.path, __main__.__dict__.keys(), sys.flags, __spec__, __doc__)",
+    "pickled by name": "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))) is A)",
+}
+# Those that leave a dump.
+DUMPED = {
+    "a pipe that is closed", "exception", "exception at exit", "exception in a thread", "exception in a finalizer", "exception in a task", "group", "syntax error",
+}  # fmt: skip
+NAMES = {"object at 0x": re.compile(r"0x[0-9a-f]+"), "pid": re.compile(r"pid \d+")}
+
+
+def without_ours(text: str) -> str:
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("keeptrace: "))
+    return re.sub(r"0x[0-9a-f]+", "0x…", text)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_run_changes_nothing(name: str, tmp_path: Path) -> None:
+    """Exit code, signal and output of a program are those that it has without us; what fails leaves a dump."""
+    (tmp_path / "program.py").write_text(PROGRAMS[name])
+    options: dict[str, Any] = dict(cwd=tmp_path, capture_output=True, text=True, timeout=50, input="typed\n")
+    plain = subprocess.run([sys.executable, "program.py", "--option", "two words"], **options)
+    ours = subprocess.run([sys.executable, "-m", "keeptrace", "run", "-d", "dumps", "program.py", "--option", "two words"], **options)
+    assert ours.returncode == plain.returncode
+    assert without_ours(ours.stdout) == without_ours(plain.stdout)
+    assert without_ours(ours.stderr) == without_ours(plain.stderr)
+    dumps = list((tmp_path / "dumps").glob("*.keeptrace"))
+    assert len(dumps) == (name in DUMPED)
+    if dumps:
+        assert str(dumps[0]) in ours.stderr
+        assert isinstance(keeptrace.load(dumps[0]), BaseException)
+
+
+def test_run_a_module(tmp_path: Path) -> None:
+    """-m runs a module of the current directory, and what follows is its own."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text("import sys\nprint(__package__, sys.argv[1:])\nraise ValueError('from a module')")
+    done = process("run", "-m", "package", "-m", "--help", cwd=tmp_path)
+    assert done.code == 1 and "package ['-m', '--help']" in done.out
+    (dump,) = (tmp_path / "keeptrace-dumps").iterdir() if False else (tmp_path / "keeptrace-dumps").glob("*.keeptrace")
+    assert str(keeptrace.load(dump)) == "from a module"
+    assert process("run", "absent.py", cwd=tmp_path).code == subprocess.run([sys.executable, "absent.py"], capture_output=True).returncode
+
+
+POOL = """\
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+
+class Needs(Exception):
+    def __init__(self, one, two):
+        super().__init__(one)
+
+def work(x):
+    local_of_the_worker = [x, "here"]
+    if x == 2:
+        raise Needs(1, 2)
+    return 1 / x
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[2])
+    if sys.argv[1] == "Pool":
+        with multiprocessing.get_context(sys.argv[2]).Pool(1) as pool:
+            pool.map(work, [1, int(sys.argv[3])])
+    else:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            list(pool.map(work, [1, int(sys.argv[3])]))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("pool", ["ProcessPoolExecutor", "Pool"])
+def test_run_covers_pool_workers(pool: str, method: str, tmp_path: Path) -> None:
+    """A program with the stdlib's own pools, unchanged, leaves a dump with the worker's frames and variables."""
+    (tmp_path / "program.py").write_text(POOL)
+    # Needs cannot be unpickled: without us the executor would break, and the Pool hang
+    done = process("run", "-d", "dumps", "program.py", pool, method, 2, cwd=tmp_path)
+    assert done.code == 1
+    (dump,) = (tmp_path / "dumps").glob("*.keeptrace")
+    exc = keeptrace.load(dump)
+    assert type(exc).__name__ == "Needs"
+    entry = exc.__traceback__
+    assert entry is not None
+    while entry.tb_next:
+        entry = entry.tb_next
+    assert entry.tb_frame.f_locals["local_of_the_worker"] == [2, "here"]
+
+
+def test_run_covers_child_processes(tmp_path: Path) -> None:
+    """So do processes that the program starts, by multiprocessing or as programs of their own."""
+    (tmp_path / "child.py").write_text("raise ValueError('in a program of its own')")
+    (tmp_path / "program.py").write_text(
+        textwrap.dedent(
+            """\
+            import multiprocessing, subprocess, sys
+            def target():
+                raise KeyError("in a child")
+            if __name__ == "__main__":
+                child = multiprocessing.get_context("spawn").Process(target=target)
+                child.start(); child.join()
+                print(child.exitcode, subprocess.run([sys.executable, "child.py"]).returncode)
+            """
+        )
+    )
+    done = process("run", "-d", "dumps", "program.py", cwd=tmp_path)
+    assert done.code == 0 and done.out == "1 1\n"
+    assert sorted(type(keeptrace.load(path)).__name__ for path in (tmp_path / "dumps").glob("*.keeptrace")) == ["KeyError", "ValueError"]
+
+
+def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
+    """A sitecustomize of the user's is imported as without us; one that fails is reported as without us, and we still work."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "program.py").write_text("import sys, sitecustomize\nprint(sitecustomize.__file__, getattr(sys, 'from_site', None))\n1 / 0\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "path"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)}
+    for text in ("import sys; sys.from_site = 'set'", "import sys; sys.from_site = 1; import not_installed_anywhere"):
+        (tmp_path / "path" / "sitecustomize.py").write_text(text)
+        plain = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=50)
+        done = process("run", "-d", "dumps", "program.py", cwd=tmp_path, env=env)
+        assert done.code == 1
+        if "not_installed" not in text:
+            assert done.out == plain.out if hasattr(plain, "out") else done.out == plain.stdout
+        else:
+            assert "not_installed_anywhere" in done.err
+    assert list((tmp_path / "dumps").glob("*.keeptrace"))
+
+
+def test_run_debug(tmp_path: Path) -> None:
+    """--debug opens the debugger on the live exception at the program's end; afterwards its exit code is its own."""
+    (tmp_path / "program.py").write_text("class A: word = 'alive'\ndef f(x):\n    a = A()\n    return 1 / x\nf(0)\n")
+    child = pdb("run", "--debug", "program.py", cwd=tmp_path)
+    assert "ZeroDivisionError" in child.before
+    assert "'alive'" in say(child, "p a.word")
+    child.sendline("q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+
+
+def test_run_debug_does_not_open_for_what_is_on_purpose(tmp_path: Path) -> None:
+    """Ctrl-C and sys.exit() end the program as ever."""
+    (tmp_path / "program.py").write_text("import sys\nraise KeyboardInterrupt if sys.argv[1:] else SystemExit(4)")
+    assert process("run", "--debug", "program.py", cwd=tmp_path, stdin=subprocess.DEVNULL).code == 4
+    assert process("run", "--debug", "program.py", "x", cwd=tmp_path, stdin=subprocess.DEVNULL).code == -signal.SIGINT
+
+
+def test_run_where_no_dump_can_be_written(tmp_path: Path) -> None:
+    """A directory that cannot be made costs a line on stderr, and nothing else."""
+    (tmp_path / "program.py").write_text("1 / 0")
+    (tmp_path / "file").write_text("")
+    done = process("run", "-d", "file/dumps", "program.py", cwd=tmp_path)
+    assert done.code == 1 and "ZeroDivisionError" in done.err and "keeptrace: no dump" in done.err
