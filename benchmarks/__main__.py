@@ -1,0 +1,143 @@
+"""Runs every benchmark, draws every figure and writes README.md: `python -m benchmarks`, or `--quick` in about a minute.
+
+Each question runs in a process of its own, so that what one leaves behind is not measured in the next. The first run makes
+the environments with the peers (environment.py), which takes some minutes more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from . import environment, targets
+from ._answer import HERE, Answer
+
+# In the order in which the README shows them.
+QUESTIONS = ("compare", "pool", "depth", "restore", "growth", "memory", "imports", "profile")
+_RESULTS = HERE / "results.json"
+_README = HERE / "README.md"
+
+_HOW_TO_RUN = (
+    "This file is generated: `python -m benchmarks` runs everything and writes it, `python -m benchmarks --quick` takes about a "
+    "minute. `python -m benchmarks pool depth` runs some questions and keeps the others' last answers; "
+    "`python -m benchmarks.pool` asks one alone."
+)
+_HOW_TO_READ = (
+    "Everything is measured on the fixed exceptions of `corpus.py`. What is compared runs in turn, in one run; a ratio is the "
+    "median over the rounds. In the tables a median is followed by its quartiles as parts of it. The absolute times are of a "
+    "machine that others used meanwhile: trust the ratios."
+)
+
+
+def _ask(python: str, question: str, quick: bool, key: str) -> Answer | None:
+    """The answer of one question, or None if it failed; then it has said why."""
+    print(f"== {key}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "answer.json"
+        command = [python, "-m", f"benchmarks.{question}", "--json", str(file), *(["--quick"] if quick else [])]
+        done = subprocess.run(command, cwd=HERE.parent, check=False, env=environment.variables())
+        if done.returncode:
+            print(f"{key} failed with exit code {done.returncode}")
+            return None
+        return Answer.from_json(json.loads(file.read_text()))
+
+
+def _known() -> dict[str, Answer]:
+    return {key: Answer.from_json(data) for key, data in json.loads(_RESULTS.read_text()).items()} if _RESULTS.exists() else {}
+
+
+def _readme(answers: dict[str, Answer]) -> str:
+    parts = [
+        "# Benchmarks",
+        _HOW_TO_RUN,
+        _HOW_TO_READ,
+        targets.table(answers).markdown(),
+        _why(),
+        "## Machine",
+        _machine(answers),
+    ]
+    for key, answer in answers.items():
+        title = answer.question + (f" ({key})" if key not in QUESTIONS else "")
+        parts += [f"## {title}", *answer.says, *(table.markdown() for table in answer.tables)]
+        parts += [f"![{figure.title}](figures/{figure.name}.svg)" for figure in answer.figures]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _why() -> str:
+    """What was tried for the targets that are not met: the one part of the README that is written by people."""
+    notes = HERE / "notes.md"
+    return notes.read_text() if notes.exists() else ""
+
+
+def _machine(answers: dict[str, Answer]) -> str:
+    lines = [
+        "| question | Python | system | processor | memory | load before | date | took | run |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for key, answer in answers.items():
+        facts = [answer.machine[name] for name in ("Python", "system", "processor", "memory", "load before", "date")]
+        lines.append(f"| {' | '.join([key, *facts, f'{answer.seconds:.0f} s', 'quick' if answer.quick else 'full'])} |")
+    return "\n".join(lines)
+
+
+def _write(answers: dict[str, Answer]) -> None:
+    _RESULTS.write_text(json.dumps({key: answer.to_json() for key, answer in answers.items()}, indent=1) + "\n")
+    _README.write_text(_readme(answers))
+
+
+def _draw(python: str) -> None:
+    """In the environment, which has matplotlib."""
+    subprocess.run([python, "-m", "benchmarks", "--draw"], cwd=HERE.parent, check=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("questions", nargs="*", metavar="question", help=f"of {', '.join(QUESTIONS)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer runs and fewer peers: about a minute")
+    parser.add_argument("--here", action="store_true", help="make no environment: use this Python, with what is installed in it")
+    parser.add_argument("--draw", action="store_true", help="measure nothing: draw the last answers and write README.md again")
+    given = parser.parse_args()
+    unknown = set(given.questions) - set(QUESTIONS)
+    if unknown:
+        parser.error(f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
+    answers = _known()
+    if given.draw:
+        from ._plot import draw
+
+        for answer in answers.values():
+            for figure in answer.figures:
+                draw(figure)
+        _write(answers)
+        return
+    python = sys.executable if given.here else environment.main_python()
+    also = None if given.here else environment.also_python()
+    if not given.here:
+        environment.make_oldest()
+    begin = time.monotonic()
+    wanted = [(question, question, python) for question in given.questions or QUESTIONS]
+    if also is not None and also != python and "pool" in (given.questions or QUESTIONS):
+        wanted.append((f"pool on Python {environment.ALSO}", "pool", also))
+    failed: list[str] = []
+    for key, question, interpreter in wanted:
+        found = _ask(interpreter, question, given.quick, key)
+        if found is None:
+            failed.append(key)
+        else:
+            answers[key] = found
+    order = [name for question in QUESTIONS for name in (question, f"{question} on Python {environment.ALSO}")]
+    answers = {key: answers[key] for key in order if key in answers}
+    _write(answers)
+    _draw(python)
+    print(targets.table(answers).text())
+    print(f"\n{time.monotonic() - begin:.0f} s; written: {_README.relative_to(HERE.parent)}, {_RESULTS.relative_to(HERE.parent)}")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Measuring on a machine that others use too: only ratios of runs that alternate are taken seriously.
+
+Rules:
+ 1. What is compared runs in turn, in rounds, in an order that is drawn anew for each round; a ratio is the median of the
+    rounds' ratios, so a slow second of the machine touches both sides.
+ 2. Every figure is a median with its quartiles. Nothing is averaged, nothing is left out.
+ 3. The garbage collector is off while something is timed, and runs between the rounds.
+ 4. What fails is shown as failed, with what it raised; what does not end in time is stopped, and shown as such.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+import signal
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+
+class Spread(NamedTuple):
+    """Median and quartiles of some runs, in the unit of the runs."""
+
+    median: float
+    low: float
+    high: float
+    runs: int
+
+
+class Timed:
+    """A piece of work that takes its own time, such as one in another process. call() gives seconds."""
+
+    def __init__(self, call: Callable[[], float]) -> None:
+        self.call = call
+
+
+class Failed(NamedTuple):
+    why: str
+
+
+class OutOfTime(BaseException):
+    """The work did not end in the time it had."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises OutOfTime in the block after so many seconds. In the main thread of a POSIX system; elsewhere it does nothing."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    # again and again: the work may swallow the first one
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def once(work: Callable[[], Any] | Timed) -> float:
+    """Seconds that the work takes."""
+    if isinstance(work, Timed):
+        return work.call()
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def alternate(
+    works: dict[str, Callable[[], Any] | Timed], seconds: float, least: int = 3, most: int = 2_000, patience: float = 20.0
+) -> dict[str, list[float] | Failed]:
+    """The times of each work, in seconds, one a round.
+
+    seconds: what each work may take in all. A work that has used it up takes no part in the further rounds, but every
+    one has `least` runs unless a single one of them takes longer than that. patience: seconds after which one run is stopped.
+    """
+    times: dict[str, list[float] | Failed] = {name: [] for name in works}
+    spent = dict.fromkeys(works, 0.0)
+    order = list(works)
+    draw = random.Random(17)
+    for name in works:  # a first run, not counted: caches, imports
+        took = _guarded(works[name], patience)
+        if not isinstance(took, Failed) and took < patience / 10:
+            took = _guarded(works[name], patience)
+        if isinstance(took, Failed):
+            times[name] = took
+        elif took > 4 * seconds:  # one slow run is all that there is time for
+            times[name] = [took]
+            spent[name] = math.inf
+    gc.collect()
+    gc.disable()
+    collected = time.perf_counter()
+    try:
+        for number in range(most):
+            draw.shuffle(order)
+            left = False
+            for name in order:
+                done = times[name]
+                if isinstance(done, Failed) or spent[name] == math.inf or (spent[name] >= seconds and number >= least):
+                    continue
+                left = True
+                took = _guarded(works[name], patience)
+                if isinstance(took, Failed):
+                    times[name] = took
+                    continue
+                done.append(took)
+                spent[name] += took
+            if not left:
+                break
+            if time.perf_counter() - collected > 0.1:
+                gc.collect()
+                collected = time.perf_counter()
+    finally:
+        gc.enable()
+        gc.collect()
+    return times
+
+
+def _guarded(work: Callable[[], Any] | Timed, patience: float) -> float | Failed:
+    try:
+        with at_most(patience):
+            return once(work)
+    except OutOfTime:
+        return Failed(f"over {patience:.0f} s")
+    except BaseException as problem:  # whatever a peer raises, a SystemExit out of a __repr__ among it
+        if isinstance(problem, KeyboardInterrupt) and not problem.args:
+            raise
+        return Failed(type(problem).__name__)
+
+
+def spread(runs: list[float]) -> Spread:
+    if len(runs) < 2:
+        return Spread(runs[0], runs[0], runs[0], len(runs))
+    low, median, high = statistics.quantiles(runs, n=4, method="inclusive")
+    return Spread(median, low, high, len(runs))
+
+
+def ratio(ours: list[float] | Failed, theirs: list[float] | Failed) -> Spread | None:
+    """How many times as long `ours` takes: the rounds' ratios; None if either failed."""
+    if isinstance(ours, Failed) or isinstance(theirs, Failed):
+        return None
+    return spread([our / their for our, their in zip(ours, theirs)])
+
+
+def median(runs: list[float] | Failed) -> float | None:
+    return None if isinstance(runs, Failed) else statistics.median(runs)
+
+
+# -- for people
+
+
+def duration(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{_three(seconds / scale)} {unit}"
+    return f"{_three(seconds / 1e-9)} ns"
+
+
+def size(count: float) -> str:
+    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{_three(count / scale)} {unit}"
+    return f"{count:.0f} B"
+
+
+def times(number: float | None) -> str:
+    return "–" if number is None else f"{_three(number)}×"
+
+
+def shown(runs: list[float] | Failed) -> str:
+    """Median, with the quartiles where there are enough runs."""
+    if isinstance(runs, Failed):
+        return f"fails: {runs.why}" if not runs.why.startswith("over") else runs.why
+    found = spread(runs)
+    if found.runs < 4:
+        return duration(found.median)
+    return f"{duration(found.median)} ({_three(found.low / found.median)}–{_three(found.high / found.median)})"
+
+
+def _three(number: float) -> str:
+    """Three digits, or two behind the point."""
+    return (
+        f"{number:.0f}" if number >= 99.5 else f"{number:.1f}" if number >= 9.95 else f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
+    )

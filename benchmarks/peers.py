@@ -1,0 +1,239 @@
+"""The peers: each as one pair of functions, dump and restore, used as its own documentation says.
+
+A peer that is not installed is left out, and named. Those that write files only do so on a RAM disk where there is one.
+keepTrace 1.2.0 dumps nothing on Python 3.10 or newer; so it runs in a process of its own, under Python 3.9 if that is found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import tempfile
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ._measure import Timed
+
+OLDEST_PYTHON = "3.9"
+OLDEST = "keepTrace 1.2.0"
+
+
+@dataclass
+class Peer:
+    """dump(prepared) gives something whose size() can be told and which restore() takes; prepare(exc) is not timed."""
+
+    name: str
+    keeps: str
+    dump: Callable[[Any], Any]
+    restore: Callable[[Any], Any]
+    needs: str = ""  # the distribution
+    size: Callable[[Any], int] = len
+    prepare: Callable[[BaseException], Any] = field(default=lambda exc: exc)
+    keeps_data: bool = False  # the locals whole, not only a part or their text
+
+    @property
+    def version(self) -> str:
+        return metadata.version(self.needs) if self.needs else ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+# -- ours, imported when used, so that a broken peer of the past can be measured without us
+
+
+def _ours() -> list[Peer]:
+    from keeptrace._dump import dumps, loads
+    from keeptrace._options import Options
+    from keeptrace.concurrent._boundary import from_bytes, to_bytes
+
+    options = Options()
+    return [
+        Peer(
+            "keeptrace in a pool",
+            "frames and values within the bounds, as they cross a pool",
+            lambda exc: to_bytes(exc, options),
+            from_bytes,
+        ),
+        Peer("keeptrace.dumps", "the same with sources, without secrets, compressed, with the restorer", dumps, loads),
+    ]
+
+
+# -- the floor
+
+
+def picklable_locals(exc: BaseException) -> list[dict[str, Any]]:
+    """The locals of each frame that pickle can write, one by one."""
+    kept = []
+    traceback = exc.__traceback__
+    while traceback is not None:
+        kept.append({name: value for name, value in traceback.tb_frame.f_locals.items() if is_picklable(value)})
+        traceback = traceback.tb_next
+    return kept
+
+
+def is_picklable(value: Any) -> bool:
+    try:
+        pickle.dumps(value, 5)
+    except BaseException:  # what the object's own reduction raises: then it is not
+        return False
+    return True
+
+
+_FLOOR = Peer("C pickle", "the picklable locals alone: no frames, no exception", lambda kept: pickle.dumps(kept, 5), pickle.loads,
+              prepare=picklable_locals, keeps_data=True)  # fmt: skip
+
+
+# -- tblib
+
+
+def _tblib(locals_too: bool) -> Peer:
+    import copyreg
+    from functools import partial
+
+    from tblib import pickling_support
+
+    get_locals = (lambda frame: dict(frame.f_locals)) if locals_too else None
+    reduce = partial(pickling_support.pickle_traceback, get_locals=get_locals)
+
+    def prepare(exc: BaseException) -> BaseException:
+        pickling_support.install(exc)
+        return exc
+
+    def dump(exc: BaseException) -> bytes:
+        copyreg.dispatch_table[types.TracebackType] = reduce  # what install(get_locals=...) does; both ways are measured in turn
+        return pickle.dumps(exc, 5)
+
+    keeps = "frames without source positions; every local by pickle" if locals_too else "frames without variables"
+    name = "tblib, all locals" if locals_too else "tblib, no locals"
+    return Peer(name, keeps, dump, pickle.loads, "tblib", prepare=prepare, keeps_data=locals_too)
+
+
+# -- those that write files
+
+
+@cache
+def _directory() -> Path:
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="benchmarks-", dir=memory if memory.is_dir() else None))
+
+
+def _file(name: str) -> str:
+    return str(_directory() / name)
+
+
+def _coredumpy() -> Peer:
+    from coredumpy import Coredumpy
+    from coredumpy.config import config
+
+    config.dump_all_threads = False  # the exception's own thread alone, as all the others do
+
+    def prepare(exc: BaseException) -> types.FrameType:
+        traceback = exc.__traceback__
+        assert traceback is not None
+        while traceback.tb_next is not None:
+            traceback = traceback.tb_next
+        return traceback.tb_frame
+
+    def dump(frame: types.FrameType) -> str:
+        return str(Coredumpy.dump(frame, path=_file("coredumpy.gz")))
+
+    return Peer("coredumpy", "frames and all values, as JSON", dump, Coredumpy.load_data_from_path, "coredumpy",
+                size=os.path.getsize, prepare=prepare, keeps_data=True)  # fmt: skip
+
+
+def _pydumpling() -> Peer:
+    from pydumpling import load_dumpling, save_dumping
+
+    def dump(exc: BaseException) -> str:
+        file = _file("pydumpling.gz")
+        save_dumping(file, (type(exc), exc, exc.__traceback__), strict=True)
+        return file
+
+    return Peer("pydumpling", "up to 64 frames, values within bounds", dump, load_dumpling, "pydumpling", size=os.path.getsize)
+
+
+def _debuglater() -> Peer:
+    from debuglater.pydump import load_dump, save_dump
+
+    def dump(exc: BaseException) -> str:
+        file = _file("debuglater.gz")
+        save_dump(file, exc.__traceback__)
+        return file
+
+    return Peer("debuglater", "frames and values by dill", dump, load_dump, "debuglater", size=os.path.getsize, keeps_data=True)
+
+
+# -- the oldest, in a Python of its own
+
+
+class Oldest:
+    """keepTrace 1.2.0 in a process under another Python. It tells the seconds that each run took there."""
+
+    def __init__(self, python: str) -> None:
+        self._process = subprocess.Popen(
+            [python, "-m", "benchmarks._oldest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+        )
+        self.version = self._ask("version")["version"]
+
+    def _ask(self, do: str, name: str = "") -> Any:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([do, name]) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("its process ended")
+        told = json.loads(line)
+        if "failed" in told:
+            raise RuntimeError(told["failed"])
+        return told
+
+    def work(self, do: str, name: str) -> Timed:
+        """do: dump or restore. name: of an exception of the corpus."""
+        return Timed(lambda: float(self._ask(do, name)["seconds"]))
+
+    def size(self, name: str) -> int:
+        return int(self._ask("size", name)["size"])
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def oldest() -> Oldest | None:
+    """None where there is no environment for it (see environment.py)."""
+    from .environment import oldest_python
+
+    python = oldest_python()
+    return None if python is None else Oldest(python)
+
+
+# library → what makes the peer; ImportError if it is not installed
+_OPTIONAL: list[tuple[str, Callable[[], Peer]]] = [
+    ("tblib", lambda: _tblib(True)),
+    ("tblib", lambda: _tblib(False)),
+    ("coredumpy", _coredumpy),
+    ("pydumpling", _pydumpling),
+    ("debuglater", _debuglater),
+]
+
+
+def all_peers() -> tuple[list[Peer], list[str]]:
+    """Ours first, then the floor, then those that are installed; and the names of those that are not."""
+    found = [*_ours(), _FLOOR]
+    absent: list[str] = []
+    for library, make in _OPTIONAL:
+        try:
+            found.append(make())
+        except ImportError:
+            if library not in absent:
+                absent.append(library)
+    return found, absent

@@ -1,0 +1,236 @@
+"""What does a task cost in our pools, beside the same pool without us: when it succeeds, and when it fails?
+
+Each round runs a batch in the plain pool, in ours, and in a second plain one, in turn. Ours is compared with the mean of
+the two. The second one is the control as well: its ratio to the first would be 1 on a machine without noise, so it says how
+much of our ratio is noise.
+"""
+
+# ruff: noqa: F841  # unused locals are what these frames are to hold
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from ._answer import Answer, Figure, Table, main
+from ._measure import duration, spread
+
+_WORKERS = 1  # one worker and one parent on two cores: more would measure the scheduler
+OURS, CONTROL = "keeptrace", "plain again"
+
+
+def no_op(number: int) -> int:
+    return number
+
+
+def _innermost(number: int, path: str) -> int:
+    doubled = number * 2
+    raise ValueError("failing", doubled)
+
+
+def _fourth(number: int, path: str) -> int:
+    parts = ["a", "b"]
+    return _innermost(number, path)
+
+
+def _third(number: int, path: str) -> int:
+    name = "orders"
+    return _fourth(number, path)
+
+
+def _second(number: int) -> int:
+    options = {"strict": True}
+    return _third(number, "orders-17.csv")
+
+
+def fail(number: int) -> int:
+    """Fails 5 frames deep, with small locals."""
+    return _second(number)
+
+
+# -- executors: concurrent.futures and loky
+
+
+def _submit(pool: Any, count: int) -> None:
+    for future in [pool.submit(no_op, number) for number in range(count)]:
+        future.result()
+
+
+def _map(pool: Any, count: int) -> None:
+    for _ in pool.map(no_op, range(count), chunksize=100):
+        pass
+
+
+def _fail(pool: Any, count: int) -> None:
+    for future in [pool.submit(fail, number) for number in range(count)]:
+        assert future.exception() is not None
+
+
+def _fail_one_by_one(pool: Any, count: int) -> None:
+    for number in range(count):
+        assert pool.submit(fail, number).exception() is not None
+
+
+# -- multiprocessing.Pool
+
+
+def _pool_apply(pool: Any, count: int) -> None:
+    for result in [pool.apply_async(no_op, (number,)) for number in range(count)]:
+        result.get()
+
+
+def _pool_map(pool: Any, count: int) -> None:
+    pool.map(no_op, range(count), chunksize=100)
+
+
+def _pool_fail(pool: Any, count: int) -> None:
+    for result in [pool.apply_async(fail, (number,)) for number in range(count)]:
+        try:
+            result.get()
+        except ValueError:
+            continue
+
+
+# task -> what runs a batch of so many in a pool
+_Tasks = dict[str, tuple[Callable[[Any, int], None], int]]
+_EXECUTOR: _Tasks = {
+    "no-op, submit": (_submit, 200),
+    "no-op, map(chunksize=100)": (_map, 20_000),
+    "failing": (_fail, 100),
+    "failing, one at a time": (_fail_one_by_one, 50),
+}
+_POOL: _Tasks = {
+    "no-op, apply_async": (_pool_apply, 200),
+    "no-op, map(chunksize=100)": (_pool_map, 20_000),
+    "failing": (_pool_fail, 100),
+}
+
+
+def _stdlib_executor(context: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    from concurrent.futures import ProcessPoolExecutor
+
+    from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+
+    return lambda: ProcessPoolExecutor(_WORKERS, mp_context=context), lambda: KeepTraceProcessPoolExecutor(_WORKERS, mp_context=context)
+
+
+def _stdlib_pool(context: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    from keeptrace.concurrent.pool import KeepTracePool
+
+    return lambda: context.Pool(_WORKERS), lambda: KeepTracePool(_WORKERS, context=context)
+
+
+def _loky(context: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    from loky.process_executor import ProcessPoolExecutor
+
+    from keeptrace.concurrent.loky import KeepTraceLokyExecutor
+
+    return lambda: ProcessPoolExecutor(_WORKERS), lambda: KeepTraceLokyExecutor(_WORKERS)
+
+
+def _methods() -> list[str]:
+    return [method for method in ("fork", "spawn") if method in multiprocessing.get_all_start_methods()]
+
+
+# context → what makes the plain pool, and what makes ours
+_Makers = Callable[[Any], tuple[Callable[[], Any], Callable[[], Any]]]
+
+
+def _engines(quick: bool) -> list[tuple[str, str, _Makers, _Tasks]]:
+    found: list[tuple[str, str, _Makers, _Tasks]] = [("ProcessPoolExecutor", method, _stdlib_executor, _EXECUTOR) for method in _methods()]
+    if not quick:
+        found += [("Pool", method, _stdlib_pool, _POOL) for method in _methods()]
+        if find_spec("loky"):
+            found.append(("loky", "loky", _loky, _EXECUTOR))
+    return found
+
+
+def _close(pool: Any) -> None:
+    if hasattr(pool, "shutdown"):
+        pool.shutdown()
+    else:
+        pool.close()
+        pool.join()
+
+
+def _rounds(pools: dict[str, Any], run: Callable[[Any, int], None], count: int, seconds: float) -> dict[str, list[float]]:
+    """Seconds a task, one a round and pool."""
+    times: dict[str, list[float]] = {name: [] for name in pools}
+    order = list(pools)
+    draw = random.Random(17)
+    for pool in pools.values():
+        run(pool, count)  # starts the worker, and lets it import
+    end = time.monotonic() + seconds
+    gc.collect()
+    gc.disable()
+    try:
+        while time.monotonic() < end or len(times[OURS]) < 5:
+            draw.shuffle(order)
+            for name in order:
+                begin = time.perf_counter()
+                run(pools[name], count)
+                times[name].append((time.perf_counter() - begin) / count)
+            gc.collect()
+    finally:
+        gc.enable()
+    return times
+
+
+def run(quick: bool) -> Answer:
+    warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: that is what these pools do
+    python = "{}.{}".format(*sys.version_info)
+    answer = Answer("pool", "What does a task cost in a pool?")
+    answer.says.append(
+        "Medians a task, over rounds in which the plain pool, ours, and a second plain pool (the control) ran the same batch in "
+        "turn; one worker. The ratio is to the mean of the two plain ones, the control's that of the two. The failing task fails 5 frames deep with small locals, and its exception is taken in the parent: from us with all its frames."
+    )
+    table = Table(
+        f"Python {python}", ["engine", "start", "task", "plain", "keeptrace", "ratio (quartiles)", "control (quartiles)", "rounds"]
+    )
+    shares: dict[str, list[float | None]] = {OURS: [], CONTROL: []}
+    labels = []
+    for engine, method, makers, tasks in _engines(quick):
+        try:
+            plain, ours = makers(None if method == "loky" else multiprocessing.get_context(method))
+        except ImportError as problem:
+            answer.says.append(f"Left out: {engine} ({problem}).")
+            continue
+        pools = {"plain": plain(), OURS: ours(), CONTROL: plain()}
+        for task, (batch, count) in tasks.items():
+            times = _rounds(pools, batch, count // 4 if quick else count, 0.8 if quick else 4.5)
+            rounds = list(zip(times[OURS], times["plain"], times[CONTROL]))
+            against = {
+                OURS: spread([ours / ((one + other) / 2) for ours, one, other in rounds]),
+                CONTROL: spread([other / one for _, one, other in rounds]),
+            }
+            cells = [f"{found.median:.3f} ({found.low:.2f}–{found.high:.2f})" for found in against.values()]
+            table.rows.append(
+                [engine, method, task, *(duration(spread(times[name]).median) for name in ("plain", OURS)), *cells, str(len(times[OURS]))]
+            )
+            answer.numbers[f"{engine}/{method}/{task}"] = against[OURS].median
+            answer.numbers[f"{engine}/{method}/{task}/control"] = against[CONTROL].median
+            labels.append(f"{engine}\n{method}\n{task.replace('(chunksize=100)', '').replace(', one at a time', ' 1 by 1')}")
+            for name, found in against.items():
+                shares[name].append(found.median)
+        for pool in pools.values():
+            _close(pool)
+    answer.tables.append(table)
+    # one plot a kind of task would hide that they belong together; the engines' names are short enough for one
+    series = {"keeptrace / plain": shares[OURS], "plain / plain": shares[CONTROL]}
+    answer.figures.append(
+        Figure(f"pool-{python}", f"Time of a task, as a part of the plain pool's (Python {python})", "bars", labels, series, logy=False)
+    )
+    return answer
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())
+    main(run)
