@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .hooks import install as install
     from .hooks import on_error as on_error
     from .hooks import uninstall as uninstall
+    from .ipython import load_ipython_extension as load_ipython_extension
+    from .ipython import unload_ipython_extension as unload_ipython_extension
     from .log_handler import LoggingHandler as LoggingHandler
     from .store import Store as Store
     from .textlog import parse_tracebacks as parse_tracebacks
@@ -35,6 +37,7 @@ _HOMES = {
     "init": "_init",
     "install": "hooks",
     "load": "_dump",
+    "load_ipython_extension": "ipython",
     "loads": "_dump",
     "on_error": "hooks",
     "post_mortem": "_debug",
@@ -47,6 +50,7 @@ _HOMES = {
     "Store": "store",
     "parse_tracebacks": "textlog",
     "uninstall": "hooks",
+    "unload_ipython_extension": "ipython",
 }
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # the table's keys are the names
 

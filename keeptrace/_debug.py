@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import sys
 import sysconfig
@@ -91,7 +91,8 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     MissingExtraError if that is not installed.
     """
     if exc is None:
-        exc = sys.exception() or getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        # one by one, because an exception may be false
+        exc = next((found for found in (sys.exception(), *(getattr(sys, name, None) for name in ("last_exc", "last_value"))) if found is not None), None)
         if exc is None:
             raise KeepTraceError("there is no exception to debug: pass one, or call post_mortem() where one is being handled")
     if not isinstance(exc, BaseException):
@@ -108,7 +109,7 @@ def _chosen(name: str | None) -> Callable[[BaseException, types.TracebackType, i
         if name.lower() not in DEBUGGERS:
             raise OptionError(f"debugger must be one of {', '.join(DEBUGGERS)}, not {name!r}")
         return DEBUGGERS[name.lower()]
-    named = os.environ.get("PYTHONBREAKPOINT", "").partition(".")[0].lower()
-    if named in DEBUGGERS and (named == "pdb" or importlib.util.find_spec(named)):
-        return DEBUGGERS[named]
+    named = os.environ.get("PYTHONBREAKPOINT", "").partition(".")[0]
+    if named.lower() in DEBUGGERS and importlib.util.find_spec(named):
+        return DEBUGGERS[named.lower()]
     return _pdb

@@ -20,16 +20,19 @@ from __future__ import annotations
 import json
 import pickle
 import pickletools
+import re
 import sys
 import time
 import zlib
+from collections.abc import Iterable
 from functools import cache
 from io import BytesIO
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from ._errors import DumpError
 from ._report import FORMAT, Report
-from ._restore import read_payload
+from ._restore import EXACT, _in_order, _unpack
 
 BOOT: Final = (
     "[module := __import__('sys').modules.setdefault(name, __import__('types').ModuleType(name)), "
@@ -43,7 +46,8 @@ _MARK: Final = '{"keeptrace":'
 MAX_DUMP: Final = 64 << 20
 # A dump has some thirty opcodes, and six a source file.
 _MAX_OPCODES: Final = 20_000
-_MESSAGE: Final = 500  # characters of the message in the header
+_MESSAGE: Final = 500  # characters of the message in the header, and of other texts there
+_MAX_HEADER: Final = 65_536  # characters; what is written has less than a third of it
 
 KINDS: Final = ("exception", "exc_info", "traceback")
 
@@ -112,9 +116,9 @@ def _header(report: Report) -> dict[str, Any]:
     module, qualname, _ = report["types"][root["type"]]
     return {
         "keeptrace": FORMAT,
-        "type": qualname if module == "builtins" else f"{module}.{qualname}",
+        "type": (qualname if module == "builtins" else f"{module}.{qualname}")[:_MESSAGE],
         "message": _message(report)[:_MESSAGE],
-        "where": _where(report),
+        "where": _where(report)[-_MESSAGE:],
         "time": time.time(),
         "pid": os.getpid(),
         "python": report["python"],
@@ -222,19 +226,44 @@ def decode(data: bytes, most: int = MAX_DUMP) -> Dump:
         payload = _payload(data)
         header = json.loads(payload["header"])
         _check_format(header)
-        report: Any = read_payload(payload, most)
+        report = {**_body(payload["body"], most), "sources": payload["sources"], "live": payload["live"]}
         check(report)
-        return Dump(header, payload["kind"], report)
+        return Dump(header, payload["kind"], report)  # type: ignore[arg-type]  # that it is a Report is what was checked
     except DumpError:
         raise
     except Exception as problem:  # whatever damaged data makes the parsers raise
         raise DumpError(_why(data, problem), read_header(data)) from None
-    except RecursionError:
-        raise DumpError("this dump is nested too deeply to be one of keeptrace's") from None
+
+
+# The strings of a JSON text, also one that does not end. Possessive: it never looks back, whatever the text.
+_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_MAX_NESTING: Final = 10  # a report has 7 levels
+# Elements of all lists and dicts of a report. A default dump has some 100,000 at most; these take 300 MB to read.
+_MAX_PARTS: Final = 2_500_000
+
+
+def _body(packed: bytes, most: int) -> dict[str, Any]:
+    """The report but for sources and live objects. A few kilobytes can claim anything, so it is measured before it is built."""
+    body = _unpack(packed, most)
+    stripped = _STRINGS.sub(b"", body)
+    if sum(stripped.count(mark) for mark in (b",", b"[", b"{")) > _MAX_PARTS:
+        raise ValueError(f"it has more than {_MAX_PARTS} elements")
+    brackets = stripped.translate(None, _NO_BRACKETS)
+    del stripped
+    for _ in range(_MAX_NESTING):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    if brackets:
+        raise ValueError("it is nested too deeply, or ends early")
+    text = body.decode("ascii")
+    del body
+    report = json.loads(text)
+    _need(isinstance(report, dict), "report")
+    return report  # type: ignore[no-any-return]  # a dict is all that is known of it here
 
 
 def _why(data: bytes, problem: Exception) -> str:
-    said = str(problem) or type(problem).__name__
+    said = str(problem)[:_MESSAGE] or type(problem).__name__
     if not data:
         return "this dump is empty"
     if read_header(data):
@@ -256,15 +285,19 @@ def _payload(data: bytes) -> dict[str, Any]:
     if boot not in _BOOTS or not isinstance(names, dict) or not isinstance(names.get("payload"), dict):
         raise ValueError("it is a pickle of something else")
     payload: dict[str, Any] = names["payload"]
-    live = payload.get("live")
-    if payload.get("kind") not in KINDS or not isinstance(payload.get("header"), str) or not isinstance(live, (bytes, type(None))):
+    for name, cls in (("header", str), ("kind", str), ("body", bytes), ("sources", dict), ("live", (bytes, type(None)))):
+        if not isinstance(payload.get(name), cls):
+            raise ValueError("its parts are not laid out as in a dump")
+    if payload["kind"] not in KINDS or len(payload["header"]) > _MAX_HEADER:
         raise ValueError("its parts are not laid out as in a dump")
     return payload
 
 
-def _check_format(header: dict[str, Any]) -> None:
-    number = header.get("keeptrace")
-    if isinstance(number, int) and number > FORMAT:
+def _check_format(header: Any) -> None:
+    number = header.get("keeptrace") if isinstance(header, dict) else None
+    if type(number) is not int or number < 1:
+        raise ValueError("its header is not one of a dump")
+    if number > FORMAT:
         raise DumpError(f"this dump has format {number}, and this keeptrace reads up to {FORMAT}: install a newer one", header)
 
 
@@ -294,10 +327,10 @@ def read_header(data: bytes) -> dict[str, Any]:
     return {str(name): value for name, value in header.items()} if isinstance(header, dict) else {}
 
 
-# -- the check of a report that comes from outside
+# -- the check of a report that comes from outside: its form, and what it would cost to restore
 
 _SMALL: Final = range(1 << 31)
-# Nodes: how long they are, and which of their elements are what.
+# Nodes: how long they are.
 _ARITY: Final[dict[str, tuple[int, ...]]] = {
     **dict.fromkeys(("list", "tuple", "set", "frozenset", "dict", "str", "bytes", "bytearray", "complex", "live"), (3,)),
     **dict.fromkeys(("int", "exception", "redacted"), (2,)),
@@ -307,9 +340,33 @@ _ARITY: Final[dict[str, tuple[int, ...]]] = {
     "object": (5,),
 }
 _CONTAINERS: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
+_TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
+# What is made of parts that must be there first, and so cannot hold itself.
+_MADE_OF_PARTS: Final = frozenset({"tuple", "frozenset", "exact", "live"})
+# Exact values whose parts, if forged, cost any time: the atoms and the nodes that they may be made of.
+_PARTS: Final[dict[str, tuple[int, type, frozenset[str]]]] = {
+    "Fraction": (2, int, frozenset({"int", "object", "redacted"})),
+    "Decimal": (1, str, frozenset({"str", "object", "redacted"})),
+    "UUID": (1, str, frozenset({"str", "object", "redacted"})),
+}
+# Bounds of what is read, far above what the default options keep. A report above one is refused.
 _MAX_DIGITS: Final = 100_000  # of one number: arithmetic on larger ones takes its time
+_MAX_FRACTION: Final = 2_000  # digits of a numerator or denominator: reducing a fraction takes quadratic time
+_MAX_VALUES: Final = 500_000
+_MAX_TYPES: Final = 20_000
+_MAX_CLASSES: Final = 1_000  # among the values, with the names that they have
+_MAX_EXCEPTION_TYPES: Final = 3_000
+_MAX_BASES: Final = 20  # of one exception type
+_MAX_ANCESTORS: Final = 200  # of one exception type
 _MAX_LOCALS: Final = 20_000  # of one frame
-_MAX_ENTRIES: Final = 100_000  # of one traceback
+_MAX_SHAPES: Final = 200_000  # variables of all frames that are alike in number
+_MAX_ENTRIES: Final = 100_000  # frames of all tracebacks
+_MAX_PLACES: Final = 2_000  # where one frame of a traceback stands: each lengthens its code
+_MAX_STORES: Final = 5_000_000  # variables of all frames of all tracebacks
+_MAX_CHILDREN: Final = 100_000  # of a group, and of the groups in it
+_MAX_UNFOLDED: Final = 10_000_000  # values in an exception's message, when shared ones are counted each time they are shown
+_MAX_KEYS: Final = 4_000_000  # values that are hashed, when shared ones are counted each time
+_MAX_KEY_DEPTH: Final = 200  # tuples in tuples that are hashed; C code does that by recursion
 
 
 def _need(condition: object, what: str) -> None:
@@ -317,78 +374,126 @@ def _need(condition: object, what: str) -> None:
         raise ValueError(f"its {what} is not laid out as in a report")
 
 
+def _bound(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise ValueError(f"it has more than {most} {what}")
+
+
 def check(report: Any) -> None:
-    """Raises ValueError unless every table has its form and every index points into its table."""
+    """Raises ValueError unless every table has its form, every index points into its table, and restoring it is bounded."""
     _need(isinstance(report, dict), "report")
-    tables = {name: report.get(name) for name in ("exceptions", "frames", "codes", "globals", "types", "values")}
-    for name, table in tables.items():
-        _need(isinstance(table, list), name)
+    tables = ("exceptions", "frames", "codes", "globals", "types", "values")
+    for name in tables:
+        _need(isinstance(report.get(name), list), name)
     sizes = {name: range(len(report[name])) for name in tables}
-    _need(report["exceptions"] and isinstance(report.get("cuts"), dict), "report")
+    _need(report["exceptions"] and isinstance(report.get("cuts"), dict) and isinstance(report.get("python"), str), "report")
+    _need(all(isinstance(name, str) and isinstance(packed, bytes) for name, packed in report["sources"].items()), "sources")
+    _bound(len(report["values"]), _MAX_VALUES, "values")
     for node in report["values"]:
         _check_node(node, sizes)
-    for entry in report["types"]:
-        _need(isinstance(entry, list) and len(entry) == 3 and isinstance(entry[0], str) and isinstance(entry[1], str), "types")
-        _need(isinstance(entry[2], list) and all(base in sizes["types"] for base in entry[2] if _is_index(base)), "types")
+    _bound(sum(node[0] == "type" and len(node) > 2 for node in report["values"]), _MAX_CLASSES, "classes")
+    _check_types(report["types"], sizes)
     for code in report["codes"]:
         _check_code(code)
     for names in report["globals"]:
         _check_refs_by_name(names, sizes, "globals")
     for frame in report["frames"]:
-        _need(isinstance(frame, dict) and _is_index(frame["code"]) and _is_index(frame["globals"]), "frame")
-        _need(frame["code"] in sizes["codes"] and frame["globals"] in sizes["globals"], "frame")
-        _check_position(frame["at"])
-        if frame["locals"] is not None:
-            _check_refs_by_name(frame["locals"], sizes, "locals")
-            _need(len(frame["locals"]) <= _MAX_LOCALS, "locals")
+        _check_frame(frame, sizes)
     for record in report["exceptions"]:
         _check_exception(record, sizes)
+    _measure_keys(report["values"])
+    _measure_messages(report)
+    _measure_groups(report["exceptions"])
+    _measure_frames(report)
 
 
 def _is_index(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _are_texts(value: Any) -> bool:
+    return type(value) is list and all(type(text) is str for text in value)
+
+
 def _check_ref(ref: Any, sizes: dict[str, range], what: str) -> None:
     if type(ref) is list:
-        _need(len(ref) == 1 and _is_index(ref[0]) and ref[0] in sizes["values"], what)
+        _need(len(ref) == 1 and type(ref[0]) is int and ref[0] in sizes["values"], what)
     else:
-        _need(not isinstance(ref, dict), what)
+        _need(type(ref) is not dict, what)
+
+
+def _check_refs(refs: Any, sizes: dict[str, range], what: str) -> None:
+    _need(type(refs) is list, what)
+    values = sizes["values"]
+    for ref in refs:
+        if type(ref) is list:
+            _need(len(ref) == 1 and type(ref[0]) is int and ref[0] in values, what)
+        elif type(ref) is dict:
+            _need(False, what)
 
 
 def _check_refs_by_name(names: Any, sizes: dict[str, range], what: str) -> None:
-    _need(isinstance(names, dict), what)
-    for ref in names.values():
-        _check_ref(ref, sizes, what)
+    _need(type(names) is dict, what)
+    _check_refs(list(names.values()), sizes, what)
 
 
 def _check_position(position: Any) -> None:
-    _need(isinstance(position, list) and len(position) == 4, "position")
+    _need(type(position) is list and len(position) == 4, "position")
     _need(all(part is None or (_is_index(part) and part in _SMALL) for part in position), "position")
 
 
+def _check_types(types: list[Any], sizes: dict[str, range]) -> None:
+    _bound(len(types), _MAX_TYPES, "types")
+    for entry in types:
+        _need(type(entry) is list and len(entry) == 3 and _is_text(entry[0]) and _is_text(entry[1]), "types")
+        _need(type(entry[2]) is list and all(_is_index(base) and base in sizes["types"] for base in entry[2]), "types")
+        _bound(len(entry[2]), _MAX_BASES, "bases of a type")
+    _bound(sum(bool(bases) for _, _, bases in types), _MAX_EXCEPTION_TYPES, "types of exceptions")
+    ancestors: dict[int, int] = {}  # as bits
+    for index in _in_order([at for at, entry in enumerate(types) if entry[2]], lambda at: types[at][2]):
+        above = 1 << index
+        for base in types[index][2]:
+            above |= ancestors.get(base, 0)
+        _bound(above.bit_count(), _MAX_ANCESTORS, "ancestors of a type")
+        ancestors[index] = above
+
+
 def _check_code(code: Any) -> None:
-    _need(isinstance(code, dict) and all(isinstance(code[name], str) for name in ("file", "name", "qualname")), "code")
+    _need(type(code) is dict and all(_is_text(code[name]) for name in ("file", "name", "qualname")), "code")
     _need(_is_index(code["line"]) and code["line"] in _SMALL and _is_index(code["flags"]) and code["flags"] in _SMALL, "code")
-    _need(isinstance(code["args"], list) and len(code["args"]) == 3 and all(_is_index(count) for count in code["args"]), "code")
-    names = code["names"]
-    _need(isinstance(names, list) and len(names) <= _MAX_LOCALS and all(isinstance(name, str) for name in names), "code")
+    _need(type(code["args"]) is list and len(code["args"]) == 3 and all(_is_index(count) for count in code["args"]), "code")
+    _need(_are_texts(code["names"]) and len(code["names"]) <= _MAX_LOCALS, "code")
     _need("\0" not in code["file"], "code")
 
 
+def _check_frame(frame: Any, sizes: dict[str, range]) -> None:
+    _need(type(frame) is dict and _is_index(frame["code"]) and _is_index(frame["globals"]), "frame")
+    _need(frame["code"] in sizes["codes"] and frame["globals"] in sizes["globals"], "frame")
+    _check_position(frame["at"])
+    if frame["locals"] is not None:
+        _check_refs_by_name(frame["locals"], sizes, "locals")
+        _bound(len(frame["locals"]), _MAX_LOCALS, "variables in a frame")
+
+
 def _check_exception(record: Any, sizes: dict[str, range]) -> None:
-    _need(isinstance(record, dict) and _is_index(record["type"]) and record["type"] in sizes["types"], "exception")
+    _need(type(record) is dict and _is_index(record["type"]) and record["type"] in sizes["types"], "exception")
+    _need(type(record["args"]) is list, "exception")
     _check_ref(record["args"], sizes, "exception")
     _check_ref(record.get("notes"), sizes, "exception")
     _check_refs_by_name(record["fields"], sizes, "exception")
     _check_refs_by_name(record["attributes"], sizes, "exception")
-    _need(isinstance(record.get("str", ""), str) and isinstance(record.get("text", ""), str), "exception")
+    _need(_is_text(record.get("str", "")) and _is_text(record.get("text", "")), "exception")
+    _need(type(record.get("children", [])) is list and type(record.get("outer", [])) is list, "exception")
     linked = [*record.get("children", ()), *(record[name] for name in ("cause", "context") if record[name] is not None)]
     _need(all(_is_index(other) and other in sizes["exceptions"] for other in linked), "exception")
     _need(all(_is_index(index) and index in sizes["frames"] for index in record.get("outer", ())), "exception")
-    _need(isinstance(record["traceback"], list) and len(record["traceback"]) <= _MAX_ENTRIES, "traceback")
+    _need(type(record["suppress"]) is bool and type(record["traceback"]) is list, "exception")
     for entry in record["traceback"]:
-        _need(isinstance(entry, list) and len(entry) == 2, "traceback")
+        _need(type(entry) is list and len(entry) == 2, "traceback")
         if entry[0] == -1:
             _need(_is_index(entry[1]), "traceback")
         else:
@@ -397,22 +502,30 @@ def _check_exception(record: Any, sizes: dict[str, range]) -> None:
 
 
 def _check_node(node: Any, sizes: dict[str, range]) -> None:
-    _need(isinstance(node, list) and node and isinstance(node[0], str), "value")
+    _need(type(node) is list and node and type(node[0]) is str, "value")
     kind = node[0]
     _need(len(node) in _ARITY.get(kind, ()), f"value of kind {kind[:20]!r}")
-    if kind in _CONTAINERS or kind == "exact":
-        _need(isinstance(node[2], list) and (kind == "exact" or _is_index(node[1])), kind)
-        for ref in node[2]:
-            _check_ref(ref, sizes, kind)
-        _need(kind == "exact" or len(node[2]) <= node[1] * 2, kind)
-    elif kind in ("str", "bytes", "bytearray"):
-        _need(_is_index(node[1]) and isinstance(node[2], str) and len(node[2]) <= node[1], kind)
+    if kind in _CONTAINERS:
+        _check_refs(node[2], sizes, kind)
+        _need(_is_index(node[1]) and node[1] <= sys.maxsize and len(node[2]) <= node[1] * (2 if kind == "dict" else 1), kind)
+    elif kind == "exact":
+        _check_exact(node, sizes)
+    elif kind in _TEXTS:
+        _need(_is_index(node[1]) and node[1] <= sys.maxsize and _is_text(node[2]) and len(node[2]) <= node[1], kind)
     elif kind == "int":
-        _need(isinstance(node[1], str) and len(node[1]) <= _MAX_DIGITS, kind)
+        _need(_is_text(node[1]) and len(node[1]) <= _MAX_DIGITS, kind)
+    elif kind == "complex":
+        _need(all(type(part) in (int, float) for part in node[1:]), kind)
     elif kind in ("type", "object"):
-        _need(_is_index(node[1]) and node[1] in sizes["types"], kind)
+        _need(_is_index(node[1]) and node[1] in sizes["types"] and (kind == "object" or _are_texts(node[2:] and node[2])), kind)
         if kind == "object":
             _check_stand_in(node, sizes)
+    elif kind == "module":
+        _need(_is_text(node[1]) and _are_texts(node[2:] and node[2]), kind)
+    elif kind == "function":
+        _need(_are_texts(node[1:4]) and _is_index(node[4]), kind)
+    elif kind == "redacted":
+        _need(_is_text(node[1]), kind)
     elif kind == "exception":
         _need(_is_index(node[1]) and node[1] in sizes["exceptions"], kind)
     elif kind == "live":
@@ -420,12 +533,127 @@ def _check_node(node: Any, sizes: dict[str, range]) -> None:
         _check_ref(node[2], sizes, kind)
 
 
+def _check_exact(node: list[Any], sizes: dict[str, range]) -> None:
+    kind, refs = node[1:]
+    _need(type(kind) is str and kind in EXACT, "exact value")
+    _check_refs(refs, sizes, kind)
+    if kind in _PARTS:
+        count, atom, _ = _PARTS[kind]
+        _need(len(refs) == count and all(type(ref) in (atom, list) for ref in refs), kind)
+
+
 def _check_stand_in(node: list[Any], sizes: dict[str, range]) -> None:
     _, _, text, attributes, extra = node
-    _need(text is None or isinstance(text, str), "object")
+    _need(text is None or type(text) is str, "object")
     if attributes is not None:
         _check_refs_by_name(attributes, sizes, "object")
     if extra is not None:
-        _need(isinstance(extra, dict) and _is_index(extra.get("len", 0)) and extra.get("len", 0) <= sys.maxsize, "object")
-        for ref in [*extra.get("items", ()), *extra.get("pairs", ())]:
-            _check_ref(ref, sizes, "object")
+        _need(type(extra) is dict and _is_index(extra.get("len", 0)) and extra.get("len", 0) <= sys.maxsize, "object")
+        _need(_is_index(extra.get("address", 0)) and _are_texts(extra.get("dir", [])), "object")
+        _need(_is_text(extra.get("why", "")) and _is_text(extra.get("str", "")), "object")
+        for name in ("items", "pairs"):
+            _check_refs(extra.get(name, []), sizes, "object")
+
+
+# What is shared in a report unfolds when it is hashed, compared or shown: a few lines of data can stand for any amount of work.
+
+
+def _indexes(refs: Iterable[Any]) -> list[int]:
+    return [ref[0] for ref in refs if type(ref) is list]
+
+
+def _parts_of(node: list[Any]) -> list[int]:
+    return _indexes(node[2:] if node[0] == "live" else node[2])
+
+
+def _measure_keys(nodes: list[Any]) -> None:
+    """Bounds what hashing the keys of dicts and the elements of sets takes."""
+    needs = {index: _parts_of(node) for index, node in enumerate(nodes) if node[0] in _MADE_OF_PARTS}
+    cost: dict[int, int] = {}
+    depth: dict[int, int] = {}
+    for index in _in_order(needs, lambda at: needs.get(at, ())):
+        node = nodes[index]
+        if index not in needs:
+            cost[index] = 1 + (len(node[1]) // 16 if node[0] == "int" else len(node[2]) // 64 if node[0] in _TEXTS else 0)
+            depth[index] = 0
+            continue
+        _need(all(part in cost for part in needs[index]), f"{node[0]} that holds itself")
+        cost[index] = 1 + len(node[2] if node[0] != "live" else ()) + sum([cost[part] for part in needs[index]])
+        depth[index] = 1 + max([depth[part] for part in needs[index]], default=0)
+        if node[0] == "exact" and node[1] in _PARTS:
+            allowed = _PARTS[node[1]][2]
+            _need(all(nodes[part][0] in allowed for part in needs[index]), node[1])
+            digits = max([len(nodes[part][1]) for part in needs[index] if nodes[part][0] == "int"], default=0)
+            _bound(digits if node[1] == "Fraction" else 0, _MAX_FRACTION, "digits in a fraction")
+    total = 0
+    for node in nodes:
+        for index in _keys_of(node):
+            _bound(depth.get(index, 0), _MAX_KEY_DEPTH, "levels in a key")
+            total += cost.get(index) or 1 + (len(nodes[index][1]) // 16 if nodes[index][0] == "int" else _text_cost(nodes[index]))
+    _bound(total, _MAX_KEYS, "values in keys")
+
+
+def _text_cost(node: list[Any]) -> int:
+    return len(node[2]) // 64 if node[0] in _TEXTS else 0
+
+
+def _keys_of(node: list[Any]) -> list[int]:
+    kind = node[0]
+    if kind == "dict":
+        return _indexes(node[2][::2])
+    if kind in ("set", "frozenset"):
+        return _indexes(node[2])
+    if kind == "object" and node[4] and "pairs" in node[4]:
+        return _indexes(node[4]["pairs"][::2])
+    return []
+
+
+def _measure_messages(report: dict[str, Any]) -> None:
+    """Bounds what str() of an exception takes: it shows the arguments with all that they hold."""
+    nodes = report["values"]
+
+    def needs(at: int) -> list[int]:
+        return _indexes(nodes[at][2]) if nodes[at][0] in _CONTAINERS or nodes[at][0] == "exact" else []
+
+    roots = {record["args"][0]: None for record in report["exceptions"]}
+    for record in report["exceptions"]:
+        roots.update(dict.fromkeys(_indexes([record.get("notes"), *record["fields"].values()])))
+    sizes: dict[int, int] = {}
+    for index in _in_order(roots, needs):
+        sizes[index] = 1 + sum([sizes.get(part, 1) for part in needs(index)])
+        _bound(sizes[index], _MAX_UNFOLDED, "values in a message")
+
+
+def _measure_groups(exceptions: list[Any]) -> None:
+
+    def children(at: int) -> list[int]:
+        return exceptions[at].get("children", [])  # type: ignore[no-any-return]  # checked before
+
+    sizes: dict[int, int] = {}
+    for index in _in_order(range(len(exceptions)), children):
+        sizes[index] = 1 + sum([sizes.get(child, 1) for child in children(index)])
+        _bound(sizes[index], _MAX_CHILDREN, "exceptions in a group")
+
+
+def _measure_frames(report: dict[str, Any]) -> None:
+    """Bounds how many frames are made, with how many variables, by how many different templates (see _restore)."""
+    frames, codes = report["frames"], report["codes"]
+    variables: list[int] = []
+    shapes: dict[Any, int] = {}
+    total = 0
+    for frame in frames:
+        local, names = frame["locals"] or {}, codes[frame["code"]]["names"]
+        variables.append(1 + len(local) + len(names))
+        total += variables[-1]
+        _bound(total, _MAX_STORES, "variables")
+        if variables[-1] > 1:
+            missing = tuple([at for at, name in enumerate(names) if name not in local])
+            shapes[len(local), missing] = variables[-1]
+            _bound(len(shapes), _MAX_SHAPES // 10, "kinds of frames")
+    _bound(sum(shapes.values()), _MAX_SHAPES, "variables in frames of different kinds")
+    used = [index for record in report["exceptions"] for index in (*record.get("outer", ()), *(entry[0] for entry in record["traceback"]))]
+    _bound(len(used), _MAX_ENTRIES, "frames")
+    _bound(sum([variables[index] for index in used if index >= 0]), _MAX_STORES, "variables in frames")
+    for record in report["exceptions"]:
+        for _, entries in groupby(record["traceback"], lambda entry: entry[0]):
+            _bound(len({tuple(place) if type(place) is list else place for _, place in entries}), _MAX_PLACES, "places in one frame")

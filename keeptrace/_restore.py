@@ -488,7 +488,8 @@ class _Values:
             found = self._policy.find(module, qualname)
             cls = found if isinstance(found, type) else _stand_in_class(qualname, module, False)
             if cls is not found and len(node) > 2:  # the names that dir() gave
-                cls = type(cls.__name__, (cls,), {**dict.fromkeys(node[2]), "__module__": module, "__qualname__": qualname})
+                names = [name for name in node[2] if not name.startswith("__")]  # __slots__ and its like mean something
+                cls = type(cls.__name__, (cls,), {**dict.fromkeys(names), "__module__": module, "__qualname__": qualname})
         return cls
 
     def _module(self, node: list[Any]) -> Any:

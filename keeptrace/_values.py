@@ -33,6 +33,8 @@ _SHARED_TEXT: Final = 200
 _CLOCK_EVERY: Final = 32
 # What a value costs beside its text, about. (bytes)
 _OVERHEAD: Final = 24
+# What an element costs beside its value. (bytes)
+_ELEMENT: Final = 8
 
 mro_of: Final = type.__dict__["__mro__"].__get__
 namespace_of: Final = type.__dict__["__dict__"].__get__
@@ -241,10 +243,16 @@ class Values:
     def _items(self, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
         length = raw.__len__(value)
         ref = self.ref
-        items = [ref(item, depth) for item in _first(raw, value, self._max_items)]
+        most = self._room()
+        items = [ref(item, depth) for item in _first(raw, value, most)]
+        self.bytes += _ELEMENT * len(items)
         if length > len(items):
-            self.cut("max_items", length - len(items))
+            self.cut("max_items" if most == self._max_items else "max_bytes", length - len(items))
         return length, items
+
+    def _room(self) -> int:
+        """Elements that one more container may have: numbers take no entry in the table, so there could be any number of them."""
+        return max(1, min(self._max_items, (self.options.max_bytes - self.bytes) // _ELEMENT))
 
     def _container(self, value: Any, depth: int) -> Node:
         cls = type(value)
@@ -256,7 +264,8 @@ class Values:
     def _pairs(self, value: Any, depth: int, read: Any = dict.items) -> tuple[int, list[Ref]]:
         length = dict.__len__(value)
         flat: list[Ref] = []
-        for key, item in _first(read, value, self._max_items):
+        most = self._room()
+        for key, item in _first(read, value, most):
             if type(key) is str and len(key) <= _SHARED_TEXT:
                 self.bytes += len(key)
                 flat.append(key)
@@ -264,7 +273,8 @@ class Values:
                 flat.append(self.ref(key, max(depth, 2) if type(key) is tuple else depth))
             flat.append(self.ref(item, depth))
         if 2 * length > len(flat):
-            self.cut("max_items", length - len(flat) // 2)
+            self.cut("max_items" if most == self._max_items else "max_bytes", length - len(flat) // 2)
+        self.bytes += _ELEMENT * len(flat)
         return length, flat
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Node:

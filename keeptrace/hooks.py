@@ -19,20 +19,20 @@
 from __future__ import annotations
 
 import functools
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import pickle
 import sys
 import threading
 import types
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from ._errors import OptionError
 from ._options import Options, make_options
 from .store import DEFAULT_DIRECTORY, Store, bounded, command_to_open, failed, tell
+
+if TYPE_CHECKING:  # at run time importlib's abstract classes would bring half of importlib.resources along
+    from importlib.machinery import ModuleSpec
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -212,15 +212,13 @@ def _install_in_child(data: bytes) -> Any:
         return None
 
 
-class _WhenImported(importlib.abc.MetaPathFinder):
+class _WhenImported:
     """Calls a function with each of some modules, right after it was imported. Finds nothing itself."""
 
     def __init__(self, actions: dict[str, Callable[[types.ModuleType], None]]) -> None:
         self.actions = actions
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> ModuleSpec | None:
         action = self.actions.pop(name, None)
         if not self.actions and self in sys.meta_path:
             sys.meta_path.remove(self)
@@ -230,19 +228,19 @@ class _WhenImported(importlib.abc.MetaPathFinder):
             if finder is not self:
                 spec = finder.find_spec(name, path, target)
                 if spec is not None and spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, action)
+                    spec.loader = _Loader(spec.loader, action)  # type: ignore[assignment]  # it is a loader by what it does
                     return spec
         return None
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader:
     """A module's own loader, with something to do afterwards."""
 
     def __init__(self, loader: Any, action: Callable[[types.ModuleType], None]) -> None:
         self._loader = loader
         self._action = action
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
         return self._loader.create_module(spec)  # type: ignore[no-any-return]  # a loader of any kind
 
     def exec_module(self, module: types.ModuleType) -> None:

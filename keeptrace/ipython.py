@@ -21,7 +21,9 @@ from ._errors import KeepTraceError
 
 # Enough to read a traceback and open a frame without the notebook jumping. (CSS pixels)
 _HEIGHT: Final = 480
-_USAGE: Final = "use %kt_debug FILE (--live for a dump that you trust), or %kt_debug NAME of a variable that holds an exception or a failed future"
+_USAGE: Final = (
+    "use %kt_debug FILE (--live for a dump that you trust), or %kt_debug NAME of a variable that holds an exception or a failed future"
+)
 
 
 def load_ipython_extension(shell: Any) -> None:

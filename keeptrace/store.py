@@ -221,7 +221,7 @@ class _Local:
     def remove(self, name: str) -> None:
         try:
             os.unlink(self.path(name))
-        except FileNotFoundError:  # another process was first
+        except (FileNotFoundError, PermissionError):  # another process was first; or it is another user's, and theirs to remove
             return
 
     def head(self, name: str) -> bytes:
@@ -447,7 +447,7 @@ class Store:
 
     def _write(self, exc: BaseException, place: str | None, options: Options) -> str | None:
         before = _dict_of(exc).get(_DUMPED)
-        if isinstance(before, str) and before.startswith(self.directory):
+        if isinstance(before, str) and before == self._files.path(re.split(r"[/\\]", before)[-1]):
             return before
         key = fingerprint(exc)
         files = self._files

@@ -412,6 +412,7 @@ case(lambda: Account().without_self(), "did you mean: self.x")
 case(lambda: Account().misspelt(), "did you mean: an instance's attribute")
 case(lambda: Account.balanse, "did you mean: a class's attribute")  # type: ignore[attr-defined]
 case(lambda: Slotted().colour, "did you mean: a slot")  # type: ignore[attr-defined]
+case(lambda: Slotted.colour, "did you mean: a class with slots")  # type: ignore[attr-defined]
 case(lambda: os.pth, "did you mean: a module's attribute")  # type: ignore[attr-defined]
 case(lambda: "text".uper(), "did you mean: a builtin's attribute")  # type: ignore[attr-defined]
 case(lambda: THRESHOLDS, "did you mean: a global")  # type: ignore[name-defined]  # noqa: F821

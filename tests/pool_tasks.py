@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import ctypes
+import itertools
 import os
 import signal
 import sys
@@ -118,7 +120,7 @@ def hang(file: str) -> str:
 def hang_in_c(file: str) -> None:
     """Holds the interpreter's lock in C code."""
     Path(file).touch()
-    ctypes.PyDLL(None).usleep(1_500_000)
+    collections.deque(itertools.repeat(None, 200_000_000), 0)
 
 
 def wait_for(file: str) -> None:
@@ -172,4 +174,4 @@ def exit_with(code: Any) -> None:
 
 
 def big(megabytes: int) -> bytes:
-    return bytes(megabytes << 20)
+    return b"x" * (megabytes << 20)

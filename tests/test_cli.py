@@ -94,8 +94,14 @@ def test_show(call: Any, dump: Path) -> None:
 def test_show_in_a_terminal(dump: Path) -> None:
     """In a terminal it is in colour, unless NO_COLOR asks for none."""
     for no_colour in ({}, {"NO_COLOR": "1"}):
-        env = {**{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}, "TERM": "xterm-256color", **no_colour}
-        child = pexpect.spawn(sys.executable, ["-m", "keeptrace", "show", str(dump)], env=env, timeout=30, encoding="utf-8", dimensions=(50, 100))
+        env = {
+            **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")},
+            "TERM": "xterm-256color",
+            **no_colour,
+        }
+        child = pexpect.spawn(
+            sys.executable, ["-m", "keeptrace", "show", str(dump)], env=env, timeout=30, encoding="utf-8", dimensions=(50, 100)
+        )
         child.expect(pexpect.EOF)
         text = child.before or ""
         assert ("\x1b[1;31m" in text) is not bool(no_colour)
@@ -137,18 +143,15 @@ def test_reader_that_has_seen_enough(dump: Path) -> None:
     assert done.stdout and not done.stderr
 
 
-def test_terminal_that_lacks_letters(dump: Path) -> None:
+def test_terminal_that_lacks_letters() -> None:
     """Where the output's encoding has no such letter, its escape is printed."""
-    done = process("log", "-", input='Traceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: ü中\n', env={**os.environ, "PYTHONIOENCODING": "utf-8"})
-    assert "ValueError: ü中" in done.out
-    ascii_only = subprocess.run(
-        [sys.executable, "-m", "keeptrace", "log", "-"],
-        input="Traceback (most recent call last):\n  File \"x.py\", line 1, in f\nValueError: ü中\n".encode(),
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        timeout=50,
-    )
-    assert ascii_only.returncode == 0 and b"ValueError: " in ascii_only.stdout
+    log = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: ü中\n'
+    for encoding, shown in (("utf-8", "ValueError: ü中"), ("ascii", "ValueError: \\xfc\\u4e2d")):
+        command = [sys.executable, "-m", "keeptrace", "log", "-"]
+        done = subprocess.run(
+            command, input=log.encode(), env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, timeout=50
+        )
+        assert done.returncode == 0 and shown in done.stdout.decode()
 
 
 def test_info(call: Any, dump: Path) -> None:
@@ -279,7 +282,8 @@ def test_completion() -> None:
 
 
 def pdb(*arguments: object, cwd: Path | None = None, prompt: str = r"\(Pdb\) ") -> Any:
-    child = pexpect.spawn(sys.executable, ["-m", "keeptrace", *map(str, arguments)], timeout=30, encoding="utf-8", cwd=cwd, env={**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0"})
+    env = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0"}
+    child = pexpect.spawn(sys.executable, ["-m", "keeptrace", *map(str, arguments)], timeout=30, encoding="utf-8", cwd=cwd, env=env)
     child.expect(prompt)
     return child
 
@@ -342,12 +346,12 @@ def test_ls_and_prune(call: Any, tmp_path: Path) -> None:
 LOG = """\
 2026-01-01 12:00:00 INFO all is well
 Traceback (most recent call last):
-  File "shop.py", line 3, in total
+  File "/srv/shop.py", line 3, in total
     return int("two")
 ValueError: invalid literal for int() with base 10: 'two'
 2026-01-01 12:00:01 INFO going on
 Traceback (most recent call last):
-  File "shop.py", line 9, in main
+  File "/srv/shop.py", line 9, in main
     total()
 KeyError: 'k'
 """
@@ -407,7 +411,6 @@ PROGRAMS = {
 DUMPED = {
     "a pipe that is closed", "exception", "exception at exit", "exception in a thread", "exception in a finalizer", "exception in a task", "group", "syntax error",
 }  # fmt: skip
-NAMES = {"object at 0x": re.compile(r"0x[0-9a-f]+"), "pid": re.compile(r"pid \d+")}
 
 
 def without_ours(text: str) -> str:
@@ -440,7 +443,7 @@ def test_run_a_module(tmp_path: Path) -> None:
     (package / "__main__.py").write_text("import sys\nprint(__package__, sys.argv[1:])\nraise ValueError('from a module')")
     done = process("run", "-m", "package", "-m", "--help", cwd=tmp_path)
     assert done.code == 1 and "package ['-m', '--help']" in done.out
-    (dump,) = (tmp_path / "keeptrace-dumps").iterdir() if False else (tmp_path / "keeptrace-dumps").glob("*.keeptrace")
+    (dump,) = (tmp_path / "keeptrace-dumps").glob("*.keeptrace")
     assert str(keeptrace.load(dump)) == "from a module"
     assert process("run", "absent.py", cwd=tmp_path).code == subprocess.run([sys.executable, "absent.py"], capture_output=True).returncode
 
@@ -512,7 +515,9 @@ def test_run_covers_child_processes(tmp_path: Path) -> None:
 def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
     """A sitecustomize of the user's is imported as without us; one that fails is reported as without us, and we still work."""
     (tmp_path / "path").mkdir()
-    (tmp_path / "program.py").write_text("import sys, sitecustomize\nprint(sitecustomize.__file__, getattr(sys, 'from_site', None))\n1 / 0\n")
+    (tmp_path / "program.py").write_text(
+        "import sys, sitecustomize\nprint(sitecustomize.__file__, getattr(sys, 'from_site', None))\n1 / 0\n"
+    )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "path"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)}
     for text in ("import sys; sys.from_site = 'set'", "import sys; sys.from_site = 1; import not_installed_anywhere"):
         (tmp_path / "path" / "sitecustomize.py").write_text(text)
@@ -520,7 +525,7 @@ def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
         done = process("run", "-d", "dumps", "program.py", cwd=tmp_path, env=env)
         assert done.code == 1
         if "not_installed" not in text:
-            assert done.out == plain.out if hasattr(plain, "out") else done.out == plain.stdout
+            assert done.out == plain.stdout
         else:
             assert "not_installed_anywhere" in done.err
     assert list((tmp_path / "dumps").glob("*.keeptrace"))

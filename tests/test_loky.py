@@ -1,5 +1,6 @@
 """Loky's executors with frames."""
 
+# ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
 import os

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,7 @@ from typing import Any, Callable, Iterator
 import pool_tasks as tasks
 import pytest
 
-from keeptrace import Options, OptionError
+from keeptrace import OptionError, Options
 from keeptrace.concurrent import KeepTracePool, WorkerDied, get_context
 
 METHODS = multiprocessing.get_all_start_methods()
@@ -23,6 +24,14 @@ METHODS = multiprocessing.get_all_start_methods()
 def pool(request: pytest.FixtureRequest) -> Iterator[KeepTracePool]:
     with get_context(request.param).Pool(2, initializer=tasks.no_faulthandler) as pool:
         yield pool
+
+
+@pytest.fixture
+def no_process_left() -> Iterator[None]:
+    """The test ends without a process of its own."""
+    before = set(multiprocessing.active_children())
+    yield
+    assert set(multiprocessing.active_children()) <= before
 
 
 def raised_by(call: Callable[[], Any]) -> BaseException:
@@ -220,7 +229,7 @@ def test_worker_that_dies_within_a_message() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_failing_initializer(method: str, tmp_path: Path) -> None:
+def test_failing_initializer(method: str, tmp_path: Path, no_process_left: None) -> None:
     """The stdlib's pool starts workers for ever when an initializer fails. Here the callers get what it raised."""
     with get_context(method).Pool(2, tasks.touch_and_die, (str(tmp_path),)) as pool:
         for _ in range(2):
@@ -230,7 +239,6 @@ def test_failing_initializer(method: str, tmp_path: Path) -> None:
         assert len(os.listdir(tmp_path)) <= 4
         pool.close()
         pool.join()
-    assert not multiprocessing.active_children()
 
 
 def test_workers_that_end_at_their_start() -> None:
@@ -251,14 +259,13 @@ def test_maxtasksperchild(method: str) -> None:
         pool.join()
 
 
-def test_options() -> None:
+def test_options(no_process_left: None) -> None:
     """trace says what to keep; it is checked before anything is started."""
     with KeepTracePool(1, trace=Options(depth=0)) as pool:
         exc = raised_by(lambda: pool.apply(tasks.divide, (5,)))
         assert type(exc) is ZeroDivisionError and not task_frames(exc)
     with pytest.raises(OptionError):
         KeepTracePool(1, trace=5)  # type: ignore[arg-type]
-    assert not multiprocessing.active_children()
 
 
 def test_arguments_are_the_stdlibs() -> None:
@@ -280,12 +287,15 @@ def test_arguments_are_the_stdlibs() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_nothing_left_behind(method: str, tmp_path: Path) -> None:
+def test_nothing_left_behind(method: str, tmp_path: Path, no_process_left: None) -> None:
     """No process, file descriptor or temporary file stays after a pool whose tasks failed and whose workers died."""
     os.environ["TMPDIR"], before = str(tmp_path), os.environ.get("TMPDIR")
     try:
         with get_context(method).Pool(1) as warm:  # what the start method itself keeps open
             warm.apply(tasks.double, (1,))
+            warm.close()
+            warm.join()
+        gc.collect()
         open_files = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
         for _ in range(2):
             with get_context(method).Pool(2) as pool:
@@ -293,12 +303,12 @@ def test_nothing_left_behind(method: str, tmp_path: Path) -> None:
                 raised_by(lambda: pool.apply(tasks.die, ("SIGSEGV",)))
                 pool.close()
                 pool.join()
-        del pool
+        pool = warm = None
+        gc.collect()
     finally:
         os.environ.pop("TMPDIR")
         if before is not None:
             os.environ["TMPDIR"] = before
-    assert not multiprocessing.active_children()
     assert not [name for name in os.listdir(tmp_path) if not name.startswith("pymp-")]
     if open_files:
         assert len(os.listdir("/proc/self/fd")) <= open_files

@@ -1,5 +1,6 @@
 """Ray, on a real local cluster."""
 
+# ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
 import os

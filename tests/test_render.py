@@ -33,7 +33,7 @@ from keeptrace.render.terminal import show  # noqa: E402
 
 ATTACKS = [
     "</script><script>window.hacked=1</script>",
-    "<img src=x onerror=\"window.hacked=1\">",
+    '<img src=x onerror="window.hacked=1">',
     "\"' onmouseover='window.hacked=1",
     "</style><style>*{display:none}</style>",
     "{{ 7 * 7 }}{% raw %}<!--",
@@ -107,7 +107,7 @@ def test_every_case_is_shown_as_it_was(name: str) -> None:
             entries.append((entry.tb_lineno, entry.tb_frame.f_code.co_name))
             entry = entry.tb_next
         assert [(frame.line, frame.name) for frame in shown.frames if not frame.left_out] == entries
-    for text in (printed(view), printed(view, everything=True), only_colours(printed(view, colour=True))):
+    for text in (printed(view), only_colours(printed(view, colour=True, everything=True))):
         assert all(line.isprintable() for line in text.replace("\t", " ").split("\n"))
     json.dumps(to_data(view, {}, everything=True), allow_nan=False)
     to_html(view, {})
@@ -220,7 +220,11 @@ def test_file_at_hand_only_if_it_is_the_one(tmp_path: Path) -> None:
     path, exc = failing_file(tmp_path, PROGRAM)
     report = capture(exc, Options(include_source=False))
     assert "x['键']" in printed(make_view(report))
-    for other in (PROGRAM.replace("def first", "\n\ndef first"), PROGRAM.replace("fail(", "fall("), PROGRAM.replace("é = 'ü'", "é = 'abc'")):
+    for other in (
+        PROGRAM.replace("def first", "\n\ndef first"),
+        PROGRAM.replace("fail(", "fall("),
+        PROGRAM.replace("é = 'ü'", "é = 'abc'"),
+    ):
         path.write_text(other, encoding="utf-8")
         assert make_view(report).sources.snippet(make_view(report).root.frames[-1], 1, 1) is None
 
@@ -354,8 +358,45 @@ def test_hostile_texts(attack: str) -> None:
     parsed = Page()
     parsed.feed(page)
     allowed = {
-        *("html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "dl", "div", "dt", "dd", "form", "input", "output", "button"),
-        *("main", "nav", "ul", "li", "a", "span", "section", "details", "summary", "table", "tr", "td", "code", "pre", "b", "p", "script", "footer"),
+        *(
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "header",
+            "h1",
+            "h2",
+            "dl",
+            "div",
+            "dt",
+            "dd",
+            "form",
+            "input",
+            "output",
+            "button",
+        ),
+        *(
+            "main",
+            "nav",
+            "ul",
+            "li",
+            "a",
+            "span",
+            "section",
+            "details",
+            "summary",
+            "table",
+            "tr",
+            "td",
+            "code",
+            "pre",
+            "b",
+            "p",
+            "script",
+            "footer",
+        ),
     }
     assert {tag for tag, _ in parsed.tags} <= allowed
     assert [tag for tag, _ in parsed.tags].count("script") == 1

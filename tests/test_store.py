@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import multiprocessing
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -178,20 +180,22 @@ def write_many(directory, start, distinct_ones, repeats):
             assert store.write(distinct(number)) is not None
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_eight_processes_at_once(tmp_path, method):
-    """Eight processes fail in the same eleven ways at the same moment: eleven dumps, whole, and every repeat counted."""
+@pytest.mark.parametrize(("method", "processes"), [("fork", 8), ("spawn", 2)])
+def test_processes_at_once(tmp_path, method, processes):
+    """Processes fail in the same eleven ways at the same moment: eleven dumps, whole, and every repeat counted."""
     context = multiprocessing.get_context(method)
     start = context.Event()
-    workers = [context.Process(target=write_many, args=(tmp_path, start, 10, 40)) for _ in range(8)]
+    workers = [context.Process(target=write_many, args=(tmp_path, start, 10, 40)) for _ in range(processes)]
     for worker in workers:
         worker.start()
     start.set()
     for worker in workers:
         worker.join()
-    assert [worker.exitcode for worker in workers] == [0] * 8
-    counts = {entry.type.rpartition(".")[2]: entry.count for entry in Store(tmp_path).entries()}
-    assert counts == {"ZeroDivisionError": 320, **{f"Error{number}": 8 for number in range(10)}}
+    assert [worker.exitcode for worker in workers] == [0] * processes
+    entries = Store(tmp_path).entries()
+    assert len(entries) == 11
+    counts = {entry.type.rpartition(".")[2]: entry.count for entry in entries}
+    assert counts == {"ZeroDivisionError": 40 * processes, **{f"Error{number}": processes for number in range(10)}}
     for name in dumps_in(tmp_path):
         keeptrace.load(tmp_path / name)
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
@@ -290,6 +294,7 @@ def test_a_dump_that_somebody_deleted_is_written_anew(tmp_path):
     os.unlink(first)
     second = store.write(failing(total, [1]))
     assert os.path.exists(second) and [entry.count for entry in store.entries()] == [1]
+    assert store.write(failing(total, [1])) == second
 
 
 def test_a_crash_loop_does_not_list_the_directory(tmp_path, monkeypatch):
@@ -458,6 +463,25 @@ def test_a_damaged_dump_is_listed(tmp_path):
     Path(path).write_bytes(b"rubbish")
     (entry,) = Store(tmp_path).entries()
     assert (entry.type, entry.where, entry.header) == ("ZeroDivisionError", "test_store.total", {})
+
+
+def test_nothing_of_the_program_is_kept_alive(tmp_path):
+    """After the dump is written its frames and their variables go as soon as the exception does."""
+
+    class Big:
+        pass
+
+    def use(value):
+        raise KeyError(1)
+
+    store = Store(tmp_path)
+    value = Big()
+    watch = weakref.ref(value)
+    exc = failing(use, value)
+    store.write(exc)
+    del exc, value
+    gc.collect()
+    assert watch() is None
 
 
 # -- URLs

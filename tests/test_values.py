@@ -456,9 +456,11 @@ def test_max_bytes_bounds_the_report() -> None:
     import pickle
 
     many = {f"key {number}": ["text " * 30] * 30 + [number] for number in range(2_000)}
-    for most in (10_000, 100_000, 1 << 20):
-        size = len(pickle.dumps(reported(many, depth=-1, max_items=-1, max_values=10**7, max_bytes=most)))
-        assert size < 3 * most + 20_000
+    for value in (many, list(range(3_000_000)), dict.fromkeys(range(1_000_000)), [list(range(1_000)) for _ in range(1_000)]):
+        for most in (10_000, 100_000, 1 << 20):
+            report = reported(value, depth=-1, max_items=-1, max_values=10**7, max_bytes=most)
+            assert len(pickle.dumps(report)) < 3 * most + 20_000
+            assert report["cuts"]["max_bytes"] > 0
 
 
 def test_the_innermost_frame_is_kept_first() -> None:
@@ -479,9 +481,9 @@ def test_the_innermost_frame_is_kept_first() -> None:
 
 def test_max_seconds_without_user_code() -> None:
     """Time is a bound of the whole capture, also where no user code runs."""
-    many = [[number] for number in range(400_000)]
+    many = [[[number] for number in range(400)] for _ in range(500)]
     start = time.monotonic()
-    report = reported(many, depth=-1, max_items=-1, max_values=10**8, max_bytes=10**10, max_seconds=0.2)
+    report = reported(many, depth=-1, max_items=-1, max_values=10**8, max_bytes=10**10, max_seconds=0.05)
     assert time.monotonic() - start < 5
     assert report["cuts"].get("max_seconds", 0) > 0
 

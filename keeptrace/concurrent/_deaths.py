@@ -29,8 +29,9 @@ import tempfile
 import threading
 import time
 import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Callable, Final, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from .._errors import KeepTraceError
 from .._options import Options
@@ -108,7 +109,7 @@ def _nameless() -> int:
 class BlackBox:
     """One worker's. It travels to the worker in the arguments of its process."""
 
-    __slots__ = ("_fd", "_map", "words", "__weakref__")
+    __slots__ = ("__weakref__", "_fd", "_map", "words")
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = -1
@@ -248,7 +249,7 @@ class WorkerDeath:
     traceback to look at (without variables), where the signal left it the chance. text: all that faulthandler wrote.
     """
 
-    __slots__ = ("pid", "exitcode", "signal", "tasks", "stack", "text")
+    __slots__ = ("exitcode", "pid", "signal", "stack", "tasks", "text")
 
     def __init__(self, pid: int, exitcode: int | None, tasks: Sequence[str] = (), text: str = "") -> None:
         self.pid = pid
@@ -317,9 +318,8 @@ def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
     return WorkerDeath(process.pid, process.exitcode, tasks, box.last_words() if box else "")
 
 
-def tell(error: BaseException, deaths: Sequence[WorkerDeath], failure: BaseException | None) -> None:
-    """Puts what is known onto an error that the pool's caller gets."""
-    error.deaths = list(deaths)  # type: ignore[attr-defined]  # not an attribute of the engine's classes
+def add_notes(error: BaseException, deaths: Sequence[WorkerDeath], failure: BaseException | None) -> None:
+    """Puts what is known where the printed traceback of the caller's error shows it."""
     if failure is not None:
         error.__cause__ = failure
         error.add_note("The initializer of a worker failed: see the cause above.")
@@ -451,7 +451,7 @@ class WorkerStack:
     threads by name; only told with locals=True.
     """
 
-    __slots__ = ("pid", "tasks", "stack", "threads", "why")
+    __slots__ = ("pid", "stack", "tasks", "threads", "why")
 
     def __init__(
         self,
@@ -499,7 +499,7 @@ def _answer(signum: int, frame: types.FrameType | None) -> None:
 def _frames_to_bytes(frame: types.FrameType | None, options: Options) -> bytes:
     carrier = Exception()
     traceback: types.TracebackType | None = None
-    while frame is not None and not (frame.f_code is run_worker.__code__):
+    while frame is not None and frame.f_code is not run_worker.__code__:
         traceback = types.TracebackType(traceback, frame, frame.f_lasti, frame.f_lineno or 1)
         frame = frame.f_back
     carrier.__traceback__ = traceback
@@ -528,9 +528,11 @@ def stacks_of(workers: Iterable[tuple[Any, Sequence[str]]], with_locals: bool, t
 
 
 def _ask(asked: list[_Question], number: int | None, serves: int, look: Callable[[_Question], bool], deadline: float) -> None:
-    waiting = [one for one in asked if number is not None and one.send(number, serves)]
+    waiting = [one for one in asked if number is not None and one.box is not None]
+    for one in waiting:
+        one.start()
     while waiting:
-        waiting = [one for one in waiting if not look(one)]
+        waiting = [one for one in waiting if one.send(number, serves) and not look(one)]  # type: ignore[arg-type]  # None ends above
         if not waiting or time.monotonic() >= deadline:
             return
         time.sleep(_LOOK)
@@ -542,45 +544,46 @@ class _Question:
     def __init__(self, process: Any, tasks: Sequence[str]) -> None:
         self.process = process
         self.tasks = tasks
-        self.box = box_of(process)
+        self.box: Any = box_of(process)
         self.answer: WorkerStack | None = None
         self.why = "its start has not got so far" if POSIX else "this system has no signals to ask by"
         self._start = self._seen = 0
-        self._since = 0.0
+        self._since = self._sent = 0.0
+
+    def start(self) -> None:
+        if self.box.size() > _MOST_TEXT:
+            self.box.clear()
+        self._start = self._seen = self.box.size()
+        self._since = self._sent = 0.0
 
     def send(self, number: int, serves: int) -> bool:
-        box = self.box
-        if box is None or not box.words[SERVES] & serves:
-            return False
-        if box.size() > _MOST_TEXT:
-            box.clear()
-        self._start = self._seen = box.size()
-        self._since = time.monotonic()
+        """Sends the signal, once the worker takes it. Gives whether there can be an answer."""
+        if self._sent or not self.box.words[SERVES] & serves:
+            return True
+        self._sent = self._since = time.monotonic()
+        self.why = ""
         try:
             os.kill(self.process.pid, number)
         except OSError as problem:
             self.why = f"it is gone: {problem.strerror}"
-            return False
-        self.why = ""
-        return True
+        return not self.why
 
     def has_text(self) -> bool:
-        assert self.box is not None
         size = self.box.size()
+        now = time.monotonic()
         if size != self._seen:
-            self._seen, self._since = size, time.monotonic()
-        if size == self._start:
-            return False
+            self._seen, self._since = size, now
         text = self.box.read(self._start)[0]
-        if not text.endswith((" in <module>\n", "  ...\n")) and time.monotonic() - self._since < _SETTLED:
+        if not text.endswith((" in <module>\n", "  ...\n")) and now - self._since < _SETTLED:
             return False
-        self.answer = WorkerStack(self.process.pid, self.tasks, stack_of(text))
-        return self.answer.stack is not None
+        stack = stack_of(text)
+        if stack is None or (f" in {run_worker.__name__}\n" not in text and not text.endswith("  ...\n")):
+            self.start()  # another thread took the signal: ask again
+            return False
+        self.answer = WorkerStack(self.process.pid, self.tasks, stack)
+        return True
 
     def has_locals(self) -> bool:
-        assert self.box is not None
-        if self.box.size() == self._start:
-            return False
         for kind, data in self.box.read(self._start)[1]:
             if kind == _ANSWER:
                 threads = {name: from_bytes(told).__traceback__ for name, told in pickle.loads(data)}

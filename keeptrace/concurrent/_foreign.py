@@ -28,7 +28,8 @@ import copyreg
 import sys
 import types
 import weakref
-from typing import Any, Callable, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from .._options import Options
 from ._boundary import from_bytes, to_bytes
@@ -52,7 +53,9 @@ _OVERWRITES: Final = (
     "pebble.",
 )
 # Modules that are between an engine and the pickler's question.
-_PLUMBING: Final = ("pickle", "multiprocessing.", "multiprocess.", "billiard.", "dill.", "cloudpickle.", "loky.", "joblib.", "concurrent.interpreters")
+_PLUMBING: Final = (
+    "pickle", "multiprocessing.", "multiprocess.", "billiard.", "dill.", "cloudpickle.", "loky.", "joblib.", "concurrent.interpreters",
+)  # fmt: skip
 # Modules whose frames are between a worker's start and the task.
 ENGINES: Final = (*_OVERWRITES, *_PLUMBING, "ray.", "asyncio.")
 
@@ -93,7 +96,7 @@ def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
 class _Reduction:
     """The __reduce_ex__ of one exception: captures it when a pickler asks."""
 
-    __slots__ = ("_exc", "_traceback", "_options", "_data")
+    __slots__ = ("_data", "_exc", "_options", "_traceback")
 
     def __init__(self, exc: BaseException, options: Options) -> None:
         self._exc: Callable[[], BaseException | None]
@@ -323,4 +326,4 @@ def _maker_of(exc: BaseException) -> Any:
     return types.SimpleNamespace(__new__=lambda cls: exc)
 
 
-copyreg.pickle(_CarrierType, _reduce_carrier_type)  # type: ignore[arg-type]  # the stubs want a tuple's exact type
+copyreg.pickle(_CarrierType, _reduce_carrier_type)

@@ -19,7 +19,6 @@ from .._live import bounded
 from .._options import Options
 from ._boundary import Crossing, from_bytes, run_initializer
 
-
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
 
@@ -39,7 +38,7 @@ def start_worker(
     settings = {
         "options": options,
         "engine_files": frozenset(files),
-        "dumps": staticmethod(bounded(lambda file: reduction.get_loky_pickler()(file))),
+        "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
     }
     engine._ExceptionWithTraceback = type("Crossing", (_LokyCrossing,), settings)
     run_initializer(initializer, initargs, options, failures, engine)
@@ -58,25 +57,27 @@ def adopt(executor: Any, engine: Any) -> Any:
     """Makes an executor that was started with initialization(), whatever its class, tell why it broke. Once is enough."""
     if not hasattr(executor, "_keeptrace_failures"):
         executor._keeptrace_failures = None
-        if executor._initializer is start_worker and executor._initargs[3] is not None:  # else a profiler put its own first, or there is none
+        # else a profiler put an initializer of its own first, or the user has none
+        if executor._initializer is start_worker and executor._initargs[3] is not None:
             executor._keeptrace_failures = failures = engine.SimpleQueue(ctx=executor._context)
             executor._initargs = (*executor._initargs[:2], failures, *executor._initargs[3:])
-        executor.__class__ = _telling(type(executor), engine)
+        cls: Any = type(executor)
+        executor.__class__ = _telling(cls, engine)
     return executor
 
 
 def _first(failures: Any) -> bytes | None:
     try:
-        return failures.get() if failures is not None and failures._reader.poll(0) else None  # type: ignore[no-any-return]  # loky has no type hints
+        return failures.get() if failures is not None and failures._reader.poll(0) else None
     except (OSError, EOFError):  # closed with the executor, or the worker died as it wrote
         return None
 
 
 @functools.lru_cache
-def _telling(cls: type, engine: Any) -> type:
+def _telling(cls: Any, engine: Any) -> Any:
     """The executor's class, with a manager thread of ours."""
 
-    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # the engine is known when this runs only
+    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # which engine is known when this runs
         failures: Any
 
         def terminate_broken(self, broken: BaseException) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Callable, Final
+from collections.abc import Callable
+from typing import Final
 
 _HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
 _LONG_HEADER: Final = struct.Struct("!Q")

@@ -17,8 +17,9 @@ import functools
 import os
 import sys
 import types
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import Any, Callable, Final, Iterable, Iterator, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from .._errors import OptionError
 from .._options import DEFAULT, Options, make_options
@@ -78,35 +79,38 @@ def _traced(function: Any, options: Options) -> Any:
     if not callable(function):
         raise OptionError(f"keep_trace needs a callable, not {type(function).__name__}")
     if isinstance(function, types.FunctionType) and _named(function) is not function:
-        return _function(function, options)
+        return (_coroutine_function if _is_coroutine_function(function) else _function)(function, options)
     return _object_for(function, options, False)
 
 
 def _function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
-    if _is_coroutine_function(function):
+    @functools.wraps(function)
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as exc:
+            leaving(exc, options, False)
+            raise
 
-        async def traced(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return await function(*args, **kwargs)
-            except BaseException as exc:
-                leaving(exc, options, False)
-                raise
-    else:
+    return traced
 
-        def traced(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return function(*args, **kwargs)
-            except BaseException as exc:
-                leaving(exc, options, False)
-                raise
 
-    return functools.update_wrapper(traced, function)
+def _coroutine_function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def traced(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as exc:
+            leaving(exc, options, False)
+            raise
+
+    return traced
 
 
 class _Traced:
     """Stands before a callable, and passes on to it all but the call."""
 
-    __slots__ = ("_keeptrace", "__weakref__")
+    __slots__ = ("__weakref__", "_keeptrace")
 
     def __init__(self, function: Any, options: Options, arrived: bool) -> None:
         object.__setattr__(self, "_keeptrace", (function, options, arrived))
@@ -191,7 +195,7 @@ def _is_coroutine_function(function: Any) -> bool:
     """inspect.iscoroutinefunction, without the cost of importing inspect, and for objects with an async __call__."""
     while isinstance(function, (functools.partial, types.MethodType)):
         function = function.func if isinstance(function, functools.partial) else function.__func__
-    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
 
 
@@ -226,10 +230,10 @@ class _WrappedExecutor(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return self._executor.submit(self._task(fn), *args, **kwargs)
 
-    def map(self, fn: Callable[..., T], *iterables: Iterable[Any], **how: Any) -> Iterator[T]:  # type: ignore[override]  # executors differ in what else they take
+    def map(self, fn: Callable[..., T], *iterables: Iterable[Any], **how: Any) -> Iterator[T]:
         return self._executor.map(self._task(fn), *iterables, **how)
 
-    def shutdown(self, wait: bool = True, **how: Any) -> None:  # type: ignore[override]  # executors differ in what else they take
+    def shutdown(self, wait: bool = True, **how: Any) -> None:
         self._executor.shutdown(wait, **how)
 
     def __enter__(self) -> _WrappedExecutor:

@@ -12,17 +12,18 @@ What is ours, and where it goes into the engine:
 from __future__ import annotations
 
 import pickletools
+from collections.abc import Callable, Iterable
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, Iterable
+from typing import Any
 
 from .._options import Options, make_options
 from ._boundary import crossing, from_bytes, run_initializer
-from ._deaths import JOB, POSIX, BlackBox, WorkerDeath, WorkerStack, box_of, death_of, describe_calls, make_worker, stacks_of, tell
+from ._deaths import JOB, POSIX, BlackBox, WorkerDeath, WorkerStack, add_notes, box_of, death_of, describe_calls, make_worker, stacks_of
 from ._pipes import read_message
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -39,13 +40,13 @@ def _work(
     *rest: Any,
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
-    engine._ExceptionWithTraceback = crossing(options, engine)  # type: ignore[attr-defined]
+    setattr(engine, "_ExceptionWithTraceback", crossing(options, engine))
     if POSIX:
         call_queue.get = partial(_take, call_queue, call_queue._reader.fileno(), box.words)
         call_queue._writer.close()  # with all writers but the parent's closed, its end is the end of the queue
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box, engine)
-    engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)  # type: ignore[attr-defined]
+    engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)
 
 
 def _take(queue: Any, fd: int, words: Any, block: bool = True) -> Any:
@@ -60,7 +61,7 @@ def _take(queue: Any, fd: int, words: Any, block: bool = True) -> Any:
         item = ForkingPickler.loads(data)
     except BaseException as problem:
         problem.add_note("keeptrace: raised in the worker, as the task's function and arguments were unpickled")
-        item = engine._CallItem(_numbers_in(data)["work_id"], _raise, (problem,), {})  # type: ignore[attr-defined]
+        item = engine._CallItem(_numbers_in(data)["work_id"], _raise, (problem,), {})
     if item is not None:
         words[JOB] = item.work_id + 1
     return item
@@ -77,10 +78,11 @@ def _numbers_in(data: Any) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     name = None
+    argument: Any
     for opcode, argument, _ in pickletools.genops(bytes(data)):
-        if isinstance(argument, int) and name and opcode.name.startswith(("BININT", "LONG", "INT")):
-            if not (name == "work_id" and name in found):
-                found[name] = argument
+        is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
+        if name and is_number and not (name == "work_id" and name in found):
+            found[name] = argument
         if opcode.name != "MEMOIZE":
             name = argument if argument in ("work_id", "exit_pid") else None
     return found
@@ -104,7 +106,8 @@ class _Results(Connection):
             if "work_id" not in numbers:
                 raise
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
-            return engine._ResultItem(numbers["work_id"], exception=problem, exit_pid=numbers.get("exit_pid"))  # type: ignore[attr-defined]
+            failed: Any = problem
+            return engine._ResultItem(numbers["work_id"], exception=failed, exit_pid=numbers.get("exit_pid"))
 
     def _goes_on(self) -> bool:
         """Waits for the next part of a message. Not for ever: whoever sends it may have died."""
@@ -157,11 +160,11 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     ) -> None:
         options = make_options(trace)
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
-        self._mp_context: Any = _Context(self._mp_context, options)  # type: ignore[has-type]
+        self._mp_context: Any = _Context(self._mp_context, options)
         if POSIX:
             results = self._result_queue._reader  # type: ignore[attr-defined]
             results.__class__ = _Results
-            results.workers = self._processes  # type: ignore[attr-defined]
+            results.workers = self._processes
 
     @property
     def _executor_manager_thread(self) -> Any:
@@ -180,48 +183,69 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
         a worker that does not give any is listed all the same, and its `why` says so.
         """
-        items = self._pending_work_items  # type: ignore[attr-defined]
-        workers = list((self._processes or {}).values())  # type: ignore[attr-defined]
+        items = self._pending_work_items
+        workers = list((self._processes or {}).values())
         return stacks_of([(process, _tasks_of(process, items)) for process in workers], locals, timeout)
 
 
-class _ManagerThread(engine._ExecutorManagerThread):  # type: ignore[name-defined, misc]
+class _ManagerThread(engine._ExecutorManagerThread):
     """The engine's own, but when a worker is gone every future gets an error of its own, which says what is known."""
 
     def terminate_broken(self, *cause: Any) -> None:
         gone = _gone(self.processes.values())
         failures = [failure for process in gone if (failure := _failure_of(process)) is not None]
         deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in gone]
-        self._told = failures, deaths
-        executor = self.executor_reference()
-        if not hasattr(super(), "_terminate_broken"):  # Python 3.11
+        self._news = _News(self.executor_reference, failures[0] if failures else None, deaths)
+        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11
             self._tell_futures()
         super().terminate_broken(*cause)
-        if executor is not None and deaths:
-            executor._broken += f" ({' '.join(map(str, deaths))})"
+        self._news.tell_executor()
 
     def _terminate_broken(self, *cause: Any) -> None:
         self._tell_futures()
-        super()._terminate_broken(*cause)
+        super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
 
     def _tell_futures(self) -> None:
-        for item in self.pending_work_items.values():
-            item.future = _Broken(item.future, *self._told)
+        items: dict[int, Any] = self.pending_work_items
+        for item in items.values():
+            item.future = _Broken(item.future, self._news)
+
+
+class _News:
+    """Why a pool broke."""
+
+    def __init__(self, executor: Callable[[], Any], failure: bytes | None, deaths: list[WorkerDeath]) -> None:
+        self._executor = executor
+        self._failure = failure
+        self._deaths = deaths
+        self._told = not deaths
+
+    def error(self, shared: BaseException) -> BrokenProcessPool:
+        """An error of the future's own. One that all of them share would garble their tracebacks."""
+        self.tell_executor()
+        error: Any = BrokenProcessPool(*shared.args)
+        error.__cause__ = shared.__cause__
+        error.deaths = list(self._deaths)
+        add_notes(error, self._deaths, from_bytes(self._failure) if self._failure is not None else None)
+        return error  # type: ignore[no-any-return]  # Any, because the attribute is ours
+
+    def tell_executor(self) -> None:
+        """Adds to what submit() raises from now on; the engine has set it before it tells any future."""
+        executor = self._executor()
+        if not self._told and executor is not None:
+            self._told = True
+            executor._broken += f" ({' '.join(map(str, self._deaths))})"
 
 
 class _Broken:
-    """A future that is being told that its pool broke. One exception shared by all of them would garble their tracebacks."""
+    """Stands for a future that is about to be told that its pool broke."""
 
-    def __init__(self, future: Any, failures: list[bytes], deaths: list[WorkerDeath]) -> None:
+    def __init__(self, future: Any, news: _News) -> None:
         self._future = future
-        self._failures = failures
-        self._deaths = deaths
+        self._news = news
 
     def set_exception(self, shared: BaseException) -> None:
-        told = BrokenProcessPool(*shared.args)
-        told.__cause__ = shared.__cause__
-        tell(told, self._deaths, from_bytes(self._failures[0]) if self._failures else None)
-        self._future.set_exception(told)
+        self._future.set_exception(self._news.error(shared))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._future, name)
@@ -230,7 +254,7 @@ class _Broken:
 def _gone(processes: Iterable[Any]) -> list[Any]:
     """Those that have ended: by their sentinels, because their exit codes may come a moment later."""
     by_sentinel = {process.sentinel: process for process in processes}
-    return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]  # type: ignore[index]
+    return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]
 
 
 def _failure_of(process: Any) -> bytes | None:
@@ -245,6 +269,6 @@ def _tasks_of(process: Any, items: dict[int, Any]) -> list[str]:
     if item is None:
         return []
     fn, args, kwargs = item.fn, item.args, item.kwargs
-    if type(fn) is partial and fn.func is engine._process_chunk:  # type: ignore[attr-defined]
+    if type(fn) is partial and fn.func is engine._process_chunk:
         return describe_calls([(fn.args[0], each, {}) for each in args[0]])
     return describe_calls([(fn, args, kwargs)])

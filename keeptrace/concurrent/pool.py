@@ -23,20 +23,39 @@ import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from multiprocessing import get_context as _engine_context
 from multiprocessing import pool as engine
-from multiprocessing.context import BaseContext
-from multiprocessing.pool import IMapIterator, MapResult, MaybeEncodingError, Pool
+from multiprocessing.pool import IMapIterator, MapResult, Pool
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable, Final, Iterable, Sequence
+from typing import Any, Final
 
 from .._options import Options, make_options
 from .._render import Renderer
 from ._boundary import crossing, from_bytes, run_initializer
 from ._deaths import (
-    ENDED, IDLE, INDEX, JOB, POSIX, READING, RUNNING, SENDING, STARTING, STATE, WAITING,
-    BlackBox, WorkerDeath, WorkerDied, WorkerStack, box_of, death_of, describe_calls, make_worker, stacks_of, tell,
+    ENDED,
+    IDLE,
+    INDEX,
+    JOB,
+    POSIX,
+    READING,
+    RUNNING,
+    SENDING,
+    STARTING,
+    STATE,
+    WAITING,
+    BlackBox,
+    WorkerDeath,
+    WorkerDied,
+    WorkerStack,
+    add_notes,
+    box_of,
+    death_of,
+    describe_calls,
+    make_worker,
+    stacks_of,
 )  # fmt: skip
 from ._pipes import read_message
 from .process import PROCESSES
@@ -46,19 +65,23 @@ _WAKE: Final = b""  # a message to the thread of results: look into _Traffic.tol
 
 # Workers that end in a row before they could take a task: more is a loop, as of a __main__ that cannot be imported. (workers)
 _MOST_FAILED_STARTS: Final = 3
+# How much longer each further one waits, where other workers work. (seconds)
+_SLOWER: Final = 0.05
 # For how long nobody may claim a lock that cannot be had, before it counts as left behind by a dead worker. (seconds)
 _ORPHANED: Final = 2.0
 # For a result that a worker may have sent before it died: the time until the thread of results has seen it. (seconds)
 _ARRIVES: Final = 1.0
+# For a worker to end when it is asked to; then it is killed. (seconds)
+_ENDS: Final = 5.0
 # In the message of a result that cannot be pickled. (characters)
 _MOST_RESULT: Final = 1_000
 
 
-def _pack(item: Any, job: int, index: int) -> memoryview:
+def _pack(item: Any, job: int, index: int) -> bytes:
     file = io.BytesIO()
     ForkingPickler(file).dump(item)
     file.write(_TRAILER.pack(job, index))
-    return file.getbuffer()
+    return file.getvalue()
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -90,7 +113,7 @@ def _work(
         if message is None:
             break
         try:
-            job, index, func, args, kwds = ForkingPickler.loads(message)
+            _, _, func, args, kwds = ForkingPickler.loads(message)
             message = None
             result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
         except BaseException as problem:  # the engine's catches Exception, and the others end the worker and hang the caller
@@ -159,7 +182,8 @@ def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[
     try:
         message = _pack((job, index, result), job, index)
     except BaseException as problem:
-        failure = MaybeEncodingError(problem, _Shown(Renderer(_MOST_RESULT, run_reprs=False)(result[1])))
+        text = Renderer(_MOST_RESULT, run_reprs=False)(result[1])
+        failure = engine.MaybeEncodingError(problem, _Shown(text))  # type: ignore[attr-defined]  # not in its __all__
         failure.__cause__ = problem
         message = _pack((job, index, (False, cross(failure, None))), job, index)
     if outqueue._wlock is None:  # Windows, where messages are whole
@@ -211,7 +235,6 @@ class _Traffic:
         self._fd = outqueue._reader.fileno()
         self._workers: list[Any] = []
         self._failed_starts = 0
-        self._started: list[BlackBox] = []  # since the last failed start
         self._told: deque[Any] = deque()  # results that no worker sent, for the thread of results
         self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → the task, until its result is there
         self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
@@ -267,6 +290,8 @@ class _Traffic:
                 job, index, error = self._told.popleft()
                 return job, index, (False, error)
         self._fail_all()
+        while POSIX and self._outqueue._reader.poll():  # room for the engine's sentinel
+            os.read(self._fd, 1 << 16)
         return None
 
     def _is_whole(self) -> bool:
@@ -299,7 +324,7 @@ class _Traffic:
             else:
                 if isinstance(waiting, MapResult):
                     waiting._number_left = 1  # type: ignore[attr-defined]
-                waiting._set(0, outcome)  # type: ignore[attr-defined]
+                waiting._set(0, outcome)
 
     # -- in the engine's thread of workers, and at first in the constructor
 
@@ -310,9 +335,6 @@ class _Traffic:
             return _NoWorker()
         process = make_worker(getattr(context, "PlainProcess", context.Process), self._options, _work, args)
         self._workers.append(process)
-        box = box_of(process)
-        assert box is not None
-        self._started.append(box)
         return process
 
     def _examine(self) -> None:
@@ -322,6 +344,8 @@ class _Traffic:
             box = box_of(process)
             assert box is not None
             if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
+                if box.words[STATE] != STARTING:
+                    self._failed_starts = 0
                 _EXAMINE[box.words[STATE]](self, process, box)
                 self._free_orphan(self._inqueue._rlock, (WAITING, READING))
                 self._free_orphan(self._outqueue._wlock, (SENDING,))
@@ -332,13 +356,14 @@ class _Traffic:
         if failure is not None:
             self._break("the initializer of the pool's workers failed", [], failure)
             return
-        if any(other.words[STATE] != STARTING for other in self._started):
-            self._failed_starts = 0
-        self._started.clear()
         self._failed_starts += 1
-        if self._failed_starts >= _MOST_FAILED_STARTS:
-            death = death_of(process, ())
-            self._break(f"the pool's workers end before they can take a task: {death} See what they wrote to stderr.", [death], None)
+        if self._failed_starts < _MOST_FAILED_STARTS:
+            return
+        if any(box_of(other).words[STATE] != STARTING for other in self._workers):  # type: ignore[union-attr]
+            time.sleep(min(_SLOWER * self._failed_starts, 1.0))  # others work; this one is tried again and again, but slowly
+            return
+        death = death_of(process, ())
+        self._break(f"the pool's workers end before they can take a task: {death} See what they wrote to stderr.", [death], None)
 
     def _died_idle(self, process: Any, box: BlackBox) -> None:
         pass
@@ -392,23 +417,32 @@ class _Traffic:
 
         def error() -> WorkerDied:
             told = WorkerDied(message, deaths)
-            tell(told, [death for death in deaths if death.stack], from_bytes(failure) if failure is not None else None)
+            add_notes(told, [death for death in deaths if death.stack], from_bytes(failure) if failure is not None else None)
             return told
 
-        self.broken = error
         for process in self._workers:
             if process.exitcode is None:
                 process.terminate()
         for process in self._workers:
-            process.join()
+            process.join(_ENDS)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+        self.broken = error
         self.sent.clear()
         _free(self._inqueue._rlock)
         self._inqueue._reader.close()  # whoever waits for room in the pipe is woken by the error
-        if POSIX:
-            _free(self._outqueue._wlock)
-            os.write(self._outqueue._writer.fileno(), bytes(16))  # wakes whoever reads, be it within a message
-        else:
-            self._outqueue._writer.send_bytes(_WAKE)
+        writer = self._outqueue._writer
+        if not POSIX:
+            writer.send_bytes(_WAKE)
+            return
+        _free(self._outqueue._wlock)
+        os.set_blocking(writer.fileno(), False)
+        try:
+            os.write(writer.fileno(), bytes(16))  # wakes whoever reads, be it within a message
+        except BlockingIOError:  # the pipe is full, and so nobody waits
+            pass
+        os.set_blocking(writer.fileno(), True)
 
     # -- in the user's threads
 
@@ -466,6 +500,8 @@ class KeepTracePool(Pool):
     A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an initializer fails, all tasks
     raise WorkerDied with its exception as the cause.
     """
+
+    _state = engine.INIT  # for the engine's __del__, if the constructor fails
 
     def __init__(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+from collections.abc import Callable
 from functools import partial
 from multiprocessing import context as engine
 from multiprocessing.process import BaseProcess
-from typing import Any, Callable, Final
+from typing import Any, Final
 
 from .._options import Options, make_options
 from ._boundary import from_bytes, to_bytes, without_frames_of

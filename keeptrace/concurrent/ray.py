@@ -103,7 +103,7 @@ def _as_instance_of_cause(error: Any) -> Any:
     return told
 
 
-def Pool(  # noqa: N802  # it stands for a class
+def Pool(  # it stands for a class
     processes: int | None = None,
     initializer: Callable[..., object] | None = None,
     initargs: Any = None,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import queue
 import sys
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import thread as engine
 from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
-from typing import Any, Callable, Iterable
+from typing import Any
 
 from .._errors import KeepTraceError
 from .._options import Options, make_options
@@ -24,11 +25,11 @@ class _Future(Future[Any]):
 
     def _Future__get_result(self) -> Any:  # the engine's Future calls it by this name
         if self._exception is None:
-            return self._result  # type: ignore[attr-defined]
+            return self._result
         try:
             raise self._exception
         finally:
-            self = None  # type: ignore[assignment]  # breaks the cycle of the exception, its traceback, this frame
+            del self  # breaks the cycle of the exception, its traceback, this frame
 
 
 class _Told(ThreadPoolExecutor):
@@ -51,8 +52,8 @@ class _Told(ThreadPoolExecutor):
         self._broken_by = cause = sys.exception()
         if cause is not None:
             cause.__traceback__ = without_frames_of(cause.__traceback__, frozenset((str(engine.__file__), __file__)))
-        with self._shutdown_lock:  # type: ignore[attr-defined]
-            self._broken = "A thread initializer failed, the thread pool is not usable anymore"
+        with self._shutdown_lock:
+            self._broken: Any = "A thread initializer failed, the thread pool is not usable anymore"
             while True:
                 try:
                     item = self._work_queue.get_nowait()

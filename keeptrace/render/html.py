@@ -92,7 +92,7 @@ def to_html(view: View, header: dict[str, Any]) -> str:
     lexer = _lexer()
     budget = [_VALUES]
     ordered = view.in_order(suppressed=True)
-    return template.render(
+    page: str = template.render(
         style=_Trusted(style),
         script=_Trusted(script),
         style_hash=_hash(style),
@@ -104,6 +104,7 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         cuts=view.cuts,
         redacted=view.redacted,
     )
+    return page
 
 
 @functools.cache

@@ -1,0 +1,308 @@
+"""Workers of the process-pool executor that die, and workers of both pools that hang."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pool_tasks as tasks
+import pytest
+
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath
+from keeptrace.concurrent._deaths import describe_call, stack_of
+
+METHODS = multiprocessing.get_all_start_methods()
+HOWS = ["SIGKILL", "SIGTERM", "SIGSEGV", "SIGABRT", "70", "0"]
+
+
+def executor(method: str, workers: int = 1, initializer: Any = tasks.no_faulthandler, *args: Any) -> KeepTraceProcessPoolExecutor:
+    return KeepTraceProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer, args)
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("method", METHODS)
+def test_broken_pool_says_how(method: str, how: str) -> None:
+    """BrokenProcessPool tells which worker died, how, at which call and where; each future gets an error of its own."""
+    with executor(method) as pool:
+        running = pool.submit(tasks.die, how, note="why")
+        waiting = [pool.submit(tasks.double, number) for number in range(3)]
+        errors = [future.exception(30) for future in (running, *waiting)]
+        with pytest.raises(BrokenProcessPool, match="while it ran die"):
+            pool.submit(tasks.double, 1)
+    assert all(type(error) is BrokenProcessPool for error in errors)
+    assert len({id(error) for error in errors}) == 4
+    (death,) = errors[0].deaths
+    assert death == errors[3].deaths[0]
+    assert death.tasks == (f"die({how!r}, note='why')",)
+    assert death.exitcode == (int(how) if how.isdigit() else -getattr(signal, how))
+    assert death.signal == (None if how.isdigit() else how)
+    text = "".join(traceback.format_exception(errors[0]))
+    assert f"Worker {death.pid} " in text and (f"exited with code {how}" if how.isdigit() else f"was killed by {how}") in text
+    if how in ("SIGSEGV", "SIGABRT"):
+        frame = death.stack.tb_frame
+        assert frame.f_code.co_filename == tasks.__file__ and frame.f_code.co_name == "die"
+        assert "not known" in str(frame.f_locals) and "in die" in text
+    else:
+        assert death.stack is None
+
+
+def test_exit_codes_have_names() -> None:
+    """Codes that the system names are told by name."""
+    assert str(WorkerDeath(5, 70)) == "Worker 5 exited with code 70 (EX_SOFTWARE)."
+    assert str(WorkerDeath(5, -35)) in ("Worker 5 was killed by signal 35.", "Worker 5 was killed by SIGRTMIN+1.")
+    assert str(WorkerDeath(5, None, ["f(1)", "f(2)"])) == "Worker 5 is gone while it ran f(1), f(2)."
+
+
+def test_death_pickles() -> None:
+    """A death crosses to another process, with its stack."""
+    text = 'Fatal Python error: Aborted\n\nCurrent thread 0x1 (most recent call first):\n  File "a.py", line 3 in f\n'
+    death = pickle.loads(pickle.dumps(WorkerDeath(5, -6, ["f()"], text)))
+    assert death == WorkerDeath(5, -6, ["f()"], text) and death.stack.tb_lineno == 3
+
+
+def test_chunks_are_told() -> None:
+    """A worker that dies in a chunk of map() is told with the chunk's calls."""
+    with executor("fork", 1) as pool:
+        with pytest.raises(BrokenProcessPool) as info:
+            list(pool.map(tasks.die_if_three, range(8), chunksize=8))
+    assert info.value.deaths[0].tasks == ("die_if_three(0)", "die_if_three(1)", "die_if_three(2)", "5 more of this chunk")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_idle_worker_dies(method: str) -> None:
+    """A worker that is killed while it does nothing is told without a task."""
+    with executor(method) as pool:
+        pid = pool.submit(tasks.pid).result(30)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(BrokenProcessPool) as info:
+            for _ in range(100):
+                pool.submit(tasks.double, 1).result(30)
+                time.sleep(0.01)
+    if hasattr(info.value, "deaths"):
+        assert info.value.deaths[0].pid == pid
+    else:  # raised by submit()
+        assert f"Worker {pid} was killed by SIGKILL" in str(info.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_failing_initializer(method: str, tmp_path: Path) -> None:
+    """What the initializer raised is the cause, with its frames."""
+    with executor(method, 2, tasks.touch_and_die, str(tmp_path)) as pool:
+        error = pool.submit(tasks.double, 1).exception(30)
+    assert type(error) is BrokenProcessPool and type(error.__cause__) is tasks.Refused
+    innermost = list(traceback.walk_tb(error.__cause__.__traceback__))[-1][0]
+    assert innermost.f_locals["folder"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unpickling_costs_one_task(method: str) -> None:
+    """Arguments or results that cannot be unpickled are their task's failure; the stdlib's executor breaks as a whole."""
+    with executor(method) as pool:
+        bad = [pool.submit(tasks.take, tasks.CannotArrive()), pool.submit(tasks.give_unarriving)]
+        assert [type(future.exception(30)) for future in bad] == [ValueError, ValueError]
+        assert pool.submit(tasks.double, 4).result(30) == 8
+
+
+def test_unpicklable_result_at_the_last_task() -> None:
+    """With max_tasks_per_child, a result that cannot be unpickled still tells that its worker leaves."""
+    context = multiprocessing.get_context("spawn")
+    with KeepTraceProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        assert isinstance(pool.submit(tasks.give_unarriving).exception(30), ValueError)
+        assert pool.submit(tasks.double, 4).result(30) == 8
+
+
+def test_death_within_a_large_result() -> None:
+    """A worker that is killed while its result is half sent breaks the pool; the stdlib's executor waits for ever."""
+    for delay in (0.0, 0.01, 0.02, 0.03, 0.05):
+        with executor("fork", 2) as pool:
+            pid = pool.submit(tasks.pid).result(30)
+            futures = [pool.submit(tasks.big, 30) for _ in range(4)]
+            time.sleep(delay)
+            os.kill(pid, signal.SIGKILL)
+            for future in futures:
+                error = future.exception(30)
+                assert error is None or error.deaths[0].pid == pid
+
+
+def test_own_faulthandler_is_left_alone(tmp_path: Path) -> None:
+    """Where the user enabled faulthandler, its text goes where it went; only the stack is missing on the error."""
+    file = tmp_path / "crash.txt"
+    with executor("fork", 1, tasks.own_faulthandler, str(file)) as pool:
+        error = pool.submit(tasks.die, "SIGSEGV").exception(30)
+    assert "in die" in file.read_text() and error.deaths[0].stack is None and error.deaths[0].signal == "SIGSEGV"
+
+
+def test_descriptions_are_short_and_run_nothing() -> None:
+    """The description of a call is bounded, and runs no code of the arguments' classes."""
+
+    class Loud:
+        def __repr__(self) -> str:
+            raise AssertionError("was run")
+
+    text = describe_call(tasks.add, (Loud(), "x" * 10_000, [1] * 10_000, *range(50)), {"key": Loud()})
+    assert text.startswith("add(<") and text.endswith("...)") and len(text) < 500
+    assert describe_call(Loud, (), {}).endswith("Loud()") and "double" in describe_call([tasks.double].append, (tasks.double,), {})
+
+
+TEXTS = {
+    "one thread": ('Current thread 0x1 (most recent call first):\n  File "a.py", line 3 in f\n  File "b.py", line 9 in <module>\n', ["<module>", "f"]),
+    "named": ('Current thread 0x1 [python] (most recent call first):\n  File "a.py", line 3 in f\n\nThread 0x2 (most recent call first):\n  File "c", line 1 in g\n', ["f"]),
+    "stack": ('Stack (most recent call first):\n  File "a b\\xe9.py", line ??? in f\n', ["f"]),
+    "c stack": ("Current thread's C stack trace (most recent call first):\n  Binary file \"python\", at x [0x1]\n", None),
+    "none": ("Fatal Python error: Aborted\n\nCurrent thread 0x1 (most recent call first):\n  <no Python frame>\n", None),
+    "cut": ('Current thread 0x1 (most recent call first):\n  File "a.py", line 3 in f\n  File "b', ["f"]),
+    "empty": ("", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_parsing_of_faulthandler(name: str) -> None:
+    """What faulthandler writes is read as a traceback, of any Python's form, whole or cut."""
+    text, names = TEXTS[name]
+    stack = stack_of(text)
+    assert (stack and [frame.f_code.co_name for frame, _ in traceback.walk_tb(stack)]) == names
+
+
+# -- workers that hang
+
+
+def open_pool(kind: str, method: str) -> Any:
+    context = multiprocessing.get_context(method)
+    return KeepTracePool(2, context=context) if kind == "pool" else KeepTraceProcessPoolExecutor(2, context)
+
+
+def start(pool: Any, *call: Any) -> Any:
+    return pool.apply_async(call[0], call[1:]) if isinstance(pool, KeepTracePool) else pool.submit(*call)
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["pool", "executor"])
+def test_stacks(kind: str, method: str, tmp_path: Path) -> None:
+    """stacks() shows what each worker does, with the variables on request, and the worker goes on as if nothing was."""
+    file = tmp_path / "here"
+    with open_pool(kind, method) as pool:
+        future = start(pool, tasks.hang, str(file))
+        until(file.exists)
+        (busy,) = [found for found in pool.stacks() if found.tasks]
+        assert busy.tasks[0].startswith("hang('") and busy.stack is not None and busy.why is None
+        assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(busy.stack)] == ["hang", "wait_for"]
+        (busy,) = [found for found in pool.stacks(locals=True) if found.tasks]
+        assert busy.stack.tb_frame.f_locals["secret"] == "seen"
+        assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(busy.threads["helper"])][-1] == "wait_for"
+        assert "secret" not in str(busy) and "Thread helper" in str(busy) and "in hang" in str(busy)
+        file.unlink()
+        assert (future.get(20) if kind == "pool" else future.result(20)) == "seen"
+
+
+@pytest.mark.parametrize("locals", [False, True])
+def test_stacks_of_c_code(locals: bool, tmp_path: Path) -> None:
+    """A worker in C code that holds the interpreter's lock answers with its frames; for variables it must come back first."""
+    file = tmp_path / "here"
+    with KeepTraceProcessPoolExecutor(1) as pool:
+        future = pool.submit(tasks.hang_in_c, str(file))
+        until(file.exists)
+        time.sleep(0.05)
+        (busy,) = pool.stacks(locals=locals, timeout=0.6)
+        assert busy.stack.tb_frame.f_code.co_name == "hang_in_c"
+        assert (busy.why is not None) == locals
+        future.result(20)
+
+
+def test_worker_that_does_not_answer(tmp_path: Path) -> None:
+    """A stopped worker cannot answer: it is listed, with the reason, within the time."""
+    file = tmp_path / "here"
+    with KeepTraceProcessPoolExecutor(1) as pool:
+        future = pool.submit(tasks.hang, str(file))
+        until(file.exists)
+        pid = next(iter(pool._processes))
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        (silent,) = pool.stacks(timeout=0.3)
+        assert silent.stack is None and "did not answer" in silent.why and "did not answer" in str(silent)
+        assert time.monotonic() - began < 3
+        os.kill(pid, signal.SIGCONT)
+        file.unlink()
+        assert future.result(20) == "seen"
+        assert pool.stacks()[0].tasks == ()
+    assert pool.stacks() == []
+
+
+# -- nothing left behind
+
+ORPHANS = """
+import multiprocessing, os, sys, time
+sys.path.insert(0, {folder!r})
+import pool_tasks as tasks
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
+if __name__ == "__main__":
+    context = multiprocessing.get_context({method!r})
+    if {kind!r} == "pool":
+        pool = KeepTracePool(2, context=context)
+        pids = {{pool.apply(tasks.pid)}} | {{process.pid for process in pool._pool}}
+    else:
+        pool = KeepTraceProcessPoolExecutor(2, context)
+        pids = {{pool.submit(tasks.pid).result()}} | set(pool._processes)
+    print(*pids, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("kind", ["pool", "executor"])
+def test_no_orphans(kind: str, method: str, tmp_path: Path) -> None:
+    """When the parent is killed, idle workers end; those of the stdlib's executor stay for ever."""
+    script = tmp_path / "parent.py"
+    script.write_text(ORPHANS.format(folder=os.path.dirname(__file__), method=method, kind=kind))
+    found = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, timeout=50, env={**os.environ, "TMPDIR": str(tmp_path)})
+    pids = [int(pid) for pid in found.stdout.split()]
+    assert len(pids) >= 1
+
+    def gone(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        status = Path(f"/proc/{pid}/stat")
+        return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    until(lambda: all(map(gone, pids)))
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("pymp-")] == ["parent.py"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_left_behind(method: str) -> None:
+    """Neither processes nor file descriptors stay after executors whose tasks failed and whose workers died."""
+    before = set(multiprocessing.active_children())
+    with executor(method) as pool:  # what the start method itself keeps open
+        pool.submit(tasks.double, 1).result(30)
+    del pool
+    gc.collect()
+    open_files = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    for _ in range(2):
+        with executor(method, 2) as pool:
+            futures = [pool.submit(tasks.divide, 1), pool.submit(tasks.die, "SIGSEGV")]
+            wait(futures, 30, FIRST_COMPLETED)
+            assert all(future.exception(30) for future in futures)
+        del pool, futures
+    gc.collect()
+    assert set(multiprocessing.active_children()) <= before
+    if open_files:
+        assert len(os.listdir("/proc/self/fd")) <= open_files

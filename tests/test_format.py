@@ -1,0 +1,129 @@
+"""Reading a dump runs nothing of it, ends soon and stays small, whatever the data is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import pickletools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import fuzz
+import hostile
+import pytest
+
+import keeptrace
+from keeptrace import DumpError, _format
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+
+# Cases that are odd but harmless, and so restored; all the others are refused.
+RESTORED_OR_REFUSED = ("flags", "odd fields", "unicode error", "argument", "names", "position", "node", "exact")
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, dict[str, Any]]:
+    """What reading each hostile dump does to a process of its own."""
+    done = subprocess.run([sys.executable, str(HERE / "hostile.py")], env=ENVIRONMENT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert not done.returncode, done.stderr[-2000:]
+    return {found["name"]: found for found in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.timeout(170)  # the fixture reads all of them
+@pytest.mark.parametrize("name", hostile.CASES)
+def test_hostile(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
+    """A hostile dump is refused, or gives a harmless exception; it imports, runs, writes and connects to nothing, within 5 s and 500 MB."""
+    found = outcomes[name]
+    assert found["code"] == 0, found
+    assert found["seconds"] < hostile.SECONDS
+
+
+REFUSED = [
+    *("os_system", "another_boot", "exec_instead_of_eval", "a_global_inside", "a_class_inside", "memo_bomb", "fake_length_of_bytes", "fake_frame"),
+    *("many_opcodes", "gzip_bomb", "header_of_megabytes", "newer_format", "body_bomb", "body_of_lists", "body_of_numbers", "deep_json"),
+    *("billion_laughs_in_the_message", "billion_laughs_as_a_key", "deep_key", "tuple_that_holds_itself", "long_keys", "long_fractions"),
+    *("too_many_values", "classes_with_names", "chain_of_types", "group_of_the_same_again_and_again", "file_with_nul", "values absent"),
+]
+
+
+@pytest.mark.timeout(170)
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
+    """What can only be an attack is a DumpError, which says what is wrong."""
+    assert outcomes[name]["outcome"].startswith("DumpError: this ")
+
+
+@pytest.mark.timeout(170)
+@pytest.mark.parametrize("name", ["newer_format", "body_bomb", "deep_json", "values absent", "billion_laughs_as_a_key", "classes_with_names", "json_list"])
+def test_salvaged(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
+    """Where the header can be read, the error carries it."""
+    assert outcomes[name]["outcome"].endswith("(salvaged)")
+
+
+def test_every_truncation() -> None:
+    """A dump that ends early is a DumpError at every length, with the header from the length on at which it is whole."""
+    data = hostile.packed(hostile.fresh())
+    whole = data.index(hostile.HEADER.encode()) + len(hostile.HEADER)
+    for length in range(len(data)):
+        with pytest.raises(DumpError) as caught:
+            keeptrace.loads(data[:length])
+        assert (caught.value.salvaged.get("message") == "hostile") == (length >= whole), length
+
+
+def test_every_truncation_of_gzip() -> None:
+    """The same for a dump that was compressed."""
+    data = gzip.compress(hostile.packed(hostile.fresh()))
+    for length in range(len(data)):
+        with pytest.raises(DumpError):
+            keeptrace.loads(data[:length])
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"hello", b"PK\x03\x04", pickle.dumps({"a": 1}), pickle.dumps(ValueError(1)), b"\x80\x04N.", b"\x1f\x8b"])
+def test_foreign(data: bytes) -> None:
+    """What is no dump is told so."""
+    with pytest.raises(DumpError):
+        keeptrace.loads(data)
+
+
+def test_not_bytes() -> None:
+    """Something that is not data is told so, too."""
+    with pytest.raises(DumpError, match="a dump is bytes, not str"):
+        keeptrace.loads("text")  # type: ignore[arg-type]
+
+
+def test_optimized() -> None:
+    """The recipe of pickletools.optimize gives a smaller dump that is read in both ways."""
+    data = hostile.dumped()
+    optimized = pickletools.optimize(data)
+    assert len(optimized) <= len(data)
+    assert str(keeptrace.loads(optimized)) == str(pickle.loads(optimized)) == "hostile"
+
+
+def test_what_is_written_is_read() -> None:
+    """An exception so large that its dump could not be read is kept with the default bounds instead."""
+    many = [object() for _ in range(600_000)]
+    try:
+        raise ValueError(many)
+    except ValueError as exc:
+        data = keeptrace.dumps(exc, max_items=-1, max_values=10**9, max_bytes=10**9, max_seconds=60.0, include_source=False)
+    exc = keeptrace.loads(data)
+    assert type(exc) is ValueError
+    assert "default bounds" in exc.__notes__[-1]
+
+
+def test_header() -> None:
+    """The header tells what failed where, and is read without the rest."""
+    header = _format.read_header(hostile.dumped()[:2000])
+    assert header["type"] == "ValueError"
+    assert header["message"] == "hostile"
+    assert header["where"].endswith(" in dumped.<locals>.fail") or "in _failing" in header["where"] or "fail" in header["where"]
+
+
+def test_fuzz() -> None:
+    """A short run of tests/fuzz.py: mutated dumps, byte by byte and within their structure."""
+    assert fuzz.run(1500, seed=7) == 0

@@ -1,0 +1,169 @@
+"""How the package is put together: layers without cycles, nothing imported that is not needed, and every test says what it shows."""
+
+from __future__ import annotations
+
+import ast
+import concurrent.futures
+import inspect
+import json
+import multiprocessing.pool
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keeptrace
+import keeptrace.concurrent
+
+PACKAGE = Path(keeptrace.__file__).parent
+FILES = {
+    ".".join(("keeptrace", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+# What capture, restore, dumps and the pools of the standard library are made of.
+CORE = [
+    *(f"keeptrace.{name}" for name in (
+        "_capture", "_debug", "_dump", "_errors", "_format", "_guard", "_init", "_live", "_options", "_redact", "_render", "_report",
+        "_restore", "_source", "_summaries", "_values",
+    )),
+    *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),
+    "keeptrace", "keeptrace.concurrent",
+]  # fmt: skip
+
+
+# What the engines' own documentation tells.
+ENGINES = {name for cls in (concurrent.futures.ProcessPoolExecutor, multiprocessing.pool.Pool, multiprocessing.Process) for name in dir(cls)}
+# Modules that are about one library, and so import it.
+HOSTS: dict[str, set[str]] = {
+    "keeptrace.pytest_plugin": {"pytest", "_pytest"},
+    "keeptrace.cli": {"typer", "rich"},
+    "keeptrace.ipython": {"IPython"},
+    "keeptrace.render.terminal": {"rich"},
+    "keeptrace.concurrent.dask": {"distributed", "cloudpickle", "dask"},
+    "keeptrace.concurrent.joblib": {"joblib"},
+    "keeptrace.concurrent.loky": {"loky"},
+    "keeptrace.concurrent.ray": {"ray"},
+}
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports_of(module: str, inside_functions: bool = True) -> Iterator[str]:
+    """The full names of what a module imports, without what is for type checkers only."""
+    package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+    waiting: list[ast.AST] = [ast.parse(FILES[module].read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if _is_for_types(node) or (not inside_functions and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            home = ".".join(part for part in (base, node.module) if part)
+            submodules = [f"{home}.{alias.name}" for alias in node.names if f"{home}.{alias.name}" in FILES]
+            yield from submodules
+            if len(submodules) < len(node.names):
+                yield home
+        waiting += ast.iter_child_nodes(node)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_nothing_imports_the_root(module: str) -> None:
+    """No module of the package imports the package's root: every import cycle begins there."""
+    if module.endswith("__main__"):
+        pytest.skip("the command line's way in")
+    assert "keeptrace" not in imports_of(module)
+
+
+def test_no_cycles() -> None:
+    """The modules can be put in an order in which each imports only what comes before it."""
+    left = {module: {name for name in imports_of(module) if name in FILES and name != module} for module in FILES}
+    while True:
+        ready = [module for module, needs in left.items() if not needs & left.keys()]
+        if not ready:
+            break
+        for module in ready:
+            del left[module]
+    assert left == {}, "these modules import each other in a circle"
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_needs_the_standard_library_alone(module: str) -> None:
+    """Neither at import nor later does the core name another library, but for the picklers and debuggers that it is asked for."""
+    optional = {"ipdb", "IPython", "pudb"} if module == "keeptrace._debug" else set()
+    tops = {name.partition(".")[0] for name in imports_of(module)}
+    assert tops - sys.stdlib_module_names - {"keeptrace"} <= optional
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_no_library_at_import(module: str) -> None:
+    """What is optional is imported inside the function that uses it, but for modules that are all about one library."""
+    tops = {name.partition(".")[0] for name in imports_of(module, inside_functions=False)}
+    assert tops - sys.stdlib_module_names - {"keeptrace"} <= HOSTS.get(module, set())
+
+
+@pytest.mark.parametrize("module", HOSTS)
+def test_modules_of_one_library_are_imported_when_used(module: str) -> None:
+    """A module that cannot do without its library is imported by no other at import."""
+    importers = [other for other in FILES if other not in HOSTS and module in imports_of(other, inside_functions=False)]
+    assert importers == []
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh Python has loaded after this code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"],
+        capture_output=True, text=True, check=True, timeout=50,
+    )  # fmt: skip
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_import_of_the_package_is_small() -> None:
+    """`import keeptrace` loads nothing of the package but its root."""
+    loaded = {name for name in loaded_by("import keeptrace") if name.startswith("keeptrace")}
+    assert loaded == {"keeptrace"}
+
+
+def test_import_of_the_pools_is_small() -> None:
+    """What a worker imports for the executor leaves out what only a restore, a dump or a debugger needs."""
+    loaded = loaded_by("from keeptrace.concurrent import KeepTraceProcessPoolExecutor")
+    extra = loaded - loaded_by("import concurrent.futures.process, multiprocessing.connection")
+    assert not extra & {"ast", "numpy", "pandas", "inspect", "pdb", "asyncio", "hashlib", "unittest", "pydoc", "ctypes", "email", "urllib", "cloudpickle", "dill"}
+    assert not {name for name in extra if name.startswith("keeptrace")} & {"keeptrace._format", "keeptrace._dump", "keeptrace._redact", "keeptrace._debug"}
+    assert {name.partition(".")[0] for name in extra} - sys.stdlib_module_names <= {"keeptrace"}
+
+
+def test_the_restorer_stands_alone() -> None:
+    """_restore.py travels in dumps: it imports nothing of the package, and the standard library only."""
+    assert {name.partition(".")[0] for name in imports_of("keeptrace._restore")} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("test_*.py")), ids=lambda path: path.name)
+def test_every_test_says_what_it_shows(path: Path) -> None:
+    """Every test function, and every test file, has a docstring."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tests = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_")]
+    assert ast.get_docstring(tree)
+    assert [test.name for test in tests if not ast.get_docstring(test)] == []
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_module_opens_with_its_theory(module: str) -> None:
+    """Every module has a docstring."""
+    assert ast.get_docstring(ast.parse(FILES[module].read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("package", [keeptrace, keeptrace.concurrent], ids=lambda package: package.__name__)
+def test_every_public_name_is_documented(package: Any) -> None:
+    """Every public class and function has a docstring, and so has every public method that is its own."""
+    for name in set(package.__all__) - {"__version__"}:
+        found = getattr(package, name)
+        assert found.__doc__, name
+        methods = [member for key, member in vars(found).items() if not key.startswith("_") and inspect.isfunction(member)] if isinstance(found, type) else []
+        assert [method.__qualname__ for method in methods if not inspect.getdoc(method) and method.__name__ not in ENGINES] == []

@@ -1,0 +1,88 @@
+"""The thread pool, to be switched with the other executors; the interpreter pool of Python 3.14."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from concurrent.futures import as_completed
+from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
+from typing import Any
+
+import pool_tasks as tasks
+import pytest
+
+import keeptrace.concurrent
+from keeptrace import KeepTraceError, OptionError, Options
+from keeptrace.concurrent import KeepTraceThreadPoolExecutor
+
+needs_interpreters = pytest.mark.skipif(sys.version_info < (3, 14), reason="interpreter pools came with Python 3.14")
+KINDS = ["KeepTraceThreadPoolExecutor", pytest.param("KeepTraceInterpreterPoolExecutor", marks=needs_interpreters)]
+
+
+def executor(kind: str, *args: Any, **kwargs: Any) -> Any:
+    return getattr(keeptrace.concurrent, kind)(*args, **kwargs)
+
+
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_and_cause(kind: str) -> None:
+    """The exception has its frames and variables, and its original cause with those of its own."""
+    with executor(kind, 1, trace=Options(depth=2)) as pool:
+        exc = pool.submit(tasks.chained, 5).exception(30)
+        assert pool.submit(tasks.add, 1, right=2).result(30) == 3
+    frame = list(traceback.walk_tb(exc.__traceback__))[-1][0]
+    assert frame.f_code.co_name == "chained" and frame.f_locals["total"] == 5
+    assert type(exc.__cause__) is ZeroDivisionError
+    assert list(traceback.walk_tb(exc.__cause__.__traceback__))[-1][0].f_code.co_name == "divide"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_exceptions_arrive(kind: str) -> None:
+    """Those that cannot be pickled or rebuilt, BaseExceptions, and those that are false as a truth value."""
+    with executor(kind, 1) as pool:
+        assert type(pool.submit(tasks.refuse).exception(30)) is tasks.Refused
+        assert isinstance(pool.submit(tasks.raise_, KeyboardInterrupt).exception(30), KeyboardInterrupt)
+        with pytest.raises(tasks.Falsy):
+            pool.submit(tasks.falsy).result(30)
+        with pytest.raises(tasks.Falsy):
+            list(pool.map(lambda _: tasks.falsy(), [1]) if "Thread" in kind else [pool.submit(tasks.falsy).result(30)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_failing_initializer(kind: str, tmp_path: Any) -> None:
+    """What the initializer raised is the cause of the error that tasks get, and that submit() raises afterwards."""
+    with executor(kind, 1, "name", tasks.touch_and_die, (str(tmp_path),)) as pool:
+        error = pool.submit(tasks.double, 1).exception(30)
+        with pytest.raises(BrokenThreadPool) as later:
+            pool.submit(tasks.double, 1)
+    assert isinstance(error, BrokenThreadPool)
+    for told in (error, later.value):
+        assert type(told.__cause__) is tasks.Refused
+        assert "touch_and_die" in [frame.f_code.co_name for frame, _ in traceback.walk_tb(told.__cause__.__traceback__)]
+
+
+def test_same_as_the_stdlibs() -> None:
+    """It is a ThreadPoolExecutor: waiting, cancelling and the exceptions themselves are unchanged."""
+    problem = ValueError("the very same")
+
+    def fail() -> None:
+        raise problem
+
+    with KeepTraceThreadPoolExecutor(2, "mine") as pool:
+        assert isinstance(pool, ThreadPoolExecutor)
+        assert pool.submit(fail).exception(10) is problem
+        assert sorted(future.result() for future in as_completed(pool.submit(tasks.double, number) for number in range(5))) == [0, 2, 4, 6, 8]
+        assert pool.submit(lambda: __import__("threading").current_thread().name).result().startswith("mine")
+    with pytest.raises(OptionError):
+        KeepTraceThreadPoolExecutor(trace="deep")  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="there it is")
+def test_no_interpreters_here() -> None:
+    """On older Pythons the name says which Python it needs."""
+    from keeptrace.concurrent import threads
+
+    with pytest.raises(KeepTraceError, match=r"3\.14"):
+        threads.KeepTraceInterpreterPoolExecutor
+    assert not hasattr(keeptrace.concurrent, "KeepTraceInterpreterPoolExecutor")
