@@ -19,9 +19,8 @@ from . import _live
 from ._guard import Failed, run_each
 from ._options import Options, bound
 from ._render import NeedsUserCode, Renderer, attribute_of
-from ._render import Renderer
 from ._report import FORMAT, ExceptionRecord, FrameRecord, Position, Ref, Report
-from ._restore import fields_of, has_hook, is_exact
+from ._restore import BUILTIN_TYPES, fields_of, has_hook, is_exact
 from ._source import snapshot
 from ._values import Values, mro_of, names_of, namespace_of
 
@@ -38,7 +37,6 @@ _bases_of: Final = type.__dict__["__bases__"].__get__
 _OPTIMIZED: Final = 0x1
 # Arguments that can be so large that str() of the exception must not be made of the whole.
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
-_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that a program made
 _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Names in a module's namespace that are the import system's, and would lead readers of the restored frame astray.
 _IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
@@ -117,7 +115,7 @@ class _ExceptionFacts:
         self.slots = [
             (name, slot)
             for parent in self.mro
-            if names_of(parent)[0] != "builtins"
+            if id(parent) not in BUILTIN_TYPES
             for name, slot in namespace_of(parent).items()
             if type(slot) is types.MemberDescriptorType and not name.startswith("__")
         ]
@@ -131,7 +129,7 @@ def _exception_facts(cls: type) -> _ExceptionFacts:
     found = _builtin_facts.get(id(cls))
     if found is None:
         found = _ExceptionFacts(cls)
-        if names_of(cls)[0] == "builtins" and not cls.__flags__ & _HEAP_TYPE:
+        if id(cls) in BUILTIN_TYPES:
             _builtin_facts[id(cls)] = found
     return found
 
@@ -300,11 +298,11 @@ class _Capture:
             self._exception_types[id(parent)] = len(types_)
             module, qualname = names_of(parent)
             types_.append([module, qualname, []])
-            if module != "builtins" or qualname in _NEWER_THAN_3_11:
+            if id(parent) not in BUILTIN_TYPES or qualname in _NEWER_THAN_3_11:
                 waiting.extend(_bases_of(parent))
         for parent in mro_of(cls):
             index = self._exception_types.get(id(parent), -1)
-            if index >= start and (types_[index][0] != "builtins" or types_[index][1] in _NEWER_THAN_3_11):
+            if index >= start and (id(parent) not in BUILTIN_TYPES or types_[index][1] in _NEWER_THAN_3_11):
                 types_[index][2] = [self._exception_types[id(base)] for base in _bases_of(parent)]
         return self._exception_types[id(cls)]
 
@@ -573,12 +571,12 @@ def type_only(exc: BaseException, why: str) -> Report:
 def _bare(exc: BaseException, text: str) -> Report:
     """Type and text alone, made of nothing that could fail."""
     module, qualname = names_of(type(exc))
-    builtin = next(cls for cls in mro_of(type(exc)) if names_of(cls)[0] == "builtins")
+    builtin = next(cls for cls in mro_of(type(exc)) if id(cls) in BUILTIN_TYPES)
     record: ExceptionRecord = {
         "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False, "traceback": [],
         "text": text,
     }  # fmt: skip
-    types_ = [[module, qualname, [] if module == "builtins" else [1]], ["builtins", builtin.__name__, []]]
+    types_ = [[module, qualname, [] if builtin is type(exc) else [1]], ["builtins", builtin.__name__, []]]
     values = [["tuple", 0, []]]
     return {
         "format": FORMAT, "python": _PYTHON, "exceptions": [record], "frames": [], "codes": [], "globals": [], "types": types_,

@@ -92,7 +92,8 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     """
     if exc is None:
         # one by one, because an exception may be false
-        exc = next((found for found in (sys.exception(), *(getattr(sys, name, None) for name in ("last_exc", "last_value"))) if found is not None), None)
+        candidates = (sys.exception(), getattr(sys, "last_exc", None), getattr(sys, "last_value", None))
+        exc = next((found for found in candidates if found is not None), None)
         if exc is None:
             raise KeepTraceError("there is no exception to debug: pass one, or call post_mortem() where one is being handled")
     if not isinstance(exc, BaseException):

@@ -91,7 +91,8 @@ _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # ho
 _ATOM_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fractions", "ipaddress", "zoneinfo"})
 # More are shown in the order in which they were met. (elements of a Counter)
 _MOST_SORTED: Final = 1_000
-_module_dict: Final[Callable[[Any], Any]] = types.ModuleType.__dict__["__dict__"].__get__
+# typeshed takes the __dict__ of this class for one of its instances'
+_module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
 _namespace_dict: Final = types.SimpleNamespace.__dict__["__dict__"].__get__
 _maxlen_of: Final = deque.__dict__["maxlen"].__get__
 _factory_of: Final = defaultdict.__dict__["default_factory"].__get__

@@ -99,12 +99,12 @@ class _Sized:
             if len(details.pairs) == len(self):
                 raise KeyError(key)
         elif isinstance(key, (slice, int)):
-            wanted = range(len(self))[key]  # raises IndexError as the original would
-            kept = len(details.items)
+            wanted: int | range = range(len(self))[key]  # raises IndexError as the original would
+            kept = range(len(details.items))
             if isinstance(wanted, int):
-                if wanted < kept:
+                if wanted in kept:
                     return details.items[wanted]
-            elif all(index < kept for index in (wanted[:1], wanted[-1:]) for index in index):
+            elif all(index in kept for index in (*wanted[:1], *wanted[-1:])):
                 return [details.items[index] for index in wanted]
         raise LookupError(f"element {key!r} was not kept: {_what(self)}")
 
@@ -196,6 +196,10 @@ def details_of(value: Any) -> _Details | None:
 # What may be looked up.
 
 
+# typeshed takes the __dict__ of this class for one of its instances'
+_names_in: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
+
+
 class Policy:
     """What a restore may touch of the process it runs in.
 
@@ -231,7 +235,7 @@ class Policy:
         found: Any = self.module(module)
         for part in qualname.split("."):
             if type(found) is types.ModuleType or isinstance(found, types.ModuleType):
-                found = types.ModuleType.__dict__["__dict__"].__get__(found).get(part)
+                found = _names_in(found).get(part)
             elif isinstance(found, type):
                 found = type.__dict__["__dict__"].__get__(found).get(part)
             else:
@@ -314,7 +318,7 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "timezone": _std("datetime", "timezone"),
     "Decimal": _std("decimal", "Decimal"),
     "Fraction": _std("fractions", "Fraction"),
-    "UUID": lambda digits: _std("uuid", "UUID")(digits),
+    "UUID": _std("uuid", "UUID"),  # by its digits
     "PosixPath": lambda text: _path("PosixPath", text),
     "PurePosixPath": lambda text: _path("PurePosixPath", text),
     "WindowsPath": lambda text: _path("WindowsPath", text),
@@ -599,10 +603,13 @@ def _missing(module: str, qualname: str, problem: BaseException) -> Any:
     return type(qualname.rpartition(".")[2], (Missing,), {"__module__": module, "__qualname__": qualname, "_why": why})
 
 
-class _Lenient(pickle._Unpickler):  # type: ignore[name-defined, misc]  # only the Python version lets one failing object be replaced
+_Unpickler: Any = pickle._Unpickler  # only the Python version lets one failing object be replaced
+
+
+class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its parts
     """Reads a live pickle object by object: what fails becomes a Missing, the others come alive."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch = dict(_Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         try:
@@ -626,7 +633,7 @@ class _Lenient(pickle._Unpickler):  # type: ignore[name-defined, misc]  # only t
 
 
 def _guard_opcode(code: int, operands: int) -> None:
-    load = pickle._Unpickler.dispatch[code]  # type: ignore[attr-defined]
+    load = _Unpickler.dispatch[code]
     _Lenient.dispatch[code] = lambda self: self._guarded(load, operands)
 
 
@@ -665,7 +672,7 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     NameError: ("name",),
 }
 # By id, because what a class says of itself may be a lie, or its metaclass's code.
-_BUILTIN_TYPES: Final = frozenset(id(found) for found in vars(builtins).values() if isinstance(found, type))
+BUILTIN_TYPES: Final = frozenset(id(found) for found in vars(builtins).values() if isinstance(found, type))
 # by id, because the hash of a class may be its metaclass's
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
 _put_args: Final = BaseException.__dict__["args"].__set__
@@ -689,7 +696,7 @@ def _is_safe(cls: type, name: str, value: Any) -> bool:
 def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
     """The nearest class whose __new__ is C code: making an instance by it runs no user code."""
     for cls in mro:
-        if id(cls) in _BUILTIN_TYPES and issubclass(cls, BaseException):
+        if id(cls) in BUILTIN_TYPES and issubclass(cls, BaseException):
             return cls
     return BaseException
 
@@ -714,7 +721,14 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
 
 def _keeps(cls: type, bases: list[Any]) -> bool:
     """Whether the class catches what the original's builtin bases caught: another class may have the same name."""
-    return all(base in _mro_of(cls) for base in bases if base is not None and base.__module__ == "builtins")
+    return all(base in _mro_of(cls) for base in bases if base is not None and id(base) in BUILTIN_TYPES)
+
+
+def _make_class(like: type, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type[BaseException]:
+    """A class with the metaclass of another."""
+    metaclass: Any = type(like)
+    made: type[BaseException] = metaclass(name, bases, namespace)
+    return made
 
 
 @functools.lru_cache(256)
@@ -723,7 +737,7 @@ def _exception_class(qualname: str, module: str, bases: tuple[type[BaseException
     name = qualname.rpartition(".")[2] or "Exception"
     for candidate in (bases, bases[:1], (_builtin_base(_mro_of(bases[0])),)):
         try:
-            return type(bases[0])(name, candidate, dict(namespace))
+            return _make_class(bases[0], name, candidate, dict(namespace))
         except Exception:  # a layout or MRO conflict, or a hook of the user's own base: try with less
             continue
     return type(name, (Exception,), namespace)
@@ -746,12 +760,12 @@ def _leaf(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseExcept
         namespace.update(__slots__=("__keeptrace_str__",), __str__=_told)
     if truthy:
         namespace["__bool__"] = _true
-    return type(cls)(cls.__name__, (cls,), namespace)
+    return _make_class(cls, cls.__name__, (cls,), namespace)
 
 
 def has_hook(mro: tuple[type, ...], *names: str) -> bool:
     """Whether a class below the builtin ones defines one of the special methods."""
-    return any(name in _namespace_of(cls) for cls in mro if id(cls) not in _BUILTIN_TYPES for name in names)
+    return any(name in _namespace_of(cls) for cls in mro if id(cls) not in BUILTIN_TYPES for name in names)
 
 
 def _refs_of(record: dict[str, Any]) -> list[Any]:
@@ -813,14 +827,15 @@ class _Exceptions:
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
         if told or truthy:
             try:
-                return _leaf(cls, told, truthy)
+                return _leaf(cls, told, truthy)  # type: ignore[arg-type]  # a class is hashable, or the except says what then
             except Exception:  # a metaclass or __init_subclass__ of the user's refuses: its own message it is, then
                 return cls
         return cls
 
     def _tells_addresses(self, record: dict[str, Any], refs: list[Any]) -> bool:
         """Whether the message has the address of an object that is live: here it is another."""
-        return " at 0x" in record["str"] and any(self._nodes[ref[0]][0] == "live" for ref in [*self._nodes[refs[0][0]][2], *refs[1:]] if type(ref) is list)
+        told = [*self._nodes[refs[0][0]][2], *refs[1:]]
+        return " at 0x" in record["str"] and any(self._nodes[ref[0]][0] == "live" for ref in told if type(ref) is list)
 
     def _make(self, record: dict[str, Any]) -> BaseException:
         cls = self._class(record)
@@ -831,7 +846,9 @@ class _Exceptions:
             message = record["fields"].get("message", "")
             for candidate in (cls, BaseExceptionGroup):
                 try:
-                    return BaseExceptionGroup.__new__(candidate, message if type(message) is str else "", inner)
+                    make: Any = BaseExceptionGroup.__new__
+                    group: BaseException = make(candidate, message if type(message) is str else "", inner)
+                    return group
                 except (TypeError, ValueError):  # a damaged report, or a class that is no group here
                     continue
         try:
@@ -932,9 +949,10 @@ def _template(count: int, unbound: tuple[int, ...], pads: int, is_function: bool
     elif is_outermost:  # a module cannot yield; but it can await, and then be told to be an asynchronous generator
         body.append(ast.Expr(ast.Await(key, **where), **where))
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    code = compile(ast.Module(body, []), "<keeptrace>", "exec", flags, dont_inherit=True, optimize=0)
+    code: types.CodeType = compile(ast.Module(body, []), "<keeptrace>", "exec", flags, dont_inherit=True, optimize=0)
     if is_function:
-        return next(const for const in code.co_consts if isinstance(const, types.CodeType))
+        function: types.CodeType = next(const for const in code.co_consts if isinstance(const, types.CodeType))
+        return function
     return code.replace(co_flags=code.co_flags & ~_COROUTINE | _ASYNC_GENERATOR) if is_outermost else code
 
 
@@ -1287,7 +1305,7 @@ def _lines_of_live(file: str) -> list[str] | None:
         return []
     for module in list(sys.modules.values()):
         if isinstance(module, types.ModuleType):
-            namespace = types.ModuleType.__dict__["__dict__"].__get__(module)
+            namespace = _names_in(module)
             if type(namespace.get("__file__")) is str and namespace["__file__"] == file:
                 return linecache.getlines(file, namespace)
     return None

@@ -528,7 +528,7 @@ class BadRepr(Exception):
 
 class WrongStr(Exception):
     def __str__(self) -> str:
-        return 17  # type: ignore[return-value]
+        return 17  # type: ignore[return-value]  # noqa: PLE0307  # that is the case
 
 
 class Meta(type):
@@ -1128,7 +1128,6 @@ def argument_in_a_closure() -> None:
 @case
 def free_variables() -> None:
     factor = 10
-    unset: int
 
     def inner(value: int) -> float:
         twice = value * 2

@@ -7,7 +7,6 @@ a second of processor time, gives an exception or a DumpError, and runs nothing 
 from __future__ import annotations
 
 import json
-import pickle
 import random
 import resource
 import sys
@@ -120,9 +119,9 @@ if __name__ == "__main__":
     _count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     _seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 30)
     keeptrace.loads(hostile.packed(hostile.fresh()))
-    pickle.dumps(_count)
+    hostile.reports()
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-    import datetime, decimal, fractions, pathlib, uuid  # noqa: E401, F401  # so that little is imported under watch
+    import datetime, decimal, fractions, pathlib, uuid  # noqa: E401, F401, I001  # so that little is imported under watch
 
     sys.addaudithook(hostile.watch)
     _began = time.time()

@@ -69,6 +69,7 @@ def dumped() -> bytes:
     raise AssertionError
 
 
+@functools.cache
 def reports() -> list[dict[str, Any]]:
     """Reports of several shapes, to be changed at random."""
 
@@ -790,7 +791,7 @@ def in_a_fork(name: str) -> dict[str, Any]:
 
 def main() -> None:
     """Reads all, or those that are named; one line of JSON each."""
-    import datetime, decimal, fractions, pathlib, uuid  # noqa: E401, F401  # so that little is imported under watch
+    import datetime, decimal, fractions, pathlib, uuid  # noqa: E401, F401, I001  # so that little is imported under watch
 
     keeptrace.loads(packed(fresh()))
     linecache.getlines(json.__file__)

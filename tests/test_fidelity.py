@@ -17,7 +17,7 @@ import pytest
 
 from keeptrace import Options
 from keeptrace._capture import capture
-from keeptrace._restore import BUILTINS, KNOWN, POOL, Policy, restore
+from keeptrace._restore import BUILTINS, KNOWN, POOL, restore
 from keeptrace.concurrent import KeepTraceProcessPoolExecutor
 from keeptrace.concurrent._boundary import without_frames_of
 
