@@ -29,8 +29,8 @@ _HOW_TO_RUN = (
 )
 _HOW_TO_READ = (
     "Everything is measured on the fixed exceptions of `corpus.py`. What is compared runs in turn, in one run; a ratio is the "
-    "median over the rounds. In the tables a median is followed by its quartiles as parts of it. The absolute times are of a "
-    "machine that others used meanwhile: trust the ratios."
+    "median over the rounds. In the tables a median is followed by its quartiles as parts of it. Times are processor times of the "
+    "process and all its threads, but for the pool's, which are of the clock and of a machine that others used meanwhile."
 )
 
 

@@ -3,9 +3,11 @@
 Rules:
  1. What is compared runs in turn, in rounds, in an order that is drawn anew for each round; a ratio is the median of the
     rounds' ratios, so a slow second of the machine touches both sides.
- 2. Every figure is a median with its quartiles. Nothing is averaged, nothing is left out.
- 3. The garbage collector is off while something is timed, and runs between the rounds.
- 4. What fails is shown as failed, with what it raised; what does not end in time is stopped, and shown as such.
+ 2. Work within one process is timed in processor time, of all its threads: what other programs take meanwhile does not
+    count, nor does waiting for a disk. What crosses processes (the pool) is timed by the clock.
+ 3. Every figure is a median with its quartiles. Nothing is averaged, nothing is left out.
+ 4. The garbage collector is off while something is timed, and runs between the rounds.
+ 5. What fails is shown as failed, with what it raised; what does not end in time is stopped, and shown as such.
 """
 
 from __future__ import annotations
@@ -66,12 +68,12 @@ def at_most(seconds: float) -> Iterator[None]:
 
 
 def once(work: Callable[[], Any] | Timed) -> float:
-    """Seconds that the work takes."""
+    """Seconds of processor time that the work takes, see rule 2."""
     if isinstance(work, Timed):
         return work.call()
-    begin = time.perf_counter()
+    begin = time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def alternate(
@@ -79,7 +81,7 @@ def alternate(
 ) -> dict[str, list[float] | Failed]:
     """The times of each work, in seconds, one a round.
 
-    seconds: what each work may take in all. A work that has used it up takes no part in the further rounds, but every
+    seconds: what each work may take in all, by the clock. A work that has used it up takes no part in the further rounds, but every
     one has `least` runs unless a single one of them takes longer than that. patience: seconds after which one run is stopped.
     """
     times: dict[str, list[float] | Failed] = {name: [] for name in works}
@@ -87,12 +89,14 @@ def alternate(
     order = list(works)
     draw = random.Random(17)
     for name in works:  # a first run, not counted: caches, imports
+        begin = time.perf_counter()
         took = _guarded(works[name], patience)
-        if not isinstance(took, Failed) and took < patience / 10:
+        if not isinstance(took, Failed) and time.perf_counter() - begin < patience / 10:
+            begin = time.perf_counter()
             took = _guarded(works[name], patience)
         if isinstance(took, Failed):
             times[name] = took
-        elif took > 4 * seconds:  # one slow run is all that there is time for
+        elif time.perf_counter() - begin > 4 * seconds:  # one slow run is all that there is time for
             times[name] = [took]
             spent[name] = math.inf
     gc.collect()
@@ -107,12 +111,13 @@ def alternate(
                 if isinstance(done, Failed) or spent[name] == math.inf or (spent[name] >= seconds and number >= least):
                     continue
                 left = True
+                begin = time.perf_counter()
                 took = _guarded(works[name], patience)
                 if isinstance(took, Failed):
                     times[name] = took
                     continue
                 done.append(took)
-                spent[name] += took
+                spent[name] += time.perf_counter() - begin
             if not left:
                 break
             if time.perf_counter() - collected > 0.1:

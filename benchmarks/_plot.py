@@ -10,6 +10,10 @@ from ._answer import FIGURES, Figure
 _COLOURS = ["#0b6e4f", "#c44536", "#3d5a80", "#e09f3e", "#7b2d8b", "#6c757d", "#2a9d8f", "#b56576", "#8d6e63", "#1d3557"]
 
 
+# group names that would run into each other
+_SLANTED: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+
+
 def draw(figure: Figure) -> Path:
     """Writes the figure. Raises ImportError if matplotlib is not installed."""
     import matplotlib
@@ -44,7 +48,7 @@ def _bars(axes: Any, figure: Figure) -> None:
     for number, (label, values) in enumerate(figure.series.items()):
         places = [at + (number - (len(figure.series) - 1) / 2) * width for at in range(len(values))]
         axes.bar(places, [value or 0 for value in values], width, label=label, color=_COLOURS[number % len(_COLOURS)])
-    axes.set_xticks(range(len(figure.x)), figure.x, rotation=20 if len(figure.x) > 6 else 0)
+    axes.set_xticks(range(len(figure.x)), figure.x, **(_SLANTED if len(figure.x) > 6 else {}))
 
 
 def _lines(axes: Any, figure: Figure) -> None:

@@ -12,15 +12,14 @@ from . import corpus, peers
 from ._answer import Answer, Figure, Table, main
 from ._measure import Failed, Timed, alternate, median, ratio, shown, size, times
 
-# What a quick run is content with: the exceptions of the targets, without the peers that take seconds for one of them.
+# What a quick run is content with: the exceptions of the targets.
 _QUICK = ("shallow", "deep", "very deep", "wide", "big", "service")
-_SLOW = ("coredumpy", "debuglater")
 
 
 class _Row:
     """One exception: the runs of each peer."""
 
-    def __init__(self, name: str, seconds: float, patience: float, all_peers: list[peers.Peer], oldest: peers.Oldest | None) -> None:
+    def __init__(self, name: str, seconds: float, patience: float, all_peers: list[peers.Peer], remote: list[peers.Remote]) -> None:
         exc = corpus.make(name)
         self.sizes: dict[str, int] = {}
         dumps: dict[str, Callable[[], Any] | Timed] = {}
@@ -28,8 +27,7 @@ class _Row:
         for peer in all_peers:
             prepared = peer.prepare(exc)
             dumps[peer.name] = lambda peer=peer, prepared=prepared: peer.dump(prepared)
-        if oldest is not None:
-            dumps[peers.OLDEST] = oldest.work("dump", name)
+        dumps.update({peer.name: peer.work("dump", name) for peer in remote})
         self.dump = alternate(dumps, seconds, patience=patience)
         for peer in all_peers:
             if isinstance(self.dump[peer.name], Failed):
@@ -37,9 +35,10 @@ class _Row:
             dumped = peer.dump(peer.prepare(exc))
             self.sizes[peer.name] = peer.size(dumped)
             restores[peer.name] = lambda peer=peer, dumped=dumped: peer.restore(dumped)
-        if oldest is not None and not isinstance(self.dump[peers.OLDEST], Failed):
-            self.sizes[peers.OLDEST] = oldest.size(name)
-            restores[peers.OLDEST] = oldest.work("restore", name)
+        for apart in remote:
+            if not isinstance(self.dump[apart.name], Failed):
+                self.sizes[apart.name] = apart.size(name)
+                restores[apart.name] = apart.work("restore", name)
         self.restore = alternate(restores, seconds, patience=patience)
         self.floor = zlib.compress(pickle.dumps(peers.picklable_locals(exc), 5)) if name != "big" else b""  # seconds, for 150 MiB
         del exc
@@ -70,20 +69,18 @@ def _kept_frames(answer: Answer) -> None:
 def run(quick: bool) -> Answer:
     answer = Answer("compare", "How do we compare with what else could be used?")
     all_peers, absent = peers.all_peers()
-    oldest = peers.oldest()
-    if quick:
-        all_peers = [peer for peer in all_peers if peer.name not in _SLOW]
-    names = [peer.name for peer in all_peers] + ([peers.OLDEST] if oldest else [])
+    remote, absent_too = peers.remote_peers(quick)
+    names = [peer.name for peer in all_peers] + [peer.name for peer in remote]
     rows: dict[str, _Row] = {}
     for name in corpus.CORPUS:
         if (quick and name not in _QUICK) or corpus.missing(name):
             continue
-        rows[name] = _Row(name, 0.05 if quick else 0.4, 2.0 if quick else 20.0, all_peers, oldest)
-    labels = {peer.name: peer.label for peer in all_peers}
-    if oldest is not None:
-        labels[peers.OLDEST] = f"keepTrace {oldest.version}"
-        oldest.close()
-    keeps = {peer.name: peer.keeps for peer in all_peers} | {peers.OLDEST: "up to 31 frames, values to depth 3; other mocks"}
+        rows[name] = _Row(name, 0.05 if quick else 0.25, 2.0 if quick else 8.0, all_peers, remote)
+    everyone: list[peers.Peer | peers.Remote] = [*all_peers, *remote]
+    labels = {peer.name: peer.label for peer in everyone}
+    keeps = {peer.name: peer.keeps for peer in everyone}
+    for apart in remote:
+        apart.close()
     answer.tables.append(Table("Who takes part", ["", "what it keeps"], [[labels[name], keeps[name]] for name in names]))
     for title, runs_of in (("Dump: median (quartiles as parts of it)", _dumps_of), ("Restore", _restores_of)):
         cells = [[name, *(shown(runs_of(row)[peer]) if peer in runs_of(row) else "–" for peer in names)] for name, row in rows.items()]
@@ -118,12 +115,11 @@ def run(quick: bool) -> Answer:
                 answer.numbers[f"{name}/ratio/{peer}"] = against.median
         answer.numbers[f"{name}/fails"] = sum(isinstance(row.dump[peer], Failed) for peer in names)
         _sizes(answer, name, row)
-    answer.numbers.update({f"keeps data/{peer.name}": 1 for peer in all_peers if peer.keeps_data and peer.name != "C pickle"})
+    answer.numbers.update({f"keeps data/{peer.name}": 1 for peer in everyone if peer.keeps_data and peer.name != "C pickle"})
     _kept_frames(answer)
-    if absent:
-        answer.says.append(f"Not installed, and left out: {', '.join(absent)}.")
-    if oldest is None:
-        answer.says.append(f"Left out: {peers.OLDEST}, which needs Python {peers.OLDEST_PYTHON}.")
+    answer.says.append("coredumpy, debuglater and keepTrace run in processes of their own, in turn with the others.")
+    if absent or absent_too:
+        answer.says.append(f"Not there, and left out: {', '.join(absent + absent_too)}.")
     return answer
 
 

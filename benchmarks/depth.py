@@ -38,7 +38,7 @@ def run(quick: bool) -> Answer:
                 pickler: Options(depth=depth, pickler=None if pickler == "none" else pickler, include_source=False) for pickler in picklers
             }
             runs = alternate(
-                {pickler: lambda exc=exc, chosen=chosen: work(exc, chosen) for pickler, chosen in options.items()}, 0.02 if quick else 0.12
+                {pickler: lambda exc=exc, chosen=chosen: work(exc, chosen) for pickler, chosen in options.items()}, 0.02 if quick else 0.08
             )
             cells = [str(depth)]
             for pickler in picklers:

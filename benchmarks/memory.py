@@ -17,12 +17,12 @@ from ._measure import OutOfTime, at_most, size
 
 _NAMES = ("shallow", "very deep", "wide", "big", "dataframe", "service")
 _QUICK = ("wide", "big", "service")
-_PATIENCE = 40.0  # seconds; tracemalloc makes everything two to four times as slow
+_PATIENCE = 10.0  # seconds; tracemalloc makes everything two to four times as slow
 
 
 def _peak(name: str, peer_name: str) -> dict[str, object]:
     """In a process of its own: the most memory that Python allocated at once during the dump, above what was there before."""
-    peer = next(peer for peer in peers.all_peers()[0] if peer.name == peer_name)
+    peer = peers.by_name(peer_name)
     peer.dump(peer.prepare(corpus.make("chained")))  # imports and caches are not the dump's
     exc = corpus.make(name)
     prepared = peer.prepare(exc)
@@ -42,8 +42,7 @@ def _peak(name: str, peer_name: str) -> dict[str, object]:
 def run(quick: bool) -> Answer:
     answer = Answer("memory", "How much memory does it take?")
     answer.says.append("The most memory that Python allocated at once during a dump (tracemalloc), each in a fresh process.")
-    slow = ("coredumpy", "debuglater") if quick else ()
-    all_peers = [peer for peer in peers.all_peers()[0] if peer.name not in slow]
+    all_peers = peers.all_peers()[0] + ([] if quick else peers.apart())
     names = [name for name in (_QUICK if quick else _NAMES) if not corpus.missing(name)]
     table = Table("Peak", ["exception", *(peer.label for peer in all_peers)])
     series: dict[str, list[float | None]] = {peer.label: [] for peer in all_peers}

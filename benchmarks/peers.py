@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import subprocess
+import sys
 import tempfile
 import types
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from typing import Any
 from ._measure import Timed
 
 OLDEST_PYTHON = "3.9"
-OLDEST = "keepTrace 1.2.0"
+OLDEST_NAME = "keepTrace 1.2.0"
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Peer:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.version}".strip()
+        return f"{self.name} {self.version}".strip() if self.name != OLDEST_NAME else self.name
 
 
 # -- ours, imported when used, so that a broken peer of the past can be measured without us
@@ -172,28 +173,49 @@ def _debuglater() -> Peer:
     return Peer("debuglater", "frames and values by dill", dump, load_dump, "debuglater", size=os.path.getsize, keeps_data=True)
 
 
-# -- the oldest, in a Python of its own
+def _keeptrace_1() -> Peer:
+    import keepTrace
+
+    keepTrace.init()
+
+    def dump(exc: BaseException) -> bytes:
+        return pickle.dumps(exc.__traceback__, 4)
+
+    return Peer(OLDEST_NAME, "up to 31 frames, values to depth 3; other mocks", dump, pickle.loads, "keepTrace")
 
 
-class Oldest:
-    """keepTrace 1.2.0 in a process under another Python. It tells the seconds that each run took there."""
+# -- in a process of their own
 
-    def __init__(self, python: str) -> None:
-        self._process = subprocess.Popen(
-            [python, "-m", "benchmarks._oldest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-        )
-        self.version = self._ask("version")["version"]
+
+class Remote:
+    """A peer in another process. It tells the seconds that each run took there; what it does to its objects stays there."""
+
+    def __init__(self, python: str, name: str) -> None:
+        self._command = [python, "-m", "benchmarks._remote", name]
+        self._process: subprocess.Popen[str] | None = None
+        told = self._ask("about")
+        self.name, self.label, self.keeps, self.keeps_data = name, told["label"], told["keeps"], told["keeps_data"]
+        if "{}.{}".format(*sys.version_info) != told["python"]:
+            self.label += f" on Python {told['python']}"
 
     def _ask(self, do: str, name: str = "") -> Any:
+        if self._process is None:
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parents[1])
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps([do, name]) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        try:
+            self._process.stdin.write(json.dumps([do, name]) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BaseException:  # it is out of time; what it does now must not burden the others
+            self.close()
+            raise
         if not line:
+            self.close()
             raise RuntimeError("its process ended")
         told = json.loads(line)
         if "failed" in told:
-            raise RuntimeError(told["failed"])
+            raise type(told["failed"], (Exception,), {})
         return told
 
     def work(self, do: str, name: str) -> Timed:
@@ -204,36 +226,67 @@ class Oldest:
         return int(self._ask("size", name)["size"])
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
 
-def oldest() -> Oldest | None:
-    """None where there is no environment for it (see environment.py)."""
+def remote_peers(quick: bool) -> tuple[list[Remote], list[str]]:
+    """The peers that run code of the objects that they read, or take seconds; and the names of those that are not there.
+
+    quick: only the oldest of them.
+    """
     from .environment import oldest_python
 
-    python = oldest_python()
-    return None if python is None else Oldest(python)
+    found: list[Remote] = []
+    absent: list[str] = []
+    for name, python in [*((name, sys.executable) for name in _APART if not quick), (OLDEST_NAME, oldest_python())]:
+        try:
+            found.append(Remote(python or sys.executable, name))
+        except RuntimeError:
+            absent.append(name)
+    return found, absent
 
 
-# library → what makes the peer; ImportError if it is not installed
-_OPTIONAL: list[tuple[str, Callable[[], Peer]]] = [
-    ("tblib", lambda: _tblib(True)),
-    ("tblib", lambda: _tblib(False)),
-    ("coredumpy", _coredumpy),
-    ("pydumpling", _pydumpling),
-    ("debuglater", _debuglater),
-]
+# name → what makes the peer; ImportError if it is not installed
+_OPTIONAL: dict[str, Callable[[], Peer]] = {
+    "tblib, all locals": lambda: _tblib(True),
+    "tblib, no locals": lambda: _tblib(False),
+    "pydumpling": _pydumpling,
+    "coredumpy": _coredumpy,
+    "debuglater": _debuglater,
+    OLDEST_NAME: _keeptrace_1,
+}
+# These run properties of what they dump, which changes it, leave threads behind, or take seconds: not beside the others.
+_APART = ("coredumpy", "debuglater")
+
+
+def by_name(name: str) -> Peer:
+    """Raises ImportError if it is not installed, LookupError if there is no such peer."""
+    if name in _OPTIONAL:
+        return _OPTIONAL[name]()
+    return next(peer for peer in all_peers()[0] if peer.name == name)
+
+
+def apart() -> list[Peer]:
+    """Those that are not measured beside others, as far as they are installed."""
+    found = []
+    for name in _APART:
+        try:
+            found.append(by_name(name))
+        except ImportError:
+            continue
+    return found
 
 
 def all_peers() -> tuple[list[Peer], list[str]]:
-    """Ours first, then the floor, then those that are installed; and the names of those that are not."""
+    """Those that can be measured beside each other: ours first, then the floor, then what is installed; and what is not."""
     found = [*_ours(), _FLOOR]
     absent: list[str] = []
-    for library, make in _OPTIONAL:
+    for name in ("tblib, all locals", "tblib, no locals", "pydumpling"):
         try:
-            found.append(make())
+            found.append(by_name(name))
         except ImportError:
-            if library not in absent:
-                absent.append(library)
+            absent.append(name)
     return found, absent

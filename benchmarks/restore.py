@@ -20,9 +20,9 @@ _FIRST = """
 import pickle, sys, time
 report = pickle.loads(sys.stdin.buffer.read())
 from keeptrace._restore import restore, KNOWN
-begin = time.perf_counter()
+begin = time.process_time()
 restore(report, KNOWN)
-print(time.perf_counter() - begin)
+print(time.process_time() - begin)
 """
 
 

@@ -26,19 +26,21 @@ def _numbers(answers: Answers, name: str) -> dict[str, float]:
 
 
 def _pool(key: str, task: str, most: float) -> Callable[[Answers], Verdict]:
-    """The task's ratio in ProcessPoolExecutor, over the start methods. key: pool, with the Python for the older one."""
+    """The task's ratio by processor time (by the clock in brackets), for each start method. key: pool, with an older Python its name."""
 
     def judge(answers: Answers) -> Verdict:
         numbers = _numbers(answers, key)
-        found = {method: numbers.get(f"ProcessPoolExecutor/{method}/{task}") for method in ("fork", "spawn")}
-        known = {method: number for method, number in found.items() if number is not None}
+        known = {method: f"ProcessPoolExecutor/{method}/{task}" for method in ("fork", "spawn")}
+        known = {method: path for method, path in known.items() if f"{path}/processor" in numbers}
         if not known:
             return None
-        noise = max(abs(1 - numbers[f"ProcessPoolExecutor/{method}/{task}/control"]) for method in known)
-        said = ", ".join(f"{method} {number:.3f}×" for method, number in known.items())
-        worst = max(known.values())
+        noise = max(abs(1 - numbers[f"{path}/processor/control"]) for path in known.values())
+        worst = max(numbers[f"{path}/processor"] for path in known.values())
+        said = ", ".join(
+            f"{method} {numbers[f'{path}/processor']:.3f}× ({numbers[f'{path}/clock']:.3f}×)" for method, path in known.items()
+        )
         met = True if worst <= most else None if worst <= most + noise else False
-        return f"{said} (two equal pools differ by {noise:.3f})", met
+        return f"{said}; two equal pools differ by {noise:.3f}", met
 
     return judge
 

@@ -254,7 +254,7 @@ def extension_code() -> bytes:
 
 @case
 def gzip_bomb() -> bytes:
-    return gzip.compress(b"\0" * 400_000_000, 1)
+    return gzip.compress(b"\0" * 100_000_000, 1)
 
 
 @case
@@ -282,7 +282,7 @@ def wrong_parts() -> bytes:
 
 @case
 def body_bomb() -> bytes:
-    return packed(zlib.compress(b" " * 900_000_000, 1))
+    return packed(zlib.compress(b" " * 150_000_000, 1))
 
 
 @case
@@ -764,6 +764,7 @@ def read(name: str) -> tuple[float, str]:
 
 def in_a_fork(name: str) -> dict[str, Any]:
     """What reading one does to a process of its own."""
+    began = time.time()
     ours, theirs = os.pipe()
     child = os.fork()
     if not child:
@@ -786,7 +787,7 @@ def in_a_fork(name: str) -> dict[str, Any]:
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     took, outcome = json.loads(said) if not code else (0.0, said)
-    return {"name": name, "code": code, "seconds": took, "outcome": outcome}
+    return {"name": name, "code": code, "seconds": took, "outcome": outcome, "wall": time.time() - began}
 
 
 def main() -> None:

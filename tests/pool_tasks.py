@@ -110,9 +110,8 @@ def die_if_three(number: int) -> int:
 def hang(file: str) -> str:
     """Says that it has begun, by a file, and waits for that file to go."""
     secret = "seen"
-    helper = threading.Thread(target=wait_for, args=(file,), name="helper", daemon=True)
     Path(file).touch()
-    helper.start()
+    threading.Thread(target=wait_for, args=(file,), name="helper", daemon=True).start()
     wait_for(file)
     return secret
 
@@ -120,7 +119,7 @@ def hang(file: str) -> str:
 def hang_in_c(file: str) -> None:
     """Holds the interpreter's lock in C code."""
     Path(file).touch()
-    collections.deque(itertools.repeat(None, 200_000_000), 0)
+    collections.deque(itertools.repeat(None, 500_000_000), 0)
 
 
 def wait_for(file: str) -> None:

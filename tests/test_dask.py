@@ -161,12 +161,12 @@ def test_asynchronous_client_in_one_process():
     assert worker.error_message is original
 
 
-@pytest.mark.parametrize("options, most", [(DEFAULTS, 1 << 20), (Options(max_bytes=10_000, max_live_bytes=10_000), 60_000)])
+@pytest.mark.parametrize("options, most", [(DEFAULTS, 1 << 20), (Options(max_bytes=20_000, max_live_bytes=10_000), 30_000)])
 def test_message_is_bounded(options, most):
     """However much the task's frames hold, what a scheduler keeps of one failure is at most 1 MiB."""
     def fail():
-        large = [["x" * 1000] * 100 for _ in range(1000)]
-        raise ValueError(["y" * 10_000] * 1_000)
+        large = [[f"{number}" * 300] * 100 for number in range(1000)]
+        raise ValueError([f"{number}" * 3_000 for number in range(1_000)])
 
     message = error_message(raised_by(fail), "error", options)
     assert len(message["exception"].data) + len(message["traceback"].data) < most

@@ -200,16 +200,28 @@ def test_stacks(kind: str, method: str, tmp_path: Path) -> None:
     file = tmp_path / "here"
     with open_pool(kind, method) as pool:
         future = start(pool, tasks.hang, str(file))
-        until(file.exists)
-        (busy,) = [found for found in pool.stacks() if found.tasks]
-        assert busy.tasks[0].startswith("hang('") and busy.stack is not None and busy.why is None
-        assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(busy.stack)] == ["hang", "wait_for"]
-        (busy,) = [found for found in pool.stacks(locals=True) if found.tasks]
-        assert busy.stack.tb_frame.f_locals["secret"] == "seen"
-        assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(busy.threads["helper"])][-1] == "wait_for"
-        assert "secret" not in str(busy) and "Thread helper" in str(busy) and "in hang" in str(busy)
-        file.unlink()
+        try:
+            until(file.exists)
+            until(lambda: "in wait_for" in str(busy_one(pool)))
+            busy = busy_one(pool)
+            assert busy.tasks[0].startswith("hang('") and busy.why is None and not busy.threads
+            assert names(busy.stack) == ["hang", "wait_for"]
+            busy = busy_one(pool, locals=True)
+            assert busy.stack.tb_frame.f_locals["secret"] == "seen"
+            assert names(busy.threads["helper"])[-1] == "wait_for"
+            assert "Thread helper" in str(busy) and "in hang" in str(busy)
+        finally:
+            file.unlink()
         assert (future.get(20) if kind == "pool" else future.result(20)) == "seen"
+
+
+def busy_one(pool: Any, **asked: Any) -> Any:
+    (busy,) = [found for found in pool.stacks(**asked) if found.tasks]
+    return busy
+
+
+def names(stack: Any) -> list[str]:
+    return [frame.f_code.co_name for frame, _ in traceback.walk_tb(stack)]
 
 
 @pytest.mark.parametrize("locals", [False, True])

@@ -67,6 +67,11 @@ def pid(_: object = None) -> int:
     return os.getpid()
 
 
+def slow_pid(_: object) -> int:
+    time.sleep(0.02)
+    return os.getpid()
+
+
 def unpicklable_result() -> object:
     return threading.Lock()
 
@@ -120,6 +125,8 @@ def exits() -> None:
 def pool(request: pytest.FixtureRequest) -> Iterator[KeepTraceProcessPoolExecutor]:
     """One pool a start method for all tests that leave it whole; so it also shows that they do."""
     with KeepTraceProcessPoolExecutor(2, get_context(request.param)) as made:
+        while len({*made.map(slow_pid, range(4))}) < 2:  # both workers are up
+            pass
         yield made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from concurrent.futures import as_completed
@@ -19,8 +20,11 @@ needs_interpreters = pytest.mark.skipif(sys.version_info < (3, 14), reason="inte
 KINDS = ["KeepTraceThreadPoolExecutor", pytest.param("KeepTraceInterpreterPoolExecutor", marks=needs_interpreters)]
 
 
-def executor(kind: str, *args: Any, **kwargs: Any) -> Any:
-    return getattr(keeptrace.concurrent, kind)(*args, **kwargs)
+FIND = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})"  # an interpreter does not inherit what pytest added
+
+
+def executor(kind: str, workers: int, then: str = "", **kwargs: Any) -> Any:
+    return getattr(keeptrace.concurrent, kind)(workers, initializer=exec, initargs=(f"{FIND}\n{then}",), **kwargs)
 
 
 
@@ -52,7 +56,7 @@ def test_odd_exceptions_arrive(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_failing_initializer(kind: str, tmp_path: Any) -> None:
     """What the initializer raised is the cause of the error that tasks get, and that submit() raises afterwards."""
-    with executor(kind, 1, "name", tasks.touch_and_die, (str(tmp_path),)) as pool:
+    with executor(kind, 1, f"import pool_tasks; pool_tasks.touch_and_die({str(tmp_path)!r})") as pool:
         error = pool.submit(tasks.double, 1).exception(30)
         with pytest.raises(BrokenThreadPool) as later:
             pool.submit(tasks.double, 1)

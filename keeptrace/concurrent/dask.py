@@ -44,6 +44,8 @@ __all__ = ["KeepTraceClient", "install", "uninstall"]
 
 # A scheduler keeps the bytes of every failed task until the client lets it go. (bytes a report; together 1 MiB)
 DEFAULTS: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
+# For a report that is larger all the same: its bounds are on what is kept of values, and messages have one of their own.
+_SMALL: Final[dict[str, Any]] = {"depth": 1, "pickler": None, "max_live_bytes": 0, "max_items": 20, "max_text": 500, "max_message": 500}
 _NAME: Final = "keeptrace"
 # What stands between a worker's thread and the task. Frames of collections (dask.dataframe, ...) are not among it.
 _ENGINE: Final = ("distributed.", "dask._task_spec", "dask.core", "dask.utils", "concurrent.futures.")
@@ -131,6 +133,8 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
     traceback = without_modules(exc.__traceback__, _ENGINE)
     _set_traceback(exc, traceback)
     data = to_bytes(exc, options, bounded(cloudpickle.Pickler))
+    if len(data) > options.max_bytes + options.max_live_bytes:
+        data = to_bytes(exc, options.replace(**_SMALL), bounded(cloudpickle.Pickler))
     key = os.urandom(8)
     texts = [lambda: repr(exc)[:_MOST_TEXT], lambda: "".join(_text.format_tb(traceback))[-_MOST_TEXT:]]
     results = run_each(texts, monotonic() + _TEXT_SECONDS)

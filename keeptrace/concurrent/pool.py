@@ -340,6 +340,8 @@ class _Traffic:
     def _examine(self) -> None:
         """Looks at the workers that have ended."""
         for process in [process for process in self._workers if process.exitcode is not None]:
+            if self.broken is not None:
+                return
             self._workers.remove(process)
             box = box_of(process)
             assert box is not None
@@ -429,6 +431,7 @@ class _Traffic:
                 process.kill()
                 process.join()
         self.broken = error
+        self._workers.clear()
         self.sent.clear()
         _free(self._inqueue._rlock)
         self._inqueue._reader.close()  # whoever waits for room in the pipe is woken by the error
@@ -534,6 +537,10 @@ class KeepTracePool(Pool):
                 iterable = list(iterable)
             chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
         return super()._map_async(func, iterable, mapper, chunksize, *callbacks, **more)  # type: ignore[misc]
+
+    def __enter__(self) -> KeepTracePool:
+        super()._check_running()  # type: ignore[misc]  # a broken pool is entered: it has to be left, too
+        return self
 
     def _check_running(self) -> None:
         super()._check_running()  # type: ignore[misc]
