@@ -156,8 +156,13 @@ def _restorer() -> tuple[str, bytes]:
     import hashlib
     import importlib.util
 
+    from pathlib import Path
+
     spec = importlib.util.find_spec("._restore", __package__)
-    source = spec.loader.get_source(spec.name) if spec and spec.loader and hasattr(spec.loader, "get_source") else None
+    loader = spec.loader if spec else None
+    source = loader.get_source(spec.name) if spec and loader and hasattr(loader, "get_source") else None
+    if source is None and spec and spec.origin and Path(spec.origin).is_file():  # a loader of pytest's, which gives no source
+        source = Path(spec.origin).read_text(encoding="utf-8")
     if source is None:
         raise DumpError("keeptrace's own source cannot be read here, and a dump needs it: install keeptrace as files")
     tree = ast.parse(source)
@@ -168,8 +173,22 @@ def _restorer() -> tuple[str, bytes]:
             node.returns = None
         if isinstance(node, ast.arg):
             node.annotation = None
+        for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            if isinstance(body, list):
+                body[:] = [_without_annotation(statement) for statement in body]
     short = ast.unparse(tree)
     return f"_keeptrace_{hashlib.sha256(short.encode()).hexdigest()[:12]}", zlib.compress(short.encode(), 9)
+
+
+def _without_annotation(statement: Any) -> Any:
+    """`name: type = value` as `name = value`."""
+    import ast
+
+    if not isinstance(statement, ast.AnnAssign):
+        return statement
+    if statement.value is None:
+        return ast.copy_location(ast.Pass(), statement)
+    return ast.copy_location(ast.Assign([statement.target], statement.value), statement)
 
 
 # -- reading
