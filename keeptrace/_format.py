@@ -155,7 +155,6 @@ def _restorer() -> tuple[str, bytes]:
     import ast
     import hashlib
     import importlib.util
-
     from pathlib import Path
 
     spec = importlib.util.find_spec("._restore", __package__)

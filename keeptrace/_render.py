@@ -351,7 +351,8 @@ class _Writer:
                 self.write(item)
 
         cls = type(value)
-        name = "functools.partial" if cls is owner else f"{_module_of(cls)}.{_qualname_of(cls)}"
+        whole = cls is owner or sys.version_info >= (3, 13)  # a subclass is shown by its bare name before that
+        name = f"{_module_of(cls)}.{_qualname_of(cls)}" if whole else _name_of(cls)
         self.call(name, lambda: self.write(_function_of(value)), arguments, keywords)
 
     def user_data(self, value: Any, owner: Any) -> None:

@@ -55,7 +55,7 @@ Nodes, by their first element. `n` is the true length, whatever was cut:
 
 from __future__ import annotations
 
-from typing import Any, Final, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 FORMAT: Final = 1
 
@@ -63,49 +63,51 @@ Ref: TypeAlias = Any
 Position: TypeAlias = list[Any]
 Node: TypeAlias = list[Any]
 
+if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker; at run time they are dicts
+    from typing import NotRequired, TypedDict
 
-class ExceptionRecord(TypedDict):
-    type: int
-    args: Ref
-    str: NotRequired[str]
-    fields: dict[str, Ref]
-    attributes: dict[str, Ref]
-    notes: NotRequired[Ref]
-    cause: int | None
-    context: int | None
-    suppress: bool
-    children: NotRequired[list[int]]
-    traceback: list[list[Any]]
-    outer: NotRequired[list[int]]
-    text: NotRequired[str]
+    class ExceptionRecord(TypedDict):
+        type: int
+        args: Ref
+        str: NotRequired[str]
+        fields: dict[str, Ref]
+        attributes: dict[str, Ref]
+        notes: NotRequired[Ref]
+        cause: int | None
+        context: int | None
+        suppress: bool
+        children: NotRequired[list[int]]
+        traceback: list[list[Any]]
+        outer: NotRequired[list[int]]
+        text: NotRequired[str]
 
+    class FrameRecord(TypedDict):
+        code: int
+        globals: int
+        locals: dict[str, Ref] | None
+        at: Position
 
-class FrameRecord(TypedDict):
-    code: int
-    globals: int
-    locals: dict[str, Ref] | None
-    at: Position
+    class CodeRecord(TypedDict):
+        file: str
+        name: str
+        qualname: str
+        line: int
+        args: list[int]
+        flags: int
+        names: list[str]
 
+    class Report(TypedDict):
+        format: int
+        python: str
+        exceptions: list[ExceptionRecord]
+        frames: list[FrameRecord]
+        codes: list[CodeRecord]
+        globals: list[dict[str, Ref]]
+        types: list[list[Any]]
+        values: list[Node]
+        sources: dict[str, bytes]
+        live: bytes | None
+        cuts: dict[str, int]
 
-class CodeRecord(TypedDict):
-    file: str
-    name: str
-    qualname: str
-    line: int
-    args: list[int]
-    flags: int
-    names: list[str]
-
-
-class Report(TypedDict):
-    format: int
-    python: str
-    exceptions: list[ExceptionRecord]
-    frames: list[FrameRecord]
-    codes: list[CodeRecord]
-    globals: list[dict[str, Ref]]
-    types: list[list[Any]]
-    values: list[Node]
-    sources: dict[str, bytes]
-    live: bytes | None
-    cuts: dict[str, int]
+else:
+    ExceptionRecord = FrameRecord = CodeRecord = Report = dict

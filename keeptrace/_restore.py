@@ -588,6 +588,12 @@ class Missing:
     def __repr__(self) -> str:
         return f"<{type(self).__qualname__}: {self._why}>"
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: {self._why}", name=name, obj=self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self!r} cannot be called")
+
     # a pickle may fill it as if it were a container
     def append(self, item: Any) -> None: ...
     def extend(self, items: Any) -> None: ...

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import tokenize
 import zlib
 from typing import Any, Final
 
@@ -73,6 +72,8 @@ def _from_disk(file: str) -> bytes | None:
         if stat.st_size > _MAX_FILE:
             return b""
         try:
+            import tokenize  # it reads a file by its coding line; no pool needs it
+
             with tokenize.open(file) as stream:
                 text = stream.read()
         except (OSError, SyntaxError, UnicodeDecodeError):

@@ -11,7 +11,6 @@ What is ours, and where it goes into the engine:
 
 from __future__ import annotations
 
-import pickletools
 from collections.abc import Callable, Iterable
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
@@ -79,6 +78,8 @@ def _numbers_in(data: Any) -> dict[str, int]:
     found: dict[str, int] = {}
     name = None
     argument: Any
+    import pickletools  # only what fails to unpickle is looked at
+
     for opcode, argument, _ in pickletools.genops(bytes(data)):
         is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
         if name and is_number and not (name == "work_id" and name in found):
