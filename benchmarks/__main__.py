@@ -32,6 +32,12 @@ _HOW_TO_READ = (
     "median over the rounds. In the tables a median is followed by its quartiles as parts of it. Times are processor times of the "
     "process and all its threads, but for the pool's, which are of the clock and of a machine that others used meanwhile."
 )
+_HOW_TO_JUDGE = (
+    "How the targets are judged: the pool by processor time, with the clock in brackets. “Within the noise” is said where a ratio is "
+    "above its target by no more than two equal pools differed in that run. That difference itself varies from run to run, on a busy "
+    "machine by far more than 0.02, so one run does not decide a target of 1.02, either way. The exponents that count as "
+    "linear and flat are ours. The size leaves out the restorer, which is the same in every dump."
+)
 
 
 def _ask(python: str, question: str, quick: bool, key: str) -> Answer | None:
@@ -57,6 +63,7 @@ def _readme(answers: dict[str, Answer]) -> str:
         _HOW_TO_RUN,
         _HOW_TO_READ,
         targets.table(answers).markdown(),
+        _HOW_TO_JUDGE,
         _why(),
         "## Machine",
         _machine(answers),

@@ -172,6 +172,10 @@ class Renderer:
             writer.write(value)
         except _Full:
             return "".join(writer.parts)[: self._most] + "..."
+        except RuntimeError:  # a container that another thread is changing
+            if user is repr:  # under guard, where the user's own RuntimeErrors are to be told
+                raise
+            return "".join(writer.parts)[: self._most] + "... (changed while it was read)"
         return "".join(writer.parts)
 
 

@@ -204,14 +204,16 @@ class Policy:
     """What a restore may touch of the process it runs in.
 
     builtins: nothing but builtins: for reading what one does not trust (keeptrace.load).
+    loaded: also modules that are loaded; nothing is imported: for text.
     known: also modules that are loaded, and the standard library: for pickle.load, which trusts its data.
     imports: also import, and functions by name: within a pool, where the same program runs at both ends.
     """
 
-    __slots__ = ("imports", "load_live", "lookups", "truthy")
+    __slots__ = ("imports", "load_live", "lookups", "standard", "truthy")
 
-    def __init__(self, lookups: bool, imports: bool, truthy: bool = False, load_live: bool = True) -> None:
+    def __init__(self, lookups: bool, imports: bool, truthy: bool = False, load_live: bool = True, standard: bool = True) -> None:
         self.lookups = lookups
+        self.standard = standard  # the standard library may be imported
         self.imports = imports
         self.truthy = truthy  # exceptions of a class with __bool__ or __len__ count as true: futures take false for "none"
         self.load_live = load_live
@@ -222,7 +224,8 @@ class Policy:
         if not self.lookups:
             return None
         found = sys.modules.get(name)
-        if found is None and (self.imports or name.partition(".")[0] in sys.stdlib_module_names) and name not in _NEVER_IMPORTED:
+        may_import = self.imports or (self.standard and name.partition(".")[0] in sys.stdlib_module_names)
+        if found is None and may_import and name not in _NEVER_IMPORTED:
             try:
                 __import__(name)
             except (Exception, SystemExit):  # the module is absent or broken here: its types are synthesised instead
@@ -249,6 +252,7 @@ _NEVER_GIVEN: Final = frozenset({"__build_class__", "__import__", "breakpoint", 
 _NEVER_IMPORTED: Final = frozenset({"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"})
 
 BUILTINS: Final = Policy(lookups=False, imports=False, load_live=False)
+LOADED: Final = Policy(lookups=True, imports=False, load_live=False, standard=False)
 KNOWN: Final = Policy(lookups=True, imports=False)
 POOL: Final = Policy(lookups=True, imports=True, truthy=True)
 LIVE: Final = Policy(lookups=True, imports=True)

@@ -54,7 +54,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from ._report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
-from ._restore import KNOWN, fields_of, restore
+from ._restore import LOADED, fields_of, restore
 
 Parsed: TypeAlias = tuple[type[BaseException], BaseException, types.TracebackType | None]
 
@@ -809,13 +809,13 @@ def _find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
     parts = name.split(".")
     if len(parts) == 1:
         for module in ("builtins", "__main__"):
-            found = KNOWN.find(module, name)
+            found = LOADED.find(module, name)
             if isinstance(found, type) and issubclass(found, BaseException):
                 return module, name, found
         return "__main__", name, None
     for at in range(len(parts) - 1, 0, -1) if len(parts) <= 20 else ():
         module, qualname = ".".join(parts[:at]), ".".join(parts[at:])
-        found = KNOWN.find(module, qualname)
+        found = LOADED.find(module, qualname)
         # The name must print as it was read: a type that only passes through that module has another one.
         if isinstance(found, type) and issubclass(found, BaseException) and f"{found.__module__}.{found.__qualname__}" == name:
             return found.__module__, found.__qualname__, found
@@ -1261,5 +1261,5 @@ def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
     """
     for report in parse_reports(lines):
         _merge_sources(report)
-        value = restore(report, KNOWN)
+        value = restore(report, LOADED)
         yield type(value), value, value.__traceback__

@@ -56,12 +56,13 @@ def fresh() -> dict[str, Any]:
     return copy.deepcopy(_base())
 
 
+def fail(number: int, text: str = "hostile") -> None:
+    local = {"numbers": [number, number + 1]}
+    raise ValueError(text)
+
+
 def dumped() -> bytes:
     """A dump as keeptrace.dumps makes it."""
-
-    def fail(number: int) -> None:
-        raise ValueError("hostile")
-
     try:
         fail(1)
     except ValueError as exc:
@@ -750,7 +751,7 @@ def read(name: str) -> tuple[float, str]:
         return took, outcome
     outcome = f"{type(exc).__name__}"
     try:
-        shown = "".join(traceback.format_exception(exc))
+        shown = "".join(traceback.format_exception(exc, limit=1000))
         outcome += f" of {len(shown)} characters"
     except Exception as problem:  # what is shown of a forged exception may fail, as it may for a user's own
         outcome += f", showing it raised {type(problem).__name__}"

@@ -806,11 +806,14 @@ def test_containers_that_change_meanwhile() -> None:
                 shared.clear()
 
     worker = threading.Thread(target=churn)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
     worker.start()
     try:
-        for _ in range(50):
-            assert "fallback" not in reported(shared, types.SimpleNamespace(shared=shared))["cuts"]
+        for depth in (1, 2, 3) * 60:
+            assert "fallback" not in reported(shared, types.SimpleNamespace(shared=shared), depth=depth, max_repr=50_000)["cuts"]
     finally:
+        sys.setswitchinterval(interval)
         stop.set()
         worker.join()
 
@@ -1029,3 +1032,63 @@ def test_standard_library_values_of_other_kinds() -> None:
     for one, other in zip(found[:2], value):
         assert repr(one) == repr(other)
     assert len(found) == len(value)
+
+
+# -- representations
+
+
+def _subclass(base: type) -> Any:
+    return type(f"My{base.__name__}", (base,), {})
+
+
+_moved = collections.OrderedDict(a=1, b=2)
+_moved.move_to_end("a")
+REPRESENTED = [
+    *([], {}, set(), frozenset(), (), (1,), [1, (2,)], {1: {2}}, frozenset({1}), bytearray(b"x"), collections.deque([1, 2], 3), _moved, 5, 1j),
+    *(_subclass(list)([1]), _subclass(dict)(a=1), _subclass(set)({1}), _subclass(set)(), _subclass(frozenset)(), _subclass(frozenset)({1})),
+    *(_subclass(tuple)((1,)), _subclass(tuple)((1, 2)), _subclass(bytes)(b"a"), _subclass(bytearray)(b"ab"), _subclass(str)("x"), _subclass(int)(5)),
+    *(_subclass(collections.deque)([1], 3), _subclass(collections.OrderedDict)(a=1), _subclass(collections.defaultdict)(int, a=1)),
+    *(_subclass(collections.Counter)("aab"), collections.Counter(a=1, b=3, c=3), collections.Counter(), collections.ChainMap({1: 2}, {3: 4})),
+    *(collections.UserDict(a=1), collections.UserList([1]), collections.UserString("x"), {1: 2}.keys(), {1: 2}.values(), {1: 2}.items()),
+    *(_moved.keys(), _moved.values(), _moved.items(), types.MappingProxyType({1: 2}), types.SimpleNamespace(a=1), _subclass(types.SimpleNamespace)(a=[1])),
+    *(functools.partial(print, 1, a=2), functools.partial(print), _subclass(functools.partial)(print, 2), array.array("b", [1, 2]), array.array("d")),
+    *(_subclass(array.array)("i", [3]), [].append, "x".join, types, datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc), range(3), iter([])),
+    *(Color.RED, Rights.READ, Point(1, 2), Order(1, []), SlottedOrder(2), memoryview(b"x"), slice(1, 2), int, Order, decimal.Decimal("1")),
+]
+
+
+@pytest.mark.parametrize("value", REPRESENTED, ids=lambda value: type(value).__name__)
+def test_representations(value: object) -> None:
+    """What stands for a value at the edge reads as repr() would write it, for builtin kinds and for their subclasses."""
+    assert repr(arrived(value, depth=1)) == repr(value) or type(value) is types.ModuleType
+
+
+def test_order_of_an_ordered_dict() -> None:
+    """An OrderedDict keeps the order that move_to_end gave it."""
+    assert list(arrived(_moved, depth=4).keys()) == ["b", "a"]
+
+
+def test_frames_of_a_subclass() -> None:
+    """A subclass of a pandas or numpy class, whose own code a summary would run, is summarised under guard."""
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+
+    class Own(pd.DataFrame):  # type: ignore[name-defined, misc]
+        @property
+        def _constructor(self) -> Any:
+            return _forever()
+
+    class Array(np.ndarray):  # type: ignore[name-defined, misc]
+        def __array_finalize__(self, obj: object) -> None:
+            if _watching:
+                sys.exit(3)
+
+    global _watching
+    frame, array_ = Own({"a": [1]}), np.zeros(3).view(Array)
+    start = time.monotonic()
+    _watching = True
+    try:
+        found = frame_of(reported([frame, array_], 5, max_seconds=0.5))
+    finally:
+        _watching = False
+    assert time.monotonic() - start < 3
+    assert [type(item).__name__ for item in found["value"]] == ["Own", "Array"] and found["other"] == 5

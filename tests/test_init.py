@@ -1,0 +1,220 @@
+"""init(): plain pickle keeps exceptions and tracebacks, and nothing of it remains when it is undone."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import gzip
+import json
+import os
+import pickle
+import pickletools
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Iterator
+
+import cloudpickle
+import dill
+import hostile
+import pytest
+
+import keeptrace
+
+MODULES = {"pickle": pickle, "cloudpickle": cloudpickle, "dill": dill}
+PICKLERS = {"None": None, "pickle": "pickle", "cloudpickle": cloudpickle, "dill": dill, "callable": cloudpickle.dumps}
+
+
+class OwnError(LookupError):
+    def __init__(self, number: int, *, reason: str) -> None:
+        super().__init__(f"{number}: {reason}")
+        self.number = number
+
+
+def chained() -> None:
+    try:
+        hostile.fail(1)
+    except ValueError as exc:
+        raise OwnError(5, reason="chained") from exc
+
+
+def grouped() -> None:
+    raise ExceptionGroup("several", [ValueError(1), OwnError(2, reason="in a group")])
+
+
+CASES = {"plain": lambda: hostile.fail(3), "chained": chained, "grouped": grouped, "syntax": lambda: compile("x = = 1", "x", "exec")}
+
+
+def raised(name: str) -> BaseException:
+    try:
+        CASES[name]()
+    except Exception as exc:
+        return exc
+    raise AssertionError
+
+
+def state() -> Any:
+    functions = [getattr(module, name) for module in MODULES.values() for name in ("dump", "dumps")]
+    return dict(copyreg.dispatch_table), functions, list(sys.meta_path)
+
+
+@pytest.fixture(autouse=True)
+def undone() -> Iterator[None]:
+    """Every test leaves the picklers as they were."""
+    before = state()
+    yield
+    assert state() == before
+
+
+def text_of(exc: BaseException) -> str:
+    return "".join(traceback.format_exception(exc))
+
+
+BARE = """
+import json, pickle, sys, traceback
+sys.setrecursionlimit(5000)
+for line in sys.stdin:
+    exc = pickle.loads(bytes.fromhex(line))
+    if isinstance(exc, tuple):
+        assert exc[0] is type(exc[1]) and exc[1].__traceback__ is exc[2]
+        exc = exc[1]
+    print(json.dumps("".join(traceback.format_exception(exc))), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Any]:
+    """A Python that has neither keeptrace nor these modules, to unpickle in."""
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", BARE], cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+
+        def load(data: bytes) -> str:
+            process.stdin.write(data.hex() + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield load
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("include_source", [True, False])
+@pytest.mark.parametrize("depth", [0, 1, 2, 3, -1])
+@pytest.mark.parametrize("pickler", PICKLERS)
+def test_every_combination(pickler: str, depth: int, include_source: bool, bare: Any) -> None:
+    """Every pickler, depth and choice of sources, by every module and protocol: the text arrives on a bare Python."""
+    for name in CASES:
+        exc = raised(name)
+        with keeptrace.init(PICKLERS[pickler], depth=depth, include_source=include_source):
+            for module in MODULES.values():
+                for protocol in (2, 3, 4, 5):
+                    data = module.dumps((type(exc), exc, exc.__traceback__), protocol)
+                    assert str(keeptrace.loads(data)) == str(exc)
+                    if protocol in (2, 4) and module is not dill:
+                        shown = bare(data)
+                        assert text_of(exc) == shown if depth else text_of(exc).splitlines()[-1].strip(" |") in shown
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_kind(module: str) -> None:
+    """An exc_info tuple, an exception and a bare traceback come back as what they were."""
+    dumps = MODULES[module].dumps
+    exc = raised("chained")
+    with keeptrace.init():
+        kind, value, tb = pickle.loads(MODULES[module].dumps((type(exc), exc, exc.__traceback__)))
+        assert kind is type(value) is OwnError and value.__traceback__ is tb and value.number == 5
+        assert text_of(pickle.loads(MODULES[module].dumps(exc))) == text_of(exc)
+        entries = traceback.extract_tb(pickle.loads(MODULES[module].dumps(exc.__traceback__)))
+    assert entries == traceback.extract_tb(exc.__traceback__)
+    assert dumps is MODULES[module].dumps
+
+
+def test_classes_defined_later() -> None:
+    """An exception class that is made after init() is kept as well."""
+    with keeptrace.init():
+
+        class Later(Exception):
+            pass
+
+        try:
+            raise Later("late")
+        except Later as exc:
+            read = pickle.loads(pickle.dumps(exc))
+    assert read.__traceback__ is not None and type(read).__name__ == "Later"
+
+
+def test_the_given_traceback() -> None:
+    """The traceback in the tuple is the one that is kept, and the exception is left as it is."""
+    exc = raised("plain")
+    own = exc.__traceback__
+    assert own is not None and own.tb_next is not None
+    with keeptrace.init():
+        _, _, tb = pickle.loads(pickle.dumps((type(exc), exc, own.tb_next)))
+    assert traceback.extract_tb(tb) == traceback.extract_tb(own.tb_next)
+    assert exc.__traceback__ is own
+
+
+def test_nested_and_out_of_order() -> None:
+    """Within another init(), the inner one holds; when it is undone, the outer one does again; in any order nothing remains."""
+    before = state()
+    exc = raised("plain")
+    outer = keeptrace.init(include_source=False)
+    between = state()
+    with keeptrace.init(include_source=True):
+        large = len(pickle.dumps(exc))
+    assert len(pickle.dumps(exc)) < large
+    assert state()[0].keys() == between[0].keys()
+    inner = keeptrace.init()
+    outer.undo()
+    assert pickle.loads(pickle.dumps(exc)).__traceback__ is not None
+    inner.undo()
+    inner.undo()
+    assert state() == before
+    assert pickle.loads(pickle.dumps(exc)).__traceback__ is None
+
+
+def test_copies_are_unaffected() -> None:
+    """copy and deepcopy of exceptions are as without init()."""
+    exc = ValueError([1])
+    with keeptrace.init():
+        assert copy.copy(exc).args[0] is exc.args[0]
+        assert type(copy.deepcopy(exc)) is ValueError and copy.deepcopy(exc).args == ([1],)
+
+
+def test_other_pickles_are_unaffected() -> None:
+    """What is no exception is pickled as ever, also by keyword."""
+    with keeptrace.init():
+        assert pickle.dumps(obj={"a": (1, 2, 3)}, protocol=2) == pickle._dumps({"a": (1, 2, 3)}, 2)  # type: ignore[attr-defined]
+
+
+def test_a_wrapper_that_stays_is_idle() -> None:
+    """A function taken while init() was in force does nothing of ours afterwards."""
+    with keeptrace.init():
+        taken = pickle.dumps
+    table = dict(copyreg.dispatch_table)
+    assert pickle.loads(taken(raised("plain"))).__traceback__ is None
+    assert dict(copyreg.dispatch_table) == table
+
+
+def test_a_pickler_imported_later() -> None:
+    """A pickle module that is imported after init() keeps exc_info tuples, too."""
+    code = """
+import keeptrace, sys
+with keeptrace.init():
+    import cloudpickle, pickle
+    try: 1 / 0
+    except ZeroDivisionError: data = cloudpickle.dumps(sys.exc_info())
+assert isinstance(pickle.loads(data), tuple) and keeptrace.loads(data)
+assert cloudpickle.dumps.__module__.startswith("cloudpickle") and not hasattr(cloudpickle.dumps, "__wrapped__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+
+
+def test_the_gzip_recipe(tmp_path: Path) -> None:
+    """gzip and pickletools.optimize around it, read by plain pickle and by keeptrace."""
+    with keeptrace.init(), gzip.open(tmp_path / "x", "wb") as file:
+        file.write(pickletools.optimize(pickle.dumps(raised("chained"))))
+    with gzip.open(tmp_path / "x") as file:
+        assert type(pickle.load(file)).__name__ == "OwnError"
+    assert type(keeptrace.load(tmp_path / "x")).__name__ == "OwnError"
