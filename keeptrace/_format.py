@@ -154,9 +154,13 @@ def _restorer() -> tuple[str, bytes]:
     """The name and the compressed source of the restorer that travels."""
     import hashlib
     import importlib.util
+    from pathlib import Path
 
     spec = importlib.util.find_spec("._restore", __package__)
-    source = spec.loader.get_source(spec.name) if spec and spec.loader and hasattr(spec.loader, "get_source") else None
+    loader = spec.loader if spec else None
+    source = loader.get_source(spec.name) if spec and loader and hasattr(loader, "get_source") else None
+    if source is None and spec and spec.origin and Path(spec.origin).is_file():  # loaded by pytest's own loader, which gives no source
+        source = Path(spec.origin).read_text(encoding="utf-8")
     if source is None:
         raise DumpError("keeptrace's own source cannot be read here, and a dump needs it: install keeptrace as files")
     short = shortened(source).encode()
