@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ._plot import Figure, draw
+
 HERE = Path(__file__).parent
-FIGURES = HERE / "figures"
 
 
 @dataclass
@@ -35,21 +36,6 @@ class Table:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-@dataclass
-class Figure:
-    """A plot as data. kind: "bars" (x are the groups) or "lines" (x are numbers). A missing value is None."""
-
-    name: str
-    title: str
-    kind: str
-    x: list[Any]
-    series: dict[str, list[float | None]]
-    xlabel: str = ""
-    ylabel: str = ""
-    logx: bool = False
-    logy: bool = True
 
 
 @dataclass
@@ -138,7 +124,5 @@ def main(run: Callable[[bool], Answer]) -> None:
     if given.json:
         given.json.write_text(json.dumps(answer.to_json()))
     else:
-        from ._plot import draw
-
         for figure in answer.figures:
             print("drew", draw(figure).name)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from . import corpus, peers
-from ._answer import Answer, Figure, Table, main
+from ._answer import Answer, Table, main
 from ._measure import Failed, Timed, alternate, median, ratio, shown, size, times
+from ._plot import Figure
 
 # What a quick run is content with: the exceptions of the targets.
 _QUICK = ("shallow", "deep", "very deep", "wide", "big", "service")

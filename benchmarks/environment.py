@@ -15,13 +15,13 @@ from functools import cache
 from glob import glob
 from pathlib import Path
 
-from . import peers
-
 _HERE = Path(__file__).parent
 _ROOT = _HERE / ".venv"
 # The newest first: the targets are for 3.13. The pool is measured on the oldest that keeptrace supports, too.
 MAIN = "3.13"
 ALSO = "3.11"
+# The newest on which the oldest peer works.
+OLDEST_PYTHON = "3.9"
 # Libraries that the questions need, and the peers in the versions that the targets name.
 REQUIREMENTS = ["matplotlib", "numpy", "pandas", "cloudpickle", "dill", "loky", "tblib==3.2.2", "coredumpy==0.5.0", "pydumpling==0.2.0",
                 "debuglater==1.4.4"]  # fmt: skip
@@ -94,9 +94,9 @@ def also_python() -> str | None:
 
 def oldest_python() -> str | None:
     """An environment with the oldest peer, if there is one. make_oldest() makes it."""
-    python = _python_of(peers.OLDEST_PYTHON)
+    python = _python_of(OLDEST_PYTHON)
     return str(python) if python.exists() and _runs(str(python), "import keepTrace") else None
 
 
 def make_oldest() -> None:
-    _made(peers.OLDEST_PYTHON, _OLDEST_REQUIREMENTS)
+    _made(OLDEST_PYTHON, _OLDEST_REQUIREMENTS)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from . import corpus, peers
-from ._answer import Answer, Figure, Table, main
+from ._answer import Answer, Table, main
 from ._measure import OutOfTime, at_most, size
+from ._plot import Figure
 
 _NAMES = ("shallow", "very deep", "wide", "big", "dataframe", "service")
 _QUICK = ("wide", "big", "service")

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ._measure import Timed
+from .environment import oldest_python
 
-OLDEST_PYTHON = "3.9"
 OLDEST_NAME = "keepTrace 1.2.0"
 
 
@@ -237,8 +237,6 @@ def remote_peers(quick: bool) -> tuple[list[Remote], list[str]]:
 
     quick: only the oldest of them.
     """
-    from .environment import oldest_python
-
     found: list[Remote] = []
     absent: list[str] = []
     for name, python in [*((name, sys.executable) for name in _APART if not quick), (OLDEST_NAME, oldest_python())]:

@@ -24,8 +24,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ._answer import Answer, Figure, Table, main
+from ._answer import Answer, Table, main
 from ._measure import Spread, duration, spread
+from ._plot import Figure
 
 _WORKERS = 1  # one worker and one parent on two cores: more would measure the scheduler
 OURS, CONTROL = "keeptrace", "plain again"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from . import corpus
-from ._answer import Answer, Figure, Table, main
+from ._answer import Answer, Table, main
 from ._measure import alternate, duration, median, shown, spread
+from ._plot import Figure
 from .environment import variables
 
 _NAMES = ("shallow", "deep", "very deep", "wide", "nested", "service", "dataframe", "chained", "grouped")

@@ -134,6 +134,12 @@ def _exception_facts(cls: type) -> _ExceptionFacts:
     return found
 
 
+def linked_to(exc: BaseException) -> list[BaseException]:
+    """The exceptions that one leads to: its cause, its context, its children. No hook of its class is asked."""
+    linked = [other for other in (_cause_of(exc), _context_of(exc)) if other is not None]
+    return [*linked, *_children_of(exc)] if issubclass(type(exc), BaseExceptionGroup) else linked
+
+
 class _Capture:
     """One capture on its way."""
 
@@ -206,11 +212,8 @@ class _Capture:
         self._number(exc)
         while waiting:
             found = waiting.popleft()
-            linked = [_cause_of(found), _context_of(found)]
-            if issubclass(type(found), BaseExceptionGroup):
-                linked += _children_of(found)
-            for other in linked:
-                if other is None or id(other) in self._index:
+            for other in linked_to(found):
+                if id(other) in self._index:
                     continue
                 if len(self._order) >= most:
                     self._values.cut("max_exceptions")
@@ -317,7 +320,7 @@ class _Capture:
         if not told and self._plain_message(exc, facts, record):
             return
         if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):  # restored before: it has been told
-            record["str"] = BaseException.__str__(exc) if not told else str(exc)
+            record["str"] = str(exc)
         elif self._options.run_reprs:
             def use(result: Any) -> None:
                 record["str"] = _failed_text("exception", result) if isinstance(result, Failed) else result
@@ -550,12 +553,13 @@ def _with_less(exc: BaseException, options: Options, problem: str) -> Report:
             continue
         report["cuts"]["fallback"] = 1
         note = f"keeptrace: the capture failed ({problem}); kept at depth {rung.depth} instead"
-        _add_note(report, note)
+        add_note(report, note)
         return report
     return _bare(exc, f"{_text_of(exc)}keeptrace: the capture failed ({problem})")
 
 
-def _add_note(report: Report, note: str) -> None:
+def add_note(report: Report, note: str) -> None:
+    """Adds a note of ours to the report's exception."""
     record = report["exceptions"][0]
     notes = record.get("notes")
     old = report["values"][notes[0]][2] if type(notes) is list and report["values"][notes[0]][0] == "list" else []

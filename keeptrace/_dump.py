@@ -6,8 +6,7 @@ import os
 import sys
 from typing import IO, Any
 
-from ._capture import _add_note as add_note
-from ._capture import capture, type_only
+from ._capture import add_note, capture, type_only
 from ._errors import DumpError, KeepTraceError, OptionError
 from ._format import MAX_DUMP, decode, encode
 from ._options import DEFAULT, Options, make_options

@@ -920,7 +920,6 @@ _OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 _COROUTINE: Final = 0x80
 _ASYNC_GENERATOR: Final = 0x200
-_NOWHERE: Final = (None, None, None, None)
 
 
 @functools.lru_cache(256)
@@ -1070,7 +1069,6 @@ class _Stacks:
         self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
         self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
         self._starts: list[Callable[[], Any]] = []  # of each stack
-        self._leaves: list[list[types.FrameType]] = []
         self._deepest = 0
         self._evals = 0  # frames of modules and class bodies in the stack that is planned
 

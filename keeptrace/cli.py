@@ -213,12 +213,13 @@ def debug(
 
 def _in_report_order(exc: BaseException) -> Iterator[BaseException]:
     """The exceptions of a chain as capture numbers them: breadth first, cause, context, children."""
+    from ._capture import linked_to
+
     waiting, seen = [exc], {id(exc)}
     for found in waiting:
         yield found
-        children = found.exceptions if isinstance(found, BaseExceptionGroup) else ()
-        for other in (found.__cause__, found.__context__, *children):
-            if other is not None and id(other) not in seen:
+        for other in linked_to(found):
+            if id(other) not in seen:
                 seen.add(id(other))
                 waiting.append(other)
 

@@ -34,6 +34,7 @@ from datetime import UTC, datetime
 from types import CodeType, TracebackType
 from typing import Any, Final, NamedTuple
 
+from ._capture import linked_to
 from ._dump import dumps, write_atomically
 from ._errors import OptionError, missing_extra
 from ._format import read_header
@@ -73,9 +74,6 @@ _TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _DUMPED: Final = "__keeptrace_dump__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
-_cause_of: Final = BaseException.__dict__["__cause__"].__get__
-_context_of: Final = BaseException.__dict__["__context__"].__get__
-_children_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
 
 # Set while a dump is written: what fails meanwhile, in a __repr__ that logs its own error say, is not dumped in turn.
 _writing: Final[ContextVar[bool]] = ContextVar("writing", default=False)
@@ -134,11 +132,8 @@ def fingerprint(exc: BaseException) -> str:
         found = waiting.popleft()
         kind = ".".join(names_of(type(found)))
         told.update(f"{kind} {place}" for place in _places(_traceback_of(found)) or [""])
-        linked = [_cause_of(found), _context_of(found)]
-        if isinstance(found, BaseExceptionGroup):
-            linked += _children_of(found)
-        for other in linked:
-            if other is not None and id(other) not in seen:
+        for other in linked_to(found):
+            if id(other) not in seen:
                 seen.add(id(other))
                 waiting.append(other)
     root = ".".join(names_of(type(exc)))

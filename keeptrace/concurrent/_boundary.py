@@ -2,13 +2,13 @@
 
     worker                                                             parent
     task raises ─▶ the engine wraps the exception, to pickle it ─▶ … ─▶ the engine unpickles, sets it on the future
-                   └ this class we replace, in the worker only:         └ rebuild(): report → exception, with frames,
+                   └ this class we replace, in the worker only:         └ from_bytes(): report → exception, with frames,
                      Crossing(): capture → report → bytes                 chain and the original __cause__
 
-- A task that succeeds takes exactly the engine's own path: nothing is wrapped, nothing is added to its pickle.
-- The engine's initializer is ours; it puts Crossing in place and then runs the user's. What that one raises is sent
-  to the parent on a queue of its own, since the engines only notice that the worker is gone.
-- Nothing here may raise: Crossing() and rebuild() run in loops of the engine's that an exception would end.
+- Nothing is wrapped around a task, and nothing is added to the pickle of what one that succeeds returns.
+- What a worker starts with is ours: it puts Crossing in place and then runs the user's initializer. What that one raises is
+  put where the parent finds it, since the engines only notice that the worker is gone.
+- Nothing here may raise: Crossing() and from_bytes() run in loops of the engine's that an exception would end.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def crossing(options: Options, *engines: types.ModuleType) -> type[Crossing]:
 
 
 def run_initializer(
-    initializer: Callable[..., object] | None, initargs: tuple[Any, ...], options: Options, failures: Any, engine: types.ModuleType
+    initializer: Callable[..., object] | None, initargs: tuple[Any, ...], options: Options, failures: Any
 ) -> None:
     """Runs the user's initializer; what it raises is put on `failures` for the parent, and raised."""
     if initializer is None:
@@ -100,3 +100,20 @@ def run_initializer(
         _set_traceback(problem, traceback.tb_next if traceback else None)  # without this function's own frame
         failures.put(to_bytes(problem, options))
         raise
+
+
+class BrokenFuture:
+    """Stands for a future that is about to be told that its pool broke. An error that all of them share would garble their tracebacks.
+
+    error_of: makes of the engine's shared error one of the future's own.
+    """
+
+    def __init__(self, future: Any, error_of: Callable[[BaseException], BaseException]) -> None:
+        self._future = future
+        self._error_of = error_of
+
+    def set_exception(self, shared: BaseException) -> None:
+        self._future.set_exception(self._error_of(shared))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._future, name)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from .._live import bounded
 from .._options import Options
-from ._boundary import Crossing, from_bytes, run_initializer
+from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
@@ -41,7 +41,7 @@ def start_worker(
         "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
     }
     engine._ExceptionWithTraceback = type("Crossing", (_LokyCrossing,), settings)
-    run_initializer(initializer, initargs, options, failures, engine)
+    run_initializer(initializer, initargs, options, failures)
 
 
 def initialization(
@@ -86,7 +86,7 @@ def _telling(cls: Any, engine: Any) -> Any:
                 broken.__cause__ = from_bytes(failure)
                 broken.add_note("The initializer of a worker failed: see the cause above.")
             for item in self.pending_work_items.values():
-                item.future = _Broken(item.future)
+                item.future = BrokenFuture(item.future, _own)
             super().terminate_broken(broken)
 
     def manager_of(self: Any) -> Any:
@@ -102,18 +102,10 @@ def _telling(cls: Any, engine: Any) -> Any:
     return type(cls.__name__, (cls,), {"__module__": cls.__module__, "_executor_manager_thread": property(manager_of, set_manager)})
 
 
-class _Broken:
-    """A future that is told that its pool broke."""
-
-    def __init__(self, future: Any) -> None:
-        self._future = future
-
-    def set_exception(self, shared: BaseException) -> None:
-        told = type(shared)(*shared.args)
-        told.__cause__ = shared.__cause__
-        for note in getattr(shared, "__notes__", ()):
-            told.add_note(note)
-        self._future.set_exception(told)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._future, name)
+def _own(shared: BaseException) -> BaseException:
+    """An error like the shared one, for one future."""
+    told = type(shared)(*shared.args)
+    told.__cause__ = shared.__cause__
+    for note in getattr(shared, "__notes__", ()):
+        told.add_note(note)
+    return told

@@ -21,7 +21,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .._options import Options, make_options
-from ._boundary import crossing, from_bytes, run_initializer
+from ._boundary import BrokenFuture, crossing, from_bytes, run_initializer
 from ._deaths import JOB, POSIX, BlackBox, WorkerDeath, WorkerStack, add_notes, box_of, death_of, describe_calls, make_worker, stacks_of
 from ._pipes import read_message
 
@@ -44,7 +44,7 @@ def _work(
         call_queue.get = partial(_take, call_queue, call_queue._reader.fileno(), box.words)
         call_queue._writer.close()  # with all writers but the parent's closed, its end is the end of the queue
     if initializer is not None:
-        initializer, initargs = run_initializer, (initializer, initargs, options, box, engine)
+        initializer, initargs = run_initializer, (initializer, initargs, options, box)
     engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)
 
 
@@ -209,7 +209,7 @@ class _ManagerThread(engine._ExecutorManagerThread):
     def _tell_futures(self) -> None:
         items: dict[int, Any] = self.pending_work_items
         for item in items.values():
-            item.future = _Broken(item.future, self._news)
+            item.future = BrokenFuture(item.future, self._news.error)
 
 
 class _News:
@@ -222,7 +222,7 @@ class _News:
         self._told = not deaths
 
     def error(self, shared: BaseException) -> BrokenProcessPool:
-        """An error of the future's own. One that all of them share would garble their tracebacks."""
+        """An error of the future's own, with what is known."""
         self.tell_executor()
         error: Any = BrokenProcessPool(*shared.args)
         error.__cause__ = shared.__cause__
@@ -236,20 +236,6 @@ class _News:
         if not self._told and executor is not None:
             self._told = True
             executor._broken += f" ({' '.join(map(str, self._deaths))})"
-
-
-class _Broken:
-    """Stands for a future that is about to be told that its pool broke."""
-
-    def __init__(self, future: Any, news: _News) -> None:
-        self._future = future
-        self._news = news
-
-    def set_exception(self, shared: BaseException) -> None:
-        self._future.set_exception(self._news.error(shared))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._future, name)
 
 
 def _gone(processes: Iterable[Any]) -> list[Any]:

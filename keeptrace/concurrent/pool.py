@@ -105,7 +105,7 @@ def _work(
     fd = inqueue._reader.fileno()
     wait = _waiter(fd)
     cross = crossing(options, engine, sys.modules[__name__])
-    run_initializer(initializer, initargs, options, box, engine)
+    run_initializer(initializer, initargs, options, box)
     words[STATE] = IDLE
     completed = 0
     while most is None or completed < most:

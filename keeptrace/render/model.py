@@ -91,7 +91,6 @@ class Values:
 
     def __init__(self, report: Report) -> None:
         self._types = [(str(module), str(qualname)) for module, qualname, _ in report["types"]]
-        self._titles: list[str] = []
         self._nodes = report["values"]
         self._values: list[Value] = [_MAKERS[node[0]](self, node) for node in self._nodes]
         self._told: dict[int, str] = {}
@@ -102,7 +101,6 @@ class Values:
 
     def name_exceptions(self, titles: list[str]) -> None:
         """Lets exceptions that are values be shown by their titles."""
-        self._titles = titles
         for value, node in zip(self._values, self._nodes):
             if node[0] == "exception":
                 value.text = f"<exception [{node[1] + 1}] {shorten(titles[node[1]], 120)}>"
