@@ -602,5 +602,8 @@ def get_context(method: str | None = None) -> Any:
     """
     context: Any = _engine_context(method)
     kind = type(context)
-    extras = {"Process": PROCESSES[context.get_start_method()], "PlainProcess": kind.Process}
+    start_method = context.get_start_method()
+    if start_method not in PROCESSES:  # one that another library has registered with multiprocessing
+        raise ValueError(f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}")
+    extras = {"Process": PROCESSES[start_method], "PlainProcess": kind.Process}
     return type(f"KeepTrace{kind.__name__}", (_Tracing, kind), extras)()
