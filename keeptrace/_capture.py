@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import types
-from collections import deque
 from collections.abc import Iterable
 from contextvars import ContextVar
 from itertools import islice
@@ -63,7 +62,7 @@ class _CodeFacts:
             "flags": code.co_flags,
             "names": list(code.co_varnames[:count]),
         }
-        self.names = tuple(dict.fromkeys(_global_names(code)))
+        self.names = tuple(name for name in dict.fromkeys(_global_names(code)) if name not in _IMPORT_SYSTEM)
         self.positions: dict[int, Position] = {}
 
     def position(self, lasti: int) -> Position:
@@ -157,12 +156,13 @@ class _Capture:
         self._code_index: dict[int, int] = {}
         self._globals: list[dict[str, Ref]] = []
         self._globals_index: dict[int, int] = {}
-        self._named: set[tuple[int, int]] = set()  # code and namespace whose names are in `globals`
+        self._named: dict[int, int] = {}  # code → the namespace whose names that it uses are in `globals`
+        self._keeps_live = options.pickler is not None and not 0 <= options.depth <= 1
         self._roots: list[int] = []  # indexes of the values that may be made live
+        self._to_tell: list[tuple[BaseException, ExceptionRecord, _ExceptionFacts]] = []  # those whose message may need to be recorded
         self._files: dict[str, dict[str, Any]] = {}
         self._values = Values(options, self._index, self._cuts, self._deadline)
         self._exception_types: dict[int, int] = {}
-        self._messages = Renderer(options.max_message, options.run_reprs)
 
     def run(self, exc: BaseException) -> Report:
         options = self._options
@@ -178,8 +178,8 @@ class _Capture:
             self._records[0]["text"] = _text_of(exc)
         values = self._values
         values.drain()
-        for found, record in zip(self._order, self._records):
-            self._message(found, record)
+        for found, record, facts in self._to_tell:
+            self._message(found, record, facts)
             self._note_objects(found, record)
         values.finish()
         report: Report = {
@@ -195,7 +195,7 @@ class _Capture:
             "live": None,
             "cuts": self._cuts,
         }
-        if options.pickler is not None and not 0 <= options.depth <= 1:
+        if self._keeps_live and options.pickler is not None:
             _live.keep(report, values.objects, self._roots, _live.dumps_of(options.pickler), options.max_bytes, self._deadline)
         elif self._pool_dumps is not None and options.depth:
             _live.keep(report, values.objects, self._roots[:of_exceptions], self._pool_dumps, options.max_live_bytes, self._deadline)
@@ -207,11 +207,9 @@ class _Capture:
 
     def _collect(self, exc: BaseException) -> None:
         """Numbers every exception that can be reached, in the order in which they are met."""
-        waiting = deque([exc])
         most = self._options.max_exceptions
         self._number(exc)
-        while waiting:
-            found = waiting.popleft()
+        for found in self._order:  # it grows meanwhile
             for other in linked_to(found):
                 if id(other) in self._index:
                     continue
@@ -219,7 +217,6 @@ class _Capture:
                     self._values.cut("max_exceptions")
                     continue
                 self._number(other)
-                waiting.append(other)
 
     def _number(self, exc: BaseException) -> None:
         self._index[id(exc)] = len(self._order)
@@ -229,14 +226,15 @@ class _Capture:
         values = self._values
         facts = _exception_facts(type(exc))
         arguments = _args_of(exc)
-        refs = [self._message_ref(arg, depth) for arg in arguments]
+        refs = self._message_refs(arguments, depth)
         self._may_live(refs)
-        raw = _fields(exc, *facts.state) if facts.state else {}
         fields: dict[str, Ref] = {}
-        for name, value in raw.items():
-            if name == "obj":
-                values.wants_dir.add(id(value))
-            fields[name] = self._message_ref(value, depth)
+        if facts.state is not None:
+            for name, value in _fields(exc, *facts.state).items():
+                if name == "obj":
+                    values.wants_dir.add(id(value))
+                fields[name] = self._message_refs((value,), depth)[0]
+            self._may_live(fields.values())
         namespace = dict(_dict_of(exc))
         notes = namespace.pop("__notes__", None)
         for name, slot in facts.slots:
@@ -244,10 +242,11 @@ class _Capture:
                 namespace.setdefault(name, slot.__get__(exc))
             except AttributeError:  # a slot without a value
                 continue
-        namespace = {name: value for name, value in namespace.items() if type(name) is str and not name.startswith(_OF_KEEPTRACE)}
-        attributes = {name: values.ref(value, depth) for name, value in namespace.items()}
-        self._may_live(fields.values())
-        self._may_live(attributes.values())
+        attributes: dict[str, Ref] = {}
+        if namespace:
+            kept = {name: value for name, value in namespace.items() if type(name) is str and not name.startswith(_OF_KEEPTRACE)}
+            attributes = values.named(kept, depth)
+            self._may_live(attributes.values())
         record: ExceptionRecord = {
             "type": self._type(type(exc)),
             "args": [values.add(["tuple", len(refs), refs])],
@@ -260,21 +259,28 @@ class _Capture:
         }
         if notes is not None:
             if type(notes) is list:
-                record["notes"] = [values.add(["list", len(notes), [self._message_ref(note, depth) for note in notes]])]
+                record["notes"] = [values.add(["list", len(notes), self._message_refs(notes, depth)])]
             else:
                 record["notes"] = values.ref(notes, depth)
+        if facts.has_str or notes is not None or list in map(type, (*refs, *fields.values())):
+            self._to_tell.append((exc, record, facts))
         if issubclass(type(exc), BaseExceptionGroup):
-            fields["message"] = self._message_ref(_message_of(exc), depth)
+            (fields["message"],) = self._message_refs((_message_of(exc),), depth)
             children = _children_of(exc)
             record["children"] = [self._index[id(child)] for child in children if id(child) in self._index]
         return record
 
-    def _message_ref(self, value: Any, depth: int) -> Ref:
+    def _message_refs(self, texts: Iterable[Any], depth: int) -> list[Ref]:
         """Messages may be longer than other texts."""
-        if type(value) is str and len(value) <= self._options.max_message:
-            self._values.bytes += len(value)
-            return value
-        return self._values.ref(value, depth)
+        values = self._values
+        refs: list[Ref] = []
+        for text in texts:
+            if type(text) is str and len(text) <= self._options.max_message:
+                values.bytes += len(text)
+                refs.append(text)
+            else:
+                refs.append(values.ref(text, depth))
+        return refs
 
     def _index_of(self, exc: BaseException | None) -> int | None:
         return None if exc is None else self._index.get(id(exc))
@@ -309,9 +315,8 @@ class _Capture:
                 types_[index][2] = [self._exception_types[id(base)] for base in _bases_of(parent)]
         return self._exception_types[id(cls)]
 
-    def _message(self, exc: BaseException, record: ExceptionRecord) -> None:
+    def _message(self, exc: BaseException, record: ExceptionRecord, facts: _ExceptionFacts) -> None:
         """Records str(exc) where a restorer could not make it from what it gets."""
-        facts = _exception_facts(type(exc))
         nodes = self._values.nodes
         told = facts.has_str
         if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
@@ -361,7 +366,7 @@ class _Capture:
         if text_of is not object.__str__:  # it has its own idea of a text
             return False
         try:
-            record["str"] = self._messages(value)
+            record["str"] = Renderer(self._options.max_message, self._options.run_reprs)(value)
         except NeedsUserCode:
             return False
         return True
@@ -394,64 +399,64 @@ class _Capture:
 
     def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
         frame = entry.tb_frame
-        position = _facts_of(frame.f_code).position(entry.tb_lasti)
+        facts = _facts_of(frame.f_code)
+        position = facts.position(entry.tb_lasti)
         if position[0] is None:
             position = [entry.tb_lineno, *position[1:]]
-        return [self._frame(frame, depth), position]
+        index = self._frame_index.get(id(frame))
+        return [self._frame(frame, facts, depth) if index is None else index, position]
 
     def _outer(self, frame: types.FrameType | None, depth: int) -> list[int]:
         found: list[int] = []
         most = bound(self._options.limit)
         while frame is not None and len(found) < most:
-            found.append(self._frame(frame, depth))
+            index = self._frame_index.get(id(frame))
+            found.append(self._frame(frame, _facts_of(frame.f_code), depth) if index is None else index)
             frame = frame.f_back
         return found[::-1]
 
-    def _frame(self, frame: types.FrameType, depth: int) -> int:
-        found = self._frame_index.get(id(frame))
-        if found is not None:
-            return found
+    def _frame(self, frame: types.FrameType, facts: _CodeFacts, depth: int) -> int:
+        """A frame that was not met before."""
         index = self._frame_index[id(frame)] = len(self._frames)
-        code = frame.f_code
-        facts = _facts_of(code)
-        code_index = self._code_index.get(id(code))
-        if code_index is None:
-            code_index = self._code_index[id(code)] = len(self._codes)
-            self._codes.append(facts.record)
-            self._files.setdefault(code.co_filename, frame.f_globals)
         namespace = frame.f_globals
+        code_index = self._code_index.get(id(facts))
+        if code_index is None:
+            code_index = self._code_index[id(facts)] = len(self._codes)
+            self._codes.append(facts.record)
+            self._files.setdefault(facts.code.co_filename, namespace)
         at = facts.position(frame.f_lasti)
+        if at[0] is None and frame.f_lineno is not None:
+            at = [frame.f_lineno, *at[1:]]
         record: FrameRecord = {"code": code_index, "globals": self._namespace(namespace, facts, depth), "locals": None, "at": at}
         self._frames.append(record)
-        if at[0] is None and frame.f_lineno is not None:
-            record["at"] = [frame.f_lineno, *at[1:]]
-        if code.co_flags & _OPTIMIZED or frame.f_locals is not namespace:
-            local = _locals(frame)
-            ref = self._values.ref
-            refs = record["locals"] = {name: ref(value, depth) for name, value in local.items()}
-            self._may_live(refs.values())
+        if facts.code.co_flags & _OPTIMIZED or frame.f_locals is not namespace:
+            refs = record["locals"] = self._values.named(_locals(frame), depth)
+            if self._keeps_live:
+                self._may_live(refs.values())
         else:
-            table = self._globals[record["globals"]]
-            for name, value in tuple(namespace.items()):
-                if type(name) is str and name not in _IMPORT_SYSTEM and name not in table:
-                    table[name] = self._values.ref(value, depth)
-                    self._may_live((table[name],))
+            names = [name for name in tuple(namespace) if type(name) is str and name not in _IMPORT_SYSTEM]
+            self._add_globals(record["globals"], namespace, names, depth)
         return index
 
     def _namespace(self, namespace: dict[str, Any], facts: _CodeFacts, depth: int) -> int:
         found = self._globals_index.get(id(namespace))
         if found is None:
             found = self._globals_index[id(namespace)] = len(self._globals)
-            self._globals.append({name: self._values.ref(namespace[name], 1) for name in ("__name__", "__file__") if name in namespace})
-        if (id(facts), found) in self._named:
-            return found
-        self._named.add((id(facts), found))
-        table = self._globals[found]
-        for name in facts.names:
-            if name not in table and name in namespace and name not in _IMPORT_SYSTEM:
-                table[name] = self._values.ref(namespace[name], depth)
-                self._may_live((table[name],))
+            self._globals.append({})
+            self._add_globals(found, namespace, ("__name__", "__file__"), 1)
+        if self._named.get(id(facts)) != found:
+            self._named[id(facts)] = found
+            self._add_globals(found, namespace, facts.names, depth)
         return found
+
+    def _add_globals(self, index: int, namespace: dict[str, Any], names: Iterable[str], depth: int) -> None:
+        table = self._globals[index]
+        wanted = [name for name in names if name in namespace and name not in table]
+        if wanted:
+            refs = self._values.refs([namespace[name] for name in wanted], depth)
+            table.update(zip(wanted, refs))
+            if self._keeps_live:
+                self._may_live(refs)
 
     def _names_for_suggestions(self, frame: types.FrameType, index: int) -> None:
         """A NameError's "did you mean" looks at every name in sight, also those whose values are not kept."""
@@ -493,14 +498,21 @@ def _fields(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, 
     return found
 
 
+def _type_of_locals() -> type:
+    return type(sys._getframe().f_locals)
+
+
+_LOCALS: Final = _type_of_locals()  # a dict; from Python 3.13 on a proxy, which reads as one
+
+
 def _locals(frame: types.FrameType) -> dict[str, Any]:
     namespace: Any = frame.f_locals
     if type(namespace) is dict:
         return namespace
+    if type(namespace) is _LOCALS:
+        return {**namespace}
     if issubclass(type(namespace), dict):  # the namespace of a class body, made by a metaclass
         return dict(dict.items(namespace))
-    if names_of(type(namespace)) == ("builtins", "FrameLocalsProxy"):  # the proxy of Python 3.13 and newer
-        return dict(namespace)
     return {"<locals>": namespace}  # a mapping of the user's own, given to exec: reading it would run the user's code
 
 

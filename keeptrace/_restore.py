@@ -373,16 +373,17 @@ class _Values:
 
     def finish(self, exceptions: list[BaseException]) -> None:
         """Makes what needs its parts first (tuples, frozensets, dates), then fills the shells."""
-        for index, node in enumerate(self._nodes):
-            if node[0] == "exception":
-                self._put(index, exceptions[node[1]])
-        for index in _in_order([index for index, done in enumerate(self._done) if not done], self._parts):
-            if not self._done[index]:
-                self._put(index, self._with_parts(self._nodes[index]))
-        for index, node in enumerate(self._nodes):
+        if not all(self._done):
+            for index, node in enumerate(self._nodes):
+                if node[0] == "exception":
+                    self._put(index, exceptions[node[1]])
+            for index in _in_order([index for index, done in enumerate(self._done) if not done], self._parts):
+                if not self._done[index]:
+                    self._put(index, self._with_parts(self._nodes[index]))
+        for value, node in zip(self.made, self._nodes):
             filler = _FILLERS.get(node[0])
             if filler is not None:
-                filler(self, self.made[index], node)
+                filler(self, value, node)
 
     def _parts(self, index: int) -> list[int]:
         """What must be made before the node can be."""
@@ -396,7 +397,7 @@ class _Values:
         if kind == "live":
             found = self._live[node[1]] if node[1] < len(self._live) else _MISSING
             return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
-        parts = [self(part) for part in node[2]]
+        parts = self._each(node[2])
         try:
             return tuple(parts) if kind == "tuple" else frozenset(_keys(parts)) if kind == "frozenset" else EXACT[node[1]](*parts)
         except (TypeError, ValueError, OverflowError, ArithmeticError) as problem:  # a part is a stand-in, or the data is damaged
@@ -417,19 +418,18 @@ class _Values:
                 details.pairs = self._pairs(refs)
                 details.items = list(details.pairs)
             else:
-                details.items = [self(item) for item in refs]
+                details.items = self._each(refs)
         elif kind == "list":
-            made = self.made
-            value.extend([made[ref[0]] if type(ref) is list else ref for ref in refs])
+            value.extend(self._each(refs))
         elif kind == "set":
-            value.update(_keys([self(item) for item in refs]))
+            value.update(_keys(self._each(refs)))
         elif kind == "dict":
             value.update(self._pairs(refs))
 
     def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
         _, _, _, attributes, extra = node
         if attributes:
-            vars(value).update((name, self(ref)) for name, ref in attributes.items())
+            vars(value).update(zip(attributes, self._each(attributes.values())))
         if not extra:
             return
         details = _details(value)
@@ -437,10 +437,14 @@ class _Values:
             details.pairs = self._pairs(extra["pairs"])
             details.items = list(details.pairs)
         elif "items" in extra:
-            details.items = [self(item) for item in extra["items"]]
+            details.items = self._each(extra["items"])
 
     def _pairs(self, flat: list[Any]) -> dict[Any, Any]:
-        return dict(zip(_keys([self(key) for key in flat[: len(flat) & ~1 : 2]]), [self(value) for value in flat[1::2]]))
+        return dict(zip(_keys(self._each(flat[: len(flat) & ~1 : 2])), self._each(flat[1::2])))
+
+    def _each(self, refs: Iterable[Any]) -> list[Any]:
+        made = self.made
+        return [made[ref[0]] if type(ref) is list else ref for ref in refs]
 
     def _cut_container(self, node: list[Any]) -> StandIn:
         kind, length, items = node
@@ -551,7 +555,7 @@ _MOST_OF_ONE_HASH: Final = 16
 
 def _keys(values: list[Any]) -> list[Any]:
     """The values as keys. Forged ones that all have the same hash would take quadratic time: most of them become notes."""
-    keys = [_hashable(value) for value in values]
+    keys = [value if type(value) is str else _hashable(value) for value in values]
     if len(keys) <= 2 * _MOST_OF_ONE_HASH:
         return keys
     counts: dict[int, int] = {}
@@ -685,7 +689,9 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
 BUILTIN_TYPES: Final = frozenset(id(found) for found in vars(builtins).values() if isinstance(found, type))
 # by id, because the hash of a class may be its metaclass's
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
-_put_args: Final = BaseException.__dict__["args"].__set__
+_put_args, _put_traceback, _put_context, _put_cause, _put_suppress = (
+    BaseException.__dict__[name].__set__ for name in ("args", "__traceback__", "__context__", "__cause__", "__suppress_context__")
+)
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 _mro_of: Final = type.__dict__["__mro__"].__get__
 _namespace_of: Final = type.__dict__["__dict__"].__get__
@@ -715,7 +721,7 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
     """For each entry of `types` that has bases, the class: found, or made with the same name. None for the others."""
     types_ = report["types"]
     made: list[Any] = [None] * len(types_)
-    flat = not any(bases for _, _, bases in types_)
+    flat = not any([bases for _, _, bases in types_])
     for index in range(len(types_)) if flat else _in_order(range(len(types_)), lambda index: types_[index][2]):
         module, qualname, bases = types_[index]
         if not bases and module != "builtins":  # a value's type: no module is looked for because of it
@@ -816,7 +822,8 @@ class _Exceptions:
         self._type_of = type_of
         self._policy = policy
         self.made: list[BaseException] = [None] * len(self._records)  # type: ignore[list-item]
-        for index in _in_order(range(len(self._records)), self._children):
+        every = range(len(self._records))
+        for index in _in_order(every, self._children) if any(["children" in record for record in self._records]) else every:
             self.made[index] = self._make(self._records[index])
 
     def _children(self, index: int) -> list[int]:
@@ -826,6 +833,8 @@ class _Exceptions:
     def _class(self, record: dict[str, Any]) -> type[BaseException]:
         found_type = self._type_of[record["type"]]
         cls: type[BaseException] = Exception if found_type is None else found_type  # a metaclass may find its class false
+        if "str" not in record and id(cls) in BUILTIN_TYPES:
+            return cls
         mro = _mro_of(cls)
         module, qualname, _ = self._types[record["type"]]
         found = self._policy.find(module, qualname) is cls
@@ -849,7 +858,6 @@ class _Exceptions:
 
     def _make(self, record: dict[str, Any]) -> BaseException:
         cls = self._class(record)
-        base = _builtin_base(_mro_of(cls))
         children = record.get("children")
         if children:
             inner = [self.made[child] for child in children if self.made[child] is not None]
@@ -862,29 +870,31 @@ class _Exceptions:
                 except (TypeError, ValueError):  # a damaged report, or a class that is no group here
                     continue
         try:
-            return base.__new__(cls)
+            return _builtin_base(_mro_of(cls)).__new__(cls)
         except TypeError:  # a group without children, in a damaged report
             return Exception.__new__(_exception_class(cls.__qualname__, cls.__module__, (Exception,)))
 
     def fill(self, values: _Values, tracebacks: list[types.TracebackType | None]) -> None:
         for record, exc, traceback in zip(self._records, self.made, tracebacks):
             self._fill(exc, record, values)
-            BaseException.__dict__["__traceback__"].__set__(exc, traceback)
-            for name in ("cause", "context"):
-                if record[name] is not None:
-                    BaseException.__dict__[f"__{name}__"].__set__(exc, self.made[record[name]])
-            BaseException.__dict__["__suppress_context__"].__set__(exc, bool(record["suppress"]))
+            _put_traceback(exc, traceback)
+            if record["context"] is not None:
+                _put_context(exc, self.made[record["context"]])
+            if record["cause"] is not None:
+                _put_cause(exc, self.made[record["cause"]])
+            _put_suppress(exc, bool(record["suppress"]))  # what puts a cause changes it
 
     def _fill(self, exc: BaseException, record: dict[str, Any], values: _Values) -> None:
         args = values(record["args"])
         _put_args(exc, args if type(args) is tuple else (args,))
         mro = _mro_of(type(exc))
-        state = fields_of(mro)
+        fields = record["fields"]
+        state = fields_of(mro) if fields else None
         if state is not None:
             cls, names = state
             for name in names:
-                if name in record["fields"] and name in cls.__dict__:
-                    value = values(record["fields"][name])
+                if name in fields and name in cls.__dict__:
+                    value = values(fields[name])
                     if "object" in names and not _is_safe(cls, name, value):
                         continue
                     try:
@@ -893,18 +903,17 @@ class _Exceptions:
                         continue
         if "str" in record and any("__keeptrace_str__" in _namespace_of(cls) for cls in mro):
             exc.__keeptrace_str__ = record["str"]  # type: ignore[attr-defined]
-        attributes = _dict_of(exc)
         for name, ref in record["attributes"].items():
             slot = next((found for cls in mro if type(found := _namespace_of(cls).get(name)) is types.MemberDescriptorType), None)
             if slot is None:
-                attributes[name] = values(ref)
+                _dict_of(exc)[name] = values(ref)
             else:
                 slot.__set__(exc, values(ref))
         notes = values(record["notes"]) if "notes" in record else None
         if record.get("text"):
             notes = [*(notes or ()), "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"]]
         if notes is not None:
-            attributes["__notes__"] = notes
+            _dict_of(exc)["__notes__"] = notes
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -1082,16 +1091,20 @@ class _Stacks:
         # of each frame its index and positions; neighbouring entries of one frame are one
         planned: list[tuple[int, dict[Any, int]]] = [(index, {tuple(frames[index]["at"]): 0}) for index in outer]
         places: list[tuple[int, int, int | None]] = []  # of each entry its frame, the place of its position there, its line
+        last = planned[-1][0] if planned else None
         for index, what in entries:
             if index < 0:
                 planned.append((index, {what: 0}))
                 places.append((len(planned) - 1, 0, 1))
-                continue
-            if not planned or planned[-1][0] != index:
-                planned.append((index, {tuple(frames[index]["at"]): 0}))
-            positions = planned[-1][1]
-            position = tuple(what)
-            places.append((len(planned) - 1, positions.setdefault(position, len(positions)), position[0]))
+            else:
+                if index != last:
+                    positions = {tuple(frames[index]["at"]): 0}
+                    planned.append((index, positions))
+                else:
+                    positions = planned[-1][1]
+                position = tuple(what)
+                places.append((len(planned) - 1, positions.setdefault(position, len(positions)), position[0]))
+            last = index
         if not planned:
             return lambda: None
         leaf: list[types.FrameType] = []

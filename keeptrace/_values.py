@@ -14,7 +14,8 @@ from __future__ import annotations
 import sys
 import types
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import islice
 from time import monotonic
 from typing import Any, Final, TypeAlias
@@ -23,7 +24,7 @@ from ._guard import Failed, run_each
 from ._options import Options, bound
 from ._render import Kind, NeedsUserCode, Renderer, kind_of
 from ._report import Node, Ref
-from ._restore import details_of
+from ._restore import MARK, details_of
 from ._summaries import SUMMARISED, Summary, summary_of
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
@@ -35,6 +36,7 @@ _CLOCK_EVERY: Final = 32
 _OVERHEAD: Final = 24
 # What an element costs beside its value. (bytes)
 _ELEMENT: Final = 8
+_UNREAD: Final[Node] = []  # of a value that is placed and not read yet
 
 mro_of: Final = type.__dict__["__mro__"].__get__
 namespace_of: Final = type.__dict__["__dict__"].__get__
@@ -56,7 +58,9 @@ def names_of(cls: type) -> tuple[str, str]:
 class TypeInfo:
     """What one needs to know of a class to read its instances. Made once per class and capture."""
 
-    __slots__ = ("base", "cls", "dict_of", "exact", "index", "is_class", "kind", "module", "mro", "qualname", "slots", "summary")
+    __slots__ = (
+        *("base", "cls", "dict_of", "exact", "index", "is_class", "is_special", "kind", "module", "mro", "qualname", "slots", "summary"),
+    )
 
     def __init__(self, cls: type, index: int) -> None:
         self.cls = cls  # held, see rule 3
@@ -66,7 +70,9 @@ class TypeInfo:
         self.dict_of: Callable[[Any], Any] | None = None
         self.slots: list[tuple[str, Callable[[Any], Any]]] = []
         self.base: type | None = None  # the builtin container or text that it derives from
+        is_stand_in = False
         for parent in self.mro:
+            is_stand_in = is_stand_in or MARK in namespace_of(parent)
             if self.base is None and id(parent) in _BASES:
                 self.base = parent
             slots, dict_of = _layout(parent)
@@ -77,6 +83,7 @@ class TypeInfo:
         self.kind = kind_of(self.mro)
         self.summary = summary_of(self.mro)
         self.is_class = any(cls is type for cls in self.mro)  # `in` would ask a metaclass's __eq__
+        self.is_special = self.is_class or is_stand_in or self.exact is not None or self.summary is not None
 
 
 # Of most classes it is the first; C types like SimpleNamespace have the other.
@@ -128,49 +135,101 @@ class Values:
         self._cuts = cuts
         self._infos: dict[int, TypeInfo] = {}
         self._seen: dict[int, int] = {}
-        self.objects: dict[int, Any] = {}  # index -> object; holds the graph, see rule 3
-        self._queue: deque[tuple[int, Any, int]] = deque()
+        self._queue: list[tuple[int, Any, int]] = []  # index, object, depth; it is never shortened: it holds the graph, see rule 3
+        self._read = 0  # how many of the queue have been read
         self._spent: dict[tuple[int, str], int] = {}
         self._pending: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
         self._stop = ""  # the bound that was reached
         self._max_text = options.max_text
         self._max_items = bound(options.max_items)
         self._max_values = options.max_values
-        self.renderer = Renderer(options.max_repr, options.run_reprs)
+        self._short = min(_SHARED_TEXT, options.max_text)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        return Renderer(self.options.max_repr, self.options.run_reprs)
 
     # -- in
 
     def ref(self, value: Any, depth: int) -> Ref:
         """The ref of a value that is `depth` levels from the end of what is kept."""
-        cls = type(value)
-        if cls is str:
-            size = len(value)
-            if size <= _SHARED_TEXT and size <= self._max_text:
-                self.bytes += size
-                return value
-        elif cls is int:
-            if value in _INT64:
-                return value
-        elif value is None or cls is bool or cls is float:
-            return value
-        index = self._seen.get(id(value))
-        if index is not None:
-            return [index]
+        return self.refs((value,), depth)[0]
+
+    def refs(self, values: Iterable[Any], depth: int) -> list[Ref]:
+        """The ref of each value: of an atom itself, of everything else its place in the table, where it is read later."""
+        found: list[Ref] = []
+        append = found.append
+        seen = self._seen.get
+        short = self._short
+        size = 0
+        for value in values:
+            cls = type(value)
+            if cls is str:
+                if len(value) <= short:
+                    size += len(value)
+                    append(value)
+                    continue
+            elif cls is int:
+                if value in _INT64:
+                    append(value)
+                    continue
+            elif value is None or cls is float or cls is bool:
+                append(value)
+                continue
+            index = seen(id(value))
+            append(self._place(value, depth) if index is None else [index])
+        self.bytes += size
+        return found
+
+    def named(self, namespace: dict[Any, Any], depth: int) -> dict[str, Ref]:
+        """The refs of a namespace. Names that are no texts are left out: no source can use them."""
+        found: dict[str, Ref] = {}
+        seen = self._seen.get
+        short = self._short
+        size = 0
+        for name, value in namespace.items():
+            if type(name) is not str:
+                continue
+            cls = type(value)
+            if cls is str:
+                if len(value) <= short:
+                    size += len(value)
+                    found[name] = value
+                    continue
+            elif cls is int:
+                if value in _INT64:
+                    found[name] = value
+                    continue
+            elif value is None or cls is float or cls is bool:
+                found[name] = value
+                continue
+            index = seen(id(value))
+            found[name] = self._place(value, depth) if index is None else [index]
+        self.bytes += size
+        return found
+
+    def _place(self, value: Any, depth: int) -> Ref:
+        """The place of a value that was not met before."""
+        index = len(self.nodes)
         if id(value) in self._exceptions:
-            index = self.add(["exception", self._exceptions[id(value)]])
-        elif self._stop or len(self.nodes) >= self._max_values:
-            return self._cut(cls, self._stop or "max_values")
+            self.nodes.append(["exception", self._exceptions[id(value)]])
+        elif self._stop or index >= self._max_values:
+            return self._cut(type(value), self._stop or "max_values")
         else:
-            index = self.add([])
+            self.nodes.append(_UNREAD)
             self._queue.append((index, value, depth))
         self._seen[id(value)] = index
-        self.objects[index] = value
         return [index]
 
     def add(self, node: Node) -> int:
         """A node of its own, that no object stands for."""
         self.nodes.append(node)
         return len(self.nodes) - 1
+
+    @property
+    def objects(self) -> dict[int, Any]:
+        """For each index of a value that was read, the object."""
+        return {index: value for index, value, _ in self._queue}
 
     def cut(self, reason: str, count: int = 1) -> None:
         self._cuts[reason] = self._cuts.get(reason, 0) + count
@@ -198,14 +257,12 @@ class Values:
 
     def drain(self) -> None:
         """Reads everything that was named, nearest first, until a bound is reached."""
-        queue = self._queue
         nodes = self.nodes
         max_bytes = self.options.max_bytes
-        count = 0
-        while queue:
-            index, value, depth = queue.popleft()
-            count += 1
-            if not count % _CLOCK_EVERY and not self._stop and monotonic() > self.deadline:
+        reader_of = _READERS.get
+        for index, value, depth in islice(self._queue, self._read, None):  # it grows meanwhile
+            self._read += 1
+            if not self._read % _CLOCK_EVERY and not self._stop and monotonic() > self.deadline:
                 self._stop = "max_seconds"
             if not self._stop and self.bytes > max_bytes:
                 self._stop = "max_bytes"
@@ -213,7 +270,7 @@ class Values:
                 nodes[index] = nodes[self._cut(type(value), self._stop)[0]]
                 continue
             self.bytes += _OVERHEAD
-            reader = _READERS.get(id(type(value)))
+            reader = reader_of(id(type(value)))
             nodes[index] = reader(self, value, depth) if reader is not None else self._object(value, depth)
 
     def finish(self) -> None:
@@ -242,39 +299,44 @@ class Values:
 
     def _items(self, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
         length = raw.__len__(value)
-        ref = self.ref
-        most = self._room()
-        items = [ref(item, depth) for item in _first(raw, value, most)]
+        most = self._room(length)
+        items = self.refs(_first(raw.__iter__, value, most), depth)
         self.bytes += _ELEMENT * len(items)
         if length > len(items):
-            self.cut("max_items" if most == self._max_items else "max_bytes", length - len(items))
+            self._cut_elements(most, length - len(items))
         return length, items
 
-    def _room(self) -> int:
-        """Elements that one more container may have: numbers take no entry in the table, so there could be any number of them."""
-        return max(1, min(self._max_items, (self.options.max_bytes - self.bytes) // _ELEMENT))
+    def _room(self, length: int) -> int:
+        """Elements that a container of so many may have: numbers take no entry in the table, so there could be any number of them."""
+        room = (self.options.max_bytes - self.bytes) // _ELEMENT
+        return length if length <= self._max_items and length <= room else max(1, min(self._max_items, room))
+
+    def _cut_elements(self, most: int, count: int) -> None:
+        self.cut("max_items" if most == self._max_items else "max_bytes", count)
 
     def _container(self, value: Any, depth: int) -> Node:
-        cls = type(value)
-        if depth < 2 and cls.__len__(value):
-            return self._edge(value, cls.__len__(value))
-        length, items = self._items(value, cls, depth - 1)
-        return [cls.__name__, length, items]
+        if depth < 2 and value:
+            return self._edge(value, len(value))
+        cls, kind = _CONTAINERS[id(type(value))]
+        return [kind, *self._items(value, cls, depth - 1)]
 
     def _pairs(self, value: Any, depth: int, read: Any = dict.items) -> tuple[int, list[Ref]]:
         length = dict.__len__(value)
+        most = self._room(length)
+        size = 0
         flat: list[Ref] = []
-        most = self._room()
+        items: list[Any] = []
         for key, item in _first(read, value, most):
             if type(key) is str and len(key) <= _SHARED_TEXT:
-                self.bytes += len(key)
-                flat.append(key)
+                size += len(key)
             else:  # a tuple is a key only when it is whole
-                flat.append(self.ref(key, max(depth, 2) if type(key) is tuple else depth))
-            flat.append(self.ref(item, depth))
-        if 2 * length > len(flat):
-            self.cut("max_items" if most == self._max_items else "max_bytes", length - len(flat) // 2)
-        self.bytes += _ELEMENT * len(flat)
+                key = self.ref(key, max(depth, 2) if type(key) is tuple else depth)
+            flat += key, None
+            items.append(item)
+        flat[1::2] = self.refs(items, depth)
+        if length > len(items):
+            self._cut_elements(most, length - len(items))
+        self.bytes += size + _ELEMENT * len(flat)
         return length, flat
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Node:
@@ -316,25 +378,17 @@ class Values:
         return node
 
     def _exact(self, kind: str, parts: tuple[Any, ...]) -> Node:
-        return ["exact", kind, [self.ref(part, 2) for part in parts]]
+        return ["exact", kind, self.refs(parts, 2)]
 
     def _object(self, value: Any, depth: int) -> Node:
         """Everything else: a stand-in, with the attributes in its __dict__ and slots."""
-        info = self.info(type(value))
-        details = details_of(value)
-        if details is not None:
-            return self._stand_in_again(value, info, details, depth)
-        if info.exact is not None:
-            kind, parts_of = info.exact
-            parts = parts_of(value)
-            if parts is not None:
-                return self._exact(kind, parts)
-        if info.is_class:
-            return self._type(value, depth)
-        if info.summary is not None:
-            return self._summary(value, info.summary, info)
+        info = self._infos.get(id(type(value))) or self.info(type(value))
+        if info.is_special:
+            node = self._special(value, info, depth)
+            if node is not None:
+                return node
         extra: dict[str, Any] = {}
-        node: Node = ["object", info.index, None, None, extra]
+        node = ["object", info.index, None, None, extra]
         if depth > 1:
             node[3] = self._attributes(value, info, depth - 1)
         elif info.dict_of is not None or info.slots:
@@ -346,10 +400,27 @@ class Values:
             node[3].update(zip(_first_of(info.mro, "_fields"), extra["items"]))
         elif info.kind is Kind.ENUM and depth > 1:  # what its properties `name` and `value` would give
             node[3].update({short: node[3][long] for short, long in (("name", "_name_"), ("value", "_value_")) if long in node[3]})
-        if id(value) in self.wants_dir:
+        if self.wants_dir and id(value) in self.wants_dir:
             extra["dir"] = self._dir(self._namespace(value, info) or (), info.mro)
-        self._show(node, value, info)
+        if info.kind is Kind.DEFAULT:
+            extra["address"] = id(value)
+        else:
+            self._show(node, value, info)
         return node
+
+    def _special(self, value: Any, info: TypeInfo, depth: int) -> Node | None:
+        """What is told otherwise than by its attributes; None for what is not."""
+        details = details_of(value)
+        if details is not None:
+            return self._stand_in_again(value, info, details, depth)
+        if info.exact is not None:
+            kind, parts_of = info.exact
+            parts = parts_of(value)
+            if parts is not None:
+                return self._exact(kind, parts)
+        if info.is_class:
+            return self._type(value, depth)
+        return None if info.summary is None else self._summary(value, info.summary, info)
 
     def _summary(self, value: Any, summarise: Callable[[Any], Summary], info: TypeInfo) -> Node:
         if summary_of((info.cls, object)) is None and info.module.partition(".")[0] not in SUMMARISED:  # a subclass of the user's
@@ -364,7 +435,7 @@ class Values:
             return ["object", info.index, f"<{info.qualname}: its summary {result.why}>", None, {"address": id(value)}]
         text, known, length = result
         extra: dict[str, Any] = {"why": "a summary"} if length is None else {"why": "a summary", "len": length}
-        return ["object", info.index, text, {name: self.ref(item, 3) for name, item in known.items()}, extra]
+        return ["object", info.index, text, self.named(known, 3), extra]
 
     def _namespace(self, value: Any, info: TypeInfo) -> Any:
         if info.dict_of is None:
@@ -379,11 +450,13 @@ class Values:
         found: dict[str, Ref] = {}
         namespace = self._namespace(value, info)
         if namespace:
-            for name, item in _first(dict.items, namespace, self._max_items):
-                if type(name) is str:
-                    found[name] = self.ref(item, depth)
-            if dict.__len__(namespace) > self._max_items:
-                self.cut("max_items", dict.__len__(namespace) - self._max_items)
+            left_out = dict.__len__(namespace) - self._max_items
+            if left_out > 0:
+                self.cut("max_items", left_out)
+                kept = {name: item for name, item in _first(dict.items, namespace, self._max_items) if type(name) is str}
+            else:
+                kept = dict.copy(namespace)
+            found = self.named(kept, depth)
         for name, read in info.slots:
             try:
                 found.setdefault(name, self.ref(read(value), depth))
@@ -439,9 +512,9 @@ class Values:
         if details.dir:
             extra["dir"] = sorted(details.dir)
         if details.pairs is not None:
-            extra["pairs"] = [self.ref(part, depth - 1) for pair in details.pairs.items() for part in pair]
+            extra["pairs"] = self.refs([part for pair in details.pairs.items() for part in pair], depth - 1)
         elif details.items:
-            extra["items"] = [self.ref(item, depth - 1) for item in details.items]
+            extra["items"] = self.refs(details.items, depth - 1)
         if details.node and details.node[0] in ("module", "redacted", "str", "bytes", "bytearray", "function"):
             return list(details.node)
         attributes = self._attributes(value, info, max(depth - 1, 1))
@@ -452,9 +525,8 @@ def _first_of(mro: tuple[type, ...], name: str) -> Any:
     return next(namespace_of(cls)[name] for cls in mro if name in namespace_of(cls))
 
 
-def _first(raw: Any, value: Any, count: int) -> list[Any]:
-    """The first elements of a container that another thread may be changing."""
-    read: Any = getattr(raw, "__iter__", raw)
+def _first(read: Any, value: Any, count: int) -> list[Any]:
+    """The first elements that `read` gives of a container that another thread may be changing."""
     for _ in range(3):
         try:
             return list(islice(read(value), count))
@@ -502,16 +574,16 @@ _EXACT: Final[dict[tuple[str, str], tuple[str, _Parts]]] = {
 # Builtin types whose contents are read also in subclasses.
 _BASES: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, OrderedDict, dict, deque, str, bytes, bytearray, int, float)}
 
+# id of a builtin container → itself, and the kind of its nodes
+_CONTAINERS: Final = {id(cls): (cls, cls.__name__) for cls in (list, tuple, set, frozenset)}
+
 _READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
     id(str): Values._text,
     id(bytes): lambda values, value, depth: values._text(value, depth, bytes, "bytes"),
     id(bytearray): lambda values, value, depth: values._text(value, depth, bytearray, "bytearray"),
     id(int): Values._int,
     id(complex): lambda values, value, depth: ["complex", value.real, value.imag],
-    id(list): Values._container,
-    id(tuple): Values._container,
-    id(set): Values._container,
-    id(frozenset): Values._container,
+    **dict.fromkeys(_CONTAINERS, Values._container),
     id(dict): Values._dict,
     id(type): Values._type,
     id(types.ModuleType): Values._module,
