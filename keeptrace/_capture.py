@@ -502,7 +502,7 @@ def _type_of_locals() -> type:
     return type(sys._getframe().f_locals)
 
 
-_LOCALS: Final = _type_of_locals()  # a dict; from Python 3.13 on a proxy, which reads as one
+_LOCALS: Final[Any] = _type_of_locals()  # a dict; from Python 3.13 on a proxy, which reads as one
 
 
 def _locals(frame: types.FrameType) -> dict[str, Any]:
