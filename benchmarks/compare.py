@@ -47,12 +47,12 @@ class _Row:
 
 
 def _sizes(answer: Answer, name: str, row: _Row) -> None:
-    """For the target on size: a dump without the sources and the restorer, whose size does not depend on the exception."""
+    """For the target on size: a dump without the sources, and without what is the same in every dump: the restorer, and its call."""
     from keeptrace._dump import dumps
-    from keeptrace._format import _restorer
+    from keeptrace._format import _Boot
 
     exc = corpus.make(name)
-    body = len(dumps(exc, include_source=False)) - len(_restorer()[1])
+    body = len(dumps(exc, include_source=False)) - len(pickle.dumps(_Boot({}), 4))
     answer.numbers[f"{name}/size/body"] = body
     if "tblib, no locals" in row.sizes:
         answer.numbers[f"{name}/size/allowed"] = row.sizes["tblib, no locals"] + len(row.floor)

@@ -45,6 +45,12 @@ def _pool(key: str, task: str, most: float) -> Callable[[Answers], Verdict]:
     return judge
 
 
+def _path(answers: Answers) -> Verdict:
+    numbers = _numbers(answers, "path")
+    found = [(place, numbers.get(f"{place}/ratio")) for place in ("worker", "parent")]
+    return _all((f"{place} {times(number)}", number, number is not None and number <= 1.0) for place, number in found)
+
+
 def _all(parts: Iterable[tuple[str, float | None, bool]]) -> Verdict:
     """Several measures, each with its text; all have to be met."""
     known = [(text, met) for text, number, met in parts if number is not None]
@@ -157,6 +163,7 @@ def _floor(answers: Answers) -> Verdict:
 TARGETS: list[Target] = [
     Target("a task that succeeds, `submit`", "≤ 1.02× stdlib", _pool("pool", "no-op, submit", 1.02)),
     Target("a task that succeeds, `map(chunksize=100)`", "≤ 1.02× stdlib", _pool("pool", "no-op, map(chunksize=100)", 1.02)),
+    Target("what is ours on the way of a task that succeeds", "≤ 1.0× what it replaces", _path),
     Target("a task that fails, exception taken in the parent", "≤ 0.6× stdlib", _pool("pool", "failing", 0.6)),
     Target("the same on Python 3.11", "≤ 0.9× stdlib", _pool("pool on Python 3.11", "failing", 0.9)),
     Target(
@@ -175,7 +182,11 @@ TARGETS: list[Target] = [
     Target("service", "≤ 5 ms and ≤ 64 kB; depth 8 ≤ 50 ms; -1 ends within its bounds (1 s)", _service),
     Target("1,000-frame RecursionError", "all frames kept or the cut marked, ≤ 10 ms", _very_deep),
     Target("restore, a frame", "≤ 60 µs cold, ≤ 5 µs warm", _restore),
-    Target("size, default, without source and restorer", "≤ tblib's plus what the locals weigh compressed", _sizes),
+    Target(
+        "size, default, without source, and without the restorer and its call",
+        "≤ tblib's plus what the locals weigh compressed",
+        _sizes,
+    ),
     Target("growth", "linear in frames (exponent ≤ 1.15), in objects up to the bound, flat beyond it (≤ 0.1)", _growth),
     Target("import of the executor over the stdlib's modules", "< 10 ms", _import),
 ]

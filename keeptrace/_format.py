@@ -87,7 +87,7 @@ def carrier(report: Report, kind: str = "exception") -> Any:
     """An object whose pickle, of any protocol from 2 on, is a dump."""
     body = {name: part for name, part in report.items() if name not in ("sources", "live")}
     payload = {
-        "header": json.dumps(_header(report)),
+        "header": _to_json(_header(report)),
         "kind": kind,
         "body": zlib.compress(_to_json(body).encode(), 6),
         "sources": report["sources"],

@@ -329,20 +329,21 @@ def add_notes(error: BaseException, deaths: Sequence[WorkerDeath], failure: Base
 
 # -- faulthandler's text
 
-_THREAD: Final = re.compile(r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$")
-_LINE: Final = re.compile(r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$')
-_ESCAPE: Final = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
+# Compiled when they are used: every worker imports this file, and few read a text.
+_THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
+_LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
+_ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
 
 
 def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
     """Each thread's frames (file, line, function), innermost first; the thread that died or was asked is the first."""
     found: list[tuple[str, int | None, str]] | None = None
     for line in text.splitlines():
-        match = _LINE.match(line)
+        match = re.match(_LINE, line)
         if match and found is not None:
             file, number, name = match.groups()
             found.append((_unescape(file), int(number) if number.isdigit() else None, _unescape(name)))
-        elif _THREAD.match(line):
+        elif re.match(_THREAD, line):
             if found:
                 yield found
             found = []
@@ -354,7 +355,7 @@ def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
 
 
 def _unescape(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[0][2:], 16)), text)
+    return re.sub(_ESCAPE, lambda match: chr(int(match[0][2:], 16)), text)
 
 
 def stack_of(text: str) -> types.TracebackType | None:

@@ -1,0 +1,100 @@
+"""What is there of ours on the way of a task that succeeds, beside what the standard library has in its place?
+
+The whole way of a task through a pool takes a hundred microseconds, and varies by a tenth from one moment to the next. So
+here the pieces that are ours are measured alone, each beside the piece of the engine's that it replaces, in one process
+and on real pipes: taking a task off the queue in the worker, and taking a result off the queue in the parent. Everything
+else that a succeeding task passes is the engine's own code.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import process as engine
+from functools import partial
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from ._answer import Answer, Table, main
+from ._measure import Timed, alternate, duration, ratio, spread, times
+
+_MESSAGES = 50  # a run: less than a pipe has room for
+
+
+def _no_op(number: int) -> int:
+    return number
+
+
+def _timed(fill: Callable[[], None], take: Callable[[], Any]) -> Timed:
+    """The processor time of taking one message off, of those that were put in before the clock started."""
+
+    def run() -> float:
+        for _ in range(_MESSAGES):
+            fill()
+        begin = time.process_time()
+        for _ in range(_MESSAGES):
+            take()
+        return (time.process_time() - begin) / _MESSAGES
+
+    return Timed(run)
+
+
+def _tasks(context: Any) -> dict[str, Timed]:
+    """In the worker: the engine's queue, as it is, and as _work() of executors.py makes it."""
+    from keeptrace.concurrent._deaths import BlackBox
+    from keeptrace.concurrent.executors import _take
+
+    data = ForkingPickler.dumps(engine._CallItem(17, _no_op, (17,), {}))
+    plain, ours = context.Queue(), context.Queue()
+    box = BlackBox()
+
+    def take() -> Any:
+        return _take(ours, ours._reader.fileno(), box.words, block=True)
+
+    def fill(queue: Any) -> Callable[[], None]:
+        def put() -> None:
+            queue._sem.acquire()
+            queue._writer.send_bytes(data)
+
+        return put
+
+    return {"plain": _timed(fill(plain), lambda: plain.get(block=True)), "keeptrace": _timed(fill(ours), take)}
+
+
+def _results(context: Any) -> dict[str, Timed]:
+    """In the parent: a pipe of the engine's, and the same made ours."""
+    from keeptrace.concurrent.executors import _Results
+
+    data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
+    found = {}
+    for name in ("plain", "keeptrace"):
+        reader, writer = context.Pipe(duplex=False)
+        if name == "keeptrace":
+            reader.__class__ = _Results
+            reader.workers = {}
+        found[name] = _timed(partial(writer.send_bytes, data), reader.recv)
+    return found
+
+
+def run(quick: bool) -> Answer:
+    answer = Answer("path", "What is there of ours on the way of a task that succeeds?")
+    answer.says.append(
+        "Processor time of the pieces of KeepTraceProcessPoolExecutor that each task passes, and of the pieces of the engine that they "
+        "replace, on the same messages; all the rest of the way is the engine's."
+    )
+    context = multiprocessing.get_context()
+    table = Table("A task", ["piece", "plain", "keeptrace", "ratio"])
+    for piece, make in (("worker: the next task off the queue", _tasks), ("parent: the next result off the queue", _results)):
+        runs = alternate(make(context), 1.0 if quick else 5.0)
+        plain, ours = (spread(runs[name]) for name in ("plain", "keeptrace"))  # type: ignore[arg-type]  # neither fails
+        found = ratio(runs["keeptrace"], runs["plain"])
+        assert found is not None
+        table.rows.append([piece, duration(plain.median), duration(ours.median), f"{times(found.median)} ({found.low:.2f}–{found.high:.2f})"])
+        answer.numbers[f"{piece.partition(':')[0]}/ratio"] = found.median
+    answer.tables.append(table)
+    return answer
+
+
+if __name__ == "__main__":
+    main(run)
