@@ -160,6 +160,11 @@ def _lambda() -> None:
     (lambda: [1 / n for n in (0,)])()
 
 
+def _expression(source: str) -> types.CodeType:
+    """Code that no file holds. Its file is not "<string>": for that one, `python -c` (which runs these tests) has a text of its own."""
+    return compile(source, "<expression>", "exec")
+
+
 RAISERS: dict[str, Callable[[], Any]] = {
     "plain": lambda: _raise(ValueError("plain")),
     "no message": lambda: _raise(KeyError()),
@@ -184,9 +189,9 @@ RAISERS: dict[str, Callable[[], Any]] = {
     "decode": lambda: b"\xff".decode("utf-8"),
     "encode": lambda: "\u20ac".encode("ascii"),
     "attribute": lambda: "".absent,  # type: ignore[attr-defined]
-    "name": lambda: eval("undefined_name"),
+    "name": lambda: eval(_expression("undefined_name")),
     "import": _import_frozen,
-    "import name": lambda: exec("from os import absent_name"),
+    "import name": lambda: exec(_expression("from os import absent_name")),
     "stop iteration": lambda: next(iter(())),
     "system exit": lambda: sys.exit(3),
     "interrupt": lambda: _raise(KeyboardInterrupt()),
@@ -205,7 +210,7 @@ RAISERS: dict[str, Callable[[], Any]] = {
     "context": lambda: _in_chain("context"),
     "from none": lambda: _in_chain("none"),
     "chain of three": _long_chain,
-    "cause that was not raised": lambda: exec("raise KeyError(2) from ValueError('never raised')"),
+    "cause that was not raised": lambda: exec(_expression("raise KeyError(2) from ValueError('never raised')")),
     "recursion": lambda: _deep(50),
     "notes": lambda: _raise(_noted(ValueError("noted"), "one", "two\nthree")),
     "notes of a key": lambda: _raise(_noted(KeyError("noted"), "one", "two\nthree")),
