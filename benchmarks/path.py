@@ -90,7 +90,8 @@ def run(quick: bool) -> Answer:
         plain, ours = (spread(runs[name]) for name in ("plain", "keeptrace"))  # type: ignore[arg-type]  # neither fails
         found = ratio(runs["keeptrace"], runs["plain"])
         assert found is not None
-        table.rows.append([piece, duration(plain.median), duration(ours.median), f"{times(found.median)} ({found.low:.2f}–{found.high:.2f})"])
+        shown = f"{times(found.median)} ({found.low:.2f}–{found.high:.2f})"
+        table.rows.append([piece, duration(plain.median), duration(ours.median), shown])
         answer.numbers[f"{piece.partition(':')[0]}/ratio"] = found.median
     answer.tables.append(table)
     return answer

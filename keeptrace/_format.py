@@ -56,7 +56,7 @@ class Dump(NamedTuple):
     """A dump that was read: nothing of it has been run.
 
     header: {keeptrace: format, type: "module.Qualname", message, where: "file:line in function", time: seconds since 1970,
-    pid, python, fingerprint: the same for failures of the same type along the same functions}.
+    pid, python, fingerprint: the same for the same failure, see store.py}.
     kind: what a plain pickle.load gives: an exception, an exc_info tuple or a traceback.
     """
 
@@ -103,16 +103,9 @@ def encode(report: Report, kind: str = "exception") -> bytes:
 
 
 def _header(report: Report) -> dict[str, Any]:
-    import hashlib
     import os
 
     root = report["exceptions"][0]
-    path = hashlib.sha256()
-    for record in report["exceptions"]:
-        path.update(repr(report["types"][record["type"]][:2]).encode())
-        for index, *_ in record["traceback"]:
-            code = _code_of(report, index)
-            path.update(f"{code['file']}:{code['qualname']}\n".encode("utf-8", "replace"))
     module, qualname, _ = report["types"][root["type"]]
     return {
         "keeptrace": FORMAT,
@@ -122,8 +115,34 @@ def _header(report: Report) -> dict[str, Any]:
         "time": time.time(),
         "pid": os.getpid(),
         "python": report["python"],
-        "fingerprint": path.hexdigest()[:16],
+        "fingerprint": fingerprint(f"{module}.{qualname}", _places(report)),
     }
+
+
+def fingerprint(root: str, places: Iterable[str]) -> str:
+    """16 hexadecimal digits that are equal for the same failure; store.py says what counts as the same.
+
+    root: the exception's type. places: what place() gives for each exception reached from it and each entry of its traceback.
+    """
+    import hashlib
+
+    return hashlib.sha256("\n".join([root, *sorted(set(places))]).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> str:
+    """One place that a failure passes: the exception's type, the function, and the line within it."""
+    return f"{kind} {file}:{qualname}+{(line or first) - first}"
+
+
+def _places(report: Report) -> Iterable[str]:
+    for record in report["exceptions"]:
+        kind = ".".join(report["types"][record["type"]][:2])
+        entries = [(report["frames"][index]["code"], position[0]) for index, position in record["traceback"] if index >= 0]
+        if not entries:
+            yield kind
+        for code_index, line in set(entries):
+            code = report["codes"][code_index]
+            yield place(kind, code["file"], code["qualname"], line, code["line"])
 
 
 def _code_of(report: Report, index: int) -> Any:

@@ -504,10 +504,6 @@ class Redactor:
         # What is secret in a source depends on nothing but the source, unless somebody else is asked.
         self._sources = _sources if extra is None else {}
 
-    def is_secret_name(self, name: str) -> bool:
-        """Whether any text under this name is taken for a secret."""
-        return _grade(name) >= WEAK
-
     def text(self, text: str) -> str:
         """The text without secrets known by their shape or by the name before them; the same object if there is none."""
         spans = self.spans(text)

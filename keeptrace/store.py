@@ -21,7 +21,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
@@ -37,7 +36,8 @@ from typing import Any, Final, NamedTuple
 from ._capture import linked_to
 from ._dump import dumps, write_atomically
 from ._errors import OptionError, missing_extra
-from ._format import read_header
+from ._format import fingerprint as make_fingerprint
+from ._format import place, read_header
 from ._guard import Failed, run_each
 from ._options import Options, make_options
 from ._values import names_of
@@ -125,33 +125,32 @@ def command_to_open(path: str) -> str:
 
 def fingerprint(exc: BaseException) -> str:
     """16 hexadecimal digits: equal for failures of the same types at the same places. See the head of this file."""
-    told: set[str] = set()
+    told: list[str] = []
     seen = {id(exc)}
     waiting = deque([exc])
     while waiting and len(seen) <= _MAX_CHAIN:
         found = waiting.popleft()
         kind = ".".join(names_of(type(found)))
-        told.update(f"{kind} {place}" for place in _places(_traceback_of(found)) or [""])
+        told += _places(kind, _traceback_of(found)) or [kind]
         for other in linked_to(found):
             if id(other) not in seen:
                 seen.add(id(other))
                 waiting.append(other)
-    root = ".".join(names_of(type(exc)))
-    return hashlib.sha256("\n".join([root, *sorted(told)]).encode("utf-8", "replace")).hexdigest()[:16]
+    return make_fingerprint(".".join(names_of(type(exc))), told)
 
 
-def _places(traceback: TracebackType | None) -> list[str]:
-    """Where a traceback passes, each place once."""
-    seen: dict[tuple[int, int], tuple[CodeType, int]] = {}
+def _places(kind: str, traceback: TracebackType | None) -> list[str]:
+    """Where the traceback of an exception of this type passes, each place once."""
+    seen: dict[tuple[int, int], tuple[CodeType, int | None]] = {}
     count = 0
     while traceback is not None and count < _MAX_FRAMES:
         code = traceback.tb_frame.f_code
         key = id(code), traceback.tb_lasti
         if key not in seen:
-            seen[key] = code, (traceback.tb_lineno or code.co_firstlineno) - code.co_firstlineno
+            seen[key] = code, traceback.tb_lineno
         traceback = traceback.tb_next
         count += 1
-    return [f"{code.co_filename}:{code.co_qualname}+{offset}" for code, offset in seen.values()]
+    return [place(kind, code.co_filename, code.co_qualname, line, code.co_firstlineno) for code, line in seen.values()]
 
 
 def _place(exc: BaseException) -> str:

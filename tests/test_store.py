@@ -20,6 +20,7 @@ import pytest
 
 import keeptrace
 from keeptrace import store as store_module
+from keeptrace._format import read_header
 from keeptrace.store import Store, fingerprint
 
 
@@ -160,6 +161,13 @@ def in_file(lines_before):
 def test_which_failures_are_the_same(one, other, same):
     """A fingerprint depends on types and code paths; not on values, depth, number of retries, order, or lines above."""
     assert (fingerprint(one()) == fingerprint(other())) is same
+
+
+@pytest.mark.parametrize("make", [lambda: failing(total, [1]), lambda: failing(recurse, 50), lambda: failing(retried, 7), lambda: ValueError("never raised")])
+def test_a_dump_tells_the_fingerprint_that_the_directory_goes_by(make):
+    """The header of a dump has the same fingerprint, though that one is made of the report."""
+    exc = make()
+    assert read_header(keeptrace.dumps(exc))["fingerprint"] == fingerprint(exc)
 
 
 def test_a_fingerprint_of_a_long_chain_ends():
