@@ -18,6 +18,7 @@ _CASES = {
     "stdlib: concurrent.futures.process and multiprocessing.pool": ("", _ENGINES),
     "keeptrace.concurrent, over the stdlib's": (_ENGINES, "import keeptrace.concurrent"),
     "keeptrace.concurrent and its executor, over the stdlib's": (_ENGINES, "from keeptrace.concurrent import KeepTraceProcessPoolExecutor"),
+    "the same, over the stdlib's and typing": (f"{_ENGINES}, typing", "from keeptrace.concurrent import KeepTraceProcessPoolExecutor"),
     "keeptrace alone": ("", "import keeptrace"),
     "keeptrace.dumps, the function": ("", "from keeptrace import dumps"),
     "tblib.pickling_support": ("", "import tblib.pickling_support"),

@@ -18,7 +18,7 @@ from . import _live
 from ._guard import Failed, run_each
 from ._options import Options, bound
 from ._render import NeedsUserCode, Renderer, attribute_of
-from ._report import FORMAT, ExceptionRecord, FrameRecord, Position, Ref, Report
+from ._report import FORMAT, ExceptionRecord, Position, Ref, Report
 from ._restore import BUILTIN_TYPES, fields_of, has_hook, is_exact
 from ._source import snapshot
 from ._values import Values, mro_of, names_of, namespace_of
@@ -156,7 +156,9 @@ class _Capture:
         self._code_index: dict[int, int] = {}
         self._globals: list[dict[str, Ref]] = []
         self._globals_index: dict[int, int] = {}
-        self._named: dict[int, int] = {}  # code → the namespace whose names that it uses are in `globals`
+        self._wanted: list[dict[str, Any]] = []  # of each namespace what the frames' code uses
+        self._named: dict[int, int] = {}  # code → the namespace in which its names were looked for
+        self._name_errors: list[tuple[types.FrameType, int]] = []  # where they were raised
         self._keeps_live = options.pickler is not None and not 0 <= options.depth <= 1
         self._roots: list[int] = []  # indexes of the values that may be made live
         self._to_tell: list[tuple[BaseException, ExceptionRecord, _ExceptionFacts]] = []  # those whose message may need to be recorded
@@ -174,6 +176,7 @@ class _Capture:
         if depth:
             for number, found in enumerate(self._order):
                 self._traceback(found, self._records[number], depth, number == 0)
+            self._read_globals(depth)
         else:
             self._records[0]["text"] = _text_of(exc)
         values = self._values
@@ -395,7 +398,7 @@ class _Capture:
             told += [[-1, left_out], *[self._entry(entry, depth) for entry in reversed(entries[:head])]]
         record["traceback"] = told[::-1]
         if entries and issubclass(type(exc), NameError):
-            self._names_for_suggestions(entries[-1].tb_frame, told[0][0])
+            self._name_errors.append((entries[-1].tb_frame, told[0][0]))
 
     def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
         frame = entry.tb_frame
@@ -419,44 +422,44 @@ class _Capture:
         """A frame that was not met before."""
         index = self._frame_index[id(frame)] = len(self._frames)
         namespace = frame.f_globals
+        place = self._globals_index.get(id(namespace))
+        if place is None:
+            place = self._globals_index[id(namespace)] = len(self._wanted)
+            self._wanted.append({name: namespace[name] for name in ("__name__", "__file__") if name in namespace})
         code_index = self._code_index.get(id(facts))
         if code_index is None:
             code_index = self._code_index[id(facts)] = len(self._codes)
             self._codes.append(facts.record)
             self._files.setdefault(facts.code.co_filename, namespace)
+        if self._named.get(id(facts)) != place:
+            self._named[id(facts)] = place
+            wanted = self._wanted[place]
+            for name in facts.names:
+                if name in namespace:
+                    wanted[name] = namespace[name]
         at = facts.position(frame.f_lasti)
         if at[0] is None and frame.f_lineno is not None:
             at = [frame.f_lineno, *at[1:]]
-        record: FrameRecord = {"code": code_index, "globals": self._namespace(namespace, facts, depth), "locals": None, "at": at}
-        self._frames.append(record)
+        refs = None
         if facts.code.co_flags & _OPTIMIZED or frame.f_locals is not namespace:
-            refs = record["locals"] = self._values.named(_locals(frame), depth)
+            refs = self._values.named(_locals(frame), depth)
             if self._keeps_live:
                 self._may_live(refs.values())
         else:
-            names = [name for name in tuple(namespace) if type(name) is str and name not in _IMPORT_SYSTEM]
-            self._add_globals(record["globals"], namespace, names, depth)
+            every = tuple(namespace.items())
+            self._wanted[place].update((name, value) for name, value in every if type(name) is str and name not in _IMPORT_SYSTEM)
+        self._frames.append({"code": code_index, "globals": place, "locals": refs, "at": at})
         return index
 
-    def _namespace(self, namespace: dict[str, Any], facts: _CodeFacts, depth: int) -> int:
-        found = self._globals_index.get(id(namespace))
-        if found is None:
-            found = self._globals_index[id(namespace)] = len(self._globals)
-            self._globals.append({})
-            self._add_globals(found, namespace, ("__name__", "__file__"), 1)
-        if self._named.get(id(facts)) != found:
-            self._named[id(facts)] = found
-            self._add_globals(found, namespace, facts.names, depth)
-        return found
-
-    def _add_globals(self, index: int, namespace: dict[str, Any], names: Iterable[str], depth: int) -> None:
-        table = self._globals[index]
-        wanted = [name for name in names if name in namespace and name not in table]
-        if wanted:
-            refs = self._values.refs([namespace[name] for name in wanted], depth)
-            table.update(zip(wanted, refs))
+    def _read_globals(self, depth: int) -> None:
+        """Last, so that where a bound is reached the variables of all frames have come before."""
+        for wanted in self._wanted:
+            refs = self._values.named(wanted, depth)
+            self._globals.append(refs)
             if self._keeps_live:
-                self._may_live(refs)
+                self._may_live(refs.values())
+        for frame, index in self._name_errors:
+            self._names_for_suggestions(frame, index)
 
     def _names_for_suggestions(self, frame: types.FrameType, index: int) -> None:
         """A NameError's "did you mean" looks at every name in sight, also those whose values are not kept."""
