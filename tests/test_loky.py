@@ -3,8 +3,11 @@
 # ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 
@@ -114,6 +117,25 @@ def test_killed_worker(how, capfd):
     if death.stack is not None:
         assert death.stack.tb_frame.f_code.co_name == "die" and "in die" in errors[0].__notes__[0]
         assert "Fatal Python error" in capfd.readouterr().err  # where loky's message says that it is
+
+
+def test_nothing_left_behind():
+    """Neither threads, processes nor file descriptors stay after a pool broke while large tasks waited; with loky's own, they do."""
+    with KeepTraceLokyExecutor(1) as pool:  # what the start method itself keeps open
+        pool.submit(tasks.double, 1).result(timeout=60)
+    del pool
+    gc.collect()
+    threads, open_files = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        with KeepTraceLokyExecutor(1) as pool:
+            futures = [pool.submit(pool_tasks.die, "SIGKILL", "x" * 1_000_000) for _ in range(5)]
+            assert all(future.exception(timeout=60).deaths for future in futures)
+        del pool, futures
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= open_files and not multiprocessing.active_children()
 
 
 def test_death_in_a_chunk():

@@ -221,7 +221,12 @@ _served: tuple[BlackBox, Options] | None = None
 def run_worker(box: BlackBox, options: Options, target: Callable[..., object], args: tuple[Any, ...]) -> None:
     """The target of a worker's process: target(box, options, *args)."""
     box.serve(options)
-    target(box, options, *args)
+    try:
+        target(box, options, *args)
+    except BrokenPipeError:  # the parent is gone; an initializer's has been kept
+        if box.failure() is not None:
+            raise
+        sys.exit(1)
 
 
 def make_worker(process: Callable[..., Any], options: Options, target: Callable[..., object], args: tuple[Any, ...]) -> Any:

@@ -53,7 +53,7 @@ def _work(box: BlackBox, options: Options, name: str, call_queue: Any, result_qu
         "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
     }
     engine._ExceptionWithTraceback = type("Crossing", (_LokyCrossing,), settings)
-    read_tasks(engine, call_queue, result_queue, box.words, sys.exit)
+    read_tasks(engine, call_queue, result_queue, box.words)
     engine._process_worker(call_queue, result_queue, *rest)
 
 
@@ -140,6 +140,7 @@ def _telling(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> 
                     sys.stderr.write(death.text)
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
+            self.call_queue._reader.close()  # else the thread that writes tasks waits for ever for room in the pipe
             super().terminate_broken(broken)
 
     def manager_of(self: Any) -> Any:

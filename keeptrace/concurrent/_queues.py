@@ -1,6 +1,6 @@
 """The two queues of an executor, the standard library's or loky's, where a message that cannot be unpickled costs one task.
 
-    parent ── _CallItem(work_id, fn, args, kwargs) ─▶ take(), in the worker
+    parent ── _CallItem(work_id, fn, args, kwargs) ─▶ _take(), in the worker
     parent, Results.recv() ◀── _ResultItem(work_id, ...) ── worker
 
 Both engines know these items by the same names. Their own ways of reading break the pool, with all its tasks.
@@ -9,8 +9,9 @@ Both engines know these items by the same names. Their own ways of reading break
 from __future__ import annotations
 
 import queue
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
@@ -23,26 +24,21 @@ from ._pipes import read_message
 # The worker.
 
 
-def read_tasks(engine: Any, calls: Any, results: Any, words: Any, at_end: Callable[[], Any]) -> None:
-    """Makes a worker read its tasks by take(). Without its own copies of the parent's ends, it notices when the parent is gone."""
+def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
+    """Makes a worker read its tasks by _take(). Without its own copies of the parent's ends, it notices when the parent is gone."""
     if POSIX:
-        calls.get = partial(_take, engine, calls, calls._reader.fileno(), words, at_end)
+        calls.get = partial(_take, engine, calls, calls._reader.fileno(), words)
         calls._writer.close()
         results._reader.close()
 
 
-def _take(
-    engine: Any, calls: Any, fd: int, words: Any, at_end: Callable[[], Any], block: bool = True, timeout: float | None = None
-) -> Any:
-    """The queue's next task, or None: no more. Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty.
-
-    at_end: called when the parent was killed; gives the task in its place.
-    """
+def _take(engine: Any, calls: Any, fd: int, words: Any, block: bool = True, timeout: float | None = None) -> Any:
+    """The queue's next task, or None: no more. Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty."""
     try:
         data = _next(calls, fd) if timeout is None else _next_within(calls, fd, timeout)
         calls._sem.release()
-    except (EOFError, OSError):
-        return at_end()
+    except (EOFError, OSError):  # the parent was killed: there is nobody to take leave of
+        sys.exit()
     try:
         item = ForkingPickler.loads(data)
     except BaseException as problem:

@@ -50,14 +50,10 @@ def _work(
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
     setattr(engine, "_ExceptionWithTraceback", crossing(options, engine))
-    read_tasks(engine, call_queue, result_queue, box.words, _no_more)
+    read_tasks(engine, call_queue, result_queue, box.words)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
     engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)
-
-
-def _no_more() -> None:
-    return None
 
 
 # --------------------------------------------------------------------------------------------------------------------
