@@ -3,8 +3,8 @@
     python ending.py KIND METHOD STATE END    e.g. executor fork idle kill
 
 KIND: executor, pool, loky (ours), or stock-executor, stock-pool, stock-loky. STATE: what the workers are at: idle, working (it takes
-a moment), sending (a large result), stuck (for ever). END: how the program ends then: return, kill, exit (os._exit), raise, wait
-(for the answer).
+a moment), sending (a large result), stuck (for ever). END: how the program ends then: return, kill, exit (os._exit), raise, break
+(a worker is killed), wait (for the answer).
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ def task(state: str, started: str) -> Any:
     if state == "stuck":
         time.sleep(1000)
     return bytes(BIG) if state == "sending" else os.getpid()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def open_pool(kind: str, method: str) -> Any:
@@ -52,11 +56,11 @@ def main(kind: str, method: str, state: str, end: str) -> Any:
     pool = open_pool(kind, method)
     submit = pool.submit if hasattr(pool, "submit") else lambda function, *args: pool.apply_async(function, args)
     waiting = []
-    for number in range(1 if state == "idle" else 4):
+    for number in range({"idle": 1, "stuck": 2}.get(state, 4)):  # none of the stuck ones waits for the other's end
         started = f"started{number}"
         waiting.append(submit(task, state, started))
     answer = waiting[0].result if hasattr(waiting[0], "result") else waiting[0].get
-    while not os.path.exists("started0"):
+    while not (os.path.exists("started0") and (state != "stuck" or os.path.exists("started1"))):
         time.sleep(0.01)
     if state == "idle":
         answer()
@@ -71,6 +75,12 @@ def main(kind: str, method: str, state: str, end: str) -> Any:
         os._exit(5)
     if end == "raise":
         raise LookupError("the end")
+    if end == "break":
+        lost = submit(die)
+        try:
+            (lost.result if hasattr(lost, "result") else lost.get)()
+        except Exception as problem:
+            print(type(problem).__name__, flush=True)
     if end == "wait":
         answer()
     return pool  # which is alive as the interpreter ends

@@ -422,7 +422,7 @@ def held() -> dict[str, int]:
 def one(engine: str, method: str, count: int) -> dict[str, Any]:
     note_semaphores(engine)
     warm = Run(engine, method)
-    warm.tasks(600, deaths=True, watch_workers=False)
+    warm.tasks(max(600, count // 4), deaths=True, watch_workers=False)
     before = held()
     run = Run(engine, method)
     began = time.monotonic()
