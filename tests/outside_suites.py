@@ -4,7 +4,7 @@
     python tests/outside_suites.py pool       the Pool tests of CPython's test._test_multiprocessing, under fork, spawn and forkserver
     python tests/outside_suites.py loky       loky's own tests, from its source distribution (extras loky and test; some minutes)
     python tests/outside_suites.py all        one after the other
-    ... --short                               a selection of each that takes some twenty seconds; .ci/run does this
+    ... --short                               a selection of each that takes five to twenty seconds; .ci/run does this
     ... WORD ...                              only the tests with one of the words in their ids
 
 CPython's come from the installed Python's own `test` package; where that lacks a suite (many distributions leave parts of it out;
@@ -46,10 +46,14 @@ EXPECTED: dict[str, dict[str, str]] = {
 }
 # suite → words in the ids of the tests of --short
 SHORT: dict[str, tuple[str, ...]] = {
-    "futures": ("test_wait.ProcessPoolFork", "test_as_completed.ProcessPoolSpawn", "test_init.ProcessPoolForkserver", "test_submit", "test_map"),
-    "pool": ("fork.WithProcessesTestPool.test_", "test_async", "test_pool_worker_lifetime", "PoolWorkerErrors"),
-    "loky": ("TestsProcessPoolLokyExecutor", "TestGetReusableExecutor"),
-}
+    "futures": (
+        "ForkProcessPoolExecutorTest.test_submit", "ForkProcessPoolExecutorTest.test_traceback", "ForkProcessPoolExecutorTest.test_killed_child",
+        "ForkWaitTest.test_first", "ForkFailing", "ForkExecutorDeadlockTest.test_crash", "ForkserverProcessPoolExecutorTest.test_map_exception",
+        "SpawnProcessPoolExecutorTest.test_submit",
+    ),
+    "pool": ("pool_fork.WithProcessesTestPool.test_", "PoolWorkerErrors", "forkserver.WithProcessesTestPool.test_map", "PoolNotLeak"),
+    "loky": ("test_map_exception", "test_submit_from_callback", "test_killed_child", "test_traceback", "test_pass_start_method_name_as_context"),
+}  # fmt: skip
 
 
 class Skipped(Exception):
