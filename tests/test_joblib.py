@@ -7,6 +7,7 @@ import pytest
 
 joblib = pytest.importorskip("joblib")
 
+import pool_tasks
 import traced_tasks as tasks
 from traced_tasks import check_chained, check_kind
 
@@ -76,6 +77,15 @@ def test_failing_initializer_is_told():
     with joblib.parallel_config(backend="keeptrace", n_jobs=2, initializer=refuse, initargs=("no entry",)):
         exc = caught(Parallel(), tasks.double, [1])
         assert repr(exc.__cause__) == "RuntimeError('no entry')" and "refuse" in tasks.frames(exc.__cause__)
+
+
+def test_killed_worker():
+    """The error says which worker died, how, at which of the batch's calls, and where."""
+    exc = caught(Parallel(batch_size=2), pool_tasks.die, ["SIGSEGV"] * 2)
+    assert type(exc).__name__ == "TerminatedWorkerError"
+    (death,) = exc.deaths
+    assert death.signal == "SIGSEGV" and death.tasks == ("die('SIGSEGV')",)
+    assert death.stack.tb_frame.f_code.co_name == "die" and str(death) in exc.__notes__[0]
 
 
 def test_options():

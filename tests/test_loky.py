@@ -3,14 +3,19 @@
 # ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from concurrent.futures import Future
 
 import pytest
 
 loky = pytest.importorskip("loky")
 
+import pool_tasks
 import traced_tasks as tasks
 from traced_tasks import KINDS, check_chained, check_kind
 
@@ -37,10 +42,6 @@ def refuse(word):
 
 def accept(word):
     pass
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_is_the_engines_own(pool):
@@ -99,12 +100,84 @@ def test_initializer_runs_and_is_checked():
         KeepTraceLokyExecutor(1, initializer=3)
 
 
-def test_killed_worker():
-    """A worker that dies breaks the pool as it does loky's, and every future has an error of its own."""
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGABRT", "70", "0"])
+def test_killed_worker(how, capfd):
+    """A worker that dies breaks the pool as it does loky's; every future's own error says which, how, at what and where."""
     with KeepTraceLokyExecutor(1) as pool:
-        errors = [future.exception(timeout=60) for future in [pool.submit(die), pool.submit(tasks.double, 1)]]
-        assert all(isinstance(error, loky.process_executor.TerminatedWorkerError) for error in errors)
-        assert errors[0] is not errors[1] and "SIGKILL" in str(errors[0])
+        errors = [future.exception(timeout=60) for future in [pool.submit(pool_tasks.die, how), pool.submit(tasks.double, 1)]]
+        with pytest.raises(loky.process_executor.TerminatedWorkerError, match="exit codes") as info:
+            pool.submit(tasks.double, 1)
+    assert all(isinstance(error, loky.process_executor.TerminatedWorkerError) for error in errors) and errors[0] is not errors[1]
+    for error in (*errors, info.value):
+        (death,) = error.deaths
+        assert death.tasks == (f"die({how!r})",)
+        assert death.exitcode == (int(how) if how.isdigit() else -getattr(signal, how))
+        assert str(death) in error.__notes__[0]
+        assert (death.stack is not None) == (how in ("SIGSEGV", "SIGABRT"))
+    if death.stack is not None:
+        assert death.stack.tb_frame.f_code.co_name == "die" and "in die" in errors[0].__notes__[0]
+        assert "Fatal Python error" in capfd.readouterr().err  # where loky's message says that it is
+
+
+def test_nothing_left_behind():
+    """Neither threads, processes nor file descriptors stay after a pool broke while large tasks waited; with loky's own, they do."""
+    with KeepTraceLokyExecutor(1) as pool:  # what the start method itself keeps open
+        pool.submit(tasks.double, 1).result(timeout=60)
+    del pool
+    gc.collect()
+    threads, open_files = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        with KeepTraceLokyExecutor(1) as pool:
+            futures = [pool.submit(pool_tasks.die, "SIGKILL", "x" * 1_000_000) for _ in range(5)]
+            assert all(future.exception(timeout=60).deaths for future in futures)
+        del pool, futures
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= open_files and not multiprocessing.active_children()
+
+
+def test_death_in_a_chunk():
+    """A worker that dies in a chunk of map() is told with the chunk's calls."""
+    with KeepTraceLokyExecutor(1) as pool:
+        with pytest.raises(loky.process_executor.TerminatedWorkerError) as info:
+            list(pool.map(pool_tasks.die_if_three, range(8), chunksize=4))
+    assert info.value.deaths[0].tasks == ("die_if_three(0)", "die_if_three(1)", "die_if_three(2)", "1 more of this chunk")
+
+
+def test_unpickling_costs_one_task(pool):
+    """Arguments or results that cannot be unpickled are their task's failure; loky's own executor breaks as a whole."""
+    bad = [pool.submit(pool_tasks.take, pool_tasks.CannotArrive()), pool.submit(pool_tasks.give_unarriving)]
+    assert [type(future.exception(timeout=60)) for future in bad] == [ValueError, ValueError]
+    assert ["unpickled" in future.exception().__notes__[0] for future in bad] == [True, True]
+    assert pool.submit(tasks.double, 4).result(timeout=60) == 8
+
+
+def test_workers_that_end_after_a_timeout():
+    """Idle workers end after `timeout` seconds, and new ones trace as well."""
+    with KeepTraceLokyExecutor(1, timeout=0.05) as pool:
+        first = pool.submit(os.getpid).result(timeout=60)
+        while pool._processes:
+            time.sleep(0.01)
+        assert pool.submit(os.getpid).result(timeout=60) != first
+        check_chained(pool.submit(tasks.chained, 5).exception(timeout=60), 5)
+
+
+def test_stacks(tmp_path, reusable):
+    """stacks() tells what a worker does, with its variables on request, of both kinds of executors."""
+    file = tmp_path / "here"
+    for pool in (KeepTraceLokyExecutor(1), get_reusable_executor(1)):
+        future = pool.submit(pool_tasks.hang, str(file))
+        while not file.exists():
+            time.sleep(0.01)
+        (busy,) = pool.stacks(locals=True)
+        assert busy.tasks[0].startswith("hang(") and busy.stack.tb_frame.f_locals["secret"] == "seen" and "helper" in busy.threads
+        assert pool.stacks()[0].stack.tb_frame.f_code.co_name == "hang"
+        file.unlink()
+        assert future.result(timeout=60) == "seen"
+        assert pool.stacks()[0].tasks == ()
+        pool.shutdown()
 
 
 def test_options():

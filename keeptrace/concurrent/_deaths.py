@@ -221,7 +221,12 @@ _served: tuple[BlackBox, Options] | None = None
 def run_worker(box: BlackBox, options: Options, target: Callable[..., object], args: tuple[Any, ...]) -> None:
     """The target of a worker's process: target(box, options, *args)."""
     box.serve(options)
-    target(box, options, *args)
+    try:
+        target(box, options, *args)
+    except BrokenPipeError:  # the parent is gone; an initializer's has been kept
+        if box.failure() is not None:
+            raise
+        sys.exit(1)
 
 
 def make_worker(process: Callable[..., Any], options: Options, target: Callable[..., object], args: tuple[Any, ...]) -> Any:
@@ -235,6 +240,12 @@ def make_worker(process: Callable[..., Any], options: Options, target: Callable[
 def box_of(process: Any) -> BlackBox | None:
     found = getattr(process, "_keeptrace_box", None)
     return found if isinstance(found, BlackBox) else None
+
+
+def failure_of(process: Any) -> bytes | None:
+    """What the initializer of a worker raised, for from_bytes()."""
+    box = box_of(process)
+    return box.failure() if box is not None else None
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -385,11 +396,16 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
     return restore(report, POOL).__traceback__
 
 
+# Modules whose frames are between run_worker() and the task's.
+_BETWEEN: Final = (
+    "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.queues", "threading",
+    "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
+    *(f"{__package__}.{name}" for name in ("executors", "pool", "_deaths", "_loky", "_queues")),
+)  # fmt: skip
+
+
 def _engine_files() -> frozenset[str]:
-    names = ("concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.queues", "threading")
-    ours = [sys.modules.get(f"{__package__}.{name}") for name in ("executors", "pool", "_deaths")]
-    modules = [*(sys.modules.get(name) for name in names), *ours]
-    return frozenset(str(module.__file__) for module in modules if module is not None)
+    return frozenset(str(sys.modules[name].__file__) for name in _BETWEEN if name in sys.modules)
 
 
 def _below_worker(traceback: types.TracebackType | None) -> types.TracebackType | None:

@@ -1,8 +1,11 @@
 """What the executors of loky have in common, those of the library and those of the copy inside joblib.
 
-In the worker: the initializer, which is ours, puts a Crossing in place of the engine's class for exceptions (see
-_boundary.py), and then runs the user's. In the parent: the manager thread, as it breaks, gives every future an error of
-its own (one that all share would collect the frames of all who raise it), whose cause is what the initializer raised.
+- Each worker gets a black box (_deaths.py), and starts in _work() below, which puts a Crossing in place of the engine's class for
+  exceptions (_boundary.py), reads its tasks by _queues.py, and then runs the engine's own loop. The context that starts the
+  processes does that. It is put into an executor that exists, but has no worker yet, because loky makes some of its executors itself.
+- The initializer is ours as well: it runs the user's, and by its arguments loky tells executors with other options apart.
+- The manager thread, as it breaks, gives every future an error of its own (one that all share would collect the frames of all
+  who raise it), which says how the worker died, or has what the initializer raised as its cause.
 
 Loky pickles with cloudpickle, so objects of classes that only __main__ or a function knows stay live here.
 """
@@ -12,15 +15,24 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from .._live import bounded
 from .._options import Options
 from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer
+from ._deaths import JOB, BlackBox, WorkerStack, add_notes, box_of, death_of, describe_calls, failure_of, make_worker, stacks_of
+from ._queues import gone, read_results, read_tasks
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
+
+Calls = Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]
+
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+_box: BlackBox | None = None  # the worker's own
 
 
 class _LokyCrossing(Crossing):
@@ -28,10 +40,10 @@ class _LokyCrossing(Crossing):
         super().__init__(exc, exc.__traceback__)
 
 
-def start_worker(
-    name: str, options: Options, failures: Any, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
-) -> None:
-    """Runs first in every worker. name: of the engine's module."""
+def _work(box: BlackBox, options: Options, name: str, call_queue: Any, result_queue: Any, *rest: Any) -> None:
+    """The main function of a worker: the engine's, within our surroundings. name: of the engine's module."""
+    global _box
+    _box = box
     engine: Any = importlib.import_module(name)
     reduction = importlib.import_module(name.rpartition(".")[0] + ".backend.reduction")
     files = [engine.__file__, *[sys.modules[other].__file__ for other in _CALLERS if other in sys.modules]]
@@ -41,52 +53,94 @@ def start_worker(
         "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
     }
     engine._ExceptionWithTraceback = type("Crossing", (_LokyCrossing,), settings)
-    run_initializer(initializer, initargs, options, failures)
+    read_tasks(engine, call_queue, result_queue, box.words)
+    engine._process_worker(call_queue, result_queue, *rest)
 
 
-def initialization(
-    engine: Any, options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
-) -> dict[str, Any]:
-    """The arguments that make an executor of loky start its workers with start_worker. Raises TypeError as loky does."""
+def start_worker(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+    """The initializer. The options are there for loky to compare."""
+    run_initializer(initializer, initargs, options, _box)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+
+def initialization(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> dict[str, Any]:
+    """The arguments of an executor that adopt() takes. Raises TypeError as loky does."""
     if initializer is not None and not callable(initializer):
         raise TypeError(f"initializer must be a callable, got: {initializer!r}")
-    return {"initializer": start_worker, "initargs": (engine.__name__, options, None, initializer, initargs)}
+    return {"initializer": start_worker, "initargs": (options, initializer, initargs)}
 
 
-def adopt(executor: Any, engine: Any) -> Any:
-    """Makes an executor that was started with initialization(), whatever its class, tell why it broke. Once is enough."""
-    if not hasattr(executor, "_keeptrace_failures"):
-        executor._keeptrace_failures = None
-        # else a profiler put an initializer of its own first, or the user has none
-        if executor._initializer is start_worker and executor._initargs[3] is not None:
-            executor._keeptrace_failures = failures = engine.SimpleQueue(ctx=executor._context)
-            executor._initargs = (*executor._initargs[:2], failures, *executor._initargs[3:])
+class _Context:
+    """A context of loky's, or multiprocessing's, whose processes are workers with a black box."""
+
+    def __init__(self, context: Any, engine: Any, options: Options) -> None:
+        self._context = context
+        self._name = engine.__name__
+        self._options = options
+
+    def Process(self, target: Any, args: tuple[Any, ...], **more: Any) -> Any:
+        """Raises TypeError for arguments that the context's processes don't take; the engine then leaves them out."""
+        return make_worker(functools.partial(self._context.Process, **more), self._options, _work, (self._name, *args))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+def adopt(executor: Any, engine: Any, options: Options, calls_of: Callable[[Any], Calls | None] = lambda function: None) -> Any:
+    """Makes an executor ours, whatever its class, which was made with initialization() and has no workers yet. Once is enough.
+
+    calls_of: gives for a function without arguments, if it stands for several calls, those.
+    """
+    if not is_adopted(executor):
+        executor._context = _Context(executor._context, engine, options)
+        read_results(engine, executor)
         cls: Any = type(executor)
-        executor.__class__ = _telling(cls, engine)
+        executor.__class__ = _telling(cls, engine, calls_of)
     return executor
 
 
-def _first(failures: Any) -> bytes | None:
-    try:
-        return failures.get() if failures is not None and failures._reader.poll(0) else None
-    except (OSError, EOFError):  # closed with the executor, or the worker died as it wrote
-        return None
+def is_adopted(executor: Any) -> bool:
+    return isinstance(getattr(executor, "_context", None), _Context)
+
+
+def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
+    """What every worker is doing now, without stopping it.
+
+    locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
+    a worker that does not give any is listed all the same, and its `why` says so.
+    """
+    return stacks_of([(process, self._tasks_of(process)) for process in list(self._processes.values())], locals, timeout)
 
 
 @functools.lru_cache
-def _telling(cls: Any, engine: Any) -> Any:
+def _telling(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> Any:
     """The executor's class, with a manager thread of ours."""
 
-    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # which engine is known when this runs
-        failures: Any
+    def tasks_of(process: Any, items: dict[int, Any]) -> list[str]:
+        box = box_of(process)
+        item = items.get(box.words[JOB] - 1) if box is not None else None
+        if item is None:
+            return []
+        if isinstance(item.fn, functools.partial) and item.fn.func is engine._process_chunk:
+            return describe_calls([(item.fn.args[0], each, {}) for each in item.args[0]])
+        return describe_calls(calls_of(item.fn) or [(item.fn, item.args, item.kwargs)])
 
-        def terminate_broken(self, broken: BaseException) -> None:
-            failure = _first(self.failures)
-            if failure is not None:
-                broken.__cause__ = from_bytes(failure)
-                broken.add_note("The initializer of a worker failed: see the cause above.")
+    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # which engine is known when this runs
+        def terminate_broken(self, broken: Any) -> None:
+            ended = gone(self.processes)
+            failures = [failure for process in ended if (failure := failure_of(process)) is not None]
+            deaths = [] if failures else [death_of(process, tasks_of(process, self.pending_work_items)) for process in ended]
+            broken.deaths = deaths
+            add_notes(broken, deaths, from_bytes(failures[0]) if failures else None)
+            for death in deaths:
+                if death.text and sys.stderr is not None:  # where loky's own workers write it
+                    sys.stderr.write(death.text)
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
+            self.call_queue._reader.close()  # else the thread that writes tasks waits for ever for room in the pipe
             super().terminate_broken(broken)
 
     def manager_of(self: Any) -> Any:
@@ -96,16 +150,22 @@ def _telling(cls: Any, engine: Any) -> Any:
         """The engine sets it before it starts it: the moment to make it ours."""
         if manager is not None:
             manager.__class__ = Manager
-            manager.failures = self._keeptrace_failures
         self.__dict__["_executor_manager_thread"] = manager
 
-    return type(cls.__name__, (cls,), {"__module__": cls.__module__, "_executor_manager_thread": property(manager_of, set_manager)})
+    members = {
+        "__module__": cls.__module__,
+        "_executor_manager_thread": property(manager_of, set_manager),
+        "_tasks_of": lambda self, process: tasks_of(process, self._pending_work_items),
+        "stacks": stacks,
+    }
+    return type(cls.__name__, (cls,), members)
 
 
 def _own(shared: BaseException) -> BaseException:
     """An error like the shared one, for one future."""
-    told = type(shared)(*shared.args)
+    told: Any = type(shared)(*shared.args)
     told.__cause__ = shared.__cause__
     for note in getattr(shared, "__notes__", ()):
         told.add_note(note)
-    return told
+    told.deaths = list(getattr(shared, "deaths", ()))
+    return told  # type: ignore[no-any-return]  # Any, because the attribute is ours

@@ -11,19 +11,29 @@ What is ours, and where it goes into the engine:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from functools import partial
-from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .._options import Options, make_options
 from ._boundary import BrokenFuture, crossing, from_bytes, run_initializer
-from ._deaths import JOB, POSIX, BlackBox, WorkerDeath, WorkerStack, add_notes, box_of, death_of, describe_calls, make_worker, stacks_of
-from ._pipes import read_message
+from ._deaths import (
+    JOB,
+    BlackBox,
+    WorkerDeath,
+    WorkerStack,
+    add_notes,
+    box_of,
+    death_of,
+    describe_calls,
+    failure_of,
+    make_worker,
+    stacks_of,
+)
+from ._queues import gone, read_results, read_tasks
 
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
@@ -40,89 +50,14 @@ def _work(
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
     setattr(engine, "_ExceptionWithTraceback", crossing(options, engine))
-    if POSIX:
-        call_queue.get = partial(_take, call_queue, call_queue._reader.fileno(), box.words)
-        call_queue._writer.close()  # with all writers but the parent's closed, its end is the end of the queue
+    read_tasks(engine, call_queue, result_queue, box.words)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
     engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)
 
 
-def _take(queue: Any, fd: int, words: Any, block: bool = True) -> Any:
-    """The queue's next task, or None for the end. Stands for multiprocessing's Queue.get()."""
-    try:
-        with queue._rlock:
-            data = read_message(fd)
-        queue._sem.release()
-    except (EOFError, OSError):  # the parent was killed
-        return None
-    try:
-        item = ForkingPickler.loads(data)
-    except BaseException as problem:
-        problem.add_note("keeptrace: raised in the worker, as the task's function and arguments were unpickled")
-        item = engine._CallItem(_numbers_in(data)["work_id"], _raise, (problem,), {})
-    if item is not None:
-        words[JOB] = item.work_id + 1
-    return item
-
-
-def _raise(problem: BaseException) -> None:
-    raise problem
-
-
-def _numbers_in(data: Any) -> dict[str, int]:
-    """The attributes of a pickled _CallItem or _ResultItem that are numbers, without unpickling it.
-
-    They are the first and the last of its dict, so that nothing in between, which is the user's, is taken for them.
-    """
-    found: dict[str, int] = {}
-    name = None
-    argument: Any
-    import pickletools  # only what fails to unpickle is looked at
-
-    for opcode, argument, _ in pickletools.genops(bytes(data)):
-        is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
-        if name and is_number and not (name == "work_id" and name in found):
-            found[name] = argument
-        if opcode.name != "MEMOIZE":
-            name = argument if argument in ("work_id", "exit_pid") else None
-    return found
-
-
 # --------------------------------------------------------------------------------------------------------------------
 # The parent.
-
-
-class _Results(Connection):
-    """The reading end of the queue of results."""
-
-    workers: dict[int, Any]  # the executor's own
-
-    def recv(self) -> Any:
-        data = read_message(self._handle, self._goes_on)  # type: ignore[attr-defined]
-        try:
-            return ForkingPickler.loads(data)
-        except BaseException as problem:
-            numbers = _numbers_in(data)
-            if "work_id" not in numbers:
-                raise
-            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
-            failed: Any = problem
-            return engine._ResultItem(numbers["work_id"], exception=failed, exit_pid=numbers.get("exit_pid"))
-
-    def _goes_on(self) -> bool:
-        """Waits for the next part of a message. Not for ever: whoever sends it may have died."""
-        return self in wait([self, *(process.sentinel for process in list(self.workers.values()))])
-
-
-def _reduce_results(connection: _Results) -> Any:
-    """The workers get a plain one."""
-    from multiprocessing.connection import reduce_connection  # type: ignore[attr-defined]
-
-    return reduce_connection(connection)
-
-
-ForkingPickler.register(_Results, _reduce_results)
 
 
 class _Context:
@@ -162,10 +97,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         options = make_options(trace)
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
         self._mp_context: Any = _Context(self._mp_context, options)
-        if POSIX:
-            results = self._result_queue._reader  # type: ignore[attr-defined]
-            results.__class__ = _Results
-            results.workers = self._processes
+        read_results(engine, self)
 
     @property
     def _executor_manager_thread(self) -> Any:
@@ -193,9 +125,9 @@ class _ManagerThread(engine._ExecutorManagerThread):
     """The engine's own, but when a worker is gone every future gets an error of its own, which says what is known."""
 
     def terminate_broken(self, *cause: Any) -> None:
-        gone = _gone(self.processes.values())
-        failures = [failure for process in gone if (failure := _failure_of(process)) is not None]
-        deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in gone]
+        ended = gone(self.processes)
+        failures = [failure for process in ended if (failure := failure_of(process)) is not None]
+        deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in ended]
         self._news = _News(self.executor_reference, failures[0] if failures else None, deaths)
         if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11
             self._tell_futures()
@@ -236,17 +168,6 @@ class _News:
         if not self._told and executor is not None:
             self._told = True
             executor._broken += f" ({' '.join(map(str, self._deaths))})"
-
-
-def _gone(processes: Iterable[Any]) -> list[Any]:
-    """Those that have ended: by their sentinels, because their exit codes may come a moment later."""
-    by_sentinel = {process.sentinel: process for process in processes}
-    return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]
-
-
-def _failure_of(process: Any) -> bytes | None:
-    box = box_of(process)
-    return box.failure() if box is not None else None
 
 
 def _tasks_of(process: Any, items: dict[int, Any]) -> list[str]:

@@ -5,7 +5,7 @@
         model.fit(...)
 
 It is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are joblib's. What is added:
-- The workers are started with start_worker of _loky.py, and _prepare below.
+- The executor is adopted by _loky.py; its workers' initializer is _prepare below.
 - joblib takes the traceback off an exception before it raises it: survive_wiping of _foreign.py brings it back.
 - Within a worker, nested calls run in threads, where joblib replaces __cause__ by text although nothing crosses a border:
   _Kept takes the place of the class that does.
@@ -19,12 +19,13 @@ from typing import Any
 from .._errors import missing_extra
 from .._options import Options, make_options
 from ._foreign import survive_wiping
-from ._loky import adopt, initialization
+from ._loky import Calls, adopt, initialization
 
 try:
     from joblib import _utils, register_parallel_backend
     from joblib._parallel_backends import LokyBackend
     from joblib.externals.loky import process_executor
+    from joblib.parallel import BatchedCalls
 except ImportError:
     raise missing_extra("keeptrace.concurrent.joblib", "joblib", "joblib") from None
 
@@ -58,9 +59,9 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
             self._trace = make_options(trace)
         initializer = initializer or self.backend_kwargs.get("initializer")
         initargs = initargs or self.backend_kwargs.get("initargs", ())
-        start = initialization(process_executor, self._trace, _prepare, (initializer, initargs))
+        start = initialization(self._trace, _prepare, (initializer, initargs))
         workers: int = super().configure(n_jobs, parallel, prefer, require, **arguments, **start)
-        adopt(self._workers, process_executor)
+        adopt(self._workers, process_executor, self._trace, _calls_of)
         return workers
 
     def retrieve_result_callback(self, out: Any) -> Any:
@@ -69,6 +70,10 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         if exc is not None:
             survive_wiping(exc)
         return super().retrieve_result_callback(out)
+
+
+def _calls_of(function: Any) -> Calls | None:
+    return function.items if type(function) is BatchedCalls else None
 
 
 def _prepare(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:

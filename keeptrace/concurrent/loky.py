@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from .._errors import missing_extra
 from .._options import Options, make_options
-from ._loky import adopt, initialization
+from ._loky import adopt, initialization, is_adopted
+from ._loky import stacks as _stacks
 
 try:
     from loky import ProcessPoolExecutor, process_executor, reusable_executor
@@ -26,7 +27,11 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky 
     All arguments are those of loky.ProcessPoolExecutor, and mean the same.
 
     trace: what to keep of a failing task (keeptrace.Options).
+
+    The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of WorkerDeath.
     """
+
+    stacks = _stacks
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky 
         *,
         trace: Options | None = None,
     ) -> None:
+        options = make_options(trace)
         super().__init__(
             max_workers=max_workers,
             job_reducers=job_reducers,
@@ -48,9 +54,9 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky 
             timeout=timeout,
             context=context,
             env=env,
-            **initialization(process_executor, make_options(trace), initializer, initargs),
+            **initialization(options, initializer, initargs),
         )
-        adopt(self, process_executor)
+        adopt(self, process_executor, options)
 
 
 def get_reusable_executor(
@@ -70,10 +76,11 @@ def get_reusable_executor(
     """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
 
     All arguments are loky's, and mean the same. trace: what to keep of a failing task (keeptrace.Options).
+    The executor has stacks(), as KeepTraceLokyExecutor.
     Loky keeps one executor a thread: one without frames, or with other options, is not used again but replaced.
     """
-    present = reusable_executor._executor_storage.executor
-    if reuse is True and not hasattr(present, "_keeptrace_failures"):
+    options = make_options(trace)
+    if reuse is True and not is_adopted(reusable_executor._executor_storage.executor):
         reuse = "auto"
     executor = reusable_executor.get_reusable_executor(
         max_workers=max_workers,
@@ -84,6 +91,6 @@ def get_reusable_executor(
         job_reducers=job_reducers,
         result_reducers=result_reducers,
         env=env,
-        **initialization(process_executor, make_options(trace), initializer, initargs),
+        **initialization(options, initializer, initargs),
     )
-    return adopt(executor, process_executor)
+    return adopt(executor, process_executor, options)

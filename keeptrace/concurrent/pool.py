@@ -333,7 +333,7 @@ class _Traffic:
         self._examine()
         if self.broken is not None:
             return _NoWorker()
-        process = make_worker(getattr(context, "PlainProcess", context.Process), self._options, _work, args)
+        process = make_worker(getattr(type(context), "PlainProcess", context.Process), self._options, _work, args)
         self._workers.append(process)
         return process
 

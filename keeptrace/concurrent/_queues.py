@@ -1,0 +1,139 @@
+"""The two queues of an executor, the standard library's or loky's, where a message that cannot be unpickled costs one task.
+
+    parent ── _CallItem(work_id, fn, args, kwargs) ─▶ _take(), in the worker
+    parent, Results.recv() ◀── _ResultItem(work_id, ...) ── worker
+
+Both engines know these items by the same names. Their own ways of reading break the pool, with all its tasks.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from ._deaths import JOB, POSIX
+from ._pipes import read_message
+
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+
+def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
+    """Makes a worker read its tasks by _take(). Without its own copies of the parent's ends, it notices when the parent is gone."""
+    if POSIX:
+        calls.get = partial(_take, engine, calls, calls._reader.fileno(), words)
+        calls._writer.close()
+        results._reader.close()
+
+
+def _take(engine: Any, calls: Any, fd: int, words: Any, block: bool = True, timeout: float | None = None) -> Any:
+    """The queue's next task, or None: no more. Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty."""
+    try:
+        data = _next(calls, fd) if timeout is None else _next_within(calls, fd, timeout)
+        calls._sem.release()
+    except (EOFError, OSError):  # the parent was killed: there is nobody to take leave of
+        sys.exit()
+    try:
+        item = ForkingPickler.loads(data)
+    except BaseException as problem:
+        problem.add_note("keeptrace: raised in the worker, as the task's function and arguments were unpickled")
+        item = engine._CallItem(numbers_in(data)["work_id"], _raise, (problem,), {})
+    if item is not None:
+        words[JOB] = item.work_id + 1
+    return item
+
+
+def _next(calls: Any, fd: int) -> bytes:
+    with calls._rlock:
+        return read_message(fd)
+
+
+def _next_within(calls: Any, fd: int, timeout: float) -> bytes:
+    deadline = time.monotonic() + timeout
+    if not calls._rlock.acquire(True, timeout):
+        raise queue.Empty
+    try:
+        if not calls._reader.poll(max(0.0, deadline - time.monotonic())):
+            raise queue.Empty
+        return read_message(fd)
+    finally:
+        calls._rlock.release()
+
+
+def _raise(problem: BaseException) -> None:
+    raise problem
+
+
+def numbers_in(data: Any) -> dict[str, int]:
+    """The attributes of a pickled _CallItem or _ResultItem that are numbers, without unpickling it.
+
+    They are the first and the last of its dict, so that nothing in between, which is the user's, is taken for them.
+    """
+    found: dict[str, int] = {}
+    name = None
+    argument: Any
+    import pickletools  # only what fails to unpickle is looked at
+
+    for opcode, argument, _ in pickletools.genops(bytes(data)):
+        is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
+        if name and is_number and not (name == "work_id" and name in found):
+            found[name] = argument
+        if opcode.name != "MEMOIZE":
+            name = argument if argument in ("work_id", "exit_pid") else None
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+
+class Results(Connection):
+    """The reading end of the queue of results."""
+
+    engine: Any
+    workers: dict[int, Any]  # the executor's own
+
+    def recv(self) -> Any:
+        data = read_message(self._handle, self._goes_on)  # type: ignore[attr-defined]
+        try:
+            return ForkingPickler.loads(data)
+        except BaseException as problem:
+            numbers = numbers_in(data)
+            if "work_id" not in numbers:
+                raise
+            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
+            item = self.engine._ResultItem(numbers["work_id"], exception=problem)
+            if hasattr(item, "exit_pid"):  # the standard library's
+                item.exit_pid = numbers.get("exit_pid")
+            return item
+
+    def _goes_on(self) -> bool:
+        """Waits for the next part of a message. Not for ever: whoever sends it may have died."""
+        return self in wait([self, *(process.sentinel for process in list(self.workers.values()))])
+
+    def __reduce__(self) -> Any:
+        """The workers get a plain one."""
+        from multiprocessing.connection import reduce_connection  # type: ignore[attr-defined]
+
+        return reduce_connection(self)
+
+
+def read_results(engine: Any, executor: Any) -> None:
+    """Makes an executor read its results by Results.recv()."""
+    if POSIX:
+        results = executor._result_queue._reader
+        results.__class__ = Results
+        results.engine = engine
+        results.workers = executor._processes
+
+
+def gone(workers: Mapping[int, Any]) -> list[Any]:
+    """Those that have ended: by their sentinels, because their exit codes may come a moment later."""
+    by_sentinel = {process.sentinel: process for process in list(workers.values())}
+    return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]

@@ -1,0 +1,150 @@
+"""However a program ends whose pool is at something, it leaves neither processes nor files, and ends as with the engine's own pool.
+
+ending.py is the program; each runs in a session of its own, so that what it leaves can be found.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from soak import in_session
+
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
+
+PROGRAM = str(Path(__file__).with_name("ending.py"))
+POOLS = [("executor", "fork"), ("executor", "forkserver"), ("pool", "fork"), ("pool", "spawn"), ("loky", "loky")]
+COMPARED = [("executor", "fork"), ("pool", "fork"), ("loky", "loky")]
+
+
+@dataclass
+class Ended:
+    code: int | None
+    out: str
+    err: str
+    left: list[int]  # processes
+    files: list[str]
+
+
+def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: float = 20.0) -> Ended:
+    """Runs the program to its end, and waits up to `wait` seconds for all of its processes to go; what is left is killed."""
+    if kind.endswith("loky"):
+        pytest.importorskip("loky")
+    files = folder / kind
+    files.mkdir()
+    run = folder / f"{kind}-run"
+    run.mkdir()
+    with open(run / "out", "w+") as out, open(run / "err", "w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, PROGRAM, kind, method, state, end],
+            cwd=run, env={**os.environ, "TMPDIR": str(files)}, stdout=out, stderr=err, start_new_session=True,
+        )  # fmt: skip
+        try:
+            if (state, end) == ("sending", "kill"):
+                until(lambda: status(process.pid) == "T")  # it has stopped: nobody reads what the workers send
+                time.sleep(0.2)
+                process.kill()
+            code = process.wait(40)
+        finally:
+            deadline = time.monotonic() + wait
+            while (left := in_session(process.pid)) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+        return Ended(code, Path(out.name).read_text(), Path(err.name).read_text(), left, os.listdir(files))
+
+
+def status(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def until(condition: object) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short one: the fork server's socket is in it."""
+    with tempfile.TemporaryDirectory(prefix="kt") as made:
+        yield Path(made)
+
+
+# test_deaths.py has idle workers of fork and spawn
+@pytest.mark.parametrize("state", ["idle", "working", "sending"])
+@pytest.mark.parametrize(("kind", "method"), POOLS)
+def test_killed(kind: str, method: str, state: str, folder: Path) -> None:
+    """When the program is killed, its workers end, be it that they wait, work or send; those of the stdlib's executor stay for ever.
+
+    They say nothing. (The stdlib's own directory for the fork server's socket stays, as it does there.)
+    """
+    if state == "idle" and method in ("fork", "spawn"):
+        pytest.skip("in test_deaths.py")
+    found = ended(folder, kind, method, state, "kill")
+    assert (found.code, found.left) == (-signal.SIGKILL, []) and "Traceback" not in found.err
+    assert not [name for name in found.files if not (method == "forkserver" and name.startswith("pymp-"))]
+
+
+@pytest.mark.parametrize("end", ["return", "raise", "exit"])
+@pytest.mark.parametrize(("kind", "method"), COMPARED)
+def test_ended_with_tasks_at_work(kind: str, method: str, end: str, folder: Path) -> None:
+    """With futures pending and no shutdown(): the exit code and the output are those of the engine's own pool, and nothing is left."""
+    found = ended(folder, kind, method, "working", end)
+    theirs = ended(folder, f"stock-{kind}", method, "working", end, wait=0.0)
+    assert (found.code, found.out, found.left) == (theirs.code, theirs.out, [])
+    assert found.err.count("Traceback") == (end == "raise") and found.files == []
+
+
+@pytest.mark.parametrize(("kind", "method"), POOLS)
+def test_ended_after_a_death(kind: str, method: str, folder: Path) -> None:
+    """A program that goes on after a worker was killed, and ends without shutdown(), leaves nothing either."""
+    found = ended(folder, kind, method, "idle", "break")
+    assert (found.code, found.left, found.files, found.err) == (0, [], [], "")
+    assert found.out.split() == ["ready", {"executor": "BrokenProcessPool", "pool": "WorkerDied", "loky": "TerminatedWorkerError"}[kind]]
+
+
+@pytest.mark.parametrize(("kind", "method"), COMPARED)
+def test_interrupted(kind: str, method: str, folder: Path) -> None:
+    """Ctrl-C in the terminal, to program and workers alike: it ends at once, with the engine's own exit code, and says no more."""
+    found = interrupted(folder, kind, method)
+    theirs = interrupted(folder, f"stock-{kind}", method)
+    assert (found.code, found.left, found.files) == (theirs.code, [], [])
+    assert found.code == -signal.SIGINT and "KeyboardInterrupt" in found.out
+    assert found.out.count("Traceback") <= theirs.out.count("Traceback")
+
+
+def interrupted(folder: Path, kind: str, method: str) -> Ended:
+    pexpect = pytest.importorskip("pexpect")
+    if kind.endswith("loky"):
+        pytest.importorskip("loky")
+    files = folder / kind
+    files.mkdir()
+    run = folder / f"{kind}-run"
+    run.mkdir()
+    env = {**os.environ, "TMPDIR": str(files)}
+    child = pexpect.spawn(sys.executable, [PROGRAM, kind, method, "stuck", "wait"], cwd=str(run), env=env, timeout=25, encoding="utf-8")
+    try:
+        child.expect("ready")
+        time.sleep(0.1)  # it waits in result() by now
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.wait()
+        deadline = time.monotonic() + 10
+        while (left := in_session(child.pid)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        for pid in in_session(child.pid):
+            os.kill(pid, signal.SIGKILL)
+        child.close(force=True)
+    code = -child.signalstatus if child.signalstatus else child.exitstatus
+    return Ended(code, child.before, "", left, os.listdir(files))
