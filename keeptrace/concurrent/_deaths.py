@@ -385,8 +385,11 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
 
 
 def _engine_files() -> frozenset[str]:
-    names = ("concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.queues", "threading")
-    ours = [sys.modules.get(f"{__package__}.{name}") for name in ("executors", "pool", "_deaths")]
+    names = (
+        "concurrent.futures.process", "concurrent.futures.thread",
+        "multiprocessing.pool", "multiprocessing.process", "multiprocessing.queues", "threading",
+    )  # fmt: skip
+    ours = [sys.modules.get(f"{__package__}.{name}") for name in ("executors", "pool", "process", "_deaths")]
     modules = [*(sys.modules.get(name) for name in names), *ours]
     return frozenset(str(module.__file__) for module in modules if module is not None)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from .._live import bounded
 from .._options import Options
-from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer
+from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer, traceback_of
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
@@ -25,7 +25,7 @@ _CALLERS: Final = ("joblib.parallel",)
 
 class _LokyCrossing(Crossing):
     def __init__(self, exc: BaseException) -> None:
-        super().__init__(exc, exc.__traceback__)
+        super().__init__(exc, traceback_of(exc))
 
 
 def start_worker(
