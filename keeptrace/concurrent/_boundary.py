@@ -26,7 +26,10 @@ from .._options import Options
 from .._restore import POOL, restore
 
 _dumps: Final = bounded(ForkingPickler)
-_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+# Of an exception whatever its class says: a __getattribute__ of the user's may raise.
+context_of: Final = BaseException.__dict__["__context__"].__get__
+traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
 def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
@@ -73,9 +76,9 @@ class Crossing:
     dumps: Dumps = staticmethod(_dumps)
 
     def __init__(self, exc: BaseException, traceback: types.TracebackType | None) -> None:
-        _set_traceback(exc, without_frames_of(traceback, self.engine_files))
+        set_traceback(exc, without_frames_of(traceback, self.engine_files))
         self._data = to_bytes(exc, self.options, self.dumps)
-        _set_traceback(exc, None)  # its frames hold everything that was in the task's scope
+        set_traceback(exc, None)  # its frames hold everything that was in the task's scope
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
         return from_bytes, (self._data,)
@@ -96,8 +99,8 @@ def run_initializer(
     try:
         initializer(*initargs)
     except BaseException as problem:
-        traceback = problem.__traceback__
-        _set_traceback(problem, traceback.tb_next if traceback else None)  # without this function's own frame
+        traceback = traceback_of(problem)
+        set_traceback(problem, traceback.tb_next if traceback else None)  # without this function's own frame
         failures.put(to_bytes(problem, options))
         raise
 

@@ -398,9 +398,9 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
 
 # Modules whose frames are between run_worker() and the task's.
 _BETWEEN: Final = (
-    "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.queues", "threading",
-    "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
-    *(f"{__package__}.{name}" for name in ("executors", "pool", "_deaths", "_loky", "_queues")),
+    "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.process",
+    "multiprocessing.queues", "threading", "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
+    *(f"{__package__}.{name}" for name in ("executors", "pool", "process", "_deaths", "_loky", "_queues")),
 )  # fmt: skip
 
 

@@ -18,8 +18,9 @@
   be seen: so it is used only if the code that pickles is an engine that is known to (_OVERWRITES).
 - joblib also wipes the traceback in the parent; the same trick, with an outermost traceback entry whose frame holds an
   _Undo, brings it back.
-- Some engines take an exception apart, or send its class along, or let everything but Exception end their worker. To
-  those, if they are the direct caller, an exception of another class is raised, which pickles as the real one (_carrier).
+- Some engines take an exception apart, or send its class along, or let everything but Exception end their worker; and all
+  end of one that raises when it is asked for its attributes. To those, if they are the direct caller, an exception of
+  another class is raised, which pickles as the real one (_carrier).
 """
 
 from __future__ import annotations
@@ -31,14 +32,17 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from .._capture import linked_to
 from .._options import Options
-from ._boundary import from_bytes, to_bytes
+from .._restore import has_hook
+from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of
 
 _KEY: Final = "__reduce_ex__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
-_traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
-_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+_cause_of: Final = BaseException.__dict__["__cause__"].__get__
 _set_cause: Final = BaseException.__dict__["__cause__"].__set__
+_suppress_of: Final = BaseException.__dict__["__suppress_context__"].__get__
+_set_suppress: Final = BaseException.__dict__["__suppress_context__"].__set__
 
 # Libraries that start workers; each knows by its current_process() whether this process is one.
 _STARTERS: Final = ("multiprocessing.process", "multiprocess.process", "billiard.process")
@@ -81,9 +85,9 @@ def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
 
     arrived: the function came out of a pickle, so this is a worker, whatever in_worker() knows.
     """
-    traceback = _traceback_of(exc)
+    traceback = traceback_of(exc)
     traceback = traceback and traceback.tb_next  # without the frame of the function that calls this
-    _set_traceback(exc, traceback)
+    set_traceback(exc, traceback)
     if not (arrived or in_worker()):
         return
     caller = sys._getframe(1).f_back
@@ -104,7 +108,7 @@ class _Reduction:
             self._exc = weakref.ref(exc)
         except TypeError:  # a builtin exception: a reference cycle, until it is pickled or collected
             self._exc = lambda: exc
-        self._traceback = _traceback_of(exc)  # engines wipe it before they pickle
+        self._traceback = traceback_of(exc)  # engines wipe it before they pickle
         self._options = options
         self._data: bytes | None = None
 
@@ -119,12 +123,12 @@ class _Reduction:
         return _rebuild_for(sys._getframe(1)), (self._data,)
 
     def _capture(self, exc: BaseException) -> bytes:
-        now = _traceback_of(exc)
-        _set_traceback(exc, self._traceback if now is None else without_modules(now, ENGINES))
+        now = traceback_of(exc)
+        set_traceback(exc, self._traceback if now is None else without_modules(now, ENGINES))
         try:
             return to_bytes(exc, self._options)
         finally:
-            _set_traceback(exc, now)
+            set_traceback(exc, now)
 
     def __reduce__(self) -> Any:  # where an engine sends the exception's attributes one by one
         return _nothing, ()
@@ -219,9 +223,9 @@ class _Lasting:
 
 def survive_wiping(exc: BaseException) -> None:
     """Lets the traceback that the exception has now come back when somebody sets it to None."""
-    traceback = _traceback_of(exc)
+    traceback = traceback_of(exc)
     if traceback is not None:
-        _set_traceback(exc, _entry_holding(_UndoTraceback(exc, traceback), traceback))
+        set_traceback(exc, _entry_holding(_UndoTraceback(exc, traceback), traceback))
 
 
 def _entry_holding(undo: Any, following: types.TracebackType) -> types.TracebackType:
@@ -234,12 +238,12 @@ class _UndoCause(BaseException):
 
     def __init__(self, exc: BaseException) -> None:
         self._exc = exc
-        self._cause = exc.__cause__
-        self._suppress = exc.__suppress_context__
+        self._cause = _cause_of(exc)
+        self._suppress = _suppress_of(exc)
 
     def __del__(self) -> None:
         _set_cause(self._exc, self._cause)
-        self._exc.__suppress_context__ = self._suppress
+        _set_suppress(self._exc, self._suppress)
 
 
 class _UndoTraceback:
@@ -252,14 +256,19 @@ class _UndoTraceback:
         self._traceback = traceback
 
     def __del__(self) -> None:
-        _set_traceback(self._exc, self._traceback)
+        set_traceback(self._exc, self._traceback)
 
 
 # -- carriers
 
 
-def _is_no_exception(exc: BaseException) -> bool:
-    return not isinstance(exc, Exception)
+def _refuses(exc: BaseException) -> bool:
+    """Whether it, or one that it leads to, may raise when the engine asks for its attributes or truth value, to make its text."""
+    return any(has_hook(type(found).__mro__, "__getattribute__", "__bool__", "__len__") for found in (exc, *linked_to(exc)))
+
+
+def _ends_worker(exc: BaseException) -> bool:
+    return not issubclass(type(exc), Exception) or _refuses(exc)
 
 
 def _always(exc: BaseException) -> bool:
@@ -268,8 +277,11 @@ def _always(exc: BaseException) -> bool:
 
 # package -> which exceptions it cannot take as they are
 _NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
-    "multiprocessing": _is_no_exception,  # they end the worker, and the task's caller waits for ever
-    "multiprocess": _is_no_exception,
+    "concurrent": _refuses,
+    "loky": _refuses,
+    "pebble": _refuses,
+    "multiprocessing": _ends_worker,  # all but an Exception do, and the task's caller waits for ever
+    "multiprocess": _ends_worker,
     "billiard": _always,  # sends the class along, which may not be found by name
     "mpire": _always,  # sends class, args and attributes, and rebuilds the exception from those
 }
@@ -293,7 +305,7 @@ def _carrier(exc: BaseException, options: Options, engine: str) -> Exception:
         {
             "__module__": type(exc).__module__,
             "__reduce_ex__": lambda self, protocol: (rebuild_overwritten, (data,)),
-            "__str__": lambda self: str(exc),
+            "__str__": lambda self: _text_of(exc),
             "args": property(_Args),
             "engine": engine,
         },
@@ -301,6 +313,13 @@ def _carrier(exc: BaseException, options: Options, engine: str) -> Exception:
     carrier: Exception = cls()
     cls.carrier = carrier
     return carrier
+
+
+def _text_of(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except BaseException as problem:  # engines ask for it where nothing may raise
+        return f"<its str() raised {type(problem).__name__}>"
 
 
 class _Args:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from .._live import bounded
 from .._options import Options
-from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer
+from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer, traceback_of
 from ._deaths import JOB, BlackBox, WorkerStack, add_notes, box_of, death_of, describe_calls, failure_of, make_worker, stacks_of
 from ._queues import gone, read_results, read_tasks
 
@@ -37,7 +37,7 @@ _box: BlackBox | None = None  # the worker's own
 
 class _LokyCrossing(Crossing):
     def __init__(self, exc: BaseException) -> None:
-        super().__init__(exc, exc.__traceback__)
+        super().__init__(exc, traceback_of(exc))
 
 
 def _work(box: BlackBox, options: Options, name: str, call_queue: Any, result_queue: Any, *rest: Any) -> None:

@@ -29,7 +29,7 @@ from .._errors import missing_extra
 from .._guard import Failed, run_each
 from .._live import bounded
 from .._options import Options, make_options
-from ._boundary import from_bytes, to_bytes
+from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of
 from ._foreign import without_modules
 
 try:
@@ -52,7 +52,6 @@ _ENGINE: Final = ("distributed.", "dask._task_spec", "dask.core", "dask.utils", 
 # Dask shows these texts on its dashboard and in logs. (characters; seconds)
 _MOST_TEXT: Final = 10_000
 _TEXT_SECONDS: Final = 1.0
-_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
 class KeepTraceClient(Client):  # type: ignore[misc]  # distributed's class is untyped where it is not installed
@@ -130,8 +129,8 @@ class _Installed:
 
 def error_message(exc: BaseException, status: str, options: Options) -> dict[str, Any]:
     """Dask's message about an exception, which its clean_exception() reads. Never raises."""
-    traceback = without_modules(exc.__traceback__, _ENGINE)
-    _set_traceback(exc, traceback)
+    traceback = without_modules(traceback_of(exc), _ENGINE)
+    set_traceback(exc, traceback)
     data = to_bytes(exc, options, bounded(cloudpickle.Pickler))
     if len(data) > options.max_bytes + options.max_live_bytes:
         data = to_bytes(exc, options.replace(**_SMALL), bounded(cloudpickle.Pickler))
@@ -163,7 +162,7 @@ _last: Final = threading.local()  # what _rebuild gave in this thread, until its
 
 def _rebuild(key: bytes, data: bytes) -> BaseException:
     exc = from_bytes(data)
-    _last.arrived = key, exc.__traceback__
+    _last.arrived = key, traceback_of(exc)
     return exc
 
 

@@ -3,6 +3,7 @@
 What is ours, and where it goes into the engine:
 - The context that starts the processes: each worker gets a black box (_deaths.py) and starts in _work() below, which puts
   Crossing in place of the engine's class for exceptions, and runs the engine's own loop.
+- An exception that raises as the engine asks it for its traceback ends the engine's loop: it is sent, and the loop begun again.
 - The worker's way to take a task off the queue: it notes which task it is, and makes of arguments that cannot be unpickled
   that task's own failure. It ends when the parent is gone, however that went.
 - The parent's way to take a result off the queue: one that cannot be unpickled is likewise that task's failure alone.
@@ -11,15 +12,16 @@ What is ours, and where it goes into the engine:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from functools import partial
+from itertools import islice
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, Final
 
 from .._options import Options, make_options
-from ._boundary import BrokenFuture, crossing, from_bytes, run_initializer
+from ._boundary import BrokenFuture, context_of, crossing, from_bytes, run_initializer, traceback_of
 from ._deaths import (
     JOB,
     BlackBox,
@@ -35,6 +37,9 @@ from ._deaths import (
 )
 from ._queues import gone, read_results, read_tasks
 
+# How far the exception that a task raised may be behind the one that came of asking it. (exceptions)
+_MOST_CONTEXTS: Final = 100
+
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
 
@@ -46,14 +51,49 @@ def _work(
     result_queue: Any,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
-    *rest: Any,
+    most: int | None = None,
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
     setattr(engine, "_ExceptionWithTraceback", crossing(options, engine))
     read_tasks(engine, call_queue, result_queue, box.words)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
-    engine._process_worker(call_queue, result_queue, initializer, initargs, *rest)
+    while True:
+        try:
+            engine._process_worker(call_queue, result_queue, initializer, initargs, most)
+            return
+        except BaseException as problem:
+            exc, of_loop = _refusing(problem)
+            if exc is None:
+                raise
+            crossed: Any = engine._ExceptionWithTraceback(exc, traceback_of(exc))
+            engine._sendback_result(result_queue, box.words[JOB] - 1, exception=crossed, exit_pid=of_loop["exit_pid"])
+            if of_loop["exit_pid"] is not None:
+                return
+            most = most and most - of_loop["num_tasks"]
+            initializer = None
+
+
+def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, Any]]:
+    """The exception of a task that the engine's loop ended of, as it asked it for its traceback; and the loop's variables.
+
+    None for the exception if the loop ended of something else.
+    """
+    frames = []
+    entry = traceback_of(problem)
+    while entry is not None:
+        frames.append(entry.tb_frame)
+        entry = entry.tb_next
+    for exc in islice(_contexts(problem), _MOST_CONTEXTS):
+        start = traceback_of(exc)
+        if start is not None and start.tb_frame in frames and start.tb_frame.f_code.co_filename == engine.__file__:
+            return exc, frames[1].f_locals
+    return None, {}
+
+
+def _contexts(exc: BaseException) -> Iterator[BaseException]:
+    while (exc := context_of(exc)) is not None:
+        yield exc
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from typing import Any, Final
 
 from .._options import Options, make_options
 from .._render import Renderer
-from ._boundary import crossing, from_bytes, run_initializer
+from ._boundary import crossing, from_bytes, run_initializer, traceback_of
 from ._deaths import (
     ENDED,
     IDLE,
@@ -117,7 +117,7 @@ def _work(
             message = None
             result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
         except BaseException as problem:  # the engine's catches Exception, and the others end the worker and hang the caller
-            result = False, cross(problem, problem.__traceback__)
+            result = False, cross(problem, traceback_of(problem))
         _reply(outqueue, words, result, cross)
         message = func = args = kwds = result = None  # type: ignore[assignment]  # what the task held is free while the worker waits
         completed += 1
@@ -306,7 +306,8 @@ class _Traffic:
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
             return *key, (False, problem)
         succeeded, value = found[2]
-        if not succeeded and isinstance(value, StopIteration) and isinstance(self.cache.get(key[0]), IMapIterator):
+        # by its type: isinstance() may ask the exception itself, which may raise
+        if not succeeded and issubclass(type(value), StopIteration) and isinstance(self.cache.get(key[0]), IMapIterator):
             told = RuntimeError("a task raised StopIteration")  # as a generator would; else the loop over imap() just ended
             told.__cause__ = value
             return *key, (False, told)

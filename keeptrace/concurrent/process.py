@@ -11,10 +11,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from .._options import Options, make_options
-from ._boundary import from_bytes, to_bytes, without_frames_of
+from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
 from ._deaths import BlackBox, WorkerDied, death_of, describe_call, run_worker
 
-_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+_code_of: Final = SystemExit.__dict__["code"].__get__
 _FILES: Final = frozenset((__file__, run_worker.__code__.co_filename, sys.modules[BaseProcess.__module__].__file__ or ""))
 
 
@@ -72,15 +72,18 @@ class _Traced:
 
 def _run(process: Any, run: Callable[[], None]) -> None:
     box = process._keeptrace_box
-    box.serve(process._trace)
     try:
-        run()
+        run_worker(box, process._trace, _call, (run,))
     except BaseException as problem:
-        traceback = problem.__traceback__
-        _set_traceback(problem, without_frames_of(traceback, _FILES))
-        if not (isinstance(problem, SystemExit) and problem.code in (None, 0)):
+        set_traceback(problem, without_frames_of(traceback_of(problem), _FILES))
+        # by its type: isinstance() may ask the exception itself, which may raise
+        if not (issubclass(type(problem), SystemExit) and _code_of(problem) in (None, 0)):
             box.put(to_bytes(problem, process._trace))
         raise
+
+
+def _call(box: BlackBox, options: Options, run: Callable[[], None]) -> None:
+    run()
 
 
 class KeepTraceProcess(_Traced, multiprocessing.Process):

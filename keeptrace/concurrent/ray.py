@@ -25,7 +25,7 @@ from typing import Any
 from .._errors import missing_extra
 from .._live import bounded
 from .._options import Options, make_options
-from ._boundary import to_bytes
+from ._boundary import set_traceback, to_bytes, traceback_of
 from ._foreign import ENGINES, attach, without_modules
 
 try:
@@ -37,7 +37,6 @@ except ImportError:
 __all__ = ["Pool", "init", "runtime_env"]
 
 _HOOK = "worker_process_setup_hook"
-_set_traceback = BaseException.__dict__["__traceback__"].__set__
 
 
 def init(*args: Any, trace: Options | None = None, **kwargs: Any) -> Any:
@@ -86,12 +85,12 @@ def prepare_worker(options: Options) -> None:
 
 def _keep(exc: BaseException, options: Options) -> None:
     """Lets the exception pickle as itself, with all that belongs to it."""
-    traceback = exc.__traceback__
+    traceback = traceback_of(exc)
     if traceback is None:  # one that arrived from another task, or never was raised
         return
-    _set_traceback(exc, without_modules(traceback, ENGINES))
+    set_traceback(exc, without_modules(traceback, ENGINES))
     data = to_bytes(exc, options, bounded(ray.cloudpickle.CloudPickler))
-    _set_traceback(exc, traceback)
+    set_traceback(exc, traceback)
     attach(exc, data)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from .._errors import KeepTraceError
 from .._options import Options, make_options
-from ._boundary import from_bytes, to_bytes, without_frames_of
+from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
 
 
 class _Future(Future[Any]):
@@ -51,7 +51,7 @@ class _Told(ThreadPoolExecutor):
         """Called by the engine where it caught what the initializer raised."""
         self._broken_by = cause = sys.exception()
         if cause is not None:
-            cause.__traceback__ = without_frames_of(cause.__traceback__, frozenset((str(engine.__file__), __file__)))
+            set_traceback(cause, without_frames_of(traceback_of(cause), frozenset((str(engine.__file__), __file__))))
         with self._shutdown_lock:
             self._broken: Any = "A thread initializer failed, the thread pool is not usable anymore"
             while True:
@@ -98,7 +98,7 @@ if sys.version_info >= (3, 14):
         try:
             return fn(*args, **kwargs)
         except BaseException as problem:
-            problem.__traceback__ = without_frames_of(problem.__traceback__, frozenset((__file__,)))
+            set_traceback(problem, without_frames_of(traceback_of(problem), frozenset((__file__,))))
             results.put(to_bytes(problem, options))
         raise _Raised
 
