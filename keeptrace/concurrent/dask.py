@@ -17,6 +17,7 @@
   scheduler plugin keeps each base once, and puts it beside the patches before anybody else sees them: every task's error is
   whole for whoever asks, whatever became of the first task and of the worker. Both ends keep the same bases, since both
   see the same messages in the same order.
+- Actors answer their callers without the scheduler: what their handlers say of an exception is replaced as well.
 - Where the scheduler takes no plugin, each report is sent whole.
 - Whatever the exception is, a message is made: an exception out of error_message() would leave the task without an answer.
 - KeyboardInterrupt and SystemExit end a Dask worker; that is Dask's rule, and stays.
@@ -35,6 +36,7 @@ import traceback as _text
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
+from inspect import isawaitable
 from time import monotonic
 from typing import Any, Final
 
@@ -61,7 +63,7 @@ __all__ = ["KeepTraceClient", "install", "uninstall"]
 DEFAULTS: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
 # For reports that are larger all the same, one after the other: the bounds are on what is kept of values; messages and frames have theirs.
 _SMALL: Final[dict[str, Any]] = {"depth": 1, "pickler": None, "max_live_bytes": 0, "max_items": 20, "max_text": 500, "max_message": 500}
-_SMALLER: Final[tuple[dict[str, Any], ...]] = (_SMALL, {**_SMALL, "depth": 0, "max_exceptions": 10, "limit": 20})
+_SMALLER: Final[tuple[dict[str, Any], ...]] = (_SMALL, {**_SMALL, "depth": 0, "max_message": 100, "max_exceptions": 10, "limit": 20})
 _NAME: Final = "keeptrace"
 # What stands between a worker's thread and the task. Frames of collections (dask.dataframe, ...) are not among it.
 _ENGINE: Final = ("distributed.", "dask._task_spec", "dask.core", "dask.utils", "concurrent.futures.")
@@ -78,6 +80,7 @@ _PIECE: Final = 16 << 10
 _AROUND: Final = 8 << 10
 _SHARED: Final = "keeptrace"  # the number of the base, in the header of what is sent
 _TASK_ERRED: Final = "task-erred"
+_ACTOR_HANDLERS: Final = ("actor_execute", "actor_attribute")
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
@@ -140,11 +143,16 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
         _Installed.add(self)
         if self.shares:
             worker.batched_send = functools.partial(_send, worker.batched_send, _Sender())
+        if not worker.address.startswith("inproc:"):  # there the caller gets the very exception
+            for name in _ACTOR_HANDLERS:
+                worker.handlers[name] = _answering(worker.handlers[name], self.options)
 
     def teardown(self, worker: Any) -> None:
         _Installed.remove(self)
         if self.shares:
             del worker.batched_send  # the class has the original
+        for name in _ACTOR_HANDLERS:
+            worker.handlers[name] = getattr(worker.handlers[name], "__wrapped__", worker.handlers[name])
 
 
 class _Installed:
@@ -211,6 +219,27 @@ def _place_of(exc: BaseException) -> str:
         return fingerprint(exc)
     except Exception:  # a class that does not even tell its name: such failures share one base, or have nothing in common with it
         return ""
+
+
+def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., Any]:
+    """Stands for a handler of a worker's that answers for an actor."""
+
+    def told(answer: dict[str, Any]) -> dict[str, Any]:
+        exc = getattr(answer.get("exception"), "data", None)
+        if isinstance(exc, BaseException):
+            _set_traceback(exc, without_modules(exc.__traceback__, _ENGINE))
+            answer["exception"] = to_serialize(_Sent(from_bytes, _within_bounds(exc, options)))
+        return answer
+
+    async def awaited(answer: Any) -> dict[str, Any]:
+        return told(await answer)
+
+    @functools.wraps(handler)  # Dask asks for its name and its arguments
+    def answering(*args: Any, **message: Any) -> Any:
+        answer = handler(*args, **message)
+        return awaited(answer) if isawaitable(answer) else told(answer)
+
+    return answering
 
 
 class _Sent:
