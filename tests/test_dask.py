@@ -20,7 +20,8 @@ from traced_tasks import PASSING, check_chained, check_kind
 
 from keeptrace import Options
 from keeptrace.concurrent import dask as traced_dask
-from keeptrace.concurrent.dask import DEFAULTS, KeepTraceClient, error_message, install, uninstall
+from keeptrace.concurrent._boundary import DISTANT
+from keeptrace.concurrent.dask import KeepTraceClient, error_message, install, uninstall
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
 HERE = Path(__file__).parent
@@ -330,7 +331,7 @@ def test_asynchronous_client_in_one_process():
     assert worker.error_message is original
 
 
-@pytest.mark.parametrize("options, most", [(DEFAULTS, 1 << 20), (Options(max_bytes=20_000, max_live_bytes=10_000), 30_000)])
+@pytest.mark.parametrize("options, most", [(DISTANT, 1 << 20), (Options(max_bytes=20_000, max_live_bytes=10_000), 30_000)])
 def test_message_is_bounded(options, most):
     """However much the task's frames hold, what a scheduler keeps of one failure is at most 1 MiB."""
     def fail():

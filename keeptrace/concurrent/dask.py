@@ -45,7 +45,7 @@ from .._guard import Failed, run_each
 from .._live import bounded
 from .._options import Options, make_options
 from ..store import fingerprint
-from ._boundary import from_bytes, to_bytes
+from ._boundary import DISTANT, from_bytes, to_bounded_bytes
 from ._foreign import without_modules
 
 try:
@@ -59,11 +59,6 @@ except ImportError:
 
 __all__ = ["KeepTraceClient", "install", "uninstall"]
 
-# A scheduler keeps the bytes of every failed task until the client lets it go. (bytes a report; together 1 MiB)
-DEFAULTS: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
-# For reports that are larger all the same, one after the other: the bounds are on what is kept of values; messages and frames have theirs.
-_SMALL: Final[dict[str, Any]] = {"depth": 1, "pickler": None, "max_live_bytes": 0, "max_items": 20, "max_text": 500, "max_message": 500}
-_SMALLER: Final[tuple[dict[str, Any], ...]] = (_SMALL, {**_SMALL, "depth": 0, "max_message": 100, "max_exceptions": 10, "limit": 20})
 _NAME: Final = "keeptrace"
 # What stands between a worker's thread and the task. Frames of collections (dask.dataframe, ...) are not among it.
 _ENGINE: Final = ("distributed.", "dask._task_spec", "dask.core", "dask.utils", "concurrent.futures.")
@@ -81,6 +76,7 @@ _AROUND: Final = 8 << 10
 _SHARED: Final = "keeptrace"  # the number of the base, in the header of what is sent
 _TASK_ERRED: Final = "task-erred"
 _ACTOR_HANDLERS: Final = ("actor_execute", "actor_attribute")
+_dumps: Final = bounded(cloudpickle.Pickler)
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
@@ -93,7 +89,7 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # distributed's class is u
     """
 
     def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
-        self._keeptrace_options = make_options(trace or DEFAULTS)
+        self._keeptrace_options = make_options(trace or DISTANT)
         super().__init__(*args, **kwargs)
 
     async def _start(self, *args: Any, **kwargs: Any) -> Any:
@@ -108,7 +104,7 @@ def install(client: Client, *, trace: Options | None = None, **options: Any) -> 
     trace: what to keep (keeptrace.Options); options: single settings of it. Of an asynchronous client, await the result.
     Raises OptionError for a wrong option, and what Dask raises when a worker cannot import keeptrace.
     """
-    return client.sync(_install, client, make_options(trace or DEFAULTS, **options))
+    return client.sync(_install, client, make_options(trace or DISTANT, **options))
 
 
 async def _install(client: Client, options: Options) -> Any:
@@ -182,14 +178,14 @@ class _Installed:
 
     @classmethod
     def _error_message(cls, exc: BaseException, status: str = "error") -> dict[str, Any]:
-        return error_message(exc, status, cls._plugins[-1].options if cls._plugins else DEFAULTS)
+        return error_message(exc, status, cls._plugins[-1].options if cls._plugins else DISTANT)
 
 
 def error_message(exc: BaseException, status: str, options: Options) -> dict[str, Any]:
     """Dask's message about an exception, which its clean_exception() reads. Never raises."""
     traceback = without_modules(exc.__traceback__, _ENGINE)
     _set_traceback(exc, traceback)
-    data = _within_bounds(exc, options)
+    data = to_bounded_bytes(exc, options, _dumps)
     key = os.urandom(8)
     texts = [lambda: repr(exc)[:_MOST_TEXT], lambda: "".join(_text.format_tb(traceback))[-_MOST_TEXT:]]
     results = run_each(texts, monotonic() + _TEXT_SECONDS)
@@ -203,15 +199,6 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
         "exception_text": told,
         "traceback_text": lines,
     }
-
-
-def _within_bounds(exc: BaseException, options: Options) -> bytes:
-    data = to_bytes(exc, options, bounded(cloudpickle.Pickler))
-    for smaller in _SMALLER:
-        if len(data) <= options.max_bytes + options.max_live_bytes:
-            break
-        data = to_bytes(exc, options.replace(**smaller), bounded(cloudpickle.Pickler))
-    return data
 
 
 def _place_of(exc: BaseException) -> str:
@@ -228,7 +215,7 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
         exc = getattr(answer.get("exception"), "data", None)
         if isinstance(exc, BaseException):
             _set_traceback(exc, without_modules(exc.__traceback__, _ENGINE))
-            answer["exception"] = to_serialize(_Sent(from_bytes, _within_bounds(exc, options)))
+            answer["exception"] = to_serialize(_Sent(from_bytes, to_bounded_bytes(exc, options, _dumps)))
         return answer
 
     async def awaited(answer: Any) -> dict[str, Any]:
