@@ -225,7 +225,7 @@ def test_whole_for_whoever_asks_and_whenever(cluster, client):
     first, second = (client.submit(fail_at, number, key=f"whole-{number}", workers=[address]) for number in (1_000, 1_001))
     distributed.wait([first, second])
     first.release()
-    client.restart_workers([address])
+    client.restart_workers([address], timeout=60)
     with distributed.Client(cluster, set_as_default=False) as later:
         exc = later.submit(fail_at, 1_001, key="whole-1001").exception(timeout=60)
     assert tasks.frames(exc)["fail_at"].f_locals == {"number": 1_001, "rows": [1_001] * 50}
