@@ -18,7 +18,7 @@ from . import environment, targets
 from ._answer import HERE, Answer
 
 # In the order in which the README shows them.
-QUESTIONS = ("compare", "pool", "path", "depth", "restore", "growth", "memory", "imports", "profile")
+QUESTIONS = ("compare", "pool", "path", "depth", "restore", "growth", "memory", "imports", "dask", "ray", "profile")
 _RESULTS = HERE / "results.json"
 _README = HERE / "README.md"
 

@@ -24,7 +24,7 @@ ALSO = "3.11"
 OLDEST_PYTHON = "3.9"
 # Libraries that the questions need, and the peers in the versions that the targets name.
 REQUIREMENTS = ["matplotlib", "numpy", "pandas", "cloudpickle", "dill", "loky", "tblib==3.2.2", "coredumpy==0.5.0", "pydumpling==0.2.0",
-                "debuglater==1.4.4"]  # fmt: skip
+                "debuglater==1.4.4", "distributed", "ray"]  # fmt: skip
 _POOL_REQUIREMENTS = ["loky"]
 _OLDEST_REQUIREMENTS = ["keepTrace==1.2.0", "numpy"]
 

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from ._capture import add_note, capture, type_only
 from ._errors import DumpError, KeepTraceError, OptionError
+from ._files import read, write
 from ._format import MAX_DUMP, decode, encode
 from ._options import DEFAULT, Options, make_options
 from ._report import Report
@@ -71,28 +72,16 @@ def dump(
 ) -> None:
     """Writes dumps(exc) to a path or to a binary file. A path is written atomically: whole, or not at all.
 
-    Raises what dumps raises, and OSError if the file cannot be written.
+    A path may be a URL that fsspec knows (extra "fsspec"): s3://bucket/name.dump, ...
+
+    Raises what dumps raises, and OSError if the file cannot be written; MissingExtraError or OptionError for a URL that
+    nothing that is installed can open.
     """
     data = dumps(exc, trace=trace, **options)
     if isinstance(path_or_file, (str, os.PathLike)):
-        write_atomically(os.fspath(path_or_file), data)
+        write(os.fspath(path_or_file), data)
     else:
         path_or_file.write(data)
-
-
-def write_atomically(path: str, data: bytes) -> None:
-    """Writes a file by way of another one beside it. Raises OSError, and leaves nothing behind then."""
-    beside = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-    try:
-        with open(beside, "xb") as file:
-            file.write(data)
-        os.replace(beside, path)
-    except BaseException:
-        try:
-            os.unlink(beside)
-        except FileNotFoundError:  # it was never made
-            pass
-        raise
 
 
 def loads(data: bytes, live: bool = False) -> BaseException:
@@ -111,15 +100,14 @@ def loads(data: bytes, live: bool = False) -> BaseException:
 
 
 def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -> BaseException:
-    """loads() of a file, which may be compressed with gzip. Raises what loads raises, and OSError."""
+    """loads() of a file, which may be compressed with gzip; a path may be a URL, as for dump(). Raises what loads raises, and OSError."""
     return loads(read_bytes(path_or_file), live)
 
 
 def read_bytes(path_or_file: str | os.PathLike[str] | IO[bytes]) -> bytes:
     """The bytes of a dump. Raises DumpError for a file that is too large to be one, OSError if it cannot be read."""
     if isinstance(path_or_file, (str, os.PathLike)):
-        with open(path_or_file, "rb") as file:
-            data = file.read(_MAX_FILE + 1)
+        data = read(os.fspath(path_or_file), _MAX_FILE + 1)
     else:
         data = path_or_file.read(_MAX_FILE + 1)
     if len(data) > _MAX_FILE:

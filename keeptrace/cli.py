@@ -240,7 +240,7 @@ def html(
       keeptrace html crash.keeptrace
       keeptrace html crash.keeptrace -o report.html
     """
-    from ._dump import write_atomically
+    from ._files import write
     from .render.html import to_html
 
     header, view = _view(file)
@@ -249,7 +249,7 @@ def html(
         typer.echo(page)
         return
     target = output or f"{file.removesuffix('.keeptrace')}.html"
-    write_atomically(target, page.encode("utf-8", "backslashreplace"))
+    write(target, page.encode("utf-8", "backslashreplace"))
     typer.echo(f"wrote {target} ({len(page):,} bytes)", err=True)
 
 

@@ -34,8 +34,9 @@ from types import CodeType, TracebackType
 from typing import Any, Final, NamedTuple
 
 from ._capture import linked_to
-from ._dump import dumps, write_atomically
-from ._errors import OptionError, missing_extra
+from ._dump import dumps
+from ._errors import OptionError
+from ._files import file_system, is_url, write_atomically, write_in
 from ._format import fingerprint as make_fingerprint
 from ._format import place, read_header
 from ._guard import Failed, run_each
@@ -305,11 +306,7 @@ class _Remote:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            from fsspec.core import url_to_fs
-        except ImportError:
-            raise missing_extra(f"a directory of dumps at {url.partition('://')[0]}://", "fsspec", "fsspec") from None
-        self._files, self.directory = url_to_fs(url)
+        self._files, self.directory = file_system(url)
         self._url = url.rstrip("/")
         self._known: dict[str, str] = {}
         self._written: list[int] = []
@@ -322,10 +319,7 @@ class _Remote:
 
     def write(self, name: str, data: bytes) -> None:
         self._files.makedirs(self.directory, exist_ok=True)
-        if "file" in self._files.protocol:  # elsewhere an object appears whole, or not at all
-            write_atomically(self._inside(name), data)
-        else:
-            self._files.pipe_file(self._inside(name), data)
+        write_in(self._files, self._inside(name), data)
 
     def remove(self, name: str) -> None:
         try:
@@ -410,10 +404,9 @@ class Store:
         self.options = make_options(trace, **options)
         self.deduplicate = deduplicate
         self.bounds = Bounds(*(sys.maxsize if value == -1 else value for value in (max_files, max_bytes, max_age)))  # type: ignore[arg-type]  # checked above
-        is_url = "://" in given
         # a program may change its directory; its dumps stay together
-        self.directory = given if is_url else os.path.abspath(given)
-        self._files: _Local | _Remote = _Remote(given) if is_url else _Local(self.directory)
+        self.directory = given if is_url(given) else os.path.abspath(given)
+        self._files: _Local | _Remote = _Remote(given) if is_url(given) else _Local(self.directory)
 
     def __repr__(self) -> str:
         return f"Store({self.directory!r})"

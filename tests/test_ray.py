@@ -3,6 +3,7 @@
 # ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import traced_tasks as tasks
 from traced_tasks import check_chained, check_kind
 
 import keeptrace.concurrent.ray as traced_ray
-from keeptrace import Options
+from keeptrace.concurrent._boundary import DISTANT
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(180), pytest.mark.xdist_group("ray")]
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def mark():
 def cluster():
     path = os.pathsep.join(map(str, [HERE.parent, HERE]))
     env = {"env_vars": {"PYTHONPATH": path}, "worker_process_setup_hook": mark}
-    traced_ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=Options(depth=4))
+    traced_ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=DISTANT.replace(depth=4))
     yield
     ray.shutdown()
 
@@ -91,6 +92,131 @@ def test_through_other_tasks():
 
     check_chained(error_of(use.remote(failing.remote(7))).cause, 7)
     check_chained(error_of(wait.remote(8)).cause, 8)
+
+
+class Remote:
+    """An actor that fails in every way."""
+
+    def __init__(self, size=0):
+        if size:
+            tasks.chained(size)
+
+    def method(self, size):
+        return tasks.chained(size)
+
+    def generator(self, size):
+        yield "first"
+        tasks.chained(size)
+
+
+class RemoteAsync:
+    async def generator(self, size):
+        yield "first"
+        tasks.chained(size)
+
+
+def last_of(references):
+    """Takes what a streaming generator yields, one by one."""
+    for reference in references:
+        last = reference
+        if ray.get(reference, timeout=60) != "first":
+            break
+    return last
+
+
+def first_waited_for(reference):
+    done, _ = ray.wait([reference], timeout=60)
+    return ray.get(done[0])
+
+
+async def awaited(reference):
+    return await reference
+
+
+def stream(function, size):
+    return last_of(function.options(num_returns="streaming").remote(size))
+
+
+def generator(size):
+    yield "first"
+    tasks.chained(size)
+
+
+WAYS = {
+    "several": lambda: ray.get([ray.remote(tasks.double).remote(3), ray.remote(tasks.chained).remote(5)], timeout=60),
+    "wait": lambda: first_waited_for(ray.remote(tasks.chained).remote(5)),
+    "a future": lambda: ray.remote(tasks.chained).remote(5).future().result(60),
+    "await": lambda: asyncio.run(awaited(ray.remote(tasks.chained).remote(5))),
+    "the second of two returns": lambda: ray.get(ray.remote(tasks.chained).options(num_returns=2).remote(5)[1], timeout=60),
+    "a generator": lambda: stream(ray.remote(generator), 5),
+    "an actor's generator": lambda: stream(ray.remote(Remote).remote().generator, 5),
+    "an async actor's generator": lambda: stream(ray.remote(RemoteAsync).remote().generator, 5),
+    "a threaded actor": lambda: ray.get(ray.remote(Remote).options(max_concurrency=2).remote().method.remote(5), timeout=60),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_asking(way):
+    """Whichever way Ray raises it, existing clauses hold, and the cause is the restored exception."""
+    with pytest.raises(ValueError) as info:
+        WAYS[way]()
+    check_chained(info.value.cause, 5)
+
+
+def test_an_actor_that_cannot_be_made():
+    """Ray's ActorDiedError, as before; the cause is what __init__ raised."""
+    with pytest.raises(ray.exceptions.ActorDiedError) as info:
+        ray.get(ray.remote(Remote).remote(5).method.remote(6), timeout=60)
+    assert "cannot share 5" in str(info.value)
+    check_chained(info.value.cause, 5)
+    assert info.value.__cause__ is info.value.cause
+
+
+def test_worker_death_is_ray_s():
+    """The error of a task whose worker died is as before."""
+    def die():
+        os._exit(1)
+
+    with pytest.raises(ray.exceptions.WorkerCrashedError):
+        ray.get(ray.remote(die).options(max_retries=0).remote(), timeout=60)
+
+
+def test_retries(tmp_path):
+    """A task is tried again for the exceptions that it names, as before; the last failure arrives."""
+    @ray.remote(max_retries=2, retry_exceptions=[ValueError])
+    def retried():
+        with (tmp_path / "tries").open("a") as file:
+            file.write("x")
+        return tasks.chained(5)
+
+    check_chained(error_of(retried.remote()).cause, 5)
+    assert (tmp_path / "tries").read_text() == "xxx"
+
+
+def test_raised_from_another_task_s_failure():
+    """A failure that a task answers with its own: both have their frames, in one chain."""
+    @ray.remote
+    def answering():
+        try:
+            ray.get(ray.remote(tasks.chained).remote(5))
+        except ValueError as exc:
+            raise LookupError("outer") from exc
+
+    cause = error_of(answering.remote()).cause
+    assert type(cause) is LookupError and list(tasks.frames(cause)) == ["answering"]
+    assert isinstance(cause.__cause__, ValueError)
+    check_chained(cause.__cause__.cause, 5)
+
+
+def test_a_report_is_bounded():
+    """What crosses of one failure is at most 1 MiB, whatever its frames hold."""
+    def fail():
+        large = [[f"{number}" * 300] * 100 for number in range(1000)]
+        raise ValueError([f"{number}" * 3_000 for number in range(1_000)])
+
+    cause = error_of(ray.remote(fail).remote()).cause
+    assert list(tasks.frames(cause)) == ["fail"]
+    assert len(cause.__reduce_ex__(4)[1][0]) <= 1 << 20
 
 
 def test_decorated_task():

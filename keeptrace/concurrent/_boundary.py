@@ -25,6 +25,13 @@ from .._live import Dumps, bounded
 from .._options import Options
 from .._restore import POOL, restore
 
+# What engines of several machines keep of a failure until its caller lets go of it. (bytes a report; together 1 MiB)
+DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
+# For reports that are larger all the same, one after the other: the bounds are on what is kept of values; messages and
+# frames have theirs, which are far above.
+_SMALL: Final[dict[str, Any]] = {"depth": 1, "pickler": None, "max_live_bytes": 0, "max_items": 20, "max_text": 500, "max_message": 500}
+_SMALLER: Final = (_SMALL, {**_SMALL, "depth": 0, "max_message": 100, "max_exceptions": 10, "limit": 20})
+
 _dumps: Final = bounded(ForkingPickler)
 # Of an exception whatever its class says: a __getattribute__ of the user's may raise.
 context_of: Final = BaseException.__dict__["__context__"].__get__
@@ -41,6 +48,16 @@ def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> byt
         return pickle.dumps(capture(exc, options, dumps), pickle.HIGHEST_PROTOCOL)
     except BaseException as problem:  # capture never raises; but law 1 is not left to one function
         return pickle.dumps(f"{type(exc).__name__} (keeptrace could not capture it: {type(problem).__name__})")
+
+
+def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
+    """to_bytes(), within `max_bytes` and `max_live_bytes` together whatever the exception holds. Never raises."""
+    data = to_bytes(exc, options, dumps)
+    for smaller in _SMALLER:
+        if len(data) <= options.max_bytes + options.max_live_bytes:
+            break
+        data = to_bytes(exc, options.replace(**smaller), dumps)
+    return data
 
 
 def from_bytes(data: bytes) -> BaseException:

@@ -8,6 +8,7 @@
   with real frames; and it is the `__cause__`, too, so that tracebacks and pdb's `exceptions` show it.
 - The way in is Ray's own: a hook that each worker runs as it starts. There it goes before RayTaskError.__init__, which every
   exception passes on its way out of a task, and gives the exception a __reduce_ex__ of its own (see _foreign.py).
+- The ActorDiedError of an actor whose __init__ failed has the restored exception as `cause` and `__cause__`, too.
 - Ray's error is unpickled by calling RayTaskError(...), which tries whether the cause can be pickled. So the restored
   exception keeps its bytes, and pickles as what it was: also on to the next task.
 - Nothing is changed in the driver. A task that succeeds is not touched.
@@ -25,7 +26,7 @@ from typing import Any
 from .._errors import missing_extra
 from .._live import bounded
 from .._options import Options, make_options
-from ._boundary import set_traceback, to_bytes, traceback_of
+from ._boundary import DISTANT, set_traceback, to_bounded_bytes, traceback_of
 from ._foreign import ENGINES, attach, without_modules
 
 try:
@@ -54,7 +55,7 @@ def runtime_env(base: Any = None, *, trace: Options | None = None, **options: An
     trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for a wrong one.
     """
     made: dict[str, Any] = dict(base or {})
-    made[_HOOK] = _hook(make_options(trace, **options), made.get(_HOOK))
+    made[_HOOK] = _hook(make_options(trace or DISTANT, **options), made.get(_HOOK))
     return made
 
 
@@ -81,6 +82,21 @@ def prepare_worker(options: Options) -> None:
         self.as_instanceof_cause = functools.partial(_as_instance_of_cause, self)
 
     exceptions.RayTaskError.__init__ = __init__
+    _tell_causes_of_died_actors()
+
+
+def _tell_causes_of_died_actors() -> None:
+    """What an actor's __init__ raised becomes `cause` and `__cause__` of the ActorDiedError, in which Ray keeps its text alone."""
+    original = exceptions.ActorDiedError.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, cause: Any = None) -> None:
+        original(self, cause)
+        if isinstance(cause, exceptions.RayTaskError) and isinstance(cause.cause, BaseException):
+            # exceptions are unpickled by setting, as attributes, what their __dict__ has: so also what is no part of it
+            self.__dict__.update(cause=cause.cause, __cause__=cause.cause)
+
+    exceptions.ActorDiedError.__init__ = __init__
 
 
 def _keep(exc: BaseException, options: Options) -> None:
@@ -89,7 +105,7 @@ def _keep(exc: BaseException, options: Options) -> None:
     if traceback is None:  # one that arrived from another task, or never was raised
         return
     set_traceback(exc, without_modules(traceback, ENGINES))
-    data = to_bytes(exc, options, bounded(ray.cloudpickle.CloudPickler))
+    data = to_bounded_bytes(exc, options, bounded(ray.cloudpickle.CloudPickler))
     set_traceback(exc, traceback)
     attach(exc, data)
 
@@ -118,7 +134,7 @@ def Pool(  # it stands for a class
     """
     from ray.util import multiprocessing as engine
 
-    return engine.Pool(processes, _prepare_pool, (make_options(trace), initializer, tuple(initargs or ())), *args, **kwargs)
+    return engine.Pool(processes, _prepare_pool, (make_options(trace or DISTANT), initializer, tuple(initargs or ())), *args, **kwargs)
 
 
 def _prepare_pool(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
