@@ -22,10 +22,12 @@ from .._dump import report_of
 from .._errors import DumpError, OptionError
 from .._format import decode, encode
 from .._options import Options, make_options
-from .._restore import LOADED, restore
+from .._restore import Policy, restore
 from ..store import Store, failed
 from ._foreign import without_modules
 
+# Engines, too, take an exception that is false for none.
+_LOADED: Final = Policy(lookups=True, imports=False, truthy=True, load_live=False, standard=False)
 # As text this is 54 KiB: with the rest of a result it fits the narrowest column that one gets, a BLOB of MySQL's. (bytes a dump)
 MAX_INLINE: Final = 40 << 10
 
@@ -113,6 +115,6 @@ class Parcels:
             raise DumpError("this is no text that keeptrace put there")
         read = decode(data)
         try:
-            return restore(read.report, LOADED)
+            return restore(read.report, _LOADED)
         except Exception as problem:  # a report that is well-formed but not one that capture makes
             raise DumpError(f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header) from None
