@@ -8,7 +8,6 @@ import time
 
 import traced_tasks as tasks
 from celery import Celery
-from celery.exceptions import SoftTimeLimitExceeded
 from kombu import Queue
 
 from keeptrace.concurrent.celery import KeepTraceTask, install
