@@ -14,15 +14,16 @@ from keeptrace.concurrent.celery import KeepTraceTask, install
 
 HOME = os.environ["CELERY_HOME"]
 SERIALIZER = os.environ.get("CELERY_SERIALIZER", "json")
-REDIS = os.environ.get("CELERY_REDIS")
+BROKER = os.environ["CELERY_BROKER"]
+BACKEND = os.environ["CELERY_BACKEND"]
 
 
 def make_app(**how):
-    app = Celery("celery_program", broker=REDIS or "filesystem://", backend=REDIS or f"file://{HOME}/results", **how)
+    app = Celery("celery_program", broker=BROKER, backend=BACKEND, **how)
     app.conf.update(
-        broker_transport_options={} if REDIS else {
+        broker_transport_options={} if BROKER.startswith("redis") else {
             "data_folder_in": f"{HOME}/queue", "data_folder_out": f"{HOME}/queue", "control_folder": f"{HOME}/control",
-            "processed_folder": f"{HOME}/processed", "polling_interval": 0.1,
+            "processed_folder": f"{HOME}/processed",
         },
         task_serializer="json", result_serializer=SERIALIZER, accept_content=["json"], result_accept_content=[SERIALIZER],
         worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True, worker_hijack_root_logger=False,
@@ -45,6 +46,11 @@ class Shortage(Exception):
 
 class Known(ValueError):
     """Can be rebuilt from its arguments."""
+
+
+class Item:
+    def __init__(self, name):
+        self.name = name
 
 
 @app.task
@@ -78,6 +84,11 @@ def known(value):
     exc = Known(value, {"deep": [1, 2]})
     exc.extra = [value]
     raise exc
+
+
+@app.task
+def about_item(name):
+    raise Known(Item(name))
 
 
 @app.task

@@ -22,12 +22,10 @@ from .._dump import report_of
 from .._errors import DumpError, OptionError
 from .._format import decode, encode
 from .._options import Options, make_options
-from .._restore import Policy, restore
+from .._restore import LOADED, Policy, restore
 from ..store import Store, failed
 from ._foreign import without_modules
 
-# Engines, too, take an exception that is false for none.
-_LOADED: Final = Policy(lookups=True, imports=False, truthy=True, load_live=False, standard=False)
 # As text this is 54 KiB: with the rest of a result it fits the narrowest column that one gets, a BLOB of MySQL's. (bytes a dump)
 MAX_INLINE: Final = 40 << 10
 
@@ -40,6 +38,21 @@ _DUMP: Final = "dump:"
 _FILE: Final = "file:"
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+
+
+class _ExceptionClasses(Policy):
+    """As for every dump that is read, but exception classes are those of the loaded modules."""
+
+    def find(self, module: str, qualname: str) -> Any:
+        if module == "builtins":
+            return super().find(module, qualname)
+        found = LOADED.find(module, qualname)
+        # nothing else: a function, module or class could be an attribute that some loaded class's __str__ calls
+        return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+# Engines, too, take an exception that is false for none.
+_POLICY: Final = _ExceptionClasses(lookups=False, imports=False, truthy=True, load_live=False)
 
 
 class Parcels:
@@ -115,6 +128,6 @@ class Parcels:
             raise DumpError("this is no text that keeptrace put there")
         read = decode(data)
         try:
-            return restore(read.report, _LOADED)
+            return restore(read.report, _POLICY)
         except Exception as problem:  # a report that is well-formed but not one that capture makes
             raise DumpError(f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header) from None

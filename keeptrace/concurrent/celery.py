@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from .._errors import KeepTraceError, missing_extra
 from .._options import Options
+from .._restore import has_hook
 from ._parcels import MAX_INLINE, Parcels
 
 try:
@@ -139,9 +140,15 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
         told = original(stored if pickled is None else pickled)
         told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {type(problem).__name__}: {problem}")
         return told
-    if isinstance(pickled, BaseException) and type(pickled) is type(restored) and not isinstance(pickled, BaseExceptionGroup):
-        return _completed(pickled, restored)
-    return restored
+    return _completed(pickled, restored) if _is_of_same_class(pickled, restored) else restored
+
+
+def _is_of_same_class(pickled: Any, restored: BaseException) -> bool:
+    """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing speaks for the restored one."""
+    kind: Any = type(pickled)
+    same = isinstance(pickled, BaseException) and isinstance(restored, kind) and kind.__qualname__ == type(restored).__qualname__
+    # groups have children with frames of their own; of false exceptions Celery makes None
+    return same and not isinstance(pickled, BaseExceptionGroup) and not has_hook(kind.__mro__, "__bool__", "__len__")
 
 
 def _completed(exc: BaseException, restored: BaseException) -> BaseException:
