@@ -24,7 +24,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from .._errors import KeepTraceError, missing_extra
 from .._options import Options
@@ -143,7 +143,7 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
     return _completed(pickled, restored) if _is_of_same_class(pickled, restored) else restored
 
 
-def _is_of_same_class(pickled: Any, restored: BaseException) -> bool:
+def _is_of_same_class(pickled: Any, restored: BaseException) -> TypeGuard[BaseException]:
     """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing speaks for the restored one."""
     kind: Any = type(pickled)
     same = isinstance(pickled, BaseException) and isinstance(restored, kind) and kind.__qualname__ == type(restored).__qualname__
