@@ -52,7 +52,7 @@ def _sizes(answer: Answer, name: str, row: _Row) -> None:
     from keeptrace._format import _Boot
 
     exc = corpus.make(name)
-    body = len(dumps(exc, include_source=False)) - len(pickle.dumps(_Boot({}), 4))
+    body = len(dumps(exc, include_source=False)) - len(pickle.dumps(_Boot({}, True), 4))
     answer.numbers[f"{name}/size/body"] = body
     if "tblib, no locals" in row.sizes:
         answer.numbers[f"{name}/size/allowed"] = row.sizes["tblib, no locals"] + len(row.floor)

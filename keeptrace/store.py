@@ -30,15 +30,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import BytesIO
 from types import CodeType, TracebackType
 from typing import Any, Final, NamedTuple
 
 from ._capture import linked_to
-from ._dump import dumps
-from ._errors import OptionError
+from ._dump import dumps, read_bytes
+from ._errors import DumpError, OptionError
 from ._files import file_system, is_url, write_atomically, write_in
+from ._format import MAX_DUMP, place, read_header
 from ._format import fingerprint as make_fingerprint
-from ._format import place, read_header
 from ._guard import Failed, run_each
 from ._options import Options, make_options
 from ._values import names_of
@@ -223,6 +224,9 @@ class _Local:
         with open(self.path(name), "rb") as file:
             return file.read(_HEAD)
 
+    def read(self, name: str) -> bytes:
+        return read_bytes(self.path(name))
+
     def list(self) -> list[_Found]:
         found = []
         with os.scandir(self.directory) as entries:
@@ -329,6 +333,9 @@ class _Remote:
 
     def head(self, name: str) -> bytes:
         return bytes(self._files.cat_file(self._inside(name), 0, _HEAD))
+
+    def read(self, name: str) -> bytes:
+        return read_bytes(BytesIO(self._files.cat_file(self._inside(name), 0, MAX_DUMP + 1)))
 
     def list(self) -> list[_Found]:
         self._files.invalidate_cache()
@@ -466,6 +473,15 @@ class Store:
         if known not in (None, name):
             files.remove(name)
         return known or name
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a dump in this directory, for keeptrace.loads. name: that of its file, as os.path.basename gives it.
+
+        Raises DumpError for what is no such name, so that it may come from anywhere; OSError if the file cannot be read.
+        """
+        if not _NAME.fullmatch(name):
+            raise DumpError(f"{name[:100]!r} is not the name of a dump in {self.directory}")
+        return self._files.read(name)
 
     def prune(self) -> int:
         """Removes what is beyond the bounds, and what killed processes left behind. The number of dumps removed.

@@ -42,10 +42,13 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.cli": {"typer", "rich"},
     "keeptrace.ipython": {"IPython"},
     "keeptrace.render.terminal": {"rich"},
+    "keeptrace.concurrent.celery": {"celery"},
     "keeptrace.concurrent.dask": {"distributed", "cloudpickle", "dask"},
     "keeptrace.concurrent.joblib": {"joblib"},
     "keeptrace.concurrent.loky": {"loky"},
+    "keeptrace.concurrent.mpi": {"mpi4py"},
     "keeptrace.concurrent.ray": {"ray"},
+    "keeptrace.concurrent.rq": {"rq"},
 }
 
 

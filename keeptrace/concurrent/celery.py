@@ -1,0 +1,186 @@
+"""Celery: failed tasks whose exceptions come out of the result backend with their frames, variables and original chain.
+
+    app = Celery(...); install(app)            or: Celery(..., task_cls=KeepTraceTask)
+
+    worker                                                        client
+    task raises ─▶ backend.prepare_exception(exc): Celery's own ─ ─ ▶ backend.exception_to_python(stored): the dump is
+                   dict, and in it the dump as text                   restored, without running any of it (_parcels.py)
+                                                                      └▶ result.get() raises it, with its own traceback
+
+- What is replaced are methods of the app's backend object, which Celery asks about failures only: a task that succeeds is not
+  touched. They serve every pool, every backend and serializer, chords, chains, retries and time limits, in worker and client.
+- What Celery stores stays as it is; one key is added. Readers without keeptrace get what they always got.
+- Celery puts another exception in the place of one that cannot be pickled. Kept is the one that was raised.
+- With the pickle serializer Celery unpickles an exception that is live. That one is given, with the traceback and the chain of
+  the restored one.
+- AsyncResult.get() raises an exception with the traceback it has from text, mostly none, so the restored one would be lost. It
+  asks one method of its class for that, which install() replaces: it knows the restored ones, and asks the original about others.
+- Eager tasks store nothing, and Celery clears their frames: with task_eager_propagates they raise, as any function does.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final, TypeGuard
+
+from .._errors import KeepTraceError, missing_extra
+from .._options import Options
+from .._restore import has_hook
+from ._parcels import MAX_INLINE, Parcels
+
+try:
+    from celery import Task
+    from celery.result import AsyncResult
+except ImportError:
+    raise missing_extra("keeptrace.concurrent.celery", "celery", "celery") from None
+
+__all__ = ["KeepTraceTask", "install"]
+
+# The keys that are added to what Celery stores of a failure: the dump; with the pickle serializer, the exception that it would store.
+_PARCEL: Final = "keeptrace"
+_PICKLED: Final = "keeptrace_exception"
+# What stands between a worker's start and the task.
+_ENGINE: Final = ("celery.", "billiard.")
+# Where an app keeps its Parcels.
+_SETTINGS: Final = "_keeptrace_parcels"
+_traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+
+
+def install(
+    app: Any,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    max_inline: int = MAX_INLINE,
+    trace: Options | None = None,
+    **options: Any,
+) -> Any:
+    """Lets the exceptions of an app's tasks come with their frames out of its result backend. Returns the app.
+
+    Call it where the app is made: so that workers and those who ask for results do it alike. A second call changes the options.
+
+    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows (extra "fsspec"), that workers
+        and clients share. Without one they are made smaller.
+    max_inline: bytes of a dump within a result, the rest of which Celery makes. 0: all go to the directory.
+    trace: what to keep (keeptrace.Options); options: single settings of it.
+
+    Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
+    """
+    parcels = Parcels(_ENGINE, directory, max_inline, trace, **options)
+    installed = hasattr(app, _SETTINGS)
+    setattr(app, _SETTINGS, parcels)
+    if not installed:
+        make = app._get_backend  # a backend is made in each thread that asks for it
+        app._get_backend = lambda: _adopt(make(), app)
+        if app._backend is not None:
+            _adopt(app._backend, app)
+        _Raising.install()
+    return app
+
+
+class KeepTraceTask(Task):  # type: ignore[misc]  # untyped
+    """A base class of tasks, for `Celery(task_cls=KeepTraceTask)` or `@app.task(base=KeepTraceTask)`.
+
+    The first of them installs itself into its app with the default options, as install(app) does. A process that has made none
+    of the app's tasks, and only asks for results by their ids, must call install(app).
+    """
+
+    abstract = True
+
+    @classmethod
+    def bind(cls, app: Any) -> Any:
+        """Called by Celery when a task becomes one of an app."""
+        bound = super().bind(app)
+        if not hasattr(app, _SETTINGS):
+            install(app)
+        return bound
+
+
+def _adopt(backend: Any, app: Any) -> Any:
+    for name, replacement in (
+        ("prepare_exception", _prepare_exception),
+        ("exception_to_python", _exception_to_python),
+        ("meta_from_decoded", _meta_from_decoded),
+    ):
+        setattr(backend, name, functools.partial(replacement, app, getattr(backend, name)))
+    return backend
+
+
+def _prepare_exception(app: Any, original: Callable[..., Any], exc: BaseException, serializer: str | None = None) -> Any:
+    """What the backend stores of a failure."""
+    told = original(exc, serializer)
+    parcel = getattr(app, _SETTINGS).pack(_raised(exc))
+    if parcel is None:
+        return told
+    if isinstance(told, BaseException):  # the pickle serializer
+        kind = type(told)
+        stored = {"exc_type": kind.__qualname__, "exc_message": told.args, "exc_module": kind.__module__, _PICKLED: told}
+    else:
+        stored = told
+    return {**stored, _PARCEL: parcel}
+
+
+def _raised(exc: BaseException) -> BaseException:
+    """The exception that was raised, where Celery put one that can be pickled in its place and gave it the same traceback."""
+    handled = sys.exception()
+    traceback = _traceback_of(exc)
+    return handled if handled is not None and traceback is not None and _traceback_of(handled) is traceback else exc
+
+
+def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) -> Any:
+    """The exception of what the backend stored."""
+    if not isinstance(stored, dict) or _PARCEL not in stored:
+        return original(stored)
+    pickled = stored.get(_PICKLED)
+    try:
+        restored = getattr(app, _SETTINGS).unpack(stored[_PARCEL])
+    except (KeepTraceError, OSError) as problem:  # damaged, pruned, or in a directory that is not known here
+        told = original(stored if pickled is None else pickled)
+        told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {type(problem).__name__}: {problem}")
+        return told
+    return _completed(pickled, restored) if _is_of_same_class(pickled, restored) else restored
+
+
+def _is_of_same_class(pickled: Any, restored: BaseException) -> TypeGuard[BaseException]:
+    """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing speaks for the restored one."""
+    kind: Any = type(pickled)
+    same = isinstance(pickled, BaseException) and isinstance(restored, kind) and kind.__qualname__ == type(restored).__qualname__
+    # groups have children with frames of their own; of false exceptions Celery makes None
+    return same and not isinstance(pickled, BaseExceptionGroup) and not has_hook(kind.__mro__, "__bool__", "__len__")
+
+
+def _completed(exc: BaseException, restored: BaseException) -> BaseException:
+    """The exception with what pickle loses of one."""
+    exc.__cause__, exc.__context__ = restored.__cause__, restored.__context__
+    exc.__suppress_context__ = restored.__suppress_context__
+    return exc.with_traceback(restored.__traceback__)
+
+
+def _meta_from_decoded(app: Any, original: Callable[[Any], Any], decoded: Any) -> Any:
+    """What a result knows of its task."""
+    meta = original(decoded)
+    exc = meta.get("result")
+    if isinstance(exc, BaseException) and _traceback_of(exc) is not None:
+        meta[_PARCEL] = _traceback_of(exc)
+    return meta
+
+
+class _Raising:
+    """Stands for AsyncResult._to_remote_traceback, which gives the traceback that get() raises an exception with."""
+
+    original: Callable[[Any, Any], Any] | None = None
+
+    @classmethod
+    def install(cls) -> None:
+        if cls.original is None:
+            cls.original = AsyncResult._to_remote_traceback
+            AsyncResult._to_remote_traceback = cls._to_remote_traceback
+
+    @staticmethod
+    def _to_remote_traceback(result: Any, text: Any) -> Any:
+        kept = (result._cache or {}).get(_PARCEL)
+        if kept is not None or _Raising.original is None:
+            return kept
+        return _Raising.original(result, text)

@@ -1,0 +1,124 @@
+"""mpi4py.futures: tasks whose exceptions arrive at the master with their frames, variables and original chain.
+
+    with KeepTraceMPIPoolExecutor() as pool:              # mpiexec -n 9 python -m mpi4py.futures script.py, or spawned
+        pool.submit(task).exception()
+
+- The way in is the initializer, which every worker runs, on whatever machine. It replaces two functions of mpi4py's in the
+  worker: the one that formats an exception as text, and the one that wraps it, for the wire, with that text. Nothing is
+  wrapped around a task, and a task that succeeds takes mpi4py's own path.
+- mpi4py catches everything in its worker, and arguments and results that cannot be (un)pickled fail their own task: all of
+  that arrives by the same way.
+- Objects stay live by the pickler that mpi4py is set to (MPI.pickle), so with dill or cloudpickle there, by those.
+- `python -m mpi4py.futures` shares its workers between all executors of the program: what the newest one was told holds.
+- A rank that dies takes the whole MPI job along, the master included: MPI aborts it, and nothing is left to report to.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from .._errors import missing_extra
+from .._live import Dumps, dumps_of
+from .._options import Options, make_options
+from ._boundary import from_bytes, to_bytes
+from ._foreign import without_modules
+
+try:
+    from mpi4py import MPI
+    from mpi4py.futures import MPICommExecutor, MPIPoolExecutor, _core
+except ImportError:
+    raise missing_extra("keeptrace.concurrent.mpi", "mpi4py", "mpi") from None
+
+__all__ = ["KeepTraceMPICommExecutor", "KeepTraceMPIPoolExecutor"]
+
+# What stands between a worker's start and the task.
+_ENGINE: Final = ("mpi4py.",)
+_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+
+
+class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # not followed, see pyproject.toml
+    """An mpi4py.futures.MPIPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+
+    All arguments are those of mpi4py.futures.MPIPoolExecutor, and mean the same.
+
+    trace: what to keep of a failing task (keeptrace.Options).
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        *,
+        trace: Options | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(max_workers, **_initialization(trace, initializer, initargs), **kwargs)
+
+
+class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # not followed, see pyproject.toml
+    """An mpi4py.futures.MPICommExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+
+    All arguments are those of mpi4py.futures.MPICommExecutor, and mean the same.
+
+    trace: what to keep of a failing task (keeptrace.Options).
+    """
+
+    def __init__(
+        self,
+        comm: Any = None,
+        root: int = 0,
+        *,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        trace: Options | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(comm, root, **_initialization(trace, initializer, initargs), **kwargs)
+
+
+def _initialization(trace: Options | None, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> dict[str, Any]:
+    """The arguments that make workers start with start_worker. Raises TypeError as mpi4py does."""
+    if initializer is not None and not callable(initializer):
+        raise TypeError("initializer must be a callable")
+    return {"initializer": start_worker, "initargs": (make_options(trace), initializer, tuple(initargs))}
+
+
+def start_worker(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+    """Runs first in every worker."""
+    dumps = dumps_of(MPI.pickle.dumps)
+
+    def wrap_exc(exc: BaseException, told: None) -> _Sent:
+        return _send(exc, options, dumps)
+
+    setattr(_core, "_format_exc", _no_text)
+    setattr(_core, "_wrap_exc", wrap_exc)
+    if initializer is None:
+        return
+    try:
+        initializer(*initargs)
+    except BaseException:  # mpi4py tells its master that an initializer failed, and nobody why
+        sys.stderr.write("keeptrace: the initializer of an MPI worker failed:\n")
+        traceback.print_exc()
+        raise
+
+
+def _no_text(exc: BaseException, comm: Any) -> None:
+    """Stands for the function that formats tracebacks."""
+
+
+class _Sent(Exception):
+    """What a worker sends in the place of an exception: bytes, which are unpickled as the exception."""
+
+    def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[Any, ...]]:
+        return from_bytes, self.args
+
+
+def _send(exc: BaseException, options: Options, dumps: Dumps) -> _Sent:
+    _set_traceback(exc, without_modules(exc.__traceback__, _ENGINE))
+    data = to_bytes(exc, options, dumps)
+    _set_traceback(exc, None)  # its frames hold everything that was in the task's scope
+    return _Sent(data)
