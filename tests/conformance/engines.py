@@ -58,6 +58,7 @@ class Engine:
     marked: bool = False  # with the marker `engines`
     in_process: bool = False  # what a task raises is the caller's own object
     one_process: bool = False  # no worker process that could die
+    single: bool = False  # a process can have one at a time
     survives: bool = False  # a worker's death costs one task, not the pool
     costly: tuple[str, ...] = ()  # start methods with which each failure costs new workers: without the marker, one case for each column
     limits: dict[str, Limit] = field(default_factory=dict)  # the name of a case or column -> why not
@@ -237,6 +238,7 @@ _PATH = os.pathsep.join([str(TESTS.parent), str(TESTS)])
 
 @contextmanager
 def _ray(method: str, options: Options | None) -> Iterator[Opened]:
+    hook = sys.excepthook
     import ray
 
     import keeptrace.concurrent.ray as traced_ray
@@ -252,6 +254,7 @@ def _ray(method: str, options: Options | None) -> Iterator[Opened]:
     env = {"env_vars": {"PYTHONPATH": _PATH}}
     traced_ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=options)
     try:
+        sys.excepthook = hook  # importing Ray replaces it
         yield Opened(lambda function, *args: _first(call(function, [args])), lambda function, items: call(function, [(item,) for item in items]))
     finally:
         ray.shutdown()
@@ -348,13 +351,10 @@ _TASK_ALONE = "`@keep_trace` is in the worker that died, and the engine that tel
 _NOT_OURS = "breaks or hangs the engine's own code, before or after the decorated function"
 _NO_RESULTS = "a process returns nothing, and its arguments are unpickled by the engine before anything else runs in it"
 _PROCESS = {"arguments and results": Limit(_NO_RESULTS, tried=False), "map": Limit("a process runs one call", tried=False)}
-_LOKYS = "Loky's loop ends of it, and with it the pool"
-_LOKY_DEATH = "Loky's TerminatedWorkerError names signals and exit codes, not tasks"
-_LOKY = {
-    "worker death": Limit(_LOKY_DEATH),
-    "argument that cannot be unpickled": Limit(_LOKYS),
-    "result that cannot be unpickled": Limit(_LOKYS),
-}
+_JOBLIB = {"StopIteration": Limit("joblib raises it out of a generator, which makes a RuntimeError of it")}
+# Exceptions that no code may ask for attributes.
+UNASKED = ("__getattribute__ that raises", "__getattribute__ that raises for __traceback__")
+_ASKED = {name: Limit("joblib asks it for its attributes, and its worker or the call ends of that", tried=False) for name in UNASKED}
 # Of every engine that is not ours.
 UNDEPARTING = ("argument that cannot be pickled", "argument whose __reduce__ raises")
 _DECORATED = {
@@ -366,18 +366,34 @@ _DECORATED = {
 # Of those that never answer a call that they could not pickle.
 _WAITS = {name: Limit("the engine never answers the call", tried=False) for name in UNDEPARTING}
 _CONTEXT = "the engine raises it while it handles an error of its own, which takes the place of the context"
-_INTERPRETERS = {"context": Limit(_CONTEXT), "from None": Limit(_CONTEXT)}
+_INTERPRETERS = {
+    **{name: Limit(_CONTEXT) for name in ("context", "from None", "exception that is its own cause")},
+    "MemoryError": Limit("the engine mostly takes it for a result of None", tried=False),
+    **{name: Limit("the engine asks it for its attributes in the parent, where CPython crashes of that", tried=False) for name in UNASKED},
+}
 
 _MPIRE = {
     name: Limit("a thread of the engine's in the parent ends of it, and the call is never answered", tried=False)
-    for name in ("__getattribute__ that raises", "__getattribute__ that raises for __traceback__", "arguments and results")
+    for name in (*UNASKED, "arguments and results")
 }
 
 _ENDS_WORKER = "ends a Dask worker, and its tasks are begun again elsewhere; Dask's rule"
 _DASK = {
     "KeyboardInterrupt": Limit(_ENDS_WORKER, tried=False),
     "SystemExit": Limit(_ENDS_WORKER, tried=False),
+    **{name: Limit("Dask's own code asks it for its attributes, and its worker ends of that", tried=False) for name in UNASKED},
     "worker death": Limit("Dask runs the task again on other workers, and then tells of the worker's address alone", tried=False),
+}
+
+_RAY = {
+    **{
+        name: Limit("Ray's own code asks it for attributes and texts, and its worker ends of that", tried=False)
+        for name in (*UNASKED, "__str__, __repr__, __eq__, __bool__, __hash__ that raise")
+    },
+    "KeyboardInterrupt": Limit("Ray takes it for a cancellation"),
+    "SystemExit": Limit("ends a Ray worker, and its task is begun again elsewhere; Ray's rule"),
+    "result that cannot be pickled": Limit("Ray has an error of its own for it, which does not tell why"),
+    "worker death": Limit("Ray's WorkerCrashedError says no more than that", tried=False),
 }
 
 ENGINES = [
@@ -386,9 +402,9 @@ ENGINES = [
     Engine("KeepTraceThreadPoolExecutor", _threads, in_process=True, one_process=True),
     Engine("KeepTraceInterpreterPoolExecutor", _interpreters, python=(3, 14), one_process=True),
     Engine("KeepTraceProcess", _process, METHODS, survives=True, costly=METHODS[1:], limits=_PROCESS),
-    Engine("KeepTraceLokyExecutor", _loky, needs=("loky",), limits=_LOKY),
-    Engine("get_reusable_executor", _reusable, needs=("loky",), limits=_LOKY),
-    Engine('joblib backend "keeptrace"', _joblib, needs=("joblib",), costly=("",), limits=_LOKY),
+    Engine("KeepTraceLokyExecutor", _loky, needs=("loky",)),
+    Engine("get_reusable_executor", _reusable, needs=("loky",)),
+    Engine('joblib backend "keeptrace"', _joblib, needs=("joblib",), costly=("",), limits=_JOBLIB),
     Engine("@keep_trace, ProcessPoolExecutor", _stock, METHODS[:2], limits=_DECORATED),
     Engine("@keep_trace, InterpreterPoolExecutor", _stock_interpreters, python=(3, 14), one_process=True, limits={**_DECORATED, **_INTERPRETERS}),
     Engine("@keep_trace, multiprocessing.Pool", _stock_pool("multiprocessing"), METHODS[:2], limits=_DECORATED),
@@ -397,8 +413,9 @@ ENGINES = [
     Engine("@keep_trace, Pebble", _pebble, METHODS[:1], needs=("pebble",), limits={**_DECORATED, **_WAITS, "result whose __reduce__ raises": Limit("the engine tells of the worker's end, not of why")}),
     Engine("@keep_trace, mpire", _mpire, ("fork", "dill"), costly=("fork", "dill"), needs=("mpire",), limits={**_DECORATED, **_MPIRE}),
     Engine("@keep_trace, loky", _stock_loky, needs=("loky",), limits=_DECORATED),
-    Engine("@keep_trace, joblib", _stock_joblib, ("loky", "multiprocessing"), needs=("joblib",), costly=("loky", "multiprocessing"), limits=_DECORATED),
+    Engine("@keep_trace, joblib", _stock_joblib, ("loky", "multiprocessing"), needs=("joblib",), costly=("loky", "multiprocessing"), limits={**_DECORATED, **_JOBLIB, **_ASKED}),
     Engine("wrap(ProcessPoolExecutor)", _wrapped, METHODS[:2], limits=_DECORATED),
+    # before Dask, which lets tblib change how this process pickles the exception classes that it has
+    Engine("Ray: init()", _ray, needs=("ray",), marked=True, timeout=180, single=True, limits=_RAY),
     Engine("Dask: KeepTraceClient", _dask, needs=("distributed",), marked=True, timeout=120, limits=_DASK),
-    Engine("Ray: init()", _ray, needs=("ray",), marked=True, timeout=180),
 ]

@@ -34,6 +34,8 @@ class Pools:
 
     def own(self, options: Options | None) -> AbstractContextManager[Opened]:
         """One that is used once."""
+        if self._engine.single:
+            self.close()
         return self._engine.opening(self._method, options)
 
     def close(self) -> None:
