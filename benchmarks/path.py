@@ -41,16 +41,16 @@ def _timed(fill: Callable[[], None], take: Callable[[], Any]) -> Timed:
 
 
 def _tasks(context: Any) -> dict[str, Timed]:
-    """In the worker: the engine's queue, as it is, and as _work() of executors.py makes it."""
+    """In the worker: the engine's queue, as it is, and as _queues.py makes it."""
     from keeptrace.concurrent._deaths import BlackBox
-    from keeptrace.concurrent.executors import _take
+    from keeptrace.concurrent._queues import _take
 
     data = ForkingPickler.dumps(engine._CallItem(17, _no_op, (17,), {}))
     plain, ours = context.Queue(), context.Queue()
     box = BlackBox()
 
     def take() -> Any:
-        return _take(ours, ours._reader.fileno(), box.words, block=True)
+        return _take(engine, ours, ours._reader.fileno(), box.words, block=True)
 
     def fill(queue: Any) -> Callable[[], None]:
         def put() -> None:
@@ -64,14 +64,15 @@ def _tasks(context: Any) -> dict[str, Timed]:
 
 def _results(context: Any) -> dict[str, Timed]:
     """In the parent: a pipe of the engine's, and the same made ours."""
-    from keeptrace.concurrent.executors import _Results
+    from keeptrace.concurrent._queues import Results
 
     data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
     found = {}
     for name in ("plain", "keeptrace"):
         reader, writer = context.Pipe(duplex=False)
         if name == "keeptrace":
-            reader.__class__ = _Results
+            reader.__class__ = Results
+            reader.engine = engine
             reader.workers = {}
         found[name] = _timed(partial(writer.send_bytes, data), reader.recv)
     return found
