@@ -112,6 +112,7 @@ def test_nothing_left_behind():
     del pool
     gc.collect()
     threads, open_files = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
+    others = set(multiprocessing.active_children())  # a reusable executor, of a test before, keeps its workers for a while
     for _ in range(2):
         with KeepTraceLokyExecutor(1) as pool:
             futures = [pool.submit(pool_tasks.die, "SIGKILL", "x" * 1_000_000) for _ in range(5)]
@@ -121,7 +122,7 @@ def test_nothing_left_behind():
         thread.join(20)
         assert not thread.is_alive()
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= open_files and not multiprocessing.active_children()
+    assert len(os.listdir("/proc/self/fd")) <= open_files and set(multiprocessing.active_children()) <= others
 
 
 def test_death_in_a_chunk():
