@@ -34,14 +34,19 @@ class Ended:
     files: list[str]
 
 
-def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: float = 20.0) -> Ended:
-    """Runs the program to its end, and waits up to `wait` seconds for all of its processes to go; what is left is killed."""
+def prepared(folder: Path, kind: str) -> tuple[Path, Path]:
+    """Where a program's temporary files go, and where it runs."""
     if kind.endswith("loky"):
         pytest.importorskip("loky")
-    files = folder / kind
+    files, run = folder / kind, folder / f"{kind}-run"
     files.mkdir()
-    run = folder / f"{kind}-run"
     run.mkdir()
+    return files, run
+
+
+def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: float = 20.0) -> Ended:
+    """Runs the program to its end, and waits up to `wait` seconds for all of its processes to go; what is left is killed."""
+    files, run = prepared(folder, kind)
     with open(run / "out", "w+") as out, open(run / "err", "w+") as err:
         process = subprocess.Popen(
             [sys.executable, PROGRAM, kind, method, state, end],
@@ -125,12 +130,7 @@ def test_interrupted(kind: str, method: str, folder: Path) -> None:
 
 def interrupted(folder: Path, kind: str, method: str) -> Ended:
     pexpect = pytest.importorskip("pexpect")
-    if kind.endswith("loky"):
-        pytest.importorskip("loky")
-    files = folder / kind
-    files.mkdir()
-    run = folder / f"{kind}-run"
-    run.mkdir()
+    files, run = prepared(folder, kind)
     env = {**os.environ, "TMPDIR": str(files)}
     child = pexpect.spawn(sys.executable, [PROGRAM, kind, method, "stuck", "wait"], cwd=str(run), env=env, timeout=25, encoding="utf-8")
     try:
