@@ -120,12 +120,13 @@ def test_ended_after_a_death(kind: str, method: str, folder: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "method"), COMPARED)
 def test_interrupted(kind: str, method: str, folder: Path) -> None:
-    """Ctrl-C in the terminal, to program and workers alike: it ends at once, with the engine's own exit code, and says no more."""
+    """Ctrl-C in the terminal, to program and workers alike: it ends at once, as one that SIGINT killed, and says it once a process.
+
+    Not compared in the same run, since a multiprocessing.Pool of the stdlib's, so interrupted, sometimes never ends.
+    """
     found = interrupted(folder, kind, method)
-    theirs = interrupted(folder, f"stock-{kind}", method)
-    assert (found.code, found.left, found.files) == (theirs.code, [], [])
-    assert found.code == -signal.SIGINT and "KeyboardInterrupt" in found.out
-    assert found.out.count("Traceback") <= theirs.out.count("Traceback")
+    assert (found.code, found.left, found.files) == (-signal.SIGINT, [], [])
+    assert "KeyboardInterrupt" in found.out and found.out.count("Traceback") <= 1 + 2
 
 
 def interrupted(folder: Path, kind: str, method: str) -> Ended:
