@@ -42,8 +42,21 @@ EXPECTED: dict[str, dict[str, str]] = {
         "DeadlockTest.test_exit_during_result_unpickle_in_result_handler": "the same, for a SystemExit",
     },
     "pool": {"ProcessesTestPool.test_traceback": "asserts the text of RemoteTraceback as the cause; ours has the worker's real frames instead"},
-    "loky": {},
+    "loky": {
+        "Executor.test_traceback": "asserts the text of _RemoteTraceback as the cause; ours has the worker's real frames instead",
+        "TestCloudpickleWrapper.test_serialization_function_from_main": "asserts a broken pool; ours fails the one task, with the error itself",
+        "test_informative_error_when_fail_at_unpickle": "the same",
+        "id-args2-BrokenProcessPool-SystemExit": "the same",
+        "id-args4-BrokenProcessPool-UnpicklingError": "the same",
+        "return_instance-args14-BrokenProcessPool-SystemExit": "the same, for a result that the parent cannot unpickle",
+        "return_instance-args15-BrokenProcessPool-UnpicklingError": "the same",
+    },
 }
+# what of loky's tests says nothing about its executors, or something else on another machine
+LEFT_OUT = (
+    "test_cpu_count",  # starts docker
+    "test_sigkill_shutdown_leaks_workers",  # also fails of stock loky's, where the system's first process reaps late; test_ends.py has its question
+)
 # suite → words in the ids of the tests of --short
 SHORT: dict[str, tuple[str, ...]] = {
     "futures": (
@@ -204,8 +217,7 @@ def run_loky(words: tuple[str, ...]) -> dict[str, str]:
         Path(tests, "pytest.ini").write_text("[pytest]\nfaulthandler_timeout=120\n")
         command = [sys.executable, "-m", "pytest", "tests", "-q", "--skip-high-memory", "--loky-verbosity=50", f"--junitxml={report}"]
         command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=180"]
-        if words:
-            command += ["-k", " or ".join(words)]
+        command += ["-k", f"({' or '.join(words) or 'test'}) and not ({' or '.join(LEFT_OUT)})"]
         paths = [str(place), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         subprocess.run(command, cwd=tests, env=env, check=False)

@@ -96,7 +96,7 @@ def test_killed(kind: str, method: str, state: str, folder: Path) -> None:
     if state == "idle" and method in ("fork", "spawn"):
         pytest.skip("in test_deaths.py")
     found = ended(folder, kind, method, state, "kill")
-    assert (found.code, found.left) == (-signal.SIGKILL, []) and "Traceback" not in found.err
+    assert (found.code, found.left) == (-signal.SIGKILL, []) and "Traceback" not in found.err + found.out
     assert not [name for name in found.files if not (method == "forkserver" and name.startswith("pymp-"))]
 
 

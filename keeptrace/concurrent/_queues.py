@@ -9,7 +9,6 @@ Both engines know these items by the same names. Their own ways of reading break
 from __future__ import annotations
 
 import queue
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -37,8 +36,8 @@ def _take(engine: Any, calls: Any, fd: int, words: Any, block: bool = True, time
     try:
         data = _next(calls, fd) if timeout is None else _next_within(calls, fd, timeout)
         calls._sem.release()
-    except (EOFError, OSError):  # the parent was killed: there is nobody to take leave of
-        sys.exit()
+    except (EOFError, OSError):  # the parent was killed: the engine's leave-taking, of nobody, ends run_worker() in silence
+        return None
     try:
         item = ForkingPickler.loads(data)
     except BaseException as problem:
