@@ -178,7 +178,7 @@ class _Capture:
                 self._traceback(found, self._records[number], depth, number == 0)
             self._read_globals(depth)
         else:
-            self._records[0]["text"] = _text_of(exc)
+            self._records[0]["text"] = _cut_within(_text_of(exc), self._options.max_bytes // 4)  # of which UTF-8 makes 4 bytes at most
         values = self._values
         values.drain()
         for found, record, facts in self._to_tell:
@@ -479,6 +479,12 @@ class _Capture:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters in all)"
+
+
+def _cut_within(text: str, most: int) -> str:
+    """Its beginning and its end, which in a traceback's text have the frames and the message."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}... ({len(text)} characters in all) ...{text[len(text) - half:]}"
 
 
 def _failed_text(what: str, failed: Failed) -> str:

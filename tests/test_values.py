@@ -275,6 +275,13 @@ def test_depth_0_is_the_text_alone() -> None:
     assert "line" in restored.__notes__[0] and "in failing" in restored.__notes__[0] and "ValueError: failing" in restored.__notes__[0]
 
 
+def test_the_text_of_depth_0_is_bounded() -> None:
+    """However long a message is, the text has its bytes within max_bytes, and keeps its beginning and its end."""
+    text = capture(ValueError("é" * 100_000 + "end"), Options(depth=0, max_bytes=4_000))["exceptions"][0]["text"]
+    assert text.startswith("ValueError: éé") and text.endswith("éend\n") and "(100016 characters in all)" in text
+    assert 1_000 <= len(text) < 1_100
+
+
 def test_depth_1_is_representations() -> None:
     """depth=1: atoms exact, everything else as its repr, with its true length."""
     report = reported(tree(), 17, depth=1)
