@@ -2,7 +2,7 @@
 
 The whole way of a task through a pool takes a hundred microseconds, and varies by a tenth from one moment to the next. So
 here the pieces that are ours are measured alone, each beside the piece of the engine's that it replaces, in one process
-and on real pipes: taking a task off the queue in the worker, and taking a result off the queue in the parent. Everything
+and on real pipes: taking a task off the queue in the worker, and waiting for a result and taking it in the parent. Everything
 else that a succeeding task passes is the engine's own code.
 """
 
@@ -50,7 +50,7 @@ def _tasks(context: Any) -> dict[str, Timed]:
     box = BlackBox()
 
     def take() -> Any:
-        return _take(engine, ours, ours._reader.fileno(), box.words, block=True)
+        return _take(engine, ours, ours._reader.fileno(), box.words, None, block=True)
 
     def fill(queue: Any) -> Callable[[], None]:
         def put() -> None:
@@ -63,18 +63,19 @@ def _tasks(context: Any) -> dict[str, Timed]:
 
 
 def _results(context: Any) -> dict[str, Timed]:
-    """In the parent: a pipe of the engine's, and the same made ours."""
-    from keeptrace.concurrent._queues import Results
+    """In the parent: the manager threads' way to wait for a result and to take it. Neither thread runs, and there are no workers."""
+    from keeptrace.concurrent.executors import KeepTraceProcessPoolExecutor, _ManagerThread
 
     data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
     found = {}
-    for name in ("plain", "keeptrace"):
-        reader, writer = context.Pipe(duplex=False)
-        if name == "keeptrace":
-            reader.__class__ = Results
-            reader.engine = engine
-            reader.workers = {}
-        found[name] = _timed(partial(writer.send_bytes, data), reader.recv)
+    for name, cls, thread in (
+        ("plain", engine.ProcessPoolExecutor, engine._ExecutorManagerThread),
+        ("keeptrace", KeepTraceProcessPoolExecutor, _ManagerThread),
+    ):
+        executor = cls(1, mp_context=context)
+        manager = thread(executor)
+        manager.executor = executor  # which it knows by a weak reference alone
+        found[name] = _timed(partial(executor._result_queue._writer.send_bytes, data), manager.wait_result_broken_or_wakeup)
     return found
 
 
@@ -86,7 +87,7 @@ def run(quick: bool) -> Answer:
     )
     context = multiprocessing.get_context()
     table = Table("A task", ["piece", "plain", "keeptrace", "ratio"])
-    for piece, make in (("worker: the next task off the queue", _tasks), ("parent: the next result off the queue", _results)):
+    for piece, make in (("worker: the next task off the queue", _tasks), ("parent: waiting for a result, and taking it", _results)):
         runs = alternate(make(context), 1.0 if quick else 5.0)
         plain, ours = (spread(runs[name]) for name in ("plain", "keeptrace"))  # type: ignore[arg-type]  # neither fails
         found = ratio(runs["keeptrace"], runs["plain"])

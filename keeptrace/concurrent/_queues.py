@@ -9,6 +9,7 @@ Both engines know these items by the same names. Their own ways of reading break
 from __future__ import annotations
 
 import queue
+import sys
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -26,17 +27,18 @@ from ._pipes import read_message
 def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
     """Makes a worker read its tasks by _take(). Without its own copies of the parent's ends, it notices when the parent is gone."""
     if POSIX:
-        calls.get = partial(_take, engine, calls, calls._reader.fileno(), words)
+        calls.get = partial(_take, engine, calls, calls._reader.fileno(), words, results)
         calls._writer.close()
         results._reader.close()
 
 
-def _take(engine: Any, calls: Any, fd: int, words: Any, block: bool = True, timeout: float | None = None) -> Any:
+def _take(engine: Any, calls: Any, fd: int, words: Any, results: Any, block: bool = True, timeout: float | None = None) -> Any:
     """The queue's next task, or None: no more. Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty."""
     try:
         data = _next(calls, fd) if timeout is None else _next_within(calls, fd, timeout)
         calls._sem.release()
-    except (EOFError, OSError):  # the parent was killed: the engine's leave-taking, of nobody, ends run_worker() in silence
+    except (EOFError, OSError):  # the parent was killed
+        results.put = sys.exit  # the engine takes leave of it, and loky's would wait for an answer
         return None
     try:
         item = ForkingPickler.loads(data)

@@ -7,11 +7,13 @@ What is ours, and where it goes into the engine:
 - The worker's way to take a task off the queue: it notes which task it is, and makes of arguments that cannot be unpickled
   that task's own failure. It ends when the parent is gone, however that went.
 - The parent's way to take a result off the queue: one that cannot be unpickled is likewise that task's failure alone.
+- The manager thread's way to wait for results, which costs less than the engine's.
 - The manager thread's way to break: every future gets an error of its own, which tells how the worker died, and at what.
 """
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
@@ -24,6 +26,7 @@ from .._options import Options, make_options
 from ._boundary import BrokenFuture, context_of, crossing, from_bytes, run_initializer, traceback_of
 from ._deaths import (
     JOB,
+    POSIX,
     BlackBox,
     WorkerDeath,
     WorkerStack,
@@ -162,7 +165,35 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
 
 
 class _ManagerThread(engine._ExecutorManagerThread):
-    """The engine's own, but when a worker is gone every future gets an error of its own, which says what is known."""
+    """The engine's own, but when a worker is gone every future gets an error of its own, which says what is known.
+
+    And it waits by one poll object: the engine makes two selectors for each result, one with every worker in it.
+    """
+
+    _polled: tuple[list[int], Any] = ([], None)  # the workers' pids, and what polls these workers, results and wakeups
+
+    def wait_result_broken_or_wakeup(self) -> Any:
+        """What the engine's method gives. Whatever happens besides a result's arrival is left to that."""
+        queue: Any = self.result_queue
+        results = queue._reader
+        if not POSIX or self._poll(results) != [(results.fileno(), select.POLLIN)]:
+            return super().wait_result_broken_or_wakeup()
+        try:
+            return results.recv(), False, None
+        except BaseException as problem:  # the pool is broken
+            import traceback
+
+            return None, True, traceback.format_exception(problem)
+
+    def _poll(self, results: Any) -> list[tuple[int, int]]:
+        pids, poll = self._polled
+        if poll is None or pids != list(self.processes):
+            poll = select.poll()
+            processes = dict(self.processes)
+            for file in (results, self.thread_wakeup._reader, *(process.sentinel for process in processes.values())):
+                poll.register(file, select.POLLIN)
+            self._polled = list(processes), poll
+        return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
 
     def terminate_broken(self, *cause: Any) -> None:
         ended = gone(self.processes)
