@@ -236,6 +236,8 @@ class Policy:
     def find(self, module: str, qualname: str) -> Any:
         """What a qualified name stands for, without running any hook of a class; None if it cannot be found."""
         found: Any = self.module(module)
+        if "." not in qualname and type(found) is types.ModuleType:  # most are such
+            return _names_in(found).get(qualname)
         for part in qualname.split("."):
             if type(found) is types.ModuleType or isinstance(found, types.ModuleType):
                 found = _names_in(found).get(part)
@@ -330,6 +332,7 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
 }
 
 _SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set": set}
+_CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
 
 
 def _is_whole(node: list[Any]) -> bool:
@@ -355,17 +358,24 @@ class _Values:
 
     def make_shells(self) -> None:
         """Everything that can exist before its contents do."""
+        made, done = self.made, self._done
         for index, node in enumerate(self._nodes):
-            maker = _SHELLS.get(node[0])
-            if maker is not None and _is_whole(node):
-                self._put(index, maker())
-            elif node[0] in _LEAVES:
-                self._put(index, _LEAVES[node[0]](self, node))
-            elif node[0] in ("list", "dict", "set", "tuple", "frozenset"):
+            kind = node[0]
+            leaf = _LEAVES.get(kind)
+            if leaf is not None:
+                made[index] = leaf(self, node)
+            elif kind in _CONTAINERS:
                 if not _is_whole(node):
-                    self._put(index, self._cut_container(node))
-                elif node[0] == "tuple" and not any(type(ref) is list for ref in node[2]):
-                    self._put(index, tuple(node[2]))
+                    made[index] = self._cut_container(node)
+                elif kind in _SHELLS:
+                    made[index] = _SHELLS[kind]()
+                elif kind == "tuple" and list not in map(type, node[2]):
+                    made[index] = tuple(node[2])
+                else:
+                    continue
+            else:
+                continue
+            done[index] = 1
 
     def _put(self, index: int, value: Any) -> None:
         self.made[index] = value
@@ -546,7 +556,7 @@ _LEAVES: Final[dict[str, Callable[[_Values, list[Any]], Any]]] = {
 
 _FILLERS: Final[dict[str, Callable[[_Values, Any, list[Any]], None]]] = {
     "object": _Values._fill_stand_in,
-    **dict.fromkeys(("list", "tuple", "set", "frozenset", "dict"), _Values._fill_container),
+    **dict.fromkeys(_CONTAINERS, _Values._fill_container),
 }
 
 
@@ -1154,10 +1164,9 @@ class _Stacks:
             local.pop(_KEY, None)  # in damaged data alone: it would be called
             return functools.partial(eval, made, namespace, local), ()
         arguments, flags, local = (code["names"], code["flags"], local) if is_function else ([], _OPTIMIZED_NEWLOCALS, local or {})
-        names = tuple(local)
-        if names[: len(arguments)] != tuple(arguments):  # an argument without a value
-            names = tuple(dict.fromkeys([*arguments, *names]))
-        unbound = () if len(names) == len(local) else tuple(at for at, name in enumerate(names) if name not in local)
+        known = list(local)
+        names = tuple(known if known[: len(arguments)] == arguments else dict.fromkeys([*arguments, *known]))  # one may be without a value
+        unbound = () if len(names) == len(known) else tuple(at for at, name in enumerate(names) if name not in local)
         args = tuple(code["args"])
         made = _code(file, code["name"], code["qualname"], code["line"], flags, args, names, unbound, positions, is_outermost)
         function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
