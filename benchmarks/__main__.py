@@ -99,7 +99,7 @@ def _write(answers: dict[str, Answer]) -> None:
 
 def _draw(python: str) -> None:
     """In the environment, which has matplotlib."""
-    subprocess.run([python, "-m", "benchmarks", "--draw"], cwd=HERE.parent, check=False)
+    subprocess.run([python, "-m", "benchmarks", "--draw", "--here"], cwd=HERE.parent, check=False)
 
 
 def main() -> None:
@@ -113,6 +113,9 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
     answers = _known()
+    if given.draw and not given.here:
+        _draw(environment.main_python())
+        return
     if given.draw:
         from ._plot import draw
 
