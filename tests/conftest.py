@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -18,6 +19,15 @@ def unchanged_interpreter() -> Iterator[None]:
     before = sys.getrecursionlimit(), sys.excepthook
     yield
     assert (sys.getrecursionlimit(), sys.excepthook) == before
+
+
+# Files of tests of heavy engines alone. Collecting them imports those, and Dask's import changes how the process pickles exceptions.
+_ENGINES = ("test_celery.py", "test_dask.py", "test_mpi.py", "test_ray.py", "test_rq.py")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Heavy engines are imported where their tests are wanted."""
+    return True if collection_path.name in _ENGINES and config.option.markexpr == "not engines" else None
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

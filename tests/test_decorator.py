@@ -74,6 +74,17 @@ def test_result_raises_one_continuous_traceback(stock):
     assert names[0] == "test_result_raises_one_continuous_traceback" and names[-2:] == ["traced_chained", "chained"]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_another_library_pickles_the_class(method):
+    """Where another library registered the exception's class for pickling, ours go first, and all others go its way, copies too."""
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(1, mp_context=context, initializer=tasks.register_for_pickling) as pool:
+        check_chained(pool.submit(tasks.traced_chained, 5).exception(timeout=60), 5)
+        assert str(pool.submit(tasks.chained, 5).exception(timeout=60)) == "by another library"
+        check_chained(pool.submit(tasks.traced_chained, 6).exception(timeout=60), 6)
+        assert pool.submit(tasks.copied_above, 5).result(timeout=60) == "by another library"
+
+
 # -- in the same process
 
 

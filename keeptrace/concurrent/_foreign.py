@@ -10,7 +10,8 @@
   without our frame. `leaving` acts in processes that an engine started, and there, too, the exception stays the object
   that it was: `except` clauses of the user's between the decorated function and the engine catch what they always did.
 - Picklers look `__reduce_ex__` up on the instance, so an entry in the exception's own __dict__ is all that is needed: no
-  subclass (impossible for builtin exceptions), no global registry. It is called when the engine pickles, not before: an
+  subclass (impossible for builtin exceptions), no global registry, but where another library has put something in there
+  for the exception's class (_Registered). It is called when the engine pickles, not before: an
   exception that is caught in the worker costs no capture, and notes added on its way out are kept.
 - Engines hand the exception on in a wrapper of theirs whose unpickling ends with `exc.__cause__ = <text>`. So the rebuilt
   exception has an _Undo as its cause, which holds the original one. The overwrite drops the only reference to it, CPython
@@ -95,6 +96,7 @@ def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
     if engine in _NEEDS_CARRIER and _NEEDS_CARRIER[engine](exc):
         raise _carrier(exc, options, engine).with_traceback(traceback) from None
     _dict_of(exc)[_KEY] = _Reduction(exc, options)
+    _go_first(type(exc))
 
 
 class _Reduction:
@@ -114,13 +116,19 @@ class _Reduction:
 
     def __call__(self, protocol: Any) -> Any:
         exc = self._exc()
-        if exc is not None and sys._getframe(1).f_globals.get("__name__") == "copy":
+        frame = sys._getframe(1)
+        if exc is not None and _is_copying(frame):
             return _own_reduction(exc, protocol)
+        return self.told(frame)
+
+    def told(self, frame: types.FrameType) -> Any:
+        """What the pickler in the frame gets."""
+        exc = self._exc()
         if self._data is None and exc is not None:
             self._data = self._capture(exc)
             self._exc = _nothing
             self._traceback = None
-        return _rebuild_for(sys._getframe(1)), (self._data,)
+        return _rebuild_for(frame), (self._data,)
 
     def _capture(self, exc: BaseException) -> bytes:
         now = traceback_of(exc)
@@ -136,6 +144,38 @@ class _Reduction:
 
 def _nothing() -> None:
     return None
+
+
+def _is_copying(frame: types.FrameType) -> bool:
+    return frame.f_globals.get("__name__") == "copy"
+
+
+class _Registered:
+    """Stands in copyreg for what another library has there for a class: exceptions with a reduction of ours go first.
+
+    tblib has something there for every class of exceptions that exists, once Dask is imported, and picklers ask it before the
+    exception itself.
+    """
+
+    __slots__ = ("_other",)
+
+    def __init__(self, other: Callable[[Any], Any]) -> None:
+        self._other = other
+
+    def __call__(self, exc: BaseException) -> Any:
+        own = _dict_of(exc).get(_KEY)
+        frame = sys._getframe(1)
+        return own.told(frame) if isinstance(own, (_Reduction, _Lasting)) and not _is_copying(frame) else self._other(exc)
+
+
+def _go_first(cls: type) -> None:
+    """Sees to it that picklers of this process ask the class's exceptions themselves."""
+    try:
+        other = copyreg.dispatch_table.get(cls)
+    except Exception:  # a metaclass whose __hash__ raises: no pickler can ask either
+        return
+    if other is not None and not (getattr(other, "__module__", None) or "").startswith(__package__.partition(".")[0]):
+        copyreg.dispatch_table[cls] = _Registered(other)
 
 
 def _own_reduction(exc: BaseException, protocol: Any) -> Any:
@@ -207,6 +247,7 @@ def rebuild_lasting(data: bytes) -> BaseException:
 def attach(exc: BaseException, data: bytes) -> None:
     """Lets the exception pickle as what to_bytes() made of it."""
     _dict_of(exc)[_KEY] = _Lasting(data)
+    _go_first(type(exc))
 
 
 class _Lasting:
@@ -219,6 +260,8 @@ class _Lasting:
 
     def __call__(self, protocol: Any) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
         return rebuild_lasting, (self._data,)
+
+    told = __call__
 
 
 def survive_wiping(exc: BaseException) -> None:
