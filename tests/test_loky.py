@@ -33,7 +33,7 @@ def pool():
 def reusable():
     """Ends the reusable executor that a test leaves behind."""
     yield
-    loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    loky.get_reusable_executor(kill_workers=True).shutdown(wait=True, kill_workers=True)  # also one with a task that hangs
 
 
 def refuse(word):
