@@ -7,6 +7,7 @@ import ctypes
 import itertools
 import os
 import signal
+import struct
 import sys
 import threading
 import time
@@ -174,3 +175,44 @@ def exit_with(code: Any) -> None:
 
 def big(megabytes: int) -> bytes:
     return b"x" * (megabytes << 20)
+
+
+def _in_engines_loop(name: str) -> Any:
+    """A variable of the loop of the stdlib's executor, in the worker."""
+    frame: Any = sys._getframe()
+    while frame.f_code.co_name != "_process_worker":
+        frame = frame.f_back
+    return frame.f_locals[name]
+
+
+def die_after_header(body: int, pause: float) -> None:
+    """Sends the header of a large result and so many bytes of its body, and dies."""
+    queue = _in_engines_loop("result_queue")
+    queue._wlock.acquire()
+    os.write(queue._writer.fileno(), struct.pack("!i", 200_000) + b"x" * body)
+    time.sleep(pause)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def send_slowly(parts: int, pause: float) -> None:
+    """Sends its result in parts, and never returns."""
+    from concurrent.futures.process import _ResultItem
+    from multiprocessing.reduction import ForkingPickler
+
+    item = _ResultItem(_in_engines_loop("call_item").work_id, result=b"y" * 600_000)
+    data = bytes(ForkingPickler.dumps(item))
+    data = struct.pack("!i", len(data)) + data
+    queue = _in_engines_loop("result_queue")
+    size = len(data) // parts + 1
+    with queue._wlock:
+        for at in range(0, len(data), size):
+            left = memoryview(data)[at : at + size]
+            while left:
+                left = left[os.write(queue._writer.fileno(), left) :]
+            time.sleep(pause)
+    time.sleep(1000)
+
+
+def die_after(seconds: float) -> None:
+    time.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -9,9 +9,10 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,65 @@ def test_death_within_a_large_result() -> None:
             for future in futures:
                 error = future.exception(30)
                 assert error is None or error.deaths[0].pid == pid
+
+
+@pytest.mark.parametrize(("body", "pause"), [(0, 0.0), (0, 0.3), (1, 0.0)])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_death_between_header_and_body(method: str, body: int, pause: float) -> None:
+    """A large result's header may be all that a killed worker sent; the stdlib's executor waits for the rest for ever."""
+    with executor(method, 2) as pool:
+        assert pool.submit(tasks.die_after_header, body, pause).exception(30).deaths
+
+
+def test_a_result_on_its_way_is_not_lost_to_another_workers_death() -> None:
+    """What a living worker sends in parts arrives, though another one dies meanwhile."""
+    with executor("fork", 2) as pool:
+        assert [pool.submit(time.sleep, 0.3) for _ in range(2)][1].result(30) is None  # both workers are there
+        sent, lost = pool.submit(tasks.send_slowly, 10, 0.1), pool.submit(tasks.die_after, 0.4)
+        assert sent.result(30) == b"y" * 600_000 and lost.exception(30).deaths
+
+
+def loky_executor() -> Any:
+    pytest.importorskip("loky")
+    from keeptrace.concurrent.loky import KeepTraceLokyExecutor
+
+    return KeepTraceLokyExecutor(2)
+
+
+@pytest.mark.parametrize("open_pool", [lambda: executor("fork", 2), loky_executor], ids=["executor", "loky"])
+def test_submitting_while_a_worker_dies(open_pool: Any) -> None:
+    """Threads that submit meanwhile end with the pool's error, and every future that they got has an answer of its own."""
+    with open_pool() as pool:
+        futures = [pool.submit(tasks.die_after, 0.3), *(pool.submit(time.sleep, 5) for _ in range(3))]
+        raised: list[BaseException] = []
+
+        def submit() -> None:
+            try:
+                for _ in range(20_000):
+                    futures.append(pool.submit(tasks.double, 1))
+                time.sleep(2)
+                pool.submit(tasks.double, 1)
+            except BaseException as problem:
+                raised.append(problem)
+
+        threads = [threading.Thread(target=submit) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert len(raised) == 2 and all(isinstance(problem, BrokenExecutor) for problem in raised)
+        assert not wait(futures, 30).not_done
+        told = [future.exception() for future in futures if future.exception() is not None]
+        assert told and all(error.deaths for error in told)
+
+
+def test_cancelled_futures_do_not_stop_the_telling() -> None:
+    """Where futures were cancelled when a worker dies, all the others are told; the stdlib's executor forgets them on Python 3.11."""
+    with executor("fork", 2) as pool:
+        futures = [pool.submit(tasks.die_after, 0.3), *(pool.submit(time.sleep, 1) for _ in range(30))]
+        cancelled = [future for future in futures[10:20] if future.cancel()]
+        assert cancelled and not wait(futures, 30).not_done
+        assert all(future.exception().deaths for future in futures if not future.cancelled())
 
 
 def test_own_faulthandler_is_left_alone(tmp_path: Path) -> None:

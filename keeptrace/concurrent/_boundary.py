@@ -133,7 +133,13 @@ class BrokenFuture:
         self._error_of = error_of
 
     def set_exception(self, shared: BaseException) -> None:
-        self._future.set_exception(self._error_of(shared))
+        from concurrent.futures import InvalidStateError
+
+        try:
+            self._future.set_exception(self._error_of(shared))
+        except InvalidStateError:  # on Python 3.11 this would end the engine's loop over the others
+            if self._future._state == "CANCELLED":  # nobody else tells those who wait() for it
+                self._future.set_running_or_notify_cancel()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._future, name)

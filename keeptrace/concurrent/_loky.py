@@ -138,6 +138,7 @@ def _telling(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> 
             for death in deaths:
                 if death.text and sys.stderr is not None:  # where loky's own workers write it
                     sys.stderr.write(death.text)
+            self.executor_flags.flag_as_broken(broken)  # as the engine does next: from here on, submit() adds no future
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
             self.call_queue._reader.close()  # else the thread that writes tasks waits for ever for room in the pipe

@@ -6,12 +6,15 @@ Quicker than that one, and it can be called off.
 from __future__ import annotations
 
 import os
+import select
 import struct
 from collections.abc import Callable
 from typing import Final
 
 _HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
 _LONG_HEADER: Final = struct.Struct("!Q")
+# A message of so many bytes, header included, is in the pipe whole or not at all (POSIX; Windows has no such figure, and no use of this).
+_AT_ONCE: Final[int] = getattr(select, "PIPE_BUF", 512)
 
 
 def _always() -> bool:
@@ -33,6 +36,8 @@ def read_message(fd: int, goes_on: Callable[[], bool] = _always) -> bytes:
     (size,) = _HEADER.unpack(header)
     if size < 0:
         (size,) = _LONG_HEADER.unpack(_rest(fd, _LONG_HEADER.size, goes_on))
+    if size > _AT_ONCE - _HEADER.size and not goes_on():  # the sender may have died when it had sent the header
+        raise EOFError("the message ends after its header")
     try:
         data = os.read(fd, size)
     except BlockingIOError:  # a large message, of which the header alone had room in the pipe

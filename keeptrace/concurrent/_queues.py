@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
+from typing import Any, Final
 
 from ._deaths import JOB, POSIX
 from ._pipes import read_message
@@ -93,6 +93,9 @@ def numbers_in(data: Any) -> dict[str, int]:
 # --------------------------------------------------------------------------------------------------------------------
 # The parent.
 
+# A living worker's between two parts of a result. (seconds)
+_PAUSE: Final = 1.0
+
 
 class Results(Connection):
     """The reading end of the queue of results."""
@@ -115,8 +118,8 @@ class Results(Connection):
             return item
 
     def _goes_on(self) -> bool:
-        """Waits for the next part of a message. Not for ever: whoever sends it may have died."""
-        return self in wait([self, *(process.sentinel for process in list(self.workers.values()))])
+        """Waits for the next part of a message. Not for ever: whoever sends it may have died. If another one did, it comes in a moment."""
+        return self in wait([self, *(process.sentinel for process in list(self.workers.values()))]) or self in wait([self], _PAUSE)
 
     def __reduce__(self) -> Any:
         """The workers get a plain one."""

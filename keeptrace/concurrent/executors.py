@@ -200,8 +200,13 @@ class _ManagerThread(engine._ExecutorManagerThread):
         failures = [failure for process in ended if (failure := failure_of(process)) is not None]
         deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in ended]
         self._news = _News(self.executor_reference, failures[0] if failures else None, deaths)
-        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11
-            self._tell_futures()
+        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11, where the engine takes no lock
+            with self.shutdown_lock:
+                executor: Any = self.executor_reference()
+                if executor is not None:  # from here on, submit() adds no future
+                    executor._broken = "A child process terminated abruptly, the process pool is not usable anymore"
+                    executor._shutdown_thread = True
+                self._tell_futures()
         super().terminate_broken(*cause)
         self._news.tell_executor()
 
