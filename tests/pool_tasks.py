@@ -109,11 +109,14 @@ def die_if_three(number: int) -> int:
 
 
 def hang(file: str) -> str:
-    """Says that it has begun, by a file, and waits for that file to go."""
+    """Waits, and so does a thread of it, which began before."""
     secret = "seen"
-    Path(file).touch()
-    threading.Thread(target=wait_for, args=(file,), name="helper", daemon=True).start()
+    helpers = file + ".helper"
+    threading.Thread(target=wait_for, args=(helpers,), name="helper", daemon=True).start()
+    while not os.path.exists(helpers):
+        time.sleep(0.005)
     wait_for(file)
+    os.unlink(helpers)
     return secret
 
 
@@ -124,6 +127,8 @@ def hang_in_c(file: str) -> None:
 
 
 def wait_for(file: str) -> None:
+    """Says that it has begun, by a file, and waits for that file to go."""
+    Path(file).touch()
     while os.path.exists(file):
         time.sleep(0.005)
 
