@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import multiprocessing
 import os
@@ -232,6 +233,39 @@ def test_workers_that_end_at_their_start() -> None:
     with KeepTracePool(2, tasks.end_at_start) as pool:
         exc = raised_by(lambda: pool.map_async(tasks.double, range(4)).get(30))
     assert isinstance(exc, WorkerDied) and exc.deaths[0].exitcode == 4 and "stderr" in str(exc)
+
+
+class Full(type(multiprocessing.get_context("spawn"))):  # type: ignore[misc]
+    """A context of a machine that has room for so many processes."""
+
+    room = 0
+
+    class Process(multiprocessing.get_context("spawn").Process):  # type: ignore[name-defined, misc]
+        def start(self) -> None:
+            if not Full.room:
+                raise BlockingIOError(errno.EAGAIN, "there is no room")
+            Full.room -= 1
+            super().start()
+
+
+def test_worker_that_cannot_be_started(tmp_path: Path, no_process_left: None) -> None:
+    """No process in place of a dead one: the stdlib's pool hangs, as do its terminate() and the program's end. Here all callers are told."""
+    Full.room = 2
+    with KeepTracePool(2, context=Full()) as pool:
+        lost = [pool.apply_async(tasks.hang, (str(tmp_path / "here"),)), pool.apply_async(tasks.die, ("SIGKILL",)), pool.map_async(tasks.double, [1])]
+        for waiting in lost:
+            exc = raised_by(lambda waiting=waiting: waiting.get(20))
+            assert type(exc) is WorkerDied
+        assert "no room" in str(exc.__cause__) and "could not be started" in str(exc) and pool.stacks() == []
+        assert type(raised_by(lambda: pool.apply(tasks.double, (1,)))) is WorkerDied
+    pool.join()
+
+
+def test_first_worker_that_cannot_be_started(no_process_left: None) -> None:
+    """In the constructor the error is the caller's, as with the stdlib's pool."""
+    Full.room = 1
+    with pytest.raises(BlockingIOError, match="no room"):
+        KeepTracePool(2, context=Full())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -9,6 +9,8 @@
 - The engine replaces a worker that ended, by calling Pool.Process: there the dead one is examined first. Its task, if it had
   one, gets a WorkerDied; a lock of the queues that it held is set free; if it died within a message, or could not even start
   (its initializer raised), then no task can be trusted to arrive, and all of them get the WorkerDied: the pool is broken.
+- The engine's thread that replaces workers would end of one that cannot be started (there is no memory, or the interpreter is
+  about to end, as Python 3.12 has it), and whoever waits or closes the pool then waits for ever. Here the pool is broken.
 - A broken pool starts no more workers and takes no more tasks. It is closed as any other.
 
 The states that decide this are in _deaths.py; _EXAMINE below is the table.
@@ -33,7 +35,7 @@ from typing import Any, Final
 
 from .._options import Options, make_options
 from .._render import Renderer
-from ._boundary import crossing, from_bytes, run_initializer, traceback_of
+from ._boundary import crossing, from_bytes, run_initializer, to_bytes, traceback_of
 from ._deaths import (
     ENDED,
     IDLE,
@@ -211,7 +213,7 @@ class _Shown:
 
 
 class _NoWorker:
-    """Stands in the engine's list for a worker that a broken pool does not start."""
+    """Stands for a worker that a broken pool does not start."""
 
     name = ""
     daemon = True
@@ -223,6 +225,25 @@ class _NoWorker:
 
     def is_alive(self) -> bool:
         return False
+
+
+class _Place:
+    """In the engine's list: a worker's process, which the engine names and starts, or no worker."""
+
+    def __init__(self, process: Any, failed: Callable[[Any, Exception], None]) -> None:
+        self.process = process
+        self._failed = failed
+
+    def start(self) -> None:
+        self.process.name, self.process.daemon = self.name, self.daemon
+        try:
+            self.process.start()
+        except Exception as problem:
+            process, self.process = self.process, _NoWorker()
+            self._failed(process, problem)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.process, name)
 
 
 class _Traffic:
@@ -238,6 +259,7 @@ class _Traffic:
         self._told: deque[Any] = deque()  # results that no worker sent, for the thread of results
         self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → the task, until its result is there
         self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
+        self.open = False  # the constructor has started all workers
         self.broken: Callable[[], WorkerDied] | None = None  # makes the error that every task gets
 
     # -- in the engine's thread of tasks
@@ -333,10 +355,20 @@ class _Traffic:
         """A new worker's process, not started. Stands for Pool.Process(); the engine calls it when another worker has ended."""
         self._examine()
         if self.broken is not None:
-            return _NoWorker()
+            return _Place(_NoWorker(), self._not_started)
         process = make_worker(getattr(type(context), "PlainProcess", context.Process), self._options, _work, args)
         self._workers.append(process)
-        return process
+        return _Place(process, self._not_started)
+
+    def _not_started(self, process: Any, problem: Exception) -> None:
+        self._workers.remove(process)
+        box = box_of(process)
+        assert box is not None
+        box.close()
+        if not self.open:
+            raise problem
+        message = "a worker in place of one that ended could not be started: see the cause above"
+        self._break(message, [], to_bytes(problem, self._options))
 
     def _examine(self) -> None:
         """Looks at the workers that have ended."""
@@ -357,7 +389,7 @@ class _Traffic:
     def _died_at_start(self, process: Any, box: BlackBox) -> None:
         failure = box.failure()
         if failure is not None:
-            self._break("the initializer of the pool's workers failed", [], failure)
+            self._break("the initializer of the pool's workers failed: see the cause above", [], failure)
             return
         self._failed_starts += 1
         if self._failed_starts < _MOST_FAILED_STARTS:
@@ -415,12 +447,14 @@ class _Traffic:
                 return
         lock.release()
 
-    def _break(self, message: str, deaths: list[WorkerDeath], failure: bytes | None) -> None:
+    def _break(self, message: str, deaths: list[WorkerDeath], cause: bytes | None) -> None:
         """From now on every task gets the error; no worker is left."""
 
         def error() -> WorkerDied:
             told = WorkerDied(message, deaths)
-            add_notes(told, [death for death in deaths if death.stack], from_bytes(failure) if failure is not None else None)
+            if cause is not None:
+                told.__cause__ = from_bytes(cause)
+            add_notes(told, [death for death in deaths if death.stack], None)
             return told
 
         for process in self._workers:
@@ -434,8 +468,8 @@ class _Traffic:
         self.broken = error
         self._workers.clear()
         self.sent.clear()
-        _free(self._inqueue._rlock)
         self._inqueue._reader.close()  # whoever waits for room in the pipe is woken by the error
+        _free(self._inqueue._rlock)  # whoever has it next finds the pipe closed
         writer = self._outqueue._writer
         if not POSIX:
             writer.send_bytes(_WAKE)
@@ -531,6 +565,7 @@ class KeepTracePool(Pool):
     def _repopulate_pool(self) -> None:
         self._traffic.cache = self._cache  # type: ignore[attr-defined]
         super()._repopulate_pool()  # type: ignore[misc]
+        self._traffic.open = True
 
     def _map_async(self, func: Any, iterable: Any, mapper: Any, chunksize: int | None = None, *callbacks: Any, **more: Any) -> Any:
         if chunksize is None:  # the engine divides by the workers that it counts now: none, if all of them have just died
@@ -554,7 +589,10 @@ class KeepTracePool(Pool):
         locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
         a worker that does not give any is listed all the same, and its `why` says so.
         """
-        workers = [process for process in self._pool if not isinstance(process, _NoWorker)]  # type: ignore[attr-defined]
+        if self._traffic.broken is not None:  # its workers are dead; the engine's list may have them still
+            return []
+        places = [place.process for place in self._pool]  # type: ignore[attr-defined]
+        workers = [process for process in places if not isinstance(process, _NoWorker)]
         return stacks_of([(process, self._traffic.tasks_of(process)) for process in workers], locals, timeout)
 
     @staticmethod
