@@ -325,6 +325,29 @@ def test_nothing_stays_behind() -> None:
     assert set(threading.enumerate()) == threads
 
 
+def test_waking_a_manager_that_ends() -> None:
+    """The manager thread of a pool that broke closes its pipe while the program's end wakes it: nobody writes to a closed pipe."""
+    wakeup: Any = KeepTraceProcessPoolExecutor(1)._executor_manager_thread_wakeup  # type: ignore[attr-defined]
+    writer, writing, written = wakeup._writer, threading.Event(), []
+
+    class Slow:
+        close = writer.close
+
+        def send_bytes(self, data: bytes) -> None:
+            writing.set()
+            time.sleep(0.1)
+            writer.send_bytes(data)
+            written.append(data)
+
+    wakeup._writer = Slow()
+    thread = threading.Thread(target=wakeup.wakeup)
+    thread.start()
+    assert writing.wait(WAIT)
+    wakeup.close()
+    thread.join()
+    assert written and wakeup._closed
+
+
 # -- what arrives
 
 

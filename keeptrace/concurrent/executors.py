@@ -7,7 +7,7 @@ What is ours, and where it goes into the engine:
 - The worker's way to take a task off the queue: it notes which task it is, and makes of arguments that cannot be unpickled
   that task's own failure. It ends when the parent is gone, however that went.
 - The parent's way to take a result off the queue: one that cannot be unpickled is likewise that task's failure alone.
-- The manager thread's way to wait for results, which costs less than the engine's.
+- The manager thread's way to wait for results, which costs less than the engine's; and to be woken, which is safe as it ends.
 - The manager thread's way to break: every future gets an error of its own, which tells how the worker died, and at what.
 """
 
@@ -20,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from multiprocessing.context import BaseContext
+from threading import Lock
 from typing import Any, Final
 
 from .._options import Options, make_options
@@ -141,6 +142,10 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
         self._mp_context: Any = _Context(self._mp_context, options)
         read_results(engine, self)
+        wakeup: Any = self._executor_manager_thread_wakeup
+        if not hasattr(wakeup, "_lock"):
+            wakeup._lock = Lock()
+            wakeup.__class__ = _Wakeup
 
     @property
     def _executor_manager_thread(self) -> Any:
@@ -162,6 +167,23 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         items = self._pending_work_items
         workers = list((self._processes or {}).values())
         return stacks_of([(process, _tasks_of(process, items)) for process in workers], locals, timeout)
+
+
+class _Wakeup(engine._ThreadWakeup):
+    """The engine's own as it is from Python 3.14 on: nobody writes to its pipe while it is being closed.
+
+    On older ones a program that ends as its pool breaks may print an OSError of that, or write to another's file.
+    """
+
+    _lock: Lock
+
+    def close(self) -> None:
+        with self._lock:
+            super().close()
+
+    def wakeup(self) -> None:
+        with self._lock:
+            super().wakeup()
 
 
 class _ManagerThread(engine._ExecutorManagerThread):
