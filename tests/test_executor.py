@@ -322,7 +322,7 @@ def test_nothing_stays_behind() -> None:
     processes = list(pool._processes.values())  # type: ignore[attr-defined]
     pool.shutdown()
     assert all(process.exitcode is not None for process in processes)
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads  # some were of the tests before, and may have ended
 
 
 def test_waking_a_manager_that_ends() -> None:
