@@ -22,7 +22,7 @@ import traced_tasks as tasks
 from traced_tasks import check_chained
 
 from keeptrace import KeepTraceError, Options
-from keeptrace.concurrent import keep_trace, wrap
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor, keep_trace, wrap
 
 METHODS = ["fork", "spawn"] if sys.platform != "win32" else ["spawn"]
 PARSER = tasks.Parser("a")
@@ -56,6 +56,15 @@ def stock(request):
 def test_every_kind_of_callable_crosses_a_stock_executor(stock, name):
     """Frames, variables and the original cause arrive, whatever kind of callable was decorated, under fork and spawn."""
     check_chained(stock.submit(CALLABLES[name], 5).exception(timeout=60), 5)
+
+
+@pytest.mark.parametrize("kind", ["init", "falsy", "exit"])
+def test_an_engine_of_ours_gets_the_exception_itself(kind):
+    """Decorated and in our executor: as if one of the two were not there, also where another engine would need a substitute."""
+    with KeepTraceProcessPoolExecutor(1) as pool:
+        exc = pool.submit(tasks.traced_fail_with, kind).exception(timeout=60)
+    tasks.check_kind(exc, kind)
+    assert list(tasks.frames(exc)) == ["traced_fail_with", "fail_with"]
 
 
 def test_what_happens_above_the_decorated_function_is_kept(stock):

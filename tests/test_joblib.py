@@ -52,6 +52,15 @@ def test_frames_and_cause(how):
     assert Parallel(**{**how, "return_as": "list"})(delayed(tasks.double)(number) for number in range(5)) == [0, 2, 4, 6, 8]
 
 
+@pytest.mark.parametrize("backend", ["keeptrace", "loky", "multiprocessing"])
+def test_decorated(backend):
+    """The decorator and a backend, ours or not, and an exception that joblib itself cannot ask for its truth value."""
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        exc = caught(Parallel(), tasks.traced_fail_with, ["falsy"])
+    tasks.check_kind(exc, "falsy")
+    assert list(tasks.frames(exc))[-2:] == ["traced_fail_with", "fail_with"] and "leaving" not in tasks.frames(exc)
+
+
 def test_nested_calls():
     """A Parallel call in a worker runs in threads there; its frames and cause arrive as well."""
     exc = caught(Parallel(), nested, [5])

@@ -85,6 +85,17 @@ def without_frames_of(traceback: types.TracebackType | None, files: frozenset[st
     return inner or traceback
 
 
+class CarrierType(type):
+    """The class of the classes of carriers: exceptions that @keep_trace raises in place of one that the engine cannot take.
+
+    Engines pickle the classes, too, so each class must know its one carrier.
+    """
+
+    carrier: BaseException
+    carried: BaseException
+    engine: str
+
+
 class Crossing:
     """Stands in the worker for the engine's class that makes an exception picklable."""
 
@@ -93,6 +104,10 @@ class Crossing:
     dumps: Dumps = staticmethod(_dumps)
 
     def __init__(self, exc: BaseException, traceback: types.TracebackType | None) -> None:
+        cls: Any = type(exc)
+        if issubclass(type(cls), CarrierType):  # an engine of ours can take any exception
+            set_traceback(exc, None)
+            exc, traceback = cls.carried, traceback_of(cls.carried)
         set_traceback(exc, without_frames_of(traceback, self.engine_files))
         self._data = to_bytes(exc, self.options, self.dumps)
         set_traceback(exc, None)  # its frames hold everything that was in the task's scope

@@ -36,7 +36,7 @@ from typing import Any, Final
 from .._capture import linked_to
 from .._options import Options
 from .._restore import has_hook
-from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of
+from ._boundary import CarrierType, from_bytes, set_traceback, to_bytes, traceback_of
 
 _KEY: Final = "__reduce_ex__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
@@ -322,6 +322,7 @@ def _always(exc: BaseException) -> bool:
 _NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
     "concurrent": _refuses,
     "loky": _refuses,
+    "joblib": _refuses,
     "pebble": _refuses,
     "multiprocessing": _ends_worker,  # all but an Exception do, and the task's caller waits for ever
     "multiprocess": _ends_worker,
@@ -330,26 +331,21 @@ _NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
 }
 
 
-class _CarrierType(type):
-    """The class of carriers' classes. Engines pickle those, too, so each must know its one carrier."""
-
-    carrier: BaseException
-    engine: str
-
-
 def _carrier(exc: BaseException, options: Options, engine: str) -> Exception:
     """An exception that pickles as `exc`, whichever way an engine does it."""
     if "dill" in sys.modules:  # it has a registry of its own
-        sys.modules["dill"].pickle(_CarrierType, _save_carrier_type)
+        sys.modules["dill"].pickle(CarrierType, _save_carrier_type)
     data = to_bytes(exc, options)
-    cls: Any = _CarrierType(
+    rebuild = rebuild_wiped if engine == "joblib" else rebuild_overwritten
+    cls: Any = CarrierType(
         type(exc).__name__,
         (Exception,),
         {
             "__module__": type(exc).__module__,
-            "__reduce_ex__": lambda self, protocol: (rebuild_overwritten, (data,)),
+            "__reduce_ex__": lambda self, protocol: (rebuild, (data,)),
             "__str__": lambda self: _text_of(exc),
             "args": property(_Args),
+            "carried": exc,
             "engine": engine,
         },
     )
@@ -375,11 +371,11 @@ class _Args:
         return getattr, (self._carrier, "args")
 
 
-def _reduce_carrier_type(cls: _CarrierType) -> Any:
+def _reduce_carrier_type(cls: CarrierType) -> Any:
     return (_maker_of if cls.engine == "mpire" else type), (cls.carrier,)
 
 
-def _save_carrier_type(pickler: Any, cls: _CarrierType) -> None:
+def _save_carrier_type(pickler: Any, cls: CarrierType) -> None:
     pickler.save_reduce(*_reduce_carrier_type(cls), obj=cls)
 
 
@@ -388,4 +384,4 @@ def _maker_of(exc: BaseException) -> Any:
     return types.SimpleNamespace(__new__=lambda cls: exc)
 
 
-copyreg.pickle(_CarrierType, _reduce_carrier_type)
+copyreg.pickle(CarrierType, _reduce_carrier_type)

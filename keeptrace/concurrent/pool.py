@@ -158,16 +158,12 @@ def _waiter(fd: int) -> Callable[[], Any]:
 def _receive(inqueue: Any, fd: int, wait: Callable[[], Any], words: Any) -> bytes | None:
     """The next message, or None: there are no more, or no parent. Leaves job and index in the words."""
     with inqueue._rlock:
-        words[STATE] = READING
+        words[STATE] = WAITING
         state = IDLE
         try:
-            try:
-                message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
-            except BlockingIOError:  # none there yet
-                words[STATE] = WAITING
-                wait()
-                words[STATE] = READING
-                message = read_message(fd, wait)
+            wait()  # not read at once: a worker that is killed while there is nothing to read has taken no part of a message
+            words[STATE] = READING
+            message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
             if len(message) > _TRAILER.size:
                 words[JOB], words[INDEX] = _TRAILER.unpack_from(message, len(message) - _TRAILER.size)
                 state = RUNNING

@@ -67,7 +67,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 continue
             marks = [pytest.mark.timeout(engine.timeout)]
             absent = engine.absent()
-            limit = engine.limits.get(case.name) or engine.limits.get(case.column)
+            limits = [engine.limits.get(key) for key in (f"{method}: {case.name}", case.name, case.column)]
+            limit = next(filter(None, limits), None)
             if absent:
                 marks.append(pytest.mark.skip(reason=absent))
             elif limit:

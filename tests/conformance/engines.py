@@ -61,7 +61,7 @@ class Engine:
     single: bool = False  # a process can have one at a time
     survives: bool = False  # a worker's death costs one task, not the pool
     costly: tuple[str, ...] = ()  # start methods with which each failure costs new workers: without the marker, one case for each column
-    limits: dict[str, Limit] = field(default_factory=dict)  # the name of a case or column -> why not
+    limits: dict[str, Limit] = field(default_factory=dict)  # the name of a case or column, or "start method: case" -> why not
     timeout: float = 60
 
     def absent(self) -> str | None:
@@ -354,7 +354,7 @@ _PROCESS = {"arguments and results": Limit(_NO_RESULTS, tried=False), "map": Lim
 _JOBLIB = {"StopIteration": Limit("joblib raises it out of a generator, which makes a RuntimeError of it")}
 # Exceptions that no code may ask for attributes.
 UNASKED = ("__getattribute__ that raises", "__getattribute__ that raises for __traceback__")
-_ASKED = {name: Limit("joblib asks it for its attributes, and its worker or the call ends of that", tried=False) for name in UNASKED}
+_ASKED = {f"multiprocessing: {name}": Limit("joblib, with this backend, asks it in the parent for its class") for name in UNASKED}
 # Of every engine that is not ours.
 UNDEPARTING = ("argument that cannot be pickled", "argument whose __reduce__ raises")
 _DECORATED = {
