@@ -354,7 +354,7 @@ _PROCESS = {"arguments and results": Limit(_NO_RESULTS, tried=False), "map": Lim
 _JOBLIB = {"StopIteration": Limit("joblib raises it out of a generator, which makes a RuntimeError of it")}
 # Exceptions that no code may ask for attributes.
 UNASKED = ("__getattribute__ that raises", "__getattribute__ that raises for __traceback__")
-_ASKED = {f"multiprocessing: {name}": Limit("joblib, with this backend, asks it in the parent for its class") for name in UNASKED}
+_ASKED = {f"multiprocessing: {name}": Limit("joblib, with its multiprocessing backend, asks it in the parent for its class") for name in UNASKED}
 # Of every engine that is not ours.
 UNDEPARTING = ("argument that cannot be pickled", "argument whose __reduce__ raises")
 _DECORATED = {
