@@ -129,7 +129,7 @@ def hang_in_c(file: str) -> None:
 def wait_for(file: str) -> None:
     """Says that it has begun, by a file, and waits for that file to go."""
     Path(file).touch()
-    while os.path.exists(file):
+    while os.access(file, os.F_OK):  # in C: this function is the innermost frame at any moment
         time.sleep(0.005)
 
 
