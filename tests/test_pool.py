@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from keeptrace import OptionError, Options
 from keeptrace.concurrent import KeepTracePool, WorkerDied, get_context
+from keeptrace.concurrent._deaths import JOB, SENDING, STATE, box_of
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
@@ -197,8 +199,6 @@ def test_worker_that_dies_within_a_message() -> None:
         first = pool.apply_async(tasks.take, (1,), callback=lambda _: blocked.wait(20))  # nobody reads the results meanwhile
         large = pool.apply_async(tasks.big, (8,))
         queued = pool.imap(tasks.double, range(3))
-        from keeptrace.concurrent._deaths import SENDING, STATE, box_of
-
         while box_of(pool._pool[0]).words[STATE] != SENDING:
             time.sleep(0.01)
         time.sleep(0.1)
@@ -258,6 +258,110 @@ def test_worker_that_cannot_be_started(tmp_path: Path, no_process_left: None) ->
             assert type(exc) is WorkerDied
         assert "no room" in str(exc.__cause__) and "could not be started" in str(exc) and pool.stacks() == []
         assert type(raised_by(lambda: pool.apply(tasks.double, (1,)))) is WorkerDied
+    pool.join()
+
+
+class Blocking:
+    """A callback that holds the pool's thread of results until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.let_go = threading.Event()
+
+    def __call__(self, answer: Any) -> None:
+        self.entered.set()
+        assert self.let_go.wait(40)
+
+
+def sending(pool: KeepTracePool) -> tuple[Blocking, Any]:
+    """Has a worker within a result that nobody reads, and so it holds the lock of the results."""
+    callback = Blocking()
+    pool.apply_async(tasks.pid, callback=callback)
+    assert callback.entered.wait(20)
+    sent = pool.apply_async(tasks.big, (20,))
+    waiting_for(lambda: any(is_sending(worker, sent) for worker in pool._traffic.workers))
+    return callback, sent
+
+
+def is_sending(worker: Any, waiting: Any) -> bool:
+    box = box_of(worker)
+    assert box is not None
+    return box.words[STATE] == SENDING and box.words[JOB] == waiting._job
+
+
+def waiting_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_terminated_within_a_result(no_process_left: None) -> None:
+    """terminate() ends workers, be one in the midst of a result. The stdlib's waits for the lock that this one holds, and so for ever."""
+    pool = KeepTracePool(2)
+    callback, _ = sending(pool)
+    workers = list(pool._traffic.workers)
+    ending = threading.Thread(target=pool.terminate, daemon=True)
+    ending.start()
+    waiting_for(lambda: all(worker.exitcode is not None for worker in workers))
+    callback.let_go.set()
+    ending.join(20)
+    assert not ending.is_alive()
+    pool.join()
+
+
+def test_terminated_in_a_callback(no_process_left: None) -> None:
+    """terminate() in a callback, while a worker sends what then nobody will read. The stdlib's hangs."""
+    pool = KeepTracePool(2)
+    sent: list[Any] = []
+    ended = threading.Event()
+
+    def end(answer: Any) -> None:
+        waiting_for(lambda: sent and any(is_sending(worker, sent[0]) for worker in pool._traffic.workers))
+        pool.terminate()
+        ended.set()
+
+    pool.apply_async(tasks.pid, callback=end)
+    sent.append(pool.apply_async(tasks.big, (20,)))
+    assert ended.wait(20)
+    pool.join()
+
+
+def test_deaths_at_once(tmp_path: Path, no_process_left: None) -> None:
+    """A worker dies that sends a result, and at the same time one that works: the caller of either is told."""
+    with KeepTracePool(2) as pool:
+        callback, sent = sending(pool)
+        lost = pool.apply_async(tasks.hang, (str(tmp_path / "here"),))
+        waiting_for((tmp_path / "here").exists)
+        workers = sorted(pool._traffic.workers, key=lambda worker: is_sending(worker, sent))
+        for worker in workers:
+            worker.kill()
+        waiting_for(lambda: all(worker.exitcode is not None for worker in workers))
+        time.sleep(0.2)
+        callback.let_go.set()
+        for waiting in (lost, sent):
+            assert type(raised_by(lambda waiting=waiting: waiting.get(20))) is WorkerDied
+
+
+@pytest.mark.skipif("fork" not in METHODS, reason="a process that has the pipes of all others")
+def test_terminated_with_tasks_on_their_way(tmp_path: Path, no_process_left: None) -> None:
+    """Tasks wait for room in the pipe, whose end another process has, too: one that was forked meanwhile."""
+    context = get_context("fork")
+    pool = context.Pool(1)
+    pool.apply_async(tasks.hang, (str(tmp_path / "here"),))
+    waiting_for((tmp_path / "here").exists)
+    pool.apply_async(len, (bytes(5_000_000),))
+    waiting_for(lambda: pool._traffic._sending)
+    other = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    other.start()
+    try:
+        ending = threading.Thread(target=pool.terminate, daemon=True)
+        ending.start()
+        ending.join(20)
+        assert not ending.is_alive()
+    finally:
+        other.kill()
+        other.join()
     pool.join()
 
 

@@ -12,6 +12,8 @@
 - The engine's thread that replaces workers would end of one that cannot be started (there is no memory, or the interpreter is
   about to end, as Python 3.12 has it), and whoever waits or closes the pool then waits for ever. Here the pool is broken.
 - A broken pool starts no more workers and takes no more tasks. It is closed as any other.
+- A pool that is terminated is stopped in the same way first: the engine waits for locks that it has killed the holder of,
+  and for the rest of a message of such a one.
 
 The states that decide this are in _deaths.py; _EXAMINE below is the table.
 """
@@ -23,6 +25,7 @@ import os
 import select
 import struct
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -64,6 +67,8 @@ from .process import PROCESSES
 
 _TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
 _WAKE: Final = b""  # a message to the thread of results: look into _Traffic.told
+_FOR_NOBODY: Final = (None, None, None)  # what that thread then gives the engine, which looks for the job in vain, and asks again
+_NO_MORE: Final = b"-"  # a message to a worker: there are no more tasks
 
 # Workers that end in a row before they could take a task: more is a loop, as of a __main__ that cannot be imported. (workers)
 _MOST_FAILED_STARTS: Final = 3
@@ -71,6 +76,8 @@ _MOST_FAILED_STARTS: Final = 3
 _SLOWER: Final = 0.05
 # For how long nobody may claim a lock that cannot be had, before it counts as left behind by a dead worker. (seconds)
 _ORPHANED: Final = 2.0
+# For a lock that others use. (seconds)
+_AGAIN: Final = 0.05
 # For a result that a worker may have sent before it died: the time until the thread of results has seen it. (seconds)
 _ARRIVES: Final = 1.0
 # For a worker to end when it is asked to; then it is killed. (seconds)
@@ -156,23 +163,25 @@ def _waiter(fd: int) -> Callable[[], Any]:
 
 
 def _receive(inqueue: Any, fd: int, wait: Callable[[], Any], words: Any) -> bytes | None:
-    """The next message, or None: there are no more, or no parent. Leaves job and index in the words."""
-    with inqueue._rlock:
-        words[STATE] = WAITING
-        state = IDLE
-        try:
-            wait()  # not read at once: a worker that is killed while there is nothing to read has taken no part of a message
-            words[STATE] = READING
-            message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
-            if len(message) > _TRAILER.size:
-                words[JOB], words[INDEX] = _TRAILER.unpack_from(message, len(message) - _TRAILER.size)
-                state = RUNNING
-                return message
-        except (EOFError, OSError):  # the parent was killed
-            pass
-        finally:
-            words[STATE] = state
-    return None
+    """The next message, or None: there are no more, or no parent. Leaves job and index in the words.
+
+    Not `with` the lock, as in _reply(): a worker that is interrupted within a message keeps it, as one that is killed there
+    does, and the parent sees to it. Else another one would take the message's rest for one.
+    """
+    inqueue._rlock.acquire()
+    words[STATE] = WAITING
+    try:
+        wait()  # not read at once: a worker that is killed while there is nothing to read has taken no part of a message
+        words[STATE] = READING
+        message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
+    except (EOFError, OSError):  # the parent was killed
+        message = b""
+    is_task = len(message) > _TRAILER.size
+    if is_task:
+        words[JOB], words[INDEX] = _TRAILER.unpack_from(message, len(message) - _TRAILER.size)
+    words[STATE] = RUNNING if is_task else IDLE
+    inqueue._rlock.release()
+    return message if is_task else None
 
 
 def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[..., Any]) -> None:
@@ -188,10 +197,15 @@ def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[
         outqueue._writer.send_bytes(message)
         words[STATE] = IDLE
         return
-    with outqueue._wlock:
-        words[STATE] = SENDING
+    outqueue._wlock.acquire()
+    words[STATE] = SENDING
+    try:
         outqueue._writer.send_bytes(message)
-        words[STATE] = IDLE
+    except OSError:  # the parent was killed, and the others are to see it, too
+        outqueue._wlock.release()
+        raise
+    words[STATE] = IDLE
+    outqueue._wlock.release()
 
 
 class _Shown:
@@ -226,9 +240,9 @@ class _NoWorker:
 class _Place:
     """In the engine's list: a worker's process, which the engine names and starts, or no worker."""
 
-    def __init__(self, process: Any, failed: Callable[[Any, Exception], None]) -> None:
+    def __init__(self, process: Any, traffic: _Traffic) -> None:
         self.process = process
-        self._failed = failed
+        self._traffic = traffic
 
     def start(self) -> None:
         self.process.name, self.process.daemon = self.name, self.daemon
@@ -236,7 +250,9 @@ class _Place:
             self.process.start()
         except Exception as problem:
             process, self.process = self.process, _NoWorker()
-            self._failed(process, problem)
+            self._traffic.not_started(process, problem)
+        else:
+            self._traffic.workers.append(self.process)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.process, name)
@@ -250,12 +266,15 @@ class _Traffic:
         self._inqueue = inqueue
         self._outqueue = outqueue
         self._fd = outqueue._reader.fileno()
-        self._workers: list[Any] = []
+        self.workers: list[Any] = []
         self._failed_starts = 0
-        self._told: deque[Any] = deque()  # results that no worker sent, for the thread of results
+        self._told: deque[Any] = deque()  # for the thread of results: results that no worker sent, and None, the engine's sentinel
+        self._turn = threading.RLock()  # to have a lock of the workers, or to free those of dead ones
         self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → the task, until its result is there
         self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
         self.open = False  # the constructor has started all workers
+        self.ending = False  # nothing is worth waiting for any more
+        self._sending = 0  # the ident of the thread of tasks, while it may wait for room in the pipe
         self.broken: Callable[[], WorkerDied] | None = None  # makes the error that every task gets
 
     # -- in the engine's thread of tasks
@@ -263,8 +282,7 @@ class _Traffic:
     def put(self, task: Any) -> None:
         """Sends a task. An Exception that it raises becomes the task's result."""
         if task is None:
-            if self.broken is None:
-                self._inqueue._writer.send(None)
+            self._send(_NO_MORE)
             return
         job, index, func, args, _ = task
         if self.broken is not None:
@@ -280,7 +298,15 @@ class _Traffic:
                 self._fail(job, index, problem)
                 return
             self.sent[job, index] = task
-            self._inqueue._writer.send_bytes(message)
+            self._send(message)
+
+    def _send(self, message: bytes) -> None:
+        self._sending = threading.get_ident()  # before it asks if the pool is broken: stop() sees the one, or this sees the other
+        try:
+            if self.broken is None:
+                self._inqueue._writer.send_bytes(message)
+        finally:
+            self._sending = 0
 
     def _fail(self, job: int, index: int, error: BaseException) -> None:
         """As the engine does it with a task that it cannot send."""
@@ -292,6 +318,8 @@ class _Traffic:
     def get(self) -> Any:
         """The next result, or None: the end. Raises nothing but EOFError and OSError, when the pipe is closed."""
         while self.broken is None:
+            if self._told:
+                return self._told.popleft()
             try:
                 message = read_message(self._fd, self._is_whole) if POSIX else self._outqueue._reader.recv_bytes()
             except EOFError:
@@ -300,15 +328,9 @@ class _Traffic:
                 break
             if self.broken is not None:
                 break
-            if len(message) > _TRAILER.size:
-                return self._result(message)
-            if message != _WAKE:
-                return ForkingPickler.loads(message)  # the engine's sentinel
-            if self._told:
-                job, index, error = self._told.popleft()
-                return job, index, (False, error)
+            return self._result(message) if len(message) > _TRAILER.size else _FOR_NOBODY
         self._fail_all()
-        while POSIX and self._outqueue._reader.poll():  # room for the engine's sentinel
+        while POSIX and self._outqueue._reader.poll():  # the engine does not go on before there is nothing left
             os.read(self._fd, 1 << 16)
         return None
 
@@ -351,13 +373,10 @@ class _Traffic:
         """A new worker's process, not started. Stands for Pool.Process(); the engine calls it when another worker has ended."""
         self._examine()
         if self.broken is not None:
-            return _Place(_NoWorker(), self._not_started)
-        process = make_worker(getattr(type(context), "PlainProcess", context.Process), self._options, _work, args)
-        self._workers.append(process)
-        return _Place(process, self._not_started)
+            return _NoWorker()
+        return _Place(make_worker(getattr(type(context), "PlainProcess", context.Process), self._options, _work, args), self)
 
-    def _not_started(self, process: Any, problem: Exception) -> None:
-        self._workers.remove(process)
+    def not_started(self, process: Any, problem: Exception) -> None:
         box = box_of(process)
         assert box is not None
         box.close()
@@ -368,10 +387,11 @@ class _Traffic:
 
     def _examine(self) -> None:
         """Looks at the workers that have ended."""
-        for process in [process for process in self._workers if process.exitcode is not None]:
-            if self.broken is not None:
+        while self.broken is None:
+            process = next((process for process in self.workers if process.exitcode is not None), None)
+            if process is None:
                 return
-            self._workers.remove(process)
+            self.workers.remove(process)
             box = box_of(process)
             assert box is not None
             if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
@@ -390,7 +410,7 @@ class _Traffic:
         self._failed_starts += 1
         if self._failed_starts < _MOST_FAILED_STARTS:
             return
-        if any(box_of(other).words[STATE] != STARTING for other in self._workers):  # type: ignore[union-attr]
+        if any(box_of(other).words[STATE] != STARTING for other in self.workers):  # type: ignore[union-attr]
             time.sleep(min(_SLOWER * self._failed_starts, 1.0))  # others work; this one is tried again and again, but slowly
             return
         death = death_of(process, ())
@@ -410,14 +430,15 @@ class _Traffic:
         error = WorkerDied(str(death), [death])
         if death.stack is not None:
             error.add_note(death.note())
-        self._told.append((job, index, error))
-        with self._outqueue._wlock:
-            self._outqueue._writer.send_bytes(_WAKE)
+        self._told.append((job, index, (False, error)))
+        self._free_orphan(self._outqueue._wlock, (SENDING,))  # it may have had it itself
+        while not self._wake():
+            self._examine()  # whoever has the lock may have died meanwhile
 
     def _died_sending(self, process: Any, box: BlackBox) -> None:
         key = box.words[JOB], box.words[INDEX]
         deadline = time.monotonic() + _ARRIVES
-        while key in self.sent and time.monotonic() < deadline:
+        while key in self.sent and time.monotonic() < deadline and not self.ending:
             time.sleep(0.01)
         if key in self.sent:
             self._died_within(process, box)
@@ -432,15 +453,14 @@ class _Traffic:
     def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
         """Frees a lock that a worker may have held as it died, between taking it and saying so."""
         deadline = time.monotonic() + _ORPHANED
-        while self.broken is None and not lock.acquire(False):
-            if any(box_of(process).words[STATE] in states for process in self._workers):  # type: ignore[union-attr]
+        while not lock.acquire(False):
+            if self.broken is not None or self.ending:
+                return
+            if any(box_of(process).words[STATE] in states for process in self.workers):  # type: ignore[union-attr]
                 return
             if time.monotonic() > deadline:
                 break
             time.sleep(0.01)
-        else:
-            if self.broken is not None:
-                return
         lock.release()
 
     def _break(self, message: str, deaths: list[WorkerDeath], cause: bytes | None) -> None:
@@ -453,18 +473,24 @@ class _Traffic:
             add_notes(told, [death for death in deaths if death.stack], None)
             return told
 
-        for process in self._workers:
+        self.stop(error)
+
+    def stop(self, error: Callable[[], WorkerDied]) -> None:
+        """Ends all workers, and has the engine's threads go on without them."""
+        for process in self.workers:
             if process.exitcode is None:
                 process.terminate()
-        for process in self._workers:
+        for process in self.workers:
             process.join(_ENDS)
             if process.exitcode is None:
                 process.kill()
                 process.join()
-        self.broken = error
-        self._workers.clear()
+        with self._turn:
+            self.broken = error
+        self.workers.clear()
         self.sent.clear()
-        self._inqueue._reader.close()  # whoever waits for room in the pipe is woken by the error
+        self._make_room()
+        self._inqueue._reader.close()
         _free(self._inqueue._rlock)  # whoever has it next finds the pipe closed
         writer = self._outqueue._writer
         if not POSIX:
@@ -478,17 +504,42 @@ class _Traffic:
             pass
         os.set_blocking(writer.fileno(), True)
 
-    # -- in the user's threads
+    def _make_room(self) -> None:
+        """For the thread of tasks, until it waits no more: other processes that were forked may have the pipe's end as well."""
+        if not POSIX:
+            return
+        os.set_blocking(self._inqueue._reader.fileno(), False)
+        while self._sending not in (0, threading.get_ident()):  # this thread: the pool is collected there
+            try:
+                os.read(self._inqueue._reader.fileno(), 1 << 16)
+            except BlockingIOError:
+                time.sleep(0.001)
 
-    def free_locks(self) -> None:
-        """Before the pool is terminated: the locks of workers that have died and were not looked at yet."""
-        for process in list(self._workers):
-            box = box_of(process)
-            if POSIX and box is not None and process.exitcode is not None:
-                if box.words[STATE] in (WAITING, READING):
-                    _free(self._inqueue._rlock)
-                if box.words[STATE] == SENDING:
-                    _free(self._outqueue._wlock)
+    # -- in whatever thread
+
+    def tell_end(self, _: None) -> None:
+        """Stands for the put() of the queue of results, by which the engine sends its sentinel. It would wait for a dead worker's lock."""
+        self._told.append(None)
+        while not self._wake():
+            pass
+
+    def _wake(self) -> bool:
+        """Has the thread of results look into what it is told. False if others used the pipe."""
+        writer, lock = self._outqueue._writer, self._outqueue._wlock
+        if lock is None:
+            writer.send_bytes(_WAKE)
+            return True
+        with self._turn:
+            if self.broken is not None or self.ending:
+                return True
+            if not lock.acquire(True, _AGAIN):
+                return False
+            room = select.poll()
+            room.register(writer, select.POLLOUT)
+            if room.poll(0):  # else there are messages, and it looks after each
+                writer.send_bytes(_WAKE)
+            lock.release()
+            return True
 
     def tasks_of(self, process: Any) -> list[str]:
         """The calls that a worker is running."""
@@ -555,6 +606,7 @@ class KeepTracePool(Pool):
         self._traffic = traffic = _Traffic(self._trace, self._inqueue, self._outqueue)  # type: ignore[attr-defined]
         self._quick_put = traffic.put
         self._quick_get = traffic.get
+        self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
         self.Process = traffic.start_worker  # type: ignore[method-assign, assignment]  # the engine takes it from here
         self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
 
@@ -585,11 +637,7 @@ class KeepTracePool(Pool):
         locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
         a worker that does not give any is listed all the same, and its `why` says so.
         """
-        if self._traffic.broken is not None:  # its workers are dead; the engine's list may have them still
-            return []
-        places = [place.process for place in self._pool]  # type: ignore[attr-defined]
-        workers = [process for process in places if not isinstance(process, _NoWorker)]
-        return stacks_of([(process, self._traffic.tasks_of(process)) for process in workers], locals, timeout)
+        return stacks_of([(process, self._traffic.tasks_of(process)) for process in list(self._traffic.workers)], locals, timeout)
 
     @staticmethod
     def _help_stuff_finish(inqueue: Any, task_handler: Any, size: int) -> None:
@@ -604,8 +652,20 @@ class KeepTracePool(Pool):
 
 
 def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
-    traffic.free_locks()
+    *_, change_notifier, worker_handler, task_handler, _, _ = args
+    worker_handler._state = task_handler._state = engine.TERMINATE
+    traffic.ending = True
+    change_notifier.put(None)
+    if worker_handler is not threading.current_thread():
+        worker_handler.join()
+    if traffic.broken is None:
+        traffic.cache = {}  # as with the engine's, nobody is told
+        traffic.stop(_terminated)
     terminate(*args)
+
+
+def _terminated() -> WorkerDied:
+    return WorkerDied("the pool was terminated", [])
 
 
 # --------------------------------------------------------------------------------------------------------------------
