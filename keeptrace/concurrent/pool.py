@@ -27,13 +27,14 @@ import struct
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from multiprocessing import connection
 from multiprocessing import get_context as _engine_context
 from multiprocessing import pool as engine
 from multiprocessing.pool import IMapIterator, MapResult, Pool
 from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
 from typing import Any, Final
 
 from .._options import Options, make_options
@@ -246,13 +247,8 @@ class _Place:
 
     def start(self) -> None:
         self.process.name, self.process.daemon = self.name, self.daemon
-        try:
-            self.process.start()
-        except Exception as problem:
-            process, self.process = self.process, _NoWorker()
-            self._traffic.not_started(process, problem)
-        else:
-            self._traffic.workers.append(self.process)
+        if not self._traffic.start(self.process):
+            self.process = _NoWorker()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.process, name)
@@ -268,10 +264,11 @@ class _Traffic:
         self._fd = outqueue._reader.fileno()
         self.workers: list[Any] = []
         self._failed_starts = 0
-        self._told: deque[Any] = deque()  # for the thread of results: results that no worker sent, and None, the engine's sentinel
-        self._turn = threading.RLock()  # to have a lock of the workers, or to free those of dead ones
+        self._told: SimpleQueue[Any] = SimpleQueue()  # for the thread of results: what no worker sent, and None, the engine's sentinel
+        self._turn = threading.RLock()  # to look at the workers, to have a lock of theirs, or to free those of dead ones
         self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → the task, until its result is there
         self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
+        self._over = False  # the thread of results has had the sentinel
         self.open = False  # the constructor has started all workers
         self.ending = False  # nothing is worth waiting for any more
         self._sending = 0  # the ident of the thread of tasks, while it may wait for room in the pipe
@@ -280,22 +277,20 @@ class _Traffic:
     # -- in the engine's thread of tasks
 
     def put(self, task: Any) -> None:
-        """Sends a task. An Exception that it raises becomes the task's result."""
+        """Sends a task, or has it answered. Raises nothing: the engine's thread would answer, and so may that of results."""
         if task is None:
             self._send(_NO_MORE)
             return
         job, index, func, args, _ = task
         if self.broken is not None:
-            self._fail(job, index, self.broken())
+            self._tell(_FOR_NOBODY)
         elif func is engine._helper_reraises_exception:  # type: ignore[attr-defined]
-            self._fail(job, index, args[0])  # the iterable raised: the exception is here already, with its frames
+            self._tell((job, index, (False, args[0])))  # the iterable raised: the exception is here already, with its frames
         else:
             try:
                 message = _pack(task, job, index)
-            except Exception:
-                raise
-            except BaseException as problem:  # the engine's thread would end of it
-                self._fail(job, index, problem)
+            except BaseException as problem:
+                self._tell((job, index, (False, problem)))
                 return
             self.sent[job, index] = task
             self._send(message)
@@ -308,18 +303,13 @@ class _Traffic:
         finally:
             self._sending = 0
 
-    def _fail(self, job: int, index: int, error: BaseException) -> None:
-        """As the engine does it with a task that it cannot send."""
-        if (waiting := self.cache.get(job)) is not None:
-            waiting._set(index, (False, error))
-
     # -- in the engine's thread of results
 
     def get(self) -> Any:
         """The next result, or None: the end. Raises nothing but EOFError and OSError, when the pipe is closed."""
         while self.broken is None:
-            if self._told:
-                return self._told.popleft()
+            if not self._told.empty():
+                return self._next_told()
             try:
                 message = read_message(self._fd, self._is_whole) if POSIX else self._outqueue._reader.recv_bytes()
             except EOFError:
@@ -329,10 +319,17 @@ class _Traffic:
             if self.broken is not None:
                 break
             return self._result(message) if len(message) > _TRAILER.size else _FOR_NOBODY
-        self._fail_all()
         while POSIX and self._outqueue._reader.poll():  # the engine does not go on before there is nothing left
             os.read(self._fd, 1 << 16)
-        return None
+        self._fail_all()
+        told = None if self._over else self._next_told()
+        self._fail_all()
+        return told
+
+    def _next_told(self) -> Any:
+        told = self._told.get()
+        self._over = self._over or told is None
+        return told
 
     def _is_whole(self) -> bool:
         return self.broken is None
@@ -371,36 +368,45 @@ class _Traffic:
 
     def start_worker(self, context: Any, *, target: Any, args: tuple[Any, ...]) -> Any:
         """A new worker's process, not started. Stands for Pool.Process(); the engine calls it when another worker has ended."""
-        self._examine()
-        if self.broken is not None:
-            return _NoWorker()
+        self.examine()
         return _Place(make_worker(getattr(type(context), "PlainProcess", context.Process), self._options, _work, args), self)
 
-    def not_started(self, process: Any, problem: Exception) -> None:
+    def start(self, process: Any) -> bool:
+        """Starts a worker's process, unless the pool is broken, and breaks it if that cannot be done."""
         box = box_of(process)
         assert box is not None
+        with self._turn:
+            if self.broken is None:
+                try:
+                    process.start()
+                    self.workers.append(process)
+                    return True
+                except Exception as problem:
+                    if not self.open:
+                        box.close()
+                        raise
+                    message = "a worker in place of one that ended could not be started: see the cause above"
+                    self._break(message, [], to_bytes(problem, self._options))
         box.close()
-        if not self.open:
-            raise problem
-        message = "a worker in place of one that ended could not be started: see the cause above"
-        self._break(message, [], to_bytes(problem, self._options))
+        return False
 
-    def _examine(self) -> None:
+    def examine(self) -> None:
         """Looks at the workers that have ended."""
-        while self.broken is None:
-            process = next((process for process in self.workers if process.exitcode is not None), None)
-            if process is None:
-                return
-            self.workers.remove(process)
-            box = box_of(process)
-            assert box is not None
-            if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
-                if box.words[STATE] != STARTING:
-                    self._failed_starts = 0
-                _EXAMINE[box.words[STATE]](self, process, box)
-                self._free_orphan(self._inqueue._rlock, (WAITING, READING))
-                self._free_orphan(self._outqueue._wlock, (SENDING,))
-            box.close()
+        with self._turn:
+            while self.broken is None and (process := next((each for each in self.workers if each.exitcode is not None), None)):
+                self._examine(process)
+
+    def _examine(self, process: Any) -> None:
+        self.workers.remove(process)
+        box = box_of(process)
+        assert box is not None
+        if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
+            if box.words[STATE] != STARTING:
+                self._failed_starts = 0
+            _EXAMINE[box.words[STATE]](self, process, box)
+            self._free_orphan(self._inqueue._rlock, (WAITING, READING))
+            self._free_orphan(self._outqueue._wlock, (SENDING,))
+        box.close()
 
     def _died_at_start(self, process: Any, box: BlackBox) -> None:
         failure = box.failure()
@@ -430,10 +436,8 @@ class _Traffic:
         error = WorkerDied(str(death), [death])
         if death.stack is not None:
             error.add_note(death.note())
-        self._told.append((job, index, (False, error)))
         self._free_orphan(self._outqueue._wlock, (SENDING,))  # it may have had it itself
-        while not self._wake():
-            self._examine()  # whoever has the lock may have died meanwhile
+        self._tell((job, index, (False, error)))
 
     def _died_sending(self, process: Any, box: BlackBox) -> None:
         key = box.words[JOB], box.words[INDEX]
@@ -477,6 +481,11 @@ class _Traffic:
 
     def stop(self, error: Callable[[], WorkerDied]) -> None:
         """Ends all workers, and has the engine's threads go on without them."""
+        with self._turn:
+            if self.broken is None:
+                self._stop(error)
+
+    def _stop(self, error: Callable[[], WorkerDied]) -> None:
         for process in self.workers:
             if process.exitcode is None:
                 process.terminate()
@@ -485,8 +494,7 @@ class _Traffic:
             if process.exitcode is None:
                 process.kill()
                 process.join()
-        with self._turn:
-            self.broken = error
+        self.broken = error
         self.workers.clear()
         self.sent.clear()
         self._make_room()
@@ -519,18 +527,22 @@ class _Traffic:
 
     def tell_end(self, _: None) -> None:
         """Stands for the put() of the queue of results, by which the engine sends its sentinel. It would wait for a dead worker's lock."""
-        self._told.append(None)
+        self._tell(None)
+
+    def _tell(self, what: Any) -> None:
+        """Tells the thread of results."""
+        self._told.put(what)
         while not self._wake():
-            pass
+            self.examine()  # whoever has the lock may have died
 
     def _wake(self) -> bool:
         """Has the thread of results look into what it is told. False if others used the pipe."""
         writer, lock = self._outqueue._writer, self._outqueue._wlock
-        if lock is None:
-            writer.send_bytes(_WAKE)
-            return True
         with self._turn:
             if self.broken is not None or self.ending:
+                return True
+            if lock is None:
+                writer.send_bytes(_WAKE)
                 return True
             if not lock.acquire(True, _AGAIN):
                 return False
@@ -631,6 +643,15 @@ class KeepTracePool(Pool):
         if self._traffic.broken is not None:
             raise self._traffic.broken()
 
+    def join(self) -> None:
+        """As the engine's, which waits for ever if a worker is killed as it takes leave."""
+        if self._state != engine.RUN:
+            self._worker_handler.join()  # type: ignore[attr-defined]
+            while workers := list(self._traffic.workers):
+                connection.wait([worker.sentinel for worker in workers])
+                self._traffic.examine()
+        super().join()
+
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
         """What every worker is doing now, without stopping it.
 
@@ -658,9 +679,8 @@ def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) ->
     change_notifier.put(None)
     if worker_handler is not threading.current_thread():
         worker_handler.join()
-    if traffic.broken is None:
-        traffic.cache = {}  # as with the engine's, nobody is told
-        traffic.stop(_terminated)
+    traffic.cache = {}  # as with the engine's, nobody is told
+    traffic.stop(_terminated)
     terminate(*args)
 
 
