@@ -22,7 +22,7 @@ from .._live import bounded
 from .._options import Options
 from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer, traceback_of
 from ._deaths import JOB, BlackBox, WorkerStack, add_notes, box_of, death_of, describe_calls, failure_of, make_worker, stacks_of
-from ._queues import gone, read_results, read_tasks
+from ._queues import ending, gone, read_results, read_tasks
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
@@ -141,8 +141,13 @@ def _telling(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> 
             self.executor_flags.flag_as_broken(broken)  # as the engine does next: from here on, submit() adds no future
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
-            self.call_queue._reader.close()  # else the thread that writes tasks waits for ever for room in the pipe
-            super().terminate_broken(broken)
+            with ending(self.processes, self.call_queue):
+                self.call_queue._reader.close()  # else the thread that writes tasks waits for ever for room in the pipe
+                super().terminate_broken(broken)
+
+        def join_executor_internals(self) -> None:
+            with ending(self.processes, self.call_queue):
+                super().join_executor_internals()
 
     def manager_of(self: Any) -> Any:
         return self.__dict__.get("_executor_manager_thread")

@@ -8,10 +8,15 @@ Both engines know these items by the same names. Their own ways of reading break
 
 from __future__ import annotations
 
+import math
+import os
 import queue
+import select
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
@@ -35,7 +40,7 @@ def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
 def _take(engine: Any, calls: Any, fd: int, words: Any, results: Any, block: bool = True, timeout: float | None = None) -> Any:
     """The queue's next task, or None: no more. Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty."""
     try:
-        data = _next(calls, fd) if timeout is None else _next_within(calls, fd, timeout)
+        data = _next(calls, fd, timeout)
         calls._sem.release()
     except (EOFError, OSError):  # the parent was killed
         results.put = sys.exit  # the engine takes leave of it, and loky's would wait for an answer
@@ -50,21 +55,20 @@ def _take(engine: Any, calls: Any, fd: int, words: Any, results: Any, block: boo
     return item
 
 
-def _next(calls: Any, fd: int) -> bytes:
-    with calls._rlock:
-        return read_message(fd)
-
-
-def _next_within(calls: Any, fd: int, timeout: float) -> bytes:
-    deadline = time.monotonic() + timeout
+def _next(calls: Any, fd: int, timeout: float | None) -> bytes:
+    """Not `with` the lock: a worker that is interrupted within a message keeps it, else another one takes the rest for a message."""
+    deadline = time.monotonic() + (timeout or 0)
     if not calls._rlock.acquire(True, timeout):
         raise queue.Empty
     try:
-        if not calls._reader.poll(max(0.0, deadline - time.monotonic())):
+        if timeout is not None and not calls._reader.poll(max(0.0, deadline - time.monotonic())):
             raise queue.Empty
-        return read_message(fd)
-    finally:
+        message = read_message(fd)
+    except (EOFError, OSError, queue.Empty):
         calls._rlock.release()
+        raise
+    calls._rlock.release()
+    return message
 
 
 def _raise(problem: BaseException) -> None:
@@ -95,6 +99,9 @@ def numbers_in(data: Any) -> dict[str, int]:
 
 # A living worker's between two parts of a result. (seconds)
 _PAUSE: Final = 1.0
+# For the workers to end, once one was killed as they took leave; then they are killed. (seconds)
+_ENDS: Final = 5.0
+_MOMENT: Final = 0.01  # (seconds)
 
 
 class Results(Connection):
@@ -135,6 +142,57 @@ def read_results(engine: Any, executor: Any) -> None:
         results.__class__ = Results
         results.engine = engine
         results.workers = executor._processes
+
+
+@contextmanager
+def ending(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
+    """While an engine takes leave of its workers: it would wait for ever if one is killed then, with a lock that the others wait for.
+
+    Likewise for its thread that writes tasks, where nobody is left to read them but other processes have the pipe's end: those
+    that were forked meanwhile.
+    """
+    if not POSIX or calls._reader.closed:  # closed: it is being seen to, as the pool is broken
+        yield
+        return
+    pipe = os.dup(calls._reader.fileno())
+    over = threading.Event()
+    watcher = threading.Thread(target=_see_off, args=(list(workers.values()), pipe, over), daemon=True)
+    try:
+        watcher.start()
+    except RuntimeError:  # no more threads: it goes without
+        watcher = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        over.set()
+        if watcher is not None:
+            watcher.join()
+        os.close(pipe)
+
+
+def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
+    waiting = {process.sentinel: process for process in workers}
+    deadline = math.inf
+    while waiting and not over.is_set():
+        for sentinel in wait(list(waiting), _PAUSE):
+            if _exit_code(waiting.pop(sentinel)) and deadline == math.inf:
+                deadline = time.monotonic() + _ENDS
+        if time.monotonic() > deadline:
+            for process in waiting.values():
+                process.kill()
+            deadline = math.inf
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while not over.wait(_MOMENT):
+        while poll.poll(0) and os.read(pipe, 1 << 16):
+            pass
+
+
+def _exit_code(process: Any) -> int:
+    """Of one that has ended: two threads ask for it, and the one that the system tells has a moment to say so."""
+    while process.exitcode is None:
+        time.sleep(_MOMENT)
+    return process.exitcode  # type: ignore[no-any-return]  # the process is of whichever engine
 
 
 def gone(workers: Mapping[int, Any]) -> list[Any]:

@@ -8,11 +8,13 @@ What is ours, and where it goes into the engine:
   that task's own failure. It ends when the parent is gone, however that went.
 - The parent's way to take a result off the queue: one that cannot be unpickled is likewise that task's failure alone.
 - The manager thread's way to wait for results, which costs less than the engine's; and to be woken, which is safe as it ends.
+- The manager thread's way to take leave of the workers: it ends even if one of them is killed then.
 - The manager thread's way to break: every future gets an error of its own, which tells how the worker died, and at what.
 """
 
 from __future__ import annotations
 
+import os
 import select
 from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
@@ -39,10 +41,14 @@ from ._deaths import (
     make_worker,
     stacks_of,
 )
-from ._queues import gone, read_results, read_tasks
+from ._queues import ending, gone, read_results, read_tasks
 
 # How far the exception that a task raised may be behind the one that came of asking it. (exceptions)
 _MOST_CONTEXTS: Final = 100
+
+# A forked process has none of these threads, and would wait for ever, as it ends, for a lock that one of them had just then.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=engine._threads_wakeups.clear)
 
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
@@ -229,12 +235,17 @@ class _ManagerThread(engine._ExecutorManagerThread):
                     executor._broken = "A child process terminated abruptly, the process pool is not usable anymore"
                     executor._shutdown_thread = True
                 self._tell_futures()
-        super().terminate_broken(*cause)
+        with ending(self.processes, self.call_queue):
+            super().terminate_broken(*cause)
         self._news.tell_executor()
 
     def _terminate_broken(self, *cause: Any) -> None:
         self._tell_futures()
         super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
+
+    def join_executor_internals(self) -> None:
+        with ending(self.processes, self.call_queue):
+            super().join_executor_internals()
 
     def _tell_futures(self) -> None:
         items: dict[int, Any] = self.pending_work_items
