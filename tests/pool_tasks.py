@@ -218,6 +218,12 @@ def send_slowly(parts: int, pause: float) -> None:
     time.sleep(1000)
 
 
+def keep_the_lock() -> int:
+    """Takes the lock of the queue of tasks, as a worker has it that waits for one."""
+    _in_engines_loop("call_queue")._rlock.acquire()
+    return os.getpid()
+
+
 def die_after(seconds: float) -> None:
     time.sleep(seconds)
     os.kill(os.getpid(), signal.SIGKILL)

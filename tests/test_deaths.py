@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ import pytest
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath
 from keeptrace.concurrent._deaths import describe_call, stack_of
+from keeptrace.concurrent._queues import _next
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
@@ -30,6 +32,88 @@ HOWS = ["SIGTERM", "SIGABRT", "0"]
 
 def executor(method: str, workers: int = 1, initializer: Any = tasks.no_faulthandler, *args: Any) -> KeepTraceProcessPoolExecutor:
     return KeepTraceProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer, args)
+
+
+def ends(call: Any, seconds: float = 25) -> bool:
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def killed_as_they_leave(pool: Any, file: Path) -> None:
+    """Shuts a pool of two down. One worker has the lock that the other one waits for, and is killed when both should end."""
+    other = pool.submit(tasks.wait_for, str(file))
+    while not file.exists():
+        time.sleep(0.01)
+    pid = pool.submit(tasks.keep_the_lock).result(30)
+    file.unlink()
+    other.result(30)
+    manager = pool._executor_manager_thread
+    threading.Timer(1.0, os.kill, (pid, signal.SIGKILL)).start()
+    assert ends(pool.shutdown) and not manager.is_alive()
+
+
+@pytest.mark.parametrize("method", METHODS[:2])
+def test_killed_as_the_pool_shuts_down(method: str, tmp_path: Path) -> None:
+    """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. The stdlib's waits for ever."""
+    killed_as_they_leave(executor(method, 2), tmp_path / "busy")
+
+
+@pytest.mark.skipif("fork" not in METHODS, reason="a process that has the pipes of all others")
+def test_dies_with_tasks_on_their_way(tmp_path: Path) -> None:
+    """Tasks wait for room in the pipe, whose end another process has, too: one that was forked meanwhile. The stdlib's pool hangs."""
+    pool = executor("fork")
+    running = pool.submit(tasks.hang, str(tmp_path / "here"))
+    large = pool.submit(len, bytes(5_000_000))
+    while not (tmp_path / "here").exists():
+        time.sleep(0.01)
+    other = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    other.start()
+    try:
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        assert [type(future.exception(30)) for future in (running, large)] == [BrokenProcessPool] * 2
+        assert ends(pool.shutdown)
+    finally:
+        other.kill()
+        other.join()
+
+
+@pytest.mark.skipif("fork" not in METHODS, reason="a copy of all locks")
+def test_forked_as_a_lock_is_held() -> None:
+    """A process that is forked while an executor's thread is being woken ends all the same."""
+    with executor("fork") as pool:
+        assert pool.submit(tasks.double, 1).result(30) == 2
+        with pool._executor_manager_thread_wakeup._lock:  # type: ignore[attr-defined]
+            other = multiprocessing.get_context("fork").Process(target=tasks.pid)
+            other.start()
+        other.join(20)
+        ended, _ = other.exitcode, other.kill()
+        assert ended == 0
+
+
+def test_interrupted_within_a_message() -> None:
+    """A worker that is interrupted as it reads a task keeps the lock: the next one would take the rest of the message for one."""
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    calls: Any = multiprocessing.get_context("fork").Queue()
+    os.write(calls._writer.fileno(), struct.pack("!i", 100_000) + b"x")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(Interrupted):
+            _next(calls, calls._reader.fileno(), None)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not calls._rlock.acquire(False)
+    calls.close()
 
 
 @pytest.mark.parametrize("how", HOWS)

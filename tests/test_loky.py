@@ -17,6 +17,7 @@ loky = pytest.importorskip("loky")
 
 import pool_tasks
 import traced_tasks as tasks
+from test_deaths import killed_as_they_leave
 from traced_tasks import check_chained
 
 from keeptrace import Options
@@ -187,3 +188,8 @@ def test_reusable_executor(reusable):
     other = get_reusable_executor(2, initializer=accept, initargs=("a",), trace=Options(depth=5))
     assert other is not ours
     assert type(loky.get_reusable_executor(1).submit(tasks.chained, 5).exception().__cause__).__name__ == "_RemoteTraceback"
+
+
+def test_killed_as_the_pool_shuts_down(tmp_path):
+    """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. loky's own waits for ever."""
+    killed_as_they_leave(KeepTraceLokyExecutor(2), tmp_path / "busy")

@@ -12,11 +12,12 @@ import math
 import os
 import queue
 import select
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
@@ -179,7 +180,8 @@ def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
                 deadline = time.monotonic() + _ENDS
         if time.monotonic() > deadline:
             for process in waiting.values():
-                process.kill()
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)  # loky's have no kill()
             deadline = math.inf
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
