@@ -176,7 +176,7 @@ def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
     deadline = math.inf
     while waiting and not over.is_set():
         for sentinel in wait(list(waiting), _PAUSE):
-            if _exit_code(waiting.pop(sentinel)) and deadline == math.inf:
+            if not _ended_well(waiting.pop(sentinel)) and deadline == math.inf:
                 deadline = time.monotonic() + _ENDS
         if time.monotonic() > deadline:
             for process in waiting.values():
@@ -190,11 +190,12 @@ def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
             pass
 
 
-def _exit_code(process: Any) -> int:
-    """Of one that has ended: two threads ask for it, and the one that the system tells has a moment to say so."""
-    while process.exitcode is None:
+def _ended_well(process: Any) -> bool:
+    """Two threads ask for it, and the one that the system tells needs a moment to say so. Others may have asked before: never mind."""
+    deadline = time.monotonic() + _PAUSE
+    while process.exitcode is None and time.monotonic() < deadline:
         time.sleep(_MOMENT)
-    return process.exitcode  # type: ignore[no-any-return]  # the process is of whichever engine
+    return process.exitcode == 0  # type: ignore[no-any-return]  # the process is of whichever engine
 
 
 def gone(workers: Mapping[int, Any]) -> list[Any]:
