@@ -21,9 +21,8 @@ from typing import Any
 import pool_tasks as tasks
 import pytest
 
-from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath, _queues
 from keeptrace.concurrent._deaths import describe_call, stack_of
-from keeptrace.concurrent._queues import _next
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
@@ -50,13 +49,14 @@ def killed_as_they_leave(pool: Any, file: Path) -> None:
     file.unlink()
     other.result(30)
     manager = pool._executor_manager_thread
-    threading.Timer(1.0, os.kill, (pid, signal.SIGKILL)).start()
+    threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
     assert ends(pool.shutdown) and not manager.is_alive()
 
 
 @pytest.mark.parametrize("method", METHODS[:2])
-def test_killed_as_the_pool_shuts_down(method: str, tmp_path: Path) -> None:
+def test_killed_as_the_pool_shuts_down(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. The stdlib's waits for ever."""
+    monkeypatch.setattr(_queues, "_ENDS", 0.2)
     killed_as_they_leave(executor(method, 2), tmp_path / "busy")
 
 
@@ -108,7 +108,7 @@ def test_interrupted_within_a_message() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     try:
         with pytest.raises(Interrupted):
-            _next(calls, calls._reader.fileno(), None)
+            _queues._next(calls, calls._reader.fileno(), None)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -121,6 +121,7 @@ def test_interrupted_within_a_message() -> None:
 def test_broken_pool_says_how(method: str, how: str) -> None:
     """BrokenProcessPool tells which worker died, how, at which call and where; each future gets an error of its own."""
     with executor(method) as pool:
+        pool.submit(time.sleep, 0.3)  # until then all of these are submitted
         running = pool.submit(tasks.die, how, note="why")
         waiting = [pool.submit(tasks.double, number) for number in range(3)]
         errors = [future.exception(30) for future in (running, *waiting)]

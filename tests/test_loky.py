@@ -21,6 +21,7 @@ from test_deaths import killed_as_they_leave
 from traced_tasks import check_chained
 
 from keeptrace import Options
+from keeptrace.concurrent import _queues
 from keeptrace.concurrent.loky import KeepTraceLokyExecutor, get_reusable_executor
 
 
@@ -190,6 +191,7 @@ def test_reusable_executor(reusable):
     assert type(loky.get_reusable_executor(1).submit(tasks.chained, 5).exception().__cause__).__name__ == "_RemoteTraceback"
 
 
-def test_killed_as_the_pool_shuts_down(tmp_path):
+def test_killed_as_the_pool_shuts_down(tmp_path, monkeypatch):
     """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. loky's own waits for ever."""
+    monkeypatch.setattr(_queues, "_ENDS", 0.2)
     killed_as_they_leave(KeepTraceLokyExecutor(2), tmp_path / "busy")

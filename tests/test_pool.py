@@ -252,7 +252,7 @@ def test_worker_that_cannot_be_started(tmp_path: Path, no_process_left: None) ->
     """No process in place of a dead one: the stdlib's pool hangs, as do its terminate() and the program's end. Here all callers are told."""
     Full.room = 2
     with KeepTracePool(2, context=Full()) as pool:
-        lost = [pool.apply_async(tasks.hang, (str(tmp_path / "here"),)), pool.apply_async(tasks.die, ("SIGKILL",)), pool.map_async(tasks.double, [1])]
+        lost = [pool.apply_async(tasks.hang, (str(tmp_path / "here"),)), pool.apply_async(tasks.die_after, (0.5,)), pool.map_async(tasks.double, [1])]
         for waiting in lost:
             exc = raised_by(lambda waiting=waiting: waiting.get(20))
             assert type(exc) is WorkerDied
