@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Iterator
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("keeptrace", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("keeptrace")
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so the programs that they start, which are to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

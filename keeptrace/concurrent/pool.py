@@ -81,7 +81,7 @@ _ORPHANED: Final = 2.0
 _AGAIN: Final = 0.05
 # For a result that a worker may have sent before it died: the time until the thread of results has seen it. (seconds)
 _ARRIVES: Final = 1.0
-# For a worker to end when it is asked to; then it is killed. (seconds)
+# For all workers to end when they are asked to; then they are killed. (seconds)
 _ENDS: Final = 5.0
 # In the message of a result that cannot be pickled. (characters)
 _MOST_RESULT: Final = 1_000
@@ -489,8 +489,9 @@ class _Traffic:
         for process in self.workers:
             if process.exitcode is None:
                 process.terminate()
+        deadline = time.monotonic() + _ENDS
         for process in self.workers:
-            process.join(_ENDS)
+            process.join(max(0.0, deadline - time.monotonic()))
             if process.exitcode is None:
                 process.kill()
                 process.join()
@@ -673,7 +674,8 @@ class KeepTracePool(Pool):
 
 
 def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
-    *_, change_notifier, worker_handler, task_handler, _, _ = args
+    """The engine's, which finds a pool that was stopped before."""
+    _, _, outqueue, _, change_notifier, worker_handler, task_handler, _, _ = args
     worker_handler._state = task_handler._state = engine.TERMINATE
     traffic.ending = True
     change_notifier.put(None)
@@ -682,6 +684,7 @@ def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) ->
     traffic.cache = {}  # as with the engine's, nobody is told
     traffic.stop(_terminated)
     terminate(*args)
+    del outqueue.put  # a cycle: the pipes would be open until the next collection of garbage
 
 
 def _terminated() -> WorkerDied:
