@@ -20,6 +20,7 @@ from typing import Any
 
 import pool_tasks as tasks
 import pytest
+from waiting import ends, until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath, _queues
 from keeptrace.concurrent._deaths import describe_call, stack_of
@@ -33,18 +34,10 @@ def executor(method: str, workers: int = 1, initializer: Any = tasks.no_faulthan
     return KeepTraceProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer, args)
 
 
-def ends(call: Any, seconds: float = 25) -> bool:
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
-
-
 def killed_as_they_leave(pool: Any, file: Path) -> None:
     """Shuts a pool of two down. One worker has the lock that the other one waits for, and is killed when both should end."""
     other = pool.submit(tasks.wait_for, str(file))
-    while not file.exists():
-        time.sleep(0.01)
+    until(file.exists)
     pid = pool.submit(tasks.keep_the_lock).result(30)
     file.unlink()
     other.result(30)
@@ -66,8 +59,7 @@ def test_dies_with_tasks_on_their_way(tmp_path: Path) -> None:
     pool = executor("fork")
     running = pool.submit(tasks.hang, str(tmp_path / "here"))
     large = pool.submit(len, bytes(5_000_000))
-    while not (tmp_path / "here").exists():
-        time.sleep(0.01)
+    until((tmp_path / "here").exists)
     other = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
     other.start()
     try:
@@ -321,13 +313,6 @@ def open_pool(kind: str, method: str) -> Any:
 
 def start(pool: Any, *call: Any) -> Any:
     return pool.apply_async(call[0], call[1:]) if isinstance(pool, KeepTracePool) else pool.submit(*call)
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("method", METHODS)

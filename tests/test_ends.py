@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from soak import in_session
+from waiting import until
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
 
@@ -54,7 +55,7 @@ def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: floa
         )  # fmt: skip
         try:
             if (state, end) == ("sending", "kill"):
-                until(lambda: status(process.pid) == "T")  # it has stopped: nobody reads what the workers send
+                until(lambda: status(process.pid) == "T", 30)  # it has stopped: nobody reads what the workers send
                 time.sleep(0.2)
                 process.kill()
             code = process.wait(40)
@@ -80,13 +81,6 @@ def at_rest(pid: int) -> bool:
 def run_of(pid: int) -> list[str]:
     """How often its first thread has left the processor."""
     return [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "ctxt_switches" in line]
-
-
-def until(condition: object) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -148,7 +142,7 @@ def interrupted(folder: Path, kind: str, method: str) -> Ended:
     child = pexpect.spawn(sys.executable, [PROGRAM, kind, method, "stuck", "wait"], cwd=str(run), env=env, timeout=25, encoding="utf-8")
     try:
         child.expect("ready")
-        until(lambda: at_rest(child.pid))  # in result(): Python may lose a lock that it is just taking as it is interrupted
+        until(lambda: at_rest(child.pid), 30)  # in result(): Python may lose a lock that it is just taking as it is interrupted
         child.sendintr()
         child.expect(pexpect.EOF)
         child.wait()

@@ -15,6 +15,7 @@ from typing import Any, Callable, Iterator
 
 import pool_tasks as tasks
 import pytest
+from waiting import ends, until
 
 from keeptrace import OptionError, Options
 from keeptrace.concurrent import KeepTracePool, WorkerDied, get_context
@@ -279,7 +280,7 @@ def sending(pool: KeepTracePool) -> tuple[Blocking, Any]:
     pool.apply_async(tasks.pid, callback=callback)
     assert callback.entered.wait(20)
     sent = pool.apply_async(tasks.big, (20,))
-    waiting_for(lambda: any(is_sending(worker, sent) for worker in pool._traffic.workers))
+    until(lambda: any(is_sending(worker, sent) for worker in pool._traffic.workers))
     return callback, sent
 
 
@@ -289,13 +290,6 @@ def is_sending(worker: Any, waiting: Any) -> bool:
     return box.words[STATE] == SENDING and box.words[JOB] == waiting._job
 
 
-def waiting_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_terminated_within_a_result(no_process_left: None) -> None:
     """terminate() ends workers, be one in the midst of a result. The stdlib's waits for the lock that this one holds, and so for ever."""
     pool = KeepTracePool(2)
@@ -303,7 +297,7 @@ def test_terminated_within_a_result(no_process_left: None) -> None:
     workers = list(pool._traffic.workers)
     ending = threading.Thread(target=pool.terminate, daemon=True)
     ending.start()
-    waiting_for(lambda: all(worker.exitcode is not None for worker in workers))
+    until(lambda: all(worker.exitcode is not None for worker in workers))
     callback.let_go.set()
     ending.join(20)
     assert not ending.is_alive()
@@ -317,7 +311,7 @@ def test_terminated_in_a_callback(no_process_left: None) -> None:
     ended = threading.Event()
 
     def end(answer: Any) -> None:
-        waiting_for(lambda: sent and any(is_sending(worker, sent[0]) for worker in pool._traffic.workers))
+        until(lambda: sent and any(is_sending(worker, sent[0]) for worker in pool._traffic.workers))
         pool.terminate()
         ended.set()
 
@@ -332,11 +326,11 @@ def test_deaths_at_once(tmp_path: Path, no_process_left: None) -> None:
     with KeepTracePool(2) as pool:
         callback, sent = sending(pool)
         lost = pool.apply_async(tasks.hang, (str(tmp_path / "here"),))
-        waiting_for((tmp_path / "here").exists)
+        until((tmp_path / "here").exists)
         workers = sorted(pool._traffic.workers, key=lambda worker: is_sending(worker, sent))
         for worker in workers:
             worker.kill()
-        waiting_for(lambda: all(worker.exitcode is not None for worker in workers))
+        until(lambda: all(worker.exitcode is not None for worker in workers))
         time.sleep(0.2)
         callback.let_go.set()
         for waiting in (lost, sent):
@@ -349,16 +343,13 @@ def test_terminated_with_tasks_on_their_way(tmp_path: Path, no_process_left: Non
     context = get_context("fork")
     pool = context.Pool(1)
     pool.apply_async(tasks.hang, (str(tmp_path / "here"),))
-    waiting_for((tmp_path / "here").exists)
+    until((tmp_path / "here").exists)
     pool.apply_async(len, (bytes(5_000_000),))
-    waiting_for(lambda: pool._traffic._sending)
+    until(lambda: pool._traffic._sending)
     other = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
     other.start()
     try:
-        ending = threading.Thread(target=pool.terminate, daemon=True)
-        ending.start()
-        ending.join(20)
-        assert not ending.is_alive()
+        assert ends(pool.terminate)
     finally:
         other.kill()
         other.join()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import os
 import queue
-import select
 import signal
 import sys
 import threading
@@ -24,7 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
 from ._deaths import JOB, POSIX
-from ._pipes import read_message
+from ._pipes import drain, read_message
 
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
@@ -183,11 +182,8 @@ def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)  # loky's have no kill()
             deadline = math.inf
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
     while not over.wait(_MOMENT):
-        while poll.poll(0) and os.read(pipe, 1 << 16):
-            pass
+        drain(pipe)
 
 
 def _ended_well(process: Any) -> bool:

@@ -63,7 +63,7 @@ from ._deaths import (
     make_worker,
     stacks_of,
 )  # fmt: skip
-from ._pipes import read_message
+from ._pipes import drain, read_message
 from .process import PROCESSES
 
 _TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
@@ -319,8 +319,8 @@ class _Traffic:
             if self.broken is not None:
                 break
             return self._result(message) if len(message) > _TRAILER.size else _FOR_NOBODY
-        while POSIX and self._outqueue._reader.poll():  # the engine does not go on before there is nothing left
-            os.read(self._fd, 1 << 16)
+        if POSIX:
+            drain(self._fd)  # the engine does not go on before there is nothing left
         self._fail_all()
         told = None if self._over else self._next_told()
         self._fail_all()
@@ -500,7 +500,6 @@ class _Traffic:
         self.sent.clear()
         self._make_room()
         self._inqueue._reader.close()
-        _free(self._inqueue._rlock)  # whoever has it next finds the pipe closed
         writer = self._outqueue._writer
         if not POSIX:
             writer.send_bytes(_WAKE)
@@ -517,12 +516,9 @@ class _Traffic:
         """For the thread of tasks, until it waits no more: other processes that were forked may have the pipe's end as well."""
         if not POSIX:
             return
-        os.set_blocking(self._inqueue._reader.fileno(), False)
         while self._sending not in (0, threading.get_ident()):  # this thread: the pool is collected there
-            try:
-                os.read(self._inqueue._reader.fileno(), 1 << 16)
-            except BlockingIOError:
-                time.sleep(0.001)
+            drain(self._inqueue._reader.fileno())
+            time.sleep(0.001)
 
     # -- in whatever thread
 
@@ -663,14 +659,7 @@ class KeepTracePool(Pool):
 
     @staticmethod
     def _help_stuff_finish(inqueue: Any, task_handler: Any, size: int) -> None:
-        """Makes room for the thread of tasks, so that it can end. The engine's unpickles what it takes out."""
-        inqueue._rlock.acquire()
-        while task_handler.is_alive() and not inqueue._reader.closed and inqueue._reader.poll():
-            if POSIX:
-                os.read(inqueue._reader.fileno(), 1 << 16)
-            else:
-                inqueue._reader.recv_bytes()
-            time.sleep(0)
+        """The engine's makes room for the thread of tasks. A pool that was stopped has that behind it."""
 
 
 def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
