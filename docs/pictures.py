@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from keeptrace._dump import read_bytes
-from keeptrace._format import decode
+from keeptrace._reading import decode
 from keeptrace.render import terminal
 from keeptrace.render.html import to_html
 from keeptrace.render.model import make_view

@@ -6,11 +6,13 @@ import os
 import sys
 from typing import IO, Any
 
+from ._bounds import MAX_DUMP
 from ._capture import add_note, capture, type_only
 from ._errors import DumpError, KeepTraceError, OptionError
 from ._files import read, write
-from ._format import MAX_DUMP, decode, encode
+from ._format import encode
 from ._options import DEFAULT, Options, make_options
+from ._reading import decode
 from ._report import Report
 from ._restore import BUILTINS, LIVE, restore
 

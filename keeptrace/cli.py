@@ -25,7 +25,7 @@ except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
 if TYPE_CHECKING:
-    from ._format import Dump
+    from ._reading import Dump
     from .render.model import View
 
 _DIRECTORY = "keeptrace-dumps"  # store.DEFAULT_DIRECTORY, which would import the capture
@@ -83,7 +83,7 @@ def _fail(sentence: str) -> None:
 
 def _read(file: str) -> Dump:
     from ._dump import read_bytes
-    from ._format import decode
+    from ._reading import decode
 
     if file != "-" and os.path.isdir(file):
         raise KeepTraceError(f"{file} is a directory: keeptrace ls {file} lists the dumps in it")

@@ -34,14 +34,16 @@ from io import BytesIO
 from types import CodeType, TracebackType
 from typing import Any, Final, NamedTuple
 
+from ._bounds import MAX_DUMP
 from ._capture import linked_to
 from ._dump import dumps, read_bytes
 from ._errors import DumpError, OptionError
 from ._files import file_system, is_url, write_atomically, write_in
-from ._format import MAX_DUMP, place, read_header
 from ._format import fingerprint as make_fingerprint
+from ._format import place
 from ._guard import Failed, run_each
 from ._options import Options, make_options
+from ._reading import read_header
 from ._values import names_of
 
 SUFFIX: Final = ".keeptrace"

@@ -19,7 +19,7 @@ import hostile
 import pytest
 
 import keeptrace
-from keeptrace import DumpError, _format
+from keeptrace import DumpError, _reading, _restorer
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
@@ -120,7 +120,7 @@ def test_what_is_written_is_read() -> None:
 
 def test_header() -> None:
     """The header tells what failed where, and is read without the rest."""
-    header = _format.read_header(hostile.dumped()[:2000])
+    header = _reading.read_header(hostile.dumped()[:2000])
     assert header["type"] == "ValueError"
     assert header["message"] == "hostile"
     assert header["where"].endswith(" in fail")
@@ -133,12 +133,12 @@ def test_fuzz() -> None:
 
 def test_the_restorer_that_travels() -> None:
     """It is the same on every Python that writes dumps, has no words of ours in it, and is small."""
-    name, packed = _format._restorer()
+    name, packed = _restorer.restorer()
     text = zlib.decompress(packed).decode()
     compile(text, name, "exec")
     assert '"""' not in text and "\n\n" not in text
     assert len(packed) < 14_000
-    command = "from keeptrace import _format; print(_format._restorer()[0])"
+    command = "from keeptrace import _restorer; print(_restorer.restorer()[0])"
     for python in ("python3.11", "python3.12", "python3.13", "python3.14"):
         if shutil.which(python):
             done = subprocess.run([python, "-c", command], env=ENVIRONMENT, capture_output=True, text=True)

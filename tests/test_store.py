@@ -20,7 +20,7 @@ import pytest
 
 import keeptrace
 from keeptrace import store as store_module
-from keeptrace._format import read_header
+from keeptrace._reading import read_header
 from keeptrace.store import Store, fingerprint
 
 

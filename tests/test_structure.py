@@ -26,8 +26,8 @@ FILES = {
 # What capture, restore, dumps and the pools of the standard library are made of.
 CORE = [
     *(f"keeptrace.{name}" for name in (
-        "_capture", "_debug", "_dump", "_errors", "_format", "_guard", "_init", "_live", "_options", "_redact", "_render", "_report",
-        "_restore", "_source", "_summaries", "_values",
+        "_capture", "_debug", "_dump", "_bounds", "_checking", "_costs", "_errors", "_format", "_guard", "_init", "_live", "_options", "_redact", "_reading", "_render", "_report",
+        "_restore", "_restorer", "_source", "_summaries", "_values",
     )),
     *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),
     "keeptrace", "keeptrace.concurrent",

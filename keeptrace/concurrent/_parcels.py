@@ -20,8 +20,9 @@ from typing import Any, Final
 
 from .._dump import report_of
 from .._errors import DumpError, OptionError
-from .._format import decode, encode
+from .._format import encode
 from .._options import Options, make_options
+from .._reading import decode
 from .._restore import LOADED, Policy, restore
 from ..store import Store, failed
 from ._foreign import without_modules
