@@ -42,7 +42,7 @@ def _timed(fill: Callable[[], None], take: Callable[[], Any]) -> Timed:
 
 def _tasks(context: Any) -> dict[str, Timed]:
     """In the worker: the engine's queue, as it is, and as _queues.py makes it."""
-    from keeptrace.concurrent._deaths import BlackBox
+    from keeptrace.concurrent._black_box import BlackBox
     from keeptrace.concurrent._queues import _take
 
     data = ForkingPickler.dumps(engine._CallItem(17, _no_op, (17,), {}))

@@ -149,11 +149,11 @@ def no_faulthandler() -> None:
     """An initializer: undoes what pytest enabled, which a forked worker inherits."""
     import faulthandler
 
-    from keeptrace.concurrent import _deaths
+    from keeptrace.concurrent import _worker
 
     faulthandler.disable()
-    assert _deaths._served is not None
-    faulthandler.enable(_deaths._served[0]._fd)
+    assert _worker._served is not None
+    faulthandler.enable(_worker._served[0].fd)
 
 
 def own_faulthandler(file: str) -> None:

@@ -23,7 +23,8 @@ import pytest
 from waiting import ends, until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath, _queues
-from keeptrace.concurrent._deaths import describe_call, stack_of
+from keeptrace.concurrent._calls import describe_call
+from keeptrace.concurrent._fault_text import stack_of
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]

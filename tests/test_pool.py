@@ -19,7 +19,7 @@ from waiting import ends, until
 
 from keeptrace import OptionError, Options
 from keeptrace.concurrent import KeepTracePool, WorkerDied, get_context
-from keeptrace.concurrent._deaths import JOB, SENDING, STATE, box_of
+from keeptrace.concurrent._black_box import JOB, SENDING, STATE, box_of
 
 # multiprocessing's own: loky registers two more when it is imported
 METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]

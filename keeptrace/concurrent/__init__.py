@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from ._deaths import WorkerDeath as WorkerDeath
     from ._deaths import WorkerDied as WorkerDied
-    from ._deaths import WorkerStack as WorkerStack
+    from ._stacks import WorkerStack as WorkerStack
     from .decorator import keep_trace as keep_trace
     from .decorator import wrap as wrap
     from .executors import KeepTraceProcessPoolExecutor as KeepTraceProcessPoolExecutor
@@ -28,7 +28,7 @@ _HOMES = {
     "KeepTraceThreadPoolExecutor": "threads",
     "WorkerDeath": "_deaths",
     "WorkerDied": "_deaths",
-    "WorkerStack": "_deaths",
+    "WorkerStack": "_stacks",
     "get_context": "pool",
     "keep_trace": "decorator",
     "wrap": "decorator",

@@ -1,6 +1,6 @@
 """What the executors of loky have in common, those of the library and those of the copy inside joblib.
 
-- Each worker gets a black box (_deaths.py), and starts in _work() below, which puts a Crossing in place of the engine's class for
+- Each worker gets a black box (_black_box.py), and starts in _work() below, which puts a Crossing in place of the engine's class for
   exceptions (_boundary.py), reads its tasks by _queues.py, and then runs the engine's own loop. The context that starts the
   processes does that. It is put into an executor that exists, but has no worker yet, because loky makes some of its executors itself.
 - The initializer is ours as well: it runs the user's, and by its arguments loky tells executors with other options apart.
@@ -20,9 +20,13 @@ from typing import Any, Final
 
 from .._live import bounded
 from .._options import Options
+from ._black_box import JOB, BlackBox, box_of, failure_of
 from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer, traceback_of
-from ._deaths import JOB, BlackBox, WorkerStack, add_notes, box_of, death_of, describe_calls, failure_of, make_worker, stacks_of
+from ._calls import describe_calls
+from ._deaths import add_notes, death_of
 from ._queues import ending, gone, read_results, read_tasks
+from ._stacks import WorkerStack, stacks_of
+from ._worker import make_worker
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)

@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
-from ._deaths import JOB, POSIX
+from ._black_box import JOB, POSIX
 from ._pipes import drain, read_message
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """KeepTraceProcessPoolExecutor: concurrent.futures.ProcessPoolExecutor whose tasks' exceptions arrive with their frames.
 
 What is ours, and where it goes into the engine:
-- The context that starts the processes: each worker gets a black box (_deaths.py) and starts in _work() below, which puts
+- The context that starts the processes: each worker gets a black box (_black_box.py) and starts in _work() below, which puts
   Crossing in place of the engine's class for exceptions, and runs the engine's own loop.
 - An exception that raises as the engine asks it for its traceback ends the engine's loop: it is sent, and the loop begun again.
 - The worker's way to take a task off the queue: it notes which task it is, and makes of arguments that cannot be unpickled
@@ -26,22 +26,13 @@ from threading import Lock
 from typing import Any, Final
 
 from .._options import Options, make_options
+from ._black_box import JOB, POSIX, BlackBox, box_of, failure_of
 from ._boundary import BrokenFuture, context_of, crossing, from_bytes, run_initializer, traceback_of
-from ._deaths import (
-    JOB,
-    POSIX,
-    BlackBox,
-    WorkerDeath,
-    WorkerStack,
-    add_notes,
-    box_of,
-    death_of,
-    describe_calls,
-    failure_of,
-    make_worker,
-    stacks_of,
-)
+from ._calls import describe_calls
+from ._deaths import WorkerDeath, add_notes, death_of
 from ._queues import ending, gone, read_results, read_tasks
+from ._stacks import WorkerStack, stacks_of
+from ._worker import make_worker
 
 # How far the exception that a task raised may be behind the one that came of asking it. (exceptions)
 _MOST_CONTEXTS: Final = 100

@@ -15,7 +15,7 @@
 - A pool that is terminated is stopped in the same way first: the engine waits for locks that it has killed the holder of,
   and for the rest of a message of such a one.
 
-The states that decide this are in _deaths.py; _EXAMINE below is the table.
+The states that decide this are in _black_box.py; _EXAMINE below is the table.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ from typing import Any, Final
 
 from .._options import Options, make_options
 from .._render import Renderer
-from ._boundary import crossing, from_bytes, run_initializer, to_bytes, traceback_of
-from ._deaths import (
+from ._black_box import (
     ENDED,
     IDLE,
     INDEX,
@@ -53,17 +52,14 @@ from ._deaths import (
     STATE,
     WAITING,
     BlackBox,
-    WorkerDeath,
-    WorkerDied,
-    WorkerStack,
-    add_notes,
     box_of,
-    death_of,
-    describe_calls,
-    make_worker,
-    stacks_of,
-)  # fmt: skip
+)
+from ._boundary import crossing, from_bytes, run_initializer, to_bytes, traceback_of
+from ._calls import describe_calls
+from ._deaths import WorkerDeath, WorkerDied, add_notes, death_of
 from ._pipes import drain, read_message
+from ._stacks import WorkerStack, stacks_of
+from ._worker import make_worker
 from .process import PROCESSES
 
 _TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before

@@ -11,8 +11,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from .._options import Options, make_options
+from ._black_box import BlackBox
 from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
-from ._deaths import BlackBox, WorkerDied, death_of, describe_call, run_worker
+from ._calls import describe_call
+from ._deaths import WorkerDied, death_of
+from ._worker import run_worker
 
 _code_of: Final = SystemExit.__dict__["code"].__get__
 _FILES: Final = frozenset((__file__, run_worker.__code__.co_filename, sys.modules[BaseProcess.__module__].__file__ or ""))

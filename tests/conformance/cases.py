@@ -740,11 +740,11 @@ def die(how: str) -> None:
     """Ends its process as `how` says: the name of a signal, or an exit code."""
     import faulthandler  # not for interpreters, which have no processes to end
 
-    from keeptrace.concurrent import _deaths
+    from keeptrace.concurrent import _worker
 
-    if _deaths._served is not None:  # pytest has enabled a faulthandler of its own, which a forked worker inherits
+    if _worker._served is not None:  # pytest has enabled a faulthandler of its own, which a forked worker inherits
         faulthandler.disable()
-        faulthandler.enable(_deaths._served[0]._fd)
+        faulthandler.enable(_worker._served[0].fd)
     if how.isdigit():
         os._exit(int(how))
     os.kill(os.getpid(), getattr(signal, how))

@@ -1,0 +1,98 @@
+"""Python stacks that faulthandler wrote as text, as tracebacks to look at: places without variables."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from collections.abc import Iterator
+from typing import Final
+
+from .._report import FORMAT
+from .._restore import POOL, restore
+from ._boundary import without_frames_of
+from ._worker import run_worker
+
+# Compiled when they are used: every worker imports this file, and few read a text.
+_THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
+_LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
+_ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
+
+
+def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
+    """Each thread's frames (file, line, function), innermost first; the thread that died or was asked is the first."""
+    found: list[tuple[str, int | None, str]] | None = None
+    for line in text.splitlines():
+        match = re.match(_LINE, line)
+        if match and found is not None:
+            file, number, name = match.groups()
+            found.append((_unescape(file), int(number) if number.isdigit() else None, _unescape(name)))
+        elif re.match(_THREAD, line):
+            if found:
+                yield found
+            found = []
+        elif found:
+            yield found
+            found = None
+    if found:
+        yield found
+
+
+def _unescape(text: str) -> str:
+    return re.sub(_ESCAPE, lambda match: chr(int(match[0][2:], 16)), text)
+
+
+def stack_of(text: str) -> types.TracebackType | None:
+    """The first stack in faulthandler's text, as a traceback; None if there is none."""
+    frames = next(_stacks_in(text), None)
+    if not frames:
+        return None
+    return _below_worker(_restored(frames[::-1]))
+
+
+def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType | None:
+    unknown = {"<locals>": "not known: only the stack was left"}
+    codes = [
+        {"file": file, "name": name, "qualname": name, "line": line or 1, "args": [0, 0, 0], "flags": 3, "names": []}
+        for file, line, name in frames
+    ]
+    places = [[line, None, None, None] for _, line, _ in frames]
+    record = {
+        "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False,
+        "traceback": [[index, place] for index, place in enumerate(places)],
+    }  # fmt: skip
+    report = {
+        "format": FORMAT, "python": "", "exceptions": [record], "codes": codes, "globals": [{}], "types": [["builtins", "Exception", []]],
+        "frames": [{"code": index, "globals": 0, "locals": unknown, "at": place} for index, place in enumerate(places)],
+        "values": [["tuple", 0, []]], "sources": {}, "live": None, "cuts": {},
+    }  # fmt: skip
+    return restore(report, POOL).__traceback__
+
+
+# Modules whose frames are between run_worker() and the task's.
+_BETWEEN: Final = (
+    "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.process",
+    "multiprocessing.queues", "threading", "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
+    *(f"{__package__}.{name}" for name in ("executors", "pool", "process", "_worker", "_loky", "_queues")),
+)  # fmt: skip
+
+
+def engine_files() -> frozenset[str]:
+    return frozenset(str(sys.modules[name].__file__) for name in _BETWEEN if name in sys.modules)
+
+
+def _below_worker(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """The part of a worker's stack that is the task's; the engine's where it runs none; all where it has no such part."""
+    entry, start = traceback, traceback
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        if code.co_filename == run_worker.__code__.co_filename and code.co_name == run_worker.__name__:
+            start = entry.tb_next or start  # the innermost one: a worker can be forked by another's task
+        entry = entry.tb_next
+    return without_frames_of(start, engine_files())
+
+
+def print_stack(stack: types.TracebackType | None) -> str:
+    import traceback
+
+    return "".join(traceback.format_tb(stack)).rstrip("\n")
