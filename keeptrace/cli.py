@@ -213,7 +213,7 @@ def debug(
 
 def _in_report_order(exc: BaseException) -> Iterator[BaseException]:
     """The exceptions of a chain as capture numbers them: breadth first, cause, context, children."""
-    from ._capture import linked_to
+    from ._facts import linked_to
 
     waiting, seen = [exc], {id(exc)}
     for found in waiting:

@@ -35,9 +35,9 @@ from types import CodeType, TracebackType
 from typing import Any, Final, NamedTuple
 
 from ._bounds import MAX_DUMP
-from ._capture import linked_to
 from ._dump import dumps, read_bytes
 from ._errors import DumpError, OptionError
+from ._facts import linked_to
 from ._files import file_system, is_url, write_atomically, write_in
 from ._format import fingerprint as make_fingerprint
 from ._format import place

@@ -26,8 +26,10 @@ FILES = {
 # What capture, restore, dumps and the pools of the standard library are made of.
 CORE = [
     *(f"keeptrace.{name}" for name in (
-        "_capture", "_debug", "_dump", "_bounds", "_checking", "_costs", "_errors", "_format", "_guard", "_init", "_live", "_options", "_redact", "_reading", "_render", "_report",
-        "_restore", "_restorer", "_source", "_summaries", "_values",
+        "_bounds", "_capture", "_chain", "_checking", "_costs", "_debug", "_dump", "_errors",
+        "_facts", "_format", "_frames", "_guard", "_init", "_live", "_messages", "_options",
+        "_reading", "_redact", "_render", "_report", "_restore", "_restorer", "_source",
+        "_summaries", "_values",
     )),
     *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),
     "keeptrace", "keeptrace.concurrent",

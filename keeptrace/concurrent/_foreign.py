@@ -33,7 +33,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from .._capture import linked_to
+from .._facts import linked_to
 from .._options import Options
 from .._restore import has_hook
 from ._boundary import CarrierType, from_bytes, set_traceback, to_bytes, traceback_of

@@ -1,0 +1,149 @@
+"""What a capture needs to know of a code object and of an exception class.
+
+Nothing of the user's runs for it: classes are asked through the raw descriptors of `type` and
+`BaseException`, never through a metaclass, a property or a `__getattribute__`.
+"""
+
+from __future__ import annotations
+
+import types
+from itertools import islice
+from typing import Any, Final
+
+from ._report import Position
+from ._restore import BUILTIN_TYPES, fields_of, has_hook
+from ._values import mro_of, namespace_of
+
+cause_of: Final = BaseException.__dict__["__cause__"].__get__
+context_of: Final = BaseException.__dict__["__context__"].__get__
+suppress_of: Final = BaseException.__dict__["__suppress_context__"].__get__
+traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+args_of: Final = BaseException.__dict__["args"].__get__
+dict_of: Final = BaseException.__dict__["__dict__"].__get__
+children_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
+group_message_of: Final = BaseExceptionGroup.__dict__["message"].__get__
+bases_of: Final = type.__dict__["__bases__"].__get__
+
+# Names in a module's namespace that belong to the import system. They would mislead whoever reads
+# the restored frame.
+IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
+
+_VARARGS: Final = 0x4
+_VARKEYWORDS: Final = 0x8
+
+
+class CodeFacts:
+    """A code object's record in the report, the globals it names, and its positions."""
+
+    __slots__ = ("code", "names", "positions", "record")
+
+    def __init__(self, code: types.CodeType) -> None:
+        self.code = code  # held, so that its id is not given to another
+        count = code.co_argcount + code.co_kwonlyargcount
+        count += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
+        self.record: Any = {
+            "file": code.co_filename,
+            "name": code.co_name,
+            "qualname": code.co_qualname,
+            "line": code.co_firstlineno,
+            "args": [code.co_posonlyargcount, code.co_argcount, code.co_kwonlyargcount],
+            "flags": code.co_flags,
+            "names": list(code.co_varnames[:count]),
+        }
+        names = dict.fromkeys(_global_names(code))
+        self.names = tuple(name for name in names if name not in IMPORT_SYSTEM)
+        self.positions: dict[int, Position] = {}
+
+    def position(self, lasti: int) -> Position:
+        """Where the instruction at this offset stands in the source."""
+        found = self.positions.get(lasti)
+        if found is None:
+            place = None
+            if lasti >= 0:
+                place = next(islice(self.code.co_positions(), lasti // 2, None), None)
+            line, end, column, end_column = place or (None, None, None, None)
+            found = self.positions[lasti] = [line, end, column, end_column]
+        return found
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    """The names that the code, and the functions defined in it, may take from the globals."""
+    names: list[str] = []
+    waiting = [code]
+    while waiting:
+        code = waiting.pop()
+        names += code.co_names
+        waiting += [const for const in code.co_consts if type(const) is types.CodeType]
+    return names
+
+
+_facts: dict[int, CodeFacts] = {}
+# More code objects than a large program runs into failures with. Then the cache starts afresh, for
+# programs that make code all the time. (code objects)
+_MOST_FACTS: Final = 4096
+
+
+def facts_of_code(code: types.CodeType) -> CodeFacts:
+    """The facts of a code object, from the cache if they are there."""
+    found = _facts.get(id(code))
+    if found is None:
+        if len(_facts) >= _MOST_FACTS:
+            _facts.clear()
+        found = _facts[id(code)] = CodeFacts(code)
+    return found
+
+
+class ExceptionFacts:
+    """What the instances of an exception class have beside args and __dict__."""
+
+    __slots__ = ("has_str", "mro", "slots", "state")
+
+    def __init__(self, cls: type) -> None:
+        self.mro = mro_of(cls)
+        self.state = fields_of(self.mro)  # what C code holds
+        self.has_str = has_hook(self.mro, "__str__")
+        self.slots = [
+            (name, slot)
+            for parent in self.mro
+            if id(parent) not in BUILTIN_TYPES
+            for name, slot in namespace_of(parent).items()
+            if type(slot) is types.MemberDescriptorType and not name.startswith("__")
+        ]
+
+
+# Builtin classes cannot change, so their facts are kept; the user's are looked at each time.
+_builtin_facts: Final[dict[int, ExceptionFacts]] = {}
+
+
+def facts_of_exception(cls: type) -> ExceptionFacts:
+    """The facts of an exception class."""
+    found = _builtin_facts.get(id(cls))
+    if found is None:
+        found = ExceptionFacts(cls)
+        if id(cls) in BUILTIN_TYPES:
+            _builtin_facts[id(cls)] = found
+    return found
+
+
+def linked_to(exc: BaseException) -> list[BaseException]:
+    """The exceptions that one leads to: its cause, its context, its children."""
+    linked = [other for other in (cause_of(exc), context_of(exc)) if other is not None]
+    if issubclass(type(exc), BaseExceptionGroup):
+        linked += children_of(exc)
+    return linked
+
+
+def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, Any]:
+    """What the C type holds outside of __dict__ (see _restore.FIELDS), as far as it is set."""
+    found = {}
+    for name in names:
+        descriptor = cls.__dict__.get(name)
+        if descriptor is None:  # a field of a newer Python
+            continue
+        try:
+            value = descriptor.__get__(exc)
+        except (AttributeError, TypeError):  # not set
+            continue
+        if value is not None:
+            found[name] = value
+    return found

@@ -1,0 +1,152 @@
+"""The texts of exceptions and notes, where a reader could not make them from what is kept.
+
+A message is wanted where the class has a __str__ of its own, or an argument is a stand-in. What
+takes the user's code runs last, under guard, when everything else has been read.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any, Final
+
+from ._facts import ExceptionFacts, args_of, dict_of
+from ._guard import Failed, run_each
+from ._options import Options
+from ._render import NeedsUserCode, Renderer, attribute_of
+from ._report import ExceptionRecord
+from ._restore import is_exact
+from ._values import Values, mro_of, names_of, namespace_of
+
+# Arguments that can be so large that str() of the exception must not be made of the whole.
+_LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
+# What formatting a traceback as text may take. (seconds)
+_MOST_TEXT_SECONDS: Final = 1.0
+
+
+class Messages:
+    """Records the messages of the exceptions of one capture."""
+
+    def __init__(self, options: Options, values: Values) -> None:
+        self._options = options
+        self._values = values
+        self._waiting: list[tuple[BaseException, ExceptionRecord, ExceptionFacts]] = []
+
+    def want(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
+        """Looks at this exception's message when the values have been read."""
+        self._waiting.append((exc, record, facts))
+
+    def read(self) -> None:
+        """Records what is wanted, or leaves it to values.finish()."""
+        for exc, record, facts in self._waiting:
+            self._message(exc, record, facts)
+            self._note_objects(exc, record)
+
+    def _message(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts
+    ) -> None:
+        """Records str(exc) where a restorer could not make it from what it gets."""
+        nodes = self._values.nodes
+        told = facts.has_str
+        if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
+            return
+        most = self._options.max_message
+        if not told and self._plain_message(exc, facts, record):
+            return
+        if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):
+            record["str"] = str(exc)  # restored before: its text was recorded then
+        elif self._options.run_reprs:
+
+            def use(result: Any) -> None:
+                if isinstance(result, Failed):
+                    result = _failed_text("exception", result)
+                record["str"] = result
+
+            is_large = any(type(arg) in _LARGE and len(arg) > most for arg in args_of(exc))
+            if is_large and not told:
+                self._values.later(lambda: self._of_large(exc), use)
+            else:
+                self._values.later(lambda: _cut(str(exc), most), use)
+        else:
+            record["str"] = f"<{names_of(type(exc))[1]}: its str() was not run>"
+
+    def _of_large(self, exc: BaseException) -> str:
+        """What str() gives, bounded from the start.
+
+        The whole text takes several times the memory of the argument.
+        """
+        arguments = args_of(exc)
+        renderer = Renderer(self._options.max_message, True)
+        return renderer.with_user_code(arguments[0] if len(arguments) == 1 else arguments)
+
+    def _plain_message(
+        self, exc: BaseException, facts: ExceptionFacts, record: ExceptionRecord
+    ) -> bool:
+        """Records what BaseException.__str__ gives, if that takes none of the user's code."""
+        arguments = args_of(exc)
+        if facts.state is not None or not arguments:
+            return False
+        if issubclass(type(exc), (KeyError, BaseExceptionGroup)):
+            return False  # a __str__ of C code that looks at more than args
+        value = arguments[0] if len(arguments) == 1 else arguments
+        _, text_of = attribute_of(mro_of(type(value)), "__str__")
+        if text_of is not object.__str__:  # it has its own idea of a text
+            return False
+        try:
+            record["str"] = Renderer(self._options.max_message, self._options.run_reprs)(value)
+        except NeedsUserCode:
+            return False
+        return True
+
+    def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
+        """Records str() of those notes that are no texts: tracebacks show that."""
+        notes = dict_of(exc).get("__notes__")
+        if type(notes) is not list or not self._options.run_reprs:
+            return
+        nodes = self._values.nodes
+        for note, ref in zip(notes, nodes[record["notes"][0]][2]):
+            if type(ref) is not list:
+                continue
+            node = nodes[ref[0]]
+            if node[0] == "object" and "str" not in node[4]:
+                self._note_object(note, node)
+
+    def _note_object(self, note: Any, node: Any) -> None:
+        def use(result: Any) -> None:
+            if isinstance(result, Failed):
+                result = _failed_text("note", result)
+            node[4] = {**node[4], "str": result}
+
+        self._values.later(lambda: _cut(str(note), self._options.max_message), use)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters in all)"
+
+
+def _failed_text(what: str, failed: Failed) -> str:
+    """What stands for a text that could not be had.
+
+    Where str() raised, it is what Python's own tracebacks say.
+    """
+    if failed.why.startswith("raised"):
+        return f"<{what} str() failed>"
+    return f"<str() of the {what} {failed.why}>"
+
+
+def traceback_text(exc: BaseException) -> str:
+    """The traceback as text, whatever the exception's own methods do."""
+    import traceback
+
+    def text() -> str:
+        return "".join(traceback.format_exception(exc))
+
+    (result,) = run_each([text], monotonic() + _MOST_TEXT_SECONDS)
+    return f"<formatting it {result.why}>" if isinstance(result, Failed) else str(result)
+
+
+def cut_within(text: str, most: int) -> str:
+    """The beginning and the end: in a traceback's text these have the frames and the message."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}... ({len(text)} characters in all) ...{text[len(text) - half:]}"
