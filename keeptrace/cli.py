@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ._errors import DumpError, KeepTraceError, missing_extra
+from ._texts import printable, quoted, shorten
 
 try:
     import typer
@@ -75,8 +76,6 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> None:
-    from .render.model import printable
-
     print(f"keeptrace: {printable(sentence)}", file=sys.stderr)
     sys.exit(2)
 
@@ -250,7 +249,7 @@ def html(
         return
     target = output or f"{file.removesuffix('.keeptrace')}.html"
     write(target, page.encode("utf-8", "backslashreplace"))
-    typer.echo(f"wrote {target} ({len(page):,} bytes)", err=True)
+    typer.echo(f"wrote {printable(target)} ({len(page):,} bytes)", err=True)
 
 
 @app.command()
@@ -265,7 +264,6 @@ def info(
       keeptrace info crash.keeptrace
     """
     from .render.html import told_time
-    from .render.model import printable
 
     header, view = _view(file)
     facts: dict[str, Any] = {
@@ -311,7 +309,6 @@ def list_dumps(
       keeptrace ls /var/dumps
     """
     from .render.html import told_time
-    from .render.model import printable, shorten
     from .store import Store
 
     _need_directory(directory)
@@ -467,10 +464,10 @@ def demo(
     from .render import terminal
 
     terminal.show(_view(path)[1], _console())
-    typer.echo(f"\nIt was dumped to {path}. Now try:")
+    typer.echo(f"\nIt was dumped to {printable(path)}. Now try:")
     for command in ("show --frame 2", "debug", "html", "info"):
         name, _, rest = command.partition(" ")
-        typer.echo(f"  keeptrace {name} {path}{' ' + rest if rest else ''}")
+        typer.echo(f"  keeptrace {name} {quoted(path)}{' ' + rest if rest else ''}")
 
 
 def _executor(workers: int) -> Any:

@@ -28,8 +28,9 @@ from typing import Any, BinaryIO, Final
 
 from ._errors import KeepTraceError
 from ._report import Ref
+from ._texts import one_line, shorten
 from .render.data import label
-from .render.model import Exception_, Frame, Values, View, characters, here, make_view, relation_text, shorten
+from .render.model import Exception_, Frame, Values, View, characters, here, make_view, relation_text
 
 # Larger than any request that a client sends; a bound against nonsense. (bytes)
 _MAX_MESSAGE: Final = 4 << 20
@@ -471,6 +472,6 @@ def _converse(connection: socket.socket, target: Target, token: str, room: threa
         with connection, connection.makefile("rb") as incoming, connection.makefile("wb") as outgoing:
             Session(target, token, trusted=lambda: connection.settimeout(None)).run(incoming, outgoing)
     except (ProtocolError, OSError) as problem:  # a stranger, or the client has gone
-        print(f"keeptrace: a connection ended: {problem}", file=sys.stderr, flush=True)
+        print(f"keeptrace: a connection ended: {one_line(str(problem))}", file=sys.stderr, flush=True)
     finally:
         room.release()

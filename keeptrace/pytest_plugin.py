@@ -93,7 +93,7 @@ class _Dumps:
         whole = exc.__traceback__
         exc.__traceback__ = _from_users(whole)
         try:
-            path = self._store.write_as(exc, report.nodeid.rpartition("/")[2])
+            path = self._store.write_as(exc, _name_of(report.nodeid))
         finally:
             exc.__traceback__ = whole
         if path is None:
@@ -114,6 +114,7 @@ class _Dumps:
             return
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        from ._texts import one_line
         from .store import command_to_open
 
         reports = [*terminalreporter.getreports("error"), *terminalreporter.getreports("failed")]
@@ -124,7 +125,13 @@ class _Dumps:
         if self._config.getoption("tbstyle") == "no":  # then pytest has printed nothing under the failures
             for path in paths:
                 terminalreporter.line(command_to_open(path))
-        terminalreporter.line(f"{len(paths)} dump{'s' * (len(paths) != 1)} in {self._store.directory}")
+        terminalreporter.line(one_line(f"{len(paths)} dump{'s' * (len(paths) != 1)} in {self._store.directory}"))
+
+
+def _name_of(nodeid: str) -> str:
+    """The test's file, without its directory, and its name, whose parameters may hold any text."""
+    path, separator, name = nodeid.partition("::")
+    return f"{os.path.basename(path)}{separator}{name}"
 
 
 def _from_users(traceback: TracebackType | None) -> TracebackType | None:
@@ -162,13 +169,14 @@ class _Debugger:
         from ._debug import levels_below_users
         from ._dump import load
         from ._errors import DumpError
+        from ._texts import one_line
 
         terminal = self._config.get_terminal_writer()
         terminal.line()
         try:
             exc = load(path)
         except (DumpError, OSError) as problem:
-            terminal.line(f"keeptrace: no debugger for {report.nodeid}: {problem}")
+            terminal.line(one_line(f"keeptrace: no debugger for {report.nodeid}: {problem}"))
             return
         if exc.__traceback__ is None:
             terminal.line(f"keeptrace: no debugger for {report.nodeid}: its frames were not kept")

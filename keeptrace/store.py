@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 import time
 from collections import deque
@@ -44,6 +43,7 @@ from ._format import place
 from ._guard import Failed, run_each
 from ._options import Options, make_options
 from ._reading import read_header
+from ._texts import one_line, quoted
 from ._values import names_of
 
 SUFFIX: Final = ".keeptrace"
@@ -105,7 +105,7 @@ class Entry(NamedTuple):
 def tell(text: str) -> None:
     """One line on stderr. Never raises."""
     try:
-        sys.stderr.write(f"keeptrace: {' '.join(text.split())}\n")
+        sys.stderr.write(f"keeptrace: {one_line(text)}\n")
     except Exception:  # stderr is None, closed or somebody's broken object: there is nobody left to tell
         return
 
@@ -121,7 +121,7 @@ def failed(exc: BaseException, problem: object) -> None:
 
 def command_to_open(path: str) -> str:
     """What a user types to see a dump."""
-    return f"python -m keeptrace debug {shlex.quote(path)}"
+    return f"python -m keeptrace debug {quoted(path)}"
 
 
 # -- which failure it is

@@ -134,6 +134,17 @@ def test_unittest(project):
     assert type(exc) is AssertionError and exc.__traceback__.tb_frame.f_locals["part"] == 3
 
 
+def test_names_of_tests_with_parameters(project):
+    """A dump is named after the test's file and name, whatever is in its parameter."""
+    (project / "test_all.py").write_text(
+        "import pytest\nVALUES = ['a/b', 'x::y/z', '../..', 'x[1]', 'ä b']\n"
+        "@pytest.mark.parametrize('p', VALUES)\ndef test_path(p):\n    assert 0\n"
+    )
+    run(project, "--keeptrace")
+    names = [name for name in os.listdir(project / "keeptrace-dumps") if name.endswith(".keeptrace")]
+    assert len(names) == 5 and all("-test_all.py.test_path." in name for name in names)
+
+
 def test_a_directory_that_cannot_be_written(project):
     """The tests' outcome is the same; a line says that there is no dump."""
     (project / "dumps").write_text("a file")

@@ -36,7 +36,7 @@ def _start():
 
         _run.start()
     except Exception as problem:  # the program must run whatever happens to us
-        sys.stderr.write("keeptrace: no dump will be written: %s: %s\n" % (type(problem).__name__, problem))  # noqa: UP031  # any Python
+        sys.stderr.write("keeptrace: no dump will be written: %s: %s\n" % (type(problem).__name__, ascii(str(problem))))  # noqa: UP031  # any Python
     finally:
         sys.path[:] = path
 

@@ -24,6 +24,7 @@ from .._errors import KeepTraceError
 from .._live import Dumps, bounded
 from .._options import Options
 from .._restore import POOL, restore
+from .._texts import one_line
 
 # What engines of several machines keep of a failure until its caller lets go of it. (bytes a report; together 1 MiB)
 DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
@@ -73,7 +74,8 @@ def from_bytes(data: bytes) -> BaseException:
     except BaseException as problem:  # the parent's own state: no memory, no threads
         record = report["exceptions"][0]
         told = KeepTraceError(f"{report['types'][record['type']][1]}: {record.get('str', report['values'][record['args'][0]])}")
-        told.add_note(f"keeptrace could not restore the worker's exception: {type(problem).__name__}: {problem}")
+        why = one_line(f"{type(problem).__name__}: {problem}")
+        told.add_note(f"keeptrace could not restore the worker's exception: {why}")
         return told
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from .._render import Renderer
+from .._texts import printable
 
 # Calls of a chunk that are told one by one; the others are counted. (calls)
 _MOST_CALLS: Final = 3
@@ -24,7 +25,7 @@ def describe_call(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
     told += [f"{name}={_short(render, value)}" for name, value in list(kwargs.items())[: _MOST_ARGUMENTS - len(told)]]
     if len(args) + len(kwargs) > len(told):
         told.append("...")
-    return f"{_name_of(render, fn)}({', '.join(told)})"
+    return printable(f"{_name_of(render, fn)}({', '.join(told)})")
 
 
 def _short(render: Renderer, value: Any) -> str:

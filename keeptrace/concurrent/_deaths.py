@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .._errors import KeepTraceError
 from ._black_box import box_of
-from ._fault_text import print_stack, stack_of
+from ._fault_text import stack_of, traceback_text
 
 
 class WorkerDied(KeepTraceError):
@@ -66,7 +66,10 @@ class WorkerDeath:
 
     def note(self) -> str:
         """The death as a note under a printed traceback."""
-        return str(self) if self.stack is None else f"{self}\nIts Python stack at death (most recent call last):\n{print_stack(self.stack)}"
+        if self.stack is None:
+            return str(self)
+        stack = traceback_text(self.stack)
+        return f"{self}\nIts Python stack at death (most recent call last):\n{stack}"
 
 
 def signal_name(number: int) -> str:

@@ -1,15 +1,17 @@
-"""Python stacks that faulthandler wrote as text, as tracebacks to look at: places without variables."""
+"""Python stacks of workers: what faulthandler wrote as text becomes a traceback (without variables), and that a text to print."""
 
 from __future__ import annotations
 
 import re
 import sys
+import traceback
 import types
 from collections.abc import Iterator
 from typing import Final
 
 from .._report import FORMAT
 from .._restore import POOL, restore
+from .._texts import printable
 from ._boundary import without_frames_of
 from ._worker import run_worker
 
@@ -81,9 +83,9 @@ def engine_files() -> frozenset[str]:
     return frozenset(str(sys.modules[name].__file__) for name in _BETWEEN if name in sys.modules)
 
 
-def _below_worker(traceback: types.TracebackType | None) -> types.TracebackType | None:
+def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | None:
     """The part of a worker's stack that is the task's; the engine's where it runs none; all where it has no such part."""
-    entry, start = traceback, traceback
+    entry, start = stack, stack
     while entry is not None:
         code = entry.tb_frame.f_code
         if code.co_filename == run_worker.__code__.co_filename and code.co_name == run_worker.__name__:
@@ -92,7 +94,20 @@ def _below_worker(traceback: types.TracebackType | None) -> types.TracebackType 
     return without_frames_of(start, engine_files())
 
 
-def print_stack(stack: types.TracebackType | None) -> str:
-    import traceback
+def traceback_text(stack: types.TracebackType | None) -> str:
+    """A traceback's frames as Python prints them, but printable."""
+    frames = traceback.extract_tb(stack)
+    for index, frame in enumerate(frames):
+        if not (frame.filename.isprintable() and frame.name.isprintable()):
+            frames[index] = _printable_frame(frame)
+    return printable("".join(frames.format()).rstrip("\n"), keep="\n")
 
-    return "".join(traceback.format_tb(stack)).rstrip("\n")
+
+def _printable_frame(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    return traceback.FrameSummary(
+        printable(frame.filename),
+        frame.lineno,
+        printable(frame.name),
+        lookup_line=False,
+        line=frame.line,  # the source that Python found by the true name of the file
+    )

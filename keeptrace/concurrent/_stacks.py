@@ -10,9 +10,10 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from .._texts import printable
 from ._black_box import ANSWER, MOST_TEXT, POSIX, SERVES, SERVES_LOCALS, SERVES_TEXT, box_of
 from ._boundary import from_bytes, without_frames_of
-from ._fault_text import engine_files, print_stack, stack_of
+from ._fault_text import engine_files, stack_of, traceback_text
 from ._worker import ASK_LOCALS, ASK_TEXT, run_worker
 
 
@@ -45,9 +46,9 @@ class WorkerStack:
         if self.why:
             lines.append(f"  ({self.why})")
         if self.stack is not None:
-            lines.append(print_stack(self.stack))
+            lines.append(traceback_text(self.stack))
         for name, stack in self.threads.items():
-            lines += [f"Thread {name} of worker {self.pid}:", print_stack(stack)]
+            lines += [f"Thread {printable(name)} of worker {self.pid}:", traceback_text(stack)]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -29,6 +29,7 @@ from typing import Any, Final, TypeGuard
 from .._errors import KeepTraceError, missing_extra
 from .._options import Options
 from .._restore import has_hook
+from .._texts import one_line
 from ._parcels import MAX_INLINE, Parcels
 
 try:
@@ -138,7 +139,8 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
         restored = getattr(app, _SETTINGS).unpack(stored[_PARCEL])
     except (KeepTraceError, OSError) as problem:  # damaged, pruned, or in a directory that is not known here
         told = original(stored if pickled is None else pickled)
-        told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {type(problem).__name__}: {problem}")
+        why = one_line(f"{type(problem).__name__}: {problem}")
+        told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {why}")
         return told
     return _completed(pickled, restored) if _is_of_same_class(pickled, restored) else restored
 

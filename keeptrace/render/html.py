@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from .._errors import missing_extra
 from .._report import Ref
+from .._texts import printable, shorten
 from .data import label
-from .model import Exception_, Frame, Snippet, View, printable, relation_text, shorten
+from .model import Exception_, Frame, Snippet, View, relation_text
 
 # Lines around the failing one.
 _BEFORE: Final = 7

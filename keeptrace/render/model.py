@@ -26,6 +26,7 @@ from typing import Any, Final
 from .._errors import DumpError
 from .._report import Node, Ref, Report
 from .._restore import EXACT, fields_of
+from .._texts import printable, shorten
 
 # A module of this size is generated; nobody reads it in a report. Also what a forged snapshot may unpack to. (bytes)
 _MAX_SOURCE: Final = 8 << 20
@@ -37,22 +38,6 @@ _MAX_MESSAGE: Final = 100_000
 _LIBRARY: Final = re.compile(
     r"^<frozen |[\\/](site|dist)-packages[\\/]|[\\/]lib(64)?[\\/]python3\.\d+t?[\\/]|[\\/]Python3\d+[\\/]Lib[\\/]", re.IGNORECASE
 )
-
-
-def printable(text: str, keep: str = "") -> str:
-    """The text with an escape for every character that is not visible, but for those in `keep`."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return repr(character)[1:-1] if character not in "\\'" else character
-
-
-def shorten(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: max(most - 3, 0)]}..."
-
 
 # --------------------------------------------------------------------------------------------------------------------
 # Values.

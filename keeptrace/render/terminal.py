@@ -17,8 +17,9 @@ from rich.text import Text
 
 from .._errors import KeepTraceError
 from .._report import Ref
+from .._texts import printable, shorten
 from .data import label
-from .model import Exception_, Frame, Snippet, View, printable, relation_text, shorten
+from .model import Exception_, Frame, Snippet, View, relation_text
 
 # What fits the eye, without --all: exceptions; frames of one exception, its first and its last ones; variables of a frame;
 # characters of one value.
