@@ -140,7 +140,7 @@ def test_names_of_tests_with_parameters(project):
         "import pytest\nVALUES = ['a/b', 'x::y/z', '../..', 'x[1]', 'ä b']\n"
         "@pytest.mark.parametrize('p', VALUES)\ndef test_path(p):\n    assert 0\n"
     )
-    run(project, "--keeptrace")
+    run(project, "--keeptrace=keeptrace-dumps", "test_all.py")
     names = [name for name in os.listdir(project / "keeptrace-dumps") if name.endswith(".keeptrace")]
     assert len(names) == 5 and all("-test_all.py.test_path." in name for name in names)
 
