@@ -142,7 +142,7 @@ def test_names_of_tests_with_parameters(project):
     )
     run(project, "--keeptrace=keeptrace-dumps", "test_all.py")
     names = [name for name in os.listdir(project / "keeptrace-dumps") if name.endswith(".keeptrace")]
-    assert len(names) == 5 and all("-test_all.py.test_path." in name for name in names)
+    assert len(names) == 5 and all("-test_all.py.test_path" in name for name in names)
 
 
 def test_a_directory_that_cannot_be_written(project):
