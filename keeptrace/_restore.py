@@ -29,6 +29,7 @@ Rules:
 from __future__ import annotations
 
 import _thread
+import abc
 import builtins
 import functools
 import io
@@ -218,6 +219,11 @@ class Policy:
         self.truthy = truthy  # exceptions of a class with __bool__ or __len__ count as true: futures take false for "none"
         self.load_live = load_live
 
+    @property
+    def trusts(self) -> bool:
+        """Whether the data may have code of the program's run, as plain pickle.load may: what is live, hooks of classes."""
+        return self.load_live
+
     def module(self, name: str) -> types.ModuleType | None:
         if name == "builtins":
             return builtins
@@ -225,7 +231,7 @@ class Policy:
             return None
         found = sys.modules.get(name)
         may_import = self.imports or (self.standard and name.partition(".")[0] in sys.stdlib_module_names)
-        if found is None and may_import and name not in _NEVER_IMPORTED:
+        if found is None and may_import and _may_import(name):
             try:
                 __import__(name)
             except (Exception, SystemExit):  # the module is absent or broken here: its types are synthesised instead
@@ -235,6 +241,8 @@ class Policy:
 
     def find(self, module: str, qualname: str) -> Any:
         """What a qualified name stands for, without running any hook of a class; None if it cannot be found."""
+        if not self.lookups:
+            return _HARMLESS.get(qualname) if module == "builtins" else None
         found: Any = self.module(module)
         if "." not in qualname and type(found) is types.ModuleType:  # most are such
             return _names_in(found).get(qualname)
@@ -247,11 +255,44 @@ class Policy:
                 return None
         return found
 
+    def function(self, module: str, qualname: str) -> Any:
+        """The function of that name; None unless the same program runs at both ends, or the function is harmless."""
+        if self.imports and module in sys.modules:
+            found = self.find(module, qualname)
+        else:
+            found = _HARMLESS.get(qualname) if module == "builtins" else None
+        return found if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)) else None
 
-# Builtin functions that data from outside may not bring along: what displays a value may call an attribute of it.
-_NEVER_GIVEN: Final = frozenset({"__build_class__", "__import__", "breakpoint", "compile", "eval", "exec", "input", "open", "setattr"})
-# Modules of the standard library whose import does something that one sees.
+
+# Builtin functions that only look at their arguments, or print them. Tools call attributes of what they show
+# (_render_traceback_, __tracebackhide__), so data brings no others along: exec, open and getattr become stand-ins.
+_HARMLESS_FUNCTIONS: Final = (
+    *("abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex", "id"),
+    *("isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "print"),
+    *("repr", "round", "sorted", "sum"),
+)
+# Programs put names of their own into builtins, and `builtins.__loader__` imports: neither is a builtin class.
+_BUILTIN_CLASSES: Final = {
+    name: found
+    for name, found in vars(builtins).items()
+    if isinstance(found, type) and found.__module__ == "builtins" and not name.startswith("__")
+}
+# All that a name out of data may stand for where nothing else is looked up. There is no way from these to another name.
+_HARMLESS: Final[dict[str, Any]] = {
+    **_BUILTIN_CLASSES,
+    **{
+        name: found
+        for name in _HARMLESS_FUNCTIONS
+        if type(found := getattr(builtins, name, None)) is types.BuiltinFunctionType
+    },
+}
+# Modules of the standard library whose import does something that one sees; also what is in them.
 _NEVER_IMPORTED: Final = frozenset({"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"})
+
+
+def _may_import(name: str) -> bool:
+    """Whether importing the module only defines things: a package's __main__ is a program."""
+    return name.partition(".")[0] not in _NEVER_IMPORTED and not name.endswith(".__main__")
 
 BUILTINS: Final = Policy(lookups=False, imports=False, load_live=False)
 LOADED: Final = Policy(lookups=True, imports=False, load_live=False, standard=False)
@@ -517,7 +558,7 @@ class _Values:
     def _module(self, node: list[Any]) -> Any:
         name = node[1]
         found = sys.modules.get(name) if self._policy.lookups else None
-        if found is not None and name not in _NEVER_IMPORTED:
+        if found is not None and _may_import(name):
             return found
         standin = _stand_in(_stand_in_class("module", "builtins", False), f"<module {name!r}>", node)
         vars(standin)["__name__"] = name
@@ -527,8 +568,8 @@ class _Values:
 
     def _function(self, node: list[Any]) -> Any:
         _, module, qualname, name, address = node
-        found = self._policy.find(module, qualname) if (self._policy.imports and module in sys.modules) or module == "builtins" else None
-        if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)) and (self._policy.lookups or name not in _NEVER_GIVEN):
+        found = self._policy.function(module, qualname)
+        if found is not None:
             return found
         kind = "function" if address else "builtin_function_or_method"
         text = f"<function {qualname} at {address:#x}>" if address else f"<built-in function {name}>"
@@ -696,7 +737,7 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     NameError: ("name",),
 }
 # By id, because what a class says of itself may be a lie, or its metaclass's code.
-BUILTIN_TYPES: Final = frozenset(id(found) for found in vars(builtins).values() if isinstance(found, type))
+BUILTIN_TYPES: Final = frozenset(map(id, _BUILTIN_CLASSES.values()))
 # by id, because the hash of a class may be its metaclass's
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
 _put_args, _put_traceback, _put_context, _put_cause, _put_suppress = (
@@ -741,8 +782,21 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
             made[index] = found
         elif bases:
             above = tuple(dict.fromkeys(made[base] for base in bases if made[base] is not None)) or (Exception,)
+            if not policy.trusts:
+                above = tuple(dict.fromkeys(_without_hooks(base) for base in above))
             made[index] = _exception_class(qualname, module, above)
     return made
+
+
+def _is_hooked(mro: tuple[type, ...]) -> bool:
+    """Whether making a subclass runs code of the program's."""
+    return has_hook(mro, "__init_subclass__") or any(type(cls) not in (type, abc.ABCMeta) for cls in mro)
+
+
+def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
+    """The nearest class above, or the class itself, below which a class can be made without running code of the program's."""
+    found: type[BaseException] = next(above for above in _mro_of(cls) if not _is_hooked(_mro_of(above)))
+    return found
 
 
 def _keeps(cls: type, bases: list[Any]) -> bool:
@@ -854,7 +908,7 @@ class _Exceptions:
             self._policy.lookups and found and is_exact(self._nodes, refs) and not self._tells_addresses(record, refs)
         )
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
-        if told or truthy:
+        if (told or truthy) and (self._policy.trusts or not _is_hooked(mro)):
             try:
                 return _leaf(cls, told, truthy)  # type: ignore[arg-type]  # a class is hashable, or the except says what then
             except Exception:  # a metaclass or __init_subclass__ of the user's refuses: its own message it is, then
