@@ -451,13 +451,14 @@ def demo(
     import tempfile
 
     from ._dump import dump
+    from ._files import make_private
     from .demo import ORDERS, total_of_part
 
     with _executor(2) as pool:
         futures = [pool.submit(total_of_part, ORDERS, part, 3) for part in range(3)]
     failed = next(exc for future in futures if (exc := future.exception()) is not None)
     if directory is not None:
-        os.makedirs(directory, exist_ok=True)
+        make_private(directory)
     path = os.path.join(directory or tempfile.mkdtemp(prefix="keeptrace-"), "demo.keeptrace")
     dump(failed, path)
     typer.echo("A task in a worker process failed. In its parent, this one, the exception has its frames and variables:\n")

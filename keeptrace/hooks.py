@@ -28,8 +28,10 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from ._errors import OptionError
+from ._files import bounded
 from ._options import Options, make_options
-from .store import DEFAULT_DIRECTORY, Store, bounded, command_to_open, failed, tell
+from ._telling import command_to_open, failed, tell
+from .store import DEFAULT_DIRECTORY, Store
 
 if TYPE_CHECKING:  # at run time importlib's abstract classes would bring half of importlib.resources along
     from importlib.machinery import ModuleSpec

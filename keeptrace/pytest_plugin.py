@@ -99,7 +99,7 @@ class _Dumps:
         if path is None:
             return
         self._keep_out_of_version_control()
-        from .store import command_to_open
+        from ._telling import command_to_open
 
         report.keeptrace = path
         sections = getattr(report.longrepr, "addsection", None) or (lambda *section: report.sections.append(section))
@@ -114,8 +114,8 @@ class _Dumps:
             return
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        from ._telling import command_to_open
         from ._texts import one_line
-        from .store import command_to_open
 
         reports = [*terminalreporter.getreports("error"), *terminalreporter.getreports("failed")]
         paths = list(dict.fromkeys(path for report in reports if (path := getattr(report, "keeptrace", None))))

@@ -174,7 +174,7 @@ keeptrace.install(sys.argv[1])
 
 @pytest.mark.parametrize(
     "breakage",
-    ["keeptrace.store.dumps = lambda *a, **k: time.sleep(1) or 1/0", "keeptrace.store.fingerprint = None", "open(sys.argv[1] + '/.journal', 'w').close(); os.chdir('/')", "os.rmdir(sys.argv[1]); open(sys.argv[1], 'w').close()"],
+    ["keeptrace.store.dumps = lambda *a, **k: time.sleep(1) or 1/0", "keeptrace.store.fingerprint = None", "open(sys.argv[1] + f'/.{os.geteuid()}.journal', 'w').close(); os.chdir('/')", "os.rmdir(sys.argv[1]); open(sys.argv[1], 'w').close()"],
     ids=["capture", "fingerprint", "journal", "directory"],
 )
 def test_a_dump_that_fails_changes_nothing(tmp_path, breakage):

@@ -24,7 +24,8 @@ from .._format import encode
 from .._options import Options, make_options
 from .._reading import decode
 from .._restore import LOADED, Policy, restore
-from ..store import Store, failed
+from .._telling import failed
+from ..store import Store
 from ._foreign import without_modules
 
 # As text this is 54 KiB: with the rest of a result it fits the narrowest column that one gets, a BLOB of MySQL's. (bytes a dump)

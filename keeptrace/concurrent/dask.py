@@ -41,10 +41,10 @@ from time import monotonic
 from typing import Any, Final
 
 from .._errors import missing_extra
+from .._fingerprint import fingerprint
 from .._guard import Failed, run_each
 from .._live import bounded
 from .._options import Options, make_options
-from ..store import fingerprint
 from ._boundary import DISTANT, from_bytes, set_traceback, to_bounded_bytes, traceback_of
 from ._foreign import without_modules
 
