@@ -2,8 +2,8 @@
 
 Each worker has one: an anonymous file (in memory on Linux) that the parent makes and the worker inherits.
 
-    one page, mapped by both        what was written to it, in order
-    [state | job | index | serves]  [the initializer's failure] [faulthandler's text] [answers to stacks()] ...
+    one page, mapped by both         what was written to it, in order
+    [state | job | index | asks...]  [the initializer's failure] [faulthandler's text] [answers to stacks()] ...
 
 - The worker writes into the page what it is at: a store into memory for each task, nothing that could fail or wait.
 - The file has no name: nothing is left behind, however parent or worker end.
@@ -21,15 +21,17 @@ from typing import Any, Final
 POSIX: Final = os.name == "posix"
 
 # The words of a box's page, 64 bits each, written by the worker alone.
-STATE, JOB, INDEX, SERVES = range(4)
+STATE, JOB, INDEX, ASK_TEXT, ASK_LOCALS = range(5)
 
 # STATE: what the worker is at. In READING and SENDING it may have moved a part of a message; in these two and in WAITING
 # it holds the queue's lock.
 STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED = range(7)
 
-# SERVES: which signals it answers.
-SERVES_TEXT, SERVES_LOCALS = 1, 2
+# ASK_TEXT and ASK_LOCALS: the number of the signal that it answers in this way. NOT_YET: its start has not got so far.
+# TAKEN: none, because the program has put it to another use.
+NOT_YET, TAKEN = 0, 0xFFFF
 
+_WORDS: Final = 5
 _PAGE: Final = mmap.PAGESIZE
 
 _RECORD: Final = struct.Struct("=cQ")  # after a NUL, which faulthandler never writes: the kind, the size of what follows
@@ -67,7 +69,7 @@ class BlackBox:
     def __init__(self, fd: int | None = None) -> None:
         self.fd = -1
         self._map: mmap.mmap | None = None
-        self.words: Any = [0] * len(("STATE", "JOB", "INDEX", "SERVES"))
+        self.words: Any = [0] * _WORDS
         if not POSIX:
             return
         self.fd = _make_file() if fd is None else fd
@@ -85,7 +87,7 @@ class BlackBox:
         """Frees the file. The words keep their last values, as numbers."""
         if self._map is not None:
             words = self.words
-            self.words = list(words[: SERVES + 1])
+            self.words = list(words[:_WORDS])
             words.release()
             self._map.close()
             self._map = None

@@ -14,6 +14,7 @@ from typing import Any, Final
 from .._errors import KeepTraceError
 from ._black_box import box_of
 from ._fault_text import stack_of, traceback_text
+from ._signals import signal_name
 
 
 class WorkerDied(KeepTraceError):
@@ -70,13 +71,6 @@ class WorkerDeath:
             return str(self)
         stack = traceback_text(self.stack)
         return f"{self}\nIts Python stack at death (most recent call last):\n{stack}"
-
-
-def signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a signal that this Python has no name for
-        return f"signal {number}"
 
 
 def how_it_ended(exitcode: int | None) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-import time
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from .._clock import monotonic, sleep
 from .._texts import printable
-from ._black_box import ANSWER, MOST_TEXT, POSIX, SERVES, SERVES_LOCALS, SERVES_TEXT, box_of
+from ._black_box import ANSWER, ASK_LOCALS, ASK_TEXT, MOST_TEXT, NOT_YET, POSIX, TAKEN, box_of
 from ._boundary import from_bytes, without_frames_of
 from ._fault_text import engine_files, stack_of, traceback_text
-from ._worker import ASK_LOCALS, ASK_TEXT, run_worker
+from ._signals import signal_name, state_of
+from ._worker import run_worker
 
 
 class WorkerStack:
@@ -55,6 +56,8 @@ class WorkerStack:
         return f"<WorkerStack of {self.pid}: {', '.join(self.tasks) or 'idle'}>"
 
 
+_TAKEN: Final = "the program uses the signal by which it would be asked, or has reset it"
+
 # Between two looks at the boxes. (seconds)
 _LOOK: Final = 0.002
 # A text that has not grown for so long, and does not end as stacks end, is taken as it is. (seconds)
@@ -64,24 +67,27 @@ _asking: Final = threading.Lock()
 
 def stacks_of(workers: Iterable[tuple[Any, Sequence[str]]], with_locals: bool, timeout: float) -> list[WorkerStack]:
     """What each worker, given as (process, what it is running), does now. Takes about `timeout` seconds at most."""
-    deadline = time.monotonic() + timeout
+    deadline = monotonic() + timeout
     with _asking:
         asked = [_Question(process, tasks) for process, tasks in workers]
-        if with_locals:
-            _ask(asked, ASK_LOCALS, SERVES_LOCALS, _Question.has_locals, time.monotonic() + timeout / 2)
-        _ask([one for one in asked if one.answer is None], ASK_TEXT, SERVES_TEXT, _Question.has_text, deadline)
+        by_locals = [one for one in asked if with_locals or one.only_by_locals()]
+        _ask(by_locals, ASK_LOCALS, _Question.has_locals, monotonic() + timeout / 2)
+        for one in by_locals:
+            one.note_no_locals()
+        _ask(asked, ASK_TEXT, _Question.has_text, deadline)
         return [one.told(with_locals, timeout) for one in asked]
 
 
-def _ask(asked: list[_Question], number: int | None, serves: int, look: Callable[[_Question], bool], deadline: float) -> None:
-    waiting = [one for one in asked if number is not None and one.box is not None]
+def _ask(asked: list[_Question], way: int, look: Callable[[_Question], bool], deadline: float) -> None:
+    """Asks all that have not answered. way: the word of the box that tells the signal."""
+    waiting = [one for one in asked if POSIX and one.box is not None and one.answer is None]
     for one in waiting:
         one.start()
     while waiting:
-        waiting = [one for one in waiting if one.send(number, serves) and not look(one)]  # type: ignore[arg-type]  # None ends above
-        if not waiting or time.monotonic() >= deadline:
+        waiting = [one for one in waiting if one.send(way) and not look(one)]
+        if not waiting or monotonic() >= deadline:
             return
-        time.sleep(_LOOK)
+        sleep(_LOOK)
 
 
 class _Question:
@@ -93,6 +99,7 @@ class _Question:
         self.box: Any = box_of(process)
         self.answer: WorkerStack | None = None
         self.why = "its start has not got so far" if POSIX else "this system has no signals to ask by"
+        self._why_no_locals = ""
         self._start = self._seen = 0
         self._since = self._sent = 0.0
 
@@ -102,11 +109,25 @@ class _Question:
         self._start = self._seen = self.box.size()
         self._since = self._sent = 0.0
 
-    def send(self, number: int, serves: int) -> bool:
+    def send(self, way: int) -> bool:
         """Sends the signal, once the worker takes it. Gives whether there can be an answer."""
-        if self._sent or not self.box.words[SERVES] & serves:
+        number = self.box.words[way]
+        if self._sent or number == NOT_YET:
             return True
-        self._sent = self._since = time.monotonic()
+        if number == TAKEN:
+            self.why = _TAKEN
+            return False
+        state = state_of(self.process.pid)
+        if state is not None and state.blocks(number):
+            self.why = f"it has blocked the signal {signal_name(number)}"
+            return True  # perhaps for a moment
+        if state is not None and not state.catches(number):  # by C code, or in a program that took the worker's place
+            self.why = _TAKEN
+            return False
+        return self._kill(number)
+
+    def _kill(self, number: int) -> bool:
+        self._sent = self._since = monotonic()
         self.why = ""
         try:
             os.kill(self.process.pid, number)
@@ -116,7 +137,7 @@ class _Question:
 
     def has_text(self) -> bool:
         size = self.box.size()
-        now = time.monotonic()
+        now = monotonic()
         if size != self._seen:
             self._seen, self._since = size, now
         text = self.box.read(self._start)[0]
@@ -138,12 +159,23 @@ class _Question:
                 return True
         return False
 
+    def only_by_locals(self) -> bool:
+        """Whether the program uses the one signal, but not the other."""
+        return self.box is not None and self.box.words[ASK_TEXT] == TAKEN
+
+    def note_no_locals(self) -> None:
+        """Keeps why the first way to ask was none, while the second is tried."""
+        if self.answer is None:
+            self._why_no_locals = self.why
+
     def told(self, with_locals: bool, timeout: float) -> WorkerStack:
         if self.answer is None:
             why = self.why or f"it did not answer within {timeout:g} seconds"
             return WorkerStack(self.process.pid, self.tasks, why=f"no stack: {why}")
-        if with_locals and not self.answer.threads and self.answer.stack is not None and _has_no_locals(self.answer.stack):
-            self.answer.why = "no variables: it is in C code, or has blocked the signal"
+        if not with_locals:
+            self.answer.threads = {}
+        elif not self.answer.threads and self.answer.stack is not None and _has_no_locals(self.answer.stack):
+            self.answer.why = f"no variables: {self._why_no_locals or 'it is in C code'}"
         return self.answer
 
 
