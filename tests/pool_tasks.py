@@ -193,7 +193,7 @@ def _in_engines_loop(name: str) -> Any:
 def die_after_header(body: int, pause: float) -> None:
     """Sends the header of a large result and so many bytes of its body, and dies."""
     queue = _in_engines_loop("result_queue")
-    queue._wlock.acquire()
+    queue._wlock.__enter__()
     os.write(queue._writer.fileno(), struct.pack("!i", 200_000) + b"x" * body)
     time.sleep(pause)
     os.kill(os.getpid(), signal.SIGKILL)

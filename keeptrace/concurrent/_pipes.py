@@ -1,6 +1,6 @@
 """Reading the messages of multiprocessing.connection from a file descriptor (POSIX), as its Connection.recv_bytes() does.
 
-Quicker than that one, and it can be called off. And reading what nobody wants any more.
+Quicker than that one, and it can be called off. And reading what nobody wants any more. And taking the lock of a pipe.
 """
 
 from __future__ import annotations
@@ -8,13 +8,32 @@ from __future__ import annotations
 import os
 import select
 import struct
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 _HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
 _LONG_HEADER: Final = struct.Struct("!Q")
 # A message of so many bytes, header included, is in the pipe whole or not at all (POSIX; Windows has no such figure, and no use of this).
 _AT_ONCE: Final[int] = getattr(select, "PIPE_BUF", 512)
+
+# Between two looks of a waiting worker for its parent. (seconds)
+_LOOK: Final = 5.0
+
+
+def take_lock(lock: Any, parent: int, timeout: float | None = None) -> bool:
+    """Takes a lock that a pool's processes share. False after `timeout` seconds, and when the parent is gone.
+
+    Only the parent frees the lock of a worker that died: without a parent, the others would wait for it forever.
+    parent: what os.getppid() gave as the worker began.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _LOOK if deadline is None else min(_LOOK, max(0.0, deadline - time.monotonic()))
+        if lock.acquire(True, left):
+            return True
+        if os.getppid() != parent or (deadline is not None and time.monotonic() >= deadline):
+            return False
 
 
 def _always() -> bool:

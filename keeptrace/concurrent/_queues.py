@@ -23,7 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
 from ._black_box import JOB, POSIX
-from ._pipes import drain, read_message
+from ._pipes import drain, read_message, take_lock
 
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
@@ -32,15 +32,18 @@ from ._pipes import drain, read_message
 def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
     """Makes a worker read its tasks by _take(). Without its own copies of the parent's ends, it notices when the parent is gone."""
     if POSIX:
-        calls.get = partial(_take, engine, calls, calls._reader.fileno(), words, results)
+        calls.get = partial(_take, engine, calls, calls._reader.fileno(), os.getppid(), words, results)
         calls._writer.close()
         results._reader.close()
+        results._wlock = MessageLock(results._wlock, os.getppid())
 
 
-def _take(engine: Any, calls: Any, fd: int, words: Any, results: Any, block: bool = True, timeout: float | None = None) -> Any:
+def _take(
+    engine: Any, calls: Any, fd: int, parent: int, words: Any, results: Any, block: bool = True, timeout: float | None = None
+) -> Any:
     """The queue's next task, or None: no more. Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty."""
     try:
-        data = _next(calls, fd, timeout)
+        data = _next(calls, fd, parent, timeout)
         calls._sem.release()
     except (EOFError, OSError):  # the parent was killed
         results.put = sys.exit  # the engine takes leave of it, and loky's would wait for an answer
@@ -55,11 +58,11 @@ def _take(engine: Any, calls: Any, fd: int, words: Any, results: Any, block: boo
     return item
 
 
-def _next(calls: Any, fd: int, timeout: float | None) -> bytes:
+def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
     """Not `with` the lock: a worker that is interrupted within a message keeps it, else another one takes the rest for a message."""
     deadline = time.monotonic() + (timeout or 0)
-    if not calls._rlock.acquire(True, timeout):
-        raise queue.Empty
+    if not take_lock(calls._rlock, parent, timeout):
+        raise EOFError if os.getppid() != parent else queue.Empty
     try:
         if timeout is not None and not calls._reader.poll(max(0.0, deadline - time.monotonic())):
             raise queue.Empty
@@ -73,6 +76,35 @@ def _next(calls: Any, fd: int, timeout: float | None) -> bytes:
 
 def _raise(problem: BaseException) -> None:
     raise problem
+
+
+class CutMessage(SystemExit):
+    """Ends a worker that was interrupted while it wrote a result: whatever it writes next would be taken for the rest of it."""
+
+
+class MessageLock:
+    """Stands for the lock of the queue of results, which the engine takes by `with`, for as long as it writes one message.
+
+    A worker that is interrupted between taking and freeing it has perhaps written a part of a message: it keeps the lock, and its
+    next attempt to write ends it. The engine's own lock would be freed, or waited for by the very worker that has it.
+    """
+
+    def __init__(self, lock: Any, parent: int) -> None:
+        self._lock = lock
+        self._parent = parent
+        self._taken = False
+
+    def __enter__(self) -> None:
+        if self._taken:
+            raise CutMessage(1)
+        self._taken = True
+        if not take_lock(self._lock, self._parent):
+            raise BrokenPipeError("the parent is gone")
+
+    def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
+        if problem is None or isinstance(problem, OSError):  # the parent is gone: the others are to see it, too
+            self._lock.release()
+            self._taken = False
 
 
 def numbers_in(data: Any) -> dict[str, int]:

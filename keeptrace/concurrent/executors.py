@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import os
 import select
+import sys
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from multiprocessing.context import BaseContext
-from threading import Lock
+from queue import SimpleQueue
+from threading import RLock
 from typing import Any, Final
 
 from .._options import Options, make_options
@@ -30,7 +33,8 @@ from ._black_box import JOB, POSIX, BlackBox, box_of, failure_of
 from ._boundary import BrokenFuture, context_of, crossing, from_bytes, run_initializer, traceback_of
 from ._calls import describe_calls
 from ._deaths import WorkerDeath, add_notes, death_of
-from ._queues import ending, gone, read_results, read_tasks
+from ._interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
+from ._queues import CutMessage, ending, gone, read_results, read_tasks
 from ._stacks import WorkerStack, stacks_of
 from ._worker import make_worker
 
@@ -63,6 +67,8 @@ def _work(
         try:
             engine._process_worker(call_queue, result_queue, initializer, initargs, most)
             return
+        except CutMessage:
+            raise
         except BaseException as problem:
             exc, of_loop = _refusing(problem)
             if exc is None:
@@ -139,9 +145,11 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
         self._mp_context: Any = _Context(self._mp_context, options)
         read_results(engine, self)
+        self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
+        make_event_atomic(self._idle_worker_semaphore)  # nor is this made for interrupts
         wakeup: Any = self._executor_manager_thread_wakeup
         if not hasattr(wakeup, "_lock"):
-            wakeup._lock = Lock()
+            wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
             wakeup.__class__ = _Wakeup
 
     @property
@@ -153,7 +161,32 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         """The engine sets it before it starts it: the moment to make it ours."""
         if manager is not None:
             manager.__class__ = _ManagerThread
+            manager.executor_reference = weakref.ref(self, partial(_executor_collected, manager.thread_wakeup))
+            make_event_atomic(manager._started)
         self.__dict__["_executor_manager_thread"] = manager
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            future = super().submit(fn, *args, **kwargs)
+        except BaseException:  # an interrupt, perhaps after the number was used
+            with self._shutdown_lock:
+                self._queue_count += 1
+            raise
+        make_future_atomic(future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        free_abandoned()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _start_executor_manager_thread(self) -> None:
+        if self._executor_manager_thread is None:
+            with interrupts_deferred():
+                super()._start_executor_manager_thread()
+
+    def _spawn_process(self) -> None:
+        with interrupts_deferred():
+            super()._spawn_process()  # type: ignore[misc]
 
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
         """What every worker is doing now, without stopping it.
@@ -166,13 +199,23 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         return stacks_of([(process, _tasks_of(process, items)) for process in workers], locals, timeout)
 
 
+def _executor_collected(wakeup: Any, _: Any, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    """Wakes the manager thread when nobody has the executor any more.
+
+    The engine takes the executor's shutdown lock for that. But the thread that drops the last reference may hold this lock, or a
+    thread may have held it that is gone, as the interpreter ends.
+    """
+    if not is_finalizing():
+        wakeup.wakeup()
+
+
 class _Wakeup(engine._ThreadWakeup):
     """The engine's own as it is from Python 3.14 on: nobody writes to its pipe while it is being closed.
 
     On older ones a program that ends as its pool breaks may print an OSError of that, or write to another's file.
     """
 
-    _lock: Lock
+    _lock: Any
 
     def close(self) -> None:
         with self._lock:
@@ -188,6 +231,10 @@ class _ManagerThread(engine._ExecutorManagerThread):
 
     And it waits by one poll object: the engine makes two selectors for each result, one with every worker in it.
     """
+
+    def join(self, timeout: float | None = None) -> None:
+        free_abandoned()  # the interpreter joins this thread as it ends
+        super().join(timeout)
 
     _polled: tuple[list[int], Any] = ([], None)  # the workers' pids, and what polls these workers, results and wakeups
 
@@ -215,13 +262,13 @@ class _ManagerThread(engine._ExecutorManagerThread):
         return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
 
     def terminate_broken(self, *cause: Any) -> None:
+        executor: Any = self.executor_reference()  # kept: the engine drops its own reference while it holds the executor's lock
         ended = gone(self.processes)
         failures = [failure for process in ended if (failure := failure_of(process)) is not None]
         deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in ended]
         self._news = _News(self.executor_reference, failures[0] if failures else None, deaths)
         if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11, where the engine takes no lock
             with self.shutdown_lock:
-                executor: Any = self.executor_reference()
                 if executor is not None:  # from here on, submit() adds no future
                     executor._broken = "A child process terminated abruptly, the process pool is not usable anymore"
                     executor._shutdown_thread = True
@@ -229,6 +276,7 @@ class _ManagerThread(engine._ExecutorManagerThread):
         with ending(self.processes, self.call_queue):
             super().terminate_broken(*cause)
         self._news.tell_executor()
+        del executor
 
     def _terminate_broken(self, *cause: Any) -> None:
         self._tell_futures()

@@ -57,7 +57,8 @@ from ._black_box import (
 from ._boundary import crossing, from_bytes, run_initializer, to_bytes, traceback_of
 from ._calls import describe_calls
 from ._deaths import WorkerDeath, WorkerDied, add_notes, death_of
-from ._pipes import drain, read_message
+from ._interrupts import AtomicCondition, interrupts_deferred, make_event_atomic, make_queue_atomic
+from ._pipes import drain, read_message, take_lock
 from ._stacks import WorkerStack, stacks_of
 from ._worker import make_worker
 from .process import PROCESSES
@@ -110,12 +111,13 @@ def _work(
     words = box.words
     fd = inqueue._reader.fileno()
     wait = _waiter(fd)
+    parent = os.getppid()
     cross = crossing(options, engine, sys.modules[__name__])
     run_initializer(initializer, initargs, options, box)
     words[STATE] = IDLE
     completed = 0
     while most is None or completed < most:
-        message = _receive(inqueue, fd, wait, words)
+        message = _receive(inqueue, fd, wait, words, parent)
         if message is None:
             break
         try:
@@ -124,7 +126,7 @@ def _work(
             result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
         except BaseException as problem:  # the engine's catches Exception, and the others end the worker and hang the caller
             result = False, cross(problem, traceback_of(problem))
-        _reply(outqueue, words, result, cross)
+        _reply(outqueue, words, result, cross, parent)
         message = func = args = kwds = result = None  # type: ignore[assignment]  # what the task held is free while the worker waits
         completed += 1
     words[STATE] = ENDED
@@ -159,13 +161,14 @@ def _waiter(fd: int) -> Callable[[], Any]:
     return poll.poll
 
 
-def _receive(inqueue: Any, fd: int, wait: Callable[[], Any], words: Any) -> bytes | None:
+def _receive(inqueue: Any, fd: int, wait: Callable[[], Any], words: Any, parent: int) -> bytes | None:
     """The next message, or None: there are no more, or no parent. Leaves job and index in the words.
 
     Not `with` the lock, as in _reply(): a worker that is interrupted within a message keeps it, as one that is killed there
     does, and the parent sees to it. Else another one would take the message's rest for one.
     """
-    inqueue._rlock.acquire()
+    if not take_lock(inqueue._rlock, parent):
+        return None
     words[STATE] = WAITING
     try:
         wait()  # not read at once: a worker that is killed while there is nothing to read has taken no part of a message
@@ -181,7 +184,7 @@ def _receive(inqueue: Any, fd: int, wait: Callable[[], Any], words: Any) -> byte
     return message if is_task else None
 
 
-def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[..., Any]) -> None:
+def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[..., Any], parent: int) -> None:
     job, index = words[JOB], words[INDEX]
     try:
         message = _pack((job, index, result), job, index)
@@ -194,7 +197,8 @@ def _reply(outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[
         outqueue._writer.send_bytes(message)
         words[STATE] = IDLE
         return
-    outqueue._wlock.acquire()
+    if not take_lock(outqueue._wlock, parent):
+        raise BrokenPipeError("the parent is gone")
     words[STATE] = SENDING
     try:
         outqueue._writer.send_bytes(message)
@@ -580,6 +584,41 @@ def _tasks(task: Any) -> list[str]:
     return describe_calls([(func, args, kwds)])
 
 
+class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
+    """The engine's: job → who waits for it. Each of these is made safe here as it is put in, before anybody waits or answers.
+
+    - An interrupt leaves no lock behind that the thread of results waits for.
+    - A callback that raises would end that thread: the error is told as those of threads are.
+    """
+
+    newest: Any = None  # the job that the main thread has begun last
+
+    def __setitem__(self, job: int, result: Any) -> None:
+        if isinstance(result, IMapIterator):
+            result._cond = AtomicCondition()  # type: ignore[attr-defined]
+        else:
+            make_event_atomic(result._event)
+            if result._callback:
+                result._callback = partial(_call_back, result._callback)
+            if result._error_callback:
+                result._error_callback = partial(_call_back, result._error_callback)
+        if threading.get_ident() == threading.main_thread().ident:
+            self.newest = job
+        super().__setitem__(job, result)
+
+    def forget_newest(self, before: Any) -> None:
+        """Drops the job that the main thread has begun after `before`: an interrupt came before its tasks were handed over."""
+        if threading.current_thread() is threading.main_thread() and self.newest != before and self.newest in self:
+            del self[self.newest]
+
+
+def _call_back(callback: Callable[[Any], object], value: Any) -> None:
+    try:
+        callback(value)
+    except BaseException:  # whatever it is, the other tasks' results are to arrive
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
+
 class KeepTracePool(Pool):
     """A multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their frames and variables.
 
@@ -604,7 +643,8 @@ class KeepTracePool(Pool):
         trace: Options | None = None,
     ) -> None:
         self._trace = make_options(trace)
-        super().__init__(processes, initializer, initargs, maxtasksperchild, context)
+        with interrupts_deferred():  # else workers are left that nobody has
+            super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
     def _setup_queues(self) -> None:
         super()._setup_queues()  # type: ignore[misc]
@@ -616,16 +656,50 @@ class KeepTracePool(Pool):
         self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
 
     def _repopulate_pool(self) -> None:
-        self._traffic.cache = self._cache  # type: ignore[attr-defined]
+        make_queue_atomic(self._change_notifier)  # type: ignore[attr-defined]
+        self._cache: Any
+        self._cache.__class__ = _Cache
+        self._traffic.cache = self._cache
         super()._repopulate_pool()  # type: ignore[misc]
         self._traffic.open = True
+
+    def apply_async(
+        self, func: Any, args: Any = (), kwds: Any = {}, callback: Any = None, error_callback: Any = None  # noqa: B006  # as the engine's
+    ) -> Any:
+        before = self._cache.newest
+        try:
+            return super().apply_async(func, args, kwds, callback, error_callback)
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
+
+    def imap(self, func: Any, iterable: Any, chunksize: int | None = 1) -> Any:
+        before = self._cache.newest
+        try:
+            return super().imap(func, iterable, chunksize)
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
+
+    def imap_unordered(self, func: Any, iterable: Any, chunksize: int | None = 1) -> Any:
+        before = self._cache.newest
+        try:
+            return super().imap_unordered(func, iterable, chunksize)
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
 
     def _map_async(self, func: Any, iterable: Any, mapper: Any, chunksize: int | None = None, *callbacks: Any, **more: Any) -> Any:
         if chunksize is None:  # the engine divides by the workers that it counts now: none, if all of them have just died
             if not hasattr(iterable, "__len__"):
                 iterable = list(iterable)
             chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
-        return super()._map_async(func, iterable, mapper, chunksize, *callbacks, **more)  # type: ignore[misc]
+        before = self._cache.newest
+        try:
+            return super()._map_async(func, iterable, mapper, chunksize, *callbacks, **more)  # type: ignore[misc]
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
 
     def __enter__(self) -> KeepTracePool:
         super()._check_running()  # type: ignore[misc]  # a broken pool is entered: it has to be left, too
@@ -636,13 +710,18 @@ class KeepTracePool(Pool):
         if self._traffic.broken is not None:
             raise self._traffic.broken()
 
+    def close(self) -> None:
+        with interrupts_deferred():  # else the pool is closed, and its threads not told
+            super().close()
+
     def join(self) -> None:
         """As the engine's, which waits for ever if a worker is killed as it takes leave."""
         if self._state != engine.RUN:
             self._worker_handler.join()  # type: ignore[attr-defined]
             while workers := list(self._traffic.workers):
                 connection.wait([worker.sentinel for worker in workers])
-                self._traffic.examine()
+                with interrupts_deferred():  # half-examined, a worker would be forgotten
+                    self._traffic.examine()
         super().join()
 
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
@@ -660,6 +739,11 @@ class KeepTracePool(Pool):
 
 def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
     """The engine's, which finds a pool that was stopped before."""
+    with interrupts_deferred():  # half-terminated, it could not be terminated again
+        _terminate_all(traffic, terminate, *args)
+
+
+def _terminate_all(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
     _, _, outqueue, _, change_notifier, worker_handler, task_handler, _, _ = args
     worker_handler._state = task_handler._state = engine.TERMINATE
     traffic.ending = True
