@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from ._bounds import MAX_EXCEPTIONS, MAX_TYPES
 from ._facts import (
     args_of,
     bases_of,
@@ -56,7 +57,7 @@ class Chain:
 
     def collect(self, exc: BaseException) -> None:
         """Numbers every exception that can be reached."""
-        most = self._options.max_exceptions
+        most = min(self._options.max_exceptions, MAX_EXCEPTIONS)
         self._number(exc)
         for found in self.order:  # the list grows meanwhile
             for other in linked_to(found):
@@ -154,6 +155,9 @@ class Chain:
             return found
         types_ = self._values.types
         start = len(types_)
+        if start > MAX_TYPES // 2:  # the nearest builtin class catches it as well
+            cls = next(parent for parent in mro_of(cls) if id(parent) in BUILTIN_TYPES)
+            self._values.cut("types")
         if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11:
             self._types[id(cls)] = start
             types_.append(["builtins", cls.__name__, []])

@@ -10,21 +10,13 @@ import sys
 from typing import Any, Final
 
 from . import _bounds as bounds
-from ._costs import (
-    CONTAINERS,
-    PARTS,
-    TEXTS,
-    bound,
-    measure_frames,
-    measure_groups,
-    measure_keys,
-    measure_messages,
-    need,
-)
-from ._restore import EXACT, _in_order
+from ._costs import CONTAINERS, PARTS, TEXTS, bound, lineage, measure, need
+from ._restore import EXACT
 
 _TABLES: Final = ("exceptions", "frames", "codes", "globals", "types", "values")
 _SMALL: Final = range(1 << 31)
+# A C int, as CPython holds them; generated code may have lines below zero.
+_LINES: Final = range(-(1 << 31), 1 << 31)
 # Nodes: how long they are.
 _ARITY: Final[dict[str, tuple[int, ...]]] = {
     **dict.fromkeys((*CONTAINERS, *TEXTS, "complex", "live", "exact"), (3,)),
@@ -46,6 +38,7 @@ def check(report: Any) -> None:
     for file, packed in report["sources"].items():
         need(isinstance(file, str) and isinstance(packed, bytes), "sources")
     bound(len(report["values"]), bounds.MAX_VALUES, "values")
+    bound(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
     for node in report["values"]:
         _check_node(node, sizes)
     classes = [node for node in report["values"] if node[0] == "type" and len(node) > 2]
@@ -59,10 +52,7 @@ def check(report: Any) -> None:
         _check_frame(frame, sizes)
     for record in report["exceptions"]:
         _check_exception(record, sizes)
-    measure_keys(report["values"])
-    measure_messages(report)
-    measure_groups(report["exceptions"])
-    measure_frames(report)
+    measure(report)
 
 
 def _is_index(value: Any) -> bool:
@@ -71,6 +61,10 @@ def _is_index(value: Any) -> bool:
 
 def _is_small(value: Any) -> bool:
     return type(value) is int and value in _SMALL
+
+
+def _is_line(value: Any) -> bool:
+    return type(value) is int and value in _LINES
 
 
 def _is_length(value: Any) -> bool:
@@ -113,7 +107,9 @@ def _check_refs_by_name(names: Any, sizes: dict[str, range], what: str) -> None:
 
 def _check_position(position: Any) -> None:
     need(type(position) is list and len(position) == 4, "position")
-    need(all(part is None or _is_small(part) for part in position), "position")
+    line, end_line, *columns = position
+    need(all(part is None or _is_line(part) for part in (line, end_line)), "position")
+    need(all(part is None or _is_small(part) for part in columns), "position")
 
 
 def _check_types(types: list[Any], sizes: dict[str, range]) -> None:
@@ -122,22 +118,17 @@ def _check_types(types: list[Any], sizes: dict[str, range]) -> None:
         need(type(entry) is list and len(entry) == 3, "types")
         need(_are_texts(entry[:2]) and type(entry[2]) is list, "types")
         need(all(_is_in(base, sizes["types"]) for base in entry[2]), "types")
-        bound(len(entry[2]), bounds.MAX_BASES, "bases of a type")
-    derived = [index for index, entry in enumerate(types) if entry[2]]
-    bound(len(derived), bounds.MAX_EXCEPTION_TYPES, "types of exceptions")
-    ancestors: dict[int, int] = {}  # as bits
-    for index in _in_order(derived, lambda at: types[at][2]):
-        above = 1 << index
-        for base in types[index][2]:
-            above |= ancestors.get(base, 0)
-        bound(above.bit_count(), bounds.MAX_ANCESTORS, "ancestors of a type")
-        ancestors[index] = above
+        bound(max(map(len, entry[:2])), bounds.MAX_NAME, "characters in a type's name")
+    if lineage(types).above:
+        raise ValueError("it has types of too many bases or ancestors")
 
 
 def _check_code(code: Any) -> None:
     need(type(code) is dict, "code")
     need(_are_texts([code[name] for name in ("file", "name", "qualname")]), "code")
-    need(_is_small(code["line"]) and _is_small(code["flags"]), "code")
+    need(len(code["file"]) <= bounds.MAX_FILE_NAME, "code")
+    need(len(code["name"]) <= bounds.MAX_NAME and len(code["qualname"]) <= bounds.MAX_NAME, "code")
+    need(_is_line(code["line"]) and _is_small(code["flags"]), "code")
     need(type(code["args"]) is list and len(code["args"]) == 3, "code")
     need(all(_is_index(count) for count in code["args"]), "code")
     need(_are_texts(code["names"]) and len(code["names"]) <= bounds.MAX_LOCALS, "code")

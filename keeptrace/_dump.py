@@ -7,19 +7,17 @@ import sys
 from typing import IO, Any
 
 from ._bounds import MAX_DUMP
-from ._capture import add_note, capture, type_only
+from ._capture import capture, type_only
 from ._errors import DumpError, KeepTraceError, OptionError
 from ._files import read, write
 from ._format import encode
-from ._options import DEFAULT, Options, make_options
+from ._options import Options, make_options
 from ._reading import decode
 from ._report import Report
 from ._restore import BUILTINS, LIVE, restore
 
 # A dump larger than this is none, or holds sources beyond all measure; it is refused before it is read. (bytes)
 _MAX_FILE = MAX_DUMP
-# Dumps below this, and of fewer values than a sixty-fourth of it, are far within what a reader takes. (bytes)
-_SURELY_READ = 4 << 20
 
 
 def report_of(exc: BaseException | None, trace: Options | None = None, **options: Any) -> Report:
@@ -55,18 +53,7 @@ def dumps(exc: BaseException | None = None, *, trace: Options | None = None, **o
 
     Raises KeepTraceError if there is no exception, OptionError for a wrong option. Never fails because of the exception.
     """
-    report = report_of(exc, trace, **options)
-    data = encode(report)
-    if len(data) < _SURELY_READ and len(report["values"]) < _SURELY_READ >> 6:
-        return data
-    try:
-        decode(data)
-    except DumpError as problem:  # the options allow more than a reader can be asked to bear
-        bounds = {name: getattr(DEFAULT, name) for name in ("depth", "limit", "max_items", "max_text", "max_values", "max_bytes")}
-        report = report_of(exc, trace, **{**options, **bounds, "pickler": None})
-        add_note(report, f"keeptrace: kept within the default bounds, because a dump of all would not be read: {problem}")
-        data = encode(report)
-    return data
+    return encode(report_of(exc, trace, **options))
 
 
 def dump(

@@ -10,6 +10,7 @@ import types
 from itertools import islice
 from typing import Any, Final
 
+from ._bounds import MAX_FILE_NAME, short_name
 from ._report import Position
 from ._restore import BUILTIN_TYPES, fields_of, has_hook
 from ._values import mro_of, namespace_of
@@ -30,6 +31,8 @@ IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__c
 
 _VARARGS: Final = 0x4
 _VARKEYWORDS: Final = 0x8
+# code.replace() takes any C int; what no Python uses has no meaning. (bits)
+_KNOWN_FLAGS: Final = 0x7FFF_FFFF
 
 
 class CodeFacts:
@@ -42,12 +45,12 @@ class CodeFacts:
         count = code.co_argcount + code.co_kwonlyargcount
         count += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
         self.record: Any = {
-            "file": code.co_filename,
-            "name": code.co_name,
-            "qualname": code.co_qualname,
+            "file": _file_name(code.co_filename),
+            "name": short_name(code.co_name),
+            "qualname": short_name(code.co_qualname),
             "line": code.co_firstlineno,
             "args": [code.co_posonlyargcount, code.co_argcount, code.co_kwonlyargcount],
-            "flags": code.co_flags,
+            "flags": code.co_flags & _KNOWN_FLAGS,
             "names": list(code.co_varnames[:count]),
         }
         names = dict.fromkeys(_global_names(code))
@@ -58,12 +61,20 @@ class CodeFacts:
         """Where the instruction at this offset stands in the source."""
         found = self.positions.get(lasti)
         if found is None:
+            if len(self.positions) == _MOST_LOOKED_FOR:  # each walks along the code up to there
+                for at, place in enumerate(self.code.co_positions()):
+                    self.positions.setdefault(2 * at, list(place))
+                return self.position(lasti)
             place = None
             if lasti >= 0:
                 place = next(islice(self.code.co_positions(), lasti // 2, None), None)
-            line, end, column, end_column = place or (None, None, None, None)
-            found = self.positions[lasti] = [line, end, column, end_column]
+            found = self.positions[lasti] = list(place or (None, None, None, None))
         return found
+
+
+def _file_name(name: str) -> str:
+    """The name as a file can have it: systems refuse a NUL, and so do readers of tracebacks."""
+    return short_name(name.replace("\0", "\\0"), MAX_FILE_NAME)
 
 
 def _global_names(code: types.CodeType) -> list[str]:
@@ -77,6 +88,8 @@ def _global_names(code: types.CodeType) -> list[str]:
     return names
 
 
+# Then all positions of the code are kept: it fails at many places. (positions of one code object)
+_MOST_LOOKED_FOR: Final = 32
 _facts: dict[int, CodeFacts] = {}
 # More code objects than a large program runs into failures with. Then the cache starts afresh, for
 # programs that make code all the time. (code objects)

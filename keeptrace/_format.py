@@ -24,9 +24,12 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ._bounds import MAX_SHORT_TEXT
+from ._bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
+from ._checking import check
+from ._fitting import REASON, fit
 from ._report import FORMAT, Report
 from ._restorer import restorer as _restorer
+from ._shrinking import STEPS, shrink
 
 BOOT: Final = (
     "[module := __import__('sys').modules.setdefault(name, __import__('types').ModuleType(name)), "
@@ -38,6 +41,11 @@ BOOTS: Final = frozenset({BOOT})
 MARK: Final = '{"keeptrace":'
 
 KINDS: Final = ("exception", "exc_info", "traceback")
+
+# Parts of the report that travel beside its body, as they are bytes.
+_BESIDE: Final = ("sources", "live")
+# What a dump has beside body, sources and live objects: the header and the restorer. (bytes)
+_REST: Final = 1 << 20
 
 # A report has no cycles: its tables refer by index.
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -63,15 +71,87 @@ def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> A
     restorer: let the restorer travel along. Without it the dump is some 12 KiB smaller, and
         keeptrace alone reads it.
     """
-    body = {name: part for name, part in report.items() if name not in ("sources", "live")}
+    fit(report)
+    body = _body(report)
+    for step in STEPS:
+        if _is_readable(body):
+            break
+        shrink(report, step)
+        fit(report)
+        body = _body(report)
+    if REASON in report["cuts"]:
+        try:
+            check(report)
+        except ValueError as problem:  # the last rung: a defect of ours costs no error of the user's
+            report = _bare(report, problem)
+            body = _body(report)
+    packed = zlib.compress(body.encode(), 6)
+    _drop_extras(report, MAX_DUMP - len(packed) - _REST)
     payload = {
         "header": _to_json(_header(report)),
         "kind": kind,
-        "body": zlib.compress(_to_json(body).encode(), 6),
+        "body": packed,
         "sources": report["sources"],
         "live": report["live"],
     }
     return _Boot(payload, restorer)
+
+
+def _bare(report: Report, problem: ValueError) -> Report:
+    """The exception's type, and why nothing else was kept."""
+    record = report["exceptions"][0]
+    module, qualname, _ = report["types"][record["type"]]
+    bare: Any = dict(report)
+    bare.update(
+        exceptions=[
+            {
+                "type": 0,
+                "args": [0],
+                "fields": {},
+                "attributes": {},
+                "cause": None,
+                "context": None,
+                "suppress": False,
+                "traceback": [],
+                "text": f"keeptrace: the report is beyond the {REASON}: {problem}",
+            }
+        ],
+        frames=[],
+        codes=[],
+        globals=[],
+        types=[[module, qualname, []]],
+        values=[["tuple", 0, []]],
+        live=None,
+    )
+    checked: Report = bare
+    return checked
+
+
+def _body(report: Report) -> str:
+    return _to_json({name: part for name, part in report.items() if name not in _BESIDE})
+
+
+def _is_readable(body: str) -> bool:
+    """Whether a reader takes it; see _reading.py, which counts the same, but not within texts."""
+    parts = sum([body.count(mark) for mark in (",", "[", "{")])
+    return len(body) <= MAX_DUMP and parts <= MAX_PARTS
+
+
+def _drop_extras(report: Report, most: int) -> None:
+    """Leaves out live objects, and then sources, that would make the dump too large."""
+    live = report["live"]
+    sources = report["sources"]
+    sizes = {file: len(packed) + 4 * len(file) for file, packed in sources.items()}
+    size = sum(sizes.values())
+    if live is not None and size + len(live) > most:
+        report["live"] = live = None
+        report["cuts"]["live"] = 1
+    for file in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        if size <= most:
+            break
+        size -= sizes[file]
+        del sources[file]
+        report["cuts"]["sources"] = report["cuts"].get("sources", 0) + 1
 
 
 def encode(report: Report, kind: str = "exception", restorer: bool = True) -> bytes:

@@ -352,6 +352,16 @@ def _time(*args: Any) -> Any:
     return _std("datetime", "time")(*parts, tzinfo).replace(fold=fold)
 
 
+def _fraction(numerator: int, denominator: int) -> Any:
+    """As it was when it was captured: reducing it again would take quadratic time."""
+    fraction: Any = _std("fractions", "Fraction")()
+    if type(numerator) is not int or type(denominator) is not int or denominator < 1:
+        raise ValueError("no fraction")
+    fraction._numerator = numerator
+    fraction._denominator = denominator
+    return fraction
+
+
 # kind -> what builds the value from its parts. The kinds that capture knows are this table's.
 EXACT: Final[dict[str, Callable[..., Any]]] = {
     "range": range,
@@ -364,7 +374,7 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "timedelta": _std("datetime", "timedelta"),
     "timezone": _std("datetime", "timezone"),
     "Decimal": _std("decimal", "Decimal"),
-    "Fraction": _std("fractions", "Fraction"),
+    "Fraction": _fraction,
     "UUID": _std("uuid", "UUID"),  # by its digits
     "PosixPath": lambda text: _path("PosixPath", text),
     "PurePosixPath": lambda text: _path("PurePosixPath", text),
@@ -1103,6 +1113,7 @@ def _code(
 ) -> types.CodeType:
     is_function = flags & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
     template = _template(len(names), unbound, _pads(positions), is_function, is_outermost)
+    first = max(first, 1)  # generated code may start below, but replace() takes no such line
     places: dict[str, Any] = dict(
         co_filename=file,
         co_name=name,

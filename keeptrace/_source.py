@@ -11,6 +11,7 @@ import os
 import zlib
 from typing import Any, Final
 
+from ._bounds import MAX_SOURCES
 from ._report import Report
 
 # A module of this size is generated; a debugger needs none of it. (bytes)
@@ -38,7 +39,7 @@ def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool,
             packed = _pack(_from_linecache(file, namespace))
         if not packed:
             continue
-        if len(packed) > most:
+        if len(packed) > most or len(report["sources"]) >= MAX_SOURCES:
             report["cuts"]["sources"] = report["cuts"].get("sources", 0) + 1
             continue
         most -= len(packed)

@@ -20,6 +20,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any, Final, TypeAlias
 
+from ._bounds import MAX_DIGITS, MAX_READ, MAX_TYPES
 from ._guard import Failed, run_each
 from ._options import Options, bound
 from ._render import Kind, NeedsUserCode, Renderer, kind_of
@@ -134,6 +135,7 @@ class Values:
         self._exceptions = exceptions
         self._cuts = cuts
         self._infos: dict[int, TypeInfo] = {}
+        self._last_type = 0  # of all classes beyond the bound
         self._seen: dict[int, int] = {}
         self._queue: list[tuple[int, Any, int]] = []  # index, object, depth; it is never shortened: it holds the graph, see rule 3
         self._read = 0  # how many of the queue have been read
@@ -142,7 +144,7 @@ class Values:
         self._stop = ""  # the bound that was reached
         self._max_text = options.max_text
         self._max_items = bound(options.max_items)
-        self._max_values = options.max_values
+        self._max_values = min(options.max_values, MAX_READ)
         self._short = min(_SHARED_TEXT, options.max_text)
 
     @cached_property
@@ -249,8 +251,13 @@ class Values:
     def info(self, cls: type) -> TypeInfo:
         found = self._infos.get(id(cls))
         if found is None:
-            found = self._infos[id(cls)] = TypeInfo(cls, len(self.types))
-            self.types.append([found.module, found.qualname, []])
+            found = self._infos[id(cls)] = TypeInfo(cls, self._last_type)
+            if len(self.types) < MAX_TYPES - 1:
+                found.index = len(self.types)
+                self.types.append([found.module, found.qualname, []])
+            elif len(self.types) < MAX_TYPES:
+                self._last_type = found.index = len(self.types)
+                self.types.append(["builtins", "<one of too many types>", []])
         return found
 
     # -- the walk
@@ -291,7 +298,7 @@ class Values:
         return [kind, length, kept if raw is str else bytes(kept).decode("latin-1")]
 
     def _int(self, value: int, depth: int) -> Node:
-        if value.bit_length() > 8 * self._max_text:
+        if value.bit_length() > min(8 * self._max_text, 4 * MAX_DIGITS - 16):
             self.cut("max_text")
             return ["object", self.info(int).index, f"<int of {value.bit_length()} bits>", None, {"why": "max_text"}]
         self.bytes += value.bit_length() // 4

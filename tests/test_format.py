@@ -48,7 +48,7 @@ def test_hostile(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
 REFUSED = [
     *("os_system", "another_boot", "exec_instead_of_eval", "a_global_inside", "a_class_inside", "memo_bomb", "fake_length_of_bytes", "fake_frame"),
     *("many_opcodes", "gzip_bomb", "header_of_megabytes", "newer_format", "body_bomb", "body_of_lists", "body_of_numbers", "deep_json"),
-    *("billion_laughs_in_the_message", "billion_laughs_as_a_key", "deep_key", "tuple_that_holds_itself", "long_keys", "long_fractions"),
+    *("billion_laughs_in_the_message", "billion_laughs_as_a_key", "deep_key", "tuple_that_holds_itself", "long_keys"),
     *("too_many_values", "classes_with_names", "chain_of_types", "group_of_the_same_again_and_again", "file_with_nul", "values absent"),
 ]
 
@@ -107,7 +107,7 @@ def test_optimized() -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    """An exception so large that its dump could not be read is kept with the default bounds instead."""
+    """An exception so large that its dump could not be read is cut to what a reader takes."""
     many = [object() for _ in range(600_000)]
     try:
         raise ValueError(many)
@@ -115,7 +115,7 @@ def test_what_is_written_is_read() -> None:
         data = keeptrace.dumps(exc, max_items=-1, max_values=10**9, max_bytes=10**9, max_seconds=60.0, include_source=False)
     exc = keeptrace.loads(data)
     assert isinstance(exc, ValueError)
-    assert "default bounds" in exc.__notes__[-1]
+    assert 1_000 < len(exc.args[0].args if isinstance(exc.args[0], BaseException) else exc.args[0]) <= 600_000
 
 
 def test_header() -> None:
