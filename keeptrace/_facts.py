@@ -62,13 +62,13 @@ class CodeFacts:
         found = self.positions.get(lasti)
         if found is None:
             if len(self.positions) == _MOST_LOOKED_FOR:  # each walks along the code up to there
-                for at, place in enumerate(self.code.co_positions()):
-                    self.positions.setdefault(2 * at, list(place))
+                for at, each in enumerate(self.code.co_positions()):
+                    self.positions.setdefault(2 * at, list(each))
                 return self.position(lasti)
             place = None
             if lasti >= 0:
                 place = next(islice(self.code.co_positions(), lasti // 2, None), None)
-            found = self.positions[lasti] = list(place or (None, None, None, None))
+            found = self.positions[lasti] = list(place or _NOWHERE)
         return found
 
 
@@ -88,6 +88,7 @@ def _global_names(code: types.CodeType) -> list[str]:
     return names
 
 
+_NOWHERE: Final = (None, None, None, None)
 # Then all positions of the code are kept: it fails at many places. (positions of one code object)
 _MOST_LOOKED_FOR: Final = 32
 _facts: dict[int, CodeFacts] = {}

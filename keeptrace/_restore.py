@@ -382,6 +382,9 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "PureWindowsPath": lambda text: _path("PureWindowsPath", text),
 }
 
+# What the standard library raises where a part is not of the type that it takes.
+_CANNOT_BUILD: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+
 _SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set": set}
 _CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
 
@@ -461,7 +464,7 @@ class _Values:
         parts = self._each(node[2])
         try:
             return tuple(parts) if kind == "tuple" else frozenset(_keys(parts)) if kind == "frozenset" else EXACT[node[1]](*parts)
-        except (TypeError, ValueError, OverflowError, ArithmeticError) as problem:  # a part is a stand-in, or the data is damaged
+        except _CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
 
     def _not_live(self, value: Any, missing: Missing) -> Any:
