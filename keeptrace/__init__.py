@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .ipython import load_ipython_extension as load_ipython_extension
     from .ipython import unload_ipython_extension as unload_ipython_extension
     from .log_handler import LoggingHandler as LoggingHandler
+    from .redact.redaction import Redaction as Redaction
     from .store import Store as Store
     from .textlog import parse_tracebacks as parse_tracebacks
 
@@ -47,6 +48,7 @@ _HOMES = {
     "MissingExtraError": "_errors",
     "OptionError": "_errors",
     "Options": "_options",
+    "Redaction": "redact.redaction",
     "Store": "store",
     "parse_tracebacks": "textlog",
     "uninstall": "hooks",

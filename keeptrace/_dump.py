@@ -36,10 +36,11 @@ def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
     """The report without secrets. If hiding them fails, only the exception's type is left: nothing may leak by a defect."""
     if settings.redact is False:
         return report
-    from ._redact import Redactor
+    from .redact.redactor import Redactor
 
     try:
-        Redactor(settings.redact if callable(settings.redact) else None).report(report)
+        added = None if isinstance(settings.redact, bool) else settings.redact
+        Redactor(added).report(report)
     except Exception as problem:
         return type_only(exc, f"its secrets could not be hidden ({type(problem).__name__}: {problem}), so nothing else was kept")
     return report

@@ -8,8 +8,10 @@ from types import ModuleType
 from typing import Any, Final, TypeAlias, Union
 
 from ._errors import OptionError
+from .redact.redaction import Redaction
 
 Pickler: TypeAlias = Union[ModuleType, str, Callable[[Any], bytes], None]
+Redact: TypeAlias = Union[bool, Redaction, Callable[[str, str], bool], None]
 
 _UNBOUNDED: Final = sys.maxsize
 
@@ -61,7 +63,8 @@ class Options:
     max_exceptions: exceptions a report (chains, groups).
     max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
     run_reprs: run `__repr__` and `__str__` of user classes, under guard. False runs no user code at all.
-    redact: True hides secrets, False does not, a callable `(name, text) -> bool` says what else is secret.
+    redact: True hides secrets, False does not. A keeptrace.Redaction adds names and patterns to keep and to hide;
+        a callable `(name, text) -> bool` says what else is secret.
         None means: on for what is written to a file, off within a pool, where the data never leaves the machine.
     outer_frames: keep the frames that called the one which caught the exception, too.
 
@@ -85,13 +88,13 @@ class Options:
     run_reprs: bool
     outer_frames: bool
     pickler: str | Callable[[Any], bytes] | None
-    redact: bool | Callable[[str, str], bool] | None
+    redact: Redact
 
     def __init__(
         self,
         *,
         pickler: Pickler = None,
-        redact: bool | Callable[[str, str], bool] | None = None,
+        redact: Redact = None,
         **settings: Any,
     ) -> None:
         put = object.__setattr__
@@ -117,8 +120,12 @@ class Options:
         elif pickler is not None and not callable(pickler):
             raise OptionError(f"pickler must be pickle, cloudpickle, dill, a dumps callable or None, not {pickler!r}")
         put(self, "pickler", pickler)
-        if redact is not None and type(redact) is not bool and not callable(redact):
-            raise OptionError(f"redact must be True, False, None or a callable (name, text) -> bool, not {redact!r}")
+        is_redact = redact is None or type(redact) is bool or isinstance(redact, Redaction)
+        if not is_redact and not callable(redact):
+            raise OptionError(
+                "redact must be True, False, None, a keeptrace.Redaction, "
+                f"or a callable (name, text) -> bool, not {redact!r}"
+            )
         put(self, "redact", redact)
 
     def items(self) -> Iterator[tuple[str, Any]]:

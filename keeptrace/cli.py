@@ -264,6 +264,7 @@ def info(
       keeptrace info crash.keeptrace
     """
     from .render.html import told_time
+    from .render.model import told_cuts, told_hidden
 
     header, view = _view(file)
     facts: dict[str, Any] = {
@@ -285,8 +286,8 @@ def info(
         _print_json({**facts, "cut": view.cuts, "redacted": view.redacted})
         return
     told = [(name, value) for name, value in facts.items() if value not in (None, "")]
-    told.append(("cut", ", ".join(f"{reason} {count}" for reason, count in view.cuts.items()) or "nothing"))
-    told.append(("redacted", ", ".join(f"{what} {count}" for what, count in view.redacted.items()) or "nothing"))
+    told.append(("cut", ", ".join(told_cuts(view)) or "nothing"))
+    told.append(("hidden", told_hidden(view)))
     for name, value in told:
         typer.echo(f"{name:<13} {printable(str(value).partition(chr(10))[0])}")
 

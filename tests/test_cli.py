@@ -161,7 +161,7 @@ def test_info(call: Any, dump: Path) -> None:
     assert code == 0
     assert facts["python"] == "{}.{}.{}".format(*sys.version_info)
     assert facts["size"] == f"{dump.stat().st_size:,} bytes"
-    assert "max_items 400" in facts["cut"] and facts["redacted"] != "nothing"
+    assert "max_items 400" in facts["cut"] and facts["hidden"] != "nothing"
     assert json.loads(call("info", dump, "--json").out)["cut"]["max_items"] == 400
 
 

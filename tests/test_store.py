@@ -379,7 +379,7 @@ def run(setup, directory):
 
 # root may write everywhere; the modules come first, because they may lie where nobody else may read
 WITHOUT_RIGHTS = """
-import os, keeptrace.store, keeptrace._redact, keeptrace._debug, encodings.idna
+import os, keeptrace.store, keeptrace.redact.redactor, keeptrace._debug, encodings.idna
 keeptrace.dumps(ValueError())
 if os.getuid() == 0: os.setgid(65534); os.setuid(65534)
 """

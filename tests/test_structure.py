@@ -28,7 +28,7 @@ CORE = [
     *(f"keeptrace.{name}" for name in (
         "_bounds", "_capture", "_chain", "_checking", "_costs", "_debug", "_dump", "_errors",
         "_facts", "_format", "_frames", "_guard", "_init", "_live", "_messages", "_options",
-        "_reading", "_redact", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
+        "_reading", "redact.redactor", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
         "_summaries", "_values",
     )),
     *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),
@@ -140,7 +140,7 @@ def test_import_of_the_pools_is_small() -> None:
     loaded = loaded_by("from keeptrace.concurrent import KeepTraceProcessPoolExecutor")
     extra = loaded - loaded_by("import concurrent.futures.process, multiprocessing.connection")
     assert not extra & {"ast", "numpy", "pandas", "inspect", "pdb", "asyncio", "hashlib", "unittest", "pydoc", "ctypes", "email", "urllib", "cloudpickle", "dill"}
-    assert not {name for name in extra if name.startswith("keeptrace")} & {"keeptrace._format", "keeptrace._dump", "keeptrace._redact", "keeptrace._debug"}
+    assert not {name for name in extra if name.startswith("keeptrace")} & {"keeptrace._format", "keeptrace._dump", "keeptrace.redact.redactor", "keeptrace._debug"}
     assert {name.partition(".")[0] for name in extra} - sys.stdlib_module_names <= {"keeptrace"}
 
 

@@ -19,7 +19,7 @@ from .._errors import missing_extra
 from .._report import Ref
 from .._texts import printable, shorten
 from .data import label
-from .model import Exception_, Frame, Snippet, View, relation_text
+from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
 
 # Lines around the failing one.
 _BEFORE: Final = 7
@@ -102,8 +102,8 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         facts=facts(view, header),
         tree=[_row(view, exception) for exception in view.tree(suppressed=True)] if len(ordered) > 1 else [],
         exceptions=[_exception(view, exception, lexer, budget) for exception in ordered],
-        cuts=view.cuts,
-        redacted=view.redacted,
+        cuts=told_cuts(view),
+        hidden=told_hidden(view) if view.redacted or "redacted" in view.cuts else "",
     )
     return page
 

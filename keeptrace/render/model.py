@@ -609,7 +609,7 @@ class _View:
         self._values.name_exceptions([exception.title for exception in exceptions])
         redacted: dict[str, int] = {}
         for node in report["values"]:
-            if node[0] == "redacted":
+            if node[0] == "redacted" and node[1] != "unused":
                 what = printable(str(node[1]))
                 redacted[what] = redacted.get(what, 0) + 1
         tables: dict[str, Any] = dict(report)
@@ -746,3 +746,30 @@ _RELATIONS: Final = {
     "context": "was being handled when {of} was raised",
     "suppressed": "was being handled when {of} was raised (hidden by `from None`)",
 }
+
+
+# As many names say what kind of secrets were there. (names)
+_NAMES_TOLD: Final = 10
+
+
+def told_hidden(view: View) -> str:
+    """What was hidden of a dump, in words: "3 values: password, dsn; 2 places in texts"."""
+    values = sum(view.redacted.values())
+    told = []
+    if values:
+        names = sorted(view.redacted)
+        more = f" and {len(names) - _NAMES_TOLD} more names" if len(names) > _NAMES_TOLD else ""
+        told.append(f"{_counted(values, 'value')}: {', '.join(names[:_NAMES_TOLD])}{more}")
+    places = view.cuts.get("redacted", 0) - values
+    if places > 0:
+        told.append(f"{_counted(places, 'place')} in texts")
+    return "; ".join(told) or "nothing"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def told_cuts(view: View) -> list[str]:
+    """What was cut, each reason with its count; what was hidden is told by told_hidden()."""
+    return [f"{reason} {count}" for reason, count in view.cuts.items() if reason != "redacted"]

@@ -19,7 +19,7 @@ from .._errors import KeepTraceError
 from .._report import Ref
 from .._texts import printable, shorten
 from .data import label
-from .model import Exception_, Frame, Snippet, View, relation_text
+from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
 
 # What fits the eye, without --all: exceptions; frames of one exception, its first and its last ones; variables of a frame;
 # characters of one value.
@@ -136,9 +136,10 @@ class _Printer:
 
     def _cuts(self) -> None:
         view = self._view
-        if view.cuts or view.redacted:
-            told = [f"{reason}: {count}" for reason, count in view.cuts.items()]
-            told += [f"redacted, {what}: {count}" for what, count in view.redacted.items()]
+        told = [*told_cuts(view)]
+        if view.cuts.get("redacted") or view.redacted:
+            told.append(f"hidden: {told_hidden(view)}")
+        if told:
             self.line()
             self.line((f"Not everything was kept ({', '.join(told)}).", "dim"))
 

@@ -1,0 +1,132 @@
+"""Passwords on command lines, joined in a text or as a list of arguments.
+
+To teach a new program, add a line to PROGRAMS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Final
+
+from .looks import is_placeholder, is_template, is_unusual
+from .spans import STRONG, Span
+
+# program, or program and subcommand -> the options whose value is a password. "-p*": the value is joined to it.
+PROGRAMS: Final[dict[str, str]] = {
+    **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump"), "-p*"),
+    **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport"), "-p"),
+    **dict.fromkeys(("sshpass",), "-p -p*"),
+    **dict.fromkeys(("docker login", "podman login", "skopeo login", "buildah login"), "-p"),
+    **dict.fromkeys(("nerdctl login", "oras login", "oc login", "cf login", "az login"), "-p"),
+    **dict.fromkeys(("sqlcmd", "mosquitto_pub", "mosquitto_sub", "zip", "unzip", "xfreerdp"), "-P"),
+    **dict.fromkeys(("redis-cli", "redis-benchmark", "ftp", "snmpwalk", "snmpget"), "-a -A"),
+    **dict.fromkeys(("ldapsearch", "ldapadd", "ldapmodify", "ldapwhoami", "ldapdelete"), "-w"),
+    **dict.fromkeys(("7z", "7za", "rar", "unrar"), "-p*"),
+    **dict.fromkeys(("keytool", "jarsigner"), "-storepass -keypass -srcstorepass -deststorepass"),
+    **dict.fromkeys(("ipmitool",), "-P"),
+}
+# program -> which of its arguments that are no options is a password, counted from 0.
+_POSITIONS: Final[dict[str, int]] = {"htpasswd": 2, "vncpasswd": 0}
+# Options of any program whose value is user:password.
+_USER_OPTIONS: Final = ("-u", "--user", "-U", "--proxy-user", "--basic-auth")
+# Of any program: `-p` is a password where `-u` gives a user beside it.
+_PAIR: Final = ("-u", "-p")
+# More arguments than a person types; a longer list is data. (arguments)
+_MOST_ARGUMENTS: Final = 200
+
+
+def hints() -> list[str]:
+    """One of these is in the lower-cased text of a command line with a password."""
+    return [f"{name} " for name in (*PROGRAMS, *_POSITIONS, "net use")] + [" -u ", " -p ", "--user", "-u'", "-pass"]
+
+
+def is_command(arguments: Sequence[str]) -> bool:
+    """Whether texts look like the arguments of a program."""
+    return 2 <= len(arguments) <= _MOST_ARGUMENTS
+
+
+def passwords(arguments: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """The number of each argument that has a password, and where the password begins and ends in it."""
+    program = arguments[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe").lower()
+    options = _options_of(program, arguments)
+    has_user = _PAIR[0] in arguments
+    plain = -1
+    for at, argument in enumerate(arguments):
+        if not at:
+            continue
+        before = arguments[at - 1]
+        if before in _USER_OPTIONS or argument.startswith(tuple(f"{o}=" for o in _USER_OPTIONS)):
+            yield from _of_user(at, argument)
+        elif before in options or (before == _PAIR[1] and has_user and is_unusual(argument)):
+            if _is_password(argument):
+                yield at, 0, len(argument)
+        elif any(option.endswith("*") and argument.startswith(option[:-1]) for option in options):
+            if len(argument) > len("-p") and _is_password(argument[len("-p") :]):
+                yield at, len("-p"), len(argument)
+        elif not argument.startswith("-"):
+            plain += 1
+            if _POSITIONS.get(program) == plain and _is_password(argument):
+                yield at, 0, len(argument)
+        if argument.startswith("pass:") and before in ("-passin", "-passout", "-pass"):
+            yield at, len("pass:"), len(argument)
+
+
+def _options_of(program: str, arguments: Sequence[str]) -> list[str]:
+    for name in (program, *(f"{program} {argument}" for argument in arguments[1:4])):
+        if name in PROGRAMS:
+            return PROGRAMS[name].split()
+    return []
+
+
+def _is_password(text: str) -> bool:
+    return bool(text) and not (text.startswith("-") or is_placeholder(text) or is_template(text))
+
+
+def _of_user(at: int, argument: str) -> Iterator[tuple[int, int, int]]:
+    """The password of user:password; in docker's `-u 1000:1000` there is none."""
+    value = argument[argument.find("=") + 1 :] if argument.startswith("-") else argument
+    user, colon, password = value.partition(":")
+    if user and colon and not password.isdigit() and _is_password(password) and is_unusual(password):
+        yield at, len(argument) - len(password), len(argument)
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    return re.compile(r"""'([^'\n]{0,500})'|"([^"\n]{0,500})"|([^\s'"]{1,500})""")
+
+
+@cache
+def _starts() -> re.Pattern[str]:
+    programs = {name.partition(" ")[0] for name in (*PROGRAMS, *_POSITIONS, "curl", "wget")}
+    names = "|".join(re.escape(name) for name in sorted(programs, reverse=True))
+    return re.compile(rf"(?<![\w-])(?:{names})(?=\s)|(?<![\w-])(?=[\w./-]{{1,100}}\s[^\n]{{0,200}}\s-u\s)")
+
+
+def spans(text: str) -> Iterator[Span]:
+    """Where command lines in a text have passwords."""
+    last = 0
+    for start in _starts().finditer(text):
+        if start.start() < last:
+            continue
+        last = _end_of_line(text, start.start())
+        found = list(_words().finditer(text, start.start(), last))[:_MOST_ARGUMENTS]
+        arguments = [match[match.lastindex or 0] for match in found]
+        if len(arguments) < 2:
+            continue
+        for at, begin, end in passwords(arguments):
+            offset = found[at].start(found[at].lastindex or 0)
+            yield offset + begin, offset + end, STRONG
+    for match in _NET_USE.finditer(text):
+        yield *match.span(1), STRONG
+
+
+# Windows: net use Z: \\host\share password /user:name
+_NET_USE: Final = re.compile(r"\bnet use \S{1,80} [\\/]{2}\S{1,200} ([^\s/]\S{0,100}) /user:", re.IGNORECASE)
+
+
+def _end_of_line(text: str, start: int) -> int:
+    """Where a command ends: at the end of its line, or at what joins it to the next command."""
+    match = re.compile(r"\n|&&|\|\||;|\Z").search(text, start)
+    return match.start() if match is not None else len(text)

@@ -1,0 +1,383 @@
+"""Values of a report that stand under a secret name: which are hidden, and what is learned from them.
+
+What is hidden is visible: a ["redacted", what] node takes its place. The node itself is emptied, and not
+only the reference to it, so that no alias shows the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from .._report import Node, Ref, Report
+from . import commands, looks, words
+from .pairs import LISTED, OPTION, is_directory, is_secret_pair
+from .rules import Rules
+from .secrets import spreads
+from .spans import GUESS, STRONG, WEAK, Span
+
+TEXTS: Final = frozenset(("str", "bytes", "bytearray"))
+LISTS: Final = frozenset(("list", "tuple", "set", "frozenset"))
+# Of ["exact", kind]; a path or a date is no secret itself.
+_EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
+# The name of a key may be long; what it begins with is enough to say what was there. (characters)
+_MOST_NAME: Final = 60
+# A number is hidden under a secret name from here on: smaller ones are counts and places.
+_LEAST_NUMBER: Final = 1_000
+
+
+class Judge:
+    """Hides what stands under secret names in one report, and learns the secrets."""
+
+    def __init__(
+        self,
+        report: Report,
+        spans: Callable[[str], Iterable[Span]],
+        rules: Rules,
+    ) -> None:
+        self.values: list[Node] = report["values"]
+        self.known: dict[str, int] = {}  # a secret -> the grade of what it was found under
+        self.hidden: dict[str, int] = {}  # a name -> how many values were hidden under it
+        self.live_touched = False
+        self._report = report
+        self._spans = spans
+        self._rules = rules
+        # What was there -> index of its ["redacted", what] node, for refs that were atoms.
+        self._places: dict[str, int] = {}
+
+    # -- the walk
+
+    def run(self) -> None:
+        """Judges every namespace and container of the report."""
+        for exception in self._report["exceptions"]:
+            self._names(exception["fields"])
+            self._names(exception["attributes"])
+        for frame in self._report["frames"]:
+            self._names(frame["locals"])
+        for namespace in self._report["globals"]:
+            self._names(namespace)
+        for index in range(len(self.values)):
+            self._node(self.values[index])  # looked up each time: what was emptied on the way is seen so
+
+    def _node(self, node: Node) -> None:
+        kind = node[0]
+        if kind == "dict":
+            self._pairs(node[2])
+        elif kind in LISTS:
+            self._items(node[2])
+        elif kind == "object":
+            self._object(node)
+
+    def _object(self, node: Node) -> None:
+        extra = node[4] or {}
+        before = list((node[3] or {}).values())
+        self._names(node[3])
+        if "pairs" in extra:
+            self._pairs(extra["pairs"])
+        if "items" in extra:
+            self._items(extra["items"])
+            self._same_items(node[3] or {}, before, extra["items"])
+
+    @staticmethod
+    def _same_items(attributes: dict[str, Ref], before: list[Ref], items: list[Ref]) -> None:
+        """A named tuple has its fields twice: what is hidden by name goes in its place, too."""
+        for old, new in zip(before, attributes.values()):
+            if old != new and type(old) is not list:
+                items[:] = [new if item == old else item for item in items]
+
+    def _names(self, mapping: dict[str, Ref] | None) -> None:
+        if not mapping:
+            return
+        is_card = not words.CARD_SIBLINGS.isdisjoint(map(_bare, mapping))
+        for name, ref in mapping.items():
+            self._name(mapping, name, name, ref, is_card)
+
+    def _name(self, container: Any, key: Any, name: str, ref: Ref, is_card: bool) -> None:
+        grade = self._rules.grade(name)
+        bare = _bare(name)
+        if bare in words.CARD_NUMBERS or (is_card and bare == "number"):
+            self._judge_card(container, key, name, ref)
+        elif grade or self._rules.asks:
+            self._judge(container, key, name, ref, grade)
+
+    def _pairs(self, flat: list[Ref]) -> None:
+        names = [self.text_of(ref) for ref in flat[: len(flat) & ~1 : 2]]
+        if _is_word_table(names, flat[1::2]):
+            return
+        bare = {_bare(name) for name in names if name is not None and len(name) <= _MOST_NAME}
+        is_card = not words.CARD_SIBLINGS.isdisjoint(bare)
+        is_web_key = "kty" in bare
+        for number, name in enumerate(names):
+            at = 2 * number + 1
+            if name is None:
+                continue
+            if is_web_key and name in words.WEB_KEY_PARTS:
+                self._judge(flat, at, name, flat[at], STRONG)
+            else:
+                self._name(flat, at, name, flat[at], is_card)
+
+    def _items(self, items: list[Ref]) -> None:
+        """("Authorization", "x") as headers have it, and ["--password", "x"] as command lines do."""
+        self._arguments(items)
+        is_pair = len(items) == 2
+        for at in range(len(items) - 1):
+            first = items[at]
+            is_option = type(first) is str and first.startswith("-")
+            name = self.text_of(first) if is_pair or is_option else None
+            if name is None or " " in name or not self._rules.grade(name):
+                continue
+            how = OPTION if name.startswith("--") else LISTED
+            value = self.text_of(items[at + 1])
+            if value is not None and is_secret_pair(self._rules, how, name, value, True, False):
+                self._judge(items, at + 1, name, items[at + 1], STRONG)
+
+    def _arguments(self, items: list[Ref]) -> None:
+        """A command line as a list."""
+        texts = [self.text_of(ref) for ref in items[:200]]
+        arguments = [text for text in texts if text is not None]
+        if len(arguments) != len(items) or not commands.is_command(arguments):
+            return
+        for at, start, end in commands.passwords(arguments):
+            self._learn_text(arguments[at][start:end], STRONG)
+            if start == 0:
+                self._judge(items, at, "password", items[at], STRONG)
+
+    def hide(self, container: Any, key: Any, name: str) -> None:
+        """Hides a value whatever it is: somebody said that it is secret. `container[key]` is its ref."""
+        ref = container[key]
+        text = self.text_of(ref)
+        if text is not None:
+            self._learn_text(text, STRONG)
+        elif type(ref) is list:
+            self._learn_below(ref[0])
+        if type(ref) is list:
+            self.empty(ref[0], name)
+        else:
+            container[key] = self.place(name)
+
+    # -- one value
+
+    def text_of(self, ref: Ref) -> str | None:
+        """The text that a ref stands for; None for what is no text."""
+        if type(ref) is str:
+            return ref
+        if type(ref) is list:
+            node = self.values[ref[0]]
+            if node[0] in TEXTS:
+                return str(node[2])
+        return None
+
+    def _judge(self, container: Any, key: Any, name: str, ref: Ref, grade: int) -> None:
+        """Hides what is under a name, if it is a secret. `container[key]` is the ref."""
+        if type(ref) is str:
+            self._judge_text(container, key, name, ref, grade)
+        elif type(ref) is int:
+            if grade == STRONG and _is_secret_number(name, ref):
+                self._learn_text(str(ref), STRONG)
+                container[key] = self.place(name)
+        elif type(ref) is list:
+            self._judge_node(ref[0], name, grade)
+
+    def _judge_node(self, index: int, name: str, grade: int) -> None:
+        node = self.values[index]
+        kind = node[0]
+        if kind == "live":
+            self.live_touched = self.live_touched or grade >= WEAK
+            self._judge(node, 2, name, node[2], grade)  # the view is judged in its place
+        elif kind in TEXTS:
+            if self._is_secret(name, node[2], grade):
+                self._learn_text(node[2], grade or STRONG)
+                self.empty(index, name)
+        elif grade == STRONG and not self._is_description(node):
+            if _has_anything(node):
+                self._learn_below(index)
+                self.empty(index, name)
+        elif grade and (kind in LISTS or kind in ("dict", "exact")):
+            self._judge_below(index, name, min(grade, WEAK))
+        elif grade == WEAK and kind == "object":
+            self._learn_object(node)
+
+    def _judge_text(self, container: Any, key: Any, name: str, text: str, grade: int) -> None:
+        if self._is_secret(name, text, grade):
+            self._learn_text(text, grade or STRONG)
+            container[key] = self.place(name)
+
+    def _is_secret(self, name: str, text: str, grade: int) -> bool:
+        if is_directory(name, text) or self._rules.keeps(text):
+            return False
+        if self._rules.hides(name) and text:
+            return True
+        if looks.is_hidden_under(grade, text) and not self._is_label(text):
+            return True
+        return self._rules.says(name, text)
+
+    def _is_label(self, text: str) -> bool:
+        """Whether a text is the name of a secret, not one: a form's label "Password", a field "api_key"."""
+        return self._rules.grade(text) == STRONG and not looks.has_digit(text)
+
+    def _judge_card(self, container: Any, key: Any, name: str, ref: Ref) -> None:
+        text = str(ref) if type(ref) is int else self.text_of(ref)
+        if text is not None and _is_card_number(text):
+            self._judge(container, key, name, ref, STRONG)
+
+    def _is_description(self, node: Node) -> bool:
+        """Whether a dict says what a secret looks like: a JSON schema, a form's field, a list of its errors."""
+        kind = node[0]
+        if kind == "dict":
+            names = [self.text_of(ref) for ref in node[2][::2]]
+            known = [name is not None and name.lower() in words.DESCRIBING for name in names]
+            return bool(known) and all(known)
+        if kind in LISTS:
+            texts = [self.text_of(ref) for ref in node[2]]
+            return bool(texts) and all(text is not None and looks.is_sentence(text) for text in texts)
+        return False
+
+    def _judge_below(self, index: int, name: str, grade: int) -> None:
+        """The texts in plain containers under a name that is not strong; numbers and stand-ins stay."""
+        for at in self._below(index):
+            node = self.values[at]
+            kind = node[0]
+            if kind == "exact":
+                if node[1] in _EXACT_SECRETS and grade == WEAK:
+                    self.empty(at, name)
+                continue
+            items = node[2]
+            step = 2 if kind == "dict" else 1
+            for place in range(step - 1, len(items), step):
+                text = self.text_of(items[place])
+                if text is not None and looks.is_hidden_under(grade, text):
+                    self._judge(items, place, name, items[place], grade)
+
+    def _below(self, index: int) -> Iterator[int]:
+        """The plain containers that one leads to, itself first."""
+        seen = {index}
+        waiting = [index]
+        while waiting:
+            at = waiting.pop()
+            yield at
+            node = self.values[at]
+            if node[0] not in LISTS and node[0] != "dict":
+                continue
+            for ref in node[2]:
+                if type(ref) is not list or ref[0] in seen:
+                    continue
+                kind = self.values[ref[0]][0]
+                if kind in LISTS or kind in ("dict", "exact"):
+                    seen.add(ref[0])
+                    waiting.append(ref[0])
+
+    # -- what is learned
+
+    def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
+        """Secrets that were found elsewhere: in texts, in sources."""
+        for text, grade in secrets:
+            if spreads(text, grade):
+                self.known[text] = max(grade, self.known.get(text, 0))
+
+    def _learn_text(self, text: str, grade: int) -> None:
+        self.learn([(text, grade)])
+        # The password in a URL, the token behind "Bearer".
+        self.learn((text[start:end], inner) for start, end, inner in self._spans(text))
+
+    def _learn_object(self, node: Node) -> None:
+        """A stand-in under a weak name: what looks random in it is hidden wherever it is, its repr included."""
+        extra = node[4] or {}
+        values = [*(node[3] or {}).values(), *extra.get("items", ()), *extra.get("pairs", ())[1::2]]
+        for ref in values:
+            text = self.text_of(ref)
+            if text is not None and looks.is_random(text):
+                self._learn_text(text, STRONG)
+        for text in (node[2], extra.get("str")):
+            for match in looks.letters_and_digits(text) if text else ():
+                part = match[0].rstrip("=").rpartition("=")[2]
+                if looks.is_random(part):
+                    self._learn_text(part, STRONG)
+
+    def _learn_below(self, index: int) -> None:
+        """Texts in lists under a strong name as if named themselves; those under other keys if they look random."""
+        seen = {index}
+        waiting = [index]
+        while waiting:
+            node = self.values[waiting.pop()]
+            for ref, grade in self._named_below(node):
+                text = self.text_of(ref)
+                if text is not None:
+                    self._learn_text(text, grade)
+                elif type(ref) is list and ref[0] not in seen and node[0] != "object":
+                    seen.add(ref[0])  # but not from an object: it may lead to the whole program
+                    waiting.append(ref[0])
+
+    def _named_below(self, node: Node) -> Iterator[tuple[Ref, int]]:
+        kind = node[0]
+        if kind in LISTS:
+            yield from ((ref, STRONG) for ref in node[2])
+        elif kind == "dict":
+            yield from ((ref, GUESS) for ref in node[2][1::2])
+        elif kind == "object":
+            extra = node[4] or {}
+            yield from ((ref, GUESS) for ref in (node[3] or {}).values())
+            yield from ((ref, GUESS) for ref in (*extra.get("items", ()), *extra.get("pairs", ())[1::2]))
+            for text in (node[2], extra.get("str")):
+                yield from ((match[0], GUESS) for match in looks.letters_and_digits(text or ""))
+
+    # -- what takes the place
+
+    def place(self, name: str) -> Ref:
+        """A ref to a node that says what was there."""
+        what = self._count(name)
+        index = self._places.get(what)
+        if index is None:
+            index = self._places[what] = len(self.values)
+            self.values.append(["redacted", what])
+        return [index]
+
+    def empty(self, index: int, name: str) -> None:
+        """Puts a node that says what was there in the place of a value."""
+        if self.values[index][0] != "redacted":
+            self.values[index] = ["redacted", self._count(name)]
+
+    def _count(self, name: str) -> str:
+        short = name[:_MOST_NAME]
+        for start, end, _ in reversed(list(self._spans(short))):
+            short = f"{short[:start]}...{short[end:]}"
+        self.hidden[short] = self.hidden.get(short, 0) + 1
+        return short
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
+
+
+def _is_word_table(names: list[str | None], refs: list[Ref]) -> bool:
+    """Whether a mapping tells something of words, or counts them: the keys are no names then."""
+    bare = {_bare(name) for name in names if name is not None}
+    if not bare.isdisjoint(words.TABLE_WORDS):
+        return True
+    if not bare.isdisjoint(words.CODES | words.CARD_SIBLINGS):
+        return False
+    return len(refs) > 1 and all(type(ref) in (int, float) for ref in refs)
+
+
+def _is_secret_number(name: str, number: int) -> bool:
+    return abs(number) >= _LEAST_NUMBER or _bare(name) in words.CODES
+
+
+def _is_card_number(text: str) -> bool:
+    """Whether a text has 13 to 19 digits with a right check digit (ISO/IEC 7812, Luhn)."""
+    digits = text.replace(" ", "").replace("-", "")
+    if not (digits.isdigit() and digits.isascii() and 13 <= len(digits) <= 19):
+        return False
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _has_anything(node: Node) -> bool:
+    """Whether a node under a strong name may hold a secret; types, modules, functions and exceptions do not."""
+    kind = node[0]
+    if kind in LISTS or kind == "dict":
+        refs = node[2][1::2] if kind == "dict" else node[2]
+        return any(ref is not None and type(ref) is not bool and ref != "" for ref in refs)
+    return kind in ("object", "int") or (kind == "exact" and node[1] in _EXACT_SECRETS)

@@ -1,0 +1,165 @@
+"""What a text looks like: a placeholder, an identifier, a sentence, or something random.
+
+A name alone hides only what could be a secret. These are the questions that names.py's grades ask.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any, Final
+
+from . import words
+from .spans import MARK, STRONG, WEAK
+
+# Longer texts are data, not a key. (characters)
+_MOST_OPAQUE: Final = 4_096
+# Shorter ones occur by chance. (characters)
+_LEAST_OPAQUE: Final = 8
+_LEAST_RANDOM: Final = 10
+# In random letters and digits about 0.6 of all neighbours are of two kinds; in words with a number 0.1 to 0.25.
+_RANDOM_CHANGES: Final = 0.3
+# A long stretch without a sign is no word; it needs fewer. (characters)
+_LONG_STRETCH: Final = 20
+_FEWER_CHANGES: Final = 0.15
+# Between signs, shorter parts tell nothing and longer ones are no words. (characters)
+_SHORT_PART: Final = 4
+_LONG_PART: Final = 20
+# Of so many characters a digest or key has in hexadecimal at least. (characters)
+_LEAST_HEX: Final = 32
+
+# Words such as "the" and "is" that prose has, and a passphrase has not. (words)
+_LEAST_BINDING: Final = 2
+
+_SOURCES: Final = {
+    # Text with letters and digits that is something else: an identifier or a host with a number, a path, an
+    # address, a date, a version, a format, a pattern.
+    "ordinary": r"[A-Za-z]*(?:[-_. ][A-Za-z]*)*[-_.]?\d{0,4}|[./~].*|[A-Za-z]:[\\/].*|\w+://.*"
+    r"|[^@]+@[\w-]+\.[\w.]+|0x[0-9a-fA-F]{1,16}|\d[\d.:/+TZ -]*"
+    r"|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,5}(?::\d+)?|v?\d+(?:\.\w+)+|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
+    r"|.*[*?^$|\[\]{}].*|S-1-\d[\d-]*",
+    "mixed": r"[a-z][A-Z]|[A-Z]{2}[a-z]|[^\w\s.,:;!?()'\"-]",
+    # Placeholders of templates, shells and help texts.
+    "template": r"<[^<>]*>?|%[sr]|%\(\w+\)?s?|\$?\{[^{}]*\}?|\$\(.*|\$[A-Z_]+|[\[(]+|:\w+|\?",
+    "sql_type": r"[A-Za-z]{3,20} ?\(\d{1,6}(?:, ?\d{1,3})?\)",
+    "segments": r"[A-Za-z0-9]+",
+    "runs": r"[A-Z]+|[a-z]+|[0-9]+",
+    "hexadecimal": r"(?:0x)?[0-9a-fA-F]+",
+    "letter": r"[A-Za-z]",
+    "digit": r"[0-9]",
+    "word": r"[A-Za-z']+",
+}
+
+
+@cache
+def _made(name: str) -> re.Pattern[str]:
+    return re.compile(_SOURCES[name], re.DOTALL)
+
+
+def has_digit(text: str) -> bool:
+    return _made("digit").search(text) is not None
+
+
+def has_letter(text: str) -> bool:
+    return _made("letter").search(text) is not None
+
+
+def is_template(text: str) -> bool:
+    """Whether a text stands for a value that comes later: %(password)s, ${PASSWORD}, <password>."""
+    return _made("template").fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text under a secret name tells nothing."""
+    bare = text.strip().lower()
+    if not bare or bare in words.PLACEHOLDERS or MARK in text:
+        return True
+    return len(bare) > 2 and bare[0] in "*x.-_•?#" and bare.strip(bare[0]) == ""
+
+
+def is_type(text: str) -> bool:
+    """Whether a text names a type: of a column, of a data frame, of a schema."""
+    return text.lower() in words.TYPES or _made("sql_type").fullmatch(text) is not None
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text is prose: three words and more, one of which binds sentences together."""
+    found = _made("word").findall(text)
+    if len(found) < 3 or " " not in text.strip():
+        return False
+    binding = sum(word.lower() in words.PROSE for word in found)
+    return binding >= _LEAST_BINDING and not any(is_opaque(part) for part in text.split())
+
+
+def is_opaque(text: str) -> bool:
+    """Whether a text has letters and digits, and is nothing that people write by hand."""
+    return (
+        _LEAST_OPAQUE <= len(text) <= _MOST_OPAQUE
+        and has_digit(text)
+        and has_letter(text)
+        and not any(char.isspace() for char in text)
+        and _made("ordinary").fullmatch(text) is None
+        and not _is_of_words(text)
+    )
+
+
+def _is_of_words(text: str) -> bool:
+    """Whether each part between signs is a word, a number, or a word with a number: order_total2, x86_64, 3sharps."""
+    for part in _made("segments").findall(text):
+        if len(part) <= _SHORT_PART:
+            continue
+        if len(_made("runs").findall(part)) > 2 and not part.istitle():
+            return False
+        if len(part) >= _LONG_PART:
+            return False
+    return True
+
+
+def is_random(text: str) -> bool:
+    """Whether letters and digits change so often that no person chose them; more than is_opaque() asks."""
+    if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE or any(char.isspace() for char in text):
+        return False
+    if len(text) >= _LEAST_HEX and _made("hexadecimal").fullmatch(text):
+        return has_digit(text) and has_letter(text.removeprefix("0x"))
+    if not has_digit(text) or not has_letter(text) or _made("ordinary").fullmatch(text):
+        return False
+    parts = _made("segments").findall(text)
+    longest = max(parts, key=len)
+    if len(longest) < _LEAST_OPAQUE:
+        return False
+    changes = len(_made("runs").findall(longest)) - 1
+    needed = _FEWER_CHANGES if len(longest) >= _LONG_STRETCH else _RANDOM_CHANGES
+    return changes >= needed * (len(longest) - 1)
+
+
+def is_unusual(text: str) -> bool:
+    """Whether a text is likely no word: it has a digit among letters, a sign, or a change of case."""
+    if has_digit(text) and has_letter(text):
+        return True
+    return _made("mixed").search(text) is not None or (len(text) > 20 and " " not in text)
+
+
+def is_hidden_under(grade: int, text: str) -> bool:
+    """Whether a text directly under a name of this grade is a secret."""
+    if grade == 0 or is_placeholder(text):
+        return False
+    if grade == STRONG:
+        return not (is_type(text) or is_sentence(text) or is_template(text))
+    if grade == WEAK:
+        return is_opaque(text) or _is_header_with_secret(text)
+    return is_random(text)
+
+
+def _is_header_with_secret(text: str) -> bool:
+    """Whether a header's value has a secret among its words: "Token a1b2…", "sid=a1b2…; theme=dark"."""
+    if " " not in text and "=" not in text:
+        is_of_two_cases = text.isalpha() and not (text.islower() or text.isupper())
+        return len(text) > _LONG_PART and is_of_two_cases
+    return any(is_opaque(part.rpartition("=")[2]) for part in re.split(r"[\s;,]+", text))
+
+
+def letters_and_digits(text: str) -> Any:
+    """The stretches of a text that could be a key by themselves."""
+    return re.finditer(r"[\w.+/=~-]{8,}+", text)
+
+

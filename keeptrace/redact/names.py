@@ -1,0 +1,104 @@
+"""How sure it is that a name names a secret.
+
+A name is split into words, and its last words count: `db_password` is one, `password_field_id` is not.
+Trailing words that leave it a secret are dropped first (`password_hash`, `token2`).
+
+    STRONG  nothing else is called so: hides text, numbers and what is below.
+    WEAK    also names innocent things (`auth = request`): hides text that looks like a key.
+    GUESS   mostly names innocent things (`tokens`, `signature`): hides text that looks random.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+from . import words
+from .spans import GUESS, STRONG, WEAK
+
+_KEPT_NAMES: Final = 8_192  # names; each is a few dozen bytes
+_LONGEST_NAME: Final = 100  # characters; what is longer is no name
+_MOST_WORDS: Final = 3  # of the table
+
+_grades: dict[str, int] = {}
+
+
+@cache
+def _split() -> re.Pattern[str]:
+    return re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+
+
+def grade(name: str) -> int:
+    """STRONG, WEAK, GUESS, or 0 for a name that names no secret."""
+    found = _grades.get(name)
+    if found is None:
+        found = _grade(name) if len(name) <= _LONGEST_NAME else 0
+        if len(_grades) >= _KEPT_NAMES:
+            _grades.clear()
+        _grades[name] = found
+    return found
+
+
+def _grade(name: str) -> int:
+    parts = [word.lower() for word in _split().findall(name)]
+    if not parts or (len(parts) > 1 and parts[0] in words.ASKING):
+        return 0
+    if words.FOR in parts[1:]:  # the_password_for_db
+        parts = parts[: parts.index(words.FOR, 1)]
+    while True:
+        found = _grade_of_words(parts, name)
+        if found or len(parts) == 1 or parts[-1] not in words.STILL:
+            break
+        parts.pop()
+    if found or len(parts) > 4:
+        return found
+    return words.NAMES.get("".join(parts), 0)  # a name that changes case within: `passWord`
+
+
+def _grade_of_words(parts: list[str], name: str) -> int:
+    last = parts[-1]
+    before = parts[-2] if len(parts) > 1 else ""
+    if last in ("token", "tokens", "tok") and before:
+        return _grade_of_token(last, before, name)
+    if last == "pass" and before:
+        return STRONG if before in words.PASS_OF else 0
+    if last == "session" and before:
+        return 0
+    for count in range(min(_MOST_WORDS, len(parts)), 0, -1):
+        found = words.NAMES.get("".join(parts[-count:]), 0)
+        if last == "signature" and before == "key":
+            continue  # of a song
+        if found:
+            return found
+    if last == "key" and before:
+        return _grade_of_key(parts, before)
+    if last.endswith(words.ENDINGS):
+        return STRONG
+    return WEAK if last.endswith(words.WEAK_ENDINGS) else 0
+
+
+def _grade_of_token(last: str, before: str, name: str) -> int:
+    """A token that says what it is for is a secret; one that says where it stands is not."""
+    if before in words.OTHER_TOKENS:
+        return 0
+    if last == "tokens":
+        return words.NAMES.get(before + last, GUESS)
+    if words.NAMES.get(before + last) == STRONG or before in vendors() or name.isupper():
+        return STRONG
+    return WEAK
+
+
+def _grade_of_key(parts: list[str], before: str) -> int:
+    if before in vendors() or "".join(parts[:-1]) in vendors():
+        return STRONG
+    return 0 if before in words.OTHER_KEYS else GUESS
+
+
+@cache
+def vendors() -> frozenset[str]:
+    """Companies whose keys and tokens are called by their names."""
+    from .shapes import SHAPES
+
+    named = {shape.vendor.lower().replace(" ", "").replace(".", "") for shape in SHAPES}
+    return words.VENDORS | named

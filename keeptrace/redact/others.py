@@ -1,0 +1,90 @@
+"""What others say is secret: the environment, and Django's decorators for sensitive variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Final
+
+from .._report import Report
+from .judging import Judge
+from .looks import is_hidden_under
+from .names import grade
+from .spans import STRONG
+
+# django.views.decorators.debug: the function that runs a view marked with @sensitive_variables(...), and its
+# variable that has the names; none means all.
+_WRAPPERS: Final = frozenset(("sensitive_variables_wrapper",))
+_NAMES: Final = "variables"
+# What @sensitive_post_parameters(...) puts on the request: names, or this text for all.
+_POST_MARK: Final = "sensitive_post_parameters"
+_ALL: Final = "__ALL__"
+# The attributes of a request that have the parameters.
+_POST: Final = ("_post", "POST")
+
+
+def learn_environment(judge: Judge) -> None:
+    """Values of environment variables with secret names are secrets wherever they occur."""
+    judge.learn(
+        (value, STRONG)
+        for name, value in os.environ.items()
+        if is_hidden_under(grade(name), value) and "/" not in value[:1]
+    )
+
+
+def hide_marked(report: Report, judge: Judge) -> None:
+    """Hides what Django's decorators marked as sensitive."""
+    for index, names in _marked_frames(report, judge):
+        local = report["frames"][index]["locals"]
+        for name in list(local or ()):
+            if not names or name in names:
+                judge.hide(local, name, name)
+    for node in list(judge.values):
+        if node[0] == "object" and node[3] and _POST_MARK in node[3]:
+            _hide_parameters(node, judge)
+
+
+def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str]]]:
+    """The frames that follow a wrapper of Django's, and the names that are sensitive there; none means all."""
+    for record in report["exceptions"]:
+        entries = [entry[0] for entry in record["traceback"]]
+        for index, following in pairwise(entries):
+            if index < 0 or following < 0:
+                continue
+            frame = report["frames"][index]
+            if report["codes"][frame["code"]]["name"] in _WRAPPERS:
+                yield following, _texts(judge, (frame["locals"] or {}).get(_NAMES))
+
+
+def _hide_parameters(node: Any, judge: Judge) -> None:
+    names = _texts(judge, node[3][_POST_MARK])
+    for attribute in _POST:
+        ref = node[3].get(attribute)
+        flat = _pairs_of(judge, ref)
+        for at in range(0, len(flat) - 1, 2):
+            name = judge.text_of(flat[at])
+            if name is not None and (_ALL in names or name in names):
+                judge.hide(flat, at + 1, name)
+
+
+def _pairs_of(judge: Judge, ref: Any) -> list[Any]:
+    """The keys and values of a dict, or of an object that is one."""
+    pairs: list[Any] = []
+    node: Any = judge.values[ref[0]] if type(ref) is list else ["", 0, pairs]
+    if node[0] == "dict":
+        pairs = node[2]
+    elif node[0] == "object" and node[4]:
+        pairs = node[4].get("pairs", pairs)
+    return pairs
+
+
+def _texts(judge: Judge, ref: Any) -> list[str]:
+    """The texts of a list, or the text itself."""
+    text = judge.text_of(ref)
+    if text is not None:
+        return [text]
+    node = judge.values[ref[0]] if type(ref) is list else None
+    if node is None or node[0] not in ("tuple", "list"):
+        return []
+    return [found for item in node[2] if (found := judge.text_of(item)) is not None]

@@ -1,0 +1,137 @@
+"""Redactor: finds secrets in texts, sources, pickles and whole reports, and removes them."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from .._report import Report
+from . import commands, pairs, sources, sql, words
+from .live import leaks
+from .redaction import Redaction
+from .report import ReportRedaction
+from .rules import Extra, Rules
+from .shapes import automaton, trie
+from .spans import Span, filled, marked, merged
+
+# Files of which it is remembered what is secret; the frames of one program seldom pass through more.
+_KEPT_SOURCES: Final = 64
+# No secret and its name are shorter together. (characters)
+_LEAST_TEXT: Final = 5
+
+
+class Source(NamedTuple):
+    """A source without its secrets."""
+
+    text: str
+    hidden: int  # how many places
+    secrets: tuple[tuple[str, int], ...]  # and what was, with its grade
+
+
+_sources: Final[dict[bytes, Source]] = {}
+
+
+@cache
+def _trigger() -> re.Pattern[str]:
+    """Finds in a lower-cased text what a name or a shape could begin with."""
+    hints = {*words.STEMS, *automaton().hints, *commands.hints(), sql.HINT}
+    needed = {hint for hint in hints if not any(other in hint for other in hints if other != hint)}
+    return re.compile(trie(sorted(needed)))
+
+
+def _lower(text: str) -> str:
+    """The lower-cased text, character for character: a few letters have longer lower forms."""
+    low = text.lower()
+    if len(low) == len(text):
+        return low
+    return "".join(small if len(small := char.lower()) == 1 else char for char in text)
+
+
+class Redactor:
+    """Finds secrets and removes them.
+
+    added: what the program adds to the rules: a keeptrace.Redaction, or a callable (name, text) -> bool that says what
+        else is secret.
+    """
+
+    def __init__(self, added: Redaction | Extra | None = None) -> None:
+        self.rules = Rules(added)
+        # What is secret in a source depends on nothing but the source, unless the program has its say.
+        self._sources = _sources if self.rules.is_default else {}
+
+    def text(self, text: str) -> str:
+        """The text without secrets known by their shape or by the name before them; the same object if there is none."""
+        found = self.spans(text)
+        return marked(text, found) if found else text
+
+    def source(self, text: str) -> str:
+        """The source without secrets, with the same lines, each with the same number of bytes."""
+        return self._read_source(text).text
+
+    def report(self, report: Report) -> int:
+        """Redacts a report in place. Returns how many redactions were made, and counts them in its cuts."""
+        return ReportRedaction(self, report).run()
+
+    def leaks(self, data: bytes) -> bool:
+        """Whether a pickle seems to hold a secret."""
+        return leaks(data, self.rules, self.spans)
+
+    def spans(self, text: str, in_source: bool = False) -> list[Span]:
+        """Where secrets stand in a text. in_source: the text is part of a source, where bare words are likely code."""
+        if len(text) < _LEAST_TEXT:
+            return []
+        found = [*automaton().spans_without_hints(text), *self.rules.spans(text)]
+        low = _lower(text)
+        if self.rules.asks or _trigger().search(low) is not None:
+            found += automaton().spans(text, low)
+            found += pairs.spans(text, in_source, self.rules)
+            found += commands.spans(text)
+            if sql.HINT in low:
+                found += sql.spans(text)
+        if not self.rules.is_default:
+            found = [span for span in found if not self.rules.keeps(text[span[0] : span[1]])]
+        return merged(found) if found else found
+
+    def packed_source(self, packed: bytes) -> Source | None:
+        """A compressed source without its secrets; None if it cannot be read."""
+        found = self._sources.get(packed)
+        if found is None:
+            try:
+                text = zlib.decompress(packed).decode("utf-8", "surrogateescape")
+            except zlib.error:
+                return None
+            if len(self._sources) >= _KEPT_SOURCES:
+                self._sources.clear()
+            found = self._sources[packed] = self._read_source(text)
+        return found
+
+    def _read_source(self, text: str) -> Source:
+        found = self._source_spans(text)
+        if not found:
+            return Source(text, 0, ())
+        secrets = tuple({(text[start:end], grade) for start, end, grade in found})
+        return Source(filled(text, found), len(found), secrets)
+
+    def _source_spans(self, text: str) -> list[Span]:
+        low = _lower(text)
+        hits = [match.start() for match in _trigger().finditer(low)]
+        found = [*automaton().spans_without_hints(text), *self.rules.spans(text)]
+        if hits or self.rules.asks:
+            found += automaton().spans(text, low)
+
+            def within(part: str) -> list[Span]:
+                return self.spans(part, in_source=True)
+
+            found += sources.spans(text, hits, within, self.rules)
+        return merged(found) if found else found
+
+
+def hidden_names(report: Any) -> dict[str, int]:
+    """What was hidden in a report: each name, and how many values under it."""
+    found: dict[str, int] = {}
+    for node in report["values"]:
+        if node[0] == "redacted" and node[1] != "unused":
+            found[node[1]] = found.get(node[1], 0) + 1
+    return found

@@ -1,0 +1,126 @@
+"""Secrets that were found somewhere, and so are secrets wherever else they occur.
+
+f-strings carry passwords into messages. What is searched for must be long and opaque enough that a match
+is no accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from . import looks, words
+from .names import grade as grade_of
+from .spans import STRONG, WEAK, Span, continues_word, merged
+
+# Shorter ones occur by chance. (characters)
+LEAST: Final = 6
+# Numbers occur by chance up to this length. (digits)
+_LEAST_DIGITS: Final = 8
+# Of a longer secret also its beginning is looked for, where a text was cut. (characters)
+_LONG: Final = 16
+_BEGINNING: Final = 12
+# As many are searched for faster one by one. (secrets)
+_FEW: Final = 200
+
+
+def spreads(text: str, grade: int) -> bool:
+    """Whether a secret that was found under a name of this grade is searched for elsewhere."""
+    if len(text) < LEAST or text.isspace() or looks.is_placeholder(text):
+        return False
+    low = text.lower()
+    if low in words.EVERYDAY or low in words.PROSE or looks.is_type(text) or grade_of(text):
+        return False
+    if text.isdigit():
+        return grade == STRONG and len(text) >= _LEAST_DIGITS
+    if grade == STRONG:
+        return True
+    return (grade == WEAK and looks.is_unusual(text)) or looks.is_opaque(text)
+
+
+def variants(secret: str) -> Iterator[str]:
+    """The secret as it may stand in a text: as it is, in a repr, in JSON, in a URL, in bytes, without a line's end."""
+    yield secret
+    if secret.isalnum() and secret.isascii():
+        return
+    yield repr(secret)[1:-1]
+    yield secret.strip()
+    yield secret.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    raw = secret.encode("utf-8", "surrogatepass")
+    for safe in ("-._~", "-._~/"):
+        yield "".join(_quoted(byte, safe) for byte in raw)
+    if secret.isascii():
+        return
+    yield raw.decode("latin-1")
+    yield repr(raw)[2:-1]
+    yield secret.encode("ascii", "backslashreplace").decode()
+    try:
+        yield secret.encode("latin-1").decode("utf-8")  # a secret that was found in bytes
+    except ValueError:
+        return
+
+
+def _quoted(byte: int, safe: str) -> str:
+    char = chr(byte)
+    is_plain = byte < 128 and (char.isalnum() or char in safe)
+    return char if is_plain else f"%{byte:02X}"
+
+
+class Searcher:
+    """Finds many secrets in many texts.
+
+    A few secrets are searched for one after the other. Of many, the first characters are looked up at each
+    place of a text, so the time does not grow with their number.
+    """
+
+    def __init__(self, secrets: set[str]) -> None:
+        self._by_head: dict[str, list[str]] = {}
+        for secret in sorted(secrets, key=len, reverse=True):  # the longest first: it may hold another
+            self._by_head.setdefault(secret[:LEAST], []).append(secret)
+
+    def spans(self, text: str) -> list[Span]:
+        """Where the secrets stand in a text, also those that are cut off at its end."""
+        if len(text) < LEAST:
+            return []
+        found: list[Span] = []
+        for start in self._starts(text):
+            for secret in self._by_head[text[start : start + LEAST]]:
+                end = _end_of(text, start, secret)
+                if end:
+                    found.append((start, end, STRONG))
+                    break
+        return merged(found) if found else found
+
+    def _starts(self, text: str) -> Iterator[int]:
+        """Where a text has the first characters of a secret."""
+        heads = self._by_head
+        if len(heads) > _FEW:
+            yield from (at for at in range(len(text) - LEAST + 1) if text[at : at + LEAST] in heads)
+            return
+        for head in heads:
+            at = text.find(head)
+            while at >= 0:
+                yield at
+                at = text.find(head, at + 1)
+
+
+def _end_of(text: str, start: int, secret: str) -> int:
+    """Where a secret that begins at `start` ends, whole or cut off; 0 if it is not there."""
+    end = start + len(secret)
+    if text.startswith(secret, start):
+        return end if _stands_alone(text, start, end, secret) else 0
+    if len(secret) <= _LONG or not text.startswith(secret[:_BEGINNING], start):
+        return 0
+    size = _BEGINNING
+    while text[start + size : start + size + 1] == secret[size]:
+        size += 1
+    is_cut = start + size == len(text) or text[start + size] in "\0.…'\""
+    return start + size if is_cut and looks.is_opaque(secret[:size]) else 0
+
+
+def _stands_alone(text: str, start: int, end: int, secret: str) -> bool:
+    """Whether a secret of letters only is a word of its own there; any other counts anywhere."""
+    if not secret.isalpha():
+        return True
+    follows = end < len(text) and (text[end].isalnum() or text[end] == "_")
+    return not follows and not continues_word(text, start)

@@ -1,0 +1,204 @@
+"""Secrets in source: literals under a secret name, and texts within literals and comments.
+
+A source keeps its lines, and each line its length in bytes, since the positions of frames count these.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Final
+
+from . import looks, words
+from .pairs import ASSIGNED, LISTED, is_directory, is_secret_pair
+from .rules import Rules
+from .spans import STRONG, WEAK, Span, merged
+
+# Code before a literal in which its name is looked for. (characters)
+_BEFORE: Final = 160
+
+_SOURCES: Final = {
+    "literal": r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)|\'\'\'(?:[^'\\]|\\.|'(?!''))*+(?:\'\'\'|\Z)'''
+    r"""|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?|\#[^\n]*+""",
+    "assigned": r"([\w.]{1,80})\Z",
+    "annotated": r"(\w{1,80})[ \t]*:[ \t]*"
+    r"(?:[\w. |]|\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\])+\Z",
+    "fallback": r"(\w{1,80})\s*=[^=\n'\"#]{0,120}\bor\s*\Z",
+    "wrapped": words.WRAPPERS + r"\Z",
+    "looked_up": r"\b(?:getattr|hasattr|setattr|replace|pop|startswith|endswith|index|find)\([^()]*\Z",
+    "formats": r"%(?:\(\w+\))?[a-z]|\{\w*\}",
+    "table": r"""['"](?:{})['"]\s*:""".format("|".join(sorted(words.TABLE_WORDS))),
+}
+
+
+@cache
+def _made(name: str) -> re.Pattern[str]:
+    return re.compile(_SOURCES[name], re.DOTALL)
+
+
+def spans(
+    text: str,
+    hits: list[int],
+    within: Callable[[str], Iterable[Span]],
+    rules: Rules,
+) -> list[Span]:
+    """Where a source has secrets.
+
+    hits: where a name or a shape may be, in their order. within: the secrets in the text of a literal or comment.
+    """
+    scan = _Scan(text, hits, within, rules)
+    for literal in _made("literal").finditer(text):
+        scan.read(literal)
+    return merged(scan.spans)
+
+
+class _Scan:
+    """One reading of a source, literal by literal."""
+
+    def __init__(
+        self,
+        text: str,
+        hits: list[int],
+        within: Callable[[str], Iterable[Span]],
+        rules: Rules,
+    ) -> None:
+        self.spans: list[Span] = []
+        self._text = text
+        self._hits = hits
+        self._within = within
+        self._rules = rules
+        # Of the literal before this one: its text, where it stands, the grade of its name, whether a list goes on.
+        self._last = ""
+        self._last_start = 0
+        self._last_end = 0
+        self._grade = 0
+        self._in_list = False
+
+    def read(self, literal: re.Match[str]) -> None:
+        start, end = literal.span()
+        if not self._is_near_a_hit(start, end):
+            self._last, self._last_start, self._last_end, self._in_list = "", start, end, False
+            return
+        body = literal[0]
+        if body[0] == "#":
+            self._add_within(start, body)
+            return
+        size = 3 if body[:3] in ('"""', "'''") else 1
+        is_closed = len(body) >= 2 * size and body.endswith(body[:size])
+        tail = size if is_closed else 0
+        inside = body[size : len(body) - tail]
+        name, how = self._name_of(start)
+        self._last, self._last_start, self._last_end = inside, start, end
+        if self._is_secret(name, how, inside):
+            self.spans.append((start + size, end - tail, self._grade))
+        else:
+            self._add_within(start + size, inside)
+
+    def _is_near_a_hit(self, start: int, end: int) -> bool:
+        if self._rules.asks or self._grade:
+            return True
+        first = max(start - _BEFORE, self._last_end - len(self._last) - 3)
+        at = bisect_left(self._hits, first)
+        return at < len(self._hits) and self._hits[at] < end
+
+    def _add_within(self, offset: int, text: str) -> None:
+        self.spans += [(offset + start, offset + end, found) for start, end, found in self._within(text)]
+
+    def _name_of(self, start: int) -> tuple[str, str]:
+        """The name that the code in front of a literal gives it, and how. Sets the literal's grade."""
+        gap = self._text[max(self._last_end, start - _BEFORE) : start].rstrip("rbufRBUF")
+        bare = gap.strip()
+        if bare in ("", "\\"):  # "a" "b" is one literal
+            follows = self._last_end and start != self._last_end
+            self._grade = self._grade if follows else 0
+            return "", ASSIGNED
+        if bare == "," and self._in_list:
+            return "", ASSIGNED
+        previous = self._last if start - self._last_end < _BEFORE else ""
+        name, how, self._in_list = self._name_before(gap, previous)
+        if how == LISTED and self._is_looked_up():
+            name = ""
+        self._grade = self._rules.grade(name) if name else 0
+        return name, how
+
+    def _is_looked_up(self) -> bool:
+        """Whether the name before is an argument of getattr() or its like: what follows is a default."""
+        before = self._text[max(0, self._last_start - _BEFORE) : self._last_start]
+        return _made("looked_up").search(before) is not None
+
+    def _is_secret(self, name: str, how: str, inside: str) -> bool:
+        if not inside:
+            return False
+        is_judged = self._grade and not inside.startswith("{") and not self._is_in_table()
+        if is_judged and self._is_secret_literal(how, name, inside):
+            return True
+        if name and self._rules.says(name, inside):
+            self._grade = STRONG
+            return True
+        return False
+
+    def _is_in_table(self) -> bool:
+        """Whether the literals around are the keys of a table of words."""
+        around = self._text[max(0, self._last_start - _BEFORE) : self._last_end + _BEFORE]
+        return _made("table").search(around) is not None
+
+    def _name_before(self, gap: str, previous: str) -> tuple[str, str, bool]:
+        """The name that the code in front of a literal gives it, how, and whether it opens a list."""
+        gap = gap.rstrip()
+        wrapped = _made("wrapped").search(gap)
+        if wrapped is not None:
+            gap = gap[: wrapped.start()].rstrip()
+        opens = gap.endswith(("(", "["))
+        code = gap.rstrip("([ \t\r\n\\") if opens else gap.rstrip("\\ \t\r\n")
+        last = code[-1:]
+        if last == "=":
+            return self._name_assigned(code, previous), ASSIGNED, opens
+        if last == ":" and not code[:-1].strip():
+            return previous, ASSIGNED, opens  # {"password": "x"}
+        if last == "," and not code[:-1].strip():
+            return previous, LISTED, False  # getenv("PASSWORD", "x")
+        fallback = _made("fallback").search(code) if last == "r" else None
+        if fallback is not None:
+            return fallback[1], ASSIGNED, False  # password = given or "x"
+        return "", ASSIGNED, False
+
+    def _name_assigned(self, code: str, previous: str) -> str:
+        left = code[code.rfind("\n") + 1 :].rstrip("=!: \t")
+        if left.lstrip("'\" \t\r\n") in ("]", ""):
+            return previous  # environ["PASSWORD"] = "x"
+        found = (_made("annotated").search(left), _made("assigned").search(left))
+        return max((match[1] for match in found if match is not None), key=self._rules.grade, default="")
+
+    def _is_secret_literal(self, how: str, name: str, inside: str) -> bool:
+        rules, found = self._rules, self._grade
+        if how == LISTED:
+            return is_secret_pair(rules, how, name, inside, True, True)
+        if rules.hides(name):
+            return True
+        if is_directory(name, inside) or rules.keeps(inside):
+            return False
+        if found == STRONG and _is_prompt(inside):
+            return False
+        if rules.grade(inside) and not looks.has_digit(inside):
+            return False  # PASSWORD = "password": the name of a field or header
+        if found == WEAK and _is_code(inside):
+            return False
+        return looks.is_hidden_under(found, inside)
+
+
+def _is_prompt(inside: str) -> bool:
+    """Whether it is a message: password = getpass("Enter the password: ")."""
+    return " " in inside.strip() and inside.rstrip()[-1:] in ":?." and not looks.has_digit(inside)
+
+
+def _is_code(inside: str) -> bool:
+    """Whether it is a word of code: token = "import", auth = "%s:%s", SERVER_AUTH = "1.3.6.1"."""
+    plain = _made("formats").sub("", inside)
+    word = plain.replace(".", "")
+    if not plain or word.isdigit():
+        return True
+    if word.isidentifier() and len(word) < 12 and not looks.is_unusual(word):
+        return True
+    return " " in plain and not looks.has_digit(plain)  # "Basic %s"

@@ -1,0 +1,73 @@
+"""Parameters of an SQL statement in a message, which have their names in the statement.
+
+SQLAlchemy and others write: [SQL: INSERT INTO users (name, password) VALUES (?, ?)] [parameters: ('bob', 'secret')].
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import Final
+
+from .names import grade
+from .spans import STRONG, Span
+
+HINT: Final = "parameters"
+# The first rows are enough: a message shows no more. (rows)
+_MOST_ROWS: Final = 100
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    sources = {
+        "insert": r"(?i)\b(?:INSERT|REPLACE)\s+(?:\w+\s+)?INTO\s+[\w.\"`\[\]]{1,200}\s*\(([^()]{1,4000})\)\s*VALUES",
+        "assigned": r"[\"`\[]?(\w{1,80})[\"`\]]?\s*=\s*(?:\?|%s|\$\d+|:\d+)",
+        "parameters": r"(?i)\bparameters:\s*",
+        "item": r"\s*(?:[bBuU]?'((?:[^'\\]|\\.)*+)'|[bBuU]?\"((?:[^\"\\]|\\.)*+)\"|[^,()\[\]'\"]+)\s*",
+    }
+    return {name: re.compile(source) for name, source in sources.items()}
+
+
+def spans(text: str) -> Iterator[Span]:
+    """Where the parameters of a statement are secrets by the names of their columns."""
+    patterns = _patterns()
+    last = 0
+    for match in patterns["parameters"].finditer(text):
+        secret = [grade(column) == STRONG for column in _columns(text[last : match.start()])]
+        last = match.end()
+        if not any(secret):
+            continue
+        for number, start, end in islice(_items(text, last), len(secret) * _MOST_ROWS):
+            if secret[number % len(secret)]:
+                yield start, end, STRONG
+
+
+def _columns(statement: str) -> list[str]:
+    """The names of a statement's parameters, in their order."""
+    patterns = _patterns()
+    insert = patterns["insert"].search(statement)
+    if insert is not None:
+        return [name.strip(" \n\t\"`[]") for name in insert[1].split(",")]
+    return patterns["assigned"].findall(statement)
+
+
+def _items(text: str, at: int) -> Iterator[tuple[int, int, int]]:
+    """The number of each quoted item of a list of parameters, and where it stands."""
+    item = _patterns()["item"].match
+    number = 0
+    while at < len(text):
+        if text[at] in "([,":
+            at += 1
+            continue
+        match = item(text, at)
+        if match is None:
+            return
+        if match.lastindex:
+            yield number, *match.span(match.lastindex)
+        number += 1
+        at = match.end()
+        if text[at : at + 1] not in (",", ")") or text[at : at + 2] == ")]":
+            return
+        at += 1
