@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import keeptrace
 from keeptrace import OptionError, Redaction
-from keeptrace._format import decode
+from keeptrace._reading import decode
 from keeptrace.redact.redactor import Redactor, hidden_names
 
 WORD = "correcthorse"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from .looks import is_placeholder, is_template, is_unusual
@@ -31,15 +32,29 @@ PROGRAMS: Final[dict[str, str]] = {
 _POSITIONS: Final[dict[str, int]] = {"htpasswd": 2, "vncpasswd": 0}
 # Options of any program whose value is user:password.
 _USER_OPTIONS: Final = ("-u", "--user", "-U", "--proxy-user", "--basic-auth")
+_USERS: Final = "|".join(re.escape(option) for option in _USER_OPTIONS)
+# A program is looked for so far before its options. (characters)
+_MOST_BEFORE: Final = 300
 # Of any program: `-p` is a password where `-u` gives a user beside it.
 _PAIR: Final = ("-u", "-p")
 # More arguments than a person types; a longer list is data. (arguments)
 _MOST_ARGUMENTS: Final = 200
 
 
-def hints() -> list[str]:
-    """One of these is in the lower-cased text of a command line with a password."""
-    return [f"{name} " for name in (*PROGRAMS, *_POSITIONS, "net use")] + [" -u ", " -p ", "--user", "-u'", "-pass"]
+@cache
+def _hints() -> re.Pattern[str]:
+    programs = {name.partition(" ")[0] for name in (*PROGRAMS, *_POSITIONS, "net")}
+    names = "|".join(re.escape(name) for name in sorted(programs, reverse=True))
+    return re.compile(rf"(?<![\w-])(?:{names})(?=\s)|(?<=[\s'\"])(?:{_USERS})(?=[\s='\"])")
+
+
+def may_have(low: str) -> bool:
+    """Whether a lower-cased text may have a command line with a password."""
+    return _hints().search(low) is not None
+
+
+# One of these is in the lower-cased text of a command line, beside the stems of names.
+HINTS: Final = ("-u ", "-u'", "-p ", "-p'", "--user", "net use", *(f"{name.partition(' ')[0]} " for name in PROGRAMS))
 
 
 def is_command(arguments: Sequence[str]) -> bool:
@@ -101,7 +116,7 @@ def _words() -> re.Pattern[str]:
 def _starts() -> re.Pattern[str]:
     programs = {name.partition(" ")[0] for name in (*PROGRAMS, *_POSITIONS, "curl", "wget")}
     names = "|".join(re.escape(name) for name in sorted(programs, reverse=True))
-    return re.compile(rf"(?<![\w-])(?:{names})(?=\s)|(?<![\w-])(?=[\w./-]{{1,100}}\s[^\n]{{0,200}}\s-u\s)")
+    return re.compile(rf"(?<![\w-])(?:{names})(?=\s)|(?<=[\s'\"])(?:{_USERS})(?=[\s='\"])")
 
 
 def spans(text: str) -> Iterator[Span]:
@@ -110,14 +125,17 @@ def spans(text: str) -> Iterator[Span]:
     for start in _starts().finditer(text):
         if start.start() < last:
             continue
-        last = _end_of_line(text, start.start())
-        found = list(_words().finditer(text, start.start(), last))[:_MOST_ARGUMENTS]
+        begin = start.start()
+        if start[0].startswith("-"):  # of a program that is not known: its whole line
+            begin = max(last, text.rfind("\n", last, begin) + 1, begin - _MOST_BEFORE)
+        last = _end_of_line(text, start.end())
+        found = list(islice(_words().finditer(text, begin, last), _MOST_ARGUMENTS))
         arguments = [match[match.lastindex or 0] for match in found]
         if len(arguments) < 2:
             continue
-        for at, begin, end in passwords(arguments):
+        for at, first, end in passwords(arguments):
             offset = found[at].start(found[at].lastindex or 0)
-            yield offset + begin, offset + end, STRONG
+            yield offset + first, offset + end, STRONG
     for match in _NET_USE.finditer(text):
         yield *match.span(1), STRONG
 

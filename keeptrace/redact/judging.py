@@ -7,6 +7,7 @@ only the reference to it, so that no alias shows the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from .._report import Node, Ref, Report
@@ -344,6 +345,7 @@ class Judge:
         return short
 
 
+@lru_cache(8_192)
 def _bare(name: str) -> str:
     return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 

@@ -36,7 +36,7 @@ _sources: Final[dict[bytes, Source]] = {}
 @cache
 def _trigger() -> re.Pattern[str]:
     """Finds in a lower-cased text what a name or a shape could begin with."""
-    hints = {*words.STEMS, *automaton().hints, *commands.hints(), sql.HINT}
+    hints = {*words.STEMS, *automaton().hints, *commands.HINTS, sql.HINT}
     needed = {hint for hint in hints if not any(other in hint for other in hints if other != hint)}
     return re.compile(trie(sorted(needed)))
 
@@ -82,12 +82,13 @@ class Redactor:
         """Where secrets stand in a text. in_source: the text is part of a source, where bare words are likely code."""
         if len(text) < _LEAST_TEXT:
             return []
-        found = [*automaton().spans_without_hints(text), *self.rules.spans(text)]
+        found = [*automaton().keys(text), *self.rules.spans(text)]
         low = _lower(text)
         if self.rules.asks or _trigger().search(low) is not None:
-            found += automaton().spans(text, low)
+            found += automaton().others(text, low)
             found += pairs.spans(text, in_source, self.rules)
-            found += commands.spans(text)
+            if commands.may_have(low):
+                found += commands.spans(text)
             if sql.HINT in low:
                 found += sql.spans(text)
         if not self.rules.is_default:
@@ -117,9 +118,9 @@ class Redactor:
     def _source_spans(self, text: str) -> list[Span]:
         low = _lower(text)
         hits = [match.start() for match in _trigger().finditer(low)]
-        found = [*automaton().spans_without_hints(text), *self.rules.spans(text)]
+        found = [*automaton().keys(text), *self.rules.spans(text)]
         if hits or self.rules.asks:
-            found += automaton().spans(text, low)
+            found += automaton().others(text, low)
 
             def within(part: str) -> list[Span]:
                 return self.spans(part, in_source=True)

@@ -11,8 +11,8 @@ To teach a new vendor's key, add a line to SHAPES. Its test is made from the lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from .looks import is_random
 from .spans import STRONG, Span, continues_word
@@ -150,8 +150,8 @@ SHAPES: Final[tuple[Shape, ...]] = (
     Shape("SettleMint", "sm_aat_ sm_pat_ sm_sat_", "%a{16,}"),
     Shape("Shippo", "shippo_live_ shippo_test_", "%h{40}"),
     Shape("Shopify", "shpat_ shpss_ shpca_ shppa_ shptka_", "%H{24,}"),
-    Shape("Slack", "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-", "[A-Za-z0-9-]{10,}"),
-    Shape("Slack", "xoxe.xoxb- xoxe.xoxp- xoxc- xoxd-", "[A-Za-z0-9%/+=-]{10,}"),
+    Shape("Slack", "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-", "[A-Za-z0-9-]{20,}"),
+    Shape("Slack", "xoxe.xoxb- xoxe.xoxp- xoxc- xoxd-", "[A-Za-z0-9%/+=-]{20,}"),
     Shape("SonarQube", "sqp_ squ_ sqa_", "%h{40}"),
     Shape("Sourcegraph", "sgp_ sgp_local_", "(?:%h{16}_)?%h{40}"),
     Shape("Square", "sq0atp- sq0csp- sq0idp-", "%w{22,}"),
@@ -176,16 +176,13 @@ SHAPES: Final[tuple[Shape, ...]] = (
 )
 
 
-# Shorter texts hold none of the patterns that have no hint. (characters)
-_LEAST_WITHOUT_HINTS: Final = 50
-
-
 class Pattern(NamedTuple):
     """A shape that does not begin with a literal."""
 
     what: str
-    hints: tuple[str, ...]  # one of these is in the lower-cased text; none: each long text is looked at
+    hints: tuple[str, ...]  # one of these is in the lower-cased text; none: each text is looked at
     pattern: str  # group 1 is the secret if there is one, else the whole is
+    is_key: bool = False  # it is looked for only in texts with a long run of letters, digits and signs
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
@@ -202,9 +199,10 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         ("mii", "mhccaqee", "mighageam", "mig2ageam", "mc4caqawbqydk2v"),
         r"(?<![A-Za-z0-9+/])((?:MII[A-Za-z0-9+/]{3}IBA[AD]|MHcCAQEE|MIG[H2]AgEAM|MC4CAQAwBQYDK2V)"
         r"[A-Za-z0-9+/=]{20,}+(?:\s{1,4}[A-Za-z0-9+/=]{32,}+)*+)",
+        True,
     ),
     # The PEM itself in base64: "-----BEGIN" is LS0tLS1CRUdJTi at its beginning.
-    Pattern("private key", ("ls0tls1crudjti",), r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}+"),
+    Pattern("private key", ("ls0tls1crudjti",), r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}+", True),
     # The password in scheme://user:password@host. The user may be empty (redis://:password@host).
     Pattern(
         "password in a URL",
@@ -234,7 +232,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"(?i:\b(?:token|apikey|api-key|ssws|geniekey)\s{1,3})((?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{8,}+)",
     ),
     # JSON web tokens: a header that starts with {" in base64, and a second part.
-    Pattern("JSON web token", ("eyj",), r"eyJ(?<![\w-]eyJ)[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}"),
+    Pattern("JSON web token", ("eyj",), r"eyJ(?<![\w-]eyJ)[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}", True),
     Pattern("webhook of Slack", ("hooks.slack.com",), r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/]{16,}+)"),
     Pattern("webhook of Discord", ("/webhooks/",), r"discord(?:app)?\.com/api(?:/v\d+)?/webhooks/\d{10,20}/([\w-]{40,}+)"),
     Pattern("webhook of Teams", ("/incomingwebhook/",), r"/IncomingWebhook/([\w-]{16,}+(?:/[\w-]{16,}+){0,2})"),
@@ -244,14 +242,14 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         ("sig=", "signature="),
         r"[?&](?:sig|Signature|X-Amz-Signature|X-Goog-Signature)=([\w%+/=-]{16,}+)",
     ),
-    Pattern("token of Discord", (), r"(?<![\w.-])([MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])"),
+    Pattern("token of Discord", (), r"(?<![\w.-])([MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])", True),
     # A chat bot's token: its number and 35 characters.
-    Pattern("token of Telegram", (":aa",), r"\b\d{8,10}:(AA[\w-]{33})(?![\w-])"),
-    Pattern("key of Mailchimp", ("-us",), r"(?<![0-9A-Za-z])([0-9A-Za-z]{32}-us\d{1,2})(?!\w)"),
-    Pattern("secret of Azure", ("q~",), r"(?<![\w~.-])([\w~.]{3}\dQ~[\w~.-]{31,34})(?![\w~-])"),
-    Pattern("token of Azure DevOps", ("azdo",), r"(?<!\w)([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?!\w)"),
-    Pattern("token of Terraform", (".atlasv1.",), r"([A-Za-z0-9]{14}\.atlasv1\.[\w=-]{40,}+)"),
-    Pattern("token of PayPal", ("access_token$",), r"(access_token\$\w+\$\w{8,}\$\w{16,})"),
+    Pattern("token of Telegram", (":aa",), r"\b\d{8,10}:(AA[\w-]{33})(?![\w-])", True),
+    Pattern("key of Mailchimp", ("-us",), r"(?<![0-9A-Za-z])([0-9A-Za-z]{32}-us\d{1,2})(?!\w)", True),
+    Pattern("secret of Azure", ("q~",), r"(?<![\w~.-])([\w~.]{3}\dQ~[\w~.-]{31,34})(?![\w~-])", True),
+    Pattern("token of Azure DevOps", ("azdo",), r"(?<!\w)([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?!\w)", True),
+    Pattern("token of Terraform", (".atlasv1.",), r"([A-Za-z0-9]{14}\.atlasv1\.[\w=-]{40,}+)", True),
+    Pattern("token of PayPal", ("access_token$",), r"(access_token\$\w+\$\w{8,}\$\w{16,})", True),
     Pattern("password in SQL", ("identified",), r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+['\"]?([^\s'\";]{1,100})"),
     Pattern("password in SQL", ("encrypted password",), r"(?i)\bENCRYPTED\s+PASSWORD\s+'([^']{1,100})'"),
     Pattern("password in ODBC", ("pwd={",), r"(?i)\bPWD=\{((?:[^}]|\}\}){1,200})\}"),
@@ -292,6 +290,10 @@ def expand(body: str) -> str:
 _MOST_OF_BODY: Final = 2_000
 
 
+# A key and its prefix are one run of these; shorter runs are words.
+_RUN: Final = r"[\w+/=.~$:%-]{16,}+"
+
+
 class Automaton:
     """The compiled tables. Made at first use: most programs import this and never fail."""
 
@@ -307,42 +309,55 @@ class Automaton:
         for found in bodies.values():
             found.sort(key=lambda entry: -len(entry[0]))  # the longest prefix says most
         self._bodies = bodies
-        # A lookahead: one prefix may end in what another begins with.
-        self._heads = re.compile(f"(?=({trie(sorted(shortest))}))").finditer
-        self._patterns = [(p.hints, re.compile(p.pattern).finditer) for p in PATTERNS if p.hints]
-        self._without_hints = [re.compile(p.pattern).finditer for p in PATTERNS if not p.hints]
-        # A text without any of these, lower-cased, has no secret by its shape.
-        self.hints = sorted({p.lower() for p in shortest} | {hint for p in PATTERNS for hint in p.hints})
+        self._runs = re.compile(_RUN).finditer
+        self._next_head = re.compile(trie(sorted(shortest))).search
+        patterns = [(p.hints, re.compile(p.pattern).finditer, p.is_key) for p in PATTERNS]
+        self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
+        self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
+        # A text with none of these, lower-cased, has none of the other patterns.
+        self.hints = sorted({hint for p in PATTERNS if not p.is_key for hint in p.hints})
 
-    def spans_without_hints(self, text: str) -> Iterator[Span]:
-        """Where any text, also one without a hint, has a secret by its shape."""
-        if len(text) >= _LEAST_WITHOUT_HINTS:
-            for finditer in self._without_hints:
-                for match in finditer(text):
-                    yield *match.span(1), STRONG
-
-    def spans(self, text: str, low: str) -> Iterator[Span]:
-        """Where a text has a secret by its shape. low: the text, lower-cased character for character."""
+    def keys(self, text: str) -> Iterator[Span]:
+        """Where a text has a vendor's key."""
         last = 0
-        for head in self._heads(text):
-            start = head.start()
-            if start < last or continues_word(text, start):
-                continue
-            for prefix, body, is_common in self._bodies[head[1]]:
-                if not text.startswith(prefix, start):
+        is_first = True
+        for run in self._runs(text):
+            if is_first:
+                is_first = False
+                yield from _found(self._keys, text, text.lower())
+            at, end = run.span()
+            while (head := self._next_head(text, at, end)) is not None:
+                start = head.start()
+                at = start + 1  # one prefix may end in what another begins with
+                if start < last or continues_word(text, start):
                     continue
-                found = body.match(text, start + len(prefix))
-                if found is None:
-                    continue
-                last = found.end()
-                if not is_common or is_random(found[0]):
+                last = self._end_of_key(text, start, head[0]) or last
+                if last > start:
                     yield start, last, STRONG
-                    break
+
+    def _end_of_key(self, text: str, start: int, head: str) -> int:
+        for prefix, body, is_common in self._bodies[head]:
+            if not text.startswith(prefix, start):
+                continue
+            found = body.match(text, start + len(prefix))
+            if found is not None and (not is_common or is_random(found[0])):
+                return found.end()
+        return 0
+
+    def others(self, text: str, low: str) -> Iterator[Span]:
+        """Where a text has a secret by another pattern. low: the text, lower-cased character for character."""
         yield from _keys_without_beginning(text, low)
-        for hints, finditer in self._patterns:
-            if any(hint in low for hint in hints):
-                for match in finditer(text):
-                    yield *match.span(match.lastindex or 0), STRONG
+        yield from _found(self._others, text, low)
+
+
+_Finders: TypeAlias = "Sequence[tuple[tuple[str, ...], Callable[[str], Iterator[re.Match[str]]]]]"
+
+
+def _found(finders: _Finders, text: str, low: str) -> Iterator[Span]:
+    for hints, finditer in finders:
+        if not hints or any(hint in low for hint in hints):
+            for match in finditer(text):
+                yield *match.span(match.lastindex or 0), STRONG
 
 
 _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY").finditer
