@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import Final
 
-from . import _live
+from . import _live, _own
 from ._chain import Chain
 from ._frames import Frames
 from ._guard import Failed, run_each
@@ -81,10 +81,12 @@ def _report_of(exc: BaseException, options: Options, pool_dumps: _live.Dumps | N
     }
     if options.pickler is not None and not 0 <= options.depth <= 1:
         dumps = _live.dumps_of(options.pickler)
-        _live.keep(report, values.objects, roots, dumps, options.max_bytes, deadline)
+        own = _own.pickled(chain, values, dumps, options.max_bytes)
+        _live.keep(report, values.objects, roots, dumps, options.max_bytes, deadline, own)
     elif pool_dumps is not None and options.depth:
-        roots = roots[:of_exceptions]
-        _live.keep(report, values.objects, roots, pool_dumps, options.max_live_bytes, deadline)
+        roots, most = roots[:of_exceptions], options.max_live_bytes
+        own = _own.pickled(chain, values, pool_dumps, most)
+        _live.keep(report, values.objects, roots, pool_dumps, most, deadline, own)
     if frames.files and (options.include_source or pool_dumps is not None):
         snapshot(report, frames.files, pool_dumps is None, options.max_bytes)
     return report
@@ -135,7 +137,7 @@ def add_note(report: Report, note: str) -> None:
     values = report["values"]
     notes = record.get("notes")
     old = []
-    if type(notes) is list and values[notes[0]][0] == "list":
+    if type(notes) is list and values[notes[0]][0] in ("list", "tuple"):
         old = values[notes[0]][2]
     values.append(["list", len(old) + 1, [*old, note]])
     record["notes"] = [len(values) - 1]

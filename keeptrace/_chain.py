@@ -19,6 +19,7 @@ from ._facts import (
     facts_of_exception,
     group_message_of,
     linked_to,
+    notes_of,
     state_of,
     suppress_of,
 )
@@ -91,7 +92,8 @@ class Chain:
                 fields[name] = self._message_refs((value,), depth)[0]
             self._may_live(fields.values())
         namespace = dict(dict_of(exc))
-        notes = namespace.pop("__notes__", None)
+        namespace.pop("__notes__", None)
+        notes = notes_of(exc)
         for name, slot in facts.slots:
             try:
                 namespace.setdefault(name, slot.__get__(exc))
@@ -117,9 +119,10 @@ class Chain:
             "traceback": [],
         }
         if notes is not None:
-            if type(notes) is list:
+            if type(notes) in (list, tuple):
                 note_refs = self._message_refs(notes, depth)
-                record["notes"] = [values.add(["list", len(notes), note_refs])]
+                kind = type(notes).__name__
+                record["notes"] = [values.add([kind, len(notes), note_refs])]
             else:
                 record["notes"] = values.ref(notes, depth)
         if facts.has_str or notes is not None or list in map(type, (*refs, *fields.values())):

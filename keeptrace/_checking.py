@@ -153,6 +153,7 @@ def _check_exception(record: Any, sizes: dict[str, range]) -> None:
     _check_refs_by_name(record["fields"], sizes, "exception")
     _check_refs_by_name(record["attributes"], sizes, "exception")
     need(_are_texts([record.get("str", ""), record.get("text", "")]), "exception")
+    need(_is_index(record.get("own", 0)), "exception")
     children, outer = record.get("children", []), record.get("outer", [])
     need(type(children) is list and type(outer) is list, "exception")
     linked = [record[name] for name in ("cause", "context") if record[name] is not None]

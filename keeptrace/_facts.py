@@ -159,5 +159,35 @@ def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str,
         except (AttributeError, TypeError):  # not set
             continue
         if value is not None:
-            found[name] = value
+            found[name] = _exact(value) if cls in _READ_BY_TYPE else value
+    if cls is OSError and ("errno" in found or "strerror" in found):
+        # str() tells a field that was set to None from one that was never set
+        found = {"errno": None, "strerror": None, **found}
     return found
+
+
+# Their fields are read by C code, and by `traceback`, which take a subclass of str for a str.
+_READ_BY_TYPE: Final = (SyntaxError, UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
+
+
+def _exact(value: Any) -> Any:
+    """A text or a number of the user's own subclass, as the builtin type."""
+    cls = type(value)
+    if issubclass(cls, str):
+        return str.__str__(value)
+    if issubclass(cls, bytes):
+        return bytes.__getitem__(value, slice(None))
+    if issubclass(cls, int) and cls is not bool:
+        return int.__pos__(value)
+    return value
+
+
+def notes_of(exc: BaseException) -> Any:
+    """The exception's notes: those of a list's or tuple's subclass as a plain list or tuple."""
+    notes = dict_of(exc).get("__notes__")
+    cls = type(notes)
+    if issubclass(cls, list):
+        return list(list.__iter__(notes))
+    if issubclass(cls, tuple):
+        return tuple(tuple.__iter__(notes))
+    return notes

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from ._errors import missing_extra
 from ._guard import Failed, run_each
-from ._report import Ref, Report
+from ._report import ExceptionRecord, Ref, Report
 from ._restore import is_exact
 
 # obj, most bytes → its pickle. Raises whatever the object's own reduction raises.
@@ -69,20 +69,31 @@ def dumps_of(pickler: str | Callable[[Any], bytes]) -> Dumps:
     return bounded(module.Pickler)
 
 
-def keep(report: Report, objects: dict[int, Any], roots: list[int], dumps: Dumps, most: int, deadline: float) -> None:
+def keep(
+    report: Report,
+    objects: dict[int, Any],
+    roots: list[int],
+    dumps: Dumps,
+    most: int,
+    deadline: float,
+    own: Sequence[tuple[ExceptionRecord, bytes]] = (),
+) -> None:
     """Makes live what `roots` (indexes of values) stand for, where that says more than the stand-in does.
 
     objects: for each index of a value, the object it was made from. most: bytes of the pickle. deadline: of time.monotonic().
+    own: exceptions' own pickles (see _own.py), which travel after the live objects.
     """
     nodes = report["values"]
     wanted = [index for index in dict.fromkeys(roots) if _can_gain(nodes, index, objects)]
-    if not wanted:
+    pickles = [data for _, data in own]
+    most += sum(map(len, pickles))
+    if not wanted and not pickles:
         return
-    (pickled,) = run_each([lambda: dumps([objects[index] for index in wanted], most)], deadline)
+    (pickled,) = run_each([lambda: dumps([objects[index] for index in wanted] + pickles, most)], deadline)
     kept = wanted
     if isinstance(pickled, Failed):
         kept = _one_by_one(nodes, objects, wanted, dumps, most, deadline)
-        (pickled,) = run_each([lambda: dumps([objects[index] for index in kept], most)], deadline)
+        (pickled,) = run_each([lambda: dumps([objects[index] for index in kept] + pickles, most)], deadline)
         if isinstance(pickled, Failed):
             report["cuts"]["not live"] = len(wanted)
             return
@@ -90,6 +101,8 @@ def keep(report: Report, objects: dict[int, Any], roots: list[int], dumps: Dumps
     for number, index in enumerate(kept):
         nodes.append(nodes[index])
         nodes[index] = ["live", number, [len(nodes) - 1]]
+    for number, (record, _) in enumerate(own, len(kept)):
+        record["own"] = number
 
 
 def _can_gain(nodes: list[Any], index: int, objects: dict[int, Any]) -> bool:

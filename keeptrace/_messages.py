@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any, Final
 
-from ._facts import ExceptionFacts, args_of, dict_of
+from ._facts import ExceptionFacts, args_of, notes_of
 from ._guard import Failed, run_each
 from ._options import Options
 from ._render import NeedsUserCode, Renderer, attribute_of
@@ -19,6 +19,8 @@ from ._values import Values, mro_of, names_of, namespace_of
 
 # Arguments that can be so large that str() of the exception must not be made of the whole.
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
+# Their messages tell a place in their argument, and not the argument.
+_TELLS_A_PLACE: Final = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 # What formatting a traceback as text may take. (seconds)
 _MOST_TEXT_SECONDS: Final = 1.0
 
@@ -62,7 +64,7 @@ class Messages:
                 record["str"] = result
 
             is_large = any(type(arg) in _LARGE and len(arg) > most for arg in args_of(exc))
-            if is_large and not told:
+            if is_large and not told and not issubclass(type(exc), _TELLS_A_PLACE):
                 self._values.later(lambda: self._of_large(exc), use)
             else:
                 self._values.later(lambda: _cut(str(exc), most), use)
@@ -99,8 +101,8 @@ class Messages:
 
     def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
         """Records str() of those notes that are no texts: tracebacks show that."""
-        notes = dict_of(exc).get("__notes__")
-        if type(notes) is not list or not self._options.run_reprs:
+        notes = notes_of(exc)
+        if type(notes) not in (list, tuple) or not self._options.run_reprs:
             return
         nodes = self._values.nodes
         for note, ref in zip(notes, nodes[record["notes"][0]][2]):

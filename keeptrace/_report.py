@@ -30,6 +30,8 @@ exception = {
     children    [index into exceptions] of a group, absent otherwise
     traceback   [[frame index, position]], outermost first; [-1, count] stands for that many left-out frames
     outer       [frame index] of the callers of the traceback's first frame, outermost first; absent if not asked for
+    own         index into the list that `live` unpickles to: there is the exception's own pickle, as bytes, which rebuilds it
+                by its class's own reduction; absent where arguments, fields and attributes are all there is
     text        the traceback as text: only where the frames could not be captured
 }
 frame = {code: index, globals: index, locals: {name: ref}, or None where the locals are the globals (a module's frame),
@@ -79,6 +81,7 @@ if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker; 
         children: NotRequired[list[int]]
         traceback: list[list[Any]]
         outer: NotRequired[list[int]]
+        own: NotRequired[int]
         text: NotRequired[str]
 
     class FrameRecord(TypedDict):

@@ -403,9 +403,9 @@ class _Values:
         self._policy = policy
         self.made: list[Any] = [None] * len(self._nodes)
         self._done = bytearray(len(self._nodes))
-        self._live: list[Any] = []
+        self.live: list[Any] = []
         if report.get("live") and policy.load_live:
-            self._live = _load_live(report["live"], sum(node[0] == "live" for node in self._nodes))
+            self.live = _load_live(report["live"], sum(node[0] == "live" for node in self._nodes))
 
     def __call__(self, ref: Any) -> Any:
         return self.made[ref[0]] if type(ref) is list else ref
@@ -459,7 +459,7 @@ class _Values:
     def _with_parts(self, node: list[Any]) -> Any:
         kind = node[0]
         if kind == "live":
-            found = self._live[node[1]] if node[1] < len(self._live) else _MISSING
+            found = self.live[node[1]] if node[1] < len(self.live) else _MISSING
             return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
         parts = self._each(node[2])
         try:
@@ -766,6 +766,33 @@ def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:
     return next((_FIELDS_BY_ID[id(cls)] for cls in mro if id(cls) in _FIELDS_BY_ID), None)
 
 
+_base_of: Final = type.__dict__["__base__"].__get__
+_size_of: Final = type.__dict__["__basicsize__"].__get__
+_weakref_offset_of: Final = type.__dict__["__weakrefoffset__"].__get__  # below zero where it takes no room
+_POINTER: Final = tuple.__itemsize__  # what a slot adds to an instance (bytes)
+
+
+def has_own_state(cls: type) -> bool:
+    """Whether C code holds state of the class's instances that neither `__dict__`, slots nor FIELDS have.
+
+    Then no `__new__` of a builtin base may make an instance. Told by the class alone: no code of its library runs.
+    """
+    while id(cls) not in BUILTIN_TYPES:
+        namespace = _namespace_of(cls)
+        if type(namespace.get("__new__")) is types.BuiltinFunctionType:
+            return True
+        known = 0  # bytes that the class adds to the instances of its base, as Python's own classes do
+        if "__slots__" in namespace:
+            known = _POINTER * sum(type(slot) is types.MemberDescriptorType for slot in namespace.values())
+        if "__weakref__" in namespace and _weakref_offset_of(cls) > 0:
+            known += _POINTER
+        above = _base_of(cls)
+        if _size_of(cls) - _size_of(above) > known:
+            return True
+        cls = above
+    return False
+
+
 def _is_safe(cls: type, name: str, value: Any) -> bool:
     """Whether a UnicodeError may be told so: before Python 3.14 its str() reads memory at `start` of `object` without a look."""
     if name == "object":
@@ -774,11 +801,20 @@ def _is_safe(cls: type, name: str, value: Any) -> bool:
 
 
 def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
-    """The nearest class whose __new__ is C code: making an instance by it runs no user code."""
+    """The builtin class that instances have the C struct of: making one by its __new__ runs no user code."""
+    cls: Any = mro[0]
+    while id(cls) not in BUILTIN_TYPES:
+        cls = _base_of(cls)
+    return cls if issubclass(cls, BaseException) else BaseException
+
+
+def _builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
+    """The builtin classes among the bases of which each catches something that the others don't."""
+    found: list[type[BaseException]] = []
     for cls in mro:
-        if id(cls) in BUILTIN_TYPES and issubclass(cls, BaseException):
-            return cls
-    return BaseException
+        if id(cls) in BUILTIN_TYPES and issubclass(cls, BaseException) and not any(issubclass(other, cls) for other in found):
+            found.append(cls)
+    return tuple(found)
 
 
 def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
@@ -892,8 +928,10 @@ def is_exact(nodes: list[Any], refs: Iterable[Any]) -> bool:
 class _Exceptions:
     """The report's exceptions, made first and filled later, so that values can refer to them."""
 
-    def __init__(self, report: dict[str, Any], type_of: list[Any], policy: Policy) -> None:
+    def __init__(self, report: dict[str, Any], type_of: list[Any], policy: Policy, live: list[Any]) -> None:
         self._records = report["exceptions"]
+        self._live = live
+        self._as_itself: set[int] = set()  # ids of those that their class's own reduction made
         self._nodes = report["values"]
         self._types = report["types"]
         self._type_of = type_of
@@ -910,6 +948,8 @@ class _Exceptions:
     def _class(self, record: dict[str, Any]) -> type[BaseException]:
         found_type = self._type_of[record["type"]]
         cls: type[BaseException] = Exception if found_type is None else found_type  # a metaclass may find its class false
+        if has_own_state(cls):
+            cls = _exception_class(cls.__qualname__, cls.__module__, _builtin_bases(_mro_of(cls)))
         if "str" not in record and id(cls) in BUILTIN_TYPES:
             return cls
         mro = _mro_of(cls)
@@ -933,7 +973,28 @@ class _Exceptions:
         told = [*self._nodes[refs[0][0]][2], *refs[1:]]
         return " at 0x" in record["str"] and any(self._nodes[ref[0]][0] == "live" for ref in told if type(ref) is list)
 
+    def _own(self, record: dict[str, Any]) -> BaseException | None:
+        """What the class's own reduction makes. Capture has seen that it makes what it was made from."""
+        number = record.get("own")
+        pickled = self._live[number] if number is not None and number < len(self._live) else None
+        if type(pickled) is not bytes:
+            return None
+        try:
+            made = pickle.loads(pickled)
+        except BaseException:  # the library is absent or another version here: a class of the same name takes its place
+            return None
+        cls = type(made)
+        if not issubclass(cls, BaseException) or cls.__qualname__ != self._types[record["type"]][1]:
+            return None
+        if self._policy.truthy and has_hook(_mro_of(cls), "__bool__", "__len__"):
+            return None
+        self._as_itself.add(id(made))
+        return made  # type: ignore[no-any-return]  # an exception, as was seen
+
     def _make(self, record: dict[str, Any]) -> BaseException:
+        own = self._own(record)
+        if own is not None:
+            return own
         cls = self._class(record)
         children = record.get("children")
         if children:
@@ -962,35 +1023,100 @@ class _Exceptions:
             _put_suppress(exc, bool(record["suppress"]))  # what puts a cause changes it
 
     def _fill(self, exc: BaseException, record: dict[str, Any], values: _Values) -> None:
-        args = values(record["args"])
-        _put_args(exc, args if type(args) is tuple else (args,))
+        as_itself = id(exc) in self._as_itself
+        if not as_itself or is_exact(self._nodes, [record["args"]]):
+            args = values(record["args"])
+            _put_args(exc, args if type(args) is tuple else (args,))
         mro = _mro_of(type(exc))
-        fields = record["fields"]
-        state = fields_of(mro) if fields else None
-        if state is not None:
-            cls, names = state
-            for name in names:
-                if name in fields and name in cls.__dict__:
-                    value = values(fields[name])
-                    if "object" in names and not _is_safe(cls, name, value):
-                        continue
-                    try:
-                        cls.__dict__[name].__set__(exc, value)
-                    except (TypeError, ValueError, AttributeError):  # a stand-in where C code wants a str or an int
-                        continue
+        if not as_itself:
+            self._put_fields(exc, record, values)
         if "str" in record and any("__keeptrace_str__" in _namespace_of(cls) for cls in mro):
             exc.__keeptrace_str__ = record["str"]  # type: ignore[attr-defined]
         for name, ref in record["attributes"].items():
-            slot = next((found for cls in mro if type(found := _namespace_of(cls).get(name)) is types.MemberDescriptorType), None)
+            if as_itself and _has(exc, mro, name) and not is_exact(self._nodes, [ref]):
+                continue
+            slot = _slot_of(mro, name)
             if slot is None:
                 _dict_of(exc)[name] = values(ref)
-            else:
+                continue
+            try:
                 slot.__set__(exc, values(ref))
-        notes = values(record["notes"]) if "notes" in record else None
+            except (AttributeError, TypeError):  # C code's, to be read only or for one type only
+                continue
+        notes = _notes(values(record["notes"])) if "notes" in record else None
         if record.get("text"):
-            notes = [*(notes or ()), "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"]]
+            told = "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"]
+            notes = [*_items(notes), told]
         if notes is not None:
             _dict_of(exc)["__notes__"] = notes
+
+    def _put_fields(self, exc: BaseException, record: dict[str, Any], values: _Values) -> None:
+        fields = record["fields"]
+        state = fields_of(_mro_of(type(exc))) if fields else None
+        if state is None:
+            return
+        cls, names = state
+        for name in names:
+            if name in fields and name in cls.__dict__:
+                value = _plain(name, values(fields[name]))
+                if "object" in names and not _is_safe(cls, name, value):
+                    continue
+                try:
+                    cls.__dict__[name].__set__(exc, value)
+                except (TypeError, ValueError, AttributeError):  # a stand-in where C code wants a str or an int
+                    continue
+
+
+def _slot_of(mro: tuple[type, ...], name: str) -> Any:
+    """What sets an attribute that is kept in a slot; None for one in the `__dict__`."""
+    for cls in mro:
+        slot = _namespace_of(cls).get(name)
+        if type(slot) is types.MemberDescriptorType:
+            return slot
+    return None
+
+
+def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
+    """Whether the exception has a value in its slot or `__dict__`."""
+    slot = _slot_of(mro, name)
+    if slot is None:
+        return name in _dict_of(exc)
+    try:
+        slot.__get__(exc)
+    except AttributeError:
+        return False
+    return True
+
+
+# Fields that may be any object; all others are read as str, int or bytes by C code or by `traceback`.
+_ANY_VALUE: Final = ("value", "code", "obj")
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value of a field. A text that was cut is a real text that says so, since a stand-in would make printing fail."""
+    details = details_of(value)
+    if details is None or name in _ANY_VALUE or not details.node:
+        return value
+    kind = details.node[0]
+    if kind in ("bytes", "bytearray"):
+        return details.items.encode("latin-1") + f"... ({details.length} in all)".encode()  # type: ignore[attr-defined]  # a str
+    return str(value) if kind == "str" or details.string is not None else value
+
+
+def _items(notes: Any) -> list[Any]:
+    return list(notes) if type(notes) in (list, tuple) else []
+
+
+def _notes(value: Any) -> Any:
+    """Notes as the interpreter can print them: before Python 3.13 it crashes if a sequence raises."""
+    details = details_of(value)
+    if details is None:
+        if has_hook(_mro_of(type(value)), "__getitem__"):  # live, and its code may raise
+            return _stand_in(_stand_in_class(type(value).__qualname__, type(value).__module__, False), f"<{type(value).__qualname__}>", [])
+        return value
+    if details.node and details.node[0] in ("list", "tuple"):
+        return [*details.items, f"keeptrace: {len(details.items)} of {details.length} notes were kept"]
+    return _stand_in(_stand_in_class(type(value).__qualname__, type(value).__module__, False), details.text, details.node, details.why)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -1444,7 +1570,7 @@ def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
     type_of = _exception_types(report, policy)
     values = _Values(report, type_of, policy)
     values.make_shells()
-    exceptions = _Exceptions(report, type_of, policy)
+    exceptions = _Exceptions(report, type_of, policy, values.live)
     values.finish(exceptions.made)
     stacks = _Stacks(report, values, _install_sources(report["sources"]) if report["sources"] else {})
     tracebacks = [stacks.add(record["traceback"], record.get("outer", [])) for record in report["exceptions"]]

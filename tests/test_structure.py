@@ -28,7 +28,7 @@ CORE = [
     *(f"keeptrace.{name}" for name in (
         "_bounds", "_capture", "_chain", "_checking", "_costs", "_debug", "_dump", "_errors",
         "_facts", "_format", "_frames", "_guard", "_init", "_live", "_messages", "_options",
-        "_reading", "redact.redactor", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
+        "_own", "_reading", "redact.redactor", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
         "_summaries", "_values",
     )),
     *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),

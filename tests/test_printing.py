@@ -1,0 +1,159 @@
+"""What is restored can be printed: by str(), by `traceback`, and by the interpreter itself, as the original would be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import keeptrace
+
+
+class Text(str):
+    """A str of the user's."""
+
+
+class Number(int):
+    """An int of the user's."""
+
+
+class Notes(list):
+    """A list of the user's."""
+
+
+class Raising:
+    """A sequence that raises."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> str:
+        raise RuntimeError("no")
+
+
+def syntax(*args: Any, **fields: Any) -> SyntaxError:
+    exc = SyntaxError("bad", args or ("f.py", 3, 5, "x = (1,\n", 3, 6))
+    for name, value in fields.items():
+        setattr(exc, name, value)
+    return exc
+
+
+def noted(notes: Any) -> ValueError:
+    exc = ValueError("boom")
+    exc.__notes__ = notes
+    return exc
+
+
+def restored(exc: BaseException, **options: Any) -> BaseException:
+    return keeptrace.loads(keeptrace.dumps(exc, redact=False, **options))
+
+
+# What is restored prints letter for letter as the original.
+ALIKE: dict[str, Callable[[], BaseException]] = {
+    "errno None": lambda: OSError(None, "cannot connect"),
+    "strerror None": lambda: OSError(3, None),
+    "both None": lambda: OSError("alone"),
+    "file": lambda: OSError(2, "no", "a", None, "b"),
+    "errno None and a file": lambda: ConnectionError(None, "no", "a"),
+    "syntax error": syntax,
+    "syntax error without a place": lambda: SyntaxError("m", ("f.py", None, None, None)),
+    "text of a subclass": lambda: syntax(text=Text("x = (1,\n")),
+    "message and file of a subclass": lambda: syntax(msg=Text("m"), filename=Text("g.py")),
+    "long line": lambda: syntax("f.py", 3, 5, "x" * 30_000, 3, 6),
+    "decoding": lambda: UnicodeDecodeError("utf-8", b"abc" * 1_000, 3, 4, "bad"),
+    "decoding 90 kB": lambda: UnicodeDecodeError("utf-8", b"a" * 90_000, 89_000, 89_001, Text("bad")),
+    "notes": lambda: noted(["one", "two\nlines", 3]),
+    "150 notes in a tuple": lambda: noted(tuple(f"note {number}" for number in range(150))),
+    "150 notes in a list": lambda: noted([f"note {number}" for number in range(150)]),
+    "150 notes in a list of the user's": lambda: noted(Notes(f"note {number}" for number in range(150))),
+    "notes that are a number": lambda: noted(5),
+    "notes that are a text": lambda: noted("text"),
+    "no notes": lambda: noted(()),
+}
+
+
+@pytest.mark.parametrize("make", ALIKE.values(), ids=ALIKE)
+def test_prints_as_the_original(make: Callable[[], BaseException]) -> None:
+    """str(), repr() and the traceback's text are those of the original."""
+    own, found = make(), restored(make())
+    assert str(found) == str(own)
+    assert traceback.format_exception(found) == traceback.format_exception(own)
+
+
+# Too large or too odd to be kept as they are.
+ODD: dict[str, Callable[[], BaseException]] = {
+    "numbers of a subclass": lambda: syntax(lineno=Number(3), offset=Number(5), end_offset=Number(6)),
+    "line of 300 kB": lambda: syntax("f.py", 3, 5, "x = " + "y" * 300_000, 3, 6),
+    "message and file of 300 kB": lambda: syntax(msg="m" * 300_000, filename="f" * 300_000),
+    "decoding 300 kB": lambda: UnicodeDecodeError("utf-8", b"a" * 300_000, 299_999, 300_000, "bad"),
+    "encoding 300 kB": lambda: UnicodeEncodeError("utf-8", "a" * 300_000, 299_999, 300_000, "bad"),
+    "translating 300 kB": lambda: UnicodeTranslateError("a" * 300_000, 299_999, 300_000, "bad"),
+    "file's name of 300 kB": lambda: OSError(36, "too long", "f" * 300_000),
+    "import of 300 kB": lambda: ImportError("m" * 300_000, name="n" * 300_000, path="p" * 300_000),
+    "exit with 300 kB": lambda: SystemExit("e" * 300_000),
+    "notes that are a long text": lambda: noted("n" * 300_000),
+    "notes that are many bytes": lambda: noted(b"n" * 300_000),
+    "notes that are a range": lambda: noted(range(100)),
+    "notes that are a dict": lambda: noted({number: "note" for number in range(300)}),
+    "notes that are a set": lambda: noted(set(range(300))),
+    "notes that are a sequence that raises": lambda: noted(Raising()),
+    "notes that are such sequences": lambda: noted([Raising(), Text("x" * 300_000)]),
+}
+
+
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD)
+def test_can_be_printed(make: Callable[[], BaseException]) -> None:
+    """It is of the same class, and str(), repr() and the traceback's text do not raise; a message says that it was cut."""
+    own, found = make(), restored(make())
+    assert isinstance(found, type(own))
+    repr(found)
+    assert str(found).startswith(str(own)[:8])
+    assert type(own).__name__ in "".join(traceback.format_exception(found))
+
+
+FIELDS: list[tuple[str, type]] = [("text", str), ("msg", str), ("filename", str), ("lineno", int), ("offset", int)]
+
+
+@pytest.mark.parametrize(("name", "kind"), FIELDS)
+def test_fields_keep_their_types(name: str, kind: type) -> None:
+    """Long texts are texts, cut where they say so; numbers are numbers."""
+    found = restored(syntax("f" * 300_000, Number(3), Number(5), "x" * 300_000, 3, 6))
+    value = getattr(found, name)
+    assert type(value) is kind
+    if name in ("text", "filename"):
+        assert "300000 in all" in value and len(value) < 200_000
+
+
+def test_objects_of_unicode_errors_keep_their_types() -> None:
+    """A cut `object` is still bytes, or str, and start and end are the numbers that they were."""
+    for name, kind in (("decoding 300 kB", bytes), ("encoding 300 kB", str), ("translating 300 kB", str)):
+        found: Any = restored(ODD[name]())
+        assert type(found.object) is kind
+        assert (found.start, found.end) == (299_999, 300_000)
+
+
+@pytest.mark.parametrize("table", ["ALIKE", "ODD"])
+def test_the_interpreter_prints_each(table: str) -> None:
+    """Uncaught, each ends its process with a traceback, and not with a crash. One process a table: it forks for each."""
+    program = f"""
+        import os, sys
+        sys.path.insert(0, {str(__import__("pathlib").Path(__file__).parent)!r})
+        from test_printing import {table}, restored
+        for name, make in {table}.items():
+            exc = restored(make())
+            sys.stdout.flush()
+            child = os.fork()
+            if not child:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+                raise exc
+            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if ended != 1:
+                print(name, ended)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
