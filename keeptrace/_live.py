@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from ._errors import missing_extra
 from ._guard import Failed, run_each
 from ._report import ExceptionRecord, Ref, Report
-from ._restore import is_exact
+from ._restore import is_exact, not_kept
 
 # obj, most bytes → its pickle. Raises whatever the object's own reduction raises.
 Dumps: TypeAlias = Callable[[Any, int], bytes]
@@ -22,20 +22,41 @@ Dumps: TypeAlias = Callable[[Any, int], bytes]
 # Kinds of nodes that a pickle would not keep better than they are.
 _NEVER_LIVE: Final = frozenset({"exception", "live", "redacted"})
 
+# What a _NotKept takes in the pickle. (bytes)
+_MOST_REASON: Final = 400
+
 
 class _TooLarge(Exception):
-    """The pickle grew beyond its bound."""
+    """The pickle grew beyond its bound. size: the bytes that it had then."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+class _NotKept:
+    """Stands in the pickle for an object that was too large for it: read, it tells why the stand-in took the object's place."""
+
+    def __init__(self, size: int, most: int) -> None:
+        self._why = (
+            f"as a pickle it takes at least {size:,} bytes, and max_live_bytes allows {most:,} for all values of the exception: "
+            "keeptrace.Options(max_live_bytes=...) raises the bound"
+        )
+
+    def __reduce__(self) -> Any:
+        return not_kept, (self._why,)
 
 
 class _BoundedFile(io.BytesIO):
     def __init__(self, most: int) -> None:
         super().__init__()
-        self._left = most
+        self._most = most
+        self._size = 0
 
     def write(self, data: Any) -> int:
-        self._left -= len(data)
-        if self._left < 0:
-            raise _TooLarge
+        self._size += len(data)
+        if self._size > self._most:
+            raise _TooLarge(self._size)
         return super().write(data)
 
 
@@ -58,7 +79,7 @@ def dumps_of(pickler: str | Callable[[Any], bytes]) -> Dumps:
         def dumps(obj: Any, most: int) -> bytes:
             data = dumps_all(obj)
             if len(data) > most:
-                raise _TooLarge
+                raise _TooLarge(len(data))
             return data
 
         return dumps
@@ -92,8 +113,10 @@ def keep(
     (pickled,) = run_each([lambda: dumps([objects[index] for index in wanted] + pickles, most)], deadline)
     kept = wanted
     if isinstance(pickled, Failed):
-        kept = _one_by_one(nodes, objects, wanted, dumps, most, deadline)
-        (pickled,) = run_each([lambda: dumps([objects[index] for index in kept] + pickles, most)], deadline)
+        found = _one_by_one(nodes, objects, wanted, dumps, most, deadline)
+        kept = list(found)
+        room = most + _MOST_REASON * len(found)
+        (pickled,) = run_each([lambda: dumps([*found.values(), *pickles], room)], deadline)
         if isinstance(pickled, Failed):
             report["cuts"]["not live"] = len(wanted)
             return
@@ -109,21 +132,35 @@ def _can_gain(nodes: list[Any], index: int, objects: dict[int, Any]) -> bool:
     return index in objects and nodes[index][0] not in _NEVER_LIVE and not is_exact(nodes, [[index]])
 
 
-def _one_by_one(nodes: list[Any], objects: dict[int, Any], wanted: list[int], dumps: Dumps, most: int, deadline: float) -> list[int]:
-    """Those that can be pickled, with what those that cannot hold in their place, as far as there is room."""
-    kept: list[int] = []
+def _one_by_one(
+    nodes: list[Any], objects: dict[int, Any], wanted: list[int], dumps: Dumps, most: int, deadline: float
+) -> dict[int, Any]:
+    """Those that can be pickled, with what those that cannot hold in their place, as far as there is room. By their indexes.
+
+    What is too large is there as a _NotKept.
+    """
+
+    def size_of(obj: Any) -> int:
+        try:
+            return len(dumps(obj, most))
+        except _TooLarge as problem:
+            return problem.size
+
+    kept: dict[int, Any] = {}
     seen = set(wanted)
     room = most
     while wanted:
-        results = run_each([lambda index=index: dumps(objects[index], most) for index in wanted], deadline)  # type: ignore[misc]
+        sizes = run_each([lambda index=index: size_of(objects[index]) for index in wanted], deadline)  # type: ignore[misc]
         deeper: list[int] = []
-        for index, result in zip(wanted, results):
-            if isinstance(result, Failed) or len(result) > room:
-                deeper += [child for child in _children(nodes[index]) if child not in seen]
-                seen.update(deeper)
-            else:
-                room -= len(result)
-                kept.append(index)
+        for index, size in zip(wanted, sizes):
+            if not isinstance(size, Failed) and size <= room:
+                room -= size
+                kept[index] = objects[index]
+                continue
+            deeper += [child for child in _children(nodes[index]) if child not in seen]
+            seen.update(deeper)
+            if not isinstance(size, Failed):
+                kept[index] = _NotKept(size, most)
         wanted = [index for index in dict.fromkeys(deeper) if _can_gain(nodes, index, objects)]
     return kept
 

@@ -471,7 +471,7 @@ class _Values:
         """What stands in for a live object; it says why."""
         details = details_of(value)
         if details is not None and self._policy.load_live:
-            details.why = missing._why
+            details.why = f"{details.why}; {missing._why}" if details.why else missing._why
         return value
 
     def _fill_container(self, value: Any, node: list[Any]) -> None:
@@ -674,6 +674,13 @@ class Missing:
 
 
 _MISSING: Final = Missing()
+
+
+def not_kept(why: str) -> Missing:
+    """A live pickle has a call of this in the place of an object that was too large for it."""
+    made = Missing()
+    vars(made)["_why"] = why
+    return made
 
 
 def _missing(module: str, qualname: str, problem: BaseException) -> Any:

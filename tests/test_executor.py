@@ -533,3 +533,25 @@ def test_partial_and_methods(pool: KeepTraceProcessPoolExecutor) -> None:
     failure = _failure(pool, int, "x")
     assert type(failure) is ValueError and str(failure) == "invalid literal for int() with base 10: 'x'"
     assert isinstance(_failure(pool, "text".index, "z"), ValueError)
+
+
+class Held:
+    def __init__(self, size: int) -> None:
+        self.data = b"q" * size
+
+
+def raise_large(size: int) -> None:
+    exc = ValueError("small", bytes(size))
+    exc.held = Held(size)  # type: ignore[attr-defined]
+    raise exc
+
+
+def test_large_arguments_say_why_they_are_stand_ins() -> None:
+    """What is larger than max_live_bytes is a stand-in that says how large it was and which option raises the bound."""
+    with KeepTraceProcessPoolExecutor(1, trace=Options(max_live_bytes=100_000)) as pool:
+        exc: Any = pool.submit(raise_large, 300_000).exception(30)
+        whole: Any = pool.submit(raise_large, 30_000).exception(30)
+    assert exc.args[0] == "small" and whole.args[1] == bytes(30_000) and whole.held.data == b"q" * 30_000
+    for standin in (exc.args[1], exc.held):
+        with pytest.raises(AttributeError, match=r"at least 300,0\d\d bytes, and max_live_bytes allows 100,000 .*raises the bound"):
+            standin.absent  # noqa: B018  # asking is the point

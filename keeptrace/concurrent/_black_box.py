@@ -2,10 +2,12 @@
 
 Each worker has one: an anonymous file (in memory on Linux) that the parent makes and the worker inherits.
 
-    one page, mapped by both         what was written to it, in order
+    one page, mapped by the worker   what was written to it, in order
     [state | job | index | asks...]  [the initializer's failure] [faulthandler's text] [answers to stacks()] ...
 
 - The worker writes into the page what it is at: a store into memory for each task, nothing that could fail or wait.
+- It costs the parent one descriptor. A map of the page would cost another, which Python keeps as long as the map; so the parent
+  reads the words from the file: that is a system call, for each worker that is gone or asked for its stacks.
 - The file has no name: nothing is left behind, however parent or worker end.
 - Where there are no such files (Windows) the box is empty: a death is told by its exit code alone.
 """
@@ -32,6 +34,7 @@ STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED = range(7)
 NOT_YET, TAKEN = 0, 0xFFFF
 
 _WORDS: Final = 5
+_WORD: Final = struct.Struct("=Q")
 _PAGE: Final = mmap.PAGESIZE
 
 _RECORD: Final = struct.Struct("=cQ")  # after a NUL, which faulthandler never writes: the kind, the size of what follows
@@ -61,6 +64,17 @@ def _nameless() -> int:
         return os.dup(file.fileno())
 
 
+class _FileWords:
+    """The words of a box, read from its file."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __getitem__(self, index: int) -> int:
+        (word,) = _WORD.unpack(os.pread(self._fd, _WORD.size, index * _WORD.size))
+        return int(word)
+
+
 class BlackBox:
     """One worker's. It travels to the worker in the arguments of its process."""
 
@@ -70,11 +84,9 @@ class BlackBox:
         self.fd = -1
         self._map: mmap.mmap | None = None
         self.words: Any = [0] * _WORDS
-        if not POSIX:
-            return
-        self.fd = _make_file() if fd is None else fd
-        self._map = mmap.mmap(self.fd, _PAGE)
-        self.words = memoryview(self._map).cast("Q")
+        if POSIX:
+            self.fd = _make_file() if fd is None else fd
+            self.words = _FileWords(self.fd)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.fd < 0:
@@ -85,19 +97,24 @@ class BlackBox:
 
     def close(self) -> None:
         """Frees the file. The words keep their last values, as numbers."""
+        if self.fd < 0:
+            return
+        fd, self.fd = self.fd, -1
+        words, self.words = self.words, [self.words[index] for index in range(_WORDS)]
         if self._map is not None:
-            words = self.words
-            self.words = list(words[:_WORDS])
             words.release()
             self._map.close()
-            self._map = None
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        os.close(fd)
 
     __del__ = close
 
     # -- in the worker
+
+    def open(self) -> None:
+        """Maps the words, so that they can be written."""
+        if self.fd >= 0 and self._map is None:
+            self._map = mmap.mmap(self.fd, _PAGE)
+            self.words = memoryview(self._map).cast("Q")
 
     def put(self, failure: bytes) -> None:
         """Keeps what the worker's initializer raised."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +29,18 @@ class AtomicCondition(threading.Condition):
     `with` asks the type for a bound method: these properties give the lock's own, which are written in C.
     """
 
-    __enter__ = property(attrgetter("_lock.__enter__"))
-    __exit__ = property(attrgetter("_lock.__exit__"))
+    if sys.version_info < (3, 14):
+        __enter__ = property(attrgetter("_lock.__enter__"))
+        __exit__ = property(attrgetter("_lock.__exit__"))
+    else:  # Python looks for signals after that call, too
+
+        def __enter__(self) -> bool:
+            _acquired[self] = threading.get_ident()
+            return self._lock.acquire()
+
+        def __exit__(self, *_: Any) -> None:
+            self._lock.release()
+            _acquired.pop(self, None)
 
     def wait(self, timeout: float | None = None) -> bool:
         free_abandoned()
@@ -63,8 +74,11 @@ class _FutureCondition(AtomicCondition):
 _acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires it, or has it
 
 
-def free_abandoned() -> None:
-    """Frees the futures that an interrupt of concurrent.futures.wait() has left acquired by this thread. Called before it waits."""
+def free_abandoned(*locks: Any) -> None:
+    """Frees what an interrupt has left acquired by this thread: the conditions, and these RLocks. Called before it waits."""
+    for lock in locks:
+        while lock._is_owned():
+            lock.release()
     here = threading.get_ident()
     for condition, thread in list(_acquired.items()):
         if thread == here:

@@ -39,6 +39,7 @@ _served: Served | None = None
 
 def run_worker(box: BlackBox, options: Options, target: Callable[..., object], args: tuple[Any, ...]) -> None:
     """The target of a worker's process: target(box, options, *args)."""
+    box.open()
     serve(box, options)
     try:
         target(box, options, *args)

@@ -147,10 +147,13 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         read_results(engine, self)
         self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
         make_event_atomic(self._idle_worker_semaphore)  # nor is this made for interrupts
+        self._shutdown_lock: Any = RLock()  # whose owner is known, if it was interrupted
+        calls: Any = self._call_queue  # type: ignore[attr-defined]  # typeshed does not know it
+        calls.shutdown_lock = self._shutdown_lock
         wakeup: Any = self._executor_manager_thread_wakeup
         if not hasattr(wakeup, "_lock"):
-            wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
             wakeup.__class__ = _Wakeup
+        wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
 
     @property
     def _executor_manager_thread(self) -> Any:
@@ -169,6 +172,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         try:
             future = super().submit(fn, *args, **kwargs)
         except BaseException:  # an interrupt, perhaps after the number was used
+            self._free_abandoned()
             with self._shutdown_lock:
                 self._queue_count += 1
             raise
@@ -176,8 +180,13 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        free_abandoned()
+        self._free_abandoned()
         super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _free_abandoned(self) -> None:
+        wakeup: Any = self._executor_manager_thread_wakeup
+        if wakeup is not None:
+            free_abandoned(self._shutdown_lock, wakeup._lock)
 
     def _start_executor_manager_thread(self) -> None:
         if self._executor_manager_thread is None:
@@ -206,6 +215,7 @@ def _executor_collected(wakeup: Any, _: Any, is_finalizing: Callable[[], bool] =
     thread may have held it that is gone, as the interpreter ends.
     """
     if not is_finalizing():
+        free_abandoned(wakeup._lock)
         wakeup.wakeup()
 
 
@@ -233,7 +243,7 @@ class _ManagerThread(engine._ExecutorManagerThread):
     """
 
     def join(self, timeout: float | None = None) -> None:
-        free_abandoned()  # the interpreter joins this thread as it ends
+        free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]  # the interpreter joins this thread as it ends
         super().join(timeout)
 
     _polled: tuple[list[int], Any] = ([], None)  # the workers' pids, and what polls these workers, results and wakeups

@@ -57,7 +57,7 @@ from ._black_box import (
 from ._boundary import crossing, from_bytes, run_initializer, to_bytes, traceback_of
 from ._calls import describe_calls
 from ._deaths import WorkerDeath, WorkerDied, add_notes, death_of
-from ._interrupts import AtomicCondition, interrupts_deferred, make_event_atomic, make_queue_atomic
+from ._interrupts import AtomicCondition, free_abandoned, interrupts_deferred, make_event_atomic, make_queue_atomic
 from ._pipes import drain, read_message, take_lock
 from ._stacks import WorkerStack, stacks_of
 from ._worker import make_worker
@@ -716,6 +716,7 @@ class KeepTracePool(Pool):
 
     def join(self) -> None:
         """As the engine's, which waits for ever if a worker is killed as it takes leave."""
+        free_abandoned()
         if self._state != engine.RUN:
             self._worker_handler.join()  # type: ignore[attr-defined]
             while workers := list(self._traffic.workers):
@@ -739,6 +740,7 @@ class KeepTracePool(Pool):
 
 def _terminate(traffic: _Traffic, terminate: Callable[..., None], *args: Any) -> None:
     """The engine's, which finds a pool that was stopped before."""
+    free_abandoned()
     with interrupts_deferred():  # half-terminated, it could not be terminated again
         _terminate_all(traffic, terminate, *args)
 
