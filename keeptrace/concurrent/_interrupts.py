@@ -43,7 +43,7 @@ class AtomicCondition(threading.Condition):
             _acquired.pop(self, None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        free_abandoned()
+        free_abandoned(but=self)
         try:
             return super().wait(timeout)
         except BaseException:  # an interrupt, perhaps just after the lock was released to wait
@@ -74,14 +74,14 @@ class _FutureCondition(AtomicCondition):
 _acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires it, or has it
 
 
-def free_abandoned(*locks: Any) -> None:
-    """Frees what an interrupt has left acquired by this thread: the conditions, and these RLocks. Called before it waits."""
+def free_abandoned(*locks: Any, but: Any = None) -> None:
+    """Frees what an interrupt has left acquired by this thread: all conditions but one, and these RLocks. Called before it waits."""
     for lock in locks:
         while lock._is_owned():
             lock.release()
     here = threading.get_ident()
     for condition, thread in list(_acquired.items()):
-        if thread == here:
+        if thread == here and condition is not but:
             while condition._is_owned():
                 condition._lock.release()
             _acquired.pop(condition, None)
