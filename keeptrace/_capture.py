@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import sys
 from contextvars import ContextVar
-from time import monotonic
 from typing import Final
 
 from . import _live, _own
 from ._chain import Chain
+from ._clock import monotonic
 from ._frames import Frames
 from ._guard import Failed, run_each
 from ._messages import Messages, cut_within, traceback_text

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import json
 import pickle
-import time
 import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
 from ._bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
 from ._checking import check
+from ._clock import now
+from ._digest import digest
 from ._fitting import REASON, fit
 from ._report import FORMAT, Report
 from ._restorer import restorer as _restorer
@@ -170,7 +171,7 @@ def _header(report: Report) -> dict[str, Any]:
         "type": (qualname if module == "builtins" else f"{module}.{qualname}")[:MAX_SHORT_TEXT],
         "message": _message(report)[:MAX_SHORT_TEXT],
         "where": _where(report)[-MAX_SHORT_TEXT:],
-        "time": time.time(),
+        "time": now(),
         "pid": os.getpid(),
         "python": report["python"],
         "fingerprint": fingerprint(f"{module}.{qualname}", _places(report)),
@@ -183,10 +184,8 @@ def fingerprint(root: str, places: Iterable[str]) -> str:
     root: the exception's type. places: what place() gives for each exception reached from it and
         each entry of its traceback.
     """
-    import hashlib
-
     told = "\n".join([root, *sorted(set(places))])
-    return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
+    return digest(told.encode("utf-8", "replace"))[:16]
 
 
 def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> str:

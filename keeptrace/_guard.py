@@ -2,20 +2,39 @@
 
 In a raw thread of its own, with a deadline: what raises, whatever it raises, costs only its own result; what does not end
 in time is abandoned, and the rest goes on in another thread. Raw, because a `threading.Thread` costs more and is seen by
-the program (`threading.enumerate`). Abandoned threads are asked to end (an asynchronous SystemExit, which stops every loop
+the program (`threading.enumerate`). A real one also where gevent or eventlet have put greenlets in the place of threads: only
+a thread leaves a call that computes without end. Abandoned threads are asked to end (an asynchronous SystemExit, which stops every loop
 written in Python); one that hangs in C code cannot be stopped by anybody, only left behind.
 """
 
 from __future__ import annotations
 
 import _thread
+import sys
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from time import monotonic
 from typing import Any, Final
+
+from ._clock import monotonic
 
 # One call that hangs must leave time for the others: it gets this part of what is left. (of the time left)
 _SHARE: Final = 0.3
+
+
+
+
+def _original(name: str) -> Any:
+    """A function of `_thread`, as it was before gevent or eventlet replaced it."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None:
+        return gevent.get_original("_thread", name)
+    if eventlet is not None:
+        return getattr(eventlet.original("_thread"), name)
+    return getattr(_thread, name)
+
+
+_start_thread: Final = _original("start_new_thread")
+_new_lock: Final = _original("allocate_lock")
 
 
 class Failed:
@@ -35,7 +54,7 @@ class _Run:
         self.results = results
         self.at = at  # the call that runs now
         self.abandoned = False
-        self.done = _thread.allocate_lock()
+        self.done = _new_lock()
         self.done.acquire()
         self.thread = 0
 
@@ -65,7 +84,7 @@ def run_each(calls: Sequence[Callable[[], Any]], deadline: float) -> list[Any]:
             break
         run = _Run(calls, results, at)
         try:
-            run.thread = _thread.start_new_thread(copy_context().run, (run.work,))
+            run.thread = _start_thread(copy_context().run, (run.work,))
         except RuntimeError as problem:  # no more threads
             results[at:] = [Failed(str(problem))] * (len(calls) - at)
             break

@@ -6,9 +6,9 @@ takes the user's code runs last, under guard, when everything else has been read
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Any, Final
 
+from ._clock import monotonic
 from ._facts import ExceptionFacts, args_of, notes_of
 from ._guard import Failed, run_each
 from ._options import Options

@@ -5,13 +5,13 @@ from __future__ import annotations
 import zlib
 from functools import cache
 
+from ._digest import digest
 from ._errors import DumpError
 
 
 @cache
 def restorer() -> tuple[str, bytes]:
     """The name and the compressed source of the restorer that travels."""
-    import hashlib
     import importlib.util
     from pathlib import Path
 
@@ -23,7 +23,7 @@ def restorer() -> tuple[str, bytes]:
     if source is None:
         raise DumpError("keeptrace's own source cannot be read here, and a dump needs it: install keeptrace as files")
     short = shortened(source).encode()
-    return f"_keeptrace_{hashlib.sha256(short).hexdigest()[:12]}", zlib.compress(short, 9)
+    return f"_keeptrace_{digest(short)[:12]}", zlib.compress(short, 9)
 
 
 def shortened(source: str) -> str:

@@ -17,10 +17,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import islice
-from time import monotonic
 from typing import Any, Final, TypeAlias
 
 from ._bounds import MAX_DIGITS, MAX_READ, MAX_TYPES
+from ._clock import monotonic
 from ._guard import Failed, run_each
 from ._options import Options, bound
 from ._render import Kind, NeedsUserCode, Renderer, kind_of

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import select
 import struct
-import time
 from collections.abc import Callable
+from os import getppid  # at once: a task may replace it
 from typing import Any, Final
+
+from .._clock import monotonic
 
 _HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
 _LONG_HEADER: Final = struct.Struct("!Q")
@@ -27,12 +29,12 @@ def take_lock(lock: Any, parent: int, timeout: float | None = None) -> bool:
     Only the parent frees the lock of a worker that died: without a parent, the others would wait for it forever.
     parent: what os.getppid() gave as the worker began.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None else monotonic() + timeout
     while True:
-        left = _LOOK if deadline is None else min(_LOOK, max(0.0, deadline - time.monotonic()))
+        left = _LOOK if deadline is None else min(_LOOK, max(0.0, deadline - monotonic()))
         if lock.acquire(True, left):
             return True
-        if os.getppid() != parent or (deadline is not None and time.monotonic() >= deadline):
+        if getppid() != parent or (deadline is not None and monotonic() >= deadline):
             return False
 
 

@@ -14,14 +14,15 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
+from os import getppid  # at once: a task may replace it
 from typing import Any, Final
 
+from .._clock import monotonic, sleep
 from ._black_box import JOB, POSIX
 from ._pipes import drain, read_message, take_lock
 
@@ -32,10 +33,10 @@ from ._pipes import drain, read_message, take_lock
 def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
     """Makes a worker read its tasks by _take(). Without its own copies of the parent's ends, it notices when the parent is gone."""
     if POSIX:
-        calls.get = partial(_take, engine, calls, calls._reader.fileno(), os.getppid(), words, results)
+        calls.get = partial(_take, engine, calls, calls._reader.fileno(), getppid(), words, results)
         calls._writer.close()
         results._reader.close()
-        results._wlock = MessageLock(results._wlock, os.getppid())
+        results._wlock = MessageLock(results._wlock, getppid())
 
 
 def _take(
@@ -60,11 +61,11 @@ def _take(
 
 def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
     """Not `with` the lock: a worker that is interrupted within a message keeps it, else another one takes the rest for a message."""
-    deadline = time.monotonic() + (timeout or 0)
+    deadline = monotonic() + (timeout or 0)
     if not take_lock(calls._rlock, parent, timeout):
-        raise EOFError if os.getppid() != parent else queue.Empty
+        raise EOFError if getppid() != parent else queue.Empty
     try:
-        if timeout is not None and not calls._reader.poll(max(0.0, deadline - time.monotonic())):
+        if timeout is not None and not calls._reader.poll(max(0.0, deadline - monotonic())):
             raise queue.Empty
         message = read_message(fd)
     except (EOFError, OSError, queue.Empty):
@@ -208,8 +209,8 @@ def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
     while waiting and not over.is_set():
         for sentinel in wait(list(waiting), _PAUSE):
             if not _ended_well(waiting.pop(sentinel)) and deadline == math.inf:
-                deadline = time.monotonic() + _ENDS
-        if time.monotonic() > deadline:
+                deadline = monotonic() + _ENDS
+        if monotonic() > deadline:
             for process in waiting.values():
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)  # loky's have no kill()
@@ -220,9 +221,9 @@ def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
 
 def _ended_well(process: Any) -> bool:
     """Two threads ask for it, and the one that the system tells needs a moment to say so. Others may have asked before: never mind."""
-    deadline = time.monotonic() + _PAUSE
-    while process.exitcode is None and time.monotonic() < deadline:
-        time.sleep(_MOMENT)
+    deadline = monotonic() + _PAUSE
+    while process.exitcode is None and monotonic() < deadline:
+        sleep(_MOMENT)
     return process.exitcode == 0  # type: ignore[no-any-return]  # the process is of whichever engine
 
 

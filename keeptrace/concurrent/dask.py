@@ -37,9 +37,9 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
-from time import monotonic
 from typing import Any, Final
 
+from .._clock import monotonic
 from .._errors import missing_extra
 from .._fingerprint import fingerprint
 from .._guard import Failed, run_each

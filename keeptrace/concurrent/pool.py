@@ -26,7 +26,6 @@ import select
 import struct
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from multiprocessing import connection
@@ -34,9 +33,11 @@ from multiprocessing import get_context as _engine_context
 from multiprocessing import pool as engine
 from multiprocessing.pool import IMapIterator, MapResult, Pool
 from multiprocessing.reduction import ForkingPickler
+from os import getppid  # at once: a task may replace it
 from queue import SimpleQueue
 from typing import Any, Final
 
+from .._clock import monotonic, sleep
 from .._options import Options, make_options
 from .._render import Renderer
 from ._black_box import (
@@ -111,7 +112,7 @@ def _work(
     words = box.words
     fd = inqueue._reader.fileno()
     wait = _waiter(fd)
-    parent = os.getppid()
+    parent = getppid()
     cross = crossing(options, engine, sys.modules[__name__])
     run_initializer(initializer, initargs, options, box)
     words[STATE] = IDLE
@@ -417,7 +418,7 @@ class _Traffic:
         if self._failed_starts < _MOST_FAILED_STARTS:
             return
         if any(box_of(other).words[STATE] != STARTING for other in self.workers):  # type: ignore[union-attr]
-            time.sleep(min(_SLOWER * self._failed_starts, 1.0))  # others work; this one is tried again and again, but slowly
+            sleep(min(_SLOWER * self._failed_starts, 1.0))  # others work; this one is tried again and again, but slowly
             return
         death = death_of(process, ())
         self._break(f"the pool's workers end before they can take a task: {death} See what they wrote to stderr.", [death], None)
@@ -441,9 +442,9 @@ class _Traffic:
 
     def _died_sending(self, process: Any, box: BlackBox) -> None:
         key = box.words[JOB], box.words[INDEX]
-        deadline = time.monotonic() + _ARRIVES
-        while key in self.sent and time.monotonic() < deadline and not self.ending:
-            time.sleep(0.01)
+        deadline = monotonic() + _ARRIVES
+        while key in self.sent and monotonic() < deadline and not self.ending:
+            sleep(0.01)
         if key in self.sent:
             self._died_within(process, box)
         else:  # the message was whole
@@ -456,15 +457,15 @@ class _Traffic:
 
     def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
         """Frees a lock that a worker may have held as it died, between taking it and saying so."""
-        deadline = time.monotonic() + _ORPHANED
+        deadline = monotonic() + _ORPHANED
         while not lock.acquire(False):
             if self.broken is not None or self.ending:
                 return
             if any(box_of(process).words[STATE] in states for process in self.workers):  # type: ignore[union-attr]
                 return
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 break
-            time.sleep(0.01)
+            sleep(0.01)
         lock.release()
 
     def _break(self, message: str, deaths: list[WorkerDeath], cause: bytes | None) -> None:
@@ -489,9 +490,9 @@ class _Traffic:
         for process in self.workers:
             if process.exitcode is None:
                 process.terminate()
-        deadline = time.monotonic() + _ENDS
+        deadline = monotonic() + _ENDS
         for process in self.workers:
-            process.join(max(0.0, deadline - time.monotonic()))
+            process.join(max(0.0, deadline - monotonic()))
             if process.exitcode is None:
                 process.kill()
                 process.join()
@@ -518,7 +519,7 @@ class _Traffic:
             return
         while self._sending not in (0, threading.get_ident()):  # this thread: the pool is collected there
             drain(self._inqueue._reader.fileno())
-            time.sleep(0.001)
+            sleep(0.001)
 
     # -- in whatever thread
 

@@ -1,0 +1,201 @@
+"""Programs that change what the package stands on: clocks, threads, modules of the standard library's names, subinterpreters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import keeptrace
+
+
+def program(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """What a program of this text does in a folder, which is the first place that it imports from."""
+    path = folder / "program.py"
+    path.write_text(textwrap.dedent(text))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, *options, str(path)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50)
+
+
+def fine(done: subprocess.CompletedProcess[str]) -> None:
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["fine"]), done.stderr[-1500:]
+
+
+# -- clocks and other functions that tests replace
+
+FAILING_TASKS = """
+    import json, os, pickle, sys, time
+    from unittest import mock
+    from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
+    REPLACED = {
+        "none": lambda: None,
+        "monotonic": lambda: [setattr(time, name, broken) for name in ("monotonic", "time", "sleep", "perf_counter", "monotonic_ns")],
+        "stands still": lambda: [setattr(time, name, lambda *_: 0.0) for name in ("monotonic", "time", "sleep", "perf_counter")],
+        "backwards": lambda: setattr(time, "monotonic", mock.Mock(side_effect=range(10**6, 0, -1000))),
+        "json": lambda: [setattr(json, name, broken) for name in ("dumps", "loads")],
+        "pid": lambda: [setattr(os, name, lambda: 1) for name in ("getpid", "getppid", "geteuid", "urandom")],
+    }
+    def broken(*_, **__):
+        raise RuntimeError("replaced by the program")
+    def task(what, x):
+        REPLACED[what]()
+        if x < 0:
+            raise KeyError(x)
+        return x
+    def check(ask):
+        for what in REPLACED:
+            assert ask(what, 1) == 1, what
+            try:
+                ask(what, -1)
+            except KeyError as exc:
+                frames, entry = [], exc.__traceback__
+                while entry:
+                    frames.append((entry.tb_frame.f_code.co_name, entry.tb_frame.f_locals.get("x")))
+                    entry = entry.tb_next
+                assert frames[-1] == ("task", -1), frames
+    if __name__ == "__main__":
+        with KeepTraceProcessPoolExecutor(1) as pool:
+            check(lambda *call: pool.submit(task, *call).result(20))
+        with KeepTracePool(1) as pool:
+            check(lambda *call: pool.apply_async(task, call).get(20))
+        print("fine")
+"""
+
+
+def test_tasks_that_replace_functions(tmp_path: Path) -> None:
+    """A task may replace the clocks, json or os.getpid for its worker: the next tasks give their results and errors with frames."""
+    fine(program(tmp_path, FAILING_TASKS))
+
+
+REPLACED_CLOCKS = """
+    import sys, time
+    {before}
+    for name in ("monotonic", "time", "sleep", "perf_counter"):
+        setattr(time, name, {clock})
+    import keeptrace
+    keeptrace.install("dumps")
+    def fail():
+        customer = "Ada"
+        raise KeyError(customer)
+    try:
+        fail()
+    except KeyError as exc:
+        found = keeptrace.loads(keeptrace.dumps(exc))
+        assert keeptrace.Store("dumps").write(exc) and keeptrace.Store("dumps").entries()
+    assert found.__traceback__.tb_next.tb_frame.f_locals["customer"] == "Ada"
+    print("fine")
+"""
+
+
+@pytest.mark.parametrize("before", ["", "import keeptrace, keeptrace.store, keeptrace._dump"], ids=["import after", "import before"])
+@pytest.mark.parametrize("clock", ["lambda *_: 0.0", "lambda *_: 1 / 0", "lambda *_: None", "lambda *_: float('inf')"])
+def test_clocks_that_are_replaced(clock: str, before: str, tmp_path: Path) -> None:
+    """Dumps are written whatever the program has made of its clocks, before or after the import."""
+    fine(program(tmp_path, REPLACED_CLOCKS.format(clock=clock, before=before)))
+
+
+FROZEN = """
+    import {library}
+    import keeptrace, keeptrace._values, keeptrace._guard
+    class Slow:
+        def __repr__(self):
+            while True:
+                pass
+    def fail():
+        slow, customer = Slow(), "Ada"
+        raise KeyError(customer)
+    with {freeze}:
+        try:
+            fail()
+        except KeyError as exc:
+            found = keeptrace.loads(keeptrace.dumps(exc, run_reprs=True))
+    assert found.__traceback__.tb_next.tb_frame.f_locals["customer"] == "Ada"
+    print("fine")
+"""
+FREEZERS = {"freezegun": "freezegun.freeze_time('2020-01-01')", "time_machine": "time_machine.travel(0, tick=False)"}
+
+
+@pytest.mark.parametrize("library", FREEZERS)
+def test_a_frozen_clock(library: str, tmp_path: Path) -> None:
+    """Under freezegun and time-machine the bounds in time still hold."""
+    pytest.importorskip(library)
+    fine(program(tmp_path, FROZEN.format(library=library, freeze=FREEZERS[library])))
+
+
+# -- greenlets in place of threads
+
+GREEN = """
+    import sys
+    {patch}
+    import time
+    import keeptrace
+    class Endless:
+        def __repr__(self):
+            while True:
+                pass
+    def fail():
+        values, customer = [Endless() for _ in range(3)], "Ada"
+        raise KeyError(customer)
+    try:
+        fail()
+    except KeyError as exc:
+        began = time.monotonic()
+        data = keeptrace.dumps(exc, run_reprs=True, max_seconds=0.5)
+        took = time.monotonic() - began
+        path = keeptrace.Store("dumps").write(exc, run_reprs=True, max_seconds=0.5)
+    assert took < 10, took
+    assert keeptrace.load(path).__traceback__.tb_next.tb_frame.f_locals["customer"] == "Ada"
+    print("fine")
+"""
+PATCHES = {
+    "gevent": "from gevent import monkey; monkey.patch_all()",
+    "gevent after": "import keeptrace, keeptrace._guard; from gevent import monkey; monkey.patch_all()",
+    "eventlet": "import eventlet; eventlet.monkey_patch()",
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_greenlets(patch: str, tmp_path: Path) -> None:
+    """A repr that computes without end is bounded also where greenlets have taken the place of threads."""
+    pytest.importorskip(patch.partition(" ")[0])
+    fine(program(tmp_path, GREEN.format(patch=PATCHES[patch])))
+
+
+# -- subinterpreters
+
+SUBINTERPRETER = """
+    import sys
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    run = getattr(interpreters, "run_string", None) or interpreters.exec
+    for _ in range(2):
+        one = interpreters.create()
+        run(one, '''if True:
+            import threading
+            def fail():
+                customer = "Ada"
+                raise KeyError(customer)
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+        ''')
+        interpreters.destroy(one)
+    print("fine")
+    raise ValueError("of the main one")
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="threads in a subinterpreter")
+def test_run_with_subinterpreters(tmp_path: Path) -> None:
+    """`keeptrace run` of a program whose subinterpreters fail: a dump of each, and the exit code of the program."""
+    pytest.importorskip("typer")
+    done = program(tmp_path, SUBINTERPRETER, "-m", "keeptrace", "run", "--dir", str(tmp_path / "dumps"))
+    assert (done.returncode, done.stdout) == (1, "fine\n"), done.stderr[-1500:]
+    assert sorted(entry.type for entry in keeptrace.Store(tmp_path / "dumps").entries()) == ["KeyError", "ValueError"]
