@@ -5,11 +5,12 @@ Numbered with a queue, never by recursion, so that chains of any length and cycl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
 
 from ._bounds import MAX_EXCEPTIONS, MAX_TYPES
 from ._facts import (
+    ExceptionFacts,
     args_of,
     bases_of,
     cause_of,
@@ -23,6 +24,7 @@ from ._facts import (
     state_of,
     suppress_of,
 )
+from ._losses import Losses
 from ._messages import Messages
 from ._options import Options
 from ._report import ExceptionRecord, Ref
@@ -35,6 +37,11 @@ _OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
 # Builtin exceptions that the oldest Python we support lacks: a reader there needs their bases.
 _NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
 
+# What an exception takes in a dump beside its parts, about. (bytes)
+_RECORD: Final = 150
+# Messages are what people grep for: all of a report's may have this many times max_bytes.
+_MESSAGES: Final = 4
+
 
 class Chain:
     """The exceptions of one capture, numbered in the order in which they are met."""
@@ -45,6 +52,7 @@ class Chain:
         values: Values,
         messages: Messages,
         index: dict[int, int],
+        losses: Losses,
         roots: list[int],
     ) -> None:
         self.order: list[BaseException] = []
@@ -52,6 +60,8 @@ class Chain:
         self._options = options
         self._values = values
         self._messages = messages
+        self._losses = losses
+        self._room = max(options.max_message, _MESSAGES * options.max_bytes)  # bytes, for messages
         self._index = index  # id of an exception → its number; shared with `values`
         self._roots = roots  # indexes of the values that may be made live
         self._types: dict[int, int] = {}
@@ -61,7 +71,7 @@ class Chain:
         most = min(self._options.max_exceptions, MAX_EXCEPTIONS)
         self._number(exc)
         for found in self.order:  # the list grows meanwhile
-            for other in linked_to(found):
+            for other in self._linked_to(found):
                 if id(other) in self._index:
                     continue
                 if len(self.order) >= most:
@@ -69,77 +79,143 @@ class Chain:
                     continue
                 self._number(other)
 
+    def _linked_to(self, exc: BaseException) -> list[BaseException]:
+        try:
+            return linked_to(exc)
+        except BaseException as problem:  # what this exception leads to
+            self._losses.note(self.records[self._index[id(exc)]], "what it leads to", problem)
+            return []
+
     def _number(self, exc: BaseException) -> None:
         self._index[id(exc)] = len(self.order)
         self.order.append(exc)
+        record: ExceptionRecord = {
+            "type": 0,
+            "args": None,
+            "fields": {},
+            "attributes": {},
+            "cause": None,
+            "context": None,
+            "suppress": False,
+            "traceback": [],
+        }
+        self.records.append(record)
 
     def read(self, depth: int) -> None:
         """Makes the record of each exception, without its frames."""
-        for exc in self.order:
-            self.records.append(self._record(exc, depth))
+        for exc, record in zip(self.order, self.records):
+            self._values.bytes += _RECORD
+            facts = self._facts_of(exc, record)
+            for what, read in _PARTS:
+                try:
+                    read(self, exc, record, facts, depth)
+                except BaseException as problem:  # whatever it is, it costs this part alone
+                    self._lost(exc, record, what, problem)
 
-    def _record(self, exc: BaseException, depth: int) -> ExceptionRecord:
-        values = self._values
-        facts = facts_of_exception(type(exc))
-        arguments = args_of(exc)
-        refs = self._message_refs(arguments, depth)
+    def _facts_of(self, exc: BaseException, record: ExceptionRecord) -> ExceptionFacts:
+        try:
+            return facts_of_exception(type(exc))
+        except BaseException as problem:  # odd classes: what the user's own class adds
+            self._losses.note(record, "its class", problem)
+            return facts_of_exception(_plain_base(type(exc)))
+
+    def _lost(
+        self, exc: BaseException, record: ExceptionRecord, what: str, problem: BaseException
+    ) -> None:
+        """Marks what could not be read."""
+        if what == "type":
+            record["type"] = self._builtin_type(_plain_base(type(exc)))
+            self._losses.note(record, "its class", problem)
+        elif what == "arguments":
+            lost = self._losses.ref(what, problem)
+            record["args"] = [self._values.add(["tuple", 1, [lost]])]
+        elif what == "attributes":
+            record["attributes"]["<attributes>"] = self._losses.ref(what, problem)
+        else:
+            self._losses.note(record, f"its {what}", problem)
+
+    # -- the parts of an exception
+
+    def _read_type(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        record["type"] = self._type(type(exc))
+
+    def _read_links(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        record["cause"] = self._index_of(cause_of(exc))
+        record["context"] = self._index_of(context_of(exc))
+        record["suppress"] = suppress_of(exc)
+        if issubclass(type(exc), BaseExceptionGroup):
+            numbers = [self._index.get(id(child)) for child in children_of(exc)]
+            record["children"] = [number for number in numbers if number is not None]
+
+    def _read_arguments(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        refs = self._message_refs(args_of(exc), depth)
         self._may_live(refs)
-        fields: dict[str, Ref] = {}
+        record["args"] = [self._values.add(["tuple", len(refs), refs])]
+
+    def _read_fields(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        fields = record["fields"]
         if facts.state is not None:
             for name, value in state_of(exc, *facts.state).items():
                 if name == "obj":
-                    values.wants_dir.add(id(value))
+                    self._values.wants_dir.add(id(value))
                 fields[name] = self._message_refs((value,), depth)[0]
             self._may_live(fields.values())
-        namespace = dict(dict_of(exc))
-        namespace.pop("__notes__", None)
-        notes = notes_of(exc)
-        for name, slot in facts.slots:
-            try:
-                namespace.setdefault(name, slot.__get__(exc))
-            except AttributeError:  # a slot without a value
-                continue
-        attributes: dict[str, Ref] = {}
-        if namespace:
-            kept = {
-                name: value
-                for name, value in namespace.items()
-                if type(name) is str and not name.startswith(_OF_KEEPTRACE)
-            }
-            attributes = values.named(kept, depth)
-            self._may_live(attributes.values())
-        record: ExceptionRecord = {
-            "type": self._type(type(exc)),
-            "args": [values.add(["tuple", len(refs), refs])],
-            "fields": fields,
-            "attributes": attributes,
-            "cause": self._index_of(cause_of(exc)),
-            "context": self._index_of(context_of(exc)),
-            "suppress": suppress_of(exc),
-            "traceback": [],
-        }
-        if notes is not None:
-            if type(notes) in (list, tuple):
-                note_refs = self._message_refs(notes, depth)
-                kind = type(notes).__name__
-                record["notes"] = [values.add([kind, len(notes), note_refs])]
-            else:
-                record["notes"] = values.ref(notes, depth)
-        if facts.has_str or notes is not None or list in map(type, (*refs, *fields.values())):
-            self._messages.want(exc, record, facts)
         if issubclass(type(exc), BaseExceptionGroup):
             (fields["message"],) = self._message_refs((group_message_of(exc),), depth)
-            numbers = [self._index.get(id(child)) for child in children_of(exc)]
-            record["children"] = [number for number in numbers if number is not None]
-        return record
+
+    def _read_attributes(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        kept = {
+            name: value
+            for name, value in tuple(dict.items(dict_of(exc)))
+            if type(name) is str and not name.startswith(_OF_KEEPTRACE)
+        }
+        kept.pop("__notes__", None)  # they have a place of their own
+        for name, slot in facts.slots:
+            try:
+                kept.setdefault(name, slot.__get__(exc))
+            except AttributeError:  # a slot without a value
+                continue
+        if kept:
+            record["attributes"] = self._values.named(kept, depth)
+            self._may_live(record["attributes"].values())
+
+    def _read_notes(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        notes = notes_of(exc)
+        if type(notes) in (list, tuple):
+            refs = self._message_refs(notes, depth)
+            kind = type(notes).__name__
+            record["notes"] = [self._values.add([kind, len(notes), refs])]
+        elif notes is not None:
+            record["notes"] = self._values.ref(notes, depth)
+
+    def _want_message(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        facts = facts_of_exception(type(exc))
+        refs = (*self._values.nodes[record["args"][0]][2], *record["fields"].values())
+        if facts.has_str or "notes" in record or list in map(type, refs):
+            self._messages.want(exc, record, facts)
 
     def _message_refs(self, texts: Iterable[Any], depth: int) -> list[Ref]:
-        """Messages may be longer than other texts."""
+        """Messages may be longer than other texts, as long as there is room for them."""
         values = self._values
         refs: list[Ref] = []
         for text in texts:
-            if type(text) is str and len(text) <= self._options.max_message:
+            if type(text) is str and len(text) <= min(self._options.max_message, self._room):
                 values.bytes += len(text)
+                self._room -= len(text)
                 refs.append(text)
             else:
                 refs.append(values.ref(text, depth))
@@ -150,6 +226,14 @@ class Chain:
 
     def _may_live(self, refs: Iterable[Ref]) -> None:
         self._roots += [ref[0] for ref in refs if type(ref) is list]
+
+    def _builtin_type(self, cls: type) -> int:
+        """The index of a builtin type that every Python has."""
+        found = self._types.get(id(cls))
+        if found is None:
+            found = self._types[id(cls)] = len(self._values.types)
+            self._values.types.append(["builtins", cls.__name__, []])
+        return found
 
     def _type(self, cls: type) -> int:
         """The index of a type, with its bases down to builtin ones that every Python has."""
@@ -162,9 +246,7 @@ class Chain:
             cls = next(parent for parent in mro_of(cls) if id(parent) in BUILTIN_TYPES)
             self._values.cut("types")
         if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11:
-            self._types[id(cls)] = start
-            types_.append(["builtins", cls.__name__, []])
-            return start
+            return self._builtin_type(cls)
         waiting = [cls]
         while waiting:
             parent = waiting.pop()
@@ -184,3 +266,22 @@ class Chain:
 
 def _needs_bases(cls: type, qualname: str) -> bool:
     return id(cls) not in BUILTIN_TYPES or qualname in _NEWER_THAN_3_11
+
+
+def _plain_base(cls: type) -> type:
+    """The nearest builtin class that every Python has."""
+    found: type = next(base for base in mro_of(cls) if not _needs_bases(base, base.__name__))
+    return found
+
+
+_Reader: TypeAlias = Callable[[Chain, BaseException, ExceptionRecord, ExceptionFacts, int], None]
+# Read in this order. What one of them raises costs that part of that exception alone.
+_PARTS: Final[tuple[tuple[str, _Reader], ...]] = (
+    ("type", Chain._read_type),
+    ("cause, context and children", Chain._read_links),
+    ("arguments", Chain._read_arguments),
+    ("fields", Chain._read_fields),
+    ("attributes", Chain._read_attributes),
+    ("notes", Chain._read_notes),
+    ("message", Chain._want_message),
+)

@@ -11,6 +11,7 @@ from ._capture import capture, type_only
 from ._errors import DumpError, KeepTraceError, OptionError
 from ._files import read, write
 from ._format import encode
+from ._guard import with_enough_stack
 from ._options import Options, make_options
 from ._reading import decode
 from ._report import Report
@@ -54,6 +55,11 @@ def dumps(exc: BaseException | None = None, *, trace: Options | None = None, **o
 
     Raises KeepTraceError if there is no exception, OptionError for a wrong option. Never fails because of the exception.
     """
+    handled = sys.exception() if exc is None else exc  # of this thread
+    return with_enough_stack(lambda: _dumps(handled, trace, options))
+
+
+def _dumps(exc: BaseException | None, trace: Options | None, options: dict[str, Any]) -> bytes:
     return encode(report_of(exc, trace, **options))
 
 
@@ -63,11 +69,25 @@ def dump(
     """Writes dumps(exc) to a path or to a binary file. A path is written atomically: whole, or not at all.
 
     A path may be a URL that fsspec knows (extra "fsspec"): s3://bucket/name.dump, ...
+    At the very recursion limit, where nothing more can be called, no dump is written.
 
     Raises what dumps raises, and OSError if the file cannot be written; MissingExtraError or OptionError for a URL that
     nothing that is installed can open.
     """
-    data = dumps(exc, trace=trace, **options)
+    handled = sys.exception() if exc is None else exc  # of this thread
+    try:
+        with_enough_stack(lambda: _dump(handled, path_or_file, trace, options))
+    except RecursionError:  # nothing can be called any more; the user's own error must go on
+        return
+
+
+def _dump(
+    exc: BaseException | None,
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    trace: Options | None,
+    options: dict[str, Any],
+) -> None:
+    data = _dumps(exc, trace, options)
     if isinstance(path_or_file, (str, os.PathLike)):
         write(os.fspath(path_or_file), data)
     else:

@@ -7,6 +7,7 @@ Nothing of the user's runs for it: classes are asked through the raw descriptors
 from __future__ import annotations
 
 import types
+import weakref
 from itertools import islice
 from typing import Any, Final
 
@@ -29,45 +30,56 @@ bases_of: Final = type.__dict__["__bases__"].__get__
 # the restored frame.
 IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
+_OPTIMIZED: Final = 0x1
 _VARARGS: Final = 0x4
 _VARKEYWORDS: Final = 0x8
 # code.replace() takes any C int; what no Python uses has no meaning. (bits)
 _KNOWN_FLAGS: Final = 0x7FFF_FFFF
+# Names by which a function's code gets the dict of its own variables.
+_GIVES_LOCALS: Final = frozenset({"f_locals", "locals", "vars"})
 
 
 class CodeFacts:
-    """A code object's record in the report, the globals it names, and its positions."""
+    """A code object's record in the report, its variables, the globals it names, its positions."""
 
-    __slots__ = ("code", "names", "positions", "record")
+    __slots__ = (
+        "code", "is_function", "names", "names_locals", "positions", "record", "variable_set",
+        "variables",
+    )  # fmt: skip
 
     def __init__(self, code: types.CodeType) -> None:
-        self.code = code  # held, so that its id is not given to another
+        self.code = weakref.ref(code)  # an id may be given to another later
+        text = str.__str__  # names may be of a subclass
         count = code.co_argcount + code.co_kwonlyargcount
         count += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
         self.record: Any = {
-            "file": _file_name(code.co_filename),
-            "name": short_name(code.co_name),
-            "qualname": short_name(code.co_qualname),
+            "file": _file_name(text(code.co_filename)),
+            "name": short_name(text(code.co_name)),
+            "qualname": short_name(text(code.co_qualname)),
             "line": code.co_firstlineno,
             "args": [code.co_posonlyargcount, code.co_argcount, code.co_kwonlyargcount],
             "flags": code.co_flags & _KNOWN_FLAGS,
-            "names": list(code.co_varnames[:count]),
+            "names": [text(name) for name in code.co_varnames[:count]],
         }
         names = dict.fromkeys(_global_names(code))
         self.names = tuple(name for name in names if name not in IMPORT_SYSTEM)
+        self.is_function = bool(code.co_flags & _OPTIMIZED)
+        self.variables = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+        self.variable_set = frozenset(self.variables)
+        self.names_locals = not _GIVES_LOCALS.isdisjoint(code.co_names)
         self.positions: dict[int, Position] = {}
 
-    def position(self, lasti: int) -> Position:
-        """Where the instruction at this offset stands in the source."""
+    def position(self, code: types.CodeType, lasti: int) -> Position:
+        """Where the instruction at this offset of the code object stands in the source."""
         found = self.positions.get(lasti)
         if found is None:
             if len(self.positions) == _MOST_LOOKED_FOR:  # each walks along the code up to there
-                for at, each in enumerate(self.code.co_positions()):
+                for at, each in enumerate(code.co_positions()):
                     self.positions.setdefault(2 * at, list(each))
-                return self.position(lasti)
+                return self.position(code, lasti)
             place = None
             if lasti >= 0:
-                place = next(islice(self.code.co_positions(), lasti // 2, None), None)
+                place = next(islice(code.co_positions(), lasti // 2, None), None)
             found = self.positions[lasti] = list(place or _NOWHERE)
         return found
 
@@ -91,7 +103,7 @@ def _global_names(code: types.CodeType) -> list[str]:
 _NOWHERE: Final = (None, None, None, None)
 # Then all positions of the code are kept: it fails at many places. (positions of one code object)
 _MOST_LOOKED_FOR: Final = 32
-_facts: dict[int, CodeFacts] = {}
+_facts: dict[int, CodeFacts] = {}  # by the id of the code object, which is not kept alive
 # More code objects than a large program runs into failures with. Then the cache starts afresh, for
 # programs that make code all the time. (code objects)
 _MOST_FACTS: Final = 4096
@@ -100,7 +112,7 @@ _MOST_FACTS: Final = 4096
 def facts_of_code(code: types.CodeType) -> CodeFacts:
     """The facts of a code object, from the cache if they are there."""
     found = _facts.get(id(code))
-    if found is None:
+    if found is None or found.code() is not code:
         if len(_facts) >= _MOST_FACTS:
             _facts.clear()
         found = _facts[id(code)] = CodeFacts(code)
@@ -184,7 +196,7 @@ def _exact(value: Any) -> Any:
 
 def notes_of(exc: BaseException) -> Any:
     """The exception's notes: those of a list's or tuple's subclass as a plain list or tuple."""
-    notes = dict_of(exc).get("__notes__")
+    notes = dict.get(dict_of(exc), "__notes__")
     cls = type(notes)
     if issubclass(cls, list):
         return list(list.__iter__(notes))

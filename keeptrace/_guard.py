@@ -13,9 +13,11 @@ import _thread
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ._clock import monotonic
+
+_T = TypeVar("_T")
 
 # One call that hangs must leave time for the others: it gets this part of what is left. (of the time left)
 _SHARE: Final = 0.3
@@ -101,6 +103,45 @@ def run_each(calls: Sequence[Callable[[], Any]], deadline: float) -> list[Any]:
             results[at] = Failed("did not end in time")
             at += 1
     return results
+
+
+def in_fresh_thread(call: Callable[[], _T]) -> _T:
+    """What the call returns or raises, with a whole stack to itself.
+
+    It waits as long as the call takes. Raises RuntimeError if no thread can be had, and
+    RecursionError if not even that fits onto the stack that is left here.
+    """
+    results: list[_T] = []
+    problems: list[BaseException] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as problem:  # raised again where it is waited for
+            problems.append(problem)
+        finally:
+            done.release()
+
+    _thread.start_new_thread(copy_context().run, (work,))
+    done.acquire()
+    if problems:
+        raise problems.pop()
+    return results[0]
+
+
+def with_enough_stack(call: Callable[[], _T]) -> _T:
+    """What the call returns or raises. If little stack is left here, it is made again in a thread.
+
+    For what runs where the user's own error is on its way, at any depth. Raises RecursionError if
+    not even a thread can be started: the caller then lets the user's error go on.
+    """
+    try:
+        return call()
+    except RecursionError:
+        pass  # the frames of the first call are let go before the second
+    return in_fresh_thread(call)
 
 
 def _ask_to_end(thread: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ._clock import monotonic
 from ._facts import ExceptionFacts, args_of, notes_of
 from ._guard import Failed, run_each
+from ._losses import Losses
 from ._options import Options
 from ._render import NeedsUserCode, Renderer, attribute_of
 from ._report import ExceptionRecord
@@ -28,9 +29,10 @@ _MOST_TEXT_SECONDS: Final = 1.0
 class Messages:
     """Records the messages of the exceptions of one capture."""
 
-    def __init__(self, options: Options, values: Values) -> None:
+    def __init__(self, options: Options, values: Values, losses: Losses) -> None:
         self._options = options
         self._values = values
+        self._losses = losses
         self._waiting: list[tuple[BaseException, ExceptionRecord, ExceptionFacts]] = []
 
     def want(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
@@ -40,8 +42,15 @@ class Messages:
     def read(self) -> None:
         """Records what is wanted, or leaves it to values.finish()."""
         for exc, record, facts in self._waiting:
-            self._message(exc, record, facts)
-            self._note_objects(exc, record)
+            try:
+                self._message(exc, record, facts)
+            except BaseException as problem:  # this message
+                self._losses.count(problem)
+                record["str"] = _failed_text("exception", Failed("raised"))
+            try:
+                self._note_objects(exc, record)
+            except BaseException as problem:  # str() of these notes: their stand-ins are there
+                self._losses.count(problem)
 
     def _message(
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from ._errors import OptionError
 from ._files import bounded
+from ._guard import with_enough_stack
 from ._options import Options, make_options
 from ._telling import command_to_open, failed, tell
 from .store import DEFAULT_DIRECTORY, Store
@@ -49,6 +50,14 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 def is_failure(exc: BaseException) -> bool:
     """Whether this is an error, rather than a way to end the program or a task on purpose."""
     return isinstance(exc, Exception) or not (isinstance(exc, _ON_PURPOSE) or type(exc).__name__ in _CANCELLED)
+
+
+def keep_failure(store: Store, exc: BaseException) -> None:
+    """Writes a dump of an exception that is on its way up, if it is a failure. Never raises."""
+    try:
+        with_enough_stack(lambda: is_failure(exc) and store.write(exc))
+    except RecursionError:  # nothing can be called any more; the user's own error goes on
+        return
 
 
 def store_of(directory: str | os.PathLike[str] | Store, trace: Options | None, options: dict[str, Any]) -> Store:
@@ -319,7 +328,15 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, traceback: types.TracebackType | None) -> None:
-        if exc is not None and is_failure(exc):
+        if exc is None:
+            return
+        try:
+            with_enough_stack(lambda: self._leave(exc))
+        except RecursionError:  # nothing can be called any more; the user's own error goes on
+            return
+
+    def _leave(self, exc: BaseException) -> None:
+        if is_failure(exc):
             self.path = self._keep(exc)
 
     def _keep(self, exc: BaseException) -> str | None:
@@ -330,6 +347,8 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
         file = self._file or ""
         try:
             bounded(lambda: dump(exc, file, trace=self._options))
+        except RecursionError:  # little stack is left: see __exit__
+            raise
         except Exception as problem:  # law 1: the user's own error goes on, whatever became of its dump
             failed(exc, problem)
             return None

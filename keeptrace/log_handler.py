@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ._capture import capturing
+from ._guard import with_enough_stack
 from ._options import Options
 from .hooks import is_failure, store_of
 from .store import DEFAULT_DIRECTORY, Store
@@ -42,6 +43,12 @@ class LoggingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes the dump. A record that has passed another such handler keeps its path."""
+        try:
+            with_enough_stack(lambda: self._keep(record))
+        except RecursionError:  # nothing can be called any more; the program goes on
+            return
+
+    def _keep(self, record: logging.LogRecord) -> None:
         if getattr(record, "keeptrace", ""):
             return
         record.keeptrace = ""

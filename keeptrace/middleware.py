@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from typing import Any
 
 from ._options import Options
-from .hooks import is_failure, store_of
+from .hooks import keep_failure, store_of
 from .store import DEFAULT_DIRECTORY, Store
 
 
@@ -41,8 +41,7 @@ class WSGIMiddleware:
         try:
             body = self._app(environ, start_response)
         except BaseException as exc:
-            if is_failure(exc):
-                self.store.write(exc)
+            keep_failure(self.store, exc)
             raise
         files = environ.get("wsgi.file_wrapper")
         # a list cannot fail any more, and a server may send its own kind of file without reading it
@@ -70,16 +69,14 @@ class _Body:
         except StopIteration:
             raise
         except BaseException as exc:
-            if is_failure(exc):
-                self._store.write(exc)
+            keep_failure(self._store, exc)
             raise
 
     def close(self) -> None:
         try:
             getattr(self._body, "close", bool)()
         except BaseException as exc:
-            if is_failure(exc):
-                self._store.write(exc)
+            keep_failure(self._store, exc)
             raise
 
 
@@ -111,6 +108,5 @@ class ASGIMiddleware:
         try:
             await self._app(scope, receive, send)
         except BaseException as exc:
-            if is_failure(exc):
-                self.store.write(exc)
+            keep_failure(self.store, exc)
             raise

@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +32,7 @@ from ._dump import dumps
 from ._errors import DumpError, KeepTraceError, OptionError
 from ._files import bounded, file_system, is_local, is_url
 from ._fingerprint import fingerprint, place_of
+from ._guard import with_enough_stack
 from ._options import Options, make_options
 from ._reading import read_header
 from ._store_journal import PARTS, write_times
@@ -139,15 +140,31 @@ class Store:
         options: changes to the store's own, of keeptrace.Options. None is returned if there is no dump; one line on
         stderr says why then. Raises OptionError for a wrong option, and nothing else.
         """
-        return self.write_as(exc, None, self.options.replace(**options))
+        return self._keep(exc, None, lambda: self.options.replace(**options))
 
     def write_as(self, exc: BaseException, place: str | None = None, options: Options | None = None) -> str | None:
         """write() with a text of one's own for the place in the file's name, the id of a failed test say."""
+        return self._keep(exc, place, lambda: options or self.options)
+
+    def _keep(
+        self, exc: BaseException, place: str | None, options: Callable[[], Options]
+    ) -> str | None:
+        """write_as(), with a stack of its own where little is left."""
+        try:
+            return with_enough_stack(lambda: self._write_unless_writing(exc, place, options()))
+        except RecursionError:  # nothing can be called any more; the user's own error goes on
+            return None
+
+    def _write_unless_writing(
+        self, exc: BaseException, place: str | None, options: Options
+    ) -> str | None:
         if _writing.get():
             return None
         token = _writing.set(True)
         try:
-            return self._write(exc, place, options or self.options)
+            return self._write(exc, place, options)
+        except RecursionError:  # little stack is left: see _keep
+            raise
         except Exception as problem:  # law 1: whatever it is, the user's own error is what counts
             failed(exc, problem)
             return None

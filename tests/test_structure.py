@@ -26,9 +26,9 @@ FILES = {
 # What capture, restore, dumps and the pools of the standard library are made of.
 CORE = [
     *(f"keeptrace.{name}" for name in (
-        "_bounds", "_capture", "_chain", "_checking", "_costs", "_debug", "_dump", "_errors",
-        "_facts", "_format", "_frames", "_guard", "_init", "_live", "_messages", "_options",
-        "_own", "_reading", "redact.redactor", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
+        "_bounds", "_capture", "_chain", "_checking", "_cleared", "_costs", "_debug", "_dump", "_errors",
+        "_facts", "_format", "_frames", "_guard", "_init", "_live", "_locals",
+        "_losses", "_messages", "_options", "_own", "_reading", "redact.redactor", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
         "_summaries", "_values",
     )),
     *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),

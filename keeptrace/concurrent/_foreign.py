@@ -34,6 +34,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .._facts import linked_to
+from .._guard import with_enough_stack
 from .._options import Options
 from .._restore import has_hook
 from ._boundary import CarrierType, from_bytes, set_traceback, to_bytes, traceback_of
@@ -86,17 +87,31 @@ def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
 
     arrived: the function came out of a pickle, so this is a worker, whatever in_worker() knows.
     """
+    try:
+        caller = sys._getframe(1).f_back
+        carrier = with_enough_stack(lambda: _prepare(exc, options, arrived, caller))
+    except RecursionError:  # nothing can be called any more; the user's own error goes on
+        return
+    if carrier is not None:
+        raise carrier from None
+
+
+def _prepare(
+    exc: BaseException, options: Options, arrived: bool, caller: types.FrameType | None
+) -> BaseException | None:
+    """Lets the exception pickle with its frames, or gives the carrier to raise in its place."""
     traceback = traceback_of(exc)
-    traceback = traceback and traceback.tb_next  # without the frame of the function that calls this
+    if traceback is not None and traceback.tb_frame.f_back is caller:
+        traceback = traceback.tb_next  # without the frame of the function that calls leaving()
     set_traceback(exc, traceback)
     if not (arrived or in_worker()):
-        return
-    caller = sys._getframe(1).f_back
+        return None
     engine = caller.f_globals.get("__name__", "").partition(".")[0] if caller else ""
     if engine in _NEEDS_CARRIER and _NEEDS_CARRIER[engine](exc):
-        raise _carrier(exc, options, engine).with_traceback(traceback) from None
+        return _carrier(exc, options, engine).with_traceback(traceback)
     _dict_of(exc)[_KEY] = _Reduction(exc, options)
     _go_first(type(exc))
+    return None
 
 
 class _Reduction:
