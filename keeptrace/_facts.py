@@ -196,7 +196,7 @@ def _exact(value: Any) -> Any:
 
 def notes_of(exc: BaseException) -> Any:
     """The exception's notes: those of a list's or tuple's subclass as a plain list or tuple."""
-    notes = dict.get(dict_of(exc), "__notes__")
+    notes: Any = dict.get(dict_of(exc), "__notes__")
     cls = type(notes)
     if issubclass(cls, list):
         return list(list.__iter__(notes))

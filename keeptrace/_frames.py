@@ -2,8 +2,9 @@
 
 - The exceptions come in the order of their numbers, the root first, and of each the innermost
   frames first: what is met first is kept where a bound is reached.
-- Frames may take a half of the report's bytes and of its seconds. Each exception gets a fair share,
-  or what the exceptions after it can spare. What is left out is marked in the traceback.
+- Frames may take a half of the report's bytes and of its seconds. Each exception may have what the
+  ones after it can spare: they keep a few frames, or at the least the one that raised. What is left
+  out is marked in the traceback.
 - A part that cannot be read (see _losses.py) costs that part: the variables of one frame, its
   position, the globals of one module.
 """
@@ -129,9 +130,9 @@ class Frames:
     def _most(self, waiting: int) -> tuple[int, str]:
         """How many frames the next traceback may have, and the bound that says so."""
         limit = bound(self._options.limit)
-        fair = self._room // (waiting + 1)
-        spare = self._room - waiting * _FEW * _FRAME
-        room = max(1, max(fair, spare) // _FRAME)
+        room = self._room // _FRAME
+        few = min(_FEW, room - waiting)  # the others keep the frame that raised
+        room = max(1, few, room // (waiting + 1), room - waiting * _FEW)
         if self._is_late() and min(limit, room) > _FEW:
             return _FEW, "max_seconds"
         return (limit, "limit") if limit <= room else (room, "max_bytes")
