@@ -16,10 +16,10 @@ import types
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
-from time import monotonic
 from typing import Any, Final
 
 from ._cleared import was_cleared
+from ._clock import monotonic
 from ._facts import IMPORT_SYSTEM, CodeFacts, facts_of_code, traceback_of
 from ._locals import read_locals
 from ._losses import Losses
@@ -42,6 +42,7 @@ _CLOCK_EVERY: Final = 16
 _MISSING: Final = object()
 _LOCALS_LOST: Final = "<locals>"  # no identifier, so it never meets a name of the user's
 _GLOBALS_LOST: Final = "<globals>"
+_LEFT_OUT: Final = "<left out>"
 _OF_MODULE: Final = ("__name__", "__file__")
 
 
@@ -244,7 +245,7 @@ class Frames:
         size = _FRAME + _VARIABLE * len(found)
         if size > self._room:
             self._room -= _FRAME
-            return self._within_room(found, depth, _LOCALS_LOST, "variables")
+            return self._within_room(found, depth, "variables")
         self._room -= size
         self._values.bytes += size
         refs = self._values.named(found, depth)
@@ -252,16 +253,14 @@ class Frames:
             self._may_live(refs)
         return refs
 
-    def _within_room(
-        self, found: dict[Any, Any], depth: int, mark: str, what: str
-    ) -> dict[str, Ref]:
+    def _within_room(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
         """The refs of the variables that there is room for, and a mark if these are not all."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
         refs = self._values.named(dict(islice(found.items(), room)), depth)
         if count > room:
             self._values.cut("max_bytes", count - room)
-            refs[mark] = self._losses.out_of_room(f"more {what}" if room else what, "max_bytes")
+            refs[_LEFT_OUT] = self._losses.out_of_room(f"more {what}" if room else what, "max_bytes")
         self._room -= _VARIABLE * len(refs)
         self._values.bytes += _VARIABLE * len(refs)
         if self._keeps_live:
@@ -299,7 +298,7 @@ class Frames:
         self._room += max(0, self._options.max_bytes - self._values.bytes) // _PART
         for place, wanted in enumerate(self._wanted):
             try:
-                refs = self._within_room(wanted, depth, _GLOBALS_LOST, "globals")
+                refs = self._within_room(wanted, depth, "globals")
             except BaseException as problem:  # the globals of this module
                 refs = {_GLOBALS_LOST: self._losses.ref("globals", problem)}
             if place in self._lost_globals:

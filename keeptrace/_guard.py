@@ -23,8 +23,6 @@ _T = TypeVar("_T")
 _SHARE: Final = 0.3
 
 
-
-
 def _original(name: str) -> Any:
     """A function of `_thread`, as it was before gevent or eventlet replaced it."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
@@ -113,7 +111,7 @@ def in_fresh_thread(call: Callable[[], _T]) -> _T:
     """
     results: list[_T] = []
     problems: list[BaseException] = []
-    done = _thread.allocate_lock()
+    done = _new_lock()
     done.acquire()
 
     def work() -> None:
@@ -124,7 +122,7 @@ def in_fresh_thread(call: Callable[[], _T]) -> _T:
         finally:
             done.release()
 
-    _thread.start_new_thread(copy_context().run, (work,))
+    _start_thread(copy_context().run, (work,))
     done.acquire()
     if problems:
         raise problems.pop()
