@@ -78,9 +78,9 @@ def start() -> None:
 
 def _keep_frames(engine: types.ModuleType) -> None:
     """Lets the exceptions of an engine's workers cross with their frames."""
-    from .concurrent._boundary import crossing
+    from .concurrent._boundary import framed_exception
 
-    setattr(engine, _ENGINES[engine.__name__], crossing(DEFAULT, engine))
+    setattr(engine, _ENGINES[engine.__name__], framed_exception(DEFAULT, engine))
 
 
 def _debug_at_the_end() -> None:

@@ -3,12 +3,12 @@
     worker                                                             parent
     task raises ─▶ the engine wraps the exception, to pickle it ─▶ … ─▶ the engine unpickles, sets it on the future
                    └ this class we replace, in the worker only:         └ from_bytes(): report → exception, with frames,
-                     Crossing(): capture → report → bytes                 chain and the original __cause__
+                     FramedException(): capture → report → bytes                 chain and the original __cause__
 
 - Nothing is wrapped around a task, and nothing is added to the pickle of what one that succeeds returns.
-- What a worker starts with is ours: it puts Crossing in place and then runs the user's initializer. What that one raises is
+- What a worker starts with is ours: it puts FramedException in place and then runs the user's initializer. What that one raises is
   put where the parent finds it, since the engines only notice that the worker is gone.
-- Nothing here may raise: Crossing() and from_bytes() run in loops of the engine's that an exception would end.
+- Nothing here may raise: FramedException() and from_bytes() run in loops of the engine's that an exception would end.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class CarrierType(type):
     engine: str
 
 
-class Crossing:
+class FramedException:
     """Stands in the worker for the engine's class that makes an exception picklable."""
 
     options: Options
@@ -118,10 +118,10 @@ class Crossing:
         return from_bytes, (self._data,)
 
 
-def crossing(options: Options, *engines: types.ModuleType) -> type[Crossing]:
+def framed_exception(options: Options, *engines: types.ModuleType) -> type[FramedException]:
     """The class to put in place of the engine's, for these options."""
     files = frozenset(str(engine.__file__) for engine in engines)
-    return type("Crossing", (Crossing,), {"options": options, "engine_files": files})
+    return type("FramedException", (FramedException,), {"options": options, "engine_files": files})
 
 
 def run_initializer(

@@ -1,6 +1,6 @@
 """What the executors of loky have in common, those of the library and those of the copy inside joblib.
 
-- Each worker gets a black box (_black_box.py), and starts in _work() below, which puts a Crossing in place of the engine's class for
+- Each worker gets a black box (_black_box.py), and starts in _work() below, which puts a FramedException in place of the engine's class for
   exceptions (_boundary.py), reads its tasks by _queues.py, and then runs the engine's own loop. The context that starts the
   processes does that. It is put into an executor that exists, but has no worker yet, because loky makes some of its executors itself.
 - The initializer is ours as well: it runs the user's, and by its arguments loky tells executors with other options apart.
@@ -15,23 +15,18 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from .._live import bounded
 from .._options import Options
-from ._black_box import JOB, BlackBox, box_of, failure_of
-from ._boundary import BrokenFuture, Crossing, from_bytes, run_initializer, traceback_of
-from ._calls import describe_calls
-from ._deaths import add_notes, death_of
-from ._queues import ending, gone, read_results, read_tasks
-from ._stacks import WorkerStack, stacks_of
-from ._worker import make_worker
+from ._black_box import BlackBox
+from ._boundary import BrokenFuture, FramedException, run_initializer, traceback_of
+from ._breaking import Calls, PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from ._queues import bounded_shutdown, read_results, read_tasks
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
-
-Calls = Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]
 
 # --------------------------------------------------------------------------------------------------------------------
 # The worker.
@@ -39,7 +34,7 @@ Calls = Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]
 _box: BlackBox | None = None  # the worker's own
 
 
-class _LokyCrossing(Crossing):
+class _LokyFramedException(FramedException):
     def __init__(self, exc: BaseException) -> None:
         super().__init__(exc, traceback_of(exc))
 
@@ -56,7 +51,7 @@ def _work(box: BlackBox, options: Options, name: str, call_queue: Any, result_qu
         "engine_files": frozenset(files),
         "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
     }
-    engine._ExceptionWithTraceback = type("Crossing", (_LokyCrossing,), settings)
+    engine._ExceptionWithTraceback = type("FramedException", (_LokyFramedException,), settings)
     read_tasks(engine, call_queue, result_queue, box.words)
     engine._process_worker(call_queue, result_queue, *rest)
 
@@ -77,95 +72,55 @@ def initialization(options: Options, initializer: Callable[..., object] | None, 
     return {"initializer": start_worker, "initargs": (options, initializer, initargs)}
 
 
-class _Context:
-    """A context of loky's, or multiprocessing's, whose processes are workers with a black box."""
-
-    def __init__(self, context: Any, engine: Any, options: Options) -> None:
-        self._context = context
-        self._name = engine.__name__
-        self._options = options
-
-    def Process(self, target: Any, args: tuple[Any, ...], **more: Any) -> Any:
-        """Raises TypeError for arguments that the context's processes don't take; the engine then leaves them out."""
-        return make_worker(functools.partial(self._context.Process, **more), self._options, _work, (self._name, *args))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
-
-
 def adopt(executor: Any, engine: Any, options: Options, calls_of: Callable[[Any], Calls | None] = lambda function: None) -> Any:
     """Makes an executor ours, whatever its class, which was made with initialization() and has no workers yet. Once is enough.
 
     calls_of: gives for a function without arguments, if it stands for several calls, those.
     """
     if not is_adopted(executor):
-        executor._context = _Context(executor._context, engine, options)
+        executor._context = WorkerContext(executor._context, options, _work, engine.__name__)
         read_results(engine, executor)
         cls: Any = type(executor)
-        executor.__class__ = _telling(cls, engine, calls_of)
+        executor.__class__ = adopted_class(cls, engine, calls_of)
     return executor
 
 
 def is_adopted(executor: Any) -> bool:
-    return isinstance(getattr(executor, "_context", None), _Context)
-
-
-def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
-    """What every worker is doing now, without stopping it.
-
-    locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
-    a worker that does not give any is listed all the same, and its `why` says so.
-    """
-    return stacks_of([(process, self._tasks_of(process)) for process in list(self._processes.values())], locals, timeout)
+    return isinstance(getattr(executor, "_context", None), WorkerContext)
 
 
 @functools.lru_cache
-def _telling(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> Any:
+def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> Any:
     """The executor's class, with a manager thread of ours."""
 
-    def tasks_of(process: Any, items: dict[int, Any]) -> list[str]:
-        box = box_of(process)
-        item = items.get(box.words[JOB] - 1) if box is not None else None
-        if item is None:
-            return []
-        if isinstance(item.fn, functools.partial) and item.fn.func is engine._process_chunk:
-            return describe_calls([(item.fn.args[0], each, {}) for each in item.args[0]])
-        return describe_calls(calls_of(item.fn) or [(item.fn, item.args, item.kwargs)])
+    def describe(process: Any, items: dict[int, Any]) -> list[str]:
+        return tasks_of(process, items, engine._process_chunk, calls_of)
 
     class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # which engine is known when this runs
         def terminate_broken(self, broken: Any) -> None:
-            ended = gone(self.processes)
-            failures = [failure for process in ended if (failure := failure_of(process)) is not None]
-            deaths = [] if failures else [death_of(process, tasks_of(process, self.pending_work_items)) for process in ended]
-            broken.deaths = deaths
-            add_notes(broken, deaths, from_bytes(failures[0]) if failures else None)
-            for death in deaths:
+            why = PoolBreak(self.processes, lambda process: describe(process, self.pending_work_items))
+            why.explain(broken)
+            for death in why.deaths:
                 if death.text and sys.stderr is not None:  # where loky's own workers write it
                     sys.stderr.write(death.text)
             self.executor_flags.flag_as_broken(broken)  # as the engine does next: from here on, submit() adds no future
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
-            with ending(self.processes, self.call_queue):
+            with bounded_shutdown(self.processes, self.call_queue):
                 self.call_queue._reader.close()  # else the thread that writes tasks waits for ever for room in the pipe
                 super().terminate_broken(broken)
 
         def join_executor_internals(self) -> None:
-            with ending(self.processes, self.call_queue):
+            with bounded_shutdown(self.processes, self.call_queue):
                 super().join_executor_internals()
 
-    def manager_of(self: Any) -> Any:
-        return self.__dict__.get("_executor_manager_thread")
-
-    def set_manager(self: Any, manager: Any) -> None:
-        """The engine sets it before it starts it: the moment to make it ours."""
-        if manager is not None:
-            manager.__class__ = Manager
-        self.__dict__["_executor_manager_thread"] = manager
+    def adopt_manager(executor: Any, manager: Any) -> None:
+        manager.__class__ = Manager
 
     members = {
         "__module__": cls.__module__,
-        "_executor_manager_thread": property(manager_of, set_manager),
-        "_tasks_of": lambda self, process: tasks_of(process, self._pending_work_items),
+        "_executor_manager_thread": manager_attribute(adopt_manager),
+        "_tasks_of": lambda self, process: describe(process, self._pending_work_items),
         "stacks": stacks,
     }
     return type(cls.__name__, (cls,), members)

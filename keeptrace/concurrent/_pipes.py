@@ -42,28 +42,28 @@ def _always() -> bool:
     return True
 
 
-def read_message(fd: int, goes_on: Callable[[], bool] = _always) -> bytes:
+def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
     """One message. Raises EOFError at the end of the pipe, OSError if it is closed; BlockingIOError if the descriptor does
     not wait, and there is none.
 
-    goes_on: asked before each further part of a message that comes in parts; if not, an EOFError is raised. It waits for the
+    wait_for_more: asked before each further part of a message that comes in parts; if not, an EOFError is raised. It waits for the
     part where the descriptor does not.
     """
     header = os.read(fd, _HEADER.size)
     if not header:
         raise EOFError
     if len(header) < _HEADER.size:
-        header += _rest(fd, _HEADER.size - len(header), goes_on)
+        header += _rest(fd, _HEADER.size - len(header), wait_for_more)
     (size,) = _HEADER.unpack(header)
     if size < 0:
-        (size,) = _LONG_HEADER.unpack(_rest(fd, _LONG_HEADER.size, goes_on))
-    if size > _AT_ONCE - _HEADER.size and not goes_on():  # the sender may have died when it had sent the header
+        (size,) = _LONG_HEADER.unpack(_rest(fd, _LONG_HEADER.size, wait_for_more))
+    if size > _AT_ONCE - _HEADER.size and not wait_for_more():  # the sender may have died when it had sent the header
         raise EOFError("the message ends after its header")
     try:
         data = os.read(fd, size)
     except BlockingIOError:  # a large message, of which the header alone had room in the pipe
         data = b""
-    return data if len(data) == size else data + _rest(fd, size - len(data), goes_on)
+    return data if len(data) == size else data + _rest(fd, size - len(data), wait_for_more)
 
 
 def drain(fd: int) -> None:
@@ -74,10 +74,10 @@ def drain(fd: int) -> None:
         pass
 
 
-def _rest(fd: int, size: int, goes_on: Callable[[], bool]) -> bytes:
+def _rest(fd: int, size: int, wait_for_more: Callable[[], bool]) -> bytes:
     parts = []
     while size > 0:
-        part = os.read(fd, size) if goes_on() else b""
+        part = os.read(fd, size) if wait_for_more() else b""
         if not part:
             raise EOFError("the message ends too early")
         parts.append(part)

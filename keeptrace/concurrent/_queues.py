@@ -144,7 +144,7 @@ class Results(Connection):
     workers: dict[int, Any]  # the executor's own
 
     def recv(self) -> Any:
-        data = read_message(self._handle, self._goes_on)  # type: ignore[attr-defined]
+        data = read_message(self._handle, self.wait_for_more)  # type: ignore[attr-defined]
         try:
             return ForkingPickler.loads(data)
         except BaseException as problem:
@@ -157,7 +157,7 @@ class Results(Connection):
                 item.exit_pid = numbers.get("exit_pid")
             return item
 
-    def _goes_on(self) -> bool:
+    def wait_for_more(self) -> bool:
         """Waits for the next part of a message. Not for ever: whoever sends it may have died. If another one did, it comes in a moment."""
         return self in wait([self, *(process.sentinel for process in list(self.workers.values()))]) or self in wait([self], _PAUSE)
 
@@ -178,7 +178,7 @@ def read_results(engine: Any, executor: Any) -> None:
 
 
 @contextmanager
-def ending(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
+def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
     """While an engine takes leave of its workers: it would wait for ever if one is killed then, with a lock that the others wait for.
 
     Likewise for its thread that writes tasks, where nobody is left to read them but other processes have the pipe's end: those
@@ -189,7 +189,7 @@ def ending(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
         return
     pipe = os.dup(calls._reader.fileno())
     over = threading.Event()
-    watcher = threading.Thread(target=_see_off, args=(list(workers.values()), pipe, over), daemon=True)
+    watcher = threading.Thread(target=kill_stragglers, args=(list(workers.values()), pipe, over), daemon=True)
     try:
         watcher.start()
     except RuntimeError:  # no more threads: it goes without
@@ -203,7 +203,7 @@ def ending(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
         os.close(pipe)
 
 
-def _see_off(workers: list[Any], pipe: int, over: threading.Event) -> None:
+def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> None:
     waiting = {process.sentinel: process for process in workers}
     deadline = math.inf
     while waiting and not over.is_set():

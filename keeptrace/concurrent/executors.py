@@ -2,7 +2,7 @@
 
 What is ours, and where it goes into the engine:
 - The context that starts the processes: each worker gets a black box (_black_box.py) and starts in _work() below, which puts
-  Crossing in place of the engine's class for exceptions, and runs the engine's own loop.
+  FramedException in place of the engine's class for exceptions, and runs the engine's own loop.
 - An exception that raises as the engine asks it for its traceback ends the engine's loop: it is sent, and the loop begun again.
 - The worker's way to take a task off the queue: it notes which task it is, and makes of arguments that cannot be unpickled
   that task's own failure. It ends when the parent is gone, however that went.
@@ -29,14 +29,11 @@ from threading import RLock
 from typing import Any, Final
 
 from .._options import Options, make_options
-from ._black_box import JOB, POSIX, BlackBox, box_of, failure_of
-from ._boundary import BrokenFuture, context_of, crossing, from_bytes, run_initializer, traceback_of
-from ._calls import describe_calls
-from ._deaths import WorkerDeath, add_notes, death_of
+from ._black_box import JOB, POSIX, BlackBox
+from ._boundary import BrokenFuture, context_of, framed_exception, run_initializer, traceback_of
+from ._breaking import PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
 from ._interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
-from ._queues import CutMessage, ending, gone, read_results, read_tasks
-from ._stacks import WorkerStack, stacks_of
-from ._worker import make_worker
+from ._queues import CutMessage, bounded_shutdown, read_results, read_tasks
 
 # How far the exception that a task raised may be behind the one that came of asking it. (exceptions)
 _MOST_CONTEXTS: Final = 100
@@ -59,7 +56,7 @@ def _work(
     most: int | None = None,
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
-    setattr(engine, "_ExceptionWithTraceback", crossing(options, engine))
+    setattr(engine, "_ExceptionWithTraceback", framed_exception(options, engine))
     read_tasks(engine, call_queue, result_queue, box.words)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
@@ -107,18 +104,11 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 # The parent.
 
 
-class _Context:
-    """A multiprocessing context whose processes are workers with a black box."""
-
-    def __init__(self, context: BaseContext, options: Options) -> None:
-        self._context = context
-        self._options = options
-
-    def Process(self, target: Any, args: tuple[Any, ...]) -> Any:
-        return make_worker(self._context.Process, self._options, _work, args)  # type: ignore[attr-defined]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
+def _adopt(executor: Any, manager: Any) -> None:
+    """Makes a manager thread ours."""
+    manager.__class__ = _ManagerThread
+    manager.executor_reference = weakref.ref(executor, partial(_executor_collected, manager.thread_wakeup))
+    make_event_atomic(manager._started)
 
 
 class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
@@ -143,7 +133,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     ) -> None:
         options = make_options(trace)
         super().__init__(max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child)
-        self._mp_context: Any = _Context(self._mp_context, options)
+        self._mp_context: Any = WorkerContext(self._mp_context, options, _work)
         read_results(engine, self)
         self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
         make_event_atomic(self._idle_worker_semaphore)  # nor is this made for interrupts
@@ -155,18 +145,8 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
             wakeup.__class__ = _Wakeup
         wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
 
-    @property
-    def _executor_manager_thread(self) -> Any:
-        return self.__dict__.get("_executor_manager_thread")
-
-    @_executor_manager_thread.setter
-    def _executor_manager_thread(self, manager: Any) -> None:
-        """The engine sets it before it starts it: the moment to make it ours."""
-        if manager is not None:
-            manager.__class__ = _ManagerThread
-            manager.executor_reference = weakref.ref(self, partial(_executor_collected, manager.thread_wakeup))
-            make_event_atomic(manager._started)
-        self.__dict__["_executor_manager_thread"] = manager
+    _executor_manager_thread = manager_attribute(_adopt)
+    stacks = stacks
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -197,15 +177,8 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         with interrupts_deferred():
             super()._spawn_process()  # type: ignore[misc]
 
-    def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
-        """What every worker is doing now, without stopping it.
-
-        locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to wait for the answers;
-        a worker that does not give any is listed all the same, and its `why` says so.
-        """
-        items = self._pending_work_items
-        workers = list((self._processes or {}).values())
-        return stacks_of([(process, _tasks_of(process, items)) for process in workers], locals, timeout)
+    def _tasks_of(self, process: Any) -> list[str]:
+        return tasks_of(process, self._pending_work_items, engine._process_chunk)
 
 
 def _executor_collected(wakeup: Any, _: Any, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
@@ -273,68 +246,51 @@ class _ManagerThread(engine._ExecutorManagerThread):
 
     def terminate_broken(self, *cause: Any) -> None:
         executor: Any = self.executor_reference()  # kept: the engine drops its own reference while it holds the executor's lock
-        ended = gone(self.processes)
-        failures = [failure for process in ended if (failure := failure_of(process)) is not None]
-        deaths = [] if failures else [death_of(process, _tasks_of(process, self.pending_work_items)) for process in ended]
-        self._news = _News(self.executor_reference, failures[0] if failures else None, deaths)
+        self._break = _Break(self, executor)
         if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11, where the engine takes no lock
             with self.shutdown_lock:
                 if executor is not None:  # from here on, submit() adds no future
                     executor._broken = "A child process terminated abruptly, the process pool is not usable anymore"
                     executor._shutdown_thread = True
                 self._tell_futures()
-        with ending(self.processes, self.call_queue):
+        with bounded_shutdown(self.processes, self.call_queue):
             super().terminate_broken(*cause)
-        self._news.tell_executor()
-        del executor
+        self._break.tell_executor()
+        del self._break  # it has the executor
 
     def _terminate_broken(self, *cause: Any) -> None:
         self._tell_futures()
         super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
 
     def join_executor_internals(self) -> None:
-        with ending(self.processes, self.call_queue):
+        with bounded_shutdown(self.processes, self.call_queue):
             super().join_executor_internals()
 
     def _tell_futures(self) -> None:
         items: dict[int, Any] = self.pending_work_items
         for item in items.values():
-            item.future = BrokenFuture(item.future, self._news.error)
+            item.future = BrokenFuture(item.future, self._break.error)
 
 
-class _News:
-    """Why a pool broke."""
+class _Break(PoolBreak):
+    """Why the pool of a manager thread broke."""
 
-    def __init__(self, executor: Callable[[], Any], failure: bytes | None, deaths: list[WorkerDeath]) -> None:
+    def __init__(self, manager: Any, executor: Any) -> None:
+        items = manager.pending_work_items
+        super().__init__(manager.processes, lambda process: tasks_of(process, items, engine._process_chunk))
         self._executor = executor
-        self._failure = failure
-        self._deaths = deaths
-        self._told = not deaths
+        self._told = not self.deaths
 
     def error(self, shared: BaseException) -> BrokenProcessPool:
         """An error of the future's own, with what is known."""
         self.tell_executor()
-        error: Any = BrokenProcessPool(*shared.args)
+        error = BrokenProcessPool(*shared.args)
         error.__cause__ = shared.__cause__
-        error.deaths = list(self._deaths)
-        add_notes(error, self._deaths, from_bytes(self._failure) if self._failure is not None else None)
-        return error  # type: ignore[no-any-return]  # Any, because the attribute is ours
+        self.explain(error)
+        return error
 
     def tell_executor(self) -> None:
         """Adds to what submit() raises from now on; the engine has set it before it tells any future."""
-        executor = self._executor()
-        if not self._told and executor is not None:
+        if not self._told and self._executor is not None:
             self._told = True
-            executor._broken += f" ({' '.join(map(str, self._deaths))})"
-
-
-def _tasks_of(process: Any, items: dict[int, Any]) -> list[str]:
-    """The calls that a worker is running, or was as it died."""
-    box = box_of(process)
-    item = items.get(box.words[JOB] - 1) if box is not None else None
-    if item is None:
-        return []
-    fn, args, kwargs = item.fn, item.args, item.kwargs
-    if type(fn) is partial and fn.func is engine._process_chunk:
-        return describe_calls([(fn.args[0], each, {}) for each in args[0]])
-    return describe_calls([(fn, args, kwargs)])
+            self._executor._broken += f" ({' '.join(map(str, self.deaths))})"

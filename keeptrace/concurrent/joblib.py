@@ -18,8 +18,9 @@ from typing import Any
 
 from .._errors import missing_extra
 from .._options import Options, make_options
+from ._breaking import Calls
 from ._foreign import survive_wiping
-from ._loky import Calls, adopt, initialization
+from ._loky import adopt, initialization
 
 try:
     from joblib import _utils, register_parallel_backend

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from .._errors import missing_extra
 from .._options import Options, make_options
+from ._breaking import stacks as _stacks
 from ._loky import adopt, initialization, is_adopted
-from ._loky import stacks as _stacks
 
 try:
     from loky import ProcessPoolExecutor, process_executor, reusable_executor

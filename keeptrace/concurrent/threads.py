@@ -32,7 +32,7 @@ class _Future(Future[Any]):
             del self  # breaks the cycle of the exception, its traceback, this frame
 
 
-class _Told(ThreadPoolExecutor):
+class ExplainingThreadPool(ThreadPoolExecutor):
     """A thread pool that says why it broke, and has no truth value decide what was raised."""
 
     _broken_by: BaseException | None = None
@@ -65,7 +65,7 @@ class _Told(ThreadPoolExecutor):
                     item.future.set_exception(told)
 
 
-class KeepTraceThreadPoolExecutor(_Told):
+class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
     """A ThreadPoolExecutor to take the place of the other executors: same exceptions, same options.
 
     All arguments are those of concurrent.futures.ThreadPoolExecutor, and mean the same.
@@ -115,7 +115,7 @@ if sys.version_info >= (3, 14):
                     raise
             raise from_bytes(self.results.get())
 
-    class KeepTraceInterpreterPoolExecutor(_Told, interpreter_engine.InterpreterPoolExecutor):
+    class KeepTraceInterpreterPoolExecutor(ExplainingThreadPool, interpreter_engine.InterpreterPoolExecutor):
         """An InterpreterPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
 
         All arguments are those of concurrent.futures.InterpreterPoolExecutor, and mean the same.
