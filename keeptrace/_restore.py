@@ -62,7 +62,7 @@ class StandIn:
 
     def __getattr__(self, name: str) -> Any:
         details = _details(self)
-        if name in details.dir and not name.startswith("__"):
+        if name in details.dir and not name.startswith(("__", *_PROTOCOLS)):
             return _known_attribute(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}", name=name, obj=self)
 
@@ -135,6 +135,22 @@ class _Sized:
         if pairs is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}")
         return pairs
+
+
+# How the names begin by which tools ask an instance what it can do. What answers is called, or taken for an address.
+_PROTOCOLS: Final = ("_repr_", "_ipython_", "_render_traceback_", "_as_parameter_")
+_ATOMS: Final = frozenset({type(None), bool, int, float, str})
+
+
+def _aside(name: str) -> str:
+    """Under which name something stands in vars() that may not answer to its own: nobody looks this one up."""
+    return f"[{name}]"
+
+
+def _is_protocol(name: str, value: Any) -> bool:
+    """Whether a tool would take this attribute for a promise of the object: numpy reads memory by __array_interface__."""
+    is_special = name.startswith("__") and name.endswith("__")
+    return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
 
 
 class _Details:
@@ -493,7 +509,9 @@ class _Values:
     def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
         _, _, _, attributes, extra = node
         if attributes:
-            vars(value).update(zip(attributes, self._each(attributes.values())))
+            for name, part in zip(attributes, self._each(attributes.values())):
+                is_protocol = name[:1] == "_" and _is_protocol(name, part)
+                vars(value)[_aside(name) if is_protocol else name] = part
         if not extra:
             return
         details = _details(value)
@@ -800,11 +818,112 @@ def has_own_state(cls: type) -> bool:
     return False
 
 
-def _is_safe(cls: type, name: str, value: Any) -> bool:
-    """Whether a UnicodeError may be told so: before Python 3.14 its str() reads memory at `start` of `object` without a look."""
-    if name == "object":
-        return type(value) is (bytes if cls is UnicodeDecodeError else str)
-    return name not in ("start", "end") or (type(value) is int and 0 <= value <= sys.maxsize)
+# Larger ones are no columns of a line: what prints a SyntaxError repeats a character so many times.
+_MOST_COLUMNS: Final = 1 << 20
+_C_INT: Final = range(-(1 << 31), 1 << 31)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or type(value) is str
+
+
+def _is_str(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is_line(value: Any) -> bool:
+    return value is None or (type(value) is int and value in _C_INT)
+
+
+def _is_column(value: Any) -> bool:
+    return _is_line(value) and abs(value or 0) <= _MOST_COLUMNS
+
+
+def _is_start(value: Any) -> bool:
+    return type(value) is int and 0 <= value < sys.maxsize
+
+
+def _is_end(value: Any) -> bool:
+    return type(value) is int and -sys.maxsize < value < sys.maxsize
+
+
+def _is_metadata(value: Any) -> bool:
+    """(line, column, source) of a SyntaxError, by which traceback looks for misspelt keywords."""
+    if value is None:
+        return True
+    return type(value) is tuple and len(value) == 3 and all(map(_is_line, value[:2])) and _is_text(value[2])
+
+
+_UNICODE_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
+    "encoding": _is_str,
+    "object": _is_str,
+    "start": _is_start,  # before Python 3.14 str() reads memory there without a look
+    "end": _is_end,
+    "reason": _is_str,
+}
+# The fields that C code, or traceback, takes without a look. The others may be anything.
+_CHECKS: Final[dict[type[BaseException], dict[str, Callable[[Any], bool]]]] = {
+    SyntaxError: {
+        "filename": _is_text,  # traceback opens a number, too
+        "lineno": _is_line,
+        "offset": _is_column,
+        "text": _is_text,
+        "end_lineno": _is_line,
+        "end_offset": _is_column,
+        "_metadata": _is_metadata,
+    },
+    UnicodeDecodeError: {**_UNICODE_CHECKS, "object": lambda value: type(value) is bytes},
+    UnicodeEncodeError: _UNICODE_CHECKS,
+    UnicodeTranslateError: _UNICODE_CHECKS,
+    ImportError: {"name": _is_text},
+    AttributeError: {"name": _is_text},
+    NameError: {"name": _is_text},
+}
+
+
+def put_field(exc: BaseException, name: str, value: Any) -> bool:
+    """Sets what an exception's C type holds outside of __dict__; whatever comes from data goes through here.
+
+    Returns whether the value was one that the C code, and Python's own printing, can bear. A name that no field
+    of this Python has is nothing.
+    """
+    state = fields_of(_mro_of(type(exc)))
+    if state is None or name not in state[1] or name not in state[0].__dict__:
+        return True
+    check = _CHECKS.get(state[0], {}).get(name)
+    if check is not None and not check(value):
+        return False
+    try:
+        state[0].__dict__[name].__set__(exc, value)
+    except (TypeError, ValueError, AttributeError, OverflowError):  # C code looks at these itself
+        return False
+    return True
+
+
+class _Unsearched(str):
+    """A module's name that leads traceback (from Python 3.15 on) to import no package of that name."""
+
+    __slots__ = ()
+
+    def isascii(self) -> bool:
+        return True
+
+    def rpartition(self, separator: str) -> tuple[str, str, str]:
+        return "", "", self
+
+
+def _unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
+    """The value of a field, such that showing the exception imports nothing.
+
+    traceback imports the module that an ImportError names, to tell of similar names in it. module: that name.
+    """
+    if type(value) is not str or not isinstance(exc, ImportError):
+        return value
+    if name == "name_from" and not _is_plainly_loaded(module):
+        return _stand_in(_stand_in_class("str", "builtins", False), repr(value), ["str", len(value), value], "not looked up")
+    if name == "name" and sys.version_info >= (3, 15) and isinstance(exc, ModuleNotFoundError) and "." in value:
+        return _Unsearched(value)
+    return value
 
 
 def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
@@ -1035,51 +1154,56 @@ class _Exceptions:
             args = values(record["args"])
             _put_args(exc, args if type(args) is tuple else (args,))
         mro = _mro_of(type(exc))
-        if not as_itself:
-            self._put_fields(exc, record, values)
-        if "str" in record and any("__keeptrace_str__" in _namespace_of(cls) for cls in mro):
-            exc.__keeptrace_str__ = record["str"]  # type: ignore[attr-defined]
+        refused = [] if as_itself else self._put_fields(exc, record["fields"], values)
+        if "str" in record:
+            told = _slot_of(mro, "__keeptrace_str__")
+            if told is not None:
+                told.__set__(exc, record["str"])
         for name, ref in record["attributes"].items():
             if as_itself and _has(exc, mro, name) and not is_exact(self._nodes, [ref]):
                 continue
-            slot = _slot_of(mro, name)
-            if slot is None:
-                _dict_of(exc)[name] = values(ref)
-                continue
-            try:
-                slot.__set__(exc, values(ref))
-            except (AttributeError, TypeError):  # C code's, to be read only or for one type only
-                continue
+            self._put_attribute(exc, mro, name, values(ref))
         notes = _notes(values(record["notes"])) if "notes" in record else None
+        if refused:
+            kind = type(exc).__name__
+            notes = [*_items(notes), f"keeptrace: no {kind} can bear its {', '.join(refused)}: see vars(), in brackets"]
         if record.get("text"):
-            told = "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"]
-            notes = [*_items(notes), told]
+            notes = [*_items(notes), "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"]]
         if notes is not None:
             _dict_of(exc)["__notes__"] = notes
 
-    def _put_fields(self, exc: BaseException, record: dict[str, Any], values: _Values) -> None:
-        fields = record["fields"]
-        state = fields_of(_mro_of(type(exc))) if fields else None
-        if state is None:
-            return
-        cls, names = state
-        for name in names:
-            if name in fields and name in cls.__dict__:
-                value = _plain(name, values(fields[name]))
-                if "object" in names and not _is_safe(cls, name, value):
-                    continue
-                try:
-                    cls.__dict__[name].__set__(exc, value)
-                except (TypeError, ValueError, AttributeError):  # a stand-in where C code wants a str or an int
-                    continue
+    def _put_fields(self, exc: BaseException, fields: dict[str, Any], values: _Values) -> list[str]:
+        """The names of those that could not be put; they stand aside."""
+        refused = []
+        for name, ref in fields.items():
+            value = _plain(name, values(ref))
+            if not self._policy.imports:
+                value = _unsearched(exc, name, value, values(fields.get("name")))
+            if not put_field(exc, name, value):
+                _dict_of(exc)[_aside(name)] = value
+                refused.append(name)
+        return refused
+
+    def _put_attribute(self, exc: BaseException, mro: tuple[type, ...], name: str, value: Any) -> None:
+        slot = _slot_of(mro, name)
+        if slot is not None:
+            try:
+                slot.__set__(exc, value)
+            except (AttributeError, TypeError):  # C code's, to be read only or for one type only
+                return
+        elif _is_of_builtin(mro, name) or (not self._policy.trusts and _is_protocol(name, value)):
+            _dict_of(exc)[_aside(name)] = value
+        else:
+            _dict_of(exc)[name] = value
 
 
 def _slot_of(mro: tuple[type, ...], name: str) -> Any:
-    """What sets an attribute that is kept in a slot; None for one in the `__dict__`."""
+    """The slot of that name that a class defines in Python; None if there is none."""
     for cls in mro:
-        slot = _namespace_of(cls).get(name)
-        if type(slot) is types.MemberDescriptorType:
-            return slot
+        found = _namespace_of(cls).get(name)
+        if found is not None:
+            is_slot = type(found) is types.MemberDescriptorType and id(cls) not in BUILTIN_TYPES
+            return found if is_slot else None
     return None
 
 
@@ -1124,6 +1248,23 @@ def _notes(value: Any) -> Any:
     if details.node and details.node[0] in ("list", "tuple"):
         return [*details.items, f"keeptrace: {len(details.items)} of {details.length} notes were kept"]
     return _stand_in(_stand_in_class(type(value).__qualname__, type(value).__module__, False), details.text, details.node, details.why)
+
+
+def _is_of_builtin(mro: tuple[type, ...], name: str) -> bool:
+    """Whether a builtin base has C state or a method of that name, which data must neither set nor replace."""
+    return name not in _OF_ANY_OBJECT and any(name in _namespace_of(cls) for cls in mro if id(cls) in BUILTIN_TYPES)
+
+
+_OF_ANY_OBJECT: Final = ("__doc__", "__module__")
+
+
+def _is_plainly_loaded(name: Any) -> bool:
+    """Whether `__import__(name)` gives a module that is loaded, and dir() of that runs none of its code."""
+    if type(name) is not str:
+        return False
+    parts = name.split(".")
+    modules = [sys.modules.get(".".join(parts[: count + 1])) for count in range(len(parts))]
+    return all(type(module) is types.ModuleType and "__dir__" not in _names_in(module) for module in modules)
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import builtins
+import copy
+import os
+import sys
+import traceback
 import types
+import zlib
+from pathlib import Path
 from typing import Any
 
+import fuzz_reports
 import hostile
 import pytest
 
 import keeptrace
-from keeptrace._restore import BUILTINS, KNOWN, LOADED, Policy, restore
+from keeptrace._restore import BUILTINS, KNOWN, LOADED, Policy, may_be_opened, restore, source_text
 
 
 def loaded(report: dict[str, Any], policy: Policy = BUILTINS) -> BaseException:
@@ -132,3 +139,119 @@ def test_programs_are_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("idlelib.idle", "this", "antigravity", "json.__main__", "unittest.__main__", "turtledemo.__main__"):
         assert KNOWN.module(name) is None
     assert imported == []
+
+
+# -- forged exceptions, files, protocols and imports, read in every way
+
+
+@pytest.mark.parametrize("name", fuzz_reports.TABLES)
+def test_forged(name: str) -> None:
+    """A table of forged reports, each loaded, walked, printed, copied, shown and debugged in a child: it imports and opens nothing, and lives."""
+    assert fuzz_reports.run_table(name) == ""
+
+
+def test_reports_that_did_harm() -> None:
+    """Reports that once crashed an interpreter, hung it, or made it import or open something, do none of it."""
+    assert fuzz_reports.run_files(*sorted(fuzz_reports.KEPT.glob("*.json"))) == ""
+
+
+def test_fuzz() -> None:
+    """A short run of tests/fuzz_reports.py: forged reports, field by field."""
+    assert fuzz_reports.run(300, seed=11) == []
+
+
+def test_a_field_that_cannot_be_is_told() -> None:
+    """A field that C code could not bear stands aside, and a note says so; the others are as they were."""
+    report = fuzz_reports._of_builtin("UnicodeDecodeError", fields={"encoding": "u", "start": -(10**12), "end": 1, "reason": "r"})
+    exc = loaded(report)
+    assert isinstance(exc, UnicodeDecodeError)
+    assert (exc.encoding, exc.reason, exc.end, exc.start) == ("u", "r", 1, 0)
+    assert vars(exc)["[start]"] == -(10**12) and "start" in exc.__notes__[-1]
+
+
+def test_a_field_is_no_attribute() -> None:
+    """Attributes named as what C code holds, or as a method, do not replace it: a copy would set what the check refused."""
+    names = ["start", "object", "args", "__traceback__", "with_traceback", "__reduce_ex__", "__class__", "__dict__"]
+    exc = loaded(fuzz_reports._of_builtin("UnicodeDecodeError", attributes=dict.fromkeys(names, 5)))
+    assert {f"[{name}]" for name in names} == set(vars(exc))
+    assert exc.with_traceback(None) is exc and str(copy.copy(exc)) == ""
+
+
+def test_a_stand_in_is_no_array(tmp_path: Path) -> None:
+    """Attributes named as a protocol are there in vars(), in brackets, and answer no tool; atoms and other names are as they were."""
+    node = ["object", 0, "<odd>", {"__array_interface__": [0], "_repr_html_": [0], "__version__": "1.0", "_value_": [0], "name": [0]}, {}]
+    odd = local(loaded(forged(odd=node)), "odd")
+    assert set(vars(odd)) == {"[__array_interface__]", "[_repr_html_]", "__version__", "_value_", "name"}
+    assert odd.__version__ == "1.0" and not hasattr(odd, "__array_interface__") and not hasattr(odd, "_repr_html_")
+    again = local(keeptrace.loads(keeptrace.dumps(loaded(forged(odd=node)))), "odd")
+    assert vars(again).keys() == vars(odd).keys()
+
+
+def test_suggestions_of_the_dump_stay() -> None:
+    """What traceback suggests out of the dump's own variables and objects, and of modules that are loaded, is there as before."""
+    name_error = fuzz_reports._of_builtin("NameError", fields={"name": "numbr"})
+    assert "Did you mean: 'number'" in "".join(traceback.format_exception(loaded(name_error)))
+    for name, is_there in (("json", True), ("wave", False)):
+        exc = loaded(fuzz_reports._of_builtin("ImportError", fields={"name": name, "name_from": "loadz", "msg": "m"}))
+        text = "".join(traceback.format_exception(exc))
+        assert ("Did you mean: 'loads'" in text) == (is_there and sys.version_info >= (3, 12))
+        assert "wave" not in sys.modules and getattr(exc, "name_from", None) is not None or sys.version_info < (3, 12)
+
+
+# -- source files
+
+
+@pytest.fixture
+def odd_files(tmp_path: Path) -> dict[str, str]:
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "device.py").symlink_to("/dev/zero")
+    (tmp_path / "large.py").write_bytes(b"x = 1\n" * 2_000_000)
+    (tmp_path / "empty.py").touch()
+    names = {name: str(tmp_path / f"{name}.py") for name in ("pipe", "device", "large", "empty")}
+    return {**names, "proc": "/proc/self/pagemap", "zero": "/dev/zero", "network": "//host/share/x.py", "relative": os.path.relpath("/dev/zero")}
+
+
+ODD_FILES = ["pipe", "device", "large", "empty", "proc", "zero", "network", "relative"]
+
+
+@pytest.mark.parametrize("name", ODD_FILES)
+def test_odd_files_are_not_opened(name: str, odd_files: dict[str, str]) -> None:
+    """Code in a file that is no ordinary one gets a name that nothing opens, with the text that the dump has of it."""
+    file = odd_files[name]
+    assert not may_be_opened(file) and source_text(file) is None
+    for sources in ({}, {file: zlib.compress(b"x = 1\n" * 90)}):
+        report = hostile.fresh()
+        report["sources"] = sources
+        report["codes"][0]["file"] = file
+        exc = loaded(report)
+        assert exc.__traceback__ is not None
+        assert exc.__traceback__.tb_frame.f_code.co_filename == f"{file} [not opened]"
+        assert ("x = 1" in "".join(traceback.format_exception(exc))) == bool(sources)
+
+
+def test_ordinary_files_keep_their_names(tmp_path: Path) -> None:
+    """Files that are there, absent, behind a link, or none at all are named as they were."""
+    (tmp_path / "link.py").symlink_to(__file__)
+    for file in (__file__, str(tmp_path / "link.py"), str(tmp_path / "absent.py"), "absent.py", "<string>", "", str(tmp_path)):
+        report = hostile.fresh()
+        report["codes"][0]["file"] = file
+        exc = loaded(report)
+        assert exc.__traceback__ is not None and exc.__traceback__.tb_frame.f_code.co_filename == file
+    assert source_text(str(tmp_path / "link.py")) == Path(__file__).read_text()
+
+
+@pytest.mark.parametrize("name", ODD_FILES)
+def test_odd_files_in_logs(name: str, odd_files: dict[str, str]) -> None:
+    """A log that names such a file is read, and printed as it was, without opening the file."""
+    log = f'Traceback (most recent call last):\n  File "{odd_files[name]}", line 3, in f\n    x = 1\nValueError: x\n'
+    (found,) = keeptrace.parse_tracebacks(log)
+    assert "".join(traceback.format_exception(found[1])) == log
+
+
+def test_a_pipe_that_is_captured(odd_files: dict[str, str]) -> None:
+    """A program that came by a pipe is captured without reading that again."""
+    namespace: dict[str, Any] = {}
+    exec(compile("def f():\n    1 / 0\n", odd_files["pipe"], "exec"), namespace)
+    with pytest.raises(ZeroDivisionError) as caught:
+        namespace["f"]()
+    assert "ZeroDivisionError" in repr(keeptrace.loads(keeptrace.dumps(caught.value)))

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from .._errors import DumpError
 from .._report import Node, Ref, Report
-from .._restore import EXACT, fields_of
+from .._restore import EXACT, put_field
 from .._texts import printable, shorten
 
 # A module of this size is generated; nobody reads it in a report. Also what a forged snapshot may unpack to. (bytes)
@@ -657,12 +657,10 @@ class _View:
         try:
             told = base.__new__(base)
             told.args = tuple(args)
-            holder, names = fields_of(base.__mro__) or (base, ())
-            for name in names:
-                if name in record["fields"] and name in holder.__dict__:
-                    holder.__dict__[name].__set__(told, self._values.built(record["fields"][name]))
-            return str(told)
-        except Exception:  # a field of a kind that C code does not take: then the arguments alone
+            if all([put_field(told, name, self._values.built(ref)) for name, ref in record["fields"].items()]):
+                return str(told)
+            return ", ".join(str(arg) for arg in args)
+        except Exception:  # arguments that the class cannot be made with: then they alone
             return ", ".join(str(arg) for arg in args)
 
     def _builtin_base(self, index: int) -> type[BaseException]:
