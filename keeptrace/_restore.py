@@ -36,6 +36,7 @@ import io
 import linecache
 import os
 import pickle
+import stat
 import sys
 import types
 import zlib
@@ -913,12 +914,15 @@ class _Unsearched(str):
 
 
 def _unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
-    """The value of a field, such that showing the exception imports nothing.
+    """The value of a field, such that showing the exception imports nothing, and opens no device.
 
-    traceback imports the module that an ImportError names, to tell of similar names in it. module: that name.
+    traceback imports the module that an ImportError names, to tell of similar names in it (module: that name). From Python
+    3.14 on, and in IPython, a SyntaxError's file is opened.
     """
-    if type(value) is not str or not isinstance(exc, ImportError):
+    if type(value) is not str or not isinstance(exc, (ImportError, SyntaxError)):
         return value
+    if name == "filename":
+        return value if may_be_opened(value) else _unopened(value)
     if name == "name_from" and not _is_plainly_loaded(module):
         return _stand_in(_stand_in_class("str", "builtins", False), repr(value), ["str", len(value), value], "not looked up")
     if name == "name" and sys.version_info >= (3, 15) and isinstance(exc, ModuleNotFoundError) and "." in value:
@@ -1608,6 +1612,89 @@ _MAX_LINES: Final = 1_000_000
 _OF_NOBODY: Final = frozenset({"<string>", "<stdin>"})
 
 
+# A module of this size is generated; nobody reads it in a traceback. (bytes)
+MAX_SOURCE_FILE: Final = 8 << 20
+# Names of other machines' files on Windows, with either slash: opening one tells that machine who reads.
+_NETWORK: Final = ("//", "\\\\", "/\\", "\\/")
+
+
+def source_text(file: str, most: int = MAX_SOURCE_FILE) -> str | None:
+    """The text of a source file by its name: the only function that opens a file that data names.
+
+    None if this is no regular file of at most `most` bytes, cannot be read, or is no text: a device or a pipe may never
+    end, or never answer.
+    """
+    if file.startswith(_NETWORK) or not _is_regular(file, most):
+        return None
+    import tokenize  # it reads a file by its coding line; costly to import and rarely needed
+
+    try:
+        data = _read_regular(file, most)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return io.StringIO(data.decode(encoding), newline=None).read()
+    except (OSError, SyntaxError, ValueError, LookupError):
+        return None
+
+
+def _is_regular(file: str, most: int) -> bool:
+    """Whether it is a file with contents. What is in /proc says that it is empty, and need not end."""
+    try:
+        found = os.stat(file)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(found.st_mode) and 0 < found.st_size <= most
+
+
+def _read_regular(file: str, most: int) -> bytes:
+    """The bytes that a regular file says it has; empty if another file took its place meanwhile."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(file, flags), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        return stream.read(min(found.st_size, most)) if stat.S_ISREG(found.st_mode) else b""
+
+
+def may_be_opened(file: str) -> bool:
+    """Whether linecache, traceback, pdb and the interpreter may be given this name, which they open without a look.
+
+    So they may if there is nothing of that name, a directory, or a regular file with contents and of bounded size.
+    """
+    if file.startswith("<") and file.endswith(">"):  # code that no file holds; nobody looks for one
+        return True
+    if file.startswith(_NETWORK):
+        return False
+    places = [file]
+    if not os.path.isabs(file):  # linecache looks for it along sys.path
+        places += [os.path.join(above, file) for above in sys.path if type(above) is str]
+    if sys.version_info < (3, 13):  # the interpreter's own printer looks there for its last part
+        places += [os.path.join(above, os.path.basename(file)) for above in sys.path if type(above) is str]
+    return all(map(_is_absent_or_ordinary, places))
+
+
+def _is_absent_or_ordinary(path: str) -> bool:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return True
+    return stat.S_ISDIR(found.st_mode) or _is_regular(path, MAX_SOURCE_FILE)
+
+
+def _unopened(file: str) -> str:
+    """What code is called whose file nobody should open."""
+    return f"{file} [not opened]"
+
+
+def _rename_unopened(report: dict[str, Any], renamed: dict[str, str]) -> None:
+    """Adds the files of code that must not be opened, but for those that linecache has a text of."""
+    for file in {code["file"] for code in report["codes"]} - renamed.keys():
+        if not may_be_opened(file) and not _has_snapshot(file):
+            renamed[file] = _unopened(file)
+
+
+def _has_snapshot(file: str) -> bool:
+    cached = linecache.cache.get(file)
+    return cached is not None and len(cached) > 1 and cached[1] is None
+
+
 # (file, compressed text) -> modification time and size of the file that was seen to read the same
 _same_on_disk: Final[dict[tuple[str, bytes], tuple[int, int]]] = {}
 _MOST_SAME: Final = 256
@@ -1616,20 +1703,20 @@ _MOST_SAME: Final = 256
 def _is_same_on_disk(file: str, packed: bytes) -> bool:
     """Whether the file was compared before, and has not changed since."""
     try:
-        stat = os.stat(file)
+        found = os.stat(file)
     except (OSError, ValueError):
         return False
-    return _same_on_disk.get((file, packed)) == (stat.st_mtime_ns, stat.st_size)
+    return _same_on_disk.get((file, packed)) == (found.st_mtime_ns, found.st_size)
 
 
 def _remember_same(file: str, packed: bytes) -> None:
     try:
-        stat = os.stat(file)
+        found = os.stat(file)
     except OSError:  # it went meanwhile; nothing is remembered then
         return
     if len(_same_on_disk) >= _MOST_SAME:
         _same_on_disk.clear()
-    _same_on_disk[file, packed] = (stat.st_mtime_ns, stat.st_size)
+    _same_on_disk[file, packed] = (found.st_mtime_ns, found.st_size)
 
 
 def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
@@ -1642,7 +1729,7 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     room, most_lines = _MAX_SOURCE, _MAX_LINES
     for file, packed in sources.items():
         cached = linecache.cache.get(file)
-        is_snapshot = cached is not None and len(cached) > 1 and cached[1] is None  # or code that never had a file
+        is_snapshot = _has_snapshot(file)  # or code that never had a file
         if not is_snapshot and _is_same_on_disk(file, packed):
             continue
         try:
@@ -1656,6 +1743,10 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
             renamed[file] = f"{file} [snapshot too large]"
             continue
         lines = io.StringIO(text, newline=None).readlines()  # the line ends that files have, not those of str.splitlines
+        if not is_snapshot and not may_be_opened(file):
+            renamed[file] = _unopened(file)
+            linecache.cache[renamed[file]] = (len(text), None, lines, renamed[file])
+            continue
         here: list[str] | None = cached[2] if is_snapshot else _lines_on_disk(file)  # type: ignore[index, misc]  # then it is an entry
         if here is None:
             here = _lines_of_live(file)
@@ -1684,17 +1775,11 @@ def _lines_of_live(file: str) -> list[str] | None:
 
 
 def _lines_on_disk(file: str) -> list[str] | None:
+    """The lines of a file; none of one that cannot be read, None if there is no file."""
     if not os.path.isfile(file):
         return None
-    if os.path.getsize(file) > _MAX_SOURCE:
-        return []
-    import tokenize  # it reads a file by its coding line; costly to import and rarely needed
-
-    try:
-        with tokenize.open(file) as stream:
-            return stream.readlines()
-    except (OSError, SyntaxError, UnicodeDecodeError):
-        return []
+    text = source_text(file)
+    return [] if text is None else io.StringIO(text).readlines()
 
 
 def _unpack(packed: bytes, most: int) -> bytes:
@@ -1720,7 +1805,10 @@ def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
     values.make_shells()
     exceptions = _Exceptions(report, type_of, policy, values.live)
     values.finish(exceptions.made)
-    stacks = _Stacks(report, values, _install_sources(report["sources"]) if report["sources"] else {})
+    files = _install_sources(report["sources"]) if report["sources"] else {}
+    if not policy.imports:
+        _rename_unopened(report, files)
+    stacks = _Stacks(report, values, files)
     tracebacks = [stacks.add(record["traceback"], record.get("outer", [])) for record in report["exceptions"]]
     stacks.run()
     exceptions.fill(values, [traceback() for traceback in tracebacks])

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ._bounds import MAX_SOURCES
 from ._report import Report
+from ._restore import may_be_opened, source_text
 
 # A module of this size is generated; a debugger needs none of it. (bytes)
 _MAX_FILE: Final = 4 << 20
@@ -70,15 +71,7 @@ def _from_disk(file: str) -> bytes | None:
     key = (file, stat.st_mtime_ns, stat.st_size)
     packed = _packed.get(key)
     if packed is None:
-        if stat.st_size > _MAX_FILE:
-            return b""
-        try:
-            import tokenize  # it reads a file by its coding line; no pool needs it
-
-            with tokenize.open(file) as stream:
-                text = stream.read()
-        except (OSError, SyntaxError, UnicodeDecodeError):
-            return b""
+        text = source_text(file, _MAX_FILE) or ""
         if len(_packed) >= _MOST_PACKED:
             _packed.clear()
         packed = _packed[key] = _pack(text)
@@ -86,6 +79,8 @@ def _from_disk(file: str) -> bytes | None:
 
 
 def _from_linecache(file: str, namespace: dict[str, Any]) -> str:
+    if not may_be_opened(file):  # such as the pipe of `python /dev/fd/3`
+        return ""
     try:
         return "".join(linecache.getlines(file, namespace))
     except Exception:  # a loader of the user's that fails: then there is no source

@@ -54,7 +54,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from ._report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
-from ._restore import LOADED, fields_of, restore
+from ._restore import LOADED, fields_of, may_be_opened, restore
 
 Parsed: TypeAlias = tuple[type[BaseException], BaseException, types.TracebackType | None]
 
@@ -70,7 +70,6 @@ MOST_FOREIGN: Final = 100  # lines of others in the middle of a prefixed traceba
 MOST_CHARACTERS: Final = 64 << 10  # of one line of a traceback
 MOST_ESCAPED: Final = 4 << 20  # of one line that holds an escaped traceback
 MOST_PREFIX: Final = 300  # characters before a header
-MOST_FILE: Final = 16 << 20  # bytes of a file that is looked into for its source
 MOST_LINE_NUMBER: Final = 100_000  # source lines below that are left out: the text above them has to be made up
 
 
@@ -980,15 +979,6 @@ def _line_here(file: str, line: int) -> str | None:
         return None
 
 
-@functools.lru_cache(1024)
-def _is_safe(file: str) -> bool:
-    """Whether it may be opened: a log can name a pipe, a device or a disk image, and reading those need not end."""
-    try:
-        return os.path.getsize(file) <= MOST_FILE if os.path.isfile(file) else not os.path.exists(file)
-    except (OSError, ValueError):
-        return False
-
-
 class _Sources:
     """The lines that the log shows and no file here holds."""
 
@@ -998,7 +988,7 @@ class _Sources:
     def place(self, frame: _Frame) -> list[Any]:
         """The frame's position, with its source put where it will be looked for."""
         rows = [row for row in _rows(frame) if row.line <= MOST_LINE_NUMBER]
-        if not _is_safe(frame.file):
+        if not may_be_opened(frame.file):
             self._lines.setdefault(frame.file, {})
         elif rows:
             known = self._lines.get(frame.file)
@@ -1036,7 +1026,7 @@ def _merge_sources(report: Report) -> None:
             if lines != old:
                 del linecache.cache[file]  # restore puts the merged text there
             report["sources"][file] = zlib.compress(("\n".join(lines) + "\n").encode(), 1)
-        if not _is_safe(file):
+        if not may_be_opened(file):
             linecache.cache[file] = (1, None, [line + "\n" for line in lines], file)
 
 

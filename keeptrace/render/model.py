@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
-import os
 import re
-import tokenize
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,7 +22,7 @@ from typing import Any, Final
 
 from .._errors import DumpError
 from .._report import Node, Ref, Report
-from .._restore import EXACT, put_field
+from .._restore import EXACT, put_field, source_text
 from .._texts import printable, shorten
 
 # A module of this size is generated; nobody reads it in a report. Also what a forged snapshot may unpack to. (bytes)
@@ -419,17 +416,8 @@ def _split(text: str) -> list[str]:
 
 def here(file: str) -> list[str] | None:
     """The lines of a regular file of this machine. Network paths are not tried: reading one tells another machine who reads."""
-    if not file or file.startswith(("<", "//", "\\\\")) or "\0" in file:
-        return None
-    try:
-        if not os.path.isfile(file) or os.path.getsize(file) > _MAX_SOURCE:
-            return None
-        with open(file, "rb") as stream:
-            data = stream.read(_MAX_SOURCE)
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return _split(data.decode(encoding).replace("\r\n", "\n"))
-    except (OSError, SyntaxError, ValueError, LookupError):  # unreadable here, or no Python
-        return None
+    text = None if file.startswith("<") else source_text(file)
+    return None if text is None else _split(text)
 
 
 def _nodes_of(text: str) -> list[ast.AST] | None:
