@@ -54,7 +54,9 @@ BATCH = 2_000
 SECONDS = 10  # for one report, however it is read
 MEGABYTES = 1_500
 # Ways to read that are slow are tried on one in so many reports.
-SELDOM = 25
+SELDOM = 50
+# Values of one report that everything is tried on.
+MOST_TOUCHED = 8
 
 BUILTIN_EXCEPTIONS = sorted(name for name, found in vars(__import__("builtins")).items() if isinstance(found, type) and issubclass(found, BaseException))
 FIELD_NAMES = sorted({name for names in FIELDS.values() for name in names})
@@ -69,10 +71,12 @@ SPECIAL_NAMES = [
     *("__return__", "__exception__", "__keeptrace_standin__", "__keeptrace_str__", "<keeptrace>", "self", "cls", ".0", "", "\0", "\ud800"),
     *("__traceback_supplement__", "__traceback_info__", "__annotations__", "__annotate__", "__type_params__", "__abstractmethods__"),
 ]  # fmt: skip
+# The file of the shapes' code: views parse it for each report.
+SMALL_FILE = str(Path(__file__).with_name("waiting.py"))
 FILES = [
     *("/dev/zero", "/dev/tty", "/dev/stdin", "/proc/self/pagemap", "/proc/kmsg", "/proc/self/mem", "../../../../../dev/zero", "/tmp", ""),
     *("//host/share/x.py", "\\\\host\\share\\x.py", "<string>", "<frozen x>", "<stdin>", "<doctest x>", "absent.py", "a\0b", "\ud800.py"),
-    *(__file__, json.__file__, "x" * 5_000, "/dev/fd/0", "/dev/zero/", "CON", "http://127.0.0.1/x.py", "~", "wave.py"),
+    *(SMALL_FILE, "x" * 5_000, "/dev/fd/0", "/dev/zero/", "CON", "http://127.0.0.1/x.py", "~", "wave.py"),
 ]  # fmt: skip
 NUMBERS = [0, 1, -1, 2, 255, 1 << 20, (1 << 31) - 1, 1 << 31, -(1 << 31), (1 << 63) - 1, -(1 << 63), 10**12, -(10**12), 10**30, -(10**30)]
 ODD: list[Any] = [
@@ -115,7 +119,7 @@ def shapes() -> list[dict[str, Any]]:
     from keeptrace import Options
     from keeptrace._capture import capture
 
-    found = [{**report, "sources": {}} for report in hostile.reports()]
+    found = [{**report, "sources": {}} for report in (*hostile.reports(), hostile.fresh())]
     for act in (_raise_syntax_error, _raise_import_error, _raise_name_error, _raise_attribute_error):
         try:
             act()
@@ -123,7 +127,17 @@ def shapes() -> list[dict[str, Any]]:
             exc.add_note("a note")
             plain = {**capture(exc, Options(include_source=False)), "sources": {}, "live": None}
             found.append(json.loads(json.dumps(plain)))
+    for code in itertools.chain.from_iterable(report["codes"] for report in found):
+        code["file"] = SMALL_FILE
     return found
+
+
+def _fresh() -> dict[str, Any]:
+    """The plainest shape, to be changed."""
+    report = {**hostile.fresh(), "sources": {}}
+    for code in report["codes"]:
+        code["file"] = SMALL_FILE
+    return report
 
 
 # -- the changes; each changes a report in place
@@ -340,7 +354,7 @@ WRONG: list[Any] = [None, True, 1.5, "x", "\ud800", -1, -(10**12), 10**12, 1 << 
 
 
 def _of_builtin(name: str, **parts: Any) -> dict[str, Any]:
-    report = {**hostile.fresh(), "sources": {}}
+    report = _fresh()
     report["types"].append(["builtins", name, []])
     report["exceptions"][0].update(type=len(report["types"]) - 1, fields={}, attributes={})
     report["exceptions"][0].pop("str", None)
@@ -370,23 +384,20 @@ def foreign_attributes() -> Iterator[dict[str, Any]]:
 
 def odd_files() -> Iterator[dict[str, Any]]:
     """Code in files that never end, never answer, or are none; with and without a text of theirs."""
-    with tempfile.TemporaryDirectory() as folder:
-        pipe, link = os.path.join(folder, "pipe.py"), os.path.join(folder, "link.py")
-        os.mkfifo(pipe)
-        os.symlink("/dev/zero", link)
-        sys.path.insert(0, folder)
-        for file in (pipe, link, "pipe.py", "/elsewhere/pipe.py", os.path.relpath("/dev/zero"), *FILES):
-            for sources in ({}, {file: zlib.compress(b"x = 1\n" * 60)}):
-                report = {**hostile.fresh(), "sources": sources}
-                report["codes"][0]["file"] = file
-                yield report
-            yield _of_builtin("SyntaxError", fields={"filename": file, "lineno": 1, "msg": "invalid syntax", "text": "a b", "_metadata": None})
+    sys.path.insert(0, os.getcwd())
+    places = [os.path.abspath("pipe.py"), os.path.abspath("link.py"), "pipe.py", "/elsewhere/pipe.py", os.path.relpath("/dev/zero")]
+    for file in (*places, *FILES):
+        for sources in ({}, {file: zlib.compress(b"x = 1\n" * 60)}):
+            report = {**_fresh(), "sources": sources}
+            report["codes"][0]["file"] = file
+            yield report
+        yield _of_builtin("SyntaxError", fields={"filename": file, "lineno": 1, "msg": "invalid syntax", "text": "a b", "_metadata": None})
 
 
 def protocols() -> Iterator[dict[str, Any]]:
     """Stand-ins and exceptions that claim to be arrays, paths, files, pages ..., by attributes of any kind."""
     for name in SPECIAL_NAMES:
-        report = {**hostile.fresh(), "sources": {}}
+        report = _fresh()
         at = len(report["values"])
         memory = ["dict", 4, ["data", [at + 1], "shape", [at + 2], "typestr", "|u1", "version", 3]]
         report["values"] += [memory, ["tuple", 2, [4096, False]], ["tuple", 1, [100]], ["type", 0], ["function", "builtins", "len", "len", 0]]
@@ -417,7 +428,7 @@ TABLES: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
 
 def to_json(report: Any) -> str:
     plain = {**report, "sources": {name: packed.hex() for name, packed in report.get("sources", {}).items()}} if isinstance(report, dict) else report
-    return json.dumps(plain, indent=1)
+    return json.dumps(plain, indent=1).replace(SMALL_FILE, os.path.basename(SMALL_FILE))
 
 
 def from_json(text: str) -> Any:
@@ -478,12 +489,13 @@ _TOUCHES: list[Callable[[Any], object]] = [
 def touch(values: list[Any]) -> None:
     """What a person or a tool may do with a value. It may raise any Exception, and nothing else may come of it."""
     array = getattr(sys.modules.get("numpy"), "asarray", None)
-    for value in values[:60]:
+    chosen = list({id(value): value for value in values if type(value) not in (int, str, type(None))}.values())[:MOST_TOUCHED]
+    for value in chosen:
         for act in (*_TOUCHES, *([array] if array is not None else ())):
             with contextlib.suppress(Exception):
                 act(value)
     with contextlib.suppress(Exception):
-        copy.deepcopy(values[:60])
+        copy.deepcopy(chosen)
 
 
 def print_all(exc: BaseException) -> None:
@@ -572,8 +584,9 @@ def read(report: Any, seldom: bool) -> bool:
     touch(walk(exc))
     print_all(exc)
     copy_all(exc)
-    with contextlib.suppress(keeptrace.DumpError):
-        show(report)
+    if len(report["values"]) % 4 == 0:  # one in four, and the same again for the same report
+        with contextlib.suppress(keeptrace.DumpError):
+            show(report)
     if seldom:
         dump_again(exc)
         debug(exc)
@@ -663,12 +676,20 @@ def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
 
 
 def _start(python: str, *arguments: str) -> tuple[int, int, int, str]:
-    """Runs a child: its exit, the number that it was about to read, how many were restored, what it said."""
+    """Runs a child, in a directory with odd files: its exit, the number that it was about to read, how many were restored, what it said."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkfifo(os.path.join(folder, "pipe.py"))
+        os.symlink("/dev/zero", os.path.join(folder, "link.py"))
+        return _run_child(python, arguments, folder)
+
+
+def _run_child(python: str, arguments: tuple[str, ...], folder: str) -> tuple[int, int, int, str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])}
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
         done = subprocess.run(
-            [python, "-X", "faulthandler", __file__, *arguments], stdin=subprocess.DEVNULL, stdout=told, stderr=said, env=environment
-        )
+            [python, "-X", "faulthandler", os.path.abspath(__file__), *arguments],
+            stdin=subprocess.DEVNULL, stdout=told, stderr=said, env=environment, cwd=folder,
+        )  # fmt: skip
         told.seek(0)
         lines = told.read().splitlines()
         said.seek(0)
@@ -715,7 +736,7 @@ def run_table(name: str) -> str:
     code, number, _, said = _start(sys.executable, "--child", "--table", name)
     if not code:
         return ""
-    report = next(itertools.islice(TABLES[name](), number, None), None)
+    report = next(itertools.islice(TABLES[name](), max(number, 0), None), None)
     return f"number {number}: exit {code}: {said.strip()[-1200:]} {report and report['exceptions'][0]} {report and report['codes'][0]}"
 
 
