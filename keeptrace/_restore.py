@@ -1280,6 +1280,9 @@ _NEVER_GLOBAL: Final = (_KEY, "__builtins__", "__loader__", "__spec__")
 # Frames of modules and class bodies are run by eval(), which takes some 700 bytes of the C stack, of which a thread may
 # have 512 kB; and Python 3.12 allows some 500 in all. Those beyond are restored as functions.
 _MOST_EVALS: Final = 300
+# So many run on the stack of whoever restores, of which little may be left; more run in a thread with a stack of their own.
+_EVALS_HERE: Final = 16
+_STACK: Final = 2 << 20  # bytes; an eval() takes up to 1,000
 _OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 _COROUTINE: Final = 0x80
@@ -1436,6 +1439,7 @@ class _Stacks:
         self._starts: list[Callable[[], Any]] = []  # of each stack
         self._deepest = 0
         self._evals = 0  # frames of modules and class bodies in the stack that is planned
+        self._most_evals = 0  # in one of the stacks
 
     def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
         made = self._made
@@ -1502,6 +1506,7 @@ class _Stacks:
         is_function = local is not None and code["flags"] & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
         if not is_function:
             self._evals += 1
+            self._most_evals = max(self._most_evals, self._evals)
         if not is_function and self._evals <= _MOST_EVALS:
             made = _code(file, code["name"], code["qualname"], code["line"], 0, (0, 0, 0), (), (), positions, is_outermost)
             if local is None:
@@ -1534,7 +1539,7 @@ class _Stacks:
         for namespace in self._keyed.values():
             namespace[_KEY] = following
         try:
-            _with_room_for(self._deepest, lambda: _run_each(self._starts))
+            _with_stack_for(self._most_evals, lambda: _with_room_for(self._deepest, lambda: _run_each(self._starts)))
         finally:
             for namespace in self._keyed.values():
                 del namespace[_KEY]
@@ -1577,6 +1582,37 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
 
 def _let_go(generator: Any) -> None:
     """The finalizer: nothing is to be finished."""
+
+
+_stack_lock: Final = _thread.allocate_lock()
+
+
+def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
+    """Runs here, or in a thread with a stack that surely suffices."""
+    if evals <= _EVALS_HERE:
+        run()
+        return
+    ended = _thread.allocate_lock()
+    ended.acquire()
+    problems: list[BaseException] = []
+
+    def run_in_thread() -> None:
+        try:
+            run()
+        except BaseException as problem:  # raised in the thread that waits
+            problems.append(problem)
+        finally:
+            ended.release()
+
+    with _stack_lock:  # the size is the process's: set for the start of one thread
+        size = _thread.stack_size(_STACK)
+        try:
+            _thread.start_new_thread(run_in_thread, ())
+        finally:
+            _thread.stack_size(size)
+    ended.acquire()
+    if problems:
+        raise problems[0]
 
 
 _limit_lock: Final = _thread.allocate_lock()

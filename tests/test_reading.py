@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import copy
 import os
+import subprocess
 import sys
 import traceback
 import types
@@ -257,3 +258,40 @@ def test_a_pipe_that_is_captured(odd_files: dict[str, str]) -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         namespace["f"]()
     assert "ZeroDivisionError" in repr(keeptrace.loads(keeptrace.dumps(caught.value)))
+
+
+# -- frames
+
+
+RESTORE_IN_A_SMALL_STACK = """
+import sys, threading
+import hostile, keeptrace
+report = hostile.fresh()
+report["codes"][0].update(args=[0, 0, 0], names=[], flags=0)
+report["frames"] = [{**report["frames"][0], "locals": None if at % 2 else {"at": at}} for at in range(300)]
+report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(300)]
+data = hostile.packed(report)
+keeptrace.loads(hostile.packed(hostile.fresh()))
+found = []
+def load():
+    exc = keeptrace.loads(data)
+    entry, depth = exc.__traceback__, 0
+    outermost = entry.tb_frame
+    while entry is not None:
+        assert entry.tb_frame.f_locals.get("at") in (None, depth)
+        entry, depth = entry.tb_next, depth + 1
+    found.append((depth, outermost.f_back))
+threading.stack_size(int(sys.argv[1]))
+thread = threading.Thread(target=load)
+thread.start()
+thread.join()
+assert found == [(300, None)] and threading.stack_size() == int(sys.argv[1])
+"""
+
+
+def test_many_module_frames_in_a_small_stack() -> None:
+    """Three hundred frames of modules and class bodies are restored also in a thread whose stack has little room."""
+    size = 160 << 10
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", RESTORE_IN_A_SMALL_STACK, str(size)], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
