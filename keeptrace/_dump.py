@@ -95,7 +95,7 @@ def _dump(
 
 
 def loads(data: bytes, live: bool = False) -> BaseException:
-    """The exception in a dump. Runs nothing that came with it.
+    """The exception in a dump. Runs nothing that came with it; docs/safety.md says what may be done with each part.
 
     live: let the objects that the dump's `pickler` kept come alive: this imports modules and runs code that the dump
         names. Only for dumps whose writer you trust as you trust a program. What cannot be loaded is a stand-in.
