@@ -129,6 +129,7 @@ def _check_code(code: Any) -> None:
     need(len(code["file"]) <= bounds.MAX_FILE_NAME, "code")
     need(len(code["name"]) <= bounds.MAX_NAME and len(code["qualname"]) <= bounds.MAX_NAME, "code")
     need(_is_line(code["line"]) and _is_small(code["flags"]), "code")
+    need(_is_index(code.get("sum", 0)), "code")
     need(type(code["args"]) is list and len(code["args"]) == 3, "code")
     need(all(_is_index(count) for count in code["args"]), "code")
     need(_are_texts(code["names"]) and len(code["names"]) <= bounds.MAX_LOCALS, "code")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 import weakref
+import zlib
 from itertools import islice
 from typing import Any, Final
 
@@ -39,6 +40,21 @@ _KNOWN_FLAGS: Final = 0x7FFF_FFFF
 _GIVES_LOCALS: Final = frozenset({"f_locals", "locals", "vars"})
 
 
+# What cloudpickle names the file of code that crossed by value.
+_DYNAMIC_CODE: Final = "<dynamic-code>"
+
+
+def is_dynamic(code: types.CodeType) -> bool:
+    """Whether the code crossed by value, and so lost the name of its file."""
+    return code.co_filename == _DYNAMIC_CODE
+
+
+def checksum(code: types.CodeType) -> int:
+    """Tells code objects apart that differ in name, first line, bytecode or positions."""
+    named = f"{code.co_firstlineno} {code.co_qualname}".encode("utf-8", "replace")
+    return zlib.crc32(code.co_linetable, zlib.crc32(code.co_code, zlib.crc32(named)))
+
+
 class CodeFacts:
     """A code object's record in the report, its variables, the globals it names, its positions."""
 
@@ -61,6 +77,8 @@ class CodeFacts:
             "flags": code.co_flags & _KNOWN_FLAGS,
             "names": [text(name) for name in code.co_varnames[:count]],
         }
+        if is_dynamic(code):
+            self.record["sum"] = checksum(code)
         names = dict.fromkeys(_global_names(code))
         self.names = tuple(name for name in names if name not in IMPORT_SYSTEM)
         self.is_function = bool(code.co_flags & _OPTIMIZED)

@@ -37,7 +37,8 @@ exception = {
 frame = {code: index, globals: index, locals: {name: ref}, or None where the locals are the globals (a module's frame),
          at: position where it stands now}
 code = {file, name, qualname, line (co_firstlineno), args: [positional-only, positional, keyword-only],
-        flags (co_flags), names: [argument names as co_varnames has them, *args and **kwargs last]}
+        flags (co_flags), names: [argument names as co_varnames has them, *args and **kwargs last],
+        sum: checksum of code that crossed by value and has no file (see concurrent/_origins.py), absent otherwise}
 
 Nodes, by their first element. `n` is the true length, whatever was cut:
     ["list"|"tuple"|"set"|"frozenset", n, [ref, ...]]
@@ -98,6 +99,7 @@ if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker; 
         args: list[int]
         flags: int
         names: list[str]
+        sum: NotRequired[int]
 
     class Report(TypedDict):
         format: int

@@ -31,7 +31,7 @@ CORE = [
         "_losses", "_messages", "_options", "_own", "_reading", "redact.redactor", "_render", "_report", "_restore", "_restorer", "_shrinking", "_source",
         "_summaries", "_values",
     )),
-    *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "executors")),
+    *(f"keeptrace.concurrent.{name}" for name in ("_boundary", "_origins", "executors")),
     "keeptrace", "keeptrace.concurrent",
 ]  # fmt: skip
 

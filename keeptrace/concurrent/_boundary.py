@@ -25,6 +25,7 @@ from .._live import Dumps, bounded
 from .._options import Options
 from .._restore import POOL, restore
 from .._texts import one_line
+from ._origins import put_files
 
 # What engines of several machines keep of a failure until its caller lets go of it. (bytes a report; together 1 MiB)
 DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
@@ -69,6 +70,10 @@ def from_bytes(data: bytes) -> BaseException:
             return KeepTraceError(report)
     except BaseException as problem:
         return KeepTraceError(f"the worker's exception arrived damaged: {type(problem).__name__}: {problem}")
+    try:
+        put_files(report)
+    except Exception:  # a module that changes meanwhile: source lines are missing then, and nothing else
+        pass
     try:
         return restore(report, POOL)
     except BaseException as problem:  # the parent's own state: no memory, no threads

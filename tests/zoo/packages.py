@@ -37,7 +37,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "tornado": ("tornado",), "anyio": ("anyio",), "trio": ("trio",), "celery": ("celery", "kombu", "billiard"), "distributed": ("distributed",),
     # tools
     "click": ("click",), "typer": ("typer",), "cryptography": ("cryptography",), "pyjwt": ("jwt",), "tenacity": ("tenacity",),
-    "zstandard": ("zstandard",), "joblib": ("joblib",), "dill": ("dill",), "pytest": ("_pytest", "pytest"),
+    "zstandard": ("zstandard",), "joblib": ("joblib",), "pytest": ("_pytest", "pytest"),
 }  # fmt: skip
 
 # class → argument tuples to be tried first

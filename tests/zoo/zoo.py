@@ -205,9 +205,7 @@ def collect(name: str) -> list[str]:
 
 
 def task(number: int) -> None:
-    exc = SPECIMENS[number].make()
-    exc.__traceback__ = None
-    raise exc
+    raise SPECIMENS[number].make()
 
 
 traced = keep_trace(task)
@@ -276,6 +274,7 @@ class Facts:
     """What an exception shows. Read once, since reading a property may change the exception."""
 
     exc: BaseException
+    stored: frozenset[str]  # names in its __dict__
     text: str
     args: tuple[Any, ...]
     attributes: dict[str, Any]
@@ -283,7 +282,7 @@ class Facts:
 
 
 def facts_of(exc: BaseException) -> Facts:
-    return Facts(exc, text_of(exc), exc.args, attributes_of(exc), methods_of(exc))
+    return Facts(exc, frozenset(vars(exc)), text_of(exc), exc.args, attributes_of(exc), methods_of(exc))
 
 
 def compare(mine: Facts, again: Facts, got: BaseException, by_dump: bool) -> dict[str, str]:
@@ -303,7 +302,7 @@ def compare(mine: Facts, again: Facts, got: BaseException, by_dump: bool) -> dic
             lost["args"] = f"{clean(repr(theirs.args))[:80]}, not {clean(repr(mine.args))[:80]}"
     wanted = mine.attributes
     if by_dump:  # no property of the class runs
-        wanted = {name: value for name, value in wanted.items() if name in vars(own)}
+        wanted = {name: value for name, value in wanted.items() if name in mine.stored}
     differ = different(wanted, again.attributes, theirs.attributes, shown_alike if by_dump else equal)
     if differ:
         lost["attributes"] = ", ".join(differ)
@@ -334,7 +333,7 @@ class Ways:
 
     def send(self, way: str, number: int) -> BaseException:
         if way == "dump":
-            return keeptrace.loads(keeptrace.dumps(raised(lambda: task(number))))
+            return keeptrace.loads(keeptrace.dumps(raised(lambda: task(number)), redact=False))
         try:
             if way == "pool":
                 return raised(lambda: self._pool(way).apply_async(task, (number,)).get(ONE_SECONDS))
@@ -438,9 +437,13 @@ def page(results: list[dict[str, Any]], absent: list[str]) -> str:
         rows: dict[tuple[str, str, str], list[str]] = {}
         for name, way, facet, how in found["lost"]:
             stock = "keeps it" if (name, way, facet) in worse else ("" if way == "dump" else "loses it, too")
-            rows.setdefault((name, f"{facet}: {how}" if facet in ("attributes", "methods") else facet, stock), []).append(way)
-        for (name, what, stock), ways in rows.items():
-            lines.append(f"| `{name}` | {', '.join(ways)} | {what.replace('|', '/')} | {stock} |")
+            what = f"{facet}: {how}" if facet in ("attributes", "methods") else facet
+            rows.setdefault(("dump" if way == "dump" else "pools", what, stock), []).append(name)
+        for (way, what, stock), names in rows.items():
+            classes = list(dict.fromkeys(names))
+            more = f" and {len(classes) - 2} others" if len(classes) > 2 else ""
+            shown = ", ".join(f"`{name}`" for name in classes[:2]) + more
+            lines.append(f"| {shown} | {way} | {what.replace('|', '/')} | {stock} |")
     if absent:
         lines += ["", f"Not installed when this was made: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
