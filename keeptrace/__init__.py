@@ -6,9 +6,13 @@ Pools are in keeptrace.concurrent. What is listed here is imported when it is fi
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+from . import _shadows
+
+TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
+    from typing import Any
+
     from ._debug import post_mortem as post_mortem
     from ._dump import dump as dump
     from ._dump import dumps as dumps
@@ -29,6 +33,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .redact.redaction import Redaction as Redaction
     from .store import Store as Store
     from .textlog import parse_tracebacks as parse_tracebacks
+
+_shadows.protect()
 
 __version__ = "0.1.0"
 

@@ -7,11 +7,17 @@ from functools import cache
 
 from ._digest import digest
 from ._errors import DumpError
+from ._shadows import LibraryAlone
 
 
 @cache
 def restorer() -> tuple[str, bytes]:
     """The name and the compressed source of the restorer that travels."""
+    with LibraryAlone():
+        return _restorer()
+
+
+def _restorer() -> tuple[str, bytes]:
     import importlib.util
     from pathlib import Path
 

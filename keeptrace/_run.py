@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from ._options import DEFAULT
+from ._shadows import RUN_FROM
 
-_FROM: Final = "KEEPTRACE_RUN_FROM"  # the directory that holds the package
+_FROM: Final = RUN_FROM  # the directory that holds the package
 _DIRECTORY: Final = "KEEPTRACE_RUN_DIRECTORY"
 _DEBUG: Final = "KEEPTRACE_RUN_DEBUG"  # the process whose end opens the debugger
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ._bounds import MAX_SOURCES
 from ._report import Report
 from ._restore import may_be_opened, source_text
+from ._shadows import LibraryAlone
 
 # A module of this size is generated; a debugger needs none of it. (bytes)
 _MAX_FILE: Final = 4 << 20
@@ -82,7 +83,8 @@ def _from_linecache(file: str, namespace: dict[str, Any]) -> str:
     if not may_be_opened(file):  # such as the pipe of `python /dev/fd/3`
         return ""
     try:
-        return "".join(linecache.getlines(file, namespace))
+        with LibraryAlone():  # linecache imports `tokenize` only now
+            return "".join(linecache.getlines(file, namespace))
     except Exception:  # a loader of the user's that fails: then there is no source
         return ""
 

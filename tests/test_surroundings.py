@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from test_structure import FILES, imports_of, loaded_by
 
 import keeptrace
 
@@ -199,3 +200,121 @@ def test_run_with_subinterpreters(tmp_path: Path) -> None:
     done = program(tmp_path, SUBINTERPRETER, "-m", "keeptrace", "run", "--dir", str(tmp_path / "dumps"))
     assert (done.returncode, done.stdout) == (1, "fine\n"), done.stderr[-1500:]
     assert sorted(entry.type for entry in keeptrace.Store(tmp_path / "dumps").entries()) == ["KeyError", "ValueError"]
+
+
+# -- the program's own modules of the library's names
+
+OWN = """
+    import os
+    with open(os.environ["SHADOWS_RAN"], "a") as file:
+        file.write(__name__ + "\\n")
+    MARK = "the program's own"
+"""
+# What our modules import, but for what every program of the standard library's pools needs itself.
+ENGINES = "import concurrent.futures.process, multiprocessing.pool, multiprocessing.popen_fork, multiprocessing.popen_spawn_posix, traceback"
+
+
+def shadowable() -> list[str]:
+    """Names of the library's modules that a program can have of its own, as far as the library's pools go."""
+    ours = {name.partition(".")[0] for module in FILES for name in imports_of(module)} & sys.stdlib_module_names
+    engines = loaded_by(ENGINES) | {"__future__", "multiprocessing", "concurrent", "sitecustomize"}
+    taken = {"importlib", "runpy", "typing"}  # part of the interpreter, or what its own C code needs by its name
+    return sorted(ours - engines - taken - set(sys.builtin_module_names))
+
+
+def shadow(folder: Path, names: list[str]) -> None:
+    for name in names:
+        (folder / f"{name}.py").write_text(textwrap.dedent(OWN))
+
+
+SHADOWED = """
+    import importlib, os, sys
+    NAMES = {names!r}
+    def task(x):
+        customer = {{"name": "Ada", "id": x}}
+        raise KeyError(customer["absent"])
+    def checked(exc):
+        entry = exc.__traceback__
+        while entry.tb_next:
+            entry = entry.tb_next
+        assert entry.tb_frame.f_code.co_name == "task" and entry.tb_frame.f_locals["customer"]["name"] == "Ada", exc
+    def own():
+        return [name for name in NAMES if getattr(importlib.import_module(name), "MARK", None) != "the program's own"]
+    def main():
+        {before}
+        import keeptrace
+        from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
+        try:
+            task(1)
+        except KeyError as exc:
+            checked(keeptrace.loads(keeptrace.dumps(exc)))
+            path = keeptrace.Store("dumps").write(exc)
+            checked(keeptrace.load(path))
+            assert len(keeptrace.Store("dumps").entries()) == 1
+        import multiprocessing
+        for method in {methods!r}:
+            context = multiprocessing.get_context(method)
+            with KeepTraceProcessPoolExecutor(1, context) as pool:
+                checked(pool.submit(task, 1).exception(30))
+                assert pool.stacks()[0].pid
+            with KeepTracePool(1, context=context) as pool:
+                try:
+                    pool.apply(task, (1,))
+                except KeyError as exc:
+                    checked(exc)
+        ran = os.path.exists(os.environ["SHADOWS_RAN"]) and open(os.environ["SHADOWS_RAN"]).read()
+        assert not ran or {before!r}, ran
+        assert own() == [], own()
+        print("fine")
+    if __name__ == "__main__":
+        main()
+"""
+
+
+@pytest.mark.parametrize("before", ["", "assert own() == []"], ids=["not imported", "imported before"])
+def test_modules_of_the_librarys_names(before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program has modules of all the names that we import: none of them is run by us, and the program gets its own."""
+    names = shadowable()
+    assert {"ast", "mmap", "pickletools", "tokenize"} <= set(names)
+    shadow(tmp_path, names)
+    monkeypatch.setenv("SHADOWS_RAN", str(tmp_path / "ran"))
+    fine(program(tmp_path, SHADOWED.format(names=names, before=before, methods=["fork", "spawn"])))
+
+
+@pytest.mark.parametrize("name", ["fcntl", "mmap", "json", "zlib", "ast", "tokenize", "hashlib", "inspect", "dis"])
+def test_one_module_of_a_librarys_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each alone, which is what programs have; `dis` and so on are what a module that we import imports."""
+    shadow(tmp_path, [name])
+    monkeypatch.setenv("SHADOWS_RAN", str(tmp_path / "ran"))
+    fine(program(tmp_path, SHADOWED.format(names=[name], before="", methods=["fork"])))
+
+
+def test_run_with_modules_of_the_librarys_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`keeptrace run` starts before the program's directory is known to Python: its modules are not run there, either."""
+    pytest.importorskip("typer")
+    names = shadowable()
+    shadow(tmp_path, names)
+    monkeypatch.setenv("SHADOWS_RAN", str(tmp_path / "ran"))
+    text = f"""
+        import importlib
+        print([name for name in {names!r} if importlib.import_module(name).MARK != "the program's own"])
+        customer = "Ada"
+        raise KeyError(customer)
+    """
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = tmp_path / "program.py"
+    path.write_text(textwrap.dedent(text))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "keeptrace", "run", "--dir", "dumps", str(path)]
+    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (1, "[]\n"), done.stderr[-1500:]
+    (entry,) = keeptrace.Store(elsewhere / "dumps").entries()
+    assert keeptrace.load(entry.path).__traceback__.tb_frame.f_globals["customer"] == "Ada"  # type: ignore[union-attr]
+
+
+def test_data_of_the_librarys_names_are_no_modules(tmp_path: Path) -> None:
+    """A folder or a text file called json shadows nothing."""
+    (tmp_path / "json").mkdir()
+    (tmp_path / "ast.txt").touch()
+    fine(program(tmp_path, "import keeptrace._shadows as shadows\nassert not shadows._shadows, shadows._shadows\nprint('fine')"))
