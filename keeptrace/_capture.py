@@ -108,7 +108,7 @@ def _report_of(
 
 # Memory for the moment when there is none: the frames of a MemoryError may hold all of it. Nobody
 # writes to it, so it takes address space alone. (bytes)
-_RESERVE: Final = 16 << 20
+_RESERVE: Final = 32 << 20
 _reserve: bytes | None = bytes(_RESERVE)
 
 

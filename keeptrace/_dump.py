@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from ._bounds import MAX_DUMP
-from ._capture import capture, type_only
+from ._capture import capture, release_reserve, type_only
 from ._errors import DumpError, KeepTraceError, OptionError
 from ._files import read, write
 from ._format import encode
@@ -19,6 +19,14 @@ from ._restore import BUILTINS, LIVE, restore
 
 # A dump larger than this is none, or holds sources beyond all measure; it is refused before it is read. (bytes)
 _MAX_FILE = MAX_DUMP
+# What a dump is made with where there is next to no memory.
+_LITTLE: Final[dict[str, Any]] = {
+    "depth": 1,
+    "include_source": False,
+    "max_bytes": 1 << 16,
+    "pickler": None,
+    "run_reprs": False,
+}
 
 
 def report_of(exc: BaseException | None, trace: Options | None = None, **options: Any) -> Report:
@@ -60,7 +68,12 @@ def dumps(exc: BaseException | None = None, *, trace: Options | None = None, **o
 
 
 def _dumps(exc: BaseException | None, trace: Options | None, options: dict[str, Any]) -> bytes:
-    return encode(report_of(exc, trace, **options))
+    settings = make_options(trace, **options)
+    try:
+        return encode(report_of(exc, settings))
+    except MemoryError:  # the frames hold all of it, and what was kept in reserve was not enough
+        release_reserve()
+    return encode(report_of(exc, settings.replace(**_LITTLE)))
 
 
 def dump(

@@ -32,6 +32,8 @@ _PART: Final = 2
 # What a frame takes in a dump beside its variables, and what a variable takes, about. (bytes)
 _FRAME: Final = 100
 _VARIABLE: Final = 16
+# Variables of a usual frame.
+_USUAL: Final = 4
 # Frames that each exception keeps if that is possible at all: where it was raised, and by whom.
 _FEW: Final = 20
 # Frames are kept also where max_bytes leaves no room for anything. (bytes)
@@ -131,7 +133,7 @@ class Frames:
     def _most(self, waiting: int) -> tuple[int, str]:
         """How many frames the next traceback may have, and the bound that says so."""
         limit = bound(self._options.limit)
-        room = self._room // _FRAME
+        room = self._room // (_FRAME + _USUAL * _VARIABLE)
         few = min(_FEW, room - waiting)  # the others keep the frame that raised
         room = max(1, few, room // (waiting + 1), room - waiting * _FEW)
         if self._is_late() and min(limit, room) > _FEW:

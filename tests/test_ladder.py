@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import subprocess
+import sys
+import time
+import traceback
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import keeptrace
 from keeptrace import _capture, _chain, _facts, _frames
 from keeptrace._capture import capture
 from keeptrace._facts import CodeFacts
 from keeptrace._options import Options
 from keeptrace._restore import POOL, restore
-from keeptrace.concurrent import _boundary
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor, _boundary
 
 
 class OrderError(ValueError):
@@ -176,3 +183,244 @@ def test_a_step_that_raises_costs_its_part_alone(
         places = {whole.get((*key[:-1], "name"), key[0]) for key in differing}
         assert len(places) <= 1, "more than one frame or exception"
     assert call >= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and bounds the address space")
+@pytest.mark.parametrize("kind", ["MemoryError", "a subclass"])
+@pytest.mark.parametrize("way", ["executor", "pool", "keep_trace", "dump"])
+def test_a_memory_error_whose_frames_hold_the_memory(way: str, kind: str) -> None:
+    """It arrives as itself, with its frames, though not a byte is left where it is captured."""
+    program = Path(__file__).with_name("memory_program.py")
+    done = subprocess.run(
+        [sys.executable, program, way, kind], capture_output=True, text=True, timeout=60
+    )
+    name = "MemoryError" if kind == "MemoryError" else "ShortageError"
+    assert json.loads(done.stdout or "[]") == [name, True, ["fill"]], done.stderr
+
+
+def test_an_odd_mapping_costs_the_variables_of_its_frame() -> None:
+    """exec() with a mapping of the program's own whose methods raise: the frames around it are
+    whole, and its own variables are marked."""
+
+    class Odd(dict):  # type: ignore[type-arg]
+        def __getitem__(self, key: str) -> Any:
+            raise RuntimeError(key)
+
+        __delitem__ = __iter__ = keys = items = __getitem__  # type: ignore[assignment]
+
+    customer = "Ada"
+    try:
+        exec("class Inner:\n    __class__\n    1 / 0", {"__name__": "odd"}, Odd())
+    except (ZeroDivisionError, RuntimeError, NameError) as exc:
+        found = keeptrace.loads(keeptrace.dumps(exc))
+    frame = found.__traceback__.tb_frame  # type: ignore[union-attr]
+    assert frame.f_locals["customer"] == customer
+    assert "fallback" not in capture(found, Options())["cuts"]
+
+
+# -- bounds of frames
+
+
+def endless(level: int) -> int:
+    return endless(level + 1) + 1
+
+
+def recursion() -> BaseException:
+    try:
+        endless(0)
+    except RecursionError as exc:
+        return exc
+    raise AssertionError
+
+
+def group_of_recursions(count: int) -> BaseException:
+    return ExceptionGroup("many", [recursion() for _ in range(count)])  # type: ignore[type-var]
+
+
+def groups_of_groups() -> BaseException:
+    inner = [group_of_recursions(10) for _ in range(10)]
+    return ExceptionGroup("outer", inner)  # type: ignore[type-var]
+
+
+def chain_of_recursions() -> BaseException:
+    last = None
+    for _ in range(100):
+        exc = recursion()
+        exc.__cause__ = last
+        last = exc
+    assert last is not None
+    return last
+
+
+def long_traceback() -> BaseException:
+    exc = recursion()
+    entry = exc.__traceback__
+    assert entry is not None
+    for _ in range(100_000):
+        entry = types.TracebackType(entry, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return exc.with_traceback(entry)
+
+
+def many_variables() -> BaseException:
+    names = ", ".join(f"v{at}" for at in range(1_000))
+    source = f"def f(level):\n    {names} = range(1000)\n    return f(level - 1) if level else 1 / 0"
+    space: dict[str, Any] = {}
+    exec(source, space)
+    try:
+        space["f"](300)
+    except ZeroDivisionError as exc:
+        return exc
+    raise AssertionError
+
+
+def large_code() -> BaseException:
+    lines = "\n".join(f"    x = {at}" for at in range(50_000))
+    space: dict[str, Any] = {}
+    exec(f"def f(level):\n{lines}\n    return f(level - 1) if level else 1 / 0", space)
+    try:
+        space["f"](300)
+    except ZeroDivisionError as exc:
+        return exc
+    raise AssertionError
+
+
+def test_bounds_hold_for_frames_of_a_group() -> None:
+    """Each exception of a group keeps the frame that raised, the first ones all; the gap is told."""
+    exc = group_of_recursions(100)
+    began = time.process_time()
+    data = keeptrace.dumps(exc, include_source=False)
+    assert time.process_time() - began < 3
+    assert len(data) < 1 << 20
+    found = keeptrace.loads(data)
+    assert isinstance(found, BaseExceptionGroup)
+    counts = [len(list(traceback.walk_tb(child.__traceback__))) for child in found.exceptions]
+    whole = len(list(traceback.walk_tb(exc.exceptions[0].__traceback__)))  # type: ignore[attr-defined]
+    assert len(counts) == 100
+    assert counts[0] == whole
+    assert min(counts) >= 10
+    last = [frame.f_code.co_name for frame, _ in traceback.walk_tb(found.exceptions[-1].__traceback__)]
+    assert "frames left out" in " ".join(last)
+    assert last[-1] == "endless"
+
+
+@pytest.mark.parametrize(
+    "make", [groups_of_groups, chain_of_recursions, long_traceback, many_variables, large_code]
+)
+def test_bounds_hold_for_frames(make: Callable[[], BaseException]) -> None:
+    """However many frames there are, of whatever size: the report is bounded in time and bytes, and
+    the innermost frame is there."""
+    exc = make()
+    began = time.process_time()
+    report = capture(exc, Options(include_source=False))
+    assert time.process_time() - began < 2
+    assert len(json.dumps(report)) < 3 << 20
+    assert "max_bytes" in report["cuts"] or "limit" in report["cuts"] or make is large_code
+    for record in report["exceptions"]:
+        assert not record["traceback"] or record["traceback"][-1][0] >= 0
+
+
+def test_a_pool_bounds_a_group_of_recursions() -> None:
+    """Out of a worker, too, a group of RecursionErrors comes within bounds of time."""
+    with KeepTraceProcessPoolExecutor(1) as pool:
+        pool.submit(len, "").result(30)
+        exc = pool.submit(raise_group, 50).exception(30)
+    assert isinstance(exc, ExceptionGroup)
+    assert len(exc.exceptions) == 50
+
+
+def raise_group(count: int) -> None:
+    raise group_of_recursions(count)
+
+
+# -- near the recursion limit
+
+
+NEAR_LIMIT = """
+import io, json, logging, os, sys, tempfile
+import keeptrace
+from keeptrace.concurrent import keep_trace
+from keeptrace.middleware import WSGIMiddleware
+
+folder = tempfile.mkdtemp()
+store = keeptrace.Store(folder)
+
+def fail():
+    raise KeyError("user")
+
+def excepting(keep):
+    def target():
+        try:
+            raise KeyError("user")
+        except KeyError as exc:
+            keep(exc)
+            raise
+    return target
+
+watching = keeptrace.on_error(folder)
+watching_file = keeptrace.on_error(folder + "/x.dump")
+
+def blocked():
+    with watching:
+        raise KeyError("user")
+
+def in_file():
+    with watching_file:
+        raise KeyError("user")
+
+handler = keeptrace.LoggingHandler(folder)
+record = logging.LogRecord("n", logging.ERROR, "p", 1, "m", (), None)
+def log(exc):
+    record.exc_info, record.keeptrace = (KeyError, exc, None), ""
+    handler.emit(record)
+
+application = WSGIMiddleware(lambda environ, start: fail(), folder)
+targets = {
+    "on_error": keeptrace.on_error(folder)(fail),
+    "on_error with": blocked,
+    "on_error file": in_file,
+    "Store.write": excepting(store.write),
+    "dump": excepting(lambda exc: keeptrace.dump(exc, io.BytesIO())),
+    "LoggingHandler": excepting(log),
+    "WSGI": lambda: application({}, None),
+    "keep_trace": keep_trace(fail),
+}
+
+def down(left, target):
+    return down(left - 1, target) if left else target()
+
+def outcomes(target):
+    found = []
+    for left in range(LIMIT - 100, LIMIT):
+        try:
+            down(left, target)
+        except BaseException as exc:
+            found.append(type(exc).__name__ + str(exc) * isinstance(exc, KeyError))
+        else:
+            found.append("nothing")
+    return found
+
+for target in targets.values():  # what is imported on the first use
+    try:
+        target()
+    except KeyError:
+        pass
+LIMIT = 400
+sys.setrecursionlimit(LIMIT)
+found = {name: outcomes(target) for name, target in targets.items()}
+plain = outcomes(excepting(id))
+sys.setrecursionlimit(2000)
+print(json.dumps([plain, found]))
+"""
+
+
+def test_near_the_recursion_limit_the_users_error_goes_its_way() -> None:
+    """At every depth near the limit the KeyError leaves, but for the few where the calls themselves
+    no longer fit; and never another error in its place."""
+    done = subprocess.run(
+        [sys.executable, "-c", NEAR_LIMIT], capture_output=True, text=True, timeout=60
+    )
+    plain, found = json.loads(done.stdout or "[[], {}]")
+    assert "KeyError'user'" in plain, done.stderr
+    for name, outcomes in found.items():
+        assert set(outcomes) <= {"KeyError'user'", "RecursionError"}, name
+        assert outcomes.count("KeyError'user'") >= plain.count("KeyError'user'") - 3, name

@@ -19,12 +19,13 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
-from .._capture import capture
+from .._capture import capture, release_reserve, type_only
 from .._errors import KeepTraceError
 from .._live import Dumps, bounded
 from .._options import Options
 from .._restore import POOL, restore
 from .._texts import one_line
+from .._values import names_of
 from ._origins import put_files
 
 # What engines of several machines keep of a failure until its caller lets go of it. (bytes a report; together 1 MiB)
@@ -49,7 +50,12 @@ def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> byt
     try:
         return pickle.dumps(capture(exc, options, dumps), pickle.HIGHEST_PROTOCOL)
     except BaseException as problem:  # capture never raises; but law 1 is not left to one function
-        return pickle.dumps(f"{type(exc).__name__} (keeptrace could not capture it: {type(problem).__name__})")
+        why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
+    release_reserve()
+    try:
+        return pickle.dumps(type_only(exc, why), pickle.HIGHEST_PROTOCOL)
+    except BaseException:  # no memory even for the type
+        return pickle.dumps(f"{names_of(type(exc))[1]} ({why})")
 
 
 def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:

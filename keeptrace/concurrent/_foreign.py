@@ -128,6 +128,9 @@ class _Reduction:
         self._traceback = traceback_of(exc)  # engines wipe it before they pickle
         self._options = options
         self._data: bytes | None = None
+        if issubclass(type(exc), MemoryError):  # its frames hold the memory that the pickler needs
+            self._data = self._capture(exc)
+            self._exc, self._traceback = _nothing, None
 
     def __call__(self, protocol: Any) -> Any:
         exc = self._exc()
