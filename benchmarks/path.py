@@ -64,7 +64,7 @@ def _tasks(context: Any) -> dict[str, Timed]:
 
 def _results(context: Any) -> dict[str, Timed]:
     """In the parent: the manager threads' way to wait for a result and to take it. Neither thread runs, and there are no workers."""
-    from keeptrace.concurrent.executors import KeepTraceProcessPoolExecutor, _ManagerThread
+    from keeptrace.concurrent._executor import KeepTraceProcessPoolExecutor, _ManagerThread
 
     data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
     found = {}

@@ -75,7 +75,7 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
 _BETWEEN: Final = (
     "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.process",
     "multiprocessing.queues", "threading", "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
-    *(f"{__package__}.{name}" for name in ("executors", "_pool_worker", "process", "_worker", "_loky", "_queues")),
+    *(f"{__package__}.{name}" for name in ("_executor", "_pool_worker", "process", "_worker", "_loky", "_queues")),
 )  # fmt: skip
 
 

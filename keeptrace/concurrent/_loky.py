@@ -23,6 +23,8 @@ from .._options import Options
 from ._black_box import BlackBox
 from ._boundary import BrokenFuture, FramedException, run_initializer, traceback_of
 from ._breaking import Calls, PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from ._engines import missing
+from ._plain import PlainLokyExecutor
 from ._queues import bounded_shutdown, read_results, read_tasks
 
 # Modules whose frames are between the engine's and the task's.
@@ -58,7 +60,10 @@ def _work(box: BlackBox, options: Options, name: str, call_queue: Any, result_qu
 
 def start_worker(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
     """The initializer. The options are there for loky to compare."""
-    run_initializer(initializer, initargs, options, _box)
+    if _box is not None:
+        run_initializer(initializer, initargs, options, _box)
+    elif initializer is not None:  # the engine is not known, and the worker its own
+        initializer(*initargs)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -77,6 +82,9 @@ def adopt(executor: Any, engine: Any, options: Options, calls_of: Callable[[Any]
 
     calls_of: gives for a function without arguments, if it stands for several calls, those.
     """
+    if not is_adopted(executor) and missing(engine.__name__.partition(".")[0]):
+        executor.__class__ = type(type(executor).__name__, (PlainLokyExecutor, type(executor)), {})
+        executor._trace = options
     if not is_adopted(executor):
         executor._context = WorkerContext(executor._context, options, _work, engine.__name__)
         read_results(engine, executor)
@@ -86,7 +94,7 @@ def adopt(executor: Any, engine: Any, options: Options, calls_of: Callable[[Any]
 
 
 def is_adopted(executor: Any) -> bool:
-    return isinstance(getattr(executor, "_context", None), WorkerContext)
+    return isinstance(executor, PlainLokyExecutor) or isinstance(getattr(executor, "_context", None), WorkerContext)
 
 
 @functools.lru_cache

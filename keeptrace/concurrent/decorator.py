@@ -181,6 +181,11 @@ def _object_for(function: Any, options: Options, arrived: bool) -> _Traced:
     return cls(function, options, arrived)
 
 
+def traced_task(function: Any, options: Options) -> Any:
+    """The function, for a worker to call: its exceptions cross with frames."""
+    return _object_for(function, options, False)
+
+
 def _here() -> tuple[bytes, int]:
     """Tells processes (also those of other machines) and interpreters apart."""
     return _TOKEN, os.getpid()
@@ -225,7 +230,8 @@ class _WrappedExecutor(Executor):
         self._options = options
 
     def _task(self, function: Callable[..., T]) -> Callable[..., T]:
-        return _object_for(function, self._options, False)
+        task: Callable[..., T] = traced_task(function, self._options)
+        return task
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return self._executor.submit(self._task(fn), *args, **kwargs)
