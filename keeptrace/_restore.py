@@ -510,9 +510,11 @@ class _Values:
     def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
         _, _, _, attributes, extra = node
         if attributes:
-            for name, part in zip(attributes, self._each(attributes.values())):
-                is_protocol = name[:1] == "_" and _is_protocol(name, part)
-                vars(value)[_aside(name) if is_protocol else name] = part
+            namespace = vars(value)
+            namespace.update(zip(attributes, self._each(attributes.values())))
+            for name in [name for name in attributes if name[:1] == "_"]:
+                if _is_protocol(name, namespace[name]):
+                    namespace[_aside(name)] = namespace.pop(name)
         if not extra:
             return
         details = _details(value)
@@ -882,13 +884,13 @@ _CHECKS: Final[dict[type[BaseException], dict[str, Callable[[Any], bool]]]] = {
 }
 
 
-def put_field(exc: BaseException, name: str, value: Any) -> bool:
+def put_field(exc: BaseException, name: str, value: Any, state: tuple[type, tuple[str, ...]] | None = None) -> bool:
     """Sets what an exception's C type holds outside of __dict__; whatever comes from data goes through here.
 
     Returns whether the value was one that the C code, and Python's own printing, can bear. A name that no field
-    of this Python has is nothing.
+    of this Python has is nothing. state: what fields_of() gives, where that is known.
     """
-    state = fields_of(_mro_of(type(exc)))
+    state = state or fields_of(_mro_of(type(exc)))
     if state is None or name not in state[1] or name not in state[0].__dict__:
         return True
     check = _CHECKS.get(state[0], {}).get(name)
@@ -919,9 +921,9 @@ def _unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
     traceback imports the module that an ImportError names, to tell of similar names in it (module: that name). From Python
     3.14 on, and in IPython, a SyntaxError's file is opened.
     """
-    if type(value) is not str or not isinstance(exc, (ImportError, SyntaxError)):
+    if type(value) is not str:
         return value
-    if name == "filename":
+    if name == "filename" and isinstance(exc, SyntaxError):
         return value if may_be_opened(value) else _unopened(value)
     if name == "name_from" and not _is_plainly_loaded(module):
         return _stand_in(_stand_in_class("str", "builtins", False), repr(value), ["str", len(value), value], "not looked up")
@@ -1178,12 +1180,16 @@ class _Exceptions:
 
     def _put_fields(self, exc: BaseException, fields: dict[str, Any], values: _Values) -> list[str]:
         """The names of those that could not be put; they stand aside."""
-        refused = []
+        refused: list[str] = []
+        if not fields:
+            return refused
+        state = fields_of(_mro_of(type(exc)))
+        is_quiet = self._policy.imports or not isinstance(exc, (ImportError, SyntaxError))
         for name, ref in fields.items():
-            value = _plain(name, values(ref))
-            if not self._policy.imports:
+            value = _plain(name, values(ref)) if type(ref) is list else ref
+            if not is_quiet:
                 value = _unsearched(exc, name, value, values(fields.get("name")))
-            if not put_field(exc, name, value):
+            if not put_field(exc, name, value, state):
                 _dict_of(exc)[_aside(name)] = value
                 refused.append(name)
         return refused
@@ -1678,6 +1684,10 @@ def _is_regular(file: str, most: int) -> bool:
         found = os.stat(file)
     except (OSError, ValueError):
         return False
+    return _is_source(found, most)
+
+
+def _is_source(found: os.stat_result, most: int) -> bool:
     return stat.S_ISREG(found.st_mode) and 0 < found.st_size <= most
 
 
@@ -1711,7 +1721,7 @@ def _is_absent_or_ordinary(path: str) -> bool:
         found = os.stat(path)
     except (OSError, ValueError):
         return True
-    return stat.S_ISDIR(found.st_mode) or _is_regular(path, MAX_SOURCE_FILE)
+    return _is_source(found, MAX_SOURCE_FILE) or stat.S_ISDIR(found.st_mode)
 
 
 def _unopened(file: str) -> str:
