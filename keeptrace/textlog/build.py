@@ -1,0 +1,228 @@
+"""What was read → a report."""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import sys
+from typing import Any
+
+from .._report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
+from .._restore import fields_of
+from .grammar import FENCES, FILE_LINE, HEAD, MOST_EXCEPTIONS, ORIGINAL, SIZE
+from .log import read_closed
+from .messages import base_of, find_type, probe_of, split_notes
+from .read import NotInLog, ReadException, ReadFrame
+from .sources import LoggedSources, is_carets
+
+
+class ReportBuilder:
+    """What was read → a report. By a queue: chains and groups can be deep."""
+
+    def __init__(self) -> None:
+        self._exceptions: list[ExceptionRecord] = []
+        self._frames: list[FrameRecord] = []
+        self._codes: list[CodeRecord] = []
+        self._values: list[Any] = []
+        self._types: list[list[Any]] = []
+        self._code_of: dict[tuple[str, str], int] = {}
+        self._type_of: dict[tuple[str, str], int] = {}
+        self._frame_of: dict[int, tuple[int, list[Any]]] = {}
+        self._sources = LoggedSources()
+        self._queue: collections.deque[ReadException] = collections.deque()
+        self._count = 0
+        self._cut = 0
+
+    def build(self, root: ReadException) -> Report:
+        self._add(root)
+        while self._queue:
+            self._exceptions.append(self._record(self._queue.popleft()))
+        return {
+            "format": FORMAT,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "exceptions": self._exceptions,
+            "frames": self._frames,
+            "codes": self._codes,
+            "globals": [{}],
+            "types": self._types,
+            "values": self._values,
+            "sources": self._sources.packed(),
+            "live": None,
+            "cuts": {"frames": self._cut} if self._cut else {},
+        }
+
+    def _add(self, read: ReadException) -> int:
+        """The index that the exception will have."""
+        self._queue.append(read)
+        self._count += 1
+        return self._count - 1
+
+    def _value(self, node: list[Any]) -> list[int]:
+        self._values.append(node)
+        return [len(self._values) - 1]
+
+    def _tuple(self, items: list[Any]) -> list[int]:
+        return self._value(["tuple", len(items), items])
+
+    def _type(self, module: str, qualname: str, base: str | None) -> int:
+        key = (module, qualname)
+        if key not in self._type_of:
+            bases = [] if base is None else [self._type("builtins", base, None)]
+            self._type_of[key] = len(self._types)
+            self._types.append([module, qualname, bases])
+        return self._type_of[key]
+
+    def _record(self, read: ReadException) -> ExceptionRecord:
+        group = bool(read.children) or read.deeper or (read.group and not read.cut)
+        name = read.name or ("ExceptionGroup" if group else f"{NotInLog.__module__}.{NotInLog.__name__}")
+        module, qualname, cls = find_type(name)
+        base = base_of(name, group, read.syntax is not None)
+        wanted = BaseExceptionGroup if group else SyntaxError if read.syntax is not None else BaseException
+        if cls is not None and (not issubclass(cls, wanted) or (not group and issubclass(cls, BaseExceptionGroup))):
+            module, cls = ("__main__", None) if module in ("builtins", "__main__") else (module, None)
+        nearest: type[BaseException] = cls or getattr(builtins, base)
+        base = next(above.__name__ for above in nearest.__mro__ if above.__module__ == "builtins")
+        message, notes = split_notes(nearest, read, group)
+        cause, context = self._links(read)
+        record: ExceptionRecord = {
+            "type": self._type(module, qualname, None if cls is not None and module == "builtins" else base),
+            "args": None,
+            "fields": {},
+            "attributes": {},
+            "cause": cause,
+            "context": context,
+            "suppress": cause is not None,
+            "traceback": self._traceback(read),
+        }
+        if group:
+            self._fill_group(record, read, message)
+        elif read.syntax is not None:
+            self._fill_syntax(record, read.syntax, message)
+        else:
+            self._fill_plain(record, nearest, message)
+        self._fill_notes(record, read, notes)
+        return record
+
+    def _links(self, read: ReadException) -> tuple[int | None, int | None]:
+        """Cause and context. A worker's traceback, as text, gives way to what it tells of, or has that as its cause."""
+        cause, context = (other and (inner_of(other) or other) for other in (read.cause, read.context))
+        if cause is None and context is None:
+            cause = inner_of(read)
+        return (None if cause is None else self._add(cause)), (None if context is None else self._add(context))
+
+    def _fill_plain(self, record: ExceptionRecord, cls: type[BaseException], message: str) -> None:
+        probe = probe_of(cls, message)
+        if probe is not None:
+            record["args"] = self._tuple(list(probe.args))
+            state = fields_of(type(probe).__mro__)
+            for name in state[1] if state is not None else ():
+                value = getattr(probe, name, None)
+                if type(value) in (str, int, float, bool):
+                    record["fields"][name] = value
+            return
+        kind = self._type("builtins", "object", None)
+        standin = ["object", kind, f"<the log says: {message[:200]!r}>", None, {"why": "a log holds the message, not the arguments"}]
+        record["args"] = self._tuple([self._value(standin)])
+        record["str"] = message
+
+    def _fill_syntax(self, record: ExceptionRecord, syntax: tuple[ReadFrame, list[str]], message: str) -> None:
+        place, source = syntax
+        text = source[0] + "\n" if source else None
+        carets = source[1] if len(source) > 1 and is_carets(source[1]) and not place.flat else ""
+        start = len(carets) - len(carets.lstrip()) + 1 if carets else None
+        end = len(carets.rstrip()) + 1 if carets else None
+        details = {"filename": place.file, "lineno": place.line, "offset": start, "text": text, "end_lineno": place.line, "end_offset": end}
+        record["fields"].update(details, msg=message)
+        record["args"] = self._tuple([message, self._tuple(list(details.values()))])
+
+    def _fill_group(self, record: ExceptionRecord, read: ReadException, message: str) -> None:
+        match = SIZE.match(message)
+        text = match["message"] if match is not None else message
+        count = int(match["count"]) if match is not None else 0
+        missing = max(min(count, MOST_EXCEPTIONS) - len(read.children), read.more, 0 if read.children else 1)
+        if self._count + missing > 2 * MOST_EXCEPTIONS:
+            missing = 0 if read.children else 1
+        children = [self._add(child) for child in read.children]
+        children += [self._add(_not_in_log()) for _ in range(missing)]
+        inner = self._value(["list", len(children), [self._value(["exception", child]) for child in children]])
+        record["args"] = self._tuple([text, inner])
+        record["fields"]["message"] = text
+        record["children"] = children
+        if message != f"{text} ({len(children)} sub-exception{'s' if len(children) != 1 else ''})":
+            record["str"] = message
+
+    def _fill_notes(self, record: ExceptionRecord, read: ReadException, notes: list[str]) -> None:
+        if read.cut:
+            notes = [*notes, f"keeptrace: truncated: {read.cut}"]
+        if notes:
+            record["notes"] = self._value(["list", len(notes), notes])
+
+    # Frames.
+
+    def _traceback(self, read: ReadException) -> list[list[Any]]:
+        frames = read.frames
+        entries = [self._entry(frame) for frame in frames.first]
+        if frames.left_out:
+            entries.append([-1, frames.left_out])
+            self._cut += frames.left_out
+        return entries + [self._entry(frame) for frame in frames.last]
+
+    def _entry(self, frame: ReadFrame) -> list[Any]:
+        if id(frame) not in self._frame_of:  # a repeated line is read once and stands for many frames
+            position = self._sources.place(frame)
+            self._frame_of[id(frame)] = (self._code(frame), position)
+        code, position = self._frame_of[id(frame)]
+        self._frames.append({"code": code, "globals": 0, "locals": {} if self._codes[code]["flags"] else None, "at": position})
+        return [len(self._frames) - 1, position]
+
+    def _code(self, frame: ReadFrame) -> int:
+        key = (frame.file, frame.name)
+        found = self._code_of.get(key)
+        if found is not None:
+            self._codes[found]["line"] = min(self._codes[found]["line"], frame.line)
+            return found
+        self._code_of[key] = len(self._codes)
+        module = frame.name == "<module>"
+        name = frame.name.rpartition(".")[2] or frame.name
+        self._codes.append(
+            {
+                "file": frame.file,
+                "name": frame.name,
+                "qualname": name,
+                "line": 1 if module else frame.line,
+                "args": [0, 0, 0],
+                "flags": 0 if module else 3,
+                "names": [],
+            }
+        )
+        return self._code_of[key]
+
+
+def _not_in_log() -> ReadException:
+    found = ReadException()
+    found.cut = "its group was printed in part"
+    return found
+
+
+def inner_of(read: ReadException) -> ReadException | None:
+    """The traceback that a worker process sent as text, between triple quotes in a message."""
+    lines = read.lines
+    of_library = _inner_of_library(read)
+    if of_library is not None:
+        return of_library
+    if not read.name.endswith("RemoteTraceback") or not any(line.strip() in FENCES for line in lines[:2]):
+        return None
+    first = next(at for at, line in enumerate(lines) if line.strip() in FENCES)
+    last = next((at for at in range(len(lines) - 1, first, -1) if lines[at].strip() in FENCES), len(lines))
+    found = collections.deque(read_closed(lines[first + 1 : last]), 1)
+    return found[0] if found else None
+
+
+def _inner_of_library(read: ReadException) -> ReadException | None:
+    """The traceback that PyTorch and Ray put behind the first line of a message."""
+    for at, line in enumerate(read.lines[:3]):
+        is_ray = "RayTaskError(" in read.name and read.lines[at + 1 : at + 2][:1] != [] and FILE_LINE.match(read.lines[at + 1])
+        if line.strip() == ORIGINAL or is_ray:
+            found = collections.deque(read_closed([HEAD, *read.lines[at + 1 :]]), 1)
+            return found[0] if found else None
+    return None

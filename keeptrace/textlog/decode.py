@@ -1,0 +1,245 @@
+"""What a program wrote, out of what a collector made of it: the lines of a log, decoded.
+
+    file ─▶ pieces ─▶ lines ─▶ decoded: JSON records, containers' lines put together, escapes undone ─▶ log.py
+
+A decoded line has the key of who wrote it (a stream, a pod, a process), so that two writers' lines are untangled.
+A text that stands whole in one record (a JSON string with newlines) stays whole.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from .escaped import escaped_text
+from .grammar import COLOUR, HEAD, MOST_ESCAPED
+
+# The member of a JSON record that has the program's line, the likeliest first.
+# docker, journald, Google Cloud, CloudWatch, ECS, structlog, logfmt in JSON.
+LINE_MEMBERS: Final = ("log", "message", "MESSAGE", "textPayload", "msg", "event", "text", "body", "@message")
+# The members that say who wrote it.
+WRITER_MEMBERS: Final = (
+    *("stream", "pod", "pod_name", "container", "container_name", "container_id", "instance"),
+    *("_PID", "pid", "process", "rank", "task", "logStreamName", "SYSLOG_IDENTIFIER", "hostname"),
+)
+# The members that say when.
+TIME_MEMBERS: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "__REALTIME_TIMESTAMP", "eventTime")
+# What a record has somewhere that holds a traceback: as text, or as data. "tack" is of stackTrace and stack_trace.
+_MARKS: Final = ("most recent call", "tack", "exc_type", "error_detail", '"frames"')
+# A line of containerd, CRI-O and Kubernetes: time, stream, P for a part or F for the last one, text.
+_CRI: Final = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout|stderr) ([FP])(?: (.*))?$", re.DOTALL)
+# Colours of which a tool ate the escape character.
+_EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
+_TAGS: Final = re.compile(r"</?(?:pre|code|div|span|p|br)\b[^<>]{0,200}>")
+# A time is not as long. (characters)
+_MOST_TIME: Final = 64
+# More parts of one line are given as they are. (characters)
+_MOST_PARTS: Final = 1 << 20
+# Values of one record that are looked into.
+_MOST_MEMBERS: Final = 10_000
+
+
+class Decoded(NamedTuple):
+    """A line, or a whole text, or the data of one record."""
+
+    number: int  # of the line in the file, from 1
+    writer: str
+    time: str
+    text: str
+    is_whole: bool = False
+    data: Any = None
+
+
+def lines_of(text: Any) -> Iterator[str]:
+    """The lines of a str, or of an iterator of lines in str or bytes, without their ends."""
+    if isinstance(text, str):
+        for piece in io.StringIO(text):
+            yield piece[:-1] if piece[-1:] == "\n" else piece
+        return
+    for piece in _decoded(text):
+        yield from piece.removesuffix("\n").split("\n")
+
+
+def _decoded(pieces: Iterable[Any]) -> Iterator[str]:
+    """Bytes as text: UTF-8, or UTF-16 where the file begins with its mark."""
+    encoding = "utf-8"
+    rest = b""
+    for piece in pieces:
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            yield piece if isinstance(piece, str) else str(piece)
+            continue
+        data = rest + bytes(piece)
+        rest = b""
+        if encoding == "utf-8" and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            encoding = "utf-16-le" if data[:1] == b"\xff" else "utf-16-be"
+            data = data[2:]
+        if encoding != "utf-8" and len(data) % 2:  # the file was split at a byte that is a newline
+            data, rest = data[:-1], data[-1:]
+        yield data.decode(encoding, "replace").lstrip("\0")
+
+
+def has_mark(line: str) -> bool:
+    """Whether a record may hold a traceback as a whole."""
+    return any([mark in line for mark in _MARKS])
+
+
+class _Layout(NamedTuple):
+    """Which members of a kind of records say what; empty for what none says."""
+
+    writers: tuple[str, ...]
+    time: str
+    line: str
+
+
+# Kinds of records whose layout is remembered; a program has a few.
+_MOST_LAYOUTS: Final = 1_000
+
+
+class Decoder:
+    """Decodes the lines of one log."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, str] = {}  # of lines that a container runtime cut
+        self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
+
+    def _layout(self, record: dict[str, Any]) -> _Layout:
+        names = tuple(record)
+        found = self._layouts.get(names)
+        if found is None:
+            writers = tuple(name for name in WRITER_MEMBERS if name in record)
+            time = next((name for name in TIME_MEMBERS if name in record), "")
+            member = next((name for name in LINE_MEMBERS if name in record), "")
+            found = _Layout(writers, time, member)
+            if len(self._layouts) < _MOST_LAYOUTS:
+                self._layouts[names] = found
+        return found
+
+    def _writer(self, record: dict[str, Any], layout: _Layout) -> str:
+        inner = record.get("kubernetes")
+        own = [str(record[name]) for name in layout.writers]
+        if type(inner) is dict:
+            own += [str(inner[name]) for name in WRITER_MEMBERS if name in inner]
+        return " ".join(own)
+
+    def decode(self, number: int, line: str) -> Iterator[Decoded]:
+        """What a line holds: most hold themselves."""
+        first = line[:1]
+        if first == "\ufeff":
+            line = line[1:]
+            first = line[:1]
+        if first == "{" and len(line) <= MOST_ESCAPED:
+            record = _json(line)
+            if record is not None:
+                yield from self._record(number, line, record)
+                return
+        if first.isdigit() and " std" in line[:64]:
+            found = _CRI.match(line)
+            if found is not None:
+                yield from self._container_line(number, found)
+                return
+        yield from _plain(number, "", "", line)
+
+    def _container_line(self, number: int, found: re.Match[str]) -> Iterator[Decoded]:
+        time, stream, kind, text = found.groups()
+        whole = self._parts.pop(stream, "") + (text or "")
+        if kind == "P" and len(whole) <= _MOST_PARTS:
+            self._parts[stream] = whole
+            return
+        if whole.startswith("{"):
+            record = _json(whole)
+            if record is not None:
+                yield from self._record(number, whole, record)
+                return
+        yield from _plain(number, stream, time, whole)
+
+    def _record(self, number: int, line: str, record: dict[str, Any]) -> Iterator[Decoded]:
+        layout = self._layout(record)
+        writer, time = self._writer(record, layout), str(record.get(layout.time, ""))[:_MOST_TIME]
+        if has_mark(line):
+            is_found = False
+            for text, data in _found_in(record):
+                is_found = True
+                yield Decoded(number, writer, time, text, True, data)
+            if is_found:
+                return
+        said = record.get(layout.line)
+        if type(said) is str:
+            yield from _plain(number, writer, time, said.rstrip("\r\n"))
+        else:
+            yield Decoded(number, writer, time, line)
+
+
+def _json(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if type(record) is dict else None
+
+
+def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every text of a record that holds a traceback, and every member that is one as data."""
+    from .structured import is_structured
+
+    waiting: list[Any] = [record]
+    count = 0
+    while waiting and count < _MOST_MEMBERS:
+        value = waiting.pop()
+        count += 1
+        if type(value) is str:
+            text = _without_colours(value.rstrip("\r\n"))
+            if "\n" in text and "most recent call" in text:
+                yield text, None
+            elif HEAD + "\\" in text and (unescaped := escaped_text(text)) is not None:
+                yield unescaped, None
+        elif type(value) is list and _is_text(value):
+            yield "\n".join([line.rstrip("\n") for line in value]), None
+        elif is_structured(value):
+            yield "", value
+        elif type(value) is dict:
+            waiting += reversed(value.values())
+        elif type(value) is list:
+            waiting += reversed(value)
+
+
+def _is_text(value: list[Any]) -> bool:
+    """Whether a list holds the lines of a traceback."""
+    return all(type(item) is str for item in value) and any("most recent call" in item for item in value)
+
+
+def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
+    """A program's line, without colours and with its escapes undone."""
+    if "\r" in line:
+        line = line.rstrip("\r")
+        if "\r" in line and "most recent call" in line:
+            yield Decoded(number, writer, time, "\n".join(_without_colours(line).split("\r")), True)
+            return
+    line = _without_colours(line)
+    if "&" in line and ("&quot;" in line or "&#" in line or "&lt;" in line):
+        line = html.unescape(line)
+    if "<" in line and ("pre>" in line or "code>" in line):
+        line = _TAGS.sub("", line)
+    if HEAD in line:
+        if "#012" in line:  # rsyslog
+            yield Decoded(number, writer, time, line.replace("#012", "\n"), True)
+            return
+        if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:
+            text = escaped_text(line)
+            if text is not None:
+                yield Decoded(number, writer, time, text, True)
+                return
+    elif 'File ""' in line:  # within a field of a CSV file
+        line = line.replace('""', '"')
+    yield Decoded(number, writer, time, line)
+
+
+def _without_colours(line: str) -> str:
+    if "\x1b" in line:
+        return COLOUR.sub("", line)
+    if "[0m" in line:
+        return _EATEN.sub("", line)
+    return line

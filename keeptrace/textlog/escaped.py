@@ -1,0 +1,40 @@
+"""A traceback that stands escaped in one line, as in JSON."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .grammar import GROUP, HEAD, MOST_CHARACTERS
+
+_STRING_REST: Final = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    return chr(int(code, 16)) if code else _ESCAPES.get(match[3], match[3])
+
+
+def escaped_text(line: str) -> str | None:
+    r"""The text of a traceback that stands in one line with its newlines as \n; None if there is none."""
+    text = line
+    for _ in range(3):  # JSON in JSON in JSON
+        at = text.find(HEAD + "\\")
+        if at < 0:
+            break
+        group = at - len(GROUP) - 4
+        start = group if group >= 0 and text[group:at] == "  + " + GROUP else at
+        rest = text[start:]
+        quoted = re.search(r'File (\\*)"', rest[:MOST_CHARACTERS])
+        if quoted is None or quoted[1]:
+            whole = _STRING_REST.match(rest)
+            rest = whole.group() if whole is not None else rest
+        elif text[start - 1 : start] == "'":
+            end = re.match(r"(?:[^'\\]|\\.)*", rest, re.DOTALL)
+            rest = end.group() if end is not None else rest
+        text = _ESCAPE.sub(_unescape, rest)
+        if "\\u" in rest:  # a character beyond the first 65536 is escaped as two halves
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return None if text is line or "\n" not in text else text

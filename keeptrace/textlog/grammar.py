@@ -1,0 +1,129 @@
+"""The words of tracebacks and the bounds of what is read, as data. The grammar is drawn in __init__.py."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import re
+from typing import Final
+
+MOST_FRAMES: Final = 5_000  # of one traceback, half of them at either end; deeper ones need a raised recursion limit
+MOST_EXCEPTIONS: Final = 1_000  # of one chain with its groups
+MOST_LINES: Final = 1_000  # of one message: more than any validation error has
+MOST_FENCED_LINES: Final = 20_000  # of a worker's traceback between triple quotes
+MOST_SOURCE_LINES: Final = 50  # under one frame
+MOST_LEVELS: Final = 64  # of groups in groups; Python itself prints 10
+MOST_BLANKS: Final = 20  # one after the other
+MOST_OPEN: Final = 16  # tracebacks whose prefixed lines come in between each other
+MOST_FOREIGN: Final = 100  # lines of others in the middle of a prefixed traceback
+MOST_CHARACTERS: Final = 64 << 10  # of one line of a traceback
+MOST_ESCAPED: Final = 4 << 20  # of one line that holds an escaped traceback
+MOST_PREFIX: Final = 300  # characters before a header
+MOST_LINE_NUMBER: Final = 100_000  # source lines below that are left out: the text above them has to be made up
+
+HEAD: Final = "Traceback (most recent call last):"
+GROUP: Final = "Exception Group "
+LINKS: Final = {
+    "The above exception was the direct cause of the following exception:": "cause",
+    "During handling of the above exception, another exception occurred:": "context",
+}
+LINK_PART: Final = "the above exception"  # what is looked for, in lower case, before the links are compared
+FILE_LINE: Final = re.compile(r'\s*File "(?P<file>.*)", line (?P<line>\d{1,9})(?:, in (?P<name>.*))?$', re.DOTALL)
+REPEATED: Final = re.compile(r"\s*\[Previous line repeated (\d{1,9}) more times?\]\s*$")
+GAP: Final = re.compile(r"\.\.\.<(\d{1,9}) lines?>\.\.\.$")
+LAST_LINE: Final = re.compile(
+    r"(?P<name>[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*(?:\[[\w., \[\]]{1,100}\]|\([\w.]{1,100}\))?)"
+    r"(?P<colon>:(?: (?P<message>.*))?)?$",
+    re.DOTALL,
+)
+BAR: Final = re.compile(r"(?P<indent>\s*)(?P<mark>[|+])(?: (?P<text>.*)|(?P<rule>-.*))?$", re.DOTALL)
+RULE: Final = re.compile(r"(?P<opens>-\+)?-{8,}(?: (?P<number>\d{1,9}|\.\.\.) -{8,})?\s*$")
+MORE: Final = re.compile(r"and (\d{1,9}) more exceptions?\s*$")
+DEEPER: Final = re.compile(r"\.\.\. \(max_group_depth is \d+\)\s*$")
+SIZE: Final = re.compile(r"(?P<message>.*) \((?P<count>\d{1,9}) sub-exceptions?\)$", re.DOTALL)
+COLOUR: Final = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
+ERRNO: Final = re.compile(r"\[Errno (?P<errno>-?\d{1,9})\] (?P<rest>.*)$", re.DOTALL)
+FENCES: Final = ('"""', "'''")
+
+# What a log's record begins with; a traceback never goes on with such a line.
+RECORDS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"[\W\d]{0,12}\d{2}(?:\d\d)?[-/]\d\d[-/]\d\d[T ,]{1,2}\d\d:\d\d",  # 2026-01-01 12:00
+        r"\[?\d\d:\d\d:\d\d\b",  # 12:00:00
+        r"\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b[\]:|\s-]",  # ERROR:root:
+        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ",  # syslog: Jan  1 12:00:00
+        r"<\d{1,3}>",  # syslog's priority
+        r"[IWEF]\d{4} \d\d:\d\d",  # glog: E0101 12:00
+        r"\d{10}(?:\.\d+)?\s",  # seconds since 1970
+        r'\{"',  # JSON
+        r"(?:level|time|ts|severity|msg)=\S",  # logfmt
+        r"\d{1,3}(?:\.\d{1,3}){3} - ",  # an access log
+        r"\[pid: \d+\|",  # uWSGI
+        r"--- Logging error ---",
+        r"(?:Call stack|Stack \(most recent call last\)):",
+    )
+)
+# What tools write behind a traceback; its message never goes on with such a line.
+ENDS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"##\[\w+\]|::\w+::",  # GitHub, Azure
+        r"```|~~~",  # a fence of Markdown
+        r"\s*\tat |\s+\.\.\. \d+ (?:more|common frames)|Caused by: ",  # Java
+        r"={10,}|_{10,}|\*{20,}|-{60,}\s*$",  # pytest, unittest, doctest
+        r"</(?:pre|code)>",
+        r"(?:START|END|REPORT) RequestId: ",  # Lambda
+        r"(?:INFO|WARNING|ERROR|DEBUG) {2,}\S",  # rich's handler
+    )
+)
+# Between two frames of Twisted's.
+CAUGHT: Final = re.compile(r"--- <exception caught here> ---\s*$")
+# The variables that loguru draws under a frame's source.
+DRAWN: Final = re.compile(r"\s+(?:[│|]\s*)*(?:└|->) |\s+(?:[│|]\s+)*[│|]\s*$")
+ORIGINAL: Final = "Original " + HEAD  # of PyTorch's workers
+# What in a prefix may differ from line to line: dates, times, seconds since some start.
+VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}")
+
+# The end of an unknown type's name -> the builtin type that is put below it.
+BASES: Final = (
+    ("ExceptionGroup", "ExceptionGroup"),
+    ("Warning", "Warning"),
+    ("Exit", "BaseException"),
+    ("Interrupt", "BaseException"),
+    ("", "Exception"),
+)
+_ERROR_LIKE: Final = re.compile(r"(?:Error|Exception|Warning|Exit|Interrupt|Group|Iteration|Timeout|Traceback)$")
+
+
+def file_name(text: str) -> str:
+    """The name, with what no file's name can have replaced: some Pythons fail to look for it."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\0", "\ufffd")
+
+
+def is_header(bare: str) -> bool:
+    return bare.removeprefix("+ ").removeprefix(GROUP) == HEAD
+
+
+def is_place(text: str) -> bool:
+    match = FILE_LINE.match(text)
+    return match is not None and match["name"] is None
+
+
+def is_record(text: str) -> bool:
+    return any(pattern.match(text) for pattern in RECORDS)
+
+
+def is_end(text: str) -> bool:
+    """Whether a tool wrote the line behind a traceback."""
+    return any(pattern.match(text) for pattern in ENDS)
+
+
+def is_error_like(match: re.Match[str]) -> bool:
+    name = match["name"]
+    known = getattr(builtins, name, None)
+    return (isinstance(known, type) and issubclass(known, BaseException)) or _ERROR_LIKE.search(name) is not None

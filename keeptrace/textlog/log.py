@@ -1,0 +1,282 @@
+"""The tracebacks of a log, whose lines may come in between each other.
+
+Each writer (a stream, a pod, a process: what decode.py tells) has a reading of its own; so has, within one writer, each
+prefix of a logger's.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from .decode import Decoded, Decoder, has_mark, lines_of
+from .formats import FORMATS, Translation
+from .grammar import GROUP, HEAD, LAST_LINE, LINK_PART, LINKS, MOST_OPEN, MOST_PREFIX, is_error_like
+from .read import ReadException
+from .reader import TracebackReader
+from .steps import Verdict
+from .structured import read_structured
+
+# Writers whose readings are kept; of more, the one that is quiet for longest is ended.
+_MOST_WRITERS: Final = 256
+# What is in a line that some tool's traceback may begin with. Most lines have none of these.
+_HINTS: Final = re.compile(
+    "|".join(re.escape(form.hint) for form in FORMATS if "most recent" not in form.hint) + "|most recent call|above exception"
+)
+# Lambda and others say type and message in front of the header.
+_SAID_BEFORE: Final = re.compile(r".{0,200}?\[ERROR\]\s+(?P<last>[^\W\d][\w.]*: .*)$")
+_DATE: Final = re.compile(
+    r"\d{4}[-/]\d\d[-/]\d\d[T ,]{1,2}\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d| UTC)?"
+    r"|\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d"
+)
+
+
+class Found(NamedTuple):
+    """A traceback of a log, and where it stands."""
+
+    exception: ReadException
+    number: int  # of its first line in the log, from 1
+    time: str  # as the log has it; empty if it has none
+    before: str  # the line before it, the record that it belongs to
+
+
+def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
+    """A reader for the traceback that this line opens, if it does."""
+    at = line.find(HEAD)
+    if at < 0:
+        return _begin_with_link(line, before)
+    if line[at + len(HEAD) :].strip() or at > MOST_PREFIX:
+        return None
+    if line.endswith(GROUP, 0, at):
+        at -= len(GROUP)
+        for mark in ("  + ", "+ "):
+            if line.endswith(mark, 0, at):
+                at -= len(mark)
+                break
+    reader = TracebackReader(line[:at])
+    reader.begin(line[at:])
+    said = _SAID_BEFORE.match(before[-1]) if before else None
+    if said is not None:
+        reader.said_before = said["last"]
+    return reader
+
+
+def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackReader | None:
+    """The first exception of a chain need not have been raised: then it is one line, that only the link behind it tells."""
+    for text, kind in LINKS.items():
+        at = line.find(text)
+        if at < 0 or len(before) < 2 or at > MOST_PREFIX:
+            continue
+        match = LAST_LINE.match(before[-2][at:])
+        if before[-1][at:].strip() or match is None or not is_error_like(match):
+            continue
+        reader = TracebackReader(line[:at])
+        reader.begin_with_link(before[-2][at:], kind)
+        return reader
+    return None
+
+
+def read_closed(text: Iterable[str]) -> Iterator[ReadException]:
+    """The tracebacks of a text that holds nothing else."""
+    reading = _Closed()
+    for line in text:
+        yield from reading.feed(line)
+    yield from reading.finish()
+
+
+class _Closed:
+    """One reading of a text that holds nothing but tracebacks."""
+
+    def __init__(self) -> None:
+        self._reader: TracebackReader | None = None
+        self._before: collections.deque[str] = collections.deque(maxlen=2)
+        self._translation = Translation()
+
+    def feed(self, line: str) -> Iterator[ReadException]:
+        for translated in self._translation.feed(line, self._reader is not None):
+            yield from self._take(translated)
+
+    def _take(self, line: str) -> Iterator[ReadException]:
+        if self._reader is not None and self._reader.feed(line) is not Verdict.TAKEN:
+            yield from results_of(self._reader)
+            self._reader = None
+        if self._reader is None:
+            self._reader = begin(line, self._before)
+            if self._reader is not None:
+                self._reader.is_closed = True
+        self._before.append(line)
+
+    def finish(self) -> Iterator[ReadException]:
+        for line in self._translation.finish():
+            yield from self._take(line)
+        if self._reader is not None:
+            yield from results_of(self._reader)
+
+
+def results_of(reader: TracebackReader) -> Iterator[ReadException]:
+    result = reader.result()
+    if result is not None:
+        yield result
+
+
+class _Open(NamedTuple):
+    """A traceback that is being read."""
+
+    reader: TracebackReader
+    number: int
+    time: str
+    before: str
+
+    def found(self) -> Iterator[Found]:
+        for exception in results_of(self.reader):
+            yield Found(exception, self.number, self.time, self.before)
+
+
+class _Writer:
+    """The lines of one writer."""
+
+    def __init__(self) -> None:
+        self.open: list[_Open] = []
+        self._before: collections.deque[str] = collections.deque(maxlen=2)
+        self._translation = Translation()
+        self.skip: Final = self._before.append  # takes a line that begins no traceback
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no traceback is being read."""
+        return not self.open and self._translation.is_idle
+
+    def feed(self, line: Decoded) -> Iterator[Found]:
+        text = line.text
+        if not self._translation.is_idle or _HINTS.search(text) is not None:
+            for translated in self._translation.feed(text, bool(self.open)):
+                yield from self._take(line, translated)
+        elif self.open:
+            yield from self._take(line, text)
+        else:
+            self._before.append(text)
+
+    def _take(self, line: Decoded, text: str) -> Iterator[Found]:
+        is_taken = False
+        for each in tuple(self.open):
+            verdict = each.reader.feed(text)
+            if verdict is Verdict.TAKEN:
+                is_taken = True
+                break
+            if verdict is Verdict.OVER:
+                self.open.remove(each)
+                yield from each.found()
+        if not is_taken and (HEAD in text or LINK_PART in text.lower()) and len(self.open) < MOST_OPEN:
+            reader = begin(text, self._before)
+            if reader is not None:
+                before = self._before[-1] if self._before else ""
+                self.open.append(_Open(reader, line.number, line.time or time_in(text, before), before))
+        self._before.append(text)
+
+    def finish(self) -> Iterator[Found]:
+        end = Decoded(0, "", "", "")
+        for text in self._translation.finish():
+            yield from self._take(end, text)
+        for each in self.open:
+            yield from each.found()
+
+
+def time_in(*texts: str) -> str:
+    """The first date or time of day in some texts, as it is written."""
+    for text in texts:
+        found = _DATE.search(text[:MOST_PREFIX])
+        if found is not None:
+            return found[0]
+    return ""
+
+
+def _is_ordinary(line: str) -> bool:
+    """Whether a line begins no traceback: most do not, so this is asked before anything is decoded."""
+    if "most recent call" in line or "above exception" in line or ".py:" in line:
+        return False
+    first = line[:1]
+    if first == "{":
+        return not has_mark(line)
+    return first not in _FIRST and not (first.isdigit() and " std" in line[:64])
+
+
+# What the first lines of some tools' tracebacks begin with, and the mark of a file's encoding.
+_FIRST: Final = frozenset(">FW\ufeff")
+
+
+def read_log(text: Any) -> Iterator[Found]:
+    """The tracebacks of a log, each as soon as it is known to have ended."""
+    log = _Log()
+    is_quiet = True
+    for number, line in enumerate(lines_of(text), 1):
+        if is_quiet and _is_ordinary(line):
+            log.skip(line)
+            continue
+        yield from log.feed(number, line)
+        is_quiet = log.is_quiet
+    yield from log.finish()
+
+
+class _Log:
+    """All writers of one log."""
+
+    def __init__(self) -> None:
+        self._decode = Decoder().decode
+        self._one = _Writer()
+        self._writers: collections.OrderedDict[str, _Writer] = collections.OrderedDict()
+        self._skipped: collections.deque[str] = collections.deque(maxlen=2)
+        self.skip: Final = self._skipped.append  # takes a line that is ordinary while the log is quiet
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no traceback is being read."""
+        return self._one.is_quiet and all(writer.is_quiet for writer in self._writers.values())
+
+    def feed(self, number: int, line: str) -> Iterator[Found]:
+        while self._skipped:
+            for decoded in self._decode(0, self._skipped.popleft()):
+                (self._writer(decoded.writer) or self._one).skip(decoded.text)
+        is_record = line[:1] == "{"
+        for decoded in self._decode(number, line):
+            if decoded.is_whole:
+                yield from _of_whole(decoded)
+            elif decoded.writer:
+                yield from self._of_writer(decoded)
+            else:
+                if self._writers and not is_record:  # the log goes on in another form
+                    yield from self._end_writers()
+                yield from self._one.feed(decoded)
+
+    def _writer(self, name: str) -> _Writer | None:
+        if name and name not in self._writers and len(self._writers) < _MOST_WRITERS:
+            self._writers[name] = _Writer()
+        return self._writers.get(name)
+
+    def _of_writer(self, decoded: Decoded) -> Iterator[Found]:
+        writer = self._writer(decoded.writer)
+        if writer is None:
+            _, oldest = self._writers.popitem(last=False)
+            yield from oldest.finish()
+            writer = self._writers[decoded.writer] = _Writer()
+        yield from writer.feed(decoded)
+
+    def _end_writers(self) -> Iterator[Found]:
+        while self._writers:
+            _, writer = self._writers.popitem(last=False)
+            yield from writer.finish()
+
+    def finish(self) -> Iterator[Found]:
+        yield from self._one.finish()
+        yield from self._end_writers()
+
+
+def _of_whole(decoded: Decoded) -> Iterator[Found]:
+    if decoded.data is not None:
+        read = read_structured(decoded.data)
+        found = [read] if read is not None else []
+    else:
+        found = list(read_closed(decoded.text.split("\n")))
+    for exception in found:
+        yield Found(exception, decoded.number, decoded.time, "")

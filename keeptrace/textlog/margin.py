@@ -1,0 +1,90 @@
+"""Takes off what stands before each line of one traceback: a logger's prefix, indentation, the bars of groups."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from .grammar import BAR, FILE_LINE, VARYING
+from .steps import Verdict
+
+
+class Margin:
+    """Takes off what stands before each line of one traceback: a prefix, or indentation."""
+
+    __slots__ = ("_flat", "_indent", "_prefix", "_prefixed", "_shape", "_varied", "bar")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._shape = shape_of(prefix) if prefix.strip() else None
+        self._prefixed: bool | None = None if self._shape else False  # None: the next line will say
+        self._indent: int | None = None  # None: the first frame will say
+        self._varied = False  # the prefix changes within the traceback, so a change does not say that it is over
+        self._flat = False
+        self.bar: int | None = None  # the column of the outermost group's bar
+
+    @property
+    def flat(self) -> bool:
+        return self._flat
+
+    def take_off(self, line: str, ending: bool) -> str | Verdict:
+        """The line without its margin. ending: the traceback could end here."""
+        if self._prefixed is not False:
+            assert self._shape is not None
+            match = self._shape.match(line)
+            if match is not None:
+                self._prefixed = True
+                if not match.group().startswith(self._prefix.rstrip()):
+                    if ending and not self._varied:
+                        return Verdict.OVER
+                    self._varied = True
+                line = line[match.end() :]
+            elif self._prefixed:
+                return Verdict.OVER if ending else Verdict.FOREIGN
+            elif not FILE_LINE.match(line) and not BAR.match(line):
+                return Verdict.FOREIGN
+            else:
+                self._prefixed = False
+        elif self._shape is not None and self._shape.match(line):
+            return Verdict.OVER  # the next record of the logger that wrote the header's line
+        return self._without_indent(line, ending)
+
+    def _without_indent(self, line: str, ending: bool) -> str | Verdict:
+        if self._indent is None:
+            self._measure(line)
+        if not self._indent:
+            return line
+        if not line[: self._indent].strip():
+            return line[self._indent :]
+        if ending:
+            return Verdict.OVER  # text that stands further left
+        bare = line.lstrip()
+        self._indent = len(line) - len(bare)  # the frames alone were indented
+        return bare
+
+    def _measure(self, line: str) -> None:
+        """The first frame stands two columns in, and so does the bar of the outermost group."""
+        match = BAR.match(line)
+        if match is None and not FILE_LINE.match(line):
+            return
+        indent = len(line) - len(line.lstrip())
+        header = len(self._prefix) if self._shape is None else 0
+        self._flat = indent < 2 or (0 < indent <= header and match is None)
+        self._indent = indent if self._flat else indent - 2
+        if match is not None:
+            self.bar = indent - self._indent
+
+
+@functools.lru_cache(256)
+def shape_of(prefix: str) -> re.Pattern[str]:
+    """A pattern for the prefix, whatever its times are, and whether or not its last space was cut off."""
+    parts = []
+    at = 0
+    bare = prefix.rstrip()
+    for match in VARYING.finditer(bare):
+        varying = re.sub(r" +", " +", match.group().replace(".", "\\."))
+        parts += [re.escape(bare[at : match.start()]), re.sub(r"\d+", r"\\d+", varying)]
+        at = match.end()
+    parts.append(re.escape(bare[at:]))
+    spaces = len(prefix) - len(bare)
+    return re.compile("".join(parts) + (rf"(?:\s{{{spaces}}}|\s*$)" if spaces else ""))

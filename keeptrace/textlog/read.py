@@ -1,0 +1,73 @@
+"""What was read of an exception: plain objects, which build.py makes a report of."""
+
+from __future__ import annotations
+
+import collections
+
+from .grammar import MOST_FRAMES
+
+
+class NotInLog(Exception):
+    """Stands for an exception that a log does not show: its line was cut off, or its group was printed in part."""
+
+    __module__ = "keeptrace.textlog"  # where users find it
+
+
+class ReadFrame:
+    __slots__ = ("file", "flat", "line", "name", "source")
+
+    def __init__(self, file: str, line: int, name: str, flat: bool) -> None:
+        self.file = file
+        self.line = line
+        self.name = name
+        self.source: list[str] = []  # without the usual indentation
+        self.flat = flat  # the text lost its indentation: carets say nothing
+
+
+class ReadFrames:
+    """The frames of a traceback, those in the middle left out when there are too many."""
+
+    __slots__ = ("count", "first", "last", "latest")
+
+    def __init__(self) -> None:
+        self.first: list[ReadFrame] = []
+        self.last: collections.deque[ReadFrame] = collections.deque(maxlen=MOST_FRAMES - MOST_FRAMES // 2)
+        self.count = 0
+        self.latest: ReadFrame | None = None
+
+    def add(self, frame: ReadFrame, times: int = 1) -> None:
+        self.latest = frame
+        self.count += times
+        room = min(times, MOST_FRAMES // 2 - len(self.first))
+        self.first.extend([frame] * room)
+        self.last.extend([frame] * min(times - room, MOST_FRAMES))
+
+    def clear(self) -> None:
+        self.first.clear()
+        self.last.clear()
+        self.count = 0
+        self.latest = None
+
+    @property
+    def left_out(self) -> int:
+        return self.count - len(self.first) - len(self.last)
+
+
+class ReadException:
+    """What was read of one exception."""
+
+    __slots__ = ("cause", "children", "context", "cut", "deeper", "frames", "group", "lines", "more", "name", "silent", "syntax")
+
+    def __init__(self) -> None:
+        self.frames = ReadFrames()
+        self.group = False
+        self.name = ""
+        self.lines: list[str] = []  # of the message and the notes
+        self.silent = False  # no message, not even a colon: the lines are notes
+        self.syntax: tuple[ReadFrame, list[str]] | None = None
+        self.cause: ReadException | None = None
+        self.context: ReadException | None = None
+        self.children: list[ReadException] = []
+        self.more = 0  # children that were not printed
+        self.deeper = False  # a group that was not printed, for its depth
+        self.cut = ""  # what is missing of it

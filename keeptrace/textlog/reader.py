@@ -1,0 +1,401 @@
+"""Reads one traceback, with its chain and groups, line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from .grammar import (
+    BAR,
+    CAUGHT,
+    DEEPER,
+    DRAWN,
+    FENCES,
+    FILE_LINE,
+    GROUP,
+    HEAD,
+    LAST_LINE,
+    LINKS,
+    MORE,
+    MOST_BLANKS,
+    MOST_CHARACTERS,
+    MOST_EXCEPTIONS,
+    MOST_FENCED_LINES,
+    MOST_FOREIGN,
+    MOST_LEVELS,
+    MOST_LINES,
+    MOST_SOURCE_LINES,
+    ORIGINAL,
+    REPEATED,
+    RULE,
+    file_name,
+    is_end,
+    is_error_like,
+    is_header,
+    is_place,
+    is_record,
+)
+from .margin import Margin
+from .read import ReadException, ReadFrame
+from .steps import State, Verdict
+
+_PADDING: Final = " " * 8
+
+
+class _Level:
+    """One group's children; the first level is that of the traceback itself."""
+
+    __slots__ = ("count", "exception")
+
+    def __init__(self, exception: ReadException) -> None:
+        self.exception = exception
+        self.count = 1
+
+
+class TracebackReader:
+    """Reads one traceback, with its chain and groups, line by line.
+
+    closed: the text ends with the traceback, so all that follows the last line belongs to it.
+    """
+
+    def __init__(self, prefix: str, closed: bool = False) -> None:
+        self._margin = Margin(prefix)
+        self.is_closed = closed
+        self._levels = [_Level(ReadException())]
+        self._state = State.START
+        self._blanks = 0
+        self._fences = 0
+        self._count = 1
+        self._foreign = 0
+        self._has_frames = False
+        self._is_spaced = False  # there are blank lines between the frames, as loguru writes them
+        self.said_before = ""  # type and message, where the log says them in front of the header
+
+    @property
+    def _now(self) -> ReadException:
+        return self._levels[-1].exception
+
+    def begin(self, header: str) -> None:
+        """Takes the header, without the prefix."""
+        self._open(header.strip().removeprefix("+ "))
+
+    def begin_with_link(self, last_line: str, link: str) -> None:
+        """Takes an exception without a traceback, and the link that follows it."""
+        match = LAST_LINE.match(last_line)
+        if match is not None:
+            self._take_last_line(match)
+        self._link(link)
+
+    def feed(self, line: str) -> Verdict:
+        ending = self._state in (State.MESSAGE, State.AFTER) and not self._fences
+        if line.endswith(_PADDING):  # a tool fills its lines up to the width of the screen
+            line = line.rstrip()
+        text = self._margin.take_off(line[:MOST_CHARACTERS], ending)
+        if isinstance(text, Verdict):
+            self._foreign += 1
+            return Verdict.OVER if self._foreign > MOST_FOREIGN else text
+        bars = self._levels[0].exception.group
+        match = BAR.match(text) if bars else None
+        if match is not None and self._is_bar(match):
+            return self._take_bar(match)
+        if bars and (len(self._levels) > 1 or self._state in (State.MESSAGE, State.AFTER)):
+            self._leave_groups()
+        elif bars and self._state is State.FRAMES:
+            return Verdict.OVER
+        return _STEPS[self._state](self, text)
+
+    # Groups.
+
+    def _is_bar(self, match: re.Match[str]) -> bool:
+        if match["mark"] == "+":
+            return match["rule"] is not None and RULE.match(match["rule"]) is not None
+        return len(match["indent"]) >= (self._margin.bar or 0)
+
+    def _take_bar(self, match: re.Match[str]) -> Verdict:
+        column = len(match["indent"])
+        if self._margin.bar is None:
+            self._margin.bar = column
+        at = (column - self._margin.bar) // 2
+        rule = RULE.match(match["rule"]) if match["rule"] else None
+        if rule is None:
+            if not self._margin.flat and at < len(self._levels) - 1:
+                self._leave_levels(at + 1)
+            return _STEPS[self._state](self, match["text"] or "")
+        if rule["number"] is None:
+            self._settle_message()
+            self._state = State.AFTER
+            return Verdict.TAKEN
+        return self._open_child(rule, at)
+
+    def _open_child(self, rule: re.Match[str], at: int) -> Verdict:
+        self._settle_message()
+        if self._count >= MOST_EXCEPTIONS:
+            return self._cut("more exceptions than are read of one traceback")
+        if rule["opens"]:
+            if not self._margin.flat:
+                self._leave_levels(at + 1)
+            if len(self._levels) >= MOST_LEVELS:
+                return self._cut("more groups in groups than are read")
+            self._levels.append(_Level(ReadException()))
+        else:
+            self._leave_levels(self._level_of(rule["number"]) if self._margin.flat else at + 1)
+            if len(self._levels) < 2:
+                return Verdict.OVER
+            self._levels[-1] = _Level(ReadException())
+            self._levels[-1].count = int(rule["number"]) if rule["number"] != "..." else 0
+        owner = self._levels[-2].exception
+        owner.group = True
+        owner.children.append(self._now)
+        self._count += 1
+        self._state = State.START
+        return Verdict.TAKEN
+
+    def _level_of(self, number: str) -> int:
+        """Without columns, the number says whose child comes next."""
+        for at in range(len(self._levels) - 1, 0, -1):
+            if number == "..." or self._levels[at].count + 1 == int(number):
+                return at + 1
+        return len(self._levels)
+
+    def _leave_levels(self, keep: int) -> None:
+        if len(self._levels) > max(keep, 1):
+            del self._levels[max(keep, 1) :]
+            self._state = State.AFTER
+
+    def _leave_groups(self) -> None:
+        self._settle_message()
+        if len(self._levels) > 1 and self._state in (State.START, State.FRAMES):
+            self._now.cut = self._now.cut or "the group's text ends within it"
+        del self._levels[1:]
+        self._state = State.AFTER
+
+    # One step for each state.
+
+    def _step_start(self, text: str) -> Verdict:
+        bare = text.strip()
+        if not bare:
+            return Verdict.TAKEN
+        if is_header(bare):
+            self._open(bare.removeprefix("+ "))
+            return Verdict.TAKEN
+        more = MORE.match(bare)
+        if more is not None and len(self._levels) > 1:
+            owner = self._levels[-2].exception
+            owner.children.pop()
+            owner.more = int(more[1])
+            self._state = State.AFTER
+            return Verdict.TAKEN
+        if len(self._levels) > 1 and DEEPER.match(bare):
+            self._now.deeper = True
+            self._state = State.AFTER
+            return Verdict.TAKEN
+        if is_place(text):
+            self._state = State.FRAMES
+            return self._step_frames(text)
+        match = self._last_line(text)
+        if match is None:
+            return Verdict.OVER
+        self._take_last_line(match)
+        return Verdict.TAKEN
+
+    def _step_frames(self, text: str) -> Verdict:
+        exception = self._now
+        if not text.strip():
+            self._blanks += 1
+            return Verdict.TAKEN if self._blanks <= 2 else Verdict.OVER
+        self._is_spaced = self._is_spaced or bool(self._blanks)
+        self._blanks = 0
+        if CAUGHT.match(text):
+            return Verdict.TAKEN
+        if text.startswith("> File "):  # the frame that caught it: those before are its callers
+            exception.frames.clear()
+            text = "  " + text[2:]
+        place = FILE_LINE.match(text) if 'File "' in text[:200] and (self._margin.flat or not text.startswith("    ")) else None
+        if place is not None:
+            self._take_place(place)
+            return Verdict.TAKEN
+        repeated = REPEATED.match(text)
+        if repeated is not None and exception.frames.latest is not None:
+            exception.frames.add(exception.frames.latest, int(repeated[1]))
+            return Verdict.TAKEN
+        if self._is_source(text):
+            return self._take_source(text)
+        match = self._last_line(text)
+        if match is not None:
+            self._take_last_line(match)
+            return Verdict.TAKEN
+        if is_record(text):
+            return Verdict.FOREIGN  # of another thread
+        if exception.frames.count and not text[:1].isspace() and not is_end(text) and not self._margin.flat:
+            exception.lines = [text.rstrip()]
+            exception.cut = "its last line names no exception"
+        return Verdict.OVER
+
+    def _step_message(self, text: str) -> Verdict:
+        exception = self._now
+        bare = text.strip()
+        inside = self.is_closed or len(self._levels) > 1 or self._levels[0].exception.group
+        if self._fences:
+            self._note_fence(bare)
+            return self._add_line(text, MOST_FENCED_LINES)
+        if not bare:
+            self._blanks += 1
+            return Verdict.TAKEN if self._blanks <= MOST_BLANKS else Verdict.OVER
+        if bare in LINKS:
+            self._blanks = 0 if self._is_spaced else max(self._blanks - 1, 0)
+            self._add_blanks()
+            return self._link(LINKS[bare])
+        if not inside and self._ends(text, bare, exception.lines[-1] if exception.lines else ""):
+            return Verdict.OVER
+        self._note_fence(bare)
+        self._add_blanks()
+        return self._add_line(text, MOST_LINES)
+
+    def _ends(self, text: str, bare: str, before: str) -> bool:
+        """Whether the line cannot belong to a message, by the rules at the head of this file."""
+        if bare == ORIGINAL:
+            return False
+        if HEAD in bare and (HEAD + "\\" in bare or is_header(bare) or (bare.endswith(HEAD) and not text[0].isspace())):
+            return not before.rstrip().endswith(":")
+        return (bool(self._blanks) and not text[0].isspace()) or is_record(text) or is_end(text)
+
+    def _step_after(self, text: str) -> Verdict:
+        bare = text.strip()
+        if not bare:
+            self._blanks += 1
+            return Verdict.TAKEN if self._blanks <= 2 else Verdict.OVER
+        return self._link(LINKS[bare]) if bare in LINKS else Verdict.OVER
+
+    # What the steps do.
+
+    def _open(self, header: str) -> None:
+        self._now.group = header.startswith(GROUP)
+        self._state = State.FRAMES
+        self._blanks = 0
+
+    def _link(self, kind: str) -> Verdict:
+        if self._count >= MOST_EXCEPTIONS:
+            return self._cut("a longer chain than is read")
+        before = self._now
+        after = ReadException()
+        setattr(after, kind, before)
+        self._levels[-1].exception = after
+        if len(self._levels) > 1:
+            self._levels[-2].exception.children[-1] = after
+        self._count += 1
+        self._state = State.START
+        self._blanks = 0
+        return Verdict.TAKEN
+
+    def _take_place(self, match: re.Match[str]) -> None:
+        frame = ReadFrame(file_name(match["file"]), int(match["line"]), (match["name"] or "").rstrip(), self._margin.flat)
+        if match["name"] is None:
+            self._now.syntax = (frame, [])
+        else:
+            self._now.syntax = None
+            self._now.frames.add(frame)
+            self._has_frames = True
+
+    def _is_source(self, text: str) -> bool:
+        if not self._margin.flat:
+            return text[:3].isspace() and bool(text[:3])
+        frame = self._source_of()
+        if frame is None:
+            return False
+        match = LAST_LINE.match(text)
+        return match is None or is_record(text) or not is_error_like(match)
+
+    def _source_of(self) -> list[str] | None:
+        exception = self._now
+        if exception.syntax is not None:
+            return exception.syntax[1]
+        return exception.frames.latest.source if exception.frames.latest is not None else None
+
+    def _take_source(self, text: str) -> Verdict:
+        lines = self._source_of()
+        if lines and DRAWN.match(text):
+            return Verdict.TAKEN
+        if lines is not None and len(lines) < MOST_SOURCE_LINES:
+            lines.append(text if self._margin.flat else text[4:])
+        return Verdict.TAKEN
+
+    def _last_line(self, text: str) -> re.Match[str] | None:
+        """The match of the line that names the exception, if the line can be that."""
+        match = LAST_LINE.match(text)
+        if match is None or is_record(text):
+            return None
+        name: str = match["name"]
+        is_name = "." in name or name[0].isupper() or is_error_like(match)
+        is_small = match["message"] is not None and self._now.frames.count > 0 and not self._margin.flat
+        return match if is_name or is_small else None
+
+    def _take_last_line(self, match: re.Match[str]) -> None:
+        self._now.name = match["name"]
+        self._now.silent = match["colon"] is None
+        self._now.lines = [] if self._now.silent else [match["message"] or ""]
+        self._state = State.MESSAGE
+        self._blanks = 0
+        self._fences = 0
+
+    def _note_fence(self, bare: str) -> None:
+        """A fence opens after a line that names an exception and says nothing, and closes else."""
+        if bare not in FENCES:
+            return
+        lines = self._now.lines
+        last = lines[-1].rstrip() if lines else ""
+        opens = lines == [last] == [""] or last.endswith("Traceback:")
+        self._fences = self._fences + 1 if opens else max(self._fences - 1, 0)
+
+    def _add_line(self, text: str, most: int) -> Verdict:
+        exception = self._now
+        if len(exception.lines) >= most:
+            return self._cut("its message is longer than is read")
+        exception.lines.append(text)
+        return Verdict.TAKEN
+
+    def _add_blanks(self) -> None:
+        self._now.lines.extend([""] * self._blanks)
+        self._blanks = 0
+
+    def _settle_message(self) -> None:
+        """Before a bar: blank lines within the bars are the message's own."""
+        if self._state is State.MESSAGE:
+            self._add_blanks()
+
+    def _cut(self, why: str) -> Verdict:
+        self._now.cut = why
+        return Verdict.OVER
+
+    # The end.
+
+    def result(self) -> ReadException | None:
+        """What was read, or None if there was no frame in it."""
+        if not self._has_frames:
+            return None
+        if self.is_closed and self._state is State.MESSAGE and len(self._levels) == 1:
+            self._add_blanks()
+        now = self._now
+        root = self._levels[0].exception
+        if self._state is State.START and now.name == "" and not now.frames.count:
+            before = now.cause or now.context
+            if before is not None and len(self._levels) == 1:
+                before.cut = "the log ends, or goes on with something else, before the exception that followed it"
+                return before
+            now.cut = now.cut or LOG_ENDS
+        elif self._state is State.FRAMES:
+            said = LAST_LINE.match(self.said_before)
+            if said is not None and now is root and not now.lines:
+                self._take_last_line(said)
+            else:
+                now.cut = now.cut or LOG_ENDS
+        return root
+
+
+LOG_ENDS: Final = "the log ends, or goes on with something else, before its last line"
+_STEPS: Final[dict[State, Callable[[TracebackReader, str], Verdict]]] = {
+    State.START: TracebackReader._step_start,
+    State.FRAMES: TracebackReader._step_frames,
+    State.MESSAGE: TracebackReader._step_message,
+    State.AFTER: TracebackReader._step_after,
+}

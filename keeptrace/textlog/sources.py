@@ -1,0 +1,129 @@
+"""Source lines that a log shows, and the positions that its carets tell."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import unicodedata
+import zlib
+from typing import Any
+
+from .._report import Report
+from .._restore import may_be_opened
+from .grammar import GAP, MOST_LINE_NUMBER
+from .read import ReadFrame
+
+
+class _Row:
+    """A source line under a frame, with the carets under it."""
+
+    __slots__ = ("carets", "line", "text")
+
+    def __init__(self, line: int, text: str) -> None:
+        self.line = line
+        self.text = text
+        self.carets = ""
+
+
+def _rows(frame: ReadFrame) -> list[_Row]:
+    rows: list[_Row] = []
+    line = frame.line
+    for text in frame.source:
+        gap = GAP.match(text.strip())
+        if gap is not None and rows:
+            line += int(gap[1])
+        elif rows and not rows[-1].carets and is_carets(text):
+            rows[-1].carets = text.rstrip()
+        else:
+            rows.append(_Row(line, text))
+            line += 1
+    return rows
+
+
+def is_carets(text: str) -> bool:
+    return not text.strip(" \t~^") and bool(text.strip())
+
+
+def _bytes_before(text: str, width: int) -> int:
+    """The UTF-8 bytes of the first characters, which take up so many columns on a screen."""
+    if text.isascii():
+        return min(width, len(text))
+    count = columns = 0
+    while columns < width and count < len(text):
+        columns += 2 if unicodedata.east_asian_width(text[count]) in "WF" else 1
+        count += 1
+    return len(text[:count].encode("utf-8", "replace"))
+
+
+def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
+    """The position that prints these carets. shift: by how many columns the source's line stands further right than the log's."""
+    if not rows or frame.flat or (len(rows) == 1 and not rows[0].carets):
+        return [frame.line, frame.line, None, None]
+    first, last = rows[0], rows[-1]
+    carets = any(row.carets for row in rows)
+    marks = first.carets if carets else first.text
+    start = len(marks) - len(marks.lstrip())
+    end = len(last.carets) if carets else len(last.text.rstrip())
+    if carets and not last.carets:
+        end = len(last.text.rstrip())
+    return [frame.line, last.line, _bytes_before(first.text, start) + shift, _bytes_before(last.text, end) + shift]
+
+
+def _line_here(file: str, line: int) -> str | None:
+    """What a traceback printed here would show."""
+    try:
+        linecache.checkcache(file)
+        return linecache.getline(file, line).rstrip("\n") or None
+    except Exception:  # a loader that fails, a name that no file can have
+        return None
+
+
+class LoggedSources:
+    """The lines that the log shows and no file here holds."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, dict[int, str]] = {}
+
+    def place(self, frame: ReadFrame) -> list[Any]:
+        """The frame's position, with its source put where it will be looked for."""
+        rows = [row for row in _rows(frame) if row.line <= MOST_LINE_NUMBER]
+        if not may_be_opened(frame.file):
+            self._lines.setdefault(frame.file, {})
+        elif rows:
+            known = self._lines.get(frame.file)
+            here = [None if known and row.line in known else _line_here(frame.file, row.line) for row in rows]
+            if all(line is not None and line.strip() == row.text.strip() for line, row in zip(here, rows)):
+                first = here[0] or ""
+                depth = len(first) - len(first.lstrip()) - (len(rows[0].text) - len(rows[0].text.lstrip()))
+                return _position(frame, rows, max(depth, 0))
+        for row in rows:
+            self._lines.setdefault(frame.file, {}).setdefault(row.line, row.text)
+        return _position(frame, rows, 0)
+
+    def packed(self) -> dict[str, bytes]:
+        return {file: zlib.compress(_text_of(lines).encode("utf-8", "replace"), 1) for file, lines in self._lines.items()}
+
+
+def _text_of(lines: dict[int, str]) -> str:
+    return "\n".join([lines.get(line, "") for line in range(1, max(lines, default=0) + 1)]) + "\n"
+
+
+def merge_sources(report: Report) -> None:
+    """Two tracebacks of one absent file show different lines of it: linecache gets them all, unless they contradict each other.
+
+    A file that must not be opened gets its text here, so that nobody looks for it on disk.
+    """
+    for file, packed in report["sources"].items():
+        lines = zlib.decompress(packed).decode("utf-8").split("\n")[:-1]
+        cached = linecache.cache.get(file)
+        if cached is not None and len(cached) == 4 and cached[1] is None:
+            old = [line.rstrip("\n") for line in cached[2]]
+            pairs = list(itertools.zip_longest(old, lines, fillvalue=""))
+            if not all(not a or not b or a == b for a, b in pairs):
+                continue
+            lines = [a or b for a, b in pairs]
+            if lines != old:
+                del linecache.cache[file]  # restore puts the merged text there
+            report["sources"][file] = zlib.compress(("\n".join(lines) + "\n").encode(), 1)
+        if not may_be_opened(file):
+            linecache.cache[file] = (1, None, [line + "\n" for line in lines], file)

@@ -1,0 +1,151 @@
+"""Tracebacks that a logger wrote as data: structlog, Airflow, Lambda, powertools, OpenTelemetry, Sentry.
+
+Each shape is a line of SHAPES: what it looks like, and what reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from .grammar import MOST_EXCEPTIONS, MOST_FRAMES, file_name
+from .read import ReadException, ReadFrame
+
+# 'File "x.py", line 5, in f' of Lambda's stackTrace, with the source behind it.
+_PLACE: Final = re.compile(r'\s*File "(.*?)", line (\d{1,9}), in ([^\n]*)(?:\n\s*(.*))?', re.DOTALL)
+
+
+def is_structured(value: Any) -> bool:
+    """Whether a value of a JSON record is a traceback as data."""
+    return any(matches(value) for matches, _ in SHAPES)
+
+
+def read_structured(value: Any) -> ReadException | None:
+    """What the data tells; None if it is not laid out as it seemed."""
+    for matches, read in SHAPES:
+        if matches(value):
+            try:
+                return read(value)
+            except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+                return None  # the data is damaged, or of another logger
+    return None
+
+
+def _exception(kind: Any, module: Any, message: Any, frames: list[ReadFrame]) -> ReadException:
+    read = ReadException()
+    name = str(kind or "Exception")
+    is_known = not module or module in ("builtins", "__main__") or "." in name
+    read.name = name if is_known else f"{module}.{name}"
+    text = "" if message is None else str(message)
+    read.lines = text.split("\n")
+    read.silent = not text
+    if read.silent:
+        read.lines = []
+    for frame in frames[:MOST_FRAMES]:
+        read.frames.add(frame)
+    return read
+
+
+def _frame(file: Any, line: Any, name: Any, source: Any = None) -> ReadFrame:
+    frame = ReadFrame(file_name(str(file or "?")), int(line or 1), str(name or "?"), False)
+    if source and str(source).strip():
+        frame.source.append(str(source).strip())
+    return frame
+
+
+# -- structlog's dict tracebacks, and Airflow 3's error_detail
+
+
+def _is_stacks(value: Any) -> bool:
+    return type(value) is list and bool(value) and type(value[0]) is dict and "exc_type" in value[0]
+
+
+def _read_stacks(value: list[Any]) -> ReadException:
+    """The outermost exception first; each is followed by its cause or context."""
+    root: ReadException | None = None
+    last: ReadException | None = None
+    is_cause = False
+    for stack in value[:MOST_EXCEPTIONS]:
+        frames = [_frame(f.get("filename"), f.get("lineno"), f.get("name"), f.get("line")) for f in stack.get("frames") or ()]
+        read = _exception(stack["exc_type"], stack.get("module"), stack.get("exc_value"), frames)
+        read.lines += [str(note) for note in stack.get("exc_notes") or ()]
+        for inner in stack.get("exceptions") or ():
+            child = _read_stacks(inner) if _is_stacks(inner) else None
+            if child is not None:
+                read.group = True
+                read.children.append(child)
+        if last is None:
+            root = read
+        elif stack.get("is_cause", is_cause):
+            last.cause = read
+        else:
+            last.context = read
+        last = read
+    assert root is not None
+    return root
+
+
+# -- Lambda's and Google's error records
+
+
+def _is_lambda(value: Any) -> bool:
+    return type(value) is dict and type(value.get("stackTrace")) is list and "errorType" in value
+
+
+def _read_lambda(value: dict[str, Any]) -> ReadException:
+    frames = []
+    for entry in value["stackTrace"]:
+        if isinstance(entry, list):  # Python 2.7: [file, line, name, source]
+            frames.append(_frame(*entry[:4]))
+        elif (found := _PLACE.match(entry)) is not None:
+            frames.append(_frame(*found.groups()))
+    return _exception(value["errorType"], None, value.get("errorMessage"), frames)
+
+
+# -- powertools for Lambda
+
+
+def _is_powertools(value: Any) -> bool:
+    return type(value) is dict and type(value.get("stack_trace")) is dict and "frames" in value["stack_trace"]
+
+
+def _read_powertools(value: dict[str, Any]) -> ReadException:
+    stack = value["stack_trace"]
+    frames = [_frame(f.get("file"), f.get("line"), f.get("function"), f.get("statement")) for f in stack["frames"]]
+    return _exception(stack.get("type"), stack.get("module"), stack.get("value"), frames)
+
+
+# -- Sentry's events
+
+
+def _is_sentry(value: Any) -> bool:
+    values = value.get("values") if type(value) is dict else None
+    return type(values) is list and bool(values) and type(values[0]) is dict and "stacktrace" in values[-1]
+
+
+def _read_sentry(value: dict[str, Any]) -> ReadException:
+    """The first cause comes first."""
+    last: ReadException | None = None
+    for entry in value["values"][-MOST_EXCEPTIONS:]:
+        frames = [
+            _frame(f.get("abs_path") or f.get("filename"), f.get("lineno"), f.get("function"), f.get("context_line"))
+            for f in (entry.get("stacktrace") or {}).get("frames") or ()
+        ]
+        read = _exception(entry.get("type"), entry.get("module"), entry.get("value"), frames)
+        kind = (entry.get("mechanism") or {}).get("source")
+        if last is not None and kind == "__context__":
+            read.context = last
+        else:
+            read.cause = last
+        last = read
+    assert last is not None
+    return last
+
+
+SHAPES: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], ReadException]], ...]] = (
+    (_is_stacks, _read_stacks),
+    (_is_lambda, _read_lambda),
+    (_is_powertools, _read_powertools),
+    (_is_sentry, _read_sentry),
+)
