@@ -174,8 +174,14 @@ def _header(report: Report) -> dict[str, Any]:
         "time": now(),
         "pid": os.getpid(),
         "python": report["python"],
-        "fingerprint": fingerprint(f"{module}.{qualname}", _places(report)),
+        "fingerprint": fingerprint_of(report),
     }
+
+
+def fingerprint_of(report: Report) -> str:
+    """The fingerprint of a report's failure, as fingerprint() makes it."""
+    module, qualname, _ = report["types"][report["exceptions"][0]["type"]]
+    return fingerprint(f"{module}.{qualname}", _places(report))
 
 
 def fingerprint(root: str, places: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import enum
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ._errors import DumpError, KeepTraceError, missing_extra
@@ -26,6 +26,7 @@ except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
 if TYPE_CHECKING:
+    from ._logs import Repeated, Told
     from ._reading import Dump
     from .render.model import View
 
@@ -378,63 +379,83 @@ def _need_directory(directory: str) -> None:
 
 @app.command()
 def log(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A text log; - reads standard input.")],
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Every frame.")] = False,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Text logs; - reads standard input.")],
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Each traceback, also equal ones, and every frame.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object a line for each traceback.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-F", help="Wait for more at the end of the last log.")] = False,
     number: Annotated[int | None, typer.Option("--debug", metavar="N", help="Open the debugger in the N-th traceback.")] = None,
     debugger: WhichDebugger = None,
 ) -> None:
-    """Find the tracebacks in a text log, and show them.
+    """Find the tracebacks in text logs, and show them. Equal ones are shown once, and counted.
 
     \b
     Examples:
       keeptrace log app.log
+      keeptrace log app.log.1.gz app.log
       keeptrace log app.log --debug 3
-      journalctl -u app | keeptrace log -
+      keeptrace log app.log --follow
+      journalctl -u app -o json | keeptrace log -
     """
     if number is not None:
-        _debug_log(file, number, debugger)
+        _debug_log(files, number, debugger)
         return
+    from . import _logs
+
+    tracebacks = _logs.read(files, follow)
+    if as_json:
+        _log_as_json(tracebacks, everything)
+        return
+    each = everything or follow
+    groups = (_logs.Repeated(told, told, 1) for told in tracebacks) if each else iter(_logs.counted(tracebacks))
+    is_found = False
+    for group in groups:
+        if is_found:
+            _console().print()
+        is_found = True
+        _show_logged(group, everything)
+    if not is_found:
+        raise KeepTraceError(f"{', '.join(files)}: there is no traceback in it")
+
+
+def _log_as_json(tracebacks: Iterable[Told], everything: bool) -> None:
     from .render.data import to_data
     from .render.model import make_view
+
+    for told in tracebacks:
+        place = {"traceback": told.number, "file": told.file, "line": told.line, "time": told.time, "before": told.before}
+        typer.echo(json.dumps({**place, **to_data(make_view(told.report), {}, everything=everything)}))
+
+
+def _show_logged(group: Repeated, everything: bool) -> None:
+    """A traceback, where its log has it, and how often."""
+    from .render.model import make_view
     from .render.terminal import show as show_view
-    from .textlog import parse_reports
 
     console = _console()
-    count = 0
-    with _open_text(file) as lines:
-        for count, report in enumerate(parse_reports(lines), 1):
-            view = make_view(report)
-            if as_json:
-                typer.echo(json.dumps({"traceback": count, **to_data(view, {}, everything=everything)}))
-                continue
-            if count > 1:
-                console.print()
-            console.print(f"--- traceback {count} ---", style="bold", markup=False)
-            show_view(view, console, everything=everything)
-    if not count:
-        raise KeepTraceError(f"{file}: there is no traceback in it")
+    told = group.first
+    console.print(f"--- traceback {told.number}: {printable(told.place)} ---", style="bold", markup=False)
+    if group.times > 1:
+        last = printable(group.last.place)
+        console.print(f"{group.times} times, the last in {last}", style="dim", markup=False)
+    if told.before:
+        console.print(printable(shorten(told.before, 200)), style="dim", markup=False)
+    show_view(make_view(told.report), console, everything=everything)
 
 
-def _debug_log(file: str, number: int, debugger: Debugger | None) -> None:
+def _debug_log(files: list[str], number: int, debugger: Debugger | None) -> None:
+    from . import _logs
     from ._debug import post_mortem
-    from .textlog import parse_tracebacks
+    from .textlog import restored
 
-    if file == "-":
+    if "-" in files:
         raise KeepTraceError("--debug cannot read the log from standard input: the debugger reads its commands there")
     count = 0
-    with _open_text(file) as lines:
-        for _, exc, _ in parse_tracebacks(lines):
-            count += 1
-            if count == number:
-                post_mortem(exc, debugger=debugger.value if debugger else None)
-                return
-    raise KeepTraceError(f"{file}: there is no traceback {number}; it has {count}")
-
-
-def _open_text(file: str) -> Any:
-    """A log's lines, whatever bytes are in it."""
-    return open(0 if file == "-" else file, encoding="utf-8", errors="backslashreplace", newline=None, closefd=file != "-")
+    for told in _logs.read(files):
+        count = told.number
+        if count == number:
+            post_mortem(restored(told.report), debugger=debugger.value if debugger else None)
+            return
+    raise KeepTraceError(f"{', '.join(files)}: there is no traceback {number}; it has {count}")
 
 
 @app.command()

@@ -49,19 +49,35 @@ from .._report import Report
 from .._restore import LOADED, restore
 from .build import ReportBuilder
 from .grammar import MOST_FRAMES, MOST_LINES
-from .log import read_log
+from .log import Found, read_log
 from .read import NotInLog
 from .sources import merge_sources
 
 Parsed: TypeAlias = tuple[type[BaseException], BaseException, types.TracebackType | None]
 
-__all__ = ["MOST_FRAMES", "MOST_LINES", "NotInLog", "Parsed", "parse_reports", "parse_tracebacks"]
+__all__ = [
+    "MOST_FRAMES",
+    "MOST_LINES",
+    "Found",
+    "NotInLog",
+    "Parsed",
+    "parse_reports",
+    "parse_tracebacks",
+    "read_log",
+    "report_of",
+    "restored",
+]
+
+
+def report_of(found: Found) -> Report:
+    """The report of a traceback that read_log() found."""
+    return ReportBuilder().build(found.exception)
 
 
 def parse_reports(lines: Iterable[Any]) -> Iterator[Report]:
     """The tracebacks of a text, as reports: plain data, see _report.py."""
     for found in read_log(lines):
-        yield ReportBuilder().build(found.exception)
+        yield report_of(found)
 
 
 def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
@@ -71,6 +87,11 @@ def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
     it again, `pdb.post_mortem(found[2])` walks through it. Source lines that the text shows are shown where no file has them.
     """
     for report in parse_reports(lines):
-        merge_sources(report)
-        value = restore(report, LOADED)
+        value = restored(report)
         yield type(value), value, value.__traceback__
+
+
+def restored(report: Report) -> BaseException:
+    """The exception of a report that was read from a log."""
+    merge_sources(report)
+    return restore(report, LOADED)

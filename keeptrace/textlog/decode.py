@@ -34,6 +34,9 @@ _MARKS: Final = ("most recent call", "tack", "exc_type", "error_detail", '"frame
 _CRI: Final = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout|stderr) ([FP])(?: (.*))?$", re.DOTALL)
 # Colours of which a tool ate the escape character.
 _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
+# Stands for the end of a list: no traceback goes on with the beginning of a record.
+_RECORD: Final = '{"'
+_ELEMENT: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*+"),?\s*$')
 _TAGS: Final = re.compile(r"</?(?:pre|code|div|span|p|br)\b[^<>]{0,200}>")
 # A time is not as long. (characters)
 _MOST_TIME: Final = 64
@@ -105,6 +108,8 @@ class Decoder:
     def __init__(self) -> None:
         self._parts: dict[str, str] = {}  # of lines that a container runtime cut
         self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
+        self._is_in_field = False  # the lines are within a quoted field of a CSV file
+        self._is_in_list = False  # the lines are elements of a list in printed JSON, as in a notebook
 
     def _layout(self, record: dict[str, Any]) -> _Layout:
         names = tuple(record)
@@ -141,7 +146,31 @@ class Decoder:
             if found is not None:
                 yield from self._container_line(number, found)
                 return
-        yield from _plain(number, "", "", line)
+        if self._is_in_field or 'File ""' in line:
+            line = self._of_field(line)
+        elif self._is_in_list or ('"' in line and "most recent call" in line):
+            was_in_list = self._is_in_list
+            line = self._of_list(line)
+            if was_in_list and not self._is_in_list:
+                line = _RECORD
+        for part in line.split("\n"):
+            yield from _plain(number, "", "", part)
+
+    def _of_field(self, line: str) -> str:
+        """A line within a quoted field, which ends in a single quotation mark."""
+        self._is_in_field = line.count('"') % 2 == 0
+        return line.replace('""', '"') if self._is_in_field else line.removesuffix('"').replace('""', '"')
+
+    def _of_list(self, line: str) -> str:
+        """The text of an element that is a string; the line itself where it is none."""
+        found = _ELEMENT.match(line)
+        self._is_in_list = found is not None
+        if found is None:
+            return line
+        try:
+            return str(json.loads(found[1]))
+        except ValueError:
+            return line
 
     def _container_line(self, number: int, found: re.Match[str]) -> Iterator[Decoded]:
         time, stream, kind, text = found.groups()
@@ -232,8 +261,6 @@ def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
             if text is not None:
                 yield Decoded(number, writer, time, text, True)
                 return
-    elif 'File ""' in line:  # within a field of a CSV file
-        line = line.replace('""', '"')
     yield Decoded(number, writer, time, line)
 
 

@@ -27,6 +27,8 @@ def escaped_text(line: str) -> str | None:
         group = at - len(GROUP) - 4
         start = group if group >= 0 and text[group:at] == "  + " + GROUP else at
         rest = text[start:]
+        if "File " not in rest:
+            break  # a header without frames: nothing would come of it
         quoted = re.search(r'File (\\*)"', rest[:MOST_CHARACTERS])
         if quoted is None or quoted[1]:
             whole = _STRING_REST.match(rest)

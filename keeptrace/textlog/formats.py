@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from .grammar import HEAD
+from .grammar import HEAD, LINKS
 
 # A traceback of a tool that has not ended after so many lines is none.
 _MOST_LINES: Final = 20_000
@@ -108,7 +108,8 @@ class IPython:
             found = pattern.match(line)
             if found is not None:
                 return self._take(found)
-        if not line.strip() or self._AROUND.match(line):
+        is_value = line[:4].isspace()  # of a variable, in the mode Verbose
+        if not line.strip() or is_value or self._AROUND.match(line):
             return []
         return None
 
@@ -170,24 +171,23 @@ class Pytest:
     """boom.py:9: in price, the code, and E   ValueError: bad order; or def price(order):, > code, E, boom.py:9: ValueError."""
 
     START: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): in (?P<name>\S.*)$")
-    START_LONG: Final = re.compile(r">       (?P<text>\S.*)$")
+    START_OF_TEST: Final = re.compile(r"_{3,} \S.* _{3,}$")
+    _MARKED: Final = re.compile(r"> {3,}(?P<text>\S.*)$")
     _LONG_PLACE: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): *(?P<name>\S*)$")
     _ERROR: Final = re.compile(r"E   (?P<text>.*)$")
     _DEFINED: Final = re.compile(r" {4,}(?:async )?def (?P<name>\w+)\(")
-    _BETWEEN: Final = re.compile(r"(?:_ )+_?\s*$")
+    _ARGUMENTS: Final = re.compile(r"\w+ = |(?:_ )+_?\s*$")
 
-    def __init__(self, line: str, defined: str = "") -> None:
+    def __init__(self) -> None:
         self._error: list[str] = []
-        self._text = ""
-        self._defined = defined or "?"
+        self._text = ""  # the line that is marked in the listing of a function
+        self._defined = "?"  # the function of the listing
         self._is_begun = False
-        self._first = line
 
     def feed(self, line: str) -> list[str] | None:
         error = self._ERROR.match(line)
         if error is not None:
-            text = error["text"]
-            self._error.append(text[4:] if text.startswith("    ") else text)
+            self._error.append(error["text"])
             return []
         short = self.START.match(line)
         if short is not None:
@@ -195,8 +195,17 @@ class Pytest:
         long = self._LONG_PLACE.match(line)
         if long is not None:
             text, self._text = self._text, ""
-            return [*self._head(), _place(long["file"], long["line"], self._defined), *_source(text)]
-        marked = self.START_LONG.match(line)
+            place = _place(long["file"], long["line"], self._defined)
+            return [*self._head(), place, *_source(text)]
+        if line in LINKS:
+            ended = [*self.finish(), "", line, ""]
+            self._error, self._is_begun = [], False
+            return ended
+        return self._listing(line)
+
+    def _listing(self, line: str) -> list[str] | None:
+        """A line of a function's listing, or of what is around it."""
+        marked = self._MARKED.match(line)
         if marked is not None:
             self._text = marked["text"]
             return []
@@ -204,12 +213,10 @@ class Pytest:
         if defined is not None:
             self._defined = defined["name"]
             return []
-        if not line.strip() or self._BETWEEN.match(line):
-            return []
         if line[:4] == "    ":
-            is_source = self._is_begun and not self._text and not self._error
+            is_source = self._is_begun and self._defined == "?" and not self._error
             return [line] if is_source else []
-        return None
+        return [] if not line.strip() or self._ARGUMENTS.match(line) else None
 
     def _head(self) -> list[str]:
         if self._is_begun:
@@ -221,6 +228,8 @@ class Pytest:
         lines = [line for line in self._error if line.strip()]
         if not self._is_begun or not lines:
             return []
+        indent = len(lines[0]) - len(lines[0].lstrip())
+        lines = [line[min(indent, len(line) - len(line.lstrip())) :] for line in lines]
         first = lines[0]
         if re.match(r"[^\W\d][\w.]*(?::|$)", first) is None:
             first = f"AssertionError: {first}"  # pytest's own explanation of an assert
@@ -266,11 +275,11 @@ class Faulthandler:
 
 
 def _of_pytest(line: str) -> Translator | None:
-    return Pytest(line) if Pytest.START.match(line) is not None else None
+    return Pytest() if Pytest.START.match(line) is not None else None
 
 
-def _of_pytest_long(line: str) -> Translator | None:
-    return Pytest(line) if Pytest.START_LONG.match(line) is not None else None
+def _of_test(line: str) -> Translator | None:
+    return Pytest() if Pytest.START_OF_TEST.match(line) is not None else None
 
 
 def _of_rich(line: str) -> Translator | None:
@@ -307,10 +316,30 @@ FORMATS: Final = (
     Format(" Traceback (most recent call last)", _of_ipython, True, False),
     Format('File "', _of_stackprinter, False, False),
     Format(".py:", _of_pytest, False, True),
-    Format(">       ", _of_pytest_long, False, True),
+    Format("___ ", _of_test, False, False),
     Format("Fatal Python error: ", _of_faulthandler, False, False),
     Format("Windows fatal exception: ", _of_faulthandler, False, False),
 )
+
+
+# The frames of IPython's mode Plain, which has Python's own header.
+_PLAIN_FRAME: Final = re.compile(r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$")
+_PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})\s*$")
+# So much of a link is no other sentence. (characters)
+_HALF_LINK: Final = 30
+
+
+def _of_plain_ipython(line: str) -> str:
+    frame = _PLAIN_FRAME.match(line)
+    if frame is not None:
+        return _place(frame["file"], frame["line"], frame["name"])
+    cell = _PLAIN_CELL.match(line)
+    return _place(f"<ipython-input-{cell['number']}>", cell["line"], "<module>") if cell is not None else line
+
+
+def _is_half_a_link(text: str) -> bool:
+    """Whether a narrow screen broke a link after this text."""
+    return len(text) >= _HALF_LINK and any(link.startswith(text) and link != text for link in LINKS)
 
 
 class Translation:
@@ -320,9 +349,17 @@ class Translation:
         self._translator: Translator | None = None
         self._left = 0
         self._last: Format | None = None  # of the traceback before
+        self._half = ""  # the beginning of a link that goes on in the next line
 
     def feed(self, line: str, is_reading: bool) -> list[str]:
         """The lines that a line stands for: itself, mostly. is_reading: it may belong to a traceback of Python's own."""
+        if self._half:
+            half, self._half = self._half, ""
+            whole = f"{half} {line.strip()}"
+            return [whole] if whole in LINKS else [half, *self.feed(line, is_reading)]
+        if _is_half_a_link(line.strip()):
+            self._half = line.strip()
+            return []
         if self._translator is None:
             return self._begin(line, is_reading)
         self._left -= 1
@@ -335,11 +372,12 @@ class Translation:
 
     def finish(self) -> list[str]:
         """What is still to be said when the log ends."""
-        return self._translator.finish() if self._translator is not None else []
+        rest = [self._half] if self._half else []
+        return rest if self._translator is None else [*rest, *self._translator.finish()]
 
     @property
     def is_idle(self) -> bool:
-        return self._translator is None
+        return self._translator is None and not self._half
 
     def _begin(self, line: str, is_reading: bool) -> list[str]:
         for form in FORMATS:
@@ -353,6 +391,6 @@ class Translation:
             self._translator, self._left, self._last = translator, _MOST_LINES, form
             first = translator.feed(line) if form.takes_first else None
             return [HEAD] if form.has_head else first or []
-        return [line]
+        return [_of_plain_ipython(line) if is_reading else line]
 
 

@@ -55,7 +55,7 @@ RECORDS: Final = tuple(
         r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ",  # syslog: Jan  1 12:00:00
         r"<\d{1,3}>",  # syslog's priority
         r"[IWEF]\d{4} \d\d:\d\d",  # glog: E0101 12:00
-        r"\d{10}(?:\.\d+)?\s",  # seconds since 1970
+        r"\d{10}(?:\d{3})?(?:\.\d+)?(?:\s|,\")",  # seconds or milliseconds since 1970
         r'\{"',  # JSON
         r"(?:level|time|ts|severity|msg)=\S",  # logfmt
         r"\d{1,3}(?:\.\d{1,3}){3} - ",  # an access log

@@ -150,17 +150,16 @@ class _Writer:
 
     def feed(self, line: Decoded) -> Iterator[Found]:
         text = line.text
-        if not self._translation.is_idle or _HINTS.search(text) is not None:
+        if self.open or not self._translation.is_idle or _HINTS.search(text) is not None:
             for translated in self._translation.feed(text, bool(self.open)):
                 yield from self._take(line, translated)
-        elif self.open:
-            yield from self._take(line, text)
         else:
             self._before.append(text)
 
     def _take(self, line: Decoded, text: str) -> Iterator[Found]:
         is_taken = False
-        for each in tuple(self.open):
+        owners = [each for each in self.open if each.reader.owns(text)] if len(self.open) > 1 else []
+        for each in owners or tuple(self.open):
             verdict = each.reader.feed(text)
             if verdict is Verdict.TAKEN:
                 is_taken = True
@@ -203,7 +202,7 @@ def _is_ordinary(line: str) -> bool:
 
 
 # What the first lines of some tools' tracebacks begin with, and the mark of a file's encoding.
-_FIRST: Final = frozenset(">FW\ufeff")
+_FIRST: Final = frozenset("_FW\ufeff")
 
 
 def read_log(text: Any) -> Iterator[Found]:

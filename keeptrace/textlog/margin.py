@@ -27,6 +27,10 @@ class Margin:
     def flat(self) -> bool:
         return self._flat
 
+    def owns(self, line: str) -> bool:
+        """Whether a line has this very prefix, so that it is of nobody else."""
+        return bool(self._prefixed) and line.startswith(self._prefix.rstrip())
+
     def take_off(self, line: str, ending: bool) -> str | Verdict:
         """The line without its margin. ending: the traceback could end here."""
         if self._prefixed is not False:

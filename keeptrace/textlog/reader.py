@@ -87,6 +87,10 @@ class TracebackReader:
             self._take_last_line(match)
         self._link(link)
 
+    def owns(self, line: str) -> bool:
+        """Whether a line is of this traceback alone, by its prefix."""
+        return self._margin.owns(line)
+
     def feed(self, line: str) -> Verdict:
         ending = self._state in (State.MESSAGE, State.AFTER) and not self._fences
         if line.endswith(_PADDING):  # a tool fills its lines up to the width of the screen
@@ -239,6 +243,8 @@ class TracebackReader:
         if self._fences:
             self._note_fence(bare)
             return self._add_line(text, MOST_FENCED_LINES)
+        if ORIGINAL in exception.lines:
+            return self._step_original(text, bare)
         if not bare:
             self._blanks += 1
             return Verdict.TAKEN if self._blanks <= MOST_BLANKS else Verdict.OVER
@@ -248,9 +254,22 @@ class TracebackReader:
             return self._link(LINKS[bare])
         if not inside and self._ends(text, bare, exception.lines[-1] if exception.lines else ""):
             return Verdict.OVER
+        if bare in FENCES and not self._opens_fence():
+            return Verdict.TAKEN  # it closes one that was opened before the header
         self._note_fence(bare)
         self._add_blanks()
         return self._add_line(text, MOST_LINES)
+
+    def _step_original(self, text: str, bare: str) -> Verdict:
+        """A line of the traceback within the message, with its own chain."""
+        if not bare:
+            self._blanks += 1
+            return Verdict.TAKEN if self._blanks <= 2 else Verdict.OVER
+        is_next = bare in LINKS or is_header(bare) or text[0].isspace()
+        if is_record(text) or is_end(text) or (self._blanks and not is_next):
+            return Verdict.OVER
+        self._add_blanks()
+        return self._add_line(text, MOST_FENCED_LINES)
 
     def _ends(self, text: str, bare: str, before: str) -> bool:
         """Whether the line cannot belong to a message, by the rules at the head of this file."""
@@ -342,10 +361,15 @@ class TracebackReader:
         """A fence opens after a line that names an exception and says nothing, and closes else."""
         if bare not in FENCES:
             return
+        if self._opens_fence():
+            self._fences += 1
+        else:
+            self._fences = max(self._fences - 1, 0)
+
+    def _opens_fence(self) -> bool:
         lines = self._now.lines
         last = lines[-1].rstrip() if lines else ""
-        opens = lines == [last] == [""] or last.endswith("Traceback:")
-        self._fences = self._fences + 1 if opens else max(self._fences - 1, 0)
+        return lines == [last] == [""] or last.endswith("Traceback:")
 
     def _add_line(self, text: str, most: int) -> Verdict:
         exception = self._now
