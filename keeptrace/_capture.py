@@ -26,6 +26,7 @@ from ._guard import in_fresh_thread
 from ._losses import Losses, add_note
 from ._messages import Messages, cut_within, traceback_text
 from ._options import Options
+from ._outside import is_outside
 from ._report import FORMAT, ExceptionRecord, Report
 from ._restore import BUILTIN_TYPES
 from ._source import snapshot
@@ -90,7 +91,7 @@ def _report_of(
         if options.pickler is not None and not 0 <= options.depth <= 1:
             dumps = _live.dumps_of(options.pickler)
             own = _own.pickled(chain, values, dumps, options.max_bytes)
-            _live.keep(report, values.objects, roots, dumps, options.max_bytes, deadline, own)
+            _live.keep(report, values.objects, roots, dumps, options.max_bytes, deadline, own, is_outside)
         elif pool_dumps is not None and options.depth:
             roots, most = roots[:of_exceptions], options.max_live_bytes
             own = _own.pickled(chain, values, pool_dumps, most)

@@ -6,12 +6,10 @@ that cannot be pickled costs only itself: what it holds is tried in its place, l
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from ._errors import missing_extra
 from ._guard import Failed, run_each
 from ._report import ExceptionRecord, Ref, Report
 from ._restore import is_exact, not_kept
@@ -83,11 +81,9 @@ def dumps_of(pickler: str | Callable[[Any], bytes]) -> Dumps:
             return data
 
         return dumps
-    try:
-        module = importlib.import_module(pickler)
-    except ImportError:
-        raise missing_extra(f"pickler={pickler!r}", pickler, pickler) from None
-    return bounded(module.Pickler)
+    from ._picklers import pickler_of
+
+    return bounded(pickler_of(pickler))
 
 
 def keep(
@@ -98,13 +94,16 @@ def keep(
     most: int,
     deadline: float,
     own: Sequence[tuple[ExceptionRecord, bytes]] = (),
+    leaves_out: Callable[[Any], bool] | None = None,
 ) -> None:
     """Makes live what `roots` (indexes of values) stand for, where that says more than the stand-in does.
 
     objects: for each index of a value, the object it was made from. most: bytes of the pickle. deadline: of time.monotonic().
-    own: exceptions' own pickles (see _own.py), which travel after the live objects.
+    own: exceptions' own pickles (see _own.py), which travel after the live objects. leaves_out: of what the stand-in stays.
     """
     nodes = report["values"]
+    if leaves_out is not None:
+        objects = {index: obj for index, obj in objects.items() if not leaves_out(obj)}
     wanted = [index for index in dict.fromkeys(roots) if _can_gain(nodes, index, objects)]
     pickles = [data for _, data in own]
     most += sum(map(len, pickles))

@@ -1,4 +1,5 @@
-"""Large values of the libraries that people compute with: type, shape, dtype and a few values, never a copy or a full repr.
+"""Large values of the libraries that people compute with: type, shape, dtype and a few values, never a copy or a full repr;
+and open files: name, mode and position.
 
 A library is only looked at through its objects; it is never imported here.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
+
+from ._outside import facts, text_of
 
 # As many values as show what kind of data it is. (values)
 _FEW: Final = 10
@@ -97,6 +100,11 @@ def _index(value: Any) -> Summary:
     return text, {"dtype": str(value.dtype), "first": few}, len(value)
 
 
+def _file(value: Any) -> Summary:
+    known = facts(value)
+    return text_of(value, known), known, None
+
+
 # (top-level package, class) -> its summary
 _SUMMARIES: Final[dict[tuple[str, str], Callable[[Any], Summary]]] = {
     ("numpy", "ndarray"): _ndarray,
@@ -106,6 +114,11 @@ _SUMMARIES: Final[dict[tuple[str, str], Callable[[Any], Summary]]] = {
     ("pandas", "Series"): _series,
     ("pandas", "Index"): _index,
     ("torch", "Tensor"): _tensor,
+    ("_io", "FileIO"): _file,
+    ("_io", "BufferedReader"): _file,
+    ("_io", "BufferedWriter"): _file,
+    ("_io", "BufferedRandom"): _file,
+    ("_io", "TextIOWrapper"): _file,
 }
 # A class of these packages is summarised at once; a subclass that somebody else made may run anything.
 SUMMARISED: Final = frozenset(package for package, _ in _SUMMARIES)

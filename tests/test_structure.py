@@ -43,6 +43,7 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.pytest_plugin": {"pytest", "_pytest"},
     "keeptrace.cli": {"typer", "rich"},
     "keeptrace.ipython": {"IPython"},
+    "keeptrace._dill": {"dill"},
     "keeptrace.render.terminal": {"rich"},
     "keeptrace.concurrent.celery": {"celery"},
     "keeptrace.concurrent.dask": {"distributed", "cloudpickle", "dask"},
