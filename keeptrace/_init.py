@@ -1,27 +1,28 @@
 """init(): lets plain pickle.dump keep exceptions and tracebacks.
 
 Two hooks, both undone completely:
-- `copyreg`, which every pickler asks for types that it does not know: for tracebacks, and for each exception class;
+- the table that every pickler asks for types that it does not know (see _dispatch.py): for tracebacks, and for each exception
+  class, also one that is defined later, and also if another library (tblib) registers its own reductions afterwards;
 - `dump` and `dumps` of the pickle modules, because the type in an `exc_info` tuple would be pickled by name, and then
-  needs its module to be loaded; and because classes defined since have to be registered before a pickle is made.
+  needs its module to be loaded.
 """
 
 from __future__ import annotations
 
-import copyreg
 import functools
+import io
+import pickle
 import sys
 import types
-from collections.abc import Callable
 from typing import Any, Final
 
 from ._capture import capture, capturing
+from ._dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
 from ._dump import redacted
 from ._format import carrier
 from ._options import Options, Pickler
 
 _MODULES: Final = ("pickle", "cloudpickle", "dill")
-_table: Final[dict[type, Any]] = copyreg.dispatch_table
 _subclasses_of: Final = type.__dict__["__subclasses__"]
 _traceback_of: Final = BaseException.__dict__["__traceback__"]
 
@@ -32,14 +33,17 @@ class Initialized:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._is_applied = False
-        self._before: dict[type, Any] = {}
-        self._patched: list[tuple[types.ModuleType, str, Any, Any]] = []
+        self._before: dict[type, Reduction] = {}
         self._registered: set[type] = set()
+        self._table = Table(self)
+        self._replaced = Replacements()
+        self._pickler: Any = None
 
     def _apply(self) -> None:
         self._is_applied = True
-        self._register(types.TracebackType, self._reduce_traceback)
+        self.claim(types.TracebackType)
         self._register_exceptions()
+        self._pickler = install(self._table, self._replaced)
         for name in _MODULES:
             module = sys.modules.get(name)
             if module is not None:
@@ -77,18 +81,16 @@ class Initialized:
     def _retract(self) -> None:
         self._is_applied = False
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+        self._replaced.undo()
+        remove(self._table)
         for cls in self._registered:
-            if getattr(_table.get(cls), "__self__", None) is self:
+            if getattr(PLAIN.get(cls), "__self__", None) is self:
                 if cls in self._before:
-                    _table[cls] = self._before[cls]
+                    PLAIN[cls] = self._before[cls]
                 else:
-                    del _table[cls]
-        for module, name, original, wrapper in self._patched:
-            if getattr(module, name) is wrapper:
-                setattr(module, name, original)
+                    del PLAIN[cls]
         self._registered.clear()
         self._before.clear()
-        self._patched.clear()
 
     def __enter__(self) -> Initialized:
         return self
@@ -96,44 +98,68 @@ class Initialized:
     def __exit__(self, *exc_info: object) -> None:
         self.undo()
 
-    def _register(self, cls: type, reduce: Callable[[Any], Any]) -> None:
-        if cls in _table:
-            self._before[cls] = _table[cls]
-        _table[cls] = reduce
+    def claim(self, cls: Any) -> None:
+        """Makes the entry of a class of exceptions, or of tracebacks, the one of init()."""
+        if not self._is_applied or not is_for_us(cls):
+            return
+        found = PLAIN.get(cls)
+        if getattr(found, "__self__", None) is self:
+            return
+        if found is not None:
+            self._before[cls] = found
+        PLAIN[cls] = self._reduce_traceback if cls is types.TracebackType else self._reduce_exception
         self._registered.add(cls)
 
+    def note(self, cls: Any, reduction: Reduction | None) -> bool:
+        """Whether init() decides about the class. Then another's reduction holds from undo() on; None removes it."""
+        if not self._is_applied or not is_for_us(cls):
+            return False
+        self.claim(cls)
+        if reduction is None:
+            self._before.pop(cls, None)
+        else:
+            self._before[cls] = reduction
+        return True
+
     def _register_exceptions(self) -> None:
-        """Every exception class that exists now; dispatch is by exact type, so each needs an entry."""
+        """Every exception class that exists now, for C code that looks into copyreg's own dict."""
         waiting: list[type] = [BaseException]
         seen: set[type] = set()
         while waiting:
             cls = waiting.pop()
-            if cls in seen:
-                continue
-            seen.add(cls)
-            waiting += _subclasses_of(cls)
-            if cls not in self._registered:
-                self._register(cls, self._reduce_exception)
+            if cls not in seen:
+                seen.add(cls)
+                waiting += _subclasses_of(cls)
+                self.claim(cls)
 
     def _patch_module(self, module: types.ModuleType) -> None:
-        self._patch(module, "dump")
-        self._patch(module, "dumps")
+        for name in ("dump", "dumps"):
+            original = getattr(module, name)
+            by_table = getattr(self, f"_{name}") if module is pickle else original
+            self._replaced.put(module, name, self._wrapper(original, by_table))
 
-    def _patch(self, module: types.ModuleType, name: str) -> None:
-        original = getattr(module, name)
-
+    def _wrapper(self, original: Any, by_table: Any) -> Any:
         @functools.wraps(original)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            if self._is_applied and not capturing.get():
-                self._register_exceptions()
-                if args:
-                    args = (self._carried(args[0]), *args[1:])
-                elif "obj" in kwargs:
-                    kwargs["obj"] = self._carried(kwargs["obj"])
-            return original(*args, **kwargs)
+            if not self._is_applied or capturing.get():
+                return original(*args, **kwargs)
+            if args:
+                args = (self._carried(args[0]), *args[1:])
+            elif "obj" in kwargs:
+                kwargs["obj"] = self._carried(kwargs["obj"])
+            return by_table(*args, **kwargs)
 
-        setattr(module, name, wrapper)
-        self._patched.append((module, name, original, wrapper))
+        return wrapper
+
+    def _dump(self, obj: Any, file: Any, protocol: int | None = None, *, fix_imports: bool = True, buffer_callback: Any = None) -> None:
+        """pickle.dump, but for its table."""
+        self._pickler(file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback).dump(obj)
+
+    def _dumps(self, obj: Any, protocol: int | None = None, *, fix_imports: bool = True, buffer_callback: Any = None) -> bytes:
+        """pickle.dumps, but for its table."""
+        file = io.BytesIO()
+        self._dump(obj, file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
+        return file.getvalue()
 
     def _carried(self, obj: Any) -> Any:
         """An exc_info tuple as one thing, so that its three parts stay what they are to each other."""

@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import dbm.dumb
+import faulthandler
 import fileinput
 import gzip
 import importlib
@@ -242,13 +243,15 @@ def main(directory: Path, pickler: Any, function: str) -> None:
                 pickle.dump(sys.exc_info(), f)
     memory, shared = THINGS["shared_memory"], THINGS["shareable_list"]
     print(memory.name, shared.shm.name, THINGS["popen"].pid, flush=True)
-    sys.stdin.readline()
-    THINGS["popen"].kill()
-    for owned in (memory, shared.shm):
-        owned.close()
-        owned.unlink()
-    os._exit(0)
+    try:
+        sys.stdin.readline()
+        THINGS["popen"].kill()
+        memory.unlink()
+        shared.shm.unlink()
+    finally:
+        os._exit(0)  # the end of the interpreter would wait for some of the things
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(100, exit=True)  # rather than hang
     main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 import copyreg
 import gzip
+import io
 import json
+import multiprocessing
 import os
 import pickle
 import pickletools
 import subprocess
 import sys
 import traceback
+import types
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -24,6 +28,11 @@ import keeptrace
 
 MODULES = {"pickle": pickle, "cloudpickle": cloudpickle, "dill": dill}
 PICKLERS = {"None": None, "pickle": "pickle", "cloudpickle": cloudpickle, "dill": dill, "callable": cloudpickle.dumps}
+
+
+class Derived(pickle.Pickler):
+    def persistent_id(self, obj: Any) -> Any:
+        return None
 
 
 class OwnError(LookupError):
@@ -55,8 +64,10 @@ def raised(name: str) -> BaseException:
 
 
 def state() -> Any:
-    functions = [getattr(module, name) for module in MODULES.values() for name in ("dump", "dumps")]
-    return dict(copyreg.dispatch_table), functions, list(sys.meta_path)
+    functions = [getattr(module, name) for module in MODULES.values() for name in ("dump", "dumps", "Pickler")]
+    tables = [id(copyreg.dispatch_table), id(pickle.dispatch_table)]  # type: ignore[attr-defined]  # typeshed does not know it
+    classes = [dict(vars(cls)) for cls in (ForkingPickler, cloudpickle.Pickler, dill.Pickler, Derived)]
+    return dict(copyreg.dispatch_table), functions, list(sys.meta_path), tables, classes
 
 
 @pytest.fixture(autouse=True)
@@ -218,3 +229,99 @@ def test_the_gzip_recipe(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "x") as file:
         assert type(pickle.load(file)).__name__ == "OwnError"
     assert type(keeptrace.load(tmp_path / "x")).__name__ == "OwnError"
+
+
+LATER = """
+import keeptrace
+class Later(LookupError):
+    pass
+class Meta(type):
+    def __hash__(cls): return 0
+    def __eq__(cls, other): return cls is other
+class WithMeta(Later, metaclass=Meta):
+    pass
+def failed(kind):
+    try: raise kind("late")
+    except kind as exc: return exc
+"""
+PICKLERS_THAT_ARE_MADE = {
+    "pickle.Pickler": "pickle.Pickler(file).dump(exc)",
+    "pickle._Pickler": "pickle._Pickler(file).dump(exc)",
+    "cloudpickle.Pickler": "cloudpickle.Pickler(file).dump(exc)",
+    "dill.Pickler": "dill.Pickler(file).dump(exc)",
+    "ForkingPickler": "file.write(ForkingPickler.dumps(exc))",
+    "pickle.dumps": "file.write(pickle.dumps(exc))",
+    "pickle._dumps": "file.write(pickle._dumps(exc))",
+    "cloudpickle.dumps": "file.write(cloudpickle.dumps(exc))",
+    "dill.dumps": "file.write(dill.dumps(exc))",
+    "a class derived before": "Derived(file).dump(exc)",
+    "a class derived since": "type('Since', (pickle.Pickler,), {})(file).dump(exc)",
+    "with a table of its own": "pickler = pickle.Pickler(file); pickler.dispatch_table = copyreg.dispatch_table.copy(); pickler.dump(exc)",
+}
+
+
+@pytest.mark.parametrize("dump", [code for code in PICKLERS_THAT_ARE_MADE.values()])
+def test_classes_defined_later_by_every_pickler(dump: str) -> None:
+    """A class that did not exist at init() is known to each pickler that a program makes, also with an odd metaclass."""
+    with keeptrace.init():
+        namespace: dict[str, Any] = {"__name__": "later_module"}
+        exec(LATER, namespace)
+        for kind in (namespace["Later"], namespace["WithMeta"]):
+            for held in (False, True):
+                exc = namespace["failed"](kind)
+                file = io.BytesIO()
+                given = {**MODULES, "exc": [exc] if held else exc, "file": file, "ForkingPickler": ForkingPickler, "Derived": Derived}
+                exec(dump, {**given, "copyreg": copyreg})
+                read = pickle.loads(file.getvalue())
+                read = read[0] if held else read
+                assert text_of(read) == text_of(exc) and isinstance(read, LookupError)
+
+
+def put_in_a_queue(queue: Any) -> None:
+    namespace: dict[str, Any] = {"__name__": "later_module"}
+    exec(LATER, namespace)
+    queue.put(namespace["failed"](namespace["Later"]))
+
+
+@pytest.mark.parametrize("kind", ["Queue", "SimpleQueue", "Pipe"])
+def test_queues_of_multiprocessing(kind: str) -> None:
+    """An exception that another process puts into a queue or pipe arrives with its frames."""
+    context = multiprocessing.get_context("fork")
+    with keeptrace.init():
+        reader, writer = context.Pipe(duplex=False)
+        queue = getattr(context, kind)() if kind != "Pipe" else types.SimpleNamespace(put=writer.send, get=reader.recv)
+        process = context.Process(target=put_in_a_queue, args=(queue,))
+        process.start()
+        exc = queue.get()
+        process.join(50)
+    assert type(exc).__name__ == "Later" and traceback.extract_tb(exc.__traceback__)[-1].name == "failed"
+
+
+@pytest.mark.parametrize("way", ["copyreg.pickle", "copyreg.dispatch_table"])
+def test_another_library_registers_afterwards(way: str) -> None:
+    """Exceptions are kept by init() though another library registers its own reductions (as tblib does); undo() leaves those."""
+
+    def theirs(exc: BaseException) -> Any:
+        return ValueError, ("theirs",)
+
+    exc = raised("plain")
+    try:
+        with keeptrace.init():
+            for kind in (ValueError, OwnError):
+                if way == "copyreg.pickle":
+                    copyreg.pickle(kind, theirs)
+                else:
+                    copyreg.dispatch_table[kind] = theirs
+            copyreg.pickle(complex, lambda number: (str, ("complex",)))
+            assert text_of(pickle.loads(pickle.dumps(exc))) == text_of(exc)
+            assert text_of(pickle.loads(dill.dumps(exc))) == text_of(exc)
+            assert pickle.loads(pickle.dumps(1j)) == "complex"
+        assert pickle.loads(pickle.dumps(exc)).args == ("theirs",)
+        with keeptrace.init():
+            assert text_of(pickle.loads(pickle.dumps(exc))) == text_of(exc)
+            del copyreg.dispatch_table[ValueError]
+        assert ValueError not in copyreg.dispatch_table and copyreg.dispatch_table[OwnError] is theirs
+    finally:
+        for kind in (ValueError, OwnError):
+            copyreg.dispatch_table.pop(kind, None)
+        copyreg.pickle(complex, copyreg.pickle_complex)  # type: ignore[attr-defined]  # typeshed does not know it
