@@ -27,6 +27,7 @@ import os
 import pickle
 import selectors
 import shelve
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -34,6 +35,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import weakref
 import zipfile
 from pathlib import Path
@@ -242,14 +244,19 @@ def main(directory: Path, pickler: Any, function: str) -> None:
                 THINGS["dump"] = f
                 pickle.dump(sys.exc_info(), f)
     memory, shared = THINGS["shared_memory"], THINGS["shareable_list"]
-    print(memory.name, shared.shm.name, THINGS["popen"].pid, flush=True)
-    try:
-        sys.stdin.readline()
+
+    def end(*_: Any) -> None:
         THINGS["popen"].kill()
         memory.unlink()
         shared.shm.unlink()
-    finally:
         os._exit(0)  # the end of the interpreter would wait for some of the things
+
+    signal.signal(signal.SIGTERM, end)
+    ready = directory.parent / f"{directory.name}.ready"
+    ready.with_suffix(".part").write_text(f"{memory.name} {shared.shm.name} {THINGS['popen'].pid}")
+    ready.with_suffix(".part").rename(ready)
+    time.sleep(100)
+    end()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from waiting import until
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
@@ -78,20 +79,25 @@ def written(request: Any, tmp_path_factory: Any) -> Iterator[Written]:
     """A dump of a program that is still there, read in two processes by two ways."""
     directory = tmp_path_factory.mktemp("outside")
     command = [sys.executable, str(HERE / "outside_program.py"), str(directory), *request.param]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as program:
-        assert program.stdin is not None and program.stdout is not None
-        *memories, pid = program.stdout.readline().split()
+    ready = directory.parent / f"{directory.name}.ready"
+    program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    try:
+        until(ready.exists, 90)
+        *memories, pid = ready.read_text().split()
         before = state(directory, memories, int(pid))
         found = {}
         for way in ("plain", "live"):
             done = subprocess.run(
                 [sys.executable, "-c", READER, str(directory / "dump"), way],
-                capture_output=True, text=True, timeout=50, env=ENVIRONMENT, cwd=directory.parent,
+                capture_output=True, text=True, timeout=50, env=ENVIRONMENT, cwd=directory.parent, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             assert not done.returncode, done.stderr
             found[way] = json.loads(done.stdout)
-        yield Written(directory, request.param[0] in ("dill", "cloudpickle"), found, before, state(directory, memories, int(pid)))
-        program.stdin.close()
+        is_whole = request.param[0] in ("dill", "cloudpickle")
+        yield Written(directory, is_whole, found, before, state(directory, memories, int(pid)))
+    finally:
+        program.terminate()
+        program.wait(20)
 
 
 def test_nothing_outside_changes(written: Written) -> None:
