@@ -174,9 +174,12 @@ class Chain:
     def _read_attributes(
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
     ) -> None:
+        namespace = dict_of(exc)
+        if not namespace and not facts.slots:  # as most
+            return
         kept = {
             name: value
-            for name, value in tuple(dict.items(dict_of(exc)))
+            for name, value in tuple(dict.items(namespace))
             if type(name) is str and not name.startswith(_OF_KEEPTRACE)
         }
         kept.pop("__notes__", None)  # they have a place of their own

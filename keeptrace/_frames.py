@@ -14,7 +14,6 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -50,9 +49,10 @@ _OF_MODULE: Final = ("__name__", "__file__")
 
 def _look_up(names: Iterable[str], namespace: dict[str, Any]) -> list[tuple[str, Any]]:
     """Those of the names that a module has, with their values."""
-    # exec() takes subclasses of dict, too, whose own get() is the user's
-    get = namespace.get if type(namespace) is dict else partial(dict.get, namespace)
-    found = [(name, get(name, _MISSING)) for name in names]
+    if type(namespace) is dict:
+        return [(name, namespace[name]) for name in names if name in namespace]
+    # exec() takes subclasses of dict, too, whose own methods are the user's
+    found = [(name, dict.get(namespace, name, _MISSING)) for name in names]
     return [pair for pair in found if pair[1] is not _MISSING]
 
 

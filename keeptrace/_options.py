@@ -60,6 +60,7 @@ class Options:
     max_items: elements a container. max_text: characters (bytes) of one string (bytes) value.
     max_message: characters of exception messages and notes. max_repr: characters a representation.
     max_values: values a report. max_bytes: bytes a report, about. max_seconds: seconds a capture.
+        Frames may take a half of both; of each exception a few are kept in any case.
     max_exceptions: exceptions a report (chains, groups).
     max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
     run_reprs: run `__repr__` and `__str__` of user classes, under guard. False runs no user code at all.

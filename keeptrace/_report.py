@@ -40,6 +40,11 @@ code = {file, name, qualname, line (co_firstlineno), args: [positional-only, pos
         flags (co_flags), names: [argument names as co_varnames has them, *args and **kwargs last],
         sum: checksum of code that crossed by value and has no file (see concurrent/_origins.py), absent otherwise}
 
+Among the names of `locals`, `globals` and `attributes` may be one that no source can have, for what is missing there. Its
+value is a stand-in that says why:
+    "<locals>"  "<globals>"  "<attributes>"   reading them raised; or somebody had cleared the frame ("why": "cleared")
+    "<left out>"                              there was no room for more
+
 Nodes, by their first element. `n` is the true length, whatever was cut:
     ["list"|"tuple"|"set"|"frozenset", n, [ref, ...]]
     ["dict", n, [key ref, value ref, key ref, value ref, ...]]
