@@ -35,7 +35,7 @@ _CRI: Final = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout
 # Colours of which a tool ate the escape character.
 _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
 # Stands for the end of a list: no traceback goes on with the beginning of a record.
-_RECORD: Final = '{"'
+RECORD: Final = '{"'
 _ELEMENT: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*+"),?\s*$')
 _TAGS: Final = re.compile(r"</?(?:pre|code|div|span|p|br)\b[^<>]{0,200}>")
 # A time is not as long. (characters)
@@ -152,7 +152,7 @@ class Decoder:
             was_in_list = self._is_in_list
             line = self._of_list(line)
             if was_in_list and not self._is_in_list:
-                line = _RECORD
+                line = RECORD
         for part in line.split("\n"):
             yield from _plain(number, "", "", part)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from .decode import Decoded, Decoder, has_mark, lines_of
+from .decode import RECORD, Decoded, Decoder, has_mark, lines_of
 from .formats import FORMATS, Translation
 from .grammar import GROUP, HEAD, LAST_LINE, LINK_PART, LINKS, MOST_OPEN, MOST_PREFIX, is_error_like
 from .read import ReadException
@@ -240,6 +240,7 @@ class _Log:
         is_record = line[:1] == "{"
         for decoded in self._decode(number, line):
             if decoded.is_whole:
+                yield from self._end_before(decoded)
                 yield from _of_whole(decoded)
             elif decoded.writer:
                 yield from self._of_writer(decoded)
@@ -247,6 +248,13 @@ class _Log:
                 if self._writers and not is_record:  # the log goes on in another form
                     yield from self._end_writers()
                 yield from self._one.feed(decoded)
+
+    def _end_before(self, decoded: Decoded) -> Iterator[Found]:
+        """What its writer was saying ended before a whole text: tracebacks are given in their order."""
+        writer = self._writers.get(decoded.writer, self._one)
+        yield from writer.feed(decoded._replace(text=RECORD))
+        if not decoded.writer:
+            yield from self._end_writers()
 
     def _writer(self, name: str) -> _Writer | None:
         if name and name not in self._writers and len(self._writers) < _MOST_WRITERS:
