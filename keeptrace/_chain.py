@@ -43,6 +43,11 @@ _RECORD: Final = 150
 _MESSAGES: Final = 4
 
 
+_module_of: Final = type.__dict__["__module__"].__get__
+# What tracebacks show of a class whose __module__ is no text.
+_NO_MODULE: Final = "<unknown>"
+
+
 class Chain:
     """The exceptions of one capture, numbered in the order in which they are met."""
 
@@ -257,6 +262,8 @@ class Chain:
                 continue
             self._types[id(parent)] = len(types_)
             module, qualname = names_of(parent)
+            if _has_odd_module(parent):
+                module = _NO_MODULE
             types_.append([module, qualname, []])
             if _needs_bases(parent, qualname):
                 waiting.extend(bases_of(parent))
@@ -265,6 +272,13 @@ class Chain:
             if index >= start and _needs_bases(parent, types_[index][1]):
                 types_[index][2] = [self._types[id(base)] for base in bases_of(parent)]
         return self._types[id(cls)]
+
+
+def _has_odd_module(cls: type) -> bool:
+    try:
+        return type(_module_of(cls)) is not str
+    except AttributeError:  # deleted from the class
+        return False
 
 
 def _needs_bases(cls: type, qualname: str) -> bool:

@@ -2,6 +2,7 @@
 
     python tests/outside_suites.py futures    CPython's test.test_concurrent_futures, its process tests (some minutes)
     python tests/outside_suites.py pool       the Pool tests of CPython's test._test_multiprocessing, under fork, spawn and forkserver
+    python tests/outside_suites.py traceback  CPython's test.test_traceback, with every exception that is printed dumped and loaded before
     python tests/outside_suites.py loky       loky's own tests, from its source distribution (extras loky and test; some minutes)
     python tests/outside_suites.py all        one after the other
     ... --short                               a selection of each that takes five to twenty seconds; .ci/run does this
@@ -26,6 +27,7 @@ import sys
 import tarfile
 import tempfile
 import textwrap
+import types
 import unittest
 import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
@@ -40,6 +42,10 @@ EXPECTED: dict[str, dict[str, str]] = {
         "DeadlockTest.test_exit_at_task_unpickle": "the same, for a SystemExit",
         "DeadlockTest.test_error_during_result_unpickle_in_result_handler": "the same, for a result that the parent cannot unpickle",
         "DeadlockTest.test_exit_during_result_unpickle_in_result_handler": "the same, for a SystemExit",
+    },
+    "traceback": {
+        "test_exception_with_invalid_notes": "asserts '<__notes__ repr() failed>'; ours tells which object's repr raised what",
+        "test_smoke_user_exception": "asserts the very class, which no dump has; ours is a class of the same name",
     },
     "pool": {"ProcessesTestPool.test_traceback": "asserts the text of RemoteTraceback as the cause; ours has the worker's real frames instead"},
     "loky": {
@@ -64,6 +70,7 @@ SHORT: dict[str, tuple[str, ...]] = {
         "ForkWaitTest.test_first", "ForkFailing", "ForkExecutorDeadlockTest.test_crash", "ForkserverProcessPoolExecutorTest.test_map_exception",
         "SpawnProcessPoolExecutorTest.test_submit",
     ),
+    "traceback": ("PyExcReportingTests", "TracebackFormatTests", "TestTracebackException"),
     "pool": ("pool_fork.WithProcessesTestPool.test_", "PoolWorkerErrors", "forkserver.WithProcessesTestPool.test_map", "PoolNotLeak"),
     "loky": ("test_map_exception", "test_submit_from_callback", "test_killed_child", "test_traceback", "test_pass_start_method_name_as_context"),
 }  # fmt: skip
@@ -247,7 +254,53 @@ def results_in(report: Path) -> Iterator[tuple[str, str]]:
 # --
 
 
+# -- the printing of tracebacks
+
+
+def traceback_suite() -> unittest.TestSuite:
+    """test_traceback; what `traceback` and the interpreter print is what loads(dumps(exc)) gives."""
+    import traceback
+
+    try:
+        tests = importlib.import_module("test.test_traceback")
+    except ImportError:
+        raise Skipped(f"Python {sys.version.split()[0]} at {sys.prefix} has no test.test_traceback") from None
+    make = traceback.TracebackException.__init__
+
+    def __init__(self: Any, exc_type: Any, exc_value: Any, exc_traceback: Any, **more: Any) -> None:
+        is_real = exc_traceback is None or type(exc_traceback) is types.TracebackType
+        if exc_value is not None and is_real and "_seen" not in more:
+            exc_value, exc_traceback = loaded_again(exc_value, exc_traceback)
+            exc_type = type(exc_value)
+        make(self, exc_type, exc_value, exc_traceback, **more)
+
+    traceback.TracebackException.__init__ = __init__  # type: ignore[method-assign]  # that is the point
+    print_by_c = getattr(tests, "exception_print", None)
+    if print_by_c is not None:
+        tests.exception_print = lambda exc: print_by_c(loaded_again(exc, exc.__traceback__)[0])
+    return unittest.defaultTestLoader.loadTestsFromModule(tests)
+
+
+def loaded_again(exc: BaseException, traceback: Any) -> tuple[BaseException, Any]:
+    """The exception, and the traceback that is asked for, after a dump."""
+    import keeptrace
+
+    _made["dumps"] = _made.get("dumps", 0) + 1
+    own = exc.__traceback__
+    exc.__traceback__ = traceback
+    try:
+        data = keeptrace.dumps(exc, redact=False, depth=-1, limit=-1, max_exceptions=10_000)
+    finally:
+        exc.__traceback__ = own
+    found = keeptrace.loads(data)
+    return found, found.__traceback__
+
+
+# --
+
+
 SUITES: dict[str, Callable[[tuple[str, ...]], dict[str, str]]] = {
+    "traceback": lambda words: run_unittests(traceback_suite(), words),
     "futures": lambda words: run_unittests(futures_suite(), words),
     "pool": lambda words: run_unittests(pool_suite(), words),
     "loky": run_loky,
