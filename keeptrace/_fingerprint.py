@@ -69,6 +69,19 @@ def place_of(exc: BaseException) -> str:
         entry = entry.tb_next
     frame = chosen or last
     if frame is None:
-        return "nowhere"
-    stem = os.path.splitext(os.path.basename(frame.f_code.co_filename))[0]
-    return f"{stem}.{frame.f_code.co_qualname}"
+        return _place_of_syntax_error(exc) or "nowhere"
+    return f"{_stem(frame.f_code.co_filename)}.{frame.f_code.co_qualname}"
+
+
+def _place_of_syntax_error(exc: BaseException) -> str:
+    """The file and the line that could not be compiled: "shop.line 2". No code of the program ran there."""
+    if not issubclass(type(exc), SyntaxError):
+        return ""
+    file, line = (SyntaxError.__dict__[name].__get__(exc) for name in ("filename", "lineno"))
+    if type(file) is not str or type(line) is not int:
+        return ""
+    return f"{_stem(file)}.line {line}"
+
+
+def _stem(file: str) -> str:
+    return os.path.splitext(os.path.basename(file))[0]

@@ -217,10 +217,16 @@ def _places(report: Report) -> Iterable[str]:
 def _where(report: Report) -> str:
     entries = report["exceptions"][0]["traceback"]
     if not entries or entries[-1][0] < 0:
-        return ""
+        return _where_syntax(report["exceptions"][0]["fields"])
     index, position = entries[-1]
     code = report["codes"][report["frames"][index]["code"]]
     return f"{code['file']}:{position[0]} in {code['qualname']}"
+
+
+def _where_syntax(fields: dict[str, Any]) -> str:
+    """The line that a SyntaxError tells of."""
+    file, line = fields.get("filename"), fields.get("lineno")
+    return f"{file}:{line}" if type(file) is str and type(line) is int else ""
 
 
 def _message(report: Report) -> str:

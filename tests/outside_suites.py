@@ -275,9 +275,15 @@ def traceback_suite() -> unittest.TestSuite:
         make(self, exc_type, exc_value, exc_traceback, **more)
 
     traceback.TracebackException.__init__ = __init__  # type: ignore[method-assign]  # that is the point
-    print_by_c = getattr(tests, "exception_print", None)
-    if print_by_c is not None:
-        tests.exception_print = lambda exc: print_by_c(loaded_again(exc, exc.__traceback__)[0])
+    testcapi: Any = importlib.import_module("_testcapi")
+    print_by_c = testcapi.exception_print
+
+    def exception_print(exc: Any, *more: Any) -> Any:
+        if isinstance(exc, BaseException):
+            exc = loaded_again(exc, exc.__traceback__)[0]
+        return print_by_c(exc, *more)
+
+    testcapi.exception_print = exception_print
     return unittest.defaultTestLoader.loadTestsFromModule(tests)
 
 

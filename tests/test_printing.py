@@ -7,11 +7,14 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import keeptrace
+from keeptrace._fingerprint import place_of
+from keeptrace._format import decode
 
 
 class Text(str):
@@ -142,7 +145,7 @@ def test_the_interpreter_prints_each(table: str) -> None:
     """Uncaught, each ends its process with a traceback, and not with a crash. One process a table: it forks for each."""
     program = f"""
         import os, sys
-        sys.path.insert(0, {str(__import__("pathlib").Path(__file__).parent)!r})
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_printing import {table}, restored
         for name, make in {table}.items():
             exc = restored(make())
@@ -157,3 +160,25 @@ def test_the_interpreter_prints_each(table: str) -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_syntax_error_shows_its_place(tmp_path: Path) -> None:
+    """`show` and `html` have the file, the line and the mark, and the header names the place; it is not "never raised"."""
+    with pytest.raises(SyntaxError) as caught:
+        compile("x = 1\ndef f(:\n    pass\n", "/shop/prices.py", "exec")
+    path = tmp_path / "a.keeptrace"
+    exc = caught.value.with_traceback(None)
+    keeptrace.dump(exc, path)
+    for command in (["show"], ["html", "-o", str(tmp_path / "a.html")]):
+        done = subprocess.run([sys.executable, "-m", "keeptrace", *command, str(path)], capture_output=True, text=True, timeout=50)
+        shown = done.stdout if command == ["show"] else (tmp_path / "a.html").read_text()
+        assert "prices.py" in shown and "def f(:" in shown and "^" in shown
+        assert "never raised" not in shown
+    assert decode(path.read_bytes()).header["where"] == "/shop/prices.py:2"
+    assert place_of(exc) == "prices.line 2"
+
+
+def test_a_class_whose_module_is_no_text() -> None:
+    """It is told as tracebacks tell it."""
+    cls = type("Odd", (Exception,), {"__module__": 42})
+    assert traceback.format_exception(restored(cls("x"))) == traceback.format_exception(cls("x"))

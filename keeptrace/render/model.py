@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import traceback
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -491,6 +492,12 @@ class Frame:
     index: int = -1  # into the report's frames
 
 
+# Fields of a SyntaxError that tell where it is, and of what types they are: str, int, int, str.
+_SYNTAX_PLACE: Final = ("filename", "lineno", "offset", "text")
+# Of the line that is shown. (characters)
+_MOST_PLACE: Final = 1_000
+
+
 @dataclass(slots=True)
 class Exception_:
     """One exception of the report. relation: to the one at `of`: "cause", "context", "suppressed" or "child"."""
@@ -502,6 +509,7 @@ class Exception_:
     frames: list[Frame]
     details: list[tuple[str, Ref]]  # args, fields and attributes
     text: str | None
+    place: str = ""  # the line of a SyntaxError, with a mark under what is wrong
     relation: str = ""
     of: int = -1
     depth: int = 0
@@ -626,11 +634,30 @@ class _View:
         links += [("child", int(child)) for child in record.get("children", ())]
         frames = [self._frame(index, at, what) for at, what in record["traceback"]]
         shown = None if text is None else printable(text, "\n\t")
-        return Exception_(index, kind, printable(message, "\n\t"), notes, frames, details, shown, links=links)
+        place = printable(self._syntax_place(record["fields"]), "\n\t")
+        return Exception_(index, kind, printable(message, "\n\t"), notes, frames, details, shown, place, links=links)
+
+    def _syntax_place(self, fields: dict[str, Any]) -> str:
+        """What Python shows of the line that could not be compiled; empty for other exceptions."""
+        if "filename" not in fields or "lineno" not in fields or "text" not in fields:
+            return ""
+        told = [self._values.built(fields.get(name)) for name in _SYNTAX_PLACE]
+        if not all(type(value) is kind for value, kind in zip(told, (str, int, int, str))):
+            return ""
+        file, line, offset, text = told
+        end_line, end = (self._values.built(fields.get(name)) for name in ("end_lineno", "end_offset"))
+        if type(end_line) is not int or type(end) is not int:
+            end_line, end = line, offset
+        text = text[:_MOST_PLACE]
+        marks = range(len(text) + 2)  # a forged place may be anywhere
+        if line < 0 or end_line < 0 or offset not in marks or end not in marks:
+            offset = end = 0
+        exc = SyntaxError("", (file[:_MOST_PLACE], line, offset, text, end_line, end))
+        return "".join(traceback.format_exception_only(exc)[:-1])
 
     def _notes(self, ref: Ref) -> list[str]:
         children = self._values.children(ref)
-        if self._values.value(ref).type != "list":
+        if self._values.value(ref).type not in ("list", "tuple"):
             return [self._values.text(ref, 1000)]
         return [printable(self._values.plain(child.ref) or self._values.text(child.ref, 1000), "\n\t") for child in children]
 

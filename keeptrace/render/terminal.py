@@ -102,11 +102,13 @@ class _Printer:
             self.line((f"[{exception.number}] ", "bold cyan"), (exception.type, "bold red"), (f"   {relation}" if relation else "", "dim"))
         if exception.frames:
             self._frames(exception)
-        elif exception.text is None:
+        elif exception.text is None and not exception.place:
             self.line(("  (it has no frames: it was never raised)", "dim"))
         if exception.text is not None:
             self.line(("  The frames were not kept; the traceback as text:", "dim"))
             self._block(exception.text, "  ")
+        if exception.place:
+            self._block(exception.place.rstrip("\n"), "")
         self.line((exception.type, "bold red"), f": {self._bounded(exception.message)}" if exception.message else "")
         for note in exception.notes:
             self._block(note, "  ", "italic")
