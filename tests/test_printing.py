@@ -14,7 +14,7 @@ import pytest
 
 import keeptrace
 from keeptrace._fingerprint import place_of
-from keeptrace._format import decode
+from keeptrace._reading import decode
 
 
 class Text(str):

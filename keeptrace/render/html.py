@@ -171,6 +171,7 @@ def _exception(view: View, exception: Exception_, lexer: Any, budget: list[int])
         "relation": relation_text(view, exception),
         "notes": exception.notes,
         "text": exception.text,
+        "place": exception.place,
         "frames": frames[::-1],
         "details": _Trees(view, f"e{exception.number}", budget).of(exception.details),
     }
