@@ -259,7 +259,8 @@ class Frames:
         """The refs of the variables that there is room for, and a mark if these are not all."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
-        refs = self._values.named(dict(islice(found.items(), room)), depth)
+        kept = found if count <= room else dict(islice(found.items(), room))
+        refs = self._values.named(kept, depth)
         if count > room:
             self._values.cut("max_bytes", count - room)
             refs[_LEFT_OUT] = self._losses.out_of_room(f"more {what}" if room else what, "max_bytes")
