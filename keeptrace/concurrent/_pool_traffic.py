@@ -1,4 +1,4 @@
-"""The messages between KeepTracePool and its workers, in the parent. (pool.py has the whole.)"""
+"""The messages between KeepTracePool and its workers, in the parent. (_pool.py has the whole.)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker's side of KeepTracePool: reads tasks, runs them, sends results. (pool.py has the whole.)
+"""The worker's side of KeepTracePool: reads tasks, runs them, sends results. (_pool.py has the whole.)
 
 Every message ends in its (job, index), behind the pickle, and the worker's black box knows what it is at.
 """

@@ -1,4 +1,4 @@
-"""KeepTracePool's worker processes, in the parent: started, examined when they have ended, stopped. (pool.py has the whole.)
+"""KeepTracePool's worker processes, in the parent: started, examined when they have ended, stopped. (_pool.py has the whole.)
 
 What a worker's death means depends on what it was at: _EXAMINE below is the table.
 """
