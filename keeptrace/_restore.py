@@ -254,7 +254,7 @@ class Policy:
             except (Exception, SystemExit):  # the module is absent or broken here: its types are synthesised instead
                 return None
             found = sys.modules.get(name)
-        return found if isinstance(found, types.ModuleType) else None
+        return found if issubclass(type(found), types.ModuleType) else None
 
     def find(self, module: str, qualname: str) -> Any:
         """What a qualified name stands for, without running any hook of a class; None if it cannot be found."""
@@ -264,7 +264,7 @@ class Policy:
         if "." not in qualname and type(found) is types.ModuleType:  # most are such
             return _names_in(found).get(qualname)
         for part in qualname.split("."):
-            if type(found) is types.ModuleType or isinstance(found, types.ModuleType):
+            if type(found) is types.ModuleType or issubclass(type(found), types.ModuleType):
                 found = _names_in(found).get(part)
             elif isinstance(found, type):
                 found = type.__dict__["__dict__"].__get__(found).get(part)
@@ -924,7 +924,7 @@ def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool
     """What takes the place of a step's result: if it needs what is missing, or would act outside of the process. Else None."""
     target, *arguments = operands
     if load is _BUILD:
-        return target if isinstance(target, types.ModuleType) and is_checked else None  # a module stays as it is here
+        return target if issubclass(type(target), types.ModuleType) and is_checked else None  # a module stays as it is here
     args = arguments[0] if arguments and type(arguments[0]) is tuple else ()
     if getattr(target, "__name__", "") in _MAKERS and not isinstance(target, type) and args:
         target, args = args[0], args[1:]
@@ -2069,7 +2069,7 @@ def _lines_of_live(file: str) -> list[str] | None:
     if file.startswith("<frozen ") or file in _OF_NOBODY:
         return []
     for module in list(sys.modules.values()):
-        if isinstance(module, types.ModuleType):
+        if issubclass(type(module), types.ModuleType):
             namespace = _names_in(module)
             if type(namespace.get("__file__")) is str and namespace["__file__"] == file:
                 return linecache.getlines(file, namespace)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import linecache
+import pickle
 import subprocess
 import sys
 import textwrap
 import traceback
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,3 +185,22 @@ def test_a_class_whose_module_is_no_text() -> None:
     """It is told as tracebacks tell it."""
     cls = type("Odd", (Exception,), {"__module__": 42})
     assert traceback.format_exception(restored(cls("x"))) == traceback.format_exception(cls("x"))
+
+
+class _Lib:
+    """As libraries of cffi are in sys.modules: it says that it is a module."""
+
+    __class__ = types.ModuleType  # type: ignore[assignment]
+
+
+def test_what_only_looks_like_a_module_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dump of code without a file, and of a class of such a "module", is loaded while cffi's libraries are loaded."""
+    monkeypatch.setitem(sys.modules, "lib_of_cffi", _Lib())  # type: ignore[arg-type]
+    file = "<made>"
+    linecache.cache[file] = 12, None, ["raise Odd()\n"], file
+    namespace = {"Odd": type("Odd", (Exception,), {"__module__": "lib_of_cffi"})}
+    with pytest.raises(Exception) as caught:
+        exec(compile("raise Odd()", file, "exec"), namespace)
+    data = keeptrace.dumps(caught.value)
+    linecache.cache.pop(file)
+    assert type(keeptrace.loads(data)).__name__ == type(pickle.loads(data)).__name__ == "Odd"
