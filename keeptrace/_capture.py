@@ -27,10 +27,11 @@ from ._losses import Losses, add_note
 from ._messages import Messages, cut_within, traceback_text
 from ._options import Options
 from ._outside import is_outside
+from ._raw import mro_of, names_of
 from ._report import FORMAT, ExceptionRecord, Report
 from ._restore import BUILTIN_TYPES
 from ._source import snapshot
-from ._values import Values, mro_of, names_of
+from ._values import Values
 
 _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Levels of values where the options set no limit.

@@ -27,9 +27,10 @@ from ._facts import (
 from ._losses import Losses
 from ._messages import Messages
 from ._options import Options
+from ._raw import mro_of, names_of
 from ._report import ExceptionRecord, Ref
 from ._restore import BUILTIN_TYPES
-from ._values import Values, mro_of, names_of
+from ._values import Values
 
 # Attributes of exceptions that are ours: concurrent/_foreign.py gives a traced function's
 # exceptions a __reduce_ex__ of their own.

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Any, Final
 
 from ._bounds import MAX_FILE_NAME, short_name
+from ._raw import mro_of, namespace_of
 from ._report import Position
 from ._restore import BUILTIN_TYPES, fields_of, has_hook
-from ._values import mro_of, namespace_of
 
 cause_of: Final = BaseException.__dict__["__cause__"].__get__
 context_of: Final = BaseException.__dict__["__context__"].__get__

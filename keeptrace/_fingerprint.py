@@ -17,7 +17,7 @@ from typing import Final
 from ._facts import linked_to
 from ._format import fingerprint as make_fingerprint
 from ._format import place
-from ._values import names_of
+from ._raw import names_of
 
 # Exceptions and frames that a fingerprint looks at; more are a loop's or a recursion's. (exceptions; frames a traceback)
 _MAX_CHAIN: Final = 100

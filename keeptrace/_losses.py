@@ -11,7 +11,8 @@ the part as any other.
 from __future__ import annotations
 
 from ._report import ExceptionRecord, Ref, Report
-from ._values import Values, names_of
+from ._raw import names_of
+from ._values import Values
 
 _WORTH_REPEATING = (RecursionError, MemoryError)
 

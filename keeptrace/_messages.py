@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ._clock import monotonic
-from ._facts import ExceptionFacts, args_of, notes_of
+from ._facts import ExceptionFacts, args_of, dict_of, notes_of
 from ._guard import Failed, run_each
+from ._lazy import holds_lazy
 from ._losses import Losses
 from ._options import Options
-from ._render import NeedsUserCode, Renderer, attribute_of
+from ._raw import attribute_of, mro_of, names_of, namespace_of
+from ._render import NeedsUserCode, Renderer
 from ._report import ExceptionRecord
 from ._restore import is_exact
-from ._values import Values, mro_of, names_of, namespace_of
+from ._values import Values
 
 # Arguments that can be so large that str() of the exception must not be made of the whole.
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
@@ -60,25 +62,55 @@ class Messages:
         told = facts.has_str
         if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
             return
-        most = self._options.max_message
         if not told and self._plain_message(exc, facts, record):
             return
         if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):
             record["str"] = str(exc)  # restored before: its text was recorded then
-        elif self._options.run_reprs:
-
-            def use(result: Any) -> None:
-                if isinstance(result, Failed):
-                    result = _failed_text("exception", result)
-                record["str"] = result
-
-            is_large = any(type(arg) in _LARGE and len(arg) > most for arg in args_of(exc))
-            if is_large and not told and not issubclass(type(exc), _TELLS_A_PLACE):
-                self._values.later(lambda: self._of_large(exc), use)
-            else:
-                self._values.later(lambda: _cut(str(exc), most), use)
+        elif self._may_run([args_of(exc), *self._held_by(exc, facts)]):
+            self._run_message(exc, record, told)
         else:
-            record["str"] = f"<{names_of(type(exc))[1]}: its str() was not run>"
+            record["str"] = self._without_running(exc, facts)
+
+    def _may_run(self, values: list[Any]) -> bool:
+        """Whether code that formats these values may run; see _lazy.py for the default."""
+        runs = self._options.run_reprs
+        return not holds_lazy(values) if runs is None else runs
+
+    def _held_by(self, exc: BaseException, facts: ExceptionFacts) -> list[Any]:
+        held = list(dict_of(exc).values())
+        for _, slot in facts.slots:
+            try:
+                held.append(slot.__get__(exc))
+            except AttributeError:  # a slot without a value
+                continue
+        return held
+
+    def _run_message(self, exc: BaseException, record: ExceptionRecord, told: bool) -> None:
+        most = self._options.max_message
+
+        def use(result: Any) -> None:
+            if isinstance(result, Failed):
+                result = _failed_text("exception", result)
+            record["str"] = result
+
+        is_large = any(type(arg) in _LARGE and len(arg) > most for arg in args_of(exc))
+        if is_large and not told and not issubclass(type(exc), _TELLS_A_PLACE):
+            self._values.later(lambda: self._of_large(exc), use)
+        else:
+            self._values.later(lambda: _cut(str(exc), most), use)
+
+    def _without_running(self, exc: BaseException, facts: ExceptionFacts) -> str:
+        """What str() gives where that can be had without the program's code; else what it is."""
+        renderer = Renderer(self._options.max_message, False)
+        arguments = args_of(exc)
+        name = names_of(type(exc))[1]
+        if facts.has_str:
+            text = renderer.followed(attribute_of(facts.mro, "__str__")[1], exc)
+            if text is not None:
+                return text
+        elif facts.state is None and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):
+            return renderer.string(arguments[0]) if len(arguments) == 1 else renderer(arguments)
+        return f"<{name}: its str() was not run; its arguments are {renderer(arguments)}>"
 
     def _of_large(self, exc: BaseException) -> str:
         """What str() gives, bounded from the start.
@@ -103,7 +135,7 @@ class Messages:
         if text_of is not object.__str__:  # it has its own idea of a text
             return False
         try:
-            record["str"] = Renderer(self._options.max_message, self._options.run_reprs)(value)
+            record["str"] = Renderer(self._options.max_message, True)(value)
         except NeedsUserCode:
             return False
         return True
@@ -111,7 +143,7 @@ class Messages:
     def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
         """Records str() of those notes that are no texts: tracebacks show that."""
         notes = notes_of(exc)
-        if type(notes) not in (list, tuple) or not self._options.run_reprs:
+        if type(notes) not in (list, tuple):
             return
         nodes = self._values.nodes
         for note, ref in zip(notes, nodes[record["notes"][0]][2]):
@@ -127,7 +159,11 @@ class Messages:
                 result = _failed_text("note", result)
             node[4] = {**node[4], "str": result}
 
-        self._values.later(lambda: _cut(str(note), self._options.max_message), use)
+        most = self._options.max_message
+        if self._may_run([note]):
+            self._values.later(lambda: _cut(str(note), most), use)
+        else:
+            use(Renderer(most, False).string(note))
 
 
 def _cut(text: str, most: int) -> str:

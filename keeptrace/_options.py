@@ -42,7 +42,8 @@ _BOUNDS: Final[dict[str, tuple[float, float, str]]] = {
 }
 _SWITCHES: Final[dict[str, bool | None]] = {
     "include_source": True,
-    "run_reprs": True,
+    # A repr may query a database, from another thread; what is told without running one is enough.
+    "run_reprs": None,
     "outer_frames": False,
 }
 
@@ -63,7 +64,10 @@ class Options:
         Frames may take a half of both; of each exception a few are kept in any case.
     max_exceptions: exceptions a report (chains, groups).
     max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
-    run_reprs: run `__repr__` and `__str__` of user classes, under guard. False runs no user code at all.
+    run_reprs: whether `__repr__` and `__str__` of the program's classes run. None (the default): none that could reach
+        outside. Generated and plain ones (that format stored attributes) read as ever; other objects are told by their
+        type and what they have loaded; only the messages of exceptions that hold no lazy object are made by their own
+        `__str__`, under guard. True runs all of them, under guard. False runs no code of the program at all.
     redact: True hides secrets, False does not. A keeptrace.Redaction adds names and patterns to keep and to hide;
         a callable `(name, text) -> bool` says what else is secret.
         None means: on for what is written to a file, off within a pool, where the data never leaves the machine.
@@ -86,7 +90,7 @@ class Options:
     max_exceptions: int
     max_live_bytes: int
     include_source: bool
-    run_reprs: bool
+    run_reprs: bool | None
     outer_frames: bool
     pickler: str | Callable[[Any], bytes] | None
     redact: Redact
@@ -108,8 +112,9 @@ class Options:
             put(self, name, value)
         for name, switch in _SWITCHES.items():
             value = settings.pop(name, switch)
-            if type(value) is not bool:
-                raise OptionError(f"{name} must be True or False, not {value!r}")
+            if type(value) is not bool and not (value is None and switch is None):
+                choices = "True, False or None" if switch is None else "True or False"
+                raise OptionError(f"{name} must be {choices}, not {value!r}")
             put(self, name, value)
         if settings:
             raise OptionError(f"there is no option {next(iter(settings))!r}; the options are {', '.join(self.__slots__)}")

@@ -20,9 +20,10 @@ from ._chain import Chain
 from ._facts import args_of
 from ._guard import Failed, run_each
 from ._live import Dumps
+from ._raw import mro_of
 from ._report import ExceptionRecord, Node
 from ._restore import BUILTIN_TYPES, has_hook, has_own_state, is_exact
-from ._values import Values, mro_of
+from ._values import Values
 
 # A record of a report, and the pickle of its exception.
 Pickled: TypeAlias = tuple[ExceptionRecord, bytes]

@@ -1,204 +1,137 @@
-"""The repr of a value, bounded, and without the user's code where it can be made without.
+"""The repr of a value, bounded, and without the program's code where it can be made without.
 
-A class falls into one of a few kinds by what its `__repr__` is; only USER runs code that is not the standard library's.
-The text is what `repr()` gives, up to the bound; then it ends in "...".
+The text is what `repr()` gives, up to the bound; then it ends in "...". By default a class's own
+`__repr__` is never run: a plain one is followed step by step (_plain_code.py), and what is not plain
+is told by the object's state. A repr that cannot be made costs that value's text alone.
 """
 
 from __future__ import annotations
 
-import enum
-import functools
-import gc
-import sys
 import types
-from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import Callable, Iterable
-from importlib.machinery import ModuleSpec
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+
+from . import _generated
+from ._exact import exact_of, plain_text
+from ._kinds import Kind, kind_of
+from ._plain_code import NotPlain
+from ._raw import attribute_of, mro_of, names_of, state_of
+from ._writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, typed_array
 
 _SMALL: Final = 1 << 63  # integers below need no second look
 # Nested containers are followed so far. (levels)
 _LEVELS: Final = 12
-
-_mro_of: Final = type.__dict__["__mro__"].__get__
-_namespace_of: Final = type.__dict__["__dict__"].__get__
-_qualname_of: Final = type.__dict__["__qualname__"].__get__
-_name_of: Final = type.__dict__["__name__"].__get__
-_raw_module_of: Final = type.__dict__["__module__"].__get__
-
-
-def _module_of(cls: type) -> Any:
-    try:
-        return _raw_module_of(cls)
-    except AttributeError:  # deleted from the class
-        return None
-
-
-def _plain(name: Any) -> str:
-    return name if type(name) is str else "?"
-
-
-def _tzinfo_of(value: Any) -> Any:
-    for cls in _mro_of(type(value)):
-        if _name_of(cls) in ("datetime", "time") and _module_of(cls) == "datetime":
-            return _namespace_of(cls)["tzinfo"].__get__(value)
-    return None
-
-
-class Kind(enum.Enum):
-    """What making the repr of an instance takes."""
-
-    DEFAULT = "object.__repr__: the type's name and the address"
-    ATOM = "C code that looks at nothing but the value"
-    CONTAINER = "a builtin container, written by us element by element"
-    DATACLASS = "the __repr__ that dataclasses generated"
-    NAMEDTUPLE = "the __repr__ that collections.namedtuple generated"
-    ENUM = "the __repr__ of enum.Enum"
-    USER = "code of the user's, or code that may call it"
+# Nested user-defined reprs are followed so far: each takes some frames of the stack. (levels)
+_MOST_OWN: Final = 6
+# Attributes that tell an object's state in one line. (attributes)
+_MOST_STATE: Final = 30
+_AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # repr() of a cycle
+# Frames that a value's repr may take at the least; with fewer left the stack is what fails.
+_PROBED_FRAMES: Final = 60
 
 
 class NeedsUserCode(Exception):
-    """The repr cannot be made without running the user's code."""
+    """The repr cannot be made without running the program's code, which is to be run."""
 
 
 class _Full(Exception):
     """The bound on the text is reached."""
 
 
-def _std_types() -> dict[int, type]:
-    """C types whose repr looks at nothing but the object itself."""
-    import _thread
-
-    async def coroutine() -> None: ...
-    async def async_generator() -> Any:
-        yield
-
-    waiting = coroutine()
-    waiting.close()
-    found = (
-        *(bool, int, float, complex, str, bytes, bytearray, range, type(None), type(Ellipsis), type(NotImplemented), memoryview),
-        *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType, types.FrameType, types.TracebackType),
-        *(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.GetSetDescriptorType, types.MemberDescriptorType),
-        *(type(waiting), types.WrapperDescriptorType, types.MethodWrapperType, types.MethodDescriptorType, types.CellType),
-        *(_thread.LockType, type(_thread.RLock())),
-    )
-    return {id(cls): cls for cls in found}
+def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
+    """Whether a RecursionError is the caller's: so little of the stack is left for anything."""
+    try:
+        return bool(frames) and stack_is_short(frames - 1)
+    except RecursionError:
+        return True
 
 
-_ATOMS: Final = _std_types()
-_AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # how repr() shows a cycle
-# Modules of the standard library whose C types' reprs call nobody.
-_ATOM_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fractions", "ipaddress", "zoneinfo"})
-# More are shown in the order in which they were met. (elements of a Counter)
-_MOST_SORTED: Final = 1_000
-# typeshed takes the __dict__ of this class for one of its instances'
-_module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
-_namespace_dict: Final = types.SimpleNamespace.__dict__["__dict__"].__get__
-_maxlen_of: Final = deque.__dict__["maxlen"].__get__
-_factory_of: Final = defaultdict.__dict__["default_factory"].__get__
-_function_of, _arguments_of, _keywords_of = (functools.partial.__dict__[name].__get__ for name in ("func", "args", "keywords"))
-_ATOM_MODULES: Final = frozenset({"datetime", "decimal", "re", "_random", "_socket", "_hashlib", "zlib", "_struct"})
-
-
-def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
-    """The class that defines an attribute, and the raw attribute; object and None if there is none."""
-    for cls in mro:
-        found = _namespace_of(cls).get(name)
-        if found is not None:
-            return cls, found
-    return object, None
-
-
-def kind_of(mro: tuple[type, ...]) -> Kind:
-    """Which kind of repr the instances of mro[0] have."""
-    owner, function = attribute_of(mro, "__repr__")
-    if owner is object:
-        return Kind.DEFAULT
-    if id(owner) in _CONTAINERS or _is_array(owner):
-        return Kind.CONTAINER
-    if type(function) is types.FunctionType:
-        return _kind_of_function(mro[0], owner, function)
-    if type(function) is not types.WrapperDescriptorType:
-        return Kind.USER
-    if id(owner) in _ATOMS or _module_of(owner) in _ATOM_MODULES:
-        return Kind.ATOM
-    return Kind.USER
-
-
-def _is_array(cls: type) -> bool:
-    return getattr(sys.modules.get("array"), "array", None) is cls
-
-
-def _kind_of_function(cls: type, owner: type, function: types.FunctionType) -> Kind:
-    home = function.__globals__.get("__name__")
-    namespace = _namespace_of(owner)
-    if home in ("dataclasses", "reprlib") and "__dataclass_params__" in namespace and function.__code__.co_name == "wrapper":
-        return Kind.DATACLASS
-    if home == "collections" and type(namespace.get("_fields")) is tuple:
-        return Kind.NAMEDTUPLE
-    if home == "enum" and function.__qualname__ in ("Enum.__repr__", "Flag.__repr__"):
-        return Kind.ENUM
-    if home in _ATOM_HOMES and _module_of(cls) in _ATOM_HOMES:  # in a subclass of the user's it would call the user's methods
-        return Kind.ATOM
-    return Kind.USER
+def address_text(value: Any) -> str:
+    """What object.__repr__ gives."""
+    module, qualname = names_of(type(value))
+    name = qualname if module == "builtins" else f"{module}.{qualname}"
+    return f"<{name} object at {id(value):#x}>"
 
 
 class Renderer:
-    """Makes reprs of at most `most` characters."""
+    """Makes reprs of at most `most` characters.
 
-    def __init__(self, most: int, run_reprs: bool) -> None:
+    run_reprs: as in Options. True raises NeedsUserCode where the program's code is to be run.
+    """
+
+    def __init__(self, most: int, run_reprs: bool | None) -> None:
+        self.failed = 0  # values whose repr could not be made
         self._most = most
-        self._run_reprs = run_reprs
-        self._kinds: dict[int, tuple[type, Kind]] = {}  # with the class, so that its id is not given to another
+        self._runs = run_reprs is True
+        # with the class, so that its id is not given to another
+        self._kinds: dict[int, tuple[type, Kind]] = {}
 
     def kind(self, cls: type) -> Kind:
         """kind_of(), remembered."""
         found = self._kinds.get(id(cls))
         if found is None:
-            found = self._kinds[id(cls)] = cls, kind_of(_mro_of(cls))
+            found = self._kinds[id(cls)] = cls, kind_of(mro_of(cls), WRITTEN)
         return found[1]
 
     def __call__(self, value: Any) -> str:
-        """The repr. Raises NeedsUserCode if it takes any, unless run_reprs is off: then such parts read as by default."""
-        return self._write(value, _refuse if self._run_reprs else _by_address)
+        """The repr. Raises NeedsUserCode if run_reprs is True and the program's code is needed."""
+        return self._write(Writer.write, value, _refuse if self._runs else Writer.tell)
 
     def with_user_code(self, value: Any) -> str:
-        """The repr, running whatever it takes: call it under guard. Raises what that raises."""
-        return self._write(value, repr)
+        """The repr, running whatever it takes: call it under guard."""
+        return self._write(Writer.write, value, Writer.run)
 
-    def _write(self, value: Any, user: Callable[[Any], str]) -> str:
-        writer = _Writer(self._most, user, self.kind)
+    def string(self, value: Any) -> str:
+        """What str() gives, as far as that takes none of the program's code."""
+        return self._write(lambda writer, value: writer.put(writer.str_of(value)), value, Writer.tell)
+
+    def followed(self, function: Any, value: Any) -> str | None:
+        """What `function(value)`, a __repr__ or __str__, returns; None if it is not plain."""
+        writer = Writer(self, self._most, Writer.tell)
         try:
-            writer.write(value)
+            return writer.follow(function, value)
+        except NotPlain:
+            return None
+
+    def _write(
+        self, write: Callable[[Writer, Any], None], value: Any, user: Callable[[Writer, Any], None]
+    ) -> str:
+        writer = Writer(self, self._most, user)
+        try:
+            write(writer, value)
         except _Full:
-            return "".join(writer.parts)[: self._most] + "..."
-        except RuntimeError:  # a container that another thread is changing
-            if user is repr:  # under guard, where the user's own RuntimeErrors are to be told
-                raise
-            return "".join(writer.parts)[: self._most] + "... (changed while it was read)"
-        return "".join(writer.parts)
+            return writer.text()[: self._most] + "..."
+        except _Changed:
+            return writer.text()[: self._most] + "... (changed while it was read)"
+        return writer.text()
 
 
-def _refuse(value: Any) -> str:
+class _Changed(Exception):
+    """Another thread changed a container while it was read."""
+
+
+def _refuse(writer: Writer, value: Any) -> NoReturn:
     raise NeedsUserCode
 
 
-def _by_address(value: Any) -> str:
-    cls = type(value)
-    module = type.__dict__["__module__"].__get__(cls)
-    qualname = str(_qualname_of(cls))
-    return f"<{qualname if module == 'builtins' else f'{module}.{qualname}'} object at {id(value):#x}>"
+class Writer:
+    """One text on its way."""
 
+    __slots__ = ("_own", "_states", "active", "left", "parts", "renderer", "user")
 
-class _Writer:
-    __slots__ = ("active", "kind", "left", "parts", "user")
-
-    def __init__(self, most: int, user: Callable[[Any], str], kind: Callable[[type], Kind]) -> None:
-        self.kind = kind
+    def __init__(
+        self, renderer: Renderer, most: int, user: Callable[[Writer, Any], None]
+    ) -> None:
+        self.renderer = renderer
         self.left = most
         self.user = user
         self.parts: list[str] = []
         self.active: list[int] = []
+        self._own = 0  # how many __repr__s of the program's are being followed
+        self._states = 0  # how many states are being told
+
+    def text(self) -> str:
+        return "".join(self.parts)
 
     def put(self, text: str) -> None:
         self.parts.append(text)
@@ -206,69 +139,193 @@ class _Writer:
         if self.left < 0:
             raise _Full
 
+    # -- values
+
     def write(self, value: Any) -> None:
+        """Writes the repr of any value. One that fails is marked, and costs itself alone."""
         cls = type(value)
         if value is None or cls is bool or cls is float or (cls is int and -_SMALL < value < _SMALL):
             self.put(repr(value))
         elif cls is str or cls is bytes:
             self.put(repr(value) if len(value) <= self.left else repr(value[: self.left + 1]))
-        elif cls is int and value.bit_length() > 10_000:  # int → str refuses more digits than sys.get_int_max_str_digits()
-            self.put(hex(value) if value.bit_length() < 4 * self.left else f"<int of {value.bit_length()} bits>")
-        elif cls is bytearray or (cls is memoryview and value.nbytes > self.left):
-            self.put(f"{cls.__name__}({bytes(value[: self.left])!r})")
         elif id(value) in self.active:
             self.put(_AGAIN.get(id(cls), "..."))
         elif len(self.active) >= _LEVELS:
             self.put("...")
         else:
-            self.active.append(id(value))
-            _WRITERS[self.kind(cls)](self, value, cls)
+            self._guarded(value, cls)
+
+    def _guarded(self, value: Any, cls: type) -> None:
+        parts, left, active, states = len(self.parts), self.left, len(self.active), self._states
+        self.active.append(id(value))
+        try:
+            _WRITERS[self.renderer.kind(cls)](self, value, cls)
             self.active.pop()
+        except (_Full, _Changed, NeedsUserCode):
+            raise
+        except BaseException as problem:  # a repr may raise anything; it costs this value's text
+            if isinstance(problem, RecursionError) and stack_is_short():
+                raise
+            if isinstance(problem, SystemExit) and self.user is Writer.run:
+                raise  # the guard asks its thread to end in this way
+            del self.parts[parts:], self.active[active:]
+            self.left, self._states = left, states
+            self.renderer.failed += 1
+            why = f"whose repr raised {names_of(type(problem))[1]}"
+            self.put(f"<{names_of(cls)[1]} object at {id(value):#x}, {why}>")
 
     def default(self, value: Any, cls: type) -> None:
-        self.put(_by_address(value))
+        self.put(address_text(value))
 
     def atom(self, value: Any, cls: Any) -> None:
-        owner, function = attribute_of(_mro_of(cls), "__repr__")
-        if owner is bytes or owner is str:  # of a subclass; what is long is not copied
-            self.put(repr(owner.__getitem__(value, slice(0, self.left + 1))))
-        elif owner is bytearray:
-            self.put(f"{_name_of(cls)}({bytes(bytearray.__getitem__(value, slice(0, self.left)))!r})")
-        elif owner is int and int.bit_length(value) > 10_000:
-            self.put(f"<int of {int.bit_length(value)} bits>")
-        elif owner is types.ModuleType and not (cls is owner and type(_module_dict(value).get("__spec__")) is ModuleSpec):
-            self.put(f"<module {_plain(_module_dict(value).get('__name__'))!r}>")  # its own hooks would be asked
-        elif _module_of(owner) == "datetime" and _module_of(type(_tzinfo_of(value))) not in ("builtins", "datetime", "zoneinfo"):
-            self.by_user(value, cls)
+        owner, function = attribute_of(mro_of(cls), "__repr__")
+        careful = CAREFUL.get(id(owner)) or CAREFUL_BY_NAME.get(names_of(owner))
+        if careful is not None:
+            careful(self, value, owner)
         else:
             self.put(function(value))
 
-    def by_user(self, value: Any, cls: type) -> None:
-        self.put(self.user(value))
+    def stdlib(self, value: Any, cls: type) -> None:
+        text = plain_text(value, "__repr__")
+        if text is None:
+            self.tell(value)
+        else:
+            self.put(text)
 
-    def container(self, value: Any, cls: type) -> None:
-        """By the class that defines the repr, and with that class's own methods: a subclass's may be the user's."""
-        owner = cls if id(cls) in _CONTAINERS else attribute_of(_mro_of(cls), "__repr__")[0]
-        _CONTAINERS.get(id(owner), _Writer.typed_array)(self, value, owner)
+    def builtin(self, value: Any, cls: type) -> None:
+        """By the class that defines the repr, with its own methods: a subclass's are others'."""
+        owner = cls if id(cls) in WRITTEN else attribute_of(mro_of(cls), "__repr__")[0]
+        writer = WRITTEN.get(id(owner))
+        if writer is None:
+            typed_array(self, value, owner)
+        else:
+            writer[1](self, value, owner)
+
+    def by_user(self, value: Any, cls: type) -> None:
+        self.user(self, value)
+
+    # -- what to do where the program's own __repr__ would run
+
+    def run(self, value: Any) -> None:
+        """Runs it."""
+        self.put(repr(value))
+
+    def tell(self, value: Any) -> None:
+        """Follows it if it is plain; tells the object's state if not."""
+        function = attribute_of(mro_of(type(value)), "__repr__")[1]
+        try:
+            self.put(self.follow(function, value))
+        except NotPlain:
+            self.state(value)
+
+    def follow(self, function: Any, value: Any) -> str:
+        """What a plain `function(value)` returns. Raises NotPlain."""
+        from ._plain_machine import follow
+
+        if self._own >= _MOST_OWN:
+            raise NotPlain
+        self._own += 1
+        try:
+            return follow(function, value, self)
+        finally:
+            self._own -= 1
+
+    def _nested(self, write: Callable[[Writer], None]) -> str:
+        """A text of its own within the bound; what it cannot hold would be cut anyway."""
+        nested = Writer(self.renderer, max(self.left, 0), Writer.tell)
+        nested.active, nested._own, nested._states = self.active, self._own, self._states
+        before = len(self.active)
+        try:
+            write(nested)
+        except _Full:
+            del self.active[before:]
+        return nested.text()
+
+    def repr_of(self, value: Any) -> str:
+        return self._nested(lambda nested: nested.write(value))
+
+    def str_of(self, value: Any) -> str:
+        """What str() gives: of texts and exact values; by a plain __str__; else the repr."""
+        cls = type(value)
+        if cls is str:
+            return value  # type: ignore[no-any-return]  # its exact type was looked at
+        owner, function = attribute_of(mro_of(cls), "__str__")
+        if owner is str:
+            return str.__str__(value)
+        exact = exact_of(cls)
+        if exact is not None and exact[1](value) is not None:
+            return str(value)
+        if type(function) is types.FunctionType and id(value) not in self.active:
+            try:
+                return self.follow(function, value)
+            except NotPlain:
+                return plain_text(value, "__str__") or self._nested(lambda it: it.state(value))
+        return self.repr_of(value)
+
+    def state(self, value: Any) -> None:
+        """Type, elements and attributes: what stands in place of a repr that was not run."""
+        cls = type(value)
+        if self._states:  # within another's state: its address tells which one it is
+            return self.put(address_text(value))
+        held = next((parent for parent in mro_of(cls) if id(parent) in CONTENTS), None)
+        pairs = self._told_attributes(value)
+        if held is type:
+            return CONTENTS[id(type)][1](self, value, type)
+        if held is None and not pairs:
+            return self.put(address_text(value))
+        self._states += 1
+        self.put(f"<{names_of(cls)[1]} object: ")
+        if held is not None:
+            CONTENTS[id(held)][1](self, value, held)
+        for at, (name, item) in enumerate(pairs):
+            self.put(f"{', ' if at or held is not None else ''}{name}=")
+            self.write(item)
+        self._states -= 1
+        return self.put(">")
+
+    def _told_attributes(self, value: Any) -> list[tuple[str, Any]]:
+        """The public attributes; where there are none, the others."""
+        every = list(state_of(value, _MOST_STATE).items())
+        public = [pair for pair in every if not pair[0].startswith("_")]
+        return public or [pair for pair in every if not pair[0].startswith("__")]
+
+    # -- parts
 
     def items(self, found: Iterable[Any]) -> None:
-        for at, item in enumerate(found):
-            if at:
-                self.put(", ")
-            self.write(item)
+        try:
+            for at, item in enumerate(found):
+                if at:
+                    self.put(", ")
+                self.write(item)
+        except RecursionError:
+            raise
+        except RuntimeError:  # a value's own is marked by write()
+            raise _Changed from None
 
     def pairs(self, found: Iterable[tuple[Any, Any]]) -> None:
         self.put("{")
-        for at, (key, item) in enumerate(found):
-            if at:
-                self.put(", ")
-            self.write(key)
-            self.put(": ")
-            self.write(item)
+        try:
+            for at, (key, item) in enumerate(found):
+                if at:
+                    self.put(", ")
+                self.write(key)
+                self.put(": ")
+                self.write(item)
+        except RecursionError:
+            raise
+        except RuntimeError:
+            raise _Changed from None
         self.put("}")
 
+    def fields(self, name: str, pairs: Iterable[tuple[str, Any]]) -> None:
+        self.put(f"{name}(")
+        for at, (key, item) in enumerate(pairs):
+            self.put(f"{', ' if at else ''}{key}=")
+            self.write(item)
+        self.put(")")
+
     def call(self, name: str, *parts: Any) -> None:
-        """name(parts); a part that is no str is a value to be written."""
+        """name(parts); a part that is no str is called to write itself."""
         self.put(f"{name}(")
         for part in parts:
             if type(part) is str:
@@ -277,168 +334,16 @@ class _Writer:
                 part()
         self.put(")")
 
-    def mapping(self, value: Any, owner: Any) -> None:
-        self.pairs(dict.items(value))
 
-    def sequence(self, value: Any, owner: Any) -> None:
-        self.put("[" if owner is list else "(")
-        self.items(owner.__iter__(value))
-        self.put("]" if owner is list else ",)" if tuple.__len__(value) == 1 else ")")
-
-    def unordered(self, value: Any, owner: Any) -> None:
-        if type(value) is set and value:
-            self.put("{")
-            self.items(value)
-            self.put("}")
-        elif owner.__len__(value):
-            self.call(_name_of(type(value)), "{", lambda: self.items(owner.__iter__(value)), "}")
-        else:
-            self.put(f"{_name_of(type(value))}()")
-
-    def queue(self, value: Any, owner: Any) -> None:
-        most = _maxlen_of(value)
-        self.call(_name_of(type(value)), "[", lambda: self.items(deque.__iter__(value)), "]" if most is None else f"], maxlen={most}")
-
-    def ordered_dict(self, value: Any, owner: Any) -> None:
-        found = OrderedDict.items(value)
-        if not dict.__len__(value):
-            self.put(f"{_name_of(type(value))}()")
-        elif sys.version_info >= (3, 12):
-            self.call(_name_of(type(value)), lambda: self.pairs(found))
-        else:
-            self.call(_name_of(type(value)), "[", lambda: self.items(found), "]")
-
-    def default_dict(self, value: Any, owner: Any) -> None:
-        self.call(_name_of(type(value)), lambda: self.write(_factory_of(value)), ", ", lambda: self.pairs(dict.items(value)))
-
-    def counter(self, value: Any, owner: Any) -> None:
-        if not dict.__len__(value):
-            return self.put(f"{_name_of(type(value))}()")
-        found: Any = dict.items(value)
-        if dict.__len__(value) <= _MOST_SORTED and all(type(count) is int for count in dict.values(value)):
-            found = sorted(found, key=lambda pair: -pair[1])
-        return self.call(_name_of(type(value)), lambda: self.pairs(found))
-
-    def view(self, value: Any, owner: Any) -> None:
-        self.call(_name_of(type(value)), "[", lambda: self.items(owner.__iter__(value)), "]")
-
-    def proxy(self, value: Any, owner: Any) -> None:
-        (inner,) = gc.get_referents(value)  # the only way to it that asks nobody
-        self.call("mappingproxy", lambda: self.write(inner))
-
-    def namespace(self, value: Any, owner: Any) -> None:
-        name = "namespace" if type(value) is owner else _name_of(type(value))
-        self.fields(value, name, [(key, item) for key, item in _namespace_dict(value).items() if type(key) is str])
-
-    def typed_array(self, value: Any, owner: Any) -> None:
-        code = owner.typecode.__get__(value)
-        if not owner.__len__(value):
-            self.put(f"{_name_of(type(value))}({code!r})")
-        else:
-            few = owner.__getitem__(value, slice(0, self.left))
-            self.call(_name_of(type(value)), f"{code!r}, ", lambda: self.write(few.tounicode() if code in ("u", "w") else few.tolist()))
-
-    def method(self, value: Any, owner: Any) -> None:
-        self.put(f"<bound method {value.__func__.__qualname__ if type(value.__func__) is types.FunctionType else '?'} of ")
-        self.write(value.__self__)
-        self.put(">")
-
-    def partial(self, value: Any, owner: Any) -> None:
-        def keywords() -> None:
-            for name, item in _keywords_of(value).items():
-                self.put(f", {name}=")
-                self.write(item)
-
-        def arguments() -> None:
-            for item in _arguments_of(value):
-                self.put(", ")
-                self.write(item)
-
-        cls = type(value)
-        whole = cls is owner or sys.version_info >= (3, 13)  # a subclass is shown by its bare name before that
-        name = f"{_module_of(cls)}.{_qualname_of(cls)}" if whole else _name_of(cls)
-        self.call(name, lambda: self.write(_function_of(value)), arguments, keywords)
-
-    def user_data(self, value: Any, owner: Any) -> None:
-        self.write(_stored(value, "data"))
-
-    def chain_map(self, value: Any, owner: Any) -> None:
-        self.call(_name_of(type(value)), lambda: self.items(_stored(value, "maps")))
-
-    def fields(self, value: Any, name: str, pairs: list[tuple[str, Any]]) -> None:
-        self.put(f"{name}(")
-        for at, (name, item) in enumerate(pairs):
-            self.put(f"{', ' if at else ''}{name}=")
-            self.write(item)
-        self.put(")")
-
-    def dataclass(self, value: Any, cls: type) -> None:
-        if any("__getattribute__" in _namespace_of(parent) for parent in _mro_of(cls)[:-1]):
-            return self.by_user(value, cls)
-        fields: Any = attribute_of(_mro_of(cls), "__dataclass_fields__")[1]
-        names = [name for name, field in fields.items() if field._field_type.name == "_FIELD" and field.repr]
-        stored = [_stored(value, name) for name in names]
-        if any(item is _ABSENT for item in stored):
-            return self.by_user(value, cls)
-        return self.fields(value, _qualname_of(cls), list(zip(names, stored)))
-
-    def namedtuple(self, value: Any, cls: Any) -> None:
-        self.fields(value, _name_of(cls), list(zip(attribute_of(_mro_of(cls), "_fields")[1], tuple.__iter__(value))))
-
-    def enum(self, value: Any, cls: Any) -> None:
-        name, inner = _stored(value, "_name_"), _stored(value, "_value_")
-        own_repr = _namespace_of(cls).get("_value_repr_")  # of the data type that is mixed in
-        if type(name) is not str or inner is _ABSENT or own_repr is not None:
-            return self.by_user(value, cls)
-        self.put(f"<{_name_of(cls)}.{name}: ")
-        self.write(inner)
-        self.put(">")
-
-
-_ABSENT: Final = object()
-
-
-def _stored(value: Any, name: str) -> Any:
-    """An attribute from the instance's own __dict__ or slot; no property and no hook runs."""
-    for cls in _mro_of(type(value)):
-        found = _namespace_of(cls).get(name)
-        if type(found) is types.MemberDescriptorType:
-            try:
-                return found.__get__(value)
-            except AttributeError:
-                return _ABSENT
-    for cls in _mro_of(type(value)):
-        holder = _namespace_of(cls).get("__dict__")
-        if type(holder) is types.GetSetDescriptorType and cls is not type:
-            return dict.get(holder.__get__(value), name, _ABSENT)
-    return _ABSENT
-
-
-# The class that defines the repr -> what writes it.
-_CONTAINERS: Final[dict[int, Callable[[_Writer, Any, Any], None]]] = {
-    id(dict): _Writer.mapping,
-    id(list): _Writer.sequence,
-    id(tuple): _Writer.sequence,
-    id(set): _Writer.unordered,
-    id(frozenset): _Writer.unordered,
-    id(deque): _Writer.queue,
-    id(OrderedDict): _Writer.ordered_dict,
-    id(defaultdict): _Writer.default_dict,
-    id(Counter): _Writer.counter,
-    id(ChainMap): _Writer.chain_map,
-    **{id(cls): _Writer.user_data for cls in (UserDict, UserList)},
-    **{id(type(view(cls()))): _Writer.view for cls in (dict, OrderedDict) for view in (cls.keys, cls.values, cls.items)},
-    id(types.MappingProxyType): _Writer.proxy,
-    id(types.SimpleNamespace): _Writer.namespace,
-    id(types.MethodType): _Writer.method,
-    id(functools.partial): _Writer.partial,
-}
-_WRITERS: Final[dict[Kind, Callable[[_Writer, Any, Any], None]]] = {
-    Kind.DEFAULT: _Writer.default,
-    Kind.ATOM: _Writer.atom,
-    Kind.CONTAINER: _Writer.container,
-    Kind.DATACLASS: _Writer.dataclass,
-    Kind.NAMEDTUPLE: _Writer.namedtuple,
-    Kind.ENUM: _Writer.enum,
-    Kind.USER: _Writer.by_user,
+_WRITERS: Final[dict[Kind, Callable[[Writer, Any, Any], None]]] = {
+    Kind.DEFAULT: Writer.default,
+    Kind.ATOM: Writer.atom,
+    Kind.STDLIB: Writer.stdlib,
+    Kind.BUILTIN: Writer.builtin,
+    Kind.DATACLASS: _generated.dataclass,
+    Kind.NAMEDTUPLE: _generated.namedtuple,
+    Kind.ENUM: _generated.enum,
+    Kind.ATTRS: _generated.attrs,
+    Kind.PYDANTIC: _generated.pydantic,
+    Kind.USER: Writer.by_user,
 }

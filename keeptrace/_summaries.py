@@ -1,112 +1,278 @@
-"""Large values of the libraries that people compute with: type, shape, dtype and a few values, never a copy or a full repr;
-and open files: name, mode and position.
+"""Large values of the libraries that people compute with: type, shape, dtype and a few values.
 
-A library is only looked at through its objects; it is never imported here.
+Never a copy or a full repr. A library is only looked at through its objects; it is never imported
+here. Nothing of the program's runs: a subclass's attributes are read with the library's own class,
+arrays of somebody else's class are told by their type, and objects among the values by theirs. And
+memory that may be gone (_memory.py) is not read: shape and dtype alone tell such an array.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
+from ._exact import exact_of
+from ._memory import is_own_memory
 from ._outside import facts, text_of
+from ._raw import ABSENT, instance_dict, loaded, mro_of, name_of, names_of, stored
 
 # As many values as show what kind of data it is. (values)
 _FEW: Final = 10
 _FEW_ROWS: Final = 5
 # Each column costs some 20 microseconds. (columns)
 _FEW_COLUMNS: Final = 20
-
-_module_of: Final = type.__dict__["__module__"].__get__
-_name_of: Final = type.__dict__["__name__"].__get__
+# One value in the text. (characters)
+_MOST_VALUE: Final = 80
+_MOST_SCALAR: Final = 200
 
 # text, attributes that are known, true length
 Summary: TypeAlias = tuple[str, dict[str, Any], int | None]
+Summarise: TypeAlias = Callable[[Any], Summary]
+
+_ATOMS: Final = (int, float, bool, str, bytes, complex, type(None))
 
 
-def _shape_and_dtype(name: str, few: list[Any], size: int, shape: tuple[int, ...], dtype: Any) -> str:
-    values = ", ".join(f"{value:.6g}" if type(value) is float else str(value)[:80] for value in few)
+def _plain(value: Any) -> Any:
+    """A value of an array or column: an atom, or a text that none of the program's code makes."""
+    cls = type(value)
+    if cls in _ATOMS:
+        return value if cls not in (str, bytes) else value[:_MOST_VALUE]
+    if _is_of(cls, "numpy", "generic"):
+        if value.dtype.hasobject:
+            return f"<{name_of(cls)}>"
+        item = value.item()
+        return item if type(item) in _ATOMS else str(value)[:_MOST_VALUE]
+    exact = exact_of(cls)
+    if exact is not None and exact[1](value) is not None:
+        return str(value)[:_MOST_VALUE]
+    if _is_of(cls, "pandas", None) and _is_plain_moment(value):
+        return str(value)[:_MOST_VALUE]
+    return f"<{names_of(cls)[1]}>"
+
+
+def _is_plain_moment(value: Any) -> bool:
+    """Whether a pandas scalar has no zone, or one of a library that asks nobody for its offset."""
+    zone = getattr(value, "tzinfo", None)
+    known = (loaded("datetime", "timezone"), loaded("zoneinfo", "ZoneInfo"))
+    return zone is None or type(zone) in known
+
+
+def _is_of(cls: type, package: str, base: str | None) -> bool:
+    """Whether a class is a library's own: its module is the library's, and has it."""
+    module, qualname = names_of(cls)
+    if module.partition(".")[0] != package or loaded(module, qualname) is not cls:
+        return False
+    if base is None:
+        return True
+    found = loaded(package, base)
+    return any(parent is found for parent in mro_of(cls))
+
+
+def _shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: Any, dtype: str) -> str:
+    if few is None:
+        return f"{name}(shape={shape}, dtype={dtype}; values not read)"
+    values = ", ".join(map(_short, few))
     more = ", ..." if size > len(few) else ""
     return f"{name}([{values}{more}], shape={shape}, dtype={dtype})"
 
 
-def _ndarray(value: Any) -> Summary:
-    shape, dtype = tuple(value.shape), value.dtype
-    few = [] if dtype.hasobject else value.flat[:_FEW].tolist()
-    known = {"shape": shape, "dtype": str(dtype), "size": value.size, "nbytes": value.nbytes, "first": few}
-    return _shape_and_dtype("array", few, value.size, shape, dtype), known, shape[0] if shape else None
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if type(value) is float else str(value)[:_MOST_VALUE]
 
 
-def _numpy_scalar(value: Any) -> Summary:
-    item = value.item()
-    plain = item if type(item) in (int, float, bool, str, bytes, complex) else str(value)[:200]
-    return repr(value)[:200], {"item": plain, "dtype": str(value.dtype)}, None
+def _dtype_text(dtype: Any) -> str:
+    """A dtype as text. One with titles or metadata holds objects, whose reprs would run."""
+    cls = type(dtype)
+    if not any(parent is loaded("numpy", "dtype") for parent in mro_of(cls)):
+        return str(dtype) if _is_of(cls, "pandas", None) else f"<{names_of(cls)[1]}>"
+    if dtype.names is None and dtype.subdtype is None:
+        return str(dtype) if dtype.metadata is None else str(dtype.name)
+    has_titles = dtype.names is not None and any(len(field) > 2 for field in dtype.fields.values())
+    return str(dtype.name) if has_titles or dtype.metadata is not None else str(dtype)
 
 
-def _dtype(value: Any) -> Summary:
-    return repr(value)[:200], {"name": str(value.name)}, None
+# -- numpy
 
 
-def _tensor(value: Any) -> Summary:
+def _first_of_array(ndarray: Any, value: Any, count: int) -> list[Any] | None:
+    """The first values, one after the other: a slice would be of a subclass, and run its code."""
+    if not is_own_memory(value):
+        return None
+    return [_plain(item) for item in islice(ndarray.flat.__get__(value), count)]
+
+
+def _ndarray(ndarray: Any, value: Any) -> Summary:
+    shape, dtype = tuple(ndarray.shape.__get__(value)), ndarray.dtype.__get__(value)
+    size = ndarray.size.__get__(value)
+    few = [] if dtype.hasobject else _first_of_array(ndarray, value, _FEW)
+    told = _dtype_text(dtype)
+    known = {"shape": shape, "dtype": told, "size": size, "nbytes": ndarray.nbytes.__get__(value)}
+    if few is not None:
+        known["first"] = few
+    return _shape_and_dtype("array", few, size, shape, told), known, shape[0] if shape else None
+
+
+def _numpy_scalar(generic: Any, value: Any) -> Summary:
+    dtype = generic.dtype.__get__(value)
+    told = _dtype_text(dtype)
+    name = names_of(type(value))[1]
+    if dtype.hasobject:
+        return f"<{name} of objects>", {"dtype": told}, None
+    item = generic.item(value)
+    if not _is_of(type(value), "numpy", "generic"):  # a subclass of the program's
+        plain = item if type(item) in _ATOMS else f"<{name}>"
+        return f"{name}({plain!r})"[:_MOST_SCALAR], {"item": plain, "dtype": told}, None
+    plain = item if type(item) in _ATOMS else str(value)[:_MOST_SCALAR]
+    return repr(value)[:_MOST_SCALAR], {"item": plain, "dtype": told}, None
+
+
+def _dtype(cls: Any, value: Any) -> Summary:
+    told = _dtype_text(value)
+    return f"dtype({told!r})"[:_MOST_SCALAR], {"name": told}, None
+
+
+# -- pandas
+
+
+def _manager_of(value: Any) -> Any:
+    manager = instance_dict(value).get("_mgr")
+    if not _is_of(type(manager), "pandas", None):
+        raise AttributeError("_mgr")
+    return manager
+
+
+def _values_of(index: Any) -> Any:
+    return instance_dict(index).get("_data")
+
+
+def _first_of_values(values: Any, count: int) -> list[Any] | None:
+    """The first values of a column or index; None where reading them is somebody else's code."""
+    ndarray = loaded("numpy", "ndarray")
+    if type(values) is ndarray:
+        return _first_of_array(ndarray, values, count)
+    if not _is_of(type(values), "pandas", None) or "Arrow" in name_of(type(values)):
+        return None
+    held = stored(values, "_ndarray")
+    if held is ABSENT:
+        held = stored(values, "_data")
+    if type(held) is ndarray and not is_own_memory(held):
+        return None
+    return [_plain(item) for item in values[:count]]
+
+
+def _first_of_index(index: Any, count: int) -> list[Any] | None:
+    if not _is_of(type(index), "pandas", "Index"):
+        return None
+    values = _values_of(index)
+    if values is not None and _first_of_values(values, 0) is None:
+        return None
+    return [_plain(item) for item in index[:count].tolist()]
+
+
+def _column(manager: Any, at: int) -> Any:
+    values = manager.blocks[manager.blknos[at]].values
+    is_array = type(values) is loaded("numpy", "ndarray")
+    return values[manager.blklocs[at]] if is_array else values
+
+
+def _dtype_of(values: Any) -> str:
+    """The dtype of an array of numpy's or pandas'; the class of another's."""
+    cls = type(values)
+    is_known = cls is loaded("numpy", "ndarray") or _is_of(cls, "pandas", None)
+    return _dtype_text(values.dtype) if is_known else f"<{names_of(cls)[1]}>"
+
+
+def _dataframe(cls: Any, value: Any) -> Summary:
+    manager = _manager_of(value)
+    shape = (len(manager.axes[1]), len(manager.axes[0]))
+    count = min(shape[1], _FEW_COLUMNS)
+    names = _first_of_index(manager.axes[0], count) or [str(at) for at in range(count)]
+    columns = [_column(manager, at) for at in range(count)]
+    dtypes = [_dtype_of(column) for column in columns]
+    first = {
+        str(name): _first_of_values(column, _FEW_ROWS) or []
+        for name, column in zip(names, columns)
+    }
+    known = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first}
+    listed = ", ".join(f"{name}: {dtype}" for name, dtype in zip(names, dtypes))
+    more = ", ..." if shape[1] > count else ""
+    text = f"<{name_of(type(value))} of {shape[0]} rows x {shape[1]} columns ({listed}{more})>"
+    return text, known, shape[0]
+
+
+def _series(cls: Any, value: Any) -> Summary:
+    manager = _manager_of(value)
+    values = manager.blocks[0].values
+    length, dtype = len(manager.axes[0]), _dtype_of(values)
+    few = _first_of_values(values, _FEW)
+    name = _plain(instance_dict(value).get("_name"))
+    known = {"shape": (length,), "dtype": dtype, "name": name, "first": few or []}
+    text = _shape_and_dtype(name_of(type(value)), few, length, (length,), dtype)
+    return text, known, length
+
+
+def _index(cls: Any, value: Any) -> Summary:
+    own = type(value)
+    if not _is_of(own, "pandas", "Index"):
+        raise TypeError("a subclass of another's")
+    few = _first_of_index(value, _FEW)
+    length, dtype = len(value), _dtype_text(value.dtype)
+    text = _shape_and_dtype(name_of(own), few, length, (length,), dtype)
+    return text, {"dtype": dtype, "first": few or []}, length
+
+
+# -- PyTorch
+
+
+def _tensor(cls: Any, value: Any) -> Summary:
+    """A subclass's attributes go through its __torch_function__: it is told by its type alone."""
+    if type(value) is not cls and not _is_of(type(value), "torch", "Parameter"):
+        return f"<{names_of(type(value))[1]}>", {}, None
     shape = tuple(value.shape)
     size = value.numel()
-    few: list[Any] = []
-    if value.device.type == "cpu" and not value.is_sparse and size:
-        part = value.detach()
-        while part.dim() > 1:  # a view of the first row, then of its first row: flatten() would copy
-            part = part[0]
-        few = part[:_FEW].tolist() if part.dim() else [part.item()]
+    few = _first_of_tensor(value, size)
     dtype, device = str(value.dtype), str(value.device)
-    known = {"shape": shape, "dtype": dtype, "device": device, "requires_grad": bool(value.requires_grad), "first": few}
-    return _shape_and_dtype("tensor", few, size, shape, f"{dtype}, device={device}"), known, shape[0] if shape else None
+    needs_grad = bool(value.requires_grad)
+    known = {"shape": shape, "dtype": dtype, "device": device, "requires_grad": needs_grad}
+    known["first"] = few or []
+    text = _shape_and_dtype("tensor", few, size, shape, f"{dtype}, device={device}")
+    return text, known, shape[0] if shape else None
 
 
-# Where the types come from whose str() calls nobody.
-_TELL_ALONE: Final = frozenset({"numpy", "pandas", "datetime", "decimal", "uuid"})
+def _first_of_tensor(value: Any, size: int) -> list[Any] | None:
+    if value.device.type != "cpu" or value.is_sparse or not size:
+        return []
+    storage = value.untyped_storage()
+    if storage.is_shared() or getattr(storage, "filename", None):  # it may be a mapped file
+        return None
+    part = value.detach()
+    while part.dim() > 1:  # a view of the first row, then of its first row: flatten() would copy
+        part = part[0]
+    return list(part[:_FEW].tolist()) if part.dim() else [part.item()]
 
 
-def _plain(value: Any) -> Any:
-    if type(value) in (int, float, bool, str, type(None)):
-        return value
-    # an object of the user's in a column of objects: its str() would run unguarded
-    return str(value)[:80] if type(value).__module__.partition(".")[0] in _TELL_ALONE else f"<{type(value).__qualname__}>"
+# -- memory that is looked at
 
 
-def _dataframe(value: Any) -> Summary:
-    rows, columns = len(value.index), len(value.columns)
-    names = [_plain(name) for name in value.columns[:_FEW_COLUMNS].tolist()]
-    dtypes = [str(dtype) for dtype in value.dtypes.tolist()[:_FEW_COLUMNS]]
-    first = value.iloc[:_FEW_ROWS, :_FEW_COLUMNS].to_dict("split")["data"]
-    head = {str(name): [_plain(row[at]) for row in first] for at, name in enumerate(names)}
-    known = {"shape": (rows, columns), "columns": names, "dtypes": dtypes, "first": head}
-    listed = ", ".join(f"{name}: {dtype}" for name, dtype in zip(names, dtypes))
-    more = ", ..." if columns > len(names) else ""
-    return f"<DataFrame of {rows} rows x {columns} columns ({listed}{more})>", known, rows
+def _memoryview(cls: Any, value: Any) -> Summary:
+    """A view's contents are its owner's; a released one raises."""
+    known = {name: getattr(value, name) for name in ("nbytes", "format", "shape", "readonly")}
+    return memoryview.__repr__(value), known, value.shape[0] if value.ndim else None
 
 
-def _cells(series: Any) -> list[Any]:
-    return [_plain(value) for value in series.tolist()]
+# -- open files
 
 
-def _series(value: Any) -> Summary:
-    few = _cells(value.iloc[:_FEW])
-    known = {"shape": (len(value),), "dtype": str(value.dtype), "name": _plain(value.name), "first": few}
-    return _shape_and_dtype("Series", few, len(value), (len(value),), value.dtype), known, len(value)
-
-
-def _index(value: Any) -> Summary:
-    few = [_plain(item) for item in value[:_FEW].tolist()]
-    text = _shape_and_dtype(type(value).__name__, few, len(value), (len(value),), value.dtype)
-    return text, {"dtype": str(value.dtype), "first": few}, len(value)
-
-
-def _file(value: Any) -> Summary:
+def _file(cls: Any, value: Any) -> Summary:
+    """Name, mode and position."""
     known = facts(value)
     return text_of(value, known), known, None
 
 
 # (top-level package, class) -> its summary
-_SUMMARIES: Final[dict[tuple[str, str], Callable[[Any], Summary]]] = {
+_SUMMARIES: Final[dict[tuple[str, str], Callable[[Any, Any], Summary]]] = {
     ("numpy", "ndarray"): _ndarray,
     ("numpy", "generic"): _numpy_scalar,
     ("numpy", "dtype"): _dtype,
@@ -120,18 +286,19 @@ _SUMMARIES: Final[dict[tuple[str, str], Callable[[Any], Summary]]] = {
     ("_io", "BufferedRandom"): _file,
     ("_io", "TextIOWrapper"): _file,
 }
-# A class of these packages is summarised at once; a subclass that somebody else made may run anything.
-SUMMARISED: Final = frozenset(package for package, _ in _SUMMARIES)
+_SUMMARISED: Final = frozenset(package for package, _ in _SUMMARIES)
 
 
-def summary_of(mro: tuple[type, ...]) -> Callable[[Any], Summary] | None:
+def summary_of(mro: tuple[type, ...]) -> Summarise | None:
     """What summarises the instances of mro[0], if anything does."""
+    if mro[0] is memoryview:
+        return functools.partial(_memoryview, memoryview)
     for cls in mro:
-        try:
-            module = _module_of(cls)
-        except AttributeError:  # deleted from the class
+        module = names_of(cls)[0]
+        package = module.partition(".")[0]
+        if package not in _SUMMARISED:
             continue
-        package = module.partition(".")[0] if type(module) is str else ""
-        if package in SUMMARISED and (package, _name_of(cls)) in _SUMMARIES:
-            return _SUMMARIES[package, _name_of(cls)]
+        summarise = _SUMMARIES.get((package, name_of(cls)))
+        if summarise is not None and loaded(package, name_of(cls)) is cls:
+            return functools.partial(summarise, cls)
     return None

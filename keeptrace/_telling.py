@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from ._raw import names_of
 from ._texts import one_line, quoted
-from ._values import names_of
 
 
 def tell(text: str) -> None:

@@ -1,32 +1,37 @@
 """Object graph → values of a report, within the bounds, without running any of the user's code.
 
 Rules:
- 1. Types are recognised by identity and read by raw descriptors (`type.__dict__`), so no property, `__getattr__`,
-    metaclass or `__dir__` of the user's ever runs. Their `__repr__`s are collected, and run last, under guard.
- 2. A queue, no recursion: every object is expanded once, at its least distance from a variable, and the nearest first;
-    so when a bound is reached what is missing is what is furthest away.
+ 1. Types are recognised by identity and read by raw descriptors (_raw.py), so no property,
+    `__getattr__`, metaclass or `__dir__` of the user's ever runs. With run_reprs=True their
+    `__repr__`s are collected, and run last, under guard.
+ 2. A queue, no recursion: every object is expanded once, at its least distance from a variable,
+    and the nearest first; so when a bound is reached what is missing is what is furthest away.
  3. The graph is held while it is walked: an `id` that is reused would show one object as another.
  4. What is left out is counted in `cuts` and visible where it was.
+ 5. A reader may raise whatever it likes: drain() is the one place that calls them, and there the
+    value becomes a stand-in that says why. Everything else of the report is kept.
 """
 
 from __future__ import annotations
 
-import sys
 import types
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ._bounds import MAX_DIGITS, MAX_READ, MAX_TYPES
 from ._clock import monotonic
 from ._guard import Failed, run_each
+from ._kinds import Kind
 from ._options import Options, bound
-from ._render import Kind, NeedsUserCode, Renderer, kind_of
+from ._raw import attribute_of, first_of, module_dict, mro_of, names_of, namespace_of, ordered_items
+from ._render import NeedsUserCode, Renderer, stack_is_short
 from ._report import Node, Ref
-from ._restore import MARK, details_of
-from ._summaries import SUMMARISED, Summary, summary_of
+from ._restore import details_of
+from ._summaries import Summarise
+from ._types import TypeInfo
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
 # Longer strings become nodes, so that a text passed through fifty frames is kept once. (characters)
@@ -38,88 +43,6 @@ _OVERHEAD: Final = 24
 # What an element costs beside its value. (bytes)
 _ELEMENT: Final = 8
 _UNREAD: Final[Node] = []  # of a value that is placed and not read yet
-
-mro_of: Final = type.__dict__["__mro__"].__get__
-namespace_of: Final = type.__dict__["__dict__"].__get__
-_module_of: Final = type.__dict__["__module__"].__get__
-_qualname_of: Final = type.__dict__["__qualname__"].__get__
-# typeshed takes the __dict__ of this class for one of its instances'
-_module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
-
-
-def names_of(cls: type) -> tuple[str, str]:
-    """Module and qualified name of a class, without its metaclass having a say."""
-    try:
-        module = _module_of(cls)
-    except AttributeError:  # deleted from the class
-        module = "builtins"
-    return module if type(module) is str else "builtins", str.__str__(_qualname_of(cls))
-
-
-class TypeInfo:
-    """What one needs to know of a class to read its instances. Made once per class and capture."""
-
-    __slots__ = (
-        *("base", "cls", "dict_of", "exact", "index", "is_class", "is_special", "kind", "module", "mro", "qualname", "slots", "summary"),
-    )
-
-    def __init__(self, cls: type, index: int) -> None:
-        self.cls = cls  # held, see rule 3
-        self.index = index
-        self.module, self.qualname = names_of(cls)
-        self.mro = mro_of(cls)
-        self.dict_of: Callable[[Any], Any] | None = None
-        self.slots: list[tuple[str, Callable[[Any], Any]]] = []
-        self.base: type | None = None  # the builtin container or text that it derives from
-        is_stand_in = False
-        for parent in self.mro:
-            is_stand_in = is_stand_in or MARK in namespace_of(parent)
-            if self.base is None and id(parent) in _BASES:
-                self.base = parent
-            slots, dict_of = _layout(parent)
-            self.slots += slots
-            self.dict_of = self.dict_of or dict_of
-        exact = _EXACT.get((self.module, self.qualname))
-        self.exact = exact if exact and _is_found(cls, self.module, self.qualname) else None
-        self.kind = kind_of(self.mro)
-        self.summary = summary_of(self.mro)
-        self.is_class = any(cls is type for cls in self.mro)  # `in` would ask a metaclass's __eq__
-        self.is_special = self.is_class or is_stand_in or self.exact is not None or self.summary is not None
-
-
-# Of most classes it is the first; C types like SimpleNamespace have the other.
-_READERS_OF_DICT: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
-_Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
-# What a class itself adds to its instances, of classes that stay: those that their module names. With the class, so that its
-# id is not given to another. More than a large program's failures meet; then it starts afresh.
-_layouts: Final[dict[int, tuple[type, _Layout]]] = {}
-_MOST_LAYOUTS: Final = 4096
-
-
-def _layout(cls: type) -> _Layout:
-    """The slots of a class, and what reads the __dict__ of its instances if it is the one that brings it."""
-    found = _layouts.get(id(cls))
-    if found is not None:
-        return found[1]
-    slots: list[tuple[str, Callable[[Any], Any]]] = []
-    dict_of = None
-    for name, item in namespace_of(cls).items():
-        kind = type(item)
-        if kind is types.MemberDescriptorType and not name.startswith("__"):
-            slots.append((name, item.__get__))
-        elif kind in _READERS_OF_DICT and name == "__dict__" and cls is not type:
-            dict_of = item.__get__
-    if _is_found(cls, *names_of(cls)):
-        if len(_layouts) >= _MOST_LAYOUTS:
-            _layouts.clear()
-        _layouts[id(cls)] = cls, (slots, dict_of)
-    return slots, dict_of
-
-
-def _is_found(cls: type, module: str, qualname: str) -> bool:
-    """Whether the module's namespace has the class under its name."""
-    home = sys.modules.get(module)
-    return type(home) is types.ModuleType and _module_dict(home).get(qualname) is cls
 
 
 class Values:
@@ -136,6 +59,7 @@ class Values:
         self._cuts = cuts
         self._infos: dict[int, TypeInfo] = {}
         self._last_type = 0  # of all classes beyond the bound
+        self._type_indexes: dict[int, tuple[type, int]] = {}  # with the class, see rule 3
         self._seen: dict[int, int] = {}
         self._queue: list[tuple[int, Any, int]] = []  # index, object, depth; it is never shortened: it holds the graph, see rule 3
         self._read = 0  # how many of the queue have been read
@@ -150,6 +74,10 @@ class Values:
     @cached_property
     def renderer(self) -> Renderer:
         return Renderer(self.options.max_repr, self.options.run_reprs)
+
+    @cached_property
+    def _kind_of(self) -> Callable[[type], Kind]:
+        return self.renderer.kind
 
     # -- in
 
@@ -244,20 +172,29 @@ class Values:
         self.cut(reason)
         key = (id(cls), reason)
         if key not in self._spent:
-            node = ["object", self.info(cls).index, f"<{names_of(cls)[1]}: not kept, {reason} was reached>", None, {"why": reason}]
-            self._spent[key] = self.add(node)
+            text = f"<{names_of(cls)[1]}: not kept, {reason} was reached>"
+            self._spent[key] = self.add(["object", self._type_index(cls), text, None, {"why": reason}])
         return [self._spent[key]]
+
+    def _type_index(self, cls: type) -> int:
+        """The index of a type; beyond the bound on types all are one."""
+        known = self._type_indexes.get(id(cls))
+        if known is None:
+            index = self._last_type
+            if len(self.types) < MAX_TYPES - 1:
+                index = len(self.types)
+                self.types.append([*names_of(cls), []])
+            elif len(self.types) < MAX_TYPES:
+                index = self._last_type = len(self.types)
+                self.types.append(["builtins", "<one of too many types>", []])
+            known = self._type_indexes[id(cls)] = cls, index
+        return known[1]
 
     def info(self, cls: type) -> TypeInfo:
         found = self._infos.get(id(cls))
         if found is None:
-            found = self._infos[id(cls)] = TypeInfo(cls, self._last_type)
-            if len(self.types) < MAX_TYPES - 1:
-                found.index = len(self.types)
-                self.types.append([found.module, found.qualname, []])
-            elif len(self.types) < MAX_TYPES:
-                self._last_type = found.index = len(self.types)
-                self.types.append(["builtins", "<one of too many types>", []])
+            found = TypeInfo(cls, self._type_index(cls), self._kind_of)
+            self._infos[id(cls)] = found
         return found
 
     # -- the walk
@@ -277,15 +214,29 @@ class Values:
                 nodes[index] = nodes[self._cut(type(value), self._stop)[0]]
                 continue
             self.bytes += _OVERHEAD
-            reader = reader_of(id(type(value)))
-            nodes[index] = reader(self, value, depth) if reader is not None else self._object(value, depth)
+            try:
+                nodes[index] = reader_of(id(type(value)), _read_object)(self, value, depth)
+            except BaseException as problem:  # a library's code may raise anything; Ctrl-C may come
+                nodes[index] = self._unreadable(value, problem)
+
+    def _unreadable(self, value: Any, problem: BaseException) -> Node:
+        """The stand-in of a value whose reader failed."""
+        if isinstance(problem, RecursionError) and stack_is_short():
+            raise problem  # not the value's fault: the capture is tried again with more stack
+        self.cut("unreadable")
+        cls = type(value)
+        why = f"reading it raised {names_of(type(problem))[1]}"
+        text = f"<{names_of(cls)[1]} object at {id(value):#x}: {why}>"
+        return ["object", self._type_index(cls), text, None, {"why": why, "address": id(value)}]
 
     def finish(self) -> None:
-        """Runs the user's __repr__s, under guard."""
+        """Runs what of the user's code is to be run, under guard."""
         pending, self._pending = self._pending, []
-        if pending:
-            for (_, use), result in zip(pending, run_each([call for call, _ in pending], self.deadline)):
-                use(result)
+        results = run_each([call for call, _ in pending], self.deadline) if pending else []
+        for (_, use), result in zip(pending, results):
+            use(result)
+        if "renderer" in self.__dict__ and self.renderer.failed:
+            self.cut("failed reprs", self.renderer.failed)
 
     # -- readers: one a kind of node
 
@@ -307,7 +258,7 @@ class Values:
     def _items(self, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
         length = raw.__len__(value)
         most = self._room(length)
-        items = self.refs(_first(raw.__iter__, value, most), depth)
+        items = self.refs(first_of(raw.__iter__, value, most), depth)
         self.bytes += _ELEMENT * len(items)
         if length > len(items):
             self._cut_elements(most, length - len(items))
@@ -327,13 +278,13 @@ class Values:
         cls, kind = _CONTAINERS[id(type(value))]
         return [kind, *self._items(value, cls, depth - 1)]
 
-    def _pairs(self, value: Any, depth: int, read: Any = dict.items) -> tuple[int, list[Ref]]:
+    def _pairs(self, value: Any, depth: int, read: Callable[[Any], Any] = dict.items) -> tuple[int, list[Ref]]:
         length = dict.__len__(value)
         most = self._room(length)
         size = 0
         flat: list[Ref] = []
         items: list[Any] = []
-        for key, item in _first(read, value, most):
+        for key, item in first_of(read, value, most):
             if type(key) is str and len(key) <= _SHARED_TEXT:
                 size += len(key)
             else:  # a tuple is a key only when it is whole
@@ -363,13 +314,14 @@ class Values:
         return [*node, self._dir((), mro_of(value))] if id(value) in self.wants_dir else node
 
     def _module(self, value: types.ModuleType, depth: int) -> Node:
-        namespace = _module_dict(value)
+        namespace = module_dict(value)
         name = namespace.get("__name__")
         node = ["module", name if type(name) is str else "?"]
         return [*node, self._dir(namespace, ())] if id(value) in self.wants_dir else node
 
     def _function(self, value: Any, depth: int) -> Node:
-        module, name, qualname = value.__module__, value.__name__, value.__qualname__
+        module = value.__module__
+        name, qualname = str.__str__(value.__name__), str.__str__(value.__qualname__)
         address = id(value) if type(value) is types.FunctionType else 0
         return ["function", module if type(module) is str else "", qualname, name, address]
 
@@ -404,7 +356,9 @@ class Values:
         if info.base is not None:
             self._contents(value, info.base, depth, extra)
         if info.kind is Kind.NAMEDTUPLE and depth > 1:
-            node[3].update(zip(_first_of(info.mro, "_fields"), extra["items"]))
+            names = attribute_of(info.mro, "_fields")[1]
+            if all(type(name) is str for name in names):
+                node[3].update(zip(names, extra["items"]))
         elif info.kind is Kind.ENUM and depth > 1:  # what its properties `name` and `value` would give
             node[3].update({short: node[3][long] for short, long in (("name", "_name_"), ("value", "_value_")) if long in node[3]})
         if self.wants_dir and id(value) in self.wants_dir:
@@ -427,21 +381,13 @@ class Values:
                 return self._exact(kind, parts)
         if info.is_class:
             return self._type(value, depth)
-        return None if info.summary is None else self._summary(value, info.summary, info)
+        return None if info.summary is None else self._summary(info.summary, value, info)
 
-    def _summary(self, value: Any, summarise: Callable[[Any], Summary], info: TypeInfo) -> Node:
-        if summary_of((info.cls, object)) is None and info.module.partition(".")[0] not in SUMMARISED:  # a subclass of the user's
-            (result,) = run_each([lambda: summarise(value)] if self.options.run_reprs else [], self.deadline) or [Failed("was not run")]
-        else:
-            try:
-                result = summarise(value)
-            except Exception as problem:  # an array half built: the library's own code fails on it
-                result = Failed(f"raised {type(problem).__name__}")
-        if isinstance(result, Failed):
-            self.cut("failed reprs")
-            return ["object", info.index, f"<{info.qualname}: its summary {result.why}>", None, {"address": id(value)}]
-        text, known, length = result
-        extra: dict[str, Any] = {"why": "a summary"} if length is None else {"why": "a summary", "len": length}
+    def _summary(self, summarise: Summarise, value: Any, info: TypeInfo) -> Node:
+        text, known, length = summarise(value)
+        extra: dict[str, Any] = {"why": "a summary"}
+        if length is not None:
+            extra["len"] = length
         return ["object", info.index, text, self.named(known, 3), extra]
 
     def _namespace(self, value: Any, info: TypeInfo) -> Any:
@@ -460,7 +406,7 @@ class Values:
             left_out = dict.__len__(namespace) - self._max_items
             if left_out > 0:
                 self.cut("max_items", left_out)
-                kept = {name: item for name, item in _first(dict.items, namespace, self._max_items) if type(name) is str}
+                kept = {name: item for name, item in first_of(dict.items, namespace, self._max_items) if type(name) is str}
             else:
                 kept = dict.copy(namespace)
             found = self.named(kept, depth)
@@ -475,7 +421,8 @@ class Values:
         if base is dict or base is OrderedDict:
             extra["len"] = dict.__len__(value)
             if depth > 1:
-                extra["pairs"] = self._pairs(value, depth - 1, base.items)[1]
+                read = dict.items if base is dict else ordered_items
+                extra["pairs"] = self._pairs(value, depth - 1, read)[1]
         elif base in (str, bytes, bytearray):
             _, extra["len"], text = self._text(value, depth, base, base.__name__)
             if base is str:
@@ -499,7 +446,7 @@ class Values:
         try:
             node[2] = self.renderer(value)
         except NeedsUserCode:
-            node[2] = f"<{info.qualname}: its repr was not run>"
+            node[2] = f"<{info.qualname}: its repr has not ended>"
 
             def use(result: Any) -> None:
                 if isinstance(result, Failed):
@@ -528,61 +475,12 @@ class Values:
         return ["object", info.index, details.text, attributes, extra]
 
 
-def _first_of(mro: tuple[type, ...], name: str) -> Any:
-    return next(namespace_of(cls)[name] for cls in mro if name in namespace_of(cls))
-
-
-def _first(read: Any, value: Any, count: int) -> list[Any]:
-    """The first elements that `read` gives of a container that another thread may be changing."""
-    for _ in range(3):
-        try:
-            return list(islice(read(value), count))
-        except RuntimeError:  # changed size during iteration
-            continue
-    return []
-
-
-def _naive_or_utc(value: Any) -> bool:
-    return value.tzinfo is None or type(value.tzinfo) is sys.modules["datetime"].timezone
-
-
-def _datetime_parts(value: Any) -> tuple[Any, ...] | None:
-    if not _naive_or_utc(value):
-        return None
-    return (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond, value.tzinfo, value.fold)
-
-
-def _time_parts(value: Any) -> tuple[Any, ...] | None:
-    return (value.hour, value.minute, value.second, value.microsecond, value.tzinfo, value.fold) if _naive_or_utc(value) else None
-
-
-def _path(value: Any) -> tuple[Any, ...]:
-    return (str(value),)
-
-
-_PATHS: Final = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
-_Parts = Callable[[Any], tuple[Any, ...] | None]
-
-# (module, name) of a class of the standard library -> the kind in _restore.EXACT and the parts that it is rebuilt from.
-_EXACT: Final[dict[tuple[str, str], tuple[str, _Parts]]] = {
-    ("builtins", "range"): ("range", lambda value: (value.start, value.stop, value.step)),
-    ("builtins", "slice"): ("slice", lambda value: (value.start, value.stop, value.step)),
-    ("datetime", "datetime"): ("datetime", _datetime_parts),
-    ("datetime", "date"): ("date", lambda value: (value.year, value.month, value.day)),
-    ("datetime", "time"): ("time", _time_parts),
-    ("datetime", "timedelta"): ("timedelta", lambda value: (value.days, value.seconds, value.microseconds)),
-    ("datetime", "timezone"): ("timezone", lambda value: value.__getinitargs__()),
-    ("decimal", "Decimal"): ("Decimal", lambda value: (str(value),)),
-    ("fractions", "Fraction"): ("Fraction", lambda value: (value.numerator, value.denominator)),
-    ("uuid", "UUID"): ("UUID", lambda value: (value.hex,)),
-    **{(module, name): (name, _path) for module in ("pathlib", "pathlib._local") for name in _PATHS},
-}
-
-# Builtin types whose contents are read also in subclasses.
-_BASES: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, OrderedDict, dict, deque, str, bytes, bytearray, int, float)}
-
 # id of a builtin container → itself, and the kind of its nodes
 _CONTAINERS: Final = {id(cls): (cls, cls.__name__) for cls in (list, tuple, set, frozenset)}
+
+def _read_object(values: Values, value: Any, depth: int) -> Node:
+    return values._object(value, depth)
+
 
 _READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
     id(str): Values._text,

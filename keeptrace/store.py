@@ -34,13 +34,13 @@ from ._files import bounded, file_system, is_local, is_url
 from ._fingerprint import fingerprint, place_of
 from ._guard import with_enough_stack
 from ._options import Options, make_options
+from ._raw import names_of
 from ._reading import read_header
 from ._store_journal import PARTS, write_times
 from ._store_local import MAX_REPEATS, Found, LocalDirectory
 from ._store_names import Name, is_left_behind, key_of_mark, make_name, read_name
 from ._store_remote import RemoteDirectory
 from ._telling import failed
-from ._values import names_of
 
 DEFAULT_DIRECTORY: Final = "keeptrace-dumps"
 

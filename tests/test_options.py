@@ -34,11 +34,12 @@ def test_only_seconds_may_be_fractions() -> None:
 
 @pytest.mark.parametrize("name", _SWITCHES)
 def test_switches_are_checked(name: str) -> None:
-    """A switch is True or False, nothing that only counts as such."""
-    assert getattr(Options(**{name: True}), name) is True
-    assert getattr(Options(**{name: False}), name) is False
-    for wrong in (1, 0, None, "yes"):
-        with pytest.raises(OptionError, match=f"{name} must be True or False"):
+    """A switch is True or False, nothing that only counts as such; None where its default is None."""
+    allowed = {True, False, _SWITCHES[name]}
+    for value in allowed:
+        assert getattr(Options(**{name: value}), name) is value
+    for wrong in (1, 0, "yes", *({None} - allowed)):
+        with pytest.raises(OptionError, match=f"{name} must be True(,| or) False"):
             Options(**{name: wrong})
 
 

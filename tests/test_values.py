@@ -247,7 +247,7 @@ def test_fresh_values_of_a_property() -> None:
         def __repr__(self) -> str:
             return str([[self.seed + number] for number in range(3)])
 
-    found = arrived([Rows() for _ in range(5)])
+    found = arrived([Rows() for _ in range(5)], run_reprs=True)
     assert [repr(item) for item in found] == ["[[1], [2], [3]]"] * 5
     fresh = arrived([{"n": [number]} for number in range(50)], depth=-1)
     assert fresh == [{"n": [number]} for number in range(50)]
@@ -656,9 +656,9 @@ HOSTILE: list[tuple[str, Callable[[], Any]]] = [
 
 
 @pytest.mark.parametrize("make", [make for _, make in HOSTILE], ids=[name for name, _ in HOSTILE])
-@pytest.mark.parametrize("run_reprs", [True, False], ids=["reprs", "no-reprs"])
-def test_nothing_is_run(make: Callable[[], Any], run_reprs: bool) -> None:
-    """Of all hooks that a class can have, capture runs __repr__ (and __str__ of exceptions) alone, and with run_reprs=False not even that."""
+@pytest.mark.parametrize("run_reprs", [True, None, False], ids=["reprs", "default", "no-reprs"])
+def test_nothing_is_run(make: Callable[[], Any], run_reprs: bool | None) -> None:
+    """Of all hooks that a class can have, capture runs __repr__ (and __str__ of exceptions) alone, and only with run_reprs=True."""
     global _watching
     value = make()
     exc = ValueError("x")
@@ -675,6 +675,8 @@ def test_nothing_is_run(make: Callable[[], Any], run_reprs: bool) -> None:
         finally:
             _watching = False
     by_repr = ("__repr__", "a dataclass's", "a path's as_posix") if run_reprs else ()  # the repr that dataclasses make reads attributes
+    if run_reprs is None and isinstance(value, BaseException):
+        by_repr = ("__repr__",)  # its message, which is what people need, is made by its __str__
     assert {name for name in _touched if not name.startswith(by_repr)} == set()
     assert "fallback" not in report["cuts"]
     restore(report, BUILTINS)
@@ -745,7 +747,7 @@ REPRS: list[tuple[str, Callable[[], Any], str]] = [
 @pytest.mark.parametrize("act, shown", [row[1:] for row in REPRS], ids=[row[0] for row in REPRS])
 def test_a_repr_costs_only_itself(act: Callable[[], Any], shown: str) -> None:
     """Whatever a __repr__ raises or returns, its object has a stand-in that says so, and everything else is kept."""
-    report = reported([OnlyRepr(act), Node("after")], OnlyRepr(lambda: "well"))
+    report = reported([OnlyRepr(act), Node("after")], OnlyRepr(lambda: "well"), run_reprs=True)
     found = frame_of(report)
     assert shown in repr(found["value"][0])
     assert len(repr(found["value"][0])) < 2_000
@@ -759,7 +761,7 @@ def test_a_repr_costs_only_itself(act: Callable[[], Any], shown: str) -> None:
 def test_a_repr_that_does_not_end(act: Callable[[], Any]) -> None:
     """A __repr__ that does not end is abandoned; the others still run, and the capture ends in its time."""
     start = time.monotonic()
-    report = reported([OnlyRepr(lambda: "before"), OnlyRepr(act), OnlyRepr(lambda: "after")], max_seconds=0.5)
+    report = reported([OnlyRepr(lambda: "before"), OnlyRepr(act), OnlyRepr(lambda: "after")], max_seconds=0.5, run_reprs=True)
     assert time.monotonic() - start < 2.5
     found = frame_of(report)["value"]
     assert [repr(found[0]), repr(found[2])] == ["before", "after"]
@@ -769,7 +771,7 @@ def test_a_repr_that_does_not_end(act: Callable[[], Any]) -> None:
 def test_endless_reprs_of_many_objects() -> None:
     """The time is that of the capture, not of each of a hundred objects."""
     start = time.monotonic()
-    found = frame_of(reported([OnlyRepr(_forever) for _ in range(100)], max_seconds=0.5))["value"]
+    found = frame_of(reported([OnlyRepr(_forever) for _ in range(100)], max_seconds=0.5, run_reprs=True))["value"]
     assert time.monotonic() - start < 3
     assert "no time left" in repr(found[99]) or "did not end" in repr(found[99])
 
@@ -795,7 +797,8 @@ def test_a_repr_that_changes_what_is_captured() -> None:
         rows.clear()
         return "cleared"
 
-    found = frame_of(reported(OnlyRepr(act), rows))
+    found = frame_of(reported(OnlyRepr(act), rows, run_reprs=True))
+    assert repr(found["value"]) == "cleared"
     assert found["other"] == [1, 2, 3]
 
 

@@ -25,7 +25,7 @@ from .._live import Dumps, bounded
 from .._options import Options
 from .._restore import POOL, restore
 from .._texts import one_line
-from .._values import names_of
+from .._raw import names_of
 from ._origins import put_files
 
 # What engines of several machines keep of a failure until its caller lets go of it. (bytes a report; together 1 MiB)
