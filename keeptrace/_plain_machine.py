@@ -25,7 +25,7 @@ from ._plain_code import (
     text_of,
     truth,
 )
-from ._raw import ABSENT, entry
+from ._raw import ABSENT, entry, has_names_alone
 
 # Programs that make classes all the time start the table afresh. (code objects)
 _MOST_PROGRAMS: Final = 4_096
@@ -160,9 +160,9 @@ class _Machine:
 
     def load_global(self, argument: tuple[str, bool]) -> None:
         name, with_null = argument
-        found = entry(self.function.__globals__, name)
+        found = _global_entry(self.function.__globals__, name)
         if found is ABSENT:
-            found = entry(_builtins_of(self.function), name)
+            found = _global_entry(_builtins_of(self.function), name)
         if found is ABSENT:
             raise NotPlain
         self.stack.append(found)
@@ -301,6 +301,21 @@ class _Machine:
     def give_const(self, value: Any) -> None:
         self.stack.append(value)
         self.at = -1
+
+
+# Namespaces of modules whose keys are texts, with their lengths then: they may have 1,000 names.
+_namespaces: Final[dict[int, tuple[dict[str, Any], int]]] = {}
+
+
+def _global_entry(namespace: dict[str, Any], name: str) -> Any:
+    known = _namespaces.get(id(namespace))
+    if known is None or known[1] != dict.__len__(namespace):
+        if not has_names_alone(namespace):
+            return entry(namespace, name)
+        if len(_namespaces) >= _MOST_PROGRAMS:
+            _namespaces.clear()
+        _namespaces[id(namespace)] = namespace, dict.__len__(namespace)
+    return dict.get(namespace, name, ABSENT)
 
 
 # typeshed does not know this attribute of functions

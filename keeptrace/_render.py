@@ -23,8 +23,10 @@ _SMALL: Final = 1 << 63  # integers below need no second look
 _LEVELS: Final = 12
 # Nested user-defined reprs are followed so far: each takes some frames of the stack. (levels)
 _MOST_OWN: Final = 6
-# Attributes that tell an object's state in one line. (attributes)
-_MOST_STATE: Final = 30
+# Attributes that tell an object's state in one line; all are in its stand-in. (attributes)
+_MOST_TOLD: Final = 8
+# Attributes among which those are looked for. (attributes)
+_MOST_STATE: Final = 100
 _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # repr() of a cycle
 # Frames that a value's repr may take at the least; with fewer left the stack is what fails.
 _PROBED_FRAMES: Final = 60
@@ -277,9 +279,11 @@ class Writer:
         self.put(f"<{names_of(cls)[1]} object: ")
         if held is not None:
             CONTENTS[id(held)][1](self, value, held)
-        for at, (name, item) in enumerate(pairs):
+        for at, (name, item) in enumerate(pairs[:_MOST_TOLD]):
             self.put(f"{', ' if at or held is not None else ''}{name}=")
             self.write(item)
+        if len(pairs) > _MOST_TOLD:
+            self.put(", ...")
         self._states -= 1
         return self.put(">")
 
