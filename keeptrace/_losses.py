@@ -10,8 +10,8 @@ the part as any other.
 
 from __future__ import annotations
 
-from ._report import ExceptionRecord, Ref, Report
 from ._raw import names_of
+from ._report import ExceptionRecord, Ref, Report
 from ._values import Values
 
 _WORTH_REPEATING = (RecursionError, MemoryError)

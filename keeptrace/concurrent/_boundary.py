@@ -23,9 +23,9 @@ from .._capture import capture, release_reserve, type_only
 from .._errors import KeepTraceError
 from .._live import Dumps, bounded
 from .._options import Options
+from .._raw import names_of
 from .._restore import POOL, restore
 from .._texts import one_line
-from .._raw import names_of
 from ._origins import put_files
 
 # What engines of several machines keep of a failure until its caller lets go of it. (bytes a report; together 1 MiB)
