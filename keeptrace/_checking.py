@@ -6,6 +6,7 @@ measured in _costs.py.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from ._restore import EXACT
 
 _TABLES: Final = ("exceptions", "frames", "codes", "globals", "types", "values")
 _SMALL: Final = range(1 << 31)
+_HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
 # A C int, as CPython holds them; generated code may have lines below zero.
 _LINES: Final = range(-(1 << 31), 1 << 31)
 # Nodes: how long they are.
@@ -191,14 +193,17 @@ def _check_container(node: list[Any], sizes: dict[str, range]) -> None:
 def _check_text(node: list[Any], sizes: dict[str, range]) -> None:
     kind, length, text = node
     need(_is_length(length) and _is_text(text) and len(text) <= length, kind)
+    if kind != "str" and not text.isascii():
+        need(max(text) <= "\xff", kind)
 
 
 def _check_int(node: list[Any], sizes: dict[str, range]) -> None:
     need(_is_text(node[1]) and len(node[1]) <= bounds.MAX_DIGITS, "int")
+    need(_HEXADECIMAL.fullmatch(node[1]), "int")
 
 
 def _check_complex(node: list[Any], sizes: dict[str, range]) -> None:
-    need(all(type(part) in (int, float) for part in node[1:]), "complex")
+    need(all(type(part) is float or _is_small(part) for part in node[1:]), "complex")
 
 
 def _check_exact(node: list[Any], sizes: dict[str, range]) -> None:

@@ -29,8 +29,9 @@ from typing import Any, BinaryIO, Final
 from ._errors import KeepTraceError
 from ._report import Ref
 from ._texts import one_line, shorten
+from .render.budgets import DAP_PARTS, DAP_VARIABLES
 from .render.data import label
-from .render.model import Exception_, Frame, Values, View, characters, here, make_view, relation_text
+from .render.model import Exception_, Frame, Values, View, characters, make_view, relation_text
 
 # Larger than any request that a client sends; a bound against nonsense. (bytes)
 _MAX_MESSAGE: Final = 4 << 20
@@ -122,6 +123,7 @@ class Session:
         self._parts: list[Callable[[], list[tuple[str, Values, Ref]]]] = []  # what each variablesReference holds, from 1
         self._known: dict[tuple[int, int], int] = {}
         self._sources: list[str] = []  # the file of each sourceReference, from 1
+        self._same: dict[str, bool] = {}  # whether the file of this machine reads as in the dump
         self._namespaces: dict[int, dict[str, Any]] = {}
         self._evaluated: list[View] = []
         self._after: list[Body] = []  # events that follow the response
@@ -267,8 +269,12 @@ class Session:
             if lines is None:
                 source.update(presentationHint="deemphasize", origin="its text is not in the dump")
             return source
-        found = here(frame.file)
-        if found is None or [line.rstrip() for line in found] != [line.rstrip() for line in lines or ()]:
+        found = self._view.sources.here(frame.file)
+        if frame.file not in self._same:  # frames share files
+            wanted = [line.rstrip() for line in lines or ()]
+            same = found is not None and [line.rstrip() for line in found] == wanted
+            self._same[frame.file] = same
+        if not self._same[frame.file]:
             if frame.file not in self._sources:
                 self._sources.append(frame.file)
             source.update(sourceReference=self._sources.index(frame.file) + 1, origin="from the dump")
@@ -324,8 +330,17 @@ class Session:
         if kind is not None:
             found = [one for one in found if one[0].isdigit() == (kind == "indexed")]
         start = arguments.get("start") or 0
-        count = arguments.get("count") or len(found)
-        return {"variables": [self._variable(*one) for one in found[start : start + count]]}
+        count = min(arguments.get("count") or len(found), DAP_VARIABLES)
+        told = [self._variable(*one) for one in found[start : start + count]]
+        left_out = len(found) - start - len(told)
+        if left_out > 0 and count == DAP_VARIABLES:
+            text = f"{left_out} more: not shown at once"
+            told.append({"name": "...", "value": text, "variablesReference": 0})
+        return {"variables": told}
+
+    def _parts_of(self, values: Values, ref: Ref) -> list[tuple[str, Values, Ref]]:
+        parts = values.children(ref)[:DAP_PARTS]
+        return [(label(values, child), values, child.ref) for child in parts]
 
     def _variable(self, name: str, values: Values, ref: Ref) -> Body:
         value = values.value(ref)
@@ -336,7 +351,7 @@ class Session:
         if key is not None and value.children:
             known = (id(values), key)
             if known not in self._known:
-                self._known[known] = self._refer(lambda: [(label(values, child), values, child.ref) for child in values.children(ref)])
+                self._known[known] = self._refer(lambda: self._parts_of(values, ref))
             indexed = sum(1 for child in value.children if child.kind == "item")
             found.update(variablesReference=self._known[known], namedVariables=len(value.children) - indexed, indexedVariables=indexed)
         return found

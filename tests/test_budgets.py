@@ -1,0 +1,71 @@
+"""Views of small dumps that share one thing a million times stay small, and say what they leave out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import costly
+import pytest
+
+from keeptrace.render import budgets
+from keeptrace.render.places import places_of
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+# Characters that a view may have; JSON writes a character beyond ASCII as six, HTML adds its marks.
+MOST = {
+    "show": 1_000_000,
+    "show --all": 2 * budgets.TERMINAL_CHARACTERS,
+    "show --json": 8 * budgets.JSON_CHARACTERS,
+    "html": 3 * budgets.HTML_CHARACTERS,
+}
+
+
+@pytest.mark.timeout(120)  # for a loaded machine: each takes a few seconds
+@pytest.mark.parametrize("name", costly.CASES)
+def test_views_are_bounded(name: str) -> None:
+    """Each view of a dump that asks for as much as the check allows ends, within its budget and 1.5 GB."""
+    command = [sys.executable, str(HERE / "costly.py"), name, *(MOST if name in ("entries", "one_large_list_everywhere") else ("show --json", "html"))]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=110)
+    assert not done.returncode, done.stderr[-2000:]
+    for line in done.stdout.splitlines():
+        view, characters, _ = json.loads(line)
+        assert characters <= MOST[view], view
+
+
+def test_what_is_left_out_is_told() -> None:
+    """The JSON counts the variables and frames beyond the budgets; the page and the terminal say how many there are."""
+    done = subprocess.run([sys.executable, "-c", """if True:
+        import io, json, costly, tempfile
+        from rich.console import Console
+        from keeptrace._reading import decode
+        from keeptrace.render.model import make_view
+        from keeptrace.render import data, html, terminal
+        dump = decode(costly.dump_of("entries"))
+        view = make_view(dump.report)
+        told = data.to_data(view, dump.header)
+        written = io.StringIO()
+        terminal.show(view, Console(file=written, width=100), everything=True)
+        page = html.to_html(view, dump.header)
+        last = [frame["locals"][-1] for frame in told["exceptions"][0]["frames"] if frame["locals"][-1].keys() == {"left_out"}]
+        print(json.dumps([len(last), "the rest is left out" in written.getvalue(), "more frames, further out, are not shown" in page]))
+    """], env=ENVIRONMENT, capture_output=True, text=True, timeout=50)  # fmt: skip
+    assert not done.returncode, done.stderr[-2000:]
+    count, in_terminal, on_page = json.loads(done.stdout)
+    assert in_terminal and on_page
+    assert isinstance(count, int)
+
+
+def test_a_source_is_walked_once() -> None:
+    """Whether a file holds a frame's code is looked up, in a table that is made once for the file."""
+    places = places_of("def f(x):\n    return x + 1\n\n@f\ndef g():\n    pass\n")
+    assert places is not None
+    assert places.hold("f", 1, [2, 2, 11, 16])
+    assert places.hold("g", 4, [None, None, None, None])
+    assert not places.hold("g", 5, [2, 2, 11, 16])
+    assert not places.hold("f", 1, [2, 2, 11, 17])
+    assert places_of("def") is None
