@@ -36,6 +36,8 @@ MAX_FULL: Final = 100_000
 HTML_VALUES: Final = 20_000
 HTML_FRAMES: Final = 2_500
 HTML_CHARACTERS: Final = 12_000_000
+# Pygments takes five seconds for each million. (characters of source that are coloured)
+HTML_COLOURED: Final = 500_000
 # The exceptions of the page; the others are in the overview. (exceptions)
 HTML_EXCEPTIONS: Final = 1_000
 # A program reads more than a person. (values, frames, characters in the JSON)

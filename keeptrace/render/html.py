@@ -21,6 +21,7 @@ from .._report import Ref
 from .._texts import printable, shorten
 from .budgets import (
     HTML_CHARACTERS,
+    HTML_COLOURED,
     HTML_EXCEPTIONS,
     HTML_FRAMES,
     HTML_VALUES,
@@ -113,6 +114,7 @@ class _Page:
     def __init__(self) -> None:
         self.opened: dict[int, str] = {}
         self.frames = Budget(HTML_FRAMES)
+        self.coloured = Budget(HTML_COLOURED)
         self._values = Budget(HTML_VALUES)
         self._characters = Budget(HTML_CHARACTERS)
 
@@ -249,7 +251,7 @@ def _frame(view: View, frame: Frame, lexer: Any, page: _Page, is_open: bool) -> 
         "line": frame.line if frame.line is not None else "?",
         "is_library": frame.is_library,
         "is_open": is_open,
-        "source": _lines(snippet, lexer) if snippet else [],
+        "source": _lines(snippet, lexer, page) if snippet else [],
         "groups": [
             (title, len(table), trees.of(table), title in ("Locals", "Variables"))
             for title, table in (
@@ -289,12 +291,14 @@ def _kind(token: Any) -> str:
     return next((kind for start, kind in _KINDS if name.startswith(start)), "")
 
 
-def _lines(snippet: Snippet, lexer: Any) -> list[dict[str, Any]]:
+def _lines(snippet: Snippet, lexer: Any, page: _Page) -> list[dict[str, Any]]:
     """Each line as segments (colour, whether it is the failing expression, text)."""
     wanted = range(snippet.first, snippet.first + len(snippet.lines))
     lines: dict[int, list[tuple[str, bool, str]]] = {number: [] for number in wanted}
     number, column = snippet.start, 0
-    for token, text in lexer.get_tokens("\n".join([*snippet.above, *snippet.lines])):
+    source = "\n".join([*snippet.above, *snippet.lines])
+    tokens = lexer.get_tokens(source) if page.coloured.take(len(source)) else [("", source)]
+    for token, text in tokens:
         for at, part in enumerate(text.split("\n")):
             if at:
                 number, column = number + 1, 0
