@@ -34,7 +34,7 @@ MAX_FULL: Final = 100_000
 
 # A browser opens a page of these at once. (values, frames, characters on an HTML page)
 HTML_VALUES: Final = 20_000
-HTML_FRAMES: Final = 2_500
+HTML_FRAMES: Final = 1_200
 HTML_CHARACTERS: Final = 12_000_000
 # Pygments takes five seconds for each million. (characters of source that are coloured)
 HTML_COLOURED: Final = 500_000
