@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import costly
 import pytest
 
 from keeptrace.render import budgets
