@@ -2060,8 +2060,30 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
         if here is not None:
             name = f"{file} [snapshot {zlib.crc32(packed):08x}]"
             renamed[file] = name
-        linecache.cache[name] = (len(text), None, lines, name)
+        _keep_in_linecache(name, len(text), lines, sources)
     return renamed
+
+
+# Snapshots of all dumps that were read, in linecache. A program that reads dumps all day keeps the
+# newest; those of the dump that is read now all stay. (characters)
+_MOST_KEPT: Final = 64 << 20
+_kept: Final[dict[str, tuple[Any, ...]]] = {}  # the entries that are ours, the oldest first
+
+
+def _keep_in_linecache(name: str, size: int, lines: list[str], current: dict[str, bytes]) -> None:
+    """Puts a snapshot into linecache, and takes the oldest ones of ours out."""
+    _kept.pop(name, None)
+    _kept[name] = linecache.cache[name] = (size, None, lines, name)
+    left = sum([entry[0] for entry in _kept.values()]) - _MOST_KEPT
+    for old in list(_kept):
+        if left <= 0:
+            break
+        if old == name or old.partition(" [snapshot")[0] in current:
+            continue
+        entry = _kept.pop(old)
+        left -= entry[0]
+        if linecache.cache.get(old) is entry:
+            del linecache.cache[old]
 
 
 def _lines_of_live(file: str) -> list[str] | None:

@@ -72,3 +72,17 @@ def test_a_source_is_walked_once() -> None:
     assert not places.hold("g", 5, [2, 2, 11, 16])
     assert not places.hold("f", 1, [2, 2, 11, 17])
     assert places_of("def") is None
+
+
+def test_linecache_does_not_grow_for_ever() -> None:
+    """A program that reads dumps all day keeps the newest snapshots of sources, and those of the last dump."""
+    import linecache
+
+    from keeptrace import _restore
+
+    text = "x" * (_restore._MOST_KEPT // 8)
+    for at in range(20):
+        name = f"/nowhere/kept{at}.py"
+        _restore._keep_in_linecache(name, len(text), [text], {name: b""})
+    kept = [at for at in range(20) if f"/nowhere/kept{at}.py" in linecache.cache]
+    assert kept == list(range(12, 20))
