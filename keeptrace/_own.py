@@ -74,7 +74,10 @@ def _is_wanted(exc: BaseException, record: ExceptionRecord, nodes: list[Node]) -
 
 def _tried(exc: BaseException, dumps: Dumps, most: int) -> bytes | None:
     """The pickle, if what is rebuilt from it is what was pickled."""
-    data = dumps(_Own(exc), most)
+    try:
+        data = dumps(_Own(exc, True), most)
+    except Exception:  # an attribute that cannot be pickled; the report has the attributes
+        data = dumps(_Own(exc, False), most)
     rebuilt = pickle.loads(data)
     if type(rebuilt) is not type(exc):
         return None
@@ -89,13 +92,16 @@ def _text(exc: BaseException) -> str:
 class _Own:
     """Pickles as the exception would without keeptrace, whatever is registered for it."""
 
-    def __init__(self, exc: BaseException) -> None:
+    def __init__(self, exc: BaseException, with_state: bool) -> None:
         self._exc = exc
+        self._with_state = with_state
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         reduced = _reduction_of(self._exc, protocol)
         if type(reduced) is not tuple or len(reduced) < 3 or type(reduced[2]) is not dict:
             return reduced
+        if not self._with_state:
+            return reduced[:2]
         state = {name: value for name, value in reduced[2].items() if name not in _NOT_OWN}
         return (*reduced[:2], state or None, *reduced[3:])
 

@@ -331,3 +331,24 @@ def no_process_left() -> Iterator[None]:
     """The pools of this file end."""
     yield
     assert multiprocessing.active_children() == []
+
+
+def fail_with_a_buffer(number: int) -> None:
+    exc = Below(number)
+    exc.log = io.TextIOWrapper(io.BytesIO())
+    raise exc
+
+
+def test_an_attribute_that_cannot_be_pickled_costs_itself() -> None:
+    """As lxml's error_log: the class is there, and a stand-in for the attribute alone."""
+
+    def reduced(self: Any) -> Any:
+        return type(self), (_get(self),), dict(self.__dict__)
+
+    Below.__reduce__ = reduced
+    try:
+        exc = by_executor(fail_with_a_buffer, 7)
+    finally:
+        del Below.__reduce__
+    assert type(exc) is Below and (exc.number(), exc.row) == (7, [7])
+    assert "TextIOWrapper" in type(exc.log).__qualname__
