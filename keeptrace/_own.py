@@ -47,7 +47,7 @@ def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickl
     most: bytes of all pickles.
     """
     made: list[Pickled] = []
-    if not values.options.run_reprs:  # then no code of the user's runs
+    if values.options.run_reprs is False:  # then no code of the user's runs
         return made
     for exc, record in zip(chain.order, chain.records):
         if not _is_wanted(exc, record, values.nodes):
