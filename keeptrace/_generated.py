@@ -60,13 +60,21 @@ def _stored_pairs(value: Any, cls: type, names: list[Any]) -> list[tuple[str, An
     return None if any(item is ABSENT for _, item in pairs) else pairs
 
 
-def namedtuple(writer: Writer, value: Any, cls: Any) -> None:
-    names = attribute_of(mro_of(cls), "_fields")[1]
+def named_elements(value: Any) -> list[tuple[str, Any]] | None:
+    """The elements of a named tuple with their names; None if it has others than it says."""
+    names = attribute_of(mro_of(type(value)), "_fields")[1]
     is_tuple_of_names = type(names) is tuple and all(type(name) is str for name in names)
     if not is_tuple_of_names or len(names) != tuple.__len__(value):
+        return None
+    return list(zip(names, tuple.__iter__(value)))
+
+
+def namedtuple(writer: Writer, value: Any, cls: Any) -> None:
+    pairs = named_elements(value)
+    if pairs is None:
         writer.by_user(value, cls)
     else:
-        writer.fields(name_of(cls), zip(names, tuple.__iter__(value)))
+        writer.fields(name_of(cls), pairs)
 
 
 def enum(writer: Writer, value: Any, cls: Any) -> None:

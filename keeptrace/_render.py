@@ -271,6 +271,9 @@ class Writer:
             return self.put(address_text(value))
         held = next((parent for parent in mro_of(cls) if id(parent) in CONTENTS), None)
         pairs = self._told_attributes(value)
+        named = _generated.named_elements(value) if held is tuple else None
+        if named is not None:  # by their names, which tell what is secret among them
+            held, pairs = None, [*named, *pairs]
         if held is type:
             return CONTENTS[id(type)][1](self, value, type)
         if held is None and not pairs:

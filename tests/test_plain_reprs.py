@@ -190,6 +190,16 @@ def test_state_is_what_one_wants_to_see() -> None:
     assert RAN == []
 
 
+def test_named_tuples_are_told_by_name() -> None:
+    """The elements of a named tuple have their names, by which a secret is known, also where its own repr hides it."""
+
+    class Address(collections.namedtuple("Address", "host password")):
+        def __repr__(self) -> str:
+            return str(_ran("a call"))
+
+    assert repr(arrived(Address("h", "p"))) == f"<{Address.__qualname__} object: host='h', password='p'>"
+
+
 def test_run_reprs_runs_all_of_them() -> None:
     """run_reprs=True runs every __repr__, under guard."""
     RAN.clear()
