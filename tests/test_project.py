@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import runpy
 import tomllib
@@ -59,3 +60,25 @@ def test_nobody_is_told_to_install_another_distribution() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
     found = [path.name for path in pages if re.search(r"pip install ['\"]?keeptrace(?!-concurrent)\b", path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_call_the_scripts_that_run_here(workflow: Path) -> None:
+    """A workflow has no steps of its own: it calls scripts of .ci/, and each of these can be run."""
+    text = workflow.read_text(encoding="utf-8")
+    steps = re.findall(r"\.ci/(\w+)", text) + re.findall(r"step: \[(.*)\]", text)
+    named = {name for step in steps for name in step.split(", ")}
+    assert named
+    assert [name for name in named if not os.access(ROOT / ".ci" / name, os.X_OK)] == []
+
+
+def test_the_public_tests_cover_every_python_and_system() -> None:
+    """The matrix of the public tests has each Python of the classifiers, a free-threaded one, and three systems."""
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    tested = re.findall(r'"(3\.\d+t?)"', next(line for line in text.splitlines() if "python: [" in line))
+    minors = [found for line in PROJECT["classifiers"] for found in re.findall(r"Python :: (3\.\d+)$", line)]
+    assert set(tested) == {*minors, "3.14t"}
+    assert re.findall(r"(\w+)-latest", next(line for line in text.splitlines() if "os: [" in line)) == ["ubuntu", "macos", "windows"]
