@@ -33,7 +33,9 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation, strictly, into docs/_build/html."""
     session.install("-e", ".[docs]")
-    session.run("python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
+    session.run(
+        "python", "-m", "sphinx", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html"
+    )
 
 
 @nox.session(venv_backend="none")

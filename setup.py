@@ -20,7 +20,9 @@ RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|#)([^)\s]+)\)")
 
 def version() -> str:
     """`__version__` as it stands in the package, without importing the package."""
-    for statement in ast.parse((HERE / "keeptrace" / "__init__.py").read_text(encoding="utf-8")).body:
+    for statement in ast.parse(
+        (HERE / "keeptrace" / "__init__.py").read_text(encoding="utf-8")
+    ).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__version__":
             return str(ast.literal_eval(statement.value))
     raise LookupError("keeptrace/__init__.py has no __version__")
@@ -47,7 +49,13 @@ def urls() -> dict[str, str]:
     }
 
 
-if __name__ == "__main__":  # so do the build tools run this file; the tests read it without setuptools
+if (
+    __name__ == "__main__"
+):  # so do the build tools run this file; the tests read it without setuptools
     from setuptools import setup
 
-    setup(long_description=readme(), long_description_content_type="text/markdown", project_urls=urls())
+    setup(
+        long_description=readme(),
+        long_description_content_type="text/markdown",
+        project_urls=urls(),
+    )

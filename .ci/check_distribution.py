@@ -28,7 +28,11 @@ def problems(wheel: Path, sdist: Path) -> list[str]:
         names = archive.namelist()
         metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
         page = str(message_from_bytes(archive.read(metadata)).get_payload())
-    found += [f"the page on the index has a relative link: {link}" for link in LINK.findall(page) if "://" not in link]
+    found += [
+        f"the page on the index has a relative link: {link}"
+        for link in LINK.findall(page)
+        if "://" not in link
+    ]
     if "pip install keeptrace`" in page or "pip install keeptrace\n" in page:
         found.append("the page tells to install `keeptrace`, which is another distribution")
     for needed in ("keeptrace/py.typed", "/licenses/LICENSE"):
@@ -41,12 +45,17 @@ def problems(wheel: Path, sdist: Path) -> list[str]:
 
 def tracked() -> set[str]:
     """The files of the repository; of an unpacked sdist, which has no repository, none."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return {name for name in listed.stdout.splitlines() if name != ".gitignore"}
 
 
 if __name__ == "__main__":
     wheel, sdist = map(Path, sys.argv[1:])
     found = problems(wheel, sdist)
-    print("\n".join(found) or f"{wheel.name}: {wheel.stat().st_size} bytes; {sdist.name}: {sdist.stat().st_size} bytes")
+    print(
+        "\n".join(found)
+        or f"{wheel.name}: {wheel.stat().st_size} bytes; {sdist.name}: {sdist.stat().st_size} bytes"
+    )
     sys.exit(bool(found))

@@ -18,7 +18,19 @@ from . import environment, targets
 from ._answer import HERE, Answer
 
 # In the order in which the README shows them.
-QUESTIONS = ("compare", "pool", "path", "depth", "restore", "growth", "memory", "imports", "dask", "ray", "profile")
+QUESTIONS = (
+    "compare",
+    "pool",
+    "path",
+    "depth",
+    "restore",
+    "growth",
+    "memory",
+    "imports",
+    "dask",
+    "ray",
+    "profile",
+)
 _RESULTS = HERE / "results.json"
 _README = HERE / "README.md"
 
@@ -45,7 +57,14 @@ def _ask(python: str, question: str, quick: bool, key: str) -> Answer | None:
     print(f"== {key}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "answer.json"
-        command = [python, "-m", f"benchmarks.{question}", "--json", str(file), *(["--quick"] if quick else [])]
+        command = [
+            python,
+            "-m",
+            f"benchmarks.{question}",
+            "--json",
+            str(file),
+            *(["--quick"] if quick else []),
+        ]
         done = subprocess.run(command, cwd=HERE.parent, check=False, env=environment.variables())
         if done.returncode:
             print(f"{key} failed with exit code {done.returncode}")
@@ -54,7 +73,11 @@ def _ask(python: str, question: str, quick: bool, key: str) -> Answer | None:
 
 
 def _known() -> dict[str, Answer]:
-    return {key: Answer.from_json(data) for key, data in json.loads(_RESULTS.read_text()).items()} if _RESULTS.exists() else {}
+    return (
+        {key: Answer.from_json(data) for key, data in json.loads(_RESULTS.read_text()).items()}
+        if _RESULTS.exists()
+        else {}
+    )
 
 
 def _readme(answers: dict[str, Answer]) -> str:
@@ -87,13 +110,20 @@ def _machine(answers: dict[str, Answer]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for key, answer in answers.items():
-        facts = [answer.machine[name] for name in ("Python", "system", "processor", "memory", "load before", "date")]
-        lines.append(f"| {' | '.join([key, *facts, f'{answer.seconds:.0f} s', 'quick' if answer.quick else 'full'])} |")
+        facts = [
+            answer.machine[name]
+            for name in ("Python", "system", "processor", "memory", "load before", "date")
+        ]
+        lines.append(
+            f"| {' | '.join([key, *facts, f'{answer.seconds:.0f} s', 'quick' if answer.quick else 'full'])} |"
+        )
     return "\n".join(lines)
 
 
 def _write(answers: dict[str, Answer]) -> None:
-    _RESULTS.write_text(json.dumps({key: answer.to_json() for key, answer in answers.items()}, indent=1) + "\n")
+    _RESULTS.write_text(
+        json.dumps({key: answer.to_json() for key, answer in answers.items()}, indent=1) + "\n"
+    )
     _README.write_text(_readme(answers))
 
 
@@ -104,14 +134,28 @@ def _draw(python: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("questions", nargs="*", metavar="question", help=f"of {', '.join(QUESTIONS)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="fewer runs and fewer peers: about a minute")
-    parser.add_argument("--here", action="store_true", help="make no environment: use this Python, with what is installed in it")
-    parser.add_argument("--draw", action="store_true", help="measure nothing: draw the last answers and write README.md again")
+    parser.add_argument(
+        "questions", nargs="*", metavar="question", help=f"of {', '.join(QUESTIONS)}; default: all"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer runs and fewer peers: about a minute"
+    )
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="make no environment: use this Python, with what is installed in it",
+    )
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="measure nothing: draw the last answers and write README.md again",
+    )
     given = parser.parse_args()
     unknown = set(given.questions) - set(QUESTIONS)
     if unknown:
-        parser.error(f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
+        parser.error(
+            f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}"
+        )
     answers = _known()
     if given.draw and not given.here:
         _draw(environment.main_python())
@@ -139,12 +183,18 @@ def main() -> None:
             failed.append(key)
         else:
             answers[key] = found
-    order = [name for question in QUESTIONS for name in (question, f"{question} on Python {environment.ALSO}")]
+    order = [
+        name
+        for question in QUESTIONS
+        for name in (question, f"{question} on Python {environment.ALSO}")
+    ]
     answers = {key: answers[key] for key in order if key in answers}
     _write(answers)
     _draw(python)
     print(targets.table(answers).text())
-    print(f"\n{time.monotonic() - begin:.0f} s; written: {_README.relative_to(HERE.parent)}, {_RESULTS.relative_to(HERE.parent)}")
+    print(
+        f"\n{time.monotonic() - begin:.0f} s; written: {_README.relative_to(HERE.parent)}, {_RESULTS.relative_to(HERE.parent)}"
+    )
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

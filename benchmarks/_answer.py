@@ -26,11 +26,21 @@ class Table:
 
     def markdown(self) -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines) + "\n"
+        return (
+            f"**{self.title}**\n\n"
+            + "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+            + "\n"
+        )
 
     def text(self) -> str:
-        widths = [max(len(row[at]) for row in [self.columns, *self.rows]) for at in range(len(self.columns))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [self.columns, *self.rows]]
+        widths = [
+            max(len(row[at]) for row in [self.columns, *self.rows])
+            for at in range(len(self.columns))
+        ]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in [self.columns, *self.rows]
+        ]
         return f"\n{self.title}\n" + "\n".join(lines)
 
 
@@ -94,8 +104,8 @@ def _memory() -> str:
 
 def _require_whole_captures() -> None:
     """A capture that fails falls back to the text, which is fast: such figures must not be taken for ours."""
-    from keeptrace._capture import capture
-    from keeptrace._options import Options
+    from keeptrace.capture.capture import capture
+    from keeptrace.core.options import Options
 
     from . import corpus
 

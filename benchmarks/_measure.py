@@ -77,7 +77,11 @@ def once(work: Callable[[], Any] | Timed) -> float:
 
 
 def alternate(
-    works: dict[str, Callable[[], Any] | Timed], seconds: float, least: int = 3, most: int = 2_000, patience: float = 20.0
+    works: dict[str, Callable[[], Any] | Timed],
+    seconds: float,
+    least: int = 3,
+    most: int = 2_000,
+    patience: float = 20.0,
 ) -> dict[str, list[float] | Failed]:
     """The times of each work, in seconds, one a round.
 
@@ -96,7 +100,9 @@ def alternate(
             took = _guarded(works[name], patience)
         if isinstance(took, Failed):
             times[name] = took
-        elif time.perf_counter() - begin > 4 * seconds:  # one slow run is all that there is time for
+        elif (
+            time.perf_counter() - begin > 4 * seconds
+        ):  # one slow run is all that there is time for
             times[name] = [took]
             spent[name] = math.inf
     gc.collect()
@@ -108,7 +114,11 @@ def alternate(
             left = False
             for name in order:
                 done = times[name]
-                if isinstance(done, Failed) or spent[name] == math.inf or (spent[name] >= seconds and number >= least):
+                if (
+                    isinstance(done, Failed)
+                    or spent[name] == math.inf
+                    or (spent[name] >= seconds and number >= least)
+                ):
                     continue
                 left = True
                 begin = time.perf_counter()
@@ -135,7 +145,9 @@ def _guarded(work: Callable[[], Any] | Timed, patience: float) -> float | Failed
             return once(work)
     except OutOfTime:
         return Failed(f"over {patience:.0f} s")
-    except BaseException as problem:  # whatever a peer raises, a SystemExit out of a __repr__ among it
+    except (
+        BaseException
+    ) as problem:  # whatever a peer raises, a SystemExit out of a __repr__ among it
         if isinstance(problem, KeyboardInterrupt) and not problem.args:
             raise
         return Failed(type(problem).__name__)
@@ -193,5 +205,11 @@ def shown(runs: list[float] | Failed) -> str:
 def _three(number: float) -> str:
     """Three digits, or two behind the point."""
     return (
-        f"{number:.0f}" if number >= 99.5 else f"{number:.1f}" if number >= 9.95 else f"{number:.2f}" if number >= 0.1 else f"{number:.2g}"
+        f"{number:.0f}"
+        if number >= 99.5
+        else f"{number:.1f}"
+        if number >= 9.95
+        else f"{number:.2f}"
+        if number >= 0.1
+        else f"{number:.2g}"
     )

@@ -8,7 +8,18 @@ from typing import Any
 
 FIGURES = Path(__file__).parent / "figures"
 
-_COLOURS = ["#0b6e4f", "#c44536", "#3d5a80", "#e09f3e", "#7b2d8b", "#6c757d", "#2a9d8f", "#b56576", "#8d6e63", "#1d3557"]
+_COLOURS = [
+    "#0b6e4f",
+    "#c44536",
+    "#3d5a80",
+    "#e09f3e",
+    "#7b2d8b",
+    "#6c757d",
+    "#2a9d8f",
+    "#b56576",
+    "#8d6e63",
+    "#1d3557",
+]
 
 
 # group names that would run into each other
@@ -37,7 +48,13 @@ def draw(figure: Figure) -> Path:
     matplotlib.use("svg")
     # the same data gives the same file
     matplotlib.rcParams.update(
-        {"svg.hashsalt": figure.name, "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+        {
+            "svg.hashsalt": figure.name,
+            "svg.fonttype": "none",
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
     )
     from matplotlib import pyplot
 
@@ -63,14 +80,30 @@ def _bars(axes: Any, figure: Figure) -> None:
     width = 0.85 / max(len(figure.series), 1)
     for number, (label, values) in enumerate(figure.series.items()):
         places = [at + (number - (len(figure.series) - 1) / 2) * width for at in range(len(values))]
-        axes.bar(places, [value or 0 for value in values], width, label=label, color=_COLOURS[number % len(_COLOURS)])
+        axes.bar(
+            places,
+            [value or 0 for value in values],
+            width,
+            label=label,
+            color=_COLOURS[number % len(_COLOURS)],
+        )
     axes.set_xticks(range(len(figure.x)), figure.x, **(_SLANTED if len(figure.x) > 6 else {}))
 
 
 def _lines(axes: Any, figure: Figure) -> None:
     numbers = all(isinstance(x, (int, float)) for x in figure.x) and figure.logx
     for number, (label, values) in enumerate(figure.series.items()):
-        known = [(x if numbers else at, value) for at, (x, value) in enumerate(zip(figure.x, values)) if value is not None]
-        axes.plot(*zip(*known), marker="o", markersize=4, label=label, color=_COLOURS[number % len(_COLOURS)]) if known else None
+        known = [
+            (x if numbers else at, value)
+            for at, (x, value) in enumerate(zip(figure.x, values))
+            if value is not None
+        ]
+        axes.plot(
+            *zip(*known),
+            marker="o",
+            markersize=4,
+            label=label,
+            color=_COLOURS[number % len(_COLOURS)],
+        ) if known else None
     if not numbers:
         axes.set_xticks(range(len(figure.x)), [str(x) for x in figure.x])

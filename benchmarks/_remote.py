@@ -30,7 +30,12 @@ def _prepared(peer: peers.Peer, name: str) -> Any:
 def _answer(peer: peers.Peer, do: str, name: str) -> dict[str, Any]:
     if do == "about":
         python = "{}.{}".format(*sys.version_info)
-        return {"label": peer.label, "keeps": peer.keeps, "keeps_data": peer.keeps_data, "python": python}
+        return {
+            "label": peer.label,
+            "keeps": peer.keeps,
+            "keeps_data": peer.keeps_data,
+            "python": python,
+        }
     prepared = _prepared(peer, name)
     if do == "size":
         return {"size": peer.size(_dumped[name])}

@@ -16,7 +16,9 @@ for _number in range(20):
     parser.add_argument(f"--option-{_number}", type=int, default=_number, help="one of the options")
 connection = sqlite3.connect(":memory:", check_same_thread=False)
 connection.execute("create table customers (id integer, name text)")
-sessions = {f"session-{_number}": {"user": _number, "roles": ["reader", "writer"]} for _number in range(200)}
+sessions = {
+    f"session-{_number}": {"user": _number, "roles": ["reader", "writer"]} for _number in range(200)
+}
 
 
 class Request:

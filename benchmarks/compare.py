@@ -20,7 +20,14 @@ _QUICK = ("shallow", "deep", "very deep", "wide", "big", "service")
 class _Row:
     """One exception: the runs of each peer."""
 
-    def __init__(self, name: str, seconds: float, patience: float, all_peers: list[peers.Peer], remote: list[peers.Remote]) -> None:
+    def __init__(
+        self,
+        name: str,
+        seconds: float,
+        patience: float,
+        all_peers: list[peers.Peer],
+        remote: list[peers.Remote],
+    ) -> None:
         exc = corpus.make(name)
         self.sizes: dict[str, int] = {}
         dumps: dict[str, Callable[[], Any] | Timed] = {}
@@ -41,15 +48,17 @@ class _Row:
                 self.sizes[apart.name] = apart.size(name)
                 restores[apart.name] = apart.work("restore", name)
         self.restore = alternate(restores, seconds, patience=patience)
-        self.floor = zlib.compress(pickle.dumps(peers.picklable_locals(exc), 5)) if name != "big" else b""  # seconds, for 150 MiB
+        self.floor = (
+            zlib.compress(pickle.dumps(peers.picklable_locals(exc), 5)) if name != "big" else b""
+        )  # seconds, for 150 MiB
         del exc
         gc.collect()
 
 
 def _sizes(answer: Answer, name: str, row: _Row) -> None:
     """For the target on size: a dump without the sources, and without what is the same in every dump: the restorer, and its call."""
-    from keeptrace._dump import dumps
-    from keeptrace._format import _Boot
+    from keeptrace.format.api import dumps
+    from keeptrace.format.writing import _Boot
 
     exc = corpus.make(name)
     body = len(dumps(exc, include_source=False)) - len(pickle.dumps(_Boot({}, True), 4))
@@ -59,8 +68,8 @@ def _sizes(answer: Answer, name: str, row: _Row) -> None:
 
 
 def _kept_frames(answer: Answer) -> None:
-    from keeptrace._capture import capture
-    from keeptrace._options import Options
+    from keeptrace.capture.capture import capture
+    from keeptrace.core.options import Options
 
     report = capture(corpus.make("very deep"), Options())
     answer.numbers["very deep/frames"] = len(report["exceptions"][0]["traceback"])
@@ -82,11 +91,24 @@ def run(quick: bool) -> Answer:
     keeps = {peer.name: peer.keeps for peer in everyone}
     for apart in remote:
         apart.close()
-    answer.tables.append(Table("Who takes part", ["", "what it keeps"], [[labels[name], keeps[name]] for name in names]))
-    for title, runs_of in (("Dump: median (quartiles as parts of it)", _dumps_of), ("Restore", _restores_of)):
-        cells = [[name, *(shown(runs_of(row)[peer]) if peer in runs_of(row) else "–" for peer in names)] for name, row in rows.items()]
+    answer.tables.append(
+        Table(
+            "Who takes part", ["", "what it keeps"], [[labels[name], keeps[name]] for name in names]
+        )
+    )
+    for title, runs_of in (
+        ("Dump: median (quartiles as parts of it)", _dumps_of),
+        ("Restore", _restores_of),
+    ):
+        cells = [
+            [name, *(shown(runs_of(row)[peer]) if peer in runs_of(row) else "–" for peer in names)]
+            for name, row in rows.items()
+        ]
         answer.tables.append(Table(title, ["exception", *(labels[name] for name in names)], cells))
-    cells = [[name, *(size(row.sizes[peer]) if peer in row.sizes else "–" for peer in names)] for name, row in rows.items()]
+    cells = [
+        [name, *(size(row.sizes[peer]) if peer in row.sizes else "–" for peer in names)]
+        for name, row in rows.items()
+    ]
     answer.tables.append(Table("Size", ["exception", *(labels[name] for name in names)], cells))
     ours = names[0]
     cells = [[name, *(_ratio(row, ours, peer) for peer in names[1:])] for name, row in rows.items()]
@@ -98,13 +120,35 @@ def run(quick: bool) -> Answer:
         )
     )
     for kind in ("dump", "restore"):
-        series = {labels[peer]: [median(getattr(row, kind).get(peer, Failed(""))) for row in rows.values()] for peer in names}
-        ms = {label: [None if value is None else value * 1e3 for value in values] for label, values in series.items()}
+        series = {
+            labels[peer]: [
+                median(getattr(row, kind).get(peer, Failed(""))) for row in rows.values()
+            ]
+            for peer in names
+        }
+        ms = {
+            label: [None if value is None else value * 1e3 for value in values]
+            for label, values in series.items()
+        }
         answer.figures.append(
-            Figure(f"compare-{kind}", f"{kind.capitalize()}, milliseconds (no bar: it fails)", "bars", list(rows), ms, ylabel="ms")
+            Figure(
+                f"compare-{kind}",
+                f"{kind.capitalize()}, milliseconds (no bar: it fails)",
+                "bars",
+                list(rows),
+                ms,
+                ylabel="ms",
+            )
         )
-    kb = {labels[peer]: [row.sizes[peer] / 1e3 if peer in row.sizes else None for row in rows.values()] for peer in names}
-    answer.figures.append(Figure("compare-size", "Size of a dump, kilobytes", "bars", list(rows), kb, ylabel="kB"))
+    kb = {
+        labels[peer]: [
+            row.sizes[peer] / 1e3 if peer in row.sizes else None for row in rows.values()
+        ]
+        for peer in names
+    }
+    answer.figures.append(
+        Figure("compare-size", "Size of a dump, kilobytes", "bars", list(rows), kb, ylabel="kB")
+    )
     for name, row in rows.items():
         for peer in names:
             found = median(row.dump[peer])
@@ -116,9 +160,17 @@ def run(quick: bool) -> Answer:
                 answer.numbers[f"{name}/ratio/{peer}"] = against.median
         answer.numbers[f"{name}/fails"] = sum(isinstance(row.dump[peer], Failed) for peer in names)
         _sizes(answer, name, row)
-    answer.numbers.update({f"keeps data/{peer.name}": 1 for peer in everyone if peer.keeps_data and peer.name != "C pickle"})
+    answer.numbers.update(
+        {
+            f"keeps data/{peer.name}": 1
+            for peer in everyone
+            if peer.keeps_data and peer.name != "C pickle"
+        }
+    )
     _kept_frames(answer)
-    answer.says.append("coredumpy, debuglater and keepTrace run in processes of their own, in turn with the others.")
+    answer.says.append(
+        "coredumpy, debuglater and keepTrace run in processes of their own, in turn with the others."
+    )
     if absent or absent_too:
         answer.says.append(f"Not there, and left out: {', '.join(absent + absent_too)}.")
     return answer

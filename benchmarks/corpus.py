@@ -55,7 +55,10 @@ def _order(number: int, rows: list[dict[str, Any]]) -> float:
 
 
 def _parse(path: str) -> float:
-    rows = [{"item": "bolt", "price": 0.25, "amount": 400}, {"item": "nut", "price": "0.10", "amount": 4.5}]
+    rows = [
+        {"item": "bolt", "price": 0.25, "amount": 400},
+        {"item": "nut", "price": "0.10", "amount": 4.5},
+    ]
     number = 17
     return _order(number, rows)
 
@@ -309,7 +312,10 @@ CORPUS: dict[str, Entry] = {
     "hostile": Entry(hostile, "11 locals that raise, flood or cannot be pickled"),
     "big": Entry(big, "100 MiB of bytes, an array of 50 MiB", ("numpy",)),
     "dataframe": Entry(dataframe, "a pandas pipeline over 100,000 rows", ("numpy", "pandas")),
-    "service": Entry(service, "a web service's 8 frames: logger, parser, thread, connection in locals and globals"),
+    "service": Entry(
+        service,
+        "a web service's 8 frames: logger, parser, thread, connection in locals and globals",
+    ),
     "chained": Entry(chained, "raised from another, of a class whose __init__ needs arguments"),
 }
 if sys.version_info >= (3, 11):  # noqa: UP036  # the oldest peer runs this on 3.9
@@ -326,7 +332,9 @@ def make(name: str) -> BaseException:
     return made[0]
 
 
-def _make_into(work: Callable[[], BaseException], made: list[BaseException], done: Callable[[], None]) -> None:
+def _make_into(
+    work: Callable[[], BaseException], made: list[BaseException], done: Callable[[], None]
+) -> None:
     try:
         made.append(work())
     except BaseException as problem:  # a library that is absent, or a defect of the corpus: it is the benchmark's to say

@@ -53,7 +53,10 @@ def _fail(client: Any, count: int) -> None:
         assert future.exception() is not None
 
 
-_TASKS: dict[str, tuple[Callable[[Any, int], None], int]] = {"no-op": (_succeed, 50), "failing": (_fail, 20)}
+_TASKS: dict[str, tuple[Callable[[Any, int], None], int]] = {
+    "no-op": (_succeed, 50),
+    "failing": (_fail, 20),
+}
 
 
 def _processor_time(pid: int) -> float:
@@ -68,16 +71,32 @@ def _measure_tasks(answer: Answer, quick: bool) -> None:
     from keeptrace.concurrent.dask import install
 
     table = Table(
-        "A task", ["task", "plain", "keeptrace", "ratio", "control", "ratio, processor", "control, processor", "rounds"]
+        "A task",
+        [
+            "task",
+            "plain",
+            "keeptrace",
+            "ratio",
+            "control",
+            "ratio, processor",
+            "control, processor",
+            "rounds",
+        ],
     )
     names = ["plain", OURS, CONTROL]
     with ExitStack() as stack:
         clients: dict[str, Any] = {}
         for name in names:
-            cluster = stack.enter_context(LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50))
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                )
+            )
             clients[name] = stack.enter_context(Client(cluster, set_as_default=False))
         install(clients[OURS])
-        pids = {name: next(iter(client.run(os.getpid).values())) for name, client in clients.items()}
+        pids = {
+            name: next(iter(client.run(os.getpid).values())) for name, client in clients.items()
+        }
         draw = random.Random(17)
         for task, (run_batch, count) in _TASKS.items():
             clock: dict[str, list[float]] = {name: [] for name in names}
@@ -92,11 +111,17 @@ def _measure_tasks(answer: Answer, quick: bool) -> None:
                     run_batch(clients[name], count)
                     clock[name].append((time.perf_counter() - begin) / count)
                     processor[name].append((_processor_time(pids[name]) - before) / count)
-            row = [task, duration(spread(clock["plain"]).median), duration(spread(clock[OURS]).median)]
+            row = [
+                task,
+                duration(spread(clock["plain"]).median),
+                duration(spread(clock[OURS]).median),
+            ]
             for way, times in (("clock", clock), ("processor", processor)):
                 for name, found in pool._against_plain(times).items():
                     row.append(f"{found.median:.3f} ({found.low:.2f}–{found.high:.2f})")
-                    answer.numbers[f"{task}/{way}" + ("" if name == OURS else "/control")] = found.median
+                    answer.numbers[f"{task}/{way}" + ("" if name == OURS else "/control")] = (
+                        found.median
+                    )
             table.rows.append([*row, str(len(clock[OURS]))])
     answer.tables.append(table)
 
@@ -117,9 +142,13 @@ def _resident() -> int:
 def _kept(dask_scheduler: Any) -> tuple[int, int]:
     """Bytes of all failed tasks' exceptions: if each were kept in full, and as they are kept."""
     failed = [task for task in dask_scheduler.tasks.values() if task.exception]
-    messages = [message for task in failed for message in (task.exception, task.traceback) if message]
+    messages = [
+        message for task in failed for message in (task.exception, task.traceback) if message
+    ]
     frames = [frame for message in messages for frame in message.frames]
-    return sum(len(frame) for frame in frames), sum({id(frame): len(frame) for frame in frames}.values())
+    return sum(len(frame) for frame in frames), sum(
+        {id(frame): len(frame) for frame in frames}.values()
+    )
 
 
 def _memory_of(fail: Callable[[int], Any], count: int, ours: bool) -> tuple[int, int, int]:
@@ -133,7 +162,9 @@ def _memory_of(fail: Callable[[int], Any], count: int, ours: bool) -> tuple[int,
     with SubprocessCluster(**given) as cluster, Client(cluster) as client:
         if ours:
             install(client)
-        wait(client.map(fail, range(20), pure=False))  # what the first failures import is not the tasks' memory
+        wait(
+            client.map(fail, range(20), pure=False)
+        )  # what the first failures import is not the tasks' memory
         before = client.run_on_scheduler(_resident)
         futures = client.map(fail, range(count), pure=False)
         wait(futures)
@@ -145,13 +176,23 @@ def _memory_of(fail: Callable[[int], Any], count: int, ours: bool) -> tuple[int,
 
 def _measure_memory(answer: Answer, quick: bool) -> None:
     count = 1_000 if quick else 10_000
-    table = Table(f"{count:,} failing tasks", ["locals", "plain", "keeptrace", "reports", "kept", "allowed"])
+    table = Table(
+        f"{count:,} failing tasks", ["locals", "plain", "keeptrace", "reports", "kept", "allowed"]
+    )
     for name, fail in {"small": pool.fail, "large": fail_in_a_service}.items():
         plain, *_ = _memory_of(fail, count, ours=False)
         grown, in_full, kept = _memory_of(fail, count, ours=True)
         allowed = 1.2 * plain + in_full
-        table.rows.append([name, *(size(number) for number in (plain, grown, in_full, kept, allowed))])
-        for key, number in {"plain": plain, "keeptrace": grown, "reports": in_full, "kept": kept, "allowed": allowed}.items():
+        table.rows.append(
+            [name, *(size(number) for number in (plain, grown, in_full, kept, allowed))]
+        )
+        for key, number in {
+            "plain": plain,
+            "keeptrace": grown,
+            "reports": in_full,
+            "kept": kept,
+            "allowed": allowed,
+        }.items():
             answer.numbers[f"memory/{name}/{key}"] = number
     answer.tables.append(table)
 

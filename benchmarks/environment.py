@@ -34,8 +34,14 @@ def find_python(version: str) -> str | None:
     if "{}.{}".format(*sys.version_info) == version:
         return sys.executable
     home = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    for found in [shutil.which(f"python{version}"), *sorted(glob(f"{home}/versions/{version}.*/bin/python"))]:
-        if found is not None and _runs(found, f"import sys, venv; assert sys.version_info[:2] == {tuple(map(int, version.split('.')))}"):
+    for found in [
+        shutil.which(f"python{version}"),
+        *sorted(glob(f"{home}/versions/{version}.*/bin/python")),
+    ]:
+        if found is not None and _runs(
+            found,
+            f"import sys, venv; assert sys.version_info[:2] == {tuple(map(int, version.split('.')))}",
+        ):
             return found
     return None
 
@@ -75,7 +81,9 @@ def _made(version: str, requirements: list[str]) -> str | None:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, *requirements], check=False).returncode:
         # one that cannot be had must not cost the others
-        failed = [name for name in requirements if subprocess.run([*pip, name], check=False).returncode]
+        failed = [
+            name for name in requirements if subprocess.run([*pip, name], check=False).returncode
+        ]
         print(f"not installed, and left out: {', '.join(failed)}")
         return str(python)
     complete.write_text(repr(requirements))
@@ -84,7 +92,11 @@ def _made(version: str, requirements: list[str]) -> str | None:
 
 def main_python() -> str:
     """The Python to measure with: an environment for 3.13, or for the one that runs."""
-    return _made(MAIN, REQUIREMENTS) or _made("{}.{}".format(*sys.version_info), REQUIREMENTS) or sys.executable
+    return (
+        _made(MAIN, REQUIREMENTS)
+        or _made("{}.{}".format(*sys.version_info), REQUIREMENTS)
+        or sys.executable
+    )
 
 
 def also_python() -> str | None:

@@ -14,8 +14,8 @@ from ._plot import Figure
 
 
 def run(quick: bool) -> Answer:
-    from keeptrace._capture import capture
-    from keeptrace._options import Options
+    from keeptrace.capture.capture import capture
+    from keeptrace.core.options import Options
 
     default = Options(include_source=False)
     whole = Options(include_source=False, max_items=-1)
@@ -26,15 +26,26 @@ def run(quick: bool) -> Answer:
     }
     axes: list[tuple[str, Callable[[int], BaseException], list[int]]] = [
         ("frames", corpus.frames, [10, 30, 100, 300, 1_000] + ([] if quick else [3_000, 10_000])),
-        ("objects", corpus.objects, [10, 30, 100, 300, 1_000, 3_000, 10_000] + ([] if quick else [30_000, 100_000])),
-        ("bytes", corpus.of_bytes, [10**3, 10**4, 10**5, 10**6, 10**7] + ([] if quick else [10**8])),
+        (
+            "objects",
+            corpus.objects,
+            [10, 30, 100, 300, 1_000, 3_000, 10_000] + ([] if quick else [30_000, 100_000]),
+        ),
+        (
+            "bytes",
+            corpus.of_bytes,
+            [10**3, 10**4, 10**5, 10**6, 10**7] + ([] if quick else [10**8]),
+        ),
     ]
     for what, make, counts in axes:
         times: dict[str, list[float | None]] = {name: [] for name in ways}
         table = Table(f"Capture, with the number of {what}", [what, *ways])
         for count in counts:
             exc = make(count)
-            runs = alternate({name: lambda exc=exc, way=way: way(exc) for name, way in ways.items()}, 0.03 if quick else 0.2)
+            runs = alternate(
+                {name: lambda exc=exc, way=way: way(exc) for name, way in ways.items()},
+                0.03 if quick else 0.2,
+            )
             table.rows.append([f"{count:,}", *(shown(runs[name]) for name in ways)])
             for name in ways:
                 times[name].append(median(runs[name]))
@@ -42,8 +53,22 @@ def run(quick: bool) -> Answer:
             del exc
             gc.collect()
         answer.tables.append(table)
-        series = {name: [None if value is None else value * 1e3 for value in values] for name, values in times.items()}
-        answer.figures.append(Figure(f"growth-{what}", f"Capture against {what}", "lines", counts, series, what, "ms", logx=True))
+        series = {
+            name: [None if value is None else value * 1e3 for value in values]
+            for name, values in times.items()
+        }
+        answer.figures.append(
+            Figure(
+                f"growth-{what}",
+                f"Capture against {what}",
+                "lines",
+                counts,
+                series,
+                what,
+                "ms",
+                logx=True,
+            )
+        )
     return answer
 
 

@@ -17,8 +17,14 @@ _ENGINES = "import concurrent.futures.process, multiprocessing, multiprocessing.
 _CASES = {
     "stdlib: concurrent.futures.process and multiprocessing.pool": ("", _ENGINES),
     "keeptrace.concurrent, over the stdlib's": (_ENGINES, "import keeptrace.concurrent"),
-    "keeptrace.concurrent and its executor, over the stdlib's": (_ENGINES, "from keeptrace.concurrent import KeepTraceProcessPoolExecutor"),
-    "the same, over the stdlib's and typing": (f"{_ENGINES}, typing", "from keeptrace.concurrent import KeepTraceProcessPoolExecutor"),
+    "keeptrace.concurrent and its executor, over the stdlib's": (
+        _ENGINES,
+        "from keeptrace.concurrent import KeepTraceProcessPoolExecutor",
+    ),
+    "the same, over the stdlib's and typing": (
+        f"{_ENGINES}, typing",
+        "from keeptrace.concurrent import KeepTraceProcessPoolExecutor",
+    ),
     "keeptrace alone": ("", "import keeptrace"),
     "keeptrace.dumps, the function": ("", "from keeptrace import dumps"),
     "tblib.pickling_support": ("", "import tblib.pickling_support"),
@@ -32,16 +38,25 @@ TARGET = "keeptrace.concurrent and its executor, over the stdlib's"
 def _seconds(before: str, timed: str) -> float | None:
     code = f"{before or 'pass'}\nimport time\nbegin = time.process_time()\n{timed}\nprint(time.process_time() - begin)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False, env=variables()
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=False,
+        env=variables(),
     )
     return float(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 
 def run(quick: bool) -> Answer:
     answer = Answer("imports", "What does importing cost?")
-    answer.says.append("Each in fresh processes, in turn; what is named “over” was imported before the clock started.")
+    answer.says.append(
+        "Each in fresh processes, in turn; what is named “over” was imported before the clock started."
+    )
     times: dict[str, list[float]] = {name: [] for name in _CASES}
-    order = [name for name in _CASES if _seconds(*_CASES[name]) is not None]  # the first run writes the bytecode caches
+    order = [
+        name for name in _CASES if _seconds(*_CASES[name]) is not None
+    ]  # the first run writes the bytecode caches
     draw = random.Random(17)
     for _ in range(5 if quick else 15):
         draw.shuffle(order)
@@ -55,7 +70,9 @@ def run(quick: bool) -> Answer:
             table.rows.append([name, "not installed", ""])
             continue
         found = spread(runs)
-        table.rows.append([name, duration(found.median), f"{duration(found.low)} – {duration(found.high)}"])
+        table.rows.append(
+            [name, duration(found.median), f"{duration(found.low)} – {duration(found.high)}"]
+        )
         answer.numbers[name] = found.median
     answer.tables.append(table)
     return answer

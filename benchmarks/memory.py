@@ -42,7 +42,9 @@ def _peak(name: str, peer_name: str) -> dict[str, object]:
 
 def run(quick: bool) -> Answer:
     answer = Answer("memory", "How much memory does it take?")
-    answer.says.append("The most memory that Python allocated at once during a dump (tracemalloc), each in a fresh process.")
+    answer.says.append(
+        "The most memory that Python allocated at once during a dump (tracemalloc), each in a fresh process."
+    )
     all_peers = peers.all_peers()[0] + ([] if quick else peers.apart())
     names = [name for name in (_QUICK if quick else _NAMES) if not corpus.missing(name)]
     table = Table("Peak", ["exception", *(peer.label for peer in all_peers)])
@@ -57,14 +59,20 @@ def run(quick: bool) -> Answer:
                 cwd=Path(__file__).parents[1],
                 check=False,
             )
-            told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": "its process died"}
+            told: dict[str, Any] = (
+                json.loads(done.stdout.splitlines()[-1])
+                if done.returncode == 0
+                else {"failed": "its process died"}
+            )
             cells.append(size(told["peak"]) if "peak" in told else told["failed"])
             series[peer.label].append(told["peak"] / 1e6 if "peak" in told else None)
             if "peak" in told:
                 answer.numbers[f"{name}/{peer.name}"] = told["peak"]
         table.rows.append(cells)
     answer.tables.append(table)
-    answer.figures.append(Figure("memory", "Peak memory of a dump, megabytes", "bars", names, series, ylabel="MB"))
+    answer.figures.append(
+        Figure("memory", "Peak memory of a dump, megabytes", "bars", names, series, ylabel="MB")
+    )
     return answer
 
 

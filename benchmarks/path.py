@@ -41,9 +41,9 @@ def _timed(fill: Callable[[], None], take: Callable[[], Any]) -> Timed:
 
 
 def _tasks(context: Any) -> dict[str, Timed]:
-    """In the worker: the engine's queue, as it is, and as _queues.py makes it."""
-    from keeptrace.concurrent._black_box import BlackBox
-    from keeptrace.concurrent._queues import _take
+    """In the worker: the engine's queue, as it is, and as concurrent/process_pool/queues.py makes it."""
+    from keeptrace.concurrent.deaths.black_box import BlackBox
+    from keeptrace.concurrent.process_pool.queues import _take
 
     data = ForkingPickler.dumps(engine._CallItem(17, _no_op, (17,), {}))
     plain, ours = context.Queue(), context.Queue()
@@ -59,12 +59,18 @@ def _tasks(context: Any) -> dict[str, Timed]:
 
         return put
 
-    return {"plain": _timed(fill(plain), lambda: plain.get(block=True)), "keeptrace": _timed(fill(ours), take)}
+    return {
+        "plain": _timed(fill(plain), lambda: plain.get(block=True)),
+        "keeptrace": _timed(fill(ours), take),
+    }
 
 
 def _results(context: Any) -> dict[str, Timed]:
     """In the parent: the manager threads' way to wait for a result and to take it. Neither thread runs, and there are no workers."""
-    from keeptrace.concurrent._executor import KeepTraceProcessPoolExecutor, _ManagerThread
+    from keeptrace.concurrent.process_pool.executor import (
+        KeepTraceProcessPoolExecutor,
+        _ManagerThread,
+    )
 
     data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
     found = {}
@@ -75,7 +81,10 @@ def _results(context: Any) -> dict[str, Timed]:
         executor = cls(1, mp_context=context)
         manager = thread(executor)
         manager.executor = executor  # which it knows by a weak reference alone
-        found[name] = _timed(partial(executor._result_queue._writer.send_bytes, data), manager.wait_result_broken_or_wakeup)
+        found[name] = _timed(
+            partial(executor._result_queue._writer.send_bytes, data),
+            manager.wait_result_broken_or_wakeup,
+        )
     return found
 
 
@@ -87,7 +96,10 @@ def run(quick: bool) -> Answer:
     )
     context = multiprocessing.get_context()
     table = Table("A task", ["piece", "plain", "keeptrace", "ratio"])
-    for piece, make in (("worker: the next task off the queue", _tasks), ("parent: waiting for a result, and taking it", _results)):
+    for piece, make in (
+        ("worker: the next task off the queue", _tasks),
+        ("parent: waiting for a result, and taking it", _results),
+    ):
         runs = alternate(make(context), 1.0 if quick else 5.0)
         plain, ours = (spread(runs[name]) for name in ("plain", "keeptrace"))  # type: ignore[arg-type]  # neither fails
         found = ratio(runs["keeptrace"], runs["plain"])

@@ -52,9 +52,9 @@ class Peer:
 
 
 def _ours() -> list[Peer]:
-    from keeptrace._dump import dumps, loads
-    from keeptrace._options import Options
-    from keeptrace.concurrent._boundary import from_bytes, to_bytes
+    from keeptrace.concurrent.crossing import from_bytes, to_bytes
+    from keeptrace.core.options import Options
+    from keeptrace.format.api import dumps, loads
 
     options = Options()
     return [
@@ -64,7 +64,12 @@ def _ours() -> list[Peer]:
             lambda exc: to_bytes(exc, options),
             from_bytes,
         ),
-        Peer("keeptrace.dumps", "the same with sources, without secrets, compressed, with the restorer", dumps, loads),
+        Peer(
+            "keeptrace.dumps",
+            "the same with sources, without secrets, compressed, with the restorer",
+            dumps,
+            loads,
+        ),
     ]
 
 
@@ -76,7 +81,13 @@ def picklable_locals(exc: BaseException) -> list[dict[str, Any]]:
     kept = []
     traceback = exc.__traceback__
     while traceback is not None:
-        kept.append({name: value for name, value in traceback.tb_frame.f_locals.items() if is_picklable(value)})
+        kept.append(
+            {
+                name: value
+                for name, value in traceback.tb_frame.f_locals.items()
+                if is_picklable(value)
+            }
+        )
         traceback = traceback.tb_next
     return kept
 
@@ -110,10 +121,16 @@ def _tblib(locals_too: bool) -> Peer:
         return exc
 
     def dump(exc: BaseException) -> bytes:
-        copyreg.dispatch_table[types.TracebackType] = reduce  # what install(get_locals=...) does; both ways are measured in turn
+        copyreg.dispatch_table[types.TracebackType] = (
+            reduce  # what install(get_locals=...) does; both ways are measured in turn
+        )
         return pickle.dumps(exc, 5)
 
-    keeps = "frames without source positions; every local by pickle" if locals_too else "frames without variables"
+    keeps = (
+        "frames without source positions; every local by pickle"
+        if locals_too
+        else "frames without variables"
+    )
     name = "tblib, all locals" if locals_too else "tblib, no locals"
     return Peer(name, keeps, dump, pickle.loads, "tblib", prepare=prepare, keeps_data=locals_too)
 
@@ -159,7 +176,14 @@ def _pydumpling() -> Peer:
         save_dumping(file, (type(exc), exc, exc.__traceback__), strict=True)
         return file
 
-    return Peer("pydumpling", "up to 64 frames, values within bounds", dump, load_dumpling, "pydumpling", size=os.path.getsize)
+    return Peer(
+        "pydumpling",
+        "up to 64 frames, values within bounds",
+        dump,
+        load_dumpling,
+        "pydumpling",
+        size=os.path.getsize,
+    )
 
 
 def _debuglater() -> Peer:
@@ -170,7 +194,15 @@ def _debuglater() -> Peer:
         save_dump(file, exc.__traceback__)
         return file
 
-    return Peer("debuglater", "frames and values by dill", dump, load_dump, "debuglater", size=os.path.getsize, keeps_data=True)
+    return Peer(
+        "debuglater",
+        "frames and values by dill",
+        dump,
+        load_dump,
+        "debuglater",
+        size=os.path.getsize,
+        keeps_data=True,
+    )
 
 
 def _keeptrace_1() -> Peer:
@@ -181,7 +213,13 @@ def _keeptrace_1() -> Peer:
     def dump(exc: BaseException) -> bytes:
         return pickle.dumps(exc.__traceback__, 4)
 
-    return Peer(OLDEST_NAME, "up to 31 frames, values to depth 3; other mocks", dump, pickle.loads, "keepTrace")
+    return Peer(
+        OLDEST_NAME,
+        "up to 31 frames, values to depth 3; other mocks",
+        dump,
+        pickle.loads,
+        "keepTrace",
+    )
 
 
 # -- in a process of their own
@@ -194,14 +232,21 @@ class Remote:
         self._command = [python, "-m", "benchmarks._remote", name]
         self._process: subprocess.Popen[str] | None = None
         told = self._ask("about")
-        self.name, self.label, self.keeps, self.keeps_data = name, told["label"], told["keeps"], told["keeps_data"]
+        self.name, self.label, self.keeps, self.keeps_data = (
+            name,
+            told["label"],
+            told["keeps"],
+            told["keeps_data"],
+        )
         if "{}.{}".format(*sys.version_info) != told["python"]:
             self.label += f" on Python {told['python']}"
 
     def _ask(self, do: str, name: str = "") -> Any:
         if self._process is None:
             pipe = subprocess.PIPE
-            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parents[1])
+            self._process = subprocess.Popen(
+                self._command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parents[1]
+            )
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps([do, name]) + "\n")
@@ -239,7 +284,10 @@ def remote_peers(quick: bool) -> tuple[list[Remote], list[str]]:
     """
     found: list[Remote] = []
     absent: list[str] = []
-    for name, python in [*((name, sys.executable) for name in _APART if not quick), (OLDEST_NAME, oldest_python())]:
+    for name, python in [
+        *((name, sys.executable) for name in _APART if not quick),
+        (OLDEST_NAME, oldest_python()),
+    ]:
         try:
             found.append(Remote(python or sys.executable, name))
         except RuntimeError:

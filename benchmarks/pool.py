@@ -134,7 +134,9 @@ def _stdlib_executor(context: Any) -> tuple[Callable[[], Any], Callable[[], Any]
 
     from keeptrace.concurrent import KeepTraceProcessPoolExecutor
 
-    return lambda: ProcessPoolExecutor(_WORKERS, mp_context=context), lambda: KeepTraceProcessPoolExecutor(_WORKERS, mp_context=context)
+    return lambda: ProcessPoolExecutor(
+        _WORKERS, mp_context=context
+    ), lambda: KeepTraceProcessPoolExecutor(_WORKERS, mp_context=context)
 
 
 def _stdlib_pool(context: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -152,7 +154,9 @@ def _loky(context: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def _methods() -> list[str]:
-    return [method for method in ("fork", "spawn") if method in multiprocessing.get_all_start_methods()]
+    return [
+        method for method in ("fork", "spawn") if method in multiprocessing.get_all_start_methods()
+    ]
 
 
 # context → what makes the plain pool, and what makes ours
@@ -160,7 +164,9 @@ _Makers = Callable[[Any], tuple[Callable[[], Any], Callable[[], Any]]]
 
 
 def _engines(quick: bool) -> list[tuple[str, str, _Makers, _Tasks]]:
-    found: list[tuple[str, str, _Makers, _Tasks]] = [("ProcessPoolExecutor", method, _stdlib_executor, _EXECUTOR) for method in _methods()]
+    found: list[tuple[str, str, _Makers, _Tasks]] = [
+        ("ProcessPoolExecutor", method, _stdlib_executor, _EXECUTOR) for method in _methods()
+    ]
     if not quick:
         found += [("Pool", method, _stdlib_pool, _POOL) for method in _methods()]
         if find_spec("loky"):
@@ -179,7 +185,9 @@ def _close(pool: Any) -> None:
 def _processor_time(pool: Any) -> float:
     """Seconds that this process and the pool's workers have used so far; of the workers 0 where the system does not say."""
     workers = (
-        list(pool._processes) if hasattr(pool, "_processes") and isinstance(pool._processes, dict) else [one.pid for one in pool._pool]
+        list(pool._processes)
+        if hasattr(pool, "_processes") and isinstance(pool._processes, dict)
+        else [one.pid for one in pool._pool]
     )
     used = 0
     for pid in workers:
@@ -195,7 +203,9 @@ class _Runs(NamedTuple):
     processor: dict[str, list[float]]
 
 
-def _rounds(pools: dict[str, Any], run: Callable[[Any, int], None], count: int, seconds: float) -> _Runs:
+def _rounds(
+    pools: dict[str, Any], run: Callable[[Any, int], None], count: int, seconds: float
+) -> _Runs:
     times: dict[str, list[float]] = {name: [] for name in pools}
     used: dict[str, list[float]] = {name: [] for name in pools}
     order = list(pools)
@@ -230,13 +240,26 @@ def _against_plain(times: dict[str, list[float]]) -> dict[str, Spread]:
 
 
 def run(quick: bool) -> Answer:
-    warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: that is what these pools do
+    warnings.simplefilter(
+        "ignore", DeprecationWarning
+    )  # fork beside threads: that is what these pools do
     python = "{}.{}".format(*sys.version_info)
     answer = Answer("pool", "What does a task cost in a pool?")
     answer.says.append(_HOW)
     table = Table(
         f"Python {python}",
-        ["engine", "start", "task", "plain", "keeptrace", "ratio", "control", "ratio, processor", "control, processor", "rounds"],
+        [
+            "engine",
+            "start",
+            "task",
+            "plain",
+            "keeptrace",
+            "ratio",
+            "control",
+            "ratio, processor",
+            "control, processor",
+            "rounds",
+        ],
     )
     shares: dict[str, list[float | None]] = {OURS: [], CONTROL: []}
     labels = []
@@ -248,16 +271,30 @@ def run(quick: bool) -> Answer:
             continue
         pools = {"plain": plain(), OURS: ours(), CONTROL: plain()}
         for task, (batch, count) in tasks.items():
-            runs = _rounds(pools, batch, count, 0.8 if quick else _FAILS if "failing" in task else _SUCCEEDS)
+            runs = _rounds(
+                pools, batch, count, 0.8 if quick else _FAILS if "failing" in task else _SUCCEEDS
+            )
             by_clock, by_processor = _against_plain(runs.clock), _against_plain(runs.processor)
-            cells = [engine, method, task, *(duration(spread(runs.clock[name]).median) for name in ("plain", OURS))]
+            cells = [
+                engine,
+                method,
+                task,
+                *(duration(spread(runs.clock[name]).median) for name in ("plain", OURS)),
+            ]
             for found in (by_clock, by_processor):
-                cells += [f"{found[name].median:.3f} ({found[name].low:.2f}–{found[name].high:.2f})" for name in (OURS, CONTROL)]
+                cells += [
+                    f"{found[name].median:.3f} ({found[name].low:.2f}–{found[name].high:.2f})"
+                    for name in (OURS, CONTROL)
+                ]
             table.rows.append([*cells, str(len(runs.clock[OURS]))])
             for way, found in (("clock", by_clock), ("processor", by_processor)):
                 answer.numbers[f"{engine}/{method}/{task}/{way}"] = found[OURS].median
                 answer.numbers[f"{engine}/{method}/{task}/{way}/control"] = found[CONTROL].median
-            labels.append(f"{engine} {method}: {task.replace('(chunksize=100)', '')}".replace("ProcessPoolExecutor", "Executor"))
+            labels.append(
+                f"{engine} {method}: {task.replace('(chunksize=100)', '')}".replace(
+                    "ProcessPoolExecutor", "Executor"
+                )
+            )
             for name, found_ratio in by_processor.items():
                 shares[name].append(found_ratio.median)
         for pool in pools.values():

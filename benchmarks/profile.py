@@ -30,7 +30,14 @@ def _by_function(title: str, work: Callable[[], Any], runs: int) -> Table:
     table = Table(title, ["own time", "with what it calls", "calls a run", "function"])
     for (file, line, name), (_, calls, own, cumulative, _) in found[:_ROWS]:
         place = name if line == 0 else f"{Path(file).stem}.{name}"
-        table.rows.append([f"{own / stats.total_tt:.0%}", f"{cumulative / stats.total_tt:.0%}", f"{calls / runs:.0f}", place])
+        table.rows.append(
+            [
+                f"{own / stats.total_tt:.0%}",
+                f"{cumulative / stats.total_tt:.0%}",
+                f"{calls / runs:.0f}",
+                place,
+            ]
+        )
     return table
 
 
@@ -49,7 +56,9 @@ def _by_module() -> Table:
             cwd=Path(__file__).parents[1],
             env=variables(),
         )
-    table = Table("Import of the executor over the stdlib's modules, by module", ["own time", "module"])
+    table = Table(
+        "Import of the executor over the stdlib's modules, by module", ["own time", "module"]
+    )
     entries = [
         line.removeprefix("import time:").split("|")
         for line in done.stderr.partition("--\n")[2].splitlines()
@@ -61,19 +70,27 @@ def _by_module() -> Table:
 
 
 def run(quick: bool) -> Answer:
-    from keeptrace._options import Options
-    from keeptrace.concurrent._boundary import from_bytes, to_bytes
+    from keeptrace.concurrent.crossing import from_bytes, to_bytes
+    from keeptrace.core.options import Options
 
     options = Options()
     answer = Answer("profile", "Where does the time go?")
-    answer.says.append("By cProfile, which makes calls dearer than they are: read the shares as hints.")
+    answer.says.append(
+        "By cProfile, which makes calls dearer than they are: read the shares as hints."
+    )
     for name in _NAMES:
         exc = corpus.make(name)
         runs = 20 if quick or name in ("wide", "service") else 300
-        answer.tables.append(_by_function(f"{name}: capture, to bytes", lambda exc=exc: to_bytes(exc, options), runs))
+        answer.tables.append(
+            _by_function(f"{name}: capture, to bytes", lambda exc=exc: to_bytes(exc, options), runs)
+        )
         data = to_bytes(exc, options)
         if name in ("shallow", "service"):
-            answer.tables.append(_by_function(f"{name}: restore, from bytes", lambda data=data: from_bytes(data), runs))
+            answer.tables.append(
+                _by_function(
+                    f"{name}: restore, from bytes", lambda data=data: from_bytes(data), runs
+                )
+            )
     answer.tables.append(_by_module())
     return answer
 

@@ -55,7 +55,13 @@ def _serve(pipe: Any, ours: bool) -> None:
 
     init = keeptrace.concurrent.ray.init if ours else ray.init
     env = {"env_vars": {"PYTHONPATH": str(HERE.parent)}}
-    init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, runtime_env=env)
+    init(
+        num_cpus=1,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env=env,
+    )
     remotes = {task: ray.remote(function) for task, (function, _, _) in _TASKS.items()}
     for task in iter(pipe.recv, None):
         _, run_batch, count = _TASKS[task]
@@ -100,10 +106,16 @@ def run(quick: bool) -> Answer:
                 draw.shuffle(names)
                 for name in names:
                     times[name].append(batch(name, task))
-            row = [task, duration(spread(times["plain"]).median), duration(spread(times[OURS]).median)]
+            row = [
+                task,
+                duration(spread(times["plain"]).median),
+                duration(spread(times[OURS]).median),
+            ]
             for name, found in pool._against_plain(times).items():
                 row.append(f"{found.median:.3f} ({found.low:.2f}–{found.high:.2f})")
-                answer.numbers[f"{task}/clock" + ("" if name == OURS else "/control")] = found.median
+                answer.numbers[f"{task}/clock" + ("" if name == OURS else "/control")] = (
+                    found.median
+                )
             table.rows.append([*row, str(len(times[OURS]))])
     finally:
         for pipe in pipes.values():

@@ -37,7 +37,8 @@ def _pool(key: str, task: str, most: float) -> Callable[[Answers], Verdict]:
         noise = max(abs(1 - numbers[f"{path}/processor/control"]) for path in known.values())
         worst = max(numbers[f"{path}/processor"] for path in known.values())
         said = ", ".join(
-            f"{method} {numbers[f'{path}/processor']:.3f}× ({numbers[f'{path}/clock']:.3f}×)" for method, path in known.items()
+            f"{method} {numbers[f'{path}/processor']:.3f}× ({numbers[f'{path}/clock']:.3f}×)"
+            for method, path in known.items()
         )
         met = True if worst <= most else None if worst <= most + noise else False
         return f"{said}; two equal pools differ by {noise:.3f}", met
@@ -48,7 +49,10 @@ def _pool(key: str, task: str, most: float) -> Callable[[Answers], Verdict]:
 def _path(answers: Answers) -> Verdict:
     numbers = _numbers(answers, "path")
     found = [(place, numbers.get(f"{place}/ratio")) for place in ("worker", "parent")]
-    return _all((f"{place} {times(number)}", number, number is not None and number <= 1.0) for place, number in found)
+    return _all(
+        (f"{place} {times(number)}", number, number is not None and number <= 1.0)
+        for place, number in found
+    )
 
 
 def _all(parts: Iterable[tuple[str, float | None, bool]]) -> Verdict:
@@ -57,11 +61,16 @@ def _all(parts: Iterable[tuple[str, float | None, bool]]) -> Verdict:
     return ("; ".join(text for text, _ in known), all(met for _, met in known)) if known else None
 
 
-def _against(name: str, exceptions: tuple[str, ...], peer: str, most: float) -> Callable[[Answers], Verdict]:
+def _against(
+    name: str, exceptions: tuple[str, ...], peer: str, most: float
+) -> Callable[[Answers], Verdict]:
     def judge(answers: Answers) -> Verdict:
         numbers = _numbers(answers, "compare")
         found = [(exception, numbers.get(f"{exception}/ratio/{peer}")) for exception in exceptions]
-        return _all((f"{exception} {times(number)}", number, number is not None and number <= most) for exception, number in found)
+        return _all(
+            (f"{exception} {times(number)}", number, number is not None and number <= most)
+            for exception, number in found
+        )
 
     return judge
 
@@ -72,15 +81,25 @@ def _wide_against_all(answers: Answers) -> Verdict:
     found = [(peer, numbers.get(f"wide/ratio/{peer}"), 1.0) for peer in keepers]
     found.append(("keepTrace 1.2.0", numbers.get("wide/ratio/keepTrace 1.2.0"), 1 / 20))
     return _all(
-        (f"{times(1 / number if number else None)} faster than {peer}", number, number is not None and number <= most)
+        (
+            f"{times(1 / number if number else None)} faster than {peer}",
+            number,
+            number is not None and number <= most,
+        )
         for peer, number, most in found
     )
 
 
-def _at_most(answers: Answers, parts: list[tuple[str, str, str, float, Callable[[float], str]]]) -> Verdict:
-    found = [(label, _numbers(answers, name).get(key), most, show) for label, name, key, most, show in parts]
+def _at_most(
+    answers: Answers, parts: list[tuple[str, str, str, float, Callable[[float], str]]]
+) -> Verdict:
+    found = [
+        (label, _numbers(answers, name).get(key), most, show)
+        for label, name, key, most, show in parts
+    ]
     return _all(
-        (f"{label} {show(number or 0)}".strip(), number, number is not None and number <= most) for label, number, most, show in found
+        (f"{label} {show(number or 0)}".strip(), number, number is not None and number <= most)
+        for label, number, most, show in found
     )
 
 
@@ -123,7 +142,13 @@ def _restore(answers: Answers) -> Verdict:
         for state, most in (("cold", 60e-6), ("warm", 5e-6)):
             found = numbers.get(f"{name}/{state}")
             a_frame = None if found is None else found / numbers[f"{name}/frames"]
-            parts.append((f"{name} {state} {duration(a_frame or 0)}", a_frame, a_frame is not None and a_frame <= most))
+            parts.append(
+                (
+                    f"{name} {state} {duration(a_frame or 0)}",
+                    a_frame,
+                    a_frame is not None and a_frame <= most,
+                )
+            )
     return _all(parts)
 
 
@@ -148,7 +173,9 @@ def _growth(answers: Answers) -> Verdict:
         ("bytes beyond it", "bytes/default", 10**5, 10**7, 0.1),
     ):
         found = growth.exponent(numbers, axis, first, last)
-        parts.append((f"{label}: exponent {found or 0:.2f}", found, found is not None and found <= most))
+        parts.append(
+            (f"{label}: exponent {found or 0:.2f}", found, found is not None and found <= most)
+        )
     return _all(parts)
 
 
@@ -161,17 +188,33 @@ def _floor(answers: Answers) -> Verdict:
 
 
 TARGETS: list[Target] = [
-    Target("a task that succeeds, `submit`", "≤ 1.02× stdlib", _pool("pool", "no-op, submit", 1.02)),
-    Target("a task that succeeds, `map(chunksize=100)`", "≤ 1.02× stdlib", _pool("pool", "no-op, map(chunksize=100)", 1.02)),
+    Target(
+        "a task that succeeds, `submit`", "≤ 1.02× stdlib", _pool("pool", "no-op, submit", 1.02)
+    ),
+    Target(
+        "a task that succeeds, `map(chunksize=100)`",
+        "≤ 1.02× stdlib",
+        _pool("pool", "no-op, map(chunksize=100)", 1.02),
+    ),
     Target("what is ours on the way of a task that succeeds", "≤ 1.0× what it replaces", _path),
-    Target("a task that fails, exception taken in the parent", "≤ 0.6× stdlib", _pool("pool", "failing", 0.6)),
-    Target("the same on Python 3.11", "≤ 0.9× stdlib", _pool("pool on Python 3.11", "failing", 0.9)),
+    Target(
+        "a task that fails, exception taken in the parent",
+        "≤ 0.6× stdlib",
+        _pool("pool", "failing", 0.6),
+    ),
+    Target(
+        "the same on Python 3.11", "≤ 0.9× stdlib", _pool("pool on Python 3.11", "failing", 0.9)
+    ),
     Target(
         "capture to the bytes that cross a pool, default options, shallow and deep",
         "≤ 1.0× tblib with all locals",
         _against("tblib", ("shallow", "deep"), "tblib, all locals", 1.0),
     ),
-    Target("the same", "≥ 10× faster than pydumpling", _against("pydumpling", ("shallow", "deep"), "pydumpling", 0.1)),
+    Target(
+        "the same",
+        "≥ 10× faster than pydumpling",
+        _against("pydumpling", ("shallow", "deep"), "pydumpling", 0.1),
+    ),
     Target("wide, depth -1, `pickler=pickle`", "≤ 2× C pickle.dumps of the same locals", _floor),
     Target(
         "wide, default, to the bytes that cross a pool",
@@ -179,7 +222,9 @@ TARGETS: list[Target] = [
         _wide_against_all,
     ),
     Target("big", "≤ 2 ms, ≤ 64 kB, memory ≤ 1 MB", _big),
-    Target("service", "≤ 5 ms and ≤ 64 kB; depth 8 ≤ 50 ms; -1 ends within its bounds (1 s)", _service),
+    Target(
+        "service", "≤ 5 ms and ≤ 64 kB; depth 8 ≤ 50 ms; -1 ends within its bounds (1 s)", _service
+    ),
     Target("1,000-frame RecursionError", "all frames kept or the cut marked, ≤ 10 ms", _very_deep),
     Target("restore, a frame", "≤ 60 µs cold, ≤ 5 µs warm", _restore),
     Target(
@@ -187,7 +232,11 @@ TARGETS: list[Target] = [
         "≤ tblib's plus what the locals weigh compressed",
         _sizes,
     ),
-    Target("growth", "linear in frames (exponent ≤ 1.15), in objects up to the bound, flat beyond it (≤ 0.1)", _growth),
+    Target(
+        "growth",
+        "linear in frames (exponent ≤ 1.15), in objects up to the bound, flat beyond it (≤ 0.1)",
+        _growth,
+    ),
     Target("import of the executor over the stdlib's modules", "< 10 ms", _import),
 ]
 
@@ -199,6 +248,8 @@ def table(answers: Answers) -> Table:
     found = Table("Targets", ["work", "target", "measured", ""])
     for target in TARGETS:
         verdict = target.judge(answers)
-        measured, met = ("not measured in this run", "") if verdict is None else (verdict[0], _MET[verdict[1]])
+        measured, met = (
+            ("not measured in this run", "") if verdict is None else (verdict[0], _MET[verdict[1]])
+        )
         found.rows.append([target.work, target.target, measured, met])
     return found

@@ -20,7 +20,16 @@ project_copyright = "2026, keeptrace developers"
 version = release = keeptrace.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-autodoc_mock_imports = ["celery", "cloudpickle", "dask", "distributed", "loky", "mpi4py", "ray", "rq"]  # engines need not be installed
+autodoc_mock_imports = [
+    "celery",
+    "cloudpickle",
+    "dask",
+    "distributed",
+    "loky",
+    "mpi4py",
+    "ray",
+    "rq",
+]  # engines need not be installed
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4  # links to headings are checked, as GitHub makes their anchors
 myst_enable_extensions = ["deflist", "colon_fence"]
@@ -63,7 +72,9 @@ def _explained(paragraph: list[str], names: list[str]) -> Iterator[str]:
         yield f":param {match[1]}: {text[match.end() : end].strip()}"
 
 
-def house_docstrings(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+def house_docstrings(
+    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
     """Paragraphs stay; "name: text" becomes a field of a parameter; what is indented becomes a block of code."""
     names = _parameters(thing)
     paragraphs: list[list[str]] = [[]]
@@ -87,7 +98,10 @@ def house_docstrings(app: Any, what: str, name: str, thing: Any, options: Any, l
 def _as_rst(line: str) -> str:
     """`name` is code, as in Markdown; a star outside of code is a star."""
     parts = re.split(r"(``[^`]+``|`[^`]+`)", line)
-    texts = [part.replace("*", r"\*") if index % 2 == 0 else f"``{part.strip('`')}``" for index, part in enumerate(parts)]
+    texts = [
+        part.replace("*", r"\*") if index % 2 == 0 else f"``{part.strip('`')}``"
+        for index, part in enumerate(parts)
+    ]
     return "".join(texts)
 
 

@@ -17,8 +17,8 @@ import pexpect
 from rich.console import Console
 from rich.text import Text
 
-from keeptrace._dump import read_bytes
-from keeptrace._reading import decode
+from keeptrace.format.api import read_bytes
+from keeptrace.format.reading import decode
 from keeptrace.render import terminal
 from keeptrace.render.html import to_html
 from keeptrace.render.model import make_view
@@ -61,11 +61,22 @@ if __name__ == "__main__":
 
 def elsewhere(path: str) -> str:
     """A path as it would be on a server: where the pictures are made is nobody's business."""
-    return path.replace(sys.base_prefix, "/usr").replace(tempfile.gettempdir(), "/srv").replace(FOLDER, "app")
+    return (
+        path.replace(sys.base_prefix, "/usr")
+        .replace(tempfile.gettempdir(), "/srv")
+        .replace(FOLDER, "app")
+    )
 
 
 def record() -> Console:
-    return Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", highlight=False)
+    return Console(
+        record=True,
+        file=io.StringIO(),
+        width=WIDTH,
+        force_terminal=True,
+        color_system="truecolor",
+        highlight=False,
+    )
 
 
 def save(console: Console, name: str, title: str) -> None:
@@ -76,7 +87,12 @@ def debugger(dump: Path) -> None:
     """A session with pdb, as it was typed."""
     env = {**os.environ, "NO_COLOR": "1", "PYTHON_COLORS": "0", "TERM": "dumb"}
     child = pexpect.spawn(
-        sys.executable, ["-m", "keeptrace", "debug", dump.name, "-e", "2"], cwd=dump.parent, env=env, encoding="utf-8", timeout=30
+        sys.executable,
+        ["-m", "keeptrace", "debug", dump.name, "-e", "2"],
+        cwd=dump.parent,
+        env=env,
+        encoding="utf-8",
+        timeout=30,
     )
     console = record()
     console.print(Text(f"$ keeptrace debug {dump.name} -e 2", style="bold"))
@@ -93,15 +109,21 @@ def pages(report: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
         for name, scheme, size in (
             ("report-light", "light", (1100, 1000)),
             ("report-dark", "dark", (1100, 1000)),
             ("report-phone", "dark", (390, 844)),
         ):
-            page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+            page = browser.new_page(
+                viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
+            )
             page.goto(report.as_uri())
-            page.locator("details.frame[open] details.value > summary", has_text="order").first.click()
+            page.locator(
+                "details.frame[open] details.value > summary", has_text="order"
+            ).first.click()
             page.screenshot(path=str(PICTURES / f"{name}.png"))
             page.close()
         browser.close()
@@ -119,13 +141,20 @@ def main() -> None:
 
 def draw(folder: Path) -> None:
     (folder / "shop.py").write_text(PROGRAM)
-    subprocess.run([sys.executable, "-m", "keeptrace", "run", "shop.py"], cwd=folder, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(
+        [sys.executable, "-m", "keeptrace", "run", "shop.py"],
+        cwd=folder,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
     (found,) = (folder / "keeptrace-dumps").glob("*.keeptrace")
     dump = found.rename(folder / "crash.keeptrace")
     read = decode(read_bytes(dump))
     for code in read.report["codes"]:
         code["file"] = elsewhere(code["file"])
-    read.report["sources"].update({elsewhere(file): packed for file, packed in read.report["sources"].items()})
+    read.report["sources"].update(
+        {elsewhere(file): packed for file, packed in read.report["sources"].items()}
+    )
     header = {**read.header, "where": elsewhere(read.header["where"])}
     console = record()
     console.print(Text("$ keeptrace show crash.keeptrace", style="bold"))

@@ -52,7 +52,16 @@ GRADES = {
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "\n".join(("\n## By name\n", *_names(), "## By shape\n", *_shapes(), "## On command lines\n", *_commands()))
+    return HEAD + "\n".join(
+        (
+            "\n## By name\n",
+            *_names(),
+            "## By shape\n",
+            *_shapes(),
+            "## On command lines\n",
+            *_commands(),
+        )
+    )
 
 
 def _names() -> Iterator[str]:

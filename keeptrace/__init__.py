@@ -1,29 +1,29 @@
 """Exceptions that keep their frames when they leave the process that raised them.
 
-Pools are in keeptrace.concurrent. What is listed here is imported when it is first used: workers import this package too.
-"""
+Pools are in keeptrace.concurrent. What is listed here is imported when it is first used: workers
+import this package too."""
 
 from __future__ import annotations
 
 import importlib
 
-from . import _shadows
+from .core import shadows as _shadows
 
 TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from typing import Any
 
-    from ._debug import post_mortem as post_mortem
-    from ._dump import dump as dump
-    from ._dump import dumps as dumps
-    from ._dump import load as load
-    from ._dump import loads as loads
-    from ._errors import DumpError as DumpError
-    from ._errors import KeepTraceError as KeepTraceError
-    from ._errors import MissingExtraError as MissingExtraError
-    from ._errors import OptionError as OptionError
-    from ._init import init as init
-    from ._options import Options as Options
+    from .core.errors import DumpError as DumpError
+    from .core.errors import KeepTraceError as KeepTraceError
+    from .core.errors import MissingExtraError as MissingExtraError
+    from .core.errors import OptionError as OptionError
+    from .core.options import Options as Options
+    from .debug import post_mortem as post_mortem
+    from .format.api import dump as dump
+    from .format.api import dumps as dumps
+    from .format.api import load as load
+    from .format.api import loads as loads
+    from .format.pickling import init as init
     from .hooks import install as install
     from .hooks import on_error as on_error
     from .hooks import uninstall as uninstall
@@ -39,21 +39,21 @@ _shadows.protect()
 __version__ = "0.1.0"
 
 _HOMES = {
-    "dump": "_dump",
-    "dumps": "_dump",
-    "init": "_init",
+    "dump": "format.api",
+    "dumps": "format.api",
+    "init": "format.pickling",
     "install": "hooks",
-    "load": "_dump",
+    "load": "format.api",
     "load_ipython_extension": "ipython",
-    "loads": "_dump",
+    "loads": "format.api",
     "on_error": "hooks",
-    "post_mortem": "_debug",
-    "DumpError": "_errors",
-    "KeepTraceError": "_errors",
+    "post_mortem": "debug",
+    "DumpError": "core.errors",
+    "KeepTraceError": "core.errors",
     "LoggingHandler": "log_handler",
-    "MissingExtraError": "_errors",
-    "OptionError": "_errors",
-    "Options": "_options",
+    "MissingExtraError": "core.errors",
+    "OptionError": "core.errors",
+    "Options": "core.options",
     "Redaction": "redact.redaction",
     "Store": "store",
     "parse_tracebacks": "textlog",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from ._errors import KeepTraceError
+from .core.errors import KeepTraceError
 
 
 def main() -> None:
     """Runs the command. What is wrong with a file or an option is one sentence and exit code 2."""
     try:
-        from .cli import main as command
+        from .tools.cli import main as command
     except KeepTraceError as problem:  # the extra is not installed
         print(f"keeptrace: {problem}", file=sys.stderr)
         sys.exit(2)

@@ -1,7 +1,7 @@
 """The main job, on a real file: orders.csv has one broken line, and the worker that meets it fails.
 
-    python -m keeptrace.demo              shows the worker's frames and variables, here in the parent
-    python -m keeptrace.demo --debug      opens the debugger in them
+python -m keeptrace.demo              shows the worker's frames and variables, here in the parent
+python -m keeptrace.demo --debug      opens the debugger in them
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import traceback
 from decimal import Decimal
 from pathlib import Path
 
-from ._debug import post_mortem
 from .concurrent.executors import KeepTraceProcessPoolExecutor
+from .debug import post_mortem
 
 ORDERS = Path(__file__).parent / "demo_data" / "orders.csv"
 

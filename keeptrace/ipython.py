@@ -1,11 +1,12 @@
 """%load_ext keeptrace: dumps and failed pool tasks in IPython and Jupyter.
 
-- %kt_debug FILE opens a dump; %kt_debug NAME the exception, or the failed future, that a variable holds. Like %debug, it
-  uses the shell's own debugger, but starts in the user's innermost frame rather than in a library's.
-- What was opened last is the shell's last exception: %debug and %tb go on with it. After a cell that ended in a pool
-  task's exception they work as after any other, since its frames are real.
-- An exception with frames that a cell gives as its result is shown with them: as text, and in a notebook as the page
-  that `keeptrace html` makes (extra "html"), closed off in a frame of its own.
+- %kt_debug FILE opens a dump; %kt_debug NAME the exception, or the failed future, that a variable
+  holds. Like %debug, it uses the shell's own debugger, but starts in the user's innermost frame
+  rather than in a library's.
+- What was opened last is the shell's last exception: %debug and %tb go on with it. After a cell
+  that ended in a pool task's exception they work as after any other, since its frames are real.
+- An exception with frames that a cell gives as its result is shown with them: as text, and in a
+  notebook as the page that `keeptrace html` makes (extra "html"), closed off in a frame of its own.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import sys
 import traceback
 from typing import Any, Final
 
-from ._debug import levels_below_users
-from ._dump import load
-from ._errors import KeepTraceError
+from .core.errors import KeepTraceError
+from .debug import levels_below_users
+from .format.api import load
 
 # Enough to read a traceback and open a frame without the notebook jumping. (CSS pixels)
 _HEIGHT: Final = 480
 _USAGE: Final = (
-    "use %kt_debug FILE (--live for a dump that you trust), or %kt_debug NAME of a variable that holds an exception or a failed future"
+    "use %kt_debug FILE (--live for a dump that you trust), "
+    "or %kt_debug NAME of a variable that holds an exception or a failed future"
 )
 
 
@@ -97,10 +99,13 @@ def _as_text(exc: BaseException, printer: Any, cycle: bool) -> None:
 
 
 def _as_page(exc: BaseException) -> str | None:
-    """The exception as a page within the page; None, and so the text, without frames or without the libraries."""
+    """The exception as a page within the page;
+
+    None, and so the text, without frames or without the libraries.
+    """
     if exc.__traceback__ is None:
         return None
-    from ._dump import report_of
+    from .format.api import report_of
 
     try:
         from .render.html import to_html

@@ -6,21 +6,23 @@ import logging
 import os
 from typing import Any
 
-from ._capture import capturing
-from ._guard import with_enough_stack
-from ._options import Options
+from .capture.capture import capturing
+from .core.guard import with_enough_stack
+from .core.options import Options
 from .hooks import is_failure, store_of
 from .store import DEFAULT_DIRECTORY, Store
 
 
 class LoggingHandler(logging.Handler):
-    """Writes a dump for each record that has an exception, and its path into the record as `keeptrace`.
+    """Writes a dump for each record that has an exception, and its path into the record as
+    `keeptrace`.
 
-    Add it before the handlers that write the text, and their formats can name the dump, with "%(keeptrace)s": records
-    without an exception, and those whose dump failed, get the empty text. It writes no text itself.
+    Add it before the handlers that write the text, and their formats can name the dump, with
+    "%(keeptrace)s": records without an exception, and those whose dump failed, get the empty text.
+    It writes no text itself.
 
-    directory: where, or a Store. level: as for every handler. options: those of keeptrace.Options, or a whole one as
-    `trace`. Raises OptionError.
+    directory: where, or a Store. level: as for every handler. options: those of keeptrace.Options,
+    or a whole one as `trace`. Raises OptionError.
     """
 
     def __init__(
@@ -35,7 +37,10 @@ class LoggingHandler(logging.Handler):
         self.store = store_of(directory, trace, options)
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """As every handler's, but without its lock: a dump that takes its time must not keep other threads from logging."""
+        """As every handler's, but without its lock:
+
+        a dump that takes its time must not keep other threads from logging.
+        """
         found: Any = self.filter(record)
         if found:
             self.emit(found if isinstance(found, logging.LogRecord) else record)

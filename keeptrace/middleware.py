@@ -1,10 +1,13 @@
-"""WSGI and ASGI middleware: a request that ends in an exception leaves a dump; the exception goes on to the server.
+"""WSGI and ASGI middleware: a request that ends in an exception leaves a dump; the exception goes
+on to the server.
 
-A framework that answers exceptions itself lets nothing through to what stands around it. Starlette (and FastAPI) answers
-and raises on, so its middleware sees everything. Flask does not, outside of debugging; there, connect its signal instead:
+A framework that answers exceptions itself lets nothing through to what stands around it. Starlette
+(and FastAPI) answers and raises on, so its middleware sees everything. Flask does not, outside of
+debugging; there, connect its signal instead:
 
     store = keeptrace.Store("dumps")
-    flask.got_request_exception.connect(lambda sender, exception, **_: store.write(exception), app, weak=False)
+    flask.got_request_exception.connect(lambda sender, exception, **_: store.write(exception), app,
+    weak=False)
 
 Nothing is imported of any framework here.
 """
@@ -15,7 +18,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
-from ._options import Options
+from .core.options import Options
 from .hooks import keep_failure, store_of
 from .store import DEFAULT_DIRECTORY, Store
 
@@ -23,8 +26,8 @@ from .store import DEFAULT_DIRECTORY, Store
 class WSGIMiddleware:
     """Stands around a WSGI application: app = WSGIMiddleware(app, "dumps").
 
-    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`. Raises OptionError.
-    """
+    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`.
+    Raises OptionError."""
 
     def __init__(
         self,
@@ -37,7 +40,9 @@ class WSGIMiddleware:
         self._app = app
         self.store = store_of(directory, trace, options)
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         try:
             body = self._app(environ, start_response)
         except BaseException as exc:
@@ -81,12 +86,13 @@ class _Body:
 
 
 class ASGIMiddleware:
-    """Stands around an ASGI application: app = ASGIMiddleware(app, "dumps"), or Starlette's add_middleware(ASGIMiddleware, ...).
+    """Stands around an ASGI application: app = ASGIMiddleware(app, "dumps"), or Starlette's
+    add_middleware(ASGIMiddleware, ...).
 
-    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`. Raises OptionError.
-    A dump is written in the event loop's own thread: other requests wait for it, some milliseconds, at most
-    `max_seconds` of the options and ten seconds for a disk that does not answer.
-    """
+    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`.
+    Raises OptionError. A dump is written in the event loop's own thread: other requests wait for
+    it, some milliseconds, at most `max_seconds` of the options and ten seconds for a disk that does
+    not answer."""
 
     def __init__(
         self,

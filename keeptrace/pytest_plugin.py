@@ -1,11 +1,13 @@
-"""pytest --keeptrace[=DIR]: a dump for each failing test, fixture and collection, and the command that opens it.
+"""pytest --keeptrace[=DIR]: a dump for each failing test, fixture and collection, and the command
+that opens it.
 
-    worker or single process                                       controller (with pytest-xdist) or the same process
+    worker or single process                                       controller (with pytest-xdist) or
+    the same process
     makereport ─▶ dump ─▶ its path on the report ─ ─ ─ ─ ─ ─ ─ ─ ─▶ printed under the failure
                                                                     └ --keeptrace-pdb: the debugger opens on the dump
 
-pytest loads this module at every start, so it imports nothing but pytest before it is asked to do something.
-"""
+pytest loads this module at every start, so it imports nothing but pytest before it is asked to do
+something."""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from .store import Store
 
 _DIRECTORY = "keeptrace-dumps"
-# Test runs share the directory with those before; what a rerun of a large broken suite leaves is what is looked at. (dumps)
+# Test runs share the directory with those before; what a rerun of a large broken suite leaves is
+# what is looked at. (dumps)
 _MAX_FILES = 5_000
 
 
@@ -44,7 +47,10 @@ def pytest_addoption(parser: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:
-    """Lets `--keeptrace tests` mean the default directory and the tests: only `--keeptrace=DIR` names one."""
+    """Lets `--keeptrace tests` mean the default directory and the tests:
+
+    only `--keeptrace=DIR` names one.
+    """
     if "--keeptrace" not in args:
         return
     args[args.index("--keeptrace")] = f"--keeptrace={_DIRECTORY}"
@@ -59,7 +65,11 @@ def pytest_configure(config: Any) -> None:
     if directory is None:
         return
     # absolute, so that xdist's workers, which are handed the options, write to the same
-    config.option.keeptrace = directory if "://" in directory else os.path.join(str(config.invocation_params.dir), directory)
+    config.option.keeptrace = (
+        directory
+        if "://" in directory
+        else os.path.join(str(config.invocation_params.dir), directory)
+    )
     config.pluginmanager.register(_Dumps(config), "keeptrace-dumps")
     if with_debugger and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Debugger(config), "keeptrace-debugger")
@@ -99,10 +109,12 @@ class _Dumps:
         if path is None:
             return
         self._keep_out_of_version_control()
-        from ._telling import command_to_open
+        from .store.telling import command_to_open
 
         report.keeptrace = path
-        sections = getattr(report.longrepr, "addsection", None) or (lambda *section: report.sections.append(section))
+        sections = getattr(report.longrepr, "addsection", None) or (
+            lambda *section: report.sections.append(section)
+        )
         sections("keeptrace", command_to_open(path))
 
     def _keep_out_of_version_control(self) -> None:
@@ -114,18 +126,26 @@ class _Dumps:
             return
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        from ._telling import command_to_open
-        from ._texts import one_line
+        from .core.texts import one_line
+        from .store.telling import command_to_open
 
         reports = [*terminalreporter.getreports("error"), *terminalreporter.getreports("failed")]
-        paths = list(dict.fromkeys(path for report in reports if (path := getattr(report, "keeptrace", None))))
+        paths = list(
+            dict.fromkeys(
+                path for report in reports if (path := getattr(report, "keeptrace", None))
+            )
+        )
         if not paths:
             return
         terminalreporter.section("keeptrace")
-        if self._config.getoption("tbstyle") == "no":  # then pytest has printed nothing under the failures
+        if (
+            self._config.getoption("tbstyle") == "no"
+        ):  # then pytest has printed nothing under the failures
             for path in paths:
                 terminalreporter.line(command_to_open(path))
-        terminalreporter.line(one_line(f"{len(paths)} dump{'s' * (len(paths) != 1)} in {self._store.directory}"))
+        terminalreporter.line(
+            one_line(f"{len(paths)} dump{'s' * (len(paths) != 1)} in {self._store.directory}")
+        )
 
 
 def _name_of(nodeid: str) -> str:
@@ -135,8 +155,11 @@ def _name_of(nodeid: str) -> str:
 
 
 def _from_users(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback from the user's first frame on: what calls it (pytest, unittest) is the same in every test, and large."""
-    from ._debug import is_users
+    """The traceback from the user's first frame on:
+
+    what calls it (pytest, unittest) is the same in every test, and large.
+    """
+    from .debug import is_users
 
     entry = traceback
     while entry is not None and not is_users(entry.tb_frame):
@@ -145,7 +168,10 @@ def _from_users(traceback: TracebackType | None) -> TracebackType | None:
 
 
 class _Debugger:
-    """Opens the debugger in the process that has the terminal. `quit` ends the test run, `continue` goes on with it."""
+    """Opens the debugger in the process that has the terminal.
+
+    `quit` ends the test run, `continue` goes on with it.
+    """
 
     def __init__(self, config: Any) -> None:
         self._config = config
@@ -166,10 +192,10 @@ class _Debugger:
     def _debug(self, report: Any, path: str) -> None:
         import pdb
 
-        from ._debug import levels_below_users
-        from ._dump import load
-        from ._errors import DumpError
-        from ._texts import one_line
+        from .core.errors import DumpError
+        from .core.texts import one_line
+        from .debug import levels_below_users
+        from .format.api import load
 
         terminal = self._config.get_terminal_writer()
         terminal.line()
@@ -183,7 +209,9 @@ class _Debugger:
             return
         worker = getattr(getattr(report, "node", None), "gateway", None)
         report.toterminal(terminal)
-        terminal.sep(">", f"keeptrace: {report.nodeid}{f' in worker {worker.id}' if worker else ''}")
+        terminal.sep(
+            ">", f"keeptrace: {report.nodeid}{f' in worker {worker.id}' if worker else ''}"
+        )
         debugger = pdb.Pdb()
         debugger.reset()
         levels = levels_below_users(exc.__traceback__)

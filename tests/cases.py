@@ -35,7 +35,9 @@ CASES: Final[dict[str, Callable[[], object]]] = {}
 TOLD: Final[dict[str, tuple[str, Any]]] = {}
 
 
-def case(function: Callable[[], object], name: str = "", since: tuple[int, int] = (3, 11)) -> Callable[[], object]:
+def case(
+    function: Callable[[], object], name: str = "", since: tuple[int, int] = (3, 11)
+) -> Callable[[], object]:
     if sys.version_info >= since:
         CASES[name or function.__name__] = function
     return function
@@ -47,7 +49,9 @@ def run(name: str) -> object:
 
 def tell(name: str) -> object:
     """The task of the tests: raises what the case raises, and notes before that how it looks."""
-    linecache.cache.pop("<string>", None)  # since 3.13 it has what a worker was started with, for every eval()
+    linecache.cache.pop(
+        "<string>", None
+    )  # since 3.13 it has what a worker was started with, for every eval()
     getattr(linecache, "_interactive_cache", {}).clear()
     try:
         return run(name)
@@ -63,7 +67,17 @@ def told(name: str) -> tuple[str, Any]:
 
 # -- how an exception looks
 
-_get: Final = {name: BaseException.__dict__[name].__get__ for name in ("args", "__dict__", "__traceback__", "__cause__", "__context__", "__suppress_context__")}
+_get: Final = {
+    name: BaseException.__dict__[name].__get__
+    for name in (
+        "args",
+        "__dict__",
+        "__traceback__",
+        "__cause__",
+        "__context__",
+        "__suppress_context__",
+    )
+}
 _mro: Final = type.__dict__["__mro__"].__get__
 _namespace: Final = type.__dict__["__dict__"].__get__
 _CONTAINERS: Final = (list, tuple, set, frozenset, dict)
@@ -90,7 +104,9 @@ def shape(value: Any, levels: int = 1) -> Any:
         return cls.__name__, len(value)
     if cls in _CONTAINERS and levels and len(value) <= 100:
         if cls is dict:
-            return "dict", [(shape(key, levels - 1), shape(item, levels - 1)) for key, item in value.items()]
+            return "dict", [
+                (shape(key, levels - 1), shape(item, levels - 1)) for key, item in value.items()
+            ]
         items = [shape(item, levels - 1) for item in value]
         return cls.__name__, sorted(items, key=repr) if cls in (set, frozenset) else items
     if cls.__name__ in [known.__name__ for known in _CONTAINERS] and cls.__module__ == "builtins":
@@ -106,7 +122,11 @@ def _c_state(exc: BaseException) -> dict[str, Any]:
     for cls in _mro(type(exc)):
         if cls.__module__ == "builtins":
             for name, member in _namespace(cls).items():
-                if type(member) in (types.MemberDescriptorType, types.GetSetDescriptorType) and not name.startswith("_") and name != "exceptions":
+                if (
+                    type(member) in (types.MemberDescriptorType, types.GetSetDescriptorType)
+                    and not name.startswith("_")
+                    and name != "exceptions"
+                ):
                     try:
                         found[name] = shape(member.__get__(exc))
                     except (AttributeError, TypeError):  # not set
@@ -115,10 +135,16 @@ def _c_state(exc: BaseException) -> dict[str, Any]:
 
 
 def _attributes(exc: BaseException) -> dict[str, Any]:
-    found = {name: shape(value) for name, value in _get["__dict__"](exc).items() if name != "__notes__"}
+    found = {
+        name: shape(value) for name, value in _get["__dict__"](exc).items() if name != "__notes__"
+    }
     for cls in _mro(type(exc)):
         for name, member in _namespace(cls).items():
-            if cls.__module__ != "builtins" and type(member) is types.MemberDescriptorType and not name.startswith("__"):
+            if (
+                cls.__module__ != "builtins"
+                and type(member) is types.MemberDescriptorType
+                and not name.startswith("__")
+            ):
                 try:
                     found[name] = shape(member.__get__(exc))
                 except AttributeError:  # a slot without a value
@@ -134,10 +160,18 @@ def _bases(cls: type) -> list[str]:
 def _frame(frame: types.FrameType) -> dict[str, Any]:
     code = frame.f_code
     arguments = inspect.getargs(code)
-    local = {name: shape(value) for name, value in frame.f_locals.items() if name not in NO_VARIABLES}
+    local = {
+        name: shape(value) for name, value in frame.f_locals.items() if name not in NO_VARIABLES
+    }
     return {
         "code": (code.co_name, code.co_qualname, code.co_filename, code.co_firstlineno),
-        "arguments": (arguments.args, arguments.varargs, arguments.varkw, code.co_posonlyargcount, code.co_kwonlyargcount),
+        "arguments": (
+            arguments.args,
+            arguments.varargs,
+            arguments.varkw,
+            code.co_posonlyargcount,
+            code.co_kwonlyargcount,
+        ),
         "locals": local,
     }
 
@@ -210,7 +244,9 @@ def imported(name: str, text: str) -> types.ModuleType:
         sys.modules.pop(name, None)
 
 
-def executed(text: str, name: str = "<executed>", registered: bool = False, **namespace: Any) -> dict[str, Any]:
+def executed(
+    text: str, name: str = "<executed>", registered: bool = False, **namespace: Any
+) -> dict[str, Any]:
     """Runs text as exec() does; registered: linecache knows it, as a notebook's cell."""
     if registered:
         linecache.cache[name] = (len(text), None, text.splitlines(True), name)
@@ -241,7 +277,11 @@ _SAMPLES: Final[dict[str, tuple[Any, ...]]] = {
 
 
 def _all_builtin_exceptions() -> list[type[BaseException]]:
-    found = [value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)]
+    found = [
+        value
+        for value in vars(builtins).values()
+        if isinstance(value, type) and issubclass(value, BaseException)
+    ]
     return sorted(dict.fromkeys(found), key=lambda cls: cls.__name__)
 
 
@@ -250,7 +290,9 @@ def raise_builtin(cls: type[BaseException], args: tuple[Any, ...]) -> None:
 
 
 for _cls in _all_builtin_exceptions():
-    _args = _SAMPLES.get(_cls.__name__) or ((2, "No such thing", "/tmp/\xe4") if issubclass(_cls, OSError) else ("it failed", 7))
+    _args = _SAMPLES.get(_cls.__name__) or (
+        (2, "No such thing", "/tmp/\xe4") if issubclass(_cls, OSError) else ("it failed", 7)
+    )
     case(functools.partial(raise_builtin, _cls, _args), f"builtin {_cls.__name__}")
 
 _OTHERS: Final[list[tuple[str, type[BaseException], tuple[Any, ...]]]] = [
@@ -423,7 +465,10 @@ case(lambda: [].frobnicate, "no suggestion")  # type: ignore[attr-defined]
 case(functools.partial(executed, "from os import pth"), "did you mean: an import")
 case(functools.partial(executed, "import asincio"), "module not found by import")
 case(functools.partial(executed, "from . import x"), "relative import")
-case(functools.partial(imported, "uses_a_name", "total_count = 3\nprint(totl_count)\n"), "did you mean: in a module's body")
+case(
+    functools.partial(imported, "uses_a_name", "total_count = 3\nprint(totl_count)\n"),
+    "did you mean: in a module's body",
+)
 
 
 @case
@@ -739,7 +784,9 @@ for _name, _made in {
 @case
 def many_attributes() -> None:
     exc = NeedsArguments(1, "x")
-    vars(exc).update({f"field_{number}": [number] for number in range(50)}, deep={"a": [{"b": (1,)}]}, itself=exc)
+    vars(exc).update(
+        {f"field_{number}": [number] for number in range(50)}, deep={"a": [{"b": (1,)}]}, itself=exc
+    )
     raise exc
 
 
@@ -790,14 +837,21 @@ def local_group() -> None:
 @case
 def class_of_an_absent_module() -> None:
     module = types.ModuleType("never_imported.errors")
-    exec("class Base(LookupError): pass\nclass Absent(Base):\n    def __str__(self): return 'absent: ' + self.args[0]", vars(module))
+    exec(
+        "class Base(LookupError): pass\nclass Absent(Base):\n    def __str__(self): return 'absent: ' + self.args[0]",
+        vars(module),
+    )
     raise module.Absent("x")
 
 
 @case
 def class_with_the_name_of_another() -> None:
     """Its module is there, and has a class of that name: but another one."""
-    impostor = type("NeedsArguments", (ZeroDivisionError,), {"__module__": __name__, "__qualname__": "NeedsArguments"})
+    impostor = type(
+        "NeedsArguments",
+        (ZeroDivisionError,),
+        {"__module__": __name__, "__qualname__": "NeedsArguments"},
+    )
     raise impostor("not that one")
 
 
@@ -1094,7 +1148,16 @@ for _name, _notes in {
 # -- frames of every kind
 
 
-def all_kinds_of_arguments(first: int, /, second: int, third: int = 3, *rest: int, named: str, other: str = "o", **others: object) -> None:
+def all_kinds_of_arguments(
+    first: int,
+    /,
+    second: int,
+    third: int = 3,
+    *rest: int,
+    named: str,
+    other: str = "o",
+    **others: object,
+) -> None:
     local = first + second
     raise ValueError(local)
 
@@ -1360,23 +1423,75 @@ def thread() -> None:
     raise found[0]
 
 
-case(functools.partial(imported, "failing_module", "rows = [1, 2]\ntotal = sum(rows)\n\ndef load(at):\n    return rows[at]\n\nload(7)\n"), "module level")
 case(
-    functools.partial(imported, "layout", "# \xfcml\xe4ut\ndef f(w):\n\tif w:\n\t\tgr\xf6\xdfe = '\u4e2d\u6587\U0001f40d';  x = gr\xf6\xdfe[1] + w + len('\u4e2d' + gr\xf6\xdfe)\n\x0c\nf(3)\n"),
+    functools.partial(
+        imported,
+        "failing_module",
+        "rows = [1, 2]\ntotal = sum(rows)\n\ndef load(at):\n    return rows[at]\n\nload(7)\n",
+    ),
+    "module level",
+)
+case(
+    functools.partial(
+        imported,
+        "layout",
+        "# \xfcml\xe4ut\ndef f(w):\n\tif w:\n\t\tgr\xf6\xdfe = '\u4e2d\u6587\U0001f40d';  x = gr\xf6\xdfe[1] + w + len('\u4e2d' + gr\xf6\xdfe)\n\x0c\nf(3)\n",
+    ),
     "tabs and unicode",
 )
 case(functools.partial(executed, "x = 1\ny = x / 0\n"), "exec without source")
-case(functools.partial(executed, "def f(a, b=2):\n    return a / (b - 2)\nf(\n  1,\n)\n", "<cell 1>", True), "exec with source in linecache")
-case(functools.partial(executed, "raise ValueError(__name__)", "/nonexistent/generated.py"), "exec of an absent file")
+case(
+    functools.partial(
+        executed, "def f(a, b=2):\n    return a / (b - 2)\nf(\n  1,\n)\n", "<cell 1>", True
+    ),
+    "exec with source in linecache",
+)
+case(
+    functools.partial(executed, "raise ValueError(__name__)", "/nonexistent/generated.py"),
+    "exec of an absent file",
+)
 case(functools.partial(executed, "\n" * 70_000 + "1/0", "<far>"), "exec of a far line")
 case(functools.partial(eval, "1 / zero", {"zero": 0, "__name__": "evaluated"}), "eval")
-case(functools.partial(executed, "def f():\n  return " + "(" * 40 + "1/0" + ")" * 40 + "\nf()", "<nested>", True), "nested parentheses")
-case(functools.partial(executed, "f = lambda: 1/0; f()" + " " * 300 + "; x = 1", "<wide>", True), "wide line")
-case(functools.partial(executed, "def f[T](x: T) -> T:\n    class C[U](list[U]):\n        y = x / 0\n    return C\nf(1)\n", "<generic>", True), "type parameters", (3, 12))
-case(functools.partial(executed, "type A[T] = T / 0\nA.__value__\n", "<alias>", True), "type alias", (3, 12))
-case(functools.partial(executed, "x = 0\ny = f'{1 + 1} {'a' + f'{1 / x}'}'\n", "<f-string>", True), "nested f-strings", (3, 12))
-case(functools.partial(executed, "def f(x: missing_name): pass\nf.__annotations__\n", "<annotations>", True), "annotations", (3, 14))
-case(functools.partial(executed, "x = 0\ny = t'{1 / x}'\n", "<t-string>", True), "t-string", (3, 14))
+case(
+    functools.partial(
+        executed, "def f():\n  return " + "(" * 40 + "1/0" + ")" * 40 + "\nf()", "<nested>", True
+    ),
+    "nested parentheses",
+)
+case(
+    functools.partial(executed, "f = lambda: 1/0; f()" + " " * 300 + "; x = 1", "<wide>", True),
+    "wide line",
+)
+case(
+    functools.partial(
+        executed,
+        "def f[T](x: T) -> T:\n    class C[U](list[U]):\n        y = x / 0\n    return C\nf(1)\n",
+        "<generic>",
+        True,
+    ),
+    "type parameters",
+    (3, 12),
+)
+case(
+    functools.partial(executed, "type A[T] = T / 0\nA.__value__\n", "<alias>", True),
+    "type alias",
+    (3, 12),
+)
+case(
+    functools.partial(executed, "x = 0\ny = f'{1 + 1} {'a' + f'{1 / x}'}'\n", "<f-string>", True),
+    "nested f-strings",
+    (3, 12),
+)
+case(
+    functools.partial(
+        executed, "def f(x: missing_name): pass\nf.__annotations__\n", "<annotations>", True
+    ),
+    "annotations",
+    (3, 14),
+)
+case(
+    functools.partial(executed, "x = 0\ny = t'{1 / x}'\n", "<t-string>", True), "t-string", (3, 14)
+)
 
 
 @case
@@ -1532,28 +1647,29 @@ def many_lines() -> object:
     rows = {"a": [1, 2, 3]}
     return len(
         [
-            rows["a"][0]
-            + rows[
-                "b"
-            ][0],
+            rows["a"][0] + rows["b"][0],
             2,
         ]
     ) + max(
-        1, 2,
+        1,
+        2,
     )
 
 
 @case
 def one_line_of_many() -> object:
     values = {"first": {"second": None}}
-    return (values["first"]["second"]["third"] + 1) * len(str(values)) if values else values["first"]["second"]  # type: ignore[index]
+    return (
+        (values["first"]["second"]["third"] + 1) * len(str(values))
+        if values
+        else values["first"]["second"]
+    )  # type: ignore[index]
 
 
 @case
 def lines_between() -> object:
     return sum(
-        value
-        / (value - 3)
+        value / (value - 3)
         # a comment between
         for value in (1, 2, 3)
     )

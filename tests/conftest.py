@@ -10,7 +10,9 @@ from typing import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("keeptrace", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "keeptrace", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("keeptrace")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so the programs that they start, which are to be interrupted.
@@ -32,9 +34,17 @@ _ENGINES = ("test_celery.py", "test_dask.py", "test_mpi.py", "test_ray.py", "tes
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Heavy engines are imported where their tests are wanted."""
-    return True if collection_path.name in _ENGINES and config.option.markexpr == "not engines" else None
+    return (
+        True
+        if collection_path.name in _ENGINES and config.option.markexpr == "not engines"
+        else None
+    )
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Values beyond what int → str converts have no repr to be named by."""
-    return f"{argname}-{val.bit_length()}-bits" if type(val) is int and val.bit_length() > 1000 else None
+    return (
+        f"{argname}-{val.bit_length()}-bits"
+        if type(val) is int and val.bit_length() > 1000
+        else None
+    )

@@ -29,7 +29,9 @@ def case(function: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]
 def many_of(report: dict[str, Any], count: int) -> None:
     """So many exceptions, each the cause of the one before."""
     first = report["exceptions"][0]
-    report["exceptions"] = [{**first, "cause": at + 1 if at + 1 < count else None} for at in range(count)]
+    report["exceptions"] = [
+        {**first, "cause": at + 1 if at + 1 < count else None} for at in range(count)
+    ]
 
 
 def add(report: dict[str, Any], *nodes: Any) -> int:
@@ -67,7 +69,11 @@ def one_large_list_everywhere(report: dict[str, Any]) -> None:
 @case
 def doubled_lists(report: dict[str, Any]) -> None:
     start = len(report["values"])
-    add(report, *[["list", 2, [[start + at + 1], [start + at + 1]]] for at in range(200)], ["list", 0, []])
+    add(
+        report,
+        *[["list", 2, [[start + at + 1], [start + at + 1]]] for at in range(200)],
+        ["list", 0, []],
+    )
     report["frames"][0]["locals"]["evil"] = [start]
     report["exceptions"][0]["traceback"] *= 500
 
@@ -103,8 +109,15 @@ def one_list_of_notes_of_all(report: dict[str, Any]) -> None:
 @case
 def groups_that_share(report: dict[str, Any]) -> None:
     report["types"].append(["builtins", "ExceptionGroup", []])
-    group = {**report["exceptions"][0], "type": len(report["types"]) - 1, "fields": {"message": "m"}}
-    report["exceptions"] = [*({**group, "children": [at + 1, at + 1]} for at in range(15)), report["exceptions"][0]]
+    group = {
+        **report["exceptions"][0],
+        "type": len(report["types"]) - 1,
+        "fields": {"message": "m"},
+    }
+    report["exceptions"] = [
+        *({**group, "children": [at + 1, at + 1]} for at in range(15)),
+        report["exceptions"][0],
+    ]
 
 
 @case
@@ -120,8 +133,12 @@ def long_names(report: dict[str, Any]) -> None:
 def types_in_turn(report: dict[str, Any]) -> None:
     start = len(report["types"])
     report["types"] += [["m", f"T{at}", []] for at in range(2_000)]
-    first = add(report, *[["object", start + at % 2_000, None, {}, {"len": 3}] for at in range(100_000)])
-    report["frames"][0]["locals"]["evil"] = [add(report, ["list", 100_000, [[first + at] for at in range(100_000)]])]
+    first = add(
+        report, *[["object", start + at % 2_000, None, {}, {"len": 3}] for at in range(100_000)]
+    )
+    report["frames"][0]["locals"]["evil"] = [
+        add(report, ["list", 100_000, [[first + at] for at in range(100_000)]])
+    ]
 
 
 @case
@@ -147,12 +164,16 @@ def source_of_one_line(report: dict[str, Any]) -> None:
 def source_of_many_lines(report: dict[str, Any]) -> None:
     report["codes"][0].update(file="gone.py", line=1)
     report["sources"] = {"gone.py": zlib.compress(b"x = 1\n" * 500_000)}
-    report["exceptions"][0]["traceback"] = [[0, [400_000 + at, 400_000 + at, 0, 1]] for at in range(2_000)]
+    report["exceptions"][0]["traceback"] = [
+        [0, [400_000 + at, 400_000 + at, 0, 1]] for at in range(2_000)
+    ]
 
 
 @case
 def sources_of_this_machine(report: dict[str, Any]) -> None:
-    report["codes"][0].update(file=json.__file__.replace("json/__init__", "_pydecimal"), name="f", line=1)
+    report["codes"][0].update(
+        file=json.__file__.replace("json/__init__", "_pydecimal"), name="f", line=1
+    )
     report["exceptions"][0]["traceback"] = [[0, [at, at, 0, 1]] for at in range(1, 3_000)]
 
 
@@ -170,7 +191,7 @@ def dump_of(name: str) -> bytes:
 
 def looked_at(name: str, command: str) -> int:
     """How many characters a command makes of a dump."""
-    from keeptrace.cli import _view
+    from keeptrace.tools.cli import _view
 
     with tempfile.NamedTemporaryFile(suffix=".keeptrace") as file:
         file.write(dump_of(name))

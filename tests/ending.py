@@ -49,14 +49,24 @@ def open_pool(kind: str, method: str) -> Any:
         return context.Pool(2) if kind == "stock-pool" else ProcessPoolExecutor(2, context)
     from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 
-    return KeepTracePool(2, context=context) if kind == "pool" else KeepTraceProcessPoolExecutor(2, context)
+    return (
+        KeepTracePool(2, context=context)
+        if kind == "pool"
+        else KeepTraceProcessPoolExecutor(2, context)
+    )
 
 
 def main(kind: str, method: str, state: str, end: str) -> Any:
     pool = open_pool(kind, method)
-    submit = pool.submit if hasattr(pool, "submit") else lambda function, *args: pool.apply_async(function, args)
+    submit = (
+        pool.submit
+        if hasattr(pool, "submit")
+        else lambda function, *args: pool.apply_async(function, args)
+    )
     waiting = []
-    for number in range({"idle": 1, "stuck": 2}.get(state, 4)):  # none of the stuck ones waits for the other's end
+    for number in range(
+        {"idle": 1, "stuck": 2}.get(state, 4)
+    ):  # none of the stuck ones waits for the other's end
         started = f"started{number}"
         waiting.append(submit(task, state, started))
     answer = waiting[0].result if hasattr(waiting[0], "result") else waiting[0].get
@@ -66,7 +76,9 @@ def main(kind: str, method: str, state: str, end: str) -> Any:
         answer()
     if state == "sending":
         if end == "kill":
-            os.kill(os.getpid(), signal.SIGSTOP)  # so that nobody reads what the workers send; then it is killed
+            os.kill(
+                os.getpid(), signal.SIGSTOP
+            )  # so that nobody reads what the workers send; then it is killed
         time.sleep(0.1)
     print("ready", flush=True)
     if end == "kill":

@@ -59,7 +59,9 @@ def mutated_report(chance: random.Random, report: dict[str, Any]) -> Any:
         elif type(holder[key]) is int:
             holder[key] += chance.choice((-1, 1, 2, 1000, 1 << 31))
         elif isinstance(holder, dict):
-            holder[chance.choice(["__loader__", "__class__", "<keeptrace>", "args", "", "len"])] = holder[key]
+            holder[chance.choice(["__loader__", "__class__", "<keeptrace>", "args", "", "len"])] = (
+                holder[key]
+            )
     return report
 
 
@@ -73,7 +75,19 @@ def mutated_bytes(chance: random.Random, data: bytes) -> bytes:
         elif action == 1:
             del spoilt[at : at + chance.choice((1, 2, 8, 64))]
         elif action == 2:
-            spoilt[at:at] = chance.choice((b"\x94", b".", b"R", b"}", b"r\xff\xff\xff\x7f", b"cos\nsystem\n", b"(", b"0", b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f"))
+            spoilt[at:at] = chance.choice(
+                (
+                    b"\x94",
+                    b".",
+                    b"R",
+                    b"}",
+                    b"r\xff\xff\xff\x7f",
+                    b"cos\nsystem\n",
+                    b"(",
+                    b"0",
+                    b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f",
+                )
+            )
         elif action == 3:
             spoilt[at:at] = spoilt[at : at + 40]
         else:

@@ -1,6 +1,6 @@
 """Forged reports, field by field: `python tests/fuzz_reports.py --count 100000` reads so many, each in every way that a user would.
 
-A report is made from one of a few shapes by changes that know the layout (keeptrace/_report.py): builtin exceptions with fields and
+A report is made from one of a few shapes by changes that know the layout (keeptrace/core/report.py): builtin exceptions with fields and
 attributes of every wrong type, nodes of every kind with odd parts, references to anything, special names, odd files. It is checked and
 restored as load() does it, then walked, touched, printed by traceback and by the interpreter's own printer, copied, pickled, dumped again,
 shown, served and debugged.
@@ -43,11 +43,14 @@ import fuzz
 import hostile
 
 import keeptrace
-from keeptrace import dap
-from keeptrace._checking import check
-from keeptrace._restore import BUILTINS, EXACT, FIELDS, restore
+from keeptrace.format.checking import check
 from keeptrace.render.data import to_data
 from keeptrace.render.model import make_view
+from keeptrace.restore.exact import EXACT
+from keeptrace.restore.fields import FIELDS
+from keeptrace.restore.policy import BUILTINS
+from keeptrace.restore.restore import restore
+from keeptrace.tools import dap
 
 KEPT = Path(__file__).parent / "data" / "fuzz"
 BATCH = 2_000
@@ -58,7 +61,11 @@ SELDOM = 50
 # Values of one report that everything is tried on.
 MOST_TOUCHED = 8
 
-BUILTIN_EXCEPTIONS = sorted(name for name, found in vars(__import__("builtins")).items() if isinstance(found, type) and issubclass(found, BaseException))
+BUILTIN_EXCEPTIONS = sorted(
+    name
+    for name, found in vars(__import__("builtins")).items()
+    if isinstance(found, type) and issubclass(found, BaseException)
+)
 FIELD_NAMES = sorted({name for names in FIELDS.values() for name in names})
 # What tools and the interpreter look for.
 SPECIAL_NAMES = [
@@ -78,14 +85,90 @@ FILES = [
     *("//host/share/x.py", "\\\\host\\share\\x.py", "<string>", "<frozen x>", "<stdin>", "<doctest x>", "absent.py", "a\0b", "\ud800.py"),
     *(SMALL_FILE, "x" * 5_000, "/dev/fd/0", "/dev/zero/", "CON", "http://127.0.0.1/x.py", "~", "wave.py"),
 ]  # fmt: skip
-NUMBERS = [0, 1, -1, 2, 255, 1 << 20, (1 << 31) - 1, 1 << 31, -(1 << 31), (1 << 63) - 1, -(1 << 63), 10**12, -(10**12), 10**30, -(10**30)]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    255,
+    1 << 20,
+    (1 << 31) - 1,
+    1 << 31,
+    -(1 << 31),
+    (1 << 63) - 1,
+    -(1 << 63),
+    10**12,
+    -(10**12),
+    10**30,
+    -(10**30),
+]
 ODD: list[Any] = [
-    *(None, True, False, 1.5, -0.0, 1e308, float("nan"), float("inf"), "", "x", "\0", "\ud800", "é" * 50, "x" * 5_000, "\n\x1b[2J\u202e"),
-    *([], {}, [0], [[0]], [-1], {"a": 1}, "builtins", "exec", "wave", "list", "object", "utf-8", "invalid syntax", "self", "os"),
+    *(
+        None,
+        True,
+        False,
+        1.5,
+        -0.0,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "",
+        "x",
+        "\0",
+        "\ud800",
+        "é" * 50,
+        "x" * 5_000,
+        "\n\x1b[2J\u202e",
+    ),
+    *(
+        [],
+        {},
+        [0],
+        [[0]],
+        [-1],
+        {"a": 1},
+        "builtins",
+        "exec",
+        "wave",
+        "list",
+        "object",
+        "utf-8",
+        "invalid syntax",
+        "self",
+        "os",
+    ),
     *NUMBERS,
 ]
-NAMES = ["exec", "eval", "open", "__import__", "len", "dict.fromkeys", "__loader__", "type", "wave", "x", "\0", "", "a.b", "\ud800"]
-MODULES = ["builtins", "os", "wave", "antigravity", "__main__", "", "\0", "json", "numpy", "a.b.c", "\ud800", "wave.x"]
+NAMES = [
+    "exec",
+    "eval",
+    "open",
+    "__import__",
+    "len",
+    "dict.fromkeys",
+    "__loader__",
+    "type",
+    "wave",
+    "x",
+    "\0",
+    "",
+    "a.b",
+    "\ud800",
+]
+MODULES = [
+    "builtins",
+    "os",
+    "wave",
+    "antigravity",
+    "__main__",
+    "",
+    "\0",
+    "json",
+    "numpy",
+    "a.b.c",
+    "\ud800",
+    "wave.x",
+]
 
 
 # -- the shapes that are changed
@@ -117,10 +200,15 @@ def _raise_attribute_error() -> None:
 def shapes() -> list[dict[str, Any]]:
     """A report of each shape, as data. The first are those that bytes are mutated of, too."""
     from keeptrace import Options
-    from keeptrace._capture import capture
+    from keeptrace.capture.capture import capture
 
     found = [{**report, "sources": {}} for report in (*hostile.reports(), hostile.fresh())]
-    for act in (_raise_syntax_error, _raise_import_error, _raise_name_error, _raise_attribute_error):
+    for act in (
+        _raise_syntax_error,
+        _raise_import_error,
+        _raise_name_error,
+        _raise_attribute_error,
+    ):
         try:
             act()
         except Exception as exc:
@@ -172,26 +260,62 @@ def _any_node(chance: random.Random, report: Any) -> list[Any]:
     made: dict[str, Callable[[], list[Any]]] = {
         "dict": lambda: ["dict", len(refs) // 2 + longer, refs[: len(refs) & ~1]],
         "int": lambda: ["int", chance.choice(["0", "-ff", "f" * 5_000, "1" + "0" * 30, "zz", ""])],
-        "complex": lambda: ["complex", chance.choice([1.5, float("nan"), 0]), chance.choice([1, float("inf")])],
+        "complex": lambda: [
+            "complex",
+            chance.choice([1.5, float("nan"), 0]),
+            chance.choice([1, float("inf")]),
+        ],
         "exact": lambda: ["exact", chance.choice(sorted(EXACT)), refs],
         "type": lambda: ["type", type_index, *([[_name(chance)]] if chance.random() < 0.5 else [])],
-        "module": lambda: ["module", chance.choice(MODULES), *([[_name(chance)]] if chance.random() < 0.5 else [])],
-        "function": lambda: ["function", chance.choice(MODULES), chance.choice(NAMES), chance.choice(NAMES), chance.choice([0, 5, 10**15])],
+        "module": lambda: [
+            "module",
+            chance.choice(MODULES),
+            *([[_name(chance)]] if chance.random() < 0.5 else []),
+        ],
+        "function": lambda: [
+            "function",
+            chance.choice(MODULES),
+            chance.choice(NAMES),
+            chance.choice(NAMES),
+            chance.choice([0, 5, 10**15]),
+        ],
         "exception": lambda: ["exception", chance.randrange(len(report["exceptions"]) or 1)],
         "object": lambda: _object(chance, report, type_index, refs, longer),
         "redacted": lambda: ["redacted", text],
         "live": lambda: ["live", chance.randrange(3), _ref(chance, report)],
-        **{name: lambda name=name: [name, len(text) + longer, text] for name in ("str", "bytes", "bytearray")},  # type: ignore[misc]
-        **{name: lambda name=name: [name, len(refs) + longer, refs] for name in ("list", "tuple", "set", "frozenset")},  # type: ignore[misc]
+        **{
+            name: lambda name=name: [name, len(text) + longer, text]
+            for name in ("str", "bytes", "bytearray")
+        },  # type: ignore[misc]
+        **{
+            name: lambda name=name: [name, len(refs) + longer, refs]
+            for name in ("list", "tuple", "set", "frozenset")
+        },  # type: ignore[misc]
     }
     return made[kind]()
 
 
-_NODES = ["dict", "int", "complex", "exact", "type", "module", "function", "exception", "object", "redacted", "live", "str", "bytes"]
+_NODES = [
+    "dict",
+    "int",
+    "complex",
+    "exact",
+    "type",
+    "module",
+    "function",
+    "exception",
+    "object",
+    "redacted",
+    "live",
+    "str",
+    "bytes",
+]
 _NODES += ["bytearray", "list", "tuple", "set", "frozenset", "object", "object"]
 
 
-def _object(chance: random.Random, report: Any, type_index: int, refs: list[Any], longer: int) -> list[Any]:
+def _object(
+    chance: random.Random, report: Any, type_index: int, refs: list[Any], longer: int
+) -> list[Any]:
     every = {
         "len": len(refs) + longer,
         "items": refs,
@@ -202,7 +326,13 @@ def _object(chance: random.Random, report: Any, type_index: int, refs: list[Any]
         "str": chance.choice(["", "told", "\ud800"]),
     }
     extra = {name: every[name] for name in every if chance.random() < 0.4}
-    return ["object", type_index, chance.choice([None, "", "<x>", "\x1b\ud800"]), chance.choice([None, _named(chance, report)]), extra]
+    return [
+        "object",
+        type_index,
+        chance.choice([None, "", "<x>", "\x1b\ud800"]),
+        chance.choice([None, _named(chance, report)]),
+        extra,
+    ]
 
 
 def add_node(chance: random.Random, report: Any) -> None:
@@ -223,7 +353,11 @@ def _holders(report: Any) -> list[dict[str, Any]]:
     found = [*report["globals"]]
     found += [frame["locals"] for frame in report["frames"] if isinstance(frame["locals"], dict)]
     found += [record[name] for record in report["exceptions"] for name in ("fields", "attributes")]
-    found += [node[3] for node in report["values"] if node and node[0] == "object" and isinstance(node[3], dict)]
+    found += [
+        node[3]
+        for node in report["values"]
+        if node and node[0] == "object" and isinstance(node[3], dict)
+    ]
     return found
 
 
@@ -235,15 +369,27 @@ def add_name(chance: random.Random, report: Any) -> None:
 def odd_exception(chance: random.Random, report: Any) -> None:
     """A builtin exception, or a class below one, with any fields, attributes, arguments and notes."""
     record = chance.choice(report["exceptions"])
-    name = chance.choice(chance.choice((BUILTIN_EXCEPTIONS, sorted(cls.__name__ for cls in FIELDS))))
+    name = chance.choice(
+        chance.choice((BUILTIN_EXCEPTIONS, sorted(cls.__name__ for cls in FIELDS)))
+    )
     report["types"].append(["builtins", name, []])
     if chance.random() < 0.3:
-        report["types"].append([chance.choice(MODULES), chance.choice(["E", "a.b", "\ud800", "", "E\0"]), [len(report["types"]) - 1]])
+        report["types"].append(
+            [
+                chance.choice(MODULES),
+                chance.choice(["E", "a.b", "\ud800", "", "E\0"]),
+                [len(report["types"]) - 1],
+            ]
+        )
     record["type"] = len(report["types"]) - 1
-    names = next((names for cls, names in FIELDS.items() if cls.__name__ == name), tuple(FIELD_NAMES))
+    names = next(
+        (names for cls, names in FIELDS.items() if cls.__name__ == name), tuple(FIELD_NAMES)
+    )
     for table in ("fields", "attributes"):
         if chance.random() < 0.6:
-            record[table] = {field: _field(chance, report, field) for field in names if chance.random() < 0.8}
+            record[table] = {
+                field: _field(chance, report, field) for field in names if chance.random() < 0.8
+            }
     if chance.random() < 0.6:
         record.pop("str", None)
     if chance.random() < 0.3:
@@ -254,7 +400,9 @@ def odd_exception(chance: random.Random, report: Any) -> None:
     if chance.random() < 0.2:
         record["notes"] = _ref(chance, report)
     if chance.random() < 0.2:
-        record["children"] = [chance.randrange(len(report["exceptions"])) for _ in range(chance.randrange(3))]
+        record["children"] = [
+            chance.randrange(len(report["exceptions"])) for _ in range(chance.randrange(3))
+        ]
 
 
 def _field(chance: random.Random, report: Any, field: str) -> Any:
@@ -263,8 +411,23 @@ def _field(chance: random.Random, report: Any, field: str) -> Any:
         "object": [_text_ref(report, "bytes"), _text_ref(report, "str"), "abc"],
         **dict.fromkeys(("filename", "path"), FILES),
         **dict.fromkeys(("name", "name_from"), [*NAMES, *MODULES]),
-        **dict.fromkeys(("start", "end", "lineno", "end_lineno", "offset", "end_offset", "errno", "characters_written"), NUMBERS),
-        **dict.fromkeys(("msg", "reason", "encoding", "text", "strerror"), ["m", "utf-8", "", "a b\n", "\ud800", "invalid syntax", "x" * 3_000]),
+        **dict.fromkeys(
+            (
+                "start",
+                "end",
+                "lineno",
+                "end_lineno",
+                "offset",
+                "end_offset",
+                "errno",
+                "characters_written",
+            ),
+            NUMBERS,
+        ),
+        **dict.fromkeys(
+            ("msg", "reason", "encoding", "text", "strerror"),
+            ["m", "utf-8", "", "a b\n", "\ud800", "invalid syntax", "x" * 3_000],
+        ),
     }
     choices = likely.get(field)
     return chance.choice(choices) if choices and chance.random() < 0.7 else _ref(chance, report)
@@ -292,13 +455,30 @@ def odd_frames(chance: random.Random, report: Any) -> None:
     """Frames at other places, again and again, of modules, left out, as callers."""
     record = chance.choice(report["exceptions"])
     frames = range(len(report["frames"]))
-    places = [[1, 1, 0, 5], [None] * 4, [1, None, None, None], [5, 4, 9, 1], [(1 << 31) - 1] * 4, [0, 0, 0, 0], [3, 9, 2, 70_000]]
-    entries = [[chance.choice(frames), chance.choice(places)] for _ in range(chance.choice((0, 1, 3, 60)))] if frames else []
+    places = [
+        [1, 1, 0, 5],
+        [None] * 4,
+        [1, None, None, None],
+        [5, 4, 9, 1],
+        [(1 << 31) - 1] * 4,
+        [0, 0, 0, 0],
+        [3, 9, 2, 70_000],
+    ]
+    entries = (
+        [
+            [chance.choice(frames), chance.choice(places)]
+            for _ in range(chance.choice((0, 1, 3, 60)))
+        ]
+        if frames
+        else []
+    )
     entries.insert(chance.randrange(len(entries) + 1), [-1, chance.choice((0, 1, 10**6))])
     record["traceback"] = entries
     if frames:
         record["outer"] = [chance.choice(frames) for _ in range(chance.randrange(3))]
-        chance.choice(report["frames"])["locals"] = chance.choice((None, {}, _named(chance, report)))
+        chance.choice(report["frames"])["locals"] = chance.choice(
+            (None, {}, _named(chance, report))
+        )
 
 
 def odd_links(chance: random.Random, report: Any) -> None:
@@ -307,7 +487,11 @@ def odd_links(chance: random.Random, report: Any) -> None:
     if len(report["exceptions"]) < 5:
         report["exceptions"].append(copy.deepcopy(record))
     every = range(len(report["exceptions"]))
-    record.update(cause=chance.choice([None, *every]), context=chance.choice([None, *every]), suppress=chance.random() < 0.5)
+    record.update(
+        cause=chance.choice([None, *every]),
+        context=chance.choice([None, *every]),
+        suppress=chance.random() < 0.5,
+    )
     if chance.random() < 0.3:
         record["children"] = [chance.choice(every) for _ in range(chance.randrange(4))]
 
@@ -325,14 +509,32 @@ def odd_place(chance: random.Random, report: Any) -> None:
 
 def odd_source(chance: random.Random, report: Any) -> None:
     """Sources of any name, whole, damaged or empty."""
-    text = chance.choice([b"", b"x = 1\n" * 50, b"\xff\xfe\0", b"\0" * 100, b"# coding: rot13\n", "é\u2028\n".encode() * 20])
+    text = chance.choice(
+        [
+            b"",
+            b"x = 1\n" * 50,
+            b"\xff\xfe\0",
+            b"\0" * 100,
+            b"# coding: rot13\n",
+            "é\u2028\n".encode() * 20,
+        ]
+    )
     file = chance.choice(FILES)
     report["sources"][file] = zlib.compress(text) if chance.random() < 0.8 else text
     if report["codes"]:
         chance.choice(report["codes"])["file"] = file
 
 
-CHANGES = [odd_exception, odd_exception, odd_exception, add_node, add_node, add_node, add_name, add_name]
+CHANGES = [
+    odd_exception,
+    odd_exception,
+    odd_exception,
+    add_node,
+    add_node,
+    add_node,
+    add_name,
+    add_name,
+]
 CHANGES += [odd_code, odd_code, odd_frames, odd_links, odd_place, odd_source]
 
 
@@ -350,7 +552,19 @@ def forged(seed: int, number: int) -> dict[str, Any]:
 # -- tables of forged reports, for tests
 
 # What no C field takes, or only some do.
-WRONG: list[Any] = [None, True, 1.5, "x", "\ud800", -1, -(10**12), 10**12, 1 << 70, [0], (1 << 31) - 1]
+WRONG: list[Any] = [
+    None,
+    True,
+    1.5,
+    "x",
+    "\ud800",
+    -1,
+    -(10**12),
+    10**12,
+    1 << 70,
+    [0],
+    (1 << 31) - 1,
+]
 
 
 def _of_builtin(name: str, **parts: Any) -> dict[str, Any]:
@@ -364,14 +578,27 @@ def _of_builtin(name: str, **parts: Any) -> dict[str, Any]:
 
 def odd_fields(where: str) -> Iterator[dict[str, Any]]:
     """Every field of every builtin exception with every wrong value, as a field or as an attribute; the others as they should be."""
-    usual = {"start": 0, "end": 1, "encoding": "u", "reason": "r", "lineno": 1, "offset": 1, "text": "a b", "msg": "m", "filename": "f.py"}
+    usual = {
+        "start": 0,
+        "end": 1,
+        "encoding": "u",
+        "reason": "r",
+        "lineno": 1,
+        "offset": 1,
+        "text": "a b",
+        "msg": "m",
+        "filename": "f.py",
+    }
     for cls, names in FIELDS.items():
         for name in names:
             for value in WRONG:
                 report = _of_builtin(cls.__name__)
                 report["values"].append(["bytes" if cls is UnicodeDecodeError else "str", 3, "abc"])
                 right = {**usual, "object": [len(report["values"]) - 1]}
-                report["exceptions"][0][where] = {**{field: right[field] for field in names if field in right}, name: value}
+                report["exceptions"][0][where] = {
+                    **{field: right[field] for field in names if field in right},
+                    name: value,
+                }
                 yield report
 
 
@@ -379,19 +606,44 @@ def foreign_attributes() -> Iterator[dict[str, Any]]:
     """On exceptions that have no such field: what the interpreter's printer looks for on any, and what a base has."""
     for name in ("ValueError", "ExceptionGroup", "KeyError", "OSError"):
         for attribute in ("print_file_and_line", *FIELD_NAMES, *SPECIAL_NAMES):
-            yield _of_builtin(name, attributes={"msg": "m", "filename": "f", "lineno": 1, "offset": 1, "text": "t", attribute: 10**12})
+            yield _of_builtin(
+                name,
+                attributes={
+                    "msg": "m",
+                    "filename": "f",
+                    "lineno": 1,
+                    "offset": 1,
+                    "text": "t",
+                    attribute: 10**12,
+                },
+            )
 
 
 def odd_files() -> Iterator[dict[str, Any]]:
     """Code in files that never end, never answer, or are none; with and without a text of theirs."""
     sys.path.insert(0, os.getcwd())
-    places = [os.path.abspath("pipe.py"), os.path.abspath("link.py"), "pipe.py", "/elsewhere/pipe.py", os.path.relpath("/dev/zero")]
+    places = [
+        os.path.abspath("pipe.py"),
+        os.path.abspath("link.py"),
+        "pipe.py",
+        "/elsewhere/pipe.py",
+        os.path.relpath("/dev/zero"),
+    ]
     for file in (*places, *FILES):
         for sources in ({}, {file: zlib.compress(b"x = 1\n" * 60)}):
             report = {**_fresh(), "sources": sources}
             report["codes"][0]["file"] = file
             yield report
-        yield _of_builtin("SyntaxError", fields={"filename": file, "lineno": 1, "msg": "invalid syntax", "text": "a b", "_metadata": None})
+        yield _of_builtin(
+            "SyntaxError",
+            fields={
+                "filename": file,
+                "lineno": 1,
+                "msg": "invalid syntax",
+                "text": "a b",
+                "_metadata": None,
+            },
+        )
 
 
 def protocols() -> Iterator[dict[str, Any]]:
@@ -400,7 +652,13 @@ def protocols() -> Iterator[dict[str, Any]]:
         report = _fresh()
         at = len(report["values"])
         memory = ["dict", 4, ["data", [at + 1], "shape", [at + 2], "typestr", "|u1", "version", 3]]
-        report["values"] += [memory, ["tuple", 2, [4096, False]], ["tuple", 1, [100]], ["type", 0], ["function", "builtins", "len", "len", 0]]
+        report["values"] += [
+            memory,
+            ["tuple", 2, [4096, False]],
+            ["tuple", 1, [100]],
+            ["type", 0],
+            ["function", "builtins", "len", "len", 0],
+        ]
         for index in (at, at + 3, at + 4):
             report["values"].append(["object", 0, "<odd>", {name: [index]}, {"len": 1}])
             report["frames"][0]["locals"][f"odd{index}"] = [len(report["values"]) - 1]
@@ -411,7 +669,16 @@ def protocols() -> Iterator[dict[str, Any]]:
 def misleading_imports() -> Iterator[dict[str, Any]]:
     """Import errors that name modules which nobody has imported."""
     for kind in ("ImportError", "ModuleNotFoundError"):
-        for name in ("wave", "wave.x", "idlelib.idle", "antigravity", "a.b.c", "json.wave", ".wave", ""):
+        for name in (
+            "wave",
+            "wave.x",
+            "idlelib.idle",
+            "antigravity",
+            "a.b.c",
+            "json.wave",
+            ".wave",
+            "",
+        ):
             for name_from in ("x", None):
                 yield _of_builtin(kind, fields={"name": name, "name_from": name_from, "msg": "m"})
 
@@ -427,13 +694,22 @@ TABLES: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
 
 
 def to_json(report: Any) -> str:
-    plain = {**report, "sources": {name: packed.hex() for name, packed in report.get("sources", {}).items()}} if isinstance(report, dict) else report
+    plain = (
+        {
+            **report,
+            "sources": {name: packed.hex() for name, packed in report.get("sources", {}).items()},
+        }
+        if isinstance(report, dict)
+        else report
+    )
     return json.dumps(plain, indent=1).replace(SMALL_FILE, os.path.basename(SMALL_FILE))
 
 
 def from_json(text: str) -> Any:
     report = json.loads(text)
-    report["sources"] = {name: bytes.fromhex(packed) for name, packed in report.get("sources", {}).items()}
+    report["sources"] = {
+        name: bytes.fromhex(packed) for name, packed in report.get("sources", {}).items()
+    }
     return report
 
 
@@ -443,7 +719,11 @@ def from_json(text: str) -> Any:
 def every_exception(exc: BaseException) -> list[BaseException]:
     found, seen = [exc], {id(exc)}
     for one in found:
-        others = [one.__cause__, one.__context__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]
+        others = [
+            one.__cause__,
+            one.__context__,
+            *(one.exceptions if isinstance(one, BaseExceptionGroup) else ()),
+        ]
         for other in others:
             if other is not None and id(other) not in seen:
                 seen.add(id(other))
@@ -471,7 +751,17 @@ def walk(exc: BaseException) -> list[Any]:
     for frame in itertools.islice(every_frame(exc), 200):
         found += [*frame.f_locals.values(), *frame.f_globals.values()]
         code = frame.f_code
-        repr((code, code.co_name, code.co_qualname, code.co_firstlineno, frame.f_lineno, frame.f_lasti, code.co_varnames))
+        repr(
+            (
+                code,
+                code.co_name,
+                code.co_qualname,
+                code.co_firstlineno,
+                frame.f_lineno,
+                frame.f_lasti,
+                code.co_varnames,
+            )
+        )
         list(code.co_positions())
     return found
 
@@ -489,7 +779,9 @@ _TOUCHES: list[Callable[[Any], object]] = [
 def touch(values: list[Any]) -> None:
     """What a person or a tool may do with a value. It may raise any Exception, and nothing else may come of it."""
     array = getattr(sys.modules.get("numpy"), "asarray", None)
-    chosen = list({id(value): value for value in values if type(value) not in (int, str, type(None))}.values())[:MOST_TOUCHED]
+    chosen = list(
+        {id(value): value for value in values if type(value) not in (int, str, type(None))}.values()
+    )[:MOST_TOUCHED]
     for value in chosen:
         for act in (*_TOUCHES, *([array] if array is not None else ())):
             with contextlib.suppress(Exception):
@@ -503,7 +795,11 @@ def print_all(exc: BaseException) -> None:
     with contextlib.suppress(Exception):
         "".join(traceback.format_exception(exc))
     with contextlib.suppress(Exception):
-        "".join(traceback.TracebackException.from_exception(exc, capture_locals=True, compact=True).format())
+        "".join(
+            traceback.TracebackException.from_exception(
+                exc, capture_locals=True, compact=True
+            ).format()
+        )
     sys.__excepthook__(type(exc), exc, exc.__traceback__)
     for one in every_exception(exc):
         with contextlib.suppress(Exception):
@@ -516,7 +812,10 @@ def copy_all(exc: BaseException) -> None:
             copied = copy.copy(one)
             str(copied)
             "".join(traceback.format_exception(copied))
-        with contextlib.suppress(Exception), asked_for("import"):  # pickle looks every class up by its name
+        with (
+            contextlib.suppress(Exception),
+            asked_for("import"),
+        ):  # pickle looks every class up by its name
             pickle.dumps(one)
 
 
@@ -537,7 +836,11 @@ def show_pages(report: Any) -> None:
     from keeptrace.render import terminal
     from keeptrace.render.html import to_html
 
-    terminal.show(make_view(report), Console(file=io.StringIO(), width=100, force_terminal=True), everything=True)
+    terminal.show(
+        make_view(report),
+        Console(file=io.StringIO(), width=100, force_terminal=True),
+        everything=True,
+    )
     to_html(make_view(report), {})
 
 
@@ -547,7 +850,11 @@ def serve(report: Any) -> None:
     number = itertools.count(1)
 
     def ask(command: str, **arguments: Any) -> Any:
-        answers = list(session._answers({"type": "request", "seq": next(number), "command": command, "arguments": arguments}))
+        answers = list(
+            session._answers(
+                {"type": "request", "seq": next(number), "command": command, "arguments": arguments}
+            )
+        )
         json.dumps(answers)
         return answers[0].get("body") or {}
 
@@ -558,7 +865,9 @@ def serve(report: Any) -> None:
         ask("exceptionInfo", threadId=thread["id"])
         for frame in ask("stackTrace", threadId=thread["id"]).get("stackFrames", ())[:10]:
             for scope in ask("scopes", frameId=frame["id"]).get("scopes", ()):
-                for variable in ask("variables", variablesReference=scope["variablesReference"]).get("variables", ())[:20]:
+                for variable in ask(
+                    "variables", variablesReference=scope["variablesReference"]
+                ).get("variables", ())[:20]:
                     if variable["variablesReference"]:
                         ask("variables", variablesReference=variable["variablesReference"])
 
@@ -619,11 +928,25 @@ def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(arguments[0], (str, bytes)):
         path = os.fspath(arguments[0])
         path = os.fsdecode(path)
-        if path.startswith(("/dev/", "/proc/", "/sys/", "//", "\\")) and path != os.devnull and os.path.exists(path):
+        if (
+            path.startswith(("/dev/", "/proc/", "/sys/", "//", "\\"))
+            and path != os.devnull
+            and os.path.exists(path)
+        ):
             _caught(f"open {path!r}")
-    if event == "open" and arguments[0] in (0, 1, 2, 255):  # numbers that a report has in the place of a name
+    if event == "open" and arguments[0] in (
+        0,
+        1,
+        2,
+        255,
+    ):  # numbers that a report has in the place of a name
         _caught(f"open of descriptor {arguments[0]}")
-    if event == "import" and arguments[0].partition(".")[0] in ("wave", "antigravity", "idlelib", "a"):
+    if event == "import" and arguments[0].partition(".")[0] in (
+        "wave",
+        "antigravity",
+        "idlelib",
+        "a",
+    ):
         _caught(f"import {arguments[0]}")
     hostile.watch(event, arguments)
 
@@ -655,7 +978,9 @@ def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     said = os.dup(2)
-    sys.stderr = open(os.devnull, "w", errors="backslashreplace")  # the interpreter's own printer writes there
+    sys.stderr = open(
+        os.devnull, "w", errors="backslashreplace"
+    )  # the interpreter's own printer writes there
     _prepare()
     restored = 0
     for number, report, in_all_ways in reports:
@@ -665,7 +990,12 @@ def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
             restored += read(report, in_all_ways)
         except Exception as problem:
             at = traceback.extract_tb(problem.__traceback__)[-1]
-            os.write(said, f"{type(problem).__name__}: {problem!s:.200} ({at.filename}:{at.lineno})\n".encode("utf-8", "replace"))
+            os.write(
+                said,
+                f"{type(problem).__name__}: {problem!s:.200} ({at.filename}:{at.lineno})\n".encode(
+                    "utf-8", "replace"
+                ),
+            )
             os._exit(98)
         signal.alarm(0)
     os.write(told, b"%d %d\n" % (-1, restored))
@@ -684,7 +1014,12 @@ def _start(python: str, *arguments: str) -> tuple[int, int, int, str]:
 
 
 def _run_child(python: str, arguments: tuple[str, ...], folder: str) -> tuple[int, int, int, str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent)])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
+        ),
+    }
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
         done = subprocess.run(
             [python, "-X", "faulthandler", os.path.abspath(__file__), *arguments],
@@ -697,7 +1032,9 @@ def _run_child(python: str, arguments: tuple[str, ...], folder: str) -> tuple[in
         return done.returncode, number, restored, said.read()[-3000:].decode("utf-8", "replace")
 
 
-def run(count: int, seed: int, python: str = sys.executable, keep: str | None = None, first: int = 0) -> list[str]:
+def run(
+    count: int, seed: int, python: str = sys.executable, keep: str | None = None, first: int = 0
+) -> list[str]:
     """Reads so many forged reports; what was wrong, a line each."""
     faults: list[str] = []
     restored = 0
@@ -721,7 +1058,10 @@ def run(count: int, seed: int, python: str = sys.executable, keep: str | None = 
         faults.append(f"seed {seed}, number {number} ({name}): exit {code}: {said.strip()[-1200:]}")
         print(faults[-1], flush=True)
         first = number + 1
-    print(f"{python}: {count} forged reports, seed {seed}: {restored} restored, {len(faults)} bad, {time.time() - began:.0f} s", flush=True)
+    print(
+        f"{python}: {count} forged reports, seed {seed}: {restored} restored, {len(faults)} bad, {time.time() - began:.0f} s",
+        flush=True,
+    )
     return faults
 
 
@@ -746,7 +1086,9 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     options.add_argument("--python", default=sys.executable, help="the Python that reads")
     options.add_argument("--keep", metavar="DIR", help="where reports that do harm are kept")
-    options.add_argument("--file", nargs="+", metavar="FILE", help="read these reports that were kept")
+    options.add_argument(
+        "--file", nargs="+", metavar="FILE", help="read these reports that were kept"
+    )
     options.add_argument("--first", type=int, default=0, help="the number of the first report")
     options.add_argument("--table", choices=TABLES, help=argparse.SUPPRESS)
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

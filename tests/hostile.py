@@ -24,13 +24,21 @@ from typing import Any
 
 import keeptrace
 from keeptrace import Options
-from keeptrace._capture import capture
-from keeptrace._format import BOOT
+from keeptrace.capture.capture import capture
+from keeptrace.format.writing import BOOT
 
 SECONDS = 5.0
 MEGABYTES = 500
 CASES: dict[str, Callable[[], bytes]] = {}
-HEADER = json.dumps({"keeptrace": 1, "type": "ValueError", "message": "hostile", "where": "x.py:1 in f", "time": 1.0})
+HEADER = json.dumps(
+    {
+        "keeptrace": 1,
+        "type": "ValueError",
+        "message": "hostile",
+        "where": "x.py:1 in f",
+        "time": 1.0,
+    }
+)
 
 
 def _failing() -> dict[str, Any]:
@@ -75,7 +83,16 @@ def reports() -> list[dict[str, Any]]:
     """Reports of several shapes, to be changed at random."""
 
     def plain() -> None:
-        local = {"list": [1, 2.5, None], "tuple": (1, (2,)), "set": {1, "a"}, "big": 1 << 80, "bytes": b"ab", "type": int, "len": len, "module": json}
+        local = {
+            "list": [1, 2.5, None],
+            "tuple": (1, (2,)),
+            "set": {1, "a"},
+            "big": 1 << 80,
+            "bytes": b"ab",
+            "type": int,
+            "len": len,
+            "module": json,
+        }
         raise KeyError(local)
 
     def chained() -> None:
@@ -85,7 +102,9 @@ def reports() -> list[dict[str, Any]]:
             raise OSError(2, "absent", "/x") from exc
 
     def grouped() -> None:
-        raise ExceptionGroup("several", [ValueError(1), UnicodeDecodeError("utf-8", b"abc", 0, 1, "bad")])
+        raise ExceptionGroup(
+            "several", [ValueError(1), UnicodeDecodeError("utf-8", b"abc", 0, 1, "bad")]
+        )
 
     def recursive(depth: int) -> None:
         if not depth:
@@ -95,16 +114,34 @@ def reports() -> list[dict[str, Any]]:
             import pathlib
             import uuid
 
-            exact = decimal.Decimal("1.5"), fractions.Fraction(1, 3), uuid.UUID(int=5), pathlib.Path("/x"), datetime.datetime(2020, 1, 1), range(3), slice(1)
+            exact = (
+                decimal.Decimal("1.5"),
+                fractions.Fraction(1, 3),
+                uuid.UUID(int=5),
+                pathlib.Path("/x"),
+                datetime.datetime(2020, 1, 1),
+                range(3),
+                slice(1),
+            )
             exact[0].nothing  # type: ignore[attr-defined]
         recursive(depth - 1)
 
     found = []
-    for fail in (plain, chained, grouped, lambda: recursive(3), lambda: exec("class A:\n x = 1\n 1/0\n")):
+    for fail in (
+        plain,
+        chained,
+        grouped,
+        lambda: recursive(3),
+        lambda: exec("class A:\n x = 1\n 1/0\n"),
+    ):
         try:
             fail()
         except Exception as exc:
-            found.append(json.loads(json.dumps({**capture(exc, Options(include_source=False)), "sources": {}})))
+            found.append(
+                json.loads(
+                    json.dumps({**capture(exc, Options(include_source=False)), "sources": {}})
+                )
+            )
     return found
 
 
@@ -117,15 +154,28 @@ class Boot:
 
 
 def payload_of(report: Any, **parts: Any) -> dict[str, Any]:
-    body = {name: part for name, part in report.items() if name not in ("sources", "live")} if isinstance(report, dict) else report
+    body = (
+        {name: part for name, part in report.items() if name not in ("sources", "live")}
+        if isinstance(report, dict)
+        else report
+    )
     packed = body if isinstance(body, bytes) else zlib.compress(json.dumps(body).encode(), 1)
     sources = report.get("sources", {}) if isinstance(report, dict) else {}
     live = report.get("live") if isinstance(report, dict) else None
-    return {"header": HEADER, "kind": "exception", "body": packed, "sources": sources, "live": live, **parts}
+    return {
+        "header": HEADER,
+        "kind": "exception",
+        "body": packed,
+        "sources": sources,
+        "live": live,
+        **parts,
+    }
 
 
 def packed(report: Any, **parts: Any) -> bytes:
-    return pickle.dumps(Boot({"payload": payload_of(report, **parts), "name": "_keeptrace_x", "restorer": b""}), 4)
+    return pickle.dumps(
+        Boot({"payload": payload_of(report, **parts), "name": "_keeptrace_x", "restorer": b""}), 4
+    )
 
 
 def case(function: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -170,12 +220,16 @@ def os_system() -> bytes:
 @case
 def another_boot() -> bytes:
     names = {"payload": payload_of(fresh()), "name": "x", "restorer": b""}
-    return pickle.dumps(Boot(names, BOOT.replace("module.boot", "__import__('os').getcwd() or module.boot")))
+    return pickle.dumps(
+        Boot(names, BOOT.replace("module.boot", "__import__('os').getcwd() or module.boot"))
+    )
 
 
 @case
 def exec_instead_of_eval() -> bytes:
-    return pickle.dumps(Boot({"payload": payload_of(fresh()), "name": "x", "restorer": b""}, BOOT, exec))
+    return pickle.dumps(
+        Boot({"payload": payload_of(fresh()), "name": "x", "restorer": b""}, BOOT, exec)
+    )
 
 
 @case
@@ -298,7 +352,9 @@ def body_of_numbers() -> bytes:
 
 @case
 def body_of_one_text() -> bytes:
-    return packed(zlib.compress(b'{"exceptions":["' + b"\\ud83d\\ude00" + b"a" * 66_000_000 + b'"]}', 1))
+    return packed(
+        zlib.compress(b'{"exceptions":["' + b"\\ud83d\\ude00" + b"a" * 66_000_000 + b'"]}', 1)
+    )
 
 
 @case
@@ -329,7 +385,14 @@ def _(report: Any) -> Any:
 # -- the report
 
 for _table in ("exceptions", "frames", "codes", "globals", "types", "values", "cuts"):
-    for _name, _replacement in (("absent", ...), ("null", None), ("text", "x"), ("empty", []), ("number", -1), ("of nulls", [None])):
+    for _name, _replacement in (
+        ("absent", ...),
+        ("null", None),
+        ("text", "x"),
+        ("empty", []),
+        ("number", -1),
+        ("of nulls", [None]),
+    ):
 
         def _spoil(report: Any, table: str = _table, replacement: Any = _replacement) -> Any:
             if replacement is ...:
@@ -344,9 +407,17 @@ for _table in ("exceptions", "frames", "codes", "globals", "types", "values", "c
 def _(report: Any) -> None:
     """linecache asks a namespace's __loader__ for the source: it must not be the data's."""
     report["types"].append(["m", "Loader", []])
-    index = value(report, ["object", len(report["types"]) - 1, None, {}, {}], ["function", "builtins", "exec", "exec", 0])
+    index = value(
+        report,
+        ["object", len(report["types"]) - 1, None, {}, {}],
+        ["function", "builtins", "exec", "exec", 0],
+    )
     report["values"][index][3]["get_source"] = [index + 1]
-    report["globals"][0].update(__name__="import os; os.mkdir('/tmp/keeptrace-was-here')", __loader__=[index], __spec__=[index])
+    report["globals"][0].update(
+        __name__="import os; os.mkdir('/tmp/keeptrace-was-here')",
+        __loader__=[index],
+        __spec__=[index],
+    )
     report["codes"][0]["file"] = "nowhere.py"
 
 
@@ -366,7 +437,9 @@ def _(report: Any) -> None:
 
 @spoilt("dangerous_functions")
 def _(report: Any) -> None:
-    for at, name in enumerate(("exec", "eval", "__import__", "open", "input", "breakpoint", "compile")):
+    for at, name in enumerate(
+        ("exec", "eval", "__import__", "open", "input", "breakpoint", "compile")
+    ):
         report["values"].append(["function", "builtins", name, name, 0])
         report["frames"][0]["locals"][f"v{at}"] = [len(report["values"]) - 1]
     report["exceptions"][0]["attributes"]["_render_traceback_"] = [len(report["values"]) - 1]
@@ -376,7 +449,13 @@ def _(report: Any) -> None:
 @spoilt("modules_and_types")
 def _(report: Any) -> None:
     report["types"] += [["antigravity", "X", [0]], ["os", "system", []]]
-    value(report, ["module", "antigravity"], ["type", 1], ["type", len(report["types"]) - 1], ["function", "os", "system", "system", 0])
+    value(
+        report,
+        ["module", "antigravity"],
+        ["type", 1],
+        ["type", len(report["types"]) - 1],
+        ["function", "os", "system", "system", 0],
+    )
     report["exceptions"][0]["type"] = len(report["types"]) - 2
 
 
@@ -403,7 +482,10 @@ def _(report: Any) -> None:
 @spoilt("frames_of_every_size")
 def _(report: Any) -> None:
     no_arguments(report)
-    report["frames"] = [{**report["frames"][0], "locals": {f"v{at}": at for at in range(size)}} for size in range(1500)]
+    report["frames"] = [
+        {**report["frames"][0], "locals": {f"v{at}": at for at in range(size)}}
+        for size in range(1500)
+    ]
     report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(1500)]
 
 
@@ -434,12 +516,24 @@ def _(report: Any) -> None:
 @spoilt("huge_positions")
 def _(report: Any) -> None:
     huge = (1 << 31) - 1
-    report["exceptions"][0]["traceback"] = [[0, [1, huge, 0, huge]], [0, [huge, huge, huge, huge]], [0, [5, 4, 9, 1]]]
+    report["exceptions"][0]["traceback"] = [
+        [0, [1, huge, 0, huge]],
+        [0, [huge, huge, huge, huge]],
+        [0, [5, 4, 9, 1]],
+    ]
     report["codes"][0]["line"] = huge
     report["codes"][0]["file"] = __file__
 
 
-for _bad in ([-1, -1, -1, -1], [1 << 40, 1, 1, 1], [1.5, 1, 1, 1], ["1", 1, 1, 1], [1], [None] * 4, [True, 1, 1, 1]):
+for _bad in (
+    [-1, -1, -1, -1],
+    [1 << 40, 1, 1, 1],
+    [1.5, 1, 1, 1],
+    ["1", 1, 1, 1],
+    [1],
+    [None] * 4,
+    [True, 1, 1, 1],
+):
 
     def _position(report: Any, bad: Any = _bad) -> None:
         report["exceptions"][0]["traceback"] = [[0, bad]]
@@ -454,14 +548,30 @@ for _flags in (0x20, 0x80, 0x100, 0x200, 0x2AF, 0x7FFFFFFF, 0x0C, 3 | 0x20000000
 
     spoilt(f"flags {_flags:#x}")(_with_flags)
 
-for _arguments in ([0, 99, 0], [5, 1, 0], [0, 0, 99], [-1, 0, 0], [1 << 70, 1 << 70, 0], [0, 2], "abc"):
+for _arguments in (
+    [0, 99, 0],
+    [5, 1, 0],
+    [0, 0, 99],
+    [-1, 0, 0],
+    [1 << 70, 1 << 70, 0],
+    [0, 2],
+    "abc",
+):
 
     def _with_arguments(report: Any, arguments: Any = _arguments) -> None:
         report["codes"][0].update(args=arguments, flags=0x0F)
 
     spoilt(f"argument counts {_arguments}")(_with_arguments)
 
-for _names in (["a", "a"], ["a\0b", ""], ["\ud800"], ["x" * 1_000_000], [1], None, ["number", "text"] * 3):
+for _names in (
+    ["a", "a"],
+    ["a\0b", ""],
+    ["\ud800"],
+    ["x" * 1_000_000],
+    [1],
+    None,
+    ["number", "text"] * 3,
+):
 
     def _with_names(report: Any, names: Any = _names) -> None:
         report["codes"][0]["names"] = names
@@ -526,13 +636,17 @@ for _exact in (
 @spoilt("billion_laughs")
 def _(report: Any) -> None:
     index = len(report["values"])
-    value(report, *([["list", 10, [[index + at + 1]] * 10] for at in range(60)]), ["list", 1, ["ha"]])
+    value(
+        report, *([["list", 10, [[index + at + 1]] * 10] for at in range(60)]), ["list", 1, ["ha"]]
+    )
 
 
 @spoilt("billion_laughs_in_the_message")
 def _(report: Any) -> None:
     index = len(report["values"])
-    value(report, *([["list", 10, [[index + at + 1]] * 10] for at in range(60)]), ["list", 1, ["ha"]])
+    value(
+        report, *([["list", 10, [[index + at + 1]] * 10] for at in range(60)]), ["list", 1, ["ha"]]
+    )
     report["values"].append(["tuple", 1, [[index]]])
     report["exceptions"][0]["args"] = [len(report["values"]) - 1]
 
@@ -554,13 +668,22 @@ def _(report: Any) -> None:
 @spoilt("tuple_that_holds_itself")
 def _(report: Any) -> None:
     index = len(report["values"])
-    value(report, ["tuple", 1, [[index + 1]]], ["tuple", 1, [[index]]], ["frozenset", 1, [[index + 2]]])
+    value(
+        report,
+        ["tuple", 1, [[index + 1]]],
+        ["tuple", 1, [[index]]],
+        ["frozenset", 1, [[index + 2]]],
+    )
 
 
 @spoilt("deep_values")
 def _(report: Any) -> None:
     index = len(report["values"])
-    kinds = [lambda ref: ["list", 1, [ref]], lambda ref: ["tuple", 1, [ref]], lambda ref: ["object", 0, None, {"a": ref}, {"items": [ref], "len": 1}]]
+    kinds = [
+        lambda ref: ["list", 1, [ref]],
+        lambda ref: ["tuple", 1, [ref]],
+        lambda ref: ["object", 0, None, {"a": ref}, {"items": [ref], "len": 1}],
+    ]
     value(report, *[kinds[at % 3]([index + at + 1]) for at in range(100_000)], ["list", 0, []])
 
 
@@ -574,14 +697,27 @@ def _(report: Any) -> None:
 @spoilt("long_keys")
 def _(report: Any) -> None:
     index = len(report["values"])
-    keys = [["int", "f" * 90_000], ["str", 9_000_000, "x" * 9_000_000], ["str", 9_000_000, "x" * 9_000_000]]
-    value(report, *keys, *[["dict", 2, [[index + at % 2 + 1], 1, [index + 2], 2]] for at in range(100_000)])
+    keys = [
+        ["int", "f" * 90_000],
+        ["str", 9_000_000, "x" * 9_000_000],
+        ["str", 9_000_000, "x" * 9_000_000],
+    ]
+    value(
+        report,
+        *keys,
+        *[["dict", 2, [[index + at % 2 + 1], 1, [index + 2], 2]] for at in range(100_000)],
+    )
 
 
 @spoilt("long_fractions")
 def _(report: Any) -> None:
     index = len(report["values"])
-    value(report, ["int", "f" * 90_001], ["int", "e" * 90_000 + "1"], *[["exact", "Fraction", [[index], [index + 1]]] for _ in range(1000)])
+    value(
+        report,
+        ["int", "f" * 90_001],
+        ["int", "e" * 90_000 + "1"],
+        *[["exact", "Fraction", [[index], [index + 1]]] for _ in range(1000)],
+    )
 
 
 @spoilt("long_cut_text")
@@ -614,32 +750,51 @@ def _(report: Any) -> None:
 @spoilt("types_of_each_other")
 def _(report: Any) -> None:
     start = len(report["types"])
-    report["types"] += [["m", f"E{at}", [start + (at + 1) % 50, start + (at + 7) % 50, 0]] for at in range(50)]
+    report["types"] += [
+        ["m", f"E{at}", [start + (at + 1) % 50, start + (at + 7) % 50, 0]] for at in range(50)
+    ]
     report["exceptions"][0]["type"] = start
 
 
 @spoilt("cyclic_causes")
 def _(report: Any) -> None:
-    report["exceptions"] = [{**report["exceptions"][0], "cause": (at + 1) % 3, "context": at} for at in range(3)]
+    report["exceptions"] = [
+        {**report["exceptions"][0], "cause": (at + 1) % 3, "context": at} for at in range(3)
+    ]
 
 
 @spoilt("many_causes")
 def _(report: Any) -> None:
-    report["exceptions"] = [{**report["exceptions"][0], "cause": at + 1 if at < 9_999 else 0, "traceback": []} for at in range(10_000)]
+    report["exceptions"] = [
+        {**report["exceptions"][0], "cause": at + 1 if at < 9_999 else 0, "traceback": []}
+        for at in range(10_000)
+    ]
 
 
 @spoilt("cyclic_group")
 def _(report: Any) -> None:
     report["types"].append(["builtins", "ExceptionGroup", []])
-    group = {**report["exceptions"][0], "type": len(report["types"]) - 1, "children": [0, 1], "fields": {"message": "m"}}
+    group = {
+        **report["exceptions"][0],
+        "type": len(report["types"]) - 1,
+        "children": [0, 1],
+        "fields": {"message": "m"},
+    }
     report["exceptions"] = [group, group]
 
 
 @spoilt("group_of_the_same_again_and_again")
 def _(report: Any) -> None:
     report["types"].append(["builtins", "ExceptionGroup", []])
-    group = {**report["exceptions"][0], "type": len(report["types"]) - 1, "fields": {"message": "m"}}
-    report["exceptions"] = [*({**group, "children": [at + 1, at + 1]} for at in range(60)), report["exceptions"][0]]
+    group = {
+        **report["exceptions"][0],
+        "type": len(report["types"]) - 1,
+        "fields": {"message": "m"},
+    }
+    report["exceptions"] = [
+        *({**group, "children": [at + 1, at + 1]} for at in range(60)),
+        report["exceptions"][0],
+    ]
 
 
 @spoilt("group_that_is_none")
@@ -655,17 +810,64 @@ for _fields in (
     def _unicode(report: Any, fields: Any = _fields) -> None:
         report["types"].append(["builtins", "UnicodeDecodeError", []])
         bytes_ = value(report, ["bytes", 3, "abc"])
-        report["exceptions"][0].update(type=len(report["types"]) - 1, fields={"object": [bytes_], "start": 0, "end": 1, "encoding": "u", "reason": "r", **fields})
+        report["exceptions"][0].update(
+            type=len(report["types"]) - 1,
+            fields={
+                "object": [bytes_],
+                "start": 0,
+                "end": 1,
+                "encoding": "u",
+                "reason": "r",
+                **fields,
+            },
+        )
 
     spoilt(f"unicode error {_fields}")(_unicode)
 
-for _builtin in ("OSError", "SyntaxError", "ImportError", "StopIteration", "SystemExit", "AttributeError", "NameError", "KeyError", "BaseExceptionGroup", "type", "object", "print"):
+for _builtin in (
+    "OSError",
+    "SyntaxError",
+    "ImportError",
+    "StopIteration",
+    "SystemExit",
+    "AttributeError",
+    "NameError",
+    "KeyError",
+    "BaseExceptionGroup",
+    "type",
+    "object",
+    "print",
+):
 
     def _odd_fields(report: Any, builtin: str = _builtin) -> None:
         report["types"].append(["builtins", builtin, []])
-        names = ("errno", "strerror", "filename", "lineno", "offset", "text", "end_lineno", "end_offset", "msg", "print_file_and_line", "name", "obj", "_metadata", "value")
-        report["exceptions"][0].update(type=len(report["types"]) - 1, fields={name: -(10**15) for name in names})
-        report["exceptions"][0]["attributes"] = {"__suppress_context__": "x", "args": 5, "__class__": 6, "__notes__": 7, "errno": {}.get(1), "__traceback__": 1}
+        names = (
+            "errno",
+            "strerror",
+            "filename",
+            "lineno",
+            "offset",
+            "text",
+            "end_lineno",
+            "end_offset",
+            "msg",
+            "print_file_and_line",
+            "name",
+            "obj",
+            "_metadata",
+            "value",
+        )
+        report["exceptions"][0].update(
+            type=len(report["types"]) - 1, fields={name: -(10**15) for name in names}
+        )
+        report["exceptions"][0]["attributes"] = {
+            "__suppress_context__": "x",
+            "args": 5,
+            "__class__": 6,
+            "__notes__": 7,
+            "errno": {}.get(1),
+            "__traceback__": 1,
+        }
 
     spoilt(f"odd fields of {_builtin}")(_odd_fields)
 
@@ -688,7 +890,11 @@ def _(report: Any) -> None:
 
 @spoilt("source_of_a_live_module")
 def _(report: Any) -> None:
-    report["sources"] = {json.__file__: zlib.compress(b"forged\n"), "<frozen importlib._bootstrap>": zlib.compress(b"forged\n"), "<string>": zlib.compress(b"forged\n")}
+    report["sources"] = {
+        json.__file__: zlib.compress(b"forged\n"),
+        "<frozen importlib._bootstrap>": zlib.compress(b"forged\n"),
+        "<string>": zlib.compress(b"forged\n"),
+    }
     report["codes"][0]["file"] = json.__file__
 
 
@@ -700,7 +906,11 @@ def _(report: Any) -> None:
 
 @spoilt("sources_of_odd_names")
 def _(report: Any) -> None:
-    report["sources"] = {"\0": zlib.compress(b"x"), "": zlib.compress(b"y"), "\ud800": zlib.compress(b"z")}
+    report["sources"] = {
+        "\0": zlib.compress(b"x"),
+        "": zlib.compress(b"y"),
+        "\ud800": zlib.compress(b"z"),
+    }
 
 
 @spoilt("live_pickle")
@@ -711,7 +921,22 @@ def _(report: Any) -> None:
 
 # -- reading one, under watch
 
-_FORBIDDEN = ("os.system", "subprocess.", "socket.", "os.exec", "os.fork", "os.spawn", "os.posix_spawn", "os.remove", "os.rename", "os.mkdir", "shutil.", "ctypes.", "builtins.input", "builtins.breakpoint")
+_FORBIDDEN = (
+    "os.system",
+    "subprocess.",
+    "socket.",
+    "os.exec",
+    "os.fork",
+    "os.spawn",
+    "os.posix_spawn",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "shutil.",
+    "ctypes.",
+    "builtins.input",
+    "builtins.breakpoint",
+)
 # What reading and showing need of the standard library, when such values turn up.
 _IMPORTS = frozenset(sys.stdlib_module_names) - {"antigravity", "this", "idlelib", "turtle"}
 
@@ -745,7 +970,9 @@ def read(name: str) -> tuple[float, str]:
         exc = keeptrace.loads(data)
     except keeptrace.DumpError as problem:
         assert len(str(problem)) < 2_000
-        outcome = f"DumpError: {problem}" + (" (salvaged)" if problem.salvaged.get("message") == "hostile" else "")
+        outcome = f"DumpError: {problem}" + (
+            " (salvaged)" if problem.salvaged.get("message") == "hostile" else ""
+        )
     took = time.process_time() - started
     if exc is None:
         return took, outcome
@@ -753,7 +980,9 @@ def read(name: str) -> tuple[float, str]:
     try:
         shown = "".join(traceback.format_exception(exc, limit=1000))
         outcome += f" of {len(shown)} characters"
-    except Exception as problem:  # what is shown of a forged exception may fail, as it may for a user's own
+    except (
+        Exception
+    ) as problem:  # what is shown of a forged exception may fail, as it may for a user's own
         outcome += f", showing it raised {type(problem).__name__}"
     for file in (json.__file__, "<string>", "<frozen importlib._bootstrap>"):
         assert "forged" not in "".join(linecache.getlines(file)), file
@@ -779,7 +1008,9 @@ def in_a_fork(name: str) -> dict[str, Any]:
             del outcome
             status = 0
         except BaseException as problem:
-            os.write(theirs, f"{type(problem).__name__}: {problem}".encode("utf-8", "replace")[:1000])
+            os.write(
+                theirs, f"{type(problem).__name__}: {problem}".encode("utf-8", "replace")[:1000]
+            )
         finally:
             os._exit(status)
     os.close(theirs)
@@ -788,7 +1019,13 @@ def in_a_fork(name: str) -> dict[str, Any]:
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     took, outcome = json.loads(said) if not code else (0.0, said)
-    return {"name": name, "code": code, "seconds": took, "outcome": outcome, "wall": time.time() - began}
+    return {
+        "name": name,
+        "code": code,
+        "seconds": took,
+        "outcome": outcome,
+        "wall": time.time() - began,
+    }
 
 
 def main() -> None:

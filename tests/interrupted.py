@@ -43,11 +43,14 @@ LEFT = 10.0  # for its processes to end after it (seconds)
 CHURN = 2.0  # how long a program makes pools (seconds)
 STEP = 10.0  # for a life that is interrupted at a step to end (seconds)
 LATEST = 1.2  # the signal comes up to so long after the program is ready (seconds)
-KINDS = [f"{kind}:{method}" for kind in ("executor", "pool") for method in ("fork", "spawn", "forkserver")]
+KINDS = [
+    f"{kind}:{method}"
+    for kind in ("executor", "pool")
+    for method in ("fork", "spawn", "forkserver")
+]
 
 # --------------------------------------------------------------------------------------------------------------------
 # The program. Its workers import this file as well, so they write their stacks, too, when they are asked.
-
 
 
 def write_stacks_when_asked() -> None:
@@ -217,7 +220,9 @@ def step_through(kind: str, method: str, first: int, every: int) -> None:
     print("end", flush=True)
 
 
-def hanging_steps(kind: str, every: int, first: int = 1, keep: Path | None = None) -> tuple[int, list[int]]:
+def hanging_steps(
+    kind: str, every: int, first: int = 1, keep: Path | None = None
+) -> tuple[int, list[int]]:
     """The number of steps tried, and those of them that end in a hang."""
     hung: list[int] = []
     tried = 0
@@ -256,7 +261,9 @@ def run(kind: str, seed: int, folder: Path) -> Outcome:
     env = {**os.environ, "KEEPTRACE_STACKS": str(where), "TMPDIR": str(folder)}
     command = [sys.executable, __file__, "--program", kind, str(seed)]
     with open(where / "err", "w") as err:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, env=env, start_new_session=True, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=err, env=env, start_new_session=True, text=True
+        )
     assert process.stdout is not None
     with process.stdout:
         process.stdout.readline()
@@ -286,7 +293,11 @@ def _ended(process: subprocess.Popen[str], hung: bool, where: Path) -> tuple[int
         except ProcessLookupError:
             pass
     process.wait()
-    stacks = [f"{path.name}\n{path.read_text()}" for path in sorted(where.glob("stacks-*")) if path.stat().st_size]
+    stacks = [
+        f"{path.name}\n{path.read_text()}"
+        for path in sorted(where.glob("stacks-*"))
+        if path.stat().st_size
+    ]
     return len(left), "\n".join(stacks)
 
 
@@ -295,13 +306,17 @@ def main() -> int:
     parser.add_argument("kinds", nargs="*", default=KINDS)
     parser.add_argument("--programs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, default=None, help="where the output of programs that hang is kept")
+    parser.add_argument(
+        "--keep", type=Path, default=None, help="where the output of programs that hang is kept"
+    )
     parser.add_argument("--steps", type=int, default=0, metavar="EVERY")
     parser.add_argument("--from", type=int, dest="first")
     parser.add_argument("--program", nargs=2, metavar=("KIND", "SEED"))
     given = parser.parse_args()
     if given.program:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes ignore it
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # a shell's background processes ignore it
         kind, _, method = given.program[0].partition(":")
         globals()["kept"] = program(kind, method, int(given.program[1]))
         return 0
@@ -313,20 +328,31 @@ def main() -> int:
         return 0
     for kind in given.kinds if given.steps else ():
         tried, hanging = hanging_steps(kind, given.steps, keep=given.keep)
-        print(f"{sys.version_info[1]} {kind}: {len(hanging)} of {tried} steps hang {hanging}", flush=True)
+        print(
+            f"{sys.version_info[1]} {kind}: {len(hanging)} of {tried} steps hang {hanging}",
+            flush=True,
+        )
         bad += len(hanging)
     for kind in () if given.steps else given.kinds:
         with tempfile.TemporaryDirectory(prefix="kt") as folder:
-            outcomes = [run(kind, seed, Path(folder)) for seed in range(given.seed, given.seed + given.programs)]
+            outcomes = [
+                run(kind, seed, Path(folder))
+                for seed in range(given.seed, given.seed + given.programs)
+            ]
         wrong = [outcome for outcome in outcomes if outcome.hung or outcome.left]
         bad += len(wrong)
         hung = [outcome.seed for outcome in wrong if outcome.hung]
         left = [outcome.seed for outcome in wrong if not outcome.hung]
         version = ".".join(map(str, sys.version_info[:2]))
-        print(f"{version} {kind}: {len(hung)} of {len(outcomes)} hung {hung}; {len(left)} left processes {left}", flush=True)
+        print(
+            f"{version} {kind}: {len(hung)} of {len(outcomes)} hung {hung}; {len(left)} left processes {left}",
+            flush=True,
+        )
         for outcome in wrong if given.keep else ():
             given.keep.mkdir(parents=True, exist_ok=True)
-            (given.keep / f"{version}-{kind}-{outcome.seed}{'' if outcome.hung else '-left'}").write_text(outcome.stacks)
+            (
+                given.keep / f"{version}-{kind}-{outcome.seed}{'' if outcome.hung else '-left'}"
+            ).write_text(outcome.stacks)
     return 1 if bad else 0
 
 

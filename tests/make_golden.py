@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import keeptrace
-from keeptrace._report import FORMAT
+from keeptrace.core.report import FORMAT
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
 
@@ -76,8 +76,15 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
 
 def told(exc: BaseException) -> dict[str, Any]:
     """What a reader has to find: the text, and of each frame the name and the variables' representations."""
-    frames = [(frame.f_code.co_name, {name: repr(value)[:200] for name, value in frame.f_locals.items()}) for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    return {"type": type(exc).__qualname__, "text": "".join(traceback.format_exception(exc)), "frames": frames}
+    frames = [
+        (frame.f_code.co_name, {name: repr(value)[:200] for name, value in frame.f_locals.items()})
+        for frame, _ in traceback.walk_tb(exc.__traceback__)
+    ]
+    return {
+        "type": type(exc).__qualname__,
+        "text": "".join(traceback.format_exception(exc)),
+        "frames": frames,
+    }
 
 
 def main() -> None:
@@ -93,7 +100,9 @@ def main() -> None:
             exc.__traceback__ = exc.__traceback__.tb_next  # type: ignore[union-attr]
             data = keeptrace.dumps(exc, **options)
         path.write_bytes(data)
-        path.with_suffix(".json").write_text(json.dumps(told(keeptrace.loads(data)), indent=1) + "\n")
+        path.with_suffix(".json").write_text(
+            json.dumps(told(keeptrace.loads(data)), indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

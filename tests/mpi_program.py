@@ -111,7 +111,9 @@ def live(pool):
 
 def argument(pool):
     exc = pool.submit(take, Arrival()).exception(60)
-    assert type(exc) is LookupError and tasks.frames(exc)["__setstate__"].f_locals["wanted"] == "there"
+    assert (
+        type(exc) is LookupError and tasks.frames(exc)["__setstate__"].f_locals["wanted"] == "there"
+    )
     assert pool.submit(tasks.double, 4).result(60) == 8
 
 
@@ -133,8 +135,18 @@ def many(pool):
         check_chained(future.exception(60), number)
 
 
-CHECKS = {function.__name__: function for function in (chained_future, mapped, own_class, live, argument, result, recursion, many)}
-CHECKS.update({f"kind {kind}": lambda pool, kind=kind: check_kind(pool.submit(tasks.fail_with, kind).exception(60), kind) for kind in KINDS})
+CHECKS = {
+    function.__name__: function
+    for function in (chained_future, mapped, own_class, live, argument, result, recursion, many)
+}
+CHECKS.update(
+    {
+        f"kind {kind}": lambda pool, kind=kind: check_kind(
+            pool.submit(tasks.fail_with, kind).exception(60), kind
+        )
+        for kind in KINDS
+    }
+)
 
 
 def run(pool):
@@ -158,11 +170,16 @@ def main(how):
         with KeepTraceMPIPoolExecutor(2) as pool:
             print(json.dumps(run(pool)), flush=True)
     elif how == "initializer":
-        with KeepTraceMPIPoolExecutor(2, initializer=set_up, initargs=("yes",), trace=Options(depth=1), env={"OTHER": "1"}) as pool:
+        with KeepTraceMPIPoolExecutor(
+            2, initializer=set_up, initargs=("yes",), trace=Options(depth=1), env={"OTHER": "1"}
+        ) as pool:
             assert isinstance(pool, MPIPoolExecutor)
             exc = pool.submit(tasks.chained, 5).exception(60)
             rows = tasks.frames(exc)["chained"].f_locals["rows"]
-            print(json.dumps([pool.submit(environment).result(60), type(rows) is list, repr(rows)]), flush=True)
+            print(
+                json.dumps([pool.submit(environment).result(60), type(rows) is list, repr(rows)]),
+                flush=True,
+            )
     elif how == "failing initializer":
         with KeepTraceMPIPoolExecutor(2, initializer=fail_to_set_up, initargs=("room",)) as pool:
             print(json.dumps(repr(pool.submit(environment).exception(60))), flush=True)
@@ -177,7 +194,10 @@ def main(how):
             print(json.dumps("went on"), flush=True)
     elif how == "bare":
         with MPIPoolExecutor(2) as pool:
-            told = {kind: repr(pool.submit(tasks.fail_with, kind).exception(60)) for kind in ("init", "attributes")}
+            told = {
+                kind: repr(pool.submit(tasks.fail_with, kind).exception(60))
+                for kind in ("init", "attributes")
+            }
             print(json.dumps(told), flush=True)
 
 

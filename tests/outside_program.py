@@ -173,7 +173,9 @@ def things(directory: Path) -> dict[str, Any]:
         "zip_write": zipfile.ZipFile(path("zip_write"), "w"),
         "tar_read": tarfile.open(directory / "tar_read"),
         "tar_write": tarfile.open(path("tar_write"), "w"),
-        "codecs": codecs.open(path("codecs"), "w", "utf-8") if sys.version_info < (3, 14) else codecs.getwriter("utf-8")(open(path("codecs"), "wb")),
+        "codecs": codecs.open(path("codecs"), "w", "utf-8")
+        if sys.version_info < (3, 14)
+        else codecs.getwriter("utf-8")(open(path("codecs"), "wb")),
         "temporary": temporary,
         "unnamed": tempfile.TemporaryFile(dir=directory),
         "spooled": spooled,
@@ -228,7 +230,9 @@ def main(directory: Path, pickler: Any, function: str) -> None:
     THINGS.update(things(directory))
     if pickler.endswith("()"):
         pickler = importlib.import_module(pickler[:-2]).dumps
-        del THINGS["socket_file"]  # cloudpickle itself would read it, and wait for what nobody sends
+        del THINGS[
+            "socket_file"
+        ]  # cloudpickle itself would read it, and wait for what nobody sends
     finalized = THINGS.pop("kept")
     beside = {"point": Point(4), "call": lambda: twice(21), "finalized": finalized.total}
     beside["memory"] = io.StringIO("in memory")
@@ -238,9 +242,14 @@ def main(directory: Path, pickler: Any, function: str) -> None:
         fail(dict(THINGS), held, contained, beside)
     except ValueError as exc:
         if function == "dump":
-            keeptrace.dump(exc, directory / "dump", pickler=pickler, depth=-1, max_seconds=20, redact=False)
+            keeptrace.dump(
+                exc, directory / "dump", pickler=pickler, depth=-1, max_seconds=20, redact=False
+            )
         else:
-            with open(directory / "dump", "wb") as f, keeptrace.init(pickler=pickler, depth=-1, max_seconds=20, redact=False):
+            with (
+                open(directory / "dump", "wb") as f,
+                keeptrace.init(pickler=pickler, depth=-1, max_seconds=20, redact=False),
+            ):
                 THINGS["dump"] = f
                 pickle.dump(sys.exc_info(), f)
     memory, shared = THINGS["shared_memory"], THINGS["shareable_list"]

@@ -47,7 +47,9 @@ EXPECTED: dict[str, dict[str, str]] = {
         "test_exception_with_invalid_notes": "asserts '<__notes__ repr() failed>'; ours tells which object's repr raised what",
         "test_smoke_user_exception": "asserts the very class, which no dump has; ours is a class of the same name",
     },
-    "pool": {"ProcessesTestPool.test_traceback": "asserts the text of RemoteTraceback as the cause; ours has the worker's real frames instead"},
+    "pool": {
+        "ProcessesTestPool.test_traceback": "asserts the text of RemoteTraceback as the cause; ours has the worker's real frames instead"
+    },
     "loky": {
         "Executor.test_traceback": "asserts the text of _RemoteTraceback as the cause; ours has the worker's real frames instead",
         "TestCloudpickleWrapper.test_serialization_function_from_main": "asserts a broken pool; ours fails the one task, with the error itself",
@@ -97,7 +99,11 @@ def counted(cls: Any, **members: Any) -> Any:
         _made[cls.__name__] = _made.get(cls.__name__, 0) + 1
         cls.__init__(self, *args, **kwargs)
 
-    return type(members.pop("name", cls.__name__), (cls,), {"__init__": __init__, "__module__": cls.__module__, **members})
+    return type(
+        members.pop("name", cls.__name__),
+        (cls,),
+        {"__init__": __init__, "__module__": cls.__module__, **members},
+    )
 
 
 def futures_suite() -> unittest.TestSuite:
@@ -109,14 +115,24 @@ def futures_suite() -> unittest.TestSuite:
     try:
         util = importlib.import_module("test.test_concurrent_futures.util")
     except ImportError:
-        raise Skipped(f"Python {sys.version.split()[0]} at {sys.prefix} has no package test.test_concurrent_futures") from None
-    ours = counted(KeepTraceProcessPoolExecutor, name="ProcessPoolExecutor")  # scripts within the suite import it by this name
-    for mixin in (util.ProcessPoolForkMixin, util.ProcessPoolSpawnMixin, util.ProcessPoolForkserverMixin):
+        raise Skipped(
+            f"Python {sys.version.split()[0]} at {sys.prefix} has no package test.test_concurrent_futures"
+        ) from None
+    ours = counted(
+        KeepTraceProcessPoolExecutor, name="ProcessPoolExecutor"
+    )  # scripts within the suite import it by this name
+    for mixin in (
+        util.ProcessPoolForkMixin,
+        util.ProcessPoolSpawnMixin,
+        util.ProcessPoolForkserverMixin,
+    ):
         mixin.executor_type = ours
     concurrent.futures.ProcessPoolExecutor = ours  # type: ignore[misc]  # that is the point
     modules = ("as_completed", "deadlock", "init", "process_pool", "shutdown", "wait")
     loader = unittest.defaultTestLoader
-    suites = [loader.loadTestsFromName(f"test.test_concurrent_futures.test_{name}") for name in modules]
+    suites = [
+        loader.loadTestsFromName(f"test.test_concurrent_futures.test_{name}") for name in modules
+    ]
     return unittest.TestSuite(test for test in tests_of(suites) if "ProcessPool" in test.id())
 
 
@@ -136,11 +152,15 @@ def pool_suite() -> unittest.TestSuite:
     multiprocessing.pool.Pool = ours  # type: ignore[misc]  # that is the point
     multiprocessing.context.BaseContext.Pool = pool  # type: ignore[method-assign, assignment]
     multiprocessing.Pool = multiprocessing.context._default_context.Pool  # type: ignore[attr-defined]  # a bound method of its own
-    multiprocessing.managers.SyncManager.register("Pool", KeepTracePool, multiprocessing.managers.PoolProxy)  # type: ignore[attr-defined]
+    multiprocessing.managers.SyncManager.register(
+        "Pool", KeepTracePool, multiprocessing.managers.PoolProxy
+    )  # type: ignore[attr-defined]
     try:
         importlib.import_module("test._test_multiprocessing")
     except ImportError:
-        raise Skipped(f"Python {sys.version.split()[0]} at {sys.prefix} has no test._test_multiprocessing") from None
+        raise Skipped(
+            f"Python {sys.version.split()[0]} at {sys.prefix} has no test._test_multiprocessing"
+        ) from None
     folder = tempfile.mkdtemp()  # the workers import the modules from here
     _left.append(folder)
     sys.path.insert(0, folder)
@@ -156,7 +176,11 @@ def pool_suite() -> unittest.TestSuite:
 
 def is_about_pools(name: str) -> bool:
     """Those of threads use no processes; test_large_pool runs a script, which is out of our reach."""
-    return "pool" in name.partition(".")[2].lower() and "WithThreads" not in name and "test_large_pool" not in name
+    return (
+        "pool" in name.partition(".")[2].lower()
+        and "WithThreads" not in name
+        and "test_large_pool" not in name
+    )
 
 
 _left: list[str] = []  # directories to be removed
@@ -174,9 +198,13 @@ def tests_of(suites: list[unittest.TestSuite]) -> Iterator[unittest.TestCase]:
 
 def run_unittests(suite: unittest.TestSuite, words: tuple[str, ...]) -> dict[str, str]:
     """Gives for each test the text of its failure, empty if it passed or was skipped."""
-    chosen = [test for test in tests_of([suite]) if not words or any(word in test.id() for word in words)]
+    chosen = [
+        test for test in tests_of([suite]) if not words or any(word in test.id() for word in words)
+    ]
     names = [test.id() for test in chosen]
-    runner = unittest.TextTestRunner(stream=io.TextIOWrapper(sys.stderr.buffer, line_buffering=True), verbosity=2)
+    runner = unittest.TextTestRunner(
+        stream=io.TextIOWrapper(sys.stderr.buffer, line_buffering=True), verbosity=2
+    )
     result = runner.run(unittest.TestSuite(chosen))
     skipped = {test.id() for test, _ in result.skipped}
     failed = {test.id(): text for test, text in [*result.failures, *result.errors]}
@@ -207,7 +235,9 @@ def run_loky(words: tuple[str, ...]) -> dict[str, str]:
         version = importlib.metadata.version("loky")
         importlib.metadata.version("pytest")
     except importlib.metadata.PackageNotFoundError as problem:
-        raise Skipped(f"{problem.name} is not installed: pip install 'keeptrace-concurrent[test]'") from None
+        raise Skipped(
+            f"{problem.name} is not installed: pip install 'keeptrace-concurrent[test]'"
+        ) from None
     with tempfile.TemporaryDirectory() as folder:
         download(f"loky=={version}", folder)
         (archive,) = Path(folder).glob("loky-*.tar.gz")
@@ -222,7 +252,16 @@ def run_loky(words: tuple[str, ...]) -> dict[str, str]:
         tests.mkdir()
         (source / "tests").rename(tests / "tests")
         Path(tests, "pytest.ini").write_text("[pytest]\nfaulthandler_timeout=120\n")
-        command = [sys.executable, "-m", "pytest", "tests", "-q", "--skip-high-memory", "--loky-verbosity=50", f"--junitxml={report}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "tests",
+            "-q",
+            "--skip-high-memory",
+            "--loky-verbosity=50",
+            f"--junitxml={report}",
+        ]
         command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=180"]
         command += ["-k", f"({' or '.join(words) or 'test'}) and not ({' or '.join(LEFT_OUT)})"]
         paths = [str(place), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -234,11 +273,27 @@ def run_loky(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def download(package: str, folder: str) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-binary", ":all:", "--no-deps", "--dest", folder, package]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-binary",
+        ":all:",
+        "--no-deps",
+        "--dest",
+        folder,
+        package,
+    ]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
         told = textwrap.indent(done.stdout.strip()[-1000:], "  ")
-        raise Skipped(f"the source of {package} could not be downloaded; is the package registry reachable?\n{told}")
+        raise Skipped(
+            f"the source of {package} could not be downloaded; is the package registry reachable?\n{told}"
+        )
 
 
 def results_in(report: Path) -> Iterator[tuple[str, str]]:
@@ -264,7 +319,9 @@ def traceback_suite() -> unittest.TestSuite:
     try:
         tests = importlib.import_module("test.test_traceback")
     except ImportError:
-        raise Skipped(f"Python {sys.version.split()[0]} at {sys.prefix} has no test.test_traceback") from None
+        raise Skipped(
+            f"Python {sys.version.split()[0]} at {sys.prefix} has no test.test_traceback"
+        ) from None
     make = traceback.TracebackException.__init__
 
     def __init__(self: Any, exc_type: Any, exc_value: Any, exc_traceback: Any, **more: Any) -> None:
@@ -317,8 +374,12 @@ def run(suite: str, words: tuple[str, ...]) -> bool:
     results = SUITES[suite](words)
     failed = {name: text for name, text in results.items() if text}
     reasons = EXPECTED[suite]
-    unexpected = {name: text for name, text in failed.items() if not any(part in name for part in reasons)}
-    wrong = [name for name, text in results.items() if not text and any(part in name for part in reasons)]
+    unexpected = {
+        name: text for name, text in failed.items() if not any(part in name for part in reasons)
+    }
+    wrong = [
+        name for name, text in results.items() if not text and any(part in name for part in reasons)
+    ]
     for name, text in unexpected.items():
         print(f"--- {name}\n{text}")
     for name in wrong:
@@ -337,7 +398,10 @@ def main() -> int:
     short = "--short" in rest
     words = tuple(word for word in rest if not word.startswith("-"))
     if which == "all":  # each in a process of its own, as each changes what it tests
-        codes = [subprocess.run([sys.executable, __file__, suite, *rest], check=False).returncode for suite in SUITES]
+        codes = [
+            subprocess.run([sys.executable, __file__, suite, *rest], check=False).returncode
+            for suite in SUITES
+        ]
         return max(codes)
     try:
         return 0 if run(which, words or (SHORT[which] if short else ())) else 1

@@ -71,8 +71,14 @@ class Block(NamedTuple):
     @property
     def imported_names(self) -> set[str]:
         """The names that its import statements bind."""
-        nodes = (node for node in ast.walk(ast.parse(self.code)) if isinstance(node, (ast.Import, ast.ImportFrom)))
-        return {(alias.asname or alias.name).partition(".")[0] for node in nodes for alias in node.names}
+        nodes = (
+            node
+            for node in ast.walk(ast.parse(self.code))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        )
+        return {
+            (alias.asname or alias.name).partition(".")[0] for node in nodes for alias in node.names
+        }
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -96,8 +102,14 @@ def run(name: str, text: str) -> None:
         try:
             exec(code, module.__dict__)
         except ExampleFailed:
-            assert re.search(r"^\s*raise$", block.code, re.M), f"line {block.line}: nothing says that this block raises"
-        kept = {key: value for key, value in vars(module).items() if key not in block.imported_names and not key.startswith("__")}
+            assert re.search(r"^\s*raise$", block.code, re.M), (
+                f"line {block.line}: nothing says that this block raises"
+            )
+        kept = {
+            key: value
+            for key, value in vars(module).items()
+            if key not in block.imported_names and not key.startswith("__")
+        }
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def no_faulthandler() -> None:
     """An initializer: undoes what pytest enabled, which a forked worker inherits."""
     import faulthandler
 
-    from keeptrace.concurrent import _worker
+    from keeptrace.concurrent.deaths import worker as _worker
 
     faulthandler.disable()
     assert _worker._served is not None

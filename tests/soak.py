@@ -55,7 +55,15 @@ MOST_GROWTH = 2.0  # of a process, between the thirds; caches that fill, and the
 JUDGED_FROM = 5000  # tasks; with fewer, caches that still fill are more than the noise
 # glibc gives large blocks back at once, so that what is measured is what is held
 STEADY_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "100000", "MALLOC_TRIM_THRESHOLD_": "100000"}
-ENGINES = ("executor:fork", "executor:spawn", "executor:forkserver", "pool:fork", "pool:spawn", "pool:forkserver", "loky:loky")
+ENGINES = (
+    "executor:fork",
+    "executor:spawn",
+    "executor:forkserver",
+    "pool:fork",
+    "pool:spawn",
+    "pool:forkserver",
+    "loky:loky",
+)
 
 # --------------------------------------------------------------------------------------------------------------------
 # The tasks. Each way to fail is a function of the task's number, and what must arrive is checked by another.
@@ -132,7 +140,10 @@ def raise_(make: Callable[[int], BaseException]) -> Callable[[int], None]:
 
 
 def raise_group(number: int) -> None:
-    raise ExceptionGroup("outer", [ExceptionGroup("inner", [NeedsArguments(number, reason="x"), Falsy(1)]), KeyError(number)])
+    raise ExceptionGroup(
+        "outer",
+        [ExceptionGroup("inner", [NeedsArguments(number, reason="x"), Falsy(1)]), KeyError(number)],
+    )
 
 
 def recurse(number: int) -> int:
@@ -201,7 +212,11 @@ CARGO: dict[str, Callable[[], Any]] = {
     "argument that cannot arrive": BadArrival,
     "large": lambda: bytes(100_000),
 }
-NO_TASK_FRAME = {*CARGO, "result that cannot leave", "result that cannot arrive"}  # not the task raises
+NO_TASK_FRAME = {
+    *CARGO,
+    "result that cannot leave",
+    "result that cannot arrive",
+}  # not the task raises
 DEATHS = {"SIGKILL": -signal.SIGKILL, "SIGSEGV": -signal.SIGSEGV, "exit": 7}
 
 
@@ -254,7 +269,10 @@ def wrong(number: int, kind: str, result: Any, exc: BaseException | None) -> str
         while entry is not None and len(frames) < 10:
             frames.append(entry.tb_frame)
             entry = entry.tb_next
-        if not any(frame.f_code.co_name == "work" and frame.f_locals.get("number") == number for frame in frames):
+        if not any(
+            frame.f_code.co_name == "work" and frame.f_locals.get("number") == number
+            for frame in frames
+        ):
             return f"raised a {name} without the frame of the task"
     return None
 
@@ -274,7 +292,11 @@ def open_engine(engine: str, method: str) -> Any:
 
         return KeepTraceLokyExecutor(WORKERS)
     context = multiprocessing.get_context(method)
-    return KeepTracePool(WORKERS, context=context) if engine == "pool" else KeepTraceProcessPoolExecutor(WORKERS, context)
+    return (
+        KeepTracePool(WORKERS, context=context)
+        if engine == "pool"
+        else KeepTraceProcessPoolExecutor(WORKERS, context)
+    )
 
 
 def submit(pool: Any, *call: Any) -> Callable[[], Any]:
@@ -302,7 +324,11 @@ def close(pool: Any) -> None:
 
 
 def workers_of(pool: Any) -> list[int]:
-    return [process.pid for process in pool._pool] if isinstance(pool, KeepTracePool) else list(pool._processes)
+    return (
+        [process.pid for process in pool._pool]
+        if isinstance(pool, KeepTracePool)
+        else list(pool._processes)
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -327,7 +353,9 @@ class Run:
             while todo and len(waiting) < WINDOW and not lost:
                 number, kind = todo.popleft()
                 try:
-                    waiting.append((number, kind, submit(pool, number, kind, CARGO.get(kind, lambda: None)())))
+                    waiting.append(
+                        (number, kind, submit(pool, number, kind, CARGO.get(kind, lambda: None)()))
+                    )
                 except (BrokenProcessPool, WorkerDied):
                     lost.append((number, kind))
             if waiting:
@@ -367,7 +395,9 @@ class Run:
             exc = problem
         if isinstance(exc, (TimeoutError, concurrent.futures.TimeoutError)):
             faulthandler.dump_traceback()
-            raise SystemExit(f"HANGS: task {number} ({kind or 'good'}) was not answered within {LIMIT} seconds")
+            raise SystemExit(
+                f"HANGS: task {number} ({kind or 'good'}) was not answered within {LIMIT} seconds"
+            )
         if hasattr(exc, "deaths") and not (kind in DEATHS and tells(exc, number)):
             return False
         found = wrong(number, kind, result, exc)
@@ -397,7 +427,11 @@ names: set[str] = set()  # of the semaphores that this process made, as they are
 
 def note_semaphores(engine: str) -> None:
     """Other programs have theirs there, too, so ours are noted by their names."""
-    module: Any = multiprocessing.synchronize if engine != "loky" else importlib.import_module("loky.backend.synchronize")
+    module: Any = (
+        multiprocessing.synchronize
+        if engine != "loky"
+        else importlib.import_module("loky.backend.synchronize")
+    )
     make = module.SemLock._make_name
 
     def noted() -> str:
@@ -445,9 +479,15 @@ def one(engine: str, method: str, count: int) -> dict[str, Any]:
     if steady.broken:
         violations.append("broke although no worker died")
     if count >= JUDGED_FROM:
-        for what, (_, more) in [("parent", parent), ("parent without deaths", again), *(("worker", each) for each in workers)]:
+        for what, (_, more) in [
+            ("parent", parent),
+            ("parent without deaths", again),
+            *(("worker", each) for each in workers),
+        ]:
             if more > MOST_GROWTH:
-                violations.append(f"the memory of the {what} grows: {more:+.1f} MB from the first third to the last")
+                violations.append(
+                    f"the memory of the {what} grows: {more:+.1f} MB from the first third to the last"
+                )
     return {
         "tasks": count + count // 3, "broken": run.broken, "repeated": run.repeated, "seconds": took, "parent": parent, "again": again,
         "worker": max(workers, key=lambda each: each[1]) if workers else (0.0, 0.0), "workers": len(workers),
@@ -478,7 +518,16 @@ def run_one(engine: str, count: int, limit: float) -> dict[str, Any]:
         report, place = Path(folder, "report.json"), Path(folder, "tmp")
         place.mkdir()
         start = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import soak; sys.exit(soak.main())"
-        command = [sys.executable, "-c", start, "--tasks", str(count), "--report", str(report), engine]
+        command = [
+            sys.executable,
+            "-c",
+            start,
+            "--tasks",
+            str(count),
+            "--report",
+            str(report),
+            engine,
+        ]
         with open(Path(folder, "stderr"), "w+") as stderr:
             env = {**os.environ, **STEADY_MEMORY, "TMPDIR": str(place)}
             process = subprocess.Popen(command, env=env, stderr=stderr, start_new_session=True)
@@ -494,7 +543,9 @@ def run_one(engine: str, count: int, limit: float) -> dict[str, Any]:
             process.wait()
             stderr.seek(0)
             told = stderr.read()
-        found: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {"violations": []}
+        found: dict[str, Any] = (
+            json.loads(report.read_text()) if report.exists() else {"violations": []}
+        )
         if code != 0:
             found["violations"].append(f"exit: {code}")
         if left and code == 0:
@@ -508,7 +559,13 @@ def run_one(engine: str, count: int, limit: float) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("engines", nargs="*", default=list(ENGINES), metavar="engine:method", help=", ".join(ENGINES))
+    parser.add_argument(
+        "engines",
+        nargs="*",
+        default=list(ENGINES),
+        metavar="engine:method",
+        help=", ".join(ENGINES),
+    )
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds for one engine")
     parser.add_argument("--report", help=argparse.SUPPRESS)
@@ -517,13 +574,20 @@ def main() -> int:
         engine, _, method = chosen.engines[0].partition(":")
         Path(chosen.report).write_text(json.dumps(one(engine, method, chosen.tasks)))
         return 0
-    print(f"Python {sys.version.split()[0]}, {len(KINDS)} ways to fail, {WORKERS} workers; memory in MB, and its growth between thirds")
-    print(f"{'engine':20} {'tasks':>6} {'breaks':>6} {'again':>5} {'s':>5} {'parent':>13} {'no deaths':>13} {'worker':>13}  left over")
+    print(
+        f"Python {sys.version.split()[0]}, {len(KINDS)} ways to fail, {WORKERS} workers; memory in MB, and its growth between thirds"
+    )
+    print(
+        f"{'engine':20} {'tasks':>6} {'breaks':>6} {'again':>5} {'s':>5} {'parent':>13} {'no deaths':>13} {'worker':>13}  left over"
+    )
     bad = 0
     for engine in chosen.engines:
         found = run_one(engine, chosen.tasks, chosen.limit)
         if "parent" in found:
-            memory = "".join(f" {size:7.1f} {more:+5.1f}" for size, more in (found["parent"], found["again"], found["worker"]))
+            memory = "".join(
+                f" {size:7.1f} {more:+5.1f}"
+                for size, more in (found["parent"], found["again"], found["worker"])
+            )
             row = f"{found['tasks']:6} {found['broken']:6} {found['repeated']:5} {found['seconds']:5.0f}{memory}"
         else:
             row = "did not come to its end"

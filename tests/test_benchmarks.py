@@ -10,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks is no part of what is installed
 
 from benchmarks import _answer, _measure, corpus, growth, targets
-from keeptrace._capture import capture
-from keeptrace._options import Options
-from keeptrace._restore import KNOWN, restore
+from keeptrace.capture.capture import capture
+from keeptrace.core.options import Options
+from keeptrace.restore.policy import KNOWN
+from keeptrace.restore.restore import restore
 
 _FRAMES = {"shallow": 3, "deep": 50, "very deep": 1_000, "service": 8}
 
@@ -47,7 +48,9 @@ def test_alternating_marks_what_fails_and_what_does_not_end():
         while True:
             pass
 
-    runs = _measure.alternate({"good": lambda: None, "bad": lambda: 1 / 0, "endless": hang}, 0.01, patience=0.2)
+    runs = _measure.alternate(
+        {"good": lambda: None, "bad": lambda: 1 / 0, "endless": hang}, 0.01, patience=0.2
+    )
     assert isinstance(runs["good"], list) and len(runs["good"]) >= 3
     assert runs["bad"] == _measure.Failed("ZeroDivisionError")
     assert isinstance(runs["endless"], _measure.Failed) and runs["endless"].why.startswith("over")
@@ -80,7 +83,9 @@ def test_the_targets_are_judged_by_what_was_measured():
 def test_an_answer_survives_json_and_shows_its_tables():
     """What a question's process writes is what the report shows."""
     table = _answer.Table("Title", ["a", "b"], [["1", "x|y"]])
-    answer = _answer.Answer("name", "Why?", tables=[table], numbers={"frames/100": 1.0, "frames/1000": 10.0})
+    answer = _answer.Answer(
+        "name", "Why?", tables=[table], numbers={"frames/100": 1.0, "frames/1000": 10.0}
+    )
     again = _answer.Answer.from_json(answer.to_json())
     assert again == answer
     assert "x\\|y" in again.tables[0].markdown()

@@ -13,17 +13,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import keeptrace
-from keeptrace import _bounds as bounds
-from keeptrace._capture import capture
-from keeptrace._checking import check
-from keeptrace._fitting import REASON, fit
-from keeptrace._format import encode
-from keeptrace._options import Options
-from keeptrace._reading import decode
-from keeptrace._report import Report
-from keeptrace._restore import restore
+from keeptrace.capture.capture import capture
+from keeptrace.core import bounds
+from keeptrace.core.options import Options
+from keeptrace.core.report import Report
+from keeptrace.format.checking import check
+from keeptrace.format.fitting import REASON, fit
+from keeptrace.format.reading import decode
+from keeptrace.format.writing import encode
+from keeptrace.restore.restore import restore
 
-FAR: dict[str, Any] = {"max_items": -1, "max_values": 10**9, "max_bytes": 10**9, "max_seconds": 50.0, "include_source": False}
+FAR: dict[str, Any] = {
+    "max_items": -1,
+    "max_values": 10**9,
+    "max_bytes": 10**9,
+    "max_seconds": 50.0,
+    "include_source": False,
+}
 
 
 def caught(function: Callable[[], Any]) -> BaseException:
@@ -98,7 +104,9 @@ def bases() -> None:
 
 
 def too_many_bases() -> None:
-    raise type("Many", tuple(type(f"B{at}", (Exception,), {}) for at in range(bounds.MAX_BASES + 2)), {})("boom")
+    raise type(
+        "Many", tuple(type(f"B{at}", (Exception,), {}) for at in range(bounds.MAX_BASES + 2)), {}
+    )("boom")
 
 
 def ancestors(count: int = 250) -> None:
@@ -206,7 +214,9 @@ def functions_of_all_sizes() -> None:
     errors = []
     for count in range(1, 680):
         space: dict[str, Any] = {}
-        exec(f"def f():\n {'=0;'.join(f'v{at}' for at in range(count))}=0\n raise ValueError", space)
+        exec(
+            f"def f():\n {'=0;'.join(f'v{at}' for at in range(count))}=0\n raise ValueError", space
+        )
         errors.append(caught(space["f"]))
     raise ExceptionGroup("x", errors)
 
@@ -242,8 +252,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("fail", "options", "cuts"), CASES, ids=[f"{fail.__name__} {options or ''}" for fail, options, _ in CASES])
-def test_what_is_written_is_read(fail: Callable[[], None], options: dict[str, Any], cuts: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("fail", "options", "cuts"),
+    CASES,
+    ids=[f"{fail.__name__} {options or ''}" for fail, options, _ in CASES],
+)
+def test_what_is_written_is_read(
+    fail: Callable[[], None], options: dict[str, Any], cuts: bool | None
+) -> None:
     """The reader takes the dump; the class is caught, the failing frame is there, and a cut of the writer's is counted."""
     exc = caught(fail)
     data = keeptrace.dumps(exc, include_source=False, **options)
@@ -283,7 +299,9 @@ def test_a_cut_is_visible() -> None:
     """What a bound of the dump cuts stands in its place as a stand-in that says so."""
     found = keeptrace.loads(keeptrace.dumps(caught(deep_key), depth=-1, include_source=False))
     assert "beyond the bounds of a dump" in repr(frames_of(found)[-1].f_locals["kept"])
-    found = keeptrace.loads(keeptrace.dumps(caught(class_body_beyond), include_source=False, max_bytes=1 << 30))
+    found = keeptrace.loads(
+        keeptrace.dumps(caught(class_body_beyond), include_source=False, max_bytes=1 << 30)
+    )
     assert repr(frames_of(found)[-1].f_locals["<left out>"]).startswith("<11 variables: not kept")
 
 
@@ -310,7 +328,9 @@ def test_options_far_above_the_defaults(many: Callable[[], Any]) -> None:
 def test_live_objects_of_any_size() -> None:
     """Live objects that are too large for a dump are left out, counted, and their stand-ins are there."""
     exc = local_of(bytearray(bounds.MAX_DUMP + 1))
-    report = capture(exc, Options(pickler="pickle", **{**FAR, "max_bytes": 10**10, "max_text": 100}))
+    report = capture(
+        exc, Options(pickler="pickle", **{**FAR, "max_bytes": 10**10, "max_text": 100})
+    )
     data = encode(report)
     assert len(data) < bounds.MAX_DUMP
     assert decode(data).report["live"] is None
@@ -336,14 +356,38 @@ def _encoded(report: Report) -> bytes:
 
 # -- generated failures
 
-_atoms = st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text(max_size=20) | st.binary(max_size=20) | st.fractions() | st.decimals() | st.uuids() | st.datetimes()
-_keys = st.recursive(st.integers() | st.text(max_size=5) | st.fractions(), lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=5)
+_atoms = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.complex_numbers()
+    | st.text(max_size=20)
+    | st.binary(max_size=20)
+    | st.fractions()
+    | st.decimals()
+    | st.uuids()
+    | st.datetimes()
+)
+_keys = st.recursive(
+    st.integers() | st.text(max_size=5) | st.fractions(),
+    lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
+    max_leaves=5,
+)
 _values = st.recursive(
     _atoms,
-    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(_keys, inner, max_size=3) | st.sets(_keys, max_size=3) | inner.map(lambda value: [value, value]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(_keys, inner, max_size=3)
+        | st.sets(_keys, max_size=3)
+        | inner.map(lambda value: [value, value])
+    ),
     max_leaves=15,
 )
-_names = st.text(max_size=8) | st.sampled_from(["<module>", "f\0", "\ud800", "<keeptrace>", "n" * 5000])
+_names = st.text(max_size=8) | st.sampled_from(
+    ["<module>", "f\0", "\ud800", "<keeptrace>", "n" * 5000]
+)
 _line = st.integers(1, 2**31 - 1) | st.sampled_from([1, 2, 10_000])
 
 
@@ -351,11 +395,19 @@ _line = st.integers(1, 2**31 - 1) | st.sampled_from([1, 2, 10_000])
 def _codes(draw: Any) -> types.CodeType:
     """Code that fails, with facts that no source gives."""
     function = draw(st.booleans())
-    text = "def f(a, b=2, /, c=3, *d, e=5, **g):\n  h = a\n  raise error\n" if function else "x = 1\nraise error\n"
+    text = (
+        "def f(a, b=2, /, c=3, *d, e=5, **g):\n  h = a\n  raise error\n"
+        if function
+        else "x = 1\nraise error\n"
+    )
     code = compile(text, "x", "exec")
     if function:
         code = next(const for const in code.co_consts if isinstance(const, types.CodeType))
-    table = code.co_linetable if draw(st.booleans()) else bytes([0x80 | 15 << 3 | 7] * (len(code.co_code) // 16 + 1))
+    table = (
+        code.co_linetable
+        if draw(st.booleans())
+        else bytes([0x80 | 15 << 3 | 7] * (len(code.co_code) // 16 + 1))
+    )
     return code.replace(
         co_filename=draw(_names), co_name=draw(_names), co_qualname=draw(_names), co_firstlineno=draw(_line), co_linetable=table,
         co_flags=code.co_flags | draw(st.sampled_from([0, 0x10, 0x40, 0x10000, 0x1000000])),
@@ -374,7 +426,9 @@ def _raised(code: types.CodeType, exc: BaseException, value: Any) -> BaseExcepti
 @st.composite
 def _exceptions(draw: Any, levels: int = 2) -> BaseException:
     arguments = draw(st.lists(_values, max_size=3))
-    cls = draw(st.sampled_from([ValueError, KeyError, OSError, RuntimeError, StopIteration, SystemExit]))
+    cls = draw(
+        st.sampled_from([ValueError, KeyError, OSError, RuntimeError, StopIteration, SystemExit])
+    )
     exc: BaseException = cls(*arguments)
     exc = _raised(draw(_codes()), exc, draw(_values))
     for note in draw(st.lists(st.text(max_size=5), max_size=2)):
@@ -388,10 +442,22 @@ def _exceptions(draw: Any, levels: int = 2) -> BaseException:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(_exceptions(), st.sampled_from([{}, {"depth": -1}, {"depth": 1}, {"max_items": 1, "max_text": 3}, {"max_values": 2}]))
+@given(
+    _exceptions(),
+    st.sampled_from(
+        [{}, {"depth": -1}, {"depth": 1}, {"max_items": 1, "max_text": 3}, {"max_values": 2}]
+    ),
+)
 def test_every_capture_is_read(exc: BaseException, options: dict[str, Any]) -> None:
     """Whatever capture makes of generated values, frames, chains and odd code passes the reader's check, and restores."""
-    report = json.loads(json.dumps({**capture(exc, Options(include_source=False, run_reprs=False, **options)), "sources": {}}))
+    report = json.loads(
+        json.dumps(
+            {
+                **capture(exc, Options(include_source=False, run_reprs=False, **options)),
+                "sources": {},
+            }
+        )
+    )
     fit(report)
     assert REASON not in report["cuts"] or "n" * 999 in str(report)
     check(report)

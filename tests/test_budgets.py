@@ -25,14 +25,27 @@ MOST = {
 
 
 # The others take longer, or differ less: `python tests/costly.py NAME` tries each.
-QUICK = ("entries", "doubled_lists", "objects_of_each_other", "one_list_of_notes_of_all", "groups_that_share", "long_variable_names", "attributes_of_many")
+QUICK = (
+    "entries",
+    "doubled_lists",
+    "objects_of_each_other",
+    "one_list_of_notes_of_all",
+    "groups_that_share",
+    "long_variable_names",
+    "attributes_of_many",
+)
 
 
 @pytest.mark.timeout(120)  # for a loaded machine: each takes a few seconds
 @pytest.mark.parametrize("name", QUICK)
 def test_views_are_bounded(name: str) -> None:
     """Each view of a dump that asks for as much as the check allows ends, within its budget and 1.5 GB."""
-    command = [sys.executable, str(HERE / "costly.py"), name, *(MOST if name == "entries" else ("show --json", "html"))]
+    command = [
+        sys.executable,
+        str(HERE / "costly.py"),
+        name,
+        *(MOST if name == "entries" else ("show --json", "html")),
+    ]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=110)
     assert not done.returncode, done.stderr[-2000:]
     for line in done.stdout.splitlines():
@@ -45,7 +58,7 @@ def test_what_is_left_out_is_told() -> None:
     done = subprocess.run([sys.executable, "-c", """if True:
         import io, json, costly, tempfile
         from rich.console import Console
-        from keeptrace._reading import decode
+        from keeptrace.format.reading import decode
         from keeptrace.render.model import make_view
         from keeptrace.render import data, html, terminal
         dump = decode(costly.dump_of("entries"))

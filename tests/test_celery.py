@@ -24,18 +24,25 @@ import pytest
 celery = pytest.importorskip("celery")
 
 import traced_tasks as tasks
-from celery.exceptions import ChordError, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import (
+    ChordError,
+    SoftTimeLimitExceeded,
+    TaskRevokedError,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
 from traced_tasks import PASSING, check_chained, check_kind
 
 import keeptrace
-from keeptrace.concurrent._parcels import MAX_INLINE
 from keeptrace.concurrent.celery import install
+from keeptrace.concurrent.parcels import MAX_INLINE
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120), pytest.mark.xdist_group("celery")]
 HERE = Path(__file__).parent
 PROGRAM = "celery_program"
 needs_redis = pytest.mark.skipif(
-    shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None, reason="needs redis and a redis-server"
+    shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None,
+    reason="needs redis and a redis-server",
 )
 
 
@@ -44,7 +51,17 @@ def redis_server(home):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(home)]
+    command = [
+        "redis-server",
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(home),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
             yield f"redis://127.0.0.1:{port}"
@@ -62,12 +79,31 @@ def running(home, broker, pool="prefork", serializer="json", backend=None, **ins
         "CELERY_BROKER": broker, "CELERY_BACKEND": backend or f"file://{home}/results",
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**settings, "PYTHONPATH": os.pathsep.join(map(str, [HERE.parent, HERE]))}.items():
+        for name, value in {
+            **settings,
+            "PYTHONPATH": os.pathsep.join(map(str, [HERE.parent, HERE])),
+        }.items():
             patch.setenv(name, value)
         sys.modules.pop(PROGRAM, None)
         program = importlib.import_module(PROGRAM)
-        command = [sys.executable, "-m", "celery", "-A", PROGRAM, "worker", "--pool", pool, "-c", "2", "--without-mingle", "--without-gossip"]
-        with (home / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as worker:
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            PROGRAM,
+            "worker",
+            "--pool",
+            pool,
+            "-c",
+            "2",
+            "--without-mingle",
+            "--without-gossip",
+        ]
+        with (
+            (home / "log").open("w") as log,
+            subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as worker,
+        ):
             try:
                 assert program.double.delay(4).get(timeout=60) == 8
                 yield program
@@ -89,7 +125,9 @@ def brokers(tmp_path_factory):
         yield itertools.repeat("filesystem://")
         return
     with redis_server(tmp_path_factory.mktemp("redis")) as url:
-        yield (f"{url}/{number}" for number in range(16))  # a database for each worker, lest they take one another's tasks
+        yield (
+            f"{url}/{number}" for number in range(16)
+        )  # a database for each worker, lest they take one another's tasks
 
 
 @pytest.fixture
@@ -126,7 +164,10 @@ def check_result(result, task="chained"):
         assert not {"trace_task", "__protected_call__"} & set(names)
     assert result.result is exc and result.get(propagate=False) is exc
     assert result.state == "FAILURE" and result.failed()
-    assert result.traceback.startswith("Traceback (most recent call last):\n") and "ValueError: cannot share 5" in result.traceback
+    assert (
+        result.traceback.startswith("Traceback (most recent call last):\n")
+        and "ValueError: cannot share 5" in result.traceback
+    )
 
 
 def test_a_task(program):
@@ -145,7 +186,11 @@ def test_every_exception_arrives(program, kind):
 def test_classes_of_the_program(program):
     """`except` clauses catch what they did and more: attributes, and classes whose constructor JSON cannot call."""
     exc = raised_by(program.short.delay("bolt"))
-    assert type(exc) is program.Shortage and (exc.item, exc.left, str(exc)) == ("bolt", 2, "2 of bolt")
+    assert type(exc) is program.Shortage and (exc.item, exc.left, str(exc)) == (
+        "bolt",
+        2,
+        "2 of bolt",
+    )
     exc = raised_by(program.known.delay("a"))
     assert type(exc) is program.Known and exc.args == ("a", {"deep": [1, 2]}) and exc.extra == ["a"]
 
@@ -178,18 +223,28 @@ def test_retries(program, tmp_path):
     exc = raised_by(program.retried.delay(str(tmp_path / "absent")))
     assert type(exc) is FileNotFoundError and tasks.frames(exc)["retried"].f_locals["attempt"] == 1
     exc = raised_by(program.retried_by_itself.delay(7))
-    assert type(exc) is ZeroDivisionError and tasks.frames(exc)["retried_by_itself"].f_locals == {"number": 7, "limit": 0}
+    assert type(exc) is ZeroDivisionError and tasks.frames(exc)["retried_by_itself"].f_locals == {
+        "number": 7,
+        "limit": 0,
+    }
     waiting = program.waiting_to_be_retried.delay("a")
     wait_for("RETRY", waiting)
     assert type(waiting.result) is LookupError
-    assert tasks.frames(waiting.result)["waiting_to_be_retried"].f_locals["marker"] == ["waits", "a"]
+    assert tasks.frames(waiting.result)["waiting_to_be_retried"].f_locals["marker"] == [
+        "waits",
+        "a",
+    ]
 
 
 def test_time_limits_and_deaths(program):
     """A soft limit has frames; what happens to a process that is killed is Celery's."""
     exc = raised_by(program.slow.delay("a"))
     # of a subclass, which tells the recorded message: the class has a __str__ of its own, and none is run for a stored dump
-    assert isinstance(exc, SoftTimeLimitExceeded) and str(exc) == str(SoftTimeLimitExceeded()) and tasks.frames(exc)["slow"].f_locals["began"] == ["began", "a"]
+    assert (
+        isinstance(exc, SoftTimeLimitExceeded)
+        and str(exc) == str(SoftTimeLimitExceeded())
+        and tasks.frames(exc)["slow"].f_locals["began"] == ["began", "a"]
+    )
     assert type(raised_by(program.too_slow.delay())) is TimeLimitExceeded
     assert type(raised_by(program.die.delay())) is WorkerLostError
     check_result(program.chained.delay(5))
@@ -214,7 +269,10 @@ def test_canvas(program):
 
 def check_chord(program):
     """Celery's error, whose cause is the failing task's exception, in the chord's body; and that exception in its parents."""
-    assert celery.chord([program.double.s(1), program.double.s(2)])(program.add.s()).get(timeout=60) == 6
+    assert (
+        celery.chord([program.double.s(1), program.double.s(2)])(program.add.s()).get(timeout=60)
+        == 6
+    )
     result = celery.chord([program.double.s(1), program.chained.s(5)])(program.add.s())
     exc = raised_by(result, follow_parents=False)
     assert type(exc) is ChordError and "cannot share 5" in str(exc)
@@ -327,7 +385,11 @@ def test_pickle_serializer(tmp_path, broker):
         assert type(exc) is program.Known and exc.args == (3, {"deep": [1, 2]}) and exc.extra == [3]
         assert tasks.frames(exc)["known"].f_locals["value"] == 3
         exc = raised_by(program.about_item.delay("nut"))
-        assert type(exc.args[0]) is program.Item and exc.args[0].name == "nut" and "about_item" in tasks.frames(exc)
+        assert (
+            type(exc.args[0]) is program.Item
+            and exc.args[0].name == "nut"
+            and "about_item" in tasks.frames(exc)
+        )
         for kind in PASSING:
             check_kind(raised_by(program.fail_with.delay(kind)), kind)
         bare = program.make_app(set_as_current=False)
@@ -348,7 +410,9 @@ def test_directory(tmp_path, broker, kind):
         check_result(program.chained.delay(5))
         assert not dumps.exists()
         large = [program.large.delay(90), program.large.delay(91)]
-        for size, result in zip((90, 91), large):  # each has its own: alike as they are, they are not counted as one
+        for size, result in zip(
+            (90, 91), large
+        ):  # each has its own: alike as they are, they are not counted as one
             local = tasks.frames(raised_by(result))["large"].f_locals
             assert type(local["texts"]) is list and len(local["texts"]) == size
         names = sorted(path.name for path in dumps.glob("*.keeptrace"))

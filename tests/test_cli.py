@@ -21,7 +21,7 @@ import keeptrace
 pytest.importorskip("typer", reason="the command line is made with typer")
 pytest.importorskip("rich", reason="the command line is made with rich")
 
-from keeptrace import cli  # noqa: E402
+from keeptrace.tools import cli  # noqa: E402
 
 COMMANDS = ["run", "show", "debug", "html", "info", "ls", "prune", "log", "demo", "dap"]
 
@@ -49,7 +49,15 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 def process(*arguments: object, cwd: Path | None = None, **options: Any) -> Done:
     """Runs a command in a process of its own."""
     command = [sys.executable, "-m", "keeptrace", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, timeout=50, encoding="utf-8", errors="replace", **options)
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        timeout=50,
+        encoding="utf-8",
+        errors="replace",
+        **options,
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -95,12 +103,21 @@ def test_show_in_a_terminal(dump: Path) -> None:
     """In a terminal it is in colour, unless NO_COLOR asks for none."""
     for no_colour in ({}, {"NO_COLOR": "1"}):
         env = {
-            **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name not in ("NO_COLOR", "FORCE_COLOR")
+            },
             "TERM": "xterm-256color",
             **no_colour,
         }
         child = pexpect.spawn(
-            sys.executable, ["-m", "keeptrace", "show", str(dump)], env=env, timeout=30, encoding="utf-8", dimensions=(50, 100)
+            sys.executable,
+            ["-m", "keeptrace", "show", str(dump)],
+            env=env,
+            timeout=30,
+            encoding="utf-8",
+            dimensions=(50, 100),
         )
         child.expect(pexpect.EOF)
         text = child.before or ""
@@ -112,7 +129,10 @@ def test_show_in_a_terminal(dump: Path) -> None:
 def test_show_options(call: Any, dump: Path) -> None:
     """--frame shows one frame with trees, --all leaves nothing out, --json is for programs."""
     data = json.loads(call("show", dump, "--json").out)
-    assert [exception["message"] for exception in data["exceptions"]] == ["no such order", "invalid literal for int() with base 10: 'two'"]
+    assert [exception["message"] for exception in data["exceptions"]] == [
+        "no such order",
+        "invalid literal for int() with base 10: 'two'",
+    ]
     assert data["header"]["type"] == "LookupError"
     frame = data["exceptions"][0]["frames"][-1]
     assert frame["function"] == "fail" and frame["source"].strip().startswith("raise LookupError")
@@ -121,7 +141,12 @@ def test_show_options(call: Any, dump: Path) -> None:
     one = call("show", dump, "--frame", frame["number"])
     assert one.code == 0 and "globals that its code uses" in one.out
     assert len(call("show", dump, "--all").out) > len(call("show", dump).out)
-    assert json.loads(call("show", dump, "--json", "--frame", frame["number"]).out)["exceptions"][1]["frames"] == []
+    assert (
+        json.loads(call("show", dump, "--json", "--frame", frame["number"]).out)["exceptions"][1][
+            "frames"
+        ]
+        == []
+    )
     for wrong in ("0", "77", "-1"):
         done = call("show", dump, f"--frame={wrong}")
         assert done.code == 2 and "numbered from 1" in done.err and not done.out
@@ -149,7 +174,11 @@ def test_terminal_that_lacks_letters() -> None:
     for encoding, shown in (("utf-8", "ValueError: ü中"), ("ascii", "ValueError: \\xfc\\u4e2d")):
         command = [sys.executable, "-m", "keeptrace", "log", "-"]
         done = subprocess.run(
-            command, input=log.encode(), env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, timeout=50
+            command,
+            input=log.encode(),
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            timeout=50,
         )
         assert done.returncode == 0 and shown in done.stdout.decode()
 
@@ -206,7 +235,12 @@ def test_broken_files(call: Any, dump: Path, tmp_path: Path, command: str, kind:
         path.write_bytes(dump.read_bytes()[:content])
     code, out, err = call(command, path)
     assert (code, out) == (2, "")
-    assert err.startswith("keeptrace: ") and err.count("\n") == 1 and "Traceback (most" not in err and "\x1b" not in err
+    assert (
+        err.startswith("keeptrace: ")
+        and err.count("\n") == 1
+        and "Traceback (most" not in err
+        and "\x1b" not in err
+    )
     if isinstance(content, int):
         assert "LookupError: no such order" in err  # the header can still be read, and tells
 
@@ -237,16 +271,28 @@ def test_without_the_extra(tmp_path: Path) -> None:
     """Where typer or rich is not installed, `python -m keeptrace` says which extra brings it, and ends with 2."""
     for absent in ("typer", "rich.console"):
         code = f"import sys, runpy; sys.modules[{absent!r}] = None; runpy.run_module('keeptrace', run_name='__main__')"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "keeptrace-concurrent[cli]" in done.stderr
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=50
+        )
+        assert (
+            done.returncode == 2
+            and done.stderr.count("\n") == 1
+            and "keeptrace-concurrent[cli]" in done.stderr
+        )
     code = "import sys; sys.modules['jinja2'] = None; sys.argv[1:] = sys.argv[1:]; from keeptrace.__main__ import main; main()"
     crash = tmp_path / "x.keeptrace"
     try:
         fail("1")
     except LookupError as exc:
         keeptrace.dump(exc, crash)
-    done = subprocess.run([sys.executable, "-c", code, "html", str(crash)], capture_output=True, text=True, timeout=50)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "keeptrace-concurrent[html]" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code, "html", str(crash)], capture_output=True, text=True, timeout=50
+    )
+    assert (
+        done.returncode == 2
+        and done.stderr.count("\n") == 1
+        and "keeptrace-concurrent[html]" in done.stderr
+    )
 
 
 # -- help
@@ -262,16 +308,25 @@ def test_help_has_examples(call: Any, command: str) -> None:
 def test_all_commands_are_listed(call: Any) -> None:
     """The help lists every command, and tells how to begin."""
     out = call("--help").out
-    assert all(re.search(rf"\b{command}\b", out) for command in COMMANDS) and "keeptrace demo" in out
+    assert (
+        all(re.search(rf"\b{command}\b", out) for command in COMMANDS) and "keeptrace demo" in out
+    )
 
 
 def test_completion() -> None:
     """The shell completes commands, options and the names of debuggers."""
 
     def completed(words: str) -> str:
-        env = {**os.environ, "_KEEPTRACE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        env = {
+            **os.environ,
+            "_KEEPTRACE_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
         code = "import sys; sys.argv[0] = 'keeptrace'; from keeptrace.__main__ import main; main()"
-        return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=50).stdout
+        return subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=50
+        ).stdout
 
     assert completed("keeptrace sh").split() == ["show"]
     assert "--frame" in completed("keeptrace show --f")
@@ -283,7 +338,14 @@ def test_completion() -> None:
 
 def pdb(*arguments: object, cwd: Path | None = None, prompt: str = r"\(Pdb\) ") -> Any:
     env = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0"}
-    child = pexpect.spawn(sys.executable, ["-m", "keeptrace", *map(str, arguments)], timeout=30, encoding="utf-8", cwd=cwd, env=env)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "keeptrace", *map(str, arguments)],
+        timeout=30,
+        encoding="utf-8",
+        cwd=cwd,
+        env=env,
+    )
     child.expect(prompt)
     return child
 
@@ -331,13 +393,18 @@ def test_ls_and_prune(call: Any, tmp_path: Path) -> None:
         except LookupError as exc:
             store.write(exc)
     rows = [line.split("\t") for line in call("ls", tmp_path / "dumps").out.splitlines()]
-    assert [(count, kind) for _, count, kind, *_ in rows] == [("2", "LookupError"), ("1", "KeyError")]
+    assert [(count, kind) for _, count, kind, *_ in rows] == [
+        ("2", "LookupError"),
+        ("1", "KeyError"),
+    ]
     assert all(os.path.exists(row[-1]) for row in rows)
     data = json.loads(call("ls", tmp_path / "dumps", "--json").out)
     assert data[0]["message"] == "no such order" and data[0]["count"] == 2
     assert call("prune", tmp_path / "dumps").out == "removed 0 dumps\n"
     assert call("prune", tmp_path / "dumps", "--max-files", "1").out == "removed 1 dump\n"
-    assert [row.split("\t")[2] for row in call("ls", tmp_path / "dumps").out.splitlines()] == ["KeyError"]
+    assert [row.split("\t")[2] for row in call("ls", tmp_path / "dumps").out.splitlines()] == [
+        "KeyError"
+    ]
 
 
 # -- logs and the demo
@@ -414,7 +481,9 @@ DUMPED = {
 
 
 def without_ours(text: str) -> str:
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("keeptrace: "))
+    text = "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith("keeptrace: ")
+    )
     return re.sub(r"0x[0-9a-f]+", "0x…", text)
 
 
@@ -422,9 +491,24 @@ def without_ours(text: str) -> str:
 def test_run_changes_nothing(name: str, tmp_path: Path) -> None:
     """Exit code, signal and output of a program are those that it has without us; what fails leaves a dump."""
     (tmp_path / "program.py").write_text(PROGRAMS[name])
-    options: dict[str, Any] = dict(cwd=tmp_path, capture_output=True, text=True, timeout=50, input="typed\n")
+    options: dict[str, Any] = dict(
+        cwd=tmp_path, capture_output=True, text=True, timeout=50, input="typed\n"
+    )
     plain = subprocess.run([sys.executable, "program.py", "--option", "two words"], **options)
-    ours = subprocess.run([sys.executable, "-m", "keeptrace", "run", "-d", "dumps", "program.py", "--option", "two words"], **options)
+    ours = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "keeptrace",
+            "run",
+            "-d",
+            "dumps",
+            "program.py",
+            "--option",
+            "two words",
+        ],
+        **options,
+    )
     assert ours.returncode == plain.returncode
     assert without_ours(ours.stdout) == without_ours(plain.stdout)
     assert without_ours(ours.stderr) == without_ours(plain.stderr)
@@ -440,12 +524,17 @@ def test_run_a_module(tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text("import sys\nprint(__package__, sys.argv[1:])\nraise ValueError('from a module')")
+    (package / "__main__.py").write_text(
+        "import sys\nprint(__package__, sys.argv[1:])\nraise ValueError('from a module')"
+    )
     done = process("run", "-m", "package", "-m", "--help", cwd=tmp_path)
     assert done.code == 1 and "package ['-m', '--help']" in done.out
     (dump,) = (tmp_path / "keeptrace-dumps").glob("*.keeptrace")
     assert str(keeptrace.load(dump)) == "from a module"
-    assert process("run", "absent.py", cwd=tmp_path).code == subprocess.run([sys.executable, "absent.py"], capture_output=True).returncode
+    assert (
+        process("run", "absent.py", cwd=tmp_path).code
+        == subprocess.run([sys.executable, "absent.py"], capture_output=True).returncode
+    )
 
 
 POOL = """\
@@ -509,7 +598,9 @@ def test_run_covers_child_processes(tmp_path: Path) -> None:
     )
     done = process("run", "-d", "dumps", "program.py", cwd=tmp_path)
     assert done.code == 0 and done.out == "1 1\n"
-    assert sorted(type(keeptrace.load(path)).__name__ for path in (tmp_path / "dumps").glob("*.keeptrace")) == ["KeyError", "ValueError"]
+    assert sorted(
+        type(keeptrace.load(path)).__name__ for path in (tmp_path / "dumps").glob("*.keeptrace")
+    ) == ["KeyError", "ValueError"]
 
 
 def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
@@ -518,10 +609,25 @@ def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(
         "import sys, sitecustomize\nprint(sitecustomize.__file__, getattr(sys, 'from_site', None))\n1 / 0\n"
     )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "path"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)}
-    for text in ("import sys; sys.from_site = 'set'", "import sys; sys.from_site = 1; import not_installed_anywhere"):
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            [str(tmp_path / "path"), os.environ.get("PYTHONPATH", "")]
+        ).strip(os.pathsep),
+    }
+    for text in (
+        "import sys; sys.from_site = 'set'",
+        "import sys; sys.from_site = 1; import not_installed_anywhere",
+    ):
         (tmp_path / "path" / "sitecustomize.py").write_text(text)
-        plain = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=50)
+        plain = subprocess.run(
+            [sys.executable, "program.py"],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
         done = process("run", "-d", "dumps", "program.py", cwd=tmp_path, env=env)
         assert done.code == 1
         if "not_installed" not in text:
@@ -533,7 +639,9 @@ def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
 
 def test_run_debug(tmp_path: Path) -> None:
     """--debug opens the debugger on the live exception at the program's end; afterwards its exit code is its own."""
-    (tmp_path / "program.py").write_text("class A: word = 'alive'\ndef f(x):\n    a = A()\n    return 1 / x\nf(0)\n")
+    (tmp_path / "program.py").write_text(
+        "class A: word = 'alive'\ndef f(x):\n    a = A()\n    return 1 / x\nf(0)\n"
+    )
     child = pdb("run", "--debug", "program.py", cwd=tmp_path)
     assert "ZeroDivisionError" in child.before
     assert "'alive'" in say(child, "p a.word")
@@ -545,9 +653,14 @@ def test_run_debug(tmp_path: Path) -> None:
 
 def test_run_debug_does_not_open_for_what_is_on_purpose(tmp_path: Path) -> None:
     """Ctrl-C and sys.exit() end the program as ever."""
-    (tmp_path / "program.py").write_text("import sys\nraise KeyboardInterrupt if sys.argv[1:] else SystemExit(4)")
+    (tmp_path / "program.py").write_text(
+        "import sys\nraise KeyboardInterrupt if sys.argv[1:] else SystemExit(4)"
+    )
     assert process("run", "--debug", "program.py", cwd=tmp_path, stdin=subprocess.DEVNULL).code == 4
-    assert process("run", "--debug", "program.py", "x", cwd=tmp_path, stdin=subprocess.DEVNULL).code == -signal.SIGINT
+    assert (
+        process("run", "--debug", "program.py", "x", cwd=tmp_path, stdin=subprocess.DEVNULL).code
+        == -signal.SIGINT
+    )
 
 
 def test_run_where_no_dump_can_be_written(tmp_path: Path) -> None:

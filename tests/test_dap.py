@@ -50,7 +50,11 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "try: runpy.run_path(sys.argv[1], run_name='shop')\n"
         "except BaseException as exc: keeptrace.dump(exc, sys.argv[2], pickler='cloudpickle', redact=False, depth=5)\n"
     )
-    subprocess.run([sys.executable, "-c", writer, str(program), str(folder / "crash.keeptrace")], check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", writer, str(program), str(folder / "crash.keeptrace")],
+        check=True,
+        timeout=60,
+    )
     program.write_text("# edited since\n", encoding="utf-8")
     yield folder / "crash.keeptrace"
 
@@ -67,7 +71,9 @@ class Client:
 
     def send(self, command: str, **arguments: Any) -> None:
         self._sequence += 1
-        data = json.dumps({"seq": self._sequence, "type": "request", "command": command, "arguments": arguments}).encode()
+        data = json.dumps(
+            {"seq": self._sequence, "type": "request", "command": command, "arguments": arguments}
+        ).encode()
         self._outgoing.write(b"Content-Length: %d\r\n\r\n%b" % (len(data), data))
         self._outgoing.flush()
 
@@ -88,7 +94,11 @@ class Client:
         self.send(command, **arguments)
         while (message := self.read())["type"] == "event":
             self.events.append(message)
-        assert message["type"] == "response" and message["command"] == command and message["request_seq"] == self._sequence
+        assert (
+            message["type"] == "response"
+            and message["command"] == command
+            and message["request_seq"] == self._sequence
+        )
         return message
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
@@ -113,7 +123,12 @@ class Client:
     def begin(self, request: str = "launch", **arguments: Any) -> dict[str, Any]:
         """The handshake, as VS Code does it; the capabilities."""
         capabilities = self.ask(
-            "initialize", clientID="test", adapterID="keeptrace", linesStartAt1=True, columnsStartAt1=True, pathFormat="path"
+            "initialize",
+            clientID="test",
+            adapterID="keeptrace",
+            linesStartAt1=True,
+            columnsStartAt1=True,
+            pathFormat="path",
         )
         self.ask(request, name="dump", type="keeptrace", request=request, **arguments)
         self.event("initialized")
@@ -123,7 +138,12 @@ class Client:
         return capabilities
 
     def variables(self, reference: int, **paging: Any) -> dict[str, dict[str, Any]]:
-        return {variable["name"]: variable for variable in self.ask("variables", variablesReference=reference, **paging)["variables"]}
+        return {
+            variable["name"]: variable
+            for variable in self.ask("variables", variablesReference=reference, **paging)[
+                "variables"
+            ]
+        }
 
 
 def command(*arguments: object) -> list[str]:
@@ -134,7 +154,9 @@ class Port:
     """A server on a port, and its token."""
 
     def __init__(self, dump: Path, *options: str) -> None:
-        self.process = subprocess.Popen(command(dump, "--port", 0, *options), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            command(dump, "--port", 0, *options), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         assert self.process.stderr is not None
         line = self.process.stderr.readline().decode()
         found = re.search(r"127\.0\.0\.1:(\d+), token (\S+)", line)
@@ -159,10 +181,17 @@ class Port:
 
 
 @pytest.fixture(params=["stdio", "port"])
-def connected(request: pytest.FixtureRequest, dump: Path) -> Iterator[tuple[Client, dict[str, Any]]]:
+def connected(
+    request: pytest.FixtureRequest, dump: Path
+) -> Iterator[tuple[Client, dict[str, Any]]]:
     """A client of each transport, and what it gives at its launch."""
     if request.param == "stdio":
-        process = subprocess.Popen(command(dump, "--live"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command(dump, "--live"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         assert process.stdin and process.stdout and process.stderr
         yield Client(process.stdout, process.stdin), {}  # type: ignore[arg-type]
         process.stdin.close()
@@ -180,7 +209,9 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
     """The handshake, the stop, threads of the chain, frames with positions, scopes, trees with a cycle, source, evaluate, the end."""
     client, token = connected
     capabilities = client.begin("launch", **token)
-    assert capabilities["supportsExceptionInfoRequest"] and capabilities["supportsEvaluateForHovers"]
+    assert (
+        capabilities["supportsExceptionInfoRequest"] and capabilities["supportsEvaluateForHovers"]
+    )
     assert "ExceptionGroup: two" in client.event("output")["output"]
     stopped = client.event("stopped")
     assert stopped["reason"] == "exception" and stopped["threadId"] == 1
@@ -193,7 +224,10 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
         "KeyError: 'k'",
     ]
     info = client.ask("exceptionInfo", threadId=1)
-    assert info["exceptionId"] == "ExceptionGroup" and info["details"]["innerException"][0]["typeName"] == "ZeroDivisionError"
+    assert (
+        info["exceptionId"] == "ExceptionGroup"
+        and info["details"]["innerException"][0]["typeName"] == "ZeroDivisionError"
+    )
     assert "in main" in info["details"]["stackTrace"]
 
     cause = threads[1]["id"]
@@ -206,10 +240,15 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
     # columns count units of UTF-16, from 1; the letter before the expression takes two
     assert top["column"] == len(line[: line.index(failing)].encode("utf-16-le")) // 2 + 1
     assert top["endColumn"] == top["column"] + len(failing)
-    assert client.ask("stackTrace", threadId=cause, startFrame=1, levels=1)["stackFrames"][0]["name"] == "main"
+    assert (
+        client.ask("stackTrace", threadId=cause, startFrame=1, levels=1)["stackFrames"][0]["name"]
+        == "main"
+    )
 
     reference = top["source"]["sourceReference"]
-    assert client.ask("source", source=top["source"], sourceReference=reference)["content"] == PROGRAM
+    assert (
+        client.ask("source", source=top["source"], sourceReference=reference)["content"] == PROGRAM
+    )
 
     scopes = {scope["name"]: scope for scope in client.ask("scopes", frameId=top["id"])["scopes"]}
     assert list(scopes) == ["Locals", "Globals", "Exception ZeroDivisionError"]
@@ -222,17 +261,31 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
     assert client.variables(second["1"]["variablesReference"])["'name'"]["value"] == "'café'"
 
     main = stack["stackFrames"][1]["id"]
-    locals_of_main = client.variables(client.ask("scopes", frameId=main)["scopes"][0]["variablesReference"])
+    locals_of_main = client.variables(
+        client.ask("scopes", frameId=main)["scopes"][0]["variablesReference"]
+    )
     assert locals_of_main["many"]["indexedVariables"] == 60
 
-    result = client.ask("evaluate", expression="[line['price'] for line in order.lines] + [é]", frameId=top["id"], context="repl")
+    result = client.ask(
+        "evaluate",
+        expression="[line['price'] for line in order.lines] + [é]",
+        frameId=top["id"],
+        context="repl",
+    )
     assert result["result"] == "[2, 3, 'üüü']"
     assert client.variables(result["variablesReference"])["1"]["value"] == "3"
     client.ask("evaluate", expression="x = 5; print('said')", frameId=top["id"])
     assert client.event("output")["output"] == "said\n"
-    client.ask("evaluate", expression="import os; os.write(1, b'printed to the file itself\\n')", frameId=top["id"])
+    client.ask(
+        "evaluate",
+        expression="import os; os.write(1, b'printed to the file itself\\n')",
+        frameId=top["id"],
+    )
     assert client.ask("evaluate", expression="x + 1", frameId=top["id"])["result"] == "6"
-    assert client.refused("evaluate", expression="1 / 0", frameId=top["id"]) == "ZeroDivisionError: division by zero"
+    assert (
+        client.refused("evaluate", expression="1 / 0", frameId=top["id"])
+        == "ZeroDivisionError: division by zero"
+    )
     assert "SystemExit" in client.refused("evaluate", expression="exit(3)", frameId=top["id"])
 
     assert "stands still" in client.refused("next", threadId=1)
@@ -314,12 +367,18 @@ def test_port_is_of_this_machine_only(dump: Path) -> None:
     """The port listens on 127.0.0.1 and on no other address; a browser's request is not taken for a message."""
     server = Port(dump)
     try:
-        if sys.platform == "linux":  # where all of 127.* is this machine, and a server of every address would answer
+        if (
+            sys.platform == "linux"
+        ):  # where all of 127.* is this machine, and a server of every address would answer
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.2", server.port), timeout=5)
-        body = json.dumps({"seq": 1, "type": "request", "command": "attach", "arguments": {"token": server.token}})
+        body = json.dumps(
+            {"seq": 1, "type": "request", "command": "attach", "arguments": {"token": server.token}}
+        )
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as browser:
-            browser.sendall(f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            browser.sendall(
+                f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
             try:
                 assert browser.recv(100) == b""
             except ConnectionResetError:  # closed with something unread
@@ -366,6 +425,8 @@ def test_client_that_leaves_without_a_word(dump: Path) -> None:
 def test_port_that_is_taken(dump: Path) -> None:
     """A port that cannot be had is one sentence and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(command(dump, "--port", taken.getsockname()[1]), capture_output=True, timeout=60)
+        done = subprocess.run(
+            command(dump, "--port", taken.getsockname()[1]), capture_output=True, timeout=60
+        )
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
     assert keeptrace.__version__ and os.path.exists(dump)

@@ -20,7 +20,7 @@ from traced_tasks import check_chained
 
 from keeptrace import Options
 from keeptrace.concurrent import dask as traced_dask
-from keeptrace.concurrent._boundary import DISTANT
+from keeptrace.concurrent.crossing import DISTANT
 from keeptrace.concurrent.dask import KeepTraceClient, error_message, install, uninstall
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
@@ -32,7 +32,13 @@ def cluster():
     path = os.pathsep.join(map(str, [HERE.parent, HERE]))
     before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), path
     given = {"allowed_failures": 0}  # nannies take long over restarts that follow each other
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50, scheduler_kwargs=given) as made:
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        silence_logs=50,
+        scheduler_kwargs=given,
+    ) as made:
         yield made
     os.environ.pop("PYTHONPATH")
     if before is not None:
@@ -132,8 +138,14 @@ def bases(dask_scheduler):
 
 def own_bytes(prefix, dask_scheduler):
     """Bytes that each failed task of a name takes for itself on the scheduler; those that they share, each once."""
-    exceptions = [ts.exception for key, ts in dask_scheduler.tasks.items() if str(key).startswith(prefix) and ts.exception]
-    return [len(exc.frames[0]) for exc in exceptions], sum({id(exc.frames[1]): len(exc.frames[1]) for exc in exceptions}.values())
+    exceptions = [
+        ts.exception
+        for key, ts in dask_scheduler.tasks.items()
+        if str(key).startswith(prefix) and ts.exception
+    ]
+    return [len(exc.frames[0]) for exc in exceptions], sum(
+        {id(exc.frames[1]): len(exc.frames[1]) for exc in exceptions}.values()
+    )
 
 
 def raised_by(call):
@@ -152,7 +164,11 @@ def test_future(client):
     assert list(tasks.frames(exc)) == ["chained"] and future.traceback() is exc.__traceback__
     for _ in range(2):
         again = raised_by(future.result)
-        assert again is exc and list(tasks.frames(again))[-1] == "chained" and len(tasks.frames(again)) < 5
+        assert (
+            again is exc
+            and list(tasks.frames(again))[-1] == "chained"
+            and len(tasks.frames(again)) < 5
+        )
 
 
 WAYS = {
@@ -163,15 +179,25 @@ WAYS = {
     "a task in a task": lambda client: client.submit(in_a_task, 5).result(),
     "map of an executor": lambda client: list(client.get_executor().map(tasks.chained, [5])),
     "making an actor": lambda client: client.submit(Actor, 5, actor=True).result(),
-    "an actor's method": lambda client: client.submit(Actor, actor=True).result().method(5).result(),
-    "an actor's coroutine": lambda client: client.submit(Actor, actor=True).result().coroutine(5).result(),
+    "an actor's method": lambda client: (
+        client.submit(Actor, actor=True).result().method(5).result()
+    ),
+    "an actor's coroutine": lambda client: (
+        client.submit(Actor, actor=True).result().coroutine(5).result()
+    ),
     "an actor's attribute": lambda client: client.submit(Actor, actor=True).result().attribute,
-    "compute a bag": lambda client: pytest.importorskip("dask.bag").from_sequence([5]).map(tasks.chained).compute(),
-    "as_completed": lambda client: list(distributed.as_completed([client.submit(tasks.chained, 5)], with_results=True)),
+    "compute a bag": lambda client: (
+        pytest.importorskip("dask.bag").from_sequence([5]).map(tasks.chained).compute()
+    ),
+    "as_completed": lambda client: list(
+        distributed.as_completed([client.submit(tasks.chained, 5)], with_results=True)
+    ),
     "an executor": lambda client: client.get_executor().submit(tasks.chained, 5).result(),
     "a dependency": lambda client: client.submit(use, client.submit(tasks.chained, 5)).result(),
     "run": lambda client: client.run(tasks.chained, 5),
-    "retries used up": lambda client: client.submit(tasks.chained, 5, retries=2, pure=False).result(),
+    "retries used up": lambda client: client.submit(
+        tasks.chained, 5, retries=2, pure=False
+    ).result(),
 }
 
 
@@ -189,7 +215,9 @@ def test_exceptions_that_leave_dask_without_an_answer(client):
 
 def test_what_stays_dask_s(client, tmp_path):
     """Retries, cancellation, release and results are as before."""
-    assert client.submit(fail_unless, str(tmp_path / "once"), retries=1).result(timeout=60) == "second"
+    assert (
+        client.submit(fail_unless, str(tmp_path / "once"), retries=1).result(timeout=60) == "second"
+    )
     assert client.gather(client.map(tasks.double, range(5))) == [0, 2, 4, 6, 8]
     future = client.submit(tasks.chained, 9)
     future.exception()
@@ -218,7 +246,10 @@ def test_a_failure_is_sent_in_full_once(cluster, client):
 def test_whole_for_whoever_asks_and_whenever(cluster, client):
     """A later client gets the whole exception when the task that was first to fail so is released, and its worker is gone."""
     address = next(iter(client.scheduler_info()["workers"]))
-    first, second = (client.submit(fail_at, number, key=f"whole-{number}", workers=[address]) for number in (1_000, 1_001))
+    first, second = (
+        client.submit(fail_at, number, key=f"whole-{number}", workers=[address])
+        for number in (1_000, 1_001)
+    )
     distributed.wait([first, second])
     first.release()
     client.restart_workers([address], timeout=60)
@@ -237,9 +268,14 @@ def test_what_a_scheduler_keeps_for_a_worker_is_bounded(monkeypatch):
         data = draw.randbytes(900)
         sent = sender.share(f"place {number % 2 if number < 40 else number}", b"12345678", data)
         arrived = receiver._whole(sent, {"worker": "one"})
-        assert receiver._bases["one"]._kept == sender._bases._kept and receiver._bases["one"]._size <= 3_000
+        assert (
+            receiver._bases["one"]._kept == sender._bases._kept
+            and receiver._bases["one"]._size <= 3_000
+        )
         message = deserialize(arrived.header, arrived.frames)
-        monkeypatch.setattr(traced_dask, "from_bytes", lambda data: whole.append(data) or ValueError())
+        monkeypatch.setattr(
+            traced_dask, "from_bytes", lambda data: whole.append(data) or ValueError()
+        )
         distributed.core.clean_exception(message)
         assert whole.pop() == data
         assert len(sent.frames) == (1 if 1 < number < 40 else 2)
@@ -252,7 +288,10 @@ def test_a_report_whose_base_is_lost():
     receiver._bases = {}
     sender = traced_dask._Sender()
     sender.share("place", b"12345678", b"data")
-    arrived = receiver._whole(sender.share("place", b"12345678", b"data"), {"worker": "one", "exception_text": "KeyError('x')"})
+    arrived = receiver._whole(
+        sender.share("place", b"12345678", b"data"),
+        {"worker": "one", "exception_text": "KeyError('x')"},
+    )
     told = distributed.core.clean_exception(deserialize(arrived.header, arrived.frames))[1]
     assert str(told).startswith("KeyError('x')")
 
@@ -274,10 +313,16 @@ def test_patches_lose_nothing(size, change):
 
 def test_a_scheduler_without_keeptrace(monkeypatch):
     """Then reports are sent whole, and a warning says so."""
-    monkeypatch.setattr(traced_dask._Scheduler, "__reduce__", lambda self: (__import__, ("module_that_is_not_there",)))
+    monkeypatch.setattr(
+        traced_dask._Scheduler,
+        "__reduce__",
+        lambda self: (__import__, ("module_that_is_not_there",)),
+    )
 
     async def main():
-        async with distributed.LocalCluster(n_workers=1, dashboard_address=None, asynchronous=True, silence_logs=50) as cluster:
+        async with distributed.LocalCluster(
+            n_workers=1, dashboard_address=None, asynchronous=True, silence_logs=50
+        ) as cluster:
             async with distributed.Client(cluster, asynchronous=True) as client:
                 with pytest.warns(UserWarning, match="module_that_is_not_there"):
                     await install(client)
@@ -294,7 +339,10 @@ def test_uninstall(cluster):
         install(client, depth=5)
         install(client, depth=4)
         uninstall(client)
-        assert "size" not in tasks.frames(client.submit(tasks.chained, 31).exception())["chained"].f_locals
+        assert (
+            "size"
+            not in tasks.frames(client.submit(tasks.chained, 31).exception())["chained"].f_locals
+        )
         exc = raised_by(client.submit(Actor, actor=True).result().method(5).result)
         assert "size" not in tasks.frames(exc)["chained"].f_locals
 
@@ -305,10 +353,15 @@ def test_client_and_restarted_workers(cluster):
         check_chained(client.submit(tasks.chained, 32).exception(), 32)
         client.restart()
         check_chained(client.submit(tasks.chained, 33).exception(), 33)
-        assert isinstance(client.submit(kill).exception(timeout=60), distributed.scheduler.KilledWorker)
+        assert isinstance(
+            client.submit(kill).exception(timeout=60), distributed.scheduler.KilledWorker
+        )
         client.wait_for_workers(2, timeout=90)
         for number, address in enumerate(client.scheduler_info()["workers"]):
-            check_chained(client.submit(tasks.chained, 34 + number, workers=[address]).exception(timeout=60), 34 + number)
+            check_chained(
+                client.submit(tasks.chained, 34 + number, workers=[address]).exception(timeout=60),
+                34 + number,
+            )
         uninstall(client)
 
 
@@ -319,7 +372,9 @@ def test_asynchronous_client_in_one_process():
     original = worker.error_message
 
     async def main():
-        async with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None, asynchronous=True) as cluster:
+        async with distributed.LocalCluster(
+            n_workers=1, processes=False, dashboard_address=None, asynchronous=True
+        ) as cluster:
             async with KeepTraceClient(cluster, asynchronous=True) as client:
                 return await client.submit(tasks.chained, 5).exception()
 
@@ -327,9 +382,13 @@ def test_asynchronous_client_in_one_process():
     assert worker.error_message is original
 
 
-@pytest.mark.parametrize("options, most", [(DISTANT, 1 << 20), (Options(max_bytes=20_000, max_live_bytes=10_000), 30_000)])
+@pytest.mark.parametrize(
+    "options, most",
+    [(DISTANT, 1 << 20), (Options(max_bytes=20_000, max_live_bytes=10_000), 30_000)],
+)
 def test_message_is_bounded(options, most):
     """However much the task's frames hold, what a scheduler keeps of one failure is at most 1 MiB."""
+
     def fail():
         large = [[f"{number}" * 300] * 100 for number in range(1000)]
         raise ValueError([f"{number}" * 3_000 for number in range(1_000)])

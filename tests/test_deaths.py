@@ -22,17 +22,26 @@ import pool_tasks as tasks
 import pytest
 from waiting import ends, until
 
-from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath, _queues
-from keeptrace.concurrent._calls import describe_call
-from keeptrace.concurrent._fault_text import stack_of
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath
+from keeptrace.concurrent.deaths.calls import describe_call
+from keeptrace.concurrent.deaths.fault_text import stack_of
+from keeptrace.concurrent.process_pool import queues as _queues
 
 # multiprocessing's own: loky registers two more when it is imported
-METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
+METHODS = [
+    method
+    for method in ("fork", "spawn", "forkserver")
+    if method in multiprocessing.get_all_start_methods()
+]
 HOWS = ["SIGTERM", "SIGABRT", "0"]
 
 
-def executor(method: str, workers: int = 1, initializer: Any = tasks.no_faulthandler, *args: Any) -> KeepTraceProcessPoolExecutor:
-    return KeepTraceProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer, args)
+def executor(
+    method: str, workers: int = 1, initializer: Any = tasks.no_faulthandler, *args: Any
+) -> KeepTraceProcessPoolExecutor:
+    return KeepTraceProcessPoolExecutor(
+        workers, multiprocessing.get_context(method), initializer, args
+    )
 
 
 def killed_as_they_leave(pool: Any, file: Path) -> None:
@@ -48,7 +57,9 @@ def killed_as_they_leave(pool: Any, file: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS[:2])
-def test_killed_as_the_pool_shuts_down(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_as_the_pool_shuts_down(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. The stdlib's waits for ever."""
     monkeypatch.setattr(_queues, "_ENDS", 0.2)
     killed_as_they_leave(executor(method, 2), tmp_path / "busy")
@@ -66,7 +77,9 @@ def test_dies_with_tasks_on_their_way(tmp_path: Path) -> None:
     try:
         for process in list((pool._processes or {}).values()):
             process.kill()
-        assert [type(future.exception(30)) for future in (running, large)] == [BrokenProcessPool] * 2
+        assert [type(future.exception(30)) for future in (running, large)] == [
+            BrokenProcessPool
+        ] * 2
         assert ends(pool.shutdown)
     finally:
         other.kill()
@@ -128,7 +141,10 @@ def test_broken_pool_says_how(method: str, how: str) -> None:
     assert death.exitcode == (int(how) if how.isdigit() else -getattr(signal, how))
     assert death.signal == (None if how.isdigit() else how)
     text = "".join(traceback.format_exception(errors[0]))
-    assert f"Worker {death.pid} " in text and (f"exited with code {how}" if how.isdigit() else f"was killed by {how}") in text
+    assert (
+        f"Worker {death.pid} " in text
+        and (f"exited with code {how}" if how.isdigit() else f"was killed by {how}") in text
+    )
     if how in ("SIGSEGV", "SIGABRT"):
         frame = death.stack.tb_frame
         assert frame.f_code.co_filename == tasks.__file__ and frame.f_code.co_name == "die"
@@ -140,8 +156,13 @@ def test_broken_pool_says_how(method: str, how: str) -> None:
 def test_exit_codes_have_names() -> None:
     """Codes that the system names are told by name."""
     assert str(WorkerDeath(5, 70)) == "Worker 5 exited with code 70 (EX_SOFTWARE)."
-    assert str(WorkerDeath(5, -35)) in ("Worker 5 was killed by signal 35.", "Worker 5 was killed by SIGRTMIN+1.")
-    assert str(WorkerDeath(5, None, ["f(1)", "f(2)"])) == "Worker 5 is gone while it ran f(1), f(2)."
+    assert str(WorkerDeath(5, -35)) in (
+        "Worker 5 was killed by signal 35.",
+        "Worker 5 was killed by SIGRTMIN+1.",
+    )
+    assert (
+        str(WorkerDeath(5, None, ["f(1)", "f(2)"])) == "Worker 5 is gone while it ran f(1), f(2)."
+    )
 
 
 def test_death_pickles() -> None:
@@ -156,7 +177,12 @@ def test_chunks_are_told() -> None:
     with executor("fork", 1) as pool:
         with pytest.raises(BrokenProcessPool) as info:
             list(pool.map(tasks.die_if_three, range(8), chunksize=8))
-    assert info.value.deaths[0].tasks == ("die_if_three(0)", "die_if_three(1)", "die_if_three(2)", "5 more of this chunk")
+    assert info.value.deaths[0].tasks == (
+        "die_if_three(0)",
+        "die_if_three(1)",
+        "die_if_three(2)",
+        "5 more of this chunk",
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -217,7 +243,9 @@ def test_death_between_header_and_body(method: str, body: int, pause: float) -> 
 def test_a_result_on_its_way_is_not_lost_to_another_workers_death() -> None:
     """What a living worker sends in parts arrives, though another one dies meanwhile."""
     with executor("fork", 2) as pool:
-        assert [pool.submit(time.sleep, 0.3) for _ in range(2)][1].result(30) is None  # both workers are there
+        assert [pool.submit(time.sleep, 0.3) for _ in range(2)][1].result(
+            30
+        ) is None  # both workers are there
         sent, lost = pool.submit(tasks.send_slowly, 10, 0.1), pool.submit(tasks.die_after, 0.4)
         assert sent.result(30) == b"y" * 600_000 and lost.exception(30).deaths
 
@@ -229,11 +257,16 @@ def loky_executor() -> Any:
     return KeepTraceLokyExecutor(2)
 
 
-@pytest.mark.parametrize("open_pool", [lambda: executor("fork", 2), loky_executor], ids=["executor", "loky"])
+@pytest.mark.parametrize(
+    "open_pool", [lambda: executor("fork", 2), loky_executor], ids=["executor", "loky"]
+)
 def test_submitting_while_a_worker_dies(open_pool: Any) -> None:
     """Threads that submit meanwhile end with the pool's error, and every future that they got has an answer of its own."""
     with open_pool() as pool:
-        futures = [pool.submit(tasks.die_after, 0.3), *(pool.submit(time.sleep, 5) for _ in range(3))]
+        futures = [
+            pool.submit(tasks.die_after, 0.3),
+            *(pool.submit(time.sleep, 5) for _ in range(3)),
+        ]
         raised: list[BaseException] = []
 
         def submit() -> None:
@@ -259,7 +292,10 @@ def test_submitting_while_a_worker_dies(open_pool: Any) -> None:
 def test_cancelled_futures_do_not_stop_the_telling() -> None:
     """Where futures were cancelled when a worker dies, all the others are told; the stdlib's executor forgets them on Python 3.11."""
     with executor("fork", 2) as pool:
-        futures = [pool.submit(tasks.die_after, 0.3), *(pool.submit(time.sleep, 1) for _ in range(30))]
+        futures = [
+            pool.submit(tasks.die_after, 0.3),
+            *(pool.submit(time.sleep, 1) for _ in range(30)),
+        ]
         cancelled = [future for future in futures[10:20] if future.cancel()]
         assert cancelled and not wait(futures, 30).not_done
         assert all(future.exception().deaths for future in futures if not future.cancelled())
@@ -270,7 +306,11 @@ def test_own_faulthandler_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "crash.txt"
     with executor("fork", 1, tasks.own_faulthandler, str(file)) as pool:
         error = pool.submit(tasks.die, "SIGSEGV").exception(30)
-    assert "in die" in file.read_text() and error.deaths[0].stack is None and error.deaths[0].signal == "SIGSEGV"
+    assert (
+        "in die" in file.read_text()
+        and error.deaths[0].stack is None
+        and error.deaths[0].signal == "SIGSEGV"
+    )
 
 
 def test_descriptions_are_short_and_run_nothing() -> None:
@@ -280,9 +320,13 @@ def test_descriptions_are_short_and_run_nothing() -> None:
         def __repr__(self) -> str:
             raise AssertionError("was run")
 
-    text = describe_call(tasks.add, (Loud(), "x" * 10_000, [1] * 10_000, *range(50)), {"key": Loud()})
+    text = describe_call(
+        tasks.add, (Loud(), "x" * 10_000, [1] * 10_000, *range(50)), {"key": Loud()}
+    )
     assert text.startswith("add(<") and text.endswith("...)") and len(text) < 500
-    assert describe_call(Loud, (), {}).endswith("Loud()") and "double" in describe_call([tasks.double].append, (tasks.double,), {})
+    assert describe_call(Loud, (), {}).endswith("Loud()") and "double" in describe_call(
+        [tasks.double].append, (tasks.double,), {}
+    )
 
 
 TEXTS = {
@@ -309,11 +353,19 @@ def test_parsing_of_faulthandler(name: str) -> None:
 
 def open_pool(kind: str, method: str) -> Any:
     context = multiprocessing.get_context(method)
-    return KeepTracePool(2, context=context) if kind == "pool" else KeepTraceProcessPoolExecutor(2, context)
+    return (
+        KeepTracePool(2, context=context)
+        if kind == "pool"
+        else KeepTraceProcessPoolExecutor(2, context)
+    )
 
 
 def start(pool: Any, *call: Any) -> Any:
-    return pool.apply_async(call[0], call[1:]) if isinstance(pool, KeepTracePool) else pool.submit(*call)
+    return (
+        pool.apply_async(call[0], call[1:])
+        if isinstance(pool, KeepTracePool)
+        else pool.submit(*call)
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -370,7 +422,11 @@ def test_worker_that_does_not_answer(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGSTOP)
         began = time.monotonic()
         (silent,) = pool.stacks(timeout=0.3)
-        assert silent.stack is None and "did not answer" in silent.why and "did not answer" in str(silent)
+        assert (
+            silent.stack is None
+            and "did not answer" in silent.why
+            and "did not answer" in str(silent)
+        )
         assert time.monotonic() - began < 3
         os.kill(pid, signal.SIGCONT)
         file.unlink()
@@ -405,7 +461,13 @@ def test_no_orphans(kind: str, method: str, tmp_path: Path) -> None:
     """When the parent is killed, idle workers end; those of the stdlib's executor stay for ever."""
     script = tmp_path / "parent.py"
     script.write_text(ORPHANS.format(folder=os.path.dirname(__file__), method=method, kind=kind))
-    found = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, timeout=50, env={**os.environ, "TMPDIR": str(tmp_path)})
+    found = subprocess.run(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=50,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     pids = [int(pid) for pid in found.stdout.split()]
     assert len(pids) >= 1
 
@@ -418,7 +480,9 @@ def test_no_orphans(kind: str, method: str, tmp_path: Path) -> None:
         return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
     until(lambda: all(map(gone, pids)))
-    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("pymp-")] == ["parent.py"]
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("pymp-")] == [
+        "parent.py"
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -13,12 +13,13 @@ import pexpect
 import pytest
 
 import keeptrace
-from keeptrace import _debug
-from keeptrace._capture import capture
-from keeptrace._options import Options
-from keeptrace._restore import BUILTINS, restore
+from keeptrace import debug as _debug
+from keeptrace.capture.capture import capture
+from keeptrace.core.options import Options
+from keeptrace.restore.policy import BUILTINS
+from keeptrace.restore.restore import restore
 
-PROGRAM = '''
+PROGRAM = """
 import json, os, pdb, sys, time
 from multiprocessing import get_context
 import keeptrace
@@ -62,18 +63,35 @@ if __name__ == "__main__":
     print("ready")
     START
     print("done")
-'''
+"""
 
 
 class Session:
     """A program in a terminal, that stops at a debugger's prompt."""
 
-    def __init__(self, folder: Path, task: str, start: str, prompt: str = r"\(Pdb\) ", **environment: str) -> None:
+    def __init__(
+        self, folder: Path, task: str, start: str, prompt: str = r"\(Pdb\) ", **environment: str
+    ) -> None:
         script = folder / "orders.py"
         script.write_text(PROGRAM.replace("*TASK", task).replace("START", start))
-        env = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0", "HOME": str(folder), **environment}
+        env = {
+            **os.environ,
+            "TERM": "dumb",
+            "NO_COLOR": "1",
+            "PYTHON_COLORS": "0",
+            "HOME": str(folder),
+            **environment,
+        }
         self.prompt = prompt
-        self.child = pexpect.spawn(sys.executable, [str(script)], env=env, encoding="utf-8", timeout=30, dimensions=(50, 200), cwd=folder)
+        self.child = pexpect.spawn(
+            sys.executable,
+            [str(script)],
+            env=env,
+            encoding="utf-8",
+            timeout=30,
+            dimensions=(50, 200),
+            cwd=folder,
+        )
         self.child.expect("ready")
         self.first = self._answer()
 
@@ -113,16 +131,38 @@ def test_pdb_in_the_frames_of_a_worker(session: Callable[..., Session]) -> None:
     where = pdb.ask("where")
     assert "price(" in where and "<keeptrace>" not in where and where.count("orders.py") == 1
     arguments = pdb.ask("args")
-    assert [line.split(" = ")[0] for line in arguments.splitlines()] == ["order", "amount", "extras", "currency", "more"] or [
-        line.split(" = ")[0] for line in arguments.splitlines()
-    ] == ["order", "amount", "currency", "extras", "more"]
-    assert "amount = 5" in arguments and "extras = ('gift',)" in arguments and "currency = 'eur'" in arguments and "more = {}" in arguments
+    assert [line.split(" = ")[0] for line in arguments.splitlines()] == [
+        "order",
+        "amount",
+        "extras",
+        "currency",
+        "more",
+    ] or [line.split(" = ")[0] for line in arguments.splitlines()] == [
+        "order",
+        "amount",
+        "currency",
+        "extras",
+        "more",
+    ]
+    assert (
+        "amount = 5" in arguments
+        and "extras = ('gift',)" in arguments
+        and "currency = 'eur'" in arguments
+        and "more = {}" in arguments
+    )
     source = pdb.ask("ll")
-    assert "def price(order, /, amount" in source and "->" in source and re.search(r"->\s+return total / rows\[1\]", source)
+    assert (
+        "def price(order, /, amount" in source
+        and "->" in source
+        and re.search(r"->\s+return total / rows\[1\]", source)
+    )
     assert pdb.ask("p total, rows, RATE") == "(21, [5, 0], 7)"
     assert pdb.ask("p order.number + 1") == "4"
     assert pdb.ask("pp order.lines") == "['tea', 'milk']"
-    assert pdb.ask("p sorted(locals())") == "['amount', 'currency', 'extras', 'more', 'order', 'rows', 'total']"
+    assert (
+        pdb.ask("p sorted(locals())")
+        == "['amount', 'currency', 'extras', 'more', 'order', 'rows', 'total']"
+    )
     assert pdb.ask("!x = total * 2") == "" and pdb.ask("p x") == "42"
     assert pdb.ask("whatis amount") == "<class 'int'>"
     assert "Oldest" in pdb.ask("up")
@@ -148,7 +188,9 @@ def test_pdb_moves_through_the_frames(session: Callable[..., Session]) -> None:
     assert "s = '{'" in pdb.ask("down") + pdb.ask("args")
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="pdb has no command `exceptions` before 3.13")
+@pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="pdb has no command `exceptions` before 3.13"
+)
 def test_pdb_in_the_frames_of_a_cause(session: Callable[..., Session]) -> None:
     """`exceptions` lists the chain and moves into the frames of the cause."""
     pdb = session("parse, 4", WITH_CHAIN)
@@ -204,21 +246,31 @@ DEBUGGERS = [
 ]
 
 
-@pytest.mark.parametrize("name, library, hook, prompt", DEBUGGERS, ids=[row[0] for row in DEBUGGERS])
+@pytest.mark.parametrize(
+    "name, library, hook, prompt", DEBUGGERS, ids=[row[0] for row in DEBUGGERS]
+)
 @pytest.mark.parametrize("how", ["named", "PYTHONBREAKPOINT"])
-def test_other_debuggers(session: Callable[..., Session], name: str, library: str, hook: str, prompt: str, how: str) -> None:
+def test_other_debuggers(
+    session: Callable[..., Session], name: str, library: str, hook: str, prompt: str, how: str
+) -> None:
     """ipdb and IPython's debugger, named in the call or by PYTHONBREAKPOINT."""
     pytest.importorskip(library)
     if how == "named":
-        debugger = session("price, Order(3), 5", f"keeptrace.post_mortem(exc, debugger={name!r})", prompt)
+        debugger = session(
+            "price, Order(3), 5", f"keeptrace.post_mortem(exc, debugger={name!r})", prompt
+        )
     else:
-        debugger = session("price, Order(3), 5", "keeptrace.post_mortem(exc)", prompt, PYTHONBREAKPOINT=hook)
+        debugger = session(
+            "price, Order(3), 5", "keeptrace.post_mortem(exc)", prompt, PYTHONBREAKPOINT=hook
+        )
     assert "(21, [5, 0])" in debugger.ask("p total, rows")
     assert "return total / rows[1]" in debugger.ask("ll")
 
 
 @pytest.mark.parametrize("named", ["", "0", "pdb.set_trace", "nowhere.set_trace"])
-def test_pythonbreakpoint_that_names_none_of_ours(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pythonbreakpoint_that_names_none_of_ours(
+    named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Anything else than a debugger that is known and installed means pdb."""
     monkeypatch.setenv("PYTHONBREAKPOINT", named)
     assert _debug._chosen(None) is _debug.DEBUGGERS["pdb"]
@@ -234,7 +286,9 @@ def test_pythonbreakpoint_chooses(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_errors() -> None:
     """What cannot be debugged is refused with a sentence that says what to do."""
-    with pytest.raises(keeptrace.OptionError, match="debugger must be one of pdb, ipdb, ipython, pudb, not 'gdb'"):
+    with pytest.raises(
+        keeptrace.OptionError, match="debugger must be one of pdb, ipdb, ipython, pudb, not 'gdb'"
+    ):
         keeptrace.post_mortem(_raised(), debugger="gdb")
     with pytest.raises(keeptrace.KeepTraceError, match="has no frames to stand in"):
         keeptrace.post_mortem(ValueError("never raised"))
@@ -246,7 +300,12 @@ def test_no_exception_at_all(tmp_path: Path) -> None:
     """Where nothing failed, it says so."""
     import subprocess
 
-    done = subprocess.run([sys.executable, "-c", "import keeptrace; keeptrace.post_mortem()"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", "import keeptrace; keeptrace.post_mortem()"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert "there is no exception to debug: pass one" in done.stderr
 
 
@@ -258,7 +317,16 @@ def _raised() -> BaseException:
     raise AssertionError
 
 
-@pytest.mark.parametrize("file, own", [("/home/me/orders.py", True), (os.__file__, False), ("/x/site-packages/lib.py", False), ("<frozen os>", False), ("<stdin>", True)])
+@pytest.mark.parametrize(
+    "file, own",
+    [
+        ("/home/me/orders.py", True),
+        (os.__file__, False),
+        ("/x/site-packages/lib.py", False),
+        ("<frozen os>", False),
+        ("<stdin>", True),
+    ],
+)
 def test_whose_code_it_is(file: str, own: bool) -> None:
     """The user's own is what is neither the standard library's nor installed."""
     namespace: dict[str, Any] = {}
@@ -276,7 +344,9 @@ def test_all_frames_of_a_library() -> None:
     assert _debug.levels_below_users(library) == 0  # type: ignore[arg-type]
     assert _debug.levels_below_users(info.value.__traceback__) == len(list(_entries(library)))  # type: ignore[arg-type]
     restored = restore(capture(info.value, Options()), BUILTINS)
-    assert _debug.levels_below_users(restored.__traceback__) == _debug.levels_below_users(info.value.__traceback__)  # type: ignore[arg-type]
+    assert _debug.levels_below_users(restored.__traceback__) == _debug.levels_below_users(
+        info.value.__traceback__
+    )  # type: ignore[arg-type]
 
 
 def _entries(entry: Any) -> Iterator[Any]:

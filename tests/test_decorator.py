@@ -14,7 +14,14 @@ import sys
 import traceback
 import typing
 import weakref
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import (
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+    wait,
+)
 from pathlib import Path
 
 import pytest
@@ -80,14 +87,19 @@ def test_result_raises_one_continuous_traceback(stock):
     with pytest.raises(ValueError) as caught:
         stock.submit(tasks.traced_chained, 5).result(timeout=60)
     names = list(tasks.frames(caught.value))
-    assert names[0] == "test_result_raises_one_continuous_traceback" and names[-2:] == ["traced_chained", "chained"]
+    assert names[0] == "test_result_raises_one_continuous_traceback" and names[-2:] == [
+        "traced_chained",
+        "chained",
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_another_library_pickles_the_class(method):
     """Where another library registered the exception's class for pickling, ours go first, and all others go its way, copies too."""
     context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(1, mp_context=context, initializer=tasks.register_for_pickling) as pool:
+    with ProcessPoolExecutor(
+        1, mp_context=context, initializer=tasks.register_for_pickling
+    ) as pool:
         check_chained(pool.submit(tasks.traced_chained, 5).exception(timeout=60), 5)
         assert str(pool.submit(tasks.chained, 5).exception(timeout=60)) == "by another library"
         check_chained(pool.submit(tasks.traced_chained, 6).exception(timeout=60), 6)
@@ -121,11 +133,14 @@ class TestSameProcess:
     @pytest.mark.parametrize("arguments", [(3,), (), (1, 2)])
     def test_text_is_identical(self, arguments):
         """Traceback texts are those of the plain function, also when it is called with wrong arguments."""
+
         def through(function):
             return text_of(lambda: function(*arguments))[1]
 
         assert through(keep_trace(plainly)) == through(plainly)
-        assert through(keep_trace(functools.partial(plainly))) == through(functools.partial(plainly))
+        assert through(keep_trace(functools.partial(plainly))) == through(
+            functools.partial(plainly)
+        )
 
     def test_same_object_and_nothing_added(self):
         """The exception is the object that was raised; no attribute is put on it."""
@@ -136,11 +151,17 @@ class TestSameProcess:
             raise raised
 
         exc, _ = text_of(fail)
-        assert exc is raised and vars(exc) == {} and exc.__cause__ is None and exc.__context__ is None
-        assert [frame.name for frame in traceback.extract_tb(exc.__traceback__)] == ["text_of", "fail"]
+        assert (
+            exc is raised and vars(exc) == {} and exc.__cause__ is None and exc.__context__ is None
+        )
+        assert [frame.name for frame in traceback.extract_tb(exc.__traceback__)] == [
+            "text_of",
+            "fail",
+        ]
 
     def test_nothing_is_kept_alive(self):
         """When the caller lets the exception go, the frames go with it, without a garbage collection."""
+
         class Big:
             pass
 
@@ -168,9 +189,16 @@ class TestSameProcess:
         """A decorated coroutine function is one, and raises when it is awaited."""
         traced = keep_trace(plainly_async)
         for function in (traced, tasks.traced_async):
-            assert inspect.iscoroutinefunction(function) and asyncio.iscoroutinefunction(function) if sys.version_info < (3, 14) else inspect.iscoroutinefunction(function)
+            assert (
+                inspect.iscoroutinefunction(function) and asyncio.iscoroutinefunction(function)
+                if sys.version_info < (3, 14)
+                else inspect.iscoroutinefunction(function)
+            )
         exc, _ = text_of(lambda: asyncio.run(traced(3)))
-        assert [frame.name for frame in traceback.extract_tb(exc.__traceback__)][-2:] == ["plainly_async", "plainly"]
+        assert [frame.name for frame in traceback.extract_tb(exc.__traceback__)][-2:] == [
+            "plainly_async",
+            "plainly",
+        ]
 
     def test_bound_attributes(self):
         """Methods bind, classmethods and staticmethods work in either order of decorators."""
@@ -189,11 +217,20 @@ class TestSameProcess:
 class TestLooksLikeTheFunction:
     def test_names_signature_annotations(self):
         """Introspection sees the function."""
-        assert tasks.traced_chained.__name__ == "traced_chained" and tasks.traced_chained.__doc__ == "A docstring."
-        assert tasks.traced_chained.__module__ == "traced_tasks" and tasks.traced_chained.__qualname__ == "traced_chained"
+        assert (
+            tasks.traced_chained.__name__ == "traced_chained"
+            and tasks.traced_chained.__doc__ == "A docstring."
+        )
+        assert (
+            tasks.traced_chained.__module__ == "traced_tasks"
+            and tasks.traced_chained.__qualname__ == "traced_chained"
+        )
         assert str(inspect.signature(tasks.traced_chained)) == "(size: 'int') -> 'int'"
         assert typing.get_type_hints(tasks.traced_chained) == {"size": int, "return": int}
-        assert inspect.isfunction(tasks.traced_chained) and tasks.traced_chained.__wrapped__.__name__ == "traced_chained"
+        assert (
+            inspect.isfunction(tasks.traced_chained)
+            and tasks.traced_chained.__wrapped__.__name__ == "traced_chained"
+        )
         assert inspect.signature(PARSER.method) == inspect.signature(PARSER.static_inside)
 
     def test_objects(self):
@@ -203,7 +240,11 @@ class TestLooksLikeTheFunction:
         text_of(lambda: traced(1))
         assert traced.count == counter.count == 1
         traced.count = 5
-        assert counter.count == 5 and traced.__doc__ == "A callable with state." and traced.__module__ == "traced_tasks"
+        assert (
+            counter.count == 5
+            and traced.__doc__ == "A callable with state."
+            and traced.__module__ == "traced_tasks"
+        )
         partial = keep_trace(functools.partial(tasks.chained, 3))
         assert str(inspect.signature(partial)) == "() -> 'int'" and partial.func is tasks.chained
         assert tasks.traced_cached.cache_info().currsize == 0
@@ -242,7 +283,10 @@ def test_wrong_use_is_told(wrong):
 def test_options_reach_the_worker():
     """Both forms of giving options work; here, a depth at which variables are representations."""
     with ProcessPoolExecutor(1) as pool:
-        for traced in (keep_trace(tasks.chained, depth=1), keep_trace(trace=Options(depth=1))(tasks.chained)):
+        for traced in (
+            keep_trace(tasks.chained, depth=1),
+            keep_trace(trace=Options(depth=1))(tasks.chained),
+        ):
             exc = pool.submit(traced, 5).exception()
             rows = tasks.frames(exc)["chained"].f_locals["rows"]
             assert rows != list(range(5)) and len(rows) == 5
@@ -253,9 +297,22 @@ def test_types():
     pytest.importorskip("mypy")
     source = Path(__file__).with_name("typed_decorator.py")
     root = source.parent.parent
-    run = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(source)], capture_output=True, text=True, cwd=root)
-    expected = [number for number, line in enumerate(source.read_text().splitlines(), 1) if "# error" in line]
-    found = [int(line.split(":")[1]) for line in run.stdout.splitlines() if "typed_decorator.py" in line and "error" in line]
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(source)],
+        capture_output=True,
+        text=True,
+        cwd=root,
+    )
+    expected = [
+        number
+        for number, line in enumerate(source.read_text().splitlines(), 1)
+        if "# error" in line
+    ]
+    found = [
+        int(line.split(":")[1])
+        for line in run.stdout.splitlines()
+        if "typed_decorator.py" in line and "error" in line
+    ]
     assert found == expected, run.stdout
 
 

@@ -15,7 +15,9 @@ import pytest
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts descriptors in /proc")
+pytestmark = pytest.mark.skipif(
+    not os.path.exists("/proc/self/fd"), reason="counts descriptors in /proc"
+)
 
 WORKERS = 3
 
@@ -77,5 +79,7 @@ else:
 @pytest.mark.parametrize("kind", POOLS)
 def test_three_hundred_workers(kind: str) -> None:
     """300 workers fit the usual limit of 1,024 descriptors, with what else a program has open."""
-    done = subprocess.run([sys.executable, "-c", MANY, kind], capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-c", MANY, kind], capture_output=True, text=True, timeout=50
+    )
     assert (done.stdout, done.stderr) == ("179700 300\n", "")

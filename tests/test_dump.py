@@ -17,7 +17,8 @@ import make_golden
 import pytest
 
 import keeptrace
-from keeptrace import KeepTraceError, OptionError, _dump
+from keeptrace import KeepTraceError, OptionError
+from keeptrace.format import api as _dump
 
 SECRET = "hunter2xyzzy"
 ROOT = Path(__file__).parent.parent
@@ -43,7 +44,12 @@ def failed(*arguments: Any) -> BaseException:
 
 
 def bare(*paths: Path, cwd: Path) -> list[dict[str, Any]]:
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", BARE, *map(str, paths)], cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", BARE, *map(str, paths)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
     assert not done.returncode, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -105,7 +111,9 @@ def test_errors() -> None:
         keeptrace.dumps(failed(), dept=1)
 
 
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An interruption in the middle of writing leaves what was there, and nothing else."""
     path = tmp_path / "x"
     path.write_bytes(b"old")
@@ -137,10 +145,17 @@ def test_dumped_again() -> None:
 def test_bare_python(tmp_path: Path) -> None:
     """Plain pickle.load on a Python without keeptrace, in another directory, the program's file and module absent."""
     program = tmp_path / "program_xyz.py"
-    program.write_text("class OwnError(LookupError): pass\ndef fail(n):\n    local = [n]\n    raise OwnError(n)\n")
+    program.write_text(
+        "class OwnError(LookupError): pass\ndef fail(n):\n    local = [n]\n    raise OwnError(n)\n"
+    )
     script = "import program_xyz, keeptrace, traceback\ntry: program_xyz.fail(3)\nexcept Exception as e: keeptrace.dump(e, 'x'); traceback.print_exc(file=open('text', 'w'))"
     (tmp_path / "main.py").write_text(script)
-    subprocess.run([sys.executable, "main.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}, check=True)
+    subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        check=True,
+    )
     program.unlink()
     (tmp_path / "main.py").unlink()
     (found,) = bare(tmp_path / "x", cwd=Path("/"))
@@ -151,11 +166,21 @@ def test_bare_python(tmp_path: Path) -> None:
 def test_post_mortem_on_a_bare_python(tmp_path: Path) -> None:
     """pdb.post_mortem works there: the place, the listing, the variables."""
     keeptrace.dump(failed(), tmp_path / "x")
-    code = "import pickle, pdb; exc = pickle.load(open('x', 'rb')); pdb.post_mortem(exc.__traceback__)"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, input="p number\nargs\nll\nup\nq\n", capture_output=True, text=True)
+    code = (
+        "import pickle, pdb; exc = pickle.load(open('x', 'rb')); pdb.post_mortem(exc.__traceback__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        cwd=tmp_path,
+        input="p number\nargs\nll\nup\nq\n",
+        capture_output=True,
+        text=True,
+    )
     assert not done.returncode, done.stderr
     assert "(Pdb) 7" in done.stdout and "number = 7" in done.stdout
-    assert "raise ValueError(text)" in done.stdout and "def fail(number: int, text: str" in done.stdout
+    assert (
+        "raise ValueError(text)" in done.stdout and "def fail(number: int, text: str" in done.stdout
+    )
 
 
 GOLDEN = sorted(make_golden.GOLDEN.glob("*.keeptrace"))
@@ -188,7 +213,9 @@ def test_golden_by_plain_pickle(tmp_path: Path) -> None:
     """Plain pickle.load reads them without keeptrace."""
     for path, found in zip(GOLDEN, bare(*GOLDEN, cwd=tmp_path)):
         assert without_carets(found["text"]) == without_carets(expected(path)["text"]), path
-        assert [frame[0] for frame in found["frames"]] == [frame[0] for frame in expected(path)["frames"]]
+        assert [frame[0] for frame in found["frames"]] == [
+            frame[0] for frame in expected(path)["frames"]
+        ]
 
 
 def with_secrets() -> BaseException:
@@ -208,20 +235,31 @@ def everything_in(data: bytes) -> bytes:
     read = _dump.decode(data)
     import zlib
 
-    return data + json.dumps({**read.report, "sources": None, "live": None}).encode() + (read.report["live"] or b"") + b"".join(map(zlib.decompress, read.report["sources"].values()))
+    return (
+        data
+        + json.dumps({**read.report, "sources": None, "live": None}).encode()
+        + (read.report["live"] or b"")
+        + b"".join(map(zlib.decompress, read.report["sources"].values()))
+    )
 
 
 @pytest.mark.parametrize("pickler", [None, "pickle", "cloudpickle", "dill"])
 def test_secrets(pickler: str | None) -> None:
     """A secret is nowhere in a dump, not in its compressed parts nor in the live objects; redact=False keeps it."""
     # the planted text stands in this file as a literal, so the source is told apart
-    assert SECRET.encode() not in everything_in(keeptrace.dumps(with_secrets(), pickler=pickler, include_source=False))
-    assert SECRET.encode() in everything_in(keeptrace.dumps(with_secrets(), pickler=pickler, include_source=False, redact=False))
+    assert SECRET.encode() not in everything_in(
+        keeptrace.dumps(with_secrets(), pickler=pickler, include_source=False)
+    )
+    assert SECRET.encode() in everything_in(
+        keeptrace.dumps(with_secrets(), pickler=pickler, include_source=False, redact=False)
+    )
 
 
 def test_redaction_of_one_s_own() -> None:
     """A callable says what else is secret."""
-    data = keeptrace.dumps(failed("tell nobody"), redact=lambda name, text: "nobody" in text, include_source=False)
+    data = keeptrace.dumps(
+        failed("tell nobody"), redact=lambda name, text: "nobody" in text, include_source=False
+    )
     assert b"nobody" not in everything_in(data)
 
 
@@ -256,4 +294,7 @@ def test_outer_frames_and_limit() -> None:
     frames = [frame for frame, _ in traceback.walk_tb(read.__traceback__)]
     assert frames[0].f_code.co_name == "catching" and frames[-1].f_locals["depth"] == 0
     assert any("frames left out" in frame.f_code.co_name for frame in frames)
-    assert frames[0].f_back is not None and frames[0].f_back.f_code.co_name == "test_outer_frames_and_limit"
+    assert (
+        frames[0].f_back is not None
+        and frames[0].f_back.f_code.co_name == "test_outer_frames_and_limit"
+    )

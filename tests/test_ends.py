@@ -19,10 +19,18 @@ import pytest
 from soak import in_session
 from waiting import until
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
+pytestmark = pytest.mark.skipif(
+    not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc"
+)
 
 PROGRAM = str(Path(__file__).with_name("ending.py"))
-POOLS = [("executor", "fork"), ("executor", "forkserver"), ("pool", "fork"), ("pool", "spawn"), ("loky", "loky")]
+POOLS = [
+    ("executor", "fork"),
+    ("executor", "forkserver"),
+    ("pool", "fork"),
+    ("pool", "spawn"),
+    ("loky", "loky"),
+]
 COMPARED = [("executor", "fork"), ("pool", "fork"), ("loky", "loky")]
 
 
@@ -55,7 +63,9 @@ def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: floa
         )  # fmt: skip
         try:
             if (state, end) == ("sending", "kill"):
-                until(lambda: status(process.pid) == "T", 30)  # it has stopped: nobody reads what the workers send
+                until(
+                    lambda: status(process.pid) == "T", 30
+                )  # it has stopped: nobody reads what the workers send
                 time.sleep(0.2)
                 process.kill()
             code = process.wait(40)
@@ -65,7 +75,9 @@ def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: floa
                 time.sleep(0.02)
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
-        return Ended(code, Path(out.name).read_text(), Path(err.name).read_text(), left, os.listdir(files))
+        return Ended(
+            code, Path(out.name).read_text(), Path(err.name).read_text(), left, os.listdir(files)
+        )
 
 
 def status(pid: int) -> str:
@@ -80,7 +92,11 @@ def at_rest(pid: int) -> bool:
 
 def run_of(pid: int) -> list[str]:
     """How often its first thread has left the processor."""
-    return [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "ctxt_switches" in line]
+    return [
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if "ctxt_switches" in line
+    ]
 
 
 @pytest.fixture
@@ -101,8 +117,13 @@ def test_killed(kind: str, method: str, state: str, folder: Path) -> None:
     if state == "idle" and method in ("fork", "spawn"):
         pytest.skip("in test_deaths.py")
     found = ended(folder, kind, method, state, "kill")
-    assert (found.code, found.left) == (-signal.SIGKILL, []) and "Traceback" not in found.err + found.out
-    assert not [name for name in found.files if not (method == "forkserver" and name.startswith("pymp-"))]
+    assert (found.code, found.left) == (
+        -signal.SIGKILL,
+        [],
+    ) and "Traceback" not in found.err + found.out
+    assert not [
+        name for name in found.files if not (method == "forkserver" and name.startswith("pymp-"))
+    ]
 
 
 @pytest.mark.parametrize("end", ["return", "raise", "exit"])
@@ -120,7 +141,12 @@ def test_ended_after_a_death(kind: str, method: str, folder: Path) -> None:
     """A program that goes on after a worker was killed, and ends without shutdown(), leaves nothing either."""
     found = ended(folder, kind, method, "idle", "break")
     assert (found.code, found.left, found.files, found.err) == (0, [], [], "")
-    assert found.out.split() == ["ready", {"executor": "BrokenProcessPool", "pool": "WorkerDied", "loky": "TerminatedWorkerError"}[kind]]
+    assert found.out.split() == [
+        "ready",
+        {"executor": "BrokenProcessPool", "pool": "WorkerDied", "loky": "TerminatedWorkerError"}[
+            kind
+        ],
+    ]
 
 
 @pytest.mark.parametrize(("kind", "method"), COMPARED)
@@ -139,10 +165,19 @@ def interrupted(folder: Path, kind: str, method: str) -> Ended:
     pexpect = pytest.importorskip("pexpect")
     files, run = prepared(folder, kind)
     env = {**os.environ, "TMPDIR": str(files)}
-    child = pexpect.spawn(sys.executable, [PROGRAM, kind, method, "stuck", "wait"], cwd=str(run), env=env, timeout=25, encoding="utf-8")
+    child = pexpect.spawn(
+        sys.executable,
+        [PROGRAM, kind, method, "stuck", "wait"],
+        cwd=str(run),
+        env=env,
+        timeout=25,
+        encoding="utf-8",
+    )
     try:
         child.expect("ready")
-        until(lambda: at_rest(child.pid), 30)  # in result(): Python may lose a lock that it is just taking as it is interrupted
+        until(
+            lambda: at_rest(child.pid), 30
+        )  # in result(): Python may lose a lock that it is just taking as it is interrupted
         child.sendintr()
         child.expect(pexpect.EOF)
         child.wait()

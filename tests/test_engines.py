@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import keeptrace.concurrent
-from keeptrace.concurrent import _engines
+from keeptrace.concurrent import engines as _engines
 
 # A name is renamed in the source of its module, which then runs in the module's own namespace: as in another version of it.
 PROGRAM = """
@@ -83,7 +83,11 @@ if __name__ == "__main__":
             print(name)
 """
 
-KINDS = {"executor": "concurrent.futures.process", "pool": "multiprocessing.pool", "loky": "loky.process_executor"}
+KINDS = {
+    "executor": "concurrent.futures.process",
+    "pool": "multiprocessing.pool",
+    "loky": "loky.process_executor",
+}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -102,7 +106,11 @@ def test_each_name_gone(kind: str, tmp_path: Path) -> None:
 
 def test_all_names_are_there() -> None:
     """This Python, and the loky that is installed, have all of the names: the fallback is not what the other tests test."""
-    kinds = [kind for kind in _engines._MODULES if importlib.util.find_spec(_engines._MODULES[kind][0].partition(".")[0])]
+    kinds = [
+        kind
+        for kind in _engines._MODULES
+        if importlib.util.find_spec(_engines._MODULES[kind][0].partition(".")[0])
+    ]
     assert {kind: _engines.missing(kind) for kind in kinds} == dict.fromkeys(kinds, ())
 
 
@@ -110,11 +118,24 @@ def test_names_of_modules_are_in_the_table() -> None:
     """Every private name that our modules take from an engine's module (engine._name) is in the table."""
     listed = {name for names in _engines._NAMES.values() for name in names}
     package = Path(keeptrace.concurrent.__file__).parent
-    for path in (package / f"{name}.py" for name in ("_executor", "_pool", "_pool_traffic", "_pool_worker", "_pool_workers", "_loky", "_queues")):
+    for path in (
+        package / f"{name}.py"
+        for name in (
+            "_executor",
+            "_pool",
+            "_pool_traffic",
+            "_pool_worker",
+            "_pool_workers",
+            "_loky",
+            "_queues",
+        )
+    ):
         used = {
             node.attr
             for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "engine"
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "engine"
         }
         private = {name for name in used if re.fullmatch(r"_[A-Za-z]\w*", name)}
         assert private <= listed, f"{path.name} uses {private - listed}"

@@ -13,7 +13,14 @@ import textwrap
 import threading
 import time
 import traceback
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ProcessPoolExecutor, as_completed, wait
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    CancelledError,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
@@ -117,7 +124,10 @@ def pool(request: pytest.FixtureRequest) -> Iterator[KeepTraceProcessPoolExecuto
 def test_is_the_standard_librarys() -> None:
     """It is one of them, and takes the same arguments, plus `trace`."""
     assert issubclass(KeepTraceProcessPoolExecutor, ProcessPoolExecutor)
-    theirs, ours = (list(inspect.signature(cls.__init__).parameters) for cls in (ProcessPoolExecutor, KeepTraceProcessPoolExecutor))
+    theirs, ours = (
+        list(inspect.signature(cls.__init__).parameters)
+        for cls in (ProcessPoolExecutor, KeepTraceProcessPoolExecutor)
+    )
     assert ours == [*theirs, "trace"]
     with pytest.raises(TypeError):
         KeepTraceProcessPoolExecutor(initializer=5)  # type: ignore[arg-type]
@@ -137,7 +147,9 @@ def test_submit(pool: KeepTraceProcessPoolExecutor) -> None:
 @pytest.mark.parametrize("chunksize", [1, 3, 100])
 def test_map(pool: KeepTraceProcessPoolExecutor, chunksize: int) -> None:
     """map() keeps the order, whatever the chunks, and raises in the place of the failing element."""
-    assert list(pool.map(double, range(20), chunksize=chunksize, timeout=WAIT)) == [2 * number for number in range(20)]
+    assert list(pool.map(double, range(20), chunksize=chunksize, timeout=WAIT)) == [
+        2 * number for number in range(20)
+    ]
     found = pool.map(divide, [1, 2, 3], [1, 0, 1], chunksize=1, timeout=WAIT)
     assert next(found) == 1
     with pytest.raises(ZeroDivisionError) as info:
@@ -228,7 +240,10 @@ def test_asyncio(pool: KeepTraceProcessPoolExecutor) -> None:
         assert _innermost(info.value).f_locals == {"total": 9}
         assert type(info.value.__cause__) is ZeroDivisionError
         assert _innermost(info.value.__cause__).f_locals["rows"] == [9, 9, 9]
-        failures = await asyncio.gather(*(loop.run_in_executor(pool, divide, number, 0) for number in range(4)), return_exceptions=True)
+        failures = await asyncio.gather(
+            *(loop.run_in_executor(pool, divide, number, 0) for number in range(4)),
+            return_exceptions=True,
+        )
         assert [_innermost(failure).f_locals["total"] for failure in failures] == [0, 1, 2, 3]  # type: ignore[arg-type]
 
     asyncio.run(main())
@@ -290,7 +305,9 @@ def test_shutdown_without_waiting() -> None:
     start = time.monotonic()
     pool.shutdown(wait=False)
     assert time.monotonic() - start < 0.25
-    assert futures[0].result(WAIT) == 0.3 and isinstance(futures[1].exception(WAIT), ZeroDivisionError)
+    assert futures[0].result(WAIT) == 0.3 and isinstance(
+        futures[1].exception(WAIT), ZeroDivisionError
+    )
 
 
 def test_shutdown_that_cancels() -> None:
@@ -322,7 +339,9 @@ def test_nothing_stays_behind() -> None:
     processes = list(pool._processes.values())  # type: ignore[attr-defined]
     pool.shutdown()
     assert all(process.exitcode is not None for process in processes)
-    assert set(threading.enumerate()) <= threads  # some were of the tests before, and may have ended
+    assert (
+        set(threading.enumerate()) <= threads
+    )  # some were of the tests before, and may have ended
 
 
 def test_waking_a_manager_that_ends() -> None:
@@ -368,9 +387,13 @@ def test_one_continuous_traceback(pool: KeepTraceProcessPoolExecutor) -> None:
         pool.submit(chained, 3).result(WAIT)
     names = [entry.name for entry in traceback.extract_tb(info.value.__traceback__)]
     assert names[0] == "test_one_continuous_traceback" and names[-1] == "chained"
-    assert [name for name in names if name in ("chained", "_process_worker", "_work", "work")] == ["chained"]
+    assert [name for name in names if name in ("chained", "_process_worker", "_work", "work")] == [
+        "chained"
+    ]
     cause = info.value.__cause__
-    assert type(cause) is ZeroDivisionError and [entry.name for entry in traceback.extract_tb(cause.__traceback__)] == ["chained", "divide"]
+    assert type(cause) is ZeroDivisionError and [
+        entry.name for entry in traceback.extract_tb(cause.__traceback__)
+    ] == ["chained", "divide"]
     assert "RemoteTraceback" not in "".join(traceback.format_exception(info.value))
     assert info.value.__context__ is cause
 
@@ -415,12 +438,20 @@ def test_neighbours_go_on(pool: KeepTraceProcessPoolExecutor) -> None:
     assert neighbour.result(WAIT) == 0.02
 
 
-def test_module_whose_import_exits_in_the_parent(pool: KeepTraceProcessPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_module_whose_import_exits_in_the_parent(
+    pool: KeepTraceProcessPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The module of an exception's class may do anything when the parent imports it; the error arrives all the same."""
-    (tmp_path / f"moody{os.getpid()}.py").write_text("import sys\nif '--worker' not in sys.argv: sys.exit('no')\nclass Moody(KeyError): pass\n")
+    (tmp_path / f"moody{os.getpid()}.py").write_text(
+        "import sys\nif '--worker' not in sys.argv: sys.exit('no')\nclass Moody(KeyError): pass\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     failure = _failure(pool, _fail_moody, str(tmp_path), f"moody{os.getpid()}")
-    assert type(failure).__name__ == "Moody" and isinstance(failure, KeyError) and failure.args == ("m",)
+    assert (
+        type(failure).__name__ == "Moody"
+        and isinstance(failure, KeyError)
+        and failure.args == ("m",)
+    )
     assert pool.submit(double, 1).result(WAIT) == 2
 
 
@@ -437,7 +468,9 @@ def _fail_moody(folder: str, name: str) -> None:
     raise module.Moody("m")
 
 
-def test_values_import_nothing(pool: KeepTraceProcessPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_import_nothing(
+    pool: KeepTraceProcessPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The types of variables are only named: no module is imported in the parent because of them."""
     name = f"heavy{os.getpid()}"
     (tmp_path / f"{name}.py").write_text("class Heavy:\n    def __init__(self): self.weight = 3\n")
@@ -496,7 +529,9 @@ def test_many_failures_at_once() -> None:
     """A thousand failing tasks all arrive, each with its own variables."""
     with KeepTraceProcessPoolExecutor(2, get_context("fork")) as pool:
         futures = [pool.submit(divide, number, 0) for number in range(1_000)]
-        assert [_innermost(future.exception(WAIT)).f_locals["total"] for future in futures] == list(range(1_000))
+        assert [_innermost(future.exception(WAIT)).f_locals["total"] for future in futures] == list(
+            range(1_000)
+        )
 
 
 def test_the_worker_forgets() -> None:
@@ -531,7 +566,10 @@ def test_partial_and_methods(pool: KeepTraceProcessPoolExecutor) -> None:
     """Tasks that are partials, bound methods and builtins fail with what frames they have."""
     assert _innermost(_failure(pool, functools.partial(divide, 3), 0)).f_locals["total"] == 3
     failure = _failure(pool, int, "x")
-    assert type(failure) is ValueError and str(failure) == "invalid literal for int() with base 10: 'x'"
+    assert (
+        type(failure) is ValueError
+        and str(failure) == "invalid literal for int() with base 10: 'x'"
+    )
     assert isinstance(_failure(pool, "text".index, "z"), ValueError)
 
 
@@ -551,7 +589,14 @@ def test_large_arguments_say_why_they_are_stand_ins() -> None:
     with KeepTraceProcessPoolExecutor(1, trace=Options(max_live_bytes=100_000)) as pool:
         exc: Any = pool.submit(raise_large, 300_000).exception(30)
         whole: Any = pool.submit(raise_large, 30_000).exception(30)
-    assert exc.args[0] == "small" and whole.args[1] == bytes(30_000) and whole.held.data == b"q" * 30_000
+    assert (
+        exc.args[0] == "small"
+        and whole.args[1] == bytes(30_000)
+        and whole.held.data == b"q" * 30_000
+    )
     for standin in (exc.args[1], exc.held):
-        with pytest.raises(AttributeError, match=r"at least 300,0\d\d bytes, and max_live_bytes allows 100,000 .*raises the bound"):
+        with pytest.raises(
+            AttributeError,
+            match=r"at least 300,0\d\d bytes, and max_live_bytes allows 100,000 .*raises the bound",
+        ):
             standin.absent  # noqa: B018  # asking is the point

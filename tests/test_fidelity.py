@@ -16,10 +16,11 @@ import cases
 import pytest
 
 from keeptrace import Options
-from keeptrace._capture import capture
-from keeptrace._restore import BUILTINS, KNOWN, POOL, restore
+from keeptrace.capture.capture import capture
 from keeptrace.concurrent import KeepTraceProcessPoolExecutor
-from keeptrace.concurrent._boundary import without_frames_of
+from keeptrace.concurrent.crossing import without_frames_of
+from keeptrace.restore.policy import BUILTINS, KNOWN, POOL
+from keeptrace.restore.restore import restore
 
 POLICIES = {"BUILTINS": BUILTINS, "KNOWN": KNOWN, "POOL": POOL}
 METHODS = ["fork", "spawn", "forkserver"]
@@ -57,7 +58,9 @@ def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
     for number, (one, other) in enumerate(zip(found, expected)):
         for what in other:
             if what == "frames":
-                assert [frame["code"] for frame in one[what]] == [frame["code"] for frame in other[what]], number
+                assert [frame["code"] for frame in one[what]] == [
+                    frame["code"] for frame in other[what]
+                ], number
                 for frame_here, frame_there in zip(one[what], other[what]):
                     assert frame_here == frame_there, number
             else:
@@ -66,7 +69,11 @@ def same(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
 
 def test_the_table_is_complete() -> None:
     """The table has every builtin exception of this Python, and many more kinds than sixty."""
-    builtin = {value for value in vars(builtins).values() if isinstance(value, type) and issubclass(value, BaseException)}
+    builtin = {
+        value
+        for value in vars(builtins).values()
+        if isinstance(value, type) and issubclass(value, BaseException)
+    }
     assert {f"builtin {cls.__name__}" for cls in builtin} <= set(cases.CASES)
     assert len(cases.CASES) > 200
 
@@ -86,7 +93,11 @@ def test_restored_here(name: str, policy: str) -> None:
         assert cases.text_of(restored) == text
     here, there = _frames(restored), _frames(exc)
     for restored_frame, frame in zip(here, there, strict=True):
-        named = {name: value for name, value in frame.f_globals.items() if name in frame.f_code.co_names and name not in cases.NO_VARIABLES}
+        named = {
+            name: value
+            for name, value in frame.f_globals.items()
+            if name in frame.f_code.co_names and name not in cases.NO_VARIABLES
+        }
         assert {name: cases.shape(restored_frame.f_globals[name]) for name in named} == {
             name: cases.shape(value) for name, value in named.items()
         }
@@ -103,7 +114,9 @@ def _frames(exc: BaseException) -> list[types.FrameType]:
 
 @pytest.fixture(scope="module", params=METHODS)
 def pool(request: pytest.FixtureRequest) -> Iterator[KeepTraceProcessPoolExecutor]:
-    with KeepTraceProcessPoolExecutor(1, get_context(request.param), trace=Options(max_seconds=20.0)) as made:
+    with KeepTraceProcessPoolExecutor(
+        1, get_context(request.param), trace=Options(max_seconds=20.0)
+    ) as made:
         yield made
 
 
@@ -115,7 +128,9 @@ def test_from_a_worker(name: str, pool: KeepTraceProcessPoolExecutor) -> None:
     text, facts = pool.submit(cases.told, name).result(timeout=50)
     assert exc is not None
     traceback = BaseException.__dict__["__traceback__"].__get__(exc)
-    assert without_frames_of(traceback, ENGINE) is traceback  # the engine's frames are left out already
+    assert (
+        without_frames_of(traceback, ENGINE) is traceback
+    )  # the engine's frames are left out already
     if name not in OTHER_FACTS:
         same(cases.facts_of(exc), facts)
     if name not in OTHER_TEXT:

@@ -14,7 +14,7 @@ import pytest
 fsspec = pytest.importorskip("fsspec")
 
 import keeptrace
-from keeptrace import _files
+from keeptrace.format import files as _files
 from keeptrace.store import Store
 
 
@@ -33,11 +33,19 @@ def dump_to(path):
 @pytest.mark.parametrize("kind", ["path", "file", "memory", "dir in memory"])
 def test_dump_and_load(tmp_path, kind):
     """dump() and load() take any URL; what was there is replaced."""
-    place = {"path": str(tmp_path), "file": f"file://{tmp_path}", "memory": "memory://dumps", "dir in memory": "memory://some/where/else"}[kind]
+    place = {
+        "path": str(tmp_path),
+        "file": f"file://{tmp_path}",
+        "memory": "memory://dumps",
+        "dir in memory": "memory://some/where/else",
+    }[kind]
     for _ in range(2):
         dump_to(f"{place}/one.dump")
         exc = keeptrace.load(f"{place}/one.dump")
-        assert type(exc) is IndexError and exc.__traceback__.tb_next.tb_frame.f_locals["rows"] == [1, 2]
+        assert type(exc) is IndexError and exc.__traceback__.tb_next.tb_frame.f_locals["rows"] == [
+            1,
+            2,
+        ]
 
 
 def test_local_urls_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -51,7 +59,9 @@ def test_local_urls_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="full"):
         dump_to(f"file://{tmp_path}/one.dump")
-    assert [path.name for path in tmp_path.iterdir()] == ["one.dump"] and (tmp_path / "one.dump").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["one.dump"] and (
+        tmp_path / "one.dump"
+    ).read_bytes() == before
 
 
 @pytest.mark.parametrize("url", ["memory://nowhere/one.dump", "file:///nowhere/at/all/one.dump"])
@@ -64,6 +74,7 @@ def test_what_is_not_there(url):
 
 def test_whatever_a_file_system_raises_is_an_oserror(monkeypatch):
     """Each library behind fsspec has errors of its own; the caller needs to know one."""
+
     def refuse(*_, **__):
         raise RuntimeError("token expired")
 
@@ -119,12 +130,27 @@ def test_the_command_line(tmp_path):
         path = store.write(exc)
 
     def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "keeptrace", *arguments], capture_output=True, text=True, timeout=50)
+        return subprocess.run(
+            [sys.executable, "-m", "keeptrace", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
 
     assert "rows" in run("show", path).stdout
     assert "IndexError" in run("ls", f"file://{tmp_path}/dumps").stdout
-    assert run("html", path, "-o", f"file://{tmp_path}/report.html").returncode == 0 and "rows" in (tmp_path / "report.html").read_text()
+    assert (
+        run("html", path, "-o", f"file://{tmp_path}/report.html").returncode == 0
+        and "rows" in (tmp_path / "report.html").read_text()
+    )
     missing = run("show", f"file://{tmp_path}/dumps/other.keeptrace")
-    assert missing.returncode == 2 and missing.stderr.count("\n") == 1 and "other.keeptrace" in missing.stderr
-    assert "removed 1 dump" in run("prune", f"file://{tmp_path}/dumps", "--max-age", "0.0000001").stdout
+    assert (
+        missing.returncode == 2
+        and missing.stderr.count("\n") == 1
+        and "other.keeptrace" in missing.stderr
+    )
+    assert (
+        "removed 1 dump"
+        in run("prune", f"file://{tmp_path}/dumps", "--max-age", "0.0000001").stdout
+    )
     assert store.entries() == []

@@ -22,13 +22,24 @@ def run(tmp_path, code, *, install=INSTALL, read=True):
     """Runs a program with the hooks; its result, and the dumps that it left."""
     script = tmp_path / "program.py"
     script.write_text("import sys\n" + (install if install is not None else "pass\n") + code)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHON_COLORS": "0"}
-    done = subprocess.run([sys.executable, str(script), str(tmp_path / "dumps")], capture_output=True, text=True, env=environment)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHON_COLORS": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "dumps")],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     return done, Store(tmp_path / "dumps").entries() if read else []
 
 
 def without_ours(text):
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("keeptrace: "))
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith("keeptrace: ")
+    )
 
 
 MAIN = """
@@ -133,7 +144,11 @@ if __name__ == "__main__":
     process = multiprocessing.get_context("spawn").Process(target=outer)
     process.start(); process.join()
 """
-    _, entries = run(tmp_path, code, install="import keeptrace\nif __name__ == '__main__': keeptrace.install(sys.argv[1])\n")
+    _, entries = run(
+        tmp_path,
+        code,
+        install="import keeptrace\nif __name__ == '__main__': keeptrace.install(sys.argv[1])\n",
+    )
     assert ["grandchild" in entry.message for entry in entries] == [True]
 
 
@@ -141,13 +156,21 @@ def test_options_that_cannot_be_sent_to_a_spawned_child(tmp_path):
     """A redact function that cannot be pickled: the child runs as ever, and one line says that it has no dumps."""
     install = "import keeptrace\nif __name__ == '__main__': keeptrace.install(sys.argv[1], redact=lambda name, text: False)\n"
     done, entries = run(tmp_path, child("spawn"), install=install)
-    assert "keeptrace: no dumps of the child process" in done.stderr and "ZeroDivisionError" in done.stderr
+    assert (
+        "keeptrace: no dumps of the child process" in done.stderr
+        and "ZeroDivisionError" in done.stderr
+    )
     assert done.returncode == 1 and entries == []
 
 
 @pytest.mark.parametrize(
     "code",
-    ["raise KeyboardInterrupt", "sys.exit(3)", "import threading; threading.Thread(target=sys.exit).start()", "import asyncio\nasync def f(): raise asyncio.CancelledError\ntry: asyncio.run(f())\nexcept BaseException: pass"],
+    [
+        "raise KeyboardInterrupt",
+        "sys.exit(3)",
+        "import threading; threading.Thread(target=sys.exit).start()",
+        "import asyncio\nasync def f(): raise asyncio.CancelledError\ntry: asyncio.run(f())\nexcept BaseException: pass",
+    ],
 )
 def test_ending_on_purpose_leaves_no_dump(tmp_path, code):
     """Ctrl-C, exit and cancellation are no failures."""
@@ -174,17 +197,28 @@ keeptrace.install(sys.argv[1])
 
 @pytest.mark.parametrize(
     "breakage",
-    ["keeptrace.store.dumps = lambda *a, **k: time.sleep(1) or 1/0", "keeptrace.store.fingerprint = None", "open(sys.argv[1] + f'/.{os.geteuid()}.journal', 'w').close(); os.chdir('/')", "os.rmdir(sys.argv[1]); open(sys.argv[1], 'w').close()"],
+    [
+        "keeptrace.store.store.dumps = lambda *a, **k: time.sleep(1) or 1/0",
+        "keeptrace.store.store.fingerprint = None",
+        "open(sys.argv[1] + f'/.{os.geteuid()}.journal', 'w').close(); os.chdir('/')",
+        "os.rmdir(sys.argv[1]); open(sys.argv[1], 'w').close()",
+    ],
     ids=["capture", "fingerprint", "journal", "directory"],
 )
 def test_a_dump_that_fails_changes_nothing(tmp_path, breakage):
     """The error is shown first and whole; one line says what became of the dump; the exit code is the same."""
     (tmp_path / "dumps").mkdir()
-    done, _ = run(tmp_path, f"import os, time, keeptrace.store\n{breakage}\nraise ValueError('the real one')\n", read=False)
+    done, _ = run(
+        tmp_path,
+        f"import os, time, keeptrace.store\n{breakage}\nraise ValueError('the real one')\n",
+        read=False,
+    )
     assert done.returncode == 1
     last, told = done.stderr.splitlines()[-2:]
     assert last == "ValueError: the real one"
-    assert told.startswith("keeptrace: a dump" if "journal" in breakage else "keeptrace: no dump of this ValueError: ")
+    assert told.startswith(
+        "keeptrace: a dump" if "journal" in breakage else "keeptrace: no dump of this ValueError: "
+    )
 
 
 def test_modules_are_hooked_when_they_are_imported(tmp_path):
@@ -290,7 +324,11 @@ def test_logging(tmp_path, logger, capsys):
     logger.error("no exception now", exc_info=True)
     (entry,) = Store(tmp_path / "dumps").entries()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"failed [{entry.path}]" and "nothing raised []" in lines and "no exception now []" in lines
+    assert (
+        lines[0] == f"failed [{entry.path}]"
+        and "nothing raised []" in lines
+        and "no exception now []" in lines
+    )
     assert keeptrace.load(entry.path).__traceback__.tb_frame.f_locals["amount"] == 7
 
 
@@ -304,7 +342,9 @@ def test_logging_on_two_levels(tmp_path, logger):
         raise ValueError
     except ValueError as exc:
         logger.error("x", exc_info=exc)
-    assert seen[0].keeptrace.startswith(str(tmp_path / "dumps")) and not (tmp_path / "second").exists()
+    assert (
+        seen[0].keeptrace.startswith(str(tmp_path / "dumps")) and not (tmp_path / "second").exists()
+    )
 
 
 def test_logging_from_a_repr(tmp_path, logger):
@@ -363,7 +403,9 @@ def test_on_error_one_file(tmp_path):
     for number in (1, 2):
         with pytest.raises(ValueError), keeptrace.on_error(tmp_path / "crash.keeptrace") as watch:
             fail(number)
-    assert os.listdir(tmp_path) == ["crash.keeptrace"] and watch.path == str(tmp_path / "crash.keeptrace")
+    assert os.listdir(tmp_path) == ["crash.keeptrace"] and watch.path == str(
+        tmp_path / "crash.keeptrace"
+    )
     assert str(keeptrace.load(watch.path)) == "2"
     (tmp_path / "v1.d").mkdir()
     with pytest.raises(ValueError), keeptrace.on_error(tmp_path / "v1.d"):
@@ -373,12 +415,20 @@ def test_on_error_one_file(tmp_path):
 
 def test_on_error_when_the_file_cannot_be_written(tmp_path, capsys):
     """The user's error goes on, and one line says that there is no dump."""
-    with pytest.raises(ValueError), keeptrace.on_error(tmp_path / "no" / "crash.keeptrace") as watch:
+    with (
+        pytest.raises(ValueError),
+        keeptrace.on_error(tmp_path / "no" / "crash.keeptrace") as watch,
+    ):
         fail(1)
-    assert watch.path is None and "no dump of this ValueError: FileNotFoundError" in capsys.readouterr().err
+    assert (
+        watch.path is None
+        and "no dump of this ValueError: FileNotFoundError" in capsys.readouterr().err
+    )
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()]
+)
 def test_on_error_lets_pass_what_ends_on_purpose(tmp_path, error):
     """No dump of exit, Ctrl-C or cancellation."""
     with pytest.raises(type(error)), keeptrace.on_error(tmp_path):
@@ -460,7 +510,11 @@ def test_on_error_asynchronous_generator(tmp_path):
 
     async def main():
         made = task()
-        assert (await anext(made), await made.asend("sent"), await made.athrow(KeyError)) == (1, "sent", "caught")
+        assert (await anext(made), await made.asend("sent"), await made.athrow(KeyError)) == (
+            1,
+            "sent",
+            "caught",
+        )
         assert [value async for value in made] == []
         made = task()
         await anext(made)

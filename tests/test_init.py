@@ -27,7 +27,13 @@ import pytest
 import keeptrace
 
 MODULES = {"pickle": pickle, "cloudpickle": cloudpickle, "dill": dill}
-PICKLERS = {"None": None, "pickle": "pickle", "cloudpickle": cloudpickle, "dill": dill, "callable": cloudpickle.dumps}
+PICKLERS = {
+    "None": None,
+    "pickle": "pickle",
+    "cloudpickle": cloudpickle,
+    "dill": dill,
+    "callable": cloudpickle.dumps,
+}
 
 
 class Derived(pickle.Pickler):
@@ -52,7 +58,12 @@ def grouped() -> None:
     raise ExceptionGroup("several", [ValueError(1), OwnError(2, reason="in a group")])
 
 
-CASES = {"plain": lambda: hostile.fail(3), "chained": chained, "grouped": grouped, "syntax": lambda: compile("x = = 1", "x", "exec")}
+CASES = {
+    "plain": lambda: hostile.fail(3),
+    "chained": chained,
+    "grouped": grouped,
+    "syntax": lambda: compile("x = = 1", "x", "exec"),
+}
 
 
 def raised(name: str) -> BaseException:
@@ -64,9 +75,15 @@ def raised(name: str) -> BaseException:
 
 
 def state() -> Any:
-    functions = [getattr(module, name) for module in MODULES.values() for name in ("dump", "dumps", "Pickler")]
+    functions = [
+        getattr(module, name)
+        for module in MODULES.values()
+        for name in ("dump", "dumps", "Pickler")
+    ]
     tables = [id(copyreg.dispatch_table), id(pickle.dispatch_table)]  # type: ignore[attr-defined]  # typeshed does not know it
-    classes = [dict(vars(cls)) for cls in (ForkingPickler, cloudpickle.Pickler, dill.Pickler, Derived)]
+    classes = [
+        dict(vars(cls)) for cls in (ForkingPickler, cloudpickle.Pickler, dill.Pickler, Derived)
+    ]
     return dict(copyreg.dispatch_table), functions, list(sys.meta_path), tables, classes
 
 
@@ -97,7 +114,13 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Any]:
     """A Python that has neither keeptrace nor these modules, to unpickle in."""
-    with subprocess.Popen([sys.executable, "-I", "-S", "-c", BARE], cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", BARE],
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
 
         def load(data: bytes) -> str:
@@ -123,7 +146,11 @@ def test_every_combination(pickler: str, depth: int, include_source: bool, bare:
                     assert str(keeptrace.loads(data)) == str(exc)
                     if protocol in (2, 4) and module is not dill:
                         shown = bare(data)
-                        assert text_of(exc) == shown if depth else text_of(exc).splitlines()[-1].strip(" |") in shown
+                        assert (
+                            text_of(exc) == shown
+                            if depth
+                            else text_of(exc).splitlines()[-1].strip(" |") in shown
+                        )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -218,7 +245,12 @@ with keeptrace.init():
 assert isinstance(pickle.loads(data), tuple) and keeptrace.loads(data)
 assert cloudpickle.dumps.__module__.startswith("cloudpickle") and not hasattr(cloudpickle.dumps, "__wrapped__")
 """
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+    )
     assert not done.returncode, done.stderr
 
 
@@ -270,7 +302,13 @@ def test_classes_defined_later_by_every_pickler(dump: str) -> None:
             for held in (False, True):
                 exc = namespace["failed"](kind)
                 file = io.BytesIO()
-                given = {**MODULES, "exc": [exc] if held else exc, "file": file, "ForkingPickler": ForkingPickler, "Derived": Derived}
+                given = {
+                    **MODULES,
+                    "exc": [exc] if held else exc,
+                    "file": file,
+                    "ForkingPickler": ForkingPickler,
+                    "Derived": Derived,
+                }
                 exec(dump, {**given, "copyreg": copyreg})
                 read = pickle.loads(file.getvalue())
                 read = read[0] if held else read
@@ -289,12 +327,19 @@ def test_queues_of_multiprocessing(kind: str) -> None:
     context = multiprocessing.get_context("fork")
     with keeptrace.init():
         reader, writer = context.Pipe(duplex=False)
-        queue = getattr(context, kind)() if kind != "Pipe" else types.SimpleNamespace(put=writer.send, get=reader.recv)
+        queue = (
+            getattr(context, kind)()
+            if kind != "Pipe"
+            else types.SimpleNamespace(put=writer.send, get=reader.recv)
+        )
         process = context.Process(target=put_in_a_queue, args=(queue,))
         process.start()
         exc = queue.get()
         process.join(50)
-    assert type(exc).__name__ == "Later" and traceback.extract_tb(exc.__traceback__)[-1].name == "failed"
+    assert (
+        type(exc).__name__ == "Later"
+        and traceback.extract_tb(exc.__traceback__)[-1].name == "failed"
+    )
 
 
 @pytest.mark.parametrize("way", ["copyreg.pickle", "copyreg.dispatch_table"])
@@ -320,7 +365,9 @@ def test_another_library_registers_afterwards(way: str) -> None:
         with keeptrace.init():
             assert text_of(pickle.loads(pickle.dumps(exc))) == text_of(exc)
             del copyreg.dispatch_table[ValueError]
-        assert ValueError not in copyreg.dispatch_table and copyreg.dispatch_table[OwnError] is theirs
+        assert (
+            ValueError not in copyreg.dispatch_table and copyreg.dispatch_table[OwnError] is theirs
+        )
     finally:
         for kind in (ValueError, OwnError):
             copyreg.dispatch_table.pop(kind, None)

@@ -20,7 +20,9 @@ from waiting import ends, until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc")
+pytestmark = pytest.mark.skipif(
+    not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc"
+)
 
 
 @pytest.mark.parametrize("kind", ["executor:fork", "pool:fork"])
@@ -66,7 +68,7 @@ def at_write(pid: int) -> bool:
 ORPHANS = """
 import multiprocessing, time
 from keeptrace.concurrent import KeepTracePool
-from keeptrace.concurrent._black_box import WAITING, box_of
+from keeptrace.concurrent.deaths.black_box import WAITING, box_of
 pool = KeepTracePool(2, context=multiprocessing.get_context("fork"))
 pool.map(abs, [1, 2])
 workers = pool._traffic.workers
@@ -79,7 +81,9 @@ time.sleep(60)
 
 def test_lock_of_a_dead_worker_without_a_parent() -> None:
     """A worker waits for a lock that a killed one held, and the parent, who would free it, is killed, too: the worker ends."""
-    program = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, start_new_session=True)
+    program = subprocess.Popen(
+        [sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, start_new_session=True
+    )
     assert program.stdout is not None
     with program.stdout:
         holder = int(program.stdout.readline())
@@ -94,8 +98,6 @@ def work(number: int) -> int:
     if number < 0:
         raise ValueError(number)
     return number
-
-
 
 
 @pytest.mark.parametrize("end", [LookupError, KeyboardInterrupt])

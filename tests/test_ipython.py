@@ -23,7 +23,12 @@ def read(text):
 
 
 def environment(tmp_path):
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)]), "TERM": "dumb", "IPYTHONDIR": str(tmp_path / "ipython")}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)]),
+        "TERM": "dumb",
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
 
 
 @pytest.fixture
@@ -31,7 +36,10 @@ def project(tmp_path):
     (tmp_path / "tasks.py").write_text(TASKS)
     namespace = {}
     exec(compile(TASKS, str(tmp_path / "tasks.py"), "exec"), namespace)
-    for name, function, value in (("pay", namespace["pay"], 7), ("read", namespace["read"], "{wrong")):
+    for name, function, value in (
+        ("pay", namespace["pay"], 7),
+        ("read", namespace["read"], "{wrong"),
+    ):
         try:
             function(value)
         except Exception as exc:
@@ -41,8 +49,23 @@ def project(tmp_path):
 
 class Shell:
     def __init__(self, project):
-        arguments = ["-m", "IPython", "--simple-prompt", "--colors=NoColor", "--no-banner", "--no-confirm-exit"]
-        self.child = pexpect.spawn(sys.executable, arguments, env=environment(project), cwd=str(project), encoding="utf-8", timeout=40, dimensions=(50, 200))
+        arguments = [
+            "-m",
+            "IPython",
+            "--simple-prompt",
+            "--colors=NoColor",
+            "--no-banner",
+            "--no-confirm-exit",
+        ]
+        self.child = pexpect.spawn(
+            sys.executable,
+            arguments,
+            env=environment(project),
+            cwd=str(project),
+            encoding="utf-8",
+            timeout=40,
+            dimensions=(50, 200),
+        )
         self.child.expect(r"In \[\d+\]: ")
 
     def __call__(self, line, prompt=r"In \[\d+\]: "):
@@ -59,7 +82,9 @@ def test_a_session(project):
     shell = Shell(project)
     shell("%load_ext keeptrace")
     shell("import tasks, keeptrace.concurrent")
-    shell("pool = keeptrace.concurrent.KeepTraceProcessPoolExecutor(1); future = pool.submit(tasks.pay, 7)")
+    shell(
+        "pool = keeptrace.concurrent.KeepTraceProcessPoolExecutor(1); future = pool.submit(tasks.pay, 7)"
+    )
     assert "return amount / 0" in shell("future.result()")
     assert "return amount / 0" in shell("%debug", DEBUGGER)
     assert "7" in shell("p amount", DEBUGGER).splitlines()
@@ -68,7 +93,9 @@ def test_a_session(project):
     shell("%kt_debug future", DEBUGGER)
     assert "7" in shell("p amount", DEBUGGER).splitlines()
     shell("q")
-    assert "return json.loads(text)" in shell("%kt_debug read.keeptrace", DEBUGGER)  # not the library's innermost frame
+    assert "return json.loads(text)" in shell(
+        "%kt_debug read.keeptrace", DEBUGGER
+    )  # not the library's innermost frame
     assert "'{wrong'" in shell("p text", DEBUGGER)
     assert "json/__init__.py" in shell("down", DEBUGGER)
     shell("q")
@@ -82,7 +109,13 @@ def test_a_session(project):
 def in_a_shell(project, code):
     """Runs code with a shell of IPython, without a terminal."""
     head = "from IPython.core.interactiveshell import InteractiveShell\nimport keeptrace\nshell = InteractiveShell.instance()\nshell.run_line_magic('load_ext', 'keeptrace')\n"
-    done = subprocess.run([sys.executable, "-c", head + code], cwd=project, env=environment(project), capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", head + code],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done
 

@@ -42,14 +42,30 @@ def refuse(word):
     raise RuntimeError(word)
 
 
-@pytest.mark.parametrize("how", [{}, {"batch_size": 3}, {"pre_dispatch": "all"}, {"return_as": "generator"}, {"return_as": "generator_unordered"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"batch_size": 3},
+        {"pre_dispatch": "all"},
+        {"return_as": "generator"},
+        {"return_as": "generator_unordered"},
+    ],
+)
 def test_frames_and_cause(how):
     """Parent's frames, then the worker's, with the original cause, though joblib takes the traceback off."""
     exc = caught(Parallel(**how), tasks.chained, [5] * 4)
     check_chained(exc, 5)
     names = list(tasks.frames(exc))
-    assert names[0] == "caught" and names[-1] == "chained" and "_entry_holding" not in names and "_process_worker" not in names
-    assert Parallel(**{**how, "return_as": "list"})(delayed(tasks.double)(number) for number in range(5)) == [0, 2, 4, 6, 8]
+    assert (
+        names[0] == "caught"
+        and names[-1] == "chained"
+        and "_entry_holding" not in names
+        and "_process_worker" not in names
+    )
+    assert Parallel(**{**how, "return_as": "list"})(
+        delayed(tasks.double)(number) for number in range(5)
+    ) == [0, 2, 4, 6, 8]
 
 
 @pytest.mark.parametrize("backend", ["keeptrace", "loky", "multiprocessing"])
@@ -58,7 +74,10 @@ def test_decorated(backend):
     with joblib.parallel_config(backend=backend, n_jobs=2):
         exc = caught(Parallel(), tasks.traced_fail_with, ["falsy"])
     tasks.check_kind(exc, "falsy")
-    assert list(tasks.frames(exc))[-2:] == ["traced_fail_with", "fail_with"] and "leaving" not in tasks.frames(exc)
+    assert list(tasks.frames(exc))[-2:] == [
+        "traced_fail_with",
+        "fail_with",
+    ] and "leaving" not in tasks.frames(exc)
 
 
 def test_nested_calls():
@@ -77,9 +96,13 @@ def test_one_job_runs_in_place():
 
 def test_failing_initializer_is_told():
     """The error has what the initializer raised as its cause."""
-    with joblib.parallel_config(backend="keeptrace", n_jobs=2, initializer=refuse, initargs=("no entry",)):
+    with joblib.parallel_config(
+        backend="keeptrace", n_jobs=2, initializer=refuse, initargs=("no entry",)
+    ):
         exc = caught(Parallel(), tasks.double, [1])
-        assert repr(exc.__cause__) == "RuntimeError('no entry')" and "refuse" in tasks.frames(exc.__cause__)
+        assert repr(exc.__cause__) == "RuntimeError('no entry')" and "refuse" in tasks.frames(
+            exc.__cause__
+        )
 
 
 def test_killed_worker():
@@ -88,7 +111,9 @@ def test_killed_worker():
     assert type(exc).__name__ == "TerminatedWorkerError"
     for death in exc.deaths:  # the second worker may have got as far as the first
         assert death.signal == "SIGSEGV" and death.tasks == ("die('SIGSEGV')",)
-        assert death.stack.tb_frame.f_code.co_name == "die" and str(death) in "\n".join(exc.__notes__)
+        assert death.stack.tb_frame.f_code.co_name == "die" and str(death) in "\n".join(
+            exc.__notes__
+        )
     assert exc.deaths
 
 
@@ -96,7 +121,9 @@ def test_options():
     """trace= can be given with the backend and with the call; workers are replaced when it changes."""
     with joblib.parallel_config(backend="keeptrace", n_jobs=2, trace=Options(depth=0)):
         assert "chained" in "".join(caught(Parallel(), tasks.chained, [5]).__notes__)
-    check_chained(caught(Parallel(backend="keeptrace", trace=Options(depth=4)), tasks.chained, [5]), 5)
+    check_chained(
+        caught(Parallel(backend="keeptrace", trace=Options(depth=4)), tasks.chained, [5]), 5
+    )
 
 
 def test_other_backends_are_untouched():

@@ -16,12 +16,17 @@ from typing import Any
 import pytest
 
 import keeptrace
-from keeptrace import _capture, _chain, _facts, _frames
-from keeptrace._capture import capture
-from keeptrace._facts import CodeFacts
-from keeptrace._options import Options
-from keeptrace._restore import POOL, restore
-from keeptrace.concurrent import KeepTraceProcessPoolExecutor, _boundary
+from keeptrace.capture import capture as _capture
+from keeptrace.capture import chain as _chain
+from keeptrace.capture import facts as _facts
+from keeptrace.capture import frames as _frames
+from keeptrace.capture.capture import capture
+from keeptrace.capture.facts import CodeFacts
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+from keeptrace.concurrent import crossing as _boundary
+from keeptrace.core.options import Options
+from keeptrace.restore.policy import POOL
+from keeptrace.restore.restore import restore
 
 
 class OrderError(ValueError):
@@ -263,7 +268,9 @@ def long_traceback() -> BaseException:
 
 def many_variables() -> BaseException:
     names = ", ".join(f"v{at}" for at in range(1_000))
-    source = f"def f(level):\n    {names} = range(1000)\n    return f(level - 1) if level else 1 / 0"
+    source = (
+        f"def f(level):\n    {names} = range(1000)\n    return f(level - 1) if level else 1 / 0"
+    )
     space: dict[str, Any] = {}
     exec(source, space)
     try:
@@ -298,7 +305,9 @@ def test_bounds_hold_for_frames_of_a_group() -> None:
     assert len(counts) == 100
     assert counts[0] == whole
     assert min(counts) >= 10
-    last = [frame.f_code.co_name for frame, _ in traceback.walk_tb(found.exceptions[-1].__traceback__)]
+    last = [
+        frame.f_code.co_name for frame, _ in traceback.walk_tb(found.exceptions[-1].__traceback__)
+    ]
     assert "frames left out" in " ".join(last)
     assert last[-1] == "endless"
 

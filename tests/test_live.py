@@ -50,10 +50,16 @@ def failing(**variables: Any) -> BaseException:
     raise AssertionError
 
 
-def read(live: bool, pickler: Any = "cloudpickle", **variables: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    exc = keeptrace.loads(keeptrace.dumps(failing(**variables), pickler=pickler, include_source=False), live=live)
+def read(
+    live: bool, pickler: Any = "cloudpickle", **variables: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    exc = keeptrace.loads(
+        keeptrace.dumps(failing(**variables), pickler=pickler, include_source=False), live=live
+    )
     assert exc.__traceback__ is not None and exc.__traceback__.tb_next is not None
-    return exc.__traceback__.tb_frame.f_locals["variables"], exc.__traceback__.tb_next.tb_frame.f_locals
+    return exc.__traceback__.tb_frame.f_locals[
+        "variables"
+    ], exc.__traceback__.tb_next.tb_frame.f_locals
 
 
 @pytest.mark.parametrize("pickler", ["pickle", "cloudpickle", "dill"])
@@ -72,7 +78,11 @@ def test_not_asked_for() -> None:
     assert type(outer["first"]) is not Point and outer["first"].x == 3
 
 
-@pytest.mark.parametrize("bad", [threading.Lock(), BadState(1), ExitingLoad(1), ExitingDump(1)], ids=lambda bad: type(bad).__name__)
+@pytest.mark.parametrize(
+    "bad",
+    [threading.Lock(), BadState(1), ExitingLoad(1), ExitingDump(1)],
+    ids=lambda bad: type(bad).__name__,
+)
 def test_one_bad_object(bad: Any) -> None:
     """An object that cannot be pickled, or not be loaded, costs only itself."""
     outer, _ = read(True, first=Point(1), bad=bad, holder=[Point(2), bad])
@@ -94,7 +104,9 @@ def test_a_class_that_is_absent() -> None:
     exec("class Gone:\n    def __init__(self): self.a = 1\n", module.__dict__)
     sys.modules["gone_module"] = module
     try:
-        data = keeptrace.dumps(failing(first=Point(1), gone=module.Gone()), pickler="pickle", include_source=False)
+        data = keeptrace.dumps(
+            failing(first=Point(1), gone=module.Gone()), pickler="pickle", include_source=False
+        )
     finally:
         del sys.modules["gone_module"]
     exc = keeptrace.loads(data, live=True)
@@ -190,7 +202,14 @@ def run(code: str, *arguments: str, cwd: Path) -> None:
     path = cwd / "program.py"
     path.write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = subprocess.run([sys.executable, path, *arguments], env=environment, cwd=cwd, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, path, *arguments],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
     assert not done.returncode, done.stderr
 
 
@@ -204,12 +223,16 @@ def test_the_program_itself(pickler: str, tmp_path: Path) -> None:
     run(f"{other}CHECKS = {CHECKS}\n{READ}{unchanged}", "read", dump, cwd=tmp_path)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 15), reason="dill 0.4.1 itself can pickle no code there")
+@pytest.mark.skipif(
+    sys.version_info >= (3, 15), reason="dill 0.4.1 itself can pickle no code there"
+)
 def test_a_dump_with_a_reference_to_the_program(tmp_path: Path) -> None:
     """dill itself refers to the program's namespace by name: such a dump's functions work where the same program reads it."""
     dump = str(tmp_path / "dump")
     run(PROGRAM + "write(sys.argv[2])", "write", dump, "callable", cwd=tmp_path)
-    checks = [check for check in CHECKS if "slots" not in check]  # dill loses the slots of such a class
+    checks = [
+        check for check in CHECKS if "slots" not in check
+    ]  # dill loses the slots of such a class
     run(f"{PROGRAM}CHECKS = {checks}\n{READ}", "read", dump, cwd=tmp_path)
 
 
@@ -226,7 +249,11 @@ try: raise ValueError(holder)
 except ValueError as exc: keeptrace.dump(exc, sys.argv[1], pickler={pickler}, depth=-1)
 """
         run(write, dump, cwd=tmp_path)
-        run("import sys, keeptrace, settings\nkeeptrace.load(sys.argv[1], live=True)\nassert settings.level == 1", dump, cwd=tmp_path)
+        run(
+            "import sys, keeptrace, settings\nkeeptrace.load(sys.argv[1], live=True)\nassert settings.level == 1",
+            dump,
+            cwd=tmp_path,
+        )
 
 
 def test_one_reason(tmp_path: Path) -> None:
@@ -235,8 +262,16 @@ def test_one_reason(tmp_path: Path) -> None:
     exec("class Gone: pass\ndef gone(x): return x\n", module.__dict__)
     sys.modules["gone_module"] = module
     try:
-        holder = [functools.partial(module.gone, 1), Point(2), {"deep": (module.Gone(), module.Gone)}]
-        data = keeptrace.dumps(failing(first=Point(1), gone=holder, bad=BadState(1)), pickler="pickle", include_source=False)
+        holder = [
+            functools.partial(module.gone, 1),
+            Point(2),
+            {"deep": (module.Gone(), module.Gone)},
+        ]
+        data = keeptrace.dumps(
+            failing(first=Point(1), gone=holder, bad=BadState(1)),
+            pickler="pickle",
+            include_source=False,
+        )
     finally:
         del sys.modules["gone_module"]
     exc = keeptrace.loads(data, live=True)
@@ -245,7 +280,9 @@ def test_one_reason(tmp_path: Path) -> None:
     assert variables["gone"][1].double() == 4
     instance, cls = variables["gone"][2]["deep"]
     for missing in (variables["gone"][0], instance, cls):
-        with pytest.raises(TypeError, match=r"\(there is no module 'gone_module' here, which it needs\)$") as told:
+        with pytest.raises(
+            TypeError, match=r"\(there is no module 'gone_module' here, which it needs\)$"
+        ) as told:
             missing()
         assert str(told.value).count("gone_module") <= 2
     with pytest.raises(TypeError, match=r"\(loading it here raised RuntimeError: no state here\)$"):

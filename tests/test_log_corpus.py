@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from keeptrace import _logs, parse_tracebacks
+from keeptrace import parse_tracebacks
+from keeptrace.tools import logs as _logs
 
 LOGS = Path(__file__).parent / "data" / "logs"
 EXPECTED: dict[str, list[Any]] = json.loads((LOGS / "expected.json").read_text(encoding="utf-8"))
@@ -74,13 +75,22 @@ T = (LOGS / "python27.log").read_text()
 
 def test_equal_ones_are_counted(tmp_path: Path) -> None:
     """Equal tracebacks of several logs, one of them compressed, are one, with the first and the last place."""
-    (tmp_path / "b.log").write_text("2026-01-05 18:30:00 start\n" + T + "2026-01-06 07:00:00 no pizza\n" + T)
+    (tmp_path / "b.log").write_text(
+        "2026-01-05 18:30:00 start\n" + T + "2026-01-06 07:00:00 no pizza\n" + T
+    )
     (tmp_path / "a.log.gz").write_bytes(gzip.compress(T.replace("bake", "cook").encode()))
     files = [str(tmp_path / "a.log.gz"), str(tmp_path / "b.log")]
     groups = _logs.counted(_logs.read(files))
-    assert [(group.times, group.first.number, group.last.number) for group in groups] == [(1, 1, 1), (2, 2, 3)]
+    assert [(group.times, group.first.number, group.last.number) for group in groups] == [
+        (1, 1, 1),
+        (2, 2, 3),
+    ]
     first, last = groups[1].first, groups[1].last
-    assert (first.line, first.time, first.before) == (2, "2026-01-05 18:30:00", "2026-01-05 18:30:00 start")
+    assert (first.line, first.time, first.before) == (
+        2,
+        "2026-01-05 18:30:00",
+        "2026-01-05 18:30:00 start",
+    )
     assert (last.line, last.time) == (9, "2026-01-06 07:00:00")
 
 
@@ -91,13 +101,18 @@ def test_the_command_counts_and_shows_each(tmp_path: Path) -> None:
 
     def log(*options: str) -> str:
         command = [sys.executable, "-m", "keeptrace", "log", str(path), *options]
-        return subprocess.run(command, capture_output=True, text=True, timeout=50, check=True).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=50, check=True
+        ).stdout
 
     out = log()
     assert out.count("--- traceback ") == 1 and "2 times, the last in" in out.replace("\n", " ")
     assert log("--all").count("--- traceback ") == 2
     told = [json.loads(line) for line in log("--json").splitlines()]
-    assert [(one["line"], one["before"]) for one in told] == [(1, ""), (8, "2026-01-06 07:00:00 no pizza")]
+    assert [(one["line"], one["before"]) for one in told] == [
+        (1, ""),
+        (8, "2026-01-06 07:00:00 no pizza"),
+    ]
 
 
 def test_a_log_is_followed(tmp_path: Path) -> None:
@@ -127,5 +142,10 @@ def test_a_log_is_followed(tmp_path: Path) -> None:
 
 def test_a_directory_is_no_log(tmp_path: Path) -> None:
     """A directory gets one clear sentence."""
-    done = subprocess.run([sys.executable, "-m", "keeptrace", "log", str(tmp_path)], capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-m", "keeptrace", "log", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
     assert done.returncode == 2 and "is a directory" in done.stderr

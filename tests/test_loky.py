@@ -21,8 +21,8 @@ from test_deaths import killed_as_they_leave
 from traced_tasks import check_chained
 
 from keeptrace import Options
-from keeptrace.concurrent import _queues
 from keeptrace.concurrent.loky import KeepTraceLokyExecutor, get_reusable_executor
+from keeptrace.concurrent.process_pool import queues as _queues
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,9 @@ def pool():
 def reusable():
     """Ends the reusable executor that a test leaves behind."""
     yield
-    loky.get_reusable_executor(kill_workers=True).shutdown(wait=True, kill_workers=True)  # also one with a task that hangs
+    loky.get_reusable_executor(kill_workers=True).shutdown(
+        wait=True, kill_workers=True
+    )  # also one with a task that hangs
 
 
 def refuse(word):
@@ -56,6 +58,7 @@ def test_is_the_engines_own(pool):
 
 def test_objects_of_nameless_classes_stay_live(pool):
     """Loky pickles classes by value; objects of such classes on an exception come back as objects of that very class."""
+
     class Cargo:
         weight = 3
 
@@ -66,7 +69,9 @@ def test_objects_of_nameless_classes_stay_live(pool):
         raise Overload(Cargo())
 
     exc = pool.submit(carry).exception()
-    assert type(exc).__name__ == "Overload" and type(exc.args[0]) is Cargo and exc.args[0].weight == 3
+    assert (
+        type(exc).__name__ == "Overload" and type(exc.args[0]) is Cargo and exc.args[0].weight == 3
+    )
 
 
 def test_failing_initializer_is_told():
@@ -74,9 +79,15 @@ def test_failing_initializer_is_told():
     with KeepTraceLokyExecutor(1, initializer=refuse, initargs=("no entry",)) as pool:
         futures = [pool.submit(tasks.double, number) for number in range(2)]
         errors = [future.exception(timeout=60) for future in futures]
-        assert all(isinstance(error, loky.BrokenProcessPool) for error in errors) and errors[0] is not errors[1]
+        assert (
+            all(isinstance(error, loky.BrokenProcessPool) for error in errors)
+            and errors[0] is not errors[1]
+        )
         for error in errors:
-            assert repr(error.__cause__) == "RuntimeError('no entry')" and "initializer" in error.__notes__[0]
+            assert (
+                repr(error.__cause__) == "RuntimeError('no entry')"
+                and "initializer" in error.__notes__[0]
+            )
             assert tasks.frames(error.__cause__)["refuse"].f_locals == {"word": "no entry"}
 
 
@@ -92,10 +103,16 @@ def test_initializer_runs_and_is_checked():
 def test_killed_worker(how, capfd):
     """A worker that dies breaks the pool as it does loky's; every future's own error says which, how, at what and where."""
     with KeepTraceLokyExecutor(1) as pool:
-        errors = [future.exception(timeout=60) for future in [pool.submit(pool_tasks.die, how), pool.submit(tasks.double, 1)]]
+        errors = [
+            future.exception(timeout=60)
+            for future in [pool.submit(pool_tasks.die, how), pool.submit(tasks.double, 1)]
+        ]
         with pytest.raises(loky.process_executor.TerminatedWorkerError, match="exit codes") as info:
             pool.submit(tasks.double, 1)
-    assert all(isinstance(error, loky.process_executor.TerminatedWorkerError) for error in errors) and errors[0] is not errors[1]
+    assert (
+        all(isinstance(error, loky.process_executor.TerminatedWorkerError) for error in errors)
+        and errors[0] is not errors[1]
+    )
     for error in (*errors, info.value):
         (death,) = error.deaths
         assert death.tasks == (f"die({how!r})",)
@@ -104,7 +121,9 @@ def test_killed_worker(how, capfd):
         assert (death.stack is not None) == (how in ("SIGSEGV", "SIGABRT"))
     if death.stack is not None:
         assert death.stack.tb_frame.f_code.co_name == "die" and "in die" in errors[0].__notes__[0]
-        assert "Fatal Python error" in capfd.readouterr().err  # where loky's message says that it is
+        assert (
+            "Fatal Python error" in capfd.readouterr().err
+        )  # where loky's message says that it is
 
 
 def test_nothing_left_behind():
@@ -114,7 +133,9 @@ def test_nothing_left_behind():
     del pool
     gc.collect()
     threads, open_files = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
-    others = set(multiprocessing.active_children())  # a reusable executor, of a test before, keeps its workers for a while
+    others = set(
+        multiprocessing.active_children()
+    )  # a reusable executor, of a test before, keeps its workers for a while
     for _ in range(2):
         with KeepTraceLokyExecutor(1) as pool:
             futures = [pool.submit(pool_tasks.die, "SIGKILL", "x" * 1_000_000) for _ in range(5)]
@@ -124,7 +145,10 @@ def test_nothing_left_behind():
         thread.join(20)
         assert not thread.is_alive()
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= open_files and set(multiprocessing.active_children()) <= others
+    assert (
+        len(os.listdir("/proc/self/fd")) <= open_files
+        and set(multiprocessing.active_children()) <= others
+    )
 
 
 def test_death_in_a_chunk():
@@ -132,12 +156,20 @@ def test_death_in_a_chunk():
     with KeepTraceLokyExecutor(1) as pool:
         with pytest.raises(loky.process_executor.TerminatedWorkerError) as info:
             list(pool.map(pool_tasks.die_if_three, range(8), chunksize=4))
-    assert info.value.deaths[0].tasks == ("die_if_three(0)", "die_if_three(1)", "die_if_three(2)", "1 more of this chunk")
+    assert info.value.deaths[0].tasks == (
+        "die_if_three(0)",
+        "die_if_three(1)",
+        "die_if_three(2)",
+        "1 more of this chunk",
+    )
 
 
 def test_unpickling_costs_one_task(pool):
     """Arguments or results that cannot be unpickled are their task's failure; loky's own executor breaks as a whole."""
-    bad = [pool.submit(pool_tasks.take, pool_tasks.CannotArrive()), pool.submit(pool_tasks.give_unarriving)]
+    bad = [
+        pool.submit(pool_tasks.take, pool_tasks.CannotArrive()),
+        pool.submit(pool_tasks.give_unarriving),
+    ]
     assert [type(future.exception(timeout=60)) for future in bad] == [ValueError, ValueError]
     assert ["unpickled" in future.exception().__notes__[0] for future in bad] == [True, True]
     assert pool.submit(tasks.double, 4).result(timeout=60) == 8
@@ -161,7 +193,11 @@ def test_stacks(tmp_path, reusable):
         while not file.exists():
             time.sleep(0.01)
         (busy,) = pool.stacks(locals=True)
-        assert busy.tasks[0].startswith("hang(") and busy.stack.tb_frame.f_locals["secret"] == "seen" and "helper" in busy.threads
+        assert (
+            busy.tasks[0].startswith("hang(")
+            and busy.stack.tb_frame.f_locals["secret"] == "seen"
+            and "helper" in busy.threads
+        )
         assert pool.stacks()[0].stack.tb_frame.f_code.co_name == "hang"
         file.unlink()
         assert future.result(timeout=60) == "seen"
@@ -188,7 +224,10 @@ def test_reusable_executor(reusable):
     check_chained(ours.submit(tasks.chained, 6).exception(), 6)
     other = get_reusable_executor(2, initializer=accept, initargs=("a",), trace=Options(depth=5))
     assert other is not ours
-    assert type(loky.get_reusable_executor(1).submit(tasks.chained, 5).exception().__cause__).__name__ == "_RemoteTraceback"
+    assert (
+        type(loky.get_reusable_executor(1).submit(tasks.chained, 5).exception().__cause__).__name__
+        == "_RemoteTraceback"
+    )
 
 
 def test_killed_as_the_pool_shuts_down(tmp_path, monkeypatch):

@@ -43,7 +43,10 @@ class Body:
 def serve(app, environ=None):
     """What a server does with an application."""
     started = []
-    body = app(environ if environ is not None else {}, lambda status, headers, exc_info=None: started.append(status))
+    body = app(
+        environ if environ is not None else {},
+        lambda status, headers, exc_info=None: started.append(status),
+    )
     try:
         return b"".join(body)
     finally:
@@ -77,7 +80,9 @@ def test_wsgi_failures(tmp_path, app):
 def test_wsgi_success(tmp_path):
     """An answer passes as it is, is closed once, and nothing is written."""
     body = Body([b"a", b"b"])
-    assert serve(WSGIMiddleware(lambda environ, start: start("200 OK", []) or body, tmp_path)) == b"ab"
+    assert (
+        serve(WSGIMiddleware(lambda environ, start: start("200 OK", []) or body, tmp_path)) == b"ab"
+    )
     assert body.closed == 1 and os.listdir(tmp_path) == []
 
 
@@ -86,13 +91,20 @@ def test_wsgi_answers_that_cannot_fail_are_not_wrapped(tmp_path):
     answer = [b"a"]
     assert WSGIMiddleware(lambda environ, start: answer, tmp_path)({}, None) is answer
     file = Body([b"a"])
-    assert WSGIMiddleware(lambda environ, start: file, tmp_path)({"wsgi.file_wrapper": Body}, None) is file
+    assert (
+        WSGIMiddleware(lambda environ, start: file, tmp_path)({"wsgi.file_wrapper": Body}, None)
+        is file
+    )
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_wsgi_ending_on_purpose(tmp_path, error):
     """A server that is stopped leaves no dump."""
-    for app in (lambda environ, start: raise_it(error()), lambda environ, start: Body([error()]), lambda environ, start: Body([], error())):
+    for app in (
+        lambda environ, start: raise_it(error()),
+        lambda environ, start: Body([error()]),
+        lambda environ, start: Body([], error()),
+    ):
         with pytest.raises(error):
             serve(WSGIMiddleware(app, tmp_path))
     assert os.listdir(tmp_path) == []
@@ -144,7 +156,9 @@ def test_flask_in_production(tmp_path):
     import flask
 
     store = keeptrace.Store(tmp_path)
-    flask.got_request_exception.connect(lambda sender, exception, **_: store.write(exception), app, weak=False)
+    flask.got_request_exception.connect(
+        lambda sender, exception, **_: store.write(exception), app, weak=False
+    )
     assert app.test_client().get("/pay/7").status_code == 500
     (entry,) = store.entries()
     assert innermost(entry.path).f_locals == {"amount": 7}
@@ -236,7 +250,12 @@ def test_secrets_of_a_request_stay_out_of_the_dump(tmp_path):
         raise ValueError
 
     with pytest.raises(ValueError):
-        call(ASGIMiddleware(app, tmp_path), {"type": "http", "headers": [(b"authorization", b"Bearer abcdef0123456789abcdef")]})
+        call(
+            ASGIMiddleware(app, tmp_path),
+            {"type": "http", "headers": [(b"authorization", b"Bearer abcdef0123456789abcdef")]},
+        )
     (entry,) = Store(tmp_path).entries()
     frame = innermost(entry.path)
-    assert "abcdef0123456789" not in repr(frame.f_locals) and frame.f_locals["scope"]["type"] == "http"
+    assert (
+        "abcdef0123456789" not in repr(frame.f_locals) and frame.f_locals["scope"]["type"] == "http"
+    )

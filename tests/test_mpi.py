@@ -16,20 +16,34 @@ import pytest
 HERE = Path(__file__).parent
 PROGRAM = str(HERE / "mpi_program.py")
 # an MPI that came as a package from the same place as mpi4py has it beside the interpreter
-MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+MPIEXEC = shutil.which(
+    "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+)
 
 pytestmark = [
     pytest.mark.engines,
     pytest.mark.timeout(180),
     pytest.mark.xdist_group("mpi"),
-    pytest.mark.skipif(importlib.util.find_spec("mpi4py") is None or MPIEXEC is None, reason="needs mpi4py, an MPI and its mpiexec"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("mpi4py") is None or MPIEXEC is None,
+        reason="needs mpi4py, an MPI and its mpiexec",
+    ),
 ]
 CHECKS = [
     "chained_future", "mapped", "own_class", "live", "argument", "result", "recursion", "many",
     *(f"kind {kind}" for kind in ("init", "attributes", "reduce", "local", "falsy", "group", "notes", "stop", "os", "keyboard", "exit")),
 ]  # fmt: skip
 WAYS = {
-    "shared workers": [MPIEXEC, "-n", "3", sys.executable, "-m", "mpi4py.futures", PROGRAM, "checks"],
+    "shared workers": [
+        MPIEXEC,
+        "-n",
+        "3",
+        sys.executable,
+        "-m",
+        "mpi4py.futures",
+        PROGRAM,
+        "checks",
+    ],
     "spawned workers": [MPIEXEC, "-n", "1", sys.executable, PROGRAM, "checks"],
     "spawned without mpiexec": [sys.executable, PROGRAM, "checks"],
     "a communicator": [MPIEXEC, "-n", "3", sys.executable, PROGRAM, "communicator"],

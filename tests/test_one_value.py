@@ -25,9 +25,14 @@ from typing import Any, Callable
 import pytest
 from test_values import Color, Order, Point
 
-from keeptrace import Options, _exact, _render, _values, _writers
-from keeptrace._capture import capture
-from keeptrace._restore import BUILTINS, restore
+from keeptrace import Options
+from keeptrace.capture import exact as _exact
+from keeptrace.capture import reprs as _render
+from keeptrace.capture import values as _values
+from keeptrace.capture import writers as _writers
+from keeptrace.capture.capture import capture
+from keeptrace.restore.policy import BUILTINS
+from keeptrace.restore.restore import restore
 
 # -- every reader raises, at every place
 
@@ -44,7 +49,12 @@ def _fail(value: Any) -> None:
     """Fails with the value at every place where one can stand."""
     before, customer = [1, "two"], "Ada"
     local = value
-    in_list, in_dict, attribute, key = [value, 3], {"value": value, "other": 4}, Holder(value), {("key", Tagged(value)): 5}
+    in_list, in_dict, attribute, key = (
+        [value, 3],
+        {"value": value, "other": 4},
+        Holder(value),
+        {("key", Tagged(value)): 5},
+    )
     after = {"last": (6, 7)}
     exc = ValueError("broken", value, 8)
     exc.held, exc.well = value, [9]  # type: ignore[attr-defined]
@@ -76,14 +86,41 @@ def _check(value: Any, mark: str | None, **options: Any) -> Any:
     assert "fallback" not in report["cuts"], report["cuts"]
     restored: Any = restore(report, BUILTINS)
     frame = restored.__traceback__.tb_next.tb_frame
-    assert [entry.f_code.co_name for entry in (restored.__traceback__.tb_frame, frame)] == ["_check", "_fail"]
+    assert [entry.f_code.co_name for entry in (restored.__traceback__.tb_frame, frame)] == [
+        "_check",
+        "_fail",
+    ]
     found = frame.f_locals
-    assert (found["before"], found["customer"], found["after"]) == ([1, "two"], "Ada", {"last": (6, 7)})
-    assert (found["in_list"][1], found["in_dict"]["other"], next(iter(found["key"].values()))) == (3, 4, 5)
-    assert (restored.args[0], restored.args[2], restored.well, restored.__notes__[0]) == ("broken", 8, [9], "a note")
+    assert (found["before"], found["customer"], found["after"]) == (
+        [1, "two"],
+        "Ada",
+        {"last": (6, 7)},
+    )
+    assert (found["in_list"][1], found["in_dict"]["other"], next(iter(found["key"].values()))) == (
+        3,
+        4,
+        5,
+    )
+    assert (restored.args[0], restored.args[2], restored.well, restored.__notes__[0]) == (
+        "broken",
+        8,
+        [9],
+        "a note",
+    )
     assert frame.f_globals["CUSTOMER"] == "Grace"
-    every = [found["local"], found["in_list"][0], found["in_dict"]["value"], found["attribute"].held, frame.f_globals["GLOBAL"]]
-    every += [restored.args[1], restored.held, restored.__notes__[1], next(iter(found["key"]))[1].held]
+    every = [
+        found["local"],
+        found["in_list"][0],
+        found["in_dict"]["value"],
+        found["attribute"].held,
+        frame.f_globals["GLOBAL"],
+    ]
+    every += [
+        restored.args[1],
+        restored.held,
+        restored.__notes__[1],
+        next(iter(found["key"]))[1].held,
+    ]
     if type(value) is str:  # messages and notes may be longer than other texts: those two are exact
         assert every[5] == every[7] == value
         every[5] = every[7] = every[0]
@@ -98,12 +135,37 @@ class Interrupted(BaseException):
     """What a library of C or Rust code raises is no Exception, always."""
 
 
-PROBLEMS = [ValueError("x"), RecursionError("x"), MemoryError(), KeyboardInterrupt(), SystemExit(3), Interrupted("x"), AttributeError("x"), RuntimeError("x")]
+PROBLEMS = [
+    ValueError("x"),
+    RecursionError("x"),
+    MemoryError(),
+    KeyboardInterrupt(),
+    SystemExit(3),
+    Interrupted("x"),
+    AttributeError("x"),
+    RuntimeError("x"),
+]
 
 SAMPLES: dict[int, Any] = {
     id(type(sample)): sample
     for sample in (
-        *("x" * 300, b"bytes", bytearray(b"x"), 1 << 80, 2j, [1], (1, 2, []), {1}, frozenset({1}), {"a": 1}, int, re, len, _fail, ...),
+        *(
+            "x" * 300,
+            b"bytes",
+            bytearray(b"x"),
+            1 << 80,
+            2j,
+            [1],
+            (1, 2, []),
+            {1},
+            frozenset({1}),
+            {"a": 1},
+            int,
+            re,
+            len,
+            _fail,
+            ...,
+        ),
         *(NotImplemented, _check.__get__(1), Holder(1)),
     )
 }
@@ -115,7 +177,9 @@ def test_every_reader_may_raise(problem: BaseException, monkeypatch: pytest.Monk
     for kind, reader in dict(_values._READERS).items():
         value = SAMPLES[kind]
 
-        def broken(values: Any, found: Any, depth: int, value: Any = value, reader: Any = reader) -> Any:
+        def broken(
+            values: Any, found: Any, depth: int, value: Any = value, reader: Any = reader
+        ) -> Any:
             if found is value:
                 raise problem
             return reader(values, found, depth)
@@ -134,8 +198,22 @@ def _raises(problem: BaseException) -> Callable[..., Any]:
 
 
 EXACT_VALUES = [
-    *(range(3), slice(1), datetime.datetime(2024, 1, 1), datetime.date(2024, 1, 1), datetime.time(1), datetime.timedelta(1)),
-    *(datetime.timezone.utc, decimal.Decimal(1), fractions.Fraction(1, 2), uuid.UUID(int=1), pathlib.PurePosixPath("a"), pathlib.Path("a")),
+    *(
+        range(3),
+        slice(1),
+        datetime.datetime(2024, 1, 1),
+        datetime.date(2024, 1, 1),
+        datetime.time(1),
+        datetime.timedelta(1),
+    ),
+    *(
+        datetime.timezone.utc,
+        decimal.Decimal(1),
+        fractions.Fraction(1, 2),
+        uuid.UUID(int=1),
+        pathlib.PurePosixPath("a"),
+        pathlib.Path("a"),
+    ),
 ]
 
 
@@ -157,12 +235,24 @@ BUILTIN_VALUES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("cls", [cls for cls, _ in _writers.WRITTEN.values() if cls in BUILTIN_VALUES], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls",
+    [cls for cls, _ in _writers.WRITTEN.values() if cls in BUILTIN_VALUES],
+    ids=lambda cls: cls.__name__,
+)
 @pytest.mark.parametrize("depth", [1, 4])
-def test_every_writer_of_builtin_types_may_raise(cls: type, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_writer_of_builtin_types_may_raise(
+    cls: type, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the text of a container fails, the text says so; what the container holds is read all the same."""
     value = BUILTIN_VALUES[cls]
-    for problem in (ValueError("x"), RecursionError("x"), MemoryError(), Interrupted("x"), RuntimeError("x")):
+    for problem in (
+        ValueError("x"),
+        RecursionError("x"),
+        MemoryError(),
+        Interrupted("x"),
+        RuntimeError("x"),
+    ):
         with monkeypatch.context() as patch:
             patch.setitem(_writers.WRITTEN, id(cls), (cls, _raises(problem)))
             try:
@@ -201,7 +291,10 @@ def test_what_every_object_needs_may_raise(name: str, monkeypatch: pytest.Monkey
     except ValueError as exc:
         report = capture(exc, Options())
     restored: Any = restore(report, BUILTINS)
-    assert "fallback" not in report["cuts"] and restored.__traceback__.tb_frame.f_locals["customer"] == "Ada"
+    assert (
+        "fallback" not in report["cuts"]
+        and restored.__traceback__.tb_frame.f_locals["customer"] == "Ada"
+    )
 
 
 def test_a_reader_does_not_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +307,9 @@ def test_a_reader_does_not_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(_values._READERS, id(set), slow)
     start = time.monotonic()
     try:
-        many = [{number} for number in range(99)] + [[{number} for number in range(99)] for _ in range(20)]
+        many = [{number} for number in range(99)] + [
+            [{number} for number in range(99)] for _ in range(20)
+        ]
         raise ValueError("x")
     except ValueError as exc:
         report = capture(exc, Options(max_seconds=0.3))
@@ -308,7 +403,9 @@ def _in_itself() -> Any:
     return found
 
 
-@pytest.mark.parametrize("make", [make for _, make in HALF_BUILT], ids=[name for name, _ in HALF_BUILT])
+@pytest.mark.parametrize(
+    "make", [make for _, make in HALF_BUILT], ids=[name for name, _ in HALF_BUILT]
+)
 def test_half_built_values(make: Callable[[], Any]) -> None:
     """A value that lacks its parts, or has others than its class says, costs itself alone at most."""
     for depth in (2, 4):
@@ -341,8 +438,20 @@ def _tells(name: str, result: Any) -> Callable[..., Any]:
 
 class Name(str):
     __slots__ = ()
-    for _name in ("__eq__", "__str__", "__repr__", "__len__", "__getitem__", "__format__", "startswith", "partition", "lower"):
-        locals()[_name] = (lambda kind: lambda self, *args: RAN.append(kind) or getattr(str, kind)(self, *args))(_name)
+    for _name in (
+        "__eq__",
+        "__str__",
+        "__repr__",
+        "__len__",
+        "__getitem__",
+        "__format__",
+        "startswith",
+        "partition",
+        "lower",
+    ):
+        locals()[_name] = (
+            lambda kind: lambda self, *args: RAN.append(kind) or getattr(str, kind)(self, *args)
+        )(_name)
     del _name
     __hash__ = lambda self: RAN.append("__hash__") or str.__hash__(self)  # noqa: E731
 
@@ -378,7 +487,13 @@ def _arrays() -> Any:
 
     void = np.zeros(2, dtype=[("a", object)])
     void["a"] = Key()
-    return [np.arange(5).view(Watching), void, void[0], np.array([Key()], dtype=object), np.float64(0.5)]
+    return [
+        np.arange(5).view(Watching),
+        void,
+        void[0],
+        np.array([Key()], dtype=object),
+        np.float64(0.5),
+    ]
 
 
 def _frames() -> Any:
@@ -393,7 +508,9 @@ def _frames() -> Any:
         dtype = property(lambda self: RAN.append("dtype") or OwnDtype())
         nbytes = 8
         __len__ = _tells("__len__", 2)
-        __getitem__ = lambda self, key: RAN.append("__getitem__") or (Own() if isinstance(key, slice) else 1)  # noqa: E731
+        __getitem__ = lambda self, key: (
+            RAN.append("__getitem__") or (Own() if isinstance(key, slice) else 1)
+        )  # noqa: E731
         isna = lambda self: __import__("numpy").array([False, False])  # noqa: E731
         copy = take = _concat_same_type = lambda self, *args, **kwargs: RAN.append("copy") or self  # noqa: E731
         _from_sequence = classmethod(lambda cls, *args, **kwargs: cls())
@@ -430,7 +547,11 @@ NOT_RUN: list[tuple[str, Callable[[], Any]]] = [
     ("a weak reference", lambda: __import__("weakref").ref(KEPT)),
     ("a text by a text's subclass", lambda: [Name("x"), {Name("x"): 1}, {Name("x")}]),
 ]  # fmt: skip
-KEPT = type("Kept", (), {"__getattr__": _tells("__getattr__", "name"), "__repr__": _tells("__repr__", "kept")})()
+KEPT = type(
+    "Kept",
+    (),
+    {"__getattr__": _tells("__getattr__", "name"), "__repr__": _tells("__repr__", "kept")},
+)()
 
 
 def _renamed(value: Any) -> Any:
@@ -453,7 +574,9 @@ def _file_of(name: Any) -> Any:
 
     file = io.FileIO(os.open(os.devnull, os.O_RDONLY))
     file.name = name
-    OPEN.append(io.BufferedReader(file))  # else its ResourceWarning would show the name during another test
+    OPEN.append(
+        io.BufferedReader(file)
+    )  # else its ResourceWarning would show the name during another test
     return OPEN[-1]
 
 
@@ -526,7 +649,9 @@ OF_PANDAS = """
 def _shown_of_gone(more: str) -> list[str]:
     """What a process of its own, which ends if it reads what is gone, shows of the values."""
     program = textwrap.dedent(GONE.replace("{more}", more.strip("\n").strip()))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50
+    )
     assert done.returncode == 0, (done.returncode, done.stderr[-500:])
     return done.stdout.splitlines()
 
@@ -534,7 +659,12 @@ def _shown_of_gone(more: str) -> list[str]:
 def test_memory_that_may_be_gone_is_not_read() -> None:
     """A map of a file that was cut short would end the process; maps, views and matches are told by what they are."""
     shown = _shown_of_gone("")
-    assert ["mmap.mmap" in shown[0], "memory at" in shown[1], "memory at" in shown[2], "Match object" in shown[3]] == [True] * 4
+    assert [
+        "mmap.mmap" in shown[0],
+        "memory at" in shown[1],
+        "memory at" in shown[2],
+        "Match object" in shown[3],
+    ] == [True] * 4
 
 
 def test_arrays_over_memory_that_may_be_gone() -> None:
@@ -548,7 +678,13 @@ def test_arrays_over_memory_that_may_be_gone() -> None:
 def test_arrays_of_their_own_memory_show_values() -> None:
     """Arrays that own their memory, and views of these, have their first values, whatever their class."""
     np = pytest.importorskip("numpy")
-    values = [np.arange(5), np.arange(100)[5:].reshape(5, -1), np.frombuffer(b"\1\2", "u1"), np.ma.masked_array([5]), np.array([5]).view(type("Sub", (np.ndarray,), {}))]
+    values = [
+        np.arange(5),
+        np.arange(100)[5:].reshape(5, -1),
+        np.frombuffer(b"\1\2", "u1"),
+        np.ma.masked_array([5]),
+        np.array([5]).view(type("Sub", (np.ndarray,), {})),
+    ]
     try:
         raise ValueError("x")
     except ValueError as exc:

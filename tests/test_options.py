@@ -9,7 +9,7 @@ import pytest
 
 import keeptrace
 from keeptrace import OptionError, Options
-from keeptrace._options import _BOUNDS, _SWITCHES, DEFAULT, bound, make_options
+from keeptrace.core.options import _BOUNDS, _SWITCHES, DEFAULT, bound, make_options
 
 
 @pytest.mark.parametrize("name", _BOUNDS)
@@ -18,7 +18,9 @@ def test_bounds_are_checked(name: str) -> None:
     default, least, unit = _BOUNDS[name]
     assert getattr(Options(), name) == default
     assert getattr(Options(**{name: int(least)}), name) == least
-    with pytest.raises(OptionError, match=f"{name} must be at least {int(least)} {unit}, not {int(least) - 1}"):
+    with pytest.raises(
+        OptionError, match=f"{name} must be at least {int(least)} {unit}, not {int(least) - 1}"
+    ):
         Options(**{name: int(least) - 1})
     for wrong in ("3", None, True, [], 1j, float("nan")):
         with pytest.raises(OptionError, match=name):
@@ -50,7 +52,9 @@ def test_pickler() -> None:
     assert Options(pickler=pickle).pickler == "pickle"
     assert Options(pickler=pickle.dumps).pickler is pickle.dumps
     for wrong in ("marshal", 3, copy, b"pickle"):
-        with pytest.raises(OptionError, match="pickler must be pickle, cloudpickle, dill, a dumps callable or None"):
+        with pytest.raises(
+            OptionError, match="pickler must be pickle, cloudpickle, dill, a dumps callable or None"
+        ):
             Options(pickler=wrong)  # type: ignore[arg-type]
 
 
@@ -58,13 +62,17 @@ def test_redact() -> None:
     """None, a switch, or a function."""
     for value in (None, True, False, len):
         assert Options(redact=value).redact is value  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="redact must be True, False, None or a callable"):
+    with pytest.raises(
+        OptionError, match="redact must be True, False, None, a keeptrace.Redaction, or a callable"
+    ):
         Options(redact="all")  # type: ignore[arg-type]
 
 
 def test_unknown_names() -> None:
     """A misspelt option is refused, and all that there are are listed."""
-    with pytest.raises(OptionError, match="there is no option 'dept'; the options are depth, limit"):
+    with pytest.raises(
+        OptionError, match="there is no option 'dept'; the options are depth, limit"
+    ):
         Options(dept=3)
 
 
@@ -84,7 +92,12 @@ def test_immutable() -> None:
 def test_equality_hash_and_copies() -> None:
     """Equal options are interchangeable, also after a pickle or a copy."""
     options = Options(depth=2, max_seconds=0.5, pickler="dill", redact=True, run_reprs=False)
-    for other in (pickle.loads(pickle.dumps(options)), copy.copy(options), copy.deepcopy(options), Options(**dict(options.items()))):
+    for other in (
+        pickle.loads(pickle.dumps(options)),
+        copy.copy(options),
+        copy.deepcopy(options),
+        Options(**dict(options.items())),
+    ):
         assert other == options and hash(other) == hash(options)
     assert options != Options() and options != "options"
     assert {Options(): 1}[Options()] == 1
@@ -94,7 +107,9 @@ def test_repr() -> None:
     """Shows what differs from the defaults, as it would be written."""
     assert repr(Options()) == "Options()"
     assert repr(Options(depth=1, run_reprs=False)) == "Options(depth=1, run_reprs=False)"
-    assert eval(repr(Options(limit=-1, pickler="dill")), {"Options": Options}) == Options(limit=-1, pickler="dill")
+    assert eval(repr(Options(limit=-1, pickler="dill")), {"Options": Options}) == Options(
+        limit=-1, pickler="dill"
+    )
 
 
 def test_make_options() -> None:
@@ -133,5 +148,3 @@ def test_every_public_name() -> None:
         assert name in dir(keeptrace)
     with pytest.raises(AttributeError, match="module 'keeptrace' has no attribute 'unknown'"):
         keeptrace.unknown  # type: ignore[attr-defined]
-
-

@@ -15,7 +15,7 @@ import cloudpickle
 import pytest
 
 from keeptrace import Options
-from keeptrace.concurrent._boundary import from_bytes, to_bytes
+from keeptrace.concurrent.crossing import from_bytes, to_bytes
 
 SOURCE = textwrap.dedent(
     """
@@ -96,7 +96,9 @@ def test_source_lines_are_shown(module: types.ModuleType, name: str) -> None:
     assert "1 / a" in traceback.format_exception(exc)[-2]
 
 
-def test_a_function_that_was_replaced_shows_no_line_of_the_new_one(module: types.ModuleType) -> None:
+def test_a_function_that_was_replaced_shows_no_line_of_the_new_one(
+    module: types.ModuleType,
+) -> None:
     """The same name and line, but other code: nothing false is shown."""
     function = module.plain
     linecache.cache.pop(function.__code__.co_filename, None)
@@ -153,6 +155,8 @@ def test_functions_of_main(engine: str, tmp_path: Any) -> None:
     pytest.importorskip(engine)
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(imports=engine, call=CALLS[engine]))
-    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=50
+    )
     assert "return inner(a)" in done.stderr and "return 1 / a" in done.stderr
     assert "dynamic-code" not in done.stderr

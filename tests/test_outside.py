@@ -19,7 +19,13 @@ HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 
 # (pickler, function): a pickler that ends in "()" is given as a callable, as dumps of earlier versions were written
-WRITERS = [("dill", "init"), ("cloudpickle", "dump"), ("pickle", "init"), ("dill()", "dump"), ("cloudpickle()", "dump")]
+WRITERS = [
+    ("dill", "init"),
+    ("cloudpickle", "dump"),
+    ("pickle", "init"),
+    ("dill()", "dump"),
+    ("cloudpickle()", "dump"),
+]
 
 READER = """
 import json, pickle, sys
@@ -80,7 +86,9 @@ def written(request: Any, tmp_path_factory: Any) -> Iterator[Written]:
     directory = tmp_path_factory.mktemp("outside")
     command = [sys.executable, str(HERE / "outside_program.py"), str(directory), *request.param]
     ready = directory.parent / f"{directory.name}.ready"
-    program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    program = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT
+    )
     try:
         until(ready.exists, 90)
         *memories, pid = ready.read_text().split()
@@ -125,7 +133,11 @@ def test_what_is_beside_them_lives(written: Written, way: str) -> None:
         pytest.skip("a reader can only refuse what such a dump has")
     found = written.found[way]
     assert found["beside"] == [8, 42, 7, "in memory"]
-    assert {name: told["beside"] for name, told in found.items() if name != "beside" and told["beside"] != [6, 10, 7]} == {}
+    assert {
+        name: told["beside"]
+        for name, told in found.items()
+        if name != "beside" and told["beside"] != [6, 10, 7]
+    } == {}
 
 
 # name → what its stand-in tells
@@ -154,12 +166,26 @@ def test_a_stand_in_tells_what_it_was(written: Written, name: str) -> None:
         assert FACTS[name].items() <= told.items()
 
 
-@pytest.mark.parametrize("name", ["text_write", "binary_write", "random", "shared_memory", "directory", "temporary", "zip_write", "handler"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "text_write",
+        "binary_write",
+        "random",
+        "shared_memory",
+        "directory",
+        "temporary",
+        "zip_write",
+        "handler",
+    ],
+)
 def test_within_a_live_object_too(written: Written, name: str) -> None:
     """A stand-in that a live object holds tells what it was."""
     names = {"shared_memory": "psm_"}
     for way in ("plain", "live") if written.is_whole else ():
-        assert names.get(name, str(written.directory)) in written.found[way][name]["attribute"]["repr"]
+        assert (
+            names.get(name, str(written.directory)) in written.found[way][name]["attribute"]["repr"]
+        )
 
 
 # what is data, though its class comes from a module of files and the like, or has methods that sound so
@@ -228,6 +254,11 @@ assert not dead, dead
 """
     for code in (write, read):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "dump")], env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, timeout=50
+            [sys.executable, "-c", code, str(tmp_path / "dump")],
+            env=ENVIRONMENT,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=50,
         )
         assert not done.returncode, done.stderr

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import keeptrace
-from keeptrace._restore import has_own_state
 from keeptrace.concurrent import KeepTraceProcessPoolExecutor, get_context, keep_trace
+from keeptrace.restore.fields import has_own_state
 
 # -- classes
 
@@ -158,7 +158,9 @@ def raised(function: Callable[..., object], *args: Any) -> BaseException:
 
 
 def by_executor(function: Any, *args: Any) -> BaseException:
-    with KeepTraceProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"), trace=keeptrace.Options(max_seconds=3)) as pool:
+    with KeepTraceProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("fork"), trace=keeptrace.Options(max_seconds=3)
+    ) as pool:
         return pool.submit(function, *args).exception(30)
 
 
@@ -218,7 +220,17 @@ def test_own_state_is_told_by_the_class(cls: type[BaseException], expected: bool
 
 def test_no_class_of_the_standard_library_has_own_state() -> None:
     """The standard library's exceptions are rebuilt as they always were."""
-    for name in ("asyncio", "ssl", "socket", "decimal", "xml.etree.ElementTree", "sqlite3", "zipfile", "subprocess", "json"):
+    for name in (
+        "asyncio",
+        "ssl",
+        "socket",
+        "decimal",
+        "xml.etree.ElementTree",
+        "sqlite3",
+        "zipfile",
+        "subprocess",
+        "json",
+    ):
         importlib.import_module(name)
     waiting: list[type] = [BaseException]
     for cls in waiting:
@@ -233,7 +245,12 @@ def test_arrives_as_itself(way: Callable[..., BaseException]) -> None:
     """In every pool: its class, text, methods, notes, attributes, frames."""
     exc = way(fail, Below, 7)
     assert type(exc) is Below
-    assert (str(exc), exc.number(), exc.row, exc.__notes__) == ("number 7 is bad", 7, [7], ["a note"])
+    assert (str(exc), exc.number(), exc.row, exc.__notes__) == (
+        "number 7 is bad",
+        7,
+        [7],
+        ["a note"],
+    )
     *_, (frame, _) = traceback.walk_tb(exc.__traceback__)
     assert (frame.f_code.co_name, frame.f_locals["number"]) == ("fail", 7)
 
@@ -268,14 +285,20 @@ def test_arrives_as_itself_within_a_group(way: Callable[..., BaseException]) -> 
 def test_falls_back_to_a_class_of_the_same_name(cls: type[BaseException]) -> None:
     """Where its reduction fails, hangs, is too large or makes something else: the same name, text and builtin base."""
     exc = by_executor(fail, cls, 7)
-    assert (type(exc).__name__, str(exc), exc.__notes__) == (cls.__name__, "number 7 is bad", ["a note"])
+    assert (type(exc).__name__, str(exc), exc.__notes__) == (
+        cls.__name__,
+        "number 7 is bad",
+        ["a note"],
+    )
     assert isinstance(exc, ValueError)
     assert exc.__traceback__.tb_frame.f_locals["number"] == 7
 
 
 @pytest.mark.parametrize("way", FILES)
 @pytest.mark.parametrize("cls", [Opaque, Below, Raising])
-def test_dumps_have_a_class_of_the_same_name(way: Callable[[BaseException], BaseException], cls: type[BaseException]) -> None:
+def test_dumps_have_a_class_of_the_same_name(
+    way: Callable[[BaseException], BaseException], cls: type[BaseException]
+) -> None:
     """Where nothing of the library runs, `except ValueError` catches it, and the message is there."""
     exc = way(raised(fail, cls, 7))
     assert (type(exc).__qualname__, str(exc)) == (cls.__qualname__, "number 7 is bad")
@@ -309,7 +332,9 @@ def test_a_reduction_that_leaves_out_what_cannot_be_pickled() -> None:
 
 def test_no_code_of_the_user_runs_without_run_reprs() -> None:
     """run_reprs=False: neither the reduction nor str() runs, and the class of the same name says so."""
-    exc = keeptrace.loads(keeptrace.dumps(raised(fail, Opaque, 7), run_reprs=False, pickler="pickle"), live=True)
+    exc = keeptrace.loads(
+        keeptrace.dumps(raised(fail, Opaque, 7), run_reprs=False, pickler="pickle"), live=True
+    )
     assert isinstance(exc, ValueError) and "not run" in str(exc)
 
 

@@ -17,8 +17,8 @@ from traced_tasks import KINDS, check_chained, check_kind
 
 import keeptrace
 from keeptrace import DumpError, Options
-from keeptrace.concurrent import _parcels
-from keeptrace.concurrent._parcels import MAX_INLINE, Parcels
+from keeptrace.concurrent import parcels as _parcels
+from keeptrace.concurrent.parcels import MAX_INLINE, Parcels
 from keeptrace.store import Store
 
 PLAIN = Parcels(("traced_engine.",))
@@ -75,8 +75,12 @@ def test_frames_of_the_engine():
     names = {"throw": throw}
     exec("def run(exc): throw(exc)", engine := {"__name__": "traced_engine.core", **names})
     exec("def run(exc): raise exc", alone := {"__name__": "traced_engine.core"})
-    assert list(tasks.frames(PLAIN.unpack(PLAIN.pack(raised(engine["run"], ValueError(1)))))) == ["throw"]
-    assert list(tasks.frames(PLAIN.unpack(PLAIN.pack(raised(alone["run"], ValueError(1)))))) == ["run"]
+    assert list(tasks.frames(PLAIN.unpack(PLAIN.pack(raised(engine["run"], ValueError(1)))))) == [
+        "throw"
+    ]
+    assert list(tasks.frames(PLAIN.unpack(PLAIN.pack(raised(alone["run"], ValueError(1)))))) == [
+        "run"
+    ]
     assert PLAIN.pack(ValueError("never raised")) is None
 
 
@@ -91,7 +95,14 @@ def test_less_and_less(capsys):
         assert list(tasks.frames(PLAIN.unpack(parcel))) == ["chained"]
     assert sizes[0] > 2 * max(sizes[1:])  # those two are made alike, but for the date
     exc = raised(noisy, 60_000)
-    assert type(tasks.frames(PLAIN.unpack(Parcels((), max_inline=1 << 20).pack(exc)))["noisy"].f_locals["parts"]) is list
+    assert (
+        type(
+            tasks.frames(PLAIN.unpack(Parcels((), max_inline=1 << 20).pack(exc)))["noisy"].f_locals[
+                "parts"
+            ]
+        )
+        is list
+    )
     assert type(tasks.frames(PLAIN.unpack(PLAIN.pack(exc)))["noisy"].f_locals["parts"]) is not list
     assert Parcels((), max_inline=500).pack(exc) is None
     assert "no dump of this ValueError: at its smallest" in capsys.readouterr().err
@@ -102,7 +113,11 @@ def test_directory(tmp_path, kind):
     """Large ones go to a directory, each to its own file, which is a whole dump; the store has the name alone."""
     if kind != "path":
         pytest.importorskip("fsspec")
-    directory = {"path": tmp_path, "memory": f"memory://{tmp_path.name}", "file": f"file://{tmp_path}"}[kind]
+    directory = {
+        "path": tmp_path,
+        "memory": f"memory://{tmp_path.name}",
+        "file": f"file://{tmp_path}",
+    }[kind]
     parcels = Parcels((), directory, 0)
     first, second = (parcels.pack(raised(tasks.chained, size)) for size in (5, 6))
     assert first != second and first.startswith("file:2") and "/" not in first
@@ -116,7 +131,9 @@ def test_directory(tmp_path, kind):
         parcels.unpack(first[:5] + "1999" + first[9:])
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "", "memory://x", "a.keeptrace", "x" * 1000])
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../x", "", "memory://x", "a.keeptrace", "x" * 1000]
+)
 def test_names_from_outside(tmp_path, name):
     """What is no name of a dump is refused before any file is looked at."""
     with pytest.raises(DumpError, match="is not the name of a dump"):
@@ -131,7 +148,9 @@ class Evil:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("what", ["pickle", "gzip", "live", "text", "kind", "number", "nothing", "bytes"])
+@pytest.mark.parametrize(
+    "what", ["pickle", "gzip", "live", "text", "kind", "number", "nothing", "bytes"]
+)
 def test_what_others_wrote(tmp_path, what):
     """Nothing of it is run, and the error says that it is no dump."""
     path = tmp_path / "made"
@@ -158,7 +177,9 @@ def test_classes_that_are_loaded():
     assert isinstance(arrived, Calling) and Calling.made == made and arrived.argument == "argument"
     assert str(arrived) == "argument"  # as it was told there
     real = {os.fspath, os, subprocess.Popen, eval}
-    assert all(getattr(arrived, name) not in real for name in ("function", "module", "cls", "builtin"))
+    assert all(
+        getattr(arrived, name) not in real for name in ("function", "module", "cls", "builtin")
+    )
     assert arrived.args[1] not in real
 
 
@@ -172,7 +193,11 @@ def test_nothing_is_imported(monkeypatch):
     assert type(PLAIN.unpack(parcel)) is lone.Lone
     monkeypatch.delitem(sys.modules, "lone_module")
     arrived = PLAIN.unpack(parcel)
-    assert type(arrived).__name__ == "Lone" and isinstance(arrived, KeyError) and "lone_module" not in sys.modules
+    assert (
+        type(arrived).__name__ == "Lone"
+        and isinstance(arrived, KeyError)
+        and "lone_module" not in sys.modules
+    )
 
 
 def test_never_in_the_way(monkeypatch, capsys):
@@ -194,14 +219,24 @@ def test_without_the_restorer():
 
 def test_options():
     """Wrong ones are refused with a word on what to do."""
-    for how, told in (({"max_inline": -1}, "max_inline"), ({"max_inline": 0}, "needs a directory"), ({"depth": "x"}, "depth"), ({"directory": ""}, "directory")):
+    for how, told in (
+        ({"max_inline": -1}, "max_inline"),
+        ({"max_inline": 0}, "needs a directory"),
+        ({"depth": "x"}, "depth"),
+        ({"directory": ""}, "directory"),
+    ):
         with pytest.raises(keeptrace.OptionError, match=told):
             Parcels((), **how)
-    local = tasks.frames(PLAIN.unpack(Parcels((), trace=Options(depth=1)).pack(raised(tasks.chained, 5))))["chained"].f_locals
+    local = tasks.frames(
+        PLAIN.unpack(Parcels((), trace=Options(depth=1)).pack(raised(tasks.chained, 5)))
+    )["chained"].f_locals
     assert repr(local["rows"]) == "[0, 1, 2, 3, 4]" and type(local["rows"]) is not list
 
 
-@pytest.mark.parametrize("name, library, extra", [("celery", "celery", "celery"), ("rq", "rq.job", "rq"), ("mpi", "mpi4py", "mpi")])
+@pytest.mark.parametrize(
+    "name, library, extra",
+    [("celery", "celery", "celery"), ("rq", "rq.job", "rq"), ("mpi", "mpi4py", "mpi")],
+)
 def test_a_library_that_is_absent(monkeypatch, name, library, extra):
     """One sentence names the extra that brings it."""
     monkeypatch.setitem(sys.modules, library, None)

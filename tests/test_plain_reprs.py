@@ -18,8 +18,9 @@ import pytest
 from test_values import arrived, frame_of, reported
 
 from keeptrace import Options
-from keeptrace._capture import capture
-from keeptrace._restore import BUILTINS, restore
+from keeptrace.capture.capture import capture
+from keeptrace.restore.policy import BUILTINS
+from keeptrace.restore.restore import restore
 
 RAN: list[str] = []
 
@@ -115,26 +116,74 @@ NOT_PLAIN: list[tuple[str, str, dict[str, Any]]] = [
     ("a call", "return call()", {}),
     ("a method", "return self.load()", {"load": lambda self: _ran("a method")}),
     ("a property", "return f'{self.title}'", {"title": property(lambda self: _ran("a property"))}),
-    ("a cached property", "return f'{self.title}'", {"title": functools.cached_property(lambda self: _ran("a cached property"))}),
+    (
+        "a cached property",
+        "return f'{self.title}'",
+        {"title": functools.cached_property(lambda self: _ran("a cached property"))},
+    ),
     ("a descriptor", "return f'{self.title}'", {"title": Loading()}),
-    ("__getattr__", "return f'{self.absent}'", {"__getattr__": lambda self, name: _ran("__getattr__")}),
-    ("__getattribute__", "return f'{self.a}'", {"__getattribute__": lambda self, name: _ran("__getattribute__") and object.__getattribute__(self, name)}),
-    ("__class__", "return f'{self.__class__.__name__}'", {"__class__": property(lambda self: _ran("__class__") and int)}),
-    ("a slice of itself", "return str(self[:3])", {"__getitem__": lambda self, key: _ran("__getitem__")}),
-    ("iteration", "return ' '.join(str(part) for part in self)", {"__iter__": lambda self: iter([_ran("__iter__")])}),
-    ("a comprehension", "return str([part for part in self])", {"__iter__": lambda self: iter([_ran("__iter__")])}),
+    (
+        "__getattr__",
+        "return f'{self.absent}'",
+        {"__getattr__": lambda self, name: _ran("__getattr__")},
+    ),
+    (
+        "__getattribute__",
+        "return f'{self.a}'",
+        {
+            "__getattribute__": lambda self, name: (
+                _ran("__getattribute__") and object.__getattribute__(self, name)
+            )
+        },
+    ),
+    (
+        "__class__",
+        "return f'{self.__class__.__name__}'",
+        {"__class__": property(lambda self: _ran("__class__") and int)},
+    ),
+    (
+        "a slice of itself",
+        "return str(self[:3])",
+        {"__getitem__": lambda self, key: _ran("__getitem__")},
+    ),
+    (
+        "iteration",
+        "return ' '.join(str(part) for part in self)",
+        {"__iter__": lambda self: iter([_ran("__iter__")])},
+    ),
+    (
+        "a comprehension",
+        "return str([part for part in self])",
+        {"__iter__": lambda self: iter([_ran("__iter__")])},
+    ),
     ("its length", "return str(len(self))", {"__len__": lambda self: len(_ran("__len__"))}),
-    ("its truth", "return 'yes' if self else 'no'", {"__bool__": lambda self: bool(_ran("__bool__"))}),
-    ("an operator", "return 'yes' if self == 1 else 'no'", {"__eq__": lambda self, other: bool(_ran("__eq__")), "__hash__": None}),
+    (
+        "its truth",
+        "return 'yes' if self else 'no'",
+        {"__bool__": lambda self: bool(_ran("__bool__"))},
+    ),
+    (
+        "an operator",
+        "return 'yes' if self == 1 else 'no'",
+        {"__eq__": lambda self, other: bool(_ran("__eq__")), "__hash__": None},
+    ),
     ("its format", "return f'{self.inner}'", {}),
     ("a field of str.format", "return '{0.inner.x}'.format(self)", {}),
-    ("an index of str.format", "return '{0[x]}'.format(self)", {"__getitem__": lambda self, key: _ran("__getitem__")}),
+    (
+        "an index of str.format",
+        "return '{0[x]}'.format(self)",
+        {"__getitem__": lambda self, key: _ran("__getitem__")},
+    ),
     ("a wide format", "return '%10000000s' % self.a", {}),
     ("an import", "import os\nreturn os.getcwd()", {}),
     ("an open file", "return open('/etc/passwd').read()", {}),
     ("super()", "return super().__repr__()", {}),
     ("a global of the module", "return f'{secret}'", {}),
-    ("a handler", "try:\n    return self.load()\nexcept Exception:\n    return 'x'", {"load": lambda self: _ran("a method")}),
+    (
+        "a handler",
+        "try:\n    return self.load()\nexcept Exception:\n    return 'x'",
+        {"load": lambda self: _ran("a method")},
+    ),
     ("a loop", "while True:\n    pass", {}),
 ]
 
@@ -150,9 +199,13 @@ class Inner:
         return str(_ran("__repr__"))
 
 
-@pytest.mark.parametrize("source, hooks", [row[1:] for row in NOT_PLAIN], ids=[row[0] for row in NOT_PLAIN])
+@pytest.mark.parametrize(
+    "source, hooks", [row[1:] for row in NOT_PLAIN], ids=[row[0] for row in NOT_PLAIN]
+)
 @pytest.mark.parametrize("run_reprs", [None, False], ids=["default", "no-reprs"])
-def test_what_is_not_plain_is_not_run(source: str, hooks: dict[str, Any], run_reprs: bool | None) -> None:
+def test_what_is_not_plain_is_not_run(
+    source: str, hooks: dict[str, Any], run_reprs: bool | None
+) -> None:
     """A __repr__ that does more is not run: the object is told by its type and attributes, and the rest is exact."""
     function = _class(source).__dict__["__repr__"]
     function.__globals__.update(call=lambda: _ran("a call"), secret=Inner())
@@ -162,7 +215,9 @@ def test_what_is_not_plain_is_not_run(source: str, hooks: dict[str, Any], run_re
     report = reported(value, [value, 5], run_reprs=run_reprs)
     assert RAN == []
     found = frame_of(report)
-    assert repr(found["value"]).startswith(("<Thing object: a=7", "a=7", "<test_plain_reprs.Inner object", "<Inner"))
+    assert repr(found["value"]).startswith(
+        ("<Thing object: a=7", "a=7", "<test_plain_reprs.Inner object", "<Inner")
+    )
     assert found["value"].a == 7 and found["other"][1] == 5
     assert "fallback" not in report["cuts"]
 
@@ -185,7 +240,10 @@ def test_state_is_what_one_wants_to_see() -> None:
     assert repr(arrived(Row(_hidden=1, id=7, name="n"))) == f"<{name} object: id=7, name='n'>"
     assert repr(arrived(Row(_hidden=1))) == f"<{name} object: _hidden=1>"
     assert repr(arrived(inner.__class__())).startswith(f"<{__name__}.{name} object at 0x")
-    assert repr(arrived(Row(inner=inner))) == f"<{name} object: inner=<{__name__}.{name} object at {id(inner):#x}>>"
+    assert (
+        repr(arrived(Row(inner=inner)))
+        == f"<{name} object: inner=<{__name__}.{name} object at {id(inner):#x}>>"
+    )
     assert repr(arrived(Rows([1, "two"]))) == f"<{Rows.__qualname__} object: [1, 'two']>"
     assert RAN == []
 
@@ -197,7 +255,10 @@ def test_named_tuples_are_told_by_name() -> None:
         def __repr__(self) -> str:
             return str(_ran("a call"))
 
-    assert repr(arrived(Address("h", "p"))) == f"<{Address.__qualname__} object: host='h', password='p'>"
+    assert (
+        repr(arrived(Address("h", "p")))
+        == f"<{Address.__qualname__} object: host='h', password='p'>"
+    )
 
 
 def test_run_reprs_runs_all_of_them() -> None:
@@ -236,7 +297,11 @@ def _generated() -> list[tuple[str, Any]]:
         number: int
         address: Address
 
-    return [*found, ("attrs", Customer("Ada")), ("pydantic", Order(number=1, address=Address(city="x"), more=[1]))]  # type: ignore[call-arg]
+    return [
+        *found,
+        ("attrs", Customer("Ada")),
+        ("pydantic", Order(number=1, address=Address(city="x"), more=[1])),
+    ]  # type: ignore[call-arg]
 
 
 def test_generated_reprs_read_as_ever() -> None:
@@ -253,12 +318,22 @@ def test_lazy_values_of_the_standard_library() -> None:
         return asyncio.current_task()
 
     with open(__file__) as file:
-        values = [file, mock, (number for number in range(3)), asyncio.run(task()), threading.current_thread(), weakref.ref(mock), io.StringIO("x")]
+        values = [
+            file,
+            mock,
+            (number for number in range(3)),
+            asyncio.run(task()),
+            threading.current_thread(),
+            weakref.ref(mock),
+            io.StringIO("x"),
+        ]
         found = arrived(values)
     assert [type(item).__name__ for item in found] == [type(item).__name__ for item in values]
     assert __file__ in repr(found[0])
     assert not mock.mock_calls and not mock._mock_children
-    assert repr(found[5]).startswith(f"<weakref at {id(values[5]):#x}; to 'unittest.mock.MagicMock' at ")
+    assert repr(found[5]).startswith(
+        f"<weakref at {id(values[5]):#x}; to 'unittest.mock.MagicMock' at "
+    )
 
 
 class Relation:
@@ -311,11 +386,19 @@ class Holder:
 
 LAZY: list[tuple[str, Callable[[], BaseException], str]] = [
     ("its __str__ formats a row", lambda: OutOfStock(Row(7)), "no more: <Row object: number=7>"),
-    ("its __str__ formats rows of a list", lambda: OutOfStock([Row(7)]), "no more: [<Row object: number=7>]"),
+    (
+        "its __str__ formats rows of a list",
+        lambda: OutOfStock([Row(7)]),
+        "no more: [<Row object: number=7>]",
+    ),
     ("a row in args", lambda: ValueError(Row(7)), "<Row object: number=7>"),
     ("rows in args", lambda: ValueError("late", Row(7)), "('late', <Row object: number=7>)"),
     ("a query set in args", lambda: ValueError(QuerySet()), "QuerySet object at"),
-    ("a __str__ that is not plain", lambda: Counted(Row(7)), "its str() was not run; its arguments are (<Row object: number=7>,)"),
+    (
+        "a __str__ that is not plain",
+        lambda: Counted(Row(7)),
+        "its str() was not run; its arguments are (<Row object: number=7>,)",
+    ),
     ("a row behind an object", lambda: OutOfStock(Holder(Row(7))), "no more: <"),
     ("a KeyError of a row", lambda: KeyError(Row(7)), "<Row object: number=7>"),
 ]
@@ -363,5 +446,9 @@ class ApiError(Exception):
 
 def test_messages_of_libraries_are_kept() -> None:
     """An exception whose __str__ calls methods and properties, and holds nothing lazy, has the message that it makes."""
-    assert str(restore(capture(ApiError(Response()), Options()), BUILTINS)) == "<Response [404]> 404"
-    assert "its str() was not run" in str(restore(capture(ApiError(Response()), Options(run_reprs=False)), BUILTINS))
+    assert (
+        str(restore(capture(ApiError(Response()), Options()), BUILTINS)) == "<Response [404]> 404"
+    )
+    assert "its str() was not run" in str(
+        restore(capture(ApiError(Response()), Options(run_reprs=False)), BUILTINS)
+    )

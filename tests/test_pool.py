@@ -19,10 +19,14 @@ from waiting import ends, until
 
 from keeptrace import OptionError, Options
 from keeptrace.concurrent import KeepTracePool, WorkerDied, get_context
-from keeptrace.concurrent._black_box import JOB, SENDING, STATE, box_of
+from keeptrace.concurrent.deaths.black_box import JOB, SENDING, STATE, box_of
 
 # multiprocessing's own: loky registers two more when it is imported
-METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
+METHODS = [
+    method
+    for method in ("fork", "spawn", "forkserver")
+    if method in multiprocessing.get_all_start_methods()
+]
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -82,7 +86,11 @@ def test_results(pool: KeepTracePool) -> None:
     assert list(pool.imap(tasks.double, iter(range(9)), chunksize=4)) == list(range(0, 18, 2))
     assert sorted(pool.imap_unordered(tasks.double, range(9))) == list(range(0, 18, 2))
     assert pool.map(tasks.double, []) == [] and list(pool.imap(tasks.double, [])) == []
-    assert len(pool.apply(tasks.big, (3,))) == 3 << 20 == len(pool.apply(tasks.take, (bytes(3 << 20),)))
+    assert (
+        len(pool.apply(tasks.big, (3,)))
+        == 3 << 20
+        == len(pool.apply(tasks.take, (bytes(3 << 20),)))
+    )
 
 
 def test_callbacks(pool: KeepTracePool) -> None:
@@ -91,17 +99,26 @@ def test_callbacks(pool: KeepTracePool) -> None:
     pool.apply_async(tasks.double, (4,), callback=got.append).wait(10)
     result = pool.map_async(tasks.fail_on_odd, range(4), error_callback=got.append)
     result.wait(10)
-    assert got[0] == 8 and isinstance(got[1], ValueError) and task_frames(got[1]) and not result.successful()
+    assert (
+        got[0] == 8
+        and isinstance(got[1], ValueError)
+        and task_frames(got[1])
+        and not result.successful()
+    )
 
 
 def test_base_exceptions_cost_no_worker(pool: KeepTracePool) -> None:
     """BaseExceptions kill the stdlib's worker. Here the worker lives."""
     before = {process.pid for process in pool._pool}
-    assert type(raised_by(lambda: pool.apply(tasks.raise_, (KeyboardInterrupt,)))) is KeyboardInterrupt
+    assert (
+        type(raised_by(lambda: pool.apply(tasks.raise_, (KeyboardInterrupt,)))) is KeyboardInterrupt
+    )
     assert {process.pid for process in pool._pool} == before
 
 
-@pytest.mark.parametrize("way", ["map", "starmap", "imap", "imap chunks", "imap_unordered", "apply"])
+@pytest.mark.parametrize(
+    "way", ["map", "starmap", "imap", "imap chunks", "imap_unordered", "apply"]
+)
 def test_stop_iteration_does_not_shorten(pool: KeepTracePool, way: str) -> None:
     """A StopIteration from a task silently cuts the results short in the stdlib's pool. Iterators tell it as a RuntimeError."""
     ways: dict[str, Callable[[], Any]] = {
@@ -123,7 +140,9 @@ def test_results_that_do_not_pickle(pool: KeepTracePool) -> None:
     late = raised_by(lambda: pool.apply(tasks.give_unarriving))
     assert isinstance(late, ValueError) and "result" in late.__notes__[0]
     unsent = raised_by(lambda: pool.apply(tasks.give_generator))
-    assert isinstance(unsent, multiprocessing.pool.MaybeEncodingError) and isinstance(unsent.__cause__, TypeError)
+    assert isinstance(unsent, multiprocessing.pool.MaybeEncodingError) and isinstance(
+        unsent.__cause__, TypeError
+    )
 
 
 def test_iterable_that_raises(pool: KeepTracePool) -> None:
@@ -146,8 +165,14 @@ def test_worker_that_dies(pool: KeepTracePool, how: str) -> None:
     exc = raised_by(lambda: pool.apply_async(tasks.die, (how,), {"note": "n" * 500}).get(30))
     assert isinstance(exc, WorkerDied)
     (death,) = exc.deaths
-    assert f"die({how!r}, note='nnn" in death.tasks[0] and len(death.tasks[0]) < 150 and death.tasks[0] in str(exc)
-    assert death.signal == (None if how.isdigit() else how) and (how if how.isdigit() else how) in str(exc)
+    assert (
+        f"die({how!r}, note='nnn" in death.tasks[0]
+        and len(death.tasks[0]) < 150
+        and death.tasks[0] in str(exc)
+    )
+    assert death.signal == (None if how.isdigit() else how) and (
+        how if how.isdigit() else how
+    ) in str(exc)
     assert (death.stack is not None) == (how == "SIGABRT")
     if death.stack is not None:
         assert death.stack.tb_frame.f_code.co_name == "die"
@@ -159,7 +184,12 @@ def test_deaths_in_maps(pool: KeepTracePool) -> None:
     """A death within a chunk fails its map, or its place of an imap; the other calls are run."""
     exc = raised_by(lambda: pool.map(tasks.die_if_three, range(8), chunksize=4))
     assert isinstance(exc, WorkerDied)
-    assert exc.deaths[0].tasks == ("die_if_three(0)", "die_if_three(1)", "die_if_three(2)", "1 more of this chunk")
+    assert exc.deaths[0].tasks == (
+        "die_if_three(0)",
+        "die_if_three(1)",
+        "die_if_three(2)",
+        "1 more of this chunk",
+    )
     results = pool.imap(tasks.die_if_three, range(5))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     assert isinstance(raised_by(lambda: next(results)), WorkerDied)
@@ -197,7 +227,9 @@ def test_worker_that_dies_within_a_message() -> None:
     """A worker that is killed as it sends leaves half a message: every call is told, none waits, the pool can be closed."""
     with KeepTracePool(1, context=multiprocessing.get_context("fork")) as pool:
         blocked = multiprocessing.get_context("fork").Event()
-        first = pool.apply_async(tasks.take, (1,), callback=lambda _: blocked.wait(20))  # nobody reads the results meanwhile
+        first = pool.apply_async(
+            tasks.take, (1,), callback=lambda _: blocked.wait(20)
+        )  # nobody reads the results meanwhile
         large = pool.apply_async(tasks.big, (8,))
         queued = pool.imap(tasks.double, range(3))
         while box_of(pool._pool[0]).words[STATE] != SENDING:
@@ -253,11 +285,19 @@ def test_worker_that_cannot_be_started(tmp_path: Path, no_process_left: None) ->
     """No process in place of a dead one: the stdlib's pool hangs, as do its terminate() and the program's end. Here all callers are told."""
     Full.room = 2
     with KeepTracePool(2, context=Full()) as pool:
-        lost = [pool.apply_async(tasks.hang, (str(tmp_path / "here"),)), pool.apply_async(tasks.die_after, (0.5,)), pool.map_async(tasks.double, [1])]
+        lost = [
+            pool.apply_async(tasks.hang, (str(tmp_path / "here"),)),
+            pool.apply_async(tasks.die_after, (0.5,)),
+            pool.map_async(tasks.double, [1]),
+        ]
         for waiting in lost:
             exc = raised_by(lambda waiting=waiting: waiting.get(20))
             assert type(exc) is WorkerDied
-        assert "no room" in str(exc.__cause__) and "could not be started" in str(exc) and pool.stacks() == []
+        assert (
+            "no room" in str(exc.__cause__)
+            and "could not be started" in str(exc)
+            and pool.stacks() == []
+        )
         assert type(raised_by(lambda: pool.apply(tasks.double, (1,)))) is WorkerDied
     pool.join()
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import keeptrace
-from keeptrace._fingerprint import place_of
-from keeptrace._reading import decode
+from keeptrace.format.reading import decode
+from keeptrace.store.identity import place_of
 
 
 class Text(str):
@@ -72,11 +72,15 @@ ALIKE: dict[str, Callable[[], BaseException]] = {
     "message and file of a subclass": lambda: syntax(msg=Text("m"), filename=Text("g.py")),
     "long line": lambda: syntax("f.py", 3, 5, "x" * 30_000, 3, 6),
     "decoding": lambda: UnicodeDecodeError("utf-8", b"abc" * 1_000, 3, 4, "bad"),
-    "decoding 90 kB": lambda: UnicodeDecodeError("utf-8", b"a" * 90_000, 89_000, 89_001, Text("bad")),
+    "decoding 90 kB": lambda: UnicodeDecodeError(
+        "utf-8", b"a" * 90_000, 89_000, 89_001, Text("bad")
+    ),
     "notes": lambda: noted(["one", "two\nlines", 3]),
     "150 notes in a tuple": lambda: noted(tuple(f"note {number}" for number in range(150))),
     "150 notes in a list": lambda: noted([f"note {number}" for number in range(150)]),
-    "150 notes in a list of the user's": lambda: noted(Notes(f"note {number}" for number in range(150))),
+    "150 notes in a list of the user's": lambda: noted(
+        Notes(f"note {number}" for number in range(150))
+    ),
     "notes that are a number": lambda: noted(5),
     "notes that are a text": lambda: noted("text"),
     "no notes": lambda: noted(()),
@@ -93,7 +97,9 @@ def test_prints_as_the_original(make: Callable[[], BaseException]) -> None:
 
 # Too large or too odd to be kept as they are.
 ODD: dict[str, Callable[[], BaseException]] = {
-    "numbers of a subclass": lambda: syntax(lineno=Number(3), offset=Number(5), end_offset=Number(6)),
+    "numbers of a subclass": lambda: syntax(
+        lineno=Number(3), offset=Number(5), end_offset=Number(6)
+    ),
     "line of 300 kB": lambda: syntax("f.py", 3, 5, "x = " + "y" * 300_000, 3, 6),
     "message and file of 300 kB": lambda: syntax(msg="m" * 300_000, filename="f" * 300_000),
     "decoding 300 kB": lambda: UnicodeDecodeError("utf-8", b"a" * 300_000, 299_999, 300_000, "bad"),
@@ -122,7 +128,13 @@ def test_can_be_printed(make: Callable[[], BaseException]) -> None:
     assert type(own).__name__ in "".join(traceback.format_exception(found))
 
 
-FIELDS: list[tuple[str, type]] = [("text", str), ("msg", str), ("filename", str), ("lineno", int), ("offset", int)]
+FIELDS: list[tuple[str, type]] = [
+    ("text", str),
+    ("msg", str),
+    ("filename", str),
+    ("lineno", int),
+    ("offset", int),
+]
 
 
 @pytest.mark.parametrize(("name", "kind"), FIELDS)
@@ -137,7 +149,11 @@ def test_fields_keep_their_types(name: str, kind: type) -> None:
 
 def test_objects_of_unicode_errors_keep_their_types() -> None:
     """A cut `object` is still bytes, or str, and start and end are the numbers that they were."""
-    for name, kind in (("decoding 300 kB", bytes), ("encoding 300 kB", str), ("translating 300 kB", str)):
+    for name, kind in (
+        ("decoding 300 kB", bytes),
+        ("encoding 300 kB", str),
+        ("translating 300 kB", str),
+    ):
         found: Any = restored(ODD[name]())
         assert type(found.object) is kind
         assert (found.start, found.end) == (299_999, 300_000)
@@ -161,7 +177,9 @@ def test_the_interpreter_prints_each(table: str) -> None:
             if ended != 1:
                 print(name, ended)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=50
+    )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
@@ -173,7 +191,12 @@ def test_a_syntax_error_shows_its_place(tmp_path: Path) -> None:
     exc = caught.value.with_traceback(None)
     keeptrace.dump(exc, path)
     for command in (["show"], ["html", "-o", str(tmp_path / "a.html")]):
-        done = subprocess.run([sys.executable, "-m", "keeptrace", *command, str(path)], capture_output=True, text=True, timeout=50)
+        done = subprocess.run(
+            [sys.executable, "-m", "keeptrace", *command, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
         shown = done.stdout if command == ["show"] else (tmp_path / "a.html").read_text()
         assert "prices.py" in shown and "def f(:" in shown and "^" in shown
         assert "never raised" not in shown

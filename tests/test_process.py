@@ -14,7 +14,11 @@ from keeptrace import Options
 from keeptrace.concurrent import KeepTraceProcess, get_context
 
 # multiprocessing's own: loky registers two more when it is imported
-METHODS = [method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods()]
+METHODS = [
+    method
+    for method in ("fork", "spawn", "forkserver")
+    if method in multiprocessing.get_all_start_methods()
+]
 
 
 def ended(process: Any) -> Any:
@@ -59,7 +63,9 @@ class Overridden(KeepTraceProcess):
 def test_subclass_with_its_own_run() -> None:
     """A subclass that overrides run() is covered as well."""
     exc = ended(Overridden(name="abc")).exception()
-    assert isinstance(exc, ZeroDivisionError) and exc.__traceback__.tb_frame.f_locals["local"] == "abc"
+    assert (
+        isinstance(exc, ZeroDivisionError) and exc.__traceback__.tb_frame.f_locals["local"] == "abc"
+    )
 
 
 def test_only_after_its_end(tmp_path: Path) -> None:
@@ -78,7 +84,9 @@ def test_only_after_its_end(tmp_path: Path) -> None:
 
 def test_options_and_names() -> None:
     """trace says what to keep; the rest are the arguments of multiprocessing.Process."""
-    process = KeepTraceProcess(None, tasks.divide, "mine", (1,), {"parts": 0}, daemon=True, trace=Options(depth=0))
+    process = KeepTraceProcess(
+        None, tasks.divide, "mine", (1,), {"parts": 0}, daemon=True, trace=Options(depth=0)
+    )
     assert process.name == "mine" and process.daemon
     exc = ended(process).exception()
     assert isinstance(exc, ZeroDivisionError) and exc.__traceback__ is None

@@ -33,11 +33,17 @@ def test_the_changelog_has_a_part_for_what_comes_next() -> None:
     """CHANGELOG.md begins with what is not released yet; other parts have a version and a date."""
     first, *others = re.findall(r"^## (.*)$", CHANGELOG, re.M)
     assert first == "Unreleased"
-    assert [title for title in others if not re.fullmatch(r"\[?\d+\.\d+\.\d+\]? - \d{4}-\d\d-\d\d", title)] == []
+    assert [
+        title
+        for title in others
+        if not re.fullmatch(r"\[?\d+\.\d+\.\d+\]? - \d{4}-\d\d-\d\d", title)
+    ] == []
 
 
 @pytest.mark.parametrize("repository", [None, "https://example.org/keeptrace"])
-def test_the_page_on_the_index_has_no_relative_link(repository: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_on_the_index_has_no_relative_link(
+    repository: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A link of README.md leads into the repository at this version's tag, or is its text where none is known."""
     monkeypatch.setenv("KEEPTRACE_REPOSITORY", repository or "")
     page = runpy.run_path(str(ROOT / "setup.py"))["readme"]()
@@ -50,15 +56,29 @@ def test_the_page_on_the_index_has_no_relative_link(repository: str | None, monk
 
 def test_every_python_that_is_promised_has_its_classifier() -> None:
     """The classifiers name each Python from `requires-python` on, without a gap."""
-    minors = [int(found) for text in PROJECT["classifiers"] for found in re.findall(r"Python :: 3\.(\d+)$", text)]
+    minors = [
+        int(found)
+        for text in PROJECT["classifiers"]
+        for found in re.findall(r"Python :: 3\.(\d+)$", text)
+    ]
     assert minors == list(range(11, max(minors) + 1))
     assert PROJECT["requires-python"] == ">=3.11"
 
 
 def test_nobody_is_told_to_install_another_distribution() -> None:
     """No page says `pip install keeptrace`: that name belongs to another project."""
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
-    found = [path.name for path in pages if re.search(r"pip install ['\"]?keeptrace(?!-concurrent)\b", path.read_text(encoding="utf-8"))]
+    pages = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "benchmarks").glob("*.md"),
+    ]
+    found = [
+        path.name
+        for path in pages
+        if re.search(
+            r"pip install ['\"]?keeptrace(?!-concurrent)\b", path.read_text(encoding="utf-8")
+        )
+    ]
     assert found == []
 
 
@@ -78,7 +98,15 @@ def test_workflows_call_the_scripts_that_run_here(workflow: Path) -> None:
 def test_the_public_tests_cover_every_python_and_system() -> None:
     """The matrix of the public tests has each Python of the classifiers, a free-threaded one, and three systems."""
     text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
-    tested = re.findall(r'"(3\.\d+t?)"', next(line for line in text.splitlines() if "python: [" in line))
-    minors = [found for line in PROJECT["classifiers"] for found in re.findall(r"Python :: (3\.\d+)$", line)]
+    tested = re.findall(
+        r'"(3\.\d+t?)"', next(line for line in text.splitlines() if "python: [" in line)
+    )
+    minors = [
+        found
+        for line in PROJECT["classifiers"]
+        for found in re.findall(r"Python :: (3\.\d+)$", line)
+    ]
     assert set(tested) == {*minors, "3.14t"}
-    assert re.findall(r"(\w+)-latest", next(line for line in text.splitlines() if "os: [" in line)) == ["ubuntu", "macos", "windows"]
+    assert re.findall(
+        r"(\w+)-latest", next(line for line in text.splitlines() if "os: [" in line)
+    ) == ["ubuntu", "macos", "windows"]

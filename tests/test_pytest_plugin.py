@@ -14,7 +14,7 @@ import keeptrace
 
 pexpect = pytest.importorskip("pexpect")
 
-SUITE = '''
+SUITE = """
 import pytest
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_skipped(): pytest.skip("not now")
 
 @pytest.mark.xfail
 def test_expected(): assert 0
-'''
+"""
 FAILING = 5  # of SUITE
 
 
@@ -56,15 +56,37 @@ def project(tmp_path):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_XDIST_WORKER": "", "PYTHON_COLORS": "0", "TERM": "dumb"}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTEST_ADDOPTS": "",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_XDIST_WORKER": "",
+        "PYTHON_COLORS": "0",
+        "TERM": "dumb",
+    }
 
 
 def command(*args):
-    return [sys.executable, "-m", "pytest", "-p", "keeptrace.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider", "--color=no", *args]
+    return [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "keeptrace.pytest_plugin",
+        "-p",
+        "xdist",
+        "-p",
+        "no:cacheprovider",
+        "--color=no",
+        *args,
+    ]
 
 
 def run(project, *args):
-    return subprocess.run(command(*args), cwd=project, env=environment(), capture_output=True, text=True).stdout
+    return subprocess.run(
+        command(*args), cwd=project, env=environment(), capture_output=True, text=True
+    ).stdout
 
 
 def commands_in(text):
@@ -86,7 +108,9 @@ def test_every_failure_has_a_dump(project, workers):
     assert len(paths) == len(set(paths)) == FAILING, out
     assert f"{FAILING} dumps in {project}/keeptrace-dumps" in out
     found = {os.path.basename(path).split("-")[2]: keeptrace.load(path) for path in paths}
-    assert {os.path.basename(path).split("-")[2]: os.path.basename(path).split("-")[1] for path in paths} == {
+    assert {
+        os.path.basename(path).split("-")[2]: os.path.basename(path).split("-")[1] for path in paths
+    } == {
         "test_shop.py.test_total.prices0": "AssertionError",
         "test_shop.py.test_total.prices1": "AssertionError",
         "test_shop.py.test_setup": "KeyError",
@@ -104,9 +128,13 @@ def test_the_command_stands_under_its_failure(project):
     """After the traceback of each failure, before the next one's."""
     out = run(project, "--keeptrace=dumps", "-k", "total")
     parts = re.split(r"^_+ test_total\[", out, flags=re.M)[1:]
-    assert ["prices0" in part.partition("keeptrace debug ")[2].splitlines()[0] for part in parts] == [True, False]
+    assert [
+        "prices0" in part.partition("keeptrace debug ")[2].splitlines()[0] for part in parts
+    ] == [True, False]
     assert all("AssertionError" in part.partition("keeptrace debug ")[0] for part in parts)
-    assert (project / "dumps").is_dir() and (project / "dumps" / ".gitignore").read_text().endswith("*\n")
+    assert (project / "dumps").is_dir() and (project / "dumps" / ".gitignore").read_text().endswith(
+        "*\n"
+    )
 
 
 @pytest.mark.parametrize("style", ["no", "line"])
@@ -141,21 +169,33 @@ def test_names_of_tests_with_parameters(project):
         "@pytest.mark.parametrize('p', VALUES)\ndef test_path(p):\n    assert 0\n"
     )
     run(project, "--keeptrace=keeptrace-dumps", "test_all.py")
-    names = [name for name in os.listdir(project / "keeptrace-dumps") if name.endswith(".keeptrace")]
+    names = [
+        name for name in os.listdir(project / "keeptrace-dumps") if name.endswith(".keeptrace")
+    ]
     assert len(names) == 5 and all("-test_all.py.test_path" in name for name in names)
 
 
 def test_a_directory_that_cannot_be_written(project):
     """The tests' outcome is the same; a line says that there is no dump."""
     (project / "dumps").write_text("a file")
-    out = subprocess.run(command("--keeptrace=dumps", "-k", "setup", "-s"), cwd=project, env=environment(), capture_output=True, text=True)
-    assert "1 error" in out.stdout and "keeptrace: no dump of this KeyError" in out.stderr and commands_in(out.stdout) == []
+    out = subprocess.run(
+        command("--keeptrace=dumps", "-k", "setup", "-s"),
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        "1 error" in out.stdout
+        and "keeptrace: no dump of this KeyError" in out.stderr
+        and commands_in(out.stdout) == []
+    )
 
 
 def test_off_it_costs_nothing(project):
     """Without the option nothing of keeptrace is imported but this module and the package's names, and nothing is written."""
     (project / "tests" / "test_shop.py").write_text(
-        "import sys\ndef test_it():\n    assert sorted(m for m in sys.modules if m.startswith('keeptrace')) == ['keeptrace', 'keeptrace._shadows', 'keeptrace.pytest_plugin']\n"
+        "import sys\ndef test_it():\n    assert sorted(m for m in sys.modules if m.startswith('keeptrace')) == ['keeptrace', 'keeptrace.core.shadows', 'keeptrace.pytest_plugin']\n"
         "def test_fails(): assert 0\n"
     )
     out = run(project)
@@ -164,7 +204,14 @@ def test_off_it_costs_nothing(project):
 
 
 def terminal(project, *args):
-    child = pexpect.spawn(shlex.join(command(*args)), cwd=str(project), env=environment(), encoding="utf-8", timeout=40, dimensions=(50, 200))
+    child = pexpect.spawn(
+        shlex.join(command(*args)),
+        cwd=str(project),
+        env=environment(),
+        encoding="utf-8",
+        timeout=40,
+        dimensions=(50, 200),
+    )
     child.expect_exact("(Pdb) ")
     return child
 

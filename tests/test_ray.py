@@ -15,7 +15,7 @@ import traced_tasks as tasks
 from traced_tasks import check_chained, check_kind
 
 import keeptrace.concurrent.ray as traced_ray
-from keeptrace.concurrent._boundary import DISTANT
+from keeptrace.concurrent.crossing import DISTANT
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(180), pytest.mark.xdist_group("ray")]
 HERE = Path(__file__).parent
@@ -30,7 +30,13 @@ def mark():
 def cluster():
     path = os.pathsep.join(map(str, [HERE.parent, HERE]))
     env = {"env_vars": {"PYTHONPATH": path}, "worker_process_setup_hook": mark}
-    traced_ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=DISTANT.replace(depth=4))
+    traced_ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env=env,
+        trace=DISTANT.replace(depth=4),
+    )
     yield
     ray.shutdown()
 
@@ -57,6 +63,7 @@ def test_attributes():
 
 def test_actors_and_the_users_own_hook():
     """Methods of actors, plain and async; the setup hook that the user gave runs too."""
+
     @ray.remote
     class Actor:
         def marked(self):
@@ -143,15 +150,21 @@ def generator(size):
 
 
 WAYS = {
-    "several": lambda: ray.get([ray.remote(tasks.double).remote(3), ray.remote(tasks.chained).remote(5)], timeout=60),
+    "several": lambda: ray.get(
+        [ray.remote(tasks.double).remote(3), ray.remote(tasks.chained).remote(5)], timeout=60
+    ),
     "wait": lambda: first_waited_for(ray.remote(tasks.chained).remote(5)),
     "a future": lambda: ray.remote(tasks.chained).remote(5).future().result(60),
     "await": lambda: asyncio.run(awaited(ray.remote(tasks.chained).remote(5))),
-    "the second of two returns": lambda: ray.get(ray.remote(tasks.chained).options(num_returns=2).remote(5)[1], timeout=60),
+    "the second of two returns": lambda: ray.get(
+        ray.remote(tasks.chained).options(num_returns=2).remote(5)[1], timeout=60
+    ),
     "a generator": lambda: stream(ray.remote(generator), 5),
     "an actor's generator": lambda: stream(ray.remote(Remote).remote().generator, 5),
     "an async actor's generator": lambda: stream(ray.remote(RemoteAsync).remote().generator, 5),
-    "a threaded actor": lambda: ray.get(ray.remote(Remote).options(max_concurrency=2).remote().method.remote(5), timeout=60),
+    "a threaded actor": lambda: ray.get(
+        ray.remote(Remote).options(max_concurrency=2).remote().method.remote(5), timeout=60
+    ),
 }
 
 
@@ -174,6 +187,7 @@ def test_an_actor_that_cannot_be_made():
 
 def test_worker_death_is_ray_s():
     """The error of a task whose worker died is as before."""
+
     def die():
         os._exit(1)
 
@@ -183,6 +197,7 @@ def test_worker_death_is_ray_s():
 
 def test_retries(tmp_path):
     """A task is tried again for the exceptions that it names, as before; the last failure arrives."""
+
     @ray.remote(max_retries=2, retry_exceptions=[ValueError])
     def retried():
         with (tmp_path / "tries").open("a") as file:
@@ -195,6 +210,7 @@ def test_retries(tmp_path):
 
 def test_raised_from_another_task_s_failure():
     """A failure that a task answers with its own: both have their frames, in one chain."""
+
     @ray.remote
     def answering():
         try:
@@ -210,6 +226,7 @@ def test_raised_from_another_task_s_failure():
 
 def test_a_report_is_bounded():
     """What crosses of one failure is at most 1 MiB, whatever its frames hold."""
+
     def fail():
         large = [[f"{number}" * 300] * 100 for number in range(1000)]
         raise ValueError([f"{number}" * 3_000 for number in range(1_000)])

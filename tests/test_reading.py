@@ -18,12 +18,16 @@ import hostile
 import pytest
 
 import keeptrace
-from keeptrace._restore import BUILTINS, KNOWN, LOADED, Policy, may_be_opened, restore, source_text
+from keeptrace.restore.files import may_be_opened, source_text
+from keeptrace.restore.policy import BUILTINS, KNOWN, LOADED, Policy
+from keeptrace.restore.restore import restore
 
 
 def loaded(report: dict[str, Any], policy: Policy = BUILTINS) -> BaseException:
     """What reading gives of a forged report: with load()'s policy through a whole dump, else by restore()."""
-    return keeptrace.loads(hostile.packed(report)) if policy is BUILTINS else restore(report, policy)
+    return (
+        keeptrace.loads(hostile.packed(report)) if policy is BUILTINS else restore(report, policy)
+    )
 
 
 def forged(**values: list[Any]) -> dict[str, Any]:
@@ -47,8 +51,37 @@ def local(exc: BaseException, name: str) -> Any:
 
 # Builtin functions that a dump may bring along: they run nothing, open nothing and change nothing.
 HARMLESS = {
-    *("abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex", "id", "isinstance", "issubclass"),
-    *("iter", "len", "max", "min", "next", "oct", "ord", "pow", "print", "repr", "round", "sorted", "sum"),
+    *(
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "callable",
+        "chr",
+        "divmod",
+        "format",
+        "hash",
+        "hex",
+        "id",
+        "isinstance",
+        "issubclass",
+    ),
+    *(
+        "iter",
+        "len",
+        "max",
+        "min",
+        "next",
+        "oct",
+        "ord",
+        "pow",
+        "print",
+        "repr",
+        "round",
+        "sorted",
+        "sum",
+    ),
 }
 ALIASES = [
     "dict.fromkeys", "object.__new__", "type.__new__", "type.__subclasses__", "type.mro", "str.maketrans", "BaseException.with_traceback",
@@ -68,16 +101,22 @@ def test_no_dangerous_function_is_given(policy: Policy, claimed: str) -> None:
     """Whatever a function of a dump is called, no function arrives that could run, open or change something."""
     for name in [*vars(builtins), *ALIASES]:
         called = "len" if claimed == "len" else name
-        found = local(loaded(forged(evil=["function", "builtins", name, called, 0]), policy), "evil")
+        found = local(
+            loaded(forged(evil=["function", "builtins", name, called, 0]), policy), "evil"
+        )
         if name in HARMLESS:
             assert found is getattr(builtins, name)
         else:
-            assert not isinstance(found, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)), name
+            assert not isinstance(
+                found, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+            ), name
             with pytest.raises(TypeError, match="cannot be called"):
                 found()
     for module, name in ELSEWHERE:
         found = local(loaded(forged(evil=["function", module, name, "len", 0]), policy), "evil")
-        assert not isinstance(found, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)), (module, name)
+        assert not isinstance(
+            found, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+        ), (module, name)
 
 
 def test_no_class_of_another_kind_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,11 +163,18 @@ def test_no_hook_of_a_class_is_run_by_a_log(cls: Any) -> None:
     cls.made = []
     report = hostile.fresh()
     first = len(report["types"])
-    report["types"] += [["builtins", "Exception", []], [__name__, cls.__qualname__, [first]], ["elsewhere", "Below", [first + 1]]]
+    report["types"] += [
+        ["builtins", "Exception", []],
+        [__name__, cls.__qualname__, [first]],
+        ["elsewhere", "Below", [first + 1]],
+    ]
     for number in (first + 1, first + 2):
         report["exceptions"][0].update(type=number, str="told")
         restored = loaded(report, LOADED)
-        assert isinstance(restored, Exception) and type(restored).__name__ == report["types"][number][1]
+        assert (
+            isinstance(restored, Exception)
+            and type(restored).__name__ == report["types"][number][1]
+        )
         assert (type(restored) is cls) == (number == first + 1)
     assert cls.made == []
 
@@ -137,7 +183,14 @@ def test_programs_are_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain pickle.load may import the standard library, but none of the programs that are in it."""
     imported: list[str] = []
     monkeypatch.setattr(builtins, "__import__", lambda name, *rest: imported.append(name))
-    for name in ("idlelib.idle", "this", "antigravity", "json.__main__", "unittest.__main__", "turtledemo.__main__"):
+    for name in (
+        "idlelib.idle",
+        "this",
+        "antigravity",
+        "json.__main__",
+        "unittest.__main__",
+        "turtledemo.__main__",
+    ):
         assert KNOWN.module(name) is None
     assert imported == []
 
@@ -163,7 +216,9 @@ def test_fuzz() -> None:
 
 def test_a_field_that_cannot_be_is_told() -> None:
     """A field that C code could not bear stands aside, and a note says so; the others are as they were."""
-    report = fuzz_reports._of_builtin("UnicodeDecodeError", fields={"encoding": "u", "start": -(10**12), "end": 1, "reason": "r"})
+    report = fuzz_reports._of_builtin(
+        "UnicodeDecodeError", fields={"encoding": "u", "start": -(10**12), "end": 1, "reason": "r"}
+    )
     exc = loaded(report)
     assert isinstance(exc, UnicodeDecodeError)
     assert (exc.encoding, exc.reason, exc.end, exc.start) == ("u", "r", 1, 0)
@@ -172,20 +227,53 @@ def test_a_field_that_cannot_be_is_told() -> None:
 
 def test_a_field_is_no_attribute() -> None:
     """Attributes named as what C code holds, or as a method, do not replace it: a copy would set what the check refused."""
-    names = ["start", "object", "args", "__traceback__", "with_traceback", "__reduce_ex__", "__class__", "__dict__"]
+    names = [
+        "start",
+        "object",
+        "args",
+        "__traceback__",
+        "with_traceback",
+        "__reduce_ex__",
+        "__class__",
+        "__dict__",
+    ]
     exc = loaded(fuzz_reports._of_builtin("UnicodeDecodeError", attributes=dict.fromkeys(names, 5)))
     assert {f"[{name}]" for name in names} == set(vars(exc))
     assert exc.with_traceback(None) is exc and str(exc) == ""
-    copied = copy.copy(loaded(fuzz_reports._of_builtin("SyntaxError", attributes={"offset": 1 << 40})))
+    copied = copy.copy(
+        loaded(fuzz_reports._of_builtin("SyntaxError", attributes={"offset": 1 << 40}))
+    )
     assert copied.offset is None and vars(copied) == {"[offset]": 1 << 40}  # type: ignore[attr-defined]
 
 
 def test_a_stand_in_is_no_array(tmp_path: Path) -> None:
     """Attributes named as a protocol are there in vars(), in brackets, and answer no tool; atoms and other names are as they were."""
-    node = ["object", 0, "<odd>", {"__array_interface__": [0], "_repr_html_": [0], "__version__": "1.0", "_value_": [0], "name": [0]}, {}]
+    node = [
+        "object",
+        0,
+        "<odd>",
+        {
+            "__array_interface__": [0],
+            "_repr_html_": [0],
+            "__version__": "1.0",
+            "_value_": [0],
+            "name": [0],
+        },
+        {},
+    ]
     odd = local(loaded(forged(odd=node)), "odd")
-    assert set(vars(odd)) == {"[__array_interface__]", "[_repr_html_]", "__version__", "_value_", "name"}
-    assert odd.__version__ == "1.0" and not hasattr(odd, "__array_interface__") and not hasattr(odd, "_repr_html_")
+    assert set(vars(odd)) == {
+        "[__array_interface__]",
+        "[_repr_html_]",
+        "__version__",
+        "_value_",
+        "name",
+    }
+    assert (
+        odd.__version__ == "1.0"
+        and not hasattr(odd, "__array_interface__")
+        and not hasattr(odd, "_repr_html_")
+    )
     again = local(keeptrace.loads(keeptrace.dumps(loaded(forged(odd=node)))), "odd")
     assert vars(again).keys() == vars(odd).keys()
 
@@ -196,7 +284,11 @@ def test_suggestions_of_the_dump_stay() -> None:
     name_error = fuzz_reports._of_builtin("NameError", fields={"name": "numbr"})
     assert "Did you mean: 'number'" in "".join(traceback.format_exception(loaded(name_error)))
     for name, is_there in (("json", True), ("wave", False)):
-        exc = loaded(fuzz_reports._of_builtin("ImportError", fields={"name": name, "name_from": "dumpz", "msg": "m"}))
+        exc = loaded(
+            fuzz_reports._of_builtin(
+                "ImportError", fields={"name": name, "name_from": "dumpz", "msg": "m"}
+            )
+        )
         text = "".join(traceback.format_exception(exc))
         assert ("Did you mean: 'dump'" in text) == is_there
         assert "wave" not in sys.modules and exc.name_from is not None  # type: ignore[attr-defined]
@@ -212,7 +304,13 @@ def odd_files(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "large.py").write_bytes(b"x = 1\n" * 2_000_000)
     (tmp_path / "empty.py").touch()
     names = {name: str(tmp_path / f"{name}.py") for name in ("pipe", "device", "large", "empty")}
-    return {**names, "proc": "/proc/self/pagemap", "zero": "/dev/zero", "network": "//host/share/x.py", "relative": os.path.relpath("/dev/zero")}
+    return {
+        **names,
+        "proc": "/proc/self/pagemap",
+        "zero": "/dev/zero",
+        "network": "//host/share/x.py",
+        "relative": os.path.relpath("/dev/zero"),
+    }
 
 
 ODD_FILES = ["pipe", "device", "large", "empty", "proc", "zero", "network", "relative"]
@@ -236,11 +334,21 @@ def test_odd_files_are_not_opened(name: str, odd_files: dict[str, str]) -> None:
 def test_ordinary_files_keep_their_names(tmp_path: Path) -> None:
     """Files that are there, absent, behind a link, or none at all are named as they were."""
     (tmp_path / "link.py").symlink_to(__file__)
-    for file in (__file__, str(tmp_path / "link.py"), str(tmp_path / "absent.py"), "absent.py", "<string>", "", str(tmp_path)):
+    for file in (
+        __file__,
+        str(tmp_path / "link.py"),
+        str(tmp_path / "absent.py"),
+        "absent.py",
+        "<string>",
+        "",
+        str(tmp_path),
+    ):
         report = hostile.fresh()
         report["codes"][0]["file"] = file
         exc = loaded(report)
-        assert exc.__traceback__ is not None and exc.__traceback__.tb_frame.f_code.co_filename == file
+        assert (
+            exc.__traceback__ is not None and exc.__traceback__.tb_frame.f_code.co_filename == file
+        )
     assert source_text(str(tmp_path / "link.py")) == Path(__file__).read_text()
 
 
@@ -294,5 +402,10 @@ def test_many_module_frames_in_a_small_stack() -> None:
     """Three hundred frames of modules and class bodies are restored also in a thread whose stack has little room."""
     size = 160 << 10
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", RESTORE_IN_A_SMALL_STACK, str(size)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", RESTORE_IN_A_SMALL_STACK, str(size)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stderr) == (0, "")

@@ -14,26 +14,61 @@ from page_runner import Block, blocks
 ROOT = Path(__file__).parent.parent
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "benchmarks").glob("*.md")]
+    for path in [
+        *ROOT.glob("*.md"),
+        *sorted((ROOT / "docs").glob("*.md")),
+        *(ROOT / "benchmarks").glob("*.md"),
+    ]
 }
 README = PAGES["README.md"]
-PROGRAMS = {f"{page}:{block.line}": block for page, text in PAGES.items() for block in blocks(text) if block.is_program}
-FRAGMENTS = [page for page, text in PAGES.items() if any(not block.is_program for block in blocks(text))]
+PROGRAMS = {
+    f"{page}:{block.line}": block
+    for page, text in PAGES.items()
+    for block in blocks(text)
+    if block.is_program
+}
+FRAGMENTS = [
+    page for page, text in PAGES.items() if any(not block.is_program for block in blocks(text))
+]
 # What the modules of engines need.
-LIBRARIES = {"celery": "celery", "dask": "distributed", "joblib": "joblib", "loky": "loky", "mpi": "mpi4py", "ray": "ray", "rq": "rq"}
+LIBRARIES = {
+    "celery": "celery",
+    "dask": "distributed",
+    "joblib": "joblib",
+    "loky": "loky",
+    "mpi": "mpi4py",
+    "ray": "ray",
+    "rq": "rq",
+}
 # Programs that need more than a process: these are only compiled, and what they import is imported.
-SERVICES = {"# shop.py": "a Celery worker", "# ask.py": "a Celery worker", "# report.py": "an RQ worker", "import ray": "a Ray cluster", "MPI": "MPI"}
+SERVICES = {
+    "# shop.py": "a Celery worker",
+    "# ask.py": "a Celery worker",
+    "# report.py": "an RQ worker",
+    "import ray": "a Ray cluster",
+    "MPI": "MPI",
+}
 
 
 def run(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], cwd=cwd, input=stdin, capture_output=True, text=True, timeout=50)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
 
 
 def test_the_demo_shows_the_workers_frames(tmp_path: Path) -> None:
     """The main job fails in a worker, and shows the broken order in the worker's frame."""
     done = run("-m", "keeptrace.demo", cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "In total:\n    order = {'order': '1007', 'customer': 'Alan', 'quantity': 'two', 'price': '34.00'}" in done.stdout
+    assert (
+        "In total:\n    order = {'order': '1007', 'customer': 'Alan', 'quantity': 'two', 'price': '34.00'}"
+        in done.stdout
+    )
 
 
 def test_the_readme_begins_with_a_program_and_its_output() -> None:
@@ -48,13 +83,17 @@ def skip_without(block: Block) -> None:
         library = module.partition(".")[0]
         if module.startswith("keeptrace.concurrent."):
             library = LIBRARIES.get(module.split(".")[2], library)
-        if library != "shop" and importlib.util.find_spec(library) is None:  # a program of the page itself
+        if (
+            library != "shop" and importlib.util.find_spec(library) is None
+        ):  # a program of the page itself
             pytest.skip(f"{library} is not installed")
 
 
 def name_of(block: Block) -> str:
     """The file name that a program gives itself, as its first line or in its output."""
-    found = re.match(r"# (\w+\.py)", block.code) or re.search(r"(\w+\.py)\(\d+\)", block.output or "")
+    found = re.match(r"# (\w+\.py)", block.code) or re.search(
+        r"(\w+\.py)\(\d+\)", block.output or ""
+    )
     return found[1] if found else "program.py"
 
 
@@ -104,4 +143,6 @@ def test_every_link_leads_somewhere(page: str) -> None:
         path = (ROOT / page).parent / target if target else ROOT / page
         assert path.exists(), f"{page} links to {target}"
         if anchor and path.suffix == ".md":
-            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page} links to {target}#{anchor}"
+            assert anchor in anchors(path.read_text(encoding="utf-8")), (
+                f"{page} links to {target}#{anchor}"
+            )

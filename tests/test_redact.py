@@ -48,7 +48,11 @@ class Thing:
 
 def ref_of(value: Any, values: list[Any], seen: dict[int, int]) -> Any:
     """The ref to a value, its nodes appended to `values`."""
-    if value is None or isinstance(value, (bool, float, str)) or (isinstance(value, int) and abs(value) < 1 << 63):
+    if (
+        value is None
+        or isinstance(value, (bool, float, str))
+        or (isinstance(value, int) and abs(value) < 1 << 63)
+    ):
         return value
     if id(value) in seen:
         return [seen[id(value)]]
@@ -59,7 +63,11 @@ def ref_of(value: Any, values: list[Any], seen: dict[int, int]) -> Any:
         attributes = {name: ref_of(item, values, seen) for name, item in value.attributes.items()}
         node += ["object", 0, value.shown, attributes, {"address": 4096}]
     elif isinstance(value, dict):
-        node += ["dict", len(value), [ref_of(item, values, seen) for pair in value.items() for item in pair]]
+        node += [
+            "dict",
+            len(value),
+            [ref_of(item, values, seen) for pair in value.items() for item in pair],
+        ]
     elif isinstance(value, (list, tuple, set)):
         node += [type(value).__name__, len(value), [ref_of(item, values, seen) for item in value]]
     elif isinstance(value, bytes):
@@ -87,7 +95,12 @@ def make(
     def refs(mapping: dict[str, Any] | None) -> dict[str, Any]:
         return {name: ref_of(value, values, seen) for name, value in (mapping or {}).items()}
 
-    exception: dict[str, Any] = {"type": 0, "args": ref_of(args, values, seen), "fields": {}, "attributes": refs(attributes)}
+    exception: dict[str, Any] = {
+        "type": 0,
+        "args": ref_of(args, values, seen),
+        "fields": {},
+        "attributes": refs(attributes),
+    }
     exception.update(cause=None, context=None, suppress=False, traceback=[[0, [1, 1, 0, 1]]])
     if message is not None:
         exception["str"] = message
@@ -98,7 +111,17 @@ def make(
         "python": "3.13.0",
         "exceptions": [exception],
         "frames": [{"code": 0, "globals": 0, "locals": refs(local), "at": [1, 1, 0, 1]}],
-        "codes": [{"file": "a.py", "name": "f", "qualname": "f", "line": 1, "args": [0, 0, 0], "flags": 3, "names": []}],
+        "codes": [
+            {
+                "file": "a.py",
+                "name": "f",
+                "qualname": "f",
+                "line": 1,
+                "args": [0, 0, 0],
+                "flags": 3,
+                "names": [],
+            }
+        ],
         "globals": [refs(world)],
         "types": [["a", "Thing", []]],
         "values": values,
@@ -110,7 +133,12 @@ def make(
 
 def everything(report: Any) -> str:
     """All that travels, as one text."""
-    report = {**report, "sources": {name: zlib.decompress(data).decode() for name, data in report["sources"].items()}}
+    report = {
+        **report,
+        "sources": {
+            name: zlib.decompress(data).decode() for name, data in report["sources"].items()
+        },
+    }
     return json.dumps(report, default=lambda data: data.decode("latin-1"), ensure_ascii=False)
 
 
@@ -131,7 +159,10 @@ LEAKS: dict[str, tuple[Any, str]] = {
     "key in words": (make({"h": {"Client Secret": S}}), S),
     "bytes key and value": (make({"h": {b"authorization": b"Token " + S.encode()}}), S),
     "environment": (make({"env": {"DB_PASSWORD": S, "HTTP_AUTHORIZATION": "x"}}), S),
-    "environment of a stand-in": (make({"e": Thing(f"environ({{'HOME': '/root', 'DB_PASSWORD': '{S}'}})")}), S),
+    "environment of a stand-in": (
+        make({"e": Thing(f"environ({{'HOME': '/root', 'DB_PASSWORD': '{S}'}})")}),
+        S,
+    ),
     "global": (make(world={"API_TOKEN": S}), S),
     "attribute": (make({"self": Thing("<Client>", host="a", password=S)}), S),
     "attribute of the exception": (make(attributes={"token": S}), S),
@@ -141,13 +172,19 @@ LEAKS: dict[str, tuple[Any, str]] = {
     "pair of a weak name": (make({"auth": ("bob", S)}), S),
     "dict under a weak name": (make({"cookies": {"id": S}}), S),
     "stand-in under a strong name": (make({"password": Thing(f"Secret({S})", raw=S)}), S),
-    "stand-in under a weak name": (make({"token": Thing(f"<Token {RANDOM}>", inner=RANDOM)}), RANDOM),
+    "stand-in under a weak name": (
+        make({"token": Thing(f"<Token {RANDOM}>", inner=RANDOM)}),
+        RANDOM,
+    ),
     "bytes": (make({"secret_key": S.encode()}), S),
     "number": (make({"password": 83457219}), "83457219"),
     "big number": (make({"private_key": 0xDEADBEEF12345678ABCDEF}), "0xdeadbeef12345678abcdef"),
     "tokens that look random": (make({"tokens": [RANDOM]}), RANDOM),
     "random signature": (make({"signature": RANDOM}), RANDOM),
-    "headers as pairs": (make({"headers": [("Authorization", f"Custom {S}"), ("Cookie", f"sid={S}")]}), S),
+    "headers as pairs": (
+        make({"headers": [("Authorization", f"Custom {S}"), ("Cookie", f"sid={S}")]}),
+        S,
+    ),
     "headers as pairs of bytes": (make({"headers": [(b"x-api-key", S.encode())]}), S),
     "command line as a list": (make({"argv": ["mysql", "--password", S]}), S),
     "command line joined": (make({"argv": ["mysql", f"--password={S}"]}), S),
@@ -207,11 +244,17 @@ LEAKS: dict[str, tuple[Any, str]] = {
     "spread from a dsn": (make({"dsn": f"amqp://u:{S}@h", "x": f"[{S}]"}), S),
     "spread to a key": (make({"password": S, "x": {S: 1}}), S),
     "spread to an attribute's name": (make({"password": S, "x": Thing("", **{S: 1})}), S),
-    "spread with quotes": (make({"password": "it's\"7\\x", "x": Thing(repr("it's\"7\\x"))}), "7\\\\\\\\x"),
+    "spread with quotes": (
+        make({"password": "it's\"7\\x", "x": Thing(repr("it's\"7\\x"))}),
+        "7\\\\\\\\x",
+    ),
     "spread url-quoted": (make({"password": "a b/c&d9", "x": "q=a%20b%2Fc%26d9"}), "a%20b"),
     "spread beyond ascii": (make({"password": "pässwörd", "x": "pässwörd".encode()}), "pÃ¤ss"),
     "spread of a word": (make({"password": "swordfish", "x": "said swordfish twice"}), "swordfish"),
-    "spread cut off": (make({"api_key": RANDOM + RANDOM, "x": Thing(f"<A {RANDOM}q8...>")}), RANDOM),
+    "spread cut off": (
+        make({"api_key": RANDOM + RANDOM, "x": Thing(f"<A {RANDOM}q8...>")}),
+        RANDOM,
+    ),
     "alias of a list": (make({"secrets": SHARED, "x": SHARED}), S),
     # in source
     "source assignment": (make(source=f"PASSWORD = '{S}'\n"), S),
@@ -256,39 +299,103 @@ KEPT: dict[str, Any] = {
             "authenticated is_password tokenize_this session_factory has_password cache_key dsn_count keypass_theme oauth_scope"
         ).split()
     },
-    "counts": make({"tokens": 15, "max_tokens": 4096, "token": 70000, "session_id": 5, "prompt_tokens": 1234567}),
-    "booleans": make({"password": True, "has_password": False, "is_authenticated": True, "token": None, "secret": ""}),
+    "counts": make(
+        {
+            "tokens": 15,
+            "max_tokens": 4096,
+            "token": 70000,
+            "session_id": 5,
+            "prompt_tokens": 1234567,
+        }
+    ),
+    "booleans": make(
+        {
+            "password": True,
+            "has_password": False,
+            "is_authenticated": True,
+            "token": None,
+            "secret": "",
+        }
+    ),
     "placeholders": make({"password": "********", "token": "None", "secret": "<redacted>"}),
     "empty containers": make({"passwords": [], "credentials": {}, "tokens": ()}),
-    "words of a parser": make({"tokens": ["the", "cat", "sat"], "x": "unexpected token 'import' in line 3"}),
-    "stand-ins under weak names": make({"session": Thing("<Session at 0x7f12ab34cd56>", n=1), "auth": Thing("<Request GET /a/b1>", path="/a")}),
+    "words of a parser": make(
+        {"tokens": ["the", "cat", "sat"], "x": "unexpected token 'import' in line 3"}
+    ),
+    "stand-ins under weak names": make(
+        {
+            "session": Thing("<Session at 0x7f12ab34cd56>", n=1),
+            "auth": Thing("<Request GET /a/b1>", path="/a"),
+        }
+    ),
     "signature": make({"signature": "(a, b=1) -> int"}),
     "sha-1": make({"x": "commit da39a3ee5e6b4b0d3255bfef95601890afd80709"}),
     "uuid": make({"x": "123e4567-e89b-12d3-a456-426614174000"}),
     "base64": make({"x": "SGVsbG8gV29ybGQgMTIzNDU2Nzg5MA=="}),
-    "url": make({"x": "https://example.org/a/b?page=2&sort=key", "y": "http://host:8080/@scope/pkg@1.2"}),
+    "url": make(
+        {"x": "https://example.org/a/b?page=2&sort=key", "y": "http://host:8080/@scope/pkg@1.2"}
+    ),
     "url with a user": make({"x": "ssh://git@host/repo", "y": "https://bob@example.org/"}),
     "e-mail": make({"x": "mail bob@example.org or a:b@c"}),
     "scp path": make({"x": "user@host:path/to", "y": "git@github.com:a/b.git"}),
-    "working directory": make({"environ": {"PWD": "/home/bob/project1", "OLDPWD": "/tmp/a1", "SSH_AUTH_SOCK": "/tmp/ssh-X1/agent.12"}}),
+    "working directory": make(
+        {
+            "environ": {
+                "PWD": "/home/bob/project1",
+                "OLDPWD": "/tmp/a1",
+                "SSH_AUTH_SOCK": "/tmp/ssh-X1/agent.12",
+            }
+        }
+    ),
     "message about a key": make(args=("password",), message="KeyError: 'password'"),
-    "message about an argument": make(message="f() missing 2 required arguments: 'password' and 'token'"),
-    "message of a validator": make(message="password: must be longer, token: required, auth: login, secret: not set"),
+    "message about an argument": make(
+        message="f() missing 2 required arguments: 'password' and 'token'"
+    ),
+    "message of a validator": make(
+        message="password: must be longer, token: required, auth: login, secret: not set"
+    ),
     "message about a module": make(message="No module named 'secrets.token1'"),
-    "code in a message": make(message="connect(password=password, token=self.token, secret=%(secret)s)"),
+    "code in a message": make(
+        message="connect(password=password, token=self.token, secret=%(secret)s)"
+    ),
     "usage": make(message="usage: prog [--password PASSWORD] [--token TOKEN] [--auth]"),
-    "prose about schemes": make(message="Basic authentication or Bearer authentication is needed; basic JavaScript"),
-    "fields": make({"fields": ["username", "password"], "order": ("password", "username"), "argv": ["--token", "--verbose"]}),
-    "quotes of two literals": make(source='print("Cookie:", 1, "a1b2c3d4")\nprint("Set-Cookie:")\nx = "a1"\n'),
+    "prose about schemes": make(
+        message="Basic authentication or Bearer authentication is needed; basic JavaScript"
+    ),
+    "fields": make(
+        {
+            "fields": ["username", "password"],
+            "order": ("password", "username"),
+            "argv": ["--token", "--verbose"],
+        }
+    ),
+    "quotes of two literals": make(
+        source='print("Cookie:", 1, "a1b2c3d4")\nprint("Set-Cookie:")\nx = "a1"\n'
+    ),
     "docker user": make({"x": "docker run -u 1000:1000 image"}),
     "public key": make({"x": "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkq\n-----END PUBLIC KEY-----"}),
-    "package names": make({"x": "sk-learn hf_hub task-runner-with-a-long-name-1234567890 npm_config"}),
-    "mapping of a short word": make({"password": None, "x": "the password, a token, and an api_key"}),
-    "code": make(source="password = getpass('Enter the password: ')\ntoken = tokens[0]\nif token == 'import':\n    pass\n"),
-    "code with names": make(source="PASSWORD = 'password'\nd = {'token_count': 'abc123xyz'}\nauth: 'Auth' = auth\n"),
-    "code with docs": make(source='def f(password, token):\n    """password: the password to use. token: a token."""\n'),
-    "code with options": make(source="add('--password', '-p', help='the password1 x')\nfields = ('password', 'username')\n"),
-    "live": make({"x": ["live"]}, live=pickle.dumps([1, {"password": None, "tokenizer": "abc", "has_password": True}])),
+    "package names": make(
+        {"x": "sk-learn hf_hub task-runner-with-a-long-name-1234567890 npm_config"}
+    ),
+    "mapping of a short word": make(
+        {"password": None, "x": "the password, a token, and an api_key"}
+    ),
+    "code": make(
+        source="password = getpass('Enter the password: ')\ntoken = tokens[0]\nif token == 'import':\n    pass\n"
+    ),
+    "code with names": make(
+        source="PASSWORD = 'password'\nd = {'token_count': 'abc123xyz'}\nauth: 'Auth' = auth\n"
+    ),
+    "code with docs": make(
+        source='def f(password, token):\n    """password: the password to use. token: a token."""\n'
+    ),
+    "code with options": make(
+        source="add('--password', '-p', help='the password1 x')\nfields = ('password', 'username')\n"
+    ),
+    "live": make(
+        {"x": ["live"]},
+        live=pickle.dumps([1, {"password": None, "tokenizer": "abc", "has_password": True}]),
+    ),
 }
 
 
@@ -311,7 +418,10 @@ def test_node_says_what_was_there() -> None:
 
 def test_only_the_password_of_a_url() -> None:
     """User, host and path of a URL stay readable."""
-    assert Redactor().text(f"at postgres://bob:{S}@db:5432/app?x=1") == f"at postgres://bob:{MARK}@db:5432/app?x=1"
+    assert (
+        Redactor().text(f"at postgres://bob:{S}@db:5432/app?x=1")
+        == f"at postgres://bob:{MARK}@db:5432/app?x=1"
+    )
 
 
 def test_same_object_when_nothing_is_found() -> None:
@@ -359,7 +469,13 @@ def test_live_views_replace_live_nodes() -> None:
     report["frames"][0]["locals"] = {"a": [0], "b": [2]}
     Redactor().report(report)
     assert report["live"] is None
-    assert report["values"][report["frames"][0]["locals"]["a"][0]] == ["object", 0, "<A>", {"n": 1}, {}]
+    assert report["values"][report["frames"][0]["locals"]["a"][0]] == [
+        "object",
+        0,
+        "<A>",
+        {"n": 1},
+        {},
+    ]
     assert report["frames"][0]["locals"]["b"] == 7
 
 
@@ -402,9 +518,15 @@ def test_damaged_source_is_dropped() -> None:
 
 def test_extra_says_more() -> None:
     """The user's callable hides by name, by text, in messages and in sources."""
-    report = make({"badge": "4711-x", "y": "is fine"}, message="see 4711-x", source="badge = 'zz99-q'\n")
+    report = make(
+        {"badge": "4711-x", "y": "is fine"}, message="see 4711-x", source="badge = 'zz99-q'\n"
+    )
     Redactor(lambda name, text: name == "badge").report(report)
-    assert "4711-x" not in everything(report) and "zz99-q" not in everything(report) and "is fine" in everything(report)
+    assert (
+        "4711-x" not in everything(report)
+        and "zz99-q" not in everything(report)
+        and "is fine" in everything(report)
+    )
     report = make({"y": "internal note"}, message="internal matter")
     Redactor(lambda name, text: "internal" in text).report(report)
     assert "internal" not in everything(report)
@@ -441,14 +563,22 @@ def test_source_keeps_its_columns(source: str, redacted: str) -> None:
 
 def test_whole_file_is_still_python() -> None:
     """A redacted source compiles, and every line is as long as it was."""
-    source = "\n".join(case["sources"]["a.py"] and zlib.decompress(case["sources"]["a.py"]).decode() for case, _ in LEAKS.values() if case["sources"])
+    source = "\n".join(
+        case["sources"]["a.py"] and zlib.decompress(case["sources"]["a.py"]).decode()
+        for case, _ in LEAKS.values()
+        if case["sources"]
+    )
     redacted = Redactor().source(source)
     assert redacted != source
-    assert [len(line.encode()) for line in redacted.split("\n")] == [len(line.encode()) for line in source.split("\n")]
+    assert [len(line.encode()) for line in redacted.split("\n")] == [
+        len(line.encode()) for line in source.split("\n")
+    ]
 
 
 words = st.sampled_from(
-    f'password token = : " \' \\ \n , ; {S} {RANDOM} Bearer Basic --password Cookie: Authorization: :// @ : <redacted> is ( [ ] ) # """ a 1'.split(" ")
+    f'password token = : " \' \\ \n , ; {S} {RANDOM} Bearer Basic --password Cookie: Authorization: :// @ : <redacted> is ( [ ] ) # """ a 1'.split(
+        " "
+    )
 )
 texts = st.one_of(st.text(), st.lists(words).map("".join), st.lists(words).map(" ".join))
 
@@ -496,7 +626,10 @@ def test_time_is_linear(piece: str) -> None:
 
 def test_typical_report_is_fast() -> None:
     """Two hundred short values take about a millisecond once the patterns are made."""
-    things = {f"name_{index}": Thing(f"<Thing number {index}>", text=f"some text {index}", n=index) for index in range(100)}
+    things = {
+        f"name_{index}": Thing(f"<Thing number {index}>", text=f"some text {index}", n=index)
+        for index in range(100)
+    }
     redactor = Redactor()
     best = 1.0
     for _ in range(20):

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import keeptrace
 from keeptrace import OptionError, Redaction
-from keeptrace._reading import decode
+from keeptrace.format.reading import decode
 from keeptrace.redact.redactor import Redactor, hidden_names
 
 WORD = "correcthorse"
@@ -37,7 +37,9 @@ def texts_of(data: bytes) -> str:
     return json.dumps([found.header, report, *sources], ensure_ascii=False)
 
 
-def dumped(tmp_path: Path, value: Any, message: str = "it failed", line: str = "pass", **options: Any) -> str:
+def dumped(
+    tmp_path: Path, value: Any, message: str = "it failed", line: str = "pass", **options: Any
+) -> str:
     """What is in the dump of a function that fails with a variable `x`, from a file of its own."""
     path = tmp_path / "program.py"
     path.write_text(f"def f(x, e):\n    {line}\n    raise e\n")
@@ -72,15 +74,27 @@ LEAKS: dict[str, tuple[Any, str]] = {
     "openssl": (f"openssl rsa -passin pass:{PASSWORD} -in k", PASSWORD),
     ".netrc": (f"machine a login bob password {PASSWORD}", PASSWORD),
     ".pgpass": (f"db:5432:shop:bob:{PASSWORD}", PASSWORD),
-    "kubeconfig": (f"user:\n  client-key-data: {base64.b64encode(PASSWORD.encode() * 9).decode()}\n", "VHIwdWI0ZG9yLTl4"),
+    "kubeconfig": (
+        f"user:\n  client-key-data: {base64.b64encode(PASSWORD.encode() * 9).decode()}\n",
+        "VHIwdWI0ZG9yLTl4",
+    ),
     "identified by": (f"CREATE USER bob IDENTIFIED BY '{PASSWORD}'", PASSWORD),
     "odbc in braces": (f"DRIVER=x;UID=bob;PWD={{{PASSWORD}}};", PASSWORD),
     "oracle": (f"jdbc:oracle:thin:bob/{PASSWORD}@db:1521/x", PASSWORD),
-    "pem as a list of lines": (["-----BEGIN PRIVATE KEY-----", PEM_LINE, "-----END PRIVATE KEY-----"], PEM_LINE),
-    "pem in base64": (base64.b64encode(f"-----BEGIN PRIVATE KEY-----\n{PEM_LINE}".encode()).decode(), "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t"),
+    "pem as a list of lines": (
+        ["-----BEGIN PRIVATE KEY-----", PEM_LINE, "-----END PRIVATE KEY-----"],
+        PEM_LINE,
+    ),
+    "pem in base64": (
+        base64.b64encode(f"-----BEGIN PRIVATE KEY-----\n{PEM_LINE}".encode()).decode(),
+        "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t",
+    ),
     "end of a pem": (f"{PEM_LINE}\n-----END RSA PRIVATE KEY-----\n", PEM_LINE),
     "web key": ({"kty": "EC", "crv": "P-256", "d": KEY, "x": "a"}, KEY),
-    "multipart": (f'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n{WORD}\r\n--b--', WORD),
+    "multipart": (
+        f'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n{WORD}\r\n--b--',
+        WORD,
+    ),
     "named tuple": (Address("bob", WORD), WORD),
     "list of NAME=value": ([f"NPM_TOKEN={WORD}bx", "X=1"], f"{WORD}bx"),
     "environment": ({"OPENAI_KEY": f"{WORD}xY", "A": "1"}, f"{WORD}xY"),
@@ -98,7 +112,10 @@ LEAKS: dict[str, tuple[Any, str]] = {
         f"[SQL: INSERT INTO users (name, password) VALUES (?, ?)]\n[parameters: ('bob', '{WORD}')]",
         WORD,
     ),
-    "update": (f"[SQL: UPDATE users SET name=?, password=? WHERE id=?]\n[parameters: ('bob', '{WORD}', 5)]", WORD),
+    "update": (
+        f"[SQL: UPDATE users SET name=?, password=? WHERE id=?]\n[parameters: ('bob', '{WORD}', 5)]",
+        WORD,
+    ),
     **{
         f"name {name}": ({name: KEY}, KEY)
         for name in (
@@ -119,21 +136,39 @@ def test_a_secret_stays_out(case: str, tmp_path: Path) -> None:
 
 
 KEPT: dict[str, tuple[Any, str]] = {
-    "words of a text": ({"tokens": ["The", "quick", "ISO27001:2022", "x86_64", "B2B/SaaS2"]}, "x86_64"),
+    "words of a text": (
+        {"tokens": ["The", "quick", "ISO27001:2022", "x86_64", "B2B/SaaS2"]},
+        "x86_64",
+    ),
     "a parser's token": ({"token": "IDENT"}, "IDENT"),
     "a word of a loop": ({"token": "running"}, "running"),
     "a coin": ({"token": "USDC", "token_symbol": "WETH9"}, "USDC"),
     "counts of words": ({"password": 1712, "secret": 88, "the": 99999}, "1712"),
     "lengths": ({"password": 0.5, "session": 12000}, "12000"),
-    "help of options": ({"token": "the token to use", "password": "Enter the password of your account."}, "the token to use"),
-    "errors of a form": ({"password": ["This field is required.", "It must have at least 12 characters."]}, "This field is required."),
-    "labels of a form": ({"password": "Password", "confirm": "Confirm password"}, "Confirm password"),
-    "types of columns": ({"password": "VARCHAR(128)", "token": "CHAR(40)", "id": "INTEGER"}, "VARCHAR(128)"),
+    "help of options": (
+        {"token": "the token to use", "password": "Enter the password of your account."},
+        "the token to use",
+    ),
+    "errors of a form": (
+        {"password": ["This field is required.", "It must have at least 12 characters."]},
+        "This field is required.",
+    ),
+    "labels of a form": (
+        {"password": "Password", "confirm": "Confirm password"},
+        "Confirm password",
+    ),
+    "types of columns": (
+        {"password": "VARCHAR(128)", "token": "CHAR(40)", "id": "INTEGER"},
+        "VARCHAR(128)",
+    ),
     "dtypes": ({"password": "object", "secret": "category"}, "category"),
     "schema": ({"password": {"type": "string", "minLength": 12}}, "minLength"),
     "key of a cache": ({"cache_key": f"views:{DIGEST}", "foreign_key": "c4d2e1a0b9"}, DIGEST),
     "key of a song": ({"key": "F#m7b5", "key_signature": "3sharps-Dmaj"}, "3sharps-Dmaj"),
-    "sessions of a conference": ({"session": "2024-spring-a1", "session_name": "train_7b_v2"}, "2024-spring-a1"),
+    "sessions of a conference": (
+        {"session": "2024-spring-a1", "session_name": "train_7b_v2"},
+        "2024-spring-a1",
+    ),
     "samples": ({"sid": "HG00096", "owner": {"sid": "S-1-5-21-100-200-300-500"}}, "S-1-5-21"),
     "patterns": ({"pat": "^[a-z]{2,5}[0-9]+$"}, "[0-9]+$"),
     "a module": ({"auth": "app.auth.v2", "auth_method": "SCRAM-SHA-256"}, "app.auth.v2"),
@@ -232,7 +267,9 @@ def test_django_says_what_is_sensitive(tmp_path: Path) -> None:
     except ValueError as exc:
         told = texts_of(keeptrace.dumps(exc.with_traceback(exc.__traceback__.tb_next.tb_next)))  # type: ignore[union-attr]
         whole = texts_of(keeptrace.dumps(exc.with_traceback(exc.__traceback__)))
-    assert "ward seven" in whole and "purple fever" in told  # without the wrapper's frame nobody says so
+    assert (
+        "ward seven" in whole and "purple fever" in told
+    )  # without the wrapper's frame nobody says so
     try:
         module.view("purple fever", "ward seven")
     except ValueError as exc:
@@ -244,20 +281,35 @@ def test_django_says_what_is_sensitive(tmp_path: Path) -> None:
 
 def test_sensitive_parameters_of_a_request(tmp_path: Path) -> None:
     """A request that @sensitive_post_parameters marked has none of these parameters in the dump."""
-    request = Config(sensitive_post_parameters=["diagnosis"], _post={"diagnosis": "purple fever", "ward": "ward seven"})
+    request = Config(
+        sensitive_post_parameters=["diagnosis"],
+        _post={"diagnosis": "purple fever", "ward": "ward seven"},
+    )
     told = dumped(tmp_path, request)
     assert "purple fever" not in told and "ward seven" in told
-    request = Config(sensitive_post_parameters="__ALL__", _post={"diagnosis": "purple fever", "ward": "ward seven"})
+    request = Config(
+        sensitive_post_parameters="__ALL__",
+        _post={"diagnosis": "purple fever", "ward": "ward seven"},
+    )
     assert "ward seven" not in dumped(tmp_path, request)
 
 
 def test_names_and_patterns_to_keep_and_to_hide(tmp_path: Path) -> None:
     """A Redaction keeps and hides by name, with wildcards, and by pattern, in values, messages and sources."""
     value = {"session_key": KEY, "badge": "4711-x", "password": PASSWORD, "note": "see CASE-123456"}
-    redaction = Redaction(keep=["Session-Key", re.compile("Tr0ub.*")], hide=["bad*", re.compile(r"CASE-\d{6}")])
-    told = dumped(tmp_path, value, "CASE-654321 of 4711-x", line="badge = 'zz99-q'", redact=redaction)
+    redaction = Redaction(
+        keep=["Session-Key", re.compile("Tr0ub.*")], hide=["bad*", re.compile(r"CASE-\d{6}")]
+    )
+    told = dumped(
+        tmp_path, value, "CASE-654321 of 4711-x", line="badge = 'zz99-q'", redact=redaction
+    )
     assert KEY in told and PASSWORD in told
-    assert "4711-x" not in told and "CASE-1" not in told and "CASE-6" not in told and "zz99-q" not in told
+    assert (
+        "4711-x" not in told
+        and "CASE-1" not in told
+        and "CASE-6" not in told
+        and "zz99-q" not in told
+    )
 
 
 def test_hide_wins() -> None:
@@ -271,7 +323,9 @@ def test_a_redaction_is_a_value() -> None:
 
     made = Redaction(keep=["a"], hide=[re.compile("b")])
     assert pickle.loads(pickle.dumps(keeptrace.Options(redact=made))).redact == made
-    assert hash(made) == hash(Redaction(keep=["a"], hide=[re.compile("b")])) and "keep=('a',)" in repr(made)
+    assert hash(made) == hash(
+        Redaction(keep=["a"], hide=[re.compile("b")])
+    ) and "keep=('a',)" in repr(made)
     with pytest.raises(AttributeError):
         made.keep = ()
 
@@ -293,7 +347,12 @@ def test_what_was_hidden_is_told_by_name(tmp_path: Path) -> None:
     except ValueError as exc:
         keeptrace.dump(exc.with_traceback(exc.__traceback__.tb_next), path)  # type: ignore[union-attr]
     assert hidden_names(decode(path.read_bytes()).report) == {"Authorization": 1, "password": 1}
-    done = subprocess.run([sys.executable, "-m", "keeptrace", "info", str(path)], capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        [sys.executable, "-m", "keeptrace", "info", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
     assert "2 values: Authorization, password" in done.stdout, done.stdout + done.stderr
 
 
@@ -304,7 +363,9 @@ def test_the_page_is_of_these_tables() -> None:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run: python docs/secrets_table.py"
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), (
+        "run: python docs/secrets_table.py"
+    )
 
 
 nested = st.recursive(
@@ -317,20 +378,33 @@ nested = st.recursive(
 )
 
 
-@given(nested, st.integers(0, 1 << 40), st.sampled_from(["password", "api_key", "DB_PASSWORD", "client_secret"]))
-def test_a_random_secret_is_nowhere(tmp_path_factory: pytest.TempPathFactory, value: Any, seed: int, name: str) -> None:
+@given(
+    nested,
+    st.integers(0, 1 << 40),
+    st.sampled_from(["password", "api_key", "DB_PASSWORD", "client_secret"]),
+)
+def test_a_random_secret_is_nowhere(
+    tmp_path_factory: pytest.TempPathFactory, value: Any, seed: int, name: str
+) -> None:
     """Under a secret name, in whatever it is nested, a random secret is neither in values, message nor source."""
     source = random.Random(seed)
-    secret = "".join(source.choice("abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMN23456789") for _ in range(18)) + "7x"
+    secret = (
+        "".join(source.choice("abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMN23456789") for _ in range(18))
+        + "7x"
+    )
     where = tmp_path_factory.getbasetemp() / f"secret{os.getpid()}"
     where.mkdir(exist_ok=True)
-    told = dumped(where, [value, {"inner": {name: secret}}], f"failed with {secret}", line=f"y = [{secret!r}]")
+    told = dumped(
+        where, [value, {"inner": {name: secret}}], f"failed with {secret}", line=f"y = [{secret!r}]"
+    )
     assert secret not in told
 
 
 ordinary = st.lists(
     st.sampled_from(
-        "the order of 17 rows was not found at line 3 (x=5, y=2.5) total: 12 EUR 'Bonn' [1, 2] a/b.txt 2024-01-05 10:30 user-7".split(" ")
+        "the order of 17 rows was not found at line 3 (x=5, y=2.5) total: 12 EUR 'Bonn' [1, 2] a/b.txt 2024-01-05 10:30 user-7".split(
+            " "
+        )
     ),
     max_size=30,
 ).map(" ".join)

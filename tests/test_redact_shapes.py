@@ -27,7 +27,9 @@ def example(shape: Shape, prefix: str, source: random.Random) -> str:
     """A random key: of each class in the body as many characters as it has at least."""
     body = re.sub(r"\(\?:.*?\)[?]|\{0,2\}|=\{0,2\}", "", shape.body)  # without what may be absent
     body = re.sub(r"\(\?:(.*?)\)", r"\1", body)
-    pieces = re.findall(r"%(\w)(?:\{(\d+)[\d,]*\})?|\[((?:\\.|[^\]])+)\]\{(\d+)[\d,]*\}|\\?(.)", body)
+    pieces = re.findall(
+        r"%(\w)(?:\{(\d+)[\d,]*\})?|\[((?:\\.|[^\]])+)\]\{(\d+)[\d,]*\}|\\?(.)", body
+    )
     key = prefix
     for letter, count, letters, many, literal in pieces:
         if literal:
@@ -46,7 +48,13 @@ def test_a_key_is_hidden(shape: Shape, prefix: str) -> None:
     redactor = Redactor()
     for _ in range(5):
         key = example(shape, prefix, source)
-        for text in (key, f"upload with {key} failed (403)", f"'a\\n{key}\\nb'", f"x={key}&y=1", f"[{key}]"):
+        for text in (
+            key,
+            f"upload with {key} failed (403)",
+            f"'a\\n{key}\\nb'",
+            f"x={key}&y=1",
+            f"[{key}]",
+        ):
             assert key not in redactor.text(text), text
         line = f"client = dict(eu={key!r})\n"
         hidden = redactor.source(line)
@@ -56,7 +64,11 @@ def test_a_key_is_hidden(shape: Shape, prefix: str) -> None:
 @pytest.mark.parametrize(("shape", "prefix"), CASES, ids=NAMES)
 def test_a_prefix_alone_is_no_key(shape: Shape, prefix: str) -> None:
     """The prefix in a sentence, with a short word behind it, is left."""
-    for text in (f"it begins with {prefix} and more", f"see {prefix}abc1 there", f"the file {prefix}x.txt"):
+    for text in (
+        f"it begins with {prefix} and more",
+        f"see {prefix}abc1 there",
+        f"the file {prefix}x.txt",
+    ):
         assert Redactor().text(text) == text
 
 
@@ -91,7 +103,9 @@ def test_ordinary_text_is_left(text: str) -> None:
     assert Redactor().text(text) is text
 
 
-@given(st.lists(st.text(alphabet=string.ascii_letters + "_-. ", min_size=1, max_size=12), min_size=1))
+@given(
+    st.lists(st.text(alphabet=string.ascii_letters + "_-. ", min_size=1, max_size=12), min_size=1)
+)
 def test_a_trie_finds_the_same_words(words: list[str]) -> None:
     """The shared pattern finds a word in a text if and only if one is in it."""
     found = re.compile(trie(words)).search
@@ -104,7 +118,9 @@ def test_a_trie_finds_the_same_words(words: list[str]) -> None:
 def test_a_key_anywhere_in_a_text(data: st.DataObject) -> None:
     """A key between ordinary words is hidden, and the words are left."""
     shape, prefix = data.draw(st.sampled_from(CASES))
-    words = st.lists(st.sampled_from("the order of 17 rows was, (at) line: 3 \n\t'x' [y]".split(" ")), max_size=8)
+    words = st.lists(
+        st.sampled_from("the order of 17 rows was, (at) line: 3 \n\t'x' [y]".split(" ")), max_size=8
+    )
     before, after = " ".join(data.draw(words)), " ".join(data.draw(words))
     key = example(shape, prefix, random.Random(data.draw(st.integers(0, 999))))
     assert Redactor().text(f"{before} {key} {after}") == f"{before} {MARK} {after}"

@@ -17,11 +17,11 @@ import cases
 import pytest
 
 from keeptrace import DumpError, KeepTraceError, Options
-from keeptrace._capture import capture
-from keeptrace._dump import report_of
-from keeptrace._restore import restore
+from keeptrace.capture.capture import capture
+from keeptrace.format.api import report_of
 from keeptrace.render.data import to_data
 from keeptrace.render.model import View, make_view, printable
+from keeptrace.restore.restore import restore
 
 pytest.importorskip("rich", reason="the terminal view is drawn by rich")
 pytest.importorskip("jinja2", reason="the page is a template of jinja2")
@@ -64,7 +64,13 @@ def view_of(exc: BaseException, **options: Any) -> View:
 
 
 def printed(view: View, colour: bool = False, **options: Any) -> str:
-    console = Console(file=io.StringIO(), force_terminal=colour, color_system="truecolor" if colour else None, width=120, highlight=False)
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=colour,
+        color_system="truecolor" if colour else None,
+        width=120,
+        highlight=False,
+    )
     show(view, console, **options)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -117,7 +123,21 @@ def test_one_line_texts() -> None:
     """A value's line is its repr where the value is whole, and says what is missing where it is not."""
     cycle: list[Any] = [1]
     cycle.append(cycle)
-    values = [[1, 2], (1,), set(), {3}, {"a": [None]}, frozenset({2}), b"\x00b", 10**30, 1.5, 2j, "tab\tquote'", cycle, ...]
+    values = [
+        [1, 2],
+        (1,),
+        set(),
+        {3},
+        {"a": [None]},
+        frozenset({2}),
+        b"\x00b",
+        10**30,
+        1.5,
+        2j,
+        "tab\tquote'",
+        cycle,
+        ...,
+    ]
 
     def fail(values: Any) -> None:
         long = list(range(500))
@@ -127,7 +147,10 @@ def test_one_line_texts() -> None:
     frame = view.root.frames[-1]
     shown = dict(frame.locals)
     assert view.values.text(shown["values"], 10_000) == repr(values)
-    assert view.values.text(shown["long"], 10_000) == f"[{', '.join(map(str, range(100)))}, ... 400 more]"
+    assert (
+        view.values.text(shown["long"], 10_000)
+        == f"[{', '.join(map(str, range(100)))}, ... 400 more]"
+    )
     assert len(view.values.text(shown["long"], 50)) == 50
 
 
@@ -141,7 +164,9 @@ def test_tree_and_order() -> None:
             try:
                 raise ValueError("child") from None
             except ValueError as child:
-                raise ExceptionGroup("group", [child, OSError(2, "none", "f")]) from TypeError("cause")
+                raise ExceptionGroup("group", [child, OSError(2, "none", "f")]) from TypeError(
+                    "cause"
+                )
 
     view = view_of(caught(fail))
     assert [exception.title for exception in view.in_order()] == [
@@ -152,7 +177,11 @@ def test_tree_and_order() -> None:
     ]
     assert "hidden" in [exception.message.strip("'") for exception in view.tree(suppressed=True)]
     text = printed(view)
-    assert "hidden" not in text and "1 of the 2 in the group [1]" in text and "+- [2] cause: TypeError: cause" in text
+    assert (
+        "hidden" not in text
+        and "1 of the 2 in the group [1]" in text
+        and "+- [2] cause: TypeError: cause" in text
+    )
     assert "KeyError: 'hidden'" in printed(view, everything=True)
 
 
@@ -229,10 +258,23 @@ def test_file_at_hand_only_if_it_is_the_one(tmp_path: Path) -> None:
         assert make_view(report).sources.snippet(make_view(report).root.frames[-1], 1, 1) is None
 
 
-@pytest.mark.parametrize("file", ["/etc/passwd", "/dev/zero", "//host/share/x.py", "\\\\host\\share\\x.py", "/tmp", "<string>", ""])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/etc/passwd",
+        "/dev/zero",
+        "//host/share/x.py",
+        "\\\\host\\share\\x.py",
+        "/tmp",
+        "<string>",
+        "",
+    ],
+)
 def test_no_other_file_is_read(file: str) -> None:
     """A forged report cannot make a view show, or hang on, a file of this machine that is not the program."""
-    report = json.loads(json.dumps({**capture(raised("zero_division"), Options()), "sources": {}, "live": None}))
+    report = json.loads(
+        json.dumps({**capture(raised("zero_division"), Options()), "sources": {}, "live": None})
+    )
     for code in report["codes"]:
         code["file"] = file
     view = make_view(report)
@@ -285,7 +327,9 @@ def test_one_frame_has_trees() -> None:
     def fail(node: Any) -> None:
         raise ValueError
 
-    text = printed(view_of(caught(fail, Node())), frame=2).partition("    locals\n")[2]  # the source above is this test's own
+    text = printed(view_of(caught(fail, Node())), frame=2).partition("    locals\n")[
+        2
+    ]  # the source above is this test's own
     assert re.search(r"\.name = 'root'", text) and re.search(r"\['key'\] = 1|\{'key': 1\}", text)
     assert text.count(".name = 'root'") == 1
 
@@ -327,7 +371,9 @@ def hostile_exception(attack: str) -> BaseException:
     fail = namespace["fail"]
     if is_name:
         Value.__qualname__ = attack
-        fail.__code__ = fail.__code__.replace(co_name=attack, co_qualname=attack, co_filename=f"/nowhere/{attack}.py")
+        fail.__code__ = fail.__code__.replace(
+            co_name=attack, co_qualname=attack, co_filename=f"/nowhere/{attack}.py"
+        )
     value = Value()
     value.__dict__[attack] = [attack, {attack: value}]
     exc = cls(attack)
@@ -351,7 +397,10 @@ def test_hostile_texts(attack: str) -> None:
     """Nothing that an exception can hold is markup to the page, a command to the terminal, or breaks the JSON."""
     report = capture(hostile_exception(attack), Options())
     if "\ud800" not in attack:
-        report["sources"] = {file: zlib.compress(f"{attack}\n{attack}\n".encode()) for file in [code["file"] for code in report["codes"]]}
+        report["sources"] = {
+            file: zlib.compress(f"{attack}\n{attack}\n".encode())
+            for file in [code["file"] for code in report["codes"]]
+        }
     view = make_view(report)
     header = {"where": attack, "pid": attack, "time": attack, "type": attack}
     page = to_html(view, header)
@@ -402,9 +451,16 @@ def test_hostile_texts(attack: str) -> None:
     assert [tag for tag, _ in parsed.tags].count("script") == 1
     assert [tag for tag, _ in parsed.tags].count("style") == 1
     for tag, attributes in parsed.tags:
-        assert not any(name.startswith("on") or name in ("src", "style") for name in attributes), (tag, attributes)
+        assert not any(name.startswith("on") or name in ("src", "style") for name in attributes), (
+            tag,
+            attributes,
+        )
         assert re.fullmatch(r"#[ef\d-]+", attributes.get("href") or "#0")
-    for text in (printed(view, everything=True), only_colours(printed(view, colour=True, everything=True)), printed(view, frame=1)):
+    for text in (
+        printed(view, everything=True),
+        only_colours(printed(view, colour=True, everything=True)),
+        printed(view, frame=1),
+    ):
         assert all(line.isprintable() for line in text.split("\n"))
     data = json.loads(json.dumps(to_data(view, {}, everything=True)))
     assert data["exceptions"][0]["message"] == printable(attack)
@@ -414,7 +470,9 @@ def test_page_needs_nothing_else() -> None:
     """The page names no other file and no host, and its policy lets nothing be fetched or run but its own script."""
     page = to_html(view_of(raised("zero_division")), {})
     assert "default-src 'none'" in page
-    assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?!#)[a-z/]""", page.partition("<main>")[0])
+    assert not re.search(
+        r"""(?:src|href|url)\s*[=(]\s*["']?(?!#)[a-z/]""", page.partition("<main>")[0]
+    )
     assert not re.search(r"https?://", page.partition("<main>")[0])
 
 
@@ -441,7 +499,14 @@ def test_page_is_bounded() -> None:
 
 
 def browser_path() -> str | None:
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    return next(
+        (
+            path
+            for name in ("chromium", "chromium-browser", "google-chrome")
+            if (path := shutil.which(name))
+        ),
+        None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -452,7 +517,9 @@ def browser() -> Iterator[Any]:
         try:
             found = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
         except playwright.Error as problem:
-            pytest.skip(f"no headless browser can be started here: {str(problem).partition(chr(10))[0]}")
+            pytest.skip(
+                f"no headless browser can be started here: {str(problem).partition(chr(10))[0]}"
+            )
         yield found
         found.close()
 
@@ -465,13 +532,20 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Any]:
 
     def open_it(exc: BaseException, **context: Any) -> Any:
         path = tmp_path / "report.html"
-        path.write_text(to_html(view_of(exc), {"where": "here"}), encoding="utf-8", errors="backslashreplace")
+        path.write_text(
+            to_html(view_of(exc), {"where": "here"}), encoding="utf-8", errors="backslashreplace"
+        )
         made = browser.new_context(**context)
         contexts.append(made)
         page = made.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: None if request.url == path.as_uri() else complaints.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url == path.as_uri() else complaints.append(request.url)
+            ),
+        )
         page.goto(path.as_uri())
         return page
 
@@ -523,7 +597,13 @@ def test_browser_search(open_page: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_browser_phone_and_theme(open_page: Any, scheme: str) -> None:
     """On a phone nothing is wider than the screen; the theme follows the system until the button changes it."""
-    page = open_page(caught(nested), viewport={"width": 360, "height": 740}, color_scheme=scheme, is_mobile=True, has_touch=True)
+    page = open_page(
+        caught(nested),
+        viewport={"width": 360, "height": 740},
+        color_scheme=scheme,
+        is_mobile=True,
+        has_touch=True,
+    )
     page.click("#open")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     back = "getComputedStyle(document.body).backgroundColor"
@@ -564,5 +644,10 @@ def test_windows_paths_are_libraries_too() -> None:
         "<frozen importlib._bootstrap>",
     ):
         assert _LIBRARY.search(file), file
-    for file in ("/home/me/lib/python/tool.py", "/srv/app/main.py", "<stdin>", os.path.abspath(sys.argv[0] or "x")):
+    for file in (
+        "/home/me/lib/python/tool.py",
+        "/srv/app/main.py",
+        "<stdin>",
+        os.path.abspath(sys.argv[0] or "x"),
+    ):
         assert not _LIBRARY.search(file) or "site-packages" in file or "/bin/" in file, file

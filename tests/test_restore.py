@@ -18,8 +18,9 @@ import cases
 import pytest
 
 from keeptrace import Options
-from keeptrace._capture import capture
-from keeptrace._restore import BUILTINS, KNOWN, POOL, Policy, restore
+from keeptrace.capture.capture import capture
+from keeptrace.restore.policy import BUILTINS, KNOWN, POOL, Policy
+from keeptrace.restore.restore import restore
 
 
 def raised(act: Any, *args: Any, **kwargs: Any) -> BaseException:
@@ -58,7 +59,11 @@ def test_types() -> None:
     exc = again(raised(outer, 3))
     entry = exc.__traceback__
     while entry is not None:
-        assert type(entry) is types.TracebackType and type(entry.tb_frame) is types.FrameType and type(entry.tb_frame.f_code) is types.CodeType
+        assert (
+            type(entry) is types.TracebackType
+            and type(entry.tb_frame) is types.FrameType
+            and type(entry.tb_frame.f_code) is types.CodeType
+        )
         entry = entry.tb_next
 
 
@@ -70,7 +75,17 @@ def test_f_back() -> None:
     assert frames[0].f_back is None
 
 
-@pytest.mark.parametrize("name", ["module level", "class_body", "generator", "coroutine", "comprehension", "exec without source"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "module level",
+        "class_body",
+        "generator",
+        "coroutine",
+        "comprehension",
+        "exec without source",
+    ],
+)
 def test_f_back_of_other_frames(name: str) -> None:
     """So it is where frames are a module's, a class's, a generator's or a coroutine's."""
     frames = frames_of(again(raised(cases.run, name)))
@@ -84,27 +99,62 @@ def test_facts_of_the_code() -> None:
     original = raised(outer, 3)
     restored = again(original)
     for frame, other in zip(frames_of(restored), frames_of(original), strict=True):
-        for name in ("co_name", "co_qualname", "co_filename", "co_firstlineno", "co_argcount", "co_kwonlyargcount", "co_posonlyargcount"):
+        for name in (
+            "co_name",
+            "co_qualname",
+            "co_filename",
+            "co_firstlineno",
+            "co_argcount",
+            "co_kwonlyargcount",
+            "co_posonlyargcount",
+        ):
             assert getattr(frame.f_code, name) == getattr(other.f_code, name), name
         assert inspect.getsourcelines(frame) == inspect.getsourcelines(other)
         assert frame.f_lineno == other.f_lineno
-    assert inspect.getinnerframes(restored.__traceback__)[-1][1:] == inspect.getinnerframes(original.__traceback__)[-1][1:]  # type: ignore[arg-type]
+    assert (
+        inspect.getinnerframes(restored.__traceback__)[-1][1:]
+        == inspect.getinnerframes(original.__traceback__)[-1][1:]
+    )  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["arguments", "arguments by default", "deleted_argument", "argument_in_a_closure"])
+@pytest.mark.parametrize(
+    "name", ["arguments", "arguments by default", "deleted_argument", "argument_in_a_closure"]
+)
 def test_arguments(name: str) -> None:
     """Positional-only, variable and keyword-only arguments are arguments again, in their order."""
     original = raised(cases.run, name)
     for frame, other in zip(frames_of(again(original)), frames_of(original), strict=True):
         found, expected = inspect.getargvalues(frame), inspect.getargvalues(other)
         assert found[:3] == expected[:3]
-        present = {argument for argument in [*expected.args, expected.varargs, expected.keywords] if argument in expected.locals}
-        assert {argument: found.locals[argument] for argument in present if type(expected.locals[argument]) in (int, str, tuple, dict)} == {
-            argument: expected.locals[argument] for argument in present if type(expected.locals[argument]) in (int, str, tuple, dict)
+        present = {
+            argument
+            for argument in [*expected.args, expected.varargs, expected.keywords]
+            if argument in expected.locals
+        }
+        assert {
+            argument: found.locals[argument]
+            for argument in present
+            if type(expected.locals[argument]) in (int, str, tuple, dict)
+        } == {
+            argument: expected.locals[argument]
+            for argument in present
+            if type(expected.locals[argument]) in (int, str, tuple, dict)
         }
 
 
-@pytest.mark.parametrize("name", ["arguments", "module level", "class_body", "comprehension", "exec_with_locals", "very_deep_chain", "recursion", "deleted_argument"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arguments",
+        "module level",
+        "class_body",
+        "comprehension",
+        "exec_with_locals",
+        "very_deep_chain",
+        "recursion",
+        "deleted_argument",
+    ],
+)
 def test_no_machinery_is_visible(name: str) -> None:
     """Neither locals nor globals of a restored frame hold anything that the original's did not."""
     original = raised(cases.run, name)
@@ -112,7 +162,15 @@ def test_no_machinery_is_visible(name: str) -> None:
         assert set(frame.f_locals) <= set(other.f_locals)
         assert set(frame.f_globals) <= set(other.f_globals)
         assert frame.f_trace is None
-        assert not any("keeptrace" in str(name) for name in [*frame.f_locals, *frame.f_globals, *frame.f_code.co_varnames, *frame.f_code.co_freevars])
+        assert not any(
+            "keeptrace" in str(name)
+            for name in [
+                *frame.f_locals,
+                *frame.f_globals,
+                *frame.f_code.co_varnames,
+                *frame.f_code.co_freevars,
+            ]
+        )
 
 
 def test_frames_can_be_worked_in() -> None:
@@ -128,9 +186,13 @@ def test_every_reader_of_tracebacks() -> None:
     original = raised(outer, 3)
     restored = again(original)
     assert traceback.format_exception(restored) == traceback.format_exception(original)
-    assert traceback.extract_tb(restored.__traceback__) == traceback.extract_tb(original.__traceback__)
+    assert traceback.extract_tb(restored.__traceback__) == traceback.extract_tb(
+        original.__traceback__
+    )
     found = traceback.TracebackException.from_exception(restored, capture_locals=True)
-    assert list(found.format()) == list(traceback.TracebackException.from_exception(original, capture_locals=True).format())
+    assert list(found.format()) == list(
+        traceback.TracebackException.from_exception(original, capture_locals=True).format()
+    )
     stream = io.StringIO()
     logger = logging.Logger("restored")
     logger.addHandler(logging.StreamHandler(stream))
@@ -152,7 +214,10 @@ def test_raise_from() -> None:
             raise ExceptionGroup("more", [error]) from error
     text = "".join(traceback.format_exception(info.value))
     assert text.count("return rows[0] / parts") == 2
-    assert frames_of(restored)[0].f_code.co_name == "test_raise_from" and frames_of(restored)[-1].f_locals["total"] == 3
+    assert (
+        frames_of(restored)[0].f_code.co_name == "test_raise_from"
+        and frames_of(restored)[-1].f_locals["total"] == 3
+    )
 
 
 # -- what is and what is not kept alive
@@ -168,7 +233,9 @@ def _restore_beside(token: Token, report: Any, policy: Policy) -> BaseException:
 
 
 @pytest.mark.parametrize("policy", [BUILTINS, KNOWN, POOL], ids=["BUILTINS", "KNOWN", "POOL"])
-@pytest.mark.parametrize("name", ["arguments", "module level", "class_body", "group_of_groups", "coroutine", "recursion"])
+@pytest.mark.parametrize(
+    "name", ["arguments", "module level", "class_body", "group_of_groups", "coroutine", "recursion"]
+)
 def test_nothing_of_the_restorer_is_kept(name: str, policy: Policy) -> None:
     """The variables of whoever restores are free as soon as they return, without the garbage collector."""
     report = capture(raised(cases.run, name), Options())
@@ -190,7 +257,10 @@ def test_a_restored_exception_goes_away() -> None:
     exc: Any = again(raised(outer, 3))
     frame = frames_of(exc)[-1]
     frame.f_globals["token"] = token = Token()
-    watches = [weakref.ref(token), weakref.ref(exc) if hasattr(exc, "__weakref__") else weakref.ref(token)]
+    watches = [
+        weakref.ref(token),
+        weakref.ref(exc) if hasattr(exc, "__weakref__") else weakref.ref(token),
+    ]
     del exc, frame, token
     gc.collect()
     assert [watch() for watch in watches] == [None, None]
@@ -212,7 +282,10 @@ def test_restoring_many_times_grows_nothing() -> None:
 
 def test_restoring_in_many_threads() -> None:
     """Restores that run at the same time do not meet, however deep their stacks are."""
-    deep, flat = capture(raised(cases.run, "recursion"), Options()), capture(raised(outer, 7), Options())
+    deep, flat = (
+        capture(raised(cases.run, "recursion"), Options()),
+        capture(raised(outer, 7), Options()),
+    )
     failures: list[BaseException] = []
     limit = sys.getrecursionlimit()
 
@@ -223,7 +296,10 @@ def test_restoring_in_many_threads() -> None:
         except BaseException as problem:
             failures.append(problem)
 
-    threads = [threading.Thread(target=work, args=args) for args in [(deep, 5, len(deep["exceptions"][0]["traceback"])), (flat, 200, 2)] * 3]
+    threads = [
+        threading.Thread(target=work, args=args)
+        for args in [(deep, 5, len(deep["exceptions"][0]["traceback"])), (flat, 200, 2)] * 3
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -268,7 +344,9 @@ def test_deep_stacks() -> None:
     assert [frame.f_locals.get("level") for frame in frames[1:]] == list(range(5_000, -1, -1))
     assert frames[-1].f_back is frames[-2] and frames[0].f_back is None
     assert len(report["frames"]) == 5_002
-    assert "".join(traceback.format_exception(restored)) == "".join(traceback.format_exception(found[0]))
+    assert "".join(traceback.format_exception(restored)) == "".join(
+        traceback.format_exception(found[0])
+    )
 
 
 def test_restoring_at_the_bottom_of_the_stack() -> None:
@@ -294,7 +372,15 @@ def test_restoring_at_the_bottom_of_the_stack() -> None:
 # -- once more
 
 
-@pytest.mark.parametrize("name", [name for name in cases.CASES if name not in {"deleted_module_of_a_class", "attribute: 100 MB", "class: a truth that raises"}])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in cases.CASES
+        if name
+        not in {"deleted_module_of_a_class", "attribute: 100 MB", "class: a truth that raises"}
+    ],
+)
 def test_dumped_again(name: str) -> None:
     """capture(restore(report)) loses nothing: types, arguments, attributes, frames, variables and text are those of the first."""
     first = restore(capture(raised(cases.run, name), Options(max_seconds=20.0)), BUILTINS)
@@ -326,9 +412,16 @@ def test_stand_ins_dumped_again() -> None:
     first = again(exc, BUILTINS, **bounds)
     third = again(again(first, BUILTINS, depth=5), BUILTINS, depth=6)
     one, other = frames_of(first)[-1].f_locals, frames_of(third)[-1].f_locals
-    assert {name: repr(value) for name, value in one.items()} == {name: repr(value) for name, value in other.items()}
+    assert {name: repr(value) for name, value in one.items()} == {
+        name: repr(value) for name, value in other.items()
+    }
     assert str(third) == str(first) == str(exc)
-    assert other["account"].owner == "ann" and len(other["account"].rows) == 10 and other["account"].rows[2] == 2 and len(other["account"].blob) == 50
+    assert (
+        other["account"].owner == "ann"
+        and len(other["account"].rows) == 10
+        and other["account"].rows[2] == 2
+        and len(other["account"].blob) == 50
+    )
     assert len(other["rows"]) == 10 and len(other["text"]) == 50
     with pytest.raises(LookupError, match="3 of its 10"):
         other["rows"][7]
@@ -349,31 +442,50 @@ def _fail_with_classes() -> None:
 def test_builtins_looks_nothing_up() -> None:
     """BUILTINS makes types anew, and leaves modules, classes and functions as stand-ins, though all of them are at hand."""
     restored = again(raised(_fail_with_classes), BUILTINS)
-    assert type(restored) is not Found and type(restored).__name__ == "Found" and isinstance(restored, Exception)
+    assert (
+        type(restored) is not Found
+        and type(restored).__name__ == "Found"
+        and isinstance(restored, Exception)
+    )
     local = frames_of(restored)[-1].f_locals
-    assert local["cls"] is not Found and local["module"] is not cases and local["function"] is not outer
-    assert (local["cls"].__name__, repr(local["module"]), local["function"].__name__) == ("Found", "<module 'cases'>", "outer")
+    assert (
+        local["cls"] is not Found
+        and local["module"] is not cases
+        and local["function"] is not outer
+    )
+    assert (local["cls"].__name__, repr(local["module"]), local["function"].__name__) == (
+        "Found",
+        "<module 'cases'>",
+        "outer",
+    )
     with pytest.raises(TypeError, match="cannot be called"):
         local["function"]()
 
 
 def test_known_and_pool_look_up() -> None:
     """KNOWN finds types and modules that are loaded; POOL functions as well."""
-    known, pool = (frames_of(again(raised(_fail_with_classes), policy))[-1].f_locals for policy in (KNOWN, POOL))
+    known, pool = (
+        frames_of(again(raised(_fail_with_classes), policy))[-1].f_locals
+        for policy in (KNOWN, POOL)
+    )
     assert known["cls"] is pool["cls"] is Found and known["module"] is pool["module"] is cases
     assert pool["function"] is outer and known["function"] is not outer
     assert type(again(raised(_fail_with_classes), KNOWN)) is Found
 
 
 @pytest.mark.parametrize("policy", [BUILTINS, KNOWN], ids=["BUILTINS", "KNOWN"])
-def test_nothing_is_imported(policy: Policy, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_imported(
+    policy: Policy, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither BUILTINS nor KNOWN imports a module that a report names."""
     name = f"never_{tmp_path.name.replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
     cls = type("Named", (ValueError,), {"__module__": name})
     restored = again(raised(cases.raise_builtin, cls, ("x",)), policy)
-    assert (type(restored).__module__, type(restored).__name__) == (name, "Named") and isinstance(restored, ValueError)
+    assert (type(restored).__module__, type(restored).__name__) == (name, "Named") and isinstance(
+        restored, ValueError
+    )
     assert name not in sys.modules
 
 
@@ -388,7 +500,21 @@ def test_user_code_of_found_classes_is_not_run() -> None:
 
         return method
 
-    cls = type("Watched", (Exception,), {name: watch(name) for name in ("__init__", "__new__", "__setattr__", "__getattribute__", "__reduce__", "__setstate__")})
+    cls = type(
+        "Watched",
+        (Exception,),
+        {
+            name: watch(name)
+            for name in (
+                "__init__",
+                "__new__",
+                "__setattr__",
+                "__getattribute__",
+                "__reduce__",
+                "__setstate__",
+            )
+        },
+    )
     cls.__module__ = __name__
     globals()["Watched"] = cls
     try:
@@ -465,7 +591,9 @@ def test_odd_line_ends(tmp_path: Any) -> None:
         "form_feed": b"x = 1\n\x0c\ndef f():\n    return 1 / 0  # here\nf()\n",
         "windows": b"def f():\r\n\treturn 1 / 0  # here\r\nf()\r\n",
         "no_end": b"def f(): return 1 / 0  # here\nf()",
-        "latin": "# coding: latin-1\ns = '\xfc\x85\x1c'\ndef f(): return '\xfc', 1 / 0  # here\nf()\n".encode("latin-1"),
+        "latin": "# coding: latin-1\ns = '\xfc\x85\x1c'\ndef f(): return '\xfc', 1 / 0  # here\nf()\n".encode(
+            "latin-1"
+        ),
         "bom": b"\xef\xbb\xbfdef f(): return 1 / 0  # here\nf()\n",
     }.items():
         path = tmp_path / f"{name}.py"

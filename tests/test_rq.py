@@ -24,7 +24,7 @@ from rq.serializers import JSONSerializer
 from traced_tasks import PASSING, check_chained, check_kind
 
 import keeptrace
-from keeptrace.concurrent._parcels import MAX_INLINE
+from keeptrace.concurrent.parcels import MAX_INLINE
 from keeptrace.concurrent.rq import exception_of
 
 pytestmark = [
@@ -43,7 +43,17 @@ def server(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     home = tmp_path_factory.mktemp("redis")
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(home)]
+    command = [
+        "redis-server",
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(home),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         connection = redis.Redis(port=port)
         end = time.monotonic() + 20
@@ -63,7 +73,11 @@ def work(server, *arguments, **environment):
     """Runs a worker until the queue is empty."""
     port = server.connection_pool.connection_kwargs["port"]
     url = ["--url", f"redis://127.0.0.1:{port}/0", "--burst", *arguments]
-    env = {**os.environ, **environment, "PYTHONPATH": os.pathsep.join(map(str, [HERE.parent, HERE]))}
+    env = {
+        **os.environ,
+        **environment,
+        "PYTHONPATH": os.pathsep.join(map(str, [HERE.parent, HERE])),
+    }
     command = [sys.executable, "-m", "rq.cli", "worker", *url]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
@@ -90,7 +104,10 @@ def test_a_job(server, queue):
         check_chained(exc, 5)
         assert list(tasks.frames(exc)) == ["noting", "chained"]
     assert asked.is_failed and "ValueError: cannot share 5" in asked.latest_result().exc_string
-    assert {key: asked.meta[key] for key in ("owner", "progress")} == {"owner": "me", "progress": "half"}
+    assert {key: asked.meta[key] for key in ("owner", "progress")} == {
+        "owner": "me",
+        "progress": "half",
+    }
     assert job.id in rq.registry.FailedJobRegistry(queue=queue)
 
 
@@ -104,7 +121,11 @@ def test_every_exception_arrives(server, queue, worker):
         check_kind(failed(job), kind)
     exc = failed(short)
     assert type(exc) is jobs.Shortage and (exc.item, exc.left) == ("bolt", 2)
-    assert fine.return_value() == 8 and exception_of(fine) is None and "keeptrace" not in fine.get_meta()
+    assert (
+        fine.return_value() == 8
+        and exception_of(fine) is None
+        and "keeptrace" not in fine.get_meta()
+    )
 
 
 def test_bounds_secrets_and_limits(server, queue):
@@ -119,7 +140,9 @@ def test_bounds_secrets_and_limits(server, queue):
     assert local["user"] == "somebody" and "redacted" in repr(local["password"])
     assert type(failed(slow)).__name__ == "JobTimeoutException"
     assert tasks.frames(failed(slow))["slow"].f_locals["began"] == ["began", "a"]
-    assert exception_of(dead) is None and "terminated unexpectedly" in dead.latest_result().exc_string
+    assert (
+        exception_of(dead) is None and "terminated unexpectedly" in dead.latest_result().exc_string
+    )
     bare = queue.enqueue(tasks.chained, 5)
     work(server)
     assert exception_of(bare) is None and bare.is_failed
@@ -138,7 +161,14 @@ def test_json_serializer(server):
     server.flushdb()
     queue = rq.Queue("plain", connection=server, serializer=JSONSerializer)
     job = queue.enqueue(tasks.chained, 5)
-    work(server, "plain", "--serializer", "rq.serializers.JSONSerializer", "--exception-handler", KEEP)
+    work(
+        server,
+        "plain",
+        "--serializer",
+        "rq.serializers.JSONSerializer",
+        "--exception-handler",
+        KEEP,
+    )
     check_chained(failed(job), 5)
 
 
@@ -166,7 +196,9 @@ class Evil:
 def test_nothing_stored_is_run(server, queue, tmp_path):
     """A dump that is something else is refused, and does nothing."""
     job = queue.enqueue(tasks.double, 5)
-    job.meta["keeptrace"] = "dump:" + base64.b64encode(pickle.dumps(Evil(tmp_path / "made"))).decode()
+    job.meta["keeptrace"] = (
+        "dump:" + base64.b64encode(pickle.dumps(Evil(tmp_path / "made"))).decode()
+    )
     job.save_meta()
     with pytest.raises(keeptrace.DumpError):
         exception_of(job)

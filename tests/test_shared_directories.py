@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 import keeptrace
-from keeptrace import _files
-from keeptrace._store_journal import Journal, write_times
-from keeptrace._store_names import read_name
+from keeptrace.format import files as _files
 from keeptrace.store import Store
+from keeptrace.store.journal import Journal, write_times
+from keeptrace.store.names import read_name
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and users")
 
@@ -33,7 +33,12 @@ SOON = 5.0
 def failure(number: int = 0) -> BaseException:
     """Another number is another failure."""
     space: dict[str, Any] = {}
-    exec(compile(f"def f{number}():\n    raise ValueError({number})", f"generated{number}.py", "exec"), space)
+    exec(
+        compile(
+            f"def f{number}():\n    raise ValueError({number})", f"generated{number}.py", "exec"
+        ),
+        space,
+    )
     try:
         space[f"f{number}"]()
     except ValueError as exc:
@@ -99,15 +104,31 @@ def by_on_error(folder: Path) -> None:
 def by_html(folder: Path) -> None:
     pytest.importorskip("jinja2")
     keeptrace.dump(failure(), folder / "one.dump")
-    subprocess.run([sys.executable, "-m", "keeptrace", "html", "one.dump"], cwd=folder, check=True, capture_output=True, timeout=50)
+    subprocess.run(
+        [sys.executable, "-m", "keeptrace", "html", "one.dump"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=50,
+    )
 
 
 def run_in(folder: Path, code: str) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, timeout=50)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, timeout=50
+    )
 
 
-WRITERS: list[Callable[[Path], None]] = [by_store, by_dump, by_dump_over_another, by_url, by_hook, by_on_error, by_html]
+WRITERS: list[Callable[[Path], None]] = [
+    by_store,
+    by_dump,
+    by_dump_over_another,
+    by_url,
+    by_hook,
+    by_on_error,
+    by_html,
+]
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
@@ -118,15 +139,29 @@ def test_others_cannot_read_what_is_written(writer: Callable[[Path], None], tmp_
         writer(tmp_path)
     finally:
         os.umask(before)
-    made = [Path(folder, name) for folder, folders, names in os.walk(tmp_path) for name in (*folders, *names)]
-    assert made and [(str(path), oct(path.stat().st_mode)) for path in made if path.stat().st_mode & 0o077] == []
+    made = [
+        Path(folder, name)
+        for folder, folders, names in os.walk(tmp_path)
+        for name in (*folders, *names)
+    ]
+    assert (
+        made
+        and [(str(path), oct(path.stat().st_mode)) for path in made if path.stat().st_mode & 0o077]
+        == []
+    )
 
 
-def test_others_cannot_read_a_dump_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_cannot_read_a_dump_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The temporary file is private from the moment that it is made."""
     modes = []
     replace = os.replace
-    monkeypatch.setattr(os, "replace", lambda one, other: (modes.append(os.stat(one).st_mode & 0o777), replace(one, other)))
+    monkeypatch.setattr(
+        os,
+        "replace",
+        lambda one, other: (modes.append(os.stat(one).st_mode & 0o777), replace(one, other)),
+    )
     before = os.umask(0)
     try:
         written(tmp_path)
@@ -215,7 +250,11 @@ PLANTS: list[Callable[[Path], None]] = [
 def as_it_was(tmp_path: Path) -> dict[str, object]:
     """The files outside of the directory of dumps."""
     victim = tmp_path / "victim"
-    return {"names": sorted(os.listdir(tmp_path)), "text": victim.read_text(), "mode": victim.stat().st_mode}
+    return {
+        "names": sorted(os.listdir(tmp_path)),
+        "text": victim.read_text(),
+        "mode": victim.stat().st_mode,
+    }
 
 
 @pytest.fixture
@@ -228,7 +267,9 @@ def shared(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
-def test_in_place_of_our_own_state(plant: Callable[[Path], None], shared: Path, tmp_path: Path) -> None:
+def test_in_place_of_our_own_state(
+    plant: Callable[[Path], None], shared: Path, tmp_path: Path
+) -> None:
     """Whatever is in place of a count or a journal: dumps are written, soon, bounded, and nothing elsewhere is touched."""
     names = state_names(tmp_path)
     before = as_it_was(tmp_path)
@@ -238,7 +279,9 @@ def test_in_place_of_our_own_state(plant: Callable[[Path], None], shared: Path, 
     began = time.monotonic()
     first = store.write(failure())
     paths = {store.write(failure()) for _ in range(3)}
-    assert first and paths == {first} and os.path.exists(first)  # the failure has one dump, as far as this process goes
+    assert (
+        first and paths == {first} and os.path.exists(first)
+    )  # the failure has one dump, as far as this process goes
     for number in range(1, 9):
         assert store.write(failure(number))
     assert len(dumps_in(shared)) <= 4
@@ -249,7 +292,9 @@ def test_in_place_of_our_own_state(plant: Callable[[Path], None], shared: Path, 
 
 @pytest.mark.parametrize("date", ["20200101", "29990101", "20261345", "00000000"])
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
-def test_with_a_dumps_name(plant: Callable[[Path], None], date: str, shared: Path, tmp_path: Path) -> None:
+def test_with_a_dumps_name(
+    plant: Callable[[Path], None], date: str, shared: Path, tmp_path: Path
+) -> None:
     """Whatever has the name of a dump, of whichever date: it costs itself alone, in writing, listing and pruning."""
     first = written(shared)
     before = as_it_was(tmp_path)
@@ -264,7 +309,11 @@ def test_with_a_dumps_name(plant: Callable[[Path], None], date: str, shared: Pat
     assert os.path.exists(last) and time.monotonic() - began < SOON
     assert as_it_was(tmp_path) == before
     regular = planted.name in os.listdir(shared) and not planted.is_symlink() and planted.is_file()
-    assert not regular or date in ("20261345", "00000000") or (plant is of_another and os.geteuid() == 0)
+    assert (
+        not regular
+        or date in ("20261345", "00000000")
+        or (plant is of_another and os.geteuid() == 0)
+    )
 
 
 def test_a_dump_that_is_a_link_is_not_read_as_one(shared: Path, tmp_path: Path) -> None:
@@ -280,12 +329,19 @@ def test_a_dump_that_is_a_link_is_not_read_as_one(shared: Path, tmp_path: Path) 
     assert isinstance(keeptrace.loads(Store(shared).read(name)), ValueError)
 
 
-@pytest.mark.parametrize("text", ["{other}\n", "../victim\n", "{name}", "", "\n", "{name}\n" * 3, "\0" * 600, "/etc/passwd\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["{other}\n", "../victim\n", "{name}", "", "\n", "{name}\n" * 3, "\0" * 600, "/etc/passwd\n"],
+)
 def test_a_forged_count(text: str, shared: Path, tmp_path: Path) -> None:
     """A count that names another file, or none, is no way to give a wrong path: the failure has a dump of its own."""
     other = os.path.basename(written(shared, 7))
     name = os.path.basename(written(shared))
-    (mark,) = [name for name in os.listdir(shared) if name.endswith(".count") and read_name(dumps_in(shared)[-1]).key in name]  # type: ignore[union-attr]
+    (mark,) = [
+        name
+        for name in os.listdir(shared)
+        if name.endswith(".count") and read_name(dumps_in(shared)[-1]).key in name
+    ]  # type: ignore[union-attr]
     (shared / mark).write_text(text.format(other=other, name=name))
     path = written(shared)
     assert "generated0" in path and isinstance(keeptrace.load(path), ValueError)
@@ -294,7 +350,14 @@ def test_a_forged_count(text: str, shared: Path, tmp_path: Path) -> None:
 
 def test_odd_names_and_many_files(shared: Path) -> None:
     """Thousands of foreign files, with newlines, escapes, undecodable and long names, cost little and stay."""
-    odd = [b"a\nb.keeptrace", b"\x1b[2J", b"\xff\xfe.count", b"x" * 255, b".journal\n", b"\xe2\x80\xae.keeptrace"]
+    odd = [
+        b"a\nb.keeptrace",
+        b"\x1b[2J",
+        b"\xff\xfe.count",
+        b"x" * 255,
+        b".journal\n",
+        b"\xe2\x80\xae.keeptrace",
+    ]
     for name in (*odd, *(b"%d.tmp" % number for number in range(4_000))):
         Path(os.fsdecode(os.path.join(os.fsencode(shared), name))).touch()
     path = written(shared)
@@ -325,7 +388,9 @@ def removing(folder: Path) -> None:
         subprocess.run(["rm", "-rf", str(folder)])
 
 
-def test_nothing_is_told_twice_when_renaming_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_nothing_is_told_twice_when_renaming_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     """A network drive that refuses to rename: one line, nothing left behind."""
     monkeypatch.setattr(os, "replace", stale)
     assert Store(tmp_path).write(failure()) is None
@@ -379,16 +444,34 @@ def test_users_share_a_directory(mode: int) -> None:
         for user in (65534, 65533, 65534, 65533):
             path = as_user(user, lambda: Store(place).write(failure()))
             assert path and os.stat(path).st_uid == user and os.stat(path).st_mode & 0o077 == 0
-        assert sorted((os.stat(entry.path).st_uid, entry.count) for entry in Store(place).entries()) == [(65533, 2), (65534, 2)]
-        paths = as_user(65534, lambda: [Store(place, max_files=2).write(failure(number)) for number in range(1, 9)])
-        assert all(paths) and sorted(os.stat(place / name).st_uid for name in dumps_in(place)) == [65533, 65534, 65534]
+        assert sorted(
+            (os.stat(entry.path).st_uid, entry.count) for entry in Store(place).entries()
+        ) == [(65533, 2), (65534, 2)]
+        paths = as_user(
+            65534,
+            lambda: [Store(place, max_files=2).write(failure(number)) for number in range(1, 9)],
+        )
+        assert all(paths) and sorted(os.stat(place / name).st_uid for name in dumps_in(place)) == [
+            65533,
+            65534,
+            65534,
+        ]
         assert as_user(65533, lambda: Store(place, max_files=1).prune()) == 0
-        listed = as_user(65533, lambda: [(entry.type, bool(entry.header)) for entry in Store(place).entries()])
-        assert sorted(listed) == [("ValueError", False)] * 2 + [("builtins.ValueError", True)] or len(listed) == 3
+        listed = as_user(
+            65533, lambda: [(entry.type, bool(entry.header)) for entry in Store(place).entries()]
+        )
+        assert (
+            sorted(listed) == [("ValueError", False)] * 2 + [("builtins.ValueError", True)]
+            or len(listed) == 3
+        )
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to make files of another user")
-def test_a_drive_that_gives_our_files_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="needs root, to make files of another user"
+)
+def test_a_drive_that_gives_our_files_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where new files belong to another user (a network drive that maps root), ours are those: counted and bounded as ever."""
     create = _files.create
 
@@ -398,7 +481,7 @@ def test_a_drive_that_gives_our_files_to_another(tmp_path: Path, monkeypatch: py
         return file
 
     monkeypatch.setattr(_files, "create", mapped)
-    monkeypatch.setattr("keeptrace._store_local.create", mapped)
+    monkeypatch.setattr("keeptrace.store.local.create", mapped)
     assert written(tmp_path) == written(tmp_path)
     assert [entry.count for entry in Store(tmp_path).entries()] == [2]
     for number in range(1, 9):
@@ -420,7 +503,9 @@ def clock_off_by(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.mark.parametrize("seconds", [-25 * 365 * 86_400.0, -3_600.0, -5.0, 25 * 365 * 86_400.0])
 @pytest.mark.parametrize("max_files", [4, 40])
-def test_the_last_written_are_kept_whatever_the_clock_says(seconds: float, max_files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_written_are_kept_whatever_the_clock_says(
+    seconds: float, max_files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A clock that was set back or forward, and then right again: what was written last stays, what was written first goes."""
     for number in range(max_files):
         written(tmp_path, number, max_files=max_files)
@@ -433,7 +518,9 @@ def test_the_last_written_are_kept_whatever_the_clock_says(seconds: float, max_f
         assert all(map(os.path.exists, odd)), "they are not old: they were written after others"
 
 
-def test_a_clock_set_back_without_a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_set_back_without_a_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the order is not known, dumps of a future date go before those of today, but not for their age."""
     for number in range(6):
         written(tmp_path, number)
@@ -456,7 +543,10 @@ def test_files_from_the_future(tmp_path: Path) -> None:
 
 def test_the_order_of_writing() -> None:
     """No dump counts as older than one that was written before it; one that is not in the journal goes by its name."""
-    names = {day: read_name(f"{day}T000000.000000Z-E-w-0123456789abcdef.keeptrace") for day in ("20200101", "20010101", "20200103", "29990101", "20190101")}
+    names = {
+        day: read_name(f"{day}T000000.000000Z-E-w-0123456789abcdef.keeptrace")
+        for day in ("20200101", "20010101", "20200103", "29990101", "20190101")
+    }
     journal = Journal(order=tuple(f"{day}T000000.000000Z" for day in ("20200101", "20010101")))
     times = write_times([name for name in names.values() if name], journal, names["20200103"].time)  # type: ignore[union-attr]
     order = sorted(names, key=lambda day: times[f"{day}T000000.000000Z"])

@@ -13,7 +13,9 @@ import soak
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="soak.py reads /proc")
 
 
-@pytest.mark.parametrize("engine", ["executor:fork", "pool:fork", "executor:forkserver", "loky:loky"])
+@pytest.mark.parametrize(
+    "engine", ["executor:fork", "pool:fork", "executor:forkserver", "loky:loky"]
+)
 def test_short_soak(engine: str) -> None:
     """Every way to fail and a killed worker: each task has its answer, and nothing is left behind."""
     if engine == "loky:loky":
@@ -42,7 +44,9 @@ def test_growth_is_a_violation() -> None:
 
 def test_what_is_left_is_found(tmp_path: Path) -> None:
     """A process that stays in a session is seen."""
-    left = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    left = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+    )
     try:
         assert soak.in_session(left.pid) == [left.pid]
     finally:

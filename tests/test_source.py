@@ -47,7 +47,9 @@ def text_of(exc: BaseException) -> str:
 def test_a_file_that_is_gone(encode: str, loads: str, tmp_path: Path) -> None:
     """A file that is absent at the other end is shown as it was, whatever its encoding and line ends."""
     name = f"gone_{abs(hash((encode, loads)))}"
-    text = {"latin-1": "# -*- coding: latin-1 -*-\n# caf\xe9\n", "form feed": "x = 1\n\x0c\n"}.get(encode, "") + TEXT
+    text = {"latin-1": "# -*- coding: latin-1 -*-\n# caf\xe9\n", "form feed": "x = 1\n\x0c\n"}.get(
+        encode, ""
+    ) + TEXT
     encoded = text.replace("\n", "\r\n") if encode == "crlf" else text
     (tmp_path / f"{name}.py").write_bytes(encoded.encode(encode if "-" in encode else "utf-8"))
     exc = raised(imported(tmp_path, name).fail)
@@ -65,7 +67,9 @@ def test_a_file_that_changed(loads: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.py"
     path.write_text(TEXT)
     data = keeptrace.dumps(raised(imported(tmp_path, name).fail))
-    path.write_text("# one more line, so that this is another file\n\n" + TEXT.replace("doubled", "twice"))
+    path.write_text(
+        "# one more line, so that this is another file\n\n" + TEXT.replace("doubled", "twice")
+    )
     linecache.checkcache()
     live = imported(tmp_path, name).fail
     restored = LOADERS[loads](data)
@@ -102,7 +106,9 @@ def test_code_without_a_file() -> None:
 
 def test_without_sources(tmp_path: Path) -> None:
     """include_source=False makes the dump smaller, and uses the file at hand."""
-    (tmp_path / "at_hand.py").write_text(TEXT + "# filler\n" * 2000 + "".join(f"x{n} = {n * n}\n" for n in range(500)))
+    (tmp_path / "at_hand.py").write_text(
+        TEXT + "# filler\n" * 2000 + "".join(f"x{n} = {n * n}\n" for n in range(500))
+    )
     exc = raised(imported(tmp_path, "at_hand").fail)
     small, whole = keeptrace.dumps(exc, include_source=False), keeptrace.dumps(exc)
     assert len(small) < len(whole)

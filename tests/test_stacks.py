@@ -16,9 +16,11 @@ import pytest
 from waiting import until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
-from keeptrace.concurrent._signals import state_of
+from keeptrace.concurrent.deaths.signals import state_of
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time signals, and what the system says of them")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="real-time signals, and what the system says of them"
+)
 
 CALLED: list[int] = []
 
@@ -107,7 +109,13 @@ def work(file: str, meanwhile: Callable[[], None]) -> list[int]:
     return CALLED
 
 
-def asked(pool: Any, start: Callable[..., Any], file: Path, meanwhile: Callable[[], None], expected: tuple[bool, bool]) -> None:
+def asked(
+    pool: Any,
+    start: Callable[..., Any],
+    file: Path,
+    meanwhile: Callable[[], None],
+    expected: tuple[bool, bool],
+) -> None:
     """Asks a worker in its task; the task gives its result, and no handler of the program was called."""
     result = start(work, str(file), meanwhile)
     until(file.exists)
@@ -116,7 +124,11 @@ def asked(pool: Any, start: Callable[..., Any], file: Path, meanwhile: Callable[
         (busy,) = pool.stacks(locals=with_locals, timeout=5 if expected[with_locals] else 0.4)
         took = time.monotonic() - began
         if expected[with_locals]:
-            assert busy.stack is not None and busy.stack.tb_frame.f_code.co_name == "work" and busy.why is None
+            assert (
+                busy.stack is not None
+                and busy.stack.tb_frame.f_code.co_name == "work"
+                and busy.why is None
+            )
             assert not with_locals or busy.stack.tb_frame.f_locals["file"] == str(file)
         else:
             assert busy.stack is None and ("blocked" in busy.why or "uses the signal" in busy.why)
@@ -132,14 +144,26 @@ def test_executor(program: Callable[[], None], method: str, tmp_path: Path) -> N
     if method == "spawn" and program not in (nothing, reset_all):
         pytest.skip("the same code")
     with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context(method), program) as pool:
-        asked(pool, lambda *call: pool.submit(*call).result, tmp_path / "here", nothing, PROGRAMS[program])
+        asked(
+            pool,
+            lambda *call: pool.submit(*call).result,
+            tmp_path / "here",
+            nothing,
+            PROGRAMS[program],
+        )
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_pool_whose_task_changes_them(program: Callable[[], None], tmp_path: Path) -> None:
     """The task itself changes the signals, long after the worker has chosen its own."""
     with KeepTracePool(1, context=multiprocessing.get_context("fork")) as pool:
-        asked(pool, lambda function, *args: pool.apply_async(function, args).get, tmp_path / "here", program, PROGRAMS[program])
+        asked(
+            pool,
+            lambda function, *args: pool.apply_async(function, args).get,
+            tmp_path / "here",
+            program,
+            PROGRAMS[program],
+        )
 
 
 def test_a_handler_of_the_parent_is_inherited_and_left_alone(tmp_path: Path) -> None:
@@ -148,7 +172,13 @@ def test_a_handler_of_the_parent_is_inherited_and_left_alone(tmp_path: Path) -> 
     before = [signal.signal(number, note) for number in numbers]
     try:
         with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-            asked(pool, lambda *call: pool.submit(*call).result, tmp_path / "here", nothing, (True, True))
+            asked(
+                pool,
+                lambda *call: pool.submit(*call).result,
+                tmp_path / "here",
+                nothing,
+                (True, True),
+            )
             assert pool.submit(handlers, numbers).result(30) == ["note", "note"]
     finally:
         for number, handler in zip(numbers, before, strict=True):
@@ -163,7 +193,9 @@ def test_a_pool_in_a_worker(tmp_path: Path) -> None:
     """A worker that was forked from another one answers for itself, and so does the other one afterwards."""
     with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
         assert pool.submit(inner, str(tmp_path / "inner")).result(30)
-        asked(pool, lambda *call: pool.submit(*call).result, tmp_path / "here", nothing, (True, True))
+        asked(
+            pool, lambda *call: pool.submit(*call).result, tmp_path / "here", nothing, (True, True)
+        )
 
 
 def inner(file: str) -> bool:
@@ -184,7 +216,13 @@ def forks_and_resets() -> None:
 def test_a_forked_child_gives_up_its_own_only(tmp_path: Path) -> None:
     """What a process that a task has forked does with its signals is not taken for the worker's doing."""
     with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-        asked(pool, lambda *call: pool.submit(*call).result, tmp_path / "here", forks_and_resets, (True, True))
+        asked(
+            pool,
+            lambda *call: pool.submit(*call).result,
+            tmp_path / "here",
+            forks_and_resets,
+            (True, True),
+        )
 
 
 def test_what_the_system_says() -> None:

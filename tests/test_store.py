@@ -19,10 +19,11 @@ from pathlib import Path
 import pytest
 
 import keeptrace
-from keeptrace import _files, _store_local
-from keeptrace import store as store_module
-from keeptrace._reading import read_header
+from keeptrace.format import files as _files
+from keeptrace.format.reading import read_header
 from keeptrace.store import Store, fingerprint
+from keeptrace.store import local as _store_local
+from keeptrace.store import store as store_module
 
 
 def total(prices, divisor=0):
@@ -53,7 +54,10 @@ def dumps_in(directory):
 def test_a_dump_is_written_and_named_for_people(tmp_path):
     """The name sorts by time and says the type, the place and which failure; the file is a dump."""
     path = Store(tmp_path).write(failing(total, [1, 2]))
-    assert re.fullmatch(r"\d{8}T\d{6}\.\d{6}Z-ZeroDivisionError-test_store\.total-[0-9a-f]{16}\.keeptrace", os.path.basename(path))
+    assert re.fullmatch(
+        r"\d{8}T\d{6}\.\d{6}Z-ZeroDivisionError-test_store\.total-[0-9a-f]{16}\.keeptrace",
+        os.path.basename(path),
+    )
     restored = keeptrace.load(path)
     assert type(restored) is ZeroDivisionError
     assert restored.__traceback__.tb_next.tb_frame.f_locals["prices"] == [1, 2]
@@ -140,7 +144,14 @@ def two_ways(first):
 
 def in_file(lines_before):
     namespace = {}
-    exec(compile("\n" * lines_before + "def f():\n    x = 1\n    raise ValueError(x)", "edited.py", "exec"), namespace)
+    exec(
+        compile(
+            "\n" * lines_before + "def f():\n    x = 1\n    raise ValueError(x)",
+            "edited.py",
+            "exec",
+        ),
+        namespace,
+    )
     return failing(namespace["f"])
 
 
@@ -151,21 +162,48 @@ def in_file(lines_before):
         (lambda: failing(total, [1]), lambda: failing(total, ["a"]), False),
         (lambda: failing(recurse, 5), lambda: failing(recurse, 50), True),
         (lambda: failing(retried, 2), lambda: failing(retried, 7), True),
-        (lambda: failing(grouped, [KeyError, OSError]), lambda: failing(grouped, [OSError, KeyError, OSError]), True),
-        (lambda: failing(grouped, [KeyError]), lambda: failing(grouped, [KeyError, OSError]), False),
+        (
+            lambda: failing(grouped, [KeyError, OSError]),
+            lambda: failing(grouped, [OSError, KeyError, OSError]),
+            True,
+        ),
+        (
+            lambda: failing(grouped, [KeyError]),
+            lambda: failing(grouped, [KeyError, OSError]),
+            False,
+        ),
         (lambda: failing(two_ways, True), lambda: failing(two_ways, False), False),
         (lambda: in_file(1), lambda: in_file(40), True),
         (lambda: ValueError("never raised"), lambda: ValueError("another"), True),
         (lambda: ValueError("never raised"), lambda: KeyError("another"), False),
     ],
-    ids=["values", "types", "recursion", "retries", "order in a group", "other members", "two places", "moved", "no frames", "no frames, types"],
+    ids=[
+        "values",
+        "types",
+        "recursion",
+        "retries",
+        "order in a group",
+        "other members",
+        "two places",
+        "moved",
+        "no frames",
+        "no frames, types",
+    ],
 )
 def test_which_failures_are_the_same(one, other, same):
     """A fingerprint depends on types and code paths; not on values, depth, number of retries, order, or lines above."""
     assert (fingerprint(one()) == fingerprint(other())) is same
 
 
-@pytest.mark.parametrize("make", [lambda: failing(total, [1]), lambda: failing(recurse, 50), lambda: failing(retried, 7), lambda: ValueError("never raised")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: failing(total, [1]),
+        lambda: failing(recurse, 50),
+        lambda: failing(retried, 7),
+        lambda: ValueError("never raised"),
+    ],
+)
 def test_a_dump_tells_the_fingerprint_that_the_directory_goes_by(make):
     """The header of a dump has the same fingerprint, though that one is made of the report."""
     exc = make()
@@ -195,7 +233,9 @@ def test_processes_at_once(tmp_path, method, processes):
     """Processes fail in the same eleven ways at the same moment: eleven dumps, whole, and every repeat counted."""
     context = multiprocessing.get_context(method)
     start = context.Event()
-    workers = [context.Process(target=write_many, args=(tmp_path, start, 10, 40)) for _ in range(processes)]
+    workers = [
+        context.Process(target=write_many, args=(tmp_path, start, 10, 40)) for _ in range(processes)
+    ]
     for worker in workers:
         worker.start()
     start.set()
@@ -205,7 +245,10 @@ def test_processes_at_once(tmp_path, method, processes):
     entries = Store(tmp_path).entries()
     assert len(entries) == 11
     counts = {entry.type.rpartition(".")[2]: entry.count for entry in entries}
-    assert counts == {"ZeroDivisionError": 40 * processes, **{f"Error{number}": processes for number in range(10)}}
+    assert counts == {
+        "ZeroDivisionError": 40 * processes,
+        **{f"Error{number}": processes for number in range(10)},
+    }
     for name in dumps_in(tmp_path):
         keeptrace.load(tmp_path / name)
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
@@ -219,7 +262,10 @@ def write_bounded(directory, which):
 
 def test_processes_keep_the_bounds_together(tmp_path):
     """Four processes with 120 different failures keep to one bound of 20, but for what they write at the same moment."""
-    workers = [multiprocessing.get_context("fork").Process(target=write_bounded, args=(tmp_path, which)) for which in range(4)]
+    workers = [
+        multiprocessing.get_context("fork").Process(target=write_bounded, args=(tmp_path, which))
+        for which in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -231,7 +277,10 @@ def test_processes_keep_the_bounds_together(tmp_path):
 def test_threads_at_once(tmp_path):
     """Eight threads and one failure: one dump, every repeat counted."""
     store = Store(tmp_path)
-    threads = [threading.Thread(target=lambda: [store.write(failing(total, [1])) for _ in range(10)]) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: [store.write(failing(total, [1])) for _ in range(10)])
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -287,7 +336,13 @@ def test_prune_removes_only_what_is_ours(tmp_path):
     path = store.write(distinct(1))
     old = time.time() - 7_200
     keep = ["notes.txt", "foreign.tmp", "20200101T000000.000000Z-X.keeptrace", ".hidden.count"]
-    go = [f"{path}.12.ab.tmp", f"{path}.13.ab.tmp", str(tmp_path / ".0123456789abcdef.count"), str(tmp_path / ".journal.1.ab.tmp"), str(tmp_path / ".0123456789abcdef-7.count")]
+    go = [
+        f"{path}.12.ab.tmp",
+        f"{path}.13.ab.tmp",
+        str(tmp_path / ".0123456789abcdef.count"),
+        str(tmp_path / ".journal.1.ab.tmp"),
+        str(tmp_path / ".0123456789abcdef-7.count"),
+    ]
     for name in (*(str(tmp_path / name) for name in keep), *go):
         Path(name).touch()
         os.utime(name, (old, old))
@@ -311,7 +366,9 @@ def test_a_crash_loop_does_not_list_the_directory(tmp_path, monkeypatch):
     """Repeats never list it, and new failures only every sixteenth of the bound."""
     listed = []
     original = _store_local.LocalDirectory.found
-    monkeypatch.setattr(_store_local.LocalDirectory, "found", lambda self: listed.append(1) or original(self))
+    monkeypatch.setattr(
+        _store_local.LocalDirectory, "found", lambda self: listed.append(1) or original(self)
+    )
     store = Store(tmp_path, max_files=160)
     for number in range(33):
         store.write(distinct(number))
@@ -323,7 +380,9 @@ def test_a_damaged_journal_is_no_trouble(tmp_path):
     """Whatever is in the journal, dumps are written and the bounds hold."""
     store = Store(tmp_path, max_files=4)
     for number in range(8):
-        (tmp_path / f".{os.geteuid()}.journal").write_bytes([b"", b"\xff\xfe", b"x y\n", b"1 2 3\n4\n"][number % 4])
+        (tmp_path / f".{os.geteuid()}.journal").write_bytes(
+            [b"", b"\xff\xfe", b"x y\n", b"1 2 3\n4\n"][number % 4]
+        )
         assert store.write(distinct(number))
     assert len(dumps_in(tmp_path)) <= 4
 
@@ -341,7 +400,10 @@ def test_a_file_in_place_of_the_directory(tmp_path, capsys):
     """No dump, no exception of ours, one line that says why."""
     (tmp_path / "dumps").write_text("I am a file")
     assert Store(tmp_path / "dumps").write(failing(total, [1])) is None
-    assert re.match(r"keeptrace: no dump of this ZeroDivisionError: (FileExists|NotADirectory)Error: .*dumps", told(capsys))
+    assert re.match(
+        r"keeptrace: no dump of this ZeroDivisionError: (FileExists|NotADirectory)Error: .*dumps",
+        told(capsys),
+    )
 
 
 def test_a_directory_that_vanishes_is_made_again(tmp_path):
@@ -371,7 +433,12 @@ except ZeroDivisionError as exc:
 
 def run(setup, directory):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "-c", "import sys\n" + setup + FAILING, str(directory)], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys\n" + setup + FAILING, str(directory)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     first, *_, last = done.stderr.splitlines()
     assert last == "ZeroDivisionError: division by zero" and done.stderr.count("Traceback") == 1
     return first
@@ -379,7 +446,7 @@ def run(setup, directory):
 
 # root may write everywhere; the modules come first, because they may lie where nobody else may read
 WITHOUT_RIGHTS = """
-import os, keeptrace.store, keeptrace.redact.redactor, keeptrace._debug, encodings.idna
+import os, keeptrace.store, keeptrace.redact.redactor, keeptrace.debug, encodings.idna
 keeptrace.dumps(ValueError())
 if os.getuid() == 0: os.setgid(65534); os.setuid(65534)
 """
@@ -400,14 +467,21 @@ def test_missing_rights():
         first = run(WITHOUT_RIGHTS, directory)
     finally:
         shutil.rmtree(directory)
-    assert re.match(rf"keeptrace: no dump of this ZeroDivisionError: PermissionError: .*{re.escape(directory)}/", first)
+    assert re.match(
+        rf"keeptrace: no dump of this ZeroDivisionError: PermissionError: .*{re.escape(directory)}/",
+        first,
+    )
 
 
 def test_a_full_disk(tmp_path):
     """No room for the dump: nothing half-written remains, one line says why, the program's own error is shown."""
     first = run(SMALL_FILES, tmp_path)
-    assert re.match(rf"keeptrace: no dump of this ZeroDivisionError: OSError: \[Errno {errno.EFBIG}\]", first)
-    assert dumps_in(tmp_path) == [] and not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+    assert re.match(
+        rf"keeptrace: no dump of this ZeroDivisionError: OSError: \[Errno {errno.EFBIG}\]", first
+    )
+    assert dumps_in(tmp_path) == [] and not [
+        name for name in os.listdir(tmp_path) if name.endswith(".tmp")
+    ]
 
 
 def test_a_disk_that_does_not_answer(tmp_path, monkeypatch, capsys):
@@ -428,7 +502,7 @@ def test_a_dump_larger_than_the_directory_may_be(tmp_path, capsys):
 
 def test_what_fails_while_a_dump_is_written_is_not_dumped(tmp_path):
     """A __repr__ that dumps its own failure does not recurse."""
-    store = Store(tmp_path)
+    store = Store(tmp_path, run_reprs=True)
     inner = []
 
     class Loud:
@@ -446,7 +520,16 @@ def test_what_fails_while_a_dump_is_written_is_not_dumped(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"max_files": 0}, {"max_bytes": -2}, {"max_age": "1d"}, {"max_files": True}, {"no_such": 1}, {"depth": "deep"}, {"directory": b"x"}, {"directory": ""}],
+    [
+        {"max_files": 0},
+        {"max_bytes": -2},
+        {"max_age": "1d"},
+        {"max_files": True},
+        {"no_such": 1},
+        {"depth": "deep"},
+        {"directory": b"x"},
+        {"directory": ""},
+    ],
 )
 def test_wrong_options_are_told_at_once(options):
     """A wrong option is an error where it is given, not when something fails."""
@@ -507,7 +590,10 @@ def test_urls(tmp_path, kind):
     assert path.startswith(f"{url}/2") and path.endswith(".keeptrace")
     assert {store.write(failing(total, [2])), Store(url).write(failing(total, [3]))} == {path}
     (entry,) = store.entries()
-    assert (entry.type, entry.count, entry.at_least) == ("ZeroDivisionError", *((1, True) if kind == "memory" else (3, False)))
+    assert (entry.type, entry.count, entry.at_least) == (
+        "ZeroDivisionError",
+        *((1, True) if kind == "memory" else (3, False)),
+    )
     import fsspec
 
     with fsspec.open(path) as file:

@@ -20,7 +20,9 @@ def program(folder: Path, text: str, *options: str) -> subprocess.CompletedProce
     path.write_text(textwrap.dedent(text))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, *options, str(path)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50
+    )
 
 
 def fine(done: subprocess.CompletedProcess[str]) -> None:
@@ -93,8 +95,14 @@ REPLACED_CLOCKS = """
 """
 
 
-@pytest.mark.parametrize("before", ["", "import keeptrace, keeptrace.store, keeptrace._dump"], ids=["import after", "import before"])
-@pytest.mark.parametrize("clock", ["lambda *_: 0.0", "lambda *_: 1 / 0", "lambda *_: None", "lambda *_: float('inf')"])
+@pytest.mark.parametrize(
+    "before",
+    ["", "import keeptrace, keeptrace.store, keeptrace.format.api"],
+    ids=["import after", "import before"],
+)
+@pytest.mark.parametrize(
+    "clock", ["lambda *_: 0.0", "lambda *_: 1 / 0", "lambda *_: None", "lambda *_: float('inf')"]
+)
 def test_clocks_that_are_replaced(clock: str, before: str, tmp_path: Path) -> None:
     """Dumps are written whatever the program has made of its clocks, before or after the import."""
     fine(program(tmp_path, REPLACED_CLOCKS.format(clock=clock, before=before)))
@@ -102,7 +110,7 @@ def test_clocks_that_are_replaced(clock: str, before: str, tmp_path: Path) -> No
 
 FROZEN = """
     import {library}
-    import keeptrace, keeptrace._values, keeptrace._guard
+    import keeptrace, keeptrace.capture.values, keeptrace.core.guard
     class Slow:
         def __repr__(self):
             while True:
@@ -118,7 +126,10 @@ FROZEN = """
     assert found.__traceback__.tb_next.tb_frame.f_locals["customer"] == "Ada"
     print("fine")
 """
-FREEZERS = {"freezegun": "freezegun.freeze_time('2020-01-01')", "time_machine": "time_machine.travel(0, tick=False)"}
+FREEZERS = {
+    "freezegun": "freezegun.freeze_time('2020-01-01')",
+    "time_machine": "time_machine.travel(0, tick=False)",
+}
 
 
 @pytest.mark.parametrize("library", FREEZERS)
@@ -155,7 +166,7 @@ GREEN = """
 """
 PATCHES = {
     "gevent": "from gevent import monkey; monkey.patch_all()",
-    "gevent after": "import keeptrace, keeptrace._guard; from gevent import monkey; monkey.patch_all()",
+    "gevent after": "import keeptrace, keeptrace.core.guard; from gevent import monkey; monkey.patch_all()",
     "eventlet": "import eventlet; eventlet.monkey_patch()",
 }
 
@@ -197,9 +208,14 @@ SUBINTERPRETER = """
 def test_run_with_subinterpreters(tmp_path: Path) -> None:
     """`keeptrace run` of a program whose subinterpreters fail: a dump of each, and the exit code of the program."""
     pytest.importorskip("typer")
-    done = program(tmp_path, SUBINTERPRETER, "-m", "keeptrace", "run", "--dir", str(tmp_path / "dumps"))
+    done = program(
+        tmp_path, SUBINTERPRETER, "-m", "keeptrace", "run", "--dir", str(tmp_path / "dumps")
+    )
     assert (done.returncode, done.stdout) == (1, "fine\n"), done.stderr[-1500:]
-    assert sorted(entry.type for entry in keeptrace.Store(tmp_path / "dumps").entries()) == ["KeyError", "ValueError"]
+    assert sorted(entry.type for entry in keeptrace.Store(tmp_path / "dumps").entries()) == [
+        "KeyError",
+        "ValueError",
+    ]
 
 
 # -- the program's own modules of the library's names
@@ -221,8 +237,14 @@ def engines_need() -> set[str]:
 
 def shadowable() -> list[str]:
     """Names of the library's modules that a program can have of its own, as far as the library's pools go."""
-    ours = {name.partition(".")[0] for module in FILES for name in imports_of(module)} & sys.stdlib_module_names
-    taken = {"importlib", "runpy", "typing"}  # part of the interpreter, or what its own C code needs by its name
+    ours = {
+        name.partition(".")[0] for module in FILES for name in imports_of(module)
+    } & sys.stdlib_module_names
+    taken = {
+        "importlib",
+        "runpy",
+        "typing",
+    }  # part of the interpreter, or what its own C code needs by its name
     return sorted(ours - engines_need() - taken - set(sys.builtin_module_names))
 
 
@@ -275,8 +297,12 @@ SHADOWED = """
 """
 
 
-@pytest.mark.parametrize("before", ["", "assert own() == []"], ids=["not imported", "imported before"])
-def test_modules_of_the_librarys_names(before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "before", ["", "assert own() == []"], ids=["not imported", "imported before"]
+)
+def test_modules_of_the_librarys_names(
+    before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The program has modules of all the names that we import: none of them is run by us, and the program gets its own."""
     names = shadowable()
     assert {"ast", "mmap", "pickletools"} <= set(names)
@@ -285,8 +311,12 @@ def test_modules_of_the_librarys_names(before: str, tmp_path: Path, monkeypatch:
     fine(program(tmp_path, SHADOWED.format(names=names, before=before, methods=["fork", "spawn"])))
 
 
-@pytest.mark.parametrize("name", ["fcntl", "mmap", "json", "zlib", "ast", "tokenize", "hashlib", "inspect", "dis"])
-def test_one_module_of_a_librarys_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["fcntl", "mmap", "json", "zlib", "ast", "tokenize", "hashlib", "inspect", "dis"]
+)
+def test_one_module_of_a_librarys_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each alone, which is what programs have; `dis` and so on are what a module that we import imports."""
     if name != "json" and name in engines_need():  # loaded_by() itself needs json
         pytest.skip("the library's own pools need it")
@@ -295,7 +325,9 @@ def test_one_module_of_a_librarys_name(name: str, tmp_path: Path, monkeypatch: p
     fine(program(tmp_path, SHADOWED.format(names=[name], before="", methods=["fork"])))
 
 
-def test_run_with_modules_of_the_librarys_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_with_modules_of_the_librarys_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`keeptrace run` starts before the program's directory is known to Python: its modules are not run there, either."""
     pytest.importorskip("typer")
     names = shadowable()
@@ -313,7 +345,9 @@ def test_run_with_modules_of_the_librarys_names(tmp_path: Path, monkeypatch: pyt
     path.write_text(textwrap.dedent(text))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-m", "keeptrace", "run", "--dir", "dumps", str(path)]
-    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(
+        command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=50
+    )
     assert (done.returncode, done.stdout) == (1, "[]\n"), done.stderr[-1500:]
     (entry,) = keeptrace.Store(elsewhere / "dumps").entries()
     assert keeptrace.load(entry.path).__traceback__.tb_frame.f_globals["customer"] == "Ada"  # type: ignore[union-attr]
@@ -323,4 +357,9 @@ def test_data_of_the_librarys_names_are_no_modules(tmp_path: Path) -> None:
     """A folder or a text file called json shadows nothing."""
     (tmp_path / "json").mkdir()
     (tmp_path / "ast.txt").touch()
-    fine(program(tmp_path, "import keeptrace._shadows as shadows\nassert not shadows._shadows, shadows._shadows\nprint('fine')"))
+    fine(
+        program(
+            tmp_path,
+            "import keeptrace.core.shadows as shadows\nassert not shadows._shadows, shadows._shadows\nprint('fine')",
+        )
+    )

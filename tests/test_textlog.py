@@ -89,14 +89,19 @@ def _caught(raiser: Callable[[], Any]) -> Any:
 
 
 def _group() -> None:
-    raise ExceptionGroup("outer", [_caught(lambda: _in_chain("cause")), ValueError("not raised"), _caught(lambda: _deep(1))])
+    raise ExceptionGroup(
+        "outer",
+        [_caught(lambda: _in_chain("cause")), ValueError("not raised"), _caught(lambda: _deep(1))],
+    )
 
 
 def _nested_group() -> None:
     try:
         raise LookupError("before")
     except LookupError:
-        raise ExceptionGroup("top\nof two lines", [_caught(_group), OSError(2, "no such", "file"), _caught(_group)])
+        raise ExceptionGroup(
+            "top\nof two lines", [_caught(_group), OSError(2, "no such", "file"), _caught(_group)]
+        )
 
 
 def _wide_group() -> None:
@@ -125,7 +130,13 @@ def _group_from_group() -> None:
 
 
 def _group_with_syntax_error() -> None:
-    raise ExceptionGroup("mixed", [_caught(lambda: compile("a b", "absent.py", "exec")), _noted(ValueError("a\n\nb"), "note")])
+    raise ExceptionGroup(
+        "mixed",
+        [
+            _caught(lambda: compile("a b", "absent.py", "exec")),
+            _noted(ValueError("a\n\nb"), "note"),
+        ],
+    )
 
 
 def _multi_line_call() -> None:
@@ -210,7 +221,9 @@ RAISERS: dict[str, Callable[[], Any]] = {
     "context": lambda: _in_chain("context"),
     "from none": lambda: _in_chain("none"),
     "chain of three": _long_chain,
-    "cause that was not raised": lambda: exec(_expression("raise KeyError(2) from ValueError('never raised')")),
+    "cause that was not raised": lambda: exec(
+        _expression("raise KeyError(2) from ValueError('never raised')")
+    ),
     "recursion": lambda: _deep(50),
     "notes": lambda: _raise(_noted(ValueError("noted"), "one", "two\nthree")),
     "notes of a key": lambda: _raise(_noted(KeyError("noted"), "one", "two\nthree")),
@@ -222,7 +235,9 @@ RAISERS: dict[str, Callable[[], Any]] = {
     "group from a group": _group_from_group,
     "group with a syntax error": _group_with_syntax_error,
     "base group": lambda: _raise(BaseExceptionGroup("base", [KeyboardInterrupt(), ValueError(1)])),
-    "noted group": lambda: _raise(_noted(ExceptionGroup("noted", [ValueError(1)]), "a note", "another")),
+    "noted group": lambda: _raise(
+        _noted(ExceptionGroup("noted", [ValueError(1)]), "a note", "another")
+    ),
     "several lines of source": _multi_line_call,
     "markers": _markers,
     "wide characters": _wide_characters,
@@ -286,7 +301,9 @@ def _prefixed(prefix: str) -> Callable[[str], str]:
 
 
 def _ticking(pattern: str) -> Callable[[str], str]:
-    return lambda text: "".join(pattern.format(f"{second:02}") + line for second, line in enumerate(text.splitlines(True)))
+    return lambda text: "".join(
+        pattern.format(f"{second:02}") + line for second, line in enumerate(text.splitlines(True))
+    )
 
 
 def _first_only(prefix: str) -> Callable[[str], str]:
@@ -294,13 +311,16 @@ def _first_only(prefix: str) -> Callable[[str], str]:
 
 
 def _docker(text: str) -> str:
-    return "".join(json.dumps({"log": line, "stream": "stderr"}, separators=(",", ":")) + "\n" for line in text.splitlines(True))
+    return "".join(
+        json.dumps({"log": line, "stream": "stderr"}, separators=(",", ":")) + "\n"
+        for line in text.splitlines(True)
+    )
 
 
 def _coloured(text: str) -> str:
-    return re.sub(r'"([^"\n]*)", line (\d+)', '\x1b[35m"\\1"\x1b[0m, line \x1b[35m\\2\x1b[0m', text).replace(
-        "raise ", "\x1b[1;31mraise\x1b[0m "
-    )
+    return re.sub(
+        r'"([^"\n]*)", line (\d+)', '\x1b[35m"\\1"\x1b[0m, line \x1b[35m\\2\x1b[0m', text
+    ).replace("raise ", "\x1b[1;31mraise\x1b[0m ")
 
 
 MARGINS: dict[str, Callable[[str], str]] = {
@@ -319,9 +339,13 @@ MARGINS: dict[str, Callable[[str], str]] = {
     "docker": _docker,
     "carriage returns": lambda text: text.replace("\n", "\r\n"),
     "colours": _coloured,
-    "no trailing spaces": lambda text: "".join(line.rstrip() + "\n" for line in _prefixed("# ")(text).splitlines()),
+    "no trailing spaces": lambda text: "".join(
+        line.rstrip() + "\n" for line in _prefixed("# ")(text).splitlines()
+    ),
     "json": lambda text: json.dumps({"level": "error", "exc_info": text.rstrip("\n"), "x": 1}),
-    "json, not ascii": lambda text: json.dumps({"level": "error", "exc_info": text.rstrip("\n")}, ensure_ascii=False),
+    "json, not ascii": lambda text: json.dumps(
+        {"level": "error", "exc_info": text.rstrip("\n")}, ensure_ascii=False
+    ),
     "json in json": lambda text: json.dumps({"log": json.dumps({"exc": text.rstrip("\n")})}),
     "json after words": lambda text: json.dumps({"msg": "it failed\n" + text.rstrip("\n")}),
     "repr": lambda text: "exc=" + repr(text.rstrip("\n").replace("'", "")),
@@ -376,17 +400,28 @@ def test_text_without_indentation(kind: str) -> None:
     found = only(flat)
     expected = _caught(RAISERS[kind])
     shown = [(frame.name, frame.lineno, frame.line) for frame in traceback.extract_tb(found[2])]
-    assert shown == [(frame.name, frame.lineno, frame.line) for frame in traceback.extract_tb(expected.__traceback__)]
+    assert shown == [
+        (frame.name, frame.lineno, frame.line)
+        for frame in traceback.extract_tb(expected.__traceback__)
+    ]
     assert found[0].__name__ == type(expected).__name__
     assert str(found[1]).partition(" (absent")[0] == str(expected).partition(" (absent")[0]
-    without_markers = [line.strip() for line in text.splitlines() if not re.fullmatch(r"[\s|]*[~^]+\s*", line)]
-    again = [line.strip() for line in printed(found).splitlines() if not re.fullmatch(r"[\s|]*[~^]+\s*", line)]
+    without_markers = [
+        line.strip() for line in text.splitlines() if not re.fullmatch(r"[\s|]*[~^]+\s*", line)
+    ]
+    again = [
+        line.strip()
+        for line in printed(found).splitlines()
+        if not re.fullmatch(r"[\s|]*[~^]+\s*", line)
+    ]
     assert again == without_markers
 
 
 def test_indentation_of_source_beyond_the_usual_is_kept() -> None:
     """A source line that stands deeper than others in the log does so in the text that a debugger lists."""
-    only('Traceback (most recent call last):\n  File "/absent/deep.py", line 3, in f\n        g()\nValueError: x\n')
+    only(
+        'Traceback (most recent call last):\n  File "/absent/deep.py", line 3, in f\n        g()\nValueError: x\n'
+    )
     assert linecache.getline("/absent/deep.py", 3) == "    g()\n"
 
 
@@ -407,7 +442,9 @@ def test_debugger_shows_the_source(capsys: pytest.CaptureFixture[str]) -> None:
     """pdb starts at the innermost frame and lists the lines that the log shows."""
     _, _, tb = only(SIMPLE)
     out = io.StringIO()
-    debugger = pdb.Pdb(stdin=io.StringIO("where\nlist\nup\nlist\nquit\n"), stdout=out, nosigint=True, readrc=False)
+    debugger = pdb.Pdb(
+        stdin=io.StringIO("where\nlist\nup\nlist\nquit\n"), stdout=out, nosigint=True, readrc=False
+    )
     debugger.reset()
     debugger.interaction(None, tb)
     assert "raise BadJobError(job)" in out.getvalue() and "run(job)" in out.getvalue()
@@ -423,12 +460,32 @@ def test_debugger_shows_the_source(capsys: pytest.CaptureFixture[str]) -> None:
         ("TheExit: 3", "TheExit", "__main__", BaseException, "3"),
         ("UserInterrupt", "UserInterrupt", "__main__", BaseException, ""),
         ("ValueError:", "ValueError", "builtins", ValueError, ""),
-        ("FileNotFoundError: [Errno 2] No such file or directory: 'x'", "FileNotFoundError", "builtins", OSError, None),
-        ("json.decoder.JSONDecodeError: Expecting: line 1", "JSONDecodeError", "json.decoder", ValueError, "Expecting: line 1"),
-        ("ExceptionGroup: but without children", "ExceptionGroup", "__main__", Exception, "but without children"),
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'x'",
+            "FileNotFoundError",
+            "builtins",
+            OSError,
+            None,
+        ),
+        (
+            "json.decoder.JSONDecodeError: Expecting: line 1",
+            "JSONDecodeError",
+            "json.decoder",
+            ValueError,
+            "Expecting: line 1",
+        ),
+        (
+            "ExceptionGroup: but without children",
+            "ExceptionGroup",
+            "__main__",
+            Exception,
+            "but without children",
+        ),
     ],
 )
-def test_types(line: str, name: str, module: str, base: type[BaseException], text: str | None) -> None:
+def test_types(
+    line: str, name: str, module: str, base: type[BaseException], text: str | None
+) -> None:
     """A type is found where it is known, else made with its name below the builtin one that its name speaks of."""
     cls, value, _ = only(SIMPLE.replace("jobs.BadJobError: the job is bad", line))
     assert (cls.__qualname__, cls.__module__) == (name, module) and issubclass(cls, base)
@@ -441,7 +498,10 @@ def test_types(line: str, name: str, module: str, base: type[BaseException], tex
     [
         ("key", {"args": ("it's",)}),
         ("key of int", {"args": (3,)}),
-        ("no such file", {"errno": 2, "filename": "/absent/file", "strerror": "No such file or directory"}),
+        (
+            "no such file",
+            {"errno": 2, "filename": "/absent/file", "strerror": "No such file or directory"},
+        ),
         ("errno with two files", {"errno": 2, "filename": "a", "filename2": "b"}),
         ("system exit", {"code": 3}),
         ("syntax", {"filename": "absent.py", "lineno": 1, "text": "a b\n"}),
@@ -464,7 +524,10 @@ def test_chain_and_group() -> None:
     """Causes, contexts and children are linked as Python links them."""
     value = only(text_of("chain of three"))[1]
     assert isinstance(value.__cause__, KeyError) and value.__suppress_context__
-    assert isinstance(value.__cause__.__context__, ValueError) and not value.__cause__.__suppress_context__
+    assert (
+        isinstance(value.__cause__.__context__, ValueError)
+        and not value.__cause__.__suppress_context__
+    )
     group = only(text_of("nested group"))[1]
     assert isinstance(group, ExceptionGroup) and [type(child) for child in group.exceptions] == [
         ExceptionGroup,
@@ -521,13 +584,19 @@ def test_worker_traceback_is_the_cause() -> None:
     """The text that a process pool sends along becomes the cause that it tells of, with frames of its own."""
     value = only(REMOTE)[1]
     cause = value.__cause__
-    assert isinstance(cause, KeyError) and cause.__traceback__ is not None and cause.__traceback__.tb_frame.f_code.co_name == "work"
+    assert (
+        isinstance(cause, KeyError)
+        and cause.__traceback__ is not None
+        and cause.__traceback__.tb_frame.f_code.co_name == "work"
+    )
     assert isinstance(cause.__context__, ValueError) and cause.__context__.__traceback__ is not None
 
 
 def test_worker_traceback_of_a_worker() -> None:
     """A pool in a pool: the fences are counted."""
-    outer = REMOTE.replace(REMOTE[REMOTE.index("Traceback (most") : REMOTE.index('"""\n\nThe above')], REMOTE)
+    outer = REMOTE.replace(
+        REMOTE[REMOTE.index("Traceback (most") : REMOTE.index('"""\n\nThe above')], REMOTE
+    )
     value = only(outer)[1]
     assert isinstance(value.__cause__, KeyError) and isinstance(value.__cause__.__cause__, KeyError)
     assert isinstance(value.__cause__.__cause__.__context__, ValueError)
@@ -546,7 +615,10 @@ ENDS: dict[str, tuple[str, int]] = {
     "another, indented": ("\n" + "".join("    " + line for line in SIMPLE.splitlines(True)), 2),
     "another, prefixed": ("".join("# " + line for line in SIMPLE.splitlines(True)), 2),
     "another in JSON": (json.dumps({"exc_info": SIMPLE}) + "\n", 2),
-    "a stack": ('Stack (most recent call last):\n  File "x.py", line 1, in <module>\n    log()\n', 1),
+    "a stack": (
+        'Stack (most recent call last):\n  File "x.py", line 1, in <module>\n    log()\n',
+        1,
+    ),
 }
 
 
@@ -561,7 +633,10 @@ def test_what_ends_a_traceback(what: str) -> None:
 
 def test_other_times_end_a_message() -> None:
     """With one and the same time on all lines of a traceback, a line with another time is the next record."""
-    log = "".join(f"12:00:01.5 app {line}" for line in SIMPLE.splitlines(True)) + "12:00:02.5 app next\n"
+    log = (
+        "".join(f"12:00:01.5 app {line}" for line in SIMPLE.splitlines(True))
+        + "12:00:02.5 app next\n"
+    )
     assert printed(only(log)) == SIMPLE
 
 
@@ -570,7 +645,9 @@ def test_prefixed_tracebacks_in_between_each_other() -> None:
     first = [f"[worker-3] {line}" for line in SIMPLE.splitlines(True)]
     second = [f"[worker-4] {line}" for line in text_of("plain").splitlines(True)]
     mixed = [line for pair in itertools.zip_longest(first, second, fillvalue="") for line in pair]
-    assert sorted(printed(found) for found in parse_tracebacks("".join(mixed))) == sorted([SIMPLE, text_of("plain")])
+    assert sorted(printed(found) for found in parse_tracebacks("".join(mixed))) == sorted(
+        [SIMPLE, text_of("plain")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -609,7 +686,9 @@ def test_truncated_chain() -> None:
 
 def test_truncated_by_other_lines() -> None:
     """So does one that is broken off by something else."""
-    cls, value, tb = only("".join(SIMPLE.splitlines(True)[:4]) + "Segmentation fault (core dumped)\n")
+    cls, value, tb = only(
+        "".join(SIMPLE.splitlines(True)[:4]) + "Segmentation fault (core dumped)\n"
+    )
     assert cls is NotInLog and "truncated" in value.__notes__[0]
 
 
@@ -656,8 +735,14 @@ def test_endless_log() -> None:
 
 def test_console_frames_have_no_source() -> None:
     """Frames of files that are none are there as they were printed."""
-    text = SIMPLE.replace("    run(job)\n", "").replace("/absent/app.py", "<stdin>").replace("in main", "in <module>")
-    assert printed(only(text.replace("    raise BadJobError(job)\n", ""))) == text.replace("    raise BadJobError(job)\n", "")
+    text = (
+        SIMPLE.replace("    run(job)\n", "")
+        .replace("/absent/app.py", "<stdin>")
+        .replace("in main", "in <module>")
+    )
+    assert printed(only(text.replace("    raise BadJobError(job)\n", ""))) == text.replace(
+        "    raise BadJobError(job)\n", ""
+    )
 
 
 def test_text_further_left_ends_indented_tracebacks() -> None:
@@ -667,11 +752,16 @@ def test_text_further_left_ends_indented_tracebacks() -> None:
 
 def test_surrogate_pairs_in_json() -> None:
     """A character that JSON escapes as two halves is one again."""
-    assert str(only(json.dumps({"exc": SIMPLE.replace("bad", "\U0001f4a5").rstrip()}))[1]) == "the job is \U0001f4a5"
+    assert (
+        str(only(json.dumps({"exc": SIMPLE.replace("bad", "\U0001f4a5").rstrip()}))[1])
+        == "the job is \U0001f4a5"
+    )
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="colours came with 3.13")
-@pytest.mark.parametrize("kind", ["plain", "markers", "syntax", "several lines of source", "nested group"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "markers", "syntax", "several lines of source", "nested group"]
+)
 def test_colours_of_the_interpreter(kind: str) -> None:
     """A traceback that was printed in colour reads like one that was not."""
     error = _caught(RAISERS[kind])
@@ -700,7 +790,9 @@ def test_files_here_need_no_source() -> None:
     """Lines that agree with the file on disk are not kept again; lines that do not are."""
     text = text_of("plain")
     assert next(parse_reports(text))["sources"] == {}
-    assert list(next(parse_reports(text.replace("raise exc", "raise other")))["sources"]) == [__file__]
+    assert list(next(parse_reports(text.replace("raise exc", "raise other")))["sources"]) == [
+        __file__
+    ]
 
 
 def test_sources_are_bounded() -> None:
@@ -721,7 +813,9 @@ def test_devices_are_not_read() -> None:
 
 def test_frames_are_bounded() -> None:
     """A traceback with too many frames keeps both ends and says how many are left out."""
-    frames = "".join(f'  File "/absent/x.py", line {number}, in f{number}\n' for number in range(1, 20_001))
+    frames = "".join(
+        f'  File "/absent/x.py", line {number}, in f{number}\n' for number in range(1, 20_001)
+    )
     text = f"Traceback (most recent call last):\n{frames}ValueError: x\n"
     report = next(parse_reports(text))
     entries = report["exceptions"][0]["traceback"]
@@ -733,7 +827,9 @@ def test_frames_are_bounded() -> None:
 
 def test_messages_are_bounded() -> None:
     """A message without an end is cut, and says so; what follows is read as an ordinary log."""
-    _, value, _ = next(parse_tracebacks(itertools.chain(SIMPLE.splitlines(), itertools.repeat("more"))))
+    _, value, _ = next(
+        parse_tracebacks(itertools.chain(SIMPLE.splitlines(), itertools.repeat("more")))
+    )
     assert str(value).count("\n") < textlog.MOST_LINES and "truncated" in value.__notes__[0]
 
 
@@ -748,7 +844,10 @@ def test_chains_and_groups_are_bounded() -> None:
         "  | ExceptionGroup: x (1 sub-exception)",
     ]
     for depth in range(1, 500):
-        lines += ["  " * depth + "+-+---------------- 1 ----------------", "  " * depth + "  | ExceptionGroup: x (1 sub-exception)"]
+        lines += [
+            "  " * depth + "+-+---------------- 1 ----------------",
+            "  " * depth + "  | ExceptionGroup: x (1 sub-exception)",
+        ]
     assert len(list(parse_tracebacks(lines))) == 1
 
 
@@ -776,7 +875,13 @@ def test_long_lines_cost_linear_time(what: str) -> None:
     """Lines of a megabyte, made to be slow, at every place of a traceback, are read in a moment."""
     begin = time.perf_counter()
     head, frame = SIMPLE.split("\n")[:2]
-    for lines in ([], [head], [head, frame], [head, frame, "ValueError: x"], ["  + Exception Group " + head, "  | " + frame]):
+    for lines in (
+        [],
+        [head],
+        [head, frame],
+        [head, frame, "ValueError: x"],
+        ["  + Exception Group " + head, "  | " + frame],
+    ):
         list(parse_tracebacks([*lines, HOSTILE[what], "ValueError: x"]))
     assert time.perf_counter() - begin < 5
 
@@ -784,7 +889,14 @@ def test_long_lines_cost_linear_time(what: str) -> None:
 def test_lines_are_read_fast_enough() -> None:
     """Ordinary lines cost next to nothing, however many there are."""
     begin = time.perf_counter()
-    assert list(parse_tracebacks(itertools.repeat("2026-01-01 12:00:00 INFO app: an ordinary line", 200_000))) == []
+    assert (
+        list(
+            parse_tracebacks(
+                itertools.repeat("2026-01-01 12:00:00 INFO app: an ordinary line", 200_000)
+            )
+        )
+        == []
+    )
     assert time.perf_counter() - begin < 5
 
 
@@ -792,22 +904,49 @@ def test_lines_are_read_fast_enough() -> None:
 # Any text.
 
 ORDINARY = st.sampled_from(
-    ["2026-01-01 12:00:00 INFO app: ready", "INFO:root:hello", '{"level": "info"}', "[2026-01-01 00:00:00] x", "DEBUG done"]
+    [
+        "2026-01-01 12:00:00 INFO app: ready",
+        "INFO:root:hello",
+        '{"level": "info"}',
+        "[2026-01-01 00:00:00] x",
+        "DEBUG done",
+    ]
 )
-BLOCKS = [text_of(kind) for kind in ("plain", "cause", "lines", "nested group", "group in a chain", "syntax", "recursion", "no message")]
+BLOCKS = [
+    text_of(kind)
+    for kind in (
+        "plain",
+        "cause",
+        "lines",
+        "nested group",
+        "group in a chain",
+        "syntax",
+        "recursion",
+        "no message",
+    )
+]
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.lists(ORDINARY, min_size=1, max_size=3), st.sampled_from(BLOCKS), st.sampled_from(sorted(MARGINS.keys() - {"repr"}))),
+        st.tuples(
+            st.lists(ORDINARY, min_size=1, max_size=3),
+            st.sampled_from(BLOCKS),
+            st.sampled_from(sorted(MARGINS.keys() - {"repr"})),
+        ),
         max_size=5,
     )
 )
 def test_tracebacks_between_ordinary_lines(parts: list[tuple[list[str], str, str]]) -> None:
     """However tracebacks, their margins and ordinary lines follow each other, all the tracebacks are found, in order, whole."""
-    log = "".join("\n".join(ordinary) + "\n" + MARGINS[margin](block).removesuffix("\n") + "\n" for ordinary, block, margin in parts)
-    assert [printed(found) for found in parse_tracebacks(log + "INFO: the end\n")] == [block for _, block, _ in parts]
+    log = "".join(
+        "\n".join(ordinary) + "\n" + MARGINS[margin](block).removesuffix("\n") + "\n"
+        for ordinary, block, margin in parts
+    )
+    assert [printed(found) for found in parse_tracebacks(log + "INFO: the end\n")] == [
+        block for _, block, _ in parts
+    ]
 
 
 PIECES = st.one_of(
@@ -829,7 +968,9 @@ PIECES = st.one_of(
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(st.sampled_from(["", "", "  ", "    ", "  | ", "# "]), PIECES), max_size=60))
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "", "  ", "    ", "  | ", "# "]), PIECES), max_size=60)
+)
 def test_no_text_raises(pieces: list[tuple[str, str]]) -> None:
     """Lines of tracebacks in any order, mixed with any text: nothing raises, and what is found can be printed."""
     with warnings.catch_warnings():
@@ -842,7 +983,13 @@ def test_no_text_raises(pieces: list[tuple[str, str]]) -> None:
 @given(st.text())
 def test_any_text(text: str) -> None:
     """Nor does any other text, wherever it stands."""
-    for log in (text, SIMPLE + text, text + SIMPLE, SIMPLE.replace("app.py", text), SIMPLE.replace("BadJobError: ", text)):
+    for log in (
+        text,
+        SIMPLE + text,
+        text + SIMPLE,
+        SIMPLE.replace("app.py", text),
+        SIMPLE.replace("BadJobError: ", text),
+    ):
         for found in parse_tracebacks(log):
             assert isinstance(found[1], BaseException) and printed(found)
 
@@ -860,4 +1007,7 @@ def test_loggers_own_output() -> None:
         except Exception:
             logger.exception("it failed", stack_info=True)
         logger.info("next")
-    assert [type(value) for _, value, _ in parse_tracebacks(out.getvalue())] == [ValueError, KeyError]
+    assert [type(value) for _, value, _ in parse_tracebacks(out.getvalue())] == [
+        ValueError,
+        KeyError,
+    ]

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from keeptrace import hooks, store
-from keeptrace._texts import one_line, printable, quoted
-from keeptrace.concurrent._calls import describe_call
-from keeptrace.concurrent._deaths import WorkerDeath
-from keeptrace.concurrent._stacks import WorkerStack
+from keeptrace.concurrent.deaths.calls import describe_call
+from keeptrace.concurrent.deaths.dead import WorkerDeath
+from keeptrace.concurrent.deaths.stacks import WorkerStack
+from keeptrace.core.texts import one_line, printable, quoted
+from keeptrace.store import telling
 
 # ESC and CSI, a title, backspace, return, NUL, C1, line separators, marks that reorder a line or hide in it, a lone surrogate
 SIGNS = {
@@ -53,7 +54,10 @@ class _Oddly:
 
 def fault(name: str) -> str:
     """faulthandler's text of a stack with this name; it writes what is not ASCII as an escape."""
-    escaped = "".join(c if 32 <= ord(c) < 127 else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in name)
+    escaped = "".join(
+        c if 32 <= ord(c) < 127 else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}"
+        for c in name
+    )
     return f'Fatal Python error: Aborted\n\nCurrent thread 0x1 (most recent call first):\n  File "{escaped}", line 3 in {escaped}\n'
 
 
@@ -90,8 +94,8 @@ def test_lines_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     """The line that follows a crash, and the one that says why there is no dump, are one printable line each."""
     folder = str(tmp_path / ALL.replace("\0", "").replace("/", ""))
     assert told_on_stderr(lambda: kept_by_hook(folder), capsys).isprintable()
-    assert told_on_stderr(lambda: store.failed(named(ALL)(), OSError(ALL)), capsys).isprintable()
-    assert told_on_stderr(lambda: store.failed(ValueError(), _Oddly()), capsys).isprintable()
+    assert told_on_stderr(lambda: telling.failed(named(ALL)(), OSError(ALL)), capsys).isprintable()
+    assert told_on_stderr(lambda: telling.failed(ValueError(), _Oddly()), capsys).isprintable()
 
 
 @pytest.mark.parametrize("sign", SIGNS)
@@ -105,10 +109,18 @@ def test_each_sign_is_escaped(sign: str) -> None:
 @pytest.mark.skipif(not os.path.exists("/bin/bash"), reason="needs bash")
 def test_the_command_opens_the_file_whatever_it_is_called() -> None:
     """What is printed can be pasted into a shell, and names that very file."""
-    names = ["plain", "two words", "it's", "über \\ $HOME `x`", *(f"a'\\{sign}b" for sign in SIGNS.values() if "\0" not in sign)]
+    names = [
+        "plain",
+        "two words",
+        "it's",
+        "über \\ $HOME `x`",
+        *(f"a'\\{sign}b" for sign in SIGNS.values() if "\0" not in sign),
+    ]
     words = [quoted(name) for name in names]
     assert all(word.isprintable() for word in words)
-    done = subprocess.run(["/bin/bash", "-c", f"printf '%s\\0' {' '.join(words)}"], capture_output=True, check=True)
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"printf '%s\\0' {' '.join(words)}"], capture_output=True, check=True
+    )
     assert done.stdout.split(b"\0")[:-1] == [os.fsencode(name) for name in names]
 
 
@@ -118,10 +130,20 @@ def test_the_command_line_with_odd_directories(command: str, tmp_path: Path) -> 
     folder = tmp_path / ALL.replace("\0", "").replace("/", "")
     path = store.Store(folder).write(_failure())
     assert path is not None
-    for target in (folder, f"{folder}-absent") if command in ("ls", "prune") else (path, f"{path}-absent"):
-        done = subprocess.run([sys.executable, "-m", "keeptrace", command, str(target)], capture_output=True, text=True, timeout=50)
+    for target in (
+        (folder, f"{folder}-absent") if command in ("ls", "prune") else (path, f"{path}-absent")
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "keeptrace", command, str(target)],
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
         assert (done.stdout + done.stderr).replace("\n", "").replace("\t", "").isprintable()
-        assert not done.stderr.startswith("Traceback") and "\nkeeptrace: forged" not in done.stdout + done.stderr
+        assert (
+            not done.stderr.startswith("Traceback")
+            and "\nkeeptrace: forged" not in done.stdout + done.stderr
+        )
 
 
 def _failure() -> BaseException:

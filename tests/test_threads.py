@@ -16,15 +16,22 @@ import keeptrace.concurrent
 from keeptrace import KeepTraceError, OptionError
 from keeptrace.concurrent import KeepTraceThreadPoolExecutor
 
-needs_interpreters = pytest.mark.skipif(sys.version_info < (3, 14), reason="interpreter pools came with Python 3.14")
-KINDS = ["KeepTraceThreadPoolExecutor", pytest.param("KeepTraceInterpreterPoolExecutor", marks=needs_interpreters)]
+needs_interpreters = pytest.mark.skipif(
+    sys.version_info < (3, 14), reason="interpreter pools came with Python 3.14"
+)
+KINDS = [
+    "KeepTraceThreadPoolExecutor",
+    pytest.param("KeepTraceInterpreterPoolExecutor", marks=needs_interpreters),
+]
 
 
 FIND = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})"  # an interpreter does not inherit what pytest added
 
 
 def executor(kind: str, workers: int, then: str = "", **kwargs: Any) -> Any:
-    return getattr(keeptrace.concurrent, kind)(workers, initializer=exec, initargs=(f"{FIND}\n{then}",), **kwargs)
+    return getattr(keeptrace.concurrent, kind)(
+        workers, initializer=exec, initargs=(f"{FIND}\n{then}",), **kwargs
+    )
 
 
 def test_falsy_exception_in_a_map() -> None:
@@ -36,14 +43,18 @@ def test_falsy_exception_in_a_map() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_failing_initializer(kind: str, tmp_path: Any) -> None:
     """What the initializer raised is the cause of the error that tasks get, and that submit() raises afterwards."""
-    with executor(kind, 1, f"import pool_tasks; pool_tasks.touch_and_die({str(tmp_path)!r})") as pool:
+    with executor(
+        kind, 1, f"import pool_tasks; pool_tasks.touch_and_die({str(tmp_path)!r})"
+    ) as pool:
         error = pool.submit(tasks.double, 1).exception(30)
         with pytest.raises(BrokenThreadPool) as later:
             pool.submit(tasks.double, 1)
     assert isinstance(error, BrokenThreadPool)
     for told in (error, later.value):
         assert type(told.__cause__) is tasks.Refused
-        assert "touch_and_die" in [frame.f_code.co_name for frame, _ in traceback.walk_tb(told.__cause__.__traceback__)]
+        assert "touch_and_die" in [
+            frame.f_code.co_name for frame, _ in traceback.walk_tb(told.__cause__.__traceback__)
+        ]
 
 
 def test_same_as_the_stdlibs() -> None:
@@ -56,8 +67,15 @@ def test_same_as_the_stdlibs() -> None:
     with KeepTraceThreadPoolExecutor(2, "mine") as pool:
         assert isinstance(pool, ThreadPoolExecutor)
         assert pool.submit(fail).exception(10) is problem
-        assert sorted(future.result() for future in as_completed(pool.submit(tasks.double, number) for number in range(5))) == [0, 2, 4, 6, 8]
-        assert pool.submit(lambda: __import__("threading").current_thread().name).result().startswith("mine")
+        assert sorted(
+            future.result()
+            for future in as_completed(pool.submit(tasks.double, number) for number in range(5))
+        ) == [0, 2, 4, 6, 8]
+        assert (
+            pool.submit(lambda: __import__("threading").current_thread().name)
+            .result()
+            .startswith("mine")
+        )
     with pytest.raises(OptionError):
         KeepTraceThreadPoolExecutor(trace="deep")  # type: ignore[arg-type]
 

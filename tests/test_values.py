@@ -30,8 +30,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeptrace import Options
-from keeptrace._capture import capture
-from keeptrace._restore import BUILTINS, KNOWN, restore
+from keeptrace.capture.capture import capture
+from keeptrace.restore.policy import BUILTINS, KNOWN
+from keeptrace.restore.restore import restore
 
 
 def failing(value: object, other: object = None) -> None:
@@ -88,12 +89,65 @@ class SlottedOrder:
 
 
 EXACT = [
-    *(None, True, 0, -1, 1 << 62, 1 << 63, -(1 << 63) - 1, 10**5000, 0.1, -0.0, math.inf, 3j, complex(-0.0, 1), ..., NotImplemented),
-    *("", "text", "\0\udcff\u2028\U0001f40d", "x" * 5000, b"", bytes(range(256)), bytearray(b"ab"), range(1, 9, 2), slice(1, None, "x")),
-    *([], (), {}, set(), frozenset(), [1, [2]], (1, (2,)), {1: {2: 3}}, {(1, "a"): 2}, {frozenset({1}): {(2, 3)}}, {None: 1, True: 2, 1.5: 3}),
-    *(datetime.datetime(2024, 2, 29, 1, 2, 3, 4, datetime.timezone.utc), datetime.datetime(2024, 10, 27, 2, 30, fold=1), datetime.date(1, 1, 1)),
-    *(datetime.time(1, 2), datetime.timedelta(days=-1, microseconds=3), datetime.timezone(datetime.timedelta(hours=2), "EET")),
-    *(decimal.Decimal("1.10"), decimal.Decimal("NaN"), fractions.Fraction(-1, 3), uuid.UUID(int=7), pathlib.PurePosixPath("a/b"), pathlib.Path("/etc")),
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1 << 62,
+        1 << 63,
+        -(1 << 63) - 1,
+        10**5000,
+        0.1,
+        -0.0,
+        math.inf,
+        3j,
+        complex(-0.0, 1),
+        ...,
+        NotImplemented,
+    ),
+    *(
+        "",
+        "text",
+        "\0\udcff\u2028\U0001f40d",
+        "x" * 5000,
+        b"",
+        bytes(range(256)),
+        bytearray(b"ab"),
+        range(1, 9, 2),
+        slice(1, None, "x"),
+    ),
+    *(
+        [],
+        (),
+        {},
+        set(),
+        frozenset(),
+        [1, [2]],
+        (1, (2,)),
+        {1: {2: 3}},
+        {(1, "a"): 2},
+        {frozenset({1}): {(2, 3)}},
+        {None: 1, True: 2, 1.5: 3},
+    ),
+    *(
+        datetime.datetime(2024, 2, 29, 1, 2, 3, 4, datetime.timezone.utc),
+        datetime.datetime(2024, 10, 27, 2, 30, fold=1),
+        datetime.date(1, 1, 1),
+    ),
+    *(
+        datetime.time(1, 2),
+        datetime.timedelta(days=-1, microseconds=3),
+        datetime.timezone(datetime.timedelta(hours=2), "EET"),
+    ),
+    *(
+        decimal.Decimal("1.10"),
+        decimal.Decimal("NaN"),
+        fractions.Fraction(-1, 3),
+        uuid.UUID(int=7),
+        pathlib.PurePosixPath("a/b"),
+        pathlib.Path("/etc"),
+    ),
     *(int, ValueError, dict, len, print),
 ]
 
@@ -103,7 +157,9 @@ def test_exact(value: object) -> None:
     """Atoms, builtin containers and values of the standard library arrive as what they were, type and all."""
     found = arrived(value, depth=-1)
     assert type(found) is type(value)
-    by_repr = isinstance(value, (float, complex, decimal.Decimal))  # -0.0 equals 0.0, and no NaN equals anything
+    by_repr = isinstance(
+        value, (float, complex, decimal.Decimal)
+    )  # -0.0 equals 0.0, and no NaN equals anything
     assert repr(found) == repr(value) if by_repr else found == value
 
 
@@ -112,11 +168,27 @@ def test_nan_is_one() -> None:
     assert math.isnan(arrived(math.nan))
 
 
-atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.dates() | st.decimals(allow_nan=False)
-hashables = st.recursive(atoms, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=4)
+atoms = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.dates()
+    | st.decimals(allow_nan=False)
+)
+hashables = st.recursive(
+    atoms, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=4
+)
 values = st.recursive(
     atoms | hashables,
-    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner) | st.dictionaries(hashables, inner, max_size=4) | st.sets(hashables, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner)
+        | st.dictionaries(hashables, inner, max_size=4)
+        | st.sets(hashables, max_size=3)
+    ),
     max_leaves=12,
 )
 
@@ -127,7 +199,9 @@ def test_any_plain_value_is_exact(value: object) -> None:
     found = arrived(value, depth=-1)
     assert found == value
     assert type(found) is type(value)
-    if not any(type(part) in (set, frozenset) for part in _parts(value)):  # their order is nobody's promise
+    if not any(
+        type(part) in (set, frozenset) for part in _parts(value)
+    ):  # their order is nobody's promise
         assert repr(found) == repr(value)
 
 
@@ -142,12 +216,17 @@ def _parts(value: object) -> Iterator[object]:
             yield from _parts(item)
 
 
-@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20), st.lists(st.sampled_from([list, dict]), min_size=8, max_size=8))
+@given(
+    st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20),
+    st.lists(st.sampled_from([list, dict]), min_size=8, max_size=8),
+)
 def test_any_graph_keeps_its_shape(edges: list[tuple[int, int]], kinds: list[type]) -> None:
     """Aliases stay one object and cycles stay cycles, however containers refer to each other."""
     graph: list[Any] = [kind() for kind in kinds]
     for number, (source, target) in enumerate(edges):
-        graph[source].append(graph[target]) if type(graph[source]) is list else graph[source].update({number: graph[target]})
+        graph[source].append(graph[target]) if type(graph[source]) is list else graph[
+            source
+        ].update({number: graph[target]})
     assert _shape(arrived(graph, depth=-1)) == _shape(graph)
 
 
@@ -165,14 +244,25 @@ def _shape(root: object) -> list[object]:
     return told
 
 
-links = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["__cause__", "__context__"]), st.integers(0, 5)), max_size=10)
+links = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["__cause__", "__context__"]), st.integers(0, 5)),
+    max_size=10,
+)
 
 
-@given(links, st.lists(st.booleans(), min_size=6, max_size=6), st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), max_size=3))
-def test_any_chain_keeps_its_shape(edges: list[tuple[int, str, int]], suppressed: list[bool], groups: list[list[int]]) -> None:
+@given(
+    links,
+    st.lists(st.booleans(), min_size=6, max_size=6),
+    st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), max_size=3),
+)
+def test_any_chain_keeps_its_shape(
+    edges: list[tuple[int, str, int]], suppressed: list[bool], groups: list[list[int]]
+) -> None:
     """Causes, contexts, groups and their cycles arrive as they were, whatever refers to what."""
     every: list[Exception] = [ValueError(number) for number in range(6)]
-    every += [ExceptionGroup(str(members), [every[member] for member in members]) for members in groups]
+    every += [
+        ExceptionGroup(str(members), [every[member] for member in members]) for members in groups
+    ]
     for source, name, target in edges:
         setattr(every[source], name, every[-1 - target])
     for exc, suppress in zip(every, suppressed):
@@ -198,7 +288,9 @@ def test_aliases_across_frames_and_exceptions() -> None:
     traceback: Any = restored.__traceback__
     outer, inner_frame = traceback.tb_frame.f_locals, traceback.tb_next.tb_frame.f_locals
     assert outer["shared"] is inner_frame["row"] is restored.args[0]
-    assert restored.__cause__ is not None and restored.__cause__.args[0] is inner_frame["row"]["row"]
+    assert (
+        restored.__cause__ is not None and restored.__cause__.args[0] is inner_frame["row"]["row"]
+    )
 
 
 def test_an_exception_among_the_variables() -> None:
@@ -208,7 +300,10 @@ def test_an_exception_among_the_variables() -> None:
         raise KeyError("x", kept) from kept
     restored = restore(capture(info.value, Options()), BUILTINS)
     assert restored.args[1] is restored.__cause__
-    assert restored.__traceback__ is not None and restored.__traceback__.tb_frame.f_locals["kept"] is restored.__cause__
+    assert (
+        restored.__traceback__ is not None
+        and restored.__traceback__.tb_frame.f_locals["kept"] is restored.__cause__
+    )
 
 
 def test_deep_list() -> None:
@@ -272,13 +367,23 @@ def test_depth_0_is_the_text_alone() -> None:
     assert report["frames"] == []
     restored = restore(report, BUILTINS)
     assert restored.__traceback__ is None
-    assert "line" in restored.__notes__[0] and "in failing" in restored.__notes__[0] and "ValueError: failing" in restored.__notes__[0]
+    assert (
+        "line" in restored.__notes__[0]
+        and "in failing" in restored.__notes__[0]
+        and "ValueError: failing" in restored.__notes__[0]
+    )
 
 
 def test_the_text_of_depth_0_is_bounded() -> None:
     """However long a message is, the text has its bytes within max_bytes, and keeps its beginning and its end."""
-    text = capture(ValueError("é" * 100_000 + "end"), Options(depth=0, max_bytes=4_000))["exceptions"][0]["text"]
-    assert text.startswith("ValueError: éé") and text.endswith("éend\n") and "(100016 characters in all)" in text
+    text = capture(ValueError("é" * 100_000 + "end"), Options(depth=0, max_bytes=4_000))[
+        "exceptions"
+    ][0]["text"]
+    assert (
+        text.startswith("ValueError: éé")
+        and text.endswith("éend\n")
+        and "(100016 characters in all)" in text
+    )
     assert 1_000 <= len(text) < 1_100
 
 
@@ -345,7 +450,12 @@ BOUNDS = [
     ("max_items", {"max_items": 3}, collections.deque(range(10)), 10),
     ("max_items", {"max_items": 3}, collections.OrderedDict.fromkeys(range(10)), 10),
     ("max_items", {"max_items": 3}, collections.Counter(range(10)), 10),
-    ("max_items", {"max_items": 3}, collections.defaultdict(int, {number: 1 for number in range(10)}), 10),
+    (
+        "max_items",
+        {"max_items": 3},
+        collections.defaultdict(int, {number: 1 for number in range(10)}),
+        10,
+    ),
     ("max_text", {"max_text": 5}, "x" * 10, 10),
     ("max_text", {"max_text": 5}, b"x" * 10, 10),
     ("max_text", {"max_text": 5}, bytearray(b"x" * 10), 10),
@@ -357,7 +467,11 @@ BOUNDS = [
 ]
 
 
-@pytest.mark.parametrize("reason, options, value, length", BOUNDS, ids=[f"{bound[0]}-{type(bound[2]).__name__}" for bound in BOUNDS])
+@pytest.mark.parametrize(
+    "reason, options, value, length",
+    BOUNDS,
+    ids=[f"{bound[0]}-{type(bound[2]).__name__}" for bound in BOUNDS],
+)
 def test_bounds(reason: str, options: dict[str, Any], value: object, length: int | None) -> None:
     """Each bound cuts, counts what it cut, and what is cut says its true length."""
     report = reported(value, **options)
@@ -366,7 +480,9 @@ def test_bounds(reason: str, options: dict[str, Any], value: object, length: int
     if length is not None:
         assert len(found) == length
         assert type(found).__name__ == type(value).__name__
-    unbounded = reported(value, **{name: -1 if name in ("max_items", "depth") else 10**9 for name in options})
+    unbounded = reported(
+        value, **{name: -1 if name in ("max_items", "depth") else 10**9 for name in options}
+    )
     assert reason not in unbounded["cuts"]
 
 
@@ -380,7 +496,13 @@ def test_cut_containers_refuse_to_lie() -> None:
     """A cut container gives what it has, and raises where it would have to guess."""
     found = arrived(list(range(10)), max_items=3)
     assert found[:3] == [0, 1, 2] and found[1] == 1 and 2 in found
-    for ask in (lambda: found[5], lambda: found[-1], lambda: 7 in found, lambda: list(found), lambda: found[1:9]):
+    for ask in (
+        lambda: found[5],
+        lambda: found[-1],
+        lambda: 7 in found,
+        lambda: list(found),
+        lambda: found[1:9],
+    ):
         with pytest.raises(LookupError, match="3 of its 10 elements were kept"):
             ask()
     with pytest.raises(IndexError):
@@ -444,7 +566,10 @@ def test_max_message() -> None:
         def __str__(self) -> str:
             return "y" * 500
 
-    assert str(restore(capture(Told(), Options(max_message=100)), BUILTINS)) == "y" * 100 + "... (500 characters in all)"
+    assert (
+        str(restore(capture(Told(), Options(max_message=100)), BUILTINS))
+        == "y" * 100 + "... (500 characters in all)"
+    )
 
 
 def test_max_repr() -> None:
@@ -463,7 +588,12 @@ def test_max_bytes_bounds_the_report() -> None:
     import pickle
 
     many = {f"key {number}": ["text " * 30] * 30 + [number] for number in range(2_000)}
-    for value in (many, list(range(3_000_000)), dict.fromkeys(range(1_000_000)), [list(range(1_000)) for _ in range(1_000)]):
+    for value in (
+        many,
+        list(range(3_000_000)),
+        dict.fromkeys(range(1_000_000)),
+        [list(range(1_000)) for _ in range(1_000)],
+    ):
         for most in (10_000, 100_000, 1 << 20):
             report = reported(value, depth=-1, max_items=-1, max_values=10**7, max_bytes=most)
             assert len(pickle.dumps(report)) < 3 * most + 20_000
@@ -490,7 +620,9 @@ def test_max_seconds_without_user_code() -> None:
     """Time is a bound of the whole capture, also where no user code runs."""
     many = [[[number] for number in range(400)] for _ in range(500)]
     start = time.monotonic()
-    report = reported(many, depth=-1, max_items=-1, max_values=10**8, max_bytes=10**10, max_seconds=0.05)
+    report = reported(
+        many, depth=-1, max_items=-1, max_values=10**8, max_bytes=10**10, max_seconds=0.05
+    )
     assert time.monotonic() - start < 5
     assert report["cuts"].get("max_seconds", 0) > 0
 
@@ -522,7 +654,11 @@ _PROPERTIES = ["__class__", "status", "shape", "dtype", "__dict__", "_fields", "
 
 
 def hostile(base: type, *args: Any) -> Any:
-    namespace: dict[str, Any] = {name: _recorder(name, base) for name in _HOOKS if name != "__hash__" or base not in (list, dict, set)}
+    namespace: dict[str, Any] = {
+        name: _recorder(name, base)
+        for name in _HOOKS
+        if name != "__hash__" or base not in (list, dict, set)
+    }
 
     def unknown(self: Any, name: str) -> Any:
         _touch(f"{base.__name__}.__getattr__")
@@ -536,7 +672,13 @@ def hostile(base: type, *args: Any) -> Any:
         return reader
 
     namespace["__getattr__"] = unknown
-    namespace.update({name: property(read(name)) for name in _PROPERTIES if not (name == "__dict__" and issubclass(base, BaseException))})
+    namespace.update(
+        {
+            name: property(read(name))
+            for name in _PROPERTIES
+            if not (name == "__dict__" and issubclass(base, BaseException))
+        }
+    )
     namespace["lazy"] = Lazy()
     namespace["cached"] = functools.cached_property(read("cached"))
     namespace["__repr__"] = namespace["__str__"] = lambda self: _touch("__repr__") or "hostile repr"
@@ -550,7 +692,19 @@ class Lazy:
 
 
 class HostileMeta(type):
-    for _name in ("__getattribute__", "__instancecheck__", "__subclasscheck__", "__dir__", "__eq__", "__hash__", "__bool__", "__len__", "__iter__", "__call__", "__subclasses__"):
+    for _name in (
+        "__getattribute__",
+        "__instancecheck__",
+        "__subclasscheck__",
+        "__dir__",
+        "__eq__",
+        "__hash__",
+        "__bool__",
+        "__len__",
+        "__iter__",
+        "__call__",
+        "__subclasses__",
+    ):
         locals()[_name] = _recorder(_name, type)
 
     def __repr__(cls) -> str:
@@ -674,7 +828,9 @@ def test_nothing_is_run(make: Callable[[], Any], run_reprs: bool | None) -> None
             report = capture(error, Options(run_reprs=run_reprs, depth=5))
         finally:
             _watching = False
-    by_repr = ("__repr__", "a dataclass's", "a path's as_posix") if run_reprs else ()  # the repr that dataclasses make reads attributes
+    by_repr = (
+        ("__repr__", "a dataclass's", "a path's as_posix") if run_reprs else ()
+    )  # the repr that dataclasses make reads attributes
     if run_reprs is None and isinstance(value, BaseException):
         by_repr = ("__repr__",)  # its message, which is what people need, is made by its __str__
     assert {name for name in _touched if not name.startswith(by_repr)} == set()
@@ -757,11 +913,19 @@ def test_a_repr_costs_only_itself(act: Callable[[], Any], shown: str) -> None:
     assert report["cuts"].get("failed reprs", 0) == ("raised" in shown)
 
 
-@pytest.mark.parametrize("act", [_forever, _through_except, functools.partial(time.sleep, 3)], ids=["loop", "loop with a handler", "sleep"])
+@pytest.mark.parametrize(
+    "act",
+    [_forever, _through_except, functools.partial(time.sleep, 3)],
+    ids=["loop", "loop with a handler", "sleep"],
+)
 def test_a_repr_that_does_not_end(act: Callable[[], Any]) -> None:
     """A __repr__ that does not end is abandoned; the others still run, and the capture ends in its time."""
     start = time.monotonic()
-    report = reported([OnlyRepr(lambda: "before"), OnlyRepr(act), OnlyRepr(lambda: "after")], max_seconds=0.5, run_reprs=True)
+    report = reported(
+        [OnlyRepr(lambda: "before"), OnlyRepr(act), OnlyRepr(lambda: "after")],
+        max_seconds=0.5,
+        run_reprs=True,
+    )
     assert time.monotonic() - start < 2.5
     found = frame_of(report)["value"]
     assert [repr(found[0]), repr(found[2])] == ["before", "after"]
@@ -771,7 +935,9 @@ def test_a_repr_that_does_not_end(act: Callable[[], Any]) -> None:
 def test_endless_reprs_of_many_objects() -> None:
     """The time is that of the capture, not of each of a hundred objects."""
     start = time.monotonic()
-    found = frame_of(reported([OnlyRepr(_forever) for _ in range(100)], max_seconds=0.5, run_reprs=True))["value"]
+    found = frame_of(
+        reported([OnlyRepr(_forever) for _ in range(100)], max_seconds=0.5, run_reprs=True)
+    )["value"]
     assert time.monotonic() - start < 3
     assert "no time left" in repr(found[99]) or "did not end" in repr(found[99])
 
@@ -821,7 +987,12 @@ def test_containers_that_change_meanwhile() -> None:
     worker.start()
     try:
         for depth in (1, 2, 3) * 60:
-            assert "fallback" not in reported(shared, types.SimpleNamespace(shared=shared), depth=depth, max_repr=50_000)["cuts"]
+            assert (
+                "fallback"
+                not in reported(
+                    shared, types.SimpleNamespace(shared=shared), depth=depth, max_repr=50_000
+                )["cuts"]
+            )
     finally:
         sys.setswitchinterval(interval)
         stop.set()
@@ -873,7 +1044,11 @@ LARGE: list[tuple[str, Callable[[], Any], int | None]] = [
     ("deque", lambda: collections.deque(_list_of(3_000_000)), 3_000_000),
     ("dict", lambda: dict.fromkeys(range(1_000_000)), 1_000_000),
     ("set", lambda: set(range(1_000_000)), 1_000_000),
-    ("defaultdict", lambda: collections.defaultdict(int, dict.fromkeys(range(1_000_000), 0)), 1_000_000),
+    (
+        "defaultdict",
+        lambda: collections.defaultdict(int, dict.fromkeys(range(1_000_000), 0)),
+        1_000_000,
+    ),
     ("OrderedDict", lambda: collections.OrderedDict.fromkeys(range(300_000)), 300_000),
     ("Counter", lambda: collections.Counter(range(300_000)), 300_000),
     ("ChainMap", lambda: collections.ChainMap(dict.fromkeys(range(300_000))), None),
@@ -882,7 +1057,11 @@ LARGE: list[tuple[str, Callable[[], Any], int | None]] = [
     ("mappingproxy", lambda: types.MappingProxyType(dict.fromkeys(range(1_000_000))), None),
     ("array", lambda: array.array("b", bytes(100_000_000)), None),
     ("int", lambda: 1 << 100_000_000, None),
-    ("namespace", lambda: types.SimpleNamespace(rows=_list_of(3_000_000), data=bytes(50_000_000)), None),
+    (
+        "namespace",
+        lambda: types.SimpleNamespace(rows=_list_of(3_000_000), data=bytes(50_000_000)),
+        None,
+    ),
     ("subclass of bytes", lambda: type("Blob", (bytes,), {})(100_000_000), 100_000_000),
     ("subclass of list", lambda: type("Rows", (list,), {})(_list_of(3_000_000)), 3_000_000),
     ("dataclass", lambda: Order(1, _list_of(3_000_000)), None),  # type: ignore[arg-type]
@@ -892,7 +1071,9 @@ LARGE: list[tuple[str, Callable[[], Any], int | None]] = [
 
 @pytest.mark.parametrize("depth", [1, 3], ids=["depth1", "depth3"])
 @pytest.mark.parametrize("make, length", [row[1:] for row in LARGE], ids=[row[0] for row in LARGE])
-def test_large_values_are_not_copied(make: Callable[[], Any], length: int | None, depth: int) -> None:
+def test_large_values_are_not_copied(
+    make: Callable[[], Any], length: int | None, depth: int
+) -> None:
     """A value of any size costs little memory and time, and knows its true length."""
     value = make()
     try:
@@ -937,16 +1118,35 @@ def test_numpy_and_pandas() -> None:
     frame = pd.DataFrame({"a": np.arange(1_000_000), "b": ["x"] * 1_000_000})
     tracemalloc.start()
     try:
-        report = reported({"array": array_, "frame": frame, "series": frame["a"], "scalar": np.float64(0.5), "dtype": array_.dtype}, run_reprs=False)
+        report = reported(
+            {
+                "array": array_,
+                "frame": frame,
+                "series": frame["a"],
+                "scalar": np.float64(0.5),
+                "dtype": array_.dtype,
+            },
+            run_reprs=False,
+        )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 3_000_000
     found = frame_of(report)["value"]
-    assert found["array"].shape == (2000, 3000) and found["array"].dtype == "float64" and len(found["array"]) == 2000
+    assert (
+        found["array"].shape == (2000, 3000)
+        and found["array"].dtype == "float64"
+        and len(found["array"]) == 2000
+    )
     assert found["array"].first == [float(number) for number in range(10)]
-    assert type(found["array"]).__name__ == "ndarray" and "shape=(2000, 3000)" in repr(found["array"])
-    assert found["frame"].shape == (1_000_000, 2) and found["frame"].columns == ["a", "b"] and len(found["frame"]) == 1_000_000
+    assert type(found["array"]).__name__ == "ndarray" and "shape=(2000, 3000)" in repr(
+        found["array"]
+    )
+    assert (
+        found["frame"].shape == (1_000_000, 2)
+        and found["frame"].columns == ["a", "b"]
+        and len(found["frame"]) == 1_000_000
+    )
     assert "1000000 rows x 2 columns" in repr(found["frame"])
     assert found["series"].first == list(range(10)) and found["series"].name == "a"
     assert found["scalar"].item == 0.5
@@ -976,16 +1176,28 @@ def test_odd_arrays() -> None:
 
 def test_stand_ins_show_what_they_stand_for() -> None:
     """The type's name and module, the repr, the attributes, also of slots; and no methods of the original."""
-    value = {"data": Order(1, ["a"]), "slots": SlottedOrder(2), "node": Node("n"), "enum": Color.RED, "point": Point(1, "b")}
+    value = {
+        "data": Order(1, ["a"]),
+        "slots": SlottedOrder(2),
+        "node": Node("n"),
+        "enum": Color.RED,
+        "point": Point(1, "b"),
+    }
     found = arrived(value, depth=4)
     for name, original in value.items():
-        assert (type(found[name]).__name__, type(found[name]).__module__) == (type(original).__name__, type(original).__module__)
+        assert (type(found[name]).__name__, type(found[name]).__module__) == (
+            type(original).__name__,
+            type(original).__module__,
+        )
         assert repr(found[name]) == repr(original)
     assert (found["data"].number, found["data"].lines, found["data"].secret) == (1, ["a"], "s")
     assert found["slots"].number == 2
     assert (found["enum"].name, found["enum"].value) == ("RED", 1)
     assert (found["point"].x, found["point"][1], len(found["point"])) == (1, "b", 2)
-    assert vars(found["node"]) == {"label": "n", "child": None} and dir(found["node"]) == ["child", "label"]
+    assert vars(found["node"]) == {"label": "n", "child": None} and dir(found["node"]) == [
+        "child",
+        "label",
+    ]
 
 
 def test_stand_ins_say_what_they_are() -> None:
@@ -993,7 +1205,10 @@ def test_stand_ins_say_what_they_are() -> None:
     import pickle
 
     found = arrived(Node("n"))
-    with pytest.raises(AttributeError, match="'Node' object has no attribute 'missing' that was kept: keeptrace kept a stand-in, not the object"):
+    with pytest.raises(
+        AttributeError,
+        match="'Node' object has no attribute 'missing' that was kept: keeptrace kept a stand-in, not the object",
+    ):
         found.missing
     with pytest.raises(TypeError, match="cannot be called: keeptrace kept a stand-in"):
         found()
@@ -1003,7 +1218,15 @@ def test_stand_ins_say_what_they_are() -> None:
 
 def test_stand_ins_of_functions_and_modules() -> None:
     """Functions, methods, modules and generators read as they did."""
-    value = {"function": tree, "lambda": (lambda: 1), "method": Node("n").__init__, "module": cases, "generator": (x for x in ()), "builtin": [].append, "lock": threading.Lock()}
+    value = {
+        "function": tree,
+        "lambda": (lambda: 1),
+        "method": Node("n").__init__,
+        "module": cases,
+        "generator": (x for x in ()),
+        "builtin": [].append,
+        "lock": threading.Lock(),
+    }
     found = arrived(value)
     assert repr(found["module"]) == "<module 'cases'>"
     for name in ("function", "lambda", "generator", "builtin", "lock"):
@@ -1037,7 +1260,16 @@ def test_standard_library_values_of_other_kinds() -> None:
     """Values without an exact form have the repr that they had."""
     import re
 
-    value = [re.compile("a+"), ipaddress.ip_address("::1"), memoryview(b"ab"), collections.Counter("aab"), os.environ, sys.stdout, object(), type("T", (), {})]
+    value = [
+        re.compile("a+"),
+        ipaddress.ip_address("::1"),
+        memoryview(b"ab"),
+        collections.Counter("aab"),
+        os.environ,
+        sys.stdout,
+        object(),
+        type("T", (), {}),
+    ]
     found = arrived(value, depth=3)
     for one, other in zip(found[:2], value):
         assert repr(one) == repr(other)
@@ -1054,16 +1286,93 @@ def _subclass(base: type) -> Any:
 _moved = collections.OrderedDict(a=1, b=2)
 _moved.move_to_end("a")
 REPRESENTED = [
-    *([], {}, set(), frozenset(), (), (1,), [1, (2,)], {1: {2}}, frozenset({1}), bytearray(b"x"), collections.deque([1, 2], 3), _moved, 5, 1j),
-    *(_subclass(list)([1]), _subclass(dict)(a=1), _subclass(set)({1}), _subclass(set)(), _subclass(frozenset)(), _subclass(frozenset)({1})),
-    *(_subclass(tuple)((1,)), _subclass(tuple)((1, 2)), _subclass(bytes)(b"a"), _subclass(bytearray)(b"ab"), _subclass(str)("x"), _subclass(int)(5)),
-    *(_subclass(collections.deque)([1], 3), _subclass(collections.OrderedDict)(a=1), _subclass(collections.defaultdict)(int, a=1)),
-    *(_subclass(collections.Counter)("aab"), collections.Counter(a=1, b=3, c=3), collections.Counter(), collections.ChainMap({1: 2}, {3: 4})),
-    *(collections.UserDict(a=1), collections.UserList([1]), collections.UserString("x"), {1: 2}.keys(), {1: 2}.values(), {1: 2}.items()),
-    *(_moved.keys(), _moved.values(), _moved.items(), types.MappingProxyType({1: 2}), types.SimpleNamespace(a=1), _subclass(types.SimpleNamespace)(a=[1])),
-    *(functools.partial(print, 1, a=2), functools.partial(print), _subclass(functools.partial)(print, 2), array.array("b", [1, 2]), array.array("d")),
-    *(_subclass(array.array)("i", [3]), [].append, "x".join, types, datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc), range(3), iter([])),
-    *(Color.RED, Rights.READ, Point(1, 2), Order(1, []), SlottedOrder(2), memoryview(b"x"), slice(1, 2), int, Order, decimal.Decimal("1")),
+    *(
+        [],
+        {},
+        set(),
+        frozenset(),
+        (),
+        (1,),
+        [1, (2,)],
+        {1: {2}},
+        frozenset({1}),
+        bytearray(b"x"),
+        collections.deque([1, 2], 3),
+        _moved,
+        5,
+        1j,
+    ),
+    *(
+        _subclass(list)([1]),
+        _subclass(dict)(a=1),
+        _subclass(set)({1}),
+        _subclass(set)(),
+        _subclass(frozenset)(),
+        _subclass(frozenset)({1}),
+    ),
+    *(
+        _subclass(tuple)((1,)),
+        _subclass(tuple)((1, 2)),
+        _subclass(bytes)(b"a"),
+        _subclass(bytearray)(b"ab"),
+        _subclass(str)("x"),
+        _subclass(int)(5),
+    ),
+    *(
+        _subclass(collections.deque)([1], 3),
+        _subclass(collections.OrderedDict)(a=1),
+        _subclass(collections.defaultdict)(int, a=1),
+    ),
+    *(
+        _subclass(collections.Counter)("aab"),
+        collections.Counter(a=1, b=3, c=3),
+        collections.Counter(),
+        collections.ChainMap({1: 2}, {3: 4}),
+    ),
+    *(
+        collections.UserDict(a=1),
+        collections.UserList([1]),
+        collections.UserString("x"),
+        {1: 2}.keys(),
+        {1: 2}.values(),
+        {1: 2}.items(),
+    ),
+    *(
+        _moved.keys(),
+        _moved.values(),
+        _moved.items(),
+        types.MappingProxyType({1: 2}),
+        types.SimpleNamespace(a=1),
+        _subclass(types.SimpleNamespace)(a=[1]),
+    ),
+    *(
+        functools.partial(print, 1, a=2),
+        functools.partial(print),
+        _subclass(functools.partial)(print, 2),
+        array.array("b", [1, 2]),
+        array.array("d"),
+    ),
+    *(
+        _subclass(array.array)("i", [3]),
+        [].append,
+        "x".join,
+        types,
+        datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc),
+        range(3),
+        iter([]),
+    ),
+    *(
+        Color.RED,
+        Rights.READ,
+        Point(1, 2),
+        Order(1, []),
+        SlottedOrder(2),
+        memoryview(b"x"),
+        slice(1, 2),
+        int,
+        Order,
+        decimal.Decimal("1"),
+    ),
 ]
 
 
@@ -1101,4 +1410,6 @@ def test_frames_of_a_subclass() -> None:
     finally:
         _watching = False
     assert time.monotonic() - start < 3
-    assert [type(item).__name__ for item in found["value"]] == ["Own", "Array"] and found["other"] == 5
+    assert [type(item).__name__ for item in found["value"]] == ["Own", "Array"] and found[
+        "other"
+    ] == 5

@@ -70,7 +70,9 @@ def make(kind: str) -> BaseException:
         "reduce": Stubborn,
         "local": lambda: Local("made here"),
         "falsy": Falsy,
-        "group": lambda: ExceptionGroup("both", [Refused(1, reason="a"), ExceptionGroup("deep", [Holding()])]),
+        "group": lambda: ExceptionGroup(
+            "both", [Refused(1, reason="a"), ExceptionGroup("deep", [Holding()])]
+        ),
         "notes": lambda: WithNotes("noted"),
         "keyboard": lambda: KeyboardInterrupt("stop"),
         "exit": lambda: SystemExit(3),
@@ -120,7 +122,11 @@ def check_chained(exc: BaseException, size: int) -> None:
     assert type(exc) is ValueError and exc.args == (f"cannot share {size}",)
     assert list(frames(exc))[-1] == "chained"
     assert frames(exc)["chained"].f_locals["rows"] == list(range(size))
-    assert type(exc.__cause__) is ZeroDivisionError and exc.__cause__ is exc.__context__ and exc.__suppress_context__
+    assert (
+        type(exc.__cause__) is ZeroDivisionError
+        and exc.__cause__ is exc.__context__
+        and exc.__suppress_context__
+    )
     assert list(frames(exc.__cause__)) == ["chained", "inner"]
     assert frames(exc.__cause__)["inner"].f_locals["total"] == sum(range(size))
 

@@ -1,7 +1,8 @@
-"""Pools whose tasks' exceptions arrive with their frames. Each engine is a module of its own, imported only when used.
+"""Pools whose tasks' exceptions arrive with their frames. Each engine is a module of its own,
+imported only when used.
 
-What is listed here, too, is imported when it is first used: workers import this package for what they were sent.
-"""
+What is listed here, too, is imported when it is first used: workers import this package for what
+they were sent."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
-    from ._deaths import WorkerDeath as WorkerDeath
-    from ._deaths import WorkerDied as WorkerDied
-    from ._stacks import WorkerStack as WorkerStack
+    from .deaths.dead import WorkerDeath as WorkerDeath
+    from .deaths.dead import WorkerDied as WorkerDied
+    from .deaths.stacks import WorkerStack as WorkerStack
     from .decorator import keep_trace as keep_trace
     from .decorator import wrap as wrap
     from .executors import KeepTraceProcessPoolExecutor as KeepTraceProcessPoolExecutor
@@ -26,9 +27,9 @@ _HOMES = {
     "KeepTraceProcess": "process",
     "KeepTraceProcessPoolExecutor": "executors",
     "KeepTraceThreadPoolExecutor": "threads",
-    "WorkerDeath": "_deaths",
-    "WorkerDied": "_deaths",
-    "WorkerStack": "_stacks",
+    "WorkerDeath": "deaths.dead",
+    "WorkerDied": "deaths.dead",
+    "WorkerStack": "deaths.stacks",
     "get_context": "pool",
     "keep_trace": "decorator",
     "wrap": "decorator",

@@ -1,21 +1,28 @@
-"""Celery: failed tasks whose exceptions come out of the result backend with their frames, variables and original chain.
+"""Celery: failed tasks whose exceptions come out of the result backend with their frames, variables
+and original chain.
 
     app = Celery(...); install(app)            or: Celery(..., task_cls=KeepTraceTask)
 
     worker                                                        client
     task raises ─▶ backend.prepare_exception(exc): Celery's own ─ ─ ▶ backend.exception_to_python(stored): the dump is
-                   dict, and in it the dump as text                   restored, without running any of it (_parcels.py)
+                   dict, and in it the dump as text                   restored, without running any
+                   of it (concurrent/parcels.py)
                                                                       └▶ result.get() raises it, with its own traceback
 
-- What is replaced are methods of the app's backend object, which Celery asks about failures only: a task that succeeds is not
-  touched. They serve every pool, every backend and serializer, chords, chains, retries and time limits, in worker and client.
-- What Celery stores stays as it is; one key is added. Readers without keeptrace get what they always got.
-- Celery puts another exception in the place of one that cannot be pickled. Kept is the one that was raised.
-- With the pickle serializer Celery unpickles an exception that is live. That one is given, with the traceback and the chain of
-  the restored one.
-- AsyncResult.get() raises an exception with the traceback it has from text, mostly none, so the restored one would be lost. It
-  asks one method of its class for that, which install() replaces: it knows the restored ones, and asks the original about others.
-- Eager tasks store nothing, and Celery clears their frames: with task_eager_propagates they raise, as any function does.
+- What is replaced are methods of the app's backend object, which Celery asks about failures only: a
+  task that succeeds is not touched. They serve every pool, every backend and serializer, chords,
+  chains, retries and time limits, in worker and client.
+- What Celery stores stays as it is; one key is added. Readers without keeptrace get what they
+  always got.
+- Celery puts another exception in the place of one that cannot be pickled. Kept is the one that was
+  raised.
+- With the pickle serializer Celery unpickles an exception that is live. That one is given, with the
+  traceback and the chain of the restored one.
+- AsyncResult.get() raises an exception with the traceback it has from text, mostly none, so the
+  restored one would be lost. It asks one method of its class for that, which install() replaces: it
+  knows the restored ones, and asks the original about others.
+- Eager tasks store nothing, and Celery clears their frames: with task_eager_propagates they raise,
+  as any function does.
 """
 
 from __future__ import annotations
@@ -26,11 +33,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeGuard
 
-from .._errors import KeepTraceError, missing_extra
-from .._options import Options
-from .._restore import has_hook
-from .._texts import one_line
-from ._parcels import MAX_INLINE, Parcels
+from ..core.errors import KeepTraceError, missing_extra
+from ..core.options import Options
+from ..core.texts import one_line
+from ..restore.classes import has_hook
+from .parcels import MAX_INLINE, Parcels
 
 try:
     from celery import Task
@@ -40,7 +47,8 @@ except ImportError:
 
 __all__ = ["KeepTraceTask", "install"]
 
-# The keys that are added to what Celery stores of a failure: the dump; with the pickle serializer, the exception that it would store.
+# The keys that are added to what Celery stores of a failure: the dump; with the pickle serializer,
+# the exception that it would store.
 _PARCEL: Final = "keeptrace"
 _PICKLED: Final = "keeptrace_exception"
 # What stands between a worker's start and the task.
@@ -58,13 +66,17 @@ def install(
     trace: Options | None = None,
     **options: Any,
 ) -> Any:
-    """Lets the exceptions of an app's tasks come with their frames out of its result backend. Returns the app.
+    """Lets the exceptions of an app's tasks come with their frames out of its result backend.
+    Returns the app.
 
-    Call it where the app is made: so that workers and those who ask for results do it alike. A second call changes the options.
+    Call it where the app is made: so that workers and those who ask for results do it alike. A
+    second call changes the options.
 
-    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows (extra "fsspec"), that workers
+    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows
+    (extra "fsspec"), that workers
         and clients share. Without one they are made smaller.
-    max_inline: bytes of a dump within a result, the rest of which Celery makes. 0: all go to the directory.
+    max_inline: bytes of a dump within a result, the rest of which Celery makes. 0: all go to the
+    directory.
     trace: what to keep (keeptrace.Options); options: single settings of it.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
@@ -82,11 +94,12 @@ def install(
 
 
 class KeepTraceTask(Task):  # type: ignore[misc]  # untyped
-    """A base class of tasks, for `Celery(task_cls=KeepTraceTask)` or `@app.task(base=KeepTraceTask)`.
+    """A base class of tasks, for `Celery(task_cls=KeepTraceTask)` or
+    `@app.task(base=KeepTraceTask)`.
 
-    The first of them installs itself into its app with the default options, as install(app) does. A process that has made none
-    of the app's tasks, and only asks for results by their ids, must call install(app).
-    """
+    The first of them installs itself into its app with the default options, as install(app) does. A
+    process that has made none of the app's tasks, and only asks for results by their ids, must call
+    install(app)."""
 
     abstract = True
 
@@ -109,7 +122,9 @@ def _adopt(backend: Any, app: Any) -> Any:
     return backend
 
 
-def _prepare_exception(app: Any, original: Callable[..., Any], exc: BaseException, serializer: str | None = None) -> Any:
+def _prepare_exception(
+    app: Any, original: Callable[..., Any], exc: BaseException, serializer: str | None = None
+) -> Any:
     """What the backend stores of a failure."""
     told = original(exc, serializer)
     parcel = getattr(app, _SETTINGS).pack(_raised(exc))
@@ -117,17 +132,28 @@ def _prepare_exception(app: Any, original: Callable[..., Any], exc: BaseExceptio
         return told
     if isinstance(told, BaseException):  # the pickle serializer
         kind = type(told)
-        stored = {"exc_type": kind.__qualname__, "exc_message": told.args, "exc_module": kind.__module__, _PICKLED: told}
+        stored = {
+            "exc_type": kind.__qualname__,
+            "exc_message": told.args,
+            "exc_module": kind.__module__,
+            _PICKLED: told,
+        }
     else:
         stored = told
     return {**stored, _PARCEL: parcel}
 
 
 def _raised(exc: BaseException) -> BaseException:
-    """The exception that was raised, where Celery put one that can be pickled in its place and gave it the same traceback."""
+    """The exception that was raised, where Celery put one that can be pickled in its place and
+    gave it the same traceback.
+    """
     handled = sys.exception()
     traceback = _traceback_of(exc)
-    return handled if handled is not None and traceback is not None and _traceback_of(handled) is traceback else exc
+    return (
+        handled
+        if handled is not None and traceback is not None and _traceback_of(handled) is traceback
+        else exc
+    )
 
 
 def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) -> Any:
@@ -137,7 +163,10 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
     pickled = stored.get(_PICKLED)
     try:
         restored = getattr(app, _SETTINGS).unpack(stored[_PARCEL])
-    except (KeepTraceError, OSError) as problem:  # damaged, pruned, or in a directory that is not known here
+    except (
+        KeepTraceError,
+        OSError,
+    ) as problem:  # damaged, pruned, or in a directory that is not known here
         told = original(stored if pickled is None else pickled)
         why = one_line(f"{type(problem).__name__}: {problem}")
         told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {why}")
@@ -146,11 +175,21 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
 
 
 def _is_of_same_class(pickled: Any, restored: BaseException) -> TypeGuard[BaseException]:
-    """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing speaks for the restored one."""
+    """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing
+    speaks for the restored one.
+    """
     kind: Any = type(pickled)
-    same = isinstance(pickled, BaseException) and isinstance(restored, kind) and kind.__qualname__ == type(restored).__qualname__
+    same = (
+        isinstance(pickled, BaseException)
+        and isinstance(restored, kind)
+        and kind.__qualname__ == type(restored).__qualname__
+    )
     # groups have children with frames of their own; of false exceptions Celery makes None
-    return same and not isinstance(pickled, BaseExceptionGroup) and not has_hook(kind.__mro__, "__bool__", "__len__")
+    return (
+        same
+        and not isinstance(pickled, BaseExceptionGroup)
+        and not has_hook(kind.__mro__, "__bool__", "__len__")
+    )
 
 
 def _completed(exc: BaseException, restored: BaseException) -> BaseException:
@@ -170,7 +209,9 @@ def _meta_from_decoded(app: Any, original: Callable[[Any], Any], decoded: Any) -
 
 
 class _Raising:
-    """Stands for AsyncResult._to_remote_traceback, which gives the traceback that get() raises an exception with."""
+    """Stands for AsyncResult._to_remote_traceback, which gives the traceback that get() raises an
+    exception with.
+    """
 
     original: Callable[[Any, Any], Any] | None = None
 

@@ -3,12 +3,15 @@
     @keep_trace                                    pool = wrap(anybodys_executor, depth=5)
     def parse(path): ...                           pool.submit(parse, "orders.csv")
 
-Both let a function's exceptions cross to the parent with frames, variables and the original chain (_foreign.py says how).
+Both let a function's exceptions cross to the parent with frames, variables and the original chain
+(concurrent/foreign.py says how).
 
-- A traced function called where the program itself runs is the plain function: same exception object, same traceback.
-- What @keep_trace makes of a function is a function, which takes the name's place and so is pickled by it, as every
-  function is. What it makes of a callable that keeps its own name (keep_trace(parse), a bound method, a functools.partial,
-  an object with state) is an object that stands before it, passes everything on to it, and is pickled with it.
+- A traced function called where the program itself runs is the plain function: same exception
+  object, same traceback.
+- What @keep_trace makes of a function is a function, which takes the name's place and so is pickled
+  by it, as every function is. What it makes of a callable that keeps its own name
+  (keep_trace(parse), a bound method, a functools.partial, an object with state) is an object that
+  stands before it, passes everything on to it, and is pickled with it.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
-from .._errors import OptionError
-from .._options import DEFAULT, Options, make_options
-from ._foreign import leaving
+from ..core.errors import OptionError
+from ..core.options import DEFAULT, Options, make_options
+from .foreign import leaving
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,25 +49,35 @@ class _Decorator(Protocol):
 
 
 @overload
-def keep_trace(function: classmethod[T, P, R], /, *, trace: Options | None = None, **options: Any) -> classmethod[T, P, R]: ...
+def keep_trace(
+    function: classmethod[T, P, R], /, *, trace: Options | None = None, **options: Any
+) -> classmethod[T, P, R]: ...
 @overload
-def keep_trace(function: staticmethod[P, R], /, *, trace: Options | None = None, **options: Any) -> staticmethod[P, R]: ...
+def keep_trace(
+    function: staticmethod[P, R], /, *, trace: Options | None = None, **options: Any
+) -> staticmethod[P, R]: ...
 @overload
-def keep_trace(function: Callable[P, R], /, *, trace: Options | None = None, **options: Any) -> Callable[P, R]: ...
+def keep_trace(
+    function: Callable[P, R], /, *, trace: Options | None = None, **options: Any
+) -> Callable[P, R]: ...
 @overload
-def keep_trace(function: None = None, /, *, trace: Options | None = None, **options: Any) -> _Decorator: ...
+def keep_trace(
+    function: None = None, /, *, trace: Options | None = None, **options: Any
+) -> _Decorator: ...
 
 
 def keep_trace(function: Any = None, /, *, trace: Options | None = None, **options: Any) -> Any:
-    """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames, variables and chain.
+    """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames,
+    variables and chain.
 
-    function: a function, coroutine function, method, classmethod, staticmethod, functools.partial or other callable.
+    function: a function, coroutine function, method, classmethod, staticmethod, functools.partial
+    or other callable.
         Left out, a decorator is returned: `@keep_trace(depth=5, pickler=cloudpickle)`.
     trace: what to keep (keeptrace.Options); options: single settings of it.
 
     In the process where the program runs nothing changes: the same exceptions, the same tracebacks.
-    Raises OptionError for a wrong option, and for what cannot be called or is a class (decorate its methods).
-    """
+    Raises OptionError for a wrong option, and for what cannot be called or is a class (decorate its
+    methods)."""
     settings = make_options(trace, **options)
     if function is None:
         return functools.partial(_traced, options=settings)
@@ -75,11 +88,15 @@ def _traced(function: Any, options: Options) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(_traced(function.__func__, options))
     if isinstance(function, type):
-        raise OptionError(f"keep_trace traces calls, not classes: decorate the methods of {function.__name__}")
+        raise OptionError(
+            f"keep_trace traces calls, not classes: decorate the methods of {function.__name__}"
+        )
     if not callable(function):
         raise OptionError(f"keep_trace needs a callable, not {type(function).__name__}")
     if isinstance(function, types.FunctionType) and _named(function) is not function:
-        return (_coroutine_function if _is_coroutine_function(function) else _function)(function, options)
+        return (_coroutine_function if _is_coroutine_function(function) else _function)(
+            function, options
+        )
     return _object_for(function, options, False)
 
 
@@ -197,7 +214,9 @@ def _arrive(function: Any, options: Options | None, sender: tuple[bytes, int]) -
 
 
 def _is_coroutine_function(function: Any) -> bool:
-    """inspect.iscoroutinefunction, without the cost of importing inspect, and for objects with an async __call__."""
+    """inspect.iscoroutinefunction, without the cost of importing inspect, and for objects with an
+    async __call__.
+    """
     while isinstance(function, (functools.partial, types.MethodType)):
         function = function.func if isinstance(function, functools.partial) else function.__func__
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
@@ -218,9 +237,10 @@ def _named(function: Any) -> Any:
 def wrap(executor: Executor, *, trace: Options | None = None, **options: Any) -> Executor:
     """The executor, with tasks whose exceptions arrive with frames, variables and chain.
 
-    executor: anything with the Executor interface; what it has besides stays reachable as its attribute.
-    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for a wrong one.
-    """
+    executor: anything with the Executor interface; what it has besides stays reachable as its
+    attribute.
+    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for
+    a wrong one."""
     return _WrappedExecutor(executor, make_options(trace, **options))
 
 

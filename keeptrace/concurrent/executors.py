@@ -1,14 +1,17 @@
-"""KeepTraceProcessPoolExecutor: see _executor.py; where its engine is not known, see _engines.py."""
+"""KeepTraceProcessPoolExecutor: see concurrent/process_pool/executor.py;
+
+where its engine is not known, see concurrent/engines.py.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._engines import missing
+from .engines import missing
 
 if TYPE_CHECKING or not missing("executor"):
-    from ._executor import KeepTraceProcessPoolExecutor
+    from .process_pool.executor import KeepTraceProcessPoolExecutor
 else:
-    from ._plain import PlainProcessPoolExecutor as KeepTraceProcessPoolExecutor
+    from .unknown import PlainProcessPoolExecutor as KeepTraceProcessPoolExecutor
 
 __all__ = ["KeepTraceProcessPoolExecutor"]

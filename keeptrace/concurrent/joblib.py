@@ -1,14 +1,19 @@
-"""A backend of joblib's whose tasks' exceptions arrive with their frames. Importing this module registers it as "keeptrace".
+"""A backend of joblib's whose tasks' exceptions arrive with their frames. Importing this module
+registers it as "keeptrace".
 
     import keeptrace.concurrent.joblib
-    with joblib.parallel_config(backend="keeptrace"):     # and trace=Options(...), and all that the loky backend takes
+    with joblib.parallel_config(backend="keeptrace"):     # and trace=Options(...), and all that the
+    loky backend takes
         model.fit(...)
 
-It is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are joblib's. What is added:
-- The executor is adopted by _loky.py; its workers' initializer is _prepare below.
-- joblib takes the traceback off an exception before it raises it: survive_wiping of _foreign.py brings it back.
-- Within a worker, nested calls run in threads, where joblib replaces __cause__ by text although nothing crosses a border:
-  _Kept takes the place of the class that does.
+It is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are joblib's.
+What is added:
+- The executor is adopted by concurrent/process_pool/of_loky.py; its workers' initializer is
+  _prepare below.
+- joblib takes the traceback off an exception before it raises it: survive_wiping of
+  concurrent/foreign.py brings it back.
+- Within a worker, nested calls run in threads, where joblib replaces __cause__ by text although
+  nothing crosses a border: _Kept takes the place of the class that does.
 """
 
 from __future__ import annotations
@@ -16,11 +21,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._errors import missing_extra
-from .._options import Options, make_options
-from ._breaking import Calls
-from ._foreign import survive_wiping
-from ._loky import adopt, initialization
+from ..core.errors import missing_extra
+from ..core.options import Options, make_options
+from .foreign import survive_wiping
+from .process_pool.breaking import Calls
+from .process_pool.of_loky import adopt, initialization
 
 try:
     from joblib import _utils, register_parallel_backend
@@ -36,8 +41,8 @@ __all__ = ["KeepTraceBackend"]
 class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type hints
     """joblib's loky backend, with tasks whose exceptions arrive with their frames.
 
-    trace: what to keep of a failing task (keeptrace.Options); all other arguments are those of joblib's loky backend.
-    """
+    trace: what to keep of a failing task (keeptrace.Options); all other arguments are those of
+    joblib's loky backend."""
 
     def __init__(self, *, trace: Options | None = None, **arguments: Any) -> None:
         super().__init__(**arguments)

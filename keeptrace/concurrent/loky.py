@@ -1,17 +1,18 @@
-"""Loky's executors, with tasks whose exceptions arrive with their frames: KeepTraceLokyExecutor, get_reusable_executor.
+"""Loky's executors, with tasks whose exceptions arrive with their frames: KeepTraceLokyExecutor,
+get_reusable_executor.
 
-Everything else is loky's own: see its documentation, and _loky.py for what is put into it.
-"""
+Everything else is loky's own: see its documentation, and concurrent/process_pool/of_loky.py for
+what is put into it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Literal
 
-from .._errors import missing_extra
-from .._options import Options, make_options
-from ._breaking import stacks as _stacks
-from ._loky import adopt, initialization, is_adopted
+from ..core.errors import missing_extra
+from ..core.options import Options, make_options
+from .process_pool.breaking import stacks as _stacks
+from .process_pool.of_loky import adopt, initialization, is_adopted
 
 try:
     from loky import ProcessPoolExecutor, process_executor, reusable_executor
@@ -22,14 +23,15 @@ __all__ = ["KeepTraceLokyExecutor", "get_reusable_executor"]
 
 
 class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky has no type hints
-    """A loky.ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+    """A loky.ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their
+    frames and variables.
 
     All arguments are those of loky.ProcessPoolExecutor, and mean the same.
 
     trace: what to keep of a failing task (keeptrace.Options).
 
-    The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of WorkerDeath.
-    """
+    The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of
+    WorkerDeath."""
 
     stacks = _stacks
 
@@ -75,10 +77,10 @@ def get_reusable_executor(
 ) -> Any:
     """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
 
-    All arguments are loky's, and mean the same. trace: what to keep of a failing task (keeptrace.Options).
-    The executor has stacks(), as KeepTraceLokyExecutor.
-    Loky keeps one executor a thread: one without frames, or with other options, is not used again but replaced.
-    """
+    All arguments are loky's, and mean the same. trace: what to keep of a failing task
+    (keeptrace.Options). The executor has stacks(), as KeepTraceLokyExecutor.
+    Loky keeps one executor a thread: one without frames, or with other options, is not used again
+    but replaced."""
     options = make_options(trace)
     if reuse is True and not is_adopted(reusable_executor._executor_storage.executor):
         reuse = "auto"

@@ -1,16 +1,22 @@
-"""mpi4py.futures: tasks whose exceptions arrive at the master with their frames, variables and original chain.
+"""mpi4py.futures: tasks whose exceptions arrive at the master with their frames, variables and
+original chain.
 
-    with KeepTraceMPIPoolExecutor() as pool:              # mpiexec -n 9 python -m mpi4py.futures script.py, or spawned
+    with KeepTraceMPIPoolExecutor() as pool:              # mpiexec -n 9 python -m mpi4py.futures
+    script.py, or spawned
         pool.submit(task).exception()
 
-- The way in is the initializer, which every worker runs, on whatever machine. It replaces two functions of mpi4py's in the
-  worker: the one that formats an exception as text, and the one that wraps it, for the wire, with that text. Nothing is
-  wrapped around a task, and a task that succeeds takes mpi4py's own path.
-- mpi4py catches everything in its worker, and arguments and results that cannot be (un)pickled fail their own task: all of
-  that arrives by the same way.
-- Objects stay live by the pickler that mpi4py is set to (MPI.pickle), so with dill or cloudpickle there, by those.
-- `python -m mpi4py.futures` shares its workers between all executors of the program: what the newest one was told holds.
-- A rank that dies takes the whole MPI job along, the master included: MPI aborts it, and nothing is left to report to.
+- The way in is the initializer, which every worker runs, on whatever machine. It replaces two
+  functions of mpi4py's in the
+  worker: the one that formats an exception as text, and the one that wraps it, for the wire, with
+  that text. Nothing is wrapped around a task, and a task that succeeds takes mpi4py's own path.
+- mpi4py catches everything in its worker, and arguments and results that cannot be (un)pickled fail
+  their own task: all of that arrives by the same way.
+- Objects stay live by the pickler that mpi4py is set to (MPI.pickle), so with dill or cloudpickle
+  there, by those.
+- `python -m mpi4py.futures` shares its workers between all executors of the program: what the
+  newest one was told holds.
+- A rank that dies takes the whole MPI job along, the master included: MPI aborts it, and nothing is
+  left to report to.
 """
 
 from __future__ import annotations
@@ -20,11 +26,11 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from .._errors import missing_extra
-from .._live import Dumps, dumps_of
-from .._options import Options, make_options
-from ._boundary import from_bytes, to_bytes
-from ._foreign import without_modules
+from ..core.errors import missing_extra
+from ..core.options import Options, make_options
+from ..live.keeping import Dumps, dumps_of
+from .crossing import from_bytes, to_bytes
+from .foreign import without_modules
 
 try:
     from mpi4py import MPI
@@ -40,7 +46,8 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
 class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # not followed, see pyproject.toml
-    """An mpi4py.futures.MPIPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+    """An mpi4py.futures.MPIPoolExecutor whose tasks' exceptions arrive with their whole chain, and
+    their frames and variables.
 
     All arguments are those of mpi4py.futures.MPIPoolExecutor, and mean the same.
 
@@ -60,7 +67,8 @@ class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # not fo
 
 
 class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # not followed, see pyproject.toml
-    """An mpi4py.futures.MPICommExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+    """An mpi4py.futures.MPICommExecutor whose tasks' exceptions arrive with their whole chain, and
+    their frames and variables.
 
     All arguments are those of mpi4py.futures.MPICommExecutor, and mean the same.
 
@@ -80,14 +88,21 @@ class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # not fo
         super().__init__(comm, root, **_initialization(trace, initializer, initargs), **kwargs)
 
 
-def _initialization(trace: Options | None, initializer: Callable[..., object] | None, initargs: Iterable[Any]) -> dict[str, Any]:
+def _initialization(
+    trace: Options | None, initializer: Callable[..., object] | None, initargs: Iterable[Any]
+) -> dict[str, Any]:
     """The arguments that make workers start with start_worker. Raises TypeError as mpi4py does."""
     if initializer is not None and not callable(initializer):
         raise TypeError("initializer must be a callable")
-    return {"initializer": start_worker, "initargs": (make_options(trace), initializer, tuple(initargs))}
+    return {
+        "initializer": start_worker,
+        "initargs": (make_options(trace), initializer, tuple(initargs)),
+    }
 
 
-def start_worker(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+def start_worker(
+    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+) -> None:
     """Runs first in every worker."""
     dumps = dumps_of(MPI.pickle.dumps)
 
@@ -111,7 +126,10 @@ def _no_text(exc: BaseException, comm: Any) -> None:
 
 
 class _Sent(Exception):
-    """What a worker sends in the place of an exception: bytes, which are unpickled as the exception."""
+    """What a worker sends in the place of an exception:
+
+    bytes, which are unpickled as the exception.
+    """
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[Any, ...]]:
         return from_bytes, self.args

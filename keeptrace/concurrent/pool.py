@@ -1,4 +1,7 @@
-"""KeepTracePool (see _pool.py; where its engine is not known, see _engines.py), and contexts that have it."""
+"""KeepTracePool (see concurrent/task_pool/pool.py;
+
+where its engine is not known, see concurrent/engines.py), and contexts that have it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from collections.abc import Callable, Iterable
 from multiprocessing import get_context as _engine_context
 from typing import TYPE_CHECKING, Any
 
-from .._options import Options
-from ._engines import missing
+from ..core.options import Options
+from .engines import missing
 from .process import PROCESSES
 
 if TYPE_CHECKING or not missing("pool"):
-    from ._pool import KeepTracePool
+    from .task_pool.pool import KeepTracePool
 else:
-    from ._plain import PlainPool as KeepTracePool
+    from .unknown import PlainPool as KeepTracePool
 
 __all__ = ["KeepTracePool", "get_context"]
 
@@ -37,14 +40,19 @@ class _Tracing:
 
 
 def get_context(method: str | None = None) -> Any:
-    """The multiprocessing context of a start method (None: the default one), with our Pool and our Process in it.
+    """The multiprocessing context of a start method (None: the default one), with our Pool and our
+    Process in it.
 
     Raises ValueError for a method that this system does not have.
     """
     context: Any = _engine_context(method)
     kind = type(context)
     start_method = context.get_start_method()
-    if start_method not in PROCESSES:  # one that another library has registered with multiprocessing
-        raise ValueError(f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}")
+    if (
+        start_method not in PROCESSES
+    ):  # one that another library has registered with multiprocessing
+        raise ValueError(
+            f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}"
+        )
     extras = {"Process": PROCESSES[start_method], "PlainProcess": kind.Process}
     return type(f"KeepTrace{kind.__name__}", (_Tracing, kind), extras)()

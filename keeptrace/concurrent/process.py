@@ -1,4 +1,7 @@
-"""KeepTraceProcess: multiprocessing.Process whose exception the parent gets from it, with its frames."""
+"""KeepTraceProcess:
+
+multiprocessing.Process whose exception the parent gets from it, with its frames.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,24 @@ from multiprocessing import context as engine
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
-from .._options import Options, make_options
-from ._black_box import BlackBox
-from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
-from ._calls import describe_call
-from ._deaths import WorkerDied, death_of
-from ._worker import run_worker
+from ..core.options import Options, make_options
+from .crossing import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
+from .deaths.black_box import BlackBox
+from .deaths.calls import describe_call
+from .deaths.dead import WorkerDied, death_of
+from .deaths.worker import run_worker
 
 _code_of: Final = SystemExit.__dict__["code"].__get__
-_FILES: Final = frozenset((__file__, run_worker.__code__.co_filename, sys.modules[BaseProcess.__module__].__file__ or ""))
+_FILES: Final = frozenset(
+    (__file__, run_worker.__code__.co_filename, sys.modules[BaseProcess.__module__].__file__ or "")
+)
 
 
 class _Traced:
-    """What a process class is given: the child puts what run() raises into its black box, where the parent finds it."""
+    """What a process class is given:
+
+    the child puts what run() raises into its black box, where the parent finds it.
+    """
 
     def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,10 +53,11 @@ class _Traced:
             del self.run
 
     def exception(self) -> BaseException | None:
-        """What run() raised in the process, with its frames; None if it returned, or called sys.exit() with success.
+        """What run() raised in the process, with its frames; None if it returned, or called
+        sys.exit() with success.
 
-        A process that was killed, or left by os._exit() with an error, gives a WorkerDied that says so.
-        Raises ValueError if the process was not started or has not ended: join() it first.
+        A process that was killed, or left by os._exit() with an error, gives a WorkerDied that says
+        so. Raises ValueError if the process was not started or has not ended: join() it first.
         """
         process: Any = self
         if process._popen is None and self._keeptrace_box is None:
@@ -90,11 +99,12 @@ def _call(box: BlackBox, options: Options, run: Callable[[], None]) -> None:
 
 
 class KeepTraceProcess(_Traced, multiprocessing.Process):
-    """A multiprocessing.Process with exception(): what it raised, with its frames, once it has ended.
+    """A multiprocessing.Process with exception(): what it raised, with its frames, once it has
+    ended.
 
-    All arguments are those of multiprocessing.Process, and mean the same. trace: what to keep (keeptrace.Options).
-    The processes of another start method are keeptrace.concurrent.get_context(method).Process.
-    """
+    All arguments are those of multiprocessing.Process, and mean the same. trace: what to keep
+    (keeptrace.Options). The processes of another start method are
+    keeptrace.concurrent.get_context(method).Process."""
 
 
 class SpawnProcess(_Traced, engine.SpawnProcess):

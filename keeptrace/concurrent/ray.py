@@ -1,16 +1,22 @@
-"""Ray: tasks and actors whose exceptions arrive at the driver with their frames, variables and original chain.
+"""Ray: tasks and actors whose exceptions arrive at the driver with their frames, variables and
+original chain.
 
-    keeptrace.concurrent.ray.init()                       # instead of ray.init(); or ray.init(runtime_env=runtime_env())
+    keeptrace.concurrent.ray.init()                       # instead of ray.init(); or
+    ray.init(runtime_env=runtime_env())
     try: ray.get(task.remote())
     except ValueError as error: keeptrace.post_mortem(error.cause)
 
-- Ray raises an error of two types, its own RayTaskError and the task's. That stays. Its `cause` is the restored exception,
-  with real frames; and it is the `__cause__`, too, so that tracebacks and pdb's `exceptions` show it.
-- The way in is Ray's own: a hook that each worker runs as it starts. There it goes before RayTaskError.__init__, which every
-  exception passes on its way out of a task, and gives the exception a __reduce_ex__ of its own (see _foreign.py).
-- The ActorDiedError of an actor whose __init__ failed has the restored exception as `cause` and `__cause__`, too.
-- Ray's error is unpickled by calling RayTaskError(...), which tries whether the cause can be pickled. So the restored
-  exception keeps its bytes, and pickles as what it was: also on to the next task.
+- Ray raises an error of two types, its own RayTaskError and the task's. That stays. Its `cause` is
+  the restored exception, with real frames; and it is the `__cause__`, too, so that tracebacks and
+  pdb's `exceptions` show it.
+- The way in is Ray's own: a hook that each worker runs as it starts. There it goes before
+  RayTaskError.__init__, which every exception passes on its way out of a task, and gives the
+  exception a __reduce_ex__ of its own (see concurrent/foreign.py).
+- The ActorDiedError of an actor whose __init__ failed has the restored exception as `cause` and
+  `__cause__`, too.
+- Ray's error is unpickled by calling RayTaskError(...), which tries whether the cause can be
+  pickled. So the restored exception keeps its bytes, and pickles as what it was: also on to the
+  next task.
 - Nothing is changed in the driver. A task that succeeds is not touched.
 - ray.util.multiprocessing.Pool returns exceptions as values: use the Pool of this module.
 - Without the hook, @keep_trace below @ray.remote does the same for one task.
@@ -23,11 +29,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .._errors import missing_extra
-from .._live import bounded
-from .._options import Options, make_options
-from ._boundary import DISTANT, set_traceback, to_bounded_bytes, traceback_of
-from ._foreign import ENGINES, attach, without_modules
+from ..core.errors import missing_extra
+from ..core.options import Options, make_options
+from ..live.keeping import bounded
+from .crossing import DISTANT, set_traceback, to_bounded_bytes, traceback_of
+from .foreign import ENGINES, attach, without_modules
 
 try:
     import ray
@@ -43,17 +49,21 @@ _HOOK = "worker_process_setup_hook"
 def init(*args: Any, trace: Options | None = None, **kwargs: Any) -> Any:
     """ray.init, for workers whose exceptions arrive with their frames.
 
-    All arguments are those of ray.init, and mean the same. trace: what to keep of a failing task (keeptrace.Options).
-    """
-    return ray.init(*args, **{**kwargs, "runtime_env": runtime_env(kwargs.get("runtime_env"), trace=trace)})
+    All arguments are those of ray.init, and mean the same. trace: what to keep of a failing task
+    (keeptrace.Options)."""
+    return ray.init(
+        *args, **{**kwargs, "runtime_env": runtime_env(kwargs.get("runtime_env"), trace=trace)}
+    )
 
 
-def runtime_env(base: Any = None, *, trace: Options | None = None, **options: Any) -> dict[str, Any]:
+def runtime_env(
+    base: Any = None, *, trace: Options | None = None, **options: Any
+) -> dict[str, Any]:
     """A runtime_env for ray.init whose workers send exceptions with their frames.
 
     base: a runtime_env to add this to; a setup hook that it has runs as well.
-    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for a wrong one.
-    """
+    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for
+    a wrong one."""
     made: dict[str, Any] = dict(base or {})
     made[_HOOK] = _hook(make_options(trace or DISTANT, **options), made.get(_HOOK))
     return made
@@ -76,7 +86,9 @@ def prepare_worker(options: Options) -> None:
     original = exceptions.RayTaskError.__init__
 
     @functools.wraps(original)
-    def __init__(self: Any, function_name: Any, traceback_str: Any, cause: Any, *rest: Any, **named: Any) -> None:
+    def __init__(
+        self: Any, function_name: Any, traceback_str: Any, cause: Any, *rest: Any, **named: Any
+    ) -> None:
         _keep(cause, options)
         original(self, function_name, traceback_str, cause, *rest, **named)
         self.as_instanceof_cause = functools.partial(_as_instance_of_cause, self)
@@ -86,14 +98,17 @@ def prepare_worker(options: Options) -> None:
 
 
 def _tell_causes_of_died_actors() -> None:
-    """What an actor's __init__ raised becomes `cause` and `__cause__` of the ActorDiedError, in which Ray keeps its text alone."""
+    """What an actor's __init__ raised becomes `cause` and `__cause__` of the ActorDiedError, in
+    which Ray keeps its text alone.
+    """
     original = exceptions.ActorDiedError.__init__
 
     @functools.wraps(original)
     def __init__(self: Any, cause: Any = None) -> None:
         original(self, cause)
         if isinstance(cause, exceptions.RayTaskError) and isinstance(cause.cause, BaseException):
-            # exceptions are unpickled by setting, as attributes, what their __dict__ has: so also what is no part of it
+            # exceptions are unpickled by setting, as attributes, what their __dict__ has: so also
+            # what is no part of it
             self.__dict__.update(cause=cause.cause, __cause__=cause.cause)
 
     exceptions.ActorDiedError.__init__ = __init__
@@ -126,7 +141,8 @@ def Pool(  # it stands for a class
     trace: Options | None = None,
     **kwargs: Any,
 ) -> Any:
-    """A ray.util.multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+    """A ray.util.multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and
+    their frames and variables.
 
     All arguments are those of ray.util.multiprocessing.Pool, and mean the same.
 
@@ -134,10 +150,18 @@ def Pool(  # it stands for a class
     """
     from ray.util import multiprocessing as engine
 
-    return engine.Pool(processes, _prepare_pool, (make_options(trace or DISTANT), initializer, tuple(initargs or ())), *args, **kwargs)
+    return engine.Pool(
+        processes,
+        _prepare_pool,
+        (make_options(trace or DISTANT), initializer, tuple(initargs or ())),
+        *args,
+        **kwargs,
+    )
 
 
-def _prepare_pool(options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+def _prepare_pool(
+    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+) -> None:
     """Runs first in each actor of a pool."""
     from ray.util.multiprocessing import pool
 

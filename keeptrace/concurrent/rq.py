@@ -1,14 +1,15 @@
 """RQ: failed jobs whose exceptions can be had with their frames, variables and original chain.
 
-    rq worker --exception-handler keeptrace.concurrent.rq.keep_exception          Worker(..., exception_handlers=[keep_exception])
+    rq worker --exception-handler keeptrace.concurrent.rq.keep_exception          Worker(...,
+    exception_handlers=[keep_exception])
 
     exc = exception_of(job)                    # where RQ alone has job.latest_result().exc_string
     keeptrace.post_mortem(exc)
 
-- The way in is RQ's own: an exception handler, which a worker calls about failed jobs only. It puts a dump into the job's
-  `meta`, beside what is there, and RQ goes on as it would without.
-- Reading the dump runs nothing of it (_parcels.py). RQ itself reads a job's meta by the serializer that it is set to, pickle
-  if none is.
+- The way in is RQ's own: an exception handler, which a worker calls about failed jobs only. It puts
+  a dump into the job's `meta`, beside what is there, and RQ goes on as it would without.
+- Reading the dump runs nothing of it (concurrent/parcels.py). RQ itself reads a job's meta by the
+  serializer that it is set to, pickle if none is.
 - A work-horse that is killed calls no handler: RQ has a text about it, and there are no frames.
 """
 
@@ -19,9 +20,9 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from .._errors import missing_extra
-from .._options import Options
-from ._parcels import MAX_INLINE, Parcels
+from ..core.errors import missing_extra
+from ..core.options import Options
+from .parcels import MAX_INLINE, Parcels
 
 try:
     from rq.job import Job
@@ -37,11 +38,17 @@ _ENGINE: Final = ("rq.",)
 
 
 def exception_handler(
-    *, directory: str | os.PathLike[str] | None = None, max_inline: int = MAX_INLINE, trace: Options | None = None, **options: Any
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    max_inline: int = MAX_INLINE,
+    trace: Options | None = None,
+    **options: Any,
 ) -> Callable[[Job, type[BaseException], BaseException, types.TracebackType | None], bool]:
-    """An exception handler for workers, which keeps a dump of what a job raised. keep_exception is one with the defaults.
+    """An exception handler for workers, which keeps a dump of what a job raised. keep_exception is
+    one with the defaults.
 
-    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows (extra "fsspec"). Without one
+    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows
+    (extra "fsspec"). Without one
         they are made smaller.
     max_inline: bytes of a dump within the job's meta. 0: all go to the directory.
     trace: what to keep (keeptrace.Options); options: single settings of it.
@@ -50,10 +57,17 @@ def exception_handler(
     """
     parcels = Parcels(_ENGINE, directory, max_inline, trace, **options)
 
-    def keep(job: Job, kind: type[BaseException], exc: BaseException, traceback: types.TracebackType | None) -> bool:
+    def keep(
+        job: Job,
+        kind: type[BaseException],
+        exc: BaseException,
+        traceback: types.TracebackType | None,
+    ) -> bool:
         parcel = parcels.pack(exc)
         if parcel is not None:
-            job.get_meta(refresh=True)  # the job may have added to it by another object than this one
+            job.get_meta(
+                refresh=True
+            )  # the job may have added to it by another object than this one
             job.meta[_PARCEL] = parcel
             job.save_meta()
         return True  # the next handler has its turn
@@ -64,12 +78,15 @@ def exception_handler(
 keep_exception = exception_handler()
 
 
-def exception_of(job: Job, *, directory: str | os.PathLike[str] | None = None) -> BaseException | None:
-    """What the job raised when it last failed, with real frames; None if it has not, or under a worker without the handler.
+def exception_of(
+    job: Job, *, directory: str | os.PathLike[str] | None = None
+) -> BaseException | None:
+    """What the job raised when it last failed, with real frames; None if it has not, or under a
+    worker without the handler.
 
     directory: the one that the worker's exception_handler() was given, if it was.
 
-    Raises DumpError if the dump cannot be read, or is in a directory that was not given; OSError if its file cannot be read.
-    """
+    Raises DumpError if the dump cannot be read, or is in a directory that was not given; OSError if
+    its file cannot be read."""
     parcel = job.get_meta(refresh=True).get(_PARCEL)
     return Parcels(_ENGINE, directory).unpack(parcel) if parcel is not None else None

@@ -1,9 +1,9 @@
 """KeepTraceThreadPoolExecutor and, from Python 3.14 on, KeepTraceInterpreterPoolExecutor.
 
-In threads, exceptions are what they were, frames and chain and all: what is ours is the name, to switch executors by it, and
-what the engine loses: an exception that is false as a truth value (before 3.14 the engine takes it for "none"), and what an
-initializer raised. Between interpreters, exceptions cross as they do between processes (_boundary.py).
-"""
+In threads, exceptions are what they were, frames and chain and all: what is ours is the name, to
+switch executors by it, and what the engine loses: an exception that is false as a truth value
+(before 3.14 the engine takes it for "none"), and what an initializer raised. Between interpreters,
+exceptions cross as they do between processes (concurrent/crossing.py)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from concurrent.futures import thread as engine
 from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
 from typing import Any
 
-from .._errors import KeepTraceError
-from .._options import Options, make_options
-from ._boundary import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
+from ..core.errors import KeepTraceError
+from ..core.options import Options, make_options
+from .crossing import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
 
 
 class _Future(Future[Any]):
@@ -51,7 +51,10 @@ class ExplainingThreadPool(ThreadPoolExecutor):
         """Called by the engine where it caught what the initializer raised."""
         self._broken_by = cause = sys.exception()
         if cause is not None:
-            set_traceback(cause, without_frames_of(traceback_of(cause), frozenset((str(engine.__file__), __file__))))
+            set_traceback(
+                cause,
+                without_frames_of(traceback_of(cause), frozenset((str(engine.__file__), __file__))),
+            )
         with self._shutdown_lock:
             self._broken: Any = "A thread initializer failed, the thread pool is not usable anymore"
             while True:
@@ -70,8 +73,8 @@ class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
 
     All arguments are those of concurrent.futures.ThreadPoolExecutor, and mean the same.
 
-    trace: checked as the other executors do; within one process nothing is captured, the exceptions are the originals.
-    """
+    trace: checked as the other executors do; within one process nothing is captured, the exceptions
+    are the originals."""
 
     def __init__(
         self,
@@ -91,9 +94,18 @@ if sys.version_info >= (3, 14):
     from concurrent.futures import interpreter as interpreter_engine
 
     class _Raised(Exception):
-        """Tells the engine's side of the interpreters that a task failed; what it raised is on the queue."""
+        """Tells the engine's side of the interpreters that a task failed;
 
-    def _call(results: Any, options: Options, fn: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Any:
+        what it raised is on the queue.
+        """
+
+    def _call(
+        results: Any,
+        options: Options,
+        fn: Callable[..., Any],
+        args: Iterable[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
         """Runs in the worker's interpreter. Stands for the engine's do_call()."""
         try:
             return fn(*args, **kwargs)
@@ -111,12 +123,17 @@ if sys.version_info >= (3, 14):
             try:
                 return self.interp.call(_call, self.results, self.options, *task)
             except interpreters.ExecutionFailed as failed:
-                if failed.excinfo.type.__name__ != _Raised.__name__:  # it did not come as far as _call()
+                if (
+                    failed.excinfo.type.__name__ != _Raised.__name__
+                ):  # it did not come as far as _call()
                     raise
             raise from_bytes(self.results.get())
 
-    class KeepTraceInterpreterPoolExecutor(ExplainingThreadPool, interpreter_engine.InterpreterPoolExecutor):
-        """An InterpreterPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames and variables.
+    class KeepTraceInterpreterPoolExecutor(
+        ExplainingThreadPool, interpreter_engine.InterpreterPoolExecutor
+    ):
+        """An InterpreterPoolExecutor whose tasks' exceptions arrive with their whole chain, and
+        their frames and variables.
 
         All arguments are those of concurrent.futures.InterpreterPoolExecutor, and mean the same.
 

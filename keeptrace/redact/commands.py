@@ -14,10 +14,15 @@ from typing import Final
 from .looks import is_placeholder, is_template, is_unusual
 from .spans import STRONG, Span
 
-# program, or program and subcommand -> the options whose value is a password. "-p*": the value is joined to it.
+# program, or program and subcommand -> the options whose value is a password. "-p*": the value is
+# joined to it.
 PROGRAMS: Final[dict[str, str]] = {
-    **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump"), "-p*"),
-    **dict.fromkeys(("mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport"), "-p"),
+    **dict.fromkeys(
+        ("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump"), "-p*"
+    ),
+    **dict.fromkeys(
+        ("mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport"), "-p"
+    ),
     **dict.fromkeys(("sshpass",), "-p -p*"),
     **dict.fromkeys(("docker login", "podman login", "skopeo login", "buildah login"), "-p"),
     **dict.fromkeys(("nerdctl login", "oras login", "oc login", "cf login", "az login"), "-p"),
@@ -54,7 +59,15 @@ def may_have(low: str) -> bool:
 
 
 # One of these is in the lower-cased text of a command line, beside the stems of names.
-HINTS: Final = ("-u ", "-u'", "-p ", "-p'", "--user", "net use", *(f"{name.partition(' ')[0]} " for name in PROGRAMS))
+HINTS: Final = (
+    "-u ",
+    "-u'",
+    "-p ",
+    "-p'",
+    "--user",
+    "net use",
+    *(f"{name.partition(' ')[0]} " for name in PROGRAMS),
+)
 
 
 def is_command(arguments: Sequence[str]) -> bool:
@@ -63,7 +76,9 @@ def is_command(arguments: Sequence[str]) -> bool:
 
 
 def passwords(arguments: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """The number of each argument that has a password, and where the password begins and ends in it."""
+    """The number of each argument that has a password, and where the password begins and ends in
+    it.
+    """
     program = arguments[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe").lower()
     options = _options_of(program, arguments)
     has_user = _PAIR[0] in arguments
@@ -103,7 +118,13 @@ def _of_user(at: int, argument: str) -> Iterator[tuple[int, int, int]]:
     """The password of user:password; in docker's `-u 1000:1000` there is none."""
     value = argument[argument.find("=") + 1 :] if argument.startswith("-") else argument
     user, colon, password = value.partition(":")
-    if user and colon and not password.isdigit() and _is_password(password) and is_unusual(password):
+    if (
+        user
+        and colon
+        and not password.isdigit()
+        and _is_password(password)
+        and is_unusual(password)
+    ):
         yield at, len(argument) - len(password), len(argument)
 
 
@@ -141,7 +162,9 @@ def spans(text: str) -> Iterator[Span]:
 
 
 # Windows: net use Z: \\host\share password /user:name
-_NET_USE: Final = re.compile(r"\bnet use \S{1,80} [\\/]{2}\S{1,200} ([^\s/]\S{0,100}) /user:", re.IGNORECASE)
+_NET_USE: Final = re.compile(
+    r"\bnet use \S{1,80} [\\/]{2}\S{1,200} ([^\s/]\S{0,100}) /user:", re.IGNORECASE
+)
 
 
 def _end_of_line(text: str, start: int) -> int:

@@ -1,7 +1,8 @@
-"""Values of a report that stand under a secret name: which are hidden, and what is learned from them.
+"""Values of a report that stand under a secret name: which are hidden, and what is learned from
+them.
 
-What is hidden is visible: a ["redacted", what] node takes its place. The node itself is emptied, and not
-only the reference to it, so that no alias shows the value.
+What is hidden is visible: a ["redacted", what] node takes its place. The node itself is emptied,
+and not only the reference to it, so that no alias shows the value.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from .._report import Node, Ref, Report
+from ..core.report import Node, Ref, Report
 from . import commands, looks, words
 from .pairs import LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
@@ -58,7 +59,9 @@ class Judge:
         for namespace in self._report["globals"]:
             self._names(namespace)
         for index in range(len(self.values)):
-            self._node(self.values[index])  # looked up each time: what was emptied on the way is seen so
+            self._node(
+                self.values[index]
+            )  # looked up each time: what was emptied on the way is seen so
 
     def _node(self, node: Node) -> None:
         kind = node[0]
@@ -118,7 +121,9 @@ class Judge:
                 self._name(flat, at, name, flat[at], is_card)
 
     def _items(self, items: list[Ref]) -> None:
-        """("Authorization", "x") as headers have it, and ["--password", "x"] as command lines do."""
+        """("Authorization", "x") as headers have it, and ["--password", "x"] as command lines
+        do.
+        """
         self._arguments(items)
         is_pair = len(items) == 2
         for at in range(len(items) - 1):
@@ -144,7 +149,10 @@ class Judge:
                 self._judge(items, at, "password", items[at], STRONG)
 
     def hide(self, container: Any, key: Any, name: str) -> None:
-        """Hides a value whatever it is: somebody said that it is secret. `container[key]` is its ref."""
+        """Hides a value whatever it is: somebody said that it is secret.
+
+        `container[key]` is its ref.
+        """
         ref = container[key]
         text = self.text_of(ref)
         if text is not None:
@@ -213,7 +221,10 @@ class Judge:
         return self._rules.says(name, text)
 
     def _is_label(self, text: str) -> bool:
-        """Whether a text is the name of a secret, not one: a form's label "Password", a field "api_key"."""
+        """Whether a text is the name of a secret, not one:
+
+        a form's label "Password", a field "api_key".
+        """
         return self._rules.grade(text) == STRONG and not looks.has_digit(text)
 
     def _judge_card(self, container: Any, key: Any, name: str, ref: Ref) -> None:
@@ -222,7 +233,10 @@ class Judge:
             self._judge(container, key, name, ref, STRONG)
 
     def _is_description(self, node: Node) -> bool:
-        """Whether a dict says what a secret looks like: a JSON schema, a form's field, a list of its errors."""
+        """Whether a dict says what a secret looks like:
+
+        a JSON schema, a form's field, a list of its errors.
+        """
         kind = node[0]
         if kind == "dict":
             names = [self.text_of(ref) for ref in node[2][::2]]
@@ -230,11 +244,16 @@ class Judge:
             return bool(known) and all(known)
         if kind in LISTS:
             texts = [self.text_of(ref) for ref in node[2]]
-            return bool(texts) and all(text is not None and looks.is_sentence(text) for text in texts)
+            return bool(texts) and all(
+                text is not None and looks.is_sentence(text) for text in texts
+            )
         return False
 
     def _judge_below(self, index: int, name: str, grade: int) -> None:
-        """The texts in plain containers under a name that is not strong; numbers and stand-ins stay."""
+        """The texts in plain containers under a name that is not strong;
+
+        numbers and stand-ins stay.
+        """
         for at in self._below(index):
             node = self.values[at]
             kind = node[0]
@@ -281,7 +300,10 @@ class Judge:
         self.learn((text[start:end], inner) for start, end, inner in self._spans(text))
 
     def _learn_object(self, node: Node) -> None:
-        """A stand-in under a weak name: what looks random in it is hidden wherever it is, its repr included."""
+        """A stand-in under a weak name:
+
+        what looks random in it is hidden wherever it is, its repr included.
+        """
         extra = node[4] or {}
         values = [*(node[3] or {}).values(), *extra.get("items", ()), *extra.get("pairs", ())[1::2]]
         for ref in values:
@@ -295,7 +317,10 @@ class Judge:
                     self._learn_text(part, STRONG)
 
     def _learn_below(self, index: int) -> None:
-        """Texts in lists under a strong name as if named themselves; those under other keys if they look random."""
+        """Texts in lists under a strong name as if named themselves;
+
+        those under other keys if they look random.
+        """
         seen = {index}
         waiting = [index]
         while waiting:
@@ -317,7 +342,9 @@ class Judge:
         elif kind == "object":
             extra = node[4] or {}
             yield from ((ref, GUESS) for ref in (node[3] or {}).values())
-            yield from ((ref, GUESS) for ref in (*extra.get("items", ()), *extra.get("pairs", ())[1::2]))
+            yield from (
+                (ref, GUESS) for ref in (*extra.get("items", ()), *extra.get("pairs", ())[1::2])
+            )
             for text in (node[2], extra.get("str")):
                 yield from ((match[0], GUESS) for match in looks.letters_and_digits(text or ""))
 
@@ -377,7 +404,10 @@ def _is_card_number(text: str) -> bool:
 
 
 def _has_anything(node: Node) -> bool:
-    """Whether a node under a strong name may hold a secret; types, modules, functions and exceptions do not."""
+    """Whether a node under a strong name may hold a secret;
+
+    types, modules, functions and exceptions do not.
+    """
     kind = node[0]
     if kind in LISTS or kind == "dict":
         refs = node[2][1::2] if kind == "dict" else node[2]

@@ -1,4 +1,7 @@
-"""Whether a pickle of live objects seems to hold a secret. It cannot be edited, so it goes as a whole."""
+"""Whether a pickle of live objects seems to hold a secret.
+
+It cannot be edited, so it goes as a whole.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from .spans import WEAK, Span
 
 # Opcodes between a name and its value.
 _MEMO: Final = frozenset(("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "FRAME", "PROTO"))
-# Opcodes of values that are no secret, and those that end what a name is in: the name was a value itself.
+# Opcodes of values that are no secret, and those that end what a name is in: the name was a value
+# itself.
 _HARMLESS: Final = frozenset(
     (
         *("NONE", "NEWTRUE", "NEWFALSE", "BININT1", "EMPTY_TUPLE", "STOP", "POP", "SETITEM"),

@@ -17,7 +17,8 @@ _MOST_OPAQUE: Final = 4_096
 # Shorter ones occur by chance. (characters)
 _LEAST_OPAQUE: Final = 8
 _LEAST_RANDOM: Final = 10
-# In random letters and digits about 0.6 of all neighbours are of two kinds; in words with a number 0.1 to 0.25.
+# In random letters and digits about 0.6 of all neighbours are of two kinds; in words with a number
+# 0.1 to 0.25.
 _RANDOM_CHANGES: Final = 0.3
 # A long stretch without a sign is no word; it needs fewer. (characters)
 _LONG_STRETCH: Final = 20
@@ -32,8 +33,8 @@ _LEAST_HEX: Final = 32
 _LEAST_BINDING: Final = 2
 
 _SOURCES: Final = {
-    # Text with letters and digits that is something else: an identifier or a host with a number, a path, an
-    # address, a date, a version, a format, a pattern.
+    # Text with letters and digits that is something else: an identifier or a host with a number, a
+    # path, an address, a date, a version, a format, a pattern.
     "ordinary": r"[A-Za-z]*(?:[-_. ][A-Za-z]*)*[-_.]?\d{0,4}|[./~].*|[A-Za-z]:[\\/].*|\w+://.*"
     r"|[^@]+@[\w-]+\.[\w.]+|0x[0-9a-fA-F]{1,16}|\d[\d.:/+TZ -]*"
     r"|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,5}(?::\d+)?|v?\d+(?:\.\w+)+|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
@@ -104,7 +105,10 @@ def is_opaque(text: str) -> bool:
 
 
 def _is_of_words(text: str) -> bool:
-    """Whether each part between signs is a word, a number, or a word with a number: order_total2, x86_64, 3sharps."""
+    """Whether each part between signs is a word, a number, or a word with a number:
+
+    order_total2, x86_64, 3sharps.
+    """
     for part in _made("segments").findall(text):
         if len(part) <= _SHORT_PART:
             continue
@@ -116,7 +120,10 @@ def _is_of_words(text: str) -> bool:
 
 
 def is_random(text: str) -> bool:
-    """Whether letters and digits change so often that no person chose them; more than is_opaque() asks."""
+    """Whether letters and digits change so often that no person chose them;
+
+    more than is_opaque() asks.
+    """
     if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE or any(char.isspace() for char in text):
         return False
     if len(text) >= _LEAST_HEX and _made("hexadecimal").fullmatch(text):
@@ -133,7 +140,10 @@ def is_random(text: str) -> bool:
 
 
 def is_unusual(text: str) -> bool:
-    """Whether a text is likely no word: it has a digit among letters, a sign, or a change of case."""
+    """Whether a text is likely no word:
+
+    it has a digit among letters, a sign, or a change of case.
+    """
     if has_digit(text) and has_letter(text):
         return True
     return _made("mixed").search(text) is not None or (len(text) > 20 and " " not in text)
@@ -151,7 +161,10 @@ def is_hidden_under(grade: int, text: str) -> bool:
 
 
 def _is_header_with_secret(text: str) -> bool:
-    """Whether a header's value has a secret among its words: "Token a1b2…", "sid=a1b2…; theme=dark"."""
+    """Whether a header's value has a secret among its words: "Token a1b2…", "sid=a1b2…;
+
+    theme=dark".
+    """
     if " " not in text and "=" not in text:
         is_of_two_cases = text.isalpha() and not (text.islower() or text.isupper())
         return len(text) > _LONG_PART and is_of_two_cases
@@ -161,5 +174,3 @@ def _is_header_with_secret(text: str) -> bool:
 def letters_and_digits(text: str) -> Any:
     """The stretches of a text that could be a key by themselves."""
     return re.finditer(r"[\w.+/=~-]{8,}+", text)
-
-

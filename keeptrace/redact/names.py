@@ -1,7 +1,7 @@
 """How sure it is that a name names a secret.
 
-A name is split into words, and its last words count: `db_password` is one, `password_field_id` is not.
-Trailing words that leave it a secret are dropped first (`password_hash`, `token2`).
+A name is split into words, and its last words count: `db_password` is one, `password_field_id` is
+not. Trailing words that leave it a secret are dropped first (`password_hash`, `token2`).
 
     STRONG  nothing else is called so: hides text, numbers and what is below.
     WEAK    also names innocent things (`auth = request`): hides text that looks like a key.

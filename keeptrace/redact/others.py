@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
 
-from .._report import Report
+from ..core.report import Report
 from .judging import Judge
 from .looks import is_hidden_under
 from .names import grade
 from .spans import STRONG
 
-# django.views.decorators.debug: the function that runs a view marked with @sensitive_variables(...), and its
-# variable that has the names; none means all.
+# django.views.decorators.debug: the function that runs a view marked with
+# @sensitive_variables(...), and its variable that has the names; none means all.
 _WRAPPERS: Final = frozenset(("sensitive_variables_wrapper",))
 _NAMES: Final = "variables"
 # What @sensitive_post_parameters(...) puts on the request: names, or this text for all.
@@ -46,7 +46,10 @@ def hide_marked(report: Report, judge: Judge) -> None:
 
 
 def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str]]]:
-    """The frames that follow a wrapper of Django's, and the names that are sensitive there; none means all."""
+    """The frames that follow a wrapper of Django's, and the names that are sensitive there;
+
+    none means all.
+    """
     for record in report["exceptions"]:
         entries = [entry[0] for entry in record["traceback"]]
         for index, following in pairwise(entries):

@@ -1,8 +1,9 @@
-"""Values of secret names in a text: `password=x`, "token": "x", --password x, Authorization: x, <password>x</password>.
+"""Values of secret names in a text: `password=x`, "token": "x", --password x, Authorization: x,
+<password>x</password>.
 
-One regular expression finds a name and what joins it to a value; the value is then read by what follows:
-a quote, a header's line, an element, or a bare word. Time is linear: names and gaps are bounded, and what
-is not bounded is possessive.
+One regular expression finds a name and what joins it to a value; the value is then read by what
+follows: a quote, a header's line, an element, or a bare word. Time is linear: names and gaps are
+bounded, and what is not bounded is possessive.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def _made(name: str) -> re.Pattern[str]:
 def is_secret_pair(
     rules: Rules, how: str, name: str, value: str, is_quoted: bool, in_source: bool
 ) -> bool:
-    """Whether the value that a text gives a name is a secret. in_source: bare words there are likely code."""
+    """Whether the value that a text gives a name is a secret. in_source:
+
+    bare words there are likely code.
+    """
     found = rules.grade(name.strip("-"))
     if not found or looks.is_placeholder(value) or is_directory(name, value) or rules.keeps(value):
         return False
@@ -85,11 +89,14 @@ def _is_secret_item(found: int, name: str, value: str, is_quoted: bool, in_sourc
     return looks.is_opaque(value) or "=" in value
 
 
-# Words in prose before a quoted value that may be the name of a resource: `secrets "db-cred" is forbidden`.
+# Words in prose before a quoted value that may be the name of a resource: `secrets "db-cred" is
+# forbidden`.
 _RESOURCES: Final = frozenset(("secret", "secrets", "credential", "credentials", "creds"))
 
 
-def _is_secret_in_prose(found: int, name: str, value: str, is_quoted: bool, in_source: bool) -> bool:
+def _is_secret_in_prose(
+    found: int, name: str, value: str, is_quoted: bool, in_source: bool
+) -> bool:
     if value.lower() in words.PROSE or (value.isdigit() and (found < STRONG or len(value) < 4)):
         return False
     if found < STRONG or name in _RESOURCES:
@@ -97,7 +104,9 @@ def _is_secret_in_prose(found: int, name: str, value: str, is_quoted: bool, in_s
     return len(value) >= 4 and (looks.is_unusual(value) or is_quoted)
 
 
-def _is_secret_assigned(found: int, name: str, value: str, is_quoted: bool, in_source: bool) -> bool:
+def _is_secret_assigned(
+    found: int, name: str, value: str, is_quoted: bool, in_source: bool
+) -> bool:
     low = value.lower()
     if low in words.PROSE or (value.isdigit() and (found < STRONG or len(value) < 4)):
         return False
@@ -114,7 +123,12 @@ def _is_secret_assigned(found: int, name: str, value: str, is_quoted: bool, in_s
         return looks.has_digit(value) and "(" not in value and "[" not in value
     if found == STRONG:
         return not looks.is_type(value)
-    return len(value) >= 6 and low not in words.SCHEMES and looks.is_unusual(value) and not _is_call(value)
+    return (
+        len(value) >= 6
+        and low not in words.SCHEMES
+        and looks.is_unusual(value)
+        and not _is_call(value)
+    )
 
 
 def _is_call(value: str) -> bool:
@@ -165,7 +179,9 @@ class _Scan:
             if where is not None:
                 self._judge(match, name, how, where, quote is not None)
 
-    def _judge(self, match: re.Match[str], name: str, how: str, where: tuple[int, int], is_quoted: bool) -> None:
+    def _judge(
+        self, match: re.Match[str], name: str, how: str, where: tuple[int, int], is_quoted: bool
+    ) -> None:
         start, end = where
         value = self._text[start:end]
         if not value or _is_marked(value) or (self._in_source and "\n" in value):
@@ -195,7 +211,9 @@ class _Scan:
         end = self._end_of_quoted(quote[1], start)
         if end >= 0:
             return start, end
-        line = _made("line").match(text, start)  # the quote is never closed: what is left of the line
+        line = _made("line").match(
+            text, start
+        )  # the quote is never closed: what is left of the line
         return (start, line.end()) if line is not None else None
 
     def _end_of_quoted(self, quote: str, start: int) -> int:

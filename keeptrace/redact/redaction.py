@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from .._errors import OptionError
+from ..core.errors import OptionError
 
 # A name, in which "*" stands for anything, or a compiled pattern of texts.
 Choice: TypeAlias = "str | re.Pattern[str]"
@@ -15,11 +15,13 @@ Choice: TypeAlias = "str | re.Pattern[str]"
 class Redaction:
     """Names and patterns to keep and to hide, beside the rules for secrets.
 
-    keep: names whose values are never hidden, and patterns of texts that are no secret. hide: names whose values are
+    keep: names whose values are never hidden, and patterns of texts that are no secret. hide: names
+    whose values are
         always hidden, and patterns that are hidden wherever they occur in a text.
 
-    A name is a str: upper and lower case, "_" and "-" do not matter, and "*" stands for anything. A pattern is what
-    re.compile() gives. Where both match, hide wins. Immutable, hashable and picklable.
+    A name is a str: upper and lower case, "_" and "-" do not matter, and "*" stands for anything. A
+    pattern is what re.compile() gives. Where both match, hide wins. Immutable, hashable and
+    picklable.
 
     Raises OptionError for anything else.
     """
@@ -48,7 +50,9 @@ class Redaction:
 
     def keeps_text(self, text: str) -> bool:
         """Whether a text is no secret, as a whole."""
-        return any(isinstance(choice, re.Pattern) and choice.fullmatch(text) for choice in self.keep)
+        return any(
+            isinstance(choice, re.Pattern) and choice.fullmatch(text) for choice in self.keep
+        )
 
     def hidden_in(self, text: str) -> list[tuple[int, int]]:
         """Where the patterns to hide occur in a text."""
@@ -90,12 +94,16 @@ _KINDS: Final = (str, re.Pattern)
 
 def _checked(option: str, choices: Iterable[Choice]) -> tuple[Choice, ...]:
     if isinstance(choices, _KINDS):
-        raise OptionError(f"Redaction's {option} must be a list of names and patterns, not one: [{choices!r}]")
+        raise OptionError(
+            f"Redaction's {option} must be a list of names and patterns, not one: [{choices!r}]"
+        )
     found = tuple(choices)
     for choice in found:
         is_of_bytes = isinstance(choice, re.Pattern) and not isinstance(choice.pattern, str)
         if not isinstance(choice, _KINDS) or is_of_bytes:
-            raise OptionError(f"Redaction's {option} must hold names and re.compile() patterns of text, not {choice!r}")
+            raise OptionError(
+                f"Redaction's {option} must hold names and re.compile() patterns of text, not {choice!r}"
+            )
     return found
 
 

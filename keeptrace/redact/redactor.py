@@ -7,7 +7,7 @@ import zlib
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from .._report import Report
+from ..core.report import Report
 from . import commands, pairs, sources, sql, words
 from .live import leaks
 from .redaction import Redaction
@@ -16,7 +16,8 @@ from .rules import Extra, Rules
 from .shapes import automaton, trie
 from .spans import Span, filled, marked, merged
 
-# Files of which it is remembered what is secret; the frames of one program seldom pass through more.
+# Files of which it is remembered what is secret; the frames of one program seldom pass through
+# more.
 _KEPT_SOURCES: Final = 64
 # No secret and its name are shorter together. (characters)
 _LEAST_TEXT: Final = 5
@@ -52,17 +53,22 @@ def _lower(text: str) -> str:
 class Redactor:
     """Finds secrets and removes them.
 
-    added: what the program adds to the rules: a keeptrace.Redaction, or a callable (name, text) -> bool that says what
+    added: what the program adds to the rules: a keeptrace.Redaction, or a callable (name, text) ->
+    bool that says what
         else is secret.
     """
 
     def __init__(self, added: Redaction | Extra | None = None) -> None:
         self.rules = Rules(added)
-        # What is secret in a source depends on nothing but the source, unless the program has its say.
+        # What is secret in a source depends on nothing but the source, unless the program has its
+        # say.
         self._sources = _sources if self.rules.is_default else {}
 
     def text(self, text: str) -> str:
-        """The text without secrets known by their shape or by the name before them; the same object if there is none."""
+        """The text without secrets known by their shape or by the name before them;
+
+        the same object if there is none.
+        """
         found = self.spans(text)
         return marked(text, found) if found else text
 
@@ -71,7 +77,10 @@ class Redactor:
         return self._read_source(text).text
 
     def report(self, report: Report) -> int:
-        """Redacts a report in place. Returns how many redactions were made, and counts them in its cuts."""
+        """Redacts a report in place.
+
+        Returns how many redactions were made, and counts them in its cuts.
+        """
         return ReportRedaction(self, report).run()
 
     def leaks(self, data: bytes) -> bool:
@@ -79,7 +88,10 @@ class Redactor:
         return leaks(data, self.rules, self.spans)
 
     def spans(self, text: str, in_source: bool = False) -> list[Span]:
-        """Where secrets stand in a text. in_source: the text is part of a source, where bare words are likely code."""
+        """Where secrets stand in a text. in_source:
+
+        the text is part of a source, where bare words are likely code.
+        """
         if len(text) < _LEAST_TEXT:
             return []
         found = [*automaton().keys(text), *self.rules.spans(text)]

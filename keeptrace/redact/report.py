@@ -1,11 +1,11 @@
 """The redaction of one report, in place.
 
-    by name     judging.py hides what stands under secret names, and learns it
-    in sources  sources.py hides literals, and what is learned from them counts everywhere
-    by shape    every text of the report is searched by the tables
-    by text     what was learned is hidden wherever else it occurs
-    live        a pickle cannot be edited: it goes as a whole if it seems to hold a secret
-    unused      nodes that nothing leads to any more are emptied
+by name     judging.py hides what stands under secret names, and learns it
+in sources  sources.py hides literals, and what is learned from them counts everywhere
+by shape    every text of the report is searched by the tables
+by text     what was learned is hidden wherever else it occurs
+live        a pickle cannot be edited: it goes as a whole if it seems to hold a secret
+unused      nodes that nothing leads to any more are emptied
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._report import Node, Ref, Report
+from ..core.report import Node, Ref, Report
 from . import others
 from .judging import LISTS, TEXTS, Judge
 from .secrets import LEAST, Searcher, variants

@@ -15,7 +15,8 @@ Extra: TypeAlias = Callable[[str, str], bool]
 class Rules:
     """Whom to ask about a name, a text, and what is in a text.
 
-    added: a Redaction, or a callable (name, text) -> bool that says what else is secret; `name` is "" for a text without one.
+    added: a Redaction, or a callable (name, text) -> bool that says what else is secret; `name` is
+    "" for a text without one.
         A callable that fails is taken to have said yes.
     """
 
@@ -26,7 +27,9 @@ class Rules:
         self._extra = None if isinstance(added, Redaction) else added
         self.is_default = added is None
         # Whether every name is looked at, also in texts that have none of the tables' names.
-        self.asks = self._extra is not None or (self._redaction is not None and self._redaction.has_names)
+        self.asks = self._extra is not None or (
+            self._redaction is not None and self._redaction.has_names
+        )
 
     def grade(self, name: str) -> int:
         """How sure it is that a name names a secret: STRONG, WEAK, GUESS or 0."""
@@ -38,7 +41,10 @@ class Rules:
         return names.grade(name)
 
     def says(self, name: str, text: str) -> bool:
-        """Whether the program's callable says that a value is a secret. It may do anything, but not make a failure worse."""
+        """Whether the program's callable says that a value is a secret.
+
+        It may do anything, but not make a failure worse.
+        """
         if self._extra is None:
             return False
         try:
@@ -55,7 +61,9 @@ class Rules:
         return self._redaction is not None and self._redaction.keeps_text(text)
 
     def spans(self, text: str) -> list[Span]:
-        """Where the program's patterns occur in a text, and the whole of a text that its callable hides."""
+        """Where the program's patterns occur in a text, and the whole of a text that its callable
+        hides.
+        """
         if self._redaction is None:
             return []
         return [(start, end, STRONG) for start, end in self._redaction.hidden_in(text)]

@@ -1,7 +1,7 @@
 """Secrets that were found somewhere, and so are secrets wherever else they occur.
 
-f-strings carry passwords into messages. What is searched for must be long and opaque enough that a match
-is no accident.
+f-strings carry passwords into messages. What is searched for must be long and opaque enough that a
+match is no accident.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ def spreads(text: str, grade: int) -> bool:
 
 
 def variants(secret: str) -> Iterator[str]:
-    """The secret as it may stand in a text: as it is, in a repr, in JSON, in a URL, in bytes, without a line's end."""
+    """The secret as it may stand in a text:
+
+    as it is, in a repr, in JSON, in a URL, in bytes, without a line's end.
+    """
     yield secret
     if secret.isalnum() and secret.isascii():
         return
@@ -69,13 +72,15 @@ def _quoted(byte: int, safe: str) -> str:
 class Searcher:
     """Finds many secrets in many texts.
 
-    A few secrets are searched for one after the other. Of many, the first characters are looked up at each
-    place of a text, so the time does not grow with their number.
+    A few secrets are searched for one after the other. Of many, the first characters are looked up
+    at each place of a text, so the time does not grow with their number.
     """
 
     def __init__(self, secrets: set[str]) -> None:
         self._by_head: dict[str, list[str]] = {}
-        for secret in sorted(secrets, key=len, reverse=True):  # the longest first: it may hold another
+        for secret in sorted(
+            secrets, key=len, reverse=True
+        ):  # the longest first: it may hold another
             self._by_head.setdefault(secret[:LEAST], []).append(secret)
 
     def spans(self, text: str) -> list[Span]:

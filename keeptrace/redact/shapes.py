@@ -1,8 +1,8 @@
 """Secrets that are known by their shape: one line a vendor, compiled once into one automaton.
 
 A shape is a prefix and what follows it. The prefixes were made by their vendors to be searched for,
-so a text that has one is a secret whatever its name. Sources of the facts: the vendors' own pages and
-the public rule sets of gitleaks, kingfisher, trufflehog and detect-secrets.
+so a text that has one is a secret whatever its name. Sources of the facts: the vendors' own pages
+and the public rule sets of gitleaks, kingfisher, trufflehog and detect-secrets.
 
 To teach a new vendor's key, add a line to SHAPES. Its test is made from the line
 (tests/test_redact_shapes.py): a random key of this shape is hidden, a shorter text is not.
@@ -67,7 +67,11 @@ SHAPES: Final[tuple[Shape, ...]] = (
     Shape("Deno", "ddp_ ddo_", "%a{36}"),
     Shape("DigitalOcean", "dop_v1_ doo_v1_ dor_v1_", "%h{64}"),
     Shape("Docker", "dckr_pat_ dckr_oat_", "%w{27,}"),
-    Shape("Doppler", "dp.pt. dp.st. dp.ct. dp.sa. dp.said. dp.scim. dp.audit.", r"(?:%w{1,35}\.)?%a{40,}"),
+    Shape(
+        "Doppler",
+        "dp.pt. dp.st. dp.ct. dp.sa. dp.said. dp.scim. dp.audit.",
+        r"(?:%w{1,35}\.)?%a{40,}",
+    ),
     Shape("Dropbox", "sl. sl.u. sl.B.", "%w{100,}"),
     Shape("Duffel", "duffel_test_ duffel_live_", "%w{43}"),
     Shape("Dynatrace", "dt0c01. dt0s01. dt0s02.", r"%u{24}\.%u{64}"),
@@ -182,7 +186,9 @@ class Pattern(NamedTuple):
     what: str
     hints: tuple[str, ...]  # one of these is in the lower-cased text; none: each text is looked at
     pattern: str  # group 1 is the secret if there is one, else the whole is
-    is_key: bool = False  # it is looked for only in texts with a long run of letters, digits and signs
+    is_key: bool = (
+        False  # it is looked for only in texts with a long run of letters, digits and signs
+    )
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
@@ -193,7 +199,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)",
     ),
-    # What the DER of a private key begins with in base64: PKCS#1, PKCS#8, and those of elliptic curves.
+    # What the DER of a private key begins with in base64: PKCS#1, PKCS#8, and those of elliptic
+    # curves.
     Pattern(
         "private key",
         ("mii", "mhccaqee", "mighageam", "mig2ageam", "mc4caqawbqydk2v"),
@@ -212,7 +219,11 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     # A key in the user's place: https://key@host. Users are short, or words.
     Pattern("key in a URL", ("://",), r"://(?=[A-Za-z0-9_]{0,40}\d)([A-Za-z0-9_]{20,100})@"),
     # user/password@ of Oracle's drivers.
-    Pattern("password in a URL", ("jdbc:oracle:",), r"jdbc:oracle:\w+:[^\s/:@]{1,60}/([^\s@\"']{1,100})@"),
+    Pattern(
+        "password in a URL",
+        ("jdbc:oracle:",),
+        r"jdbc:oracle:\w+:[^\s/:@]{1,60}/([^\s@\"']{1,100})@",
+    ),
     # Header values. A word that is only letters ("Bearer authentication") is prose.
     Pattern(
         "bearer token",
@@ -232,26 +243,67 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"(?i:\b(?:token|apikey|api-key|ssws|geniekey)\s{1,3})((?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{8,}+)",
     ),
     # JSON web tokens: a header that starts with {" in base64, and a second part.
-    Pattern("JSON web token", ("eyj",), r"eyJ(?<![\w-]eyJ)[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}", True),
-    Pattern("webhook of Slack", ("hooks.slack.com",), r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/]{16,}+)"),
-    Pattern("webhook of Discord", ("/webhooks/",), r"discord(?:app)?\.com/api(?:/v\d+)?/webhooks/\d{10,20}/([\w-]{40,}+)"),
-    Pattern("webhook of Teams", ("/incomingwebhook/",), r"/IncomingWebhook/([\w-]{16,}+(?:/[\w-]{16,}+){0,2})"),
-    Pattern("webhook of Zapier", ("hooks.zapier.com",), r"hooks\.zapier\.com/hooks/catch/\d+/(\w{6,}+)"),
+    Pattern(
+        "JSON web token",
+        ("eyj",),
+        r"eyJ(?<![\w-]eyJ)[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}",
+        True,
+    ),
+    Pattern(
+        "webhook of Slack",
+        ("hooks.slack.com",),
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/]{16,}+)",
+    ),
+    Pattern(
+        "webhook of Discord",
+        ("/webhooks/",),
+        r"discord(?:app)?\.com/api(?:/v\d+)?/webhooks/\d{10,20}/([\w-]{40,}+)",
+    ),
+    Pattern(
+        "webhook of Teams",
+        ("/incomingwebhook/",),
+        r"/IncomingWebhook/([\w-]{16,}+(?:/[\w-]{16,}+){0,2})",
+    ),
+    Pattern(
+        "webhook of Zapier", ("hooks.zapier.com",), r"hooks\.zapier\.com/hooks/catch/\d+/(\w{6,}+)"
+    ),
     Pattern(
         "signature of a URL",
         ("sig=", "signature="),
         r"[?&](?:sig|Signature|X-Amz-Signature|X-Goog-Signature)=([\w%+/=-]{16,}+)",
     ),
-    Pattern("token of Discord", (), r"(?<![\w.-])([MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])", True),
+    Pattern(
+        "token of Discord",
+        (),
+        r"(?<![\w.-])([MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])",
+        True,
+    ),
     # A chat bot's token: its number and 35 characters.
     Pattern("token of Telegram", (":aa",), r"\b\d{8,10}:(AA[\w-]{33})(?![\w-])", True),
-    Pattern("key of Mailchimp", ("-us",), r"(?<![0-9A-Za-z])([0-9A-Za-z]{32}-us\d{1,2})(?!\w)", True),
-    Pattern("secret of Azure", ("q~",), r"(?<![\w~.-])([\w~.]{3}\dQ~[\w~.-]{31,34})(?![\w~-])", True),
-    Pattern("token of Azure DevOps", ("azdo",), r"(?<!\w)([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?!\w)", True),
-    Pattern("token of Terraform", (".atlasv1.",), r"([A-Za-z0-9]{14}\.atlasv1\.[\w=-]{40,}+)", True),
+    Pattern(
+        "key of Mailchimp", ("-us",), r"(?<![0-9A-Za-z])([0-9A-Za-z]{32}-us\d{1,2})(?!\w)", True
+    ),
+    Pattern(
+        "secret of Azure", ("q~",), r"(?<![\w~.-])([\w~.]{3}\dQ~[\w~.-]{31,34})(?![\w~-])", True
+    ),
+    Pattern(
+        "token of Azure DevOps",
+        ("azdo",),
+        r"(?<!\w)([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?!\w)",
+        True,
+    ),
+    Pattern(
+        "token of Terraform", (".atlasv1.",), r"([A-Za-z0-9]{14}\.atlasv1\.[\w=-]{40,}+)", True
+    ),
     Pattern("token of PayPal", ("access_token$",), r"(access_token\$\w+\$\w{8,}\$\w{16,})", True),
-    Pattern("password in SQL", ("identified",), r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+['\"]?([^\s'\";]{1,100})"),
-    Pattern("password in SQL", ("encrypted password",), r"(?i)\bENCRYPTED\s+PASSWORD\s+'([^']{1,100})'"),
+    Pattern(
+        "password in SQL",
+        ("identified",),
+        r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+['\"]?([^\s'\";]{1,100})",
+    ),
+    Pattern(
+        "password in SQL", ("encrypted password",), r"(?i)\bENCRYPTED\s+PASSWORD\s+'([^']{1,100})'"
+    ),
     Pattern("password in ODBC", ("pwd={",), r"(?i)\bPWD=\{((?:[^}]|\}\}){1,200})\}"),
     # Lines of .netrc and .pgpass.
     Pattern("password in .netrc", ("login",), r"\blogin\s+\S{1,100}\s+password\s+(\S{1,200})"),
@@ -260,7 +312,11 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         (":5432:", ":5433:", ":6432:", ":*:"),
         r"(?m)^[\w.*-]{1,80}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*-]{1,60}:([^\s:]{4,100})$",
     ),
-    Pattern("token in a URL", ("?key=", "&key="), r"[?&]key=((?=[\w-]{0,60}\d)[\w-]{24,100})(?=[&#\s\"']|$)"),
+    Pattern(
+        "token in a URL",
+        ("?key=", "&key="),
+        r"[?&]key=((?=[\w-]{0,60}\d)[\w-]{24,100})(?=[&#\s\"']|$)",
+    ),
 )
 
 
@@ -345,7 +401,10 @@ class Automaton:
         return 0
 
     def others(self, text: str, low: str) -> Iterator[Span]:
-        """Where a text has a secret by another pattern. low: the text, lower-cased character for character."""
+        """Where a text has a secret by another pattern. low:
+
+        the text, lower-cased character for character.
+        """
         yield from _keys_without_beginning(text, low)
         yield from _found(self._others, text, low)
 

@@ -1,7 +1,7 @@
 """Secrets in source: literals under a secret name, and texts within literals and comments.
 
-A source keeps its lines, and each line its length in bytes, since the positions of frames count these.
-"""
+A source keeps its lines, and each line its length in bytes, since the positions of frames count
+these."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def spans(
 ) -> list[Span]:
     """Where a source has secrets.
 
-    hits: where a name or a shape may be, in their order. within: the secrets in the text of a literal or comment.
-    """
+    hits: where a name or a shape may be, in their order. within: the secrets in the text of a
+    literal or comment."""
     scan = _Scan(text, hits, within, rules)
     for literal in _made("literal").finditer(text):
         scan.read(literal)
@@ -69,7 +69,8 @@ class _Scan:
         self._hits = hits
         self._within = within
         self._rules = rules
-        # Of the literal before this one: its text, where it stands, the grade of its name, whether a list goes on.
+        # Of the literal before this one: its text, where it stands, the grade of its name, whether
+        # a list goes on.
         self._last = ""
         self._last_start = 0
         self._last_end = 0
@@ -104,10 +105,15 @@ class _Scan:
         return at < len(self._hits) and self._hits[at] < end
 
     def _add_within(self, offset: int, text: str) -> None:
-        self.spans += [(offset + start, offset + end, found) for start, end, found in self._within(text)]
+        self.spans += [
+            (offset + start, offset + end, found) for start, end, found in self._within(text)
+        ]
 
     def _name_of(self, start: int) -> tuple[str, str]:
-        """The name that the code in front of a literal gives it, and how. Sets the literal's grade."""
+        """The name that the code in front of a literal gives it, and how.
+
+        Sets the literal's grade.
+        """
         gap = self._text[max(self._last_end, start - _BEFORE) : start].rstrip("rbufRBUF")
         bare = gap.strip()
         if bare in ("", "\\"):  # "a" "b" is one literal
@@ -124,7 +130,10 @@ class _Scan:
         return name, how
 
     def _is_looked_up(self) -> bool:
-        """Whether the name before is an argument of getattr() or its like: what follows is a default."""
+        """Whether the name before is an argument of getattr() or its like:
+
+        what follows is a default.
+        """
         before = self._text[max(0, self._last_start - _BEFORE) : self._last_start]
         return _made("looked_up").search(before) is not None
 
@@ -145,7 +154,9 @@ class _Scan:
         return _made("table").search(around) is not None
 
     def _name_before(self, gap: str, previous: str) -> tuple[str, str, bool]:
-        """The name that the code in front of a literal gives it, how, and whether it opens a list."""
+        """The name that the code in front of a literal gives it, how, and whether it opens a
+        list.
+        """
         gap = gap.rstrip()
         wrapped = _made("wrapped").search(gap)
         if wrapped is not None:
@@ -169,7 +180,9 @@ class _Scan:
         if left.lstrip("'\" \t\r\n") in ("]", ""):
             return previous  # environ["PASSWORD"] = "x"
         found = (_made("annotated").search(left), _made("assigned").search(left))
-        return max((match[1] for match in found if match is not None), key=self._rules.grade, default="")
+        return max(
+            (match[1] for match in found if match is not None), key=self._rules.grade, default=""
+        )
 
     def _is_secret_literal(self, how: str, name: str, inside: str) -> bool:
         rules, found = self._rules, self._grade

@@ -14,13 +14,15 @@ GUESS: Final = 1
 
 Span: TypeAlias = tuple[int, int, int]  # start, end, grade
 
-# What str.splitlines() or an editor takes for the end of a line, and the backslash that continues one,
-# are no part of a piece.
+# What str.splitlines() or an editor takes for the end of a line, and the backslash that continues
+# one, are no part of a piece.
 _PIECES: Final = r"(?:(?!\\[\r\n])[^\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029])+"
 
 
 def continues_word(text: str, at: int) -> bool:
-    """Whether the character before `at` belongs to the same word, and is not the letter of an escape like \\n."""
+    """Whether the character before `at` belongs to the same word, and is not the letter of an
+    escape like \\n.
+    """
     if at <= 0:
         return False
     before = text[at - 1]

@@ -1,7 +1,7 @@
 """Parameters of an SQL statement in a message, which have their names in the statement.
 
-SQLAlchemy and others write: [SQL: INSERT INTO users (name, password) VALUES (?, ?)] [parameters: ('bob', 'secret')].
-"""
+SQLAlchemy and others write: [SQL: INSERT INTO users (name, password) VALUES (?, ?)] [parameters:
+('bob', 'secret')]."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _columns(statement: str) -> list[str]:
     patterns = _patterns()
     insert = patterns["insert"].search(statement)
     if insert is not None:
-        return [name.strip(" \n\t\"`[]") for name in insert[1].split(",")]
+        return [name.strip(' \n\t"`[]') for name in insert[1].split(",")]
     return patterns["assigned"].findall(statement)
 
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from .spans import GUESS, STRONG, WEAK
 
-# The last one to three words of a name, joined: `apikey` stands for api_key, apiKey, API-KEY and "Api Key" alike.
+# The last one to three words of a name, joined: `apikey` stands for api_key, apiKey, API-KEY and
+# "Api Key" alike.
 _STRONG: Final = """
     password passwords passwd pwd pw psw passphrase passphrases passcode pgpass passwort senha contrasena psk pword
     rootpw bindpw userpw adminpw ldappw dbpw
@@ -63,7 +64,8 @@ PASS_OF: Final = frozenset(
     """.split()
 )
 
-# Words behind a secret's name that leave it one; any other word makes it the name of something else.
+# Words behind a secret's name that leave it one; any other word makes it the name of something
+# else.
 STILL: Final = frozenset(
     """
     value val string str text txt bytes raw plain plaintext cleartext hash hashed digest confirm confirmation confirmed
@@ -134,7 +136,8 @@ TYPES: Final = frozenset(
     password hidden charfield textfield passwordinput password_input
     """.split()
 )
-# The keys of a JSON schema, of a form's field or of a column: what they describe is no secret itself.
+# The keys of a JSON schema, of a form's field or of a column: what they describe is no secret
+# itself.
 DESCRIBING: Final = frozenset(
     """
     type types format minlength maxlength min_length max_length pattern title description help help_text label
@@ -159,7 +162,8 @@ SCHEMES: Final = frozenset(
     "basic bearer digest token oauth oauth2 ntlm kerberos negotiate apikey login required optional none".split()
 )
 
-# Real passwords, but words of everyday text too: hidden where they stand, not searched for elsewhere.
+# Real passwords, but words of everyday text too: hidden where they stand, not searched for
+# elsewhere.
 EVERYDAY: Final = frozenset(
     """
     localhost default string unknown postgres postgresql rabbitmq mongodb example testing username administrator
@@ -181,9 +185,13 @@ STEMS: Final = (
 WRAPPERS: Final = r"(?:\w*Secret\w*|\w*Password\w*|str|bytes|bytearray|Token|Credentials?)\("
 
 # Names of which any number is a secret, however short.
-CODES: Final = frozenset("otp totp hotp pincode cvv cvc cvv2 mfacode otpcode verificationcode securitycode".split())
+CODES: Final = frozenset(
+    "otp totp hotp pincode cvv cvc cvv2 mfacode otpcode verificationcode securitycode".split()
+)
 # Names of a payment card's number, and what stands beside it in a card's record.
-CARD_NUMBERS: Final = frozenset("cardnumber ccnumber creditcard creditcardnumber cardno pan ccnum cardnum".split())
+CARD_NUMBERS: Final = frozenset(
+    "cardnumber ccnumber creditcard creditcardnumber cardno pan ccnum cardnum".split()
+)
 CARD_SIBLINGS: Final = frozenset("cvv cvc cvv2 exp expiry expirationdate expmonth expyear".split())
 # The private members of a JSON web key, which has a "kty".
 WEB_KEY_PARTS: Final = frozenset("d p q dp dq qi k".split())

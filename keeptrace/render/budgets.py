@@ -1,5 +1,5 @@
-"""What one view may have in all, whatever a dump claims: a small file can share one value, one frame
-or one text a million times.
+"""What one view may have in all, whatever a dump claims: a small file can share one value, one
+frame or one text a million times.
 
 Each budget is for the whole view. Where one is used up, the view says how much it leaves out.
 """

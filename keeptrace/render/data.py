@@ -3,14 +3,16 @@
 The layout, stable within `"format": 1`:
 
     {format, header, python, cuts, redacted,
-     exceptions: [{number, type, message, notes, relation, of, links: [{relation, number}], text, details: [variable],
-                   frames: [{number, file, line, end_line, column, end_column, function, library, source, locals: [variable]}
+     exceptions: [{number, type, message, notes, relation, of, links: [{relation, number}], text,
+     details: [variable],
+                   frames: [{number, file, line, end_line, column, end_column, function, library,
+                   source, locals: [variable]}
                             or {number, left_out} or {left_out}, the last: so many more]}]}
     variable = {name, type, value, length?, missing?, why?, id?, parts?: [variable], same_as?: id}
                or {left_out}, the last of a list: so many more are not told
 
-The first exception is the one that was captured. `value` is one line of text. Columns count UTF-8 bytes. A value that
-has parts has an id; where it comes up again, `same_as` names it.
+The first exception is the one that was captured. `value` is one line of text. Columns count UTF-8
+bytes. A value that has parts has an id; where it comes up again, `same_as` names it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from .._report import Ref
+from ..core.report import Ref
 from .budgets import JSON_CHARACTERS, JSON_FRAMES, JSON_VALUES, Budget
 from .model import Child, Exception_, Frame, Values, View
 
@@ -31,7 +33,9 @@ _CHARACTERS: Final = 1_000
 _KEYS: Final = 60
 
 
-def to_data(view: View, header: dict[str, Any], *, everything: bool = False, frame: int | None = None) -> dict[str, Any]:
+def to_data(
+    view: View, header: dict[str, Any], *, everything: bool = False, frame: int | None = None
+) -> dict[str, Any]:
     """The view as dicts and lists that JSON can say. frame: only that one (its number)."""
     told = _Told(view, _ALL_LEVELS if everything else _LEVELS, frame)
     return {
@@ -48,7 +52,10 @@ def to_data(view: View, header: dict[str, Any], *, everything: bool = False, fra
                 "notes": exception.notes,
                 "relation": exception.relation or None,
                 "of": exception.of + 1 if exception.of >= 0 else None,
-                "links": [{"relation": relation, "number": other + 1} for relation, other in exception.links],
+                "links": [
+                    {"relation": relation, "number": other + 1}
+                    for relation, other in exception.links
+                ],
                 "text": exception.text,
                 "details": details,
                 "frames": frames,
@@ -59,7 +66,10 @@ def to_data(view: View, header: dict[str, Any], *, everything: bool = False, fra
 
 
 class _Told:
-    """Tells the frames and values of a view, within the budgets; what is nearest to the failure first."""
+    """Tells the frames and values of a view, within the budgets;
+
+    what is nearest to the failure first.
+    """
 
     def __init__(self, view: View, levels: int, frame: int | None) -> None:
         self._view = view
@@ -140,5 +150,8 @@ class _Told:
 
 
 def label(values: Values, child: Child) -> str:
-    """What a part is called: an attribute by its name, an element by its index, a pair by its key."""
+    """What a part is called:
+
+    an attribute by its name, an element by its index, a pair by its key.
+    """
     return values.text(child.key, 80) if child.kind == "pair" else child.label

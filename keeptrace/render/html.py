@@ -1,9 +1,10 @@
-"""A view as one HTML file that needs nothing else: no network, no file beside it, and with scripts off it still opens.
+"""A view as one HTML file that needs nothing else: no network, no file beside it, and with scripts
+off it still opens.
 
-Nothing of the data is ever marked as safe: the template escapes all that it is given, no data stands in a script or in a
-style, and the page's own Content-Security-Policy allows the one script and the one style that came with it, by their
-hashes, so that nothing that slipped through could run or be fetched.
-"""
+Nothing of the data is ever marked as safe: the template escapes all that it is given, no data
+stands in a script or in a style, and the page's own Content-Security-Policy allows the one script
+and the one style that came with it, by their hashes, so that nothing that slipped through could run
+or be fetched."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Final
 
-from .._errors import missing_extra
-from .._report import Ref
-from .._texts import printable, shorten
+from ..core.errors import missing_extra
+from ..core.report import Ref
+from ..core.texts import printable, shorten
 from .budgets import (
     HTML_CHARACTERS,
     HTML_COLOURED,
@@ -36,7 +37,8 @@ _BEFORE: Final = 7
 _AFTER: Final = 4
 # Characters of a value's one line, and of the whole text that opens below it.
 _CHARACTERS: Final = 400
-# Levels of values in one another: browsers lay out a few hundred nested elements, people read fewer.
+# Levels of values in one another: browsers lay out a few hundred nested elements, people read
+# fewer.
 _LEVELS: Final = 12
 _INDENTED: Final = 12
 _NOISE: Final = frozenset({"module", "function", "type"})
@@ -58,7 +60,10 @@ class _Node:
 
 
 class _Trees:
-    """Makes the trees of one frame: every value opens once, and is referred to where it comes up again."""
+    """Makes the trees of one frame:
+
+    every value opens once, and is referred to where it comes up again.
+    """
 
     def __init__(self, view: View, place: str, page: _Page) -> None:
         self._values = view.values
@@ -82,7 +87,9 @@ class _Trees:
     def _node(self, name: str, ref: Ref, levels: int) -> _Node:
         values = self._values
         value = values.value(ref)
-        node = _Node(shorten(name, 200), value.type, values.text(ref, _CHARACTERS), values.attributes(ref))
+        node = _Node(
+            shorten(name, 200), value.type, values.text(ref, _CHARACTERS), values.attributes(ref)
+        )
         if value.full is not None:
             node.full = value.full
         if value.missing:
@@ -164,8 +171,13 @@ def _template() -> tuple[Any, str, str]:
     except ImportError:
         raise missing_extra("the HTML report", "jinja2", "html") from None
     files = resources.files(__package__).joinpath("templates")
-    page, style, script = (files.joinpath(name).read_text("utf-8") for name in ("report.html.jinja", "report.css", "report.js"))
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page, style, script = (
+        files.joinpath(name).read_text("utf-8")
+        for name in ("report.html.jinja", "report.css", "report.js")
+    )
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(page), style, script
 
 
@@ -186,7 +198,12 @@ def _hash(text: str) -> str:
 def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
     """What the dump says of itself: where, when, by which Python."""
     when = told_time(header.get("time"))
-    found = [("where", header.get("where")), ("when", when), ("Python", view.python), ("process", header.get("pid"))]
+    found = [
+        ("where", header.get("where")),
+        ("when", when),
+        ("Python", view.python),
+        ("process", header.get("pid")),
+    ]
     return [(name, printable(str(value))) for name, value in found if value not in (None, "")]
 
 
@@ -199,7 +216,9 @@ def told_time(seconds: Any) -> str:
 
 
 def _row(view: View, exception: Exception_) -> dict[str, Any]:
-    relation = {"child": "", "suppressed": "hidden context"}.get(exception.relation, exception.relation)
+    relation = {"child": "", "suppressed": "hidden context"}.get(
+        exception.relation, exception.relation
+    )
     return {
         "number": exception.number,
         "depth": min(exception.depth, _INDENTED),
@@ -239,7 +258,11 @@ def _frame(view: View, frame: Frame, lexer: Any, page: _Page, is_open: bool) -> 
     noise: list[tuple[str, Ref]] = []
     variables = frame.locals
     if frame.is_module:
-        noise = [one for one in variables if one[0].startswith("__") or view.values.value(one[1]).type in _NOISE]
+        noise = [
+            one
+            for one in variables
+            if one[0].startswith("__") or view.values.value(one[1]).type in _NOISE
+        ]
         noisy = {name for name, _ in noise}
         variables = [one for one in variables if one[0] not in noisy]
     return {
@@ -303,12 +326,19 @@ def _lines(snippet: Snippet, lexer: Any, page: _Page) -> list[dict[str, Any]]:
             if at:
                 number, column = number + 1, 0
             if part and number in lines:
-                lines[number] += _segments(part, column, snippet.marks.get(number, (0, 0)), _kind(token))
+                lines[number] += _segments(
+                    part, column, snippet.marks.get(number, (0, 0)), _kind(token)
+                )
             column += len(part)
-    return [{"number": number, "fails": number == snippet.line, "segments": lines[number]} for number in wanted]
+    return [
+        {"number": number, "fails": number == snippet.line, "segments": lines[number]}
+        for number in wanted
+    ]
 
 
-def _segments(text: str, column: int, mark: tuple[int, int], kind: str) -> list[tuple[str, bool, str]]:
+def _segments(
+    text: str, column: int, mark: tuple[int, int], kind: str
+) -> list[tuple[str, bool, str]]:
     """The parts of a token before, in and after the failing expression."""
     start, end = (min(max(edge - column, 0), len(text)) for edge in mark)
     parts = ((kind, False, text[:start]), (kind, True, text[start:end]), (kind, False, text[end:]))

@@ -1,12 +1,14 @@
-"""Report → what is shown: exceptions, frames, variables and source lines, as plain data for every view.
+"""Report → what is shown: exceptions, frames, variables and source lines, as plain data for every
+view.
 
 Rules:
- 1. From the report alone. Nothing is restored, imported or run that came in the data; a source file of this machine is shown
-    only where it proves to hold the very code that failed.
- 2. Every text that comes out is printable: whatever would command a terminal or reorder the line appears as an escape.
+ 1. From the report alone. Nothing is restored, imported or run that came in the data; a source file
+    of this machine is shown only where it proves to hold the very code that failed.
+ 2. Every text that comes out is printable: whatever would command a terminal or reorder the line
+    appears as an escape.
  3. Nothing recurses over data without a bound. Cycles are found by the index of the node.
- 4. All of the report is checked when the view is made: a report that is not laid out as _report.py says raises DumpError
-    here, and nowhere later.
+ 4. All of the report is checked when the view is made: a report that is not laid out as
+    core/report.py says raises DumpError here, and nowhere later.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .._checking import check
-from .._errors import DumpError
-from .._report import Node, Ref, Report
-from .._restore import EXACT, put_field, source_text
-from .._texts import printable, shorten
+from ..core.errors import DumpError
+from ..core.report import Node, Ref, Report
+from ..core.texts import printable, shorten
+from ..format.checking import check
+from ..restore.exact import EXACT
+from ..restore.fields import put_field
+from ..restore.files import source_text
 from .budgets import (
     MAX_ABOVE,
     MAX_FULL,
@@ -38,7 +42,8 @@ from .budgets import (
 )
 from .places import Places, places_of
 
-# A module of this size is generated; nobody reads it in a report. Also what a forged snapshot may unpack to. (bytes)
+# A module of this size is generated; nobody reads it in a report. Also what a forged snapshot may
+# unpack to. (bytes)
 _MAX_SOURCE: Final = 8 << 20
 # Levels of containers inside one another in a one-line text.
 _LEVELS: Final = 4
@@ -49,7 +54,8 @@ _MOST_FILES: Final = 2_000
 _MOST_SNIPPETS: Final = 1_000
 # Files of the interpreter and of installed packages, on whatever machine it was.
 _LIBRARY: Final = re.compile(
-    r"^<frozen |[\\/](site|dist)-packages[\\/]|[\\/]lib(64)?[\\/]python3\.\d+t?[\\/]|[\\/]Python3\d+[\\/]Lib[\\/]", re.IGNORECASE
+    r"^<frozen |[\\/](site|dist)-packages[\\/]|[\\/]lib(64)?[\\/]python3\.\d+t?[\\/]|[\\/]Python3\d+[\\/]Lib[\\/]",
+    re.IGNORECASE,
 )
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -58,7 +64,10 @@ _LIBRARY: Final = re.compile(
 
 @dataclass(slots=True)
 class Child:
-    """One part of a value. kind: "attribute" (label is its name), "item" (its index), "pair" (the key's text)."""
+    """One part of a value. kind:
+
+    "attribute" (label is its name), "item" (its index), "pair" (the key's text).
+    """
 
     kind: str
     label: str
@@ -68,7 +77,10 @@ class Child:
 
 @dataclass(slots=True)
 class Value:
-    """What a node of the report is: its own text or the brackets around its parts, and the parts."""
+    """What a node of the report is:
+
+    its own text or the brackets around its parts, and the parts.
+    """
 
     type: str
     text: str | None = None
@@ -81,7 +93,13 @@ class Value:
     is_default: bool = False  # its text is but the type and the address: the attributes say more
 
 
-_BRACKETS: Final = {"list": ("[", "]"), "tuple": ("(", ")"), "set": ("{", "}"), "frozenset": ("frozenset({", "})"), "dict": ("{", "}")}
+_BRACKETS: Final = {
+    "list": ("[", "]"),
+    "tuple": ("(", ")"),
+    "set": ("{", "}"),
+    "frozenset": ("frozenset({", "})"),
+    "dict": ("{", "}"),
+}
 
 
 class Values:
@@ -138,7 +156,11 @@ class Values:
         """The string that a ref stands for, if it is a whole one."""
         if type(ref) is str:
             return ref
-        if type(ref) is list and self._nodes[ref[0]][0] == "str" and len(self._nodes[ref[0]][2]) == self._nodes[ref[0]][1]:
+        if (
+            type(ref) is list
+            and self._nodes[ref[0]][0] == "str"
+            and len(self._nodes[ref[0]][2]) == self._nodes[ref[0]][1]
+        ):
             return str(self._nodes[ref[0]][2])
         return None
 
@@ -157,12 +179,21 @@ class Values:
         for child in value.children:
             if sum(map(len, parts)) > most:
                 break
-            name = f"{child.label}=" if child.kind == "attribute" else f"{self.text(child.key, 40)}: " if child.kind == "pair" else ""
+            name = (
+                f"{child.label}="
+                if child.kind == "attribute"
+                else f"{self.text(child.key, 40)}: "
+                if child.kind == "pair"
+                else ""
+            )
             parts.append(name + self.text(child.ref, 40))
         return shorten(", ".join(parts), most)
 
     def built(self, ref: Ref) -> Any:
-        """An atom, or a value of the standard library that is made of atoms; else what prints as its text."""
+        """An atom, or a value of the standard library that is made of atoms;
+
+        else what prints as its text.
+        """
         if type(ref) is not list:
             return ref
         text = self.plain(ref)
@@ -176,7 +207,11 @@ class Values:
             found = _exact(self, node, 3)
             return _Shown(self.text(ref, MAX_MESSAGE)) if found is None else found
         value = self.value(ref)
-        return _Shown(self.text(ref, MAX_MESSAGE) if value.text is None or node[0] != "object" else str(node[4].get("str", value.text)))
+        return _Shown(
+            self.text(ref, MAX_MESSAGE)
+            if value.text is None or node[0] != "object"
+            else str(node[4].get("str", value.text))
+        )
 
 
 class _Exact:
@@ -285,7 +320,14 @@ def _text_node(values: Values, node: Node) -> Value:
     if missing > 0:
         shown = f"{shown}... ({length} {'characters' if kind == 'str' else 'bytes'}, {missing} not kept)"
     full = _full(text) if kind == "str" else None
-    return Value(kind, shown, length=int(length), missing=max(missing, 0), why="max_text" if missing > 0 else "", full=full)
+    return Value(
+        kind,
+        shown,
+        length=int(length),
+        missing=max(missing, 0),
+        why="max_text" if missing > 0 else "",
+        full=full,
+    )
 
 
 def _int_node(values: Values, node: Node) -> Value:
@@ -299,11 +341,24 @@ def _object_node(values: Values, node: Node) -> Value:
     name = values.type_name(type_index)
     is_default = text is None
     if text is None:
-        text = f"<{name} object at {int(extra['address']):#x}>" if "address" in extra else f"<{name} object>"
-    children = [*_children(values, "dict", extra.get("pairs", ())), *_children(values, "list", extra.get("items", ()))]
+        text = (
+            f"<{name} object at {int(extra['address']):#x}>"
+            if "address" in extra
+            else f"<{name} object>"
+        )
+    children = [
+        *_children(values, "dict", extra.get("pairs", ())),
+        *_children(values, "list", extra.get("items", ())),
+    ]
     length = extra.get("len")
-    missing = int(length) - len(children) if length is not None and ("pairs" in extra or "items" in extra) else 0
-    children += [Child("attribute", printable(str(label)), ref) for label, ref in (attributes or {}).items()]
+    missing = (
+        int(length) - len(children)
+        if length is not None and ("pairs" in extra or "items" in extra)
+        else 0
+    )
+    children += [
+        Child("attribute", printable(str(label)), ref) for label, ref in (attributes or {}).items()
+    ]
     full = _full(text) if "\n" in text else None
     why = printable(str(extra.get("why", "")))
     shown = printable(shorten(text, MAX_VALUE))
@@ -332,19 +387,33 @@ def _exact(values: Values, node: Node, levels: int) -> Any:
             if inner[0] == "exact" and levels and inner[1] in EXACT:
                 part = _exact(values, inner, levels - 1)
             else:
-                part = values.plain(ref) if inner[0] == "str" else int(inner[1], 16) if inner[0] == "int" else None
+                part = (
+                    values.plain(ref)
+                    if inner[0] == "str"
+                    else int(inner[1], 16)
+                    if inner[0] == "int"
+                    else None
+                )
             if part is None:
                 return None
         parts.append(part)
     try:
         return EXACT[node[1]](*parts)
-    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError):  # forged, or of a system that has no such value
+    except (
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+    ):  # forged, or of a system that has no such value
         return None
 
 
 def _function_node(values: Values, node: Node) -> Value:
     _, module, qualname, name, address = node
-    text = f"<function {qualname} at {int(address):#x}>" if address else f"<built-in function {name}>"
+    text = (
+        f"<function {qualname} at {int(address):#x}>" if address else f"<built-in function {name}>"
+    )
     return Value("function", printable(text), why=printable(f"from {module}") if module else "")
 
 
@@ -369,7 +438,9 @@ _MAKERS: Final[dict[str, Callable[[Values, Node], Value]]] = {
     "function": _function_node,
     "exception": lambda values, node: Value("exception", f"<exception [{int(node[1]) + 1}]>"),
     "object": _object_node,
-    "redacted": lambda values, node: Value("redacted", f"<redacted: {printable(str(node[1]))}>", why="it looked secret"),
+    "redacted": lambda values, node: Value(
+        "redacted", f"<redacted: {printable(str(node[1]))}>", why="it looked secret"
+    ),
     "live": _live_node,
 }
 
@@ -380,7 +451,10 @@ _MAKERS: Final[dict[str, Callable[[Values, Node], Value]]] = {
 
 @dataclass(slots=True)
 class Snippet:
-    """Lines around a failing one. marks: {line number: (first character, end)} of the failing expression."""
+    """Lines around a failing one. marks: {line number:
+
+    (first character, end)} of the failing expression.
+    """
 
     first: int
     lines: list[str]
@@ -391,7 +465,10 @@ class Snippet:
 
 
 class Sources:
-    """The texts of the frames' files: the snapshot, else this machine's file where it holds the code that failed."""
+    """The texts of the frames' files:
+
+    the snapshot, else this machine's file where it holds the code that failed.
+    """
 
     def __init__(self, packed: dict[str, bytes]) -> None:
         self._packed = packed
@@ -399,7 +476,9 @@ class Sources:
         self._here: dict[str, list[str] | None] = {}
         self._places: dict[str, Places | None] = {}
         self._parsed = Budget(MAX_PARSED)
-        self._snippets: dict[tuple[Any, ...], Snippet | None] = {}  # deep recursions fail at few places
+        self._snippets: dict[
+            tuple[Any, ...], Snippet | None
+        ] = {}  # deep recursions fail at few places
 
     def has_snapshot(self, file: str) -> bool:
         return file in self._packed and self.snapshot(file) is not None
@@ -474,12 +553,17 @@ def _split(text: str) -> list[str]:
 
 
 def here(file: str) -> list[str] | None:
-    """The lines of a regular file of this machine. Network paths are not tried: reading one tells another machine who reads."""
+    """The lines of a regular file of this machine. Network paths are not tried:
+
+    reading one tells another machine who reads.
+    """
     text = None if file.startswith("<") else source_text(file)
     return None if text is None else _split(text)
 
 
-def _marks(lines: list[str], line: int, last: int, column: Any, end_column: Any) -> dict[int, tuple[int, int]]:
+def _marks(
+    lines: list[str], line: int, last: int, column: Any, end_column: Any
+) -> dict[int, tuple[int, int]]:
     """The failing expression in each of its lines, as characters of the line as it is shown."""
     if type(column) is not int:
         return {}
@@ -487,7 +571,11 @@ def _marks(lines: list[str], line: int, last: int, column: Any, end_column: Any)
     for at in range(line, last + 1):
         text = shorten(lines[at - 1], MAX_LINE)
         start = characters(text, column) if at == line else len(text) - len(text.lstrip())
-        end = characters(text, end_column) if at == last and type(end_column) is int else len(text.rstrip())
+        end = (
+            characters(text, end_column)
+            if at == last and type(end_column) is int
+            else len(text.rstrip())
+        )
         if start < end:
             marks[at] = (len(_as_shown(text[:start])), len(_as_shown(text[:end])))
     return marks
@@ -508,7 +596,10 @@ def characters(text: str, column: int) -> int:
 
 @dataclass(slots=True)
 class Frame:
-    """One entry of a traceback. left_out: where it stands for that many frames that were not kept."""
+    """One entry of a traceback. left_out:
+
+    where it stands for that many frames that were not kept.
+    """
 
     number: int  # through the whole report, from 1: what `--frame` takes
     exception: int
@@ -534,7 +625,10 @@ _MOST_PLACE: Final = 1_000
 
 @dataclass(slots=True)
 class Exception_:
-    """One exception of the report. relation: to the one at `of`: "cause", "context", "suppressed" or "child"."""
+    """One exception of the report. relation: to the one at `of`:
+
+    "cause", "context", "suppressed" or "child".
+    """
 
     index: int
     type: str
@@ -547,7 +641,9 @@ class Exception_:
     relation: str = ""
     of: int = -1
     depth: int = 0
-    links: list[tuple[str, int]] = field(default_factory=list)  # (relation, index) of what belongs to it
+    links: list[tuple[str, int]] = field(
+        default_factory=list
+    )  # (relation, index) of what belongs to it
 
     @property
     def number(self) -> int:
@@ -561,7 +657,10 @@ class Exception_:
 
 @dataclass(slots=True)
 class View:
-    """All that a view needs. Exceptions are in the report's order: the first is the one that was captured."""
+    """All that a view needs. Exceptions are in the report's order:
+
+    the first is the one that was captured.
+    """
 
     exceptions: list[Exception_]
     values: Values
@@ -580,7 +679,10 @@ class View:
             yield from exception.frames
 
     def tree(self, suppressed: bool = False) -> list[Exception_]:
-        """Every exception once, each below the one it belongs to. suppressed: also what `from None` hides."""
+        """Every exception once, each below the one it belongs to. suppressed:
+
+        also what `from None` hides.
+        """
         listed, waiting, seen = [], [0], set()
         while waiting:
             index = waiting.pop()
@@ -589,7 +691,11 @@ class View:
             seen.add(index)
             exception = self.exceptions[index]
             listed.append(exception)
-            waiting += [other for _, other in reversed(exception.links) if self._shown_below(other, index, suppressed)]
+            waiting += [
+                other
+                for _, other in reversed(exception.links)
+                if self._shown_below(other, index, suppressed)
+            ]
         return listed
 
     def _shown_below(self, other: int, index: int, suppressed: bool) -> bool:
@@ -597,12 +703,17 @@ class View:
         return exception.of == index and (suppressed or exception.relation != "suppressed")
 
     def in_order(self, suppressed: bool = False) -> list[Exception_]:
-        """Every exception once, in the order in which Python prints them: causes first, a group before its children."""
+        """Every exception once, in the order in which Python prints them:
+
+        causes first, a group before its children.
+        """
         before: dict[int, list[int]] = {}
         after: dict[int, list[int]] = {}
         for exception in self.tree(suppressed):
             if exception.of >= 0:
-                (after if exception.relation == "child" else before).setdefault(exception.of, []).append(exception.index)
+                (after if exception.relation == "child" else before).setdefault(
+                    exception.of, []
+                ).append(exception.index)
         ordered, waiting = [], [(0, False)]
         while waiting:
             index, told = waiting.pop()
@@ -616,7 +727,10 @@ class View:
 
 
 def make_view(report: Report) -> View:
-    """What is to be shown of a report. Raises DumpError if it is not laid out as _report.py says."""
+    """What is to be shown of a report.
+
+    Raises DumpError if it is not laid out as core/report.py says.
+    """
     try:
         check(report)
         return _View(report).make()
@@ -651,7 +765,15 @@ class _View:
         counts["live bytes"] = len(report["live"] or b"")
         counts["source bytes"] = sum(len(packed) for packed in report["sources"].values())
         cuts = {printable(str(reason)): int(count) for reason, count in report["cuts"].items()}
-        return View(exceptions, self._values, Sources(report["sources"]), printable(str(report["python"])), cuts, redacted, counts)
+        return View(
+            exceptions,
+            self._values,
+            Sources(report["sources"]),
+            printable(str(report["python"])),
+            cuts,
+            redacted,
+            counts,
+        )
 
     def _exception(self, index: int) -> Exception_:
         record: dict[str, Any] = dict(self._report["exceptions"][index])
@@ -661,7 +783,11 @@ class _View:
         if message is None:
             message = self._message(record)
         details = [("args", check(record["args"]))]
-        details += [(printable(name), check(ref)) for table in (record["fields"], record["attributes"]) for name, ref in table.items()]
+        details += [
+            (printable(name), check(ref))
+            for table in (record["fields"], record["attributes"])
+            for name, ref in table.items()
+        ]
         notes = self._notes(check(record["notes"])) if "notes" in record else []
         text = record.get("text")
         links = []
@@ -673,7 +799,9 @@ class _View:
         frames = [self._frame(index, at, what) for at, what in record["traceback"]]
         shown = None if text is None else printable(text, "\n\t")
         place = printable(self._syntax_place(record["fields"]), "\n\t")
-        return Exception_(index, kind, self._told(message), notes, frames, details, shown, place, links=links)
+        return Exception_(
+            index, kind, self._told(message), notes, frames, details, shown, place, links=links
+        )
 
     def _syntax_place(self, fields: dict[str, Any]) -> str:
         """What Python shows of the line that could not be compiled; empty for other exceptions."""
@@ -683,7 +811,9 @@ class _View:
         if not all(type(value) is kind for value, kind in zip(told, (str, int, int, str))):
             return ""
         file, line, offset, text = told
-        end_line, end = (self._values.built(fields.get(name)) for name in ("end_lineno", "end_offset"))
+        end_line, end = (
+            self._values.built(fields.get(name)) for name in ("end_lineno", "end_offset")
+        )
         if type(end_line) is not int or type(end) is not int:
             end_line, end = line, offset
         text = text[:_MOST_PLACE]
@@ -712,7 +842,10 @@ class _View:
         return printable(shorten(text, most), "\n\t")
 
     def _message(self, record: Any) -> str:
-        """str() of the exception, told by its nearest builtin base: C code, given nothing but texts and numbers."""
+        """str() of the exception, told by its nearest builtin base:
+
+        C code, given nothing but texts and numbers.
+        """
         base = self._builtin_base(record["type"])
         args = [self._values.built(child.ref) for child in self._values.children(record["args"])]
         if issubclass(base, BaseExceptionGroup):
@@ -722,7 +855,12 @@ class _View:
         try:
             told = base.__new__(base)
             told.args = tuple(args)
-            if all([put_field(told, name, self._values.built(ref)) for name, ref in record["fields"].items()]):
+            if all(
+                [
+                    put_field(told, name, self._values.built(ref))
+                    for name, ref in record["fields"].items()
+                ]
+            ):
                 return str(told)
             return ", ".join(str(arg) for arg in args)
         except Exception:  # arguments that the class cannot be made with: then they alone
@@ -737,7 +875,11 @@ class _View:
                 continue
             seen.add(at)
             module, qualname, bases = self._report["types"][at]
-            found = getattr(builtins, qualname, None) if module == "builtins" and type(qualname) is str else None
+            found = (
+                getattr(builtins, qualname, None)
+                if module == "builtins" and type(qualname) is str
+                else None
+            )
             if isinstance(found, type) and issubclass(found, BaseException):
                 return found
             waiting += bases
@@ -746,7 +888,21 @@ class _View:
     def _frame(self, exception: int, index: int, what: Any) -> Frame:
         self._number += 1
         if index < 0:
-            return Frame(self._number, exception, "", None, "", "", 1, [None] * 4, [], [], False, True, left_out=int(what))
+            return Frame(
+                self._number,
+                exception,
+                "",
+                None,
+                "",
+                "",
+                1,
+                [None] * 4,
+                [],
+                [],
+                False,
+                True,
+                left_out=int(what),
+            )
         record = self._report["frames"][index]
         code = self._report["codes"][record["code"]]
         position = [part if type(part) is int else None for part in what]
@@ -781,7 +937,10 @@ class _View:
 
 
 def _link(exceptions: list[Exception_]) -> None:
-    """Gives each exception its place: below the one through which it is first reached, and rather not by a hidden link."""
+    """Gives each exception its place:
+
+    below the one through which it is first reached, and rather not by a hidden link.
+    """
     seen = {0}
     for hidden_too in (False, True):
         waiting = deque(sorted(seen))
@@ -793,7 +952,11 @@ def _link(exceptions: list[Exception_]) -> None:
                 if other not in seen and (hidden_too or relation != "suppressed"):
                     seen.add(other)
                     found = exceptions[other]
-                    found.relation, found.of, found.depth = relation, exception.index, exception.depth + 1
+                    found.relation, found.of, found.depth = (
+                        relation,
+                        exception.index,
+                        exception.depth + 1,
+                    )
                     waiting.append(other)
 
 
@@ -803,7 +966,9 @@ def relation_text(view: View, exception: Exception_) -> str:
         return ""
     of = f"[{exception.of + 1}]"
     if exception.relation == "child":
-        children = [index for relation, index in view.exceptions[exception.of].links if relation == "child"]
+        children = [
+            index for relation, index in view.exceptions[exception.of].links if relation == "child"
+        ]
         return f"{children.index(exception.index) + 1} of the {len(children)} in the group {of}"
     return _RELATIONS[exception.relation].format(of=of)
 

@@ -1,8 +1,8 @@
 """A view in the terminal, by rich; plain text where the output is no terminal.
 
-Everything that is printed is a rich.text.Text made of printable texts: nothing of the data is read as markup or as a command
-to the terminal. What is left out is counted where it would have been, with the option that shows it.
-"""
+Everything that is printed is a rich.text.Text made of printable texts: nothing of the data is read
+as markup or as a command to the terminal. What is left out is counted where it would have been,
+with the option that shows it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from .._errors import KeepTraceError
-from .._report import Ref
-from .._texts import printable, shorten
+from ..core.errors import KeepTraceError
+from ..core.report import Ref
+from ..core.texts import printable, shorten
 from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
 from .data import label
 from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
 
-# What fits the eye, without --all: exceptions; frames of one exception, its first and its last ones; variables of a frame;
-# characters of one value.
+# What fits the eye, without --all: exceptions; frames of one exception, its first and its last
+# ones; variables of a frame; characters of one value.
 _EXCEPTIONS: Final = 10
 _FIRST_FRAMES: Final = 5
 _LAST_FRAMES: Final = 15
 _VARIABLES: Final = 12
 _CHARACTERS: Final = 160
-# With --all: characters of one value, and levels of its parts; with --frame it is that and the parts' parts.
+# With --all: characters of one value, and levels of its parts; with --frame it is that and the
+# parts' parts.
 _ALL_CHARACTERS: Final = 2_000
 _ALL_LEVELS: Final = 1
 _FRAME_LEVELS: Final = 3
@@ -38,13 +39,20 @@ _PARTS: Final = 30
 _LINES: Final = 40
 # Levels of a tree that are indented; deeper ones stand below one another.
 _INDENTED: Final = 12
-_NOISE: Final = frozenset({"module", "function", "type"})  # in a module's namespace: what it imports and defines
+_NOISE: Final = frozenset(
+    {"module", "function", "type"}
+)  # in a module's namespace: what it imports and defines
 _OVERVIEW: Final = {"cause": "cause: ", "context": "context: ", "suppressed": "hidden context: "}
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
-def show(view: View, console: Console, *, everything: bool = False, frame: int | None = None) -> None:
-    """Prints a view: all of it, or one frame with its variables as trees. Raises KeepTraceError for a frame that is not there."""
+def show(
+    view: View, console: Console, *, everything: bool = False, frame: int | None = None
+) -> None:
+    """Prints a view: all of it, or one frame with its variables as trees.
+
+    Raises KeepTraceError for a frame that is not there.
+    """
     printer = _Printer(view, console, everything or frame is not None)
     if frame is not None:
         printer.one_frame(frame)
@@ -83,15 +91,23 @@ class _Printer:
         left_out = 0 if self._everything else max(len(ordered) - _EXCEPTIONS, 0)
         if len(ordered) > 1:
             self._overview()
-        # what was captured comes last or, with a group, next to its children: the ones furthest from it are left out
-        shown = [exception for exception in ordered if not left_out or exception.index < _EXCEPTIONS]
+        # what was captured comes last or, with a group, next to its children: the ones furthest
+        # from it are left out
+        shown = [
+            exception for exception in ordered if not left_out or exception.index < _EXCEPTIONS
+        ]
         for at, exception in enumerate(shown):
             if at or len(ordered) > 1:
                 self.line()
             self._exception(exception, len(ordered) > 1)
         if left_out:
             self.line()
-            self.line((f"{len(ordered) - len(shown)} more exceptions of the chain are not shown: --all shows them", "dim"))
+            self.line(
+                (
+                    f"{len(ordered) - len(shown)} more exceptions of the chain are not shown: --all shows them",
+                    "dim",
+                )
+            )
         self._cuts()
 
     def _overview(self) -> None:
@@ -102,14 +118,23 @@ class _Printer:
             relation = _OVERVIEW.get(exception.relation, "")
             title = shorten(exception.title.replace("\n", " "), self._most)
             style = "red" if exception.depth else "bold red"
-            self.line((indent, "dim"), (f"[{exception.number}] ", "cyan"), (relation, "dim"), (title, style))
+            self.line(
+                (indent, "dim"),
+                (f"[{exception.number}] ", "cyan"),
+                (relation, "dim"),
+                (title, style),
+            )
         if len(rows) > most:
             self.line((f"   ... {len(rows) - most} more", "dim"))
 
     def _exception(self, exception: Exception_, numbered: bool) -> None:
         if numbered:
             relation = relation_text(self._view, exception)
-            self.line((f"[{exception.number}] ", "bold cyan"), (exception.type, "bold red"), (f"   {relation}" if relation else "", "dim"))
+            self.line(
+                (f"[{exception.number}] ", "bold cyan"),
+                (exception.type, "bold red"),
+                (f"   {relation}" if relation else "", "dim"),
+            )
         if exception.frames:
             self._frames(exception)
         elif exception.text is None and not exception.place:
@@ -119,7 +144,10 @@ class _Printer:
             self._block(exception.text, "  ")
         if exception.place:
             self._block(exception.place.rstrip("\n"), "")
-        self.line((exception.type, "bold red"), f": {self._bounded(exception.message)}" if exception.message else "")
+        self.line(
+            (exception.type, "bold red"),
+            f": {self._bounded(exception.message)}" if exception.message else "",
+        )
         for note in exception.notes:
             self._block(note, "  ", "italic")
         self._attributes(exception)
@@ -134,7 +162,10 @@ class _Printer:
 
     def _says_more(self, exception: Exception_, name: str, ref: Ref) -> bool:
         text = self._values.plain(ref)
-        return name not in exception.message and (text if text is not None else self._values.text(ref)) not in exception.message
+        return (
+            name not in exception.message
+            and (text if text is not None else self._values.text(ref)) not in exception.message
+        )
 
     def _bounded(self, text: str) -> str:
         if self._everything:
@@ -167,7 +198,12 @@ class _Printer:
         for at, frame in enumerate(frames):
             if over > 0 and at == _FIRST_FRAMES:
                 last = frames[at + over - 1]
-                self.line((f"  ... {over} frames more, #{frame.number} to #{last.number}: --all shows them, --frame N one of them", "dim"))
+                self.line(
+                    (
+                        f"  ... {over} frames more, #{frame.number} to #{last.number}: --all shows them, --frame N one of them",
+                        "dim",
+                    )
+                )
             if over <= 0 or not _FIRST_FRAMES <= at < _FIRST_FRAMES + over:
                 self._frame(frame, at == len(frames) - 1)
 
@@ -199,19 +235,34 @@ class _Printer:
         style = "dim" if frame.is_library else "bold"
         place = f"{frame.file}:{frame.line if frame.line is not None else '?'}"
         place_style = "dim" if frame.is_library else "green"
-        self.line((f"  #{frame.number} ", "cyan"), (frame.function, style), ("  in  ", "dim"), (printable(place), place_style))
+        self.line(
+            (f"  #{frame.number} ", "cyan"),
+            (frame.function, style),
+            ("  in  ", "dim"),
+            (printable(place), place_style),
+        )
 
     def _source(self, snippet: Snippet | None) -> None:
         if snippet is None:
             return
         width = len(str(snippet.first + len(snippet.lines)))
-        for at, (number, text) in enumerate(zip(range(snippet.first, snippet.first + len(snippet.lines)), self._coloured(snippet))):
+        for at, (number, text) in enumerate(
+            zip(range(snippet.first, snippet.first + len(snippet.lines)), self._coloured(snippet))
+        ):
             mark = snippet.marks.get(number)
             arrow = ("  > ", "bold red") if number == snippet.line else ("    ", "")
             self.line(arrow, (f"{number:>{width}} | ", "dim"), text)
             if mark is not None and _tells(snippet.lines[at], mark):
-                start, end = cell_len(snippet.lines[at][: mark[0]]), cell_len(snippet.lines[at][: mark[1]])
-                self.line("    ", (f"{'':{width}} | ", "dim"), " " * start, ("^" * (end - start), "bold red"))
+                start, end = (
+                    cell_len(snippet.lines[at][: mark[0]]),
+                    cell_len(snippet.lines[at][: mark[1]]),
+                )
+                self.line(
+                    "    ",
+                    (f"{'':{width}} | ", "dim"),
+                    " " * start,
+                    ("^" * (end - start), "bold red"),
+                )
 
     def _coloured(self, snippet: Snippet) -> Iterable[Any]:
         if self._syntax is None:
@@ -237,10 +288,18 @@ class _Printer:
         candidates = frame.locals
         if frame.is_module:
             values = self._values
-            candidates = [one for one in candidates if not one[0].startswith("__") and values.value(one[1]).type not in _NOISE]
+            candidates = [
+                one
+                for one in candidates
+                if not one[0].startswith("__") and values.value(one[1]).type not in _NOISE
+            ]
         if len(candidates) <= _VARIABLES:
             return candidates
-        words = set(_WORD.findall(snippet.lines[snippet.line - snippet.first])) if snippet is not None else set()
+        words = (
+            set(_WORD.findall(snippet.lines[snippet.line - snippet.first]))
+            if snippet is not None
+            else set()
+        )
         chosen = sorted(candidates, key=lambda variable: variable[0] not in words)[:_VARIABLES]
         names = {name for name, _ in chosen}
         return [variable for variable in candidates if variable[0] in names]
@@ -248,7 +307,13 @@ class _Printer:
     def _variable(self, indent: str, name: str, ref: Ref, levels: int) -> None:
         text = self._values.text(ref, self._most)
         held = "" if levels else self._values.attributes(ref, self._most - len(text))
-        self.line(indent, (shorten(name, 100), "cyan"), " = ", text, (f"  ({held})" if held else "", "dim"))
+        self.line(
+            indent,
+            (shorten(name, 100), "cyan"),
+            " = ",
+            text,
+            (f"  ({held})" if held else "", "dim"),
+        )
         if levels:
             self._parts(indent + "  ", ref, levels, (self._values.key(ref),))
 
@@ -261,7 +326,10 @@ class _Printer:
         for child in children[:_PARTS]:
             name = label(self._values, child)
             self.line(
-                indent, (f".{name}" if child.kind == "attribute" else f"[{name}]", "cyan"), " = ", self._values.text(child.ref, self._most)
+                indent,
+                (f".{name}" if child.kind == "attribute" else f"[{name}]", "cyan"),
+                " = ",
+                self._values.text(child.ref, self._most),
             )
             key = self._values.key(child.ref)
             if levels > 1 and key is not None and key not in above:
@@ -278,18 +346,28 @@ class _Printer:
         frames = {frame.number: frame for frame in self._view.frames()}
         frame = frames.get(number)
         if frame is None:
-            raise KeepTraceError(f"there is no frame {number}: the dump has {len(frames)}, numbered from 1")
+            raise KeepTraceError(
+                f"there is no frame {number}: the dump has {len(frames)}, numbered from 1"
+            )
         exception = self._view.exceptions[frame.exception]
-        self.line((f"[{exception.number}] ", "bold cyan"), (shorten(exception.title.replace("\n", " "), 300), "bold red"))
+        self.line(
+            (f"[{exception.number}] ", "bold cyan"),
+            (shorten(exception.title.replace("\n", " "), 300), "bold red"),
+        )
         if frame.left_out:
             self.line((f"  ... {frame.left_out} frames were not kept", "dim"))
             return
         self._place(frame)
         snippet = self._view.sources.snippet(frame, 12, 6)
         if snippet is None:
-            self.line(("    (its source is not in the dump, and no file of this machine holds it)", "dim"))
+            self.line(
+                ("    (its source is not in the dump, and no file of this machine holds it)", "dim")
+            )
         self._source(snippet)
-        for title, variables in (("locals", frame.locals), ("globals that its code uses", frame.globals)):
+        for title, variables in (
+            ("locals", frame.locals),
+            ("globals that its code uses", frame.globals),
+        ):
             if variables:
                 self.line((f"    {title}", "bold"))
             for name, ref in variables:

@@ -4,8 +4,8 @@ r"""Tracebacks as text, in any log → tracebacks that a debugger takes.
             records,      other tools'   the grammar           types, arguments,
             escapes       tracebacks     below, line by line   sources, positions
 
-What is read, as a grammar. A line is what is left of a log's line when records, colours, line ends and margins are
-taken away:
+What is read, as a grammar. A line is what is left of a log's line when records, colours, line ends
+and margins are taken away:
 
     log        = (ordinary line | traceback)*
     traceback  = exception (blank link blank exception)*            the last one is what is yielded, the others are its chain
@@ -19,25 +19,31 @@ taken away:
     more-lines = the rest of the message, then the notes
     children   = "+-+---- 1 ----" traceback ("+---- N ----" traceback)* ["+---- ... ----" "and N more exceptions"] "+--------"
 
-The margins, from outside in: the log's own prefix (a timestamp, a level, a quotation mark), on each line or on the first alone;
-indentation; and the bars of exception groups, whose column says which group a line belongs to. Text that lost all its
-indentation is read too: then the place of a line in the grammar, and not its column, says what it is.
+The margins, from outside in: the log's own prefix (a timestamp, a level, a quotation mark), on each
+line or on the first alone; indentation; and the bars of exception groups, whose column says which
+group a line belongs to. Text that lost all its indentation is read too: then the place of a line in
+the grammar, and not its column, says what it is.
 
-The text is ambiguous where a traceback ends: nothing tells the second line of a message, or a note, from the next ordinary
-line. The rules, for the text outside of groups and records, where the margin or the quote says it:
- 1. A line that follows the last line at once belongs to the message, unless it looks like a log's record (grammar.RECORDS), like
-    what tools write behind a traceback (grammar.ENDS), or like the header of another traceback. It is a note where the type's
-    message is known to be complete, or empty.
- 2. After a blank line, only indented lines and links belong to it. Blank lines at the end are dropped.
+The text is ambiguous where a traceback ends: nothing tells the second line of a message, or a note,
+from the next ordinary line. The rules, for the text outside of groups and records, where the margin
+or the quote says it:
+ 1. A line that follows the last line at once belongs to the message, unless it looks like a log's
+    record (grammar.RECORDS), like what tools write behind a traceback (grammar.ENDS), or like the
+    header of another traceback. It is a note where the type's message is known to be complete, or
+    empty.
+ 2. After a blank line, only indented lines and links belong to it. Blank lines at the end are
+    dropped.
  3. A header belongs to the message if the line before it ends in a colon, as in "the worker said:".
- 4. A last line that names no exception is kept as the message: nothing that was read is thrown away.
+ 4. A last line that names no exception is kept as the message: nothing that was read is thrown
+    away.
 
-So the text of a restored exception equals what was read, but for messages with blank lines, and but for these: what
-_restore.py documents on sources that changed; and the text of a worker's traceback that `concurrent.futures` and
-`multiprocessing` put between triple quotes, which takes the place of its _RemoteTraceback as the real cause.
+So the text of a restored exception equals what was read, but for messages with blank lines, and but
+for these: what _restore.py documents on sources that changed; and the text of a worker's traceback
+that `concurrent.futures` and `multiprocessing` put between triple quotes, which takes the place of
+its _RemoteTraceback as the real cause.
 
-Everything is bounded (the constants of grammar.py), a traceback is given as soon as the line after it is seen, and no text raises.
-"""
+Everything is bounded (the constants of grammar.py), a traceback is given as soon as the line after
+it is seen, and no text raises."""
 
 from __future__ import annotations
 
@@ -45,8 +51,9 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from .._report import Report
-from .._restore import LOADED, restore
+from ..core.report import Report
+from ..restore.policy import LOADED
+from ..restore.restore import restore
 from .build import ReportBuilder
 from .grammar import MOST_FRAMES, MOST_LINES
 from .log import Found, read_log
@@ -75,17 +82,18 @@ def report_of(found: Found) -> Report:
 
 
 def parse_reports(lines: Iterable[Any]) -> Iterator[Report]:
-    """The tracebacks of a text, as reports: plain data, see _report.py."""
+    """The tracebacks of a text, as reports: plain data, see core/report.py."""
     for found in read_log(lines):
         yield report_of(found)
 
 
 def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
-    """Finds the tracebacks in a text: a str, an open log file, or any iterator of lines, however long.
+    """Finds the tracebacks in a text: a str, an open log file, or any iterator of lines, however
+    long.
 
-    Gives (type, value, traceback) for each, as soon as it is known to have ended. `traceback.print_exception(*found)` prints
-    it again, `pdb.post_mortem(found[2])` walks through it. Source lines that the text shows are shown where no file has them.
-    """
+    Gives (type, value, traceback) for each, as soon as it is known to have ended.
+    `traceback.print_exception(*found)` prints it again, `pdb.post_mortem(found[2])` walks through
+    it. Source lines that the text shows are shown where no file has them."""
     for report in parse_reports(lines):
         value = restored(report)
         yield type(value), value, value.__traceback__

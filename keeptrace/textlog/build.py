@@ -7,8 +7,8 @@ import collections
 import sys
 from typing import Any
 
-from .._report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
-from .._restore import fields_of
+from ..core.report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
+from ..restore.fields import fields_of
 from .grammar import FENCES, FILE_LINE, HEAD, MOST_EXCEPTIONS, ORIGINAL, SIZE
 from .log import read_closed
 from .messages import base_of, find_type, probe_of, split_notes
@@ -74,18 +74,32 @@ class ReportBuilder:
 
     def _record(self, read: ReadException) -> ExceptionRecord:
         group = bool(read.children) or read.deeper or (read.group and not read.cut)
-        name = read.name or ("ExceptionGroup" if group else f"{NotInLog.__module__}.{NotInLog.__name__}")
+        name = read.name or (
+            "ExceptionGroup" if group else f"{NotInLog.__module__}.{NotInLog.__name__}"
+        )
         module, qualname, cls = find_type(name)
         base = base_of(name, group, read.syntax is not None)
-        wanted = BaseExceptionGroup if group else SyntaxError if read.syntax is not None else BaseException
-        if cls is not None and (not issubclass(cls, wanted) or (not group and issubclass(cls, BaseExceptionGroup))):
-            module, cls = ("__main__", None) if module in ("builtins", "__main__") else (module, None)
+        wanted = (
+            BaseExceptionGroup
+            if group
+            else SyntaxError
+            if read.syntax is not None
+            else BaseException
+        )
+        if cls is not None and (
+            not issubclass(cls, wanted) or (not group and issubclass(cls, BaseExceptionGroup))
+        ):
+            module, cls = (
+                ("__main__", None) if module in ("builtins", "__main__") else (module, None)
+            )
         nearest: type[BaseException] = cls or getattr(builtins, base)
         base = next(above.__name__ for above in nearest.__mro__ if above.__module__ == "builtins")
         message, notes = split_notes(nearest, read, group)
         cause, context = self._links(read)
         record: ExceptionRecord = {
-            "type": self._type(module, qualname, None if cls is not None and module == "builtins" else base),
+            "type": self._type(
+                module, qualname, None if cls is not None and module == "builtins" else base
+            ),
             "args": None,
             "fields": {},
             "attributes": {},
@@ -104,11 +118,18 @@ class ReportBuilder:
         return record
 
     def _links(self, read: ReadException) -> tuple[int | None, int | None]:
-        """Cause and context. A worker's traceback, as text, gives way to what it tells of, or has that as its cause."""
-        cause, context = (other and (inner_of(other) or other) for other in (read.cause, read.context))
+        """Cause and context.
+
+        A worker's traceback, as text, gives way to what it tells of, or has that as its cause.
+        """
+        cause, context = (
+            other and (inner_of(other) or other) for other in (read.cause, read.context)
+        )
         if cause is None and context is None:
             cause = inner_of(read)
-        return (None if cause is None else self._add(cause)), (None if context is None else self._add(context))
+        return (None if cause is None else self._add(cause)), (
+            None if context is None else self._add(context)
+        )
 
     def _fill_plain(self, record: ExceptionRecord, cls: type[BaseException], message: str) -> None:
         probe = probe_of(cls, message)
@@ -121,17 +142,32 @@ class ReportBuilder:
                     record["fields"][name] = value
             return
         kind = self._type("builtins", "object", None)
-        standin = ["object", kind, f"<the log says: {message[:200]!r}>", None, {"why": "a log holds the message, not the arguments"}]
+        standin = [
+            "object",
+            kind,
+            f"<the log says: {message[:200]!r}>",
+            None,
+            {"why": "a log holds the message, not the arguments"},
+        ]
         record["args"] = self._tuple([self._value(standin)])
         record["str"] = message
 
-    def _fill_syntax(self, record: ExceptionRecord, syntax: tuple[ReadFrame, list[str]], message: str) -> None:
+    def _fill_syntax(
+        self, record: ExceptionRecord, syntax: tuple[ReadFrame, list[str]], message: str
+    ) -> None:
         place, source = syntax
         text = source[0] + "\n" if source else None
         carets = source[1] if len(source) > 1 and is_carets(source[1]) and not place.flat else ""
         start = len(carets) - len(carets.lstrip()) + 1 if carets else None
         end = len(carets.rstrip()) + 1 if carets else None
-        details = {"filename": place.file, "lineno": place.line, "offset": start, "text": text, "end_lineno": place.line, "end_offset": end}
+        details = {
+            "filename": place.file,
+            "lineno": place.line,
+            "offset": start,
+            "text": text,
+            "end_lineno": place.line,
+            "end_offset": end,
+        }
         record["fields"].update(details, msg=message)
         record["args"] = self._tuple([message, self._tuple(list(details.values()))])
 
@@ -139,12 +175,16 @@ class ReportBuilder:
         match = SIZE.match(message)
         text = match["message"] if match is not None else message
         count = int(match["count"]) if match is not None else 0
-        missing = max(min(count, MOST_EXCEPTIONS) - len(read.children), read.more, 0 if read.children else 1)
+        missing = max(
+            min(count, MOST_EXCEPTIONS) - len(read.children), read.more, 0 if read.children else 1
+        )
         if self._count + missing > 2 * MOST_EXCEPTIONS:
             missing = 0 if read.children else 1
         children = [self._add(child) for child in read.children]
         children += [self._add(_not_in_log()) for _ in range(missing)]
-        inner = self._value(["list", len(children), [self._value(["exception", child]) for child in children]])
+        inner = self._value(
+            ["list", len(children), [self._value(["exception", child]) for child in children]]
+        )
         record["args"] = self._tuple([text, inner])
         record["fields"]["message"] = text
         record["children"] = children
@@ -168,11 +208,20 @@ class ReportBuilder:
         return entries + [self._entry(frame) for frame in frames.last]
 
     def _entry(self, frame: ReadFrame) -> list[Any]:
-        if id(frame) not in self._frame_of:  # a repeated line is read once and stands for many frames
+        if (
+            id(frame) not in self._frame_of
+        ):  # a repeated line is read once and stands for many frames
             position = self._sources.place(frame)
             self._frame_of[id(frame)] = (self._code(frame), position)
         code, position = self._frame_of[id(frame)]
-        self._frames.append({"code": code, "globals": 0, "locals": {} if self._codes[code]["flags"] else None, "at": position})
+        self._frames.append(
+            {
+                "code": code,
+                "globals": 0,
+                "locals": {} if self._codes[code]["flags"] else None,
+                "at": position,
+            }
+        )
         return [len(self._frames) - 1, position]
 
     def _code(self, frame: ReadFrame) -> int:
@@ -210,10 +259,14 @@ def inner_of(read: ReadException) -> ReadException | None:
     of_library = _inner_of_library(read)
     if of_library is not None:
         return of_library
-    if not read.name.endswith("RemoteTraceback") or not any(line.strip() in FENCES for line in lines[:2]):
+    if not read.name.endswith("RemoteTraceback") or not any(
+        line.strip() in FENCES for line in lines[:2]
+    ):
         return None
     first = next(at for at, line in enumerate(lines) if line.strip() in FENCES)
-    last = next((at for at in range(len(lines) - 1, first, -1) if lines[at].strip() in FENCES), len(lines))
+    last = next(
+        (at for at in range(len(lines) - 1, first, -1) if lines[at].strip() in FENCES), len(lines)
+    )
     found = collections.deque(read_closed(lines[first + 1 : last]), 1)
     return found[0] if found else None
 
@@ -221,7 +274,11 @@ def inner_of(read: ReadException) -> ReadException | None:
 def _inner_of_library(read: ReadException) -> ReadException | None:
     """The traceback that PyTorch and Ray put behind the first line of a message."""
     for at, line in enumerate(read.lines[:3]):
-        is_ray = "RayTaskError(" in read.name and read.lines[at + 1 : at + 2][:1] != [] and FILE_LINE.match(read.lines[at + 1])
+        is_ray = (
+            "RayTaskError(" in read.name
+            and read.lines[at + 1 : at + 2][:1] != []
+            and FILE_LINE.match(read.lines[at + 1])
+        )
         if line.strip() == ORIGINAL or is_ray:
             found = collections.deque(read_closed([HEAD, *read.lines[at + 1 :]]), 1)
             return found[0] if found else None

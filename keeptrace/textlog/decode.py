@@ -2,8 +2,8 @@
 
     file ─▶ pieces ─▶ lines ─▶ decoded: JSON records, containers' lines put together, escapes undone ─▶ log.py
 
-A decoded line has the key of who wrote it (a stream, a pod, a process), so that two writers' lines are untangled.
-A text that stands whole in one record (a JSON string with newlines) stays whole.
+A decoded line has the key of who wrote it (a stream, a pod, a process), so that two writers' lines
+are untangled. A text that stands whole in one record (a JSON string with newlines) stays whole.
 """
 
 from __future__ import annotations
@@ -20,18 +20,40 @@ from .grammar import COLOUR, HEAD, MOST_ESCAPED
 
 # The member of a JSON record that has the program's line, the likeliest first.
 # docker, journald, Google Cloud, CloudWatch, ECS, structlog, logfmt in JSON.
-LINE_MEMBERS: Final = ("log", "message", "MESSAGE", "textPayload", "msg", "event", "text", "body", "@message")
+LINE_MEMBERS: Final = (
+    "log",
+    "message",
+    "MESSAGE",
+    "textPayload",
+    "msg",
+    "event",
+    "text",
+    "body",
+    "@message",
+)
 # The members that say who wrote it.
 WRITER_MEMBERS: Final = (
     *("stream", "pod", "pod_name", "container", "container_name", "container_id", "instance"),
     *("_PID", "pid", "process", "rank", "task", "logStreamName", "SYSLOG_IDENTIFIER", "hostname"),
 )
 # The members that say when.
-TIME_MEMBERS: Final = ("time", "timestamp", "@timestamp", "ts", "asctime", "__REALTIME_TIMESTAMP", "eventTime")
-# What a record has somewhere that holds a traceback: as text, or as data. "tack" is of stackTrace and stack_trace.
+TIME_MEMBERS: Final = (
+    "time",
+    "timestamp",
+    "@timestamp",
+    "ts",
+    "asctime",
+    "__REALTIME_TIMESTAMP",
+    "eventTime",
+)
+# What a record has somewhere that holds a traceback: as text, or as data. "tack" is of stackTrace
+# and stack_trace.
 _MARKS: Final = ("most recent call", "tack", "exc_type", "error_detail", '"frames"')
-# A line of containerd, CRI-O and Kubernetes: time, stream, P for a part or F for the last one, text.
-_CRI: Final = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout|stderr) ([FP])(?: (.*))?$", re.DOTALL)
+# A line of containerd, CRI-O and Kubernetes: time, stream, P for a part or F for the last one,
+# text.
+_CRI: Final = re.compile(
+    r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout|stderr) ([FP])(?: (.*))?$", re.DOTALL
+)
 # Colours of which a tool ate the escape character.
 _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
 # Stands for the end of a list: no traceback goes on with the beginning of a record.
@@ -109,7 +131,9 @@ class Decoder:
         self._parts: dict[str, str] = {}  # of lines that a container runtime cut
         self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
         self._is_in_field = False  # the lines are within a quoted field of a CSV file
-        self._is_in_list = False  # the lines are elements of a list in printed JSON, as in a notebook
+        self._is_in_list = (
+            False  # the lines are elements of a list in printed JSON, as in a notebook
+        )
 
     def _layout(self, record: dict[str, Any]) -> _Layout:
         names = tuple(record)
@@ -159,7 +183,11 @@ class Decoder:
     def _of_field(self, line: str) -> str:
         """A line within a quoted field, which ends in a single quotation mark."""
         self._is_in_field = line.count('"') % 2 == 0
-        return line.replace('""', '"') if self._is_in_field else line.removesuffix('"').replace('""', '"')
+        return (
+            line.replace('""', '"')
+            if self._is_in_field
+            else line.removesuffix('"').replace('""', '"')
+        )
 
     def _of_list(self, line: str) -> str:
         """The text of an element that is a string; the line itself where it is none."""
@@ -237,7 +265,9 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _is_text(value: list[Any]) -> bool:
     """Whether a list holds the lines of a traceback."""
-    return all(type(item) is str for item in value) and any("most recent call" in item for item in value)
+    return all(type(item) is str for item in value) and any(
+        "most recent call" in item for item in value
+    )
 
 
 def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:

@@ -18,7 +18,10 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def escaped_text(line: str) -> str | None:
-    r"""The text of a traceback that stands in one line with its newlines as \n; None if there is none."""
+    r"""The text of a traceback that stands in one line with its newlines as \n;
+
+    None if there is none.
+    """
     text = line
     for _ in range(3):  # JSON in JSON in JSON
         at = text.find(HEAD + "\\")

@@ -1,8 +1,8 @@
 """Tracebacks as other tools print them, translated line by line into the one that Python prints.
 
-A translator takes the lines of one traceback of a tool and gives lines of the grammar in __init__.py, so one reader reads
-them all. To teach another tool, write a translator and add it to FORMATS.
-"""
+A translator takes the lines of one traceback of a tool and gives lines of the grammar in
+__init__.py, so one reader reads them all. To teach another tool, write a translator and add it to
+FORMATS."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def _source(text: str) -> list[str]:
 class Rich:
     """│ /srv/boom.py:7 in price │ and, of the lines around, the one that is marked with ❱."""
 
-    START: Final = re.compile(r".{0,300}?[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$")
+    START: Final = re.compile(
+        r".{0,300}?[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$"
+    )
     _END: Final = re.compile(r"\s*[╰└+][─-]{8,}[╯┘+]\s*$")
     _FRAME: Final = re.compile(r"(?P<file>\S.*):(?P<line>\d{1,9}) in (?P<name>.+)$")
     _MARKED: Final = re.compile(r"[❱>] *\d+ (?P<text>.*)$")
@@ -80,21 +82,29 @@ class Rich:
 
 
 class IPython:
-    """File /srv/boom.py:7, in price(order), or Cell In[3], line 2, in price(order), and an arrow at the line."""
+    """File /srv/boom.py:7, in price(order), or Cell In[3], line 2, in price(order), and an arrow
+    at the line.
+    """
 
-    START: Final = re.compile(r"\s*(?P<name>[^\W\d][\w.]*) {2,}Traceback \(most recent call last\)\s*$")
+    START: Final = re.compile(
+        r"\s*(?P<name>[^\W\d][\w.]*) {2,}Traceback \(most recent call last\)\s*$"
+    )
     _FRAME: Final = re.compile(
         r"\s*(?:File )?(?P<file>[^\s:]\S*?|[A-Za-z]:\\.*?):(?P<line>\d{1,9}), in (?P<name>[^()\s]+|<\w+>)(?:\(.*\))?\s*$"
     )
     _CELL: Final = re.compile(
         r"\s*(?:Cell|Input) In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
     )
-    _OLD: Final = re.compile(r"\s*(?P<file><ipython-input-[\w-]+>|[/~]\S+|[A-Za-z]:\\\S+) in (?P<name>[^()\s]+)(?:\(.*\))?\s*$")
+    _OLD: Final = re.compile(
+        r"\s*(?P<file><ipython-input-[\w-]+>|[/~]\S+|[A-Za-z]:\\\S+) in (?P<name>[^()\s]+)(?:\(.*\))?\s*$"
+    )
     _ARROW: Final = re.compile(r"\s*-+> ?(?P<line>\d{1,9})(?P<text> .*)?$")
     _AROUND: Final = re.compile(r"\s+\d{1,9}(?: .*)?$")
 
     def __init__(self, line: str) -> None:
-        self._pending: tuple[str, str] | None = None  # file and name of a frame whose line an arrow will say
+        self._pending: tuple[str, str] | None = (
+            None  # file and name of a frame whose line an arrow will say
+        )
 
     def feed(self, line: str) -> list[str] | None:
         arrow = self._ARROW.match(line)
@@ -131,7 +141,9 @@ class IPython:
 
 
 class Stackprinter:
-    """File "/srv/boom.py", line 7, in price at the margin, an arrow at the line, and the variables between dots."""
+    """File "/srv/boom.py", line 7, in price at the margin, an arrow at the line, and the variables
+    between dots.
+    """
 
     START: Final = re.compile(r'File "(?P<file>.+)", line (?P<line>\d{1,9}), in (?P<name>.+)$')
     _ARROW: Final = re.compile(r"-+> ?\d{1,9}(?P<text> .*)?$")
@@ -168,7 +180,10 @@ class Stackprinter:
 
 
 class Pytest:
-    """boom.py:9: in price, the code, and E   ValueError: bad order; or def price(order):, > code, E, boom.py:9: ValueError."""
+    """boom.py:9: in price, the code, and E   ValueError: bad order;
+
+    or def price(order):, > code, E, boom.py:9: ValueError.
+    """
 
     START: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): in (?P<name>\S.*)$")
     START_OF_TEST: Final = re.compile(r"_{3,} \S.* _{3,}$")
@@ -243,8 +258,12 @@ class Faulthandler:
     """Fatal Python error: Segmentation fault, and the thread's frames, the innermost first."""
 
     START: Final = re.compile(r"(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$")
-    _THREAD: Final = re.compile(r"(?P<current>Current thread|Thread) 0x[0-9a-fA-F]+.*\(most recent call first\):\s*$")
-    _FRAME: Final = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d{1,9}|\?\?\?) in (?P<name>.+)$')
+    _THREAD: Final = re.compile(
+        r"(?P<current>Current thread|Thread) 0x[0-9a-fA-F]+.*\(most recent call first\):\s*$"
+    )
+    _FRAME: Final = re.compile(
+        r'  File "(?P<file>.*)", line (?P<line>\d{1,9}|\?\?\?) in (?P<name>.+)$'
+    )
 
     def __init__(self, line: str) -> None:
         found = self.START.match(line)
@@ -303,7 +322,13 @@ class Format:
 
     __slots__ = ("begin", "has_head", "hint", "takes_first")
 
-    def __init__(self, hint: str, begin: Callable[[str], Translator | None], has_head: bool, takes_first: bool) -> None:
+    def __init__(
+        self,
+        hint: str,
+        begin: Callable[[str], Translator | None],
+        has_head: bool,
+        takes_first: bool,
+    ) -> None:
         self.hint = hint
         self.begin = begin
         self.has_head = has_head  # its first line stands for a header
@@ -323,7 +348,9 @@ FORMATS: Final = (
 
 
 # The frames of IPython's mode Plain, which has Python's own header.
-_PLAIN_FRAME: Final = re.compile(r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$")
+_PLAIN_FRAME: Final = re.compile(
+    r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$"
+)
 _PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})\s*$")
 # So much of a link is no other sentence. (characters)
 _HALF_LINK: Final = 30
@@ -334,7 +361,11 @@ def _of_plain_ipython(line: str) -> str:
     if frame is not None:
         return _place(frame["file"], frame["line"], frame["name"])
     cell = _PLAIN_CELL.match(line)
-    return _place(f"<ipython-input-{cell['number']}>", cell["line"], "<module>") if cell is not None else line
+    return (
+        _place(f"<ipython-input-{cell['number']}>", cell["line"], "<module>")
+        if cell is not None
+        else line
+    )
 
 
 def _is_half_a_link(text: str) -> bool:
@@ -352,7 +383,10 @@ class Translation:
         self._half = ""  # the beginning of a link that goes on in the next line
 
     def feed(self, line: str, is_reading: bool) -> list[str]:
-        """The lines that a line stands for: itself, mostly. is_reading: it may belong to a traceback of Python's own."""
+        """The lines that a line stands for: itself, mostly. is_reading:
+
+        it may belong to a traceback of Python's own.
+        """
         if self._half:
             half, self._half = self._half, ""
             whole = f"{half} {line.strip()}"
@@ -392,5 +426,3 @@ class Translation:
             first = translator.feed(line) if form.takes_first else None
             return [HEAD] if form.has_head else first or []
         return [_of_plain_ipython(line) if is_reading else line]
-
-

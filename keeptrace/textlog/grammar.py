@@ -1,4 +1,7 @@
-"""The words of tracebacks and the bounds of what is read, as data. The grammar is drawn in __init__.py."""
+"""The words of tracebacks and the bounds of what is read, as data.
+
+The grammar is drawn in __init__.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import os
 import re
 from typing import Final
 
-MOST_FRAMES: Final = 5_000  # of one traceback, half of them at either end; deeper ones need a raised recursion limit
+MOST_FRAMES: Final = (
+    5_000  # of one traceback, half of them at either end; deeper ones need a raised recursion limit
+)
 MOST_EXCEPTIONS: Final = 1_000  # of one chain with its groups
 MOST_LINES: Final = 1_000  # of one message: more than any validation error has
 MOST_FENCED_LINES: Final = 20_000  # of a worker's traceback between triple quotes
@@ -19,7 +24,9 @@ MOST_FOREIGN: Final = 100  # lines of others in the middle of a prefixed traceba
 MOST_CHARACTERS: Final = 64 << 10  # of one line of a traceback
 MOST_ESCAPED: Final = 4 << 20  # of one line that holds an escaped traceback
 MOST_PREFIX: Final = 300  # characters before a header
-MOST_LINE_NUMBER: Final = 100_000  # source lines below that are left out: the text above them has to be made up
+MOST_LINE_NUMBER: Final = (
+    100_000  # source lines below that are left out: the text above them has to be made up
+)
 
 HEAD: Final = "Traceback (most recent call last):"
 GROUP: Final = "Exception Group "
@@ -27,8 +34,12 @@ LINKS: Final = {
     "The above exception was the direct cause of the following exception:": "cause",
     "During handling of the above exception, another exception occurred:": "context",
 }
-LINK_PART: Final = "the above exception"  # what is looked for, in lower case, before the links are compared
-FILE_LINE: Final = re.compile(r'\s*File "(?P<file>.*)", line (?P<line>\d{1,9})(?:, in (?P<name>.*))?$', re.DOTALL)
+LINK_PART: Final = (
+    "the above exception"  # what is looked for, in lower case, before the links are compared
+)
+FILE_LINE: Final = re.compile(
+    r'\s*File "(?P<file>.*)", line (?P<line>\d{1,9})(?:, in (?P<name>.*))?$', re.DOTALL
+)
 REPEATED: Final = re.compile(r"\s*\[Previous line repeated (\d{1,9}) more times?\]\s*$")
 GAP: Final = re.compile(r"\.\.\.<(\d{1,9}) lines?>\.\.\.$")
 LAST_LINE: Final = re.compile(
@@ -36,7 +47,9 @@ LAST_LINE: Final = re.compile(
     r"(?P<colon>:(?: (?P<message>.*))?)?$",
     re.DOTALL,
 )
-BAR: Final = re.compile(r"(?P<indent>\s*)(?P<mark>[|+])(?: (?P<text>.*)|(?P<rule>-.*))?$", re.DOTALL)
+BAR: Final = re.compile(
+    r"(?P<indent>\s*)(?P<mark>[|+])(?: (?P<text>.*)|(?P<rule>-.*))?$", re.DOTALL
+)
 RULE: Final = re.compile(r"(?P<opens>-\+)?-{8,}(?: (?P<number>\d{1,9}|\.\.\.) -{8,})?\s*$")
 MORE: Final = re.compile(r"and (\d{1,9}) more exceptions?\s*$")
 DEEPER: Final = re.compile(r"\.\.\. \(max_group_depth is \d+\)\s*$")
@@ -51,7 +64,8 @@ RECORDS: Final = tuple(
     for pattern in (
         r"[\W\d]{0,12}\d{2}(?:\d\d)?[-/]\d\d[-/]\d\d[T ,]{1,2}\d\d:\d\d",  # 2026-01-01 12:00
         r"\[?\d\d:\d\d:\d\d\b",  # 12:00:00
-        r"\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b[\]:|\s-]",  # ERROR:root:
+        # ERROR:root:
+        r"\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b[\]:|\s-]",
         r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ",  # syslog: Jan  1 12:00:00
         r"<\d{1,3}>",  # syslog's priority
         r"[IWEF]\d{4} \d\d:\d\d",  # glog: E0101 12:00
@@ -93,7 +107,9 @@ BASES: Final = (
     ("Interrupt", "BaseException"),
     ("", "Exception"),
 )
-_ERROR_LIKE: Final = re.compile(r"(?:Error|Exception|Warning|Exit|Interrupt|Group|Iteration|Timeout|Traceback)$")
+_ERROR_LIKE: Final = re.compile(
+    r"(?:Error|Exception|Warning|Exit|Interrupt|Group|Iteration|Timeout|Traceback)$"
+)
 
 
 def file_name(text: str) -> str:
@@ -126,4 +142,6 @@ def is_end(text: str) -> bool:
 def is_error_like(match: re.Match[str]) -> bool:
     name = match["name"]
     known = getattr(builtins, name, None)
-    return (isinstance(known, type) and issubclass(known, BaseException)) or _ERROR_LIKE.search(name) is not None
+    return (isinstance(known, type) and issubclass(known, BaseException)) or _ERROR_LIKE.search(
+        name
+    ) is not None

@@ -1,7 +1,7 @@
 """The tracebacks of a log, whose lines may come in between each other.
 
-Each writer (a stream, a pod, a process: what decode.py tells) has a reading of its own; so has, within one writer, each
-prefix of a logger's.
+Each writer (a stream, a pod, a process: what decode.py tells) has a reading of its own; so has,
+within one writer, each prefix of a logger's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from .structured import read_structured
 _MOST_WRITERS: Final = 256
 # What is in a line that some tool's traceback may begin with. Most lines have none of these.
 _HINTS: Final = re.compile(
-    "|".join(re.escape(form.hint) for form in FORMATS if "most recent" not in form.hint) + "|most recent call|above exception"
+    "|".join(re.escape(form.hint) for form in FORMATS if "most recent" not in form.hint)
+    + "|most recent call|above exception"
 )
 # Lambda and others say type and message in front of the header.
 _SAID_BEFORE: Final = re.compile(r".{0,200}?\[ERROR\]\s+(?P<last>[^\W\d][\w.]*: .*)$")
@@ -64,7 +65,10 @@ def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
 
 
 def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackReader | None:
-    """The first exception of a chain need not have been raised: then it is one line, that only the link behind it tells."""
+    """The first exception of a chain need not have been raised:
+
+    then it is one line, that only the link behind it tells.
+    """
     for text, kind in LINKS.items():
         at = line.find(text)
         if at < 0 or len(before) < 2 or at > MOST_PREFIX:
@@ -158,7 +162,9 @@ class _Writer:
 
     def _take(self, line: Decoded, text: str) -> Iterator[Found]:
         is_taken = False
-        owners = [each for each in self.open if each.reader.owns(text)] if len(self.open) > 1 else []
+        owners = (
+            [each for each in self.open if each.reader.owns(text)] if len(self.open) > 1 else []
+        )
         for each in owners or tuple(self.open):
             verdict = each.reader.feed(text)
             if verdict is Verdict.TAKEN:
@@ -167,11 +173,17 @@ class _Writer:
             if verdict is Verdict.OVER:
                 self.open.remove(each)
                 yield from each.found()
-        if not is_taken and (HEAD in text or LINK_PART in text.lower()) and len(self.open) < MOST_OPEN:
+        if (
+            not is_taken
+            and (HEAD in text or LINK_PART in text.lower())
+            and len(self.open) < MOST_OPEN
+        ):
             reader = begin(text, self._before)
             if reader is not None:
                 before = self._before[-1] if self._before else ""
-                self.open.append(_Open(reader, line.number, line.time or time_in(text, before), before))
+                self.open.append(
+                    _Open(reader, line.number, line.time or time_in(text, before), before)
+                )
         self._before.append(text)
 
     def finish(self) -> Iterator[Found]:
@@ -192,7 +204,10 @@ def time_in(*texts: str) -> str:
 
 
 def _is_ordinary(line: str) -> bool:
-    """Whether a line begins no traceback: most do not, so this is asked before anything is decoded."""
+    """Whether a line begins no traceback:
+
+    most do not, so this is asked before anything is decoded.
+    """
     if "most recent call" in line or "above exception" in line or ".py:" in line:
         return False
     first = line[:1]
@@ -226,7 +241,9 @@ class _Log:
         self._one = _Writer()
         self._writers: collections.OrderedDict[str, _Writer] = collections.OrderedDict()
         self._skipped: collections.deque[str] = collections.deque(maxlen=2)
-        self.skip: Final = self._skipped.append  # takes a line that is ordinary while the log is quiet
+        self.skip: Final = (
+            self._skipped.append
+        )  # takes a line that is ordinary while the log is quiet
 
     @property
     def is_quiet(self) -> bool:
@@ -250,7 +267,10 @@ class _Log:
                 yield from self._one.feed(decoded)
 
     def _end_before(self, decoded: Decoded) -> Iterator[Found]:
-        """What its writer was saying ended before a whole text: tracebacks are given in their order."""
+        """What its writer was saying ended before a whole text:
+
+        tracebacks are given in their order.
+        """
         writer = self._writers.get(decoded.writer, self._one)
         yield from writer.feed(decoded._replace(text=RECORD))
         if not decoded.writer:

@@ -1,4 +1,7 @@
-"""Takes off what stands before each line of one traceback: a logger's prefix, indentation, the bars of groups."""
+"""Takes off what stands before each line of one traceback:
+
+a logger's prefix, indentation, the bars of groups.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ class Margin:
         self._shape = shape_of(prefix) if prefix.strip() else None
         self._prefixed: bool | None = None if self._shape else False  # None: the next line will say
         self._indent: int | None = None  # None: the first frame will say
-        self._varied = False  # the prefix changes within the traceback, so a change does not say that it is over
+        # the prefix changes within the traceback, so a change does not say that it is over
+        self._varied = False
         self._flat = False
         self.bar: int | None = None  # the column of the outermost group's bar
 
@@ -81,7 +85,9 @@ class Margin:
 
 @functools.lru_cache(256)
 def shape_of(prefix: str) -> re.Pattern[str]:
-    """A pattern for the prefix, whatever its times are, and whether or not its last space was cut off."""
+    """A pattern for the prefix, whatever its times are, and whether or not its last space was cut
+    off.
+    """
     parts = []
     at = 0
     bare = prefix.rstrip()

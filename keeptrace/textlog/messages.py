@@ -8,15 +8,19 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from .._restore import LOADED
+from ..restore.policy import LOADED
 from .grammar import BASES, ERRNO, SIZE
 from .read import ReadException
 
 
 @functools.lru_cache(1024)
 def find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
-    """Module and qualified name of a type as text names it, and the type itself where it is known here."""
-    if name[-1:] in ")]":  # a type that is generic, or made for one cause: Bad[int], RayTaskError(ValueError)
+    """Module and qualified name of a type as text names it, and the type itself where it is known
+    here.
+    """
+    if (
+        name[-1:] in ")]"
+    ):  # a type that is generic, or made for one cause: Bad[int], RayTaskError(ValueError)
         bare = re.split(r"[\[(]", name, maxsplit=1)[0]
         module, qualname, _ = find_type(bare)
         return module, qualname + name[len(bare) :], None
@@ -30,8 +34,13 @@ def find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
     for at in range(len(parts) - 1, 0, -1) if len(parts) <= 20 else ():
         module, qualname = ".".join(parts[:at]), ".".join(parts[at:])
         found = LOADED.find(module, qualname)
-        # The name must print as it was read: a type that only passes through that module has another one.
-        if isinstance(found, type) and issubclass(found, BaseException) and f"{found.__module__}.{found.__qualname__}" == name:
+        # The name must print as it was read: a type that only passes through that module has
+        # another one.
+        if (
+            isinstance(found, type)
+            and issubclass(found, BaseException)
+            and f"{found.__module__}.{found.__qualname__}" == name
+        ):
             return found.__module__, found.__qualname__, found
     at = parts.index("<locals>") - 1 if "<locals>" in parts else len(parts) - 1
     capital = next((index for index, part in enumerate(parts) if part[:1].isupper()), at)
@@ -55,7 +64,11 @@ def _literal(message: str) -> tuple[Any, ...] | None:
         value = ast.literal_eval(message) if len(message) < 10_000 else None
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-    return (value,) if type(value) in (str, int, float, bool) and repr(value) == message and _fits(value) else None
+    return (
+        (value,)
+        if type(value) in (str, int, float, bool) and repr(value) == message and _fits(value)
+        else None
+    )
 
 
 def _fits(value: Any) -> bool:
@@ -79,8 +92,9 @@ def _errno(message: str) -> tuple[Any, ...] | None:
     return errno, rest
 
 
-# For the types whose text says more than one string: what their arguments were. Each guess is tried, and kept only if it prints
-# the same. True: one line is all that the type ever says, so what follows it are notes.
+# For the types whose text says more than one string: what their arguments were. Each guess is
+# tried, and kept only if it prints the same. True: one line is all that the type ever says, so what
+# follows it are notes.
 ARGUMENTS: Final[dict[type[BaseException], tuple[_Arguments, bool]]] = {
     KeyError: (_literal, True),
     StopIteration: (_literal, False),
@@ -92,14 +106,20 @@ _COMPUTED: Final = (UnicodeError, BaseExceptionGroup)
 
 
 def probe_of(cls: type[BaseException], message: str) -> BaseException | None:
-    """An instance that says the message; None if that cannot be had. Only constructors of builtin types run."""
+    """An instance that says the message; None if that cannot be had.
+
+    Only constructors of builtin types run.
+    """
     builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
     if issubclass(cls, _COMPUTED) or not issubclass(builtin, BaseException):
         return None
     if any("__str__" in vars(base) for base in cls.__mro__ if base.__module__ != "builtins"):
         return None
     guess = next((guess for base, (guess, _) in ARGUMENTS.items() if issubclass(cls, base)), None)
-    for arguments in ((guess(message) if guess is not None and message else None), (message,) if message else ()):
+    for arguments in (
+        (guess(message) if guess is not None and message else None),
+        (message,) if message else (),
+    ):
         if arguments is None:
             continue
         try:
@@ -111,7 +131,9 @@ def probe_of(cls: type[BaseException], message: str) -> BaseException | None:
     return None
 
 
-def split_notes(cls: type[BaseException], read: ReadException, group: bool) -> tuple[str, list[str]]:
+def split_notes(
+    cls: type[BaseException], read: ReadException, group: bool
+) -> tuple[str, list[str]]:
     """The message, and the notes where it is sure that they are not the message's further lines."""
     lines = read.lines
     if read.silent:
@@ -121,6 +143,11 @@ def split_notes(cls: type[BaseException], read: ReadException, group: bool) -> t
             if SIZE.match(line):
                 return "\n".join(lines[: at + 1]), lines[at + 1 :]
     for base, (guess, one_line) in ARGUMENTS.items():
-        if len(lines) > 1 and issubclass(cls, base) and guess(lines[0]) is not None and (one_line or "]" in lines[0][:20]):
+        if (
+            len(lines) > 1
+            and issubclass(cls, base)
+            and guess(lines[0]) is not None
+            and (one_line or "]" in lines[0][:20])
+        ):
             return lines[0], lines[1:]
     return "\n".join(lines), []

@@ -8,7 +8,10 @@ from .grammar import MOST_FRAMES
 
 
 class NotInLog(Exception):
-    """Stands for an exception that a log does not show: its line was cut off, or its group was printed in part."""
+    """Stands for an exception that a log does not show:
+
+    its line was cut off, or its group was printed in part.
+    """
 
     __module__ = "keeptrace.textlog"  # where users find it
 
@@ -31,7 +34,9 @@ class ReadFrames:
 
     def __init__(self) -> None:
         self.first: list[ReadFrame] = []
-        self.last: collections.deque[ReadFrame] = collections.deque(maxlen=MOST_FRAMES - MOST_FRAMES // 2)
+        self.last: collections.deque[ReadFrame] = collections.deque(
+            maxlen=MOST_FRAMES - MOST_FRAMES // 2
+        )
         self.count = 0
         self.latest: ReadFrame | None = None
 
@@ -56,7 +61,20 @@ class ReadFrames:
 class ReadException:
     """What was read of one exception."""
 
-    __slots__ = ("cause", "children", "context", "cut", "deeper", "frames", "group", "lines", "more", "name", "silent", "syntax")
+    __slots__ = (
+        "cause",
+        "children",
+        "context",
+        "cut",
+        "deeper",
+        "frames",
+        "group",
+        "lines",
+        "more",
+        "name",
+        "silent",
+        "syntax",
+    )
 
     def __init__(self) -> None:
         self.frames = ReadFrames()

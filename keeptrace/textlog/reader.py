@@ -215,7 +215,11 @@ class TracebackReader:
         if text.startswith("> File "):  # the frame that caught it: those before are its callers
             exception.frames.clear()
             text = "  " + text[2:]
-        place = FILE_LINE.match(text) if 'File "' in text[:200] and (self._margin.flat or not text.startswith("    ")) else None
+        place = (
+            FILE_LINE.match(text)
+            if 'File "' in text[:200] and (self._margin.flat or not text.startswith("    "))
+            else None
+        )
         if place is not None:
             self._take_place(place)
             return Verdict.TAKEN
@@ -231,7 +235,12 @@ class TracebackReader:
             return Verdict.TAKEN
         if is_record(text):
             return Verdict.FOREIGN  # of another thread
-        if exception.frames.count and not text[:1].isspace() and not is_end(text) and not self._margin.flat:
+        if (
+            exception.frames.count
+            and not text[:1].isspace()
+            and not is_end(text)
+            and not self._margin.flat
+        ):
             exception.lines = [text.rstrip()]
             exception.cut = "its last line names no exception"
         return Verdict.OVER
@@ -275,7 +284,11 @@ class TracebackReader:
         """Whether the line cannot belong to a message, by the rules at the head of this file."""
         if bare == ORIGINAL:
             return False
-        if HEAD in bare and (HEAD + "\\" in bare or is_header(bare) or (bare.endswith(HEAD) and not text[0].isspace())):
+        if HEAD in bare and (
+            HEAD + "\\" in bare
+            or is_header(bare)
+            or (bare.endswith(HEAD) and not text[0].isspace())
+        ):
             return not before.rstrip().endswith(":")
         return (bool(self._blanks) and not text[0].isspace()) or is_record(text) or is_end(text)
 
@@ -308,7 +321,12 @@ class TracebackReader:
         return Verdict.TAKEN
 
     def _take_place(self, match: re.Match[str]) -> None:
-        frame = ReadFrame(file_name(match["file"]), int(match["line"]), (match["name"] or "").rstrip(), self._margin.flat)
+        frame = ReadFrame(
+            file_name(match["file"]),
+            int(match["line"]),
+            (match["name"] or "").rstrip(),
+            self._margin.flat,
+        )
         if match["name"] is None:
             self._now.syntax = (frame, [])
         else:
@@ -346,7 +364,9 @@ class TracebackReader:
             return None
         name: str = match["name"]
         is_name = "." in name or name[0].isupper() or is_error_like(match)
-        is_small = match["message"] is not None and self._now.frames.count > 0 and not self._margin.flat
+        is_small = (
+            match["message"] is not None and self._now.frames.count > 0 and not self._margin.flat
+        )
         return match if is_name or is_small else None
 
     def _take_last_line(self, match: re.Match[str]) -> None:

@@ -8,8 +8,8 @@ import unicodedata
 import zlib
 from typing import Any
 
-from .._report import Report
-from .._restore import may_be_opened
+from ..core.report import Report
+from ..restore.files import may_be_opened
 from .grammar import GAP, MOST_LINE_NUMBER
 from .read import ReadFrame
 
@@ -56,7 +56,10 @@ def _bytes_before(text: str, width: int) -> int:
 
 
 def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
-    """The position that prints these carets. shift: by how many columns the source's line stands further right than the log's."""
+    """The position that prints these carets. shift:
+
+    by how many columns the source's line stands further right than the log's.
+    """
     if not rows or frame.flat or (len(rows) == 1 and not rows[0].carets):
         return [frame.line, frame.line, None, None]
     first, last = rows[0], rows[-1]
@@ -66,7 +69,12 @@ def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
     end = len(last.carets) if carets else len(last.text.rstrip())
     if carets and not last.carets:
         end = len(last.text.rstrip())
-    return [frame.line, last.line, _bytes_before(first.text, start) + shift, _bytes_before(last.text, end) + shift]
+    return [
+        frame.line,
+        last.line,
+        _bytes_before(first.text, start) + shift,
+        _bytes_before(last.text, end) + shift,
+    ]
 
 
 def _line_here(file: str, line: int) -> str | None:
@@ -91,17 +99,30 @@ class LoggedSources:
             self._lines.setdefault(frame.file, {})
         elif rows:
             known = self._lines.get(frame.file)
-            here = [None if known and row.line in known else _line_here(frame.file, row.line) for row in rows]
-            if all(line is not None and line.strip() == row.text.strip() for line, row in zip(here, rows)):
+            here = [
+                None if known and row.line in known else _line_here(frame.file, row.line)
+                for row in rows
+            ]
+            if all(
+                line is not None and line.strip() == row.text.strip()
+                for line, row in zip(here, rows)
+            ):
                 first = here[0] or ""
-                depth = len(first) - len(first.lstrip()) - (len(rows[0].text) - len(rows[0].text.lstrip()))
+                depth = (
+                    len(first)
+                    - len(first.lstrip())
+                    - (len(rows[0].text) - len(rows[0].text.lstrip()))
+                )
                 return _position(frame, rows, max(depth, 0))
         for row in rows:
             self._lines.setdefault(frame.file, {}).setdefault(row.line, row.text)
         return _position(frame, rows, 0)
 
     def packed(self) -> dict[str, bytes]:
-        return {file: zlib.compress(_text_of(lines).encode("utf-8", "replace"), 1) for file, lines in self._lines.items()}
+        return {
+            file: zlib.compress(_text_of(lines).encode("utf-8", "replace"), 1)
+            for file, lines in self._lines.items()
+        }
 
 
 def _text_of(lines: dict[int, str]) -> str:
@@ -109,7 +130,8 @@ def _text_of(lines: dict[int, str]) -> str:
 
 
 def merge_sources(report: Report) -> None:
-    """Two tracebacks of one absent file show different lines of it: linecache gets them all, unless they contradict each other.
+    """Two tracebacks of one absent file show different lines of it: linecache gets them all, unless
+    they contradict each other.
 
     A file that must not be opened gets its text here, so that nobody looks for it on disk.
     """

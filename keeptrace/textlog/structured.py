@@ -1,4 +1,5 @@
-"""Tracebacks that a logger wrote as data: structlog, Airflow, Lambda, powertools, OpenTelemetry, Sentry.
+"""Tracebacks that a logger wrote as data: structlog, Airflow, Lambda, powertools, OpenTelemetry,
+Sentry.
 
 Each shape is a line of SHAPES: what it looks like, and what reads it.
 """
@@ -67,7 +68,10 @@ def _read_stacks(value: list[Any]) -> ReadException:
     last: ReadException | None = None
     is_cause = False
     for stack in value[:MOST_EXCEPTIONS]:
-        frames = [_frame(f.get("filename"), f.get("lineno"), f.get("name"), f.get("line")) for f in stack.get("frames") or ()]
+        frames = [
+            _frame(f.get("filename"), f.get("lineno"), f.get("name"), f.get("line"))
+            for f in stack.get("frames") or ()
+        ]
         read = _exception(stack["exc_type"], stack.get("module"), stack.get("exc_value"), frames)
         read.lines += [str(note) for note in stack.get("exc_notes") or ()]
         for inner in stack.get("exceptions") or ():
@@ -107,12 +111,19 @@ def _read_lambda(value: dict[str, Any]) -> ReadException:
 
 
 def _is_powertools(value: Any) -> bool:
-    return type(value) is dict and type(value.get("stack_trace")) is dict and "frames" in value["stack_trace"]
+    return (
+        type(value) is dict
+        and type(value.get("stack_trace")) is dict
+        and "frames" in value["stack_trace"]
+    )
 
 
 def _read_powertools(value: dict[str, Any]) -> ReadException:
     stack = value["stack_trace"]
-    frames = [_frame(f.get("file"), f.get("line"), f.get("function"), f.get("statement")) for f in stack["frames"]]
+    frames = [
+        _frame(f.get("file"), f.get("line"), f.get("function"), f.get("statement"))
+        for f in stack["frames"]
+    ]
     return _exception(stack.get("type"), stack.get("module"), stack.get("value"), frames)
 
 
@@ -121,7 +132,12 @@ def _read_powertools(value: dict[str, Any]) -> ReadException:
 
 def _is_sentry(value: Any) -> bool:
     values = value.get("values") if type(value) is dict else None
-    return type(values) is list and bool(values) and type(values[0]) is dict and "stacktrace" in values[-1]
+    return (
+        type(values) is list
+        and bool(values)
+        and type(values[0]) is dict
+        and "stacktrace" in values[-1]
+    )
 
 
 def _read_sentry(value: dict[str, Any]) -> ReadException:
@@ -129,7 +145,12 @@ def _read_sentry(value: dict[str, Any]) -> ReadException:
     last: ReadException | None = None
     for entry in value["values"][-MOST_EXCEPTIONS:]:
         frames = [
-            _frame(f.get("abs_path") or f.get("filename"), f.get("lineno"), f.get("function"), f.get("context_line"))
+            _frame(
+                f.get("abs_path") or f.get("filename"),
+                f.get("lineno"),
+                f.get("function"),
+                f.get("context_line"),
+            )
             for f in (entry.get("stacktrace") or {}).get("frames") or ()
         ]
         read = _exception(entry.get("type"), entry.get("module"), entry.get("value"), frames)

@@ -29,7 +29,7 @@ COLUMNS = {
     "odd exceptions": "exceptions that cannot be pickled or rebuilt, whose class the parent lacks, that are falsy or raise when they are looked at",
     "base exceptions": "`KeyboardInterrupt`, `SystemExit`, `GeneratorExit`, `CancelledError` and others that are no `Exception`",
     "arguments and results": "those that do not pickle or unpickle are the failure of their own task alone",
-    "live values": "with `pickler=\"cloudpickle\"`, variables that are the real objects",
+    "live values": 'with `pickler="cloudpickle"`, variables that are the real objects',
     "worker death": "what the caller gets when the worker is killed says which worker, how, at which task, and with which stack",
 }
 
@@ -58,7 +58,9 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(column: str, name: str, task: Callable[..., Any], *args: Any, **more: Any) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+def case(
+    column: str, name: str, task: Callable[..., Any], *args: Any, **more: Any
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Makes a case of the function below: the check of what arrives of the task."""
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -94,7 +96,11 @@ def names(exc: BaseException) -> list[str]:
 
 def locals_of(exc: BaseException, function: str) -> dict[str, Any]:
     """The variables of the (innermost) frame of a function."""
-    return [dict(entry.tb_frame.f_locals) for entry in entries(exc) if entry.tb_frame.f_code.co_name == function][-1]
+    return [
+        dict(entry.tb_frame.f_locals)
+        for entry in entries(exc)
+        if entry.tb_frame.f_code.co_name == function
+    ][-1]
 
 
 def here(task: Callable[..., Any], *args: Any) -> BaseException:
@@ -195,7 +201,9 @@ def frames_of_c_code(exc: Any) -> None:
 def deep_recursion(exc: Any) -> None:
     assert type(exc) is RecursionError
     assert len(names(exc)) > 900 and set(names(exc)) == {"recurse"}
-    assert [entry.tb_frame.f_locals["depth"] for entry in entries(exc)] == list(range(len(names(exc))))
+    assert [entry.tb_frame.f_locals["depth"] for entry in entries(exc)] == list(
+        range(len(names(exc)))
+    )
 
 
 @case("frames", "traceback that was cut short", cut_short)
@@ -206,7 +214,10 @@ def cut_traceback(exc: Any) -> None:
 
 @case("frames", "exception raised twice", raised_twice)
 def twice(exc: Any) -> None:
-    assert names(exc)[:3] == ["raised_twice", "raise_again", "raised_twice"] and names(exc)[-1] == "share"
+    assert (
+        names(exc)[:3] == ["raised_twice", "raise_again", "raised_twice"]
+        and names(exc)[-1] == "share"
+    )
     prints_as_here(exc, raised_twice)
 
 
@@ -248,20 +259,53 @@ def with_variables(number: int, /, word: str, *rest: int, flag: bool = True, **m
 @case("locals", "variables", with_variables, 5, "word", 6, 7)
 def every_variable(exc: Any) -> None:
     outer, inner = locals_of(exc, "with_variables"), locals_of(exc, "within")
-    known = {"number", "word", "rest", "flag", "more", "rows", "table", "again", "large", "thing", "within"}
+    known = {
+        "number",
+        "word",
+        "rest",
+        "flag",
+        "more",
+        "rows",
+        "table",
+        "again",
+        "large",
+        "thing",
+        "within",
+    }
     assert set(outer) == known and set(inner) == {"alias", "loop", "number", "word"}
     rows = [1, 2.5, "three", b"four", None, True, ..., 1j]
-    assert outer["rows"] == rows and [type(value) for value in outer["rows"]] == [type(value) for value in rows]
-    assert outer["table"] == {"rows": rows, (1, 2): {3, 4}, "more": {}} and type(outer["table"]) is dict
-    assert (outer["number"], outer["word"], outer["rest"], outer["flag"], outer["large"]) == (5, "word", (6, 7), True, 10**50)
-    assert type(outer["thing"]).__name__ == "Thing" and outer["thing"].number == 7 and repr(outer["thing"]) == "Thing(7)"
+    assert outer["rows"] == rows and [type(value) for value in outer["rows"]] == [
+        type(value) for value in rows
+    ]
+    assert (
+        outer["table"] == {"rows": rows, (1, 2): {3, 4}, "more": {}}
+        and type(outer["table"]) is dict
+    )
+    assert (outer["number"], outer["word"], outer["rest"], outer["flag"], outer["large"]) == (
+        5,
+        "word",
+        (6, 7),
+        True,
+        10**50,
+    )
+    assert (
+        type(outer["thing"]).__name__ == "Thing"
+        and outer["thing"].number == 7
+        and repr(outer["thing"]) == "Thing(7)"
+    )
     assert (inner["number"], inner["word"]) == (5, "word")
 
 
 @case("locals", "aliases and cycles", with_variables, 5, "word")
 def one_object_stays_one(exc: Any) -> None:
     outer, inner = locals_of(exc, "with_variables"), locals_of(exc, "within")
-    assert outer["again"] is outer["rows"] is outer["table"]["rows"] is inner["alias"] is inner["loop"][0]
+    assert (
+        outer["again"]
+        is outer["rows"]
+        is outer["table"]["rows"]
+        is inner["alias"]
+        is inner["loop"][0]
+    )
     assert inner["loop"][1] is inner["loop"]
 
 
@@ -335,7 +379,11 @@ def shared() -> None:
 @case("chain", "cause", chained, 5)
 def original_cause(exc: Any) -> None:
     assert type(exc) is ValueError and exc.args == ("cannot share 5",)
-    assert type(exc.__cause__) is ZeroDivisionError and exc.__cause__ is exc.__context__ and exc.__suppress_context__
+    assert (
+        type(exc.__cause__) is ZeroDivisionError
+        and exc.__cause__ is exc.__context__
+        and exc.__suppress_context__
+    )
     assert names(exc) == ["chained"] and names(exc.__cause__) == ["chained", "inner"]
     assert locals_of(exc.__cause__, "inner") == {"rows": [0, 1, 2, 3, 4], "limit": 4, "total": 10}
     prints_as_here(exc, chained, 5)
@@ -344,13 +392,19 @@ def original_cause(exc: Any) -> None:
 @case("chain", "context", in_handler, 2)
 def original_context(exc: Any) -> None:
     assert exc.__cause__ is None and not exc.__suppress_context__
-    assert type(exc.__context__) is ValueError and type(exc.__context__.__cause__) is ZeroDivisionError
+    assert (
+        type(exc.__context__) is ValueError and type(exc.__context__.__cause__) is ZeroDivisionError
+    )
     prints_as_here(exc, in_handler, 2)
 
 
 @case("chain", "from None", from_none)
 def suppressed_context(exc: Any) -> None:
-    assert exc.__cause__ is None and exc.__suppress_context__ and names(exc.__context__) == ["from_none", "inner"]
+    assert (
+        exc.__cause__ is None
+        and exc.__suppress_context__
+        and names(exc.__context__) == ["from_none", "inner"]
+    )
     prints_as_here(exc, from_none)
 
 
@@ -418,8 +472,14 @@ def deep_group(levels: int) -> None:
 
 @case("group", "group", grouped)
 def every_member(exc: Any) -> None:
-    assert type(exc) is ExceptionGroup and [type(member) for member in exc.exceptions] == [ValueError, ZeroDivisionError]
-    assert names(exc.exceptions[0].__cause__) == ["chained", "inner"] and names(exc.exceptions[1])[-1] == "share"
+    assert type(exc) is ExceptionGroup and [type(member) for member in exc.exceptions] == [
+        ValueError,
+        ZeroDivisionError,
+    ]
+    assert (
+        names(exc.exceptions[0].__cause__) == ["chained", "inner"]
+        and names(exc.exceptions[1])[-1] == "share"
+    )
     assert locals_of(exc.exceptions[0], "chained")["rows"] == [0, 1, 2]
     prints_as_here(exc, grouped)
 
@@ -427,7 +487,11 @@ def every_member(exc: Any) -> None:
 @case("group", "nested groups", nested_groups)
 def nested(exc: Any) -> None:
     within, alone = exc.exceptions
-    assert type(alone) is KeyError and type(within) is ExceptionGroup and exc.__cause__.args == ("why",)
+    assert (
+        type(alone) is KeyError
+        and type(within) is ExceptionGroup
+        and exc.__cause__.args == ("why",)
+    )
     assert type(within.exceptions[2]) is Refused and within.exceptions[2].code == 7
     assert exc.subgroup(ZeroDivisionError).exceptions[0].exceptions == (within.exceptions[1],)
     prints_as_here(exc, nested_groups)
@@ -639,7 +703,10 @@ def arrives_as(kind: str) -> Callable[[Any], None]:
     def check(exc: Any) -> None:
         make, catches, attributes = {**ODD, **BASE}[kind]
         assert issubclass(type(exc), catches) and type(exc).__name__ == type(make()).__name__
-        assert names(exc)[-1] in ("raise_odd", "absent") and locals_of(exc, "raise_odd") == {"marker": ["here", kind], "kind": kind}
+        assert names(exc)[-1] in ("raise_odd", "absent") and locals_of(exc, "raise_odd") == {
+            "marker": ["here", kind],
+            "kind": kind,
+        }
         assert cause_of(exc) is None and context_of(exc) is None
         for name, value in attributes.items():
             assert getattr(exc, name) == value
@@ -668,14 +735,23 @@ def hold_huge(size: int) -> None:
 
 @case("odd exceptions", "class that the parent lacks", raise_absent, crosses=True)
 def stands_for_the_class(exc: Any) -> None:
-    assert (type(exc).__module__, type(exc).__qualname__) == (ABSENT, "There") and ABSENT not in sys.modules
-    assert isinstance(exc, LookupError) and exc.args == ("there", 5) and names(exc) == ["raise_absent"]
+    assert (type(exc).__module__, type(exc).__qualname__) == (
+        ABSENT,
+        "There",
+    ) and ABSENT not in sys.modules
+    assert (
+        isinstance(exc, LookupError) and exc.args == ("there", 5) and names(exc) == ["raise_absent"]
+    )
     assert [cls.__name__ for cls in type(exc).__mro__[:3]] == ["There", "Base", "LookupError"]
 
 
 @case("odd exceptions", "huge message", raise_huge, 3_000_000)
 def bounded_message(exc: Any) -> None:
-    assert isinstance(exc, ValueError) and str(exc).startswith("x" * 400) and names(exc) == ["raise_huge"]
+    assert (
+        isinstance(exc, ValueError)
+        and str(exc).startswith("x" * 400)
+        and names(exc) == ["raise_huge"]
+    )
 
 
 @case("odd exceptions", "huge attribute", hold_huge, 100_000_000)
@@ -695,7 +771,11 @@ def take(thing: Any) -> None:
 
 
 def give(kind: str) -> Any:
-    return {"generator": (number for number in ()), "undeparting": Undeparting(), "unarriving": Unarriving()}[kind]
+    return {
+        "generator": (number for number in ()),
+        "undeparting": Undeparting(),
+        "unarriving": Unarriving(),
+    }[kind]
 
 
 def says(*words: str) -> Callable[[Any], None]:
@@ -707,12 +787,36 @@ def says(*words: str) -> Callable[[Any], None]:
     return check
 
 
-case("arguments and results", "argument that cannot be pickled", take, args=lambda: ((number for number in ()),), crosses=True)(says("pickle", "NotShareableError"))
-case("arguments and results", "argument whose __reduce__ raises", take, args=lambda: (Undeparting(),), crosses=True)(says("cannot pickle me", "NotShareableError"))
-case("arguments and results", "argument that cannot be unpickled", take, args=lambda: (Unarriving(),), crosses=True)(says("not a number", "NotShareableError"))
-case("arguments and results", "result that cannot be pickled", give, "generator", crosses=True)(says("pickle", "NotShareableError"))
-case("arguments and results", "result whose __reduce__ raises", give, "undeparting", crosses=True)(says("cannot pickle me", "NotShareableError"))
-case("arguments and results", "result that cannot be unpickled", give, "unarriving", crosses=True)(says("not a number", "NotShareableError"))
+case(
+    "arguments and results",
+    "argument that cannot be pickled",
+    take,
+    args=lambda: ((number for number in ()),),
+    crosses=True,
+)(says("pickle", "NotShareableError"))
+case(
+    "arguments and results",
+    "argument whose __reduce__ raises",
+    take,
+    args=lambda: (Undeparting(),),
+    crosses=True,
+)(says("cannot pickle me", "NotShareableError"))
+case(
+    "arguments and results",
+    "argument that cannot be unpickled",
+    take,
+    args=lambda: (Unarriving(),),
+    crosses=True,
+)(says("not a number", "NotShareableError"))
+case("arguments and results", "result that cannot be pickled", give, "generator", crosses=True)(
+    says("pickle", "NotShareableError")
+)
+case("arguments and results", "result whose __reduce__ raises", give, "undeparting", crosses=True)(
+    says("cannot pickle me", "NotShareableError")
+)
+case("arguments and results", "result that cannot be unpickled", give, "unarriving", crosses=True)(
+    says("not a number", "NotShareableError")
+)
 
 
 # -- live values
@@ -726,11 +830,17 @@ def with_live_values() -> None:
     raise KeyError("live")
 
 
-@case("live values", "live values", with_live_values, crosses=True, options={"pickler": "cloudpickle"})
+@case(
+    "live values", "live values", with_live_values, crosses=True, options={"pickler": "cloudpickle"}
+)
 def real_objects(exc: Any) -> None:
     found = locals_of(exc, "with_live_values")
     assert type(found["thing"]) is Thing and found["thing"].doubled() == 14
-    assert found["function"](1) == 2 and type(found["made"]) is found["Local"] and found["made"].weight == 3
+    assert (
+        found["function"](1) == 2
+        and type(found["made"]) is found["Local"]
+        and found["made"].weight == 3
+    )
 
 
 # -- workers that die
@@ -740,9 +850,11 @@ def die(how: str) -> None:
     """Ends its process as `how` says: the name of a signal, or an exit code."""
     import faulthandler  # not for interpreters, which have no processes to end
 
-    from keeptrace.concurrent import _worker
+    from keeptrace.concurrent.deaths import worker as _worker
 
-    if _worker._served is not None:  # pytest has enabled a faulthandler of its own, which a forked worker inherits
+    if (
+        _worker._served is not None
+    ):  # pytest has enabled a faulthandler of its own, which a forked worker inherits
         faulthandler.disable()
         faulthandler.enable(_worker._served[0].fd)
     if how.isdigit():

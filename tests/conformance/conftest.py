@@ -22,7 +22,11 @@ _PROPERTY = "conformance"  # of a test's report: row, column, case
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--table", metavar="FILE", help="write the table of engines, from the outcomes of this run, to a file")
+    parser.addoption(
+        "--table",
+        metavar="FILE",
+        help="write the table of engines, from the outcomes of this run, to a file",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,7 +54,11 @@ class _Table:
             outcome, reason = "not run", report.longrepr[2].removeprefix("Skipped: ")  # type: ignore[index]  # file, line, reason
         else:
             outcome = report.outcome
-        self._outcomes.append(Outcome(*told, outcome, (reason or "").removeprefix("reason: ").removeprefix("[NOTRUN] ")))
+        self._outcomes.append(
+            Outcome(
+                *told, outcome, (reason or "").removeprefix("reason: ").removeprefix("[NOTRUN] ")
+            )
+        )
 
     def pytest_sessionfinish(self) -> None:
         write(self._path, self._outcomes)
@@ -67,7 +75,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 continue
             marks = [pytest.mark.timeout(engine.timeout)]
             absent = engine.absent()
-            limits = [engine.limits.get(key) for key in (f"{method}: {case.name}", case.name, case.column)]
+            limits = [
+                engine.limits.get(key) for key in (f"{method}: {case.name}", case.name, case.column)
+            ]
             limit = next(filter(None, limits), None)
             if absent:
                 marks.append(pytest.mark.skip(reason=absent))
@@ -75,7 +85,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 marks.append(pytest.mark.xfail(reason=limit.reason, run=limit.tried, strict=True))
             if engine.marked or method in engine.costly and not is_first(case):
                 marks.append(pytest.mark.engines)
-            rows.append(pytest.param(method, case, marks=marks, id=f"{method}-{case.name}".strip("-")))
+            rows.append(
+                pytest.param(method, case, marks=marks, id=f"{method}-{case.name}".strip("-"))
+            )
     metafunc.parametrize(("pools", "case"), rows, indirect=["pools"], scope="class")
 
 

@@ -22,13 +22,23 @@ from typing import Any
 
 import keeptrace.concurrent
 from keeptrace import Options
-from keeptrace.concurrent import KeepTraceProcessPoolExecutor, KeepTraceThreadPoolExecutor, get_context, keep_trace, wrap
+from keeptrace.concurrent import (
+    KeepTraceProcessPoolExecutor,
+    KeepTraceThreadPoolExecutor,
+    get_context,
+    keep_trace,
+    wrap,
+)
 
 from .cases import Returned, cause_of, context_of
 
 WAIT = 30  # seconds: an engine that hangs fails the case, it does not hold it up
 set_context = BaseException.__dict__["__context__"].__set__
-METHODS = tuple(method for method in ("fork", "spawn", "forkserver") if method in multiprocessing.get_all_start_methods())
+METHODS = tuple(
+    method
+    for method in ("fork", "spawn", "forkserver")
+    if method in multiprocessing.get_all_start_methods()
+)
 TESTS = Path(__file__).parent.parent
 
 
@@ -60,8 +70,12 @@ class Engine:
     one_process: bool = False  # no worker process that could die
     single: bool = False  # a process can have one at a time
     survives: bool = False  # a worker's death costs one task, not the pool
-    costly: tuple[str, ...] = ()  # start methods with which each failure costs new workers: without the marker, one case for each column
-    limits: dict[str, Limit] = field(default_factory=dict)  # the name of a case or column, or "start method: case" -> why not
+    costly: tuple[
+        str, ...
+    ] = ()  # start methods with which each failure costs new workers: without the marker, one case for each column
+    limits: dict[str, Limit] = field(
+        default_factory=dict
+    )  # the name of a case or column, or "start method: case" -> why not
     timeout: float = 60
 
     def absent(self) -> str | None:
@@ -115,7 +129,9 @@ def decorated(options: Options | None) -> Callable[[Any], Any]:
 
 @contextmanager
 def _process_pool(method: str, options: Options | None) -> Iterator[Opened]:
-    with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context(method), trace=options) as pool:
+    with KeepTraceProcessPoolExecutor(
+        1, multiprocessing.get_context(method), trace=options
+    ) as pool:
         yield of_executor(pool)
 
 
@@ -137,7 +153,9 @@ _SAME_PATH = f"import sys; sys.path[:] = {sys.path!r}"
 
 @contextmanager
 def _interpreters(method: str, options: Options | None) -> Iterator[Opened]:
-    with keeptrace.concurrent.KeepTraceInterpreterPoolExecutor(1, initializer=exec, initargs=(_SAME_PATH,), trace=options) as pool:
+    with keeptrace.concurrent.KeepTraceInterpreterPoolExecutor(
+        1, initializer=exec, initargs=(_SAME_PATH,), trace=options
+    ) as pool:
         yield of_executor(pool)
 
 
@@ -213,11 +231,17 @@ def _dask(method: str, options: Options | None) -> Iterator[Opened]:
 
     before, os.environ["PYTHONPATH"] = os.environ.get("PYTHONPATH"), _PATH
     try:
-        with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        with distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster:
             with KeepTraceClient(cluster, trace=options) as client:
                 yield Opened(
-                    lambda function, *args: of_call(lambda: _dask_outcome(client.submit(function, *args, pure=False))),
-                    lambda function, items: of_call(lambda: client.gather(client.map(function, items, pure=False))),
+                    lambda function, *args: of_call(
+                        lambda: _dask_outcome(client.submit(function, *args, pure=False))
+                    ),
+                    lambda function, items: of_call(
+                        lambda: client.gather(client.map(function, items, pure=False))
+                    ),
                 )
     finally:
         os.environ.pop("PYTHONPATH")
@@ -226,7 +250,9 @@ def _dask(method: str, options: Options | None) -> Iterator[Opened]:
 
 
 def _dask_outcome(future: Any) -> Any:
-    exc = future.exception(WAIT)  # its result() is a coroutine's, in which a StopIteration is a RuntimeError
+    exc = future.exception(
+        WAIT
+    )  # its result() is a coroutine's, in which a StopIteration is a RuntimeError
     if exc is not None:
         raise exc
     return future.result(WAIT)
@@ -245,17 +271,26 @@ def _ray(method: str, options: Options | None) -> Iterator[Opened]:
 
     def call(function: Any, calls: list[tuple[Any, ...]]) -> Any:
         try:
-            return Returned(ray.get([ray.remote(function).remote(*args) for args in calls], timeout=WAIT))
-        except ray.exceptions.RayTaskError as error:  # of two types, as Ray makes it; its cause is the task's
+            return Returned(
+                ray.get([ray.remote(function).remote(*args) for args in calls], timeout=WAIT)
+            )
+        except (
+            ray.exceptions.RayTaskError
+        ) as error:  # of two types, as Ray makes it; its cause is the task's
             return error.cause
         except Exception as exc:
             return exc
 
     env = {"env_vars": {"PYTHONPATH": _PATH}}
-    traced_ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=options)
+    traced_ray.init(
+        num_cpus=1, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=options
+    )
     try:
         sys.excepthook = hook  # importing Ray replaces it
-        yield Opened(lambda function, *args: _first(call(function, [args])), lambda function, items: call(function, [(item,) for item in items]))
+        yield Opened(
+            lambda function, *args: _first(call(function, [args])),
+            lambda function, items: call(function, [(item,) for item in items]),
+        )
     finally:
         ray.shutdown()
 
@@ -281,7 +316,9 @@ def _wrapped(method: str, options: Options | None) -> Iterator[Opened]:
 
 @contextmanager
 def _stock_interpreters(method: str, options: Options | None) -> Iterator[Opened]:
-    with getattr(concurrent.futures, "InterpreterPoolExecutor")(1, initializer=exec, initargs=(_SAME_PATH,)) as pool:
+    with getattr(concurrent.futures, "InterpreterPoolExecutor")(
+        1, initializer=exec, initargs=(_SAME_PATH,)
+    ) as pool:
         opened = of_executor(pool, decorated(options))
         yield Opened(lambda *call: _without_context(opened.call(*call)), opened.map)
 
@@ -310,7 +347,9 @@ def _pebble(method: str, options: Options | None) -> Iterator[Opened]:
     with pebble.ProcessPool(1, context=multiprocessing.get_context(method)) as pool:
         yield Opened(
             lambda function, *args: of_future(pool.schedule(traced(function), args)),
-            lambda function, items: of_call(lambda: list(pool.map(traced(function), items).result())),
+            lambda function, items: of_call(
+                lambda: list(pool.map(traced(function), items).result())
+            ),
         )
 
 
@@ -326,7 +365,9 @@ def _mpire(method: str, options: Options | None) -> Iterator[Opened]:
             return of_call(lambda: ask(pool))
 
     yield Opened(
-        lambda function, *args: run(lambda pool: pool.apply_async(traced(function), args).get(WAIT)),
+        lambda function, *args: run(
+            lambda pool: pool.apply_async(traced(function), args).get(WAIT)
+        ),
         lambda function, items: run(lambda pool: pool.map(traced(function), items)),
     )
 
@@ -347,14 +388,26 @@ def _stock_joblib(method: str, options: Options | None) -> Iterator[Opened]:
         _end_joblib()
 
 
-_TASK_ALONE = "`@keep_trace` is in the worker that died, and the engine that tells of it is not ours"
+_TASK_ALONE = (
+    "`@keep_trace` is in the worker that died, and the engine that tells of it is not ours"
+)
 _NOT_OURS = "breaks or hangs the engine's own code, before or after the decorated function"
 _NO_RESULTS = "a process returns nothing, and its arguments are unpickled by the engine before anything else runs in it"
-_PROCESS = {"arguments and results": Limit(_NO_RESULTS, tried=False), "map": Limit("a process runs one call", tried=False)}
-_JOBLIB = {"StopIteration": Limit("joblib raises it out of a generator, which makes a RuntimeError of it")}
+_PROCESS = {
+    "arguments and results": Limit(_NO_RESULTS, tried=False),
+    "map": Limit("a process runs one call", tried=False),
+}
+_JOBLIB = {
+    "StopIteration": Limit("joblib raises it out of a generator, which makes a RuntimeError of it")
+}
 # Exceptions that no code may ask for attributes.
 UNASKED = ("__getattribute__ that raises", "__getattribute__ that raises for __traceback__")
-_ASKED = {f"multiprocessing: {name}": Limit("joblib, with its multiprocessing backend, asks it in the parent for its class") for name in UNASKED}
+_ASKED = {
+    f"multiprocessing: {name}": Limit(
+        "joblib, with its multiprocessing backend, asks it in the parent for its class"
+    )
+    for name in UNASKED
+}
 # Of every engine that is not ours.
 UNDEPARTING = ("argument that cannot be pickled", "argument whose __reduce__ raises")
 _DECORATED = {
@@ -367,13 +420,25 @@ _DECORATED = {
 _WAITS = {name: Limit("the engine never answers the call", tried=False) for name in UNDEPARTING}
 _CONTEXT = "the engine raises it while it handles an error of its own, which takes the place of the context"
 _INTERPRETERS = {
-    **{name: Limit(_CONTEXT) for name in ("context", "from None", "exception that is its own cause")},
+    **{
+        name: Limit(_CONTEXT)
+        for name in ("context", "from None", "exception that is its own cause")
+    },
     "MemoryError": Limit("the engine mostly takes it for a result of None", tried=False),
-    **{name: Limit("the engine asks it for its attributes in the parent, where CPython crashes of that", tried=False) for name in UNASKED},
+    **{
+        name: Limit(
+            "the engine asks it for its attributes in the parent, where CPython crashes of that",
+            tried=False,
+        )
+        for name in UNASKED
+    },
 }
 
 _MPIRE = {
-    name: Limit("a thread of the engine's in the parent ends of it, and the call is never answered", tried=False)
+    name: Limit(
+        "a thread of the engine's in the parent ends of it, and the call is never answered",
+        tried=False,
+    )
     for name in (*UNASKED, "arguments and results")
 }
 
@@ -381,18 +446,31 @@ _ENDS_WORKER = "ends a Dask worker, and its tasks are begun again elsewhere; Das
 _DASK = {
     "KeyboardInterrupt": Limit(_ENDS_WORKER, tried=False),
     "SystemExit": Limit(_ENDS_WORKER, tried=False),
-    **{name: Limit("Dask's own code asks it for its attributes, and its worker ends of that", tried=False) for name in UNASKED},
-    "worker death": Limit("Dask runs the task again on other workers, and then tells of the worker's address alone", tried=False),
+    **{
+        name: Limit(
+            "Dask's own code asks it for its attributes, and its worker ends of that", tried=False
+        )
+        for name in UNASKED
+    },
+    "worker death": Limit(
+        "Dask runs the task again on other workers, and then tells of the worker's address alone",
+        tried=False,
+    ),
 }
 
 _RAY = {
     **{
-        name: Limit("Ray's own code asks it for attributes and texts, and its worker ends of that", tried=False)
+        name: Limit(
+            "Ray's own code asks it for attributes and texts, and its worker ends of that",
+            tried=False,
+        )
         for name in (*UNASKED, "__str__, __repr__, __eq__, __bool__, __hash__ that raise")
     },
     "KeyboardInterrupt": Limit("Ray takes it for a cancellation"),
     "SystemExit": Limit("ends a Ray worker, and its task is begun again elsewhere; Ray's rule"),
-    "result that cannot be pickled": Limit("Ray has an error of its own for it, which does not tell why"),
+    "result that cannot be pickled": Limit(
+        "Ray has an error of its own for it, which does not tell why"
+    ),
     "worker death": Limit("Ray's WorkerCrashedError says no more than that", tried=False),
 }
 
@@ -401,21 +479,79 @@ ENGINES = [
     Engine("KeepTracePool", _pool, METHODS, survives=True),
     Engine("KeepTraceThreadPoolExecutor", _threads, in_process=True, one_process=True),
     Engine("KeepTraceInterpreterPoolExecutor", _interpreters, python=(3, 14), one_process=True),
-    Engine("KeepTraceProcess", _process, METHODS, survives=True, costly=METHODS[1:], limits=_PROCESS),
+    Engine(
+        "KeepTraceProcess", _process, METHODS, survives=True, costly=METHODS[1:], limits=_PROCESS
+    ),
     Engine("KeepTraceLokyExecutor", _loky, needs=("loky",)),
     Engine("get_reusable_executor", _reusable, needs=("loky",)),
     Engine('joblib backend "keeptrace"', _joblib, needs=("joblib",), costly=("",), limits=_JOBLIB),
     Engine("@keep_trace, ProcessPoolExecutor", _stock, METHODS[:2], limits=_DECORATED),
-    Engine("@keep_trace, InterpreterPoolExecutor", _stock_interpreters, python=(3, 14), one_process=True, limits={**_DECORATED, **_INTERPRETERS}),
-    Engine("@keep_trace, multiprocessing.Pool", _stock_pool("multiprocessing"), METHODS[:2], limits=_DECORATED),
-    Engine("@keep_trace, multiprocess.Pool", _stock_pool("multiprocess"), METHODS[:1], needs=("multiprocess",), limits=_DECORATED),
-    Engine("@keep_trace, billiard.Pool", _stock_pool("billiard"), METHODS[:1], needs=("billiard",), limits={**_DECORATED, **_WAITS}),
-    Engine("@keep_trace, Pebble", _pebble, METHODS[:1], needs=("pebble",), limits={**_DECORATED, **_WAITS, "result whose __reduce__ raises": Limit("the engine tells of the worker's end, not of why")}),
-    Engine("@keep_trace, mpire", _mpire, ("fork", "dill"), costly=("fork", "dill"), needs=("mpire",), limits={**_DECORATED, **_MPIRE}),
+    Engine(
+        "@keep_trace, InterpreterPoolExecutor",
+        _stock_interpreters,
+        python=(3, 14),
+        one_process=True,
+        limits={**_DECORATED, **_INTERPRETERS},
+    ),
+    Engine(
+        "@keep_trace, multiprocessing.Pool",
+        _stock_pool("multiprocessing"),
+        METHODS[:2],
+        limits=_DECORATED,
+    ),
+    Engine(
+        "@keep_trace, multiprocess.Pool",
+        _stock_pool("multiprocess"),
+        METHODS[:1],
+        needs=("multiprocess",),
+        limits=_DECORATED,
+    ),
+    Engine(
+        "@keep_trace, billiard.Pool",
+        _stock_pool("billiard"),
+        METHODS[:1],
+        needs=("billiard",),
+        limits={**_DECORATED, **_WAITS},
+    ),
+    Engine(
+        "@keep_trace, Pebble",
+        _pebble,
+        METHODS[:1],
+        needs=("pebble",),
+        limits={
+            **_DECORATED,
+            **_WAITS,
+            "result whose __reduce__ raises": Limit(
+                "the engine tells of the worker's end, not of why"
+            ),
+        },
+    ),
+    Engine(
+        "@keep_trace, mpire",
+        _mpire,
+        ("fork", "dill"),
+        costly=("fork", "dill"),
+        needs=("mpire",),
+        limits={**_DECORATED, **_MPIRE},
+    ),
     Engine("@keep_trace, loky", _stock_loky, needs=("loky",), limits=_DECORATED),
-    Engine("@keep_trace, joblib", _stock_joblib, ("loky", "multiprocessing"), needs=("joblib",), costly=("loky", "multiprocessing"), limits={**_DECORATED, **_JOBLIB, **_ASKED}),
+    Engine(
+        "@keep_trace, joblib",
+        _stock_joblib,
+        ("loky", "multiprocessing"),
+        needs=("joblib",),
+        costly=("loky", "multiprocessing"),
+        limits={**_DECORATED, **_JOBLIB, **_ASKED},
+    ),
     Engine("wrap(ProcessPoolExecutor)", _wrapped, METHODS[:2], limits=_DECORATED),
     # before Dask, which lets tblib change how this process pickles the exception classes that it has
     Engine("Ray: init()", _ray, needs=("ray",), marked=True, timeout=180, single=True, limits=_RAY),
-    Engine("Dask: KeepTraceClient", _dask, needs=("distributed",), marked=True, timeout=120, limits=_DASK),
+    Engine(
+        "Dask: KeepTraceClient",
+        _dask,
+        needs=("distributed",),
+        marked=True,
+        timeout=120,
+        limits=_DASK,
+    ),
 ]

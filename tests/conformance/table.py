@@ -44,20 +44,31 @@ def write(path: Path, outcomes: list[Outcome]) -> None:
     notes: list[str] = []
     lines = ["| engine | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for engine in ENGINES:
-        cells = [_cell([each for each in outcomes if (each.row, each.column) == (engine.name, column)], notes) for column in COLUMNS]
+        cells = [
+            _cell(
+                [each for each in outcomes if (each.row, each.column) == (engine.name, column)],
+                notes,
+            )
+            for column in COLUMNS
+        ]
         if not any(each.row == engine.name for each in outcomes):
             cells = ["not run"] * len(COLUMNS)
         lines.append(f"| {shown(engine)} | " + " | ".join(cells) + " |")
     columns = [f"- **{column}**: {meaning}" for column, meaning in COLUMNS.items()]
     numbered = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
-    path.write_text(HEAD + "\n".join([*lines, "", *columns, "", *numbered, "", _versions(), ""]), encoding="utf-8")
+    path.write_text(
+        HEAD + "\n".join([*lines, "", *columns, "", *numbered, "", _versions(), ""]),
+        encoding="utf-8",
+    )
 
 
 def _cell(outcomes: list[Outcome], notes: list[str]) -> str:
     if not outcomes:
         return "–"
     if any(each.outcome == "failed" for each in outcomes):
-        return "**failed**: " + ", ".join(dict.fromkeys(each.case for each in outcomes if each.outcome == "failed"))
+        return "**failed**: " + ", ".join(
+            dict.fromkeys(each.case for each in outcomes if each.outcome == "failed")
+        )
     if all(each.outcome == "not run" for each in outcomes):
         return f"not run: {outcomes[0].reason}"
     limits: dict[str, list[str]] = {}
@@ -85,7 +96,9 @@ def shown(engine: Engine) -> str:
 def _versions() -> str:
     names = dict.fromkeys(name for engine in ENGINES for name in engine.needs)
     found = [f"{name} {version}" for name in names if (version := _version(name)) is not None]
-    return f"Made on {platform.system()} with Python {platform.python_version()}, {', '.join(found)}."
+    return (
+        f"Made on {platform.system()} with Python {platform.python_version()}, {', '.join(found)}."
+    )
 
 
 def _version(name: str) -> str | None:
@@ -97,7 +110,11 @@ def _version(name: str) -> str | None:
 
 def read(path: Path) -> tuple[list[str], list[str]]:
     """The columns and the first cells of the rows of the page's table."""
-    rows = [re.split(r"\s*\|\s*", line.strip())[1:-1] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    rows = [
+        re.split(r"\s*\|\s*", line.strip())[1:-1]
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
     return rows[0][1:], [row[0] for row in rows[2:]]
 
 

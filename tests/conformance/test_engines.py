@@ -95,7 +95,9 @@ class Conformance:
         try:
             opened = pools.get()
             case.check(arrived(run(opened, case), engine.in_process))
-            assert opened.call(double, 21) == Returned(None if engine.name == "KeepTraceProcess" else 42)
+            assert opened.call(double, 21) == Returned(
+                None if engine.name == "KeepTraceProcess" else 42
+            )
         except BaseException:
             pools.close()  # the next case gets a new one
             raise
@@ -104,4 +106,8 @@ class Conformance:
 for _engine in ENGINES:
     _name = "Test_" + re.sub(r"\W+", "_", _engine.name).strip("_")
     assert _name not in globals()
-    globals()[_name] = type(_name, (Conformance,), {"engine": _engine, "__doc__": f"{_engine.name}, through every case."})
+    globals()[_name] = type(
+        _name,
+        (Conformance,),
+        {"engine": _engine, "__doc__": f"{_engine.name}, through every case."},
+    )

@@ -37,6 +37,9 @@ def test_cells_say_what_happened(tmp_path: Path) -> None:
         ],
     )
     text = (tmp_path / "page.md").read_text()
-    assert f"| {row} | **failed**: map | yes | yes, but (1) | no (2) | – | not run: needs luck |" in text
+    assert (
+        f"| {row} | **failed**: map | yes | yes, but (1) | no (2) | – | not run: needs luck |"
+        in text
+    )
     assert "\n1. notes: it has none.\n2. no groups.\n" in text
     assert read(tmp_path / "page.md") == expected()

@@ -42,7 +42,9 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 
 # class → argument tuples to be tried first
 ARGUMENTS: dict[str, tuple[tuple[Any, ...], ...]] = {
-    "botocore.exceptions.ClientError": (({"Error": {"Code": "NoSuchKey", "Message": "gone"}}, "GetObject"),),
+    "botocore.exceptions.ClientError": (
+        ({"Error": {"Code": "NoSuchKey", "Message": "gone"}}, "GetObject"),
+    ),
 }
 
 # class → methods that must give the same
@@ -60,7 +62,9 @@ METHODS: dict[str, tuple[str, ...]] = {
 def model() -> None:
     import pydantic
 
-    pydantic.create_model("Item", quantity=(pydantic.PositiveInt, ...), name=(str, ...)).model_validate({"quantity": -1})
+    pydantic.create_model(
+        "Item", quantity=(pydantic.PositiveInt, ...), name=(str, ...)
+    ).model_validate({"quantity": -1})
 
 
 def adapter() -> None:
@@ -202,7 +206,9 @@ def lazy_frame() -> None:
 def schema() -> None:
     import jsonschema
 
-    jsonschema.validate({"a": [1, "x"]}, {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}})
+    jsonschema.validate(
+        {"a": [1, "x"]}, {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}}
+    )
 
 
 def bad_schema() -> None:
@@ -269,7 +275,9 @@ def pool_url() -> None:
 def bucket() -> None:
     import boto3
 
-    boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y").list_objects_v2(Bucket="b", MaxKeys="x")
+    boto3.client(
+        "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
+    ).list_objects_v2(Bucket="b", MaxKeys="x")
 
 
 def image() -> None:
@@ -347,7 +355,9 @@ def structure() -> None:
 def settings() -> None:
     from django.core.exceptions import ValidationError
 
-    raise ValidationError({"name": ["too long"], "age": [ValidationError("bad", code="bad", params={"n": 1})]})
+    raise ValidationError(
+        {"name": ["too long"], "age": [ValidationError("bad", code="bad", params={"n": 1})]}
+    )
 
 
 def unfinished() -> None:

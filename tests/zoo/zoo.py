@@ -68,7 +68,9 @@ def modules_of(name: str) -> Iterator[str]:
     """The names of a package's modules, itself first."""
     yield name
     module = sys.modules.get(name)
-    for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}.", onerror=lambda _: None):
+    for found in pkgutil.walk_packages(
+        getattr(module, "__path__", []), f"{name}.", onerror=lambda _: None
+    ):
         if not SKIPPED_MODULES.search(found.name):
             yield found.name
 
@@ -80,7 +82,9 @@ def import_all(name: str) -> None:
     for count, module in enumerate(modules_of(name)):
         if count >= MOST_MODULES or time.monotonic() > ends:
             return
-        with contextlib.suppress(BaseException):  # a module that needs something else, or ends the process
+        with contextlib.suppress(
+            BaseException
+        ):  # a module that needs something else, or ends the process
             importlib.import_module(module)
 
 
@@ -95,7 +99,10 @@ def classes_of(name: str) -> list[type[BaseException]]:
             continue
         seen.add(id(cls))
         waiting += type.__subclasses__(cls)
-        if cls.__module__.partition(".")[0] == name.partition(".")[0] and find(cls.__module__, cls.__qualname__) is cls:
+        if (
+            cls.__module__.partition(".")[0] == name.partition(".")[0]
+            and find(cls.__module__, cls.__qualname__) is cls
+        ):
             found[f"{cls.__module__}.{cls.__qualname__}"] = cls
     return [found[key] for key in sorted(found)]
 
@@ -123,9 +130,18 @@ def inner() -> BaseException:
 # part of a parameter's name → a value for it; the first that fits
 GUESSES: tuple[tuple[str, Callable[[], Any]], ...] = (
     (r"exc|cause|orig|error$|inner", inner),
-    (r"errors|args|list|items|names|paths|values|children|fields|keys|tokens|loc$", lambda: ["first", "second"]),
-    (r"headers|params|kwargs|dict|data|body|context|details|info|extra|ctx|meta", lambda: {"key": "value"}),
-    (r"code|status|errno|number|line|pos|col|offset|start|end|size|len|index|count|limit|seconds|timeout|port|exit|n$", lambda: 3),
+    (
+        r"errors|args|list|items|names|paths|values|children|fields|keys|tokens|loc$",
+        lambda: ["first", "second"],
+    ),
+    (
+        r"headers|params|kwargs|dict|data|body|context|details|info|extra|ctx|meta",
+        lambda: {"key": "value"},
+    ),
+    (
+        r"code|status|errno|number|line|pos|col|offset|start|end|size|len|index|count|limit|seconds|timeout|port|exit|n$",
+        lambda: 3,
+    ),
     (r"cls|type|class|model|schema", lambda: int),
     (r"bytes|buffer|stdout|stderr|output", lambda: b"bytes"),
     (r"func|callback", lambda: len),
@@ -141,18 +157,36 @@ def guess(parameter: inspect.Parameter) -> Any:
 
 def signatures(cls: type[BaseException]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Arguments that the class may take, the likeliest first."""
-    yield from ((tuple(args), {}) for args in packages.ARGUMENTS.get(f"{cls.__module__}.{cls.__qualname__}", ()))
+    yield from (
+        (tuple(args), {})
+        for args in packages.ARGUMENTS.get(f"{cls.__module__}.{cls.__qualname__}", ())
+    )
     try:
         parameters = list(inspect.signature(cls).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    needed = [found for found in parameters if found.default is found.empty and found.kind < found.VAR_POSITIONAL]
-    named = [found for found in parameters if found.default is found.empty and found.kind is found.KEYWORD_ONLY]
+    needed = [
+        found
+        for found in parameters
+        if found.default is found.empty and found.kind < found.VAR_POSITIONAL
+    ]
+    named = [
+        found
+        for found in parameters
+        if found.default is found.empty and found.kind is found.KEYWORD_ONLY
+    ]
     if needed or named:
         yield tuple(map(guess, needed)), {found.name: guess(found) for found in named}
         yield tuple("text" for _ in needed), {found.name: "text" for found in named}
         yield tuple(inner() for _ in needed), {found.name: inner() for found in named}
-    for args in (("the message",), (), (2, "the message"), ("a", "b"), ("a", "b", "c"), ("utf-8", b"abc", 0, 1, "bad")):
+    for args in (
+        ("the message",),
+        (),
+        (2, "the message"),
+        ("a", "b"),
+        ("a", "b", "c"),
+        ("utf-8", b"abc", 0, 1, "bad"),
+    ):
         yield args, {}
 
 
@@ -194,7 +228,12 @@ def collect(name: str) -> list[str]:
             not_made.append(function.__name__)
             continue
         cls = type(exc)
-        SPECIMENS.append(Specimen(f"{cls.__module__}.{cls.__qualname__} ({function.__name__})", lambda function=function: raised(function)))
+        SPECIMENS.append(
+            Specimen(
+                f"{cls.__module__}.{cls.__qualname__} ({function.__name__})",
+                lambda function=function: raised(function),
+            )
+        )
     for cls in classes_of(name):
         make = maker_of(cls)
         if make is None:
@@ -282,7 +321,9 @@ class Facts:
 
 
 def facts_of(exc: BaseException) -> Facts:
-    return Facts(exc, frozenset(vars(exc)), text_of(exc), exc.args, attributes_of(exc), methods_of(exc))
+    return Facts(
+        exc, frozenset(vars(exc)), text_of(exc), exc.args, attributes_of(exc), methods_of(exc)
+    )
 
 
 def compare(mine: Facts, again: Facts, got: BaseException, by_dump: bool) -> dict[str, str]:
@@ -298,12 +339,18 @@ def compare(mine: Facts, again: Facts, got: BaseException, by_dump: bool) -> dic
     if mine.text == again.text != theirs.text:
         lost["text"] = f"{theirs.text[:80]!r}, not {mine.text[:80]!r}"
     if equal(mine.args, again.args) and not equal(mine.args, theirs.args):
-        if not (by_dump and len(mine.args) == len(theirs.args) and all(map(shown_alike, mine.args, theirs.args))):
+        if not (
+            by_dump
+            and len(mine.args) == len(theirs.args)
+            and all(map(shown_alike, mine.args, theirs.args))
+        ):
             lost["args"] = f"{clean(repr(theirs.args))[:80]}, not {clean(repr(mine.args))[:80]}"
     wanted = mine.attributes
     if by_dump:  # no property of the class runs
         wanted = {name: value for name, value in wanted.items() if name in mine.stored}
-    differ = different(wanted, again.attributes, theirs.attributes, shown_alike if by_dump else equal)
+    differ = different(
+        wanted, again.attributes, theirs.attributes, shown_alike if by_dump else equal
+    )
     if differ:
         lost["attributes"] = ", ".join(differ)
     differ = [] if by_dump else different(mine.methods, again.methods, theirs.methods, equal)
@@ -312,14 +359,23 @@ def compare(mine: Facts, again: Facts, got: BaseException, by_dump: bool) -> dic
     return lost
 
 
-def different(mine: dict[str, Any], again: dict[str, Any], theirs: dict[str, Any], alike: Callable[[Any, Any], bool]) -> list[str]:
+def different(
+    mine: dict[str, Any],
+    again: dict[str, Any],
+    theirs: dict[str, Any],
+    alike: Callable[[Any, Any], bool],
+) -> list[str]:
     same = [name for name, value in mine.items() if name in again and equal(value, again[name])]
     return [name for name in same if not (name in theirs and alike(mine[name], theirs[name]))]
 
 
 def shown_alike(value: Any, stand_in: Any) -> bool:
     """A dump has the value itself, or a stand-in for an object: its type's name and its representation."""
-    return equal(value, stand_in) or type(value).__name__ == type(stand_in).__name__ or clean(repr(value))[:40] in clean(repr(stand_in))
+    return (
+        equal(value, stand_in)
+        or type(value).__name__ == type(stand_in).__name__
+        or clean(repr(value))[:40] in clean(repr(stand_in))
+    )
 
 
 # -- the ways
@@ -378,9 +434,21 @@ def look_at(name: str) -> dict[str, Any]:
             whole[way] += not differs
             lost += [[specimen.name, way, facet, how] for facet, how in differs.items()]
             if way != "dump":
-                worse += [[specimen.name, way, facet, how] for facet, how in differs.items() if facet not in by_stock]
+                worse += [
+                    [specimen.name, way, facet, how]
+                    for facet, how in differs.items()
+                    if facet not in by_stock
+                ]
     version = importlib.metadata.version(name)
-    return {"name": name, "version": version, "tried": len(SPECIMENS), "not_made": not_made, "whole": whole, "lost": lost, "worse": worse}
+    return {
+        "name": name,
+        "version": version,
+        "tried": len(SPECIMENS),
+        "not_made": not_made,
+        "whole": whole,
+        "lost": lost,
+        "worse": worse,
+    }
 
 
 # -- all of them
@@ -397,7 +465,10 @@ def look_at_all(names: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
             continue
         results.append(look_at_one(name))
         found = results[-1]
-        print(f"{name} {found['version']}: {found['tried']} tried, {found['whole']}, {len(found['worse'])} worse than stock", flush=True)
+        print(
+            f"{name} {found['version']}: {found['tried']} tried, {found['whole']}, {len(found['worse'])} worse than stock",
+            flush=True,
+        )
     return results, absent
 
 
@@ -407,7 +478,15 @@ def look_at_one(name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, open(Path(folder, "errors"), "wb") as errors:
         where = Path(folder, "result")
         command = [sys.executable, __file__, "--one", name, str(where)]
-        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=folder, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            cwd=folder,
+            start_new_session=True,
+        )
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(PACKAGE_SECONDS)
             problem = Path(folder, "errors").read_text(errors="replace")[-500:]
@@ -416,7 +495,12 @@ def look_at_one(name: str) -> dict[str, Any]:
         process.wait()
         if where.exists():
             return dict(json.loads(where.read_text(encoding="utf-8")))
-    empty = {"version": importlib.metadata.version(name), "tried": 0, "not_made": [], "whole": dict.fromkeys((*WAYS, "stock"), 0)}
+    empty = {
+        "version": importlib.metadata.version(name),
+        "tried": 0,
+        "not_made": [],
+        "whole": dict.fromkeys((*WAYS, "stock"), 0),
+    }
     return {"name": name, **empty, "lost": [], "worse": [[name, "-", "crash", problem]]}
 
 
@@ -424,8 +508,13 @@ def page(results: list[dict[str, Any]], absent: list[str]) -> str:
     """The table of docs/exceptions.md."""
     tried = sum(found["tried"] for found in results)
     totals = {way: sum(found["whole"][way] for found in results) for way in (*WAYS, "stock")}
-    lines = [packages.HEAD.format(classes=tried, packages=len(results), python=sys.version.split()[0])]
-    lines += ["| package | version | tried | executor | Pool | `@keep_trace` | dump | stock executor |", "|---|---|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        packages.HEAD.format(classes=tried, packages=len(results), python=sys.version.split()[0])
+    ]
+    lines += [
+        "| package | version | tried | executor | Pool | `@keep_trace` | dump | stock executor |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for found in sorted(results, key=lambda found: found["name"].lower()):
         counts = " | ".join(str(found["whole"][way]) for way in (*WAYS, "stock"))
         lines.append(f"| {found['name']} | {found['version']} | {found['tried']} | {counts} |")
@@ -436,7 +525,11 @@ def page(results: list[dict[str, Any]], absent: list[str]) -> str:
         worse = {tuple(entry[:3]) for entry in found["worse"]}
         rows: dict[tuple[str, str, str], list[str]] = {}
         for name, way, facet, how in found["lost"]:
-            stock = "keeps it" if (name, way, facet) in worse else ("" if way == "dump" else "loses it, too")
+            stock = (
+                "keeps it"
+                if (name, way, facet) in worse
+                else ("" if way == "dump" else "loses it, too")
+            )
             what = f"{facet}: {how}" if facet in ("attributes", "methods") else facet
             rows.setdefault(("dump" if way == "dump" else "pools", what, stock), []).append(name)
         for (way, what, stock), names in rows.items():
@@ -468,7 +561,9 @@ def main() -> int:
         print("not installed:", ", ".join(absent))
     if where:
         where.write_text(page(results, absent), encoding="utf-8")
-    print(f"{sum(found['tried'] for found in results)} exceptions of {len(results)} packages, {len(worse)} worse than through the stock executor")
+    print(
+        f"{sum(found['tried'] for found in results)} exceptions of {len(results)} packages, {len(worse)} worse than through the stock executor"
+    )
     return 1 if worse else 0
 
 

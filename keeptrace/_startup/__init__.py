@@ -1,1 +1,0 @@
-"""The directory that `keeptrace run` puts on PYTHONPATH, for the sake of the sitecustomize.py in it. See _run.py."""

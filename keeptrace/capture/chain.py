@@ -1,0 +1,305 @@
+"""Exceptions → records: the chain that one leads to, with arguments, fields, attributes, notes.
+
+Numbered with a queue, never by recursion, so that chains of any length and cycles end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+from ..core.bounds import MAX_EXCEPTIONS, MAX_TYPES
+from ..core.options import Options
+from ..core.raw import mro_of, names_of
+from ..core.report import ExceptionRecord, Ref
+from ..restore.fields import BUILTIN_TYPES
+from .facts import (
+    ExceptionFacts,
+    args_of,
+    bases_of,
+    cause_of,
+    children_of,
+    context_of,
+    dict_of,
+    facts_of_exception,
+    group_message_of,
+    linked_to,
+    notes_of,
+    state_of,
+    suppress_of,
+)
+from .losses import Losses
+from .messages import Messages
+from .values import Values
+
+# Attributes of exceptions that are ours: concurrent/foreign.py gives a traced function's
+# exceptions a __reduce_ex__ of their own.
+_OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
+# Builtin exceptions that the oldest Python we support lacks: a reader there needs their bases.
+_NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
+
+# What an exception takes in a dump beside its parts, about. (bytes)
+_RECORD: Final = 150
+# Messages are what people grep for: all of a report's may have this many times max_bytes.
+_MESSAGES: Final = 4
+
+
+_module_of: Final = type.__dict__["__module__"].__get__
+# What tracebacks show of a class whose __module__ is no text.
+_NO_MODULE: Final = "<unknown>"
+
+
+class Chain:
+    """The exceptions of one capture, numbered in the order in which they are met."""
+
+    def __init__(
+        self,
+        options: Options,
+        values: Values,
+        messages: Messages,
+        index: dict[int, int],
+        losses: Losses,
+        roots: list[int],
+    ) -> None:
+        self.order: list[BaseException] = []
+        self.records: list[ExceptionRecord] = []
+        self._options = options
+        self._values = values
+        self._messages = messages
+        self._losses = losses
+        self._room = max(options.max_message, _MESSAGES * options.max_bytes)  # bytes, for messages
+        self._index = index  # id of an exception → its number; shared with `values`
+        self._roots = roots  # indexes of the values that may be made live
+        self._types: dict[int, int] = {}
+
+    def collect(self, exc: BaseException) -> None:
+        """Numbers every exception that can be reached."""
+        most = min(self._options.max_exceptions, MAX_EXCEPTIONS)
+        self._number(exc)
+        for found in self.order:  # the list grows meanwhile
+            for other in self._linked_to(found):
+                if id(other) in self._index:
+                    continue
+                if len(self.order) >= most:
+                    self._values.cut("max_exceptions")
+                    continue
+                self._number(other)
+
+    def _linked_to(self, exc: BaseException) -> list[BaseException]:
+        try:
+            return linked_to(exc)
+        except BaseException as problem:  # what this exception leads to
+            self._losses.note(self.records[self._index[id(exc)]], "what it leads to", problem)
+            return []
+
+    def _number(self, exc: BaseException) -> None:
+        self._index[id(exc)] = len(self.order)
+        self.order.append(exc)
+        record: ExceptionRecord = {
+            "type": 0,
+            "args": None,
+            "fields": {},
+            "attributes": {},
+            "cause": None,
+            "context": None,
+            "suppress": False,
+            "traceback": [],
+        }
+        self.records.append(record)
+
+    def read(self, depth: int) -> None:
+        """Makes the record of each exception, without its frames."""
+        for exc, record in zip(self.order, self.records):
+            self._values.bytes += _RECORD
+            facts = self._facts_of(exc, record)
+            for what, read in _PARTS:
+                try:
+                    read(self, exc, record, facts, depth)
+                except BaseException as problem:  # whatever it is, it costs this part alone
+                    self._lost(exc, record, what, problem)
+
+    def _facts_of(self, exc: BaseException, record: ExceptionRecord) -> ExceptionFacts:
+        try:
+            return facts_of_exception(type(exc))
+        except BaseException as problem:  # odd classes: what the user's own class adds
+            self._losses.note(record, "its class", problem)
+            return facts_of_exception(_plain_base(type(exc)))
+
+    def _lost(
+        self, exc: BaseException, record: ExceptionRecord, what: str, problem: BaseException
+    ) -> None:
+        """Marks what could not be read."""
+        if what == "type":
+            record["type"] = self._builtin_type(_plain_base(type(exc)))
+            self._losses.note(record, "its class", problem)
+        elif what == "arguments":
+            lost = self._losses.ref(what, problem)
+            record["args"] = [self._values.add(["tuple", 1, [lost]])]
+        elif what == "attributes":
+            record["attributes"]["<attributes>"] = self._losses.ref(what, problem)
+        else:
+            self._losses.note(record, f"its {what}", problem)
+
+    # -- the parts of an exception
+
+    def _read_type(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        record["type"] = self._type(type(exc))
+
+    def _read_links(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        record["cause"] = self._index_of(cause_of(exc))
+        record["context"] = self._index_of(context_of(exc))
+        record["suppress"] = suppress_of(exc)
+        if issubclass(type(exc), BaseExceptionGroup):
+            numbers = [self._index.get(id(child)) for child in children_of(exc)]
+            record["children"] = [number for number in numbers if number is not None]
+
+    def _read_arguments(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        refs = self._message_refs(args_of(exc), depth)
+        self._may_live(refs)
+        record["args"] = [self._values.add(["tuple", len(refs), refs])]
+
+    def _read_fields(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        fields = record["fields"]
+        if facts.state is not None:
+            for name, value in state_of(exc, *facts.state).items():
+                if name == "obj":
+                    self._values.wants_dir.add(id(value))
+                fields[name] = self._message_refs((value,), depth)[0]
+            self._may_live(fields.values())
+        if issubclass(type(exc), BaseExceptionGroup):
+            (fields["message"],) = self._message_refs((group_message_of(exc),), depth)
+
+    def _read_attributes(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        namespace = dict_of(exc)
+        if not namespace and not facts.slots:  # as most
+            return
+        kept = {
+            name: value
+            for name, value in tuple(dict.items(namespace))
+            if type(name) is str and not name.startswith(_OF_KEEPTRACE)
+        }
+        kept.pop("__notes__", None)  # they have a place of their own
+        for name, slot in facts.slots:
+            try:
+                kept.setdefault(name, slot.__get__(exc))
+            except AttributeError:  # a slot without a value
+                continue
+        if kept:
+            record["attributes"] = self._values.named(kept, depth)
+            self._may_live(record["attributes"].values())
+
+    def _read_notes(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        notes = notes_of(exc)
+        if type(notes) in (list, tuple):
+            refs = self._message_refs(notes, depth)
+            kind = type(notes).__name__
+            record["notes"] = [self._values.add([kind, len(notes), refs])]
+        elif notes is not None:
+            record["notes"] = self._values.ref(notes, depth)
+
+    def _want_message(
+        self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
+    ) -> None:
+        facts = facts_of_exception(type(exc))
+        refs = (*self._values.nodes[record["args"][0]][2], *record["fields"].values())
+        if facts.has_str or "notes" in record or list in map(type, refs):
+            self._messages.want(exc, record, facts)
+
+    def _message_refs(self, texts: Iterable[Any], depth: int) -> list[Ref]:
+        """Messages may be longer than other texts, as long as there is room for them."""
+        values = self._values
+        refs: list[Ref] = []
+        for text in texts:
+            if type(text) is str and len(text) <= min(self._options.max_message, self._room):
+                values.bytes += len(text)
+                self._room -= len(text)
+                refs.append(text)
+            else:
+                refs.append(values.ref(text, depth))
+        return refs
+
+    def _index_of(self, exc: BaseException | None) -> int | None:
+        return None if exc is None else self._index.get(id(exc))
+
+    def _may_live(self, refs: Iterable[Ref]) -> None:
+        self._roots += [ref[0] for ref in refs if type(ref) is list]
+
+    def _builtin_type(self, cls: type) -> int:
+        """The index of a builtin type that every Python has."""
+        found = self._types.get(id(cls))
+        if found is None:
+            found = self._types[id(cls)] = len(self._values.types)
+            self._values.types.append(["builtins", cls.__name__, []])
+        return found
+
+    def _type(self, cls: type) -> int:
+        """The index of a type, with its bases down to builtin ones that every Python has."""
+        found = self._types.get(id(cls))
+        if found is not None:
+            return found
+        types_ = self._values.types
+        start = len(types_)
+        if start > MAX_TYPES // 2:  # the nearest builtin class catches it as well
+            cls = next(parent for parent in mro_of(cls) if id(parent) in BUILTIN_TYPES)
+            self._values.cut("types")
+        if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11:
+            return self._builtin_type(cls)
+        waiting = [cls]
+        while waiting:
+            parent = waiting.pop()
+            if id(parent) in self._types:
+                continue
+            self._types[id(parent)] = len(types_)
+            module, qualname = names_of(parent)
+            if _has_odd_module(parent):
+                module = _NO_MODULE
+            types_.append([module, qualname, []])
+            if _needs_bases(parent, qualname):
+                waiting.extend(bases_of(parent))
+        for parent in mro_of(cls):
+            index = self._types.get(id(parent), -1)
+            if index >= start and _needs_bases(parent, types_[index][1]):
+                types_[index][2] = [self._types[id(base)] for base in bases_of(parent)]
+        return self._types[id(cls)]
+
+
+def _has_odd_module(cls: type) -> bool:
+    try:
+        return type(_module_of(cls)) is not str
+    except AttributeError:  # deleted from the class
+        return False
+
+
+def _needs_bases(cls: type, qualname: str) -> bool:
+    return id(cls) not in BUILTIN_TYPES or qualname in _NEWER_THAN_3_11
+
+
+def _plain_base(cls: type) -> type:
+    """The nearest builtin class that every Python has."""
+    found: type = next(base for base in mro_of(cls) if not _needs_bases(base, base.__name__))
+    return found
+
+
+_Reader: TypeAlias = Callable[[Chain, BaseException, ExceptionRecord, ExceptionFacts, int], None]
+# Read in this order. What one of them raises costs that part of that exception alone.
+_PARTS: Final[tuple[tuple[str, _Reader], ...]] = (
+    ("type", Chain._read_type),
+    ("cause, context and children", Chain._read_links),
+    ("arguments", Chain._read_arguments),
+    ("fields", Chain._read_fields),
+    ("attributes", Chain._read_attributes),
+    ("notes", Chain._read_notes),
+    ("message", Chain._want_message),
+)

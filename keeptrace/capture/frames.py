@@ -1,0 +1,335 @@
+"""Tracebacks → records: frames, their positions, their variables, the globals that they use.
+
+- The exceptions come in the order of their numbers, the root first, and of each the innermost
+  frames first: what is met first is kept where a bound is reached.
+- Frames may take a half of the report's bytes and of its seconds. Each exception may have what the
+  ones after it can spare: they keep a few frames, or at the least the one that raised. What is left
+  out is marked in the traceback.
+- A part that cannot be read (see capture/losses.py) costs that part: the variables of one frame,
+  its position, the globals of one module.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from ..core.clock import monotonic
+from ..core.options import Options, bound
+from ..core.report import ExceptionRecord, Position, Ref
+from .cleared import was_cleared
+from .facts import IMPORT_SYSTEM, CodeFacts, facts_of_code, traceback_of
+from .locals import read_locals
+from .losses import Losses
+from .values import Values
+
+# The part of max_bytes and of max_seconds that frames may take. (1 / part)
+_PART: Final = 2
+# What a frame takes in a dump beside its variables, and what a variable takes, about. (bytes)
+_FRAME: Final = 100
+_VARIABLE: Final = 16
+# Variables of a usual frame.
+_USUAL: Final = 4
+# Frames that each exception keeps if that is possible at all: where it was raised, and by whom.
+_FEW: Final = 20
+# Frames are kept also where max_bytes leaves no room for anything. (bytes)
+_LEAST_BYTES: Final = 200 * _FRAME
+# The clock is read once per so many frames.
+_CLOCK_EVERY: Final = 16
+
+_MISSING: Final = object()
+_LOCALS_LOST: Final = "<locals>"  # no identifier, so it never meets a name of the user's
+_GLOBALS_LOST: Final = "<globals>"
+_LEFT_OUT: Final = "<left out>"
+_OF_MODULE: Final = ("__name__", "__file__")
+
+
+def _look_up(names: Iterable[str], namespace: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Those of the names that a module has, with their values."""
+    if type(namespace) is dict:
+        return [(name, namespace[name]) for name in names if name in namespace]
+    # exec() takes subclasses of dict, too, whose own methods are the user's
+    found = [(name, dict.get(namespace, name, _MISSING)) for name in names]
+    return [pair for pair in found if pair[1] is not _MISSING]
+
+
+class Frames:
+    """The frames of one capture: each once, however many tracebacks pass through it."""
+
+    def __init__(
+        self, options: Options, values: Values, losses: Losses, roots: list[int], deadline: float
+    ) -> None:
+        self.frames: list[Any] = []
+        self.codes: list[Any] = []
+        self.globals: list[dict[str, Ref]] = []
+        self.files: dict[str, dict[str, Any]] = {}  # file → the globals of a frame of it
+        self._options = options
+        self._values = values
+        self._losses = losses
+        self._roots = roots  # indexes of the values that may be made live
+        self._keeps_live = options.pickler is not None and not 0 <= options.depth <= 1
+        self._deadline = deadline - options.max_seconds + options.max_seconds / _PART
+        self._room = max(_LEAST_BYTES, options.max_bytes // _PART)  # bytes
+        self._frame_index: dict[int, int] = {}
+        self._held: list[types.FrameType] = []  # so that no id is given to another frame
+        self._code_index: dict[int, int] = {}
+        self._globals_index: dict[int, int] = {}
+        self._wanted: list[dict[str, Any]] = []  # of each namespace what the frames' code uses
+        self._named: dict[int, int] = {}  # code → the namespace where its names were looked for
+        self._lost_globals: dict[int, Ref] = {}
+        self._cleared = 0  # frames
+        self._is_traced = sys.gettrace() is not None or sys.getprofile() is not None
+        self._name_errors: list[tuple[types.FrameType, int]] = []  # where they were raised
+
+    # -- tracebacks
+
+    def read(
+        self, order: Sequence[BaseException], records: Sequence[ExceptionRecord], depth: int
+    ) -> None:
+        """Puts each exception's traceback into its record."""
+        for number, (exc, record) in enumerate(zip(order, records)):
+            try:
+                self._traceback(exc, record, depth, number == 0, len(order) - number - 1)
+            except BaseException as problem:  # whatever it is, it costs this traceback alone
+                self._losses.note(record, "the traceback", problem)
+
+    def _traceback(
+        self, exc: BaseException, record: ExceptionRecord, depth: int, is_root: bool, waiting: int
+    ) -> None:
+        """waiting: the exceptions whose tracebacks come later."""
+        entries: list[types.TracebackType] = []
+        traceback = traceback_of(exc)
+        while traceback is not None:
+            entries.append(traceback)
+            traceback = traceback.tb_next
+        if not entries:
+            return
+        cleared = self._cleared
+        most, reason = self._most(waiting)
+        if len(entries) <= most:
+            told = self._innermost(entries, depth)
+            outermost = []
+            reason = "max_seconds"  # nothing else can have left out any
+        else:
+            head = most // 4
+            told = self._innermost(entries[len(entries) - most + head :], depth)
+            outermost = [self._entry(entry, depth) for entry in reversed(entries[:head])]
+        left_out = len(entries) - len(told) - len(outermost)
+        if left_out > 0:
+            self._values.cut(reason, left_out)
+            told += [[-1, left_out], *outermost]
+        record["traceback"] = told[::-1]
+        if self._cleared > cleared:
+            count = self._cleared - cleared
+            self._losses.say(record, f"{count} of the frames had been cleared: no variables")
+        if issubclass(type(exc), NameError):
+            self._name_errors.append((entries[-1].tb_frame, told[0][0]))
+        if self._options.outer_frames and is_root:
+            record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
+
+    def _most(self, waiting: int) -> tuple[int, str]:
+        """How many frames the next traceback may have, and the bound that says so."""
+        limit = bound(self._options.limit)
+        room = self._room // (_FRAME + _USUAL * _VARIABLE)
+        few = min(_FEW, room - waiting)  # the others keep the frame that raised
+        room = max(1, few, room // (waiting + 1), room - waiting * _FEW)
+        if self._is_late() and min(limit, room) > _FEW:
+            return _FEW, "max_seconds"
+        return (limit, "limit") if limit <= room else (room, "max_bytes")
+
+    def _is_late(self) -> bool:
+        return monotonic() > self._deadline
+
+    def _innermost(self, entries: list[types.TracebackType], depth: int) -> list[list[Any]]:
+        """The innermost entries, innermost first: all of them, if there is time."""
+        told: list[list[Any]] = []
+        for entry in reversed(entries):
+            if len(told) >= _FEW and not len(told) % _CLOCK_EVERY and self._is_late():
+                break
+            told.append(self._entry(entry, depth))
+        return told
+
+    def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
+        frame = entry.tb_frame
+        try:
+            facts = facts_of_code(frame.f_code)
+            index = self._frame_index.get(id(frame))
+            if index is None:
+                index = self._frame(frame, facts, depth)
+            position = facts.positions.get(entry.tb_lasti)
+            if position is None or position[0] is None:
+                position = self._position(frame, facts, entry.tb_lasti, entry)
+        except BaseException as problem:  # a code object that cannot be read: a frame less
+            self._losses.count(problem)
+            return [-1, 1]
+        return [index, position]
+
+    def _outer(self, frame: types.FrameType | None, depth: int) -> list[int]:
+        """The frames that called the outermost one, as far as there is room."""
+        found: list[int] = []
+        most, reason = self._most(0)
+        while frame is not None and len(found) < most:
+            index = self._frame_index.get(id(frame))
+            if index is None:
+                index = self._frame(frame, facts_of_code(frame.f_code), depth)
+            found.append(index)
+            frame = frame.f_back
+        if frame is not None:
+            self._values.cut(reason)
+        return found[::-1]
+
+    # -- frames
+
+    def _frame(self, frame: types.FrameType, facts: CodeFacts, depth: int) -> int:
+        """A frame that was not met before."""
+        code = frame.f_code
+        at = facts.positions.get(frame.f_lasti)
+        if at is None or at[0] is None:
+            at = self._position(frame, facts, frame.f_lasti, None)
+        namespace = frame.f_globals
+        place = self._globals_index.get(id(namespace))
+        if place is None:
+            place = self._new_globals(namespace)
+        code_index = self._code_index.get(id(code))
+        if code_index is None:
+            code_index = self._code_index[id(code)] = len(self.codes)
+            self.codes.append(facts.record)
+            self.files.setdefault(facts.record["file"], namespace)
+        if self._named.get(code_index) != place:
+            self._named[code_index] = place
+            self._take(facts.names, namespace, place)
+        index = self._frame_index[id(frame)] = len(self.frames)
+        self._held.append(frame)
+        local: dict[str, Ref] | None
+        try:
+            if facts.is_function or frame.f_locals is not namespace:
+                local = self._variables(frame, facts, depth)
+            else:
+                local = None
+                self._room -= _FRAME
+                self._values.bytes += _FRAME
+                self._take_all(namespace, place)
+        except BaseException as problem:  # odd mappings, metaclasses: the variables of this frame
+            local = {_LOCALS_LOST: self._losses.ref("variables", problem)}
+        self.frames.append({"code": code_index, "globals": place, "locals": local, "at": at})
+        return index
+
+    def _position(
+        self,
+        frame: types.FrameType,
+        facts: CodeFacts,
+        lasti: int,
+        entry: types.TracebackType | None,
+    ) -> Position:
+        """Where a frame stood, for an entry of a traceback, or stands now: at least the line."""
+        try:
+            position = facts.position(frame.f_code, lasti)
+        except BaseException as problem:  # a damaged table: the columns
+            self._losses.count(problem)
+            position = [None, None, None, None]
+        if position[0] is None:
+            number = frame.f_lineno if entry is None else entry.tb_lineno
+            if number is not None:
+                return [number, *position[1:]]
+        return position
+
+    def _variables(self, frame: types.FrameType, facts: CodeFacts, depth: int) -> dict[str, Ref]:
+        found = read_locals(frame, facts, self._is_traced)
+        if not found and facts.variables and was_cleared(frame.f_code, frame.f_lasti):
+            self._cleared += 1
+            self._values.cut("cleared")
+            return {_LOCALS_LOST: self._losses.cleared()}
+        size = _FRAME + _VARIABLE * len(found)
+        if size > self._room:
+            self._room -= _FRAME
+            return self._within_room(found, depth, "variables")
+        self._room -= size
+        self._values.bytes += size
+        refs = self._values.named(found, depth)
+        if self._keeps_live:
+            self._may_live(refs)
+        return refs
+
+    def _within_room(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
+        """The refs of the variables that there is room for, and a mark if these are not all."""
+        count = len(found)
+        room = max(self._room, 0) // _VARIABLE
+        kept = found if count <= room else dict(islice(found.items(), room))
+        refs = self._values.named(kept, depth)
+        if count > room:
+            self._values.cut("max_bytes", count - room)
+            refs[_LEFT_OUT] = self._losses.out_of_room(
+                f"more {what}" if room else what, "max_bytes"
+            )
+        self._room -= _VARIABLE * len(refs)
+        self._values.bytes += _VARIABLE * len(refs)
+        if self._keeps_live:
+            self._may_live(refs)
+        return refs
+
+    def _may_live(self, refs: dict[str, Ref]) -> None:
+        self._roots += [ref[0] for ref in refs.values() if type(ref) is list]
+
+    # -- globals
+
+    def _new_globals(self, namespace: dict[str, Any]) -> int:
+        """The number of a module's namespace that was not met before."""
+        place = self._globals_index[id(namespace)] = len(self._wanted)
+        self._wanted.append({})
+        self._take(_OF_MODULE, namespace, place)
+        return place
+
+    def _take_all(self, namespace: dict[str, Any], place: int) -> None:
+        """Notes all globals of a module that failed in its own code: they are its variables."""
+        self._wanted[place].update(
+            (name, value)
+            for name, value in tuple(dict.items(namespace))
+            if type(name) is str and name not in IMPORT_SYSTEM
+        )
+
+    def _take(self, names: Iterable[str], namespace: dict[str, Any], place: int) -> None:
+        try:
+            self._wanted[place].update(_look_up(names, namespace))
+        except BaseException as problem:  # the __eq__ of a key: the globals of this module
+            self._lost_globals[place] = self._losses.ref("more globals", problem)
+
+    def read_globals(self, depth: int) -> None:
+        """Last: where a bound is reached, the variables of all frames have come before."""
+        self._room += max(0, self._options.max_bytes - self._values.bytes) // _PART
+        for place, wanted in enumerate(self._wanted):
+            try:
+                refs = self._within_room(wanted, depth, "globals")
+            except BaseException as problem:  # the globals of this module
+                refs = {_GLOBALS_LOST: self._losses.ref("globals", problem)}
+            if place in self._lost_globals:
+                refs[_GLOBALS_LOST] = self._lost_globals[place]
+            self.globals.append(refs)
+        for frame, index in self._name_errors:
+            try:
+                self._names_for_suggestions(frame, index)
+            except BaseException as problem:  # "did you mean" alone
+                self._losses.count(problem)
+
+    def _names_for_suggestions(self, frame: types.FrameType, index: int) -> None:
+        """A NameError's "did you mean" looks at every name in sight, not only at kept ones."""
+        if index < 0:  # the frame was left out
+            return
+        values = self._values
+        table = self.globals[self.frames[index]["globals"]]
+        text = "<a global that the frame's code does not use>"
+        unused = ["object", values.info(object).index, text, None, {"why": "unused"}]
+        unnamed = None
+        room = max(self._room, 0) // _VARIABLE
+        for name in islice(tuple(dict.keys(frame.f_globals)), room):
+            if type(name) is str and name not in table and name not in IMPORT_SYSTEM:
+                if unnamed is None:
+                    unnamed = [values.add(unused)]
+                table[name] = unnamed
+        local = self.frames[index]["locals"]
+        if local and "self" in local:
+            facts = facts_of_code(frame.f_code)
+            variables = read_locals(frame, facts, self._is_traced)
+            values.wants_dir.add(id(variables.get("self")))

@@ -1,0 +1,123 @@
+"""Writes the reprs that a library generates or gives to every class made with it.
+
+What they say is known from the class: the fields in their order. So none of them is run; what a
+field holds is read out of the object, never through a property. Where a class is not what it says
+(fields of other types or numbers), its state is told like any other object's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.raw import (
+    ABSENT,
+    attribute_of,
+    instance_dict,
+    is_looked_up_plainly,
+    loaded,
+    mro_of,
+    name_of,
+    names_of,
+    namespace_of,
+    stored,
+)
+
+if TYPE_CHECKING:
+    from .reprs import Writer
+
+# Fields that are shown. (fields)
+_MOST_FIELDS: Final = 1_000
+
+
+def dataclass(writer: Writer, value: Any, cls: type) -> None:
+    pairs = _of_dataclass(value, cls)
+    if pairs is None:
+        writer.by_user(value, cls)
+    else:
+        writer.fields(names_of(cls)[1], pairs)
+
+
+def _of_dataclass(value: Any, cls: type) -> list[tuple[str, Any]] | None:
+    fields = attribute_of(mro_of(cls), "__dataclass_fields__")[1]
+    field_type = loaded("dataclasses", "Field")
+    if type(fields) is not dict or any(type(field) is not field_type for field in fields.values()):
+        return None
+    shown = [
+        name
+        for name, field in fields.items()
+        if field._field_type is loaded("dataclasses", "_FIELD") and field.repr is True
+    ]
+    return _stored_pairs(value, cls, shown)
+
+
+def _stored_pairs(value: Any, cls: type, names: list[Any]) -> list[tuple[str, Any]] | None:
+    """Names and what is stored; None where reading an attribute may give something else."""
+    if len(names) > _MOST_FIELDS or any(type(name) is not str for name in names):
+        return None
+    if not is_looked_up_plainly(mro_of(cls)):
+        return None
+    pairs = [(name, stored(value, name)) for name in names]
+    return None if any(item is ABSENT for _, item in pairs) else pairs
+
+
+def named_elements(value: Any) -> list[tuple[str, Any]] | None:
+    """The elements of a named tuple with their names; None if it has others than it says."""
+    names = attribute_of(mro_of(type(value)), "_fields")[1]
+    is_tuple_of_names = type(names) is tuple and all(type(name) is str for name in names)
+    if not is_tuple_of_names or len(names) != tuple.__len__(value):
+        return None
+    return list(zip(names, tuple.__iter__(value)))
+
+
+def namedtuple(writer: Writer, value: Any, cls: Any) -> None:
+    pairs = named_elements(value)
+    if pairs is None:
+        writer.by_user(value, cls)
+    else:
+        writer.fields(name_of(cls), pairs)
+
+
+def enum(writer: Writer, value: Any, cls: Any) -> None:
+    name, inner = stored(value, "_name_"), stored(value, "_value_")
+    own_repr = namespace_of(cls).get("_value_repr_")  # of the data type that is mixed in
+    if type(name) is not str or inner is ABSENT or own_repr is not None:
+        return writer.by_user(value, cls)
+    writer.put(f"<{name_of(cls)}.{name}: ")
+    writer.write(inner)
+    return writer.put(">")
+
+
+def attrs(writer: Writer, value: Any, cls: Any) -> None:
+    fields = attribute_of(mro_of(cls), "__attrs_attrs__")[1]
+    names: list[Any] = []
+    for field in tuple.__iter__(fields):
+        shown = stored(field, "repr")
+        if type(shown) is not bool:  # a function of the program's makes the text
+            return writer.by_user(value, cls)
+        if shown:
+            names.append(stored(field, "name"))
+    pairs = _stored_pairs(value, cls, names)
+    if pairs is None:
+        return writer.by_user(value, cls)
+    return writer.fields(names_of(cls)[1].rpartition(">.")[2], pairs)
+
+
+def pydantic(writer: Writer, value: Any, cls: Any) -> None:
+    """The fields, then the extra ones; a class with computed fields runs code to show them."""
+    mro = mro_of(cls)
+    computed = attribute_of(mro, "__pydantic_computed_fields__")[1]
+    fields = attribute_of(mro, "__pydantic_fields__")[1]
+    if computed or type(fields) is not dict:
+        return writer.by_user(value, cls)
+    held = instance_dict(value)
+    pairs = [
+        (name, item)
+        for name, item in dict.items(held)
+        if type(name) is str and name in fields and stored(fields[name], "repr") is True
+    ]
+    extra = stored(value, "__pydantic_extra__")
+    if type(extra) is dict:
+        pairs += [(name, item) for name, item in extra.items() if type(name) is str]
+    if len(pairs) > _MOST_FIELDS:
+        return writer.by_user(value, cls)
+    return writer.fields(name_of(cls), pairs)

@@ -1,0 +1,110 @@
+"""A frame's variables, read so that the frame and the program's own locals() stay as they were.
+
+Before Python 3.13, `frame.f_locals` of a function is a dict that the frame keeps, and every reading
+brings it up to date. locals() gives the same dict to the program. So a reading has two effects
+that must be undone:
+- the dict keeps the variables alive, also those that the function deletes or rebinds later. If
+  nobody else has the dict, its variables are taken out again: the next reading puts them back.
+- a dict that the program keeps would change under its hands. Its content is put back: a frame that
+  has ended tells its dict to the garbage collector before it is read; for one that still runs the
+  dict is looked for among all objects, if the function names locals() at all.
+While a trace or profile function runs, the interpreter itself writes the dict back into the
+variables, so it is left alone then.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .facts import CodeFacts
+
+
+def _type_of_locals() -> type:
+    return type(sys._getframe().f_locals)
+
+
+_LOCALS: Final[Any] = _type_of_locals()  # a dict; from Python 3.13 on a proxy, which reads as one
+# The frame's reference to its dict, the local variable's, and the argument's of getrefcount itself.
+_OWN_REFERENCES: Final = 3
+# Dicts that may be a running function's; each is copied. (dicts)
+_MOST_CANDIDATES: Final = 1_000
+
+
+def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> dict[Any, Any]:
+    """A copy of the frame's variables. is_traced: a trace or profile function is set."""
+    if not facts.is_function:
+        return _of_mapping(frame.f_locals)
+    if _LOCALS is not dict:
+        return {**frame.f_locals}
+    before = _before(frame, facts) if facts.names_locals else {}
+    snapshot: Any = frame.f_locals
+    found: dict[Any, Any] = {**snapshot}
+    if id(snapshot) in before:
+        snapshot.clear()
+        snapshot.update(before[id(snapshot)])
+    elif sys.getrefcount(snapshot) > _OWN_REFERENCES:
+        _take_out_added(snapshot, facts)
+    elif not is_traced:
+        if facts.variable_set.issuperset(snapshot):
+            snapshot.clear()
+        else:  # what exec() has put there is in no variable: it stays
+            for name in facts.variables:
+                snapshot.pop(name, None)
+    return found
+
+
+def _of_mapping(namespace: Any) -> dict[Any, Any]:
+    """The variables of a class body, or of code that exec() runs."""
+    if type(namespace) is dict:
+        return namespace.copy()
+    if type(namespace) is _LOCALS:
+        return {**namespace}
+    if issubclass(type(namespace), dict):  # of a class body, made by a metaclass
+        return dict(dict.items(namespace))
+    # a mapping of the user's own, given to exec: reading it would run the user's code
+    return {"<locals>": namespace}
+
+
+def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, dict[Any, Any]]:
+    """Copies of the dicts one of which may be the frame's, by id."""
+    referents = gc.get_referents(frame)
+    if any(found is frame.f_code for found in referents):  # the frame has ended
+        at = next(at for at, found in enumerate(referents) if found is frame.f_code)
+        dicts = [found for found in referents[:at] if type(found) is dict]
+    else:
+        dicts = list(_candidates(facts))
+    return {id(found): found.copy() for found in dicts}
+
+
+def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:
+    """Dicts whose first key is one of the function's variables."""
+    count = 0
+    for found in gc.get_objects():
+        if type(found) is dict and found and count < _MOST_CANDIDATES:
+            name = next(iter(found))
+            if type(name) is str and name in facts.variable_set:
+                count += 1
+                yield found
+
+
+def _take_out_added(snapshot: dict[Any, Any], facts: CodeFacts) -> None:
+    """Takes out of the program's dict what the reading has added.
+
+    The garbage collector does not know the dict, so until now it held numbers and texts alone. What
+    a reading adds comes last and in the order of the code's variables.
+    """
+    order = {name: at for at, name in enumerate(facts.variables)}
+    last = -1
+    is_added = False
+    for name, value in list(snapshot.items()):
+        at = order.get(name) if type(name) is str else None
+        if at is None:
+            continue
+        is_added = is_added or value is snapshot or at < last
+        last = at
+        if is_added:
+            del snapshot[name]

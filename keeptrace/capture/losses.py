@@ -1,0 +1,91 @@
+"""What a capture could not read: a loss costs one part of the report, and is marked there.
+
+A part is a frame's variables, a module's globals, the arguments of one exception, ... Whoever reads
+one catches whatever that raises, and asks here what to put in its place.
+
+The first attempt of a capture gives up where the stack or the memory runs out: capture() repeats it
+with a whole stack, and with the memory that it keeps in reserve. In that attempt such errors cost
+the part as any other.
+"""
+
+from __future__ import annotations
+
+from ..core.raw import names_of
+from ..core.report import ExceptionRecord, Ref, Report
+from .values import Values
+
+_WORTH_REPEATING = (RecursionError, MemoryError)
+
+
+class Losses:
+    """Marks the parts of one report that could not be read."""
+
+    def __init__(self, values: Values, is_repeatable: bool) -> None:
+        self._values = values
+        self._is_repeatable = is_repeatable
+        self._notes: list[tuple[ExceptionRecord, str]] = []
+        self._cut: dict[str, Ref] = {}
+
+    def ref(self, what: str, problem: BaseException) -> Ref:
+        """A stand-in for the part, that says why."""
+        self.count(problem)
+        text = f"<{what} not kept: reading it raised {_name_of(problem)}>"
+        return self._stand_in(text, "unreadable")
+
+    def note(self, record: ExceptionRecord, what: str, problem: BaseException) -> None:
+        """Lets the exception say that a part is missing."""
+        self.count(problem)
+        self.say(record, f"{what} could not be read: {_name_of(problem)}")
+
+    def say(self, record: ExceptionRecord, text: str) -> None:
+        """Adds a note of ours to an exception, when all have been read."""
+        self._notes.append((record, f"keeptrace: {text}"))
+
+    def count(self, problem: BaseException) -> None:
+        """Counts a part that could not be read. Raises `problem` if repeating all is wiser."""
+        if self._is_repeatable and isinstance(problem, _WORTH_REPEATING):
+            raise problem
+        self._values.cut("unreadable")
+
+    def out_of_room(self, what: str, reason: str) -> Ref:
+        """What stands for a part that a bound left no room for."""
+        key = what + reason
+        if key not in self._cut:
+            text = f"<{what} not kept, {reason} was reached>"
+            self._cut[key] = self._stand_in(text, reason)
+        return self._cut[key]
+
+    def cleared(self) -> Ref:
+        """What stands for the variables of a frame that somebody cleared."""
+        text = "<variables not kept: the frame was cleared before keeptrace saw it>"
+        if text not in self._cut:
+            self._cut[text] = self._stand_in(text, "cleared")
+        return self._cut[text]
+
+    def _stand_in(self, text: str, why: str) -> Ref:
+        values = self._values
+        return [values.add(["object", values.info(object).index, text, None, {"why": why}])]
+
+    def finish(self, report: Report) -> None:
+        """Puts the notes into the report."""
+        for record, text in self._notes:
+            add_note(report, text, record)
+
+
+def _name_of(problem: BaseException) -> str:
+    return names_of(type(problem))[1]
+
+
+def add_note(report: Report, note: str, record: ExceptionRecord | None = None) -> None:
+    """Adds a note of ours to an exception, by default the report's first."""
+    record = report["exceptions"][0] if record is None else record
+    values = report["values"]
+    notes = record.get("notes")
+    length = 0
+    before: list[Ref] = []
+    if type(notes) is list and values[notes[0]][0] in ("list", "tuple"):
+        _, length, before = values[notes[0]]
+    elif notes is not None:  # a value that is no list of notes
+        length, before = 1, [notes]
+    values.append(["list", length + 1, [*before, note]])
+    record["notes"] = [len(values) - 1]

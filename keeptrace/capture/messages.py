@@ -1,0 +1,197 @@
+"""The texts of exceptions and notes, where a reader could not make them from what is kept.
+
+A message is wanted where the class has a __str__ of its own, or an argument is a stand-in. What
+takes the user's code runs last, under guard, when everything else has been read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..core.clock import monotonic
+from ..core.guard import Failed, run_each
+from ..core.options import Options
+from ..core.raw import attribute_of, mro_of, names_of, namespace_of
+from ..core.report import ExceptionRecord
+from ..restore.exceptions import is_exact
+from .facts import ExceptionFacts, args_of, dict_of, notes_of
+from .lazy import holds_lazy
+from .losses import Losses
+from .reprs import NeedsUserCode, Renderer
+from .values import Values
+
+# Arguments that can be so large that str() of the exception must not be made of the whole.
+_LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
+# Their messages tell a place in their argument, and not the argument.
+_TELLS_A_PLACE: Final = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
+# What formatting a traceback as text may take. (seconds)
+_MOST_TEXT_SECONDS: Final = 1.0
+
+
+class Messages:
+    """Records the messages of the exceptions of one capture."""
+
+    def __init__(self, options: Options, values: Values, losses: Losses) -> None:
+        self._options = options
+        self._values = values
+        self._losses = losses
+        self._waiting: list[tuple[BaseException, ExceptionRecord, ExceptionFacts]] = []
+
+    def want(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
+        """Looks at this exception's message when the values have been read."""
+        self._waiting.append((exc, record, facts))
+
+    def read(self) -> None:
+        """Records what is wanted, or leaves it to values.finish()."""
+        for exc, record, facts in self._waiting:
+            try:
+                self._message(exc, record, facts)
+            except BaseException as problem:  # this message
+                self._losses.count(problem)
+                record["str"] = _failed_text("exception", Failed("raised"))
+            try:
+                self._note_objects(exc, record)
+            except BaseException as problem:  # str() of these notes: their stand-ins are there
+                self._losses.count(problem)
+
+    def _message(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
+        """Records str(exc) where a restorer could not make it from what it gets."""
+        nodes = self._values.nodes
+        told = facts.has_str
+        if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
+            return
+        if not told and self._plain_message(exc, facts, record):
+            return
+        if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):
+            record["str"] = str(exc)  # restored before: its text was recorded then
+        elif self._may_run([args_of(exc), *self._held_by(exc, facts)]):
+            self._run_message(exc, record, told)
+        else:
+            record["str"] = self._without_running(exc, facts)
+
+    def _may_run(self, values: list[Any]) -> bool:
+        """Whether code that formats these values may run; see capture/lazy.py for the default."""
+        runs = self._options.run_reprs
+        return not holds_lazy(values) if runs is None else runs
+
+    def _held_by(self, exc: BaseException, facts: ExceptionFacts) -> list[Any]:
+        held = list(dict_of(exc).values())
+        for _, slot in facts.slots:
+            try:
+                held.append(slot.__get__(exc))
+            except AttributeError:  # a slot without a value
+                continue
+        return held
+
+    def _run_message(self, exc: BaseException, record: ExceptionRecord, told: bool) -> None:
+        most = self._options.max_message
+
+        def use(result: Any) -> None:
+            if isinstance(result, Failed):
+                result = _failed_text("exception", result)
+            record["str"] = result
+
+        is_large = any(type(arg) in _LARGE and len(arg) > most for arg in args_of(exc))
+        if is_large and not told and not issubclass(type(exc), _TELLS_A_PLACE):
+            self._values.later(lambda: self._of_large(exc), use)
+        else:
+            self._values.later(lambda: _cut(str(exc), most), use)
+
+    def _without_running(self, exc: BaseException, facts: ExceptionFacts) -> str:
+        """What str() gives where that can be had without the program's code; else what it is."""
+        renderer = Renderer(self._options.max_message, False)
+        arguments = args_of(exc)
+        name = names_of(type(exc))[1]
+        if facts.has_str:
+            text = renderer.followed(attribute_of(facts.mro, "__str__")[1], exc)
+            if text is not None:
+                return text
+        elif facts.state is None and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):
+            return renderer.string(arguments[0]) if len(arguments) == 1 else renderer(arguments)
+        return f"<{name}: its str() was not run; its arguments are {renderer(arguments)}>"
+
+    def _of_large(self, exc: BaseException) -> str:
+        """What str() gives, bounded from the start.
+
+        The whole text takes several times the memory of the argument.
+        """
+        arguments = args_of(exc)
+        renderer = Renderer(self._options.max_message, True)
+        return renderer.with_user_code(arguments[0] if len(arguments) == 1 else arguments)
+
+    def _plain_message(
+        self, exc: BaseException, facts: ExceptionFacts, record: ExceptionRecord
+    ) -> bool:
+        """Records what BaseException.__str__ gives, if that takes none of the user's code."""
+        arguments = args_of(exc)
+        if facts.state is not None or not arguments:
+            return False
+        if issubclass(type(exc), (KeyError, BaseExceptionGroup)):
+            return False  # a __str__ of C code that looks at more than args
+        value = arguments[0] if len(arguments) == 1 else arguments
+        _, text_of = attribute_of(mro_of(type(value)), "__str__")
+        if text_of is not object.__str__:  # it has its own idea of a text
+            return False
+        try:
+            record["str"] = Renderer(self._options.max_message, True)(value)
+        except NeedsUserCode:
+            return False
+        return True
+
+    def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
+        """Records str() of those notes that are no texts: tracebacks show that."""
+        notes = notes_of(exc)
+        if type(notes) not in (list, tuple):
+            return
+        nodes = self._values.nodes
+        for note, ref in zip(notes, nodes[record["notes"][0]][2]):
+            if type(ref) is not list:
+                continue
+            node = nodes[ref[0]]
+            if node[0] == "object" and "str" not in node[4]:
+                self._note_object(note, node)
+
+    def _note_object(self, note: Any, node: Any) -> None:
+        def use(result: Any) -> None:
+            if isinstance(result, Failed):
+                result = _failed_text("note", result)
+            node[4] = {**node[4], "str": result}
+
+        most = self._options.max_message
+        if self._may_run([note]):
+            self._values.later(lambda: _cut(str(note), most), use)
+        else:
+            use(Renderer(most, False).string(note))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters in all)"
+
+
+def _failed_text(what: str, failed: Failed) -> str:
+    """What stands for a text that could not be had.
+
+    Where str() raised, it is what Python's own tracebacks say.
+    """
+    if failed.why.startswith("raised"):
+        return f"<{what} str() failed>"
+    return f"<str() of the {what} {failed.why}>"
+
+
+def traceback_text(exc: BaseException) -> str:
+    """The traceback as text, whatever the exception's own methods do."""
+    import traceback
+
+    def text() -> str:
+        return "".join(traceback.format_exception(exc))
+
+    (result,) = run_each([text], monotonic() + _MOST_TEXT_SECONDS)
+    return f"<formatting it {result.why}>" if isinstance(result, Failed) else str(result)
+
+
+def cut_within(text: str, most: int) -> str:
+    """The beginning and the end: in a traceback's text these have the frames and the message."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}... ({len(text)} characters in all) ...{text[len(text) - half :]}"

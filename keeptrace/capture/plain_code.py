@@ -1,0 +1,347 @@
+"""Follows a plain `__repr__` or `__str__` step by step, instead of running it.
+
+Running one may do anything: a model's repr may query a database. Most do nothing but read stored
+attributes and format them. Those are followed here, one bytecode instruction after the other, over
+the real object, and each step is one of a few that cannot reach outside:
+
+    attributes      that stand in the object's own __dict__ or slots, or as a constant in its class;
+                    never through a property, another descriptor, __getattr__ or __getattribute__
+    calls           of builtins that look at one value (str, repr, len, type, ...), and of methods
+                    of exact texts
+    operators       between exact atoms; subscripts of exact texts, lists, tuples and dicts by atoms
+    formatting      of exact atoms by Python; of everything else by whoever asks (`Texts`), by the
+                    same rules again
+    jumps           forwards only, so it ends
+
+Whatever else turns up raises NotPlain. This module has the rules, capture/plain_machine.py the
+steps."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias
+
+from ..core.raw import (
+    ABSENT,
+    attribute_of,
+    entry,
+    instance_dict,
+    is_looked_up_plainly,
+    mro_of,
+    name_of,
+    names_of,
+)
+
+# Texts beyond this are not joined or formatted. (characters)
+_MOST_TEXT: Final = 100_000
+# A width or precision in a format of more digits makes megabytes. (digits)
+_MOST_DIGITS: Final = 3
+# str() of an integer takes time that is quadratic in its digits. (bits)
+_MOST_BITS: Final = 10_000
+
+_ATOMS: Final = frozenset(map(id, (str, int, float, bool, type(None), bytes, complex)))
+_args_of: Final = BaseException.__dict__["args"].__get__
+_SIZED: Final = frozenset(map(id, (str, bytes, bytearray, list, tuple, dict, set, frozenset)))
+_INDEXED: Final = frozenset(map(id, (str, bytes, list, tuple)))
+
+
+class NotPlain(Exception):
+    """The code does more than to read stored attributes and to format them."""
+
+
+class Texts(Protocol):
+    """Who makes the texts of values that are no atoms."""
+
+    def repr_of(self, value: Any) -> str: ...
+    def str_of(self, value: Any) -> str: ...
+
+
+class _Shown:
+    """A value as formatting by `%` and str.format meets it: nothing but its texts."""
+
+    __slots__ = ("_texts", "_value")
+
+    def __init__(self, value: Any, texts: Texts) -> None:
+        self._value = value
+        self._texts = texts
+
+    def __str__(self) -> str:
+        return self._texts.str_of(self._value)
+
+    def __repr__(self) -> str:
+        return self._texts.repr_of(self._value)
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise NotPlain
+        return str(self)
+
+
+# -- what is allowed
+
+
+def _is_atom(value: Any) -> bool:
+    return id(type(value)) in _ATOMS
+
+
+def bounded(value: Any) -> Any:
+    """An atom that may be formatted and computed with."""
+    cls = type(value)
+    if cls is str or cls is bytes:
+        if len(value) > _MOST_TEXT:
+            raise NotPlain
+    elif (cls is int and value.bit_length() > _MOST_BITS) or id(cls) not in _ATOMS:
+        raise NotPlain
+    return value
+
+
+def _shown(value: Any, texts: Texts) -> Any:
+    return bounded(value) if _is_atom(value) and type(value) is not bytes else _Shown(value, texts)
+
+
+def _checked_format(text: Any) -> str:
+    """A format without widths that take megabytes, or fields that reach into a value."""
+    if type(text) is not str or len(text) > _MOST_TEXT or "*" in text:
+        raise NotPlain
+    digits = "".join(sign if sign.isdigit() else " " for sign in text).split()
+    if any(len(run) > _MOST_DIGITS for run in digits):
+        raise NotPlain
+    return text
+
+
+def formatted(value: Any, spec: Any, texts: Texts) -> str:
+    if spec == "":
+        return text_of(value, texts)
+    return format(_shown(value, texts), _checked_format(spec))
+
+
+def text_of(value: Any, texts: Texts) -> str:
+    if type(value) is str:
+        return str(bounded(value))
+    return texts.str_of(value)
+
+
+def truth(value: Any) -> bool:
+    cls = type(value)
+    if id(cls) in _ATOMS or id(cls) in _SIZED:
+        return bool(value)
+    mro = mro_of(cls)
+    if attribute_of(mro, "__bool__")[1] is None and attribute_of(mro, "__len__")[1] is None:
+        return True
+    raise NotPlain
+
+
+def _length(value: Any) -> int:
+    if id(type(value)) not in _SIZED:
+        raise NotPlain
+    return len(value)
+
+
+def attribute(value: Any, name: str) -> Any:
+    """What `value.name` gives, if it stands in the object or, as a constant, in its class."""
+    cls = type(value)
+    mro = mro_of(cls)
+    if any(parent is type for parent in mro):
+        return _attribute_of_class(value, name)
+    if not is_looked_up_plainly(mro):
+        raise NotPlain
+    owner, found = attribute_of(mro, name)
+    if name == "__class__":
+        if owner is not object:
+            raise NotPlain
+        return cls
+    if name == "args" and owner is BaseException:
+        return _args_of(value)
+    kind = type(found)
+    if kind is types.MemberDescriptorType:
+        try:
+            return found.__get__(value)
+        except AttributeError:  # a slot without a value
+            raise NotPlain from None
+    own = instance_dict(value)
+    if name == "__dict__":
+        if type(own) is not dict or kind is not types.GetSetDescriptorType:
+            raise NotPlain
+        return own
+    of_kind = mro_of(kind)
+    for hook in ("__set__", "__delete__"):
+        if attribute_of(of_kind, hook)[1] is not None:  # it comes before what the object holds
+            raise NotPlain
+    held = entry(own, name)
+    if held is not ABSENT:
+        return held
+    if found is None or attribute_of(of_kind, "__get__")[1] is not None:
+        raise NotPlain
+    return found
+
+
+def _attribute_of_class(cls: type, name: str) -> Any:
+    reader = _OF_CLASSES.get(name)
+    if reader is None or attribute_of(mro_of(type(cls)), name)[0] is not type:
+        raise NotPlain
+    if attribute_of(mro_of(type(cls)), "__getattribute__")[0] is not type:
+        raise NotPlain
+    return reader(cls)
+
+
+_OF_CLASSES: Final[dict[str, Callable[[type], str]]] = {
+    "__name__": name_of,
+    "__qualname__": lambda cls: names_of(cls)[1],
+    "__module__": lambda cls: names_of(cls)[0],
+}
+
+
+# -- calls
+
+
+def _one_number(call: Callable[[Any], Any]) -> Callable[..., Any]:
+    def checked(texts: Texts, value: Any) -> Any:
+        if type(value) not in (int, float, bool):
+            raise NotPlain
+        return call(bounded(value))
+
+    return checked
+
+
+def _format_call(texts: Texts, value: Any, spec: Any = "") -> str:
+    return formatted(value, spec, texts)
+
+
+def _getattr_call(texts: Texts, value: Any, name: Any, default: Any = None) -> Any:
+    if type(name) is not str:
+        raise NotPlain
+    return attribute(value, name)  # what is absent may be given by a __getattr__
+
+
+_CALLS: Final[tuple[tuple[Any, Callable[..., Any]], ...]] = (
+    (str, lambda texts, value="": text_of(value, texts)),
+    (repr, lambda texts, value: texts.repr_of(value)),
+    (format, _format_call),
+    (len, lambda texts, value: _length(value)),
+    (bool, lambda texts, value=False: truth(value)),
+    (type, lambda texts, value: type(value)),
+    (id, lambda texts, value: id(value)),
+    (vars, lambda texts, value: attribute(value, "__dict__")),
+    (getattr, _getattr_call),
+    *((call, _one_number(call)) for call in (hex, oct, bin, abs, round, int, float)),
+)
+BUILTINS: Final = {id(builtin): (builtin, call) for builtin, call in _CALLS}
+
+# Methods of an exact text, called with exact atoms, whose result is no longer than a bound.
+_TEXT_METHODS: Final = frozenset(
+    {
+        *("capitalize", "casefold", "lower", "lstrip", "partition", "removeprefix", "removesuffix"),
+        *("rpartition", "rsplit", "rstrip", "split", "startswith", "endswith", "strip", "swapcase"),
+        *("title", "upper", "isdigit", "isidentifier"),
+    }
+)
+
+
+def _join(text: str, parts: Any) -> str:
+    if type(parts) not in (list, tuple) or any(type(part) is not str for part in parts):
+        raise NotPlain
+    if sum(len(part) for part in parts) + len(text) * len(parts) > _MOST_TEXT:
+        raise NotPlain
+    return text.join(parts)
+
+
+def _format_method(text: str, texts: Texts, args: list[Any], names: dict[str, Any]) -> str:
+    import string
+
+    for _, field, spec, _ in string.Formatter().parse(_checked_format(text)):
+        if field and ("." in field or "[" in field):
+            raise NotPlain
+        if spec and "{" in spec:
+            raise NotPlain
+    shown = [_shown(value, texts) for value in args]
+    named = {name: _shown(value, texts) for name, value in names.items()}
+    return text.format(*shown, **named)
+
+
+class Method:
+    """A method of an exact text, as it is loaded before it is called."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, text: str, texts: Texts, args: list[Any], names: dict[str, Any]) -> Any:
+        if self.name == "format":
+            return _format_method(text, texts, args, names)
+        if names:
+            raise NotPlain
+        if self.name == "join" and len(args) == 1:
+            return _join(text, args[0])
+        if self.name not in _TEXT_METHODS:
+            raise NotPlain
+        return getattr(str, self.name)(bounded(text), *map(bounded, args))
+
+
+# -- operators
+
+
+def _percent(left: Any, right: Any, texts: Texts) -> Any:
+    if type(left) is not str:
+        return bounded(left) % bounded(right)
+    if type(right) is tuple:
+        return _checked_format(left) % tuple(_shown(value, texts) for value in right)
+    if type(right) is dict or "%(" in left:
+        raise NotPlain
+    return _checked_format(left) % (_shown(right, texts),)
+
+
+def _add(left: Any, right: Any, texts: Texts) -> Any:
+    return bounded(left) + bounded(right)
+
+
+def _subtract(left: Any, right: Any, texts: Texts) -> Any:
+    return bounded(left) - bounded(right)
+
+
+def _multiply(left: Any, right: Any, texts: Texts) -> Any:
+    for text, count in ((left, right), (right, left)):
+        if type(text) in (str, bytes) and (type(count) is not int or count > _MOST_TEXT):
+            raise NotPlain
+        if type(text) in (str, bytes) and len(text) * count > _MOST_TEXT:
+            raise NotPlain
+    return bounded(left) * bounded(right)
+
+
+def _divide(left: Any, right: Any, texts: Texts) -> Any:
+    return bounded(left) / bounded(right)
+
+
+def subscript(left: Any, right: Any, texts: Texts) -> Any:
+    if type(left) is dict:
+        if type(right) is not str:
+            raise NotPlain
+        found = entry(left, right)
+        if found is ABSENT:
+            raise NotPlain
+        return found
+    if id(type(left)) not in _INDEXED:
+        raise NotPlain
+    if type(right) is slice:
+        return left[slice(*map(bounded, (right.start, right.stop, right.step)))]
+    return left[bounded(right)]
+
+
+Operator: TypeAlias = Callable[[Any, Any, Texts], Any]
+OPERATORS: Final[dict[str, Operator]] = {
+    "%": _percent,
+    "+": _add,
+    "-": _subtract,
+    "*": _multiply,
+    "/": _divide,
+    "[]": subscript,
+}
+COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "==": lambda left, right: bool(left == right),
+    "!=": lambda left, right: bool(left != right),
+    "<": lambda left, right: bool(left < right),
+    "<=": lambda left, right: bool(left <= right),
+    ">": lambda left, right: bool(left > right),
+    ">=": lambda left, right: bool(left >= right),
+}

@@ -1,0 +1,361 @@
+"""The repr of a value, bounded, and without the program's code where it can be made without.
+
+The text is what `repr()` gives, up to the bound; then it ends in "...". By default a class's own
+`__repr__` is never run: a plain one is followed step by step (capture/plain_code.py), and what is
+not plain is told by the object's state. A repr that cannot be made costs that value's text alone.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn
+
+from ..core.raw import attribute_of, mro_of, names_of, state_of
+from . import generated as _generated
+from .exact import exact_of, plain_text
+from .kinds import Kind, kind_of
+from .plain_code import NotPlain
+from .writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, typed_array
+
+_SMALL: Final = 1 << 63  # integers below need no second look
+# Nested containers are followed so far. (levels)
+_LEVELS: Final = 12
+# Nested user-defined reprs are followed so far: each takes some frames of the stack. (levels)
+_MOST_OWN: Final = 6
+# Attributes that tell an object's state in one line; all are in its stand-in. (attributes)
+_MOST_TOLD: Final = 8
+# Attributes among which those are looked for. (attributes)
+_MOST_STATE: Final = 100
+_AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # repr() of a cycle
+# Frames that a value's repr may take at the least; with fewer left the stack is what fails.
+_PROBED_FRAMES: Final = 60
+
+
+class NeedsUserCode(Exception):
+    """The repr cannot be made without running the program's code, which is to be run."""
+
+
+class _Full(Exception):
+    """The bound on the text is reached."""
+
+
+def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
+    """Whether a RecursionError is the caller's: so little of the stack is left for anything."""
+    try:
+        return bool(frames) and stack_is_short(frames - 1)
+    except RecursionError:
+        return True
+
+
+def address_text(value: Any) -> str:
+    """What object.__repr__ gives."""
+    module, qualname = names_of(type(value))
+    name = qualname if module == "builtins" else f"{module}.{qualname}"
+    return f"<{name} object at {id(value):#x}>"
+
+
+class Renderer:
+    """Makes reprs of at most `most` characters.
+
+    run_reprs: as in Options. True raises NeedsUserCode where the program's code is to be run.
+    """
+
+    def __init__(self, most: int, run_reprs: bool | None) -> None:
+        self.failed = 0  # values whose repr could not be made
+        self._most = most
+        self._runs = run_reprs is True
+        # with the class, so that its id is not given to another
+        self._kinds: dict[int, tuple[type, Kind]] = {}
+
+    def kind(self, cls: type) -> Kind:
+        """kind_of(), remembered."""
+        found = self._kinds.get(id(cls))
+        if found is None:
+            found = self._kinds[id(cls)] = cls, kind_of(mro_of(cls), WRITTEN)
+        return found[1]
+
+    def __call__(self, value: Any) -> str:
+        """The repr. Raises NeedsUserCode if run_reprs is True and the program's code is needed."""
+        return self._write(Writer.write, value, _refuse if self._runs else Writer.tell)
+
+    def with_user_code(self, value: Any) -> str:
+        """The repr, running whatever it takes: call it under guard."""
+        return self._write(Writer.write, value, Writer.run)
+
+    def string(self, value: Any) -> str:
+        """What str() gives, as far as that takes none of the program's code."""
+        return self._write(
+            lambda writer, value: writer.put(writer.str_of(value)), value, Writer.tell
+        )
+
+    def followed(self, function: Any, value: Any) -> str | None:
+        """What `function(value)`, a __repr__ or __str__, returns; None if it is not plain."""
+        writer = Writer(self, self._most, Writer.tell)
+        try:
+            return writer.follow(function, value)
+        except NotPlain:
+            return None
+
+    def _write(
+        self, write: Callable[[Writer, Any], None], value: Any, user: Callable[[Writer, Any], None]
+    ) -> str:
+        writer = Writer(self, self._most, user)
+        try:
+            write(writer, value)
+        except _Full:
+            return writer.text()[: self._most] + "..."
+        except _Changed:
+            return writer.text()[: self._most] + "... (changed while it was read)"
+        return writer.text()
+
+
+class _Changed(Exception):
+    """Another thread changed a container while it was read."""
+
+
+def _refuse(writer: Writer, value: Any) -> NoReturn:
+    raise NeedsUserCode
+
+
+class Writer:
+    """One text on its way."""
+
+    __slots__ = ("_own", "_states", "active", "left", "parts", "renderer", "user")
+
+    def __init__(self, renderer: Renderer, most: int, user: Callable[[Writer, Any], None]) -> None:
+        self.renderer = renderer
+        self.left = most
+        self.user = user
+        self.parts: list[str] = []
+        self.active: list[int] = []
+        self._own = 0  # how many __repr__s of the program's are being followed
+        self._states = 0  # how many states are being told
+
+    def text(self) -> str:
+        return "".join(self.parts)
+
+    def put(self, text: str) -> None:
+        self.parts.append(text)
+        self.left -= len(text)
+        if self.left < 0:
+            raise _Full
+
+    # -- values
+
+    def write(self, value: Any) -> None:
+        """Writes the repr of any value. One that fails is marked, and costs itself alone."""
+        cls = type(value)
+        if (
+            value is None
+            or cls is bool
+            or cls is float
+            or (cls is int and -_SMALL < value < _SMALL)
+        ):
+            self.put(repr(value))
+        elif cls is str or cls is bytes:
+            self.put(repr(value) if len(value) <= self.left else repr(value[: self.left + 1]))
+        elif id(value) in self.active:
+            self.put(_AGAIN.get(id(cls), "..."))
+        elif len(self.active) >= _LEVELS:
+            self.put("...")
+        else:
+            self._guarded(value, cls)
+
+    def _guarded(self, value: Any, cls: type) -> None:
+        parts, left, active, states = len(self.parts), self.left, len(self.active), self._states
+        self.active.append(id(value))
+        try:
+            _WRITERS[self.renderer.kind(cls)](self, value, cls)
+            self.active.pop()
+        except (_Full, _Changed, NeedsUserCode):
+            raise
+        except BaseException as problem:  # a repr may raise anything; it costs this value's text
+            if isinstance(problem, RecursionError) and stack_is_short():
+                raise
+            if isinstance(problem, SystemExit) and self.user is Writer.run:
+                raise  # the guard asks its thread to end in this way
+            del self.parts[parts:], self.active[active:]
+            self.left, self._states = left, states
+            self.renderer.failed += 1
+            why = f"whose repr raised {names_of(type(problem))[1]}"
+            self.put(f"<{names_of(cls)[1]} object at {id(value):#x}, {why}>")
+
+    def default(self, value: Any, cls: type) -> None:
+        self.put(address_text(value))
+
+    def atom(self, value: Any, cls: Any) -> None:
+        owner, function = attribute_of(mro_of(cls), "__repr__")
+        careful = CAREFUL.get(id(owner)) or CAREFUL_BY_NAME.get(names_of(owner))
+        if careful is not None:
+            careful(self, value, owner)
+        else:
+            self.put(function(value))
+
+    def stdlib(self, value: Any, cls: type) -> None:
+        text = plain_text(value, "__repr__")
+        if text is None:
+            self.tell(value)
+        else:
+            self.put(text)
+
+    def builtin(self, value: Any, cls: type) -> None:
+        """By the class that defines the repr, with its own methods: a subclass's are others'."""
+        owner = cls if id(cls) in WRITTEN else attribute_of(mro_of(cls), "__repr__")[0]
+        writer = WRITTEN.get(id(owner))
+        if writer is None:
+            typed_array(self, value, owner)
+        else:
+            writer[1](self, value, owner)
+
+    def by_user(self, value: Any, cls: type) -> None:
+        self.user(self, value)
+
+    # -- what to do where the program's own __repr__ would run
+
+    def run(self, value: Any) -> None:
+        """Runs it."""
+        self.put(repr(value))
+
+    def tell(self, value: Any) -> None:
+        """Follows it if it is plain; tells the object's state if not."""
+        function = attribute_of(mro_of(type(value)), "__repr__")[1]
+        try:
+            self.put(self.follow(function, value))
+        except NotPlain:
+            self.state(value)
+
+    def follow(self, function: Any, value: Any) -> str:
+        """What a plain `function(value)` returns. Raises NotPlain."""
+        from .plain_machine import follow
+
+        if self._own >= _MOST_OWN:
+            raise NotPlain
+        self._own += 1
+        try:
+            return follow(function, value, self)
+        finally:
+            self._own -= 1
+
+    def _nested(self, write: Callable[[Writer], None]) -> str:
+        """A text of its own within the bound; what it cannot hold would be cut anyway."""
+        nested = Writer(self.renderer, max(self.left, 0), Writer.tell)
+        nested.active, nested._own, nested._states = self.active, self._own, self._states
+        before = len(self.active)
+        try:
+            write(nested)
+        except _Full:
+            del self.active[before:]
+        return nested.text()
+
+    def repr_of(self, value: Any) -> str:
+        return self._nested(lambda nested: nested.write(value))
+
+    def str_of(self, value: Any) -> str:
+        """What str() gives: of texts and exact values; by a plain __str__; else the repr."""
+        cls = type(value)
+        if cls is str:
+            return value  # type: ignore[no-any-return]  # its exact type was looked at
+        owner, function = attribute_of(mro_of(cls), "__str__")
+        if owner is str:
+            return str.__str__(value)
+        exact = exact_of(cls)
+        if exact is not None and exact[1](value) is not None:
+            return str(value)
+        if type(function) is types.FunctionType and id(value) not in self.active:
+            try:
+                return self.follow(function, value)
+            except NotPlain:
+                return plain_text(value, "__str__") or self._nested(lambda it: it.state(value))
+        return self.repr_of(value)
+
+    def state(self, value: Any) -> None:
+        """Type, elements and attributes: what stands in place of a repr that was not run."""
+        cls = type(value)
+        if self._states:  # within another's state: its address tells which one it is
+            return self.put(address_text(value))
+        held = next((parent for parent in mro_of(cls) if id(parent) in CONTENTS), None)
+        pairs = self._told_attributes(value)
+        named = _generated.named_elements(value) if held is tuple else None
+        if named is not None:  # by their names, which tell what is secret among them
+            held, pairs = None, [*named, *pairs]
+        if held is type:
+            return CONTENTS[id(type)][1](self, value, type)
+        if held is None and not pairs:
+            return self.put(address_text(value))
+        self._states += 1
+        self.put(f"<{names_of(cls)[1]} object: ")
+        if held is not None:
+            CONTENTS[id(held)][1](self, value, held)
+        for at, (name, item) in enumerate(pairs[:_MOST_TOLD]):
+            self.put(f"{', ' if at or held is not None else ''}{name}=")
+            self.write(item)
+        if len(pairs) > _MOST_TOLD:
+            self.put(", ...")
+        self._states -= 1
+        return self.put(">")
+
+    def _told_attributes(self, value: Any) -> list[tuple[str, Any]]:
+        """The public attributes; where there are none, the others."""
+        every = list(state_of(value, _MOST_STATE).items())
+        public = [pair for pair in every if not pair[0].startswith("_")]
+        return public or [pair for pair in every if not pair[0].startswith("__")]
+
+    # -- parts
+
+    def items(self, found: Iterable[Any]) -> None:
+        try:
+            for at, item in enumerate(found):
+                if at:
+                    self.put(", ")
+                self.write(item)
+        except RecursionError:
+            raise
+        except RuntimeError:  # a value's own is marked by write()
+            raise _Changed from None
+
+    def pairs(self, found: Iterable[tuple[Any, Any]]) -> None:
+        self.put("{")
+        try:
+            for at, (key, item) in enumerate(found):
+                if at:
+                    self.put(", ")
+                self.write(key)
+                self.put(": ")
+                self.write(item)
+        except RecursionError:
+            raise
+        except RuntimeError:
+            raise _Changed from None
+        self.put("}")
+
+    def fields(self, name: str, pairs: Iterable[tuple[str, Any]]) -> None:
+        self.put(f"{name}(")
+        for at, (key, item) in enumerate(pairs):
+            self.put(f"{', ' if at else ''}{key}=")
+            self.write(item)
+        self.put(")")
+
+    def call(self, name: str, *parts: Any) -> None:
+        """name(parts); a part that is no str is called to write itself."""
+        self.put(f"{name}(")
+        for part in parts:
+            if type(part) is str:
+                self.put(part)
+            else:
+                part()
+        self.put(")")
+
+
+_WRITERS: Final[dict[Kind, Callable[[Writer, Any, Any], None]]] = {
+    Kind.DEFAULT: Writer.default,
+    Kind.ATOM: Writer.atom,
+    Kind.STDLIB: Writer.stdlib,
+    Kind.BUILTIN: Writer.builtin,
+    Kind.DATACLASS: _generated.dataclass,
+    Kind.NAMEDTUPLE: _generated.namedtuple,
+    Kind.ENUM: _generated.enum,
+    Kind.ATTRS: _generated.attrs,
+    Kind.PYDANTIC: _generated.pydantic,
+    Kind.USER: Writer.by_user,
+}

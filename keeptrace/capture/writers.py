@@ -1,0 +1,375 @@
+"""Writes the reprs of builtin types whose C code would call the reprs of what they hold.
+
+Each function takes the writer, the value, and the class that defines the repr; it reads the value
+with that class's own methods, since a subclass's may be the program's.
+"""
+
+from __future__ import annotations
+
+import _weakref
+import functools
+import gc
+import io
+import sys
+import types
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from ..core.raw import (
+    ABSENT,
+    instance_dict,
+    loaded,
+    module_dict,
+    name_of,
+    names_of,
+    ordered_items,
+    stored,
+)
+from .kinds import module_name
+
+if TYPE_CHECKING:
+    from .reprs import Writer
+
+Write: TypeAlias = Callable[["Writer", Any, Any], None]
+
+# More are shown in the order in which they were met. (elements of a Counter)
+_MOST_SORTED: Final = 1_000
+# int → str refuses more digits than sys.get_int_max_str_digits(), and takes quadratic time. (bits)
+_MOST_BITS: Final = 10_000
+
+_maxlen_of: Final = deque.__dict__["maxlen"].__get__
+_factory_of: Final = defaultdict.__dict__["default_factory"].__get__
+_function_of, _arguments_of, _keywords_of = (
+    functools.partial.__dict__[name].__get__ for name in ("func", "args", "keywords")
+)
+_args_of: Final = BaseException.__dict__["args"].__get__
+
+
+# -- containers
+
+
+def mapping(writer: Writer, value: Any, owner: Any) -> None:
+    writer.pairs(dict.items(value))
+
+
+def sequence(writer: Writer, value: Any, owner: Any) -> None:
+    writer.put("[" if owner is list else "(")
+    writer.items(owner.__iter__(value))
+    closing = ",)" if tuple is owner and tuple.__len__(value) == 1 else ")"
+    writer.put("]" if owner is list else closing)
+
+
+def unordered(writer: Writer, value: Any, owner: Any) -> None:
+    if type(value) is set and value:
+        writer.put("{")
+        writer.items(value)
+        writer.put("}")
+    elif owner.__len__(value):
+        parts = ("{", lambda: writer.items(owner.__iter__(value)), "}")
+        writer.call(name_of(type(value)), *parts)
+    else:
+        writer.put(f"{name_of(type(value))}()")
+
+
+def queue(writer: Writer, value: Any, owner: Any) -> None:
+    most = _maxlen_of(value)
+    closing = "]" if most is None else f"], maxlen={most}"
+    writer.call(name_of(type(value)), "[", lambda: writer.items(deque.__iter__(value)), closing)
+
+
+def ordered_dict(writer: Writer, value: Any, owner: Any) -> None:
+    name = name_of(type(value))
+    if not dict.__len__(value):
+        writer.put(f"{name}()")
+    elif sys.version_info >= (3, 12):
+        writer.call(name, lambda: writer.pairs(ordered_items(value)))
+    else:
+        writer.call(name, "[", lambda: writer.items(ordered_items(value)), "]")
+
+
+def default_dict(writer: Writer, value: Any, owner: Any) -> None:
+    factory = _factory_of(value)
+    parts = (lambda: writer.write(factory), ", ", lambda: writer.pairs(dict.items(value)))
+    writer.call(name_of(type(value)), *parts)
+
+
+def counter(writer: Writer, value: Any, owner: Any) -> None:
+    name = name_of(type(value))
+    if not dict.__len__(value):
+        return writer.put(f"{name}()")
+    found: Any = dict.items(value)
+    is_small = dict.__len__(value) <= _MOST_SORTED
+    if is_small and all(type(count) is int for count in dict.values(value)):
+        found = sorted(found, key=lambda pair: -pair[1])
+    return writer.call(name, lambda: writer.pairs(found))
+
+
+def view(writer: Writer, value: Any, owner: Any) -> None:
+    """Keys, values or items. An OrderedDict's own views hash each key again."""
+    (held,) = gc.get_referents(value)
+    found = ordered_items(held) if owner in _ORDERED_VIEWS else dict.items(held)
+    if owner in _VIEWS_OF_ITEMS:
+        parts: Any = found
+    else:
+        at = int(owner in _VIEWS_OF_VALUES)
+        parts = (pair[at] for pair in found)
+    writer.call(name_of(type(value)), "[", lambda: writer.items(parts), "]")
+
+
+def proxy(writer: Writer, value: Any, owner: Any) -> None:
+    (inner,) = gc.get_referents(value)  # the only way there that asks nobody
+    writer.call("mappingproxy", lambda: writer.write(inner))
+
+
+def namespace(writer: Writer, value: Any, owner: Any) -> None:
+    name = "namespace" if type(value) is owner else name_of(type(value))
+    found = dict.items(instance_dict(value))
+    writer.fields(name, [(key, item) for key, item in found if type(key) is str])
+
+
+def typed_array(writer: Writer, value: Any, owner: Any) -> None:
+    code = owner.typecode.__get__(value)
+    name = name_of(type(value))
+    if not owner.__len__(value):
+        writer.put(f"{name}({code!r})")
+        return
+    few = owner.__getitem__(value, slice(0, writer.left))
+    shown = few.tounicode() if code in ("u", "w") else few.tolist()
+    writer.call(name, f"{code!r}, ", lambda: writer.write(shown))
+
+
+def user_data(writer: Writer, value: Any, owner: Any) -> None:
+    writer.write(_part(value, "data"))
+
+
+def chain_map(writer: Writer, value: Any, owner: Any) -> None:
+    maps = _part(value, "maps")
+    if type(maps) is not list:
+        raise AttributeError("maps")
+    writer.call(name_of(type(value)), lambda: writer.items(maps))
+
+
+def _part(value: Any, name: str) -> Any:
+    """An attribute without which the object is only half built."""
+    found = stored(value, name)
+    if found is ABSENT:
+        raise AttributeError(name)
+    return found
+
+
+# -- callables, exceptions and others that hold values
+
+
+def method(writer: Writer, value: Any, owner: Any) -> None:
+    function = value.__func__
+    name = function.__qualname__ if type(function) is types.FunctionType else "?"
+    writer.put(f"<bound method {str.__str__(name)} of ")
+    writer.write(value.__self__)
+    writer.put(">")
+
+
+def partial(writer: Writer, value: Any, owner: Any) -> None:
+    def keywords() -> None:
+        for name, item in dict.items(_keywords_of(value)):
+            writer.put(f", {str.__str__(name)}=")
+            writer.write(item)
+
+    def arguments() -> None:
+        for item in _arguments_of(value):
+            writer.put(", ")
+            writer.write(item)
+
+    cls = type(value)
+    # a subclass is shown by its bare name before 3.13
+    is_whole = cls is owner or sys.version_info >= (3, 13)
+    name = ".".join(names_of(cls)) if is_whole else name_of(cls)
+    writer.call(name, lambda: writer.write(_function_of(value)), arguments, keywords)
+
+
+def exception(writer: Writer, value: Any, owner: Any) -> None:
+    writer.put(f"{name_of(type(value))}(")
+    writer.items(_args_of(value))
+    writer.put(")")
+
+
+def bounds(writer: Writer, value: Any, owner: Any) -> None:
+    writer.put("slice(")
+    writer.items((value.start, value.stop, value.step))
+    writer.put(")")
+
+
+def class_(writer: Writer, value: Any, owner: Any) -> None:
+    module, qualname = names_of(value)
+    name = qualname if module == "builtins" else f"{module}.{qualname}"
+    writer.put(f"<class '{name}'>")
+
+
+def weak_reference(writer: Writer, value: Any, owner: Any) -> None:
+    target = owner.__call__(value)
+    if target is None:
+        writer.put(f"<weakref at {id(value):#x}; dead>")
+    else:
+        name = ".".join(names_of(type(target)))
+        writer.put(f"<weakref at {id(value):#x}; to {name!r} at {id(target):#x}>")
+
+
+def file(writer: Writer, value: Any, owner: Any) -> None:
+    """An open file, whose repr asks what is below for its name, which may be another's class."""
+    below = value
+    while type(below) in _FILES:
+        if type(below) is io.FileIO:
+            if type(stored(below, "name")) not in (str, bytes, int):
+                break
+            return writer.put(owner.__repr__(value))
+        part = "buffer" if type(below) is io.TextIOWrapper else "raw"
+        below = type(below).__dict__[part].__get__(below)
+    return writer.state(value)
+
+
+_some, _ordered = dict[Any, Any](), OrderedDict[Any, Any]()
+_ORDERED_VIEWS: Final = tuple(map(type, (_ordered.keys(), _ordered.values(), _ordered.items())))
+_VIEWS_OF_VALUES: Final = (type(_some.values()), type(_ordered.values()))
+_VIEWS_OF_ITEMS: Final = (type(_some.items()), type(_ordered.items()))
+_VIEWS: Final = (type(_some.keys()), *_VIEWS_OF_VALUES, *_VIEWS_OF_ITEMS, *_ORDERED_VIEWS)
+_FILES: Final = (
+    *(io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO),
+)
+
+# The class that defines the repr -> itself, and what writes it
+_BUILTINS: Final[tuple[tuple[Any, Write], ...]] = (
+    (dict, mapping),
+    (list, sequence),
+    (tuple, sequence),
+    (set, unordered),
+    (frozenset, unordered),
+    (deque, queue),
+    (OrderedDict, ordered_dict),
+    (defaultdict, default_dict),
+    (Counter, counter),
+    (ChainMap, chain_map),
+    (UserDict, user_data),
+    (UserList, user_data),
+    *((cls, view) for cls in _VIEWS),
+    (types.MappingProxyType, proxy),
+    (types.SimpleNamespace, namespace),
+    (types.MethodType, method),
+    (functools.partial, partial),
+    (BaseException, exception),
+    (slice, bounds),
+    (type, class_),
+    (_weakref.ref, weak_reference),
+    *((cls, file) for cls in _FILES),
+)
+WRITTEN: Final[dict[int, tuple[Any, Write]]] = {id(cls): (cls, write) for cls, write in _BUILTINS}
+
+
+# -- C types whose repr is run once what they hold has been looked at
+
+
+def text(writer: Writer, value: Any, owner: Any) -> None:
+    """A str or bytes of a subclass; a long one is not copied."""
+    writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
+
+
+def byte_array(writer: Writer, value: Any, owner: Any) -> None:
+    few = bytes(bytearray.__getitem__(value, slice(0, writer.left)))
+    writer.put(f"{name_of(type(value))}({few!r})")
+
+
+def number(writer: Writer, value: Any, owner: Any) -> None:
+    bits = int.bit_length(value)
+    if bits <= _MOST_BITS:
+        writer.put(int.__repr__(value))
+    elif bits < 4 * writer.left:
+        writer.put(int.__format__(value, "#x"))
+    else:
+        writer.put(f"<int of {bits} bits>")
+
+
+def real(writer: Writer, value: Any, owner: Any) -> None:
+    """A float or complex number of a subclass."""
+    writer.put(owner.__repr__(value))
+
+
+def module(writer: Writer, value: Any, owner: Any) -> None:
+    """Only what import made has a loader whose repr is the import system's."""
+    spec = module_dict(value).get("__spec__")
+    if type(value) is owner and type(spec) is ModuleSpec and _is_plain_spec(spec):
+        writer.put(types.ModuleType.__repr__(value))
+    else:
+        writer.put(f"<module {module_name(value)!r}>")
+
+
+def _is_plain_spec(spec: ModuleSpec) -> bool:
+    """Whether the text of a module is made of its name and its file alone."""
+    found = instance_dict(spec)
+    texts = (found.get("name"), found.get("origin"))
+    return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
+
+
+def with_zone(writer: Writer, value: Any, owner: Any) -> None:
+    """A time, whose text has the repr of its zone;
+
+    and a zone, with a name that may be another's.
+    """
+    zone = owner.__dict__["tzinfo"].__get__(value)
+    if zone is None or _is_plain_zone(zone):
+        writer.put(owner.__repr__(value))
+    else:
+        writer.state(value)
+
+
+def zone(writer: Writer, value: Any, owner: Any) -> None:
+    """A zone alone."""
+    if _is_plain_zone(value):
+        writer.put(owner.__repr__(value))
+    else:
+        writer.state(value)
+
+
+def _is_plain_zone(value: Any) -> bool:
+    cls = type(value)
+    if cls is loaded("zoneinfo", "ZoneInfo"):
+        return type(cls.__dict__["key"].__get__(value)) in (str, type(None))
+    if cls is not loaded("datetime", "timezone"):
+        return False
+    offset, *names = value.__getinitargs__()
+    is_plain = type(offset) is loaded("datetime", "timedelta")
+    return is_plain and all(type(name) is str for name in names)
+
+
+def pattern(writer: Writer, value: Any, owner: Any) -> None:
+    """A pattern or a match: the text may be of a subclass of the program's, or a mapped file."""
+    name = "pattern" if owner.__name__ == "Pattern" else "string"
+    if type(owner.__dict__[name].__get__(value)) in (str, bytes, type(None)):
+        writer.put(owner.__repr__(value))
+    else:
+        writer.state(value)
+
+
+CAREFUL: Final[dict[int, Write]] = {
+    id(str): text,
+    id(bytes): text,
+    id(bytearray): byte_array,
+    id(int): number,
+    id(types.ModuleType): module,
+}
+# By module and name: these are not imported here.
+CAREFUL_BY_NAME: Final[dict[tuple[str, str], Write]] = {
+    ("datetime", "datetime"): with_zone,
+    ("datetime", "time"): with_zone,
+    ("datetime", "timezone"): zone,
+    ("zoneinfo", "ZoneInfo"): zone,
+    ("re", "Pattern"): pattern,
+    ("re", "Match"): pattern,
+}
+# What an instance of a subclass holds beside its attributes
+CONTENTS: Final[dict[int, tuple[Any, Write]]] = {
+    **WRITTEN,
+    **{id(cls): (cls, write) for cls, write in ((str, text), (bytes, text))},
+    **{id(cls): (cls, write) for cls, write in ((bytearray, byte_array), (int, number))},
+    id(float): (float, real),
+    id(complex): (complex, real),
+}

@@ -1,0 +1,213 @@
+"""How an exception crosses from a worker process to its parent.
+
+    worker                                                             parent
+    task raises ─▶ the engine wraps the exception, to pickle it ─▶ … ─▶ the engine unpickles, sets it on the future
+                   └ this class we replace, in the worker only:         └ from_bytes(): report → exception, with frames,
+                     FramedException(): capture → report → bytes                 chain and the
+                     original __cause__
+
+- Nothing is wrapped around a task, and nothing is added to the pickle of what one that succeeds
+  returns.
+- What a worker starts with is ours: it puts FramedException in place and then runs the user's
+  initializer. What that one raises is put where the parent finds it, since the engines only notice
+  that the worker is gone.
+- Nothing here may raise: FramedException() and from_bytes() run in loops of the engine's that an
+  exception would end.
+"""
+
+from __future__ import annotations
+
+import pickle
+import types
+from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Final
+
+from ..capture.capture import capture, release_reserve, type_only
+from ..core.errors import KeepTraceError
+from ..core.options import Options
+from ..core.raw import names_of
+from ..core.texts import one_line
+from ..live.keeping import Dumps, bounded
+from ..restore.policy import POOL
+from ..restore.restore import restore
+from .origins import put_files
+
+# What engines of several machines keep of a failure until its caller lets go of it. (bytes a
+# report; together 1 MiB)
+DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
+# For reports that are larger all the same, one after the other: the bounds are on what is kept of
+# values; messages and frames have theirs, which are far above.
+_SMALL: Final[dict[str, Any]] = {
+    "depth": 1,
+    "pickler": None,
+    "max_live_bytes": 0,
+    "max_items": 20,
+    "max_text": 500,
+    "max_message": 500,
+}
+_SMALLER: Final = (
+    _SMALL,
+    {**_SMALL, "depth": 0, "max_message": 100, "max_exceptions": 10, "limit": 20},
+)
+
+_dumps: Final = bounded(ForkingPickler)
+# Of an exception whatever its class says: a __getattribute__ of the user's may raise.
+context_of: Final = BaseException.__dict__["__context__"].__get__
+traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+
+
+def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
+    """The exception as bytes for from_bytes(). Never raises.
+
+    dumps: how the engine pickles, where that is not multiprocessing's way.
+    """
+    try:
+        return pickle.dumps(capture(exc, options, dumps), pickle.HIGHEST_PROTOCOL)
+    except BaseException as problem:  # capture never raises; but law 1 is not left to one function
+        why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
+    release_reserve()
+    try:
+        return pickle.dumps(type_only(exc, why), pickle.HIGHEST_PROTOCOL)
+    except BaseException:  # no memory even for the type
+        return pickle.dumps(f"{names_of(type(exc))[1]} ({why})")
+
+
+def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
+    """to_bytes(), within `max_bytes` and `max_live_bytes` together whatever the exception holds.
+
+    Never raises.
+    """
+    data = to_bytes(exc, options, dumps)
+    for smaller in _SMALLER:
+        if len(data) <= options.max_bytes + options.max_live_bytes:
+            break
+        data = to_bytes(exc, options.replace(**smaller), dumps)
+    return data
+
+
+def from_bytes(data: bytes) -> BaseException:
+    """What to_bytes() was given. Never raises."""
+    try:
+        report = pickle.loads(data)
+        if isinstance(report, str):
+            return KeepTraceError(report)
+    except BaseException as problem:
+        return KeepTraceError(
+            f"the worker's exception arrived damaged: {type(problem).__name__}: {problem}"
+        )
+    try:
+        put_files(report)
+    except (
+        Exception
+    ):  # a module that changes meanwhile: source lines are missing then, and nothing else
+        pass
+    try:
+        return restore(report, POOL)
+    except BaseException as problem:  # the parent's own state: no memory, no threads
+        record = report["exceptions"][0]
+        told = KeepTraceError(
+            f"{report['types'][record['type']][1]}: {record.get('str', report['values'][record['args'][0]])}"
+        )
+        why = one_line(f"{type(problem).__name__}: {problem}")
+        told.add_note(f"keeptrace could not restore the worker's exception: {why}")
+        return told
+
+
+def without_frames_of(
+    traceback: types.TracebackType | None, files: frozenset[str]
+) -> types.TracebackType | None:
+    """The traceback without its outermost frames that are the engine's;
+
+    all of it where there are no others.
+    """
+    inner = traceback
+    while inner is not None and inner.tb_frame.f_code.co_filename in files:
+        inner = inner.tb_next
+    return inner or traceback
+
+
+class CarrierType(type):
+    """The class of the classes of carriers: exceptions that @keep_trace raises in place of one that
+    the engine cannot take.
+
+    Engines pickle the classes, too, so each class must know its one carrier.
+    """
+
+    carrier: BaseException
+    carried: BaseException
+    engine: str
+
+
+class FramedException:
+    """Stands in the worker for the engine's class that makes an exception picklable."""
+
+    options: Options
+    engine_files: frozenset[str]
+    dumps: Dumps = staticmethod(_dumps)
+
+    def __init__(self, exc: BaseException, traceback: types.TracebackType | None) -> None:
+        cls: Any = type(exc)
+        if issubclass(type(cls), CarrierType):  # an engine of ours can take any exception
+            set_traceback(exc, None)
+            exc, traceback = cls.carried, traceback_of(cls.carried)
+        set_traceback(exc, without_frames_of(traceback, self.engine_files))
+        self._data = to_bytes(exc, self.options, self.dumps)
+        set_traceback(exc, None)  # its frames hold everything that was in the task's scope
+
+    def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
+        return from_bytes, (self._data,)
+
+
+def framed_exception(options: Options, *engines: types.ModuleType) -> type[FramedException]:
+    """The class to put in place of the engine's, for these options."""
+    files = frozenset(str(engine.__file__) for engine in engines)
+    return type("FramedException", (FramedException,), {"options": options, "engine_files": files})
+
+
+def run_initializer(
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    options: Options,
+    failures: Any,
+) -> None:
+    """Runs the user's initializer;
+
+    what it raises is put on `failures` for the parent, and raised.
+    """
+    if initializer is None:
+        return
+    try:
+        initializer(*initargs)
+    except BaseException as problem:
+        traceback = traceback_of(problem)
+        set_traceback(
+            problem, traceback.tb_next if traceback else None
+        )  # without this function's own frame
+        failures.put(to_bytes(problem, options))
+        raise
+
+
+class BrokenFuture:
+    """Stands for a future that is about to be told that its pool broke. An error that all of them
+    share would garble their tracebacks.
+
+    error_of: makes of the engine's shared error one of the future's own.
+    """
+
+    def __init__(self, future: Any, error_of: Callable[[BaseException], BaseException]) -> None:
+        self._future = future
+        self._error_of = error_of
+
+    def set_exception(self, shared: BaseException) -> None:
+        from concurrent.futures import InvalidStateError
+
+        try:
+            self._future.set_exception(self._error_of(shared))
+        except InvalidStateError:  # on Python 3.11 this would end the engine's loop over the others
+            if self._future._state == "CANCELLED":  # nobody else tells those who wait() for it
+                self._future.set_running_or_notify_cancel()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._future, name)

@@ -1,0 +1,192 @@
+"""Black boxes: what a worker process leaves for its parent to read, also after its death.
+
+Each worker has one: an anonymous file (in memory on Linux) that the parent makes and the worker
+inherits.
+
+    one page, mapped by the worker   what was written to it, in order
+    [state | job | index | asks...]  [the initializer's failure] [faulthandler's text] [answers to
+    stacks()] ...
+
+- The worker writes into the page what it is at: a store into memory for each task, nothing that
+  could fail or wait.
+- It costs the parent one descriptor. A map of the page would cost another, which Python keeps as
+  long as the map; so the parent reads the words from the file: that is a system call, for each
+  worker that is gone or asked for its stacks.
+- The file has no name: nothing is left behind, however parent or worker end.
+- Where there are no such files (Windows) the box is empty: a death is told by its exit code alone.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+from typing import Any, Final
+
+POSIX: Final = os.name == "posix"
+
+# The words of a box's page, 64 bits each, written by the worker alone.
+STATE, JOB, INDEX, ASK_TEXT, ASK_LOCALS = range(5)
+
+# STATE: what the worker is at. In READING and SENDING it may have moved a part of a message; in
+# these two and in WAITING it holds the queue's lock.
+STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED = range(7)
+
+# ASK_TEXT and ASK_LOCALS: the number of the signal that it answers in this way. NOT_YET: its start
+# has not got so far.
+# TAKEN: none, because the program has put it to another use.
+NOT_YET, TAKEN = 0, 0xFFFF
+
+_WORDS: Final = 5
+_WORD: Final = struct.Struct("=Q")
+_PAGE: Final = mmap.PAGESIZE
+
+_RECORD: Final = struct.Struct(
+    "=cQ"
+)  # after a NUL, which faulthandler never writes: the kind, the size of what follows
+_FAILURE, ANSWER = b"F", b"A"
+
+# The largest text of faulthandler that is read: ~100 threads of 100 frames. (bytes)
+MOST_TEXT: Final = 1 << 20
+
+
+def _make_file() -> int:
+    """A file without a name, of one page, whose writers append."""
+    import fcntl
+
+    fd = _nameless()
+    os.ftruncate(fd, _PAGE)
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
+    return fd
+
+
+def _nameless() -> int:
+    if hasattr(os, "memfd_create"):
+        try:
+            return os.memfd_create("keeptrace", os.MFD_CLOEXEC)
+        except OSError:  # a sandbox that forbids it
+            pass
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class _FileWords:
+    """The words of a box, read from its file."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __getitem__(self, index: int) -> int:
+        (word,) = _WORD.unpack(os.pread(self._fd, _WORD.size, index * _WORD.size))
+        return int(word)
+
+
+class BlackBox:
+    """One worker's. It travels to the worker in the arguments of its process."""
+
+    __slots__ = ("__weakref__", "_map", "fd", "words")
+
+    def __init__(self, fd: int | None = None) -> None:
+        self.fd = -1
+        self._map: mmap.mmap | None = None
+        self.words: Any = [0] * _WORDS
+        if POSIX:
+            self.fd = _make_file() if fd is None else fd
+            self.words = _FileWords(self.fd)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.fd < 0:
+            return BlackBox, ()
+        from multiprocessing.reduction import DupFd
+
+        return _inherited, (DupFd(self.fd),)
+
+    def close(self) -> None:
+        """Frees the file. The words keep their last values, as numbers."""
+        if self.fd < 0:
+            return
+        fd, self.fd = self.fd, -1
+        words, self.words = self.words, [self.words[index] for index in range(_WORDS)]
+        if self._map is not None:
+            words.release()
+            self._map.close()
+        os.close(fd)
+
+    __del__ = close
+
+    # -- in the worker
+
+    def open(self) -> None:
+        """Maps the words, so that they can be written."""
+        if self.fd >= 0 and self._map is None:
+            self._map = mmap.mmap(self.fd, _PAGE)
+            self.words = memoryview(self._map).cast("Q")
+
+    def put(self, failure: bytes) -> None:
+        """Keeps what the worker's initializer raised."""
+        self._write(_FAILURE, failure)
+
+    def answer(self, data: bytes) -> None:
+        self._write(ANSWER, data)
+
+    def _write(self, kind: bytes, data: bytes) -> None:
+        if self.fd >= 0:
+            left = memoryview(b"\0" + _RECORD.pack(kind, len(data)) + data)
+            while left:
+                left = left[os.write(self.fd, left) :]
+
+    # -- in the parent
+
+    def size(self) -> int:
+        return os.fstat(self.fd).st_size if self.fd >= 0 else _PAGE
+
+    def clear(self) -> None:
+        """Drops what was written, as answers that were read."""
+        if self.fd >= 0:
+            os.ftruncate(self.fd, _PAGE)
+
+    def read(self, start: int = _PAGE) -> tuple[str, list[tuple[bytes, bytes]]]:
+        """What was written from `start` on:
+
+        faulthandler's text, and the records that are complete.
+        """
+        data = os.pread(self.fd, self.size() - start, start) if self.fd >= 0 else b""
+        text, records = b"", []
+        while data:
+            plain, mark, data = data.partition(b"\0")
+            text += plain
+            if not mark or len(data) < _RECORD.size:
+                break
+            kind, size = _RECORD.unpack_from(data)
+            record = data[_RECORD.size : _RECORD.size + size]
+            if len(record) < size:
+                break
+            records.append((kind, record))
+            data = data[_RECORD.size + size :]
+        return text[-MOST_TEXT:].decode("ascii", "replace"), records
+
+    def failure(self) -> bytes | None:
+        """What the worker's initializer raised, for from_bytes()."""
+        return next((data for kind, data in self.read()[1] if kind == _FAILURE), None)
+
+    def last_words(self) -> str:
+        """What faulthandler wrote as the process died; empty if it died silently."""
+        text = self.read()[0]
+        start = text.rfind("Fatal Python error: ")
+        return text[start:] if start >= 0 else ""
+
+
+def _inherited(fd: Any) -> BlackBox:
+    return BlackBox(fd.detach())
+
+
+def box_of(process: Any) -> BlackBox | None:
+    found = getattr(process, "_keeptrace_box", None)
+    return found if isinstance(found, BlackBox) else None
+
+
+def failure_of(process: Any) -> bytes | None:
+    """What the initializer of a worker raised, for from_bytes()."""
+    box = box_of(process)
+    return box.failure() if box is not None else None

@@ -1,0 +1,58 @@
+"""Calls as short text: what a worker is running, or was as it died.
+
+None of the user's code runs for it.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from ...capture.reprs import Renderer
+from ...core.texts import printable
+
+# Calls of a chunk that are told one by one; the others are counted. (calls)
+_MOST_CALLS: Final = 3
+# An argument in the description of a call: enough to recognise a path or an id. (characters)
+_MOST_ARGUMENT: Final = 60
+# Arguments of one call that are told. (arguments)
+_MOST_ARGUMENTS: Final = 6
+
+
+def describe_call(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    """The call as short text; none of the user's code is run for it."""
+    render = Renderer(_MOST_ARGUMENT, run_reprs=False)
+    told = [_short(render, value) for value in args[:_MOST_ARGUMENTS]]
+    told += [
+        f"{name}={_short(render, value)}"
+        for name, value in list(kwargs.items())[: _MOST_ARGUMENTS - len(told)]
+    ]
+    if len(args) + len(kwargs) > len(told):
+        told.append("...")
+    return printable(f"{_name_of(render, fn)}({', '.join(told)})")
+
+
+def _short(render: Renderer, value: Any) -> str:
+    try:
+        return render(value)
+    except Exception as problem:  # a value that changes while it is read
+        return f"<{type(value).__name__}: {type(problem).__name__}>"
+
+
+def _name_of(render: Renderer, fn: Any) -> str:
+    if isinstance(fn, type):
+        return str(type.__dict__["__qualname__"].__get__(fn))
+    if type(fn) in (types.FunctionType, types.BuiltinFunctionType):
+        return str(fn.__qualname__)
+    if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
+        return str(fn.__func__.__qualname__)
+    return f"partial({_name_of(render, fn.func)})" if type(fn) is partial else _short(render, fn)
+
+
+def describe_calls(calls: Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]) -> list[str]:
+    """Several calls that make up one task, as the first ones and a count."""
+    told = [describe_call(*call) for call in calls[:_MOST_CALLS]]
+    left = len(calls) - len(told)
+    return [*told, f"{left} more of this chunk"] if left else told

@@ -1,0 +1,119 @@
+"""Workers that died: what their parent can say about them.
+
+When a worker is gone, its parent reads its black box (concurrent/deaths/black_box.py): which task
+it was running, what its initializer raised, and the Python stack that `faulthandler` wrote while
+the process died."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ...core.errors import KeepTraceError
+from .black_box import box_of
+from .fault_text import stack_of, traceback_text
+from .signals import signal_name
+
+
+class WorkerDied(KeepTraceError):
+    """A worker process ended while it ran the task, or all of the pool's did; `deaths` says which,
+    how, at what, and where.
+
+    If an initializer failed, what it raised is the `__cause__`.
+    """
+
+    def __init__(self, message: str, deaths: Sequence[WorkerDeath] = ()) -> None:
+        super().__init__(message)
+        self.deaths = list(deaths)
+
+
+class WorkerDeath:
+    """How one worker ended.
+
+    pid: its process id. exitcode: what it exited with, or minus the number of the signal that
+    killed it; None if it is not known.
+    signal: the signal's name, or None. tasks: the calls it was running, as text, bounded. stack:
+    its Python stack at death, as a traceback to look at (without variables), where the signal left
+    it the chance. text: all that faulthandler wrote."""
+
+    __slots__ = ("exitcode", "pid", "signal", "stack", "tasks", "text")
+
+    def __init__(
+        self, pid: int, exitcode: int | None, tasks: Sequence[str] = (), text: str = ""
+    ) -> None:
+        self.pid = pid
+        self.exitcode = exitcode
+        self.signal = signal_name(-exitcode) if exitcode is not None and exitcode < 0 else None
+        self.tasks = tuple(tasks)
+        self.text = text
+        self.stack = stack_of(text)
+
+    def __str__(self) -> str:
+        doing = f" while it ran {', '.join(self.tasks)}" if self.tasks else ""
+        return f"Worker {self.pid} {how_it_ended(self.exitcode)}{doing}."
+
+    def __repr__(self) -> str:
+        return f"<WorkerDeath: {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self._facts() == other._facts() if isinstance(other, WorkerDeath) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return WorkerDeath, self._facts()
+
+    def _facts(self) -> tuple[Any, ...]:
+        return self.pid, self.exitcode, self.tasks, self.text
+
+    def note(self) -> str:
+        """The death as a note under a printed traceback."""
+        if self.stack is None:
+            return str(self)
+        stack = traceback_text(self.stack)
+        return f"{self}\nIts Python stack at death (most recent call last):\n{stack}"
+
+
+def how_it_ended(exitcode: int | None) -> str:
+    """A phrase for an exit code as multiprocessing has it: negative for a signal."""
+    if exitcode is None:
+        return "is gone"
+    if exitcode < 0:
+        hint = (
+            " (by hand, or by the system when memory ran out)"
+            if exitcode == -getattr(signal, "SIGKILL", 0)
+            else ""
+        )
+        return f"was killed by {signal_name(-exitcode)}{hint}"
+    names = [
+        name
+        for name in dir(os)
+        if name.startswith("EX_") and getattr(os, name) == exitcode and exitcode
+    ]
+    return f"exited with code {exitcode}{f' ({names[0]})' if names else ''}"
+
+
+# Time to wait for the exit code of a process whose sentinel says that it is gone: the system has it
+# already. (seconds)
+_EXIT_CODE: Final = 5.0
+
+
+def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
+    """The facts of a process of make_worker() that has ended."""
+    process.join(_EXIT_CODE)
+    box = box_of(process)
+    return WorkerDeath(process.pid, process.exitcode, tasks, box.last_words() if box else "")
+
+
+def add_notes(
+    error: BaseException, deaths: Sequence[WorkerDeath], failure: BaseException | None
+) -> None:
+    """Puts what is known where the printed traceback of the caller's error shows it."""
+    if failure is not None:
+        error.__cause__ = failure
+        error.add_note("The initializer of a worker failed: see the cause above.")
+    for death in deaths:
+        error.add_note(death.note())

@@ -1,0 +1,138 @@
+"""Python stacks of workers:
+
+what faulthandler wrote as text becomes a traceback (without variables), and that a text to print.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from typing import Final
+
+from ...core.report import FORMAT
+from ...core.texts import printable
+from ...restore.policy import POOL
+from ...restore.restore import restore
+from ..crossing import without_frames_of
+from .worker import run_worker
+
+# Compiled when they are used: every worker imports this file, and few read a text.
+_THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
+_LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
+_ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
+
+
+def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
+    """Each thread's frames (file, line, function), innermost first;
+
+    the thread that died or was asked is the first.
+    """
+    found: list[tuple[str, int | None, str]] | None = None
+    for line in text.splitlines():
+        match = re.match(_LINE, line)
+        if match and found is not None:
+            file, number, name = match.groups()
+            found.append(
+                (_unescape(file), int(number) if number.isdigit() else None, _unescape(name))
+            )
+        elif re.match(_THREAD, line):
+            if found:
+                yield found
+            found = []
+        elif found:
+            yield found
+            found = None
+    if found:
+        yield found
+
+
+def _unescape(text: str) -> str:
+    return re.sub(_ESCAPE, lambda match: chr(int(match[0][2:], 16)), text)
+
+
+def stack_of(text: str) -> types.TracebackType | None:
+    """The first stack in faulthandler's text, as a traceback; None if there is none."""
+    frames = next(_stacks_in(text), None)
+    if not frames:
+        return None
+    return _below_worker(_restored(frames[::-1]))
+
+
+def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType | None:
+    unknown = {"<locals>": "not known: only the stack was left"}
+    codes = [
+        {
+            "file": file,
+            "name": name,
+            "qualname": name,
+            "line": line or 1,
+            "args": [0, 0, 0],
+            "flags": 3,
+            "names": [],
+        }
+        for file, line, name in frames
+    ]
+    places = [[line, None, None, None] for _, line, _ in frames]
+    record = {
+        "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False,
+        "traceback": [[index, place] for index, place in enumerate(places)],
+    }  # fmt: skip
+    report = {
+        "format": FORMAT, "python": "", "exceptions": [record], "codes": codes, "globals": [{}], "types": [["builtins", "Exception", []]],
+        "frames": [{"code": index, "globals": 0, "locals": unknown, "at": place} for index, place in enumerate(places)],
+        "values": [["tuple", 0, []]], "sources": {}, "live": None, "cuts": {},
+    }  # fmt: skip
+    return restore(report, POOL).__traceback__
+
+
+# Modules whose frames are between run_worker() and the task's.
+_BETWEEN: Final = (
+    "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.process",
+    "multiprocessing.queues", "threading", "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
+    *(f"{__package__}.{name}" for name in ("_executor", "_pool_worker", "process", "_worker", "_loky", "_queues")),
+)  # fmt: skip
+
+
+def engine_files() -> frozenset[str]:
+    return frozenset(str(sys.modules[name].__file__) for name in _BETWEEN if name in sys.modules)
+
+
+def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | None:
+    """The part of a worker's stack that is the task's; the engine's where it runs none;
+
+    all where it has no such part.
+    """
+    entry, start = stack, stack
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        if (
+            code.co_filename == run_worker.__code__.co_filename
+            and code.co_name == run_worker.__name__
+        ):
+            start = (
+                entry.tb_next or start
+            )  # the innermost one: a worker can be forked by another's task
+        entry = entry.tb_next
+    return without_frames_of(start, engine_files())
+
+
+def traceback_text(stack: types.TracebackType | None) -> str:
+    """A traceback's frames as Python prints them, but printable."""
+    frames = traceback.extract_tb(stack)
+    for index, frame in enumerate(frames):
+        if not (frame.filename.isprintable() and frame.name.isprintable()):
+            frames[index] = _printable_frame(frame)
+    return printable("".join(frames.format()).rstrip("\n"), keep="\n")
+
+
+def _printable_frame(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    return traceback.FrameSummary(
+        printable(frame.filename),
+        frame.lineno,
+        printable(frame.name),
+        lookup_line=False,
+        line=frame.line,  # the source that Python found by the true name of the file
+    )

@@ -1,0 +1,81 @@
+"""The signals by which a parent asks a worker for its stacks, and when one may be sent.
+
+A signal without a handler ends a process, and one with the program's handler runs that. So:
+
+- The worker chooses signals that nobody uses, and writes their numbers into its black box.
+- It gives a number up before the program puts a handler of its own in place of ours, or resets it.
+- The parent sends a number only if it stands in the box, and if the system says that the worker has
+  a handler for it now and does not block it. Where the system does not say that, only signals are
+  used that are ignored by default.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final, NamedTuple
+
+# Ignored where nobody handles it; few programs use it.
+_TEXT: Final[int | None] = getattr(signal, "SIGURG", None)
+# Ignored where nobody handles it; of BSD and macOS.
+_INFO: Final[int | None] = getattr(signal, "SIGINFO", None)
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a signal that this Python has no name for
+        return f"signal {number}"
+
+
+class SignalState(NamedTuple):
+    """What the system tells of a process's main thread. Each is a mask:
+
+    bit n - 1 is of signal n.
+    """
+
+    blocked: int
+    caught: int
+
+    def blocks(self, number: int) -> bool:
+        return bool(self.blocked >> number - 1 & 1)
+
+    def catches(self, number: int) -> bool:
+        return bool(self.caught >> number - 1 & 1)
+
+
+def state_of(pid: int) -> SignalState | None:
+    """None where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            lines = file.read().splitlines()
+        told = {name: value for name, _, value in (line.partition(b":") for line in lines)}
+        return SignalState(int(told[b"SigBlk"], 16), int(told[b"SigCgt"], 16))
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def signal_for_text() -> int | None:
+    """A free signal that faulthandler may answer."""
+    return _first_free([] if _TEXT is None else [_TEXT])
+
+
+def signal_for_locals() -> int | None:
+    """A free signal that Python may answer:
+
+    a real-time one, between those that programs take first.
+    """
+    realtime: list[int] = []
+    if hasattr(signal, "SIGRTMIN") and state_of(os.getpid()) is not None:
+        realtime = [*range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1), signal.SIGRTMAX]
+    return _first_free(realtime or ([] if _INFO is None else [_INFO]))
+
+
+def _first_free(numbers: list[int]) -> int | None:
+    state = state_of(os.getpid())
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    for number in numbers:
+        of_c_code = state is not None and state.catches(number)
+        if signal.getsignal(number) == signal.SIG_DFL and number not in blocked and not of_c_code:
+            return number
+    return None

@@ -1,0 +1,211 @@
+"""What living workers are doing now:
+
+stacks() asks each by signal, and reads the answer from its black box (concurrent/deaths/worker.py).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from ...core.clock import monotonic, sleep
+from ...core.texts import printable
+from ..crossing import from_bytes, without_frames_of
+from .black_box import ANSWER, ASK_LOCALS, ASK_TEXT, MOST_TEXT, NOT_YET, POSIX, TAKEN, box_of
+from .fault_text import engine_files, stack_of, traceback_text
+from .signals import signal_name, state_of
+from .worker import run_worker
+
+
+class WorkerStack:
+    """What one worker is doing now.
+
+    pid: its process id. tasks: the calls it is running, as text; empty if it is idle. stack: the
+    traceback of its main thread, which runs the tasks; None if it did not answer, and `why` says
+    what kept it. threads: the tracebacks of its other Python threads by name; only told with
+    locals=True."""
+
+    __slots__ = ("pid", "stack", "tasks", "threads", "why")
+
+    def __init__(
+        self,
+        pid: int,
+        tasks: Sequence[str],
+        stack: types.TracebackType | None = None,
+        threads: dict[str, types.TracebackType] | None = None,
+        why: str | None = None,
+    ) -> None:
+        self.pid = pid
+        self.tasks = tuple(tasks)
+        self.stack = stack
+        self.threads = threads or {}
+        self.why = why
+
+    def __str__(self) -> str:
+        lines = [f"Worker {self.pid}: {', '.join(self.tasks) or 'idle'}"]
+        if self.why:
+            lines.append(f"  ({self.why})")
+        if self.stack is not None:
+            lines.append(traceback_text(self.stack))
+        for name, stack in self.threads.items():
+            lines += [f"Thread {printable(name)} of worker {self.pid}:", traceback_text(stack)]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<WorkerStack of {self.pid}: {', '.join(self.tasks) or 'idle'}>"
+
+
+_TAKEN: Final = "the program uses the signal by which it would be asked, or has reset it"
+
+# Between two looks at the boxes. (seconds)
+_LOOK: Final = 0.002
+# A text that has not grown for so long, and does not end as stacks end, is taken as it is.
+# (seconds)
+_SETTLED: Final = 0.1
+_asking: Final = threading.Lock()
+
+
+def stacks_of(
+    workers: Iterable[tuple[Any, Sequence[str]]], with_locals: bool, timeout: float
+) -> list[WorkerStack]:
+    """What each worker, given as (process, what it is running), does now.
+
+    Takes about `timeout` seconds at most.
+    """
+    deadline = monotonic() + timeout
+    with _asking:
+        asked = [_Question(process, tasks) for process, tasks in workers]
+        by_locals = [one for one in asked if with_locals or one.only_by_locals()]
+        _ask(by_locals, ASK_LOCALS, _Question.has_locals, monotonic() + timeout / 2)
+        for one in by_locals:
+            one.note_no_locals()
+        _ask(asked, ASK_TEXT, _Question.has_text, deadline)
+        return [one.told(with_locals, timeout) for one in asked]
+
+
+def _ask(
+    asked: list[_Question], way: int, look: Callable[[_Question], bool], deadline: float
+) -> None:
+    """Asks all that have not answered. way: the word of the box that tells the signal."""
+    waiting = [one for one in asked if POSIX and one.box is not None and one.answer is None]
+    for one in waiting:
+        one.start()
+    while waiting:
+        waiting = [one for one in waiting if one.send(way) and not look(one)]
+        if not waiting or monotonic() >= deadline:
+            return
+        sleep(_LOOK)
+
+
+class _Question:
+    """One worker that is asked for its stacks."""
+
+    def __init__(self, process: Any, tasks: Sequence[str]) -> None:
+        self.process = process
+        self.tasks = tasks
+        self.box: Any = box_of(process)
+        self.answer: WorkerStack | None = None
+        self.why = (
+            "its start has not got so far" if POSIX else "this system has no signals to ask by"
+        )
+        self._why_no_locals = ""
+        self._start = self._seen = 0
+        self._since = self._sent = 0.0
+
+    def start(self) -> None:
+        if self.box.size() > MOST_TEXT:
+            self.box.clear()
+        self._start = self._seen = self.box.size()
+        self._since = self._sent = 0.0
+
+    def send(self, way: int) -> bool:
+        """Sends the signal, once the worker takes it. Gives whether there can be an answer."""
+        number = self.box.words[way]
+        if self._sent or number == NOT_YET:
+            return True
+        if number == TAKEN:
+            self.why = _TAKEN
+            return False
+        state = state_of(self.process.pid)
+        if state is not None and state.blocks(number):
+            self.why = f"it has blocked the signal {signal_name(number)}"
+            return True  # perhaps for a moment
+        if state is not None and not state.catches(
+            number
+        ):  # by C code, or in a program that took the worker's place
+            self.why = _TAKEN
+            return False
+        return self._kill(number)
+
+    def _kill(self, number: int) -> bool:
+        self._sent = self._since = monotonic()
+        self.why = ""
+        try:
+            os.kill(self.process.pid, number)
+        except OSError as problem:
+            self.why = f"it is gone: {problem.strerror}"
+        return not self.why
+
+    def has_text(self) -> bool:
+        size = self.box.size()
+        now = monotonic()
+        if size != self._seen:
+            self._seen, self._since = size, now
+        text = self.box.read(self._start)[0]
+        if not text.endswith((" in <module>\n", "  ...\n")) and now - self._since < _SETTLED:
+            return False
+        stack = stack_of(text)
+        if stack is None or (
+            f" in {run_worker.__name__}\n" not in text and not text.endswith("  ...\n")
+        ):
+            self.start()  # another thread took the signal: ask again
+            return False
+        self.answer = WorkerStack(self.process.pid, self.tasks, stack)
+        return True
+
+    def has_locals(self) -> bool:
+        for kind, data in self.box.read(self._start)[1]:
+            if kind == ANSWER:
+                threads = {
+                    name: from_bytes(told).__traceback__ for name, told in pickle.loads(data)
+                }
+                stack = without_frames_of(threads.pop(None, None), engine_files())
+                self.answer = WorkerStack(
+                    self.process.pid,
+                    self.tasks,
+                    stack,
+                    {name: tb for name, tb in threads.items() if tb},
+                )
+                return True
+        return False
+
+    def only_by_locals(self) -> bool:
+        """Whether the program uses the one signal, but not the other."""
+        return self.box is not None and self.box.words[ASK_TEXT] == TAKEN
+
+    def note_no_locals(self) -> None:
+        """Keeps why the first way to ask was none, while the second is tried."""
+        if self.answer is None:
+            self._why_no_locals = self.why
+
+    def told(self, with_locals: bool, timeout: float) -> WorkerStack:
+        if self.answer is None:
+            why = self.why or f"it did not answer within {timeout:g} seconds"
+            return WorkerStack(self.process.pid, self.tasks, why=f"no stack: {why}")
+        if not with_locals:
+            self.answer.threads = {}
+        elif (
+            not self.answer.threads
+            and self.answer.stack is not None
+            and _has_no_locals(self.answer.stack)
+        ):
+            self.answer.why = f"no variables: {self._why_no_locals or 'it is in C code'}"
+        return self.answer
+
+
+def _has_no_locals(traceback: types.TracebackType) -> bool:
+    return "<locals>" in traceback.tb_frame.f_locals

@@ -1,0 +1,185 @@
+"""What every worker process runs in: it serves its black box (concurrent/deaths/black_box.py), then
+runs the engine's own target.
+
+- `faulthandler` writes the Python stack into the box while the process dies of SIGSEGV, SIGABRT,
+  SIGBUS, SIGFPE or SIGILL. A faulthandler that the user enabled is left alone; its text goes where
+  the user wanted it.
+- stacks() asks the living by signal, so that an idle worker costs nothing: no thread of ours, no
+  waiting. One signal is answered in C by faulthandler, also while the worker is in C code that
+  holds the GIL; the other in Python, with variables.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # typeshed leaves it out
+import faulthandler
+import functools
+import os
+import pickle
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from ...core.options import Options
+from ..crossing import to_bytes
+from .black_box import ASK_LOCALS, ASK_TEXT, NOT_YET, TAKEN, BlackBox
+from .signals import signal_for_locals, signal_for_text
+
+
+class Served(NamedTuple):
+    """The box that this process serves."""
+
+    box: BlackBox
+    options: Options
+    pid: int
+
+
+_served: Served | None = None
+
+
+def run_worker(
+    box: BlackBox, options: Options, target: Callable[..., object], args: tuple[Any, ...]
+) -> None:
+    """The target of a worker's process: target(box, options, *args)."""
+    box.open()
+    serve(box, options)
+    try:
+        target(box, options, *args)
+    except BrokenPipeError:  # the parent is gone; an initializer's has been kept
+        if box.failure() is not None:
+            raise
+        sys.exit(1)
+
+
+def make_worker(
+    process: Callable[..., Any],
+    options: Options,
+    target: Callable[..., object],
+    args: tuple[Any, ...],
+) -> Any:
+    """A process (of the class or function `process`) that will run the target with a box, which
+    box_of() gives.
+    """
+    box = BlackBox()
+    made = process(target=run_worker, args=(box, options, target, args))
+    made._keeptrace_box = box
+    return made
+
+
+def serve(box: BlackBox, options: Options) -> None:
+    """Makes the process that calls it, a worker, write its last words and answer to stacks()."""
+    global _served
+    if box.fd < 0 or threading.current_thread() is not threading.main_thread():
+        return
+    inherited = _served is not None  # forked from a worker: its handlers are ours to move
+    if inherited:
+        _release_inherited()
+    _served = Served(box, options, os.getpid())
+    if inherited or not faulthandler.is_enabled():
+        faulthandler.enable(box.fd)
+    text, with_locals = signal_for_text(), signal_for_locals()
+    if text is not None:
+        faulthandler.register(
+            text, box.fd, all_threads=False
+        )  # reading other threads' frames from C is not safe
+    if with_locals is not None:
+        signal.signal(with_locals, _answer)
+    _watch_program()
+    box.words[ASK_TEXT] = text or TAKEN
+    box.words[ASK_LOCALS] = with_locals or TAKEN
+
+
+def _release_inherited() -> None:
+    """Frees the signals of the worker that this one was forked from."""
+    words = _served.box.words if _served is not None else ()
+    text, with_locals = words[ASK_TEXT], words[ASK_LOCALS]
+    if text not in (NOT_YET, TAKEN):
+        faulthandler.unregister(text)
+    if with_locals not in (NOT_YET, TAKEN) and signal.getsignal(with_locals) is _answer:
+        signal.signal(with_locals, signal.SIG_DFL)
+
+
+# What gives a signal another handler. signal.signal() and everything above it go through the first.
+_SETTERS: Final[tuple[tuple[Any, str], ...]] = (
+    (_signal, "signal"),
+    (faulthandler, "register"),
+    (faulthandler, "unregister"),
+)
+
+
+def _watch_program() -> None:
+    """From here on a signal of ours is given up, before the program sets its handler;
+
+    a reset one would end the worker.
+    """
+    for module, name in _SETTERS:
+        setter = getattr(module, name)
+        if not hasattr(setter, "__wrapped__"):
+            setattr(module, name, _giving_up(setter))
+
+
+def _giving_up(setter: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(setter)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        _give_up(args[0] if args else kwargs.get("signum"))
+        return setter(*args, **kwargs)
+
+    return watched
+
+
+def _give_up(number: object) -> None:
+    if (
+        _served is None or _served.pid != os.getpid()
+    ):  # a process that a task has forked writes to no box
+        return
+    words = _served.box.words
+    for word in (ASK_TEXT, ASK_LOCALS):
+        if words[word] == number:
+            words[word] = TAKEN
+
+
+def _answer(signum: int, frame: types.FrameType | None) -> None:
+    """Runs in a worker's main thread, between two bytecodes of whatever it does, when the parent
+    asks for its stacks.
+    """
+    if _served is None or frame is None:
+        return
+    try:
+        _served.box.answer(pickle.dumps(_stacks_of_threads(_served.options, frame)))
+    except Exception:  # no memory, a full disk: there is no answer, and the task goes on
+        return
+
+
+def _stacks_of_threads(options: Options, frame: types.FrameType) -> list[tuple[str | None, bytes]]:
+    """The frames of each Python thread, by its name;
+
+    those of this one, in which `frame` runs, are of None.
+    """
+    quiet = options.replace(
+        run_reprs=False
+    )  # the task stands in the middle of anything; its code must not be run now
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    here = threading.get_ident()
+    told: list[tuple[str | None, bytes]] = []
+    for ident, top in sys._current_frames().items():
+        if ident == here:
+            told.append((None, _frames_to_bytes(frame, quiet)))
+        else:
+            told.append((names.get(ident, f"{ident:#x}"), _frames_to_bytes(top, quiet)))
+    return told
+
+
+def _frames_to_bytes(frame: types.FrameType | None, options: Options) -> bytes:
+    carrier = Exception()
+    traceback: types.TracebackType | None = None
+    while frame is not None and frame.f_code is not run_worker.__code__:
+        traceback = types.TracebackType(traceback, frame, frame.f_lasti, frame.f_lineno or 1)
+        frame = frame.f_back
+    carrier.__traceback__ = traceback
+    try:
+        return to_bytes(carrier, options)
+    finally:
+        carrier.__traceback__ = None

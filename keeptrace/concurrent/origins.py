@@ -1,0 +1,148 @@
+"""Finds the files of functions that crossed to a worker by value.
+
+cloudpickle sends functions of `__main__` and of notebooks as code. Since 3.1.3 the worker's copy
+has the file name `<dynamic-code>`, so no source line can be shown. The process that sent it still
+has the original: the same name, first line, bytecode and positions, with its file. The worker's
+report has a checksum of these (CodeRecord.sum); here, where the report arrives, the original's file
+is put in place of the copy's.
+
+Looked for in what the module of the frame holds (functions, classes, what wraps them), in the code
+that runs in it now, and in its source: so closures and lambdas are found too.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ..capture.facts import checksum, is_dynamic
+from ..core.report import Report
+
+# More code objects than a notebook or a script has. (code objects a failure; code objects
+# remembered)
+_MOST_LOOKED_AT: Final = 20_000
+_MOST_KNOWN: Final = 4_096
+# A script of this size is generated. (characters)
+_MOST_SOURCE: Final = 1 << 20
+
+# checksum → file
+_known: Final[dict[int, str]] = {}
+_compiled: Final[dict[tuple[str, int], types.CodeType | None]] = {}
+_dict_of: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
+
+
+def put_files(report: Report) -> None:
+    """Gives the report's code that has no file of its own the file of the original, where that is
+    here.
+    """
+    for number, code in enumerate(report["codes"]):
+        wanted = code.get("sum")
+        if wanted is None:
+            continue
+        file = _known.get(wanted) or _find(wanted, _module_of(report, number))
+        if file is not None:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[wanted] = file
+            code["file"] = file
+
+
+def _module_of(report: Report, number: int) -> types.ModuleType | None:
+    """The module whose globals the code's first frame has."""
+    for frame in report["frames"]:
+        if frame["code"] == number:
+            name = report["globals"][frame["globals"]].get("__name__")
+            found = sys.modules.get(name) if type(name) is str else None
+            return found if type(found) is types.ModuleType else None
+    return None
+
+
+def _find(wanted: int, module: types.ModuleType | None) -> str | None:
+    if module is None:
+        return None
+    namespace = _dict_of(module)
+    for roots in (_held(namespace), _running(namespace), _written(namespace)):
+        for code in _with_inner(roots):
+            if not is_dynamic(code) and checksum(code) == wanted:
+                return code.co_filename
+    return None
+
+
+def _with_inner(roots: Iterator[types.CodeType]) -> Iterator[types.CodeType]:
+    """The code objects, with those of the functions that are defined in them."""
+    waiting: list[types.CodeType] = []
+    left = _MOST_LOOKED_AT
+    for root in roots:
+        waiting.append(root)
+        while waiting and left:
+            code = waiting.pop()
+            left -= 1
+            yield code
+            waiting += [const for const in code.co_consts if type(const) is types.CodeType]
+
+
+def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
+    """The code of functions, methods, and what wraps them. Nothing of theirs is run."""
+    waiting = list(namespace.values())
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST_LOOKED_AT:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        kind = type(value)
+        if kind is types.FunctionType:
+            yield value.__code__
+            waiting += [value.__dict__.get("__wrapped__")]
+        elif kind in (staticmethod, classmethod, types.MethodType):
+            waiting.append(value.__func__)
+        elif kind is property:
+            waiting += [value.fget, value.fset]
+        elif kind is functools.partial:
+            waiting.append(value.func)
+        elif isinstance(kind, type) and issubclass(kind, type):
+            members = type.__dict__["__dict__"].__get__(value)
+            if members.get("__module__") == namespace.get("__name__"):
+                waiting += members.values()
+
+
+def _running(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
+    """The code that runs in the module, in whatever thread."""
+    for frame in sys._current_frames().values():
+        at: types.FrameType | None = frame
+        while at is not None:
+            if at.f_globals is namespace:
+                yield at.f_code
+            at = at.f_back
+
+
+def _written(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
+    """The code of the module's file, and of what was registered with linecache by hand, as cells
+    of notebooks are.
+    """
+    files = [
+        file for file, entry in list(linecache.cache.items()) if len(entry) > 1 and entry[1] is None
+    ]
+    own = namespace.get("__file__")
+    for file in [own, *files] if type(own) is str else files:
+        code = _compile(file, "".join(linecache.getlines(file)))
+        if code is not None:
+            yield code
+
+
+def _compile(file: str, source: str) -> types.CodeType | None:
+    key = (file, hash(source))
+    if key not in _compiled:
+        if len(_compiled) >= _MOST_KNOWN:
+            _compiled.clear()
+        _compiled[key] = None
+        if len(source) <= _MOST_SOURCE:
+            try:
+                _compiled[key] = compile(source, file, "exec", dont_inherit=True)
+            except (SyntaxError, ValueError):  # no Python, as a cell with magics
+                pass
+    return _compiled[key]

@@ -1,0 +1,177 @@
+"""Dumps in an engine's own store of results: by value within a bound, else in a directory of dumps,
+by name.
+
+    worker                                                        client
+    exception ─▶ pack(): "dump:…" as text, of at most max_inline ─ ─ ▶ unpack(): exception
+                    └▶ "file:…", the name of a file in `directory` ─ ─ ▶   └ the same name, in the reader's own `directory`
+
+- Many write to such a store, so reading runs nothing that came in the data: no pickle, no import,
+  no constructor. Exception classes are found where their modules are loaded already, so that
+  `except` clauses catch what they always did.
+- What is in the store chooses no path and no URL: a name is looked up in the reader's own directory
+  alone.
+- A dump that is too large and has no directory to go to is made again with less: without sources,
+  then with representations only. What is too large even then stays out, with a line on the worker's
+  stderr; the engine's own text is there in any case.
+- Secrets are hidden as in every dump. These dumps are read by keeptrace alone: the restorer does
+  not travel along.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import Any, Final
+
+from ..core.errors import DumpError, OptionError
+from ..core.options import Options, make_options
+from ..format.api import report_of
+from ..format.reading import decode
+from ..format.writing import encode
+from ..restore.policy import LOADED, Policy
+from ..restore.restore import restore
+from ..store import Store
+from ..store.telling import failed
+from .foreign import without_modules
+
+# As text this is 54 KiB: with the rest of a result it fits the narrowest column that one gets, a
+# BLOB of MySQL's. (bytes a dump)
+MAX_INLINE: Final = 40 << 10
+
+# What is left out of a dump that is larger, one after the other.
+_LESS: Final[tuple[dict[str, Any], ...]] = (
+    {"include_source": False},
+    {
+        "include_source": False,
+        "depth": 1,
+        "limit": 100,
+        "max_items": 20,
+        "max_text": 500,
+        "max_message": 500,
+        "pickler": None,
+    },
+)
+_DUMP: Final = "dump:"
+_FILE: Final = "file:"
+_traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
+_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+
+
+class _ExceptionClasses(Policy):
+    """As for every dump that is read, but exception classes are those of the loaded modules."""
+
+    def find(self, module: str, qualname: str) -> Any:
+        if module == "builtins":
+            return super().find(module, qualname)
+        found = LOADED.find(module, qualname)
+        # nothing else: a function, module or class could be an attribute that some loaded class's
+        # __str__ calls
+        return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+# Engines, too, take an exception that is false for none.
+_POLICY: Final = _ExceptionClasses(lookups=False, imports=False, truthy=True, load_live=False)
+
+
+class Parcels:
+    """How an engine's store keeps exceptions.
+
+    engine: starts of the names of the modules whose outermost frames are left out.
+    directory: a path, or a URL that fsspec knows (extra "fsspec"), for dumps that are larger than
+    max_inline.
+    max_inline: bytes of a dump that travels in the store itself. 0: none does.
+
+    Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
+    """
+
+    def __init__(
+        self,
+        engine: tuple[str, ...],
+        directory: str | os.PathLike[str] | None = None,
+        max_inline: int = MAX_INLINE,
+        trace: Options | None = None,
+        **options: Any,
+    ) -> None:
+        if type(max_inline) is not int or max_inline < 0:
+            raise OptionError(
+                f"max_inline must be a number of bytes, 0 or more, not {max_inline!r}"
+            )
+        if max_inline == 0 and directory is None:
+            raise OptionError("max_inline=0 needs a directory for the dumps")
+        self._engine = engine
+        self._options = make_options(trace, **options)
+        self._max_inline = max_inline
+        # of each failure, not one for all that are alike: a result is asked for its own variables
+        self._store = (
+            Store(directory, deduplicate=False, trace=self._options)
+            if directory is not None
+            else None
+        )
+
+    def pack(self, exc: BaseException) -> str | None:
+        """The exception as text for the store; None if there is nothing to tell, or no room for it.
+
+        Never raises.
+        """
+        traceback = _traceback_of(exc)
+        if (
+            traceback is None and exc.__cause__ is None and exc.__context__ is None
+        ):  # it was never raised
+            return None
+        _set_traceback(exc, without_modules(traceback, self._engine))
+        try:
+            return self._pack(exc)
+        except (
+            Exception
+        ) as problem:  # law 1: whatever it is, the engine's own report of the failure goes its way
+            failed(exc, problem)
+            return None
+        finally:
+            _set_traceback(exc, traceback)
+
+    def _pack(self, exc: BaseException) -> str | None:
+        size = 0
+        for changes in ({}, *_LESS) if self._max_inline else ():
+            data = encode(report_of(exc, self._options, **changes), restorer=False)
+            if len(data) <= self._max_inline:
+                return _DUMP + base64.b64encode(data).decode("ascii")
+            size = len(data)
+            if self._store is not None:
+                break
+        if self._store is None:
+            failed(
+                exc,
+                f"at its smallest it has {size} bytes, and max_inline is {self._max_inline}: give a directory for such ones",
+            )
+            return None
+        path = self._store.write(exc)  # says on stderr why there is none
+        return _FILE + os.path.basename(path) if path is not None else None
+
+    def unpack(self, parcel: Any) -> BaseException:
+        """What pack() was given. Runs nothing that is in the text.
+
+        Raises DumpError, and OSError if a file cannot be read.
+        """
+        kind, text = (
+            (parcel[: len(_DUMP)], parcel[len(_DUMP) :]) if isinstance(parcel, str) else ("", "")
+        )
+        if kind == _DUMP:
+            try:
+                data = base64.b64decode(text, validate=True)
+            except ValueError as problem:
+                raise DumpError(f"this is not a dump as text: {problem}") from None
+        elif kind == _FILE and self._store is not None:
+            data = self._store.read(text)
+        elif kind == _FILE:
+            raise DumpError(
+                f"it is in the file {text[:200]!r}: say here, too, in which directory these are"
+            )
+        else:
+            raise DumpError("this is no text that keeptrace put there")
+        read = decode(data)
+        try:
+            return restore(read.report, _POLICY)
+        except Exception as problem:  # a report that is well-formed but not one that capture makes
+            raise DumpError(
+                f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header
+            ) from None

@@ -1,0 +1,117 @@
+"""What the executors of the standard library and of loky have in common here:
+
+their workers' black boxes, and why a pool broke.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ...core.options import Options
+from ..crossing import from_bytes
+from ..deaths.black_box import JOB, box_of, failure_of
+from ..deaths.calls import describe_calls
+from ..deaths.dead import WorkerDeath, add_notes, death_of
+from ..deaths.stacks import WorkerStack, stacks_of
+from ..deaths.worker import make_worker
+from .queues import gone
+
+Calls: TypeAlias = Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]
+
+
+class WorkerContext:
+    """A multiprocessing context, or one of loky's, whose processes are workers with a black box.
+
+    target: what a worker runs, with `first` and then the engine's own arguments.
+    """
+
+    def __init__(
+        self, context: Any, options: Options, target: Callable[..., object], *first: Any
+    ) -> None:
+        self._context = context
+        self._options = options
+        self._target = target
+        self._first = first
+
+    def Process(self, target: Any, args: tuple[Any, ...], **more: Any) -> Any:
+        """Raises TypeError for arguments that the context's processes don't take;
+
+        loky then leaves them out.
+        """
+        start = functools.partial(self._context.Process, **more)
+        return make_worker(start, self._options, self._target, (*self._first, *args))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
+    """What every worker is doing now, without stopping it.
+
+    locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to
+    wait for the answers; a worker that does not give any is listed all the same, and its `why` says
+    so."""
+    workers = list((self._processes or {}).values())
+    return stacks_of([(process, self._tasks_of(process)) for process in workers], locals, timeout)
+
+
+def manager_attribute(adopt: Callable[[Any, Any], None]) -> Any:
+    """The property `_executor_manager_thread` of an executor.
+
+    The engine sets it before it starts the thread: adopt(executor, thread).
+    """
+
+    def manager_of(self: Any) -> Any:
+        return self.__dict__.get("_executor_manager_thread")
+
+    def set_manager(self: Any, manager: Any) -> None:
+        if manager is not None:
+            adopt(self, manager)
+        self.__dict__["_executor_manager_thread"] = manager
+
+    return property(manager_of, set_manager)
+
+
+def tasks_of(
+    process: Any,
+    items: Mapping[int, Any],
+    chunk: Callable[..., Any],
+    calls_of: Callable[[Any], Calls | None] | None = None,
+) -> list[str]:
+    """The calls that a worker is running, or was as it died.
+
+    items: the executor's, by number. chunk: the engine's function for a chunk of map(). calls_of:
+    see adopt() of concurrent/process_pool/of_loky.py."""
+    box = box_of(process)
+    item = items.get(box.words[JOB] - 1) if box is not None else None
+    if item is None:
+        return []
+    if isinstance(item.fn, functools.partial) and item.fn.func is chunk:
+        return describe_calls([(item.fn.args[0], each, {}) for each in item.args[0]])
+    several = calls_of(item.fn) if calls_of is not None else None
+    return describe_calls(several or [(item.fn, item.args, item.kwargs)])
+
+
+class PoolBreak:
+    """Why a pool broke: the deaths of its workers, or what the initializer of one raised.
+
+    describe: the calls that a worker was running.
+    """
+
+    def __init__(self, workers: Mapping[int, Any], describe: Callable[[Any], list[str]]) -> None:
+        ended = gone(workers)
+        self._failure = next(
+            (failure for process in ended if (failure := failure_of(process)) is not None), None
+        )
+        self.deaths: list[WorkerDeath] = []
+        if self._failure is None:
+            self.deaths = [death_of(process, describe(process)) for process in ended]
+
+    def explain(self, error: Any) -> None:
+        """Puts onto an error what is known."""
+        error.deaths = list(self.deaths)
+        add_notes(
+            error, self.deaths, from_bytes(self._failure) if self._failure is not None else None
+        )

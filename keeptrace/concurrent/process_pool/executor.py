@@ -1,0 +1,340 @@
+"""KeepTraceProcessPoolExecutor: concurrent.futures.ProcessPoolExecutor whose tasks' exceptions
+arrive with their frames.
+
+What is ours, and where it goes into the engine:
+- The context that starts the processes: each worker gets a black box
+  (concurrent/deaths/black_box.py) and starts in _work() below, which puts FramedException in place
+  of the engine's class for exceptions, and runs the engine's own loop.
+- An exception that raises as the engine asks it for its traceback ends the engine's loop: it is
+  sent, and the loop begun again.
+- The worker's way to take a task off the queue: it notes which task it is, and makes of arguments
+  that cannot be unpickled that task's own failure. It ends when the parent is gone, however that
+  went.
+- The parent's way to take a result off the queue: one that cannot be unpickled is likewise that
+  task's failure alone.
+- The manager thread's way to wait for results, which costs less than the engine's; and to be woken,
+  which is safe as it ends.
+- The manager thread's way to take leave of the workers: it ends even if one of them is killed then.
+- The manager thread's way to break: every future gets an error of its own, which tells how the
+  worker died, and at what.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import process as engine
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from functools import partial
+from itertools import islice
+from multiprocessing.context import BaseContext
+from queue import SimpleQueue
+from threading import RLock
+from typing import Any, Final
+
+from ...core.options import Options, make_options
+from ..crossing import BrokenFuture, context_of, framed_exception, run_initializer, traceback_of
+from ..deaths.black_box import JOB, POSIX, BlackBox
+from .breaking import PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from .interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
+from .queues import CutMessage, bounded_shutdown, read_results, read_tasks
+
+# How far the exception that a task raised may be behind the one that came of asking it.
+# (exceptions)
+_MOST_CONTEXTS: Final = 100
+
+# A forked process has none of these threads, and would wait for ever, as it ends, for a lock that
+# one of them had just then.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=engine._threads_wakeups.clear)
+
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+
+def _work(
+    box: BlackBox,
+    options: Options,
+    call_queue: Any,
+    result_queue: Any,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    most: int | None = None,
+) -> None:
+    """The main function of a worker: the engine's, within our surroundings."""
+    setattr(engine, "_ExceptionWithTraceback", framed_exception(options, engine))
+    read_tasks(engine, call_queue, result_queue, box.words)
+    if initializer is not None:
+        initializer, initargs = run_initializer, (initializer, initargs, options, box)
+    while True:
+        try:
+            engine._process_worker(call_queue, result_queue, initializer, initargs, most)
+            return
+        except CutMessage:
+            raise
+        except BaseException as problem:
+            exc, of_loop = _refusing(problem)
+            if exc is None:
+                raise
+            crossed: Any = engine._ExceptionWithTraceback(exc, traceback_of(exc))
+            engine._sendback_result(
+                result_queue, box.words[JOB] - 1, exception=crossed, exit_pid=of_loop["exit_pid"]
+            )
+            if of_loop["exit_pid"] is not None:
+                return
+            most = most and most - of_loop["num_tasks"]
+            initializer = None
+
+
+def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, Any]]:
+    """The exception of a task that the engine's loop ended of, as it asked it for its traceback;
+    and the loop's variables.
+
+    None for the exception if the loop ended of something else.
+    """
+    frames = []
+    entry = traceback_of(problem)
+    while entry is not None:
+        frames.append(entry.tb_frame)
+        entry = entry.tb_next
+    for exc in islice(_contexts(problem), _MOST_CONTEXTS):
+        start = traceback_of(exc)
+        if (
+            start is not None
+            and start.tb_frame in frames
+            and start.tb_frame.f_code.co_filename == engine.__file__
+        ):
+            return exc, frames[1].f_locals
+    return None, {}
+
+
+def _contexts(exc: BaseException) -> Iterator[BaseException]:
+    while (exc := context_of(exc)) is not None:
+        yield exc
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+
+def _adopt(executor: Any, manager: Any) -> None:
+    """Makes a manager thread ours."""
+    manager.__class__ = _ManagerThread
+    manager.executor_reference = weakref.ref(
+        executor, partial(_executor_collected, manager.thread_wakeup)
+    )
+    make_event_atomic(manager._started)
+
+
+class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
+    """A ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames
+    and variables.
+
+    All arguments are those of concurrent.futures.ProcessPoolExecutor, and mean the same.
+
+    trace: what to keep of a failing task (keeptrace.Options).
+
+    The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of
+    WorkerDeath."""
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: BaseContext | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+        trace: Options | None = None,
+    ) -> None:
+        options = make_options(trace)
+        super().__init__(
+            max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
+        )
+        self._mp_context: Any = WorkerContext(self._mp_context, options, _work)
+        read_results(engine, self)
+        self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
+        make_event_atomic(self._idle_worker_semaphore)  # nor is this made for interrupts
+        self._shutdown_lock: Any = RLock()  # whose owner is known, if it was interrupted
+        calls: Any = self._call_queue  # type: ignore[attr-defined]  # typeshed does not know it
+        calls.shutdown_lock = self._shutdown_lock
+        wakeup: Any = self._executor_manager_thread_wakeup
+        if not hasattr(wakeup, "_lock"):
+            wakeup.__class__ = _Wakeup
+        wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
+
+    _executor_manager_thread = manager_attribute(_adopt)
+    stacks = stacks
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            future = super().submit(fn, *args, **kwargs)
+        except BaseException:  # an interrupt, perhaps after the number was used
+            self._free_abandoned()
+            with self._shutdown_lock:
+                self._queue_count += 1
+            raise
+        make_future_atomic(future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._free_abandoned()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _free_abandoned(self) -> None:
+        wakeup: Any = self._executor_manager_thread_wakeup
+        if wakeup is not None:
+            free_abandoned(self._shutdown_lock, wakeup._lock)
+
+    def _start_executor_manager_thread(self) -> None:
+        if self._executor_manager_thread is None:
+            with interrupts_deferred():
+                super()._start_executor_manager_thread()
+
+    def _spawn_process(self) -> None:
+        with interrupts_deferred():
+            super()._spawn_process()  # type: ignore[misc]
+
+    def _tasks_of(self, process: Any) -> list[str]:
+        return tasks_of(process, self._pending_work_items, engine._process_chunk)
+
+
+def _executor_collected(
+    wakeup: Any, _: Any, is_finalizing: Callable[[], bool] = sys.is_finalizing
+) -> None:
+    """Wakes the manager thread when nobody has the executor any more.
+
+    The engine takes the executor's shutdown lock for that. But the thread that drops the last
+    reference may hold this lock, or a thread may have held it that is gone, as the interpreter
+    ends."""
+    if not is_finalizing():
+        free_abandoned(wakeup._lock)
+        wakeup.wakeup()
+
+
+class _Wakeup(engine._ThreadWakeup):
+    """The engine's own as it is from Python 3.14 on: nobody writes to its pipe while it is being
+    closed.
+
+    On older ones a program that ends as its pool breaks may print an OSError of that, or write to
+    another's file."""
+
+    _lock: Any
+
+    def close(self) -> None:
+        with self._lock:
+            super().close()
+
+    def wakeup(self) -> None:
+        with self._lock:
+            super().wakeup()
+
+
+class _ManagerThread(engine._ExecutorManagerThread):
+    """The engine's own, but when a worker is gone every future gets an error of its own, which says
+    what is known.
+
+    And it waits by one poll object: the engine makes two selectors for each result, one with every
+    worker in it."""
+
+    def join(self, timeout: float | None = None) -> None:
+        free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]  # the interpreter joins this thread as it ends
+        super().join(timeout)
+
+    _polled: tuple[list[int], Any] = (
+        [],
+        None,
+    )  # the workers' pids, and what polls these workers, results and wakeups
+
+    def wait_result_broken_or_wakeup(self) -> Any:
+        """What the engine's method gives.
+
+        Whatever happens besides a result's arrival is left to that.
+        """
+        queue: Any = self.result_queue
+        results = queue._reader
+        if not POSIX or self._poll(results) != [(results.fileno(), select.POLLIN)]:
+            return super().wait_result_broken_or_wakeup()
+        try:
+            return results.recv(), False, None
+        except BaseException as problem:  # the pool is broken
+            import traceback
+
+            return None, True, traceback.format_exception(problem)
+
+    def _poll(self, results: Any) -> list[tuple[int, int]]:
+        pids, poll = self._polled
+        if poll is None or pids != list(self.processes):
+            poll = select.poll()
+            processes = dict(self.processes)
+            for file in (
+                results,
+                self.thread_wakeup._reader,
+                *(process.sentinel for process in processes.values()),
+            ):
+                poll.register(file, select.POLLIN)
+            self._polled = list(processes), poll
+        return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
+
+    def terminate_broken(self, *cause: Any) -> None:
+        executor: Any = (
+            self.executor_reference()
+        )  # kept: the engine drops its own reference while it holds the executor's lock
+        self._break = _Break(self, executor)
+        if not hasattr(
+            engine._ExecutorManagerThread, "_terminate_broken"
+        ):  # Python 3.11, where the engine takes no lock
+            with self.shutdown_lock:
+                if executor is not None:  # from here on, submit() adds no future
+                    executor._broken = "A child process terminated abruptly, the process pool is not usable anymore"
+                    executor._shutdown_thread = True
+                self._tell_futures()
+        with bounded_shutdown(self.processes, self.call_queue):
+            super().terminate_broken(*cause)
+        self._break.tell_executor()
+        del self._break  # it has the executor
+
+    def _terminate_broken(self, *cause: Any) -> None:
+        self._tell_futures()
+        super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
+
+    def join_executor_internals(self) -> None:
+        with bounded_shutdown(self.processes, self.call_queue):
+            super().join_executor_internals()
+
+    def _tell_futures(self) -> None:
+        items: dict[int, Any] = self.pending_work_items
+        for item in items.values():
+            item.future = BrokenFuture(item.future, self._break.error)
+
+
+class _Break(PoolBreak):
+    """Why the pool of a manager thread broke."""
+
+    def __init__(self, manager: Any, executor: Any) -> None:
+        items = manager.pending_work_items
+        super().__init__(
+            manager.processes, lambda process: tasks_of(process, items, engine._process_chunk)
+        )
+        self._executor = executor
+        self._told = not self.deaths
+
+    def error(self, shared: BaseException) -> BrokenProcessPool:
+        """An error of the future's own, with what is known."""
+        self.tell_executor()
+        error = BrokenProcessPool(*shared.args)
+        error.__cause__ = shared.__cause__
+        self.explain(error)
+        return error
+
+    def tell_executor(self) -> None:
+        """Adds to what submit() raises from now on;
+
+        the engine has set it before it tells any future.
+        """
+        if not self._told and self._executor is not None:
+            self._told = True
+            self._executor._broken += f" ({' '.join(map(str, self.deaths))})"

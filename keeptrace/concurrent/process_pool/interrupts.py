@@ -1,0 +1,201 @@
+"""Ctrl-C at any moment: what a KeyboardInterrupt must not leave behind in the main thread.
+
+Python raises a KeyboardInterrupt between two of the main thread's bytecodes. The engines' code is
+not made for it:
+
+- `with condition:` calls Condition.__enter__, which is written in Python: the interrupt can come
+  after the lock is taken and before the block is entered, and nobody frees the lock. The engine's
+  threads then wait for it forever. AtomicCondition takes the lock by one call into C, after which
+  the interpreter looks for no signals.
+- concurrent.futures.wait() takes all its futures' locks before its block: free_abandoned() frees
+  them.
+- A worker that was just started, and an interrupt before the engine noted it: nobody tells that
+  worker to end, and the interpreter waits for it at exit. interrupts_deferred() keeps the interrupt
+  until the worker is noted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import synchronize
+from operator import attrgetter
+from typing import Any, Final
+
+
+class AtomicCondition(threading.Condition):
+    """A condition that an interrupt leaves either taken within its `with` block or not taken. Its
+    lock is an RLock.
+
+    `with` asks the type for a bound method: these properties give the lock's own, which are written
+    in C."""
+
+    if sys.version_info < (3, 14):
+        __enter__ = property(attrgetter("_lock.__enter__"))
+        __exit__ = property(attrgetter("_lock.__exit__"))
+    else:  # Python looks for signals after that call, too
+
+        def __enter__(self) -> bool:
+            _acquired[self] = threading.get_ident()
+            return self._lock.acquire()
+
+        def __exit__(self, *_: Any) -> None:
+            self._lock.release()
+            _acquired.pop(self, None)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        free_abandoned(but=self)
+        try:
+            return super().wait(timeout)
+        except BaseException:  # an interrupt, perhaps just after the lock was released to wait
+            if not self._is_owned():  # type: ignore[attr-defined]
+                self.acquire()
+            raise
+
+
+class AtomicLock(synchronize.Lock):
+    """The same for a lock between processes."""
+
+    __enter__ = property(attrgetter("_semlock.__enter__"))
+    __exit__ = property(attrgetter("_semlock.__exit__"))
+
+
+class _FutureCondition(AtomicCondition):
+    """The condition of a future:
+
+    concurrent.futures.wait() and as_completed() take several, one after the other, by acquire().
+    """
+
+    def acquire(self, *how: Any) -> bool:
+        _acquired[self] = threading.get_ident()
+        return self._lock.acquire(*how)  # type: ignore[attr-defined, no-any-return]
+
+    def release(self) -> None:
+        self._lock.release()  # type: ignore[attr-defined]
+        _acquired.pop(self, None)
+
+
+_acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires it, or has it
+
+
+def free_abandoned(*locks: Any, but: Any = None) -> None:
+    """Frees what an interrupt has left acquired by this thread:
+
+    all conditions but one, and these RLocks. Called before it waits.
+    """
+    for lock in locks:
+        while lock._is_owned():
+            lock.release()
+    here = threading.get_ident()
+    for condition, thread in list(_acquired.items()):
+        if thread == here and condition is not but:
+            while condition._is_owned():
+                condition._lock.release()
+            _acquired.pop(condition, None)
+
+
+class _Waiters(list[Any]):
+    """Those who wait for a future, each by an event."""
+
+    def append(self, waiter: Any) -> None:
+        event = getattr(waiter, "event", None)
+        if type(event) is threading.Event and type(event._cond) is threading.Condition:  # type: ignore[attr-defined]
+            make_event_atomic(event)
+        super().append(waiter)
+
+
+def make_future_atomic(future: Any) -> None:
+    """Makes a future that nobody waits for yet safe from interrupts.
+
+    Threads that set its result are not disturbed.
+    """
+    condition = future._condition
+    condition.__class__ = _FutureCondition
+    del condition.acquire, condition.release  # the lock's own, which stand before the class's
+    future._waiters = _Waiters()
+
+
+def make_event_atomic(event: Any) -> None:
+    """Gives an event that nobody uses yet a condition that is atomic."""
+    event._cond = AtomicCondition()
+
+
+def make_queue_atomic(queue: Any) -> None:
+    """The same for both locks of a multiprocessing.SimpleQueue."""
+    for lock in (queue._rlock, queue._wlock):
+        if type(lock) is synchronize.Lock:  # on Windows there is none to write
+            lock.__class__ = AtomicLock
+
+
+Handler = Callable[[int, Any], Any]
+
+# The program's own handler, while ours defers its call. A worker that is forked meanwhile gets it
+# back.
+_deferred: Handler | None = None
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Ctrl-C is answered as the block ends. A second one is answered at once:
+
+    the block may wait for what never comes.
+    """
+    handler = _python_handler()
+    if handler is None or not _install(handler):
+        yield
+        return
+    try:
+        yield
+    finally:
+        _restore(handler)
+
+
+def _python_handler() -> Handler | None:
+    """The handler of SIGINT, if Python calls one in this thread and it is not deferred already."""
+    if _deferred is not None or threading.current_thread() is not threading.main_thread():
+        return None
+    handler = signal.getsignal(signal.SIGINT)
+    return handler if callable(handler) else None
+
+
+_came: Final[list[Any]] = []  # the frame that each interrupt met
+
+
+def _note(number: int, frame: Any) -> None:
+    _came.append(frame)
+    if len(_came) > 1 and _deferred is not None:
+        _deferred(number, frame)
+
+
+def _install(handler: Handler) -> bool:
+    global _deferred
+    try:
+        signal.signal(signal.SIGINT, _note)
+    except ValueError:  # an interpreter that gets no signals
+        return False
+    _deferred = handler
+    return True
+
+
+def _restore(handler: Handler) -> None:
+    global _deferred
+    _deferred = None
+    signal.signal(signal.SIGINT, handler)
+    frames = _came[:]
+    _came.clear()
+    if len(frames) == 1:
+        handler(signal.SIGINT, frames[0])
+
+
+def _restore_in_child() -> None:
+    _came.clear()
+    if _deferred is not None:
+        _restore(_deferred)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restore_in_child)

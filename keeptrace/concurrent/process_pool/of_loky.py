@@ -1,0 +1,174 @@
+"""What the executors of loky have in common, those of the library and those of the copy inside
+joblib.
+
+- Each worker gets a black box (concurrent/deaths/black_box.py), and starts in _work() below, which
+  puts a FramedException in place of the engine's class for exceptions (concurrent/crossing.py),
+  reads its tasks by concurrent/process_pool/queues.py, and then runs the engine's own loop. The
+  context that starts the processes does that. It is put into an executor that exists, but has no
+  worker yet, because loky makes some of its executors itself.
+- The initializer is ours as well: it runs the user's, and by its arguments loky tells executors
+  with other options apart.
+- The manager thread, as it breaks, gives every future an error of its own (one that all share would
+  collect the frames of all who raise it), which says how the worker died, or has what the
+  initializer raised as its cause.
+
+Loky pickles with cloudpickle, so objects of classes that only __main__ or a function knows stay
+live here."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...core.options import Options
+from ...live.keeping import bounded
+from ..crossing import BrokenFuture, FramedException, run_initializer, traceback_of
+from ..deaths.black_box import BlackBox
+from ..engines import missing
+from ..unknown import PlainLokyExecutor
+from .breaking import Calls, PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from .queues import bounded_shutdown, read_results, read_tasks
+
+# Modules whose frames are between the engine's and the task's.
+_CALLERS: Final = ("joblib.parallel",)
+
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+_box: BlackBox | None = None  # the worker's own
+
+
+class _LokyFramedException(FramedException):
+    def __init__(self, exc: BaseException) -> None:
+        super().__init__(exc, traceback_of(exc))
+
+
+def _work(
+    box: BlackBox, options: Options, name: str, call_queue: Any, result_queue: Any, *rest: Any
+) -> None:
+    """The main function of a worker: the engine's, within our surroundings. name:
+
+    of the engine's module.
+    """
+    global _box
+    _box = box
+    engine: Any = importlib.import_module(name)
+    reduction = importlib.import_module(name.rpartition(".")[0] + ".backend.reduction")
+    files = [
+        engine.__file__,
+        *[sys.modules[other].__file__ for other in _CALLERS if other in sys.modules],
+    ]
+    settings = {
+        "options": options,
+        "engine_files": frozenset(files),
+        "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
+    }
+    engine._ExceptionWithTraceback = type("FramedException", (_LokyFramedException,), settings)
+    read_tasks(engine, call_queue, result_queue, box.words)
+    engine._process_worker(call_queue, result_queue, *rest)
+
+
+def start_worker(
+    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+) -> None:
+    """The initializer. The options are there for loky to compare."""
+    if _box is not None:
+        run_initializer(initializer, initargs, options, _box)
+    elif initializer is not None:  # the engine is not known, and the worker its own
+        initializer(*initargs)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+
+def initialization(
+    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+) -> dict[str, Any]:
+    """The arguments of an executor that adopt() takes. Raises TypeError as loky does."""
+    if initializer is not None and not callable(initializer):
+        raise TypeError(f"initializer must be a callable, got: {initializer!r}")
+    return {"initializer": start_worker, "initargs": (options, initializer, initargs)}
+
+
+def adopt(
+    executor: Any,
+    engine: Any,
+    options: Options,
+    calls_of: Callable[[Any], Calls | None] = lambda function: None,
+) -> Any:
+    """Makes an executor ours, whatever its class, which was made with initialization() and has no
+    workers yet. Once is enough.
+
+    calls_of: gives for a function without arguments, if it stands for several calls, those.
+    """
+    if not is_adopted(executor) and missing(engine.__name__.partition(".")[0]):
+        executor.__class__ = type(type(executor).__name__, (PlainLokyExecutor, type(executor)), {})
+        executor._trace = options
+    if not is_adopted(executor):
+        executor._context = WorkerContext(executor._context, options, _work, engine.__name__)
+        read_results(engine, executor)
+        cls: Any = type(executor)
+        executor.__class__ = adopted_class(cls, engine, calls_of)
+    return executor
+
+
+def is_adopted(executor: Any) -> bool:
+    return isinstance(executor, PlainLokyExecutor) or isinstance(
+        getattr(executor, "_context", None), WorkerContext
+    )
+
+
+@functools.lru_cache
+def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> Any:
+    """The executor's class, with a manager thread of ours."""
+
+    def describe(process: Any, items: dict[int, Any]) -> list[str]:
+        return tasks_of(process, items, engine._process_chunk, calls_of)
+
+    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # which engine is known when this runs
+        def terminate_broken(self, broken: Any) -> None:
+            why = PoolBreak(
+                self.processes, lambda process: describe(process, self.pending_work_items)
+            )
+            why.explain(broken)
+            for death in why.deaths:
+                if death.text and sys.stderr is not None:  # where loky's own workers write it
+                    sys.stderr.write(death.text)
+            self.executor_flags.flag_as_broken(
+                broken
+            )  # as the engine does next: from here on, submit() adds no future
+            for item in self.pending_work_items.values():
+                item.future = BrokenFuture(item.future, _own)
+            with bounded_shutdown(self.processes, self.call_queue):
+                # else the thread that writes tasks waits for ever for room in the pipe
+                self.call_queue._reader.close()
+                super().terminate_broken(broken)
+
+        def join_executor_internals(self) -> None:
+            with bounded_shutdown(self.processes, self.call_queue):
+                super().join_executor_internals()
+
+    def adopt_manager(executor: Any, manager: Any) -> None:
+        manager.__class__ = Manager
+
+    members = {
+        "__module__": cls.__module__,
+        "_executor_manager_thread": manager_attribute(adopt_manager),
+        "_tasks_of": lambda self, process: describe(process, self._pending_work_items),
+        "stacks": stacks,
+    }
+    return type(cls.__name__, (cls,), members)
+
+
+def _own(shared: BaseException) -> BaseException:
+    """An error like the shared one, for one future."""
+    told: Any = type(shared)(*shared.args)
+    told.__cause__ = shared.__cause__
+    for note in getattr(shared, "__notes__", ()):
+        told.add_note(note)
+    told.deaths = list(getattr(shared, "deaths", ()))
+    return told  # type: ignore[no-any-return]  # Any, because the attribute is ours

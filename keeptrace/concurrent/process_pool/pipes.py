@@ -1,0 +1,91 @@
+"""Reading the messages of multiprocessing.connection from a file descriptor (POSIX), as its
+Connection.recv_bytes() does.
+
+Quicker than that one, and it can be called off. And reading what nobody wants any more. And taking
+the lock of a pipe."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+from collections.abc import Callable
+from os import getppid  # at once: a task may replace it
+from typing import Any, Final
+
+from ...core.clock import monotonic
+
+_HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
+_LONG_HEADER: Final = struct.Struct("!Q")
+# A message of so many bytes, header included, is in the pipe whole or not at all (POSIX; Windows
+# has no such figure, and no use of this).
+_AT_ONCE: Final[int] = getattr(select, "PIPE_BUF", 512)
+
+# Between two looks of a waiting worker for its parent. (seconds)
+_LOOK: Final = 5.0
+
+
+def take_lock(lock: Any, parent: int, timeout: float | None = None) -> bool:
+    """Takes a lock that a pool's processes share. False after `timeout` seconds, and when the
+    parent is gone.
+
+    Only the parent frees the lock of a worker that died: without a parent, the others would wait
+    for it forever.
+    parent: what os.getppid() gave as the worker began.
+    """
+    deadline = None if timeout is None else monotonic() + timeout
+    while True:
+        left = _LOOK if deadline is None else min(_LOOK, max(0.0, deadline - monotonic()))
+        if lock.acquire(True, left):
+            return True
+        if getppid() != parent or (deadline is not None and monotonic() >= deadline):
+            return False
+
+
+def _always() -> bool:
+    return True
+
+
+def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
+    """One message. Raises EOFError at the end of the pipe, OSError if it is closed; BlockingIOError
+    if the descriptor does not wait, and there is none.
+
+    wait_for_more: asked before each further part of a message that comes in parts; if not, an
+    EOFError is raised. It waits for the part where the descriptor does not.
+    """
+    header = os.read(fd, _HEADER.size)
+    if not header:
+        raise EOFError
+    if len(header) < _HEADER.size:
+        header += _rest(fd, _HEADER.size - len(header), wait_for_more)
+    (size,) = _HEADER.unpack(header)
+    if size < 0:
+        (size,) = _LONG_HEADER.unpack(_rest(fd, _LONG_HEADER.size, wait_for_more))
+    if (
+        size > _AT_ONCE - _HEADER.size and not wait_for_more()
+    ):  # the sender may have died when it had sent the header
+        raise EOFError("the message ends after its header")
+    try:
+        data = os.read(fd, size)
+    except BlockingIOError:  # a large message, of which the header alone had room in the pipe
+        data = b""
+    return data if len(data) == size else data + _rest(fd, size - len(data), wait_for_more)
+
+
+def drain(fd: int) -> None:
+    """Takes out what is in the pipe, and does not wait."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while poll.poll(0) and os.read(fd, 1 << 16):
+        pass
+
+
+def _rest(fd: int, size: int, wait_for_more: Callable[[], bool]) -> bytes:
+    parts = []
+    while size > 0:
+        part = os.read(fd, size) if wait_for_more() else b""
+        if not part:
+            raise EOFError("the message ends too early")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

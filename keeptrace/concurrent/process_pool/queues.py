@@ -1,0 +1,272 @@
+"""The two queues of an executor, the standard library's or loky's, where a message that cannot be
+unpickled costs one task.
+
+    parent ── _CallItem(work_id, fn, args, kwargs) ─▶ _take(), in the worker
+    parent, Results.recv() ◀── _ResultItem(work_id, ...) ── worker
+
+Both engines know these items by the same names. Their own ways of reading break the pool, with all
+its tasks."""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
+from os import getppid  # at once: a task may replace it
+from typing import Any, Final
+
+from ...core.clock import monotonic, sleep
+from ..deaths.black_box import JOB, POSIX
+from .pipes import drain, read_message, take_lock
+
+# --------------------------------------------------------------------------------------------------------------------
+# The worker.
+
+
+def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
+    """Makes a worker read its tasks by _take().
+
+    Without its own copies of the parent's ends, it notices when the parent is gone.
+    """
+    if POSIX:
+        calls.get = partial(_take, engine, calls, calls._reader.fileno(), getppid(), words, results)
+        calls._writer.close()
+        results._reader.close()
+        results._wlock = MessageLock(results._wlock, getppid())
+
+
+def _take(
+    engine: Any,
+    calls: Any,
+    fd: int,
+    parent: int,
+    words: Any,
+    results: Any,
+    block: bool = True,
+    timeout: float | None = None,
+) -> Any:
+    """The queue's next task, or None: no more.
+
+    Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty.
+    """
+    try:
+        data = _next(calls, fd, parent, timeout)
+        calls._sem.release()
+    except (EOFError, OSError):  # the parent was killed
+        results.put = sys.exit  # the engine takes leave of it, and loky's would wait for an answer
+        return None
+    try:
+        item = ForkingPickler.loads(data)
+    except BaseException as problem:
+        problem.add_note(
+            "keeptrace: raised in the worker, as the task's function and arguments were unpickled"
+        )
+        item = engine._CallItem(numbers_in(data)["work_id"], _raise, (problem,), {})
+    if item is not None:
+        words[JOB] = item.work_id + 1
+    return item
+
+
+def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
+    """Not `with` the lock:
+
+    a worker that is interrupted within a message keeps it, else another one takes the rest for a
+    message."""
+    deadline = monotonic() + (timeout or 0)
+    if not take_lock(calls._rlock, parent, timeout):
+        raise EOFError if getppid() != parent else queue.Empty
+    try:
+        if timeout is not None and not calls._reader.poll(max(0.0, deadline - monotonic())):
+            raise queue.Empty
+        message = read_message(fd)
+    except (EOFError, OSError, queue.Empty):
+        calls._rlock.release()
+        raise
+    calls._rlock.release()
+    return message
+
+
+def _raise(problem: BaseException) -> None:
+    raise problem
+
+
+class CutMessage(SystemExit):
+    """Ends a worker that was interrupted while it wrote a result:
+
+    whatever it writes next would be taken for the rest of it.
+    """
+
+
+class MessageLock:
+    """Stands for the lock of the queue of results, which the engine takes by `with`, for as long as
+    it writes one message.
+
+    A worker that is interrupted between taking and freeing it has perhaps written a part of a
+    message: it keeps the lock, and its next attempt to write ends it. The engine's own lock would
+    be freed, or waited for by the very worker that has it."""
+
+    def __init__(self, lock: Any, parent: int) -> None:
+        self._lock = lock
+        self._parent = parent
+        self._taken = False
+
+    def __enter__(self) -> None:
+        if self._taken:
+            raise CutMessage(1)
+        self._taken = True
+        if not take_lock(self._lock, self._parent):
+            raise BrokenPipeError("the parent is gone")
+
+    def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
+        if problem is None or isinstance(
+            problem, OSError
+        ):  # the parent is gone: the others are to see it, too
+            self._lock.release()
+            self._taken = False
+
+
+def numbers_in(data: Any) -> dict[str, int]:
+    """The attributes of a pickled _CallItem or _ResultItem that are numbers, without unpickling it.
+
+    They are the first and the last of its dict, so that nothing in between, which is the user's, is
+    taken for them."""
+    found: dict[str, int] = {}
+    name = None
+    argument: Any
+    import pickletools  # only what fails to unpickle is looked at
+
+    for opcode, argument, _ in pickletools.genops(bytes(data)):
+        is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
+        if name and is_number and not (name == "work_id" and name in found):
+            found[name] = argument
+        if opcode.name != "MEMOIZE":
+            name = argument if argument in ("work_id", "exit_pid") else None
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The parent.
+
+# A living worker's between two parts of a result. (seconds)
+_PAUSE: Final = 1.0
+# For the workers to end, once one was killed as they took leave; then they are killed. (seconds)
+_ENDS: Final = 5.0
+_MOMENT: Final = 0.01  # (seconds)
+
+
+class Results(Connection):
+    """The reading end of the queue of results."""
+
+    engine: Any
+    workers: dict[int, Any]  # the executor's own
+
+    def recv(self) -> Any:
+        data = read_message(self._handle, self.wait_for_more)  # type: ignore[attr-defined]
+        try:
+            return ForkingPickler.loads(data)
+        except BaseException as problem:
+            numbers = numbers_in(data)
+            if "work_id" not in numbers:
+                raise
+            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
+            item = self.engine._ResultItem(numbers["work_id"], exception=problem)
+            if hasattr(item, "exit_pid"):  # the standard library's
+                item.exit_pid = numbers.get("exit_pid")
+            return item
+
+    def wait_for_more(self) -> bool:
+        """Waits for the next part of a message. Not for ever: whoever sends it may have died.
+
+        If another one did, it comes in a moment.
+        """
+        return self in wait(
+            [self, *(process.sentinel for process in list(self.workers.values()))]
+        ) or self in wait([self], _PAUSE)
+
+    def __reduce__(self) -> Any:
+        """The workers get a plain one."""
+        from multiprocessing.connection import reduce_connection  # type: ignore[attr-defined]
+
+        return reduce_connection(self)
+
+
+def read_results(engine: Any, executor: Any) -> None:
+    """Makes an executor read its results by Results.recv()."""
+    if POSIX:
+        results = executor._result_queue._reader
+        results.__class__ = Results
+        results.engine = engine
+        results.workers = executor._processes
+
+
+@contextmanager
+def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
+    """While an engine takes leave of its workers: it would wait for ever if one is killed then,
+    with a lock that the others wait for.
+
+    Likewise for its thread that writes tasks, where nobody is left to read them but other processes
+    have the pipe's end: those that were forked meanwhile.
+    """
+    if not POSIX or calls._reader.closed:  # closed: it is being seen to, as the pool is broken
+        yield
+        return
+    pipe = os.dup(calls._reader.fileno())
+    over = threading.Event()
+    watcher = threading.Thread(
+        target=kill_stragglers, args=(list(workers.values()), pipe, over), daemon=True
+    )
+    try:
+        watcher.start()
+    except RuntimeError:  # no more threads: it goes without
+        watcher = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        over.set()
+        if watcher is not None:
+            watcher.join()
+        os.close(pipe)
+
+
+def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> None:
+    waiting = {process.sentinel: process for process in workers}
+    deadline = math.inf
+    while waiting and not over.is_set():
+        for sentinel in wait(list(waiting), _PAUSE):
+            if not _ended_well(waiting.pop(sentinel)) and deadline == math.inf:
+                deadline = monotonic() + _ENDS
+        if monotonic() > deadline:
+            for process in waiting.values():
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)  # loky's have no kill()
+            deadline = math.inf
+    while not over.wait(_MOMENT):
+        drain(pipe)
+
+
+def _ended_well(process: Any) -> bool:
+    """Two threads ask for it, and the one that the system tells needs a moment to say so.
+
+    Others may have asked before: never mind.
+    """
+    deadline = monotonic() + _PAUSE
+    while process.exitcode is None and monotonic() < deadline:
+        sleep(_MOMENT)
+    return process.exitcode == 0  # type: ignore[no-any-return]  # the process is of whichever engine
+
+
+def gone(workers: Mapping[int, Any]) -> list[Any]:
+    """Those that have ended:
+
+    by their sentinels, because their exit codes may come a moment later.
+    """
+    by_sentinel = {process.sentinel: process for process in list(workers.values())}
+    return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]

@@ -1,0 +1,259 @@
+"""KeepTracePool: multiprocessing.Pool whose tasks' exceptions arrive with their frames, and whose
+dead workers are told of.
+
+    parent                                                     workers
+    Traffic.put(): task, (job, index) ─▶ inqueue ─▶ work(): the engine's worker(), rewritten: whatever is raised is that
+    Traffic.get(): result, (job, index) ◀─ outqueue ◀─        task's result, and its black box knows what it is at
+
+- Every message ends in its (job, index), behind the pickle. So one that cannot be unpickled, at
+  either end, is the failure of that task alone. The engine's worker or its parent would die of it,
+  and the caller wait for ever.
+- The engine replaces a worker that ended, by calling Pool.Process: there the dead one is examined
+  first. Its task, if it had one, gets a WorkerDied; a lock of the queues that it held is set free;
+  if it died within a message, or could not even start (its initializer raised), then no task can be
+  trusted to arrive, and all of them get the WorkerDied: the pool is broken.
+- The engine's thread that replaces workers would end of one that cannot be started (there is no
+  memory, or the interpreter is about to end, as Python 3.12 has it), and whoever waits or closes
+  the pool then waits for ever. Here the pool is broken.
+- A broken pool starts no more workers and takes no more tasks. It is closed as any other.
+- A pool that is terminated is stopped in the same way first: the engine waits for locks that it has
+  killed the holder of, and for the rest of a message of such a one.
+
+The worker's side is in concurrent/task_pool/worker.py, the messages in
+concurrent/task_pool/traffic.py, the workers' deaths in concurrent/task_pool/workers.py."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from multiprocessing import connection
+from multiprocessing import pool as engine
+from multiprocessing.pool import IMapIterator, Pool
+from typing import Any
+
+from ...core.options import Options, make_options
+from ..deaths.dead import WorkerDied
+from ..deaths.stacks import WorkerStack, stacks_of
+from ..process_pool.interrupts import (
+    AtomicCondition,
+    free_abandoned,
+    interrupts_deferred,
+    make_event_atomic,
+    make_queue_atomic,
+)
+from .traffic import Traffic
+
+
+class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
+    """The engine's: job → who waits for it. Each of these is made safe here as it is put in, before
+    anybody waits or answers.
+
+    - An interrupt leaves no lock behind that the thread of results waits for.
+    - A callback that raises would end that thread: the error is told as those of threads are.
+    """
+
+    newest: Any = None  # the job that the main thread has begun last
+
+    def __setitem__(self, job: int, result: Any) -> None:
+        if isinstance(result, IMapIterator):
+            result._cond = AtomicCondition()  # type: ignore[attr-defined]
+        else:
+            make_event_atomic(result._event)
+            if result._callback:
+                result._callback = partial(_call_back, result._callback)
+            if result._error_callback:
+                result._error_callback = partial(_call_back, result._error_callback)
+        if threading.get_ident() == threading.main_thread().ident:
+            self.newest = job
+        super().__setitem__(job, result)
+
+    def forget_newest(self, before: Any) -> None:
+        """Drops the job that the main thread has begun after `before`:
+
+        an interrupt came before its tasks were handed over.
+        """
+        if (
+            threading.current_thread() is threading.main_thread()
+            and self.newest != before
+            and self.newest in self
+        ):
+            del self[self.newest]
+
+
+def _call_back(callback: Callable[[Any], object], value: Any) -> None:
+    try:
+        callback(value)
+    except BaseException:  # whatever it is, the other tasks' results are to arrive
+        threading.excepthook(
+            threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+        )
+
+
+class KeepTracePool(Pool):
+    """A multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their
+    frames and variables.
+
+    All arguments are those of multiprocessing.Pool, and mean the same.
+
+    context: a multiprocessing context that starts the processes. trace: what to keep of a failing
+    task (keeptrace.Options).
+
+    A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an
+    initializer fails, all tasks raise WorkerDied with its exception as the cause.
+    """
+
+    _state = engine.INIT  # for the engine's __del__, if the constructor fails
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: Any = None,
+        *,
+        trace: Options | None = None,
+    ) -> None:
+        self._trace = make_options(trace)
+        with interrupts_deferred():  # else workers are left that nobody has
+            super().__init__(processes, initializer, initargs, maxtasksperchild, context)
+
+    def _setup_queues(self) -> None:
+        super()._setup_queues()  # type: ignore[misc]
+        self._traffic = traffic = Traffic(self._trace, self._inqueue, self._outqueue)  # type: ignore[attr-defined]
+        self._quick_put = traffic.put
+        self._quick_get = traffic.get
+        self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
+        self.Process = traffic.start_worker  # type: ignore[method-assign, assignment]  # the engine takes it from here
+        self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
+
+    def _repopulate_pool(self) -> None:
+        make_queue_atomic(self._change_notifier)  # type: ignore[attr-defined]
+        self._cache: Any
+        self._cache.__class__ = _Cache
+        self._traffic.cache = self._cache
+        super()._repopulate_pool()  # type: ignore[misc]
+        self._traffic.open = True
+
+    def apply_async(
+        self,
+        func: Any,
+        args: Any = (),
+        kwds: Any = {},  # noqa: B006  # as the engine has it
+        callback: Any = None,
+        error_callback: Any = None,  # as the engine's
+    ) -> Any:
+        before = self._cache.newest
+        try:
+            return super().apply_async(func, args, kwds, callback, error_callback)
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
+
+    def imap(self, func: Any, iterable: Any, chunksize: int | None = 1) -> Any:
+        before = self._cache.newest
+        try:
+            return super().imap(func, iterable, chunksize)
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
+
+    def imap_unordered(self, func: Any, iterable: Any, chunksize: int | None = 1) -> Any:
+        before = self._cache.newest
+        try:
+            return super().imap_unordered(func, iterable, chunksize)
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
+
+    def _map_async(
+        self,
+        func: Any,
+        iterable: Any,
+        mapper: Any,
+        chunksize: int | None = None,
+        *callbacks: Any,
+        **more: Any,
+    ) -> Any:
+        if (
+            chunksize is None
+            # the engine divides by the workers that it counts now: none, if all of them have just died
+        ):
+            if not hasattr(iterable, "__len__"):
+                iterable = list(iterable)
+            chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
+        before = self._cache.newest
+        try:
+            return super()._map_async(func, iterable, mapper, chunksize, *callbacks, **more)  # type: ignore[misc]
+        except BaseException:
+            self._cache.forget_newest(before)
+            raise
+
+    def __enter__(self) -> KeepTracePool:
+        super()._check_running()  # type: ignore[misc]  # a broken pool is entered: it has to be left, too
+        return self
+
+    def _check_running(self) -> None:
+        super()._check_running()  # type: ignore[misc]
+        if self._traffic.broken is not None:
+            raise self._traffic.broken()
+
+    def close(self) -> None:
+        with interrupts_deferred():  # else the pool is closed, and its threads not told
+            super().close()
+
+    def join(self) -> None:
+        """As the engine's, which waits for ever if a worker is killed as it takes leave."""
+        free_abandoned()
+        if self._state != engine.RUN:
+            self._worker_handler.join()  # type: ignore[attr-defined]
+            while workers := list(self._traffic.workers):
+                connection.wait([worker.sentinel for worker in workers])
+                with interrupts_deferred():  # half-examined, a worker would be forgotten
+                    self._traffic.examine()
+        super().join()
+
+    def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
+        """What every worker is doing now, without stopping it.
+
+        locals: also the variables, and the stacks of the workers' other threads. timeout: seconds
+        to wait for the answers; a worker that does not give any is listed all the same, and its
+        `why` says so."""
+        return stacks_of(
+            [(process, self._traffic.tasks_of(process)) for process in list(self._traffic.workers)],
+            locals,
+            timeout,
+        )
+
+    @staticmethod
+    def _help_stuff_finish(inqueue: Any, task_handler: Any, size: int) -> None:
+        """The engine's makes room for the thread of tasks.
+
+        A pool that was stopped has that behind it.
+        """
+
+
+def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: Any) -> None:
+    """The engine's, which finds a pool that was stopped before."""
+    free_abandoned()
+    with interrupts_deferred():  # half-terminated, it could not be terminated again
+        _terminate_all(traffic, terminate, *args)
+
+
+def _terminate_all(traffic: Traffic, terminate: Callable[..., None], *args: Any) -> None:
+    _, _, outqueue, _, change_notifier, worker_handler, task_handler, _, _ = args
+    worker_handler._state = task_handler._state = engine.TERMINATE
+    traffic.ending = True
+    change_notifier.put(None)
+    if worker_handler is not threading.current_thread():
+        worker_handler.join()
+    traffic.cache = {}  # as with the engine's, nobody is told
+    traffic.stop(_terminated)
+    terminate(*args)
+    del outqueue.put  # a cycle: the pipes would be open until the next collection of garbage
+
+
+def _terminated() -> WorkerDied:
+    return WorkerDied("the pool was terminated", [])

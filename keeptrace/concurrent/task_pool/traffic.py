@@ -1,0 +1,182 @@
+"""The messages between KeepTracePool and its workers, in the parent.
+
+(concurrent/task_pool/pool.py has the whole.)
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from multiprocessing import pool as engine
+from multiprocessing.pool import IMapIterator, MapResult
+from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
+from typing import Any, Final
+
+from ...core.options import Options
+from ..deaths.black_box import POSIX
+from ..process_pool.pipes import drain, read_message
+from .worker import TRAILER, pack
+from .workers import WAKE, Workers
+
+_FOR_NOBODY: Final = (None, None, None)  # a dummy result, which the engine ignores
+_NO_MORE: Final = b"-"  # a message to a worker: there are no more tasks
+
+# For a lock that others use. (seconds)
+_AGAIN: Final = 0.05
+
+
+class Traffic(Workers):
+    """What goes between the pool and its workers."""
+
+    def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
+        super().__init__(options, inqueue, outqueue)
+        self._fd = outqueue._reader.fileno()
+        self._told: SimpleQueue[Any] = (
+            SimpleQueue()
+        )  # for the thread of results: what no worker sent, and None, the engine's sentinel
+        self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
+        self._over = False  # the thread of results has had the sentinel
+
+    # -- in the engine's thread of tasks
+
+    def put(self, task: Any) -> None:
+        """Sends a task, or has it answered. Raises nothing:
+
+        the engine's thread would answer, and so may that of results.
+        """
+        if task is None:
+            self._send(_NO_MORE)
+            return
+        job, index, func, args, _ = task
+        if self.broken is not None:
+            self._tell(_FOR_NOBODY)
+        elif func is engine._helper_reraises_exception:  # type: ignore[attr-defined]
+            self._tell(
+                (job, index, (False, args[0]))
+            )  # the iterable raised: the exception is here already, with its frames
+        else:
+            try:
+                message = pack(task, job, index)
+            except BaseException as problem:
+                self._tell((job, index, (False, problem)))
+                return
+            self.sent[job, index] = task
+            self._send(message)
+
+    def _send(self, message: bytes) -> None:
+        self._sending = (
+            threading.get_ident()
+        )  # before it asks if the pool is broken: stop() sees the one, or this sees the other
+        try:
+            if self.broken is None:
+                self._inqueue._writer.send_bytes(message)
+        finally:
+            self._sending = 0
+
+    # -- in the engine's thread of results
+
+    def get(self) -> Any:
+        """The next result, or None: the end.
+
+        Raises nothing but EOFError and OSError, when the pipe is closed.
+        """
+        while self.broken is None:
+            if not self._told.empty():
+                return self._next_told()
+            try:
+                message = (
+                    read_message(self._fd, self._is_whole)
+                    if POSIX
+                    else self._outqueue._reader.recv_bytes()
+                )
+            except EOFError:
+                if self.broken is None:
+                    raise
+                break
+            if self.broken is not None:
+                break
+            return self._result(message) if len(message) > TRAILER.size else _FOR_NOBODY
+        if POSIX:
+            drain(self._fd)  # the engine does not go on before there is nothing left
+        self._fail_all()
+        told = None if self._over else self._next_told()
+        self._fail_all()
+        return told
+
+    def _next_told(self) -> Any:
+        told = self._told.get()
+        self._over = self._over or told is None
+        return told
+
+    def _is_whole(self) -> bool:
+        return self.broken is None
+
+    def _result(self, message: bytes) -> Any:
+        key = TRAILER.unpack_from(message, len(message) - TRAILER.size)
+        self.sent.pop(key, None)
+        try:
+            found = ForkingPickler.loads(message)
+        except BaseException as problem:
+            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
+            return *key, (False, problem)
+        succeeded, value = found[2]
+        # by its type: isinstance() may ask the exception itself, which may raise
+        if (
+            not succeeded
+            and issubclass(type(value), StopIteration)
+            and isinstance(self.cache.get(key[0]), IMapIterator)
+        ):
+            told = RuntimeError(
+                "a task raised StopIteration"
+            )  # as a generator would; else the loop over imap() just ended
+            told.__cause__ = value
+            return *key, (False, told)
+        return found
+
+    def _fail_all(self) -> None:
+        assert self.broken is not None
+        for waiting in list(self.cache.values()):
+            outcome = False, self.broken()
+            if isinstance(waiting, IMapIterator):
+                with waiting._cond:  # type: ignore[attr-defined]
+                    waiting._unsorted.clear()  # type: ignore[attr-defined]
+                    waiting._length = waiting._index + 1  # type: ignore[attr-defined]
+                waiting._set(waiting._index, outcome)  # type: ignore[attr-defined]
+            else:
+                if isinstance(waiting, MapResult):
+                    waiting._number_left = 1  # type: ignore[attr-defined]
+                waiting._set(0, outcome)
+
+    # -- in whatever thread
+
+    def tell_end(self, _: None) -> None:
+        """Stands for the put() of the queue of results, by which the engine sends its sentinel.
+
+        It would wait for a dead worker's lock.
+        """
+        self._tell(None)
+
+    def _tell(self, what: Any) -> None:
+        """Tells the thread of results."""
+        self._told.put(what)
+        while not self._wake():
+            self.examine()  # whoever has the lock may have died
+
+    def _wake(self) -> bool:
+        """Has the thread of results look into what it is told. False if others used the pipe."""
+        writer, lock = self._outqueue._writer, self._outqueue._wlock
+        with self._turn:
+            if self.broken is not None or self.ending:
+                return True
+            if lock is None:
+                writer.send_bytes(WAKE)
+                return True
+            if not lock.acquire(True, _AGAIN):
+                return False
+            room = select.poll()
+            room.register(writer, select.POLLOUT)
+            if room.poll(0):  # else there are messages, and it looks after each
+                writer.send_bytes(WAKE)
+            lock.release()
+            return True

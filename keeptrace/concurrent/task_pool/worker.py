@@ -1,0 +1,182 @@
+"""The worker's side of KeepTracePool: reads tasks, runs them, sends results.
+(concurrent/task_pool/pool.py has the whole.)
+
+Every message ends in its (job, index), behind the pickle, and the worker's black box knows what it
+is at."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import struct
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing import pool as engine
+from multiprocessing.reduction import ForkingPickler
+from os import getppid  # at once: a task may replace it
+from typing import Any, Final
+
+from ...capture.reprs import Renderer
+from ...core.options import Options
+from ..crossing import framed_exception, run_initializer, traceback_of
+from ..deaths.black_box import (
+    ENDED,
+    IDLE,
+    INDEX,
+    JOB,
+    POSIX,
+    READING,
+    RUNNING,
+    SENDING,
+    STATE,
+    WAITING,
+    BlackBox,
+)
+from ..process_pool.pipes import read_message, take_lock
+
+TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
+
+# In the message of a result that cannot be pickled. (characters)
+_MOST_RESULT: Final = 1_000
+
+
+def pack(item: Any, job: int, index: int) -> bytes:
+    file = io.BytesIO()
+    ForkingPickler(file).dump(item)
+    file.write(TRAILER.pack(job, index))
+    return file.getvalue()
+
+
+def work(
+    box: BlackBox,
+    options: Options,
+    inqueue: Any,
+    outqueue: Any,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    most: int | None,
+    wrap: bool,
+) -> None:
+    """The main function of a worker. Stands for multiprocessing.pool.worker()."""
+    inqueue._writer.close()
+    outqueue._reader.close()
+    words = box.words
+    fd = inqueue._reader.fileno()
+    wait = _waiter(fd)
+    parent = getppid()
+    cross = framed_exception(options, engine, sys.modules[__name__])
+    run_initializer(initializer, initargs, options, box)
+    words[STATE] = IDLE
+    completed = 0
+    while most is None or completed < most:
+        message = _receive(inqueue, fd, wait, words, parent)
+        if message is None:
+            break
+        try:
+            _, _, func, args, kwds = ForkingPickler.loads(message)
+            message = None
+            result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
+        # the engine's catches Exception, and the others end the worker and hang the caller
+        except BaseException as problem:
+            result = False, cross(problem, traceback_of(problem))
+        _reply(outqueue, words, result, cross, parent)
+        message = func = args = kwds = result = None  # type: ignore[assignment]  # what the task held is free while the worker waits
+        completed += 1
+    words[STATE] = ENDED
+
+
+def _map(task: tuple[Callable[[Any], Any], Iterable[Any]]) -> list[Any]:
+    func, items = task
+    return [func(item) for item in items]
+
+
+def _starmap(func: Callable[..., Any], items: Iterable[Sequence[Any]]) -> list[Any]:
+    return [func(*item) for item in items]
+
+
+# The engine's pass a StopIteration of the task's on to list(), which takes it for the end, and
+# loses the rest of the chunk.
+_MAPPERS: Final[dict[int, Callable[..., Any]]] = {
+    id(engine.mapstar): _map,  # type: ignore[attr-defined]
+    id(engine.starmapstar): lambda task: _starmap(*task),  # type: ignore[attr-defined]
+}
+
+
+def _waiter(fd: int) -> Callable[[], Any]:
+    """A function that waits until there is something to read, and the descriptor made not to wait
+    itself.
+
+    So a worker that is killed while it waits has not taken a part of a message along.
+    """
+    if not POSIX:
+        return lambda: True
+    os.set_blocking(fd, False)
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return poll.poll
+
+
+def _receive(
+    inqueue: Any, fd: int, wait: Callable[[], Any], words: Any, parent: int
+) -> bytes | None:
+    """The next message, or None: there are no more, or no parent. Leaves job and index in the
+    words.
+
+    Not `with` the lock, as in _reply(): a worker that is interrupted within a message keeps it, as
+    one that is killed there does, and the parent sees to it. Else another one would take the
+    message's rest for one."""
+    if not take_lock(inqueue._rlock, parent):
+        return None
+    words[STATE] = WAITING
+    try:
+        # not read at once: a worker that is killed while there is nothing to read has taken no part
+        # of a message
+        wait()
+        words[STATE] = READING
+        message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
+    except (EOFError, OSError):  # the parent was killed
+        message = b""
+    is_task = len(message) > TRAILER.size
+    if is_task:
+        words[JOB], words[INDEX] = TRAILER.unpack_from(message, len(message) - TRAILER.size)
+    words[STATE] = RUNNING if is_task else IDLE
+    inqueue._rlock.release()
+    return message if is_task else None
+
+
+def _reply(
+    outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[..., Any], parent: int
+) -> None:
+    job, index = words[JOB], words[INDEX]
+    try:
+        message = pack((job, index, result), job, index)
+    except BaseException as problem:
+        text = Renderer(_MOST_RESULT, run_reprs=False)(result[1])
+        failure = engine.MaybeEncodingError(problem, _Shown(text))  # type: ignore[attr-defined]  # not in its __all__
+        failure.__cause__ = problem
+        message = pack((job, index, (False, cross(failure, None))), job, index)
+    if outqueue._wlock is None:  # Windows, where messages are whole
+        outqueue._writer.send_bytes(message)
+        words[STATE] = IDLE
+        return
+    if not take_lock(outqueue._wlock, parent):
+        raise BrokenPipeError("the parent is gone")
+    words[STATE] = SENDING
+    try:
+        outqueue._writer.send_bytes(message)
+    except OSError:  # the parent was killed, and the others are to see it, too
+        outqueue._wlock.release()
+        raise
+    words[STATE] = IDLE
+    outqueue._wlock.release()
+
+
+class _Shown:
+    """Has the text for its repr."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text

@@ -1,0 +1,335 @@
+"""KeepTracePool's worker processes, in the parent: started, examined when they have ended, stopped.
+(concurrent/task_pool/pool.py has the whole.)
+
+What a worker's death means depends on what it was at: _EXAMINE below is the table.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from multiprocessing import pool as engine
+from typing import Any, Final
+
+from ...core.clock import monotonic, sleep
+from ...core.options import Options
+from ..crossing import from_bytes, to_bytes
+from ..deaths.black_box import (
+    ENDED,
+    IDLE,
+    INDEX,
+    JOB,
+    POSIX,
+    READING,
+    RUNNING,
+    SENDING,
+    STARTING,
+    STATE,
+    WAITING,
+    BlackBox,
+    box_of,
+)
+from ..deaths.calls import describe_calls
+from ..deaths.dead import WorkerDeath, WorkerDied, add_notes, death_of
+from ..deaths.worker import make_worker
+from ..process_pool.pipes import drain
+from .worker import work
+
+WAKE: Final = b""  # a message to the thread of results: look into Traffic's _told
+
+# Workers that end in a row before they could take a task: more is a loop, as of a __main__ that
+# cannot be imported. (workers)
+_MOST_FAILED_STARTS: Final = 3
+# How much longer each further one waits, where other workers work. (seconds)
+_SLOWER: Final = 0.05
+# For how long nobody may claim a lock that cannot be had, before it counts as left behind by a dead
+# worker. (seconds)
+_ORPHANED: Final = 2.0
+# For a result that a worker may have sent before it died: the time until the thread of results has
+# seen it. (seconds)
+_ARRIVES: Final = 1.0
+# For all workers to end when they are asked to; then they are killed. (seconds)
+_ENDS: Final = 5.0
+
+
+class _NoWorker:
+    """Stands for a worker that a broken pool does not start."""
+
+    name = ""
+    daemon = True
+    pid = exitcode = None
+
+    def start(self) -> None: ...
+    def terminate(self) -> None: ...
+    def join(self, timeout: float | None = None) -> None: ...
+
+    def is_alive(self) -> bool:
+        return False
+
+
+class _Place:
+    """In the engine's list: a worker's process, which the engine names and starts, or no worker."""
+
+    def __init__(self, process: Any, traffic: Workers) -> None:
+        self.process = process
+        self._traffic = traffic
+
+    def start(self) -> None:
+        self.process.name, self.process.daemon = self.name, self.daemon
+        if not self._traffic.start(self.process):
+            self.process = _NoWorker()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.process, name)
+
+
+class Workers:
+    """The pool's workers, and the tasks that they were sent.
+
+    Knows the pool's parts, not the pool, which may be collected.
+    """
+
+    def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
+        self._options = options
+        self._inqueue = inqueue
+        self._outqueue = outqueue
+        self.workers: list[Any] = []
+        self._failed_starts = 0
+        self._turn = (
+            threading.RLock()
+        )  # to look at the workers, to have a lock of theirs, or to free those of dead ones
+        self.sent: dict[
+            tuple[int, int], Any
+        ] = {}  # (job, index) → the task, until its result is there
+        self.open = False  # the constructor has started all workers
+        self.ending = False  # nothing is worth waiting for any more
+        self.broken: Callable[[], WorkerDied] | None = None  # makes the error that every task gets
+        self._sending = (
+            0  # the ident of the thread of tasks, while it may wait for room in the pipe
+        )
+
+    def _tell(self, what: Any) -> None:
+        """Tells the thread of results."""
+        raise NotImplementedError
+
+    # -- in the engine's thread of workers, and at first in the constructor
+
+    def start_worker(self, context: Any, *, target: Any, args: tuple[Any, ...]) -> Any:
+        """A new worker's process, not started. Stands for Pool.Process();
+
+        the engine calls it when another worker has ended.
+        """
+        self.examine()
+        return _Place(
+            make_worker(
+                getattr(type(context), "PlainProcess", context.Process), self._options, work, args
+            ),
+            self,
+        )
+
+    def start(self, process: Any) -> bool:
+        """Starts a worker's process, unless the pool is broken, and breaks it if that cannot be
+        done.
+        """
+        box = box_of(process)
+        assert box is not None
+        with self._turn:
+            if self.broken is None:
+                try:
+                    process.start()
+                    self.workers.append(process)
+                    return True
+                except Exception as problem:
+                    if not self.open:
+                        box.close()
+                        raise
+                    message = "a worker in place of one that ended could not be started: see the cause above"
+                    self._break(message, [], to_bytes(problem, self._options))
+        box.close()
+        return False
+
+    def examine(self) -> None:
+        """Looks at the workers that have ended."""
+        with self._turn:
+            while self.broken is None and (
+                process := next((each for each in self.workers if each.exitcode is not None), None)
+            ):
+                self._examine(process)
+
+    def _examine(self, process: Any) -> None:
+        self.workers.remove(process)
+        box = box_of(process)
+        assert box is not None
+        if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
+            if box.words[STATE] != STARTING:
+                self._failed_starts = 0
+            _EXAMINE[box.words[STATE]](self, process, box)
+            self._free_orphan(self._inqueue._rlock, (WAITING, READING))
+            self._free_orphan(self._outqueue._wlock, (SENDING,))
+        box.close()
+
+    def _died_at_start(self, process: Any, box: BlackBox) -> None:
+        failure = box.failure()
+        if failure is not None:
+            self._break(
+                "the initializer of the pool's workers failed: see the cause above", [], failure
+            )
+            return
+        self._failed_starts += 1
+        if self._failed_starts < _MOST_FAILED_STARTS:
+            return
+        if any(box_of(other).words[STATE] != STARTING for other in self.workers):  # type: ignore[union-attr]
+            sleep(
+                min(_SLOWER * self._failed_starts, 1.0)
+            )  # others work; this one is tried again and again, but slowly
+            return
+        death = death_of(process, ())
+        self._break(
+            f"the pool's workers end before they can take a task: {death} See what they wrote to stderr.",
+            [death],
+            None,
+        )
+
+    def _died_idle(self, process: Any, box: BlackBox) -> None:
+        pass
+
+    def _died_waiting(self, process: Any, box: BlackBox) -> None:
+        _free(self._inqueue._rlock)
+
+    def _died_running(self, process: Any, box: BlackBox) -> None:
+        job, index = key = box.words[JOB], box.words[INDEX]
+        if (task := self.sent.pop(key, None)) is None:
+            return
+        death = death_of(process, _tasks(task))
+        error = WorkerDied(str(death), [death])
+        if death.stack is not None:
+            error.add_note(death.note())
+        self._free_orphan(self._outqueue._wlock, (SENDING,))  # it may have had it itself
+        self._tell((job, index, (False, error)))
+
+    def _died_sending(self, process: Any, box: BlackBox) -> None:
+        key = box.words[JOB], box.words[INDEX]
+        deadline = monotonic() + _ARRIVES
+        while key in self.sent and monotonic() < deadline and not self.ending:
+            sleep(0.01)
+        if key in self.sent:
+            self._died_within(process, box)
+        else:  # the message was whole
+            _free(self._outqueue._wlock)
+
+    def _died_within(self, process: Any, box: BlackBox) -> None:
+        task = self.sent.get((box.words[JOB], box.words[INDEX]))
+        death = death_of(process, _tasks(task) if task and box.words[STATE] == SENDING else ())
+        self._break(
+            f"a worker died within a message, the pool's queues are not usable any more: {death}",
+            [death],
+            None,
+        )
+
+    def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
+        """Frees a lock that a worker may have held as it died, between taking it and saying so."""
+        deadline = monotonic() + _ORPHANED
+        while not lock.acquire(False):
+            if self.broken is not None or self.ending:
+                return
+            if any(box_of(process).words[STATE] in states for process in self.workers):  # type: ignore[union-attr]
+                return
+            if monotonic() > deadline:
+                break
+            sleep(0.01)
+        lock.release()
+
+    def _break(self, message: str, deaths: list[WorkerDeath], cause: bytes | None) -> None:
+        """From now on every task gets the error; no worker is left."""
+
+        def error() -> WorkerDied:
+            told = WorkerDied(message, deaths)
+            if cause is not None:
+                told.__cause__ = from_bytes(cause)
+            add_notes(told, [death for death in deaths if death.stack], None)
+            return told
+
+        self.stop(error)
+
+    def stop(self, error: Callable[[], WorkerDied]) -> None:
+        """Ends all workers, and has the engine's threads go on without them."""
+        with self._turn:
+            if self.broken is None:
+                self._stop(error)
+
+    def _stop(self, error: Callable[[], WorkerDied]) -> None:
+        for process in self.workers:
+            if process.exitcode is None:
+                process.terminate()
+        deadline = monotonic() + _ENDS
+        for process in self.workers:
+            process.join(max(0.0, deadline - monotonic()))
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+        self.broken = error
+        self.workers.clear()
+        self.sent.clear()
+        self._make_room()
+        self._inqueue._reader.close()
+        writer = self._outqueue._writer
+        if not POSIX:
+            writer.send_bytes(WAKE)
+            return
+        _free(self._outqueue._wlock)
+        os.set_blocking(writer.fileno(), False)
+        try:
+            os.write(writer.fileno(), bytes(16))  # wakes whoever reads, be it within a message
+        except BlockingIOError:  # the pipe is full, and so nobody waits
+            pass
+        os.set_blocking(writer.fileno(), True)
+
+    def _make_room(self) -> None:
+        """For the thread of tasks, until it waits no more:
+
+        other processes that were forked may have the pipe's end as well.
+        """
+        if not POSIX:
+            return
+        while self._sending not in (
+            0,
+            threading.get_ident(),
+        ):  # this thread: the pool is collected there
+            drain(self._inqueue._reader.fileno())
+            sleep(0.001)
+
+    def tasks_of(self, process: Any) -> list[str]:
+        """The calls that a worker is running."""
+        box = box_of(process)
+        if box is None or box.words[STATE] not in (RUNNING, SENDING):
+            return []
+        task = self.sent.get((box.words[JOB], box.words[INDEX]))
+        return _tasks(task) if task else []
+
+
+_EXAMINE: Final[dict[int, Callable[[Workers, Any, BlackBox], None]]] = {
+    STARTING: Workers._died_at_start,
+    IDLE: Workers._died_idle,
+    WAITING: Workers._died_waiting,
+    READING: Workers._died_within,
+    RUNNING: Workers._died_running,
+    SENDING: Workers._died_sending,
+}
+
+
+def _free(lock: Any) -> None:
+    """Frees a lock that nobody living holds."""
+    lock.acquire(False)
+    lock.release()
+
+
+def _tasks(task: Any) -> list[str]:
+    _, _, func, args, kwds = task
+    if func is engine.mapstar:  # type: ignore[attr-defined]
+        return describe_calls([(args[0][0], (item,), {}) for item in args[0][1]])
+    if func is engine.starmapstar:  # type: ignore[attr-defined]
+        return describe_calls(
+            [(args[0][0], item if type(item) is tuple else (item,), {}) for item in args[0][1]]
+        )
+    return describe_calls([(func, args, kwds)])

@@ -1,0 +1,94 @@
+"""Pools whose engine is another than we know: the engine's own, with tasks that are wrapped as by
+keeptrace.concurrent.wrap().
+
+See concurrent/engines.py for when these are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
+from multiprocessing.pool import Pool
+from typing import Any
+
+from ..core.errors import KeepTraceError
+from ..core.options import Options, make_options
+from .decorator import traced_task
+
+
+class _Plain:
+    _trace: Options
+
+    def stacks(self, locals: bool = False, timeout: float = 5.0) -> Any:
+        """Not available. Raises KeepTraceError."""
+        raise KeepTraceError(
+            "stacks() needs an engine that this keeptrace knows: see the warning when the pool was made"
+        )
+
+
+class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
+    """Takes the place of KeepTraceProcessPoolExecutor."""
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: BaseContext | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+        trace: Options | None = None,
+    ) -> None:
+        self._trace = make_options(trace)
+        super().__init__(
+            max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
+        )
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return super().submit(traced_task(fn, self._trace), *args, **kwargs)
+
+
+class PlainLokyExecutor(_Plain):
+    """Put before the class of a loky executor that exists."""
+
+    def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return super().submit(traced_task(fn, self._trace), *args, **kwargs)  # type: ignore[misc]  # loky's class comes after
+
+
+class PlainPool(_Plain, Pool):
+    """Takes the place of KeepTracePool."""
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: Any = None,
+        *,
+        trace: Options | None = None,
+    ) -> None:
+        self._trace = make_options(trace)
+        super().__init__(processes, initializer, initargs, maxtasksperchild, context)
+
+    def apply_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().apply_async(traced_task(func, self._trace), *args, **kwargs)
+
+    def map(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().map(traced_task(func, self._trace), *args, **kwargs)
+
+    def map_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().map_async(traced_task(func, self._trace), *args, **kwargs)
+
+    def starmap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().starmap(traced_task(func, self._trace), *args, **kwargs)
+
+    def starmap_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().starmap_async(traced_task(func, self._trace), *args, **kwargs)
+
+    def imap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().imap(traced_task(func, self._trace), *args, **kwargs)
+
+    def imap_unordered(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().imap_unordered(traced_task(func, self._trace), *args, **kwargs)

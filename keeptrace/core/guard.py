@@ -1,0 +1,157 @@
+"""Runs code of the user's (a `__repr__`, a `__str__`, a reduction) where it can do no harm.
+
+In a raw thread of its own, with a deadline: what raises, whatever it raises, costs only its own
+result; what does not end in time is abandoned, and the rest goes on in another thread. Raw, because
+a `threading.Thread` costs more and is seen by the program (`threading.enumerate`). A real one also
+where gevent or eventlet have put greenlets in the place of threads: only a thread leaves a call
+that computes without end. Abandoned threads are asked to end (an asynchronous SystemExit, which
+stops every loop written in Python); one that hangs in C code cannot be stopped by anybody, only
+left behind."""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import Any, Final, TypeVar
+
+from .clock import monotonic
+
+_T = TypeVar("_T")
+
+# One call that hangs must leave time for the others: it gets this part of what is left. (of the
+# time left)
+_SHARE: Final = 0.3
+
+
+def _original(name: str) -> Any:
+    """A function of `_thread`, as it was before gevent or eventlet replaced it."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None:
+        return gevent.get_original("_thread", name)
+    if eventlet is not None:
+        return getattr(eventlet.original("_thread"), name)
+    return getattr(_thread, name)
+
+
+_start_thread: Final = _original("start_new_thread")
+_new_lock: Final = _original("allocate_lock")
+
+
+class Failed:
+    """The result of a call that raised or did not end."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class _Run:
+    __slots__ = ("abandoned", "at", "calls", "done", "results", "thread")
+
+    def __init__(self, calls: Sequence[Callable[[], Any]], results: list[Any], at: int) -> None:
+        self.calls = calls
+        self.results = results
+        self.at = at  # the call that runs now
+        self.abandoned = False
+        self.done = _new_lock()
+        self.done.acquire()
+        self.thread = 0
+
+    def work(self) -> None:
+        try:
+            while self.at < len(self.calls) and not self.abandoned:
+                try:
+                    result = self.calls[self.at]()
+                except (
+                    BaseException
+                ) as problem:  # a SystemExit out of a __repr__ must not end anything but it
+                    result = Failed(f"raised {type(problem).__name__}")
+                if self.abandoned:
+                    return
+                self.results[self.at] = result
+                self.at += 1
+        finally:
+            self.done.release()
+
+
+def run_each(calls: Sequence[Callable[[], Any]], deadline: float) -> list[Any]:
+    """Each call's result, or Failed.
+
+    Returns soon after `deadline` (of time.monotonic(), in seconds) at the latest.
+    """
+    results: list[Any] = [None] * len(calls)
+    at = 0
+    while at < len(calls):
+        left = deadline - monotonic()
+        if left <= 0:
+            results[at:] = [Failed("no time left")] * (len(calls) - at)
+            break
+        run = _Run(calls, results, at)
+        try:
+            run.thread = _start_thread(copy_context().run, (run.work,))
+        except RuntimeError as problem:  # no more threads
+            results[at:] = [Failed(str(problem))] * (len(calls) - at)
+            break
+        share = max(0.01, left * _SHARE)
+        while not run.done.acquire(timeout=share):
+            if run.at == at:  # the same call for a whole share
+                run.abandoned = True
+                _ask_to_end(run.thread)
+                break
+            at = run.at
+            share = max(0.01, (deadline - monotonic()) * _SHARE)
+        at = run.at
+        if run.abandoned:
+            results[at] = Failed("did not end in time")
+            at += 1
+    return results
+
+
+def in_fresh_thread(call: Callable[[], _T]) -> _T:
+    """What the call returns or raises, with a whole stack to itself.
+
+    It waits as long as the call takes. Raises RuntimeError if no thread can be had, and
+    RecursionError if not even that fits onto the stack that is left here.
+    """
+    results: list[_T] = []
+    problems: list[BaseException] = []
+    done = _new_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as problem:  # raised again where it is waited for
+            problems.append(problem)
+        finally:
+            done.release()
+
+    _start_thread(copy_context().run, (work,))
+    done.acquire()
+    if problems:
+        raise problems.pop()
+    return results[0]
+
+
+def with_enough_stack(call: Callable[[], _T]) -> _T:
+    """What the call returns or raises. If little stack is left here, it is made again in a thread.
+
+    For what runs where the user's own error is on its way, at any depth. Raises RecursionError if
+    not even a thread can be started: the caller then lets the user's error go on.
+    """
+    try:
+        return call()
+    except RecursionError:
+        pass  # the frames of the first call are let go before the second
+    return in_fresh_thread(call)
+
+
+def _ask_to_end(thread: int) -> None:
+    try:
+        import ctypes
+    except ImportError:  # a Python without it: the thread is left to itself
+        return
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))

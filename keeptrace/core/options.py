@@ -1,0 +1,208 @@
+"""Options: every bound of a capture, validated once, each default with its reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, Final, TypeAlias, Union
+
+from ..redact.redaction import Redaction
+from .errors import OptionError
+
+Pickler: TypeAlias = Union[ModuleType, str, Callable[[Any], bytes], None]
+Redact: TypeAlias = Union[bool, Redaction, Callable[[str, str], bool], None]
+
+_UNBOUNDED: Final = sys.maxsize
+
+# name -> (default, least value allowed, meaning and reason). -1 stands for "no limit" where the
+# least value is -1.
+_BOUNDS: Final[dict[str, tuple[float, float, str]]] = {
+    # 3 shows an object's attributes and what is in their containers: what one looks at first.
+    # (levels)
+    "depth": (3, -1, "levels"),
+    # Twice CPython's default recursion limit, so a RecursionError is kept whole. (frames a
+    # traceback)
+    "limit": (2_000, -1, "frames"),
+    # As many elements as one reads in a debugger before slicing. (elements a container)
+    "max_items": (100, -1, "elements"),
+    # A few screens: enough of an SQL text or a JSON body to see what is wrong with it. (characters
+    # or bytes a value)
+    "max_text": (10_000, 0, "characters"),
+    # Messages are what people grep for; only absurd ones are cut. (characters a message or note)
+    "max_message": (100_000, 0, "characters"),
+    # A line or ten of a debugger's output. (characters a representation)
+    "max_repr": (1_000, 20, "characters"),
+    # At ~3 microseconds a value this ends before max_seconds does. (values a report)
+    "max_values": (20_000, 0, "values"),
+    # 64 workers that fail at once stay below 64 MiB in the parent; a scheduler is not flooded.
+    # (bytes a report)
+    "max_bytes": (1 << 20, 0, "bytes"),
+    # What a failing task may cost at worst; a capture normally takes well below a millisecond.
+    # (seconds a capture)
+    "max_seconds": (1.0, 0, "seconds"),
+    # A chain longer than this is a loop that wraps its own error. (exceptions a report)
+    "max_exceptions": (1_000, 1, "exceptions"),
+    # In a pool the exception's own args and attributes cross live, as they do without us; this only
+    # stops absurd ones. (bytes)
+    "max_live_bytes": (16 << 20, 0, "bytes"),
+}
+_SWITCHES: Final[dict[str, bool | None]] = {
+    "include_source": True,
+    # A repr may query a database, from another thread; what is told without running one is enough.
+    "run_reprs": None,
+    "outer_frames": False,
+}
+
+
+class Options:
+    """What a capture keeps and what it may cost. Immutable, hashable and picklable.
+
+    depth: levels of values kept. 0 = only the text; 1 = variables as representations, with numbers,
+    strings
+        and other atoms exact; n = n-1 levels expanded; -1 = no limit of levels (the other bounds
+        still hold).
+    include_source: let whole source files of the frames travel in dumps. Pools of one machine never
+    send
+        sources that a file holds.
+    pickler: None, "pickle", "cloudpickle", "dill" (or the module itself), or a callable `dumps(obj)
+    -> bytes`:
+        what keeps objects live. None keeps everything as stand-ins.
+    limit: frames kept a traceback; when more, the outermost and the innermost are kept and the cut
+    is marked.
+    max_items: elements a container. max_text: characters (bytes) of one string (bytes) value.
+    max_message: characters of exception messages and notes. max_repr: characters a representation.
+    max_values: values a report. max_bytes: bytes a report, about. max_seconds: seconds a capture.
+        Frames may take a half of both; of each exception a few are kept in any case.
+    max_exceptions: exceptions a report (chains, groups).
+    max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
+    run_reprs: whether `__repr__` and `__str__` of the program's classes run. None (the default):
+    none that could reach
+        outside. Generated and plain ones (that format stored attributes) read as ever; other
+        objects are told by their type and what they have loaded; only the messages of exceptions
+        that hold no lazy object are made by their own `__str__`, under guard. True runs all of
+        them, under guard. False runs no code of the program at all.
+    redact: True hides secrets, False does not. A keeptrace.Redaction adds names and patterns to
+    keep and to hide;
+        a callable `(name, text) -> bool` says what else is secret.
+        None means: on for what is written to a file, off within a pool, where the data never leaves
+        the machine.
+    outer_frames: keep the frames that called the one which caught the exception, too.
+
+    Raises OptionError for an unknown name or a value that is out of range.
+    """
+
+    __slots__ = (*_BOUNDS, *_SWITCHES, "pickler", "redact")
+
+    depth: int
+    limit: int
+    max_items: int
+    max_text: int
+    max_message: int
+    max_repr: int
+    max_values: int
+    max_bytes: int
+    max_seconds: float
+    max_exceptions: int
+    max_live_bytes: int
+    include_source: bool
+    run_reprs: bool | None
+    outer_frames: bool
+    pickler: str | Callable[[Any], bytes] | None
+    redact: Redact
+
+    def __init__(
+        self,
+        *,
+        pickler: Pickler = None,
+        redact: Redact = None,
+        **settings: Any,
+    ) -> None:
+        put = object.__setattr__
+        for name, (default, least, unit) in _BOUNDS.items():
+            value = settings.pop(name, default)
+            if type(value) is not int and not (type(value) is float and type(default) is float):
+                raise OptionError(f"{name} must be a number of {unit}, not {value!r}")
+            if not value >= least:  # also false for nan
+                raise OptionError(f"{name} must be at least {least} {unit}, not {value!r}")
+            put(self, name, value)
+        for name, switch in _SWITCHES.items():
+            value = settings.pop(name, switch)
+            if type(value) is not bool and not (value is None and switch is None):
+                choices = "True, False or None" if switch is None else "True or False"
+                raise OptionError(f"{name} must be {choices}, not {value!r}")
+            put(self, name, value)
+        if settings:
+            raise OptionError(
+                f"there is no option {next(iter(settings))!r}; the options are {', '.join(self.__slots__)}"
+            )
+        if isinstance(pickler, ModuleType):
+            pickler = pickler.__name__
+        if isinstance(pickler, str):
+            if pickler not in ("pickle", "cloudpickle", "dill"):
+                raise OptionError(
+                    f"pickler must be pickle, cloudpickle, dill, a dumps callable or None, not {pickler!r}"
+                )
+        elif pickler is not None and not callable(pickler):
+            raise OptionError(
+                f"pickler must be pickle, cloudpickle, dill, a dumps callable or None, not {pickler!r}"
+            )
+        put(self, "pickler", pickler)
+        is_redact = redact is None or type(redact) is bool or isinstance(redact, Redaction)
+        if not is_redact and not callable(redact):
+            raise OptionError(
+                "redact must be True, False, None, a keeptrace.Redaction, "
+                f"or a callable (name, text) -> bool, not {redact!r}"
+            )
+        put(self, "redact", redact)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Each option's name and value."""
+        return ((name, getattr(self, name)) for name in self.__slots__)
+
+    def replace(self, **changes: Any) -> Options:
+        """A copy with some options changed. Raises OptionError as the constructor does."""
+        return Options(**{**dict(self.items()), **changes}) if changes else self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"Options cannot be changed; use .replace({name}=...)")
+
+    __delattr__ = None  # type: ignore[assignment]  # an option cannot be deleted either
+
+    def __repr__(self) -> str:
+        changed = (
+            f"{name}={value!r}" for name, value in self.items() if value != getattr(DEFAULT, name)
+        )
+        return f"Options({', '.join(changed)})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            tuple(self.items()) == tuple(other.items())
+            if isinstance(other, Options)
+            else NotImplemented
+        )
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (dict(self.items()),)
+
+
+def _rebuild(settings: dict[str, Any]) -> Options:
+    return Options(**settings)
+
+
+def bound(number: int) -> int:
+    """The bound as a number to compare with: -1 means no limit."""
+    return _UNBOUNDED if number < 0 else number
+
+
+DEFAULT: Final = Options()
+
+
+def make_options(base: Options | None = None, **changes: Any) -> Options:
+    """The options that `changes` make of `base` (default: the defaults). Raises OptionError."""
+    if base is not None and not isinstance(base, Options):
+        raise OptionError(f"options must be a keeptrace.Options, not {type(base).__name__}")
+    return (base or DEFAULT).replace(**changes)

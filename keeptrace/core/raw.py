@@ -1,0 +1,195 @@
+"""Reads classes and objects by raw descriptors: none of the program's code has a say.
+
+No property, `__getattr__`, metaclass, `__dir__` or `__class__` of the program runs. What is looked
+up by name is looked up in dicts whose keys are exact texts: another key's `__eq__` would run.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+mro_of: Final = type.__dict__["__mro__"].__get__
+namespace_of: Final = type.__dict__["__dict__"].__get__
+_module_of: Final = type.__dict__["__module__"].__get__
+_qualname_of: Final = type.__dict__["__qualname__"].__get__
+_name_of: Final = type.__dict__["__name__"].__get__
+_flags_of: Final = type.__dict__["__flags__"].__get__
+# typeshed takes the __dict__ of this class for one of its instances'
+module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
+
+ABSENT: Final = object()
+# CPython's Py_TPFLAGS_IMMUTABLETYPE: set for classes of C code alone, never for a class
+# statement's.
+_IMMUTABLE: Final = 1 << 8
+# Of most classes it is the first; C types like SimpleNamespace have the other.
+_READERS_OF_DICT: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
+# What a class itself adds to its instances: its slots, and what reads their __dict__.
+Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
+# More classes than a large program's failures meet; then the table starts afresh. (classes)
+_MOST_LAYOUTS: Final = 4096
+# Layouts of classes that stay: those that their module names. With the class, so that its id is
+# not given to another.
+_layouts: Final[dict[int, tuple[type, Layout]]] = {}
+# Hashing and comparing these runs C code alone.
+_HASHED_BY_C: Final = {id(cls) for cls in (str, int, float, bool, bytes, complex, type(None))}
+
+
+def names_of(cls: type) -> tuple[str, str]:
+    """Module and qualified name of a class, without its metaclass having a say."""
+    try:
+        module = _module_of(cls)
+    except AttributeError:  # deleted from the class
+        module = "builtins"
+    return module if type(module) is str else "builtins", str.__str__(_qualname_of(cls))
+
+
+def name_of(cls: type) -> str:
+    """The name of a class; the names of classes may be of a subclass of str."""
+    return str.__str__(_name_of(cls))
+
+
+def is_of_c(cls: type) -> bool:
+    """Whether a class is C code's, so that nobody can have changed what its attributes give."""
+    return bool(_flags_of(cls) & _IMMUTABLE)
+
+
+def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
+    """The class that defines an attribute, and the raw attribute; object and None without one."""
+    for cls in mro:
+        found = namespace_of(cls).get(name)
+        if found is not None:
+            return cls, found
+    return object, None
+
+
+def is_looked_up_plainly(mro: tuple[type, ...]) -> bool:
+    """Whether attributes of the instances are found as object.__getattribute__ finds them."""
+    owner = attribute_of(mro, "__getattribute__")[0]
+    return owner is object or owner is BaseException  # which has the same one, under its own name
+
+
+def loaded(module: str, name: str) -> Any:
+    """What a loaded module has under a name; None if there is none.
+
+    Lazy modules stay as they are.
+    """
+    home = sys.modules.get(module)
+    return module_dict(home).get(name) if type(home) is types.ModuleType else None
+
+
+def is_found(cls: type, module: str, qualname: str) -> bool:
+    """Whether the module's namespace has the class under its name."""
+    return loaded(module, qualname) is cls
+
+
+def layout_of(cls: type) -> Layout:
+    """The slots of a class, and what reads the __dict__ of its instances if it brings that."""
+    found = _layouts.get(id(cls))
+    if found is not None:
+        return found[1]
+    slots: list[tuple[str, Callable[[Any], Any]]] = []
+    dict_of = None
+    for name, item in namespace_of(cls).items():
+        kind = type(item)
+        if type(name) is not str:
+            continue
+        if kind is types.MemberDescriptorType and not name.startswith("__"):
+            slots.append((name, item.__get__))
+        elif kind in _READERS_OF_DICT and name == "__dict__" and cls is not type:
+            dict_of = item.__get__
+    if is_found(cls, *names_of(cls)):
+        if len(_layouts) >= _MOST_LAYOUTS:
+            _layouts.clear()
+        _layouts[id(cls)] = cls, (slots, dict_of)
+    return slots, dict_of
+
+
+def instance_dict(value: Any) -> dict[Any, Any]:
+    """The __dict__ of an object as it stands; an empty one where the object has none."""
+    for cls in mro_of(type(value)):
+        dict_of = layout_of(cls)[1]
+        if dict_of is not None:
+            try:
+                found = dict_of(value)
+            except AttributeError:
+                return {}
+            return found if issubclass(type(found), dict) else {}
+    return {}
+
+
+def state_of(value: Any, most: int) -> dict[str, Any]:
+    """What stands in an object's own __dict__ (so many entries) and in its slots."""
+    found = {
+        name: item
+        for name, item in first_of(dict.items, instance_dict(value), most)
+        if type(name) is str
+    }
+    for cls in mro_of(type(value)):
+        for name, read in layout_of(cls)[0]:
+            try:
+                found.setdefault(name, read(value))
+            except AttributeError:  # a slot without a value
+                continue
+    return found
+
+
+def stored(value: Any, name: str) -> Any:
+    """One attribute out of an object's own slots or __dict__; ABSENT if it is not there."""
+    for cls in mro_of(type(value)):
+        found = namespace_of(cls).get(name)
+        if type(found) is types.MemberDescriptorType:
+            try:
+                return found.__get__(value)
+            except AttributeError:
+                return ABSENT
+    return entry(instance_dict(value), name)
+
+
+def entry(namespace: dict[Any, Any], name: str) -> Any:
+    """What a dict has under a text; ABSENT if nothing. No key's __eq__ runs."""
+    if has_names_alone(namespace):
+        return dict.get(namespace, name, ABSENT)
+    found = (item for key, item in dict.items(namespace) if type(key) is str and key == name)
+    return next(found, ABSENT)
+
+
+def has_names_alone(namespace: dict[Any, Any]) -> bool:
+    """Whether all keys are exact texts, so that a look-up runs nobody's code."""
+    for key in tuple(namespace):  # noqa: SIM110  # all() takes twice as long
+        if type(key) is not str:
+            return False
+    return True
+
+
+def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> list[Any]:
+    """The first elements that `read` gives of a container that another thread may be changing."""
+    for _ in range(3):
+        try:
+            return list(islice(read(value), count))
+        except RuntimeError:  # changed size during iteration
+            continue
+    return []
+
+
+def _is_hashed_by_c(cls: type) -> bool:
+    return cls is str or cls is int or id(cls) in _HASHED_BY_C
+
+
+def ordered_items(value: OrderedDict[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """The items of an OrderedDict in its order, without hashing a key with the program's code.
+
+    OrderedDict's own iteration looks each key up again. The garbage collector's does not: it
+    meets the keys in their order.
+    """
+    if all(_is_hashed_by_c(type(key)) for key in dict.keys(value)):
+        return iter(OrderedDict.items(value))
+    import gc
+
+    left = {id(key): (key, item) for key, item in dict.items(value)}
+    in_order = [left.pop(id(key)) for key in gc.get_referents(value) if id(key) in left]
+    return iter([*in_order, *left.values()])

@@ -1,0 +1,170 @@
+"""dump, dumps, load, loads: exceptions in files, with all that belongs to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, Any, Final
+
+from ..capture.capture import capture, release_reserve, type_only
+from ..core.bounds import MAX_DUMP
+from ..core.errors import DumpError, KeepTraceError, OptionError
+from ..core.guard import with_enough_stack
+from ..core.options import Options, make_options
+from ..core.report import Report
+from ..restore.policy import BUILTINS, LIVE
+from ..restore.restore import restore
+from .files import read, write
+from .reading import decode
+from .writing import encode
+
+# A dump larger than this is none, or holds sources beyond all measure; it is refused before it is
+# read. (bytes)
+_MAX_FILE = MAX_DUMP
+# What a dump is made with where there is next to no memory.
+_LITTLE: Final[dict[str, Any]] = {
+    "depth": 1,
+    "include_source": False,
+    "max_bytes": 1 << 16,
+    "pickler": None,
+    "run_reprs": False,
+}
+
+
+def report_of(exc: BaseException | None, trace: Options | None = None, **options: Any) -> Report:
+    """The report of an exception for a file:
+
+    secrets are hidden unless the options say otherwise.
+    """
+    settings = make_options(trace, **options)
+    if exc is None:
+        exc = sys.exception()
+        if exc is None:
+            raise KeepTraceError(
+                "there is no exception to dump: pass one, or call this where one is being handled"
+            )
+    if not isinstance(exc, BaseException):
+        raise OptionError(f"a dump is made of an exception, not of {type(exc).__name__}")
+    return redacted(capture(exc, settings), exc, settings)
+
+
+def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
+    """The report without secrets. If hiding them fails, only the exception's type is left:
+
+    nothing may leak by a defect.
+    """
+    if settings.redact is False:
+        return report
+    from ..redact.redactor import Redactor
+
+    try:
+        added = None if isinstance(settings.redact, bool) else settings.redact
+        Redactor(added).report(report)
+    except Exception as problem:
+        return type_only(
+            exc,
+            f"its secrets could not be hidden ({type(problem).__name__}: {problem}), so nothing else was kept",
+        )
+    return report
+
+
+def dumps(
+    exc: BaseException | None = None, *, trace: Options | None = None, **options: Any
+) -> bytes:
+    """An exception with its chain, frames, variables and sources, as bytes.
+
+    exc: default the exception that is being handled. options: those of keeptrace.Options, or a
+    whole one as `trace`. The bytes are a plain pickle too: pickle.loads restores the exception
+    where keeptrace is not installed.
+
+    Raises KeepTraceError if there is no exception, OptionError for a wrong option. Never fails
+    because of the exception."""
+    handled = sys.exception() if exc is None else exc  # of this thread
+    return with_enough_stack(lambda: _dumps(handled, trace, options))
+
+
+def _dumps(exc: BaseException | None, trace: Options | None, options: dict[str, Any]) -> bytes:
+    settings = make_options(trace, **options)
+    try:
+        return encode(report_of(exc, settings))
+    except MemoryError:  # the frames hold all of it, and what was kept in reserve was not enough
+        release_reserve()
+    return encode(report_of(exc, settings.replace(**_LITTLE)))
+
+
+def dump(
+    exc: BaseException | None,
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    *,
+    trace: Options | None = None,
+    **options: Any,
+) -> None:
+    """Writes dumps(exc) to a path or to a binary file. A path is written atomically: whole, or not
+    at all.
+
+    A path may be a URL that fsspec knows (extra "fsspec"): s3://bucket/name.dump, ...
+    At the very recursion limit, where nothing more can be called, no dump is written.
+
+    Raises what dumps raises, and OSError if the file cannot be written; MissingExtraError or
+    OptionError for a URL that nothing that is installed can open.
+    """
+    handled = sys.exception() if exc is None else exc  # of this thread
+    try:
+        with_enough_stack(lambda: _dump(handled, path_or_file, trace, options))
+    except RecursionError:  # nothing can be called any more; the user's own error must go on
+        return
+
+
+def _dump(
+    exc: BaseException | None,
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    trace: Options | None,
+    options: dict[str, Any],
+) -> None:
+    data = _dumps(exc, trace, options)
+    if isinstance(path_or_file, (str, os.PathLike)):
+        write(os.fspath(path_or_file), data)
+    else:
+        path_or_file.write(data)
+
+
+def loads(data: bytes, live: bool = False) -> BaseException:
+    """The exception in a dump. Runs nothing that came with it; docs/safety.md says what may be done
+    with each part.
+
+    live: let the objects that the dump's `pickler` kept come alive: this imports modules and runs
+    code that the dump
+        names. Only for dumps whose writer you trust as you trust a program. What cannot be loaded
+        is a stand-in.
+
+    Raises DumpError if the data is truncated, foreign, too new or hostile; what could be read of it
+    is in `.salvaged`."""
+    read = decode(data)
+    try:
+        return restore(read.report, LIVE if live else BUILTINS)
+    except Exception as problem:  # a report that is well-formed but not one that capture makes
+        raise DumpError(
+            f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header
+        ) from None
+
+
+def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -> BaseException:
+    """loads() of a file, which may be compressed with gzip; a path may be a URL, as for dump().
+
+    Raises what loads raises, and OSError.
+    """
+    return loads(read_bytes(path_or_file), live)
+
+
+def read_bytes(path_or_file: str | os.PathLike[str] | IO[bytes]) -> bytes:
+    """The bytes of a dump.
+
+    Raises DumpError for a file that is too large to be one, OSError if it cannot be read.
+    """
+    if isinstance(path_or_file, (str, os.PathLike)):
+        data = read(os.fspath(path_or_file), _MAX_FILE + 1)
+    else:
+        data = path_or_file.read(_MAX_FILE + 1)
+    if len(data) > _MAX_FILE:
+        raise DumpError(f"this file is larger than {_MAX_FILE} bytes: it is no dump of keeptrace")
+    return data

@@ -1,0 +1,219 @@
+"""Makes the restorer that travels inside dumps: one text of the modules of restore/, as short as
+can be.
+
+    python -m keeptrace.format.build_traveller
+
+writes ready.py beside this file. A text holds what boot() of restore.py reaches: of each module the
+definitions that are used, without docstrings, comments, annotations and empty lines; what is left
+is letter for letter what was written."""
+
+from __future__ import annotations
+
+import ast
+import binascii
+import io
+import re
+import textwrap
+import tokenize
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ..core.digest import digest
+
+ROOM: Final = Path(__file__).parent.parent / "restore"
+READY: Final = Path(__file__).parent / "ready.py"
+_WAY_IN: Final = "boot"
+# Where a dump has no live objects, nothing calls these; what they alone reach stays out.
+LIVE_ONLY: Final = frozenset({"_load_live", "_load_quickly", "Missing"})
+
+
+class _Definition(NamedTuple):
+    """A statement of a module's body."""
+
+    names: frozenset[str]  # that it defines
+    uses: frozenset[str]
+    text: str
+
+
+def built(live: bool) -> str:
+    """The text that travels, for dumps with live objects or for those without."""
+    imports: dict[str, str] = {}
+    definitions: list[_Definition] = []
+    for path in _in_order():
+        source = _without_annotations(path.read_text(encoding="utf-8"))
+        definitions += _definitions(source, imports)
+    kept = _reached(definitions, frozenset() if live else LIVE_ONLY)
+    used = frozenset().union(*(definition.uses for definition in kept))
+    lines = sorted({imports[name] for name in used if name in imports})
+    text = "\n".join([*lines, *(definition.text for definition in kept)])
+    return _shortened(text)
+
+
+def ready_made() -> str:
+    """The source of ready.py."""
+    parts = [
+        '"""The restorer that travels inside dumps, ready made: do not edit, see build_traveller.py."""',
+        "",
+        "from __future__ import annotations",
+        "",
+        "from typing import Final",
+        "",
+        "# For dumps without live objects, and for those with them: a name made of the text, and the packed text.",
+    ]
+    for name, live in (("PLAIN", False), ("LIVE", True)):
+        text = built(live).encode()
+        packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
+        rows = "\n".join(f'    "{row}"' for row in textwrap.wrap(packed, 92))
+        parts.append(f'{name}_NAME: Final = "_keeptrace_{digest(text)[:12]}"')
+        parts.append(f"{name}: Final = (\n{rows}\n)")
+    return "\n".join(parts) + "\n"
+
+
+def _in_order() -> list[Path]:
+    """The modules of the room, each after those that it imports."""
+    paths = {path.stem: path for path in ROOM.glob("*.py") if path.stem != "__init__"}
+    needs = {name: set(_imported(path)) & paths.keys() for name, path in paths.items()}
+    ordered: list[Path] = []
+    while needs:
+        ready = sorted(name for name, waiting in needs.items() if not waiting & needs.keys())
+        for name in ready:
+            del needs[name]
+            ordered.append(paths[name])
+    return ordered
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield node.module or ""
+
+
+def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
+    """The statements of a module.
+
+    Its imports of the standard library go into `imports`, by the names they define.
+    """
+    lines = source.splitlines()
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            _note_import(node, imports)
+            continue
+        if isinstance(node, ast.Expr):
+            continue  # the docstring
+        decorators = [line.lineno for line in getattr(node, "decorator_list", [])]
+        first = min([node.lineno, *decorators])
+        text = "\n".join(lines[first - 1 : node.end_lineno])
+        uses = frozenset(name.id for name in ast.walk(node) if isinstance(name, ast.Name))
+        yield _Definition(frozenset(_defined(node)), uses, text)
+
+
+def _note_import(node: ast.Import | ast.ImportFrom, imports: dict[str, str]) -> None:
+    if isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__"):
+        return
+    for alias in node.names:
+        told = ast.unparse(alias)
+        name = alias.asname or alias.name.partition(".")[0]
+        is_plain = isinstance(node, ast.Import)
+        imports[name] = f"import {told}" if is_plain else f"from {node.module} import {told}"  # type: ignore[union-attr]  # it is no Import
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        yield node.name
+        return
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    for target in targets:
+        if target is not None:
+            yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def _reached(definitions: Iterable[_Definition], without: frozenset[str]) -> list[_Definition]:
+    """The definitions that the way in needs, in their order."""
+    every = list(definitions)
+    owners: dict[str, list[int]] = {}
+    for at, definition in enumerate(every):
+        for name in definition.names:
+            owners.setdefault(name, []).append(at)
+    reached: set[int] = set()
+    waiting = [_WAY_IN]
+    while waiting:
+        for at in owners.get(waiting.pop(), ()):
+            if at not in reached:
+                reached.add(at)
+                waiting += every[at].uses - without
+    return [every[at] for at in sorted(reached)]
+
+
+# -- shortening
+
+
+def _without_annotations(source: str) -> str:
+    """The source without annotations: what they name need not travel.
+
+    Cut out of the text, and not by ast.unparse: what that writes on one Python, an older one cannot
+    always read."""
+    lines = [line.encode() for line in source.splitlines()]
+    cuts = sorted(_annotations(ast.parse(source)), reverse=True)
+    for row, start, end in cuts:
+        lines[row] = lines[row][:start] + lines[row][end:]
+    return b"\n".join(lines).decode() + "\n"
+
+
+def _annotations(tree: ast.AST) -> Iterator[tuple[int, int, int]]:
+    """Line, first and last byte of each annotation that stands in one line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.returns is not None:
+            start, told = node.returns.col_offset - len(" -> "), node.returns
+        elif isinstance(node, ast.arg) and node.annotation is not None:
+            start, told = node.col_offset + len(node.arg.encode()), node.annotation
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            start, told = node.target.end_col_offset or 0, node.annotation
+        else:
+            continue
+        if told.lineno == told.end_lineno:
+            yield told.lineno - 1, start, told.end_col_offset or start
+
+
+def _shortened(source: str) -> str:
+    """The source without docstrings, comments and empty lines, indented by one space a level."""
+    lines = [line.encode() for line in source.splitlines()]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            _drop_docstring(node, lines)
+    for row, start, end in sorted(_comments(source), reverse=True):
+        lines[row] = lines[row][:start] + lines[row][end:]
+    rows = [line.decode().rstrip() for line in lines if line.strip()]
+    return "\n".join(_indented_by_one(rows)) + "\n"
+
+
+def _drop_docstring(node: ast.FunctionDef | ast.ClassDef, lines: list[bytes]) -> None:
+    if ast.get_docstring(node, clean=False) is None:
+        return
+    text = node.body[0]
+    for number in range(text.lineno - 1, text.end_lineno or text.lineno):
+        lines[number] = b""
+    if len(node.body) == 1:  # the docstring was all there is
+        lines[text.lineno - 1] = b" " * text.col_offset + b"0"
+
+
+def _comments(source: str) -> Iterator[tuple[int, int, int]]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            start = len(token.line[:column].encode())
+            yield row - 1, start, start + len(token.string.encode())
+
+
+def _indented_by_one(rows: list[str]) -> Iterator[str]:
+    """The rows with one space for each level;
+
+    no text of the room has a line that begins with four spaces.
+    """
+    for row in rows:
+        yield re.sub(r"^( {4})+", lambda found: " " * (len(found[0]) // 4), row)
+
+
+if __name__ == "__main__":
+    READY.write_text(ready_made(), encoding="utf-8")

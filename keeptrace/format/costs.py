@@ -1,0 +1,270 @@
+"""What restoring a report would cost, told without doing it.
+
+What is shared in a report unfolds when it is hashed, compared or shown: a few lines of data can
+stand for any amount of work. The writer asks the same functions to cut what exceeds a bound
+(format/fitting.py) as the reader to refuse it (measure()).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from ..core import bounds
+from ..restore.order import _in_order
+
+CONTAINERS: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
+TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
+_UNFOLDS: Final = CONTAINERS | {"exact"}
+# What is made of parts that must be there first, and so cannot hold itself.
+_MADE_OF_PARTS: Final = frozenset({"tuple", "frozenset", "exact", "live"})
+# Exact values whose parts, if forged, cost any time: how many there are, and the atoms and the
+# nodes that they may be.
+PARTS: Final[dict[str, tuple[int, type, frozenset[str]]]] = {
+    "Fraction": (2, int, frozenset({"int", "object", "redacted"})),
+    "Decimal": (1, str, frozenset({"str", "object", "redacted"})),
+    "UUID": (1, str, frozenset({"str", "object", "redacted"})),
+}
+# A text of so many characters, or a number of so many digits, costs as much as a value.
+_CHARACTERS_A_VALUE: Final = 64
+_DIGITS_A_VALUE: Final = 16
+
+
+def need(condition: object, what: str) -> None:
+    if not condition:
+        raise ValueError(f"its {what} is not laid out as in a report")
+
+
+def bound(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise ValueError(f"it has more than {most} {what}")
+
+
+def measure(report: dict[str, Any]) -> None:
+    """Raises ValueError for a report above a bound of what restoring may cost."""
+    _measure_keys(report["values"])
+    _measure_messages(report)
+    _measure_groups(report["exceptions"])
+    _measure_frames(report)
+
+
+def _indexes(refs: Iterable[Any]) -> list[int]:
+    return [ref[0] for ref in refs if type(ref) is list]
+
+
+# -- types
+
+
+# What making a class of one more ancestor takes, and one step of merging the ancestors of its
+# bases.
+_NANOSECONDS_AN_ANCESTOR: Final = 1_500
+_NANOSECONDS_A_COMPARISON: Final = 4
+
+
+class Lineage(NamedTuple):
+    """What making the exception types would cost. above: those that exceed a bound."""
+
+    above: list[int]
+    total: int
+
+
+def lineage(types: list[Any]) -> Lineage:
+    """Python merges the ancestors of all bases into one order;
+
+    that takes more than their number.
+    """
+    derived = [index for index, entry in enumerate(types) if entry[2]]
+    ancestors: dict[int, int] = {}  # as bits
+    above: list[int] = []
+    total = 0
+    for index in _in_order(derived, lambda at: types[at][2]):
+        bases = types[index][2]
+        own = 1 << index
+        for base in bases:
+            own |= ancestors.get(base, 0)
+        count = own.bit_count()
+        cost = _NANOSECONDS_AN_ANCESTOR * count
+        if len(bases) > 1:
+            cost += _NANOSECONDS_A_COMPARISON * count * count * len(bases)
+        is_above = len(bases) > bounds.MAX_BASES or count > bounds.MAX_ANCESTORS
+        if is_above or total + cost > bounds.MAX_LINEAGE:
+            above.append(index)
+            own = 1 << index | 1 << len(types)  # the writer puts it below a builtin class
+        else:
+            total += cost
+        ancestors[index] = own
+    return Lineage(above, total)
+
+
+# -- keys
+
+
+class KeyCosts:
+    """What hashing and comparing each value takes, counting what is shared each time."""
+
+    def __init__(self, nodes: list[Any]) -> None:
+        self.depth: dict[int, int] = {}  # of tuples in tuples
+        self.hold_themselves: list[int] = []
+        self._nodes = nodes
+        self._cost: dict[int, int] = {}
+        needs = {at: _parts_of(node) for at, node in enumerate(nodes) if node[0] in _MADE_OF_PARTS}
+        for index in _in_order(needs, lambda at: needs.get(at, ())):
+            parts = needs.get(index)
+            if parts is None:
+                continue
+            known = [part for part in parts if part in self._cost or part not in needs]
+            if len(known) < len(parts):
+                self.hold_themselves.append(index)
+            elements = 0 if nodes[index][0] == "live" else len(nodes[index][2])
+            self._cost[index] = 1 + elements + sum([self.of(part) for part in known])
+            self.depth[index] = 1 + max([self.depth.get(part, 0) for part in known], default=0)
+
+    def of(self, index: int) -> int:
+        found = self._cost.get(index)
+        return _own_cost(self._nodes[index]) if found is None else found
+
+
+def key_costs(nodes: list[Any]) -> KeyCosts:
+    return KeyCosts(nodes)
+
+
+def _parts_of(node: list[Any]) -> list[int]:
+    return _indexes(node[2:] if node[0] == "live" else node[2])
+
+
+def _own_cost(node: list[Any]) -> int:
+    """Of a value without its parts; long numbers and texts count more."""
+    if node[0] == "int":
+        return 1 + len(node[1]) // _DIGITS_A_VALUE
+    if node[0] in TEXTS:
+        return 1 + len(node[2]) // _CHARACTERS_A_VALUE
+    return 1
+
+
+def keys_of(node: list[Any]) -> list[int]:
+    """The values that are hashed when this one is made again."""
+    kind = node[0]
+    if kind == "dict":
+        return _indexes(node[2][::2])
+    if kind in ("set", "frozenset"):
+        return _indexes(node[2])
+    if kind == "object" and node[4] and "pairs" in node[4]:
+        return _indexes(node[4]["pairs"][::2])
+    return []
+
+
+def _measure_keys(nodes: list[Any]) -> None:
+    costs = key_costs(nodes)
+    for index in costs.hold_themselves:
+        need(False, f"{nodes[index][0]} that holds itself")
+    for node in nodes:
+        if node[0] == "exact" and node[1] in PARTS:
+            _, _, allowed = PARTS[node[1]]
+            need(all(nodes[part][0] in allowed for part in _indexes(node[2])), node[1])
+    total = 0
+    for node in nodes:
+        for index in keys_of(node):
+            bound(costs.depth.get(index, 0), bounds.MAX_KEY_DEPTH, "levels in a key")
+            total += costs.of(index)
+    bound(total, bounds.MAX_KEYS, "values in keys")
+
+
+# -- exceptions
+
+
+def shown_in_message(record: Any) -> list[int]:
+    """The values that a message, the notes and the fields of an exception show."""
+    return _indexes([record["args"], record.get("notes"), *record["fields"].values()])
+
+
+def refs_in(node: list[Any]) -> list[Any]:
+    """What a value shows of others when it is shown."""
+    return node[2] if node[0] in _UNFOLDS else []
+
+
+def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
+    """How many values each shows, when shared ones are counted each time."""
+    sizes: dict[int, int] = {}
+
+    def size_of(ref: Any) -> int:
+        if type(ref) is list:
+            return sizes.get(ref[0], 1)
+        return 1 + len(ref) // _CHARACTERS_A_VALUE if type(ref) is str else 1
+
+    for index in _in_order(roots, lambda at: _indexes(refs_in(nodes[at]))):
+        own = _own_cost(nodes[index])
+        sizes[index] = own + sum([size_of(ref) for ref in refs_in(nodes[index])])
+    return sizes
+
+
+def _measure_messages(report: dict[str, Any]) -> None:
+    roots = [root for record in report["exceptions"] for root in shown_in_message(record)]
+    sizes = unfolded(report["values"], roots)
+    bound(sum([sizes[root] for root in roots]), bounds.MAX_UNFOLDED, "values in messages")
+
+
+def children_of(exceptions: list[Any], index: int) -> list[int]:
+    return exceptions[index].get("children", [])  # type: ignore[no-any-return]  # of a record
+
+
+def _measure_groups(exceptions: list[Any]) -> None:
+    sizes: dict[int, int] = {}
+    for index in _in_order(range(len(exceptions)), lambda at: children_of(exceptions, at)):
+        children = children_of(exceptions, index)
+        sizes[index] = 1 + sum([sizes.get(child, 1) for child in children])
+        bound(sizes[index], bounds.MAX_CHILDREN, "exceptions in a group")
+
+
+# -- frames
+
+
+class Stores(NamedTuple):
+    """What making the frames of all tracebacks would cost."""
+
+    of_frame: list[int]  # variables of each frame
+    shapes_above: list[int]  # frames of so many different kinds that they exceed a bound
+    entries: int  # frames of all tracebacks
+    total: int  # their variables
+
+    @property
+    def is_above(self) -> bool:
+        return self.entries > bounds.MAX_ENTRIES or self.total > bounds.MAX_STORES
+
+
+def stores_of(report: Any) -> Stores:
+    """Each kind of frame is compiled; each frame is made once for every traceback it is in."""
+    frames, codes = report["frames"], report["codes"]
+    of_frame: list[int] = []
+    above: list[int] = []
+    shapes: set[Any] = set()
+    in_shapes = variables = 0
+    for at, frame in enumerate(frames):
+        local, names = frame["locals"] or {}, codes[frame["code"]]["names"]
+        count = 1 + len(local) + len(names)
+        of_frame.append(count)
+        variables += count
+        if count == 1:
+            continue
+        if variables > bounds.MAX_STORES:
+            above.append(at)
+            continue
+        shape = len(local), tuple([at for at, name in enumerate(names) if name not in local])
+        if shape in shapes:
+            continue
+        if in_shapes + count > bounds.MAX_SHAPES or len(shapes) >= bounds.MAX_KINDS:
+            above.append(at)
+        else:
+            shapes.add(shape)
+            in_shapes += count
+    used = [index for record in report["exceptions"] for index in record.get("outer", ())]
+    used += [index for record in report["exceptions"] for index, _ in record["traceback"]]
+    total = sum([of_frame[index] for index in used if index >= 0])
+    return Stores(of_frame, above, len(used), total)
+
+
+def _measure_frames(report: dict[str, Any]) -> None:
+    stores = stores_of(report)
+    bound(stores.entries, bounds.MAX_ENTRIES, "frames")
+    bound(stores.total, bounds.MAX_STORES, "variables in frames")
+    if stores.shapes_above:
+        raise ValueError("it has too many variables, or frames of too many kinds")

@@ -1,0 +1,199 @@
+"""Picklers' tables of reductions, for classes of exceptions whenever they are defined.
+
+A pickler looks for the reduction of an object by its exact class: in a table of its own or in
+copyreg.dispatch_table. The C code of pickle holds on to that dict itself, so what it is to find
+must be an entry there. Everywhere else where picklers take a table from, a Table takes the dict's
+place: it makes the entry of a class when a pickler first asks for the class.
+
+    copyreg.dispatch_table           read by whoever makes a table of their own, and written by
+    copyreg.pickle() pickle.dispatch_table            read by pickle's picklers in Python, dill's
+    among them pickle.Pickler                   a subclass whose instances have the Table as their
+    own attributes of pickler classes    ForkingPickler's and cloudpickle's, and every other that
+    refers to the dict
+
+Not reached is what took pickle's C functions or its C class (`from pickle import dumps`) before: it
+finds the classes that had an entry by then.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import pickle
+import types
+from collections import ChainMap
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, Final, Protocol, TypeAlias
+
+Reduction: TypeAlias = Callable[[Any], Any]
+
+PLAIN: Final[dict[type, Reduction]] = copyreg.dispatch_table
+_CPickler: Any = pickle.Pickler
+_PyPickler: Any = pickle._Pickler
+_own_table: Final = vars(_CPickler)[
+    "dispatch_table"
+]  # what reads and sets the table of one pickler
+_subclasses_of: Final = type.__dict__["__subclasses__"]
+_ABSENT: Final = object()
+
+
+class Owner(Protocol):
+    """Who decides about the entries of some classes."""
+
+    def claim(self, cls: Any) -> None:
+        """Makes the entry of a class, if the class is one of the owner's."""
+
+    def note(self, cls: Any, reduction: Reduction | None) -> bool:
+        """Whether the class is the owner's.
+
+        Then what somebody else puts there waits until the owner is gone.
+        """
+
+
+class Table(MutableMapping[type, Reduction]):
+    """copyreg's table, with entries that an owner makes when they are asked for."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+
+    def __getitem__(self, cls: type) -> Reduction:
+        self._owner.claim(cls)
+        return PLAIN[cls]
+
+    def __setitem__(self, cls: type, reduction: Reduction) -> None:
+        if not self._owner.note(cls, reduction):
+            PLAIN[cls] = reduction
+
+    def __delitem__(self, cls: type) -> None:
+        if not self._owner.note(cls, None):
+            del PLAIN[cls]
+
+    def __iter__(self) -> Iterator[type]:
+        return iter(PLAIN)
+
+    def __len__(self) -> int:
+        return len(PLAIN)
+
+    def copy(self) -> dict[type, Reduction]:
+        return _Copy(self, PLAIN)
+
+    def __or__(self, other: Any) -> dict[type, Reduction]:
+        return _Copy(self, {**PLAIN, **other})
+
+
+class _Copy(dict[type, Reduction]):
+    """A pickler's own table, made of a Table;
+
+    classes that are defined later are found by that one.
+    """
+
+    def __init__(self, table: Table, entries: dict[type, Reduction]) -> None:
+        super().__init__(entries)
+        self._table = table
+
+    def __missing__(self, cls: type) -> Reduction:
+        return self._table[cls]
+
+    def get(self, cls: Any, default: Any = None) -> Any:
+        try:
+            return self[cls]
+        except KeyError:
+            return default
+
+    def copy(self) -> dict[type, Reduction]:
+        return _Copy(self._table, self)
+
+
+class _TableOf:
+    """The attribute `dispatch_table` of C picklers: their own, or else a Table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __get__(self, pickler: Any, cls: Any = None) -> Any:
+        if pickler is None:
+            return self
+        try:
+            return _own_table.__get__(pickler)
+        except AttributeError:  # it has none
+            return self._table
+
+    def __set__(self, pickler: Any, table: Any) -> None:
+        _own_table.__set__(pickler, table)
+
+    def __delete__(self, pickler: Any) -> None:
+        _own_table.__delete__(pickler)
+
+
+class Replacements:
+    """Attributes of modules and classes that are replaced for a while."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[Any, str, Any, Any]] = []
+
+    def put(self, holder: Any, name: str, new: Any) -> None:
+        self._made.append((holder, name, vars(holder).get(name, _ABSENT), new))
+        setattr(holder, name, new)
+
+    def undo(self) -> None:
+        """Puts back what was there; what somebody else has put there since stays."""
+        for holder, name, original, new in reversed(self._made):
+            if vars(holder).get(name) is not new:
+                continue
+            if original is _ABSENT:
+                delattr(holder, name)
+            else:
+                setattr(holder, name, original)
+        self._made.clear()
+
+
+def install(table: Table, replaced: Replacements) -> type:
+    """Lets every pickler that can be reached have the table.
+
+    Gives the pickler class that takes the C one's place.
+    """
+    own = {
+        "dispatch_table": _TableOf(table),
+        "__module__": _CPickler.__module__,
+        "__doc__": _CPickler.__doc__,
+    }
+    for cls in _pickler_classes():
+        _exchange(cls, PLAIN, table, replaced.put)
+        if _CPickler in cls.__bases__ and "dispatch_table" not in vars(cls):
+            replaced.put(cls, "dispatch_table", _TableOf(table))
+    made = type("Pickler", (_CPickler,), own)
+    replaced.put(pickle, "Pickler", made)
+    replaced.put(pickle, "dispatch_table", table)
+    replaced.put(copyreg, "dispatch_table", table)
+    return made
+
+
+def remove(table: Table) -> None:
+    """Gives the dict to the classes that took the table while it was there."""
+    for cls in _pickler_classes():
+        _exchange(cls, table, PLAIN, setattr)
+
+
+def _pickler_classes() -> list[Any]:
+    """The classes derived from pickle's two."""
+    found: dict[int, Any] = {}
+    waiting = [*_subclasses_of(_CPickler), *_subclasses_of(_PyPickler)]
+    while waiting:
+        cls = waiting.pop()
+        if id(cls) not in found:
+            found[id(cls)] = cls
+            waiting += _subclasses_of(cls)
+    return list(found.values())
+
+
+def _exchange(cls: Any, old: Any, new: Any, put: Callable[[Any, str, Any], None]) -> None:
+    """Puts one table in the place of another, wherever the class refers to it."""
+    for name, value in list(vars(cls).items()):
+        if value is old:
+            put(cls, name, new)
+        elif isinstance(value, ChainMap) and any(part is old for part in value.maps):
+            put(cls, name, type(value)(*[new if part is old else part for part in value.maps]))
+
+
+def is_for_us(cls: Any) -> bool:
+    """Whether init() decides how instances of the class are pickled."""
+    return isinstance(cls, type) and (cls is types.TracebackType or issubclass(cls, BaseException))

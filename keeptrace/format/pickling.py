@@ -1,0 +1,267 @@
+"""init(): lets plain pickle.dump keep exceptions and tracebacks.
+
+Two hooks, both undone completely:
+- the table that every pickler asks for types that it does not know (see format/dispatch.py): for
+  tracebacks, and for each exception class, also one that is defined later, and also if another
+  library (tblib) registers its own reductions afterwards;
+- `dump` and `dumps` of the pickle modules, because the type in an `exc_info` tuple would be pickled
+  by name, and then needs its module to be loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import pickle
+import sys
+import types
+from typing import Any, Final
+
+from ..capture.capture import capture, capturing
+from ..core.options import Options, Pickler
+from .api import redacted
+from .dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
+from .writing import carrier
+
+_MODULES: Final = ("pickle", "cloudpickle", "dill")
+_subclasses_of: Final = type.__dict__["__subclasses__"]
+_traceback_of: Final = BaseException.__dict__["__traceback__"]
+
+
+class Initialized:
+    """What init() did. As a context manager, or by undo(), it puts back what was there."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._is_applied = False
+        self._before: dict[type, Reduction] = {}
+        self._registered: set[type] = set()
+        self._table = Table(self)
+        self._replaced = Replacements()
+        self._pickler: Any = None
+
+    def _apply(self) -> None:
+        self._is_applied = True
+        self.claim(types.TracebackType)
+        self._register_exceptions()
+        self._pickler = install(self._table, self._replaced)
+        for name in _MODULES:
+            module = sys.modules.get(name)
+            if module is not None:
+                self._patch_module(module)
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """As a finder of modules: a pickler that is imported later is patched when it is."""
+        if name not in _MODULES:
+            return None
+        finders = (
+            finder.find_spec(name, path, target)
+            for finder in sys.meta_path
+            if finder is not self and hasattr(finder, "find_spec")
+        )
+        spec = next((found for found in finders if found is not None), None)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: types.ModuleType) -> None:
+                run(module)
+                if self._is_applied:
+                    self._patch_module(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # of this one spec's own loader
+        return spec
+
+    def undo(self) -> None:
+        """Puts back what was there before; what somebody else has put there since stays."""
+        if self not in _stack:
+            return
+        is_last = _stack[-1] is self
+        _stack.remove(self)
+        if is_last:
+            self._retract()
+            if _stack:
+                _stack[-1]._apply()
+
+    def _retract(self) -> None:
+        self._is_applied = False
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+        self._replaced.undo()
+        remove(self._table)
+        for cls in self._registered:
+            if getattr(PLAIN.get(cls), "__self__", None) is self:
+                if cls in self._before:
+                    PLAIN[cls] = self._before[cls]
+                else:
+                    del PLAIN[cls]
+        self._registered.clear()
+        self._before.clear()
+
+    def __enter__(self) -> Initialized:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.undo()
+
+    def claim(self, cls: Any) -> None:
+        """Makes the entry of a class of exceptions, or of tracebacks, the one of init()."""
+        if not self._is_applied or not is_for_us(cls):
+            return
+        found = PLAIN.get(cls)
+        if getattr(found, "__self__", None) is self:
+            return
+        if found is not None:
+            self._before[cls] = found
+        PLAIN[cls] = (
+            self._reduce_traceback if cls is types.TracebackType else self._reduce_exception
+        )
+        self._registered.add(cls)
+
+    def note(self, cls: Any, reduction: Reduction | None) -> bool:
+        """Whether init() decides about the class. Then another's reduction holds from undo() on;
+
+        None removes it.
+        """
+        if not self._is_applied or not is_for_us(cls):
+            return False
+        self.claim(cls)
+        if reduction is None:
+            self._before.pop(cls, None)
+        else:
+            self._before[cls] = reduction
+        return True
+
+    def _register_exceptions(self) -> None:
+        """Every exception class that exists now, for C code that looks into copyreg's own dict."""
+        waiting: list[type] = [BaseException]
+        seen: set[type] = set()
+        while waiting:
+            cls = waiting.pop()
+            if cls not in seen:
+                seen.add(cls)
+                waiting += _subclasses_of(cls)
+                self.claim(cls)
+
+    def _patch_module(self, module: types.ModuleType) -> None:
+        for name in ("dump", "dumps"):
+            original = getattr(module, name)
+            by_table = getattr(self, f"_{name}") if module is pickle else original
+            self._replaced.put(module, name, self._wrapper(original, by_table))
+
+    def _wrapper(self, original: Any, by_table: Any) -> Any:
+        @functools.wraps(original)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if not self._is_applied or capturing.get():
+                return original(*args, **kwargs)
+            if args:
+                args = (self._carried(args[0]), *args[1:])
+            elif "obj" in kwargs:
+                kwargs["obj"] = self._carried(kwargs["obj"])
+            return by_table(*args, **kwargs)
+
+        return wrapper
+
+    def _dump(
+        self,
+        obj: Any,
+        file: Any,
+        protocol: int | None = None,
+        *,
+        fix_imports: bool = True,
+        buffer_callback: Any = None,
+    ) -> None:
+        """pickle.dump, but for its table."""
+        self._pickler(
+            file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback
+        ).dump(obj)
+
+    def _dumps(
+        self,
+        obj: Any,
+        protocol: int | None = None,
+        *,
+        fix_imports: bool = True,
+        buffer_callback: Any = None,
+    ) -> bytes:
+        """pickle.dumps, but for its table."""
+        file = io.BytesIO()
+        self._dump(obj, file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
+        return file.getvalue()
+
+    def _carried(self, obj: Any) -> Any:
+        """An exc_info tuple as one thing, so that its three parts stay what they are to each
+        other.
+        """
+        if (
+            type(obj) is not tuple
+            or len(obj) != 3
+            or not isinstance(obj[1], BaseException)
+            or obj[0] is not type(obj[1])
+        ):
+            return obj
+        _, exc, traceback = obj
+        own = _traceback_of.__get__(exc)
+        if type(traceback) is not types.TracebackType or traceback is own:
+            return self._carrier(exc, "exc_info")
+        _traceback_of.__set__(
+            exc, traceback
+        )  # the one that was asked for, such as sys.exc_info() without its first frames
+        try:
+            return self._carrier(exc, "exc_info")
+        finally:
+            _traceback_of.__set__(exc, own)
+
+    def _carrier(self, exc: BaseException, kind: str) -> Any:
+        return carrier(redacted(capture(exc, self._options), exc, self._options), kind)
+
+    def _reduce_exception(self, exc: BaseException) -> Any:
+        # a capture in progress pickles what the user's pickler can, and so do copy.copy and
+        # copy.deepcopy: not our business
+        if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
+            before = self._before.get(type(exc))
+            return exc.__reduce_ex__(4) if before is None else before(exc)
+        return self._carrier(exc, "exception").__reduce__()
+
+    def _reduce_traceback(self, traceback: types.TracebackType) -> Any:
+        if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
+            return object.__reduce_ex__(traceback, 4)  # raises TypeError, as without us
+        return self._carrier(
+            Exception("a traceback without its exception").with_traceback(traceback), "traceback"
+        ).__reduce__()
+
+
+# Those that were not undone yet; the last one is in force.
+_stack: Final[list[Initialized]] = []
+
+
+def init(
+    pickler: Pickler = None, depth: int = 3, include_source: bool = True, **options: Any
+) -> Initialized:
+    """Lets tracebacks, exceptions and exc_info tuples be pickled, with pickle, cloudpickle or dill,
+    any time afterwards.
+
+    What is pickled can be unpickled by every Python from 3.11 on without keeptrace: plain
+    pickle.load gives real tracebacks.
+
+    pickler: None keeps every object as a stand-in. The module pickle, cloudpickle or dill (or a
+    `dumps`) keeps objects
+        live where it can. depth: levels of values kept; 0 only the text, -1 no limit.
+        include_source: let the source files of the frames travel. options: any other of
+        keeptrace.Options; secrets are hidden unless redact=False.
+
+    Returns a context manager that undoes it. A second call takes the place of the first, until it
+    is undone. Raises OptionError for a wrong option, MissingExtraError if the pickler is not
+    installed."""
+    settings = Options(pickler=pickler, depth=depth, include_source=include_source, **options)
+    if isinstance(settings.pickler, str):
+        from ..live.keeping import dumps_of
+
+        dumps_of(
+            settings.pickler
+        )  # so that a missing library is told now, not at the first failure
+    if _stack:
+        _stack[-1]._retract()
+    made = Initialized(settings)
+    _stack.append(made)
+    made._apply()
+    return made

@@ -1,0 +1,209 @@
+"""Bytes → report, without running anything of them.
+
+decode() first reads the pickle's opcodes alone: which they are, how many, how large their indexes.
+Then it unpickles with every global refused but the one eval of a dump, for which a recorder is put;
+BOOT has to be, letter for letter, one that we know. The report is measured before it is built, and
+checked before anything uses it (see format/checking.py).
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import pickletools
+import re
+import zlib
+from io import BytesIO
+from typing import Any, Final, NamedTuple
+
+from ..core.bounds import MAX_DUMP, MAX_HEADER, MAX_NESTING, MAX_OPCODES, MAX_PARTS, MAX_SHORT_TEXT
+from ..core.errors import DumpError
+from ..core.report import FORMAT, Report
+from ..restore.files import _unpack
+from .checking import check
+from .costs import need
+from .writing import BOOTS, KINDS, MARK
+
+
+class Dump(NamedTuple):
+    """A dump that was read: nothing of it has been run.
+
+    header: {keeptrace: format, type: "module.Qualname", message, where: "file:line in function",
+    time: seconds since 1970, pid, python, fingerprint (see store.py)}.
+    kind: what a plain pickle.load gives: an exception, an exc_info tuple or a traceback.
+    """
+
+    header: dict[str, Any]
+    kind: str
+    report: Report
+
+
+_INDEXED: Final = frozenset({"BINPUT", "LONG_BINPUT", "PUT", "BINGET", "LONG_BINGET", "GET"})
+# fmt: off
+_OPCODES: Final = _INDEXED | {
+    "PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "REDUCE", "GLOBAL", "STACK_GLOBAL",
+    "EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE",
+    "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2",
+    "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+    "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "SHORT_BINSTRING", "BINSTRING",
+}
+# fmt: on
+# The parts of a dump: their names and types.
+_PAYLOAD: Final[dict[str, Any]] = {
+    "header": str,
+    "kind": str,
+    "body": bytes,
+    "sources": dict,
+    "live": (bytes, type(None)),
+}
+
+
+class _Recorded:
+    """Stands for the eval of a dump: keeps what it would have been called with."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+
+
+def _latin1(text: Any, encoding: Any) -> bytes:
+    """What protocol 2, which has no bytes, writes them as."""
+    if type(text) is not str or encoding != "latin1":
+        raise pickle.UnpicklingError("not a dump of keeptrace")
+    return text.encode("latin-1")
+
+
+_GLOBALS: Final[dict[tuple[str, str], Any]] = {
+    ("builtins", "eval"): _Recorded,
+    ("__builtin__", "eval"): _Recorded,
+    ("_codecs", "encode"): _latin1,
+    ("__builtin__", "bytes"): bytes,
+}
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _GLOBALS:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a dump")
+        return _GLOBALS[module, name]
+
+
+def decode(data: bytes, most: int = MAX_DUMP) -> Dump:
+    """Reads a dump without running any of it.
+
+    most: bytes that its parts may have when they are decompressed.
+    Raises DumpError, with the header in `salvaged` where that can still be read.
+    """
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise DumpError(f"a dump is bytes, not {type(data).__name__}")
+    data = bytes(data)
+    if data[:2] == b"\x1f\x8b":
+        data = _gunzip(data, most)
+    try:
+        payload = _payload(data)
+        header = json.loads(payload["header"])
+        _check_format(header)
+        report = {
+            **_body(payload["body"], most),
+            "sources": payload["sources"],
+            "live": payload["live"],
+        }
+        check(report)
+        checked: Any = report
+        return Dump(header, payload["kind"], checked)
+    except DumpError:
+        raise
+    except Exception as problem:  # whatever damaged data makes the parsers raise
+        raise DumpError(_why(data, problem), read_header(data)) from None
+
+
+# The strings of a JSON text, also one that does not end. Possessive, so it never looks back.
+_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _body(packed: bytes, most: int) -> dict[str, Any]:
+    """The report but for sources and live objects.
+
+    A few kilobytes can claim to be anything, so the text is measured before it is parsed.
+    """
+    body = _unpack(packed, most)
+    stripped = _STRINGS.sub(b"", body)
+    if sum(stripped.count(mark) for mark in (b",", b"[", b"{")) > MAX_PARTS:
+        raise ValueError(f"it has more than {MAX_PARTS} elements")
+    brackets = stripped.translate(None, _NO_BRACKETS)
+    del stripped
+    for _ in range(MAX_NESTING):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    if brackets:
+        raise ValueError("it is nested too deeply, or ends early")
+    text = body.decode("ascii")
+    del body
+    report = json.loads(text)
+    need(isinstance(report, dict), "report")
+    return report  # type: ignore[no-any-return]  # a dict is all that is known of it here
+
+
+def _why(data: bytes, problem: Exception) -> str:
+    said = str(problem)[:MAX_SHORT_TEXT] or type(problem).__name__
+    if not data:
+        return "this dump is empty"
+    if read_header(data):
+        return f"this dump is truncated or damaged: {said}"
+    return f"this is not a dump of keeptrace, or it is damaged at its beginning: {said}"
+
+
+def _payload(data: bytes) -> dict[str, Any]:
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if count > MAX_OPCODES or opcode.name not in _OPCODES:
+            raise ValueError(f"unexpected pickle opcode {opcode.name}")
+        index: Any = argument
+        if opcode.name in _INDEXED and not 0 <= index <= MAX_OPCODES:
+            raise ValueError("a memo index is out of range")
+    recorded = _Reader(BytesIO(data)).load()
+    if not isinstance(recorded, _Recorded) or len(recorded.arguments) != 2:
+        raise ValueError("it is a pickle of something else")
+    boot, names = recorded.arguments
+    payload = names.get("payload") if isinstance(names, dict) else None
+    if boot not in BOOTS or not isinstance(payload, dict):
+        raise ValueError("it is a pickle of something else")
+    for name, cls in _PAYLOAD.items():
+        if not isinstance(payload.get(name), cls):
+            raise ValueError("its parts are not laid out as in a dump")
+    if payload["kind"] not in KINDS or len(payload["header"]) > MAX_HEADER:
+        raise ValueError("its parts are not laid out as in a dump")
+    return payload
+
+
+def _check_format(header: Any) -> None:
+    number = header.get("keeptrace") if isinstance(header, dict) else None
+    if type(number) is not int or number < 1:
+        raise ValueError("its header is not one of a dump")
+    if number > FORMAT:
+        newest = f"this keeptrace reads up to {FORMAT}: install a newer one"
+        raise DumpError(f"this dump has format {number}, and {newest}", header)
+
+
+def _gunzip(data: bytes, most: int) -> bytes:
+    engine = zlib.decompressobj(wbits=31)
+    try:
+        plain = engine.decompress(data, most)
+    except zlib.error as problem:
+        raise DumpError(f"this gzip file is damaged: {problem}") from None
+    if engine.unconsumed_tail:
+        raise DumpError(f"this dump is larger than {most} bytes when decompressed")
+    if not engine.eof:
+        raise DumpError("this gzip file is truncated", read_header(plain))
+    return plain
+
+
+def read_header(data: bytes) -> dict[str, Any]:
+    """The header alone, also of a truncated dump; empty where there is none. Runs nothing."""
+    start = data.find(MARK.encode())
+    if start < 0:
+        return {}
+    text = data[start : start + 16_384].decode("utf-8", "replace")
+    try:
+        header, _ = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(name): value for name, value in header.items()} if isinstance(header, dict) else {}

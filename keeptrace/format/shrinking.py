@@ -1,0 +1,156 @@
+"""Makes a report smaller until its dump has a size that readers take.
+
+Only for captures whose options allow far more than the defaults. Each step keeps less of
+everything; what is nearest to the failure stays: values, exceptions and frames are numbered from
+there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..core.report import Report
+from .costs import CONTAINERS, TEXTS
+from .fitting import REASON
+
+
+class Step(NamedTuple):
+    """What one step keeps."""
+
+    characters: int  # of a text
+    elements: int  # of a container, of a frame's variables, of a list of names
+    values: int
+    frames: int  # of a traceback
+    exceptions: int
+
+
+# The first is far above what the default options keep, the last far below what any reader takes.
+STEPS: Final = (
+    Step(100_000, 100_000, 150_000, 10_000, 10_000),
+    Step(10_000, 1_000, 30_000, 1_000, 1_000),
+    Step(1_000, 100, 3_000, 100, 100),
+    Step(100, 20, 300, 20, 10),
+)
+
+
+def shrink(report: Report, step: Step) -> None:
+    """Cuts a report to what a step keeps. The cuts are counted, and marked at each value."""
+    _Shrinking(report, step).run()
+
+
+class _Shrinking:
+    def __init__(self, report: Report, step: Step) -> None:
+        self._report = report
+        self._step = step
+        self._nodes = report["values"]
+        self._lost = -1  # index of what stands for all values that are not kept
+        self._cuts = 0
+
+    def run(self) -> None:
+        report, step = self._report, self._step
+        self._drop_values()
+        for node in self._nodes[: step.values]:
+            self._node(node)
+        for frame in report["frames"]:
+            if frame["locals"] is not None:
+                frame["locals"] = self._named(frame["locals"])
+        report["globals"] = [self._named(table) for table in report["globals"]]
+        self._cuts += max(len(report["exceptions"]) - step.exceptions, 0)
+        del report["exceptions"][step.exceptions :]
+        for record in report["exceptions"]:
+            self._record(record)
+        report["cuts"][REASON] = report["cuts"].get(REASON, 0) + self._cuts
+
+    def _drop_values(self) -> None:
+        count = len(self._nodes) - self._step.values
+        if count <= 0:
+            return
+        self._cuts += count
+        del self._nodes[self._step.values :]
+        self._lost = len(self._nodes)
+        self._report["types"].append(["builtins", "object", []])
+        index = len(self._report["types"]) - 1
+        text = f"<a value that was not kept, beyond the {REASON}>"
+        self._nodes.append(["object", index, text, None, {"why": REASON}])
+
+    def _text(self, text: str) -> str:
+        most = self._step.characters
+        if len(text) <= most:
+            return text
+        self._cuts += 1
+        return f"{text[:most]}... ({len(text)} characters in all)"
+
+    def _ref(self, ref: Any) -> Any:
+        if type(ref) is list and self._lost >= 0 and ref[0] >= self._lost:
+            return [self._lost]
+        if type(ref) is str and len(ref) > self._step.characters:
+            self._cuts += 1
+            self._nodes.append(["str", len(ref), ref[: self._step.characters]])
+            return [len(self._nodes) - 1]
+        return ref
+
+    def _refs(self, refs: list[Any], each: int = 1) -> list[Any]:
+        most = self._step.elements * each
+        self._cuts += max(len(refs) - most, 0) // each
+        return [self._ref(ref) for ref in refs[:most]]
+
+    def _named(self, table: dict[str, Any]) -> dict[str, Any]:
+        names = list(table)[: self._step.elements]
+        self._cuts += len(table) - len(names)
+        return {name: self._ref(table[name]) for name in names}
+
+    def _node(self, node: Any) -> None:
+        kind = node[0]
+        if kind in CONTAINERS:
+            node[2] = self._refs(node[2], 2 if kind == "dict" else 1)
+        elif kind in TEXTS:
+            if len(node[2]) > self._step.characters:
+                self._cuts += 1
+                node[2] = node[2][: self._step.characters]
+        elif kind == "exact":
+            node[2] = [self._ref(ref) for ref in node[2]]
+        elif kind == "live":
+            node[2] = self._ref(node[2])
+        elif kind in ("type", "module"):
+            node[2:] = [names[: self._step.elements] for names in node[2:]]
+        elif kind == "exception" and node[1] >= self._step.exceptions:
+            node[:] = ["redacted", f"an exception beyond the {REASON}"]
+        elif kind == "object":
+            self._stand_in(node)
+
+    def _stand_in(self, node: Any) -> None:
+        if node[2] is not None:
+            node[2] = self._text(node[2])
+        if node[3] is not None:
+            node[3] = self._named(node[3])
+        extra = node[4] = dict(node[4] or {})
+        for name, each in (("items", 1), ("pairs", 2)):
+            if name in extra:
+                extra[name] = self._refs(extra[name], each)
+        if "dir" in extra:
+            extra["dir"] = extra["dir"][: self._step.elements]
+        if "str" in extra:
+            extra["str"] = self._text(extra["str"])
+
+    def _record(self, record: Any) -> None:
+        for name in ("args", "notes"):
+            if name in record:
+                record[name] = self._ref(record[name])
+        for name in ("fields", "attributes"):
+            record[name] = self._named(record[name])
+        for name in ("str", "text"):
+            if name in record:
+                record[name] = self._text(record[name])
+        for name in ("cause", "context"):
+            if record[name] is not None and record[name] >= self._step.exceptions:
+                record[name] = None
+        if "children" in record:
+            children = record["children"]
+            record["children"] = [at for at in children if at < self._step.exceptions]
+        entries = record["traceback"]
+        left_out = len(entries) - self._step.frames
+        if left_out > 0:
+            self._cuts += left_out
+            record["traceback"] = [[-1, left_out], *entries[left_out:]]
+        if "outer" in record:
+            record["outer"] = record["outer"][-self._step.frames :]

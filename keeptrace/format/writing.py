@@ -1,0 +1,245 @@
+"""Report → bytes: how a dump is laid out.
+
+A dump is a pickle of one call, so that any Python restores it without keeptrace, and without the
+modules of the program that wrote it:
+
+    builtins.eval(BOOT, {"payload": {"header": JSON text, "kind": …,
+                                     "body": zlib of the report as JSON,
+                                     "sources": {file: zlib}, "live": pickle or None},
+                         "name": …, "restorer": zlib of the source of _restore.py})
+
+The header comes first, and says in one line what failed where: a truncated dump tells that, too.
+Two ways to read it:
+- plain pickle.load evaluates BOOT: the restorer is loaded once per process, under a name made of
+  its hash;
+- decode() of format/reading.py runs nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ..core.bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
+from ..core.clock import now
+from ..core.digest import digest
+from ..core.report import FORMAT, Report
+from .checking import check
+from .fitting import REASON, fit
+from .shrinking import STEPS, shrink
+from .traveller import restorer as _restorer
+
+BOOT: Final = (
+    "[module := __import__('sys').modules.setdefault(name, __import__('types').ModuleType(name)), "
+    "hasattr(module, 'boot') or exec(__import__('zlib').decompress(restorer), module.__dict__), "
+    "module.boot(payload)][-1]"
+)
+# Every BOOT that was ever written by a release; the newest is the last one.
+BOOTS: Final = frozenset({BOOT})
+MARK: Final = '{"keeptrace":'
+
+KINDS: Final = ("exception", "exc_info", "traceback")
+
+# Parts of the report that travel beside its body, as they are bytes.
+_BESIDE: Final = ("sources", "live")
+# What a dump has beside body, sources and live objects: the header and the restorer. (bytes)
+_REST: Final = 1 << 20
+
+# A report has no cycles: its tables refer by index.
+_to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class _Boot:
+    """Pickles as the call that is described at the head of this file."""
+
+    def __init__(self, payload: dict[str, Any], restorer: bool) -> None:
+        self._payload = payload
+        self._restorer = restorer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self._restorer:
+            return eval, (BOOT, {"payload": self._payload})
+        name, restorer = _restorer(self._payload["live"] is not None)
+        return eval, (BOOT, {"payload": self._payload, "name": name, "restorer": restorer})
+
+
+def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> Any:
+    """An object whose pickle, of any protocol from 2 on, is a dump.
+
+    restorer: let the restorer travel along. Without it the dump is some 12 KiB smaller, and
+        keeptrace alone reads it.
+    """
+    fit(report)
+    body = _body(report)
+    for step in STEPS:
+        if _is_readable(body):
+            break
+        shrink(report, step)
+        fit(report)
+        body = _body(report)
+    if REASON in report["cuts"]:
+        try:
+            check(report)
+        except (
+            ValueError
+        ) as problem:  # the last rung: a defect of ours costs no error of the user's
+            report = _bare(report, problem)
+            body = _body(report)
+    packed = zlib.compress(body.encode(), 6)
+    _drop_extras(report, MAX_DUMP - len(packed) - _REST)
+    payload = {
+        "header": _to_json(_header(report)),
+        "kind": kind,
+        "body": packed,
+        "sources": report["sources"],
+        "live": report["live"],
+    }
+    return _Boot(payload, restorer)
+
+
+def _bare(report: Report, problem: ValueError) -> Report:
+    """The exception's type, and why nothing else was kept."""
+    record = report["exceptions"][0]
+    module, qualname, _ = report["types"][record["type"]]
+    bare: Any = dict(report)
+    bare.update(
+        exceptions=[
+            {
+                "type": 0,
+                "args": [0],
+                "fields": {},
+                "attributes": {},
+                "cause": None,
+                "context": None,
+                "suppress": False,
+                "traceback": [],
+                "text": f"keeptrace: the report is beyond the {REASON}: {problem}",
+            }
+        ],
+        frames=[],
+        codes=[],
+        globals=[],
+        types=[[module, qualname, []]],
+        values=[["tuple", 0, []]],
+        live=None,
+    )
+    checked: Report = bare
+    return checked
+
+
+def _body(report: Report) -> str:
+    return _to_json({name: part for name, part in report.items() if name not in _BESIDE})
+
+
+def _is_readable(body: str) -> bool:
+    """Whether a reader takes it;
+
+    see format/reading.py, which counts the same, but not within texts.
+    """
+    parts = sum([body.count(mark) for mark in (",", "[", "{")])
+    return len(body) <= MAX_DUMP and parts <= MAX_PARTS
+
+
+def _drop_extras(report: Report, most: int) -> None:
+    """Leaves out live objects, and then sources, that would make the dump too large."""
+    live = report["live"]
+    sources = report["sources"]
+    sizes = {file: len(packed) + 4 * len(file) for file, packed in sources.items()}
+    size = sum(sizes.values())
+    if live is not None and size + len(live) > most:
+        report["live"] = live = None
+        report["cuts"]["live"] = 1
+    for file in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        if size <= most:
+            break
+        size -= sizes[file]
+        del sources[file]
+        report["cuts"]["sources"] = report["cuts"].get("sources", 0) + 1
+
+
+def encode(report: Report, kind: str = "exception", restorer: bool = True) -> bytes:
+    """The report as a dump; what `restorer` means is told at carrier()."""
+    # protocol 4 is read by every Python; 5 would gain nothing here
+    return pickle.dumps(carrier(report, kind, restorer), 4)
+
+
+def _header(report: Report) -> dict[str, Any]:
+    import os
+
+    root = report["exceptions"][0]
+    module, qualname, _ = report["types"][root["type"]]
+    return {
+        "keeptrace": FORMAT,
+        "type": (qualname if module == "builtins" else f"{module}.{qualname}")[:MAX_SHORT_TEXT],
+        "message": _message(report)[:MAX_SHORT_TEXT],
+        "where": _where(report)[-MAX_SHORT_TEXT:],
+        "time": now(),
+        "pid": os.getpid(),
+        "python": report["python"],
+        "fingerprint": fingerprint_of(report),
+    }
+
+
+def fingerprint_of(report: Report) -> str:
+    """The fingerprint of a report's failure, as fingerprint() makes it."""
+    module, qualname, _ = report["types"][report["exceptions"][0]["type"]]
+    return fingerprint(f"{module}.{qualname}", _places(report))
+
+
+def fingerprint(root: str, places: Iterable[str]) -> str:
+    """16 hexadecimal digits, equal for the same failure; store.py says what counts as the same.
+
+    root: the exception's type. places: what place() gives for each exception reached from it and
+        each entry of its traceback.
+    """
+    told = "\n".join([root, *sorted(set(places))])
+    return digest(told.encode("utf-8", "replace"))[:16]
+
+
+def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> str:
+    """One place that a failure passes: the exception's type, the function, the line within it."""
+    return f"{kind} {file}:{qualname}+{(line or first) - first}"
+
+
+def _places(report: Report) -> Iterable[str]:
+    for record in report["exceptions"]:
+        kind = ".".join(report["types"][record["type"]][:2])
+        entries = [
+            (report["frames"][index]["code"], position[0])
+            for index, position in record["traceback"]
+            if index >= 0
+        ]
+        if not entries:
+            yield kind
+        for code_index, line in set(entries):
+            code = report["codes"][code_index]
+            yield place(kind, code["file"], code["qualname"], line, code["line"])
+
+
+def _where(report: Report) -> str:
+    entries = report["exceptions"][0]["traceback"]
+    if not entries or entries[-1][0] < 0:
+        return _where_syntax(report["exceptions"][0]["fields"])
+    index, position = entries[-1]
+    code = report["codes"][report["frames"][index]["code"]]
+    return f"{code['file']}:{position[0]} in {code['qualname']}"
+
+
+def _where_syntax(fields: dict[str, Any]) -> str:
+    """The line that a SyntaxError tells of."""
+    file, line = fields.get("filename"), fields.get("lineno")
+    return f"{file}:{line}" if type(file) is str and type(line) is int else ""
+
+
+def _message(report: Report) -> str:
+    record = report["exceptions"][0]
+    if "str" in record:
+        return record["str"]
+    arguments = report["values"][record["args"][0]][2]
+    known = [argument for argument in arguments if not isinstance(argument, list)]
+    if len(arguments) == 1 and isinstance(arguments[0], str):
+        return arguments[0]
+    return ", ".join(map(repr, known))

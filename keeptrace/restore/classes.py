@@ -1,0 +1,155 @@
+"""The classes of exceptions: found, or made with the same name below the nearest base."""
+
+from __future__ import annotations
+
+import abc
+import functools
+from typing import Any
+
+from .descriptors import _base_of, _mro_of, _namespace_of
+from .fields import BUILTIN_TYPES
+from .order import _in_order
+from .policy import Policy
+
+
+def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
+    """The builtin class that instances have the C struct of:
+
+    making one by its __new__ runs no user code.
+    """
+    cls: Any = mro[0]
+    while id(cls) not in BUILTIN_TYPES:
+        cls = _base_of(cls)
+    return cls if issubclass(cls, BaseException) else BaseException
+
+
+def _builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
+    """The builtin classes among the bases of which each catches something that the others don't."""
+    found: list[type[BaseException]] = []
+    for cls in mro:
+        if (
+            id(cls) in BUILTIN_TYPES
+            and issubclass(cls, BaseException)
+            and not any(issubclass(other, cls) for other in found)
+        ):
+            found.append(cls)
+    return tuple(found)
+
+
+def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
+    """For each entry of `types` that has bases, the class: found, or made with the same name.
+
+    None for the others.
+    """
+    types_ = report["types"]
+    made: list[Any] = [None] * len(types_)
+    flat = not any([bases for _, _, bases in types_])
+    for index in (
+        range(len(types_))
+        if flat
+        else _in_order(range(len(types_)), lambda index: types_[index][2])
+    ):
+        module, qualname, bases = types_[index]
+        if (
+            not bases and module != "builtins"
+        ):  # a value's type: no module is looked for because of it
+            continue
+        found = policy.find(module, qualname)
+        if (
+            isinstance(found, type)
+            and issubclass(found, BaseException)
+            and _keeps(found, [made[base] for base in bases])
+        ):
+            made[index] = found
+        elif bases:
+            above = tuple(
+                dict.fromkeys(made[base] for base in bases if made[base] is not None)
+            ) or (Exception,)
+            if not policy.trusts:
+                above = tuple(dict.fromkeys(_without_hooks(base) for base in above))
+            made[index] = _exception_class(qualname, module, above)
+    return made
+
+
+def _is_hooked(mro: tuple[type, ...]) -> bool:
+    """Whether making a subclass runs code of the program's."""
+    return has_hook(mro, "__init_subclass__") or any(
+        type(cls) not in (type, abc.ABCMeta) for cls in mro
+    )
+
+
+def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
+    """The nearest class above, or the class itself, below which a class can be made without
+    running code of the program's.
+    """
+    found: type[BaseException] = next(
+        above for above in _mro_of(cls) if not _is_hooked(_mro_of(above))
+    )
+    return found
+
+
+def _keeps(cls: type, bases: list[Any]) -> bool:
+    """Whether the class catches what the original's builtin bases caught:
+
+    another class may have the same name.
+    """
+    return all(
+        base in _mro_of(cls) for base in bases if base is not None and id(base) in BUILTIN_TYPES
+    )
+
+
+def _make_class(
+    like: type, name: str, bases: tuple[type, ...], namespace: dict[str, Any]
+) -> type[BaseException]:
+    """A class with the metaclass of another."""
+    metaclass: Any = type(like)
+    made: type[BaseException] = metaclass(name, bases, namespace)
+    return made
+
+
+@functools.lru_cache(256)
+def _exception_class(
+    qualname: str, module: str, bases: tuple[type[BaseException], ...]
+) -> type[BaseException]:
+    namespace = {"__module__": module, "__qualname__": qualname, "__doc__": None}
+    name = qualname.rpartition(".")[2] or "Exception"
+    for candidate in (bases, bases[:1], (_builtin_base(_mro_of(bases[0])),)):
+        try:
+            return _make_class(bases[0], name, candidate, dict(namespace))
+        except (
+            Exception
+        ):  # a layout or MRO conflict, or a hook of the user's own base: try with less
+            continue
+    return type(name, (Exception,), namespace)
+
+
+def _told(self: BaseException) -> str:
+    text: str = self.__keeptrace_str__  # type: ignore[attr-defined]
+    return text
+
+
+def _true(self: BaseException) -> bool:
+    return True
+
+
+@functools.lru_cache(256)
+def _leaf(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
+    """A class of the same name below `cls` that tells the recorded message, or counts as true."""
+    namespace: dict[str, Any] = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__slots__": (),
+        "__doc__": cls.__doc__,
+    }
+    if told:
+        namespace.update(__slots__=("__keeptrace_str__",), __str__=_told)
+    if truthy:
+        namespace["__bool__"] = _true
+    return _make_class(cls, cls.__name__, (cls,), namespace)
+
+
+def has_hook(mro: tuple[type, ...], *names: str) -> bool:
+    """Whether a class below the builtin ones defines one of the special methods."""
+    return any(
+        name in _namespace_of(cls) for cls in mro if id(cls) not in BUILTIN_TYPES for name in names
+    )

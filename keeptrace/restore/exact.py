@@ -1,0 +1,68 @@
+"""Values of the standard library that are rebuilt from their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+
+def _path(flavour: str, text: str) -> Any:
+    import pathlib
+
+    pure = pathlib.PureWindowsPath if "Windows" in flavour else pathlib.PurePosixPath
+    concrete = pathlib.WindowsPath if "Windows" in flavour else pathlib.PosixPath
+    if "Pure" in flavour or not isinstance(pathlib.Path(), concrete):
+        return pure(text)  # a path of another system cannot be made here, only its pure form
+    return concrete(text)
+
+
+def _std(module: str, name: str) -> Callable[..., Any]:
+    """A builder that imports a module of the standard library only when such a value turns up."""
+
+    def build(*args: Any) -> Any:
+        return getattr(__import__(module), name)(*args)
+
+    return build
+
+
+def _datetime(*args: Any) -> Any:
+    *parts, tzinfo, fold = args
+    return _std("datetime", "datetime")(*parts, tzinfo).replace(fold=fold)
+
+
+def _time(*args: Any) -> Any:
+    *parts, tzinfo, fold = args
+    return _std("datetime", "time")(*parts, tzinfo).replace(fold=fold)
+
+
+def _fraction(numerator: int, denominator: int) -> Any:
+    """As it was when it was captured: reducing it again would take quadratic time."""
+    fraction: Any = _std("fractions", "Fraction")()
+    if type(numerator) is not int or type(denominator) is not int or denominator < 1:
+        raise ValueError("no fraction")
+    fraction._numerator = numerator
+    fraction._denominator = denominator
+    return fraction
+
+
+# kind -> what builds the value from its parts. The kinds that capture knows are this table's.
+EXACT: Final[dict[str, Callable[..., Any]]] = {
+    "range": range,
+    "slice": slice,
+    "Ellipsis": lambda: Ellipsis,
+    "NotImplemented": lambda: NotImplemented,
+    "datetime": _datetime,
+    "date": _std("datetime", "date"),
+    "time": _time,
+    "timedelta": _std("datetime", "timedelta"),
+    "timezone": _std("datetime", "timezone"),
+    "Decimal": _std("decimal", "Decimal"),
+    "Fraction": _fraction,
+    "UUID": _std("uuid", "UUID"),  # by its digits
+    "PosixPath": lambda text: _path("PosixPath", text),
+    "PurePosixPath": lambda text: _path("PurePosixPath", text),
+    "WindowsPath": lambda text: _path("WindowsPath", text),
+    "PureWindowsPath": lambda text: _path("PureWindowsPath", text),
+}
+# What the standard library raises where a part is not of the type that it takes.
+_CANNOT_BUILD: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)

@@ -1,0 +1,329 @@
+"""Real frames: a function for each, run so that they call each other, and left without a caller."""
+
+from __future__ import annotations
+
+import _thread
+import builtins
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from .code import (
+    _EVALS_HERE,
+    _KEY,
+    _MOST_EVALS,
+    _NEVER_GLOBAL,
+    _OPTIMIZED_NEWLOCALS,
+    _STACK,
+    _code,
+    _pads,
+)
+from .values import _Values
+
+
+class _Awaited:
+    """What the outermost frame of a module awaits, to be suspended."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter((None,))
+
+
+class _Stacks:
+    """Collects the stacks of a report and makes their frames."""
+
+    def __init__(self, report: dict[str, Any], values: _Values, files: dict[str, str]) -> None:
+        self._frames = report["frames"]
+        self._codes = report["codes"]
+        self._made = values.made
+        self._files = files
+        self._globals = [self._named(table) for table in report["globals"]]
+        for namespace in self._globals:
+            for name in _NEVER_GLOBAL:
+                namespace.pop(name, None)
+        self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
+        self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
+        self._starts: list[Callable[[], Any]] = []  # of each stack
+        self._deepest = 0
+        self._evals = 0  # frames of modules and class bodies in the stack that is planned
+        self._most_evals = 0  # in one of the stacks
+
+    def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
+        made = self._made
+        return {name: made[ref[0]] if type(ref) is list else ref for name, ref in refs.items()}
+
+    def add(
+        self, entries: list[list[Any]], outer: list[int]
+    ) -> Callable[[], types.TracebackType | None]:
+        """Plans the frames of one traceback. What it returns gives the traceback, after run()."""
+        frames = self._frames
+        # of each frame its index and positions; neighbouring entries of one frame are one
+        planned: list[tuple[int, dict[Any, int]]] = [
+            (index, {tuple(frames[index]["at"]): 0}) for index in outer
+        ]
+        places: list[
+            tuple[int, int, int | None]
+        ] = []  # of each entry its frame, the place of its position there, its line
+        last = planned[-1][0] if planned else None
+        for index, what in entries:
+            if index < 0:
+                planned.append((index, {what: 0}))
+                places.append((len(planned) - 1, 0, 1))
+            else:
+                if index != last:
+                    positions = {tuple(frames[index]["at"]): 0}
+                    planned.append((index, positions))
+                else:
+                    positions = planned[-1][1]
+                position = tuple(what)
+                places.append(
+                    (len(planned) - 1, positions.setdefault(position, len(positions)), position[0])
+                )
+            last = index
+        if not planned:
+            return lambda: None
+        leaf: list[types.FrameType] = []
+        self._plan(planned, leaf)
+        self._deepest = max(self._deepest, len(planned))
+        return lambda: _traceback(places, leaf[0], len(planned) - 1)
+
+    def _plan(self, planned: list[tuple[int, dict[Any, int]]], leaf: list[types.FrameType]) -> None:
+        items = self._items
+        self._evals = 0
+        is_outermost = True
+        for index, positions in planned:
+            function, local = self._function(index, tuple(positions), is_outermost)
+            if is_outermost:
+                self._starts.append(function)
+                is_outermost = False
+            else:
+                items.append(function)
+            if len(positions) > 1:
+                items.extend([None] * _pads(tuple(positions)))
+            if local:
+                items.append(local)
+        # the C call of the innermost frame: the frame that runs is appended to `leaf`
+        items.append(map(leaf.append, iter(sys._getframe, None)).__next__)
+        if isinstance(self._starts[-1], functools.partial):
+            items.append(_Awaited())
+
+    def _function(
+        self, index: int, positions: tuple[Any, ...], is_outermost: bool
+    ) -> tuple[Callable[[], Any], tuple[Any, ...]]:
+        """What runs the frame, and its locals."""
+        if index < 0:
+            told = f"{positions[0]} frames left out"
+            made = _code(
+                "<keeptrace>",
+                told,
+                told,
+                1,
+                3,
+                (0, 0, 0),
+                (),
+                (),
+                ((1, 1, None, None),),
+                is_outermost,
+            )
+            return types.FunctionType(made, self._with_key({})), ()
+        frame = self._frames[index]
+        code = self._codes[frame["code"]]
+        file = self._files.get(code["file"], code["file"])
+        namespace = self._with_key(self._globals[frame["globals"]])
+        local = frame["locals"]
+        is_function = (
+            local is not None and code["flags"] & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
+        )
+        if not is_function:
+            self._evals += 1
+            self._most_evals = max(self._most_evals, self._evals)
+        if not is_function and self._evals <= _MOST_EVALS:
+            made = _code(
+                file,
+                code["name"],
+                code["qualname"],
+                code["line"],
+                0,
+                (0, 0, 0),
+                (),
+                (),
+                positions,
+                is_outermost,
+            )
+            if local is None:
+                return functools.partial(eval, made, namespace), ()
+            local = self._named(local)
+            local.pop(_KEY, None)  # in damaged data alone: it would be called
+            return functools.partial(eval, made, namespace, local), ()
+        arguments, flags, local = (
+            (code["names"], code["flags"], local)
+            if is_function
+            else ([], _OPTIMIZED_NEWLOCALS, local or {})
+        )
+        known = list(local)
+        names = tuple(
+            known if known[: len(arguments)] == arguments else dict.fromkeys([*arguments, *known])
+        )  # one may be without a value
+        unbound = (
+            ()
+            if len(names) == len(known)
+            else tuple(at for at, name in enumerate(names) if name not in local)
+        )
+        args = tuple(code["args"])
+        made = _code(
+            file,
+            code["name"],
+            code["qualname"],
+            code["line"],
+            flags,
+            args,
+            names,
+            unbound,
+            positions,
+            is_outermost,
+        )
+        function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
+        if made.co_kwonlyargcount:
+            function.__kwdefaults__ = dict.fromkeys(
+                names[made.co_argcount : made.co_argcount + made.co_kwonlyargcount]
+            )
+        values = self._made
+        refs = [local.get(name) for name in names] if unbound else local.values()
+        return function, tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
+
+    def _with_key(self, namespace: dict[str, Any]) -> dict[str, Any]:
+        self._keyed[id(namespace)] = namespace
+        return namespace
+
+    def run(self) -> None:
+        """Makes all the frames."""
+        if not self._starts:
+            return
+        following = iter(self._items).__next__
+        for namespace in self._keyed.values():
+            namespace[_KEY] = following
+        try:
+            _with_stack_for(
+                self._most_evals,
+                lambda: _with_room_for(self._deepest, lambda: _run_each(self._starts)),
+            )
+        finally:
+            for namespace in self._keyed.values():
+                del namespace[_KEY]
+                if (
+                    namespace.get("__builtins__") is builtins.__dict__
+                    or namespace.get("__builtins__") is builtins
+                ):
+                    del namespace["__builtins__"]  # eval put it there
+
+
+def _traceback(
+    places: list[tuple[int, int, int | None]], frame: Any, at: int
+) -> types.TracebackType | None:
+    """The traceback over frames that were made, from the innermost, which is number `at`,
+    outwards.
+    """
+    traceback: types.TracebackType | None = None
+    for number, place, line in reversed(places):
+        while at > number:
+            frame = frame.f_back
+            at -= 1
+        # extra positions stand on the first instructions, which are two bytes each
+        traceback = types.TracebackType(
+            traceback,
+            frame,
+            2 * (place - 1) if place else frame.f_lasti,
+            -1 if line is None else line,
+        )
+    return traceback
+
+
+def _run_each(starts: list[Callable[[], Any]]) -> None:
+    """Runs each stack, and leaves its outermost frame without a caller.
+
+    See the head of this file.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    trace = sys.gettrace()
+    if (
+        trace is not None
+    ):  # coverage or a debugger, which would take the frames for the program's own
+        sys.settrace(None)
+    sys.set_asyncgen_hooks(None, _let_go)
+    try:
+        for start in starts:
+            outermost = start()
+            try:
+                outermost.__anext__().send(None)
+            except StopIteration:  # how an asynchronous generator hands over what it yields
+                pass
+            del outermost
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+        if trace is not None:
+            sys.settrace(trace)
+
+
+def _let_go(generator: Any) -> None:
+    """The finalizer: nothing is to be finished."""
+
+
+_stack_lock: Final = _thread.allocate_lock()
+
+
+def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
+    """Runs here, or in a thread with a stack that surely suffices."""
+    if evals <= _EVALS_HERE:
+        run()
+        return
+    ended = _thread.allocate_lock()
+    ended.acquire()
+    problems: list[BaseException] = []
+
+    def run_in_thread() -> None:
+        try:
+            run()
+        except BaseException as problem:  # raised in the thread that waits
+            problems.append(problem)
+        finally:
+            ended.release()
+
+    with _stack_lock:  # the size is the process's: set for the start of one thread
+        size = _thread.stack_size(_STACK)
+        try:
+            _thread.start_new_thread(run_in_thread, ())
+        finally:
+            _thread.stack_size(size)
+    ended.acquire()
+    if problems:
+        raise problems[0]
+
+
+_limit_lock: Final = _thread.allocate_lock()
+_SPARE: Final = (
+    200  # levels of recursion that the caller of a restore may have used, without a look
+)
+
+
+def _with_room_for(depth: int, run: Callable[[], None]) -> None:
+    """Runs with the recursion limit raised, if the frames need that."""
+    if depth + _SPARE < sys.getrecursionlimit() // 2:
+        run()
+        return
+    used = 0
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None:
+        used += 1
+        frame = frame.f_back
+    with (
+        _limit_lock
+    ):  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(
+            max(limit, used + depth + _SPARE + 3 * _MOST_EVALS)
+        )  # an eval() counts more than once
+        try:
+            run()
+        finally:
+            sys.setrecursionlimit(limit)

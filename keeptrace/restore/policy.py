@@ -1,0 +1,179 @@
+"""What a restore may look up in the process that it runs in."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from typing import Any, Final
+
+from .descriptors import _names_in
+
+
+class Policy:
+    """What a restore may touch of the process it runs in.
+
+    builtins: nothing but builtins: for reading what one does not trust (keeptrace.load).
+    loaded: also modules that are loaded; nothing is imported: for text.
+    known: also modules that are loaded, and the standard library: for pickle.load, which trusts its
+    data.
+    imports: also import, and functions by name: within a pool, where the same program runs at both
+    ends."""
+
+    __slots__ = ("imports", "load_live", "lookups", "standard", "truthy")
+
+    def __init__(
+        self,
+        lookups: bool,
+        imports: bool,
+        truthy: bool = False,
+        load_live: bool = True,
+        standard: bool = True,
+    ) -> None:
+        self.lookups = lookups
+        self.standard = standard  # the standard library may be imported
+        self.imports = imports
+        # exceptions of a class with __bool__ or __len__ count as true: futures take false for
+        # "none"
+        self.truthy = truthy
+        self.load_live = load_live
+
+    @property
+    def trusts(self) -> bool:
+        """Whether the data may have code of the program's run, as plain pickle.load may:
+
+        what is live, hooks of classes.
+        """
+        return self.load_live
+
+    def module(self, name: str) -> types.ModuleType | None:
+        if name == "builtins":
+            return builtins
+        if not self.lookups:
+            return None
+        found = sys.modules.get(name)
+        may_import = self.imports or (
+            self.standard and name.partition(".")[0] in sys.stdlib_module_names
+        )
+        if found is None and may_import and _may_import(name):
+            try:
+                __import__(name)
+            except (
+                Exception,
+                SystemExit,
+            ):  # the module is absent or broken here: its types are synthesised instead
+                return None
+            found = sys.modules.get(name)
+        return found if issubclass(type(found), types.ModuleType) else None
+
+    def find(self, module: str, qualname: str) -> Any:
+        """What a qualified name stands for, without running any hook of a class;
+
+        None if it cannot be found.
+        """
+        if not self.lookups:
+            return _HARMLESS.get(qualname) if module == "builtins" else None
+        found: Any = self.module(module)
+        if "." not in qualname and type(found) is types.ModuleType:  # most are such
+            return _names_in(found).get(qualname)
+        for part in qualname.split("."):
+            if type(found) is types.ModuleType or issubclass(type(found), types.ModuleType):
+                found = _names_in(found).get(part)
+            elif isinstance(found, type):
+                found = type.__dict__["__dict__"].__get__(found).get(part)
+            else:
+                return None
+        return found
+
+    def function(self, module: str, qualname: str) -> Any:
+        """The function of that name;
+
+        None unless the same program runs at both ends, or the function is harmless.
+        """
+        if self.imports and module in sys.modules:
+            found = self.find(module, qualname)
+        else:
+            found = _HARMLESS.get(qualname) if module == "builtins" else None
+        return found if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)) else None
+
+
+# Builtin functions that only look at their arguments, or print them. Tools call attributes of what
+# they show (_render_traceback_, __tracebackhide__), so data brings no others along: exec, open and
+# getattr become stand-ins.
+_HARMLESS_FUNCTIONS: Final = (
+    *(
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "callable",
+        "chr",
+        "divmod",
+        "format",
+        "hash",
+        "hex",
+        "id",
+    ),
+    *(
+        "isinstance",
+        "issubclass",
+        "iter",
+        "len",
+        "max",
+        "min",
+        "next",
+        "oct",
+        "ord",
+        "pow",
+        "print",
+    ),
+    *("repr", "round", "sorted", "sum"),
+)
+# Programs put names of their own into builtins, and `builtins.__loader__` imports: neither is a
+# builtin class.
+_BUILTIN_CLASSES: Final = {
+    name: found
+    for name, found in vars(builtins).items()
+    if isinstance(found, type) and found.__module__ == "builtins" and not name.startswith("__")
+}
+# All that a name out of data may stand for where nothing else is looked up. There is no way from
+# these to another name.
+_HARMLESS: Final[dict[str, Any]] = {
+    **_BUILTIN_CLASSES,
+    **{
+        name: found
+        for name in _HARMLESS_FUNCTIONS
+        if type(found := getattr(builtins, name, None)) is types.BuiltinFunctionType
+    },
+}
+# Modules of the standard library whose import does something that one sees; also what is in them.
+_NEVER_IMPORTED: Final = frozenset(
+    {"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"}
+)
+
+
+def _may_import(name: str) -> bool:
+    """Whether importing the module only defines things: a package's __main__ is a program."""
+    return name.partition(".")[0] not in _NEVER_IMPORTED and not name.endswith(".__main__")
+
+
+BUILTINS: Final = Policy(lookups=False, imports=False, load_live=False)
+LOADED: Final = Policy(lookups=True, imports=False, load_live=False, standard=False)
+KNOWN: Final = Policy(lookups=True, imports=False)
+POOL: Final = Policy(lookups=True, imports=True, truthy=True)
+LIVE: Final = Policy(lookups=True, imports=True)
+
+
+def _is_plainly_loaded(name: Any) -> bool:
+    """Whether `__import__(name)` gives a module that is loaded, and dir() of that runs none of its
+    code.
+    """
+    if type(name) is not str:
+        return False
+    parts = name.split(".")
+    modules = [sys.modules.get(".".join(parts[: count + 1])) for count in range(len(parts))]
+    return all(
+        type(module) is types.ModuleType and "__dir__" not in _names_in(module)
+        for module in modules
+    )

@@ -1,0 +1,206 @@
+"""What is left of an object that is not kept live:
+
+a stand-in, which tells all that is known of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+MARK: Final = "__keeptrace_standin__"
+
+
+class StandIn:
+    """What is left of an object:
+
+    its type's name, its repr, its attributes down to the depth, its true length.
+    """
+
+    __slots__ = (
+        MARK,
+    )  # the details (_Details); in a slot, so that vars() and dir() show the object's own attributes alone
+
+    def __repr__(self) -> str:
+        return _details(self).text
+
+    def __str__(self) -> str:
+        details = _details(self)
+        return repr(self) if details.string is None else details.string
+
+    def __getattr__(self, name: str) -> Any:
+        details = _details(self)
+        if name in details.dir and not name.startswith(("__", *_PROTOCOLS)):
+            return _known_attribute(self, name)
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}",
+            name=name,
+            obj=self,
+        )
+
+    def __dir__(self) -> Iterable[str]:
+        details = _details(self)
+        return sorted({*vars(self), *details.dir}) if details.dir else vars(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self!r} cannot be called: {_what(self)}")
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be pickled on its own: {_what(self)}; keeptrace.dumps(exception) keeps it"
+        )
+
+
+class _Sized:
+    """The protocol of containers, for the stand-ins of what had a length."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return _details(self).length or 0
+
+    def __iter__(self) -> Iterator[Any]:
+        details = _details(self)
+        yield from details.items
+        missing = len(self) - len(details.items)
+        if missing > 0:
+            raise LookupError(f"{missing} of the {len(self)} elements were not kept: {_what(self)}")
+
+    def __getitem__(self, key: Any) -> Any:
+        details = _details(self)
+        if details.pairs is not None:
+            if key in details.pairs:
+                return details.pairs[key]
+            if len(details.pairs) == len(self):
+                raise KeyError(key)
+        elif isinstance(key, (slice, int)):
+            wanted: int | range = range(len(self))[key]  # raises IndexError as the original would
+            kept = range(len(details.items))
+            if isinstance(wanted, int):
+                if wanted in kept:
+                    return details.items[wanted]
+            elif all(index in kept for index in (*wanted[:1], *wanted[-1:])):
+                return [details.items[index] for index in wanted]
+        raise LookupError(f"element {key!r} was not kept: {_what(self)}")
+
+    def __contains__(self, value: Any) -> bool:
+        details = _details(self)
+        if value in details.items:
+            return True
+        if len(details.items) < len(self):
+            raise LookupError(
+                f"not among the {len(details.items)} elements that were kept: {_what(self)}"
+            )
+        return False
+
+    def keys(self) -> Iterable[Any]:
+        return self._mapping("keys").keys()
+
+    def values(self) -> Iterable[Any]:
+        return self._mapping("values").values()
+
+    def items(self) -> Iterable[Any]:
+        return self._mapping("items").items()
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        pairs = self._mapping("get")
+        return pairs[key] if key in pairs else self[key] if len(pairs) < len(self) else default
+
+    def _mapping(self, name: str) -> dict[Any, Any]:
+        pairs = _details(self).pairs
+        if pairs is None:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}"
+            )
+        return pairs
+
+
+# How the names begin by which tools ask an instance what it can do. What answers is called, or
+# taken for an address.
+_PROTOCOLS: Final = ("_repr_", "_ipython_", "_render_traceback_", "_as_parameter_")
+_ATOMS: Final = frozenset({type(None), bool, int, float, str})
+
+
+def _aside(name: str) -> str:
+    """Under which name something stands in vars() that may not answer to its own:
+
+    nobody looks this one up.
+    """
+    return f"[{name}]"
+
+
+def _is_protocol(name: str, value: Any) -> bool:
+    """Whether a tool would take this attribute for a promise of the object:
+
+    numpy reads memory by __array_interface__.
+    """
+    is_special = name.startswith("__") and name.endswith("__")
+    return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
+
+
+class _Details:
+    """What a stand-in knows about itself, apart from its attributes."""
+
+    __slots__ = ("dir", "items", "length", "node", "pairs", "string", "text", "why")
+
+    def __init__(self, text: str, node: list[Any], why: str = "") -> None:
+        self.text = text
+        self.node = (
+            node  # as in the report; capture reads it again when the exception is dumped once more
+        )
+        self.why = why
+        self.string: str | None = None  # what str() gives, where that is not the repr
+        self.length: int | None = None
+        self.items: Sequence[Any] = []
+        self.pairs: dict[Any, Any] | None = None
+        self.dir: frozenset[str] = frozenset()
+
+
+_details_slot: Final = StandIn.__dict__[MARK]
+
+
+def _details(standin: Any) -> _Details:
+    details: _Details = _details_slot.__get__(standin)
+    return details
+
+
+def _what(standin: Any) -> str:
+    why = _details(standin).why
+    return "keeptrace kept a stand-in, not the object" + (f" ({why})" if why else "")
+
+
+def _known_attribute(standin: StandIn, name: str) -> StandIn:
+    known = _stand_in(
+        _stand_in_class("object", "builtins", False),
+        f"<{type(standin).__name__}.{name}: not kept>",
+        [],
+        "its class has it",
+    )
+    return known
+
+
+@functools.lru_cache(512)
+def _stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
+    bases = (StandIn, _Sized) if sized else (StandIn,)
+    name = qualname.rpartition(".")[2] or "object"
+    return type(name, bases, {"__module__": module, "__qualname__": qualname, "__doc__": None})
+
+
+def _stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "") -> StandIn:
+    standin = object.__new__(cls)
+    _details_slot.__set__(standin, _Details(text, node, why))
+    return standin
+
+
+def details_of(value: Any) -> _Details | None:
+    """The details of a stand-in, made by this copy of the restorer or by another;
+
+    None for every other object.
+    """
+    for cls in type.__dict__["__mro__"].__get__(type(value)):
+        slot = type.__dict__["__dict__"].__get__(cls).get(MARK)
+        if type(slot) is types.MemberDescriptorType:
+            return slot.__get__(value)  # type: ignore[no-any-return]
+    return None

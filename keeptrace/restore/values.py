@@ -1,0 +1,337 @@
+"""The report's values as objects.
+
+Mutable ones are made empty first and filled last, so cycles work.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from .exact import _CANNOT_BUILD, EXACT
+from .live import Missing, _instance, _load_live
+from .order import _in_order
+from .policy import POOL, Policy, _may_import
+from .standins import (
+    StandIn,
+    _aside,
+    _details,
+    _is_protocol,
+    _stand_in,
+    _stand_in_class,
+    details_of,
+)
+
+_SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set": set}
+_CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
+
+
+def _is_whole(node: list[Any]) -> bool:
+    return bool(len(node[2]) == node[1] * (2 if node[0] == "dict" else 1))
+
+
+class _Values:
+    """The report's value table as objects.
+
+    Mutable ones are made empty first and filled last, so cycles work.
+    """
+
+    def __init__(self, report: dict[str, Any], type_of: list[Any], policy: Policy) -> None:
+        self._nodes: list[list[Any]] = report["values"]
+        self._types = report["types"]
+        self._type_of = type_of
+        self._policy = policy
+        self.made: list[Any] = [None] * len(self._nodes)
+        self._done = bytearray(len(self._nodes))
+        self.live: list[Any] = []
+        if report.get("live") and policy.load_live:
+            self.live = _load_live(
+                report["live"], sum(node[0] == "live" for node in self._nodes), policy is not POOL
+            )
+
+    def __call__(self, ref: Any) -> Any:
+        return self.made[ref[0]] if type(ref) is list else ref
+
+    def make_shells(self) -> None:
+        """Everything that can exist before its contents do."""
+        made, done = self.made, self._done
+        for index, node in enumerate(self._nodes):
+            kind = node[0]
+            leaf = _LEAVES.get(kind)
+            if leaf is not None:
+                made[index] = leaf(self, node)
+            elif kind in _CONTAINERS:
+                if not _is_whole(node):
+                    made[index] = self._cut_container(node)
+                elif kind in _SHELLS:
+                    made[index] = _SHELLS[kind]()
+                elif kind == "tuple" and list not in map(type, node[2]):
+                    made[index] = tuple(node[2])
+                else:
+                    continue
+            else:
+                continue
+            done[index] = 1
+
+    def _put(self, index: int, value: Any) -> None:
+        self.made[index] = value
+        self._done[index] = 1
+
+    def finish(self, exceptions: list[BaseException]) -> None:
+        """Makes what needs its parts first (tuples, frozensets, dates), then fills the shells."""
+        if not all(self._done):
+            for index, node in enumerate(self._nodes):
+                if node[0] == "exception":
+                    self._put(index, exceptions[node[1]])
+            for index in _in_order(
+                [index for index, done in enumerate(self._done) if not done], self._parts
+            ):
+                if not self._done[index]:
+                    self._put(index, self._with_parts(self._nodes[index]))
+        for value, node in zip(self.made, self._nodes):
+            filler = _FILLERS.get(node[0])
+            if filler is not None:
+                filler(self, value, node)
+
+    def _parts(self, index: int) -> list[int]:
+        """What must be made before the node can be."""
+        if self._done[index]:
+            return []
+        node = self._nodes[index]
+        return [
+            part[0] for part in (node[2:3] if node[0] == "live" else node[2]) if type(part) is list
+        ]
+
+    def _with_parts(self, node: list[Any]) -> Any:
+        kind = node[0]
+        if kind == "live":
+            found = self.live[node[1]] if node[1] < len(self.live) else _instance(Missing)
+            return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
+        parts = self._each(node[2])
+        try:
+            return (
+                tuple(parts)
+                if kind == "tuple"
+                else frozenset(_keys(parts))
+                if kind == "frozenset"
+                else EXACT[node[1]](*parts)
+            )
+        except _CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
+            return self._note(f"<{kind}: {problem}>", node)
+
+    def _not_live(self, value: Any, missing: Missing) -> Any:
+        """What stands in for a live object; it says why."""
+        details = details_of(value)
+        if details is not None and self._policy.load_live:
+            why = _details(missing).why
+            details.why = f"{details.why}; {why}" if details.why else why
+        return value
+
+    def _fill_container(self, value: Any, node: list[Any]) -> None:
+        kind, _, refs = node
+        if not _is_whole(node):
+            details = _details(value)
+            if kind == "dict":
+                details.pairs = self._pairs(refs)
+                details.items = list(details.pairs)
+            else:
+                details.items = self._each(refs)
+        elif kind == "list":
+            value.extend(self._each(refs))
+        elif kind == "set":
+            value.update(_keys(self._each(refs)))
+        elif kind == "dict":
+            value.update(self._pairs(refs))
+
+    def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
+        _, _, _, attributes, extra = node
+        if attributes:
+            namespace = vars(value)
+            namespace.update(zip(attributes, self._each(attributes.values())))
+            for name in [name for name in attributes if name[:1] == "_"]:
+                if _is_protocol(name, namespace[name]):
+                    namespace[_aside(name)] = namespace.pop(name)
+        if not extra:
+            return
+        details = _details(value)
+        if "pairs" in extra:
+            details.pairs = self._pairs(extra["pairs"])
+            details.items = list(details.pairs)
+        elif "items" in extra:
+            details.items = self._each(extra["items"])
+
+    def _pairs(self, flat: list[Any]) -> dict[Any, Any]:
+        return dict(zip(_keys(self._each(flat[: len(flat) & ~1 : 2])), self._each(flat[1::2])))
+
+    def _each(self, refs: Iterable[Any]) -> list[Any]:
+        made = self.made
+        return [made[ref[0]] if type(ref) is list else ref for ref in refs]
+
+    def _cut_container(self, node: list[Any]) -> StandIn:
+        kind, length, items = node
+        count = len(items) // (2 if kind == "dict" else 1)
+        standin = _stand_in(
+            _stand_in_class(kind, "builtins", True),
+            "",
+            node,
+            f"{count} of its {length} elements were kept",
+        )
+        details = _details(standin)
+        details.length = length
+        details.text = f"<{kind} of {length} elements, the first {count} kept>"
+        return standin
+
+    def _note(self, text: str, node: list[Any]) -> StandIn:
+        return _stand_in(_stand_in_class("object", "builtins", False), text, node)
+
+    def _object(self, node: list[Any]) -> StandIn:
+        _, type_index, text, _, extra = node
+        module, qualname, _ = self._types[type_index]
+        length = extra.get("len") if extra else None
+        standin = _stand_in(
+            _stand_in_class(qualname, module, length is not None),
+            "",
+            node,
+            extra.get("why", "") if extra else "",
+        )
+        details = _details(standin)
+        if text is None:
+            shown = qualname if module == "builtins" else f"{module}.{qualname}"
+            text = (
+                f"<{shown} object at {extra['address']:#x}>"
+                if extra and "address" in extra
+                else f"<{shown} object>"
+            )
+        details.text = text
+        if extra:
+            details.length = length
+            details.string = extra.get("str")
+            details.dir = frozenset(extra.get("dir", ()))
+        return standin
+
+    def _text(self, node: list[Any]) -> Any:
+        kind, length, text = node
+        if len(text) == length and kind == "str":
+            return text
+        standin = _stand_in(
+            _stand_in_class(kind, "builtins", True),
+            "",
+            node,
+            f"{len(text)} of its {length} characters were kept",
+        )
+        details = _details(standin)
+        details.length = length
+        details.items = text
+        details.text = f"{text if kind == 'str' else text.encode('latin-1')!r}... ({length} in all)"
+        details.string = f"{text}... ({length} in all)"
+        return standin
+
+    def _bytes(self, node: list[Any]) -> Any:
+        kind, length, text = node
+        if len(text) < length:
+            return self._text(node)
+        raw = text.encode("latin-1")
+        return raw if kind == "bytes" else bytearray(raw)
+
+    def _type(self, node: list[Any]) -> Any:
+        cls = self._type_of[node[1]]
+        if cls is None:
+            module, qualname, _ = self._types[node[1]]
+            found = self._policy.find(module, qualname)
+            cls = found if isinstance(found, type) else _stand_in_class(qualname, module, False)
+            if cls is not found and len(node) > 2:  # the names that dir() gave
+                names = [
+                    name for name in node[2] if not name.startswith("__")
+                ]  # __slots__ and its like mean something
+                cls = type(
+                    cls.__name__,
+                    (cls,),
+                    {**dict.fromkeys(names), "__module__": module, "__qualname__": qualname},
+                )
+        return cls
+
+    def _module(self, node: list[Any]) -> Any:
+        name = node[1]
+        found = sys.modules.get(name) if self._policy.lookups else None
+        if found is not None and _may_import(name):
+            return found
+        standin = _stand_in(
+            _stand_in_class("module", "builtins", False), f"<module {name!r}>", node
+        )
+        vars(standin)["__name__"] = name
+        if len(node) > 2:
+            _details(standin).dir = frozenset(node[2])
+        return standin
+
+    def _function(self, node: list[Any]) -> Any:
+        _, module, qualname, name, address = node
+        found = self._policy.function(module, qualname)
+        if found is not None:
+            return found
+        kind = "function" if address else "builtin_function_or_method"
+        text = (
+            f"<function {qualname} at {address:#x}>" if address else f"<built-in function {name}>"
+        )
+        standin = _stand_in(_stand_in_class(kind, "builtins", False), text, node)
+        vars(standin).update(__name__=name, __qualname__=qualname, __module__=module)
+        return standin
+
+    def _redacted(self, node: list[Any]) -> StandIn:
+        return _stand_in(
+            _stand_in_class("redacted", "keeptrace", False),
+            f"<redacted: {node[1]}>",
+            node,
+            "it looked secret",
+        )
+
+
+_LEAVES: Final[dict[str, Callable[[_Values, list[Any]], Any]]] = {
+    "int": lambda values, node: int(node[1], 16),
+    "complex": lambda values, node: complex(node[1], node[2]),
+    "str": _Values._text,
+    "bytes": _Values._bytes,
+    "bytearray": _Values._bytes,
+    "object": _Values._object,
+    "type": _Values._type,
+    "module": _Values._module,
+    "function": _Values._function,
+    "redacted": _Values._redacted,
+}
+_FILLERS: Final[dict[str, Callable[[_Values, Any, list[Any]], None]]] = {
+    "object": _Values._fill_stand_in,
+    **dict.fromkeys(_CONTAINERS, _Values._fill_container),
+}
+_MOST_OF_ONE_HASH: Final = 16
+
+
+def _keys(values: list[Any]) -> list[Any]:
+    """The values as keys. Forged ones that all have the same hash would take quadratic time:
+
+    most of them become notes.
+    """
+    keys = [value if type(value) is str else _hashable(value) for value in values]
+    if len(keys) <= 2 * _MOST_OF_ONE_HASH:
+        return keys
+    counts: dict[int, int] = {}
+    for at, key in enumerate(keys):
+        number = hash(key)
+        counts[number] = counts.get(number, 0) + 1
+        if counts[number] > _MOST_OF_ONE_HASH:
+            text = f"<{type(key).__name__}: one of too many of the same hash>"
+            keys[at] = _stand_in(_stand_in_class("object", "builtins", False), text, [])
+    return keys
+
+
+def _hashable(value: Any) -> Any:
+    """The value as a key:
+
+    what was one is one again, but for data that is damaged or whose class changed.
+    """
+    try:
+        hash(value)
+    except Exception as problem:  # the hash of a live object is the user's code
+        return _stand_in(
+            _stand_in_class("object", "builtins", False), f"<{type(value).__name__}: {problem}>", []
+        )
+    return value

@@ -1,0 +1,107 @@
+"""The journal of a directory of dumps: what one user has written there, in which order, since when.
+
+    1795848282 0                       the last pruning, in seconds since 1970
+    20261124T034251.123456Z 0          a dump that was there then, by the time in its name
+    20261128T064441.760970Z 12961      one written since, and its bytes
+
+- Whether to prune is known from it without a look at the directory.
+- It keeps the order of writing, which the times in the names do not tell if the clock was set back
+  meanwhile: what was written last is the newest, whatever its name says.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from .names import Name, seconds_of
+
+# A directory is listed after this part of a bound was written. (1 / part)
+PARTS: Final = 16
+# Lines of a journal: those of all dumps that a directory of usual bounds holds, several times. A
+# longer one is damaged, or is somebody's file of a terabyte of nothing. (bytes)
+MOST_JOURNAL: Final = 1 << 20
+# Dumps that are in order; older ones go by their names. (dumps)
+_MOST_ORDERED: Final = 10_000
+
+_LINE: Final = re.compile(rb"(\d{8}T\d{6}\.\d{6}Z) (\d{1,18})", re.ASCII)
+
+
+class Journal(NamedTuple):
+    """What a journal says. A damaged one, or none, is empty: then it is time to prune."""
+
+    pruned: float = -math.inf  # seconds since 1970
+    written: tuple[int, ...] = ()  # the bytes of the dumps since then
+    order: tuple[str, ...] = ()  # all dumps by the times in their names, in the order of writing
+
+    def is_due(self, size: int, bounds: Any, time: float) -> bool:
+        """Whether to prune before `size` more bytes are written."""
+        if len(self.written) + 1 > bounds.max_files // PARTS:
+            return True
+        if sum(self.written) + size > bounds.max_bytes // PARTS:
+            return True
+        return (
+            not 0 <= time - self.pruned <= bounds.max_age / PARTS
+        )  # a clock that was set back is no reason to wait
+
+
+def read_journal(data: bytes) -> Journal:
+    """What a journal of these bytes says."""
+    first, *lines = data.split(b"\n")
+    try:
+        pruned = float(first.split()[0])
+    except (ValueError, IndexError):  # somebody's editor was in it
+        return Journal()
+    found = [match for line in lines if (match := _LINE.fullmatch(line))]
+    order = tuple(match[1].decode() for match in found)
+    return Journal(pruned, tuple(size for match in found if (size := int(match[2]))), order)
+
+
+def journal_line(stamp: str, size: int) -> bytes:
+    return f"{stamp} {size}\n".encode()
+
+
+def new_journal(time: float, order: Iterable[str], stamp: str, size: int) -> bytes:
+    """The journal after a pruning that left the dumps of `order`, with the one that is about to be
+    written.
+    """
+    kept = [*order][-_MOST_ORDERED:]
+    lines = [
+        f"{int(time)} 0\n".encode(),
+        *(journal_line(one, 0) for one in kept),
+        journal_line(stamp, size),
+    ]
+    return b"".join(lines)
+
+
+class Turn(NamedTuple):
+    """When a dump was written, as far as can be known; what to sort by."""
+
+    time: float  # seconds since 1970; minus infinity: not known
+    place: int  # in the journal; -1: not in it
+
+    def age(self, now: float) -> float:
+        """In seconds. What is not known to be old is not."""
+        return now - self.time if self.time > -math.inf else 0.0
+
+
+def write_times(names: Iterable[Name], journal: Journal, time: float) -> dict[str, Turn]:
+    """When each dump was written, by the time in its name.
+
+    No dump is older than one that was written before it. One that the journal does not know goes by
+    its name; but if that lies in the future, the clock was wrong, or the name is forged: it comes
+    before all others."""
+    times: dict[str, Turn] = {}
+    latest = 0.0
+    for index, stamp in enumerate(journal.order):
+        with suppress(ValueError):  # a damaged line
+            latest = max(latest, seconds_of(stamp))
+        times[stamp] = Turn(latest, index)
+    latest = max(latest, time)
+    for name in names:
+        if name.stamp not in times:
+            times[name.stamp] = Turn(name.time if name.time <= latest else -math.inf, -1)
+    return times

@@ -1,0 +1,269 @@
+"""A directory of dumps on this machine, or one that it has mounted.
+
+Others may be able to write to it, so that any name in it may be a link, a pipe, a directory or a
+file of theirs:
+
+- A file of ours is a regular one that belongs to us and has no other name (see _opened()). Nothing
+  else is written to, counted by or removed. In place of our own state it costs that state alone:
+  this process then remembers it by itself.
+- A dump to list is a regular file, whosever it is. What else has a dump's name is passed over.
+- Each user's dumps are bounded by themselves, and their failures counted by themselves.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from ..core.clock import monotonic, now, sleep
+from ..format.api import read_bytes
+from ..format.files import create, make_private, open_regular, remove, user, write_atomically
+from .journal import MOST_JOURNAL, Journal, journal_line, new_journal, read_journal
+from .names import journal_name, mark_name, read_name
+
+# A count takes a byte a repeat, so it ends here, and is "at least" from there on. (repeats)
+MAX_REPEATS: Final = 99_999
+# The header of a dump lies within its beginning. (bytes)
+_HEAD: Final = 32_768
+# A count's first line: a dump's name. (bytes)
+_MOST_NAME: Final = 512
+# Between making a count and writing its first line nothing happens; one that stays empty was left
+# by a killed process. (seconds)
+_PATIENCE: Final = 0.5
+
+
+class Found(NamedTuple):
+    """A regular file of a directory."""
+
+    name: str
+    size: int  # bytes
+    changed: float  # seconds since 1970
+    owner: int
+
+
+class Written:
+    """What this process has written to a directory since it pruned it last:
+
+    a journal where none can be kept in the directory.
+    """
+
+    def __init__(self) -> None:
+        self._journal = Journal()
+
+    def is_due(self, size: int, bounds: Any) -> bool:
+        before = self._journal
+        self._journal = before._replace(written=(*before.written, size))
+        return before.is_due(size, bounds, now())
+
+    def pruned(self, size: int) -> None:
+        self._journal = Journal(now(), (size,))
+
+
+class LocalDirectory:
+    """See the head of this file. shown:
+
+    how the directory is called to the user, if not by its path.
+    """
+
+    counts_repeats: Final = True
+
+    def __init__(self, directory: str, shown: str | None = None) -> None:
+        self.directory = directory
+        self._shown = shown
+        self._owners: dict[int, int] = {}  # user → whom their new files belong to
+        self._known: dict[
+            str, str
+        ] = {}  # fingerprint → its dump, where somebody else's file is in place of our count
+        self._written = Written()
+
+    def path(self, name: str) -> str:
+        return (
+            os.path.join(self.directory, name) if self._shown is None else f"{self._shown}/{name}"
+        )
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    # -- whose files these are
+
+    def owner(self) -> int:
+        """Whom our files in this directory belong to:
+
+        us, but on some network drives somebody else.
+        """
+        us = user()
+        if us not in self._owners:
+            probe = self._at(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
+            try:
+                file = create(probe)
+            except OSError:  # no directory yet, or one that cannot be written to
+                return us
+            try:
+                self._owners[us] = os.fstat(file).st_uid
+            finally:
+                os.close(file)
+                remove(probe)
+        return self._owners[us]
+
+    def _opened(self, name: str, flags: int) -> int:
+        """A descriptor of a file of ours; OSError for all else.
+
+        Another name of the file would be a hard link that somebody made to one of our files
+        elsewhere."""
+        file = open_regular(self._at(name), flags)
+        state = os.fstat(file)
+        if state.st_uid == self.owner() and state.st_nlink == 1:
+            return file
+        os.close(file)
+        raise OSError(errno.EPERM, "not a file of ours", self._at(name))
+
+    def _has(self, name: str) -> bool:
+        """Whether there is a dump of ours of this name."""
+        try:
+            state = os.lstat(self._at(name))
+        except OSError:
+            return False
+        return stat.S_ISREG(state.st_mode) and state.st_uid == self.owner()
+
+    # -- dumps
+
+    def write(self, name: str, data: bytes) -> None:
+        try:
+            write_atomically(self._at(name), data)
+        except FileNotFoundError:  # not made yet, or somebody has removed it
+            make_private(self.directory)
+            write_atomically(self._at(name), data)
+
+    def remove(self, name: str) -> bool:
+        return remove(self._at(name))
+
+    def head(self, name: str) -> bytes:
+        with os.fdopen(open_regular(self._at(name)), "rb") as file:
+            return file.read(_HEAD)
+
+    def read(self, name: str) -> bytes:
+        with os.fdopen(open_regular(self._at(name)), "rb") as file:
+            return read_bytes(file)
+
+    def found(self) -> list[Found]:
+        found = []
+        with os.scandir(self.directory) as entries:
+            for entry in entries:
+                try:
+                    state = entry.stat(follow_symlinks=False)
+                except OSError:  # removed meanwhile
+                    continue
+                if stat.S_ISREG(state.st_mode):
+                    found.append(Found(entry.name, state.st_size, state.st_mtime, state.st_uid))
+        return found
+
+    # -- counts
+
+    def repeat(self, key: str) -> str | None:
+        """Counts one more of a failure that has a dump;
+
+        its dump's name, None where there is none.
+        """
+        mark = mark_name(key)
+        try:
+            file = self._opened(mark, os.O_RDWR | os.O_APPEND)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            known = self._known.get(key)
+            return known if known is not None and self._has(known) else None
+        try:
+            name = _name_in(file)
+            told = read_name(name)
+            if told is not None and told.key == key and self._has(name):
+                self._count(file, len(name) + 1)
+                return name
+        finally:
+            os.close(file)
+        self.remove(mark)  # its dump was deleted by somebody: this failure is new again
+        return None
+
+    def _count(self, file: int, start: int) -> None:
+        with suppress(
+            OSError
+        ):  # a full disk: the failure has its dump, and one repeat is not counted
+            if os.fstat(file).st_size - start < MAX_REPEATS:
+                os.write(file, b"+")
+            elif os.utime in os.supports_fd:
+                os.utime(file)
+
+    def claim(self, key: str, name: str) -> bool:
+        """Makes `name` the dump of this failure; False if there is one by now."""
+        mark = self._at(mark_name(key))
+        try:
+            file = create(mark)
+        except FileExistsError:
+            self._known[key] = name
+            return False
+        except OSError:  # no room for a count: the dump stays all the same
+            return True
+        try:
+            os.write(file, f"{name}\n".encode())
+        except OSError:
+            remove(mark)
+        finally:
+            os.close(file)
+        return True
+
+    # -- the journal
+
+    def due(self, name: str, size: int, bounds: Any) -> bool:
+        """Whether to prune before a dump of `size` bytes is written. Keeps the journal."""
+        try:
+            file = self._opened(journal_name(), os.O_RDWR | os.O_APPEND)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return self._written.is_due(size, bounds)
+        try:
+            if os.fstat(file).st_size > MOST_JOURNAL:
+                return True
+            journal = read_journal(os.read(file, MOST_JOURNAL))
+            os.write(file, journal_line(_stamp(name), size))
+        except OSError:  # a full disk: to prune makes room
+            return True
+        finally:
+            os.close(file)
+        return journal.is_due(size, bounds, now())
+
+    def journal(self) -> Journal:
+        try:
+            file = self._opened(journal_name(), os.O_RDONLY)
+        except OSError:
+            return Journal()
+        with os.fdopen(file, "rb") as stream:
+            return read_journal(stream.read(MOST_JOURNAL))
+
+    def pruned(self, kept: list[str], name: str, size: int) -> None:
+        """Starts the journal anew, with the dumps that were kept and the one that is about to be
+        written.
+        """
+        self._written.pruned(size)
+        journal = self._at(journal_name())
+        data = new_journal(now(), map(_stamp, kept), _stamp(name), size)
+        with suppress(OSError):  # without it, the next dump prunes again
+            write_atomically(journal, data)
+
+
+def _stamp(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def _name_in(file: int) -> str:
+    """The name in the first line of a count, which another process may just be about to write."""
+    until = monotonic() + _PATIENCE
+    while True:
+        os.lseek(file, 0, os.SEEK_SET)
+        data = os.read(file, _MOST_NAME)
+        if data or monotonic() > until:
+            name, end, _ = data.partition(b"\n")
+            return name.decode("ascii", "replace") if end else ""
+        sleep(0.001)

@@ -1,0 +1,103 @@
+"""The names of files in a directory of dumps, and what they say.
+
+    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace     a dump: when, what,
+    where, which failure .1f0c9a7be2d44c01-1000.count
+    its user's count of that failure .1000.journal
+    what that user has written
+
+State belongs to one user (here, 1000), so that several of them can share a directory: nobody else's
+file is in the way."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from ..core.clock import now
+from ..format.files import user
+
+SUFFIX: Final = ".keeptrace"
+_TIME: Final = "%Y%m%dT%H%M%S.%fZ"
+
+_NAME: Final = re.compile(
+    r"(\d{8}T\d{6}\.\d{6}Z)-([A-Za-z0-9_.]*)-([A-Za-z0-9_.]*)-([0-9a-f]{16})" + re.escape(SUFFIX),
+    re.ASCII,
+)
+# Without a user's number: those of the first version, which are counts still, but are not written
+# to.
+_MARK: Final = re.compile(r"\.([0-9a-f]{16})(?:-\d+)?\.count", re.ASCII)
+_JOURNAL: Final = re.compile(r"\.(?:\d+\.)?journal", re.ASCII)
+_BESIDE: Final = re.compile(r"(.*)\.\d+\.[0-9a-f]+\.tmp", re.ASCII)
+
+
+class Name(NamedTuple):
+    """What a dump's name says."""
+
+    stamp: str  # the time, as it stands in the name
+    time: float  # seconds since 1970
+    type: str
+    where: str
+    key: str  # the failure's fingerprint
+
+
+def read_name(name: str) -> Name | None:
+    """What the name of a dump says; None for what is no such name, an impossible date for one."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    stamp, kind, where, key = found.groups()
+    try:
+        return Name(stamp, seconds_of(stamp), kind, where, key)
+    except ValueError:
+        return None
+
+
+def seconds_of(stamp: str) -> float:
+    """Seconds since 1970 of a time as it stands in names.
+
+    Raises ValueError for an impossible one.
+    """
+    date, time = stamp[:8], stamp[9:]
+    day = int(date[:4]), int(date[4:6]), int(date[6:])
+    return datetime(
+        *day, int(time[:2]), int(time[2:4]), int(time[4:6]), int(time[7:13]), UTC
+    ).timestamp()
+
+
+def make_name(kind: str, where: str, key: str) -> str:
+    """The name of a dump that is written now."""
+    stamp = datetime.fromtimestamp(now(), UTC).strftime(_TIME)
+    return f"{stamp}-{_plain(kind, 60)}-{_plain(where, 80)}-{key}{SUFFIX}"
+
+
+def _plain(text: str, most: int) -> str:
+    """The text as part of a file's name, on every file system."""
+    return re.sub(r"[^A-Za-z0-9_]+", ".", text)[:most].strip(".")
+
+
+def mark_name(key: str) -> str:
+    return f".{key}-{user()}.count"
+
+
+def journal_name() -> str:
+    return f".{user()}.journal"
+
+
+def key_of_mark(name: str) -> str | None:
+    """The fingerprint of the failure that this file counts; None for another file."""
+    found = _MARK.fullmatch(name)
+    return found and found[1]
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file of this name, if it is old, was left by a killed process, or by the first
+    version.
+    """
+    found = _BESIDE.fullmatch(name)
+    if found is None:
+        return name == ".journal"
+    target = found[1]
+    return bool(
+        read_name(target) or key_of_mark(target) or _JOURNAL.fullmatch(target) or target == ""
+    )

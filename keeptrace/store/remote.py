@@ -1,0 +1,102 @@
+"""A directory of dumps that fsspec knows: a bucket, an archive, the memory.
+
+There is nothing to append to there and every question takes a trip, so a process asks once about
+each failure; its repeats are not counted. Nor is there a journal: a process prunes before its first
+dump and then every sixteenth."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, Final
+
+from ..core.bounds import MAX_DUMP
+from ..format.api import read_bytes
+from ..format.files import write_in
+from .journal import Journal
+from .local import Found, Written
+from .names import read_name
+
+_HEAD: Final = 32_768  # bytes, as on this machine
+
+
+class RemoteDirectory:
+    """See the head of this file."""
+
+    counts_repeats: Final = False
+
+    def __init__(self, files: Any, directory: str, url: str) -> None:
+        self._files = files
+        self.directory = directory
+        self._url = url.rstrip("/")
+        self._known: dict[str, str] = {}
+        self._written = Written()
+
+    def path(self, name: str) -> str:
+        return f"{self._url}/{name}"
+
+    def owner(self) -> int:
+        """A bucket's objects are their writers' in common."""
+        return 0
+
+    def _inside(self, name: str) -> str:
+        return f"{self.directory.rstrip('/')}/{name}"
+
+    def write(self, name: str, data: bytes) -> None:
+        self._files.makedirs(self.directory, exist_ok=True)
+        write_in(self._files, self._inside(name), data)
+
+    def remove(self, name: str) -> bool:
+        try:
+            self._files.rm_file(self._inside(name))
+        except FileNotFoundError:  # another process was first
+            return False
+        return True
+
+    def head(self, name: str) -> bytes:
+        return bytes(self._files.cat_file(self._inside(name), 0, _HEAD))
+
+    def read(self, name: str) -> bytes:
+        return read_bytes(BytesIO(self._files.cat_file(self._inside(name), 0, MAX_DUMP + 1)))
+
+    def found(self) -> list[Found]:
+        self._files.invalidate_cache()
+        found = []
+        for entry in self._files.ls(self.directory, detail=True):
+            name = entry["name"].rstrip("/").rpartition("/")[2]
+            told = read_name(name)
+            found.append(
+                Found(name, entry.get("size") or 0, told.time if told else 0.0, self.owner())
+            )
+        return found
+
+    def repeat(self, key: str) -> str | None:
+        name = self._known.get(key)
+        if name is None:
+            try:
+                data = bytes(self._files.cat_file(self._mark(key)))
+            except FileNotFoundError:
+                return None
+            name = data.decode("ascii", "replace").rstrip()
+            told = read_name(name)
+            if told is None or told.key != key or not self._files.exists(self._inside(name)):
+                return None
+            self._known[key] = name
+        return name
+
+    def _mark(self, key: str) -> str:
+        return self._inside(f".{key}.count")
+
+    def claim(self, key: str, name: str) -> bool:
+        self._files.pipe_file(self._mark(key), f"{name}\n".encode())
+        self._known[key] = name
+        return True
+
+    def due(self, name: str, size: int, bounds: Any) -> bool:
+        return self._written.is_due(size, bounds)
+
+    def journal(self) -> Journal:
+        return Journal()
+
+    def pruned(self, kept: list[str], name: str, size: int) -> None:
+        self._written.pruned(size)
+        self._known.clear()

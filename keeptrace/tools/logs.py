@@ -1,0 +1,124 @@
+"""`keeptrace log`: the tracebacks of text logs, each one, or equal ones counted."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Final, NamedTuple
+
+from ..core.errors import KeepTraceError
+from ..core.report import Report
+from ..format.writing import fingerprint_of
+from ..textlog import read_log, report_of
+
+# How often a log that is followed is looked at. (seconds)
+_POLL: Final = 0.2
+_GZIP: Final = b"\x1f\x8b"
+
+
+class Told(NamedTuple):
+    """A traceback, and where its log has it."""
+
+    number: int  # among all tracebacks of all the logs, from 1
+    file: str
+    line: int
+    time: str  # as the log has it; empty if it has none
+    before: str  # the record before it
+    report: Report
+
+    @property
+    def place(self) -> str:
+        """For people: "app.log, line 12, 2026-01-01 12:00:00"."""
+        return ", ".join(part for part in (self.file, f"line {self.line}", self.time) if part)
+
+
+class Repeated(NamedTuple):
+    """Tracebacks that are alike: of the same types, at the same places."""
+
+    first: Told
+    last: Told
+    times: int
+
+
+def read(files: Iterable[str], follow: bool = False) -> Iterator[Told]:
+    """The tracebacks of some logs, one log after the other. "-" is standard input; a file may be
+    compressed by gzip.
+
+    follow: goes on when the end of the last log is reached, as `tail -F` does.
+
+    Raises OSError for a file that cannot be read.
+    """
+    names = list(files)
+    number = 0
+    for name in names:
+        with _opened(name) as log:
+            is_followed = follow and name == names[-1] and name != "-"
+            lines = _followed(name) if is_followed else log
+            for found in read_log(lines):
+                number += 1
+                yield Told(
+                    number, name, found.number, found.time, found.before.strip(), report_of(found)
+                )
+
+
+def counted(tracebacks: Iterable[Told]) -> list[Repeated]:
+    """Tracebacks that are alike as one, in the order of the first of each."""
+    groups: dict[str, Repeated] = {}
+    for told in tracebacks:
+        key = fingerprint_of(told.report)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = Repeated(told, told, 1)
+        else:
+            groups[key] = group._replace(last=told, times=group.times + 1)
+    return list(groups.values())
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Iterable[bytes]]:
+    if name == "-":
+        with open(sys.stdin.fileno(), "rb", closefd=False) as log:
+            yield log
+        return
+    if os.path.isdir(name):
+        raise KeepTraceError(f"{name} is a directory: name the log files in it")
+    with open(name, "rb") as log:
+        if log.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
+            with gzip.open(log) as plain:
+                yield plain
+        else:
+            yield log
+
+
+def _followed(name: str) -> Iterator[bytes]:
+    """The lines of a log that grows. A log that was rotated is opened again."""
+    while True:
+        with open(name, "rb") as log:
+            yield from _until_rotated(name, log)
+
+
+def _until_rotated(name: str, log: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while True:
+        piece = log.readline()
+        if piece.endswith(b"\n"):
+            yield rest + piece
+            rest = b""
+            continue
+        rest += piece
+        if _was_rotated(name, log):
+            return
+        time.sleep(_POLL)
+
+
+def _was_rotated(name: str, log: IO[bytes]) -> bool:
+    try:
+        now = os.stat(name)
+    except FileNotFoundError:  # the new one is not there yet
+        return False
+    opened = os.fstat(log.fileno())
+    return now.st_ino != opened.st_ino or now.st_size < log.tell()
