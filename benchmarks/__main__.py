@@ -27,6 +27,7 @@ QUESTIONS = (
     "growth",
     "memory",
     "imports",
+    "texts",
     "dask",
     "ray",
     "profile",

@@ -90,6 +90,10 @@ LEAKS: dict[str, tuple[Any, str]] = {
         "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t",
     ),
     "end of a pem": (f"{PEM_LINE}\n-----END RSA PRIVATE KEY-----\n", PEM_LINE),
+    "manifest of a secret": (
+        {"kind": "Secret", "metadata": {"name": "shop"}, "data": {"settings": "Y29ycmVjdGhvcnNl"}},
+        "Y29ycmVjdGhvcnNl",
+    ),
     "web key": ({"kty": "EC", "crv": "P-256", "d": KEY, "x": "a"}, KEY),
     "multipart": (
         f'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n{WORD}\r\n--b--',

@@ -1,4 +1,4 @@
-"""What others say is secret: the environment, and Django's decorators for sensitive variables."""
+"""What others say is secret: the environment, Django's decorators, Kubernetes' manifests."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _NAMES: Final = "variables"
 # What @sensitive_post_parameters(...) puts on the request: names, or this text for all.
 _POST_MARK: Final = "sensitive_post_parameters"
 _ALL: Final = "__ALL__"
+# The members of a Kubernetes Secret that hold its data, in base64 and as text.
+_SECRET_DATA: Final = ("data", "stringData")
 # The attributes of a request that have the parameters.
 _POST: Final = ("_post", "POST")
 
@@ -34,7 +36,7 @@ def learn_environment(judge: Judge) -> None:
 
 
 def hide_marked(report: Report, judge: Judge) -> None:
-    """Hides what Django's decorators marked as sensitive."""
+    """Hides what Django's decorators and Kubernetes' manifests mark as secret."""
     for index, names in _marked_frames(report, judge):
         local = report["frames"][index]["locals"]
         for name in list(local or ()):
@@ -43,6 +45,8 @@ def hide_marked(report: Report, judge: Judge) -> None:
     for node in list(judge.values):
         if node[0] == "object" and node[3] and _POST_MARK in node[3]:
             _hide_parameters(node, judge)
+        elif node[0] == "dict":
+            _hide_manifest(node[2], judge)
 
 
 def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str]]]:
@@ -58,6 +62,17 @@ def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str
             frame = report["frames"][index]
             if report["codes"][frame["code"]]["name"] in _WRAPPERS:
                 yield following, _texts(judge, (frame["locals"] or {}).get(_NAMES))
+
+
+def _hide_manifest(flat: list[Any], judge: Judge) -> None:
+    """A Kubernetes manifest of the kind Secret: all its data is one, whatever the keys are called."""
+    named = {judge.text_of(flat[at]): at + 1 for at in range(0, len(flat) - 1, 2)}
+    if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
+        return
+    for member in _SECRET_DATA:
+        pairs = _pairs_of(judge, flat[named[member]]) if member in named else []
+        for at in range(0, len(pairs) - 1, 2):
+            judge.hide(pairs, at + 1, judge.text_of(pairs[at]) or member)
 
 
 def _hide_parameters(node: Any, judge: Judge) -> None:
