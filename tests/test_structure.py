@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import binascii
 import concurrent.futures
+import functools
 import inspect
 import json
 import multiprocessing.pool
@@ -94,8 +95,13 @@ def _is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-def imports_of(module: str, inside_functions: bool = True) -> Iterator[str]:
+@functools.cache
+def imports_of(module: str, inside_functions: bool = True) -> frozenset[str]:
     """The full names of what a module imports, without what is for type checkers only."""
+    return frozenset(_imports_of(module, inside_functions))
+
+
+def _imports_of(module: str, inside_functions: bool) -> Iterator[str]:
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
     waiting: list[ast.AST] = [ast.parse(FILES[module].read_text(encoding="utf-8"))]
     while waiting:
