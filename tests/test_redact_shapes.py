@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeptrace.redact.automaton import trie
 from keeptrace.redact.redactor import Redactor
-from keeptrace.redact.shapes import ALPHABETS, SHAPES, Shape, trie
+from keeptrace.redact.shapes import ALPHABETS, SHAPES, Shape
 from keeptrace.redact.spans import MARK
 
 CASES = [(shape, prefix) for shape in SHAPES for prefix in shape.prefixes.split()]

@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 
 from ..core.report import Report
 from . import commands, pairs, sources, sql, words
+from .automaton import automaton, trie
 from .live import leaks
 from .redaction import Redaction
 from .report import ReportRedaction
 from .rules import Extra, Rules
-from .shapes import automaton, trie
 from .spans import Span, filled, marked, merged
 
 # Files of which it is remembered what is secret; the frames of one program seldom pass through

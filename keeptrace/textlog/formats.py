@@ -1,296 +1,26 @@
 """Tracebacks as other tools print them, translated line by line into the one that Python prints.
 
 A translator takes the lines of one traceback of a tool and gives lines of the grammar in
-__init__.py, so one reader reads them all. To teach another tool, write a translator and add it to
-FORMATS."""
+__init__.py, so one reader reads them all. To teach another tool, write a module in translators/ and
+add a line to FORMATS.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from .grammar import HEAD, LINKS
+from .translators.faulthandler import Faulthandler
+from .translators.ipython import IPython
+from .translators.lines import Translator, place_line
+from .translators.pytest import Pytest
+from .translators.rich import Rich
+from .translators.stackprinter import Stackprinter
 
 # A traceback of a tool that has not ended after so many lines is none.
 _MOST_LINES: Final = 20_000
-
-
-class Translator(Protocol):
-    """Reads the traceback of one tool."""
-
-    def feed(self, line: str) -> list[str] | None:
-        """The lines that a line stands for; None if the tool's traceback ended before it."""
-        ...
-
-    def finish(self) -> list[str]:
-        """What is still to be said at the end."""
-        ...
-
-
-def _place(file: str, line: str, name: str) -> str:
-    return f'  File "{file}", line {line}, in {name.strip()}'
-
-
-def _source(text: str) -> list[str]:
-    return [f"    {text.strip()}"] if text.strip() else []
-
-
-# -- rich, and so structlog and typer: frames in a box
-
-
-class Rich:
-    """│ /srv/boom.py:7 in price │ and, of the lines around, the one that is marked with ❱."""
-
-    START: Final = re.compile(
-        r".{0,300}?[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$"
-    )
-    _END: Final = re.compile(r"\s*[╰└+][─-]{8,}[╯┘+]\s*$")
-    _FRAME: Final = re.compile(r"(?P<file>\S.*):(?P<line>\d{1,9}) in (?P<name>.+)$")
-    _MARKED: Final = re.compile(r"[❱>] *\d+ (?P<text>.*)$")
-
-    def __init__(self, line: str) -> None:
-        self._margin = re.search("[╭┌+]", line).start()  # type: ignore[union-attr]  # START has one
-        self._path = ""  # the beginning of a place that was broken into two lines
-        self._is_over = False
-
-    def feed(self, line: str) -> list[str] | None:
-        bare = line[self._margin :]
-        if self._is_over or not (bare[:1] in ("│", "|") or self._END.match(bare)):
-            return None
-        if bare[:1] not in ("│", "|"):
-            self._is_over = True
-            return []
-        text = bare[1:].rstrip().rstrip("│|").strip()
-        marked = self._MARKED.match(text)
-        if marked is not None:
-            return _source(re.sub(r"^(?:[│|]   ?)+", "", marked["text"]))
-        whole = self._path + text
-        frame = self._FRAME.match(whole)
-        if frame is not None and (whole[:1] in "/.<~" or whole[1:3] in (":\\", ":/")):
-            self._path = ""
-            return [_place(frame["file"], frame["line"], frame["name"])]
-        is_path = text[:1] == "/" or self._path
-        self._path = whole if is_path and len(whole) < 1_000 else ""
-        return []
-
-    def finish(self) -> list[str]:
-        return []
-
-
-# -- IPython, Jupyter, Databricks
-
-
-class IPython:
-    """File /srv/boom.py:7, in price(order), or Cell In[3], line 2, in price(order), and an arrow
-    at the line.
-    """
-
-    START: Final = re.compile(
-        r"\s*(?P<name>[^\W\d][\w.]*) {2,}Traceback \(most recent call last\)\s*$"
-    )
-    _FRAME: Final = re.compile(
-        r"\s*(?:File )?(?P<file>[^\s:]\S*?|[A-Za-z]:\\.*?):(?P<line>\d{1,9}), in (?P<name>[^()\s]+|<\w+>)(?:\(.*\))?\s*$"
-    )
-    _CELL: Final = re.compile(
-        r"\s*(?:Cell|Input) In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
-    )
-    _OLD: Final = re.compile(
-        r"\s*(?P<file><ipython-input-[\w-]+>|[/~]\S+|[A-Za-z]:\\\S+) in (?P<name>[^()\s]+)(?:\(.*\))?\s*$"
-    )
-    _ARROW: Final = re.compile(r"\s*-+> ?(?P<line>\d{1,9})(?P<text> .*)?$")
-    _AROUND: Final = re.compile(r"\s+\d{1,9}(?: .*)?$")
-
-    def __init__(self, line: str) -> None:
-        self._pending: tuple[str, str] | None = (
-            None  # file and name of a frame whose line an arrow will say
-        )
-
-    def feed(self, line: str) -> list[str] | None:
-        arrow = self._ARROW.match(line)
-        if arrow is not None:
-            place = []
-            if self._pending is not None:
-                place = [_place(self._pending[0], arrow["line"], self._pending[1])]
-                self._pending = None
-            return place + _source(arrow["text"] or "")
-        for pattern in (self._FRAME, self._CELL, self._OLD):
-            found = pattern.match(line)
-            if found is not None:
-                return self._take(found)
-        is_value = line[:4].isspace()  # of a variable, in the mode Verbose
-        if not line.strip() or is_value or self._AROUND.match(line):
-            return []
-        return None
-
-    def _take(self, found: re.Match[str]) -> list[str]:
-        parts = found.groupdict()
-        name = parts["name"] or "<module>"
-        if "number" in parts:
-            return [_place(f"<ipython-input-{parts['number']}>", parts["line"], name)]
-        if "line" in parts:
-            return [_place(parts["file"], parts["line"], name)]
-        self._pending = (parts["file"], name)
-        return []
-
-    def finish(self) -> list[str]:
-        return []
-
-
-# -- stackprinter
-
-
-class Stackprinter:
-    """File "/srv/boom.py", line 7, in price at the margin, an arrow at the line, and the variables
-    between dots.
-    """
-
-    START: Final = re.compile(r'File "(?P<file>.+)", line (?P<line>\d{1,9}), in (?P<name>.+)$')
-    _ARROW: Final = re.compile(r"-+> ?\d{1,9}(?P<text> .*)?$")
-
-    def __init__(self, line: str) -> None:
-        self._is_one = False  # an arrow was seen
-        self._place = self._of(line)
-        self._waiting: list[str] = []
-
-    def _of(self, line: str) -> list[str]:
-        found = self.START.match(line)
-        return [_place(found["file"], found["line"], found["name"])] if found is not None else []
-
-    def feed(self, line: str) -> list[str] | None:
-        arrow = self._ARROW.match(line)
-        if arrow is not None:
-            place, self._place = self._place, []
-            head = [] if self._is_one else [HEAD]
-            self._is_one = True
-            return head + place + _source(arrow["text"] or "")
-        place = self._of(line)
-        if place:
-            self._place = place
-            return []
-        if not line.strip() or line[:1].isspace():
-            return []
-        return None
-
-    def finish(self) -> list[str]:
-        return []
-
-
-# -- pytest, its short and its long tracebacks
-
-
-class Pytest:
-    """boom.py:9: in price, the code, and E   ValueError: bad order;
-
-    or def price(order):, > code, E, boom.py:9: ValueError.
-    """
-
-    START: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): in (?P<name>\S.*)$")
-    START_OF_TEST: Final = re.compile(r"_{3,} \S.* _{3,}$")
-    _MARKED: Final = re.compile(r"> {3,}(?P<text>\S.*)$")
-    _LONG_PLACE: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): *(?P<name>\S*)$")
-    _ERROR: Final = re.compile(r"E   (?P<text>.*)$")
-    _DEFINED: Final = re.compile(r" {4,}(?:async )?def (?P<name>\w+)\(")
-    _ARGUMENTS: Final = re.compile(r"\w+ = |(?:_ )+_?\s*$")
-
-    def __init__(self) -> None:
-        self._error: list[str] = []
-        self._text = ""  # the line that is marked in the listing of a function
-        self._defined = "?"  # the function of the listing
-        self._is_begun = False
-
-    def feed(self, line: str) -> list[str] | None:
-        error = self._ERROR.match(line)
-        if error is not None:
-            self._error.append(error["text"])
-            return []
-        short = self.START.match(line)
-        if short is not None:
-            return [*self._head(), _place(short["file"], short["line"], short["name"])]
-        long = self._LONG_PLACE.match(line)
-        if long is not None:
-            text, self._text = self._text, ""
-            place = _place(long["file"], long["line"], self._defined)
-            return [*self._head(), place, *_source(text)]
-        if line in LINKS:
-            ended = [*self.finish(), "", line, ""]
-            self._error, self._is_begun = [], False
-            return ended
-        return self._listing(line)
-
-    def _listing(self, line: str) -> list[str] | None:
-        """A line of a function's listing, or of what is around it."""
-        marked = self._MARKED.match(line)
-        if marked is not None:
-            self._text = marked["text"]
-            return []
-        defined = self._DEFINED.match(line)
-        if defined is not None:
-            self._defined = defined["name"]
-            return []
-        if line[:4] == "    ":
-            is_source = self._is_begun and self._defined == "?" and not self._error
-            return [line] if is_source else []
-        return [] if not line.strip() or self._ARGUMENTS.match(line) else None
-
-    def _head(self) -> list[str]:
-        if self._is_begun:
-            return []
-        self._is_begun = True
-        return [HEAD]
-
-    def finish(self) -> list[str]:
-        lines = [line for line in self._error if line.strip()]
-        if not self._is_begun or not lines:
-            return []
-        indent = len(lines[0]) - len(lines[0].lstrip())
-        lines = [line[min(indent, len(line) - len(line.lstrip())) :] for line in lines]
-        first = lines[0]
-        if re.match(r"[^\W\d][\w.]*(?::|$)", first) is None:
-            first = f"AssertionError: {first}"  # pytest's own explanation of an assert
-        return [first, *lines[1:]]
-
-
-# -- faulthandler
-
-
-class Faulthandler:
-    """Fatal Python error: Segmentation fault, and the thread's frames, the innermost first."""
-
-    START: Final = re.compile(r"(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$")
-    _THREAD: Final = re.compile(
-        r"(?P<current>Current thread|Thread) 0x[0-9a-fA-F]+.*\(most recent call first\):\s*$"
-    )
-    _FRAME: Final = re.compile(
-        r'  File "(?P<file>.*)", line (?P<line>\d{1,9}|\?\?\?) in (?P<name>.+)$'
-    )
-
-    def __init__(self, line: str) -> None:
-        found = self.START.match(line)
-        self._what = found["what"] if found is not None else ""
-        self._frames: list[str] = []
-        self._is_current = False
-        self._count = 0
-
-    def feed(self, line: str) -> list[str] | None:
-        self._count += 1
-        thread = self._THREAD.match(line)
-        if thread is not None:
-            self._is_current = thread["current"] == "Current thread"
-            return []
-        frame = self._FRAME.match(line)
-        if frame is not None:
-            if self._is_current:
-                number = frame["line"] if frame["line"].isdigit() else "0"
-                self._frames.append(_place(frame["file"], number, frame["name"]))
-            return []
-        is_between = not line.strip() or line.startswith(("Python runtime state", "  ...", "<"))
-        return [] if is_between and not (self._frames and not line.strip()) else None
-
-    def finish(self) -> list[str]:
-        if not self._frames:
-            return []
-        return [HEAD, *reversed(self._frames), f"FatalPythonError: {self._what}"]
 
 
 def _of_pytest(line: str) -> Translator | None:
@@ -359,10 +89,10 @@ _HALF_LINK: Final = 30
 def _of_plain_ipython(line: str) -> str:
     frame = _PLAIN_FRAME.match(line)
     if frame is not None:
-        return _place(frame["file"], frame["line"], frame["name"])
+        return place_line(frame["file"], frame["line"], frame["name"])
     cell = _PLAIN_CELL.match(line)
     return (
-        _place(f"<ipython-input-{cell['number']}>", cell["line"], "<module>")
+        place_line(f"<ipython-input-{cell['number']}>", cell["line"], "<module>")
         if cell is not None
         else line
     )

@@ -1,0 +1,142 @@
+"""Finds in a text what shapes.py describes: all shapes, compiled once into one automaton."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from .looks import is_random
+from .shapes import ALPHABETS, PATTERNS, SHAPES
+from .spans import STRONG, Span, continues_word
+
+
+def trie(words: list[str]) -> str:
+    """A regular expression for any of the words that shares their beginnings."""
+    heads: dict[str, list[str]] = {}
+    for word in sorted(set(words)):
+        heads.setdefault(word[:1], []).append(word[1:])
+    branches = []
+    for head, tails in heads.items():
+        if "" in tails:  # what is longer begins with a word that is enough
+            branches.append(re.escape(head))
+        elif len(tails) == 1:
+            branches.append(re.escape(head + tails[0]))
+        else:
+            branches.append(f"{re.escape(head)}(?:{trie(tails)})")
+    return "|".join(branches)
+
+
+def expand(body: str) -> str:
+    """The regular expression of a shape's body. Possessive, so that its time is linear."""
+    body = body.replace(",}", f",{_MOST_OF_BODY}}}+")
+    return re.sub(r"%([a-zA-Z])", lambda found: f"[{ALPHABETS[found[1]]}]", body)
+
+
+# More of a key is not looked at: none is as long. (characters)
+_MOST_OF_BODY: Final = 2_000
+
+
+# A key and its prefix are one run of these; shorter runs are words.
+_RUN: Final = r"[\w+/=.~$:%-]{16,}+"
+
+
+class Automaton:
+    """The compiled tables. Made at first use: most programs import this and never fail."""
+
+    def __init__(self) -> None:
+        bodies: dict[str, list[tuple[str, re.Pattern[str], bool]]] = {}
+        prefixes = [(prefix, shape) for shape in SHAPES for prefix in shape.prefixes.split()]
+        heads = {prefix for prefix, _ in prefixes}
+        shortest = {p for p in heads if not any(p != q and p.startswith(q) for q in heads)}
+        for prefix, shape in prefixes:
+            head = next(short for short in shortest if prefix.startswith(short))
+            body = re.compile(f"(?:{expand(shape.body)})(?![A-Za-z0-9])")
+            bodies.setdefault(head, []).append((prefix, body, shape.is_common))
+        for found in bodies.values():
+            found.sort(key=lambda entry: -len(entry[0]))  # the longest prefix says most
+        self._bodies = bodies
+        self._runs = re.compile(_RUN).finditer
+        self._next_head = re.compile(trie(sorted(shortest))).search
+        patterns = [(p.hints, re.compile(p.pattern).finditer, p.is_key) for p in PATTERNS]
+        self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
+        self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
+        # A text with none of these, lower-cased, has none of the other patterns.
+        self.hints = sorted({hint for p in PATTERNS if not p.is_key for hint in p.hints})
+
+    def keys(self, text: str) -> Iterator[Span]:
+        """Where a text has a vendor's key."""
+        last = 0
+        is_first = True
+        for run in self._runs(text):
+            if is_first:
+                is_first = False
+                yield from _found(self._keys, text, text.lower())
+            at, end = run.span()
+            while (head := self._next_head(text, at, end)) is not None:
+                start = head.start()
+                at = start + 1  # one prefix may end in what another begins with
+                if start < last or continues_word(text, start):
+                    continue
+                last = self._end_of_key(text, start, head[0]) or last
+                if last > start:
+                    yield start, last, STRONG
+
+    def _end_of_key(self, text: str, start: int, head: str) -> int:
+        for prefix, body, is_common in self._bodies[head]:
+            if not text.startswith(prefix, start):
+                continue
+            found = body.match(text, start + len(prefix))
+            if found is not None and (not is_common or is_random(found[0])):
+                return found.end()
+        return 0
+
+    def others(self, text: str, low: str) -> Iterator[Span]:
+        """Where a text has a secret by another pattern. low:
+
+        the text, lower-cased character for character.
+        """
+        yield from _keys_without_beginning(text, low)
+        yield from _found(self._others, text, low)
+
+
+_Finders: TypeAlias = "Sequence[tuple[tuple[str, ...], Callable[[str], Iterator[re.Match[str]]]]]"
+
+
+def _found(finders: _Finders, text: str, low: str) -> Iterator[Span]:
+    for hints, finditer in finders:
+        if not hints or any(hint in low for hint in hints):
+            for match in finditer(text):
+                yield *match.span(match.lastindex or 0), STRONG
+
+
+_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY").finditer
+_BASE64: Final = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\\"
+)
+# More of a key in front of its end line is not looked for. (characters)
+_MOST_OF_KEY: Final = 16_384
+
+
+def _keys_without_beginning(text: str, low: str) -> Iterator[Span]:
+    """The base64 in front of the end line of a private key, whose beginning was cut off."""
+    if "private key" not in low:
+        return
+    for line in _KEY_END(text):
+        end = start = line.start()
+        least = max(0, end - _MOST_OF_KEY)
+        while start > least and text[start - 1] in _BASE64:
+            start -= 1
+        if end - start >= 32:
+            yield start, end, STRONG
+
+
+_automaton: Automaton | None = None
+
+
+def automaton() -> Automaton:
+    """The automaton of this process."""
+    global _automaton
+    if _automaton is None:
+        _automaton = Automaton()  # two threads may both make one: they are the same
+    return _automaton

@@ -1,0 +1,48 @@
+"""Tracebacks of faulthandler: of a process that a signal killed."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ..grammar import HEAD
+from .lines import place_line
+
+
+class Faulthandler:
+    """Fatal Python error: Segmentation fault, and the thread's frames, the innermost first."""
+
+    START: Final = re.compile(r"(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$")
+    _THREAD: Final = re.compile(
+        r"(?P<current>Current thread|Thread) 0x[0-9a-fA-F]+.*\(most recent call first\):\s*$"
+    )
+    _FRAME: Final = re.compile(
+        r'  File "(?P<file>.*)", line (?P<line>\d{1,9}|\?\?\?) in (?P<name>.+)$'
+    )
+
+    def __init__(self, line: str) -> None:
+        found = self.START.match(line)
+        self._what = found["what"] if found is not None else ""
+        self._frames: list[str] = []
+        self._is_current = False
+        self._count = 0
+
+    def feed(self, line: str) -> list[str] | None:
+        self._count += 1
+        thread = self._THREAD.match(line)
+        if thread is not None:
+            self._is_current = thread["current"] == "Current thread"
+            return []
+        frame = self._FRAME.match(line)
+        if frame is not None:
+            if self._is_current:
+                number = frame["line"] if frame["line"].isdigit() else "0"
+                self._frames.append(place_line(frame["file"], number, frame["name"]))
+            return []
+        is_between = not line.strip() or line.startswith(("Python runtime state", "  ...", "<"))
+        return [] if is_between and not (self._frames and not line.strip()) else None
+
+    def finish(self) -> list[str]:
+        if not self._frames:
+            return []
+        return [HEAD, *reversed(self._frames), f"FatalPythonError: {self._what}"]

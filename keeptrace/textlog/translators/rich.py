@@ -1,0 +1,47 @@
+"""Tracebacks of rich, and so of structlog and typer: frames in a box."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .lines import place_line, source_lines
+
+
+class Rich:
+    """│ /srv/boom.py:7 in price │ and, of the lines around, the one that is marked with ❱."""
+
+    START: Final = re.compile(
+        r".{0,300}?[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$"
+    )
+    _END: Final = re.compile(r"\s*[╰└+][─-]{8,}[╯┘+]\s*$")
+    _FRAME: Final = re.compile(r"(?P<file>\S.*):(?P<line>\d{1,9}) in (?P<name>.+)$")
+    _MARKED: Final = re.compile(r"[❱>] *\d+ (?P<text>.*)$")
+
+    def __init__(self, line: str) -> None:
+        self._margin = re.search("[╭┌+]", line).start()  # type: ignore[union-attr]  # START has one
+        self._path = ""  # the beginning of a place that was broken into two lines
+        self._is_over = False
+
+    def feed(self, line: str) -> list[str] | None:
+        bare = line[self._margin :]
+        if self._is_over or not (bare[:1] in ("│", "|") or self._END.match(bare)):
+            return None
+        if bare[:1] not in ("│", "|"):
+            self._is_over = True
+            return []
+        text = bare[1:].rstrip().rstrip("│|").strip()
+        marked = self._MARKED.match(text)
+        if marked is not None:
+            return source_lines(re.sub(r"^(?:[│|]   ?)+", "", marked["text"]))
+        whole = self._path + text
+        frame = self._FRAME.match(whole)
+        if frame is not None and (whole[:1] in "/.<~" or whole[1:3] in (":\\", ":/")):
+            self._path = ""
+            return [place_line(frame["file"], frame["line"], frame["name"])]
+        is_path = text[:1] == "/" or self._path
+        self._path = whole if is_path and len(whole) < 1_000 else ""
+        return []
+
+    def finish(self) -> list[str]:
+        return []

@@ -1,0 +1,47 @@
+"""Tracebacks of stackprinter."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ..grammar import HEAD
+from .lines import place_line, source_lines
+
+
+class Stackprinter:
+    """File "/srv/boom.py", line 7, in price at the margin, an arrow at the line, and the variables
+    between dots.
+    """
+
+    START: Final = re.compile(r'File "(?P<file>.+)", line (?P<line>\d{1,9}), in (?P<name>.+)$')
+    _ARROW: Final = re.compile(r"-+> ?\d{1,9}(?P<text> .*)?$")
+
+    def __init__(self, line: str) -> None:
+        self._is_one = False  # an arrow was seen
+        self._place = self._of(line)
+        self._waiting: list[str] = []
+
+    def _of(self, line: str) -> list[str]:
+        found = self.START.match(line)
+        return (
+            [place_line(found["file"], found["line"], found["name"])] if found is not None else []
+        )
+
+    def feed(self, line: str) -> list[str] | None:
+        arrow = self._ARROW.match(line)
+        if arrow is not None:
+            place, self._place = self._place, []
+            head = [] if self._is_one else [HEAD]
+            self._is_one = True
+            return head + place + source_lines(arrow["text"] or "")
+        place = self._of(line)
+        if place:
+            self._place = place
+            return []
+        if not line.strip() or line[:1].isspace():
+            return []
+        return None
+
+    def finish(self) -> list[str]:
+        return []
