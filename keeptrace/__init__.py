@@ -5,14 +5,12 @@ import this package too."""
 
 from __future__ import annotations
 
-import importlib
-
 from .core import shadows as _shadows
 
 TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
-    from typing import Any
-
+    from . import concurrent as concurrent
+    from . import middleware as middleware
     from .core.errors import DumpError as DumpError
     from .core.errors import KeepTraceError as KeepTraceError
     from .core.errors import MissingExtraError as MissingExtraError
@@ -60,16 +58,31 @@ _HOMES = {
     "uninstall": "hooks",
     "unload_ipython_extension": "ipython",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  # the table's keys are the names
+__all__ = [
+    "DumpError",
+    "KeepTraceError",
+    "LoggingHandler",
+    "MissingExtraError",
+    "OptionError",
+    "Options",
+    "Redaction",
+    "Store",
+    "__version__",
+    "dump",
+    "dumps",
+    "init",
+    "install",
+    "load",
+    "load_ipython_extension",
+    "loads",
+    "on_error",
+    "parse_tracebacks",
+    "post_mortem",
+    "uninstall",
+    "unload_ipython_extension",
+]
 
+if not TYPE_CHECKING:  # to a type checker, a name that is not above is an error
+    from .core.exports import lazy_names
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'keeptrace' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES, modules=("concurrent", "middleware"))

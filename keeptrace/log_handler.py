@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .capture.capture import capturing
 from .core.guard import with_enough_stack
 from .core.options import Options
 from .hooks import is_failure, store_of
 from .store import DEFAULT_DIRECTORY, Store
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from .core.options import SingleOptions
 
 
 class LoggingHandler(logging.Handler):
@@ -31,10 +36,10 @@ class LoggingHandler(logging.Handler):
         level: int | str = logging.NOTSET,
         *,
         trace: Options | None = None,
-        **options: Any,
+        **options: Unpack[SingleOptions],
     ) -> None:
         super().__init__(level)
-        self.store = store_of(directory, trace, options)
+        self.store: Store = store_of(directory, trace, options)
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As every handler's, but without its lock:

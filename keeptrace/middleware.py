@@ -16,11 +16,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .core.options import Options
 from .hooks import keep_failure, store_of
 from .store import DEFAULT_DIRECTORY, Store
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from .core.options import SingleOptions
 
 
 class WSGIMiddleware:
@@ -35,10 +40,10 @@ class WSGIMiddleware:
         directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
         *,
         trace: Options | None = None,
-        **options: Any,
+        **options: Unpack[SingleOptions],
     ) -> None:
         self._app = app
-        self.store = store_of(directory, trace, options)
+        self.store: Store = store_of(directory, trace, options)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -100,10 +105,10 @@ class ASGIMiddleware:
         directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
         *,
         trace: Options | None = None,
-        **options: Any,
+        **options: Unpack[SingleOptions],
     ) -> None:
         self._app = app
-        self.store = store_of(directory, trace, options)
+        self.store: Store = store_of(directory, trace, options)
 
     async def __call__(
         self,

@@ -9,7 +9,6 @@ import gc
 import inspect
 import multiprocessing
 import pickle
-import subprocess
 import sys
 import traceback
 import typing
@@ -22,7 +21,6 @@ from concurrent.futures import (
     as_completed,
     wait,
 )
-from pathlib import Path
 
 import pytest
 import traced_tasks as tasks
@@ -290,30 +288,6 @@ def test_options_reach_the_worker():
             exc = pool.submit(traced, 5).exception()
             rows = tasks.frames(exc)["chained"].f_locals["rows"]
             assert rows != list(range(5)) and len(rows) == 5
-
-
-def test_types():
-    """mypy sees the decorated function's own parameters and result."""
-    pytest.importorskip("mypy")
-    source = Path(__file__).with_name("typed_decorator.py")
-    root = source.parent.parent
-    run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", str(source)],
-        capture_output=True,
-        text=True,
-        cwd=root,
-    )
-    expected = [
-        number
-        for number, line in enumerate(source.read_text().splitlines(), 1)
-        if "# error" in line
-    ]
-    found = [
-        int(line.split(":")[1])
-        for line in run.stdout.splitlines()
-        if "typed_decorator.py" in line and "error" in line
-    ]
-    assert found == expected, run.stdout
 
 
 # -- the pools of others

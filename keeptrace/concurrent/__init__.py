@@ -6,23 +6,36 @@ they were sent."""
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..core.exports import lazy_names
 
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
+    from . import celery as celery
+    from . import dask as dask
+    from . import joblib as joblib
+    from . import loky as loky
+    from . import mpi as mpi
+    from . import ray as ray
+    from . import rq as rq
     from .deaths.dead import WorkerDeath as WorkerDeath
     from .deaths.dead import WorkerDied as WorkerDied
     from .deaths.stacks import WorkerStack as WorkerStack
     from .decorator import keep_trace as keep_trace
     from .decorator import wrap as wrap
+    from .executors import BrokenProcessPool as BrokenProcessPool
     from .executors import KeepTraceProcessPoolExecutor as KeepTraceProcessPoolExecutor
     from .pool import KeepTracePool as KeepTracePool
     from .pool import get_context as get_context
     from .process import KeepTraceProcess as KeepTraceProcess
     from .threads import KeepTraceThreadPoolExecutor as KeepTraceThreadPoolExecutor
 
+    if sys.version_info >= (3, 14):
+        from .threads import KeepTraceInterpreterPoolExecutor as KeepTraceInterpreterPoolExecutor
+
 _HOMES = {
+    "BrokenProcessPool": "executors",
     "KeepTracePool": "pool",
     "KeepTraceProcess": "process",
     "KeepTraceProcessPoolExecutor": "executors",
@@ -34,18 +47,24 @@ _HOMES = {
     "keep_trace": "decorator",
     "wrap": "decorator",
 }
+__all__ = [
+    "BrokenProcessPool",
+    "KeepTracePool",
+    "KeepTraceProcess",
+    "KeepTraceProcessPoolExecutor",
+    "KeepTraceThreadPoolExecutor",
+    "WorkerDeath",
+    "WorkerDied",
+    "WorkerStack",
+    "get_context",
+    "keep_trace",
+    "wrap",
+]
 if sys.version_info >= (3, 14):
     _HOMES["KeepTraceInterpreterPoolExecutor"] = "threads"
-__all__ = [*_HOMES]  # noqa: PLE0604  # the table's keys are the names
+    __all__ += ["KeepTraceInterpreterPoolExecutor"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'keeptrace.concurrent' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+if not TYPE_CHECKING:  # to a type checker, a name that is not above is an error
+    __getattr__, __dir__ = lazy_names(
+        __name__, _HOMES, engines=("celery", "dask", "joblib", "loky", "mpi", "ray", "rq")
+    )

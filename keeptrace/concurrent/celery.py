@@ -31,13 +31,18 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from ..core.errors import KeepTraceError, missing_extra
 from ..core.options import Options
 from ..core.texts import one_line
 from ..restore.classes import has_hook
 from .parcels import MAX_INLINE, Parcels
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 try:
     from celery import Task
@@ -64,7 +69,7 @@ def install(
     directory: str | os.PathLike[str] | None = None,
     max_inline: int = MAX_INLINE,
     trace: Options | None = None,
-    **options: Any,
+    **options: Unpack[SingleOptions],
 ) -> Any:
     """Lets the exceptions of an app's tasks come with their frames out of its result backend.
     Returns the app.

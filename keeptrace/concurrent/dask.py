@@ -44,7 +44,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.clock import monotonic
 from ..core.errors import missing_extra
@@ -54,6 +54,11 @@ from ..live.keeping import bounded
 from ..store.identity import fingerprint
 from .crossing import DISTANT, from_bytes, set_traceback, to_bounded_bytes, traceback_of
 from .foreign import without_modules
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 try:
     import cloudpickle
@@ -114,7 +119,7 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # distributed's class is u
         return started
 
 
-def install(client: Client, *, trace: Options | None = None, **options: Any) -> Any:
+def install(client: Client, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> Any:
     """Makes the workers of a client's cluster, also those to come, send exceptions with their
     frames.
 

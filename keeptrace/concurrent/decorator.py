@@ -22,15 +22,21 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from ..core.errors import OptionError
 from ..core.options import DEFAULT, Options, make_options
 from .foreign import leaving
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
+
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+E = TypeVar("E", bound=Executor)
 
 _TOKEN: Final = os.urandom(8)
 _COROUTINE: Final = 0x80  # code flags: async def
@@ -50,23 +56,23 @@ class _Decorator(Protocol):
 
 @overload
 def keep_trace(
-    function: classmethod[T, P, R], /, *, trace: Options | None = None, **options: Any
+    function: classmethod[T, P, R], /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> classmethod[T, P, R]: ...
 @overload
 def keep_trace(
-    function: staticmethod[P, R], /, *, trace: Options | None = None, **options: Any
+    function: staticmethod[P, R], /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> staticmethod[P, R]: ...
 @overload
 def keep_trace(
-    function: Callable[P, R], /, *, trace: Options | None = None, **options: Any
+    function: Callable[P, R], /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> Callable[P, R]: ...
 @overload
 def keep_trace(
-    function: None = None, /, *, trace: Options | None = None, **options: Any
+    function: None = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> _Decorator: ...
 
 
-def keep_trace(function: Any = None, /, *, trace: Options | None = None, **options: Any) -> Any:
+def keep_trace(function: Any = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> Any:
     """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames,
     variables and chain.
 
@@ -234,14 +240,15 @@ def _named(function: Any) -> Any:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def wrap(executor: Executor, *, trace: Options | None = None, **options: Any) -> Executor:
+def wrap(executor: E, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> E:
     """The executor, with tasks whose exceptions arrive with frames, variables and chain.
 
     executor: anything with the Executor interface; what it has besides stays reachable as its
     attribute.
     trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for
     a wrong one."""
-    return _WrappedExecutor(executor, make_options(trace, **options))
+    wrapped: Any = _WrappedExecutor(executor, make_options(trace, **options))
+    return wrapped  # type: ignore[no-any-return]  # it passes on all that the executor has
 
 
 class _WrappedExecutor(Executor):

@@ -14,4 +14,17 @@ if TYPE_CHECKING or not missing("executor"):
 else:
     from .unknown import PlainProcessPoolExecutor as KeepTraceProcessPoolExecutor
 
-__all__ = ["KeepTraceProcessPoolExecutor"]
+if TYPE_CHECKING:
+    from concurrent.futures import process as engine
+
+    from .deaths.dead import WorkerDeath
+
+    class BrokenProcessPool(engine.BrokenProcessPool):
+        """The engine's own class, under a name by which a type checker knows that it has `deaths` here."""
+
+        deaths: list[WorkerDeath]
+
+else:
+    from concurrent.futures.process import BrokenProcessPool
+
+__all__ = ["BrokenProcessPool", "KeepTraceProcessPoolExecutor"]

@@ -7,7 +7,7 @@ what is put into it."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from ..core.errors import missing_extra
 from ..core.options import Options, make_options
@@ -15,14 +15,38 @@ from .process_pool.breaking import stacks as _stacks
 from .process_pool.of_loky import adopt, initialization, is_adopted
 
 try:
-    from loky import ProcessPoolExecutor, process_executor, reusable_executor
+    from loky import process_executor, reusable_executor
 except ImportError:
     raise missing_extra("keeptrace.concurrent.loky", "loky", "loky") from None
 
-__all__ = ["KeepTraceLokyExecutor", "get_reusable_executor"]
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+    from concurrent.futures.process import BrokenProcessPool
+
+    from .deaths.dead import WorkerDeath
+
+    class ProcessPoolExecutor(Executor):
+        """Loky's, which has no type hints."""
+
+        def __init__(self, max_workers: int | None = None, **arguments: Any) -> None: ...
+        def shutdown(self, wait: bool = True, kill_workers: bool = False) -> None: ...  # type: ignore[override]
+
+    class TerminatedWorkerError(BrokenProcessPool):
+        """Loky's, with what keeptrace knows of the workers that died."""
+
+        deaths: list[WorkerDeath]
+
+else:
+    from loky import ProcessPoolExecutor
+    from loky.process_executor import TerminatedWorkerError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+__all__ = ["KeepTraceLokyExecutor", "TerminatedWorkerError", "get_reusable_executor"]
 
 
-class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky has no type hints
+class KeepTraceLokyExecutor(ProcessPoolExecutor):
     """A loky.ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their
     frames and variables.
 
@@ -34,6 +58,10 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):  # type: ignore[misc]  # loky 
     WorkerDeath."""
 
     stacks = _stacks
+
+    if TYPE_CHECKING:
+
+        def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
 
     def __init__(
         self,
@@ -74,7 +102,7 @@ def get_reusable_executor(
     env: dict[str, str] | None = None,
     *,
     trace: Options | None = None,
-) -> Any:
+) -> KeepTraceLokyExecutor:
     """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
 
     All arguments are loky's, and mean the same. trace: what to keep of a failing task
@@ -95,4 +123,5 @@ def get_reusable_executor(
         env=env,
         **initialization(options, initializer, initargs),
     )
-    return adopt(executor, process_executor, options)
+    adopted: KeepTraceLokyExecutor = adopt(executor, process_executor, options)
+    return adopted

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.errors import DumpError, OptionError
 from ..core.options import Options, make_options
@@ -33,6 +33,11 @@ from ..restore.restore import restore
 from ..store import Store
 from ..store.telling import failed
 from .foreign import without_modules
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 # As text this is 54 KiB: with the rest of a result it fits the narrowest column that one gets, a
 # BLOB of MySQL's. (bytes a dump)
@@ -90,7 +95,7 @@ class Parcels:
         directory: str | os.PathLike[str] | None = None,
         max_inline: int = MAX_INLINE,
         trace: Options | None = None,
-        **options: Any,
+        **options: Unpack[SingleOptions],
     ) -> None:
         if type(max_inline) is not int or max_inline < 0:
             raise OptionError(

@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.options import Options
 from .engines import missing
-from .process import PROCESSES
+from .process import PROCESSES, KeepTraceProcess
 
 if TYPE_CHECKING or not missing("pool"):
     from .task_pool.pool import KeepTracePool
 else:
     from .unknown import PlainPool as KeepTracePool
 
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+else:
+    BaseContext = object  # each start method has a context class of its own, which get_context() adds
+
 __all__ = ["KeepTracePool", "get_context"]
 
 
-class _Tracing:
-    """What a multiprocessing context is given."""
+class KeepTraceContext(BaseContext):
+    """A multiprocessing context whose Pool and Process are keeptrace's."""
+
+    Process: type[KeepTraceProcess]
 
     def Pool(
         self,
@@ -33,13 +40,17 @@ class _Tracing:
         *,
         trace: Options | None = None,
     ) -> KeepTracePool:
+        """A KeepTracePool of this start method. All arguments are those of KeepTracePool."""
         return KeepTracePool(processes, initializer, initargs, maxtasksperchild, self, trace=trace)
 
-    def get_context(self, method: str | None = None) -> Any:
+    def get_context(  # type: ignore[override]  # of the engine's, each start method has a type of its own
+        self, method: str | None = None
+    ) -> KeepTraceContext:
+        """This context, or the one of another start method."""
         return self if method is None else get_context(method)
 
 
-def get_context(method: str | None = None) -> Any:
+def get_context(method: str | None = None) -> KeepTraceContext:
     """The multiprocessing context of a start method (None: the default one), with our Pool and our
     Process in it.
 
@@ -55,4 +66,5 @@ def get_context(method: str | None = None) -> Any:
             f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}"
         )
     extras = {"Process": PROCESSES[start_method], "PlainProcess": kind.Process}
-    return type(f"KeepTrace{kind.__name__}", (_Tracing, kind), extras)()
+    made: KeepTraceContext = type(f"KeepTrace{kind.__name__}", (KeepTraceContext, kind), extras)()
+    return made

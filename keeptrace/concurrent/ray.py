@@ -27,13 +27,18 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import missing_extra
 from ..core.options import Options, make_options
 from ..live.keeping import bounded
 from .crossing import DISTANT, set_traceback, to_bounded_bytes, traceback_of
 from .foreign import ENGINES, attach, without_modules
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 try:
     import ray
@@ -57,7 +62,7 @@ def init(*args: Any, trace: Options | None = None, **kwargs: Any) -> Any:
 
 
 def runtime_env(
-    base: Any = None, *, trace: Options | None = None, **options: Any
+    base: Any = None, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> dict[str, Any]:
     """A runtime_env for ray.init whose workers send exceptions with their frames.
 

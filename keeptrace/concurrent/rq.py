@@ -18,11 +18,16 @@ from __future__ import annotations
 import os
 import types
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..core.errors import missing_extra
 from ..core.options import Options
 from .parcels import MAX_INLINE, Parcels
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 try:
     from rq.job import Job
@@ -36,14 +41,16 @@ _PARCEL: Final = "keeptrace"
 # What stands between a worker's start and the job.
 _ENGINE: Final = ("rq.",)
 
+Handler: TypeAlias = Callable[[Job, type[BaseException], BaseException, "types.TracebackType | None"], bool]
+
 
 def exception_handler(
     *,
     directory: str | os.PathLike[str] | None = None,
     max_inline: int = MAX_INLINE,
     trace: Options | None = None,
-    **options: Any,
-) -> Callable[[Job, type[BaseException], BaseException, types.TracebackType | None], bool]:
+    **options: Unpack[SingleOptions],
+) -> Handler:
     """An exception handler for workers, which keeps a dump of what a job raised. keep_exception is
     one with the defaults.
 
@@ -75,7 +82,7 @@ def exception_handler(
     return keep
 
 
-keep_exception = exception_handler()
+keep_exception: Handler = exception_handler()
 
 
 def exception_of(

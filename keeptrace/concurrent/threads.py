@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import thread as engine
 from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ..core.errors import KeepTraceError
 from ..core.options import Options, make_options
 from .crossing import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class _Future(Future[Any]):
@@ -37,7 +40,7 @@ class ExplainingThreadPool(ThreadPoolExecutor):
 
     _broken_by: BaseException | None = None
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:
             future = super().submit(fn, *args, **kwargs)
         except BrokenThreadPool as problem:

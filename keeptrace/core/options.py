@@ -5,13 +5,50 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, Final, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
 from ..redact.redaction import Redaction
 from .errors import OptionError
 
 Pickler: TypeAlias = Union[ModuleType, str, Callable[[Any], bytes], None]
 Redact: TypeAlias = Union[bool, Redaction, Callable[[str, str], bool], None]
+
+if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker
+    from typing import TypedDict, Unpack
+
+    class CommonOptions(TypedDict, total=False):
+        """The options by name, but for those that some functions name themselves."""
+
+        limit: int
+        max_items: int
+        max_text: int
+        max_message: int
+        max_repr: int
+        max_values: int
+        max_seconds: float
+        max_exceptions: int
+        max_live_bytes: int
+        run_reprs: bool | None
+        outer_frames: bool
+        redact: Redact
+
+    class InitOptions(CommonOptions, total=False):
+        """Those that init() does not name."""
+
+        max_bytes: int
+
+    class StoreOptions(CommonOptions, total=False):
+        """Those that a Store does not name: its own max_bytes bounds the directory."""
+
+        depth: int
+        include_source: bool
+        pickler: Pickler
+
+    class SingleOptions(StoreOptions, total=False):
+        """All of them: a type checker finds a name that is misspelt, and an editor offers the names."""
+
+        max_bytes: int
+
 
 _UNBOUNDED: Final = sys.maxsize
 
@@ -111,30 +148,27 @@ class Options:
     pickler: str | Callable[[Any], bytes] | None
     redact: Redact
 
-    def __init__(
-        self,
-        *,
-        pickler: Pickler = None,
-        redact: Redact = None,
-        **settings: Any,
-    ) -> None:
+    def __init__(self, **settings: Unpack[SingleOptions]) -> None:
         put = object.__setattr__
+        given: dict[str, Any] = {**settings}
+        pickler = given.pop("pickler", None)
+        redact = given.pop("redact", None)
         for name, (default, least, unit) in _BOUNDS.items():
-            value = settings.pop(name, default)
+            value = given.pop(name, default)
             if type(value) is not int and not (type(value) is float and type(default) is float):
                 raise OptionError(f"{name} must be a number of {unit}, not {value!r}")
             if not value >= least:  # also false for nan
                 raise OptionError(f"{name} must be at least {least} {unit}, not {value!r}")
             put(self, name, value)
         for name, switch in _SWITCHES.items():
-            value = settings.pop(name, switch)
+            value = given.pop(name, switch)
             if type(value) is not bool and not (value is None and switch is None):
                 choices = "True, False or None" if switch is None else "True or False"
                 raise OptionError(f"{name} must be {choices}, not {value!r}")
             put(self, name, value)
-        if settings:
+        if given:
             raise OptionError(
-                f"there is no option {next(iter(settings))!r}; the options are {', '.join(self.__slots__)}"
+                f"there is no option {next(iter(given))!r}; the options are {', '.join(self.__slots__)}"
             )
         if isinstance(pickler, ModuleType):
             pickler = pickler.__name__
@@ -160,14 +194,15 @@ class Options:
         """Each option's name and value."""
         return ((name, getattr(self, name)) for name in self.__slots__)
 
-    def replace(self, **changes: Any) -> Options:
+    def replace(self, **changes: Unpack[SingleOptions]) -> Options:
         """A copy with some options changed. Raises OptionError as the constructor does."""
         return Options(**{**dict(self.items()), **changes}) if changes else self
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Options cannot be changed; use .replace({name}=...)")
 
-    __delattr__ = None  # type: ignore[assignment]  # an option cannot be deleted either
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Options cannot be changed; {name} cannot be deleted")
 
     def __repr__(self) -> str:
         changed = (
@@ -201,7 +236,7 @@ def bound(number: int) -> int:
 DEFAULT: Final = Options()
 
 
-def make_options(base: Options | None = None, **changes: Any) -> Options:
+def make_options(base: Options | None = None, **changes: Unpack[SingleOptions]) -> Options:
     """The options that `changes` make of `base` (default: the defaults). Raises OptionError."""
     if base is not None and not isinstance(base, Options):
         raise OptionError(f"options must be a keeptrace.Options, not {type(base).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, release_reserve, type_only
 from ..core.bounds import MAX_DUMP
@@ -17,6 +17,11 @@ from ..restore.restore import restore
 from .files import read, write
 from .reading import decode
 from .writing import encode
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 # A dump larger than this is none, or holds sources beyond all measure; it is refused before it is
 # read. (bytes)
@@ -31,7 +36,7 @@ _LITTLE: Final[dict[str, Any]] = {
 }
 
 
-def report_of(exc: BaseException | None, trace: Options | None = None, **options: Any) -> Report:
+def report_of(exc: BaseException | None, trace: Options | None = None, **options: Unpack[SingleOptions]) -> Report:
     """The report of an exception for a file:
 
     secrets are hidden unless the options say otherwise.
@@ -69,7 +74,7 @@ def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
 
 
 def dumps(
-    exc: BaseException | None = None, *, trace: Options | None = None, **options: Any
+    exc: BaseException | None = None, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> bytes:
     """An exception with its chain, frames, variables and sources, as bytes.
 
@@ -83,7 +88,7 @@ def dumps(
     return with_enough_stack(lambda: _dumps(handled, trace, options))
 
 
-def _dumps(exc: BaseException | None, trace: Options | None, options: dict[str, Any]) -> bytes:
+def _dumps(exc: BaseException | None, trace: Options | None, options: SingleOptions) -> bytes:
     settings = make_options(trace, **options)
     try:
         return encode(report_of(exc, settings))
@@ -97,7 +102,7 @@ def dump(
     path_or_file: str | os.PathLike[str] | IO[bytes],
     *,
     trace: Options | None = None,
-    **options: Any,
+    **options: Unpack[SingleOptions],
 ) -> None:
     """Writes dumps(exc) to a path or to a binary file. A path is written atomically: whole, or not
     at all.
@@ -119,7 +124,7 @@ def _dump(
     exc: BaseException | None,
     path_or_file: str | os.PathLike[str] | IO[bytes],
     trace: Options | None,
-    options: dict[str, Any],
+    options: SingleOptions,
 ) -> None:
     data = _dumps(exc, trace, options)
     if isinstance(path_or_file, (str, os.PathLike)):

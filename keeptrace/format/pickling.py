@@ -15,13 +15,18 @@ import io
 import pickle
 import sys
 import types
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, capturing
 from ..core.options import Options, Pickler
 from .api import redacted
 from .dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
 from .writing import carrier
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import InitOptions
 
 _MODULES: Final = ("pickle", "cloudpickle", "dill")
 _subclasses_of: Final = type.__dict__["__subclasses__"]
@@ -235,7 +240,7 @@ _stack: Final[list[Initialized]] = []
 
 
 def init(
-    pickler: Pickler = None, depth: int = 3, include_source: bool = True, **options: Any
+    pickler: Pickler = None, depth: int = 3, include_source: bool = True, **options: Unpack[InitOptions]
 ) -> Initialized:
     """Lets tracebacks, exceptions and exc_info tuples be pickled, with pickle, cloudpickle or dill,
     any time afterwards.

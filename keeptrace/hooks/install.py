@@ -43,6 +43,9 @@ if (
     TYPE_CHECKING
 ):  # at run time importlib's abstract classes would bring half of importlib.resources along
     from importlib.machinery import ModuleSpec
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -70,7 +73,7 @@ def keep_failure(store: Store, exc: BaseException) -> None:
 
 
 def store_of(
-    directory: str | os.PathLike[str] | Store, trace: Options | None, options: dict[str, Any]
+    directory: str | os.PathLike[str] | Store, trace: Options | None, options: SingleOptions
 ) -> Store:
     """The store that was given, or one for the directory.
 
@@ -112,7 +115,7 @@ class Installed:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.active = True
+        self.active: bool = True
         self._put: list[tuple[Any, str, Any, Any]] = []
         self._finder: _WhenImported | None = None
 
@@ -312,7 +315,7 @@ def install(
     directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
     *,
     trace: Options | None = None,
-    **options: Any,
+    **options: Unpack[SingleOptions],
 ) -> Installed:
     """Lets every exception that nobody catches leave a dump: in the program, its threads, event
     loops and child processes.
@@ -366,7 +369,7 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
         directory_or_path: str | os.PathLike[str] | Store,
         *,
         trace: Options | None = None,
-        **options: Any,
+        **options: Unpack[SingleOptions],
     ) -> None:
         self.path: str | None = None
         self._file: str | None = None

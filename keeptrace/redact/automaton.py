@@ -62,7 +62,7 @@ class Automaton:
         self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
         self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
         # A text with none of these, lower-cased, has none of the other patterns.
-        self.hints = sorted({hint for p in PATTERNS if not p.is_key for hint in p.hints})
+        self.hints: list[str] = sorted({hint for p in PATTERNS if not p.is_key for hint in p.hints})
 
     def keys(self, text: str) -> Iterator[Span]:
         """Where a text has a vendor's key."""

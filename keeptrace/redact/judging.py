@@ -40,7 +40,7 @@ class Judge:
         self.values: list[Node] = report["values"]
         self.known: dict[str, int] = {}  # a secret -> the grade of what it was found under
         self.hidden: dict[str, int] = {}  # a name -> how many values were hidden under it
-        self.live_touched = False
+        self.live_touched: bool = False
         self._report = report
         self._spans = spans
         self._rules = rules

@@ -59,7 +59,7 @@ class Redactor:
     """
 
     def __init__(self, added: Redaction | Extra | None = None) -> None:
-        self.rules = Rules(added)
+        self.rules: Rules = Rules(added)
         # What is secret in a source depends on nothing but the source, unless the program has its
         # say.
         self._sources = _sources if self.rules.is_default else {}

@@ -25,9 +25,9 @@ class Rules:
     def __init__(self, added: Redaction | Extra | None = None) -> None:
         self._redaction = added if isinstance(added, Redaction) else None
         self._extra = None if isinstance(added, Redaction) else added
-        self.is_default = added is None
+        self.is_default: bool = added is None
         # Whether every name is looked at, also in texts that have none of the tables' names.
-        self.asks = self._extra is not None or (
+        self.asks: bool = self._extra is not None or (
             self._redaction is not None and self._redaction.has_names
         )
 

@@ -60,8 +60,8 @@ class Budget:
     __slots__ = ("left", "left_out")
 
     def __init__(self, most: int) -> None:
-        self.left = most
-        self.left_out = 0
+        self.left: int = most
+        self.left_out: int = 0
 
     def take(self, amount: int = 1) -> bool:
         """Whether there is something left for this; so the last one may be larger."""

@@ -26,7 +26,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.clock import now
 from ..core.errors import DumpError, KeepTraceError, OptionError
@@ -42,6 +42,11 @@ from .local import MAX_REPEATS, Found, LocalDirectory
 from .names import Name, is_left_behind, key_of_mark, make_name, read_name
 from .remote import RemoteDirectory
 from .telling import failed
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions, StoreOptions
 
 DEFAULT_DIRECTORY: Final = "keeptrace-dumps"
 
@@ -126,7 +131,7 @@ class Store:
         max_age: float = MAX_AGE,
         deduplicate: bool = True,
         trace: Options | None = None,
-        **options: Any,
+        **options: Unpack[StoreOptions],
     ) -> None:
         for name, value in (
             ("max_files", max_files),
@@ -144,21 +149,21 @@ class Store:
         given = os.fspath(directory)
         if not isinstance(given, str) or not given:
             raise OptionError(f"directory must be a path or a URL as text, not {given!r}")
-        self.options = make_options(trace, **options)
+        self.options: Options = make_options(trace, **options)
         self.deduplicate = deduplicate
-        self.bounds = Bounds(
+        self.bounds: Bounds = Bounds(
             int(_bound(max_files)),
             int(_bound(max_bytes)),
             _bound(max_age),
         )
         # a program may change its directory; its dumps stay together
-        self.directory = given if is_url(given) else os.path.abspath(given)
+        self.directory: str = given if is_url(given) else os.path.abspath(given)
         self._files = _directory(self.directory)
 
     def __repr__(self) -> str:
         return f"Store({self.directory!r})"
 
-    def write(self, exc: BaseException, **options: Any) -> str | None:
+    def write(self, exc: BaseException, **options: Unpack[SingleOptions]) -> str | None:
         """Keeps a dump of the exception; the path of it, or of the one that is there of the same
         failure.
 

@@ -59,10 +59,10 @@ class Format:
         has_head: bool,
         takes_first: bool,
     ) -> None:
-        self.hint = hint
-        self.begin = begin
-        self.has_head = has_head  # its first line stands for a header
-        self.takes_first = takes_first  # its first line says more
+        self.hint: str = hint
+        self.begin: Callable[[str], Translator | None] = begin
+        self.has_head: bool = has_head  # its first line stands for a header
+        self.takes_first: bool = takes_first  # its first line says more
 
 
 # What is in the line -> the tool. The hints are looked for in this order.

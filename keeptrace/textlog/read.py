@@ -20,11 +20,11 @@ class ReadFrame:
     __slots__ = ("file", "flat", "line", "name", "source")
 
     def __init__(self, file: str, line: int, name: str, flat: bool) -> None:
-        self.file = file
-        self.line = line
-        self.name = name
+        self.file: str = file
+        self.line: int = line
+        self.name: str = name
         self.source: list[str] = []  # without the usual indentation
-        self.flat = flat  # the text lost its indentation: carets say nothing
+        self.flat: bool = flat  # the text lost its indentation: carets say nothing
 
 
 class ReadFrames:
@@ -37,7 +37,7 @@ class ReadFrames:
         self.last: collections.deque[ReadFrame] = collections.deque(
             maxlen=MOST_FRAMES - MOST_FRAMES // 2
         )
-        self.count = 0
+        self.count: int = 0
         self.latest: ReadFrame | None = None
 
     def add(self, frame: ReadFrame, times: int = 1) -> None:
@@ -77,15 +77,15 @@ class ReadException:
     )
 
     def __init__(self) -> None:
-        self.frames = ReadFrames()
-        self.group = False
-        self.name = ""
+        self.frames: ReadFrames = ReadFrames()
+        self.group: bool = False
+        self.name: str = ""
         self.lines: list[str] = []  # of the message and the notes
-        self.silent = False  # no message, not even a colon: the lines are notes
+        self.silent: bool = False  # no message, not even a colon: the lines are notes
         self.syntax: tuple[ReadFrame, list[str]] | None = None
         self.cause: ReadException | None = None
         self.context: ReadException | None = None
         self.children: list[ReadException] = []
-        self.more = 0  # children that were not printed
-        self.deeper = False  # a group that was not printed, for its depth
-        self.cut = ""  # what is missing of it
+        self.more: int = 0  # children that were not printed
+        self.deeper: bool = False  # a group that was not printed, for its depth
+        self.cut: str = ""  # what is missing of it

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _DIRECTORY = "keeptrace-dumps"  # store.DEFAULT_DIRECTORY, which would import the capture
 _DAY = 86_400.0  # seconds
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="keeptrace",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -63,7 +63,7 @@ class Target:
     ) -> None:
         self.view = view
         self.header = header
-        self.frames = {frame.number: frame for frame in view.frames()}
+        self.frames: dict[int, Frame] = {frame.number: frame for frame in view.frames()}
         self.live: dict[int, Any] = {}
         for exception, exc in zip(view.exceptions, restored or ()):
             entry = exc.__traceback__
@@ -72,7 +72,7 @@ class Target:
                     break
                 self.live[frame.number] = entry.tb_frame
                 entry = entry.tb_next
-        self.is_live = restored is not None and bool(restored)
+        self.is_live: bool = restored is not None and bool(restored)
 
 
 class ProtocolError(Exception):

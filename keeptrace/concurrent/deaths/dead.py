@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import types
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ class WorkerDied(KeepTraceError):
 
     def __init__(self, message: str, deaths: Sequence[WorkerDeath] = ()) -> None:
         super().__init__(message)
-        self.deaths = list(deaths)
+        self.deaths: list[WorkerDeath] = list(deaths)
 
 
 class WorkerDeath:
@@ -43,12 +44,12 @@ class WorkerDeath:
     def __init__(
         self, pid: int, exitcode: int | None, tasks: Sequence[str] = (), text: str = ""
     ) -> None:
-        self.pid = pid
-        self.exitcode = exitcode
-        self.signal = signal_name(-exitcode) if exitcode is not None and exitcode < 0 else None
-        self.tasks = tuple(tasks)
-        self.text = text
-        self.stack = stack_of(text)
+        self.pid: int = pid
+        self.exitcode: int | None = exitcode
+        self.signal: str | None = signal_name(-exitcode) if exitcode is not None and exitcode < 0 else None
+        self.tasks: tuple[str, ...] = tuple(tasks)
+        self.text: str = text
+        self.stack: types.TracebackType | None = stack_of(text)
 
     def __str__(self) -> str:
         doing = f" while it ran {', '.join(self.tasks)}" if self.tasks else ""

@@ -39,11 +39,11 @@ class WorkerStack:
         threads: dict[str, types.TracebackType] | None = None,
         why: str | None = None,
     ) -> None:
-        self.pid = pid
-        self.tasks = tuple(tasks)
-        self.stack = stack
-        self.threads = threads or {}
-        self.why = why
+        self.pid: int = pid
+        self.tasks: tuple[str, ...] = tuple(tasks)
+        self.stack: types.TracebackType | None = stack
+        self.threads: dict[str, types.TracebackType] = threads or {}
+        self.why: str | None = why
 
     def __str__(self) -> str:
         lines = [f"Worker {self.pid}: {', '.join(self.tasks) or 'idle'}"]

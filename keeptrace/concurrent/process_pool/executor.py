@@ -33,7 +33,7 @@ from itertools import islice
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from threading import RLock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from ...core.options import Options, make_options
 from ..crossing import BrokenFuture, context_of, framed_exception, run_initializer, traceback_of
@@ -41,6 +41,12 @@ from ..deaths.black_box import JOB, POSIX, BlackBox
 from .breaking import PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
 from .interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
 from .queues import CutMessage, bounded_shutdown, read_results, read_tasks
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # How far the exception that a task raised may be behind the one that came of asking it.
 # (exceptions)
@@ -169,7 +175,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     _executor_manager_thread = manager_attribute(_adopt)
     stacks = stacks
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:
             future = super().submit(fn, *args, **kwargs)
         except BaseException:  # an interrupt, perhaps after the number was used

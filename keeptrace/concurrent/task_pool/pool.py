@@ -26,12 +26,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from multiprocessing import connection
 from multiprocessing import pool as engine
-from multiprocessing.pool import IMapIterator, Pool
-from typing import Any
+from multiprocessing.pool import AsyncResult, IMapIterator, Pool
+from typing import Any, TypeVar
 
 from ...core.options import Options, make_options
 from ..deaths.dead import WorkerDied
@@ -44,6 +44,9 @@ from ..process_pool.interrupts import (
     make_queue_atomic,
 )
 from .traffic import Traffic
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
@@ -126,7 +129,7 @@ class KeepTracePool(Pool):
         self._quick_put = traffic.put
         self._quick_get = traffic.get
         self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
-        self.Process = traffic.start_worker  # type: ignore[method-assign, assignment]  # the engine takes it from here
+        setattr(self, "Process", traffic.start_worker)  # the engine takes it from here
         self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
 
     def _repopulate_pool(self) -> None:
@@ -139,12 +142,12 @@ class KeepTracePool(Pool):
 
     def apply_async(
         self,
-        func: Any,
-        args: Any = (),
-        kwds: Any = {},  # noqa: B006  # as the engine has it
-        callback: Any = None,
-        error_callback: Any = None,  # as the engine's
-    ) -> Any:
+        func: Callable[..., T],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] = {},  # as the engine has it
+        callback: Callable[[T], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> AsyncResult[T]:
         before = self._cache.newest
         try:
             return super().apply_async(func, args, kwds, callback, error_callback)
@@ -152,7 +155,7 @@ class KeepTracePool(Pool):
             self._cache.forget_newest(before)
             raise
 
-    def imap(self, func: Any, iterable: Any, chunksize: int | None = 1) -> Any:
+    def imap(self, func: Callable[[S], T], iterable: Iterable[S], chunksize: int | None = 1) -> IMapIterator[T]:
         before = self._cache.newest
         try:
             return super().imap(func, iterable, chunksize)
@@ -160,7 +163,7 @@ class KeepTracePool(Pool):
             self._cache.forget_newest(before)
             raise
 
-    def imap_unordered(self, func: Any, iterable: Any, chunksize: int | None = 1) -> Any:
+    def imap_unordered(self, func: Callable[[S], T], iterable: Iterable[S], chunksize: int | None = 1) -> IMapIterator[T]:
         before = self._cache.newest
         try:
             return super().imap_unordered(func, iterable, chunksize)

@@ -1,0 +1,39 @@
+"""The public names of a package, each imported from its module when it is first used: workers import the package, too."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+TYPE_CHECKING = False  # `typing` itself may be shadowed
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+
+def lazy_names(
+    package: str, homes: Mapping[str, str], modules: tuple[str, ...] = (), engines: tuple[str, ...] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a package.
+
+    homes: the module of each public name, relative to the package. modules: its public modules, which are found without
+    an import statement of their own. engines: such modules that need a library; dir() does not list them, because whoever asks for
+    everything that dir() lists would import all of these.
+    """
+
+    def find(name: str) -> Any:
+        if name in modules or name in engines:
+            try:
+                return importlib.import_module(f"{package}.{name}")
+            except ImportError as problem:  # to whoever only asks whether the name is there, it is not
+                raise AttributeError(str(problem)) from problem
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f".{homes[name]}", package), name)
+        vars(sys.modules[package])[name] = found
+        return found
+
+    def names() -> list[str]:
+        return sorted({*sys.modules[package].__all__, *modules})
+
+    return find, names
