@@ -12,11 +12,8 @@ from typing import Any, Final
 
 from .core.errors import KeepTraceError, OptionError, missing_extra
 
-_LIBRARIES: Final = tuple(
-    os.path.join(path, "")
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    if (path := sysconfig.get_paths().get(name))
-)
+_PATHS: Final = map(sysconfig.get_paths().get, ("stdlib", "platstdlib", "purelib", "platlib"))
+_LIBRARIES: Final = tuple(os.path.join(path, "") for path in _PATHS if path)
 
 
 def is_users(frame: types.FrameType) -> bool:

@@ -45,19 +45,36 @@ def test_the_public_interface_has_types() -> None:
     """pyright knows the types of at least 99 % of what the package exports."""
     told = check("pyright", "--verifytypes", "keeptrace", "--ignoreexternal", "--outputjson")
     report = json.loads(told)["typeCompleteness"]
-    unknown = [symbol["name"] for symbol in report["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]]
+    unknown = [
+        symbol["name"]
+        for symbol in report["symbols"]
+        if symbol["isExported"] and not symbol["isTypeKnown"]
+    ]
     assert report["completenessScore"] >= 0.99, unknown
 
 
 def test_the_options_by_name_are_the_options() -> None:
     """The types of the options by name list each option once, and no other."""
-    tree = ast.parse(Path(sys.modules[keeptrace.Options.__module__].__file__ or "").read_text(encoding="utf-8"))
+    tree = ast.parse(
+        Path(sys.modules[keeptrace.Options.__module__].__file__ or "").read_text(encoding="utf-8")
+    )
     classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
     def names(of: str) -> list[str]:
-        own = [part.target.id for part in classes[of].body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]
-        return own + [name for base in classes[of].bases if isinstance(base, ast.Name) and base.id in classes for name in names(base.id)]
+        own = [
+            part.target.id
+            for part in classes[of].body
+            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+        ]
+        return own + [
+            name
+            for base in classes[of].bases
+            if isinstance(base, ast.Name) and base.id in classes
+            for name in names(base.id)
+        ]
 
     assert sorted(names("SingleOptions")) == sorted(keeptrace.Options.__slots__)
-    assert sorted(names("InitOptions")) == sorted({*keeptrace.Options.__slots__} - {"pickler", "depth", "include_source"})
+    assert sorted(names("InitOptions")) == sorted(
+        {*keeptrace.Options.__slots__} - {"pickler", "depth", "include_source"}
+    )
     assert sorted(names("StoreOptions")) == sorted({*keeptrace.Options.__slots__} - {"max_bytes"})

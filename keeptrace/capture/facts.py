@@ -65,7 +65,9 @@ class CodeFacts:
     )  # fmt: skip
 
     def __init__(self, code: types.CodeType) -> None:
-        self.code = weakref.ref(code)  # an id may be given to another later
+        self.code: weakref.ref[types.CodeType] = weakref.ref(
+            code
+        )  # an id may be given to another later
         text = str.__str__  # names may be of a subclass
         count = code.co_argcount + code.co_kwonlyargcount
         count += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
@@ -81,11 +83,11 @@ class CodeFacts:
         if is_dynamic(code):
             self.record["sum"] = checksum(code)
         names = dict.fromkeys(_global_names(code))
-        self.names = tuple(name for name in names if name not in IMPORT_SYSTEM)
-        self.is_function = bool(code.co_flags & _OPTIMIZED)
-        self.variables = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
-        self.variable_set = frozenset(self.variables)
-        self.names_locals = not _GIVES_LOCALS.isdisjoint(code.co_names)
+        self.names: tuple[str, ...] = tuple(name for name in names if name not in IMPORT_SYSTEM)
+        self.is_function: bool = bool(code.co_flags & _OPTIMIZED)
+        self.variables: tuple[str, ...] = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+        self.variable_set: frozenset[str] = frozenset(self.variables)
+        self.names_locals: bool = not _GIVES_LOCALS.isdisjoint(code.co_names)
         self.positions: dict[int, Position] = {}
 
     def position(self, code: types.CodeType, lasti: int) -> Position:
@@ -144,10 +146,10 @@ class ExceptionFacts:
     __slots__ = ("has_str", "mro", "slots", "state")
 
     def __init__(self, cls: type) -> None:
-        self.mro = mro_of(cls)
-        self.state = fields_of(self.mro)  # what C code holds
-        self.has_str = has_hook(self.mro, "__str__")
-        self.slots = [
+        self.mro: Any = mro_of(cls)
+        self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # what C code holds
+        self.has_str: bool = has_hook(self.mro, "__str__")
+        self.slots: list[tuple[Any, types.MemberDescriptorType]] = [
             (name, slot)
             for parent in self.mro
             if id(parent) not in BUILTIN_TYPES

@@ -265,7 +265,7 @@ class Method:
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
 
     def __call__(self, text: str, texts: Texts, args: list[Any], names: dict[str, Any]) -> Any:
         if self.name == "format":

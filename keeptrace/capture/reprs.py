@@ -124,9 +124,9 @@ class Writer:
     __slots__ = ("_own", "_states", "active", "left", "parts", "renderer", "user")
 
     def __init__(self, renderer: Renderer, most: int, user: Callable[[Writer, Any], None]) -> None:
-        self.renderer = renderer
-        self.left = most
-        self.user = user
+        self.renderer: Renderer = renderer
+        self.left: int = most
+        self.user: Callable[[Writer, Any], None] = user
         self.parts: list[str] = []
         self.active: list[int] = []
         self._own = 0  # how many __repr__s of the program's are being followed

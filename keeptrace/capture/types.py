@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..core.raw import layout_of, mro_of, names_of, namespace_of
 from ..restore.standins import MARK
-from .exact import exact_of
+from .exact import Parts, exact_of
 from .kinds import Kind
 from .summaries import Summarise, summary_of
 
@@ -33,8 +33,10 @@ class TypeInfo:
     def __init__(self, cls: type, index: int, kind_of: Callable[[type], Kind]) -> None:
         self.cls = cls  # held, so that its id is not given to another
         self.index = index
+        self.module: str
+        self.qualname: str
         self.module, self.qualname = names_of(cls)
-        self.mro = mro_of(cls)
+        self.mro: Any = mro_of(cls)
         self.dict_of: Callable[[Any], Any] | None = None
         self.slots: list[tuple[str, Callable[[Any], Any]]] = []
         self.base: type | None = None  # the builtin container or text that it derives from
@@ -46,9 +48,11 @@ class TypeInfo:
             slots, dict_of = layout_of(parent)
             self.slots += slots
             self.dict_of = self.dict_of or dict_of
-        self.exact = exact_of(cls)
-        self.kind = kind_of(cls)
+        self.exact: tuple[str, Parts] | None = exact_of(cls)
+        self.kind: Kind = kind_of(cls)
         self.summary: Summarise | None = summary_of(self.mro)
-        self.is_class = any(cls is type for cls in self.mro)  # `in` would ask a metaclass's __eq__
+        self.is_class: bool = any(
+            cls is type for cls in self.mro
+        )  # `in` would ask a metaclass's __eq__
         is_told_otherwise = self.exact is not None or self.summary is not None
-        self.is_special = self.is_class or is_stand_in or is_told_otherwise
+        self.is_special: bool = self.is_class or is_stand_in or is_told_otherwise

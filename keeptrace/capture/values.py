@@ -64,7 +64,7 @@ class Values:
         self.wants_dir: set[int] = set()  # ids of objects whose names are kept, for "did you mean"
         self.options = options
         self.deadline = deadline
-        self.bytes = 0
+        self.bytes: int = 0
         self._exceptions = exceptions
         self._cuts = cuts
         self._infos: dict[int, TypeInfo] = {}

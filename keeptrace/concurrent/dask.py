@@ -119,7 +119,9 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # distributed's class is u
         return started
 
 
-def install(client: Client, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> Any:
+def install(
+    client: Client, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+) -> Any:
     """Makes the workers of a client's cluster, also those to come, send exceptions with their
     frames.
 

@@ -56,11 +56,19 @@ class _Decorator(Protocol):
 
 @overload
 def keep_trace(
-    function: classmethod[T, P, R], /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    function: classmethod[T, P, R],
+    /,
+    *,
+    trace: Options | None = None,
+    **options: Unpack[SingleOptions],
 ) -> classmethod[T, P, R]: ...
 @overload
 def keep_trace(
-    function: staticmethod[P, R], /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    function: staticmethod[P, R],
+    /,
+    *,
+    trace: Options | None = None,
+    **options: Unpack[SingleOptions],
 ) -> staticmethod[P, R]: ...
 @overload
 def keep_trace(
@@ -72,7 +80,9 @@ def keep_trace(
 ) -> _Decorator: ...
 
 
-def keep_trace(function: Any = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> Any:
+def keep_trace(
+    function: Any = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+) -> Any:
     """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames,
     variables and chain.
 

@@ -21,7 +21,9 @@ else:
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 else:
-    BaseContext = object  # each start method has a context class of its own, which get_context() adds
+    BaseContext = (
+        object  # each start method has a context class of its own, which get_context() adds
+    )
 
 __all__ = ["KeepTracePool", "get_context"]
 

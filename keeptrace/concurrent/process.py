@@ -6,10 +6,10 @@ multiprocessing.Process whose exception the parent gets from it, with its frames
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.context as engine
 import sys
 from collections.abc import Callable
 from functools import partial
-from multiprocessing import context as engine
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 

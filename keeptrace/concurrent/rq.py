@@ -41,7 +41,9 @@ _PARCEL: Final = "keeptrace"
 # What stands between a worker's start and the job.
 _ENGINE: Final = ("rq.",)
 
-Handler: TypeAlias = Callable[[Job, type[BaseException], BaseException, "types.TracebackType | None"], bool]
+Handler: TypeAlias = Callable[
+    [Job, type[BaseException], BaseException, "types.TracebackType | None"], bool
+]
 
 
 def exception_handler(

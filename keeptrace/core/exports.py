@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str], modules: tuple[str, ...] = (), engines: tuple[str, ...] = ()
+    package: str,
+    homes: Mapping[str, str],
+    modules: tuple[str, ...] = (),
+    engines: tuple[str, ...] = (),
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The `__getattr__` and the `__dir__` of a package.
 
@@ -25,7 +28,9 @@ def lazy_names(
         if name in modules or name in engines:
             try:
                 return importlib.import_module(f"{package}.{name}")
-            except ImportError as problem:  # to whoever only asks whether the name is there, it is not
+            except (
+                ImportError
+            ) as problem:  # to whoever only asks whether the name is there, it is not
                 raise AttributeError(str(problem)) from problem
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -45,7 +45,7 @@ class Failed:
     __slots__ = ("why",)
 
     def __init__(self, why: str) -> None:
-        self.why = why
+        self.why: str = why
 
 
 class _Run:

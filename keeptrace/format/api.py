@@ -36,7 +36,9 @@ _LITTLE: Final[dict[str, Any]] = {
 }
 
 
-def report_of(exc: BaseException | None, trace: Options | None = None, **options: Unpack[SingleOptions]) -> Report:
+def report_of(
+    exc: BaseException | None, trace: Options | None = None, **options: Unpack[SingleOptions]
+) -> Report:
     """The report of an exception for a file:
 
     secrets are hidden unless the options say otherwise.
@@ -74,7 +76,10 @@ def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
 
 
 def dumps(
-    exc: BaseException | None = None, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    exc: BaseException | None = None,
+    *,
+    trace: Options | None = None,
+    **options: Unpack[SingleOptions],
 ) -> bytes:
     """An exception with its chain, frames, variables and sources, as bytes.
 

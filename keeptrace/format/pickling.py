@@ -240,7 +240,10 @@ _stack: Final[list[Initialized]] = []
 
 
 def init(
-    pickler: Pickler = None, depth: int = 3, include_source: bool = True, **options: Unpack[InitOptions]
+    pickler: Pickler = None,
+    depth: int = 3,
+    include_source: bool = True,
+    **options: Unpack[InitOptions],
 ) -> Initialized:
     """Lets tracebacks, exceptions and exc_info tuples be pickled, with pickle, cloudpickle or dill,
     any time afterwards.

@@ -30,13 +30,13 @@ class Policy:
         load_live: bool = True,
         standard: bool = True,
     ) -> None:
-        self.lookups = lookups
-        self.standard = standard  # the standard library may be imported
-        self.imports = imports
+        self.lookups: bool = lookups
+        self.standard: bool = standard  # the standard library may be imported
+        self.imports: bool = imports
         # exceptions of a class with __bool__ or __len__ count as true: futures take false for
         # "none"
-        self.truthy = truthy
-        self.load_live = load_live
+        self.truthy: bool = truthy
+        self.load_live: bool = load_live
 
     @property
     def trusts(self) -> bool:

@@ -146,11 +146,11 @@ class _Details:
     __slots__ = ("dir", "items", "length", "node", "pairs", "string", "text", "why")
 
     def __init__(self, text: str, node: list[Any], why: str = "") -> None:
-        self.text = text
-        self.node = (
+        self.text: str = text
+        self.node: list[Any] = (
             node  # as in the report; capture reads it again when the exception is dumped once more
         )
-        self.why = why
+        self.why: str = why
         self.string: str | None = None  # what str() gives, where that is not the repr
         self.length: int | None = None
         self.items: Sequence[Any] = []

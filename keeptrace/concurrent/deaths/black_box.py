@@ -88,7 +88,7 @@ class BlackBox:
     __slots__ = ("__weakref__", "_map", "fd", "words")
 
     def __init__(self, fd: int | None = None) -> None:
-        self.fd = -1
+        self.fd: int = -1
         self._map: mmap.mmap | None = None
         self.words: Any = [0] * _WORDS
         if POSIX:

@@ -46,7 +46,9 @@ class WorkerDeath:
     ) -> None:
         self.pid: int = pid
         self.exitcode: int | None = exitcode
-        self.signal: str | None = signal_name(-exitcode) if exitcode is not None and exitcode < 0 else None
+        self.signal: str | None = (
+            signal_name(-exitcode) if exitcode is not None and exitcode < 0 else None
+        )
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.text: str = text
         self.stack: types.TracebackType | None = stack_of(text)

@@ -35,8 +35,8 @@ class AtomicCondition(threading.Condition):
     in C."""
 
     if sys.version_info < (3, 14):
-        __enter__ = property(attrgetter("_lock.__enter__"))
-        __exit__ = property(attrgetter("_lock.__exit__"))
+        __enter__: Any = property(attrgetter("_lock.__enter__"))
+        __exit__: Any = property(attrgetter("_lock.__exit__"))
     else:  # Python looks for signals after that call, too
 
         def __enter__(self) -> bool:
@@ -60,8 +60,8 @@ class AtomicCondition(threading.Condition):
 class AtomicLock(synchronize.Lock):
     """The same for a lock between processes."""
 
-    __enter__ = property(attrgetter("_semlock.__enter__"))
-    __exit__ = property(attrgetter("_semlock.__exit__"))
+    __enter__: Any = property(attrgetter("_semlock.__enter__"))
+    __exit__: Any = property(attrgetter("_semlock.__exit__"))
 
 
 class _FutureCondition(AtomicCondition):

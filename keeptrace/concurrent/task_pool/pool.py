@@ -155,7 +155,9 @@ class KeepTracePool(Pool):
             self._cache.forget_newest(before)
             raise
 
-    def imap(self, func: Callable[[S], T], iterable: Iterable[S], chunksize: int | None = 1) -> IMapIterator[T]:
+    def imap(
+        self, func: Callable[[S], T], iterable: Iterable[S], chunksize: int | None = 1
+    ) -> IMapIterator[T]:
         before = self._cache.newest
         try:
             return super().imap(func, iterable, chunksize)
@@ -163,7 +165,9 @@ class KeepTracePool(Pool):
             self._cache.forget_newest(before)
             raise
 
-    def imap_unordered(self, func: Callable[[S], T], iterable: Iterable[S], chunksize: int | None = 1) -> IMapIterator[T]:
+    def imap_unordered(
+        self, func: Callable[[S], T], iterable: Iterable[S], chunksize: int | None = 1
+    ) -> IMapIterator[T]:
         before = self._cache.newest
         try:
             return super().imap_unordered(func, iterable, chunksize)
