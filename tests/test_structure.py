@@ -319,3 +319,11 @@ def test_every_public_name_is_documented(package: Any) -> None:
             for method in methods
             if not inspect.getdoc(method) and method.__name__ not in ENGINES
         ] == []
+
+
+def test_the_modules_of_a_workers_own_frames_exist() -> None:
+    """The modules whose frames are left out of a worker's stack are there, under these names."""
+    from keeptrace.concurrent.deaths import fault_text
+
+    ours = [name for name in fault_text._BETWEEN if name.startswith("keeptrace.")]
+    assert ours and set(ours) <= FILES.keys()

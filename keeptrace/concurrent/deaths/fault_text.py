@@ -88,11 +88,13 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
     return restore(report, POOL).__traceback__
 
 
+_POOLS: Final = __package__.rpartition(".")[0]
 # Modules whose frames are between run_worker() and the task's.
 _BETWEEN: Final = (
     "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.process",
     "multiprocessing.queues", "threading", "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
-    *(f"{__package__}.{name}" for name in ("_executor", "_pool_worker", "process", "_worker", "_loky", "_queues")),
+    *(f"{_POOLS}.process_pool.{name}" for name in ("executor", "of_loky", "queues")),
+    *(f"{_POOLS}.{name}" for name in ("process", "deaths.worker", "task_pool.worker")),
 )  # fmt: skip
 
 
