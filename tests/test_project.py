@@ -110,3 +110,13 @@ def test_the_public_tests_cover_every_python_and_system() -> None:
     assert re.findall(
         r"(\w+)-latest", next(line for line in text.splitlines() if "os: [" in line)
     ) == ["ubuntu", "macos", "windows"]
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_the_files_that_newcomers_are_sent_to_exist(page: str) -> None:
+    """Each file of the package that a page names in a table or a sentence is there."""
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", (ROOT / page).read_text(encoding="utf-8"))
+    package = Path(keeptrace.__file__).parent
+    homes = (package, ROOT)
+    assert named
+    assert [name for name in named if not any((home / name).exists() for home in homes)] == []
