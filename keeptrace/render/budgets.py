@@ -13,6 +13,8 @@ from typing import Final
 # A page of a message is what people read; the first ones are whole. (characters of all messages and
 # notes; beyond, each is cut to MAX_SHORT)
 MAX_MESSAGES: Final = 4_000_000
+# One message; capture keeps no longer ones. (characters)
+MAX_MESSAGE: Final = 100_000
 # (characters)
 MAX_SHORT: Final = 200
 # (notes of all exceptions)

@@ -22,7 +22,9 @@ from typing import Any, Final
 
 from ..core.report import Ref
 from .budgets import JSON_CHARACTERS, JSON_FRAMES, JSON_VALUES, Budget
-from .model import Child, Exception_, Frame, Values, View
+from .nodes import Child
+from .values import ShownValues
+from .view import ShownException, ShownFrame, View
 
 FORMAT: Final = 1
 # Levels of parts, without --all and with it: deeper ones are in `value` alone.
@@ -81,12 +83,12 @@ class _Told:
         self._characters = Budget(JSON_CHARACTERS)
         self._seen: set[int] = set()
 
-    def exceptions(self) -> Iterator[tuple[Exception_, list[Any], list[Any]]]:
+    def exceptions(self) -> Iterator[tuple[ShownException, list[Any], list[Any]]]:
         for exception in self._view.exceptions:
             details = self._variables(exception.details, self._levels)
             yield exception, details, self._frames_of(exception)
 
-    def _frames_of(self, exception: Exception_) -> list[dict[str, Any]]:
+    def _frames_of(self, exception: ShownException) -> list[dict[str, Any]]:
         wanted = [one for one in exception.frames if self._only in (None, one.number)]
         told: list[dict[str, Any]] = []
         for frame in wanted:
@@ -96,7 +98,7 @@ class _Told:
             told.append(self._frame(frame))
         return told
 
-    def _frame(self, frame: Frame) -> dict[str, Any]:
+    def _frame(self, frame: ShownFrame) -> dict[str, Any]:
         if frame.left_out:
             return {"number": frame.number, "left_out": frame.left_out}
         line, end_line, column, end_column = frame.position
@@ -149,7 +151,7 @@ class _Told:
         return found
 
 
-def label(values: Values, child: Child) -> str:
+def label(values: ShownValues, child: Child) -> str:
     """What a part is called:
 
     an attribute by its name, an element by its index, a pair by its key.

@@ -1,17 +1,15 @@
-"""A view as one HTML file that needs nothing else: no network, no file beside it, and with scripts
-off it still opens.
+"""A view as one HTML file: no network, no other file; the page opens with scripts off, too.
 
-Nothing of the data is ever marked as safe: the template escapes all that it is given, no data
-stands in a script or in a style, and the page's own Content-Security-Policy allows the one script
-and the one style that came with it, by their hashes, so that nothing that slipped through could run
-or be fetched."""
+No data is ever marked as safe: the template escapes every text, and no data stands in a script or a
+style. The page's Content-Security-Policy allows our script and our style alone, by their hashes, so
+data that slipped through could neither run nor fetch anything.
+"""
 
 from __future__ import annotations
 
 import base64
 import functools
 import hashlib
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -30,7 +28,10 @@ from .budgets import (
     Budget,
 )
 from .data import label
-from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
+from .nodes import Child
+from .sources import Snippet
+from .view import ShownException, ShownFrame, View
+from .wording import cut_texts, hidden_text, relation_text, time_text
 
 # Lines around the failing one.
 _BEFORE: Final = 7
@@ -41,7 +42,8 @@ _CHARACTERS: Final = 400
 # fewer.
 _LEVELS: Final = 12
 _INDENTED: Final = 12
-_NOISE: Final = frozenset({"module", "function", "type"})
+# Groups of variables that are open when the page opens.
+_OPEN_GROUPS: Final = ("Locals", "Variables")
 
 
 @dataclass(slots=True)
@@ -60,10 +62,7 @@ class _Node:
 
 
 class _Trees:
-    """Makes the trees of one frame:
-
-    every value opens once, and is referred to where it comes up again.
-    """
+    """Makes the trees of one frame: every value opens once; elsewhere a link leads there."""
 
     def __init__(self, view: View, place: str, page: _Page) -> None:
         self._values = view.values
@@ -87,36 +86,36 @@ class _Trees:
     def _node(self, name: str, ref: Ref, levels: int) -> _Node:
         values = self._values
         value = values.value(ref)
-        node = _Node(
-            shorten(name, 200), value.type, values.text(ref, _CHARACTERS), values.attributes(ref)
-        )
-        if value.full is not None:
-            node.full = value.full
+        text = values.text(ref, _CHARACTERS)
+        node = _Node(shorten(name, 200), value.type, text, values.attributes(ref), value.full)
         if value.missing:
             node.notes.append(f"{value.missing} of {value.length} were not kept")
         if value.why:
             node.notes.append(value.why)
         self._page.add(node)
         key = values.key(ref)
-        if key is None or not value.children:
-            return node
-        shared = self._page.opened.get(key)
+        if key is not None and value.children:
+            self._add_parts(node, key, value.children, levels)
+        return node
+
+    def _add_parts(self, node: _Node, key: int, children: list[Child], levels: int) -> None:
+        """Opens a value below its line, or refers to the place where the page has opened it."""
+        opened = self._page.opened
         if key in self._seen:
             node.refers = f"{self._place}-{key}"
-        elif shared is not None:
-            node.refers = shared
+        elif key in opened:
+            node.refers = opened[key]
         elif not levels or not self._page.has_room():
-            node.notes.append(f"{len(value.children)} parts are not shown on this page")
+            node.notes.append(f"{len(children)} parts are not shown on this page")
         else:
             self._seen.add(key)
-            node.anchor = self._page.opened[key] = f"{self._place}-{key}"
-            parts = ((label(values, child), child.ref) for child in value.children)
-            node.parts = self._nodes(parts, len(value.children), levels - 1)
-        return node
+            node.anchor = opened[key] = f"{self._place}-{key}"
+            parts = ((label(self._values, child), child.ref) for child in children)
+            node.parts = self._nodes(parts, len(children), levels - 1)
 
 
 class _Page:
-    """What is left of the page, and where each value opens on it."""
+    """The room that is left on the page, and where each value opens."""
 
     def __init__(self) -> None:
         self.opened: dict[int, str] = {}
@@ -157,8 +156,8 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         tree=[_row(view, exception) for exception in rows] if len(ordered) > 1 else [],
         exceptions=[_exception(view, each, lexer, page_budget) for each in ordered[left_out:]],
         exceptions_left_out=left_out,
-        cuts=told_cuts(view),
-        hidden=told_hidden(view) if view.redacted or "redacted" in view.cuts else "",
+        cuts=cut_texts(view),
+        hidden=hidden_text(view) if view.redacted or "redacted" in view.cuts else "",
     )
     return page
 
@@ -182,7 +181,7 @@ def _template() -> tuple[Any, str, str]:
 
 
 class _Trusted:
-    """Text of ours, from a file of this package, that the template writes as it is."""
+    """A file of this package, which the template writes unescaped."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -196,8 +195,8 @@ def _hash(text: str) -> str:
 
 
 def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the dump says of itself: where, when, by which Python."""
-    when = told_time(header.get("time"))
+    """Where and when the dump was written, and by which Python."""
+    when = time_text(header.get("time"))
     found = [
         ("where", header.get("where")),
         ("when", when),
@@ -207,15 +206,7 @@ def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, printable(str(value))) for name, value in found if value not in (None, "")]
 
 
-def told_time(seconds: Any) -> str:
-    """Seconds since 1970 as local time; empty for what is none."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(float(seconds)))
-    except (TypeError, ValueError, OverflowError, OSError):
-        return ""
-
-
-def _row(view: View, exception: Exception_) -> dict[str, Any]:
+def _row(view: View, exception: ShownException) -> dict[str, Any]:
     relation = {"child": "", "suppressed": "hidden context"}.get(
         exception.relation, exception.relation
     )
@@ -227,7 +218,7 @@ def _row(view: View, exception: Exception_) -> dict[str, Any]:
     }
 
 
-def _exception(view: View, exception: Exception_, lexer: Any, page: _Page) -> dict[str, Any]:
+def _exception(view: View, exception: ShownException, lexer: Any, page: _Page) -> dict[str, Any]:
     users = [frame for frame in exception.frames if not frame.is_library]
     opened = (users or exception.frames)[-1:] if exception.index == 0 else []
     frames = []
@@ -250,21 +241,11 @@ def _exception(view: View, exception: Exception_, lexer: Any, page: _Page) -> di
     }
 
 
-def _frame(view: View, frame: Frame, lexer: Any, page: _Page, is_open: bool) -> dict[str, Any]:
+def _frame(view: View, frame: ShownFrame, lexer: Any, page: _Page, is_open: bool) -> dict[str, Any]:
     if frame.left_out:
         return {"hidden": 0, "left_out": frame.left_out}
     snippet = view.sources.snippet(frame, _BEFORE, _AFTER)
     trees = _Trees(view, f"f{frame.number}", page)
-    noise: list[tuple[str, Ref]] = []
-    variables = frame.locals
-    if frame.is_module:
-        noise = [
-            one
-            for one in variables
-            if one[0].startswith("__") or view.values.value(one[1]).type in _NOISE
-        ]
-        noisy = {name for name, _ in noise}
-        variables = [one for one in variables if one[0] not in noisy]
     return {
         "hidden": 0,
         "left_out": 0,
@@ -276,15 +257,22 @@ def _frame(view: View, frame: Frame, lexer: Any, page: _Page, is_open: bool) -> 
         "is_open": is_open,
         "source": _lines(snippet, lexer, page) if snippet else [],
         "groups": [
-            (title, len(table), trees.of(table), title in ("Locals", "Variables"))
-            for title, table in (
-                ("Variables" if frame.is_module else "Locals", variables),
-                ("Modules, functions and classes", noise),
-                ("Globals that its code uses", frame.globals),
-            )
+            (title, len(table), trees.of(table), title in _OPEN_GROUPS)
+            for title, table in _groups(view, frame)
             if table
         ],
     }
+
+
+def _groups(view: View, frame: ShownFrame) -> list[tuple[str, list[tuple[str, Ref]]]]:
+    """The variables of a frame under their headings; some may be empty."""
+    used = ("Globals that its code uses", frame.globals)
+    if not frame.is_module:
+        return [("Locals", frame.locals), used]
+    noise = [(name, ref) for name, ref in frame.locals if view.is_noise(name, ref)]
+    noisy = {name for name, _ in noise}
+    variables = [(name, ref) for name, ref in frame.locals if name not in noisy]
+    return [("Variables", variables), ("Modules, functions and classes", noise), used]
 
 
 def _lexer() -> Any:

@@ -1,8 +1,9 @@
 """A view in the terminal, by rich; plain text where the output is no terminal.
 
-Everything that is printed is a rich.text.Text made of printable texts: nothing of the data is read
-as markup or as a command to the terminal. What is left out is counted where it would have been,
-with the option that shows it."""
+Every line is a rich.text.Text made of printable texts: neither rich nor the terminal reads the data
+as markup or commands. Where lines are left out, one line counts them and names the option that
+shows them.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +21,19 @@ from ..core.report import Ref
 from ..core.texts import printable, shorten
 from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
 from .data import label
-from .model import Exception_, Frame, Snippet, View, relation_text, told_cuts, told_hidden
+from .nodes import Child
+from .sources import Snippet
+from .view import ShownException, ShownFrame, View
+from .wording import cut_texts, hidden_text, relation_text
 
-# What fits the eye, without --all: exceptions; frames of one exception, its first and its last
-# ones; variables of a frame; characters of one value.
+# Without --all, as much as fits a screen: exceptions; the first and the last frames of an exception;
+# variables of a frame; characters of a value.
 _EXCEPTIONS: Final = 10
 _FIRST_FRAMES: Final = 5
 _LAST_FRAMES: Final = 15
 _VARIABLES: Final = 12
 _CHARACTERS: Final = 160
-# With --all: characters of one value, and levels of its parts; with --frame it is that and the
-# parts' parts.
+# With --all: characters of a value, and levels of its parts; with --frame, more levels.
 _ALL_CHARACTERS: Final = 2_000
 _ALL_LEVELS: Final = 1
 _FRAME_LEVELS: Final = 3
@@ -39,9 +42,6 @@ _PARTS: Final = 30
 _LINES: Final = 40
 # Levels of a tree that are indented; deeper ones stand below one another.
 _INDENTED: Final = 12
-_NOISE: Final = frozenset(
-    {"module", "function", "type"}
-)  # in a module's namespace: what it imports and defines
 _OVERVIEW: Final = {"cause": "cause: ", "context": "context: ", "suppressed": "hidden context: "}
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
@@ -91,22 +91,20 @@ class _Printer:
         left_out = 0 if self._everything else max(len(ordered) - _EXCEPTIONS, 0)
         if len(ordered) > 1:
             self._overview()
-        # what was captured comes last or, with a group, next to its children: the ones furthest
-        # from it are left out
-        shown = [
-            exception for exception in ordered if not left_out or exception.index < _EXCEPTIONS
-        ]
+        shown = ordered
+        if left_out:
+            # The captured exception comes last or, if a group, before its children; the exceptions
+            # furthest from it are left out.
+            shown = [exception for exception in ordered if exception.index < _EXCEPTIONS]
         for at, exception in enumerate(shown):
             if at or len(ordered) > 1:
                 self.line()
             self._exception(exception, len(ordered) > 1)
         if left_out:
             self.line()
+            more = len(ordered) - len(shown)
             self.line(
-                (
-                    f"{len(ordered) - len(shown)} more exceptions of the chain are not shown: --all shows them",
-                    "dim",
-                )
+                (f"{more} more exceptions of the chain are not shown: --all shows them", "dim")
             )
         self._cuts()
 
@@ -127,7 +125,7 @@ class _Printer:
         if len(rows) > most:
             self.line((f"   ... {len(rows) - most} more", "dim"))
 
-    def _exception(self, exception: Exception_, numbered: bool) -> None:
+    def _exception(self, exception: ShownException, numbered: bool) -> None:
         if numbered:
             relation = relation_text(self._view, exception)
             self.line(
@@ -152,7 +150,7 @@ class _Printer:
             self._block(note, "  ", "italic")
         self._attributes(exception)
 
-    def _attributes(self, exception: Exception_) -> None:
+    def _attributes(self, exception: ShownException) -> None:
         """What the exception has beside its message: shown where that says more."""
         for name, ref in exception.details:
             if not self._has_room():
@@ -160,12 +158,13 @@ class _Printer:
             if self._everything or (name != "args" and self._says_more(exception, name, ref)):
                 self.line((f"  .{name}", "cyan"), " = ", self._values.text(ref, self._most))
 
-    def _says_more(self, exception: Exception_, name: str, ref: Ref) -> bool:
+    def _says_more(self, exception: ShownException, name: str, ref: Ref) -> bool:
+        if name in exception.message:
+            return False
         text = self._values.plain(ref)
-        return (
-            name not in exception.message
-            and (text if text is not None else self._values.text(ref)) not in exception.message
-        )
+        if text is None:
+            text = self._values.text(ref)
+        return text not in exception.message
 
     def _bounded(self, text: str) -> str:
         if self._everything:
@@ -183,31 +182,28 @@ class _Printer:
 
     def _cuts(self) -> None:
         view = self._view
-        told = [*told_cuts(view)]
+        reasons = cut_texts(view)
         if view.cuts.get("redacted") or view.redacted:
-            told.append(f"hidden: {told_hidden(view)}")
-        if told:
+            reasons.append(f"hidden: {hidden_text(view)}")
+        if reasons:
             self.line()
-            self.line((f"Not everything was kept ({', '.join(told)}).", "dim"))
+            self.line((f"Not everything was kept ({', '.join(reasons)}).", "dim"))
 
     # -- frames
 
-    def _frames(self, exception: Exception_) -> None:
+    def _frames(self, exception: ShownException) -> None:
         frames = exception.frames
         over = 0 if self._everything else len(frames) - _FIRST_FRAMES - _LAST_FRAMES
         for at, frame in enumerate(frames):
             if over > 0 and at == _FIRST_FRAMES:
                 last = frames[at + over - 1]
-                self.line(
-                    (
-                        f"  ... {over} frames more, #{frame.number} to #{last.number}: --all shows them, --frame N one of them",
-                        "dim",
-                    )
-                )
+                place = f"{over} frames more, #{frame.number} to #{last.number}"
+                options = "--all shows them, --frame N one of them"
+                self.line((f"  ... {place}: {options}", "dim"))
             if over <= 0 or not _FIRST_FRAMES <= at < _FIRST_FRAMES + over:
                 self._frame(frame, at == len(frames) - 1)
 
-    def _frame(self, frame: Frame, is_last: bool) -> None:
+    def _frame(self, frame: ShownFrame, is_last: bool) -> None:
         if frame.left_out:
             self.line((f"  ... {frame.left_out} frames were not kept", "dim"))
             return
@@ -231,7 +227,7 @@ class _Printer:
             text = f"... the rest is left out{frames}: --frame N shows one frame"
             self._console.print(Text(text, "dim"), soft_wrap=True, highlight=False)
 
-    def _place(self, frame: Frame) -> None:
+    def _place(self, frame: ShownFrame) -> None:
         style = "dim" if frame.is_library else "bold"
         place = f"{frame.file}:{frame.line if frame.line is not None else '?'}"
         place_style = "dim" if frame.is_library else "green"
@@ -246,23 +242,15 @@ class _Printer:
         if snippet is None:
             return
         width = len(str(snippet.first + len(snippet.lines)))
-        for at, (number, text) in enumerate(
-            zip(range(snippet.first, snippet.first + len(snippet.lines)), self._coloured(snippet))
-        ):
-            mark = snippet.marks.get(number)
+        rows = zip(snippet.lines, self._coloured(snippet))
+        for number, (line, coloured) in enumerate(rows, snippet.first):
             arrow = ("  > ", "bold red") if number == snippet.line else ("    ", "")
-            self.line(arrow, (f"{number:>{width}} | ", "dim"), text)
-            if mark is not None and _tells(snippet.lines[at], mark):
-                start, end = (
-                    cell_len(snippet.lines[at][: mark[0]]),
-                    cell_len(snippet.lines[at][: mark[1]]),
-                )
-                self.line(
-                    "    ",
-                    (f"{'':{width}} | ", "dim"),
-                    " " * start,
-                    ("^" * (end - start), "bold red"),
-                )
+            self.line(arrow, (f"{number:>{width}} | ", "dim"), coloured)
+            mark = snippet.marks.get(number)
+            if mark is not None and _is_part(line, mark):
+                start, end = (cell_len(line[:edge]) for edge in mark)
+                carets = ("^" * (end - start), "bold red")
+                self.line("    ", (f"{'':{width}} | ", "dim"), " " * start, carets)
 
     def _coloured(self, snippet: Snippet) -> Iterable[Any]:
         if self._syntax is None:
@@ -271,7 +259,7 @@ class _Printer:
         lines = list(text.split("\n", allow_blank=True))
         return lines[len(snippet.above) : len(snippet.above) + len(snippet.lines)]
 
-    def _variables(self, frame: Frame, snippet: Snippet | None) -> None:
+    def _variables(self, frame: ShownFrame, snippet: Snippet | None) -> None:
         named = frame.locals
         if not self._everything:
             named = self._telling(frame, snippet)
@@ -283,23 +271,17 @@ class _Printer:
         if hidden:
             self.line((f"      ... {hidden} more: --frame {frame.number} shows them", "dim"))
 
-    def _telling(self, frame: Frame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
+    def _telling(self, frame: ShownFrame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
         """The variables that a few lines have room for: those that the failing line names first."""
         candidates = frame.locals
         if frame.is_module:
-            values = self._values
-            candidates = [
-                one
-                for one in candidates
-                if not one[0].startswith("__") and values.value(one[1]).type not in _NOISE
-            ]
+            is_noise = self._view.is_noise
+            candidates = [(name, ref) for name, ref in candidates if not is_noise(name, ref)]
         if len(candidates) <= _VARIABLES:
             return candidates
-        words = (
-            set(_WORD.findall(snippet.lines[snippet.line - snippet.first]))
-            if snippet is not None
-            else set()
-        )
+        words: set[str] = set()
+        if snippet is not None:
+            words = set(_WORD.findall(snippet.lines[snippet.line - snippet.first]))
         chosen = sorted(candidates, key=lambda variable: variable[0] not in words)[:_VARIABLES]
         names = {name for name, _ in chosen}
         return [variable for variable in candidates if variable[0] in names]
@@ -321,13 +303,12 @@ class _Printer:
         """The parts of a value, one a line; what is above it already is not opened again."""
         value = self._values.value(ref)
         children = value.children
-        if value.brackets[0] and not any(self._values.children(child.ref) for child in children):
-            return  # a container of plain things says it all in its own line
+        if value.brackets[0] and self._are_flat(children):
+            return  # the container's own line shows all of them
         for child in children[:_PARTS]:
-            name = label(self._values, child)
             self.line(
                 indent,
-                (f".{name}" if child.kind == "attribute" else f"[{name}]", "cyan"),
+                (self._access(child), "cyan"),
                 " = ",
                 self._values.text(child.ref, self._most),
             )
@@ -339,6 +320,14 @@ class _Printer:
             self.line(indent, (f"... {more} more", "dim"))
         if value.missing:
             self.line(indent, (f"... {value.missing} were not kept", "dim"))
+
+    def _are_flat(self, children: list[Child]) -> bool:
+        return not any(self._values.children(child.ref) for child in children)
+
+    def _access(self, child: Child) -> str:
+        """A part as Python code reaches it: ".name" or "[key]"."""
+        name = label(self._values, child)
+        return f".{name}" if child.kind == "attribute" else f"[{name}]"
 
     # -- one frame
 
@@ -364,18 +353,18 @@ class _Printer:
                 ("    (its source is not in the dump, and no file of this machine holds it)", "dim")
             )
         self._source(snippet)
-        for title, variables in (
-            ("locals", frame.locals),
-            ("globals that its code uses", frame.globals),
-        ):
-            if variables:
-                self.line((f"    {title}", "bold"))
-            for name, ref in variables:
-                if not self._has_room():
-                    break
-                self._variable("      ", name, ref, _FRAME_LEVELS)
+        self._table("locals", frame.locals)
+        self._table("globals that its code uses", frame.globals)
+
+    def _table(self, title: str, variables: list[tuple[str, Ref]]) -> None:
+        if variables:
+            self.line((f"    {title}", "bold"))
+        for name, ref in variables:
+            if not self._has_room():
+                break
+            self._variable("      ", name, ref, _FRAME_LEVELS)
 
 
-def _tells(line: str, mark: tuple[int, int]) -> bool:
+def _is_part(line: str, mark: tuple[int, int]) -> bool:
     """Whether the marked part is less than the whole line."""
     return line[: mark[0]].strip() != "" or line[mark[1] :].strip() != ""

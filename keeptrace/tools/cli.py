@@ -29,7 +29,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from ..format.reading import Dump
-    from ..render.model import View
+    from ..render.view import View
     from .logs import Repeated, Told
 
 _DIRECTORY = "keeptrace-dumps"  # store.DEFAULT_DIRECTORY, which would import the capture
@@ -324,14 +324,13 @@ def info(
     Examples:
       keeptrace info crash.keeptrace
     """
-    from ..render.html import told_time
-    from ..render.model import told_cuts, told_hidden
+    from ..render.wording import cut_texts, hidden_text, time_text
 
     header, view = _view(file)
     facts: dict[str, Any] = {
         "exception": view.root.title,
         "where": header.get("where"),
-        "written": told_time(header.get("time")),
+        "written": time_text(header.get("time")),
         "python": view.python,
         "process": header.get("pid"),
         "format": header.get("keeptrace"),
@@ -349,8 +348,8 @@ def info(
         _print_json({**facts, "cut": view.cuts, "redacted": view.redacted})
         return
     told = [(name, value) for name, value in facts.items() if value not in (None, "")]
-    told.append(("cut", ", ".join(told_cuts(view)) or "nothing"))
-    told.append(("hidden", told_hidden(view)))
+    told.append(("cut", ", ".join(cut_texts(view)) or "nothing"))
+    told.append(("hidden", hidden_text(view)))
     for name, value in told:
         typer.echo(f"{name:<13} {printable(str(value).partition(chr(10))[0])}")
 
@@ -373,7 +372,7 @@ def list_dumps(
       keeptrace ls
       keeptrace ls /var/dumps
     """
-    from ..render.html import told_time
+    from ..render.wording import time_text
     from ..store import Store
 
     _need_directory(directory)
@@ -383,7 +382,7 @@ def list_dumps(
         return
     rows = [
         (
-            told_time(entry.last),
+            time_text(entry.last),
             f"{entry.count}{'+' if entry.at_least else ''}",
             printable(str(entry.type)),
             printable(str(entry.where)),

@@ -35,7 +35,11 @@ from ..core.report import Ref
 from ..core.texts import one_line, shorten
 from ..render.budgets import DAP_PARTS, DAP_VARIABLES
 from ..render.data import label
-from ..render.model import Exception_, Frame, Values, View, characters, make_view, relation_text
+from ..render.model import make_view
+from ..render.sources import characters
+from ..render.values import ShownValues
+from ..render.view import ShownException, ShownFrame, View
+from ..render.wording import relation_text
 
 # Larger than any request that a client sends; a bound against nonsense. (bytes)
 _MAX_MESSAGE: Final = 4 << 20
@@ -135,7 +139,7 @@ class Session:
         self._sequence = 0
         self._first_line = self._first_column = 1
         self._parts: list[
-            Callable[[], list[tuple[str, Values, Ref]]]
+            Callable[[], list[tuple[str, ShownValues, Ref]]]
         ] = []  # what each variablesReference holds, from 1
         self._known: dict[tuple[int, int], int] = {}
         self._sources: list[str] = []  # the file of each sourceReference, from 1
@@ -278,7 +282,7 @@ class Session:
             )
         return {"threads": found}
 
-    def _exception(self, arguments: Body) -> Exception_:
+    def _exception(self, arguments: Body) -> ShownException:
         number = arguments["threadId"]
         if type(number) is not int or not 1 <= number <= len(self._view.exceptions):
             raise RequestError(f"there is no thread {number}")
@@ -293,7 +297,7 @@ class Session:
             "totalFrames": len(frames),
         }
 
-    def _stack_frame(self, frame: Frame) -> Body:
+    def _stack_frame(self, frame: ShownFrame) -> Body:
         if frame.left_out:
             name = f"{frame.left_out} frames were not kept"
             return {
@@ -333,7 +337,7 @@ class Session:
             + self._first_column
         )
 
-    def _source_of(self, frame: Frame, lines: list[str] | None) -> Body:
+    def _source_of(self, frame: ShownFrame, lines: list[str] | None) -> Body:
         """The editor's own file where that reads as the one that failed;
 
         else the text in the dump.
@@ -406,7 +410,7 @@ class Session:
         )
         return {"scopes": found}
 
-    def _frame(self, arguments: Body) -> Frame:
+    def _frame(self, arguments: Body) -> ShownFrame:
         frame = self._target.frames.get(arguments["frameId"])
         if frame is None:
             raise RequestError(f"there is no frame {arguments['frameId']}")
@@ -414,10 +418,10 @@ class Session:
 
     def _named(
         self, variables: list[tuple[str, Ref]]
-    ) -> Callable[[], list[tuple[str, Values, Ref]]]:
+    ) -> Callable[[], list[tuple[str, ShownValues, Ref]]]:
         return lambda: [(name, self._view.values, ref) for name, ref in variables]
 
-    def _refer(self, parts: Callable[[], list[tuple[str, Values, Ref]]]) -> int:
+    def _refer(self, parts: Callable[[], list[tuple[str, ShownValues, Ref]]]) -> int:
         self._parts.append(parts)
         return len(self._parts)
 
@@ -438,11 +442,11 @@ class Session:
             told.append({"name": "...", "value": text, "variablesReference": 0})
         return {"variables": told}
 
-    def _parts_of(self, values: Values, ref: Ref) -> list[tuple[str, Values, Ref]]:
+    def _parts_of(self, values: ShownValues, ref: Ref) -> list[tuple[str, ShownValues, Ref]]:
         parts = values.children(ref)[:DAP_PARTS]
         return [(label(values, child), values, child.ref) for child in parts]
 
-    def _variable(self, name: str, values: Values, ref: Ref) -> Body:
+    def _variable(self, name: str, values: ShownValues, ref: Ref) -> Body:
         value = values.value(ref)
         text = values.text(ref, _CHARACTERS)
         held = values.attributes(ref)
@@ -476,7 +480,7 @@ class Session:
             "details": self._details(exception, _INNER),
         }
 
-    def _details(self, exception: Exception_, levels: int) -> Body:
+    def _details(self, exception: ShownException, levels: int) -> Body:
         stack = exception.text or "".join(
             f'  File "{frame.file}", line {frame.line}, in {frame.name}\n'
             for frame in exception.frames

@@ -1,0 +1,269 @@
+"""One node of the report → the value that a view shows.
+
+MAKERS has one function for each kind of node. A value has a text of its own, or brackets around its
+parts; the parts are refs, which values.py follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.report import Node, Ref
+from ..core.texts import printable, shorten
+from ..restore.exact import EXACT
+from .budgets import MAX_FULL, MAX_VALUE
+
+if TYPE_CHECKING:
+    from .values import ShownValues
+
+# A longer text is shown whole below its line. (characters)
+_ONE_LINE: Final = 200
+# str() of a longer number takes seconds. (bits)
+_MAX_DECIMAL: Final = 10_000
+# Exact values inside one another: a datetime holds a timezone, which holds a timedelta. (levels)
+_EXACT_LEVELS: Final = 3
+_BRACKETS: Final = {
+    "list": ("[", "]"),
+    "tuple": ("(", ")"),
+    "set": ("{", "}"),
+    "frozenset": ("frozenset({", "})"),
+    "dict": ("{", "}"),
+}
+# Containers whose brackets say nothing of their type when they are empty.
+_SETS: Final = ("set", "frozenset")
+# A forged dump's parts, or a value that this system does not have.
+_NO_SUCH_VALUE: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+
+
+@dataclass(slots=True)
+class Child:
+    """One part of a value.
+
+    kind: "attribute" (label is its name), "item" (label is its index) or "pair" (key is its key).
+    """
+
+    kind: str
+    label: str
+    ref: Ref
+    key: Ref = None
+
+
+@dataclass(slots=True)
+class ShownValue:
+    """A node's own text, or the brackets around its parts, and the parts."""
+
+    type: str
+    text: str | None = None
+    brackets: tuple[str, str] = ("", "")
+    children: list[Child] = field(default_factory=list)
+    length: int | None = None
+    missing: int = 0  # parts that were not kept
+    why: str = ""  # the reason for a cut, in the words of the capture
+    full: str | None = None  # the whole of a text that is longer than a line
+    is_default: bool = False  # the text is but type and address: the attributes say more
+
+
+def atom_text(value: object) -> str:
+    """The repr of an atom, shortened where it is a long string."""
+    if type(value) is str and len(value) > MAX_VALUE:
+        return f"{printable(repr(value[:MAX_VALUE]))}... ({len(value)} characters)"
+    return printable(repr(value))
+
+
+def full_text(text: str) -> str | None:
+    """The whole of a text that one line cannot show; None for a short one."""
+    if len(text) <= _ONE_LINE and "\n" not in text:
+        return None
+    return printable(shorten(text, MAX_FULL), "\n\t")
+
+
+def raw_text(kind: str, text: str) -> str | bytes | bytearray:
+    """The str, bytes or bytearray that a text node holds."""
+    if kind == "str":
+        return text
+    raw = text.encode("latin-1")
+    return raw if kind == "bytes" else bytearray(raw)
+
+
+def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) -> Any:
+    """A date, a path, a Decimal ... as itself; None where a part of it is missing or wrong."""
+    parts = []
+    for ref in node[2]:
+        part = ref
+        if type(ref) is list:
+            part = _exact_part(values, ref, levels)
+            if part is None:
+                return None
+        parts.append(part)
+    try:
+        return EXACT[node[1]](*parts)
+    except _NO_SUCH_VALUE:
+        return None
+
+
+def _exact_part(values: ShownValues, ref: list[int], levels: int) -> Any:
+    node = values.node(ref)
+    kind = node[0]
+    if kind == "str":
+        return values.plain(ref)
+    if kind == "int":
+        return int(node[1], 16)
+    if kind == "exact" and levels and node[1] in EXACT:
+        return exact_value(values, node, levels - 1)
+    return None
+
+
+# -- one function for each kind of node
+
+
+def _container(values: ShownValues, node: Node) -> ShownValue:
+    kind, length, refs = node
+    children = _pairs(refs) if kind == "dict" else _items(refs)
+    length = int(length)
+    value = ShownValue(kind, None, _BRACKETS[kind], children, length, length - len(children))
+    if kind in _SETS and not length:
+        value.text = f"{kind}()"
+    return value
+
+
+def _pairs(refs: list[Ref]) -> list[Child]:
+    return [Child("pair", "", refs[at + 1], refs[at]) for at in range(0, len(refs) - 1, 2)]
+
+
+def _items(refs: list[Ref]) -> list[Child]:
+    return [Child("item", str(at), ref) for at, ref in enumerate(refs)]
+
+
+def _text(values: ShownValues, node: Node) -> ShownValue:
+    kind, length, text = node
+    length = int(length)
+    missing = length - len(text)
+    shown = printable(repr(raw_text(kind, text[:MAX_VALUE])))
+    unit = "characters" if kind == "str" else "bytes"
+    if missing > 0:
+        shown += f"... ({length} {unit}, {missing} not kept)"
+    elif len(text) > MAX_VALUE and missing == 0:
+        shown += f"... ({length} {unit})"
+    value = ShownValue(kind, shown, length=length)
+    if missing > 0:
+        value.missing = missing
+        value.why = "max_text"
+    if kind == "str":
+        value.full = full_text(text)
+    return value
+
+
+def _int(values: ShownValues, node: Node) -> ShownValue:
+    number = int(node[1], 16)
+    if number.bit_length() < _MAX_DECIMAL:
+        return ShownValue("int", str(number))
+    return ShownValue("int", shorten(node[1], _ONE_LINE))
+
+
+def _complex(values: ShownValues, node: Node) -> ShownValue:
+    return ShownValue("complex", repr(complex(node[1], node[2])))
+
+
+def _object(values: ShownValues, node: Node) -> ShownValue:
+    _, type_index, text, attributes, extra = node
+    extra = extra or {}
+    name = values.type_name(type_index)
+    value = ShownValue(name, length=extra.get("len"), is_default=text is None)
+    if text is None:
+        text = _default_repr(name, extra)
+    elif "\n" in text:
+        value.full = full_text(text)
+    value.text = printable(shorten(text, MAX_VALUE))
+    value.why = printable(str(extra.get("why", "")))
+    value.children = _pairs(extra.get("pairs", ())) + _items(extra.get("items", ()))
+    if value.length is not None and ("pairs" in extra or "items" in extra):
+        value.missing = max(int(value.length) - len(value.children), 0)
+    for label, ref in (attributes or {}).items():
+        value.children.append(Child("attribute", printable(str(label)), ref))
+    return value
+
+
+def _default_repr(name: str, extra: dict[str, Any]) -> str:
+    if "address" in extra:
+        return f"<{name} object at {int(extra['address']):#x}>"
+    return f"<{name} object>"
+
+
+class _Exact:
+    """A value of the standard library, as text: repr() refuses numbers of many digits."""
+
+    def __init__(self, value: Any) -> None:
+        try:
+            self.text = repr(value)
+        except ValueError:
+            self.text = f"<{type(value).__name__} of thousands of digits>"
+
+
+def _exact(values: ShownValues, node: Node) -> ShownValue:
+    _, kind, refs = node
+    if kind not in EXACT:
+        raise KeyError(kind)
+    for ref in refs:
+        values.check(ref)
+    found = exact_value(values, node)
+    if found is not None:
+        return ShownValue(kind, printable(shorten(_Exact(found).text, MAX_VALUE)))
+    return ShownValue(kind, None, (f"{kind}(", ")"), _items(refs), len(refs))
+
+
+def _type(values: ShownValues, node: Node) -> ShownValue:
+    return ShownValue("type", f"<class '{values.type_name(node[1])}'>")
+
+
+def _module(values: ShownValues, node: Node) -> ShownValue:
+    return ShownValue("module", f"<module '{printable(str(node[1]))}'>")
+
+
+def _function(values: ShownValues, node: Node) -> ShownValue:
+    _, module, qualname, name, address = node
+    text = f"<built-in function {name}>"
+    if address:
+        text = f"<function {qualname} at {int(address):#x}>"
+    value = ShownValue("function", printable(text))
+    if module:
+        value.why = printable(f"from {module}")
+    return value
+
+
+def _exception(values: ShownValues, node: Node) -> ShownValue:
+    return ShownValue("exception", f"<exception [{int(node[1]) + 1}]>")
+
+
+def _redacted(values: ShownValues, node: Node) -> ShownValue:
+    text = f"<redacted: {printable(str(node[1]))}>"
+    return ShownValue("redacted", text, why="it looked secret")
+
+
+def _live(values: ShownValues, node: Node) -> ShownValue:
+    """A live object is shown as its stand-in, the node inside."""
+    ref = values.check(node[2])
+    if type(ref) is list:
+        inner = values.node(ref)
+        if inner[0] not in ("live", "exception"):
+            value = MAKERS[inner[0]](values, inner)
+            value.why = value.why or "kept live"
+            return value
+    return ShownValue("object", "<a live object>", why="kept live")
+
+
+MAKERS: Final[dict[str, Callable[[ShownValues, Node], ShownValue]]] = {
+    **dict.fromkeys(_BRACKETS, _container),
+    **dict.fromkeys(("str", "bytes", "bytearray"), _text),
+    "int": _int,
+    "complex": _complex,
+    "exact": _exact,
+    "type": _type,
+    "module": _module,
+    "function": _function,
+    "exception": _exception,
+    "object": _object,
+    "redacted": _redacted,
+    "live": _live,
+}

@@ -1,0 +1,173 @@
+"""The source lines of frames: from the snapshot in the dump, else from this machine.
+
+A file of this machine is used only if it holds the code that failed (places.py).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..core.texts import printable, shorten
+from ..restore.files import source_text
+from .budgets import MAX_ABOVE, MAX_LINE, MAX_PARSED, Budget
+from .places import Places, places_of
+
+if TYPE_CHECKING:
+    from .view import ShownFrame
+
+# A larger module was generated, and a forged snapshot may unpack to any size. (bytes)
+_MAX_SOURCE: Final = 8 << 20
+# Files that frames of one dump name, and snippets, that are kept in memory.
+_MAX_FILES: Final = 2_000
+_MAX_SNIPPETS: Final = 1_000
+
+
+@dataclass(slots=True)
+class Snippet:
+    """Lines around a failing line.
+
+    marks: {line number: (first character, end)} of the failing expression.
+    """
+
+    first: int
+    lines: list[str]
+    line: int
+    marks: dict[int, tuple[int, int]]
+    start: int  # the function's first line: a lexer needs the lines above to colour the rest
+    above: list[str]  # the lines from `start` up to `first`
+
+
+class Sources:
+    """The texts of the frames' files."""
+
+    def __init__(self, packed: dict[str, bytes]) -> None:
+        self._packed = packed
+        self._snapshots: dict[str, list[str] | None] = {}
+        self._here: dict[str, list[str] | None] = {}
+        self._places: dict[str, Places | None] = {}
+        self._parsed = Budget(MAX_PARSED)
+        # by frame and lines: a deep recursion fails at few places
+        self._snippets: dict[tuple[object, ...], Snippet | None] = {}
+
+    def has_snapshot(self, file: str) -> bool:
+        return file in self._packed and self.snapshot(file) is not None
+
+    def snapshot(self, file: str) -> list[str] | None:
+        """The lines that travelled in the report; None if there are none, or they are damaged."""
+        if file not in self._snapshots:
+            packed = self._packed.get(file)
+            self._snapshots[file] = None if packed is None else _unpacked(packed)
+        return self._snapshots[file]
+
+    def of(self, frame: ShownFrame) -> list[str] | None:
+        """The lines of a frame's file."""
+        if frame.file in self._packed:
+            return self.snapshot(frame.file)
+        return self._on_this_machine(frame)
+
+    def _on_this_machine(self, frame: ShownFrame) -> list[str] | None:
+        lines = self.here(frame.file)
+        if lines is None:
+            return None
+        if frame.file not in self._places:
+            text = "\n".join(lines)
+            self._places[frame.file] = places_of(text) if self._parsed.take(len(text)) else None
+        places = self._places[frame.file]
+        if places is None or not places.hold(frame.name, frame.code_line, frame.position):
+            return None
+        return lines
+
+    def here(self, file: str) -> list[str] | None:
+        """The lines of a file of this machine, read once."""
+        if file not in self._here:
+            has_room = len(self._here) < _MAX_FILES
+            self._here[file] = _lines_here(file) if has_room else None
+        return self._here[file]
+
+    def snippet(self, frame: ShownFrame, before: int, after: int) -> Snippet | None:
+        """The lines around the frame's position; None without a source."""
+        key = (frame.file, frame.name, frame.code_line, *frame.position, before, after)
+        if key not in self._snippets:
+            if len(self._snippets) >= _MAX_SNIPPETS:
+                self._snippets.clear()
+            self._snippets[key] = self._snippet(frame, before, after)
+        return self._snippets[key]
+
+    def _snippet(self, frame: ShownFrame, before: int, after: int) -> Snippet | None:
+        line, end, column, end_column = frame.position
+        lines = self.of(frame)
+        if lines is None or line is None or not 1 <= line <= len(lines):
+            return None
+        last = line
+        if end is not None and line <= end <= len(lines):
+            last = end
+        first = _first_line(line - before, frame.code_line, line)
+        longest = line + 2 * after + 2  # room for an expression of several lines
+        stop = min(max(line + after, min(last, longest)), len(lines))
+        start = first
+        if max(1, first - MAX_ABOVE) <= frame.code_line <= first:
+            start = frame.code_line
+        if last > stop:  # the end of the expression is not shown
+            last, end_column = stop, None
+        shown = [_as_shown(text) for text in lines[start - 1 : stop]]
+        marks = _marks(lines, line, last, column, end_column)
+        return Snippet(first, shown[first - start :], line, marks, start, shown[: first - start])
+
+
+def _first_line(wanted: int, code_line: int, line: int) -> int:
+    """The first line of a snippet: none above the function's own first line."""
+    first = max(wanted, 1)
+    return code_line if first <= code_line <= line else first
+
+
+def _unpacked(packed: bytes) -> list[str] | None:
+    engine = zlib.decompressobj()
+    try:
+        data = engine.decompress(packed, _MAX_SOURCE)
+    except (zlib.error, TypeError):
+        return None
+    return _split(data.decode("utf-8", "replace")) if engine.eof else None
+
+
+def _split(text: str) -> list[str]:
+    """Lines as Python counts them, not as Unicode does."""
+    return [line.rstrip("\r") for line in text.split("\n")]
+
+
+def _lines_here(file: str) -> list[str] | None:
+    """The lines of a regular file of this machine.
+
+    Network paths are not tried: reading such a file tells another machine who reads.
+    """
+    text = None if file.startswith("<") else source_text(file)
+    return None if text is None else _split(text)
+
+
+def _marks(
+    lines: list[str], line: int, last: int, column: int | None, end_column: int | None
+) -> dict[int, tuple[int, int]]:
+    """The failing expression in each of its lines, as characters of the line as shown."""
+    if column is None:
+        return {}
+    marks = {}
+    for at in range(line, last + 1):
+        text = shorten(lines[at - 1], MAX_LINE)
+        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        if at == line:
+            start = characters(text, column)
+        if at == last and end_column is not None:
+            end = characters(text, end_column)
+        if start < end:
+            marks[at] = (len(_as_shown(text[:start])), len(_as_shown(text[:end])))
+    return marks
+
+
+def _as_shown(line: str) -> str:
+    return printable(shorten(line, MAX_LINE), "\t").expandtabs(4)
+
+
+def characters(text: str, column: int) -> int:
+    """A column in UTF-8 bytes as a column in characters."""
+    return len(text.encode("utf-8", "replace")[: max(column, 0)].decode("utf-8", "ignore"))

@@ -1,0 +1,193 @@
+"""The values of a report: follows refs, and writes values as one line of text."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..core.report import Node, Ref, Report
+from ..core.texts import printable, shorten
+from .budgets import MAX_MESSAGE, MAX_SHORT
+from .nodes import MAKERS, Child, ShownValue, atom_text, exact_value, full_text, raw_text
+
+# Containers inside one another in a one-line text. (levels)
+_LEVELS: Final = 4
+# The title of an exception that is a variable's value. (characters)
+_MAX_TITLE: Final = 120
+# An attribute's value in the one line that tells what an object holds. (characters)
+_MAX_HELD: Final = 40
+# A shorter line has no room for attributes. (characters)
+_MIN_ATTRIBUTES: Final = 20
+_ATOMS: Final = (str, int, float, bool, type(None))
+
+
+class ShownValues:
+    """The value table of a report."""
+
+    def __init__(self, report: Report) -> None:
+        self._types = [_type_name(module, qualname) for module, qualname, _ in report["types"]]
+        self._nodes = report["values"]
+        self._made: dict[int, ShownValue] = {}  # a view reads few of many values, some repeatedly
+        self._titles: list[str] = []
+
+    def name_exceptions(self, titles: list[str]) -> None:
+        """Lets exceptions that are values be shown by their titles."""
+        self._titles = titles
+        self._made.clear()
+
+    def _make(self, index: int) -> ShownValue:
+        node = self._nodes[index]
+        value = self._made[index] = MAKERS[node[0]](self, node)
+        if node[0] == "exception" and self._titles:
+            title = self._titles[node[1]]
+            value.text = f"<exception [{node[1] + 1}] {shorten(title, _MAX_TITLE)}>"
+            value.type = shorten(title.partition(":")[0], MAX_SHORT)
+        return value
+
+    def check(self, ref: Ref) -> Ref:
+        """Returns the ref. Raises IndexError or TypeError if it leads nowhere."""
+        if type(ref) is list:
+            if len(ref) != 1 or type(ref[0]) is not int or not 0 <= ref[0] < len(self._nodes):
+                raise IndexError(f"there is no value {shorten(repr(ref), 40)}")
+        elif type(ref) not in _ATOMS:
+            raise TypeError(f"{type(ref).__name__} is no reference")
+        return ref
+
+    def type_name(self, index: int) -> str:
+        return self._types[index]
+
+    def node(self, ref: list[int]) -> Node:
+        return self._nodes[ref[0]]
+
+    def key(self, ref: Ref) -> int | None:
+        """Equal for two refs of one object; None for atoms, which have no identity."""
+        if type(ref) is not list:
+            return None
+        index: int = ref[0]
+        return index
+
+    def value(self, ref: Ref) -> ShownValue:
+        if type(ref) is list:
+            return self._made.get(ref[0]) or self._make(ref[0])
+        value = ShownValue(type(ref).__name__, atom_text(ref))
+        if type(ref) is str:
+            value.full = full_text(ref)
+        return value
+
+    def children(self, ref: Ref) -> list[Child]:
+        return self.value(ref).children if type(ref) is list else []
+
+    def plain(self, ref: Ref) -> str | None:
+        """The string that a ref stands for, if the whole of it was kept."""
+        if type(ref) is str:
+            return ref
+        if type(ref) is not list:
+            return None
+        node = self.node(ref)
+        return str(node[2]) if node[0] == "str" and len(node[2]) == node[1] else None
+
+    def text(self, ref: Ref, most: int = 200) -> str:
+        """One line, of at most `most` characters."""
+        writer = _LineWriter(self, most)
+        writer.write(ref, ())
+        return shorten("".join(writer.parts), most)
+
+    def attributes(self, ref: Ref, most: int = 120) -> str:
+        """One line of an object's attributes, where its own text says nothing; else empty."""
+        value = self.value(ref)
+        if not value.is_default or not value.children or most < _MIN_ATTRIBUTES:
+            return ""
+        parts: list[str] = []
+        for child in value.children:
+            if sum(map(len, parts)) > most:
+                break
+            parts.append(self._prefix(child) + self.text(child.ref, _MAX_HELD))
+        return shorten(", ".join(parts), most)
+
+    def _prefix(self, child: Child) -> str:
+        if child.kind == "attribute":
+            return f"{child.label}="
+        if child.kind == "pair":
+            return f"{self.text(child.key, _MAX_HELD)}: "
+        return ""
+
+    def built(self, ref: Ref) -> Any:
+        """An atom, or a value of the standard library that is made of atoms.
+
+        Any other value is replaced by an object whose repr is the value's text.
+        """
+        if type(ref) is not list:
+            return ref
+        node = self.node(ref)
+        kind = node[0]
+        if kind in ("str", "bytes", "bytearray") and len(node[2]) == node[1]:
+            return raw_text(kind, str(node[2]))
+        if kind == "exact":
+            found = exact_value(self, node)
+            if found is not None:
+                return found
+        value = self.value(ref)
+        if kind == "object" and value.text is not None:
+            return PrintsAs(str(node[4].get("str", value.text)))
+        return PrintsAs(self.text(ref, MAX_MESSAGE))
+
+
+class PrintsAs:
+    """Stands in for an argument that was not kept, in the text of a message."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class _LineWriter:
+    """Writes a value in one line, and ends as soon as the line is full."""
+
+    def __init__(self, values: ShownValues, most: int) -> None:
+        self._values = values
+        self.left = most
+        self.parts: list[str] = []
+
+    def put(self, text: str) -> None:
+        self.parts.append(text[: max(self.left, 0) + 1])
+        self.left -= len(text)
+
+    def write(self, ref: Ref, active: tuple[int, ...]) -> None:
+        """active: the containers that the line is inside of, by index."""
+        if type(ref) is str:
+            self.put(atom_text(ref[: self.left + 1]))
+            return
+        value = self._values.value(ref)
+        if value.text is not None:
+            self.put(value.text)
+        elif ref[0] in active or (len(active) >= _LEVELS and value.children):
+            self.put(f"{value.brackets[0]}...{value.brackets[1]}")
+        else:
+            self._container(value, (*active, ref[0]))
+
+    def _container(self, value: ShownValue, active: tuple[int, ...]) -> None:
+        opening, closing = value.brackets
+        self.put(opening)
+        for at, child in enumerate(value.children):
+            if self.left <= 0:
+                break
+            if at:
+                self.put(", ")
+            if child.kind == "pair":
+                self.write(child.key, active)
+                self.put(": ")
+            self.write(child.ref, active)
+        if value.missing:
+            separator = ", " if value.children else ""
+            self.put(f"{separator}... {value.missing} more")
+        elif value.type == "tuple" and value.length == 1:
+            self.put(",")
+        self.put(closing)
+
+
+def _type_name(module: str, qualname: str) -> str:
+    name = f"{module}.{qualname}"
+    if module in ("builtins", "__main__"):
+        name = qualname
+    return printable(shorten(name, MAX_SHORT))

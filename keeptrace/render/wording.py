@@ -1,0 +1,61 @@
+"""Sentences that several views share."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from .view import ShownException, View
+
+_RELATIONS: Final = {
+    "cause": "the direct cause of {of}",
+    "context": "was being handled when {of} was raised",
+    "suppressed": "was being handled when {of} was raised (hidden by `from None`)",
+}
+# Enough to tell the kind of secrets that were there. (names)
+_MAX_NAMES: Final = 10
+
+
+def relation_text(view: View, exception: ShownException) -> str:
+    """How an exception belongs to another exception."""
+    if exception.of < 0:
+        return ""
+    of = f"[{exception.of + 1}]"
+    if exception.relation != "child":
+        return _RELATIONS[exception.relation].format(of=of)
+    links = view.exceptions[exception.of].links
+    children = [index for relation, index in links if relation == "child"]
+    return f"{children.index(exception.index) + 1} of the {len(children)} in the group {of}"
+
+
+def hidden_text(view: View) -> str:
+    """What was redacted in a dump: "3 values: password, dsn; 2 places in texts"."""
+    values = sum(view.redacted.values())
+    parts = []
+    if values:
+        names = sorted(view.redacted)
+        shown = ", ".join(names[:_MAX_NAMES])
+        if len(names) > _MAX_NAMES:
+            shown += f" and {len(names) - _MAX_NAMES} more names"
+        parts.append(f"{_counted(values, 'value')}: {shown}")
+    places = view.cuts.get("redacted", 0) - values
+    if places > 0:
+        parts.append(f"{_counted(places, 'place')} in texts")
+    return "; ".join(parts) or "nothing"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def cut_texts(view: View) -> list[str]:
+    """Each reason for a cut with its count; hidden_text() tells of redaction."""
+    return [f"{reason} {count}" for reason, count in view.cuts.items() if reason != "redacted"]
+
+
+def time_text(seconds: Any) -> str:
+    """Seconds since 1970 as local time; empty for anything else. seconds: as a header has it."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(float(seconds)))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
