@@ -91,11 +91,11 @@ def test_linecache_does_not_grow_for_ever() -> None:
     """A program that reads dumps all day keeps the newest snapshots of sources, and those of the last dump."""
     import linecache
 
-    from keeptrace import _restore
+    from keeptrace.restore import sources
 
-    text = "x" * (_restore._MOST_KEPT // 8)
+    text = "x" * (sources._MOST_KEPT // 8)
     for at in range(20):
         name = f"/nowhere/kept{at}.py"
-        _restore._keep_in_linecache(name, len(text), [text], {name: b""})
+        sources._keep_in_linecache(name, len(text), [text], {name: b""})
     kept = [at for at in range(20) if f"/nowhere/kept{at}.py" in linecache.cache]
     assert kept == list(range(12, 20))

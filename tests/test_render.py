@@ -18,9 +18,11 @@ import pytest
 
 from keeptrace import DumpError, KeepTraceError, Options
 from keeptrace.capture.capture import capture
+from keeptrace.core.texts import printable
 from keeptrace.format.api import report_of
 from keeptrace.render.data import to_data
-from keeptrace.render.model import View, make_view, printable
+from keeptrace.render.model import make_view
+from keeptrace.render.view import View
 from keeptrace.restore.restore import restore
 
 pytest.importorskip("rich", reason="the terminal view is drawn by rich")
