@@ -67,7 +67,7 @@ class Target:
     ) -> None:
         self.view = view
         self.header = header
-        self.frames: dict[int, Frame] = {frame.number: frame for frame in view.frames()}
+        self.frames: dict[int, ShownFrame] = {frame.number: frame for frame in view.frames()}
         self.live: dict[int, Any] = {}
         for exception, exc in zip(view.exceptions, restored or ()):
             entry = exc.__traceback__
