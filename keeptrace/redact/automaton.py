@@ -41,23 +41,35 @@ _MOST_OF_BODY: Final = 2_000
 _RUN: Final = r"[\w+/=.~$:%-]{16,}+"
 
 
+_Body: TypeAlias = tuple[str, re.Pattern[str], bool]  # prefix, what follows, is it common
+
+
+def _bodies() -> dict[str, list[_Body]]:
+    """Each prefix that begins with no other -> the keys whose prefix begins so."""
+    prefixes = [(prefix, shape) for shape in SHAPES for prefix in shape.prefixes.split()]
+    heads = _shortest({prefix for prefix, _ in prefixes})
+    bodies: dict[str, list[_Body]] = {}
+    for prefix, shape in prefixes:
+        head = next(short for short in heads if prefix.startswith(short))
+        body = re.compile(f"(?:{expand(shape.body)})(?![A-Za-z0-9])")
+        bodies.setdefault(head, []).append((prefix, body, shape.is_common))
+    for found in bodies.values():
+        found.sort(key=lambda entry: -len(entry[0]))  # the longest prefix says most
+    return bodies
+
+
+def _shortest(prefixes: set[str]) -> set[str]:
+    """The prefixes that begin with no other prefix."""
+    return {p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes)}
+
+
 class Automaton:
     """The compiled tables. Made at first use: most programs import this and never fail."""
 
     def __init__(self) -> None:
-        bodies: dict[str, list[tuple[str, re.Pattern[str], bool]]] = {}
-        prefixes = [(prefix, shape) for shape in SHAPES for prefix in shape.prefixes.split()]
-        heads = {prefix for prefix, _ in prefixes}
-        shortest = {p for p in heads if not any(p != q and p.startswith(q) for q in heads)}
-        for prefix, shape in prefixes:
-            head = next(short for short in shortest if prefix.startswith(short))
-            body = re.compile(f"(?:{expand(shape.body)})(?![A-Za-z0-9])")
-            bodies.setdefault(head, []).append((prefix, body, shape.is_common))
-        for found in bodies.values():
-            found.sort(key=lambda entry: -len(entry[0]))  # the longest prefix says most
-        self._bodies = bodies
+        self._bodies = _bodies()
         self._runs = re.compile(_RUN).finditer
-        self._next_head = re.compile(trie(sorted(shortest))).search
+        self._next_head = re.compile(trie(sorted(self._bodies))).search
         patterns = [(p.hints, re.compile(p.pattern).finditer, p.is_key) for p in PATTERNS]
         self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
         self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
@@ -92,9 +104,9 @@ class Automaton:
         return 0
 
     def others(self, text: str, low: str) -> Iterator[Span]:
-        """Where a text has a secret by another pattern. low:
+        """Where a text has a secret by another pattern.
 
-        the text, lower-cased character for character.
+        low: the text, lower-cased character for character.
         """
         yield from _keys_without_beginning(text, low)
         yield from _found(self._others, text, low)

@@ -37,6 +37,9 @@ PROGRAMS: Final[dict[str, str]] = {
 _POSITIONS: Final[dict[str, int]] = {"htpasswd": 2, "vncpasswd": 0}
 # Options of any program whose value is user:password.
 _USER_OPTIONS: Final = ("-u", "--user", "-U", "--proxy-user", "--basic-auth")
+_USER_STARTS: Final = tuple(f"{option}=" for option in _USER_OPTIONS)
+# Options of openssl, whose value is pass:password.
+_OPENSSL_OPTIONS: Final = ("-passin", "-passout", "-pass")
 _USERS: Final = "|".join(re.escape(option) for option in _USER_OPTIONS)
 # A program is looked for so far before its options. (characters)
 _MOST_BEFORE: Final = 300
@@ -79,28 +82,45 @@ def passwords(arguments: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     """The number of each argument that has a password, and where the password begins and ends in
     it.
     """
-    program = arguments[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe").lower()
-    options = _options_of(program, arguments)
-    has_user = _PAIR[0] in arguments
-    plain = -1
-    for at, argument in enumerate(arguments):
-        if not at:
-            continue
-        before = arguments[at - 1]
-        if before in _USER_OPTIONS or argument.startswith(tuple(f"{o}=" for o in _USER_OPTIONS)):
-            yield from _of_user(at, argument)
-        elif before in options or (before == _PAIR[1] and has_user and is_unusual(argument)):
-            if _is_password(argument):
-                yield at, 0, len(argument)
-        elif any(option.endswith("*") and argument.startswith(option[:-1]) for option in options):
-            if len(argument) > len("-p") and _is_password(argument[len("-p") :]):
-                yield at, len("-p"), len(argument)
-        elif not argument.startswith("-"):
-            plain += 1
-            if _POSITIONS.get(program) == plain and _is_password(argument):
-                yield at, 0, len(argument)
-        if argument.startswith("pass:") and before in ("-passin", "-passout", "-pass"):
-            yield at, len("pass:"), len(argument)
+    command = _Command(arguments)
+    for at in range(1, len(arguments)):
+        start = command.start_of_password(at)
+        if start is not None:
+            yield at, start, len(arguments[at])
+        if arguments[at].startswith("pass:") and arguments[at - 1] in _OPENSSL_OPTIONS:
+            yield at, len("pass:"), len(arguments[at])
+
+
+class _Command:
+    """One command line, whose arguments are asked about in their order."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
+        path = arguments[0].replace("\\", "/")
+        self._program = path.rpartition("/")[2].removesuffix(".exe").lower()
+        self._options = _options_of(self._program, arguments)
+        self._joined = tuple(option[:-1] for option in self._options if option.endswith("*"))
+        self._has_user = _PAIR[0] in arguments
+        self._position = -1  # of the newest argument that is no option
+
+    def start_of_password(self, at: int) -> int | None:
+        """Where the password of an argument begins; None if the argument has none."""
+        argument, before = self._arguments[at], self._arguments[at - 1]
+        if before in _USER_OPTIONS or argument.startswith(_USER_STARTS):
+            return _start_after_user(argument)
+        if before in self._options or self._follows_pair(before, argument):
+            return _start_if_password(argument, 0)
+        if argument.startswith(self._joined):
+            return _start_if_password(argument, len("-p"))
+        if argument.startswith("-"):
+            return None
+        self._position += 1
+        if _POSITIONS.get(self._program) != self._position:
+            return None
+        return _start_if_password(argument, 0)
+
+    def _follows_pair(self, before: str, argument: str) -> bool:
+        return before == _PAIR[1] and self._has_user and is_unusual(argument)
 
 
 def _options_of(program: str, arguments: Sequence[str]) -> list[str]:
@@ -114,18 +134,19 @@ def _is_password(text: str) -> bool:
     return bool(text) and not (text.startswith("-") or is_placeholder(text) or is_template(text))
 
 
-def _of_user(at: int, argument: str) -> Iterator[tuple[int, int, int]]:
-    """The password of user:password; in docker's `-u 1000:1000` there is none."""
+def _start_if_password(argument: str, start: int) -> int | None:
+    return start if _is_password(argument[start:]) else None
+
+
+def _start_after_user(argument: str) -> int | None:
+    """Where the password of user:password begins; docker's `-u 1000:1000` has none."""
     value = argument[argument.find("=") + 1 :] if argument.startswith("-") else argument
     user, colon, password = value.partition(":")
-    if (
-        user
-        and colon
-        and not password.isdigit()
-        and _is_password(password)
-        and is_unusual(password)
-    ):
-        yield at, len(argument) - len(password), len(argument)
+    if not user or not colon or password.isdigit():
+        return None
+    if not _is_password(password) or not is_unusual(password):
+        return None
+    return len(argument) - len(password)
 
 
 @cache

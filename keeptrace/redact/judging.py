@@ -7,19 +7,19 @@ and not only the reference to it, so that no alias shows the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from ..core.report import Node, Ref, Report
 from . import commands, looks, words
+from .learning import LISTS, TEXTS, Learner, text_of
 from .pairs import LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
-from .secrets import spreads
-from .spans import GUESS, STRONG, WEAK, Span
+from .spans import STRONG, WEAK, Span
 
-TEXTS: Final = frozenset(("str", "bytes", "bytearray"))
-LISTS: Final = frozenset(("list", "tuple", "set", "frozenset"))
+# Kinds of nodes that hold refs, and are not objects of the program's.
+_CONTAINERS: Final = LISTS | {"dict", "exact"}
 # Of ["exact", kind]; a path or a date is no secret itself.
 _EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
 # The name of a key may be long; what it begins with is enough to say what was there. (characters)
@@ -38,7 +38,7 @@ class Judge:
         rules: Rules,
     ) -> None:
         self.values: list[Node] = report["values"]
-        self.known: dict[str, int] = {}  # a secret -> the grade of what it was found under
+        self.learner = Learner(self.values, spans)
         self.hidden: dict[str, int] = {}  # a name -> how many values were hidden under it
         self.live_touched: bool = False
         self._report = report
@@ -59,9 +59,8 @@ class Judge:
         for namespace in self._report["globals"]:
             self._names(namespace)
         for index in range(len(self.values)):
-            self._node(
-                self.values[index]
-            )  # looked up each time: what was emptied on the way is seen so
+            # Looked up each time, since the walk empties nodes on its way.
+            self._node(self.values[index])
 
     def _node(self, node: Node) -> None:
         kind = node[0]
@@ -121,21 +120,22 @@ class Judge:
                 self._name(flat, at, name, flat[at], is_card)
 
     def _items(self, items: list[Ref]) -> None:
-        """("Authorization", "x") as headers have it, and ["--password", "x"] as command lines
-        do.
+        """Pairs as headers have them, ("Authorization", "x"), and command lines,
+        ["--password", "x"].
         """
         self._arguments(items)
         is_pair = len(items) == 2
         for at in range(len(items) - 1):
-            first = items[at]
-            is_option = type(first) is str and first.startswith("-")
-            name = self.text_of(first) if is_pair or is_option else None
-            if name is None or " " in name or not self._rules.grade(name):
-                continue
-            how = OPTION if name.startswith("--") else LISTED
-            value = self.text_of(items[at + 1])
-            if value is not None and is_secret_pair(self._rules, how, name, value, True, False):
-                self._judge(items, at + 1, name, items[at + 1], STRONG)
+            if is_pair or _is_option(items[at]):
+                self._item_after_name(items, at + 1)
+
+    def _item_after_name(self, items: list[Ref], at: int) -> None:
+        name, value = self.text_of(items[at - 1]), self.text_of(items[at])
+        if name is None or " " in name or not self._rules.grade(name):
+            return
+        how = OPTION if name.startswith("--") else LISTED
+        if value is not None and is_secret_pair(self._rules, how, name, value, True, False):
+            self._judge(items, at, name, items[at], STRONG)
 
     def _arguments(self, items: list[Ref]) -> None:
         """A command line as a list."""
@@ -158,7 +158,7 @@ class Judge:
         if text is not None:
             self._learn_text(text, STRONG)
         elif type(ref) is list:
-            self._learn_below(ref[0])
+            self.learner.learn_below(ref[0])
         if type(ref) is list:
             self.empty(ref[0], name)
         else:
@@ -168,13 +168,7 @@ class Judge:
 
     def text_of(self, ref: Ref) -> str | None:
         """The text that a ref stands for; None for what is no text."""
-        if type(ref) is str:
-            return ref
-        if type(ref) is list:
-            node = self.values[ref[0]]
-            if node[0] in TEXTS:
-                return str(node[2])
-        return None
+        return text_of(self.values, ref)
 
     def _judge(self, container: Any, key: Any, name: str, ref: Ref, grade: int) -> None:
         """Hides what is under a name, if it is a secret. `container[key]` is the ref."""
@@ -194,17 +188,24 @@ class Judge:
             self.live_touched = self.live_touched or grade >= WEAK
             self._judge(node, 2, name, node[2], grade)  # the view is judged in its place
         elif kind in TEXTS:
-            if self._is_secret(name, node[2], grade):
-                self._learn_text(node[2], grade or STRONG)
-                self.empty(index, name)
+            self._judge_text_node(index, name, grade)
         elif grade == STRONG and not self._is_description(node):
-            if _has_anything(node):
-                self._learn_below(index)
-                self.empty(index, name)
-        elif grade and (kind in LISTS or kind in ("dict", "exact")):
+            self._judge_strong_node(index, name)
+        elif grade and kind in _CONTAINERS:
             self._judge_below(index, name, min(grade, WEAK))
         elif grade == WEAK and kind == "object":
-            self._learn_object(node)
+            self.learner.learn_object(node)
+
+    def _judge_text_node(self, index: int, name: str, grade: int) -> None:
+        text = self.values[index][2]
+        if self._is_secret(name, text, grade):
+            self._learn_text(text, grade or STRONG)
+            self.empty(index, name)
+
+    def _judge_strong_node(self, index: int, name: str) -> None:
+        if _has_anything(self.values[index]):
+            self.learner.learn_below(index)
+            self.empty(index, name)
 
     def _judge_text(self, container: Any, key: Any, name: str, text: str, grade: int) -> None:
         if self._is_secret(name, text, grade):
@@ -221,10 +222,7 @@ class Judge:
         return self._rules.says(name, text)
 
     def _is_label(self, text: str) -> bool:
-        """Whether a text is the name of a secret, not one:
-
-        a form's label "Password", a field "api_key".
-        """
+        """Whether a text is the name of a secret: a form's label "Password", a field "api_key"."""
         return self._rules.grade(text) == STRONG and not looks.has_digit(text)
 
     def _judge_card(self, container: Any, key: Any, name: str, ref: Ref) -> None:
@@ -233,27 +231,20 @@ class Judge:
             self._judge(container, key, name, ref, STRONG)
 
     def _is_description(self, node: Node) -> bool:
-        """Whether a dict says what a secret looks like:
-
-        a JSON schema, a form's field, a list of its errors.
+        """Whether a container says what a secret looks like: a JSON schema, a form's field, a list
+        of a form's errors.
         """
-        kind = node[0]
-        if kind == "dict":
-            names = [self.text_of(ref) for ref in node[2][::2]]
-            known = [name is not None and name.lower() in words.DESCRIBING for name in names]
-            return bool(known) and all(known)
-        if kind in LISTS:
-            texts = [self.text_of(ref) for ref in node[2]]
-            return bool(texts) and all(
-                text is not None and looks.is_sentence(text) for text in texts
-            )
-        return False
+        if node[0] == "dict":
+            return self._are_all(node[2][::2], _is_describing)
+        return node[0] in LISTS and self._are_all(node[2], looks.is_sentence)
+
+    def _are_all(self, refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
+        """Whether there are refs, all of them are texts, and the answer is yes for each."""
+        texts = [self.text_of(ref) for ref in refs]
+        return bool(texts) and all(text is not None and question(text) for text in texts)
 
     def _judge_below(self, index: int, name: str, grade: int) -> None:
-        """The texts in plain containers under a name that is not strong;
-
-        numbers and stand-ins stay.
-        """
+        """Judges the texts in plain containers under a weak name; numbers and stand-ins stay."""
         for at in self._below(index):
             node = self.values[at]
             kind = node[0]
@@ -281,72 +272,18 @@ class Judge:
             for ref in node[2]:
                 if type(ref) is not list or ref[0] in seen:
                     continue
-                kind = self.values[ref[0]][0]
-                if kind in LISTS or kind in ("dict", "exact"):
+                if self.values[ref[0]][0] in _CONTAINERS:
                     seen.add(ref[0])
                     waiting.append(ref[0])
 
     # -- what is learned
 
     def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
-        """Secrets that were found elsewhere: in texts, in sources."""
-        for text, grade in secrets:
-            if spreads(text, grade):
-                self.known[text] = max(grade, self.known.get(text, 0))
+        """Takes secrets that were found in texts and sources."""
+        self.learner.learn(secrets)
 
     def _learn_text(self, text: str, grade: int) -> None:
-        self.learn([(text, grade)])
-        # The password in a URL, the token behind "Bearer".
-        self.learn((text[start:end], inner) for start, end, inner in self._spans(text))
-
-    def _learn_object(self, node: Node) -> None:
-        """A stand-in under a weak name:
-
-        what looks random in it is hidden wherever it is, its repr included.
-        """
-        extra = node[4] or {}
-        values = [*(node[3] or {}).values(), *extra.get("items", ()), *extra.get("pairs", ())[1::2]]
-        for ref in values:
-            text = self.text_of(ref)
-            if text is not None and looks.is_random(text):
-                self._learn_text(text, STRONG)
-        for text in (node[2], extra.get("str")):
-            for match in looks.letters_and_digits(text) if text else ():
-                part = match[0].rstrip("=").rpartition("=")[2]
-                if looks.is_random(part):
-                    self._learn_text(part, STRONG)
-
-    def _learn_below(self, index: int) -> None:
-        """Texts in lists under a strong name as if named themselves;
-
-        those under other keys if they look random.
-        """
-        seen = {index}
-        waiting = [index]
-        while waiting:
-            node = self.values[waiting.pop()]
-            for ref, grade in self._named_below(node):
-                text = self.text_of(ref)
-                if text is not None:
-                    self._learn_text(text, grade)
-                elif type(ref) is list and ref[0] not in seen and node[0] != "object":
-                    seen.add(ref[0])  # but not from an object: it may lead to the whole program
-                    waiting.append(ref[0])
-
-    def _named_below(self, node: Node) -> Iterator[tuple[Ref, int]]:
-        kind = node[0]
-        if kind in LISTS:
-            yield from ((ref, STRONG) for ref in node[2])
-        elif kind == "dict":
-            yield from ((ref, GUESS) for ref in node[2][1::2])
-        elif kind == "object":
-            extra = node[4] or {}
-            yield from ((ref, GUESS) for ref in (node[3] or {}).values())
-            yield from (
-                (ref, GUESS) for ref in (*extra.get("items", ()), *extra.get("pairs", ())[1::2])
-            )
-            for text in (node[2], extra.get("str")):
-                yield from ((match[0], GUESS) for match in looks.letters_and_digits(text or ""))
+        self.learner.learn_text(text, grade)
 
     # -- what takes the place
 
@@ -370,6 +307,14 @@ class Judge:
             short = f"{short[:start]}...{short[end:]}"
         self.hidden[short] = self.hidden.get(short, 0) + 1
         return short
+
+
+def _is_option(ref: Ref) -> bool:
+    return type(ref) is str and ref.startswith("-")
+
+
+def _is_describing(name: str) -> bool:
+    return name.lower() in words.DESCRIBING
 
 
 @lru_cache(8_192)
@@ -404,9 +349,8 @@ def _is_card_number(text: str) -> bool:
 
 
 def _has_anything(node: Node) -> bool:
-    """Whether a node under a strong name may hold a secret;
-
-    types, modules, functions and exceptions do not.
+    """Whether a node under a strong name may hold a secret; a type, a module, a function or an
+    exception does not.
     """
     kind = node[0]
     if kind in LISTS or kind == "dict":

@@ -36,24 +36,34 @@ def leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> 
 
 def _leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> bool:
     grade = 0  # of the text before, if it names a secret
-    is_pending = False  # a value under a secret name was met, unless both name a class
+    is_pending = (
+        False  # the text before is a secret, unless the next opcode makes it a class's name
+    )
     for opcode, argument in _values(data):
-        if is_pending:
-            if opcode != "STACK_GLOBAL":
-                return True
-            is_pending = False
+        if is_pending and opcode != "STACK_GLOBAL":
+            return True
+        is_pending = False
         text = _text_of(argument)
         if text is None:
-            if grade and opcode not in _HARMLESS and type(argument) is not bool:
+            if grade and _may_be_secret(opcode, argument):
                 return True
             grade = 0
             continue
-        if any(True for _ in spans(text)) or rules.says("", text):
+        if _has_secret(text, rules, spans):
             return True
         own = rules.grade(text)
-        is_pending = bool(grade) and not own and looks.is_hidden_under(grade, text)
+        is_pending = not own and looks.is_hidden_under(grade, text)
         grade = own if own >= WEAK else 0
     return is_pending
+
+
+def _has_secret(text: str, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> bool:
+    return any(True for _ in spans(text)) or rules.says("", text)
+
+
+def _may_be_secret(opcode: str, argument: Any) -> bool:
+    """Whether a value that is no text, under a secret name, is a secret."""
+    return opcode not in _HARMLESS and type(argument) is not bool
 
 
 def _values(data: bytes) -> Iterator[tuple[str, Any]]:

@@ -6,8 +6,9 @@ A name alone hides only what could be a secret. These are the questions that nam
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from . import words
 from .spans import MARK, STRONG, WEAK
@@ -98,10 +99,14 @@ def is_opaque(text: str) -> bool:
         _LEAST_OPAQUE <= len(text) <= _MOST_OPAQUE
         and has_digit(text)
         and has_letter(text)
-        and not any(char.isspace() for char in text)
+        and not _has_space(text)
         and _made("ordinary").fullmatch(text) is None
         and not _is_of_words(text)
     )
+
+
+def _has_space(text: str) -> bool:
+    return any(char.isspace() for char in text)
 
 
 def _is_of_words(text: str) -> bool:
@@ -124,19 +129,21 @@ def is_random(text: str) -> bool:
 
     more than is_opaque() asks.
     """
-    if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE or any(char.isspace() for char in text):
+    if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE or _has_space(text):
         return False
     if len(text) >= _LEAST_HEX and _made("hexadecimal").fullmatch(text):
         return has_digit(text) and has_letter(text.removeprefix("0x"))
     if not has_digit(text) or not has_letter(text) or _made("ordinary").fullmatch(text):
         return False
-    parts = _made("segments").findall(text)
-    longest = max(parts, key=len)
-    if len(longest) < _LEAST_OPAQUE:
-        return False
-    changes = len(_made("runs").findall(longest)) - 1
-    needed = _FEWER_CHANGES if len(longest) >= _LONG_STRETCH else _RANDOM_CHANGES
-    return changes >= needed * (len(longest) - 1)
+    longest = max(_made("segments").findall(text), key=len)
+    return len(longest) >= _LEAST_OPAQUE and _changes_often(longest)
+
+
+def _changes_often(stretch: str) -> bool:
+    """Whether letters and digits alternate more often in a stretch than in words with a number."""
+    changes = len(_made("runs").findall(stretch)) - 1
+    needed = _FEWER_CHANGES if len(stretch) >= _LONG_STRETCH else _RANDOM_CHANGES
+    return changes >= needed * (len(stretch) - 1)
 
 
 def is_unusual(text: str) -> bool:
@@ -171,6 +178,6 @@ def _is_header_with_secret(text: str) -> bool:
     return any(is_opaque(part.rpartition("=")[2]) for part in re.split(r"[\s;,]+", text))
 
 
-def letters_and_digits(text: str) -> Any:
+def letters_and_digits(text: str) -> Iterator[re.Match[str]]:
     """The stretches of a text that could be a key by themselves."""
     return re.finditer(r"[\w.+/=~-]{8,}+", text)

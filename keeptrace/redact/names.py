@@ -21,6 +21,9 @@ _KEPT_NAMES: Final = 8_192  # names; each is a few dozen bytes
 _LONGEST_NAME: Final = 100  # characters; what is longer is no name
 _MOST_WORDS: Final = 3  # of the table
 
+# Words that are secrets behind one of these words, and behind no other word.
+_NEEDS_OWNER: Final = {"pass": words.PASS_OF, "session": frozenset[str]()}
+
 _grades: dict[str, int] = {}
 
 
@@ -40,17 +43,20 @@ def grade(name: str) -> int:
     return found
 
 
+def _parts(name: str) -> list[str]:
+    return [word.lower() for word in _split().findall(name)]
+
+
 def _grade(name: str) -> int:
-    parts = [word.lower() for word in _split().findall(name)]
+    parts = _parts(name)
     if not parts or (len(parts) > 1 and parts[0] in words.ASKING):
         return 0
     if words.FOR in parts[1:]:  # the_password_for_db
         parts = parts[: parts.index(words.FOR, 1)]
-    while True:
-        found = _grade_of_words(parts, name)
-        if found or len(parts) == 1 or parts[-1] not in words.STILL:
-            break
+    found = _grade_of_words(parts, name)
+    while not found and len(parts) > 1 and parts[-1] in words.STILL:
         parts.pop()
+        found = _grade_of_words(parts, name)
     if found or len(parts) > 4:
         return found
     return words.NAMES.get("".join(parts), 0)  # a name that changes case within: `passWord`
@@ -59,23 +65,34 @@ def _grade(name: str) -> int:
 def _grade_of_words(parts: list[str], name: str) -> int:
     last = parts[-1]
     before = parts[-2] if len(parts) > 1 else ""
-    if last in ("token", "tokens", "tok") and before:
+    if not before:
+        return _grade_in_table(parts) or _grade_of_ending(last)
+    if last in ("token", "tokens", "tok"):
         return _grade_of_token(last, before, name)
-    if last == "pass" and before:
-        return STRONG if before in words.PASS_OF else 0
-    if last == "session" and before:
+    if last in _NEEDS_OWNER:
+        return STRONG if before in _NEEDS_OWNER[last] else 0
+    found = _grade_in_table(parts)
+    if found:
+        return found
+    return _grade_of_key(parts, before) if last == "key" else _grade_of_ending(last)
+
+
+def _grade_in_table(parts: list[str]) -> int:
+    """The grade of the longest ending that the table has."""
+    if parts[-2:] == ["key", "signature"]:  # of a song
         return 0
     for count in range(min(_MOST_WORDS, len(parts)), 0, -1):
         found = words.NAMES.get("".join(parts[-count:]), 0)
-        if last == "signature" and before == "key":
-            continue  # of a song
         if found:
             return found
-    if last == "key" and before:
-        return _grade_of_key(parts, before)
-    if last.endswith(words.ENDINGS):
+    return 0
+
+
+def _grade_of_ending(word: str) -> int:
+    """The grade of a word that ends in a secret's name: PGPASSWORD."""
+    if word.endswith(words.ENDINGS):
         return STRONG
-    return WEAK if last.endswith(words.WEAK_ENDINGS) else 0
+    return WEAK if word.endswith(words.WEAK_ENDINGS) else 0
 
 
 def _grade_of_token(last: str, before: str, name: str) -> int:

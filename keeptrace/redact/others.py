@@ -38,10 +38,7 @@ def learn_environment(judge: Judge) -> None:
 def hide_marked(report: Report, judge: Judge) -> None:
     """Hides what Django's decorators and Kubernetes' manifests mark as secret."""
     for index, names in _marked_frames(report, judge):
-        local = report["frames"][index]["locals"]
-        for name in list(local or ()):
-            if not names or name in names:
-                judge.hide(local, name, name)
+        _hide_locals(report["frames"][index]["locals"] or {}, names, judge)
     for node in list(judge.values):
         if node[0] == "object" and node[3] and _POST_MARK in node[3]:
             _hide_parameters(node, judge)
@@ -49,10 +46,15 @@ def hide_marked(report: Report, judge: Judge) -> None:
             _hide_manifest(node[2], judge)
 
 
-def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str]]]:
-    """The frames that follow a wrapper of Django's, and the names that are sensitive there;
+def _hide_locals(local: Any, names: list[str], judge: Judge) -> None:
+    for name in list(local):
+        if not names or name in names:
+            judge.hide(local, name, name)
 
-    none means all.
+
+def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str]]]:
+    """The frames that follow a wrapper of Django's, and the names that are sensitive there; no name
+    means all of them.
     """
     for record in report["exceptions"]:
         entries = [entry[0] for entry in record["traceback"]]
@@ -65,7 +67,7 @@ def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str
 
 
 def _hide_manifest(flat: list[Any], judge: Judge) -> None:
-    """A Kubernetes manifest of the kind Secret: all its data is one, whatever the keys are called."""
+    """Hides all data of a Kubernetes manifest of the kind Secret, whatever its keys are called."""
     named = {judge.text_of(flat[at]): at + 1 for at in range(0, len(flat) - 1, 2)}
     if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
         return

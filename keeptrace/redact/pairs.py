@@ -26,7 +26,8 @@ OPTION: Final = "D"  # --password x
 
 _SOURCES: Final = {
     "pair": r"""(?<![\w-])(-{0,2}+\w[\w.-]{1,80}+)
-        (?: (?P<A> (?: \\{0,3}["'] )?+ \]?+ [ \t]{0,8}+ (?: => | [!=]?=?=(?!>) | :=? | %3[dD] ) \s{0,8}+
+        (?: (?P<A> (?: \\{0,3}["'] )?+ \]?+ [ \t]{0,8}+
+                   (?: => | [!=]?=?=(?!>) | :=? | %3[dD] ) \s{0,8}+
                    (?: [\[(]\s{0,4}+ )?+ (?: [A-Za-z_][\w.]{0,40}+\((?=[bBuU]?["']) )?+
             | \\{0,3}["']\s{1,4}value=
             | \\{0,3}["']\s{0,4}\r?\n\r?\n
@@ -97,7 +98,7 @@ _RESOURCES: Final = frozenset(("secret", "secrets", "credential", "credentials",
 def _is_secret_in_prose(
     found: int, name: str, value: str, is_quoted: bool, in_source: bool
 ) -> bool:
-    if value.lower() in words.PROSE or (value.isdigit() and (found < STRONG or len(value) < 4)):
+    if _is_prose(found, value):
         return False
     if found < STRONG or name in _RESOURCES:
         return looks.is_opaque(value)
@@ -107,8 +108,7 @@ def _is_secret_in_prose(
 def _is_secret_assigned(
     found: int, name: str, value: str, is_quoted: bool, in_source: bool
 ) -> bool:
-    low = value.lower()
-    if low in words.PROSE or (value.isdigit() and (found < STRONG or len(value) < 4)):
+    if _is_prose(found, value):
         return False
     if _made("expression").match(value):
         return False  # password=(\w+) in a regular expression
@@ -116,19 +116,35 @@ def _is_secret_assigned(
         return looks.is_random(value)
     if is_quoted:
         return looks.is_hidden_under(found, value)
-    ending = name.rpartition(".")[2]
-    if low == ending or low.endswith(("." + ending, "_" + ending)) or looks.is_template(value):
-        return False  # `password=password`, `password=self.password`, `password=%(password)s`
+    if _repeats_name(name, value) or looks.is_template(value):
+        return False  # `password=%(password)s`
     if in_source:
-        return looks.has_digit(value) and "(" not in value and "[" not in value
-    if found == STRONG:
-        return not looks.is_type(value)
-    return (
-        len(value) >= 6
-        and low not in words.SCHEMES
-        and looks.is_unusual(value)
-        and not _is_call(value)
-    )
+        return looks.has_digit(value) and not _is_expression(value)
+    return not looks.is_type(value) if found == STRONG else _is_weak_secret(value)
+
+
+def _is_expression(value: str) -> bool:
+    return "(" in value or "[" in value
+
+
+def _is_prose(found: int, value: str) -> bool:
+    """Whether a value is a word of a sentence, or a count."""
+    if value.lower() in words.PROSE:
+        return True
+    return value.isdigit() and (found < STRONG or len(value) < 4)
+
+
+def _repeats_name(name: str, value: str) -> bool:
+    """Whether a value is a variable of the same name: `password=self.password`."""
+    low, ending = value.lower(), name.rpartition(".")[2]
+    return low == ending or low.endswith(("." + ending, "_" + ending))
+
+
+def _is_weak_secret(value: str) -> bool:
+    """Whether a bare value under a weak name is a secret."""
+    if len(value) < 6 or value.lower() in words.SCHEMES:
+        return False
+    return looks.is_unusual(value) and not _is_call(value)
 
 
 def _is_call(value: str) -> bool:
@@ -146,12 +162,12 @@ _JUDGES: Final[dict[str, Callable[[int, str, str, bool, bool], bool]]] = {
 
 def spans(text: str, in_source: bool, rules: Rules) -> list[Span]:
     """Where secret names have values in a text. in_source: the text is part of a source."""
-    scan = _Scan(text, in_source, rules)
+    scan = _PairScan(text, in_source, rules)
     scan.run()
     return scan.spans
 
 
-class _Scan:
+class _PairScan:
     """One reading of a text."""
 
     def __init__(self, text: str, in_source: bool, rules: Rules) -> None:
@@ -184,24 +200,30 @@ class _Scan:
     ) -> None:
         start, end = where
         value = self._text[start:end]
-        if not value or _is_marked(value) or (self._in_source and "\n" in value):
+        if self._is_no_value(value):
             return
         rules = self._rules
         found = rules.grade(name.strip("-"))
         is_secret = is_secret_pair(rules, how, name, value, is_quoted, self._in_source)
-        if found == WEAK and how == ASSIGNED and len(value) >= 6 and self._is_passed(match, name):
-            found = STRONG  # what is passed as a token in a query or to a command is no parser's
-            is_secret = is_secret or not (looks.is_placeholder(value) or looks.is_template(value))
-        is_secret = is_secret or rules.says(name.strip("-"), value)
-        if is_secret:
+        if self._is_passed(match, found, how, value):
+            found = STRONG  # a token in a query or of a command is no parser's token
+            is_secret = is_secret or not _is_stand_in(value)
+        if is_secret or rules.says(name.strip("-"), value):
             self.spans.append((start, end, found or STRONG))
             self._at = end
-        if found and is_quoted and match[0].rstrip()[-1:] in ("(", "["):
+        if found and is_quoted and _opens_list(match[0]):
             self._at = end
             self._rest_of_list(found)
 
-    def _is_passed(self, match: re.Match[str], name: str) -> bool:
-        return name[0] == "-" or self._text[match.start() - 1 : match.start()] in ("?", "&")
+    def _is_no_value(self, value: str) -> bool:
+        return not value or _is_marked(value) or (self._in_source and "\n" in value)
+
+    def _is_passed(self, match: re.Match[str], found: int, how: str, value: str) -> bool:
+        """Whether a value under a weak name stands in a URL's query, or behind an option."""
+        if found != WEAK or how != ASSIGNED or len(value) < 6:
+            return False
+        before = self._text[match.start() - 1 : match.start()]
+        return match[1][0] == "-" or before in ("?", "&")
 
     def _quoted_value(self, match: re.Match[str], quote: re.Match[str]) -> tuple[int, int] | None:
         text, start = self._text, quote.end()
@@ -211,9 +233,8 @@ class _Scan:
         end = self._end_of_quoted(quote[1], start)
         if end >= 0:
             return start, end
-        line = _made("line").match(
-            text, start
-        )  # the quote is never closed: what is left of the line
+        # The quote is never closed: the value ends with the line.
+        line = _made("line").match(text, start)
         return (start, line.end()) if line is not None else None
 
     def _end_of_quoted(self, quote: str, start: int) -> int:
@@ -262,6 +283,14 @@ class _Scan:
             if looks.is_hidden_under(found, body):
                 self.spans.append((item.end(), end, found))
             self._at = end
+
+
+def _opens_list(joined: str) -> bool:
+    return joined.rstrip().endswith(("(", "["))
+
+
+def _is_stand_in(value: str) -> bool:
+    return looks.is_placeholder(value) or looks.is_template(value)
 
 
 def _is_header(name: str) -> bool:

@@ -102,7 +102,8 @@ def _checked(option: str, choices: Iterable[Choice]) -> tuple[Choice, ...]:
         is_of_bytes = isinstance(choice, re.Pattern) and not isinstance(choice.pattern, str)
         if not isinstance(choice, _KINDS) or is_of_bytes:
             raise OptionError(
-                f"Redaction's {option} must hold names and re.compile() patterns of text, not {choice!r}"
+                f"Redaction's {option} must hold names and re.compile() patterns of text,"
+                f" not {choice!r}"
             )
     return found
 

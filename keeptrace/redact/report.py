@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.report import Node, Ref, Report
 from . import others
-from .judging import LISTS, TEXTS, Judge
+from .judging import Judge
+from .learning import LISTS, TEXTS
 from .secrets import LEAST, Searcher, variants
 from .spans import MARK, filled, marked
 
@@ -148,7 +149,7 @@ class ReportRedaction:
 
     def _searcher(self) -> Searcher | None:
         """What finds the learned secrets, in all the forms in which they may stand in a text."""
-        known = [secret for secret in self._judge.known if not self._rules.keeps(secret)]
+        known = [secret for secret in self._judge.learner.known if not self._rules.keeps(secret)]
         forms = {form for secret in known for form in variants(secret) if len(form) >= LEAST}
         return Searcher(forms) if forms else None
 

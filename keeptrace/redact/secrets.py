@@ -26,16 +26,20 @@ _FEW: Final = 200
 
 def spreads(text: str, grade: int) -> bool:
     """Whether a secret that was found under a name of this grade is searched for elsewhere."""
-    if len(text) < LEAST or text.isspace() or looks.is_placeholder(text):
-        return False
-    low = text.lower()
-    if low in words.EVERYDAY or low in words.PROSE or looks.is_type(text) or grade_of(text):
+    if len(text) < LEAST or _is_everyday(text) or grade_of(text):
         return False
     if text.isdigit():
         return grade == STRONG and len(text) >= _LEAST_DIGITS
     if grade == STRONG:
         return True
     return (grade == WEAK and looks.is_unusual(text)) or looks.is_opaque(text)
+
+
+def _is_everyday(text: str) -> bool:
+    if text.isspace() or looks.is_placeholder(text):
+        return True
+    low = text.lower()
+    return low in words.EVERYDAY or low in words.PROSE or looks.is_type(text)
 
 
 def variants(secret: str) -> Iterator[str]:
@@ -78,9 +82,8 @@ class Searcher:
 
     def __init__(self, secrets: set[str]) -> None:
         self._by_head: dict[str, list[str]] = {}
-        for secret in sorted(
-            secrets, key=len, reverse=True
-        ):  # the longest first: it may hold another
+        # The longest first: a secret may hold another.
+        for secret in sorted(secrets, key=len, reverse=True):
             self._by_head.setdefault(secret[:LEAST], []).append(secret)
 
     def spans(self, text: str) -> list[Span]:

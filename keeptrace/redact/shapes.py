@@ -181,9 +181,8 @@ class Pattern(NamedTuple):
     what: str
     hints: tuple[str, ...]  # one of these is in the lower-cased text; none: each text is looked at
     pattern: str  # group 1 is the secret if there is one, else the whole is
-    is_key: bool = (
-        False  # it is looked for only in texts with a long run of letters, digits and signs
-    )
+    # Searched for only in texts with a long run of letters, digits and signs.
+    is_key: bool = False
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
@@ -235,7 +234,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "token of a header",
         ("authorization", "authenticate"),
-        r"(?i:\b(?:token|apikey|api-key|ssws|geniekey)\s{1,3})((?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{8,}+)",
+        r"(?i:\b(?:token|apikey|api-key|ssws|geniekey)\s{1,3})"
+        r"((?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{8,}+)",
     ),
     # JSON web tokens: a header that starts with {" in base64, and a second part.
     Pattern(

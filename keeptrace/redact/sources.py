@@ -20,14 +20,16 @@ from .spans import STRONG, WEAK, Span, merged
 _BEFORE: Final = 160
 
 _SOURCES: Final = {
-    "literal": r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)|\'\'\'(?:[^'\\]|\\.|'(?!''))*+(?:\'\'\'|\Z)'''
+    "literal": r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)'''
+    r"""|\'\'\'(?:[^'\\]|\\.|'(?!''))*+(?:\'\'\'|\Z)"""
     r"""|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?|\#[^\n]*+""",
     "assigned": r"([\w.]{1,80})\Z",
     "annotated": r"(\w{1,80})[ \t]*:[ \t]*"
     r"(?:[\w. |]|\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\])+\Z",
     "fallback": r"(\w{1,80})\s*=[^=\n'\"#]{0,120}\bor\s*\Z",
     "wrapped": words.WRAPPERS + r"\Z",
-    "looked_up": r"\b(?:getattr|hasattr|setattr|replace|pop|startswith|endswith|index|find)\([^()]*\Z",
+    "looked_up": r"\b(?:getattr|hasattr|setattr|replace|pop|startswith|endswith|index|find)"
+    r"\([^()]*\Z",
     "formats": r"%(?:\(\w+\))?[a-z]|\{\w*\}",
     "table": r"""['"](?:{})['"]\s*:""".format("|".join(sorted(words.TABLE_WORDS))),
 }
@@ -48,13 +50,13 @@ def spans(
 
     hits: where a name or a shape may be, in their order. within: the secrets in the text of a
     literal or comment."""
-    scan = _Scan(text, hits, within, rules)
+    scan = _SourceScan(text, hits, within, rules)
     for literal in _made("literal").finditer(text):
         scan.read(literal)
     return merged(scan.spans)
 
 
-class _Scan:
+class _SourceScan:
     """One reading of a source, literal by literal."""
 
     def __init__(
@@ -192,11 +194,10 @@ class _Scan:
             return True
         if is_directory(name, inside) or rules.keeps(inside):
             return False
-        if found == STRONG and _is_prompt(inside):
-            return False
         if rules.grade(inside) and not looks.has_digit(inside):
             return False  # PASSWORD = "password": the name of a field or header
-        if found == WEAK and _is_code(inside):
+        is_ordinary = _ORDINARY.get(found)
+        if is_ordinary is not None and is_ordinary(inside):
             return False
         return looks.is_hidden_under(found, inside)
 
@@ -215,3 +216,7 @@ def _is_code(inside: str) -> bool:
     if word.isidentifier() and len(word) < 12 and not looks.is_unusual(word):
         return True
     return " " in plain and not looks.has_digit(plain)  # "Basic %s"
+
+
+# The grade of a name -> which literals under such a name are no secrets.
+_ORDINARY: Final[dict[int, Callable[[str], bool]]] = {STRONG: _is_prompt, WEAK: _is_code}

@@ -22,10 +22,12 @@ _MOST_ROWS: Final = 100
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     sources = {
-        "insert": r"(?i)\b(?:INSERT|REPLACE)\s+(?:\w+\s+)?INTO\s+[\w.\"`\[\]]{1,200}\s*\(([^()]{1,4000})\)\s*VALUES",
+        "insert": r"(?i)\b(?:INSERT|REPLACE)\s+(?:\w+\s+)?INTO\s+[\w.\"`\[\]]{1,200}\s*"
+        r"\(([^()]{1,4000})\)\s*VALUES",
         "assigned": r"[\"`\[]?(\w{1,80})[\"`\]]?\s*=\s*(?:\?|%s|\$\d+|:\d+)",
         "parameters": r"(?i)\bparameters:\s*",
-        "item": r"\s*(?:[bBuU]?'((?:[^'\\]|\\.)*+)'|[bBuU]?\"((?:[^\"\\]|\\.)*+)\"|[^,()\[\]'\"]+)\s*",
+        "item": r"\s*(?:[bBuU]?'((?:[^'\\]|\\.)*+)'|[bBuU]?\"((?:[^\"\\]|\\.)*+)\""
+        r"|[^,()\[\]'\"]+)\s*",
     }
     return {name: re.compile(source) for name, source in sources.items()}
 

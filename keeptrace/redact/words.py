@@ -14,27 +14,40 @@ from .spans import GUESS, STRONG, WEAK
 # The last one to three words of a name, joined: `apikey` stands for api_key, apiKey, API-KEY and
 # "Api Key" alike.
 _STRONG: Final = """
-    password passwords passwd pwd pw psw passphrase passphrases passcode pgpass passwort senha contrasena psk pword
+    password passwords passwd pwd pw psw passphrase passphrases passcode pgpass passwort senha
+    contrasena psk pword
     rootpw bindpw userpw adminpw ldappw dbpw
     secret secrets credential credentials creds cred clientsecret sharedsecret presharedkey
-    apikey apikeys accesskey accesskeys accesskeyid secretkey secretkeys privatekey privatekeys privkey
-    authkey authkeys encryptionkey encryptkey decryptionkey decryptkey signingkey signkey masterkey accountkey
-    storagekey sharedkey hmackey jwtkey fernetkey aeskey rsakey sshkey sessionkey servicekey licensekey deploykey
-    webhookkey clientkey appkey applicationkey consumerkey subscriptionkey cipherkey cryptokey securitykey kmskey
-    functionskey insertkey ingestkey writekey querykey licencekey wrappingkey unsealkey rootkey clientkeydata
-    accesstoken authtoken refreshtoken apitoken idtoken bearertoken sessiontoken securitytoken bottoken oauthtoken
-    accesstokens authtokens refreshtokens apitokens clienttoken devicetoken csrftoken xsrftoken secrettoken sastoken
-    authtokensecret logintoken usertoken personaltoken deploytoken resettoken jwttoken webhooktoken statetoken
-    otp totp hotp otpsecret mfacode otpcode verificationcode securitycode recoverycode recoverycodes backupcodes
-    authcode authorizationcode devicecode usercode unlockcode accesscode pincode invitecode onetimecode
+    apikey apikeys accesskey accesskeys accesskeyid secretkey secretkeys privatekey privatekeys
+    privkey
+    authkey authkeys encryptionkey encryptkey decryptionkey decryptkey signingkey signkey
+    masterkey accountkey
+    storagekey sharedkey hmackey jwtkey fernetkey aeskey rsakey sshkey sessionkey servicekey
+    licensekey deploykey
+    webhookkey clientkey appkey applicationkey consumerkey subscriptionkey cipherkey cryptokey
+    securitykey kmskey
+    functionskey insertkey ingestkey writekey querykey licencekey wrappingkey unsealkey rootkey
+    clientkeydata
+    accesstoken authtoken refreshtoken apitoken idtoken bearertoken sessiontoken securitytoken
+    bottoken oauthtoken
+    accesstokens authtokens refreshtokens apitokens clienttoken devicetoken csrftoken xsrftoken
+    secrettoken sastoken
+    authtokensecret logintoken usertoken personaltoken deploytoken resettoken jwttoken
+    webhooktoken statetoken
+    otp totp hotp otpsecret mfacode otpcode verificationcode securitycode recoverycode
+    recoverycodes backupcodes
+    authcode authorizationcode devicecode usercode unlockcode accesscode pincode invitecode
+    onetimecode
     cvv cvc cvv2 seedphrase seedwords mnemonic codeverifier webhookurl sharedaccesssignature
     csrfmiddlewaretoken magiclink authorizationauxiliary sessid sessionid
 """
 # Parser tokens, request objects, cookie jars and auth handlers are called so as well.
 # And a data source's name or address has its password within, which is found by itself.
 _WEAK: Final = """
-    token auth authorization cookie cookies csrf xsrf jwt jwts bearer sid oauth authheader pass tok authtok
-    dsn connectionstring connectionstr connstring connstr databaseurl databaseuri dburl dburi brokerurl
+    token auth authorization cookie cookies csrf xsrf jwt jwts bearer sid oauth authheader pass
+    tok authtok
+    dsn connectionstring connectionstr connstring connstr databaseurl databaseuri dburl dburi
+    brokerurl
 """
 # Text tokens, inspect.Signature, numbers: only what looks random is a secret under these names.
 _GUESS: Final = """
@@ -59,7 +72,8 @@ WEAK_ENDINGS: Final = ("token", "sessid", "sessionid")
 # `pass` is also a verb and a compiler's or a ticket's word: it is a password after one of these.
 PASS_OF: Final = frozenset(
     """
-    db database user usr admin root smtp imap mail email ftp sftp ssh mysql postgres pg redis mongo ldap proxy login my
+    db database user usr admin root smtp imap mail email ftp sftp ssh mysql postgres pg redis
+    mongo ldap proxy login my
     http basic rabbitmq amqp mqtt bind keystore truststore key cert pem account sudo vnc wifi
     """.split()
 )
@@ -68,8 +82,10 @@ PASS_OF: Final = frozenset(
 # else.
 STILL: Final = frozenset(
     """
-    value val string str text txt bytes raw plain plaintext cleartext hash hashed digest confirm confirmation confirmed
-    again repeat old new current previous prev temp tmp default input header b base hex encoded decoded encrypted
+    value val string str text txt bytes raw plain plaintext cleartext hash hashed digest confirm
+    confirmation confirmed
+    again repeat old new current previous prev temp tmp default input header b base hex encoded
+    decoded encrypted
     decrypted base64 b64 env copy backup primary secondary prod production dev staging test live
     fallbacks fallback pem der blob data list v s
     """.split()
@@ -80,7 +96,8 @@ FOR: Final = "for"
 # Words in front that make it a question, a count or a place: `has_password`, `max_tokens`.
 ASKING: Final = frozenset(
     """
-    is has had use uses using needs need num n max min no show hide require requires required allow allows enable
+    is has had use uses using needs need num n max min no show hide require requires required
+    allow allows enable
     enabled disable disabled count len total with without forgot should can must
     """.split()
 )
@@ -88,51 +105,72 @@ ASKING: Final = frozenset(
 # Words in front of `token` that make it a place in a list, a piece of text or a coin.
 OTHER_TOKENS: Final = frozenset(
     """
-    next prev previous page continuation continue cancel cancellation sync resume marker pad eos bos unk sep cls mask
-    stop special additional start end first last current prompt completion input output context image cached total
-    lookahead peek word text parser lexer ast syntax bad unexpected expected raw left right close open operator
+    next prev previous page continuation continue cancel cancellation sync resume marker pad eos
+    bos unk sep cls mask
+    stop special additional start end first last current prompt completion input output context
+    image cached total
+    lookahead peek word text parser lexer ast syntax bad unexpected expected raw left right
+    close open operator
     """.split()
 )
 
 # Words in front of `key` that make it a place: the key of a row, a cache, a song, a map, a message.
 OTHER_KEYS: Final = frozenset(
     """
-    cache primary foreign public sort partition dict row lookup group unique natural composite hash index object
-    bucket redis idempotency routing message translation config setting shard map join merge range search sub parent
-    child file path s3 storage route item record field column table attr attribute property metadata label tag job
-    task event queue topic schema name type class module state store memo cursor page hot any press up down left
-    right arrow enter ctrl shift alt tab escape home end delete function music song major minor signature surrogate
-    business candidate alternate super clustering grouping ordering unknown missing duplicate invalid bad expected
-    first last next prev previous current old new this other each one verify verification verifying pub
+    cache primary foreign public sort partition dict row lookup group unique natural composite
+    hash index object
+    bucket redis idempotency routing message translation config setting shard map join merge
+    range search sub parent
+    child file path s3 storage route item record field column table attr attribute property
+    metadata label tag job
+    task event queue topic schema name type class module state store memo cursor page hot any
+    press up down left
+    right arrow enter ctrl shift alt tab escape home end delete function music song major minor
+    signature surrogate
+    business candidate alternate super clustering grouping ordering unknown missing duplicate
+    invalid bad expected
+    first last next prev previous current old new this other each one verify verification
+    verifying pub
     """.split()
 )
 
 # Companies whose `<name>_key` is a key of theirs. The names of shapes.py are added to them.
 VENDORS: Final = frozenset(
     """
-    openai anthropic mailgun mailchimp algolia azure rapidapi twilio stripe sendgrid gcp google aws github gitlab slack
-    datadog sentry cohere mistral groq gemini deepseek openrouter perplexity tavily pinecone weaviate qdrant elastic
-    cloudflare heroku vercel netlify supabase firebase mapbox pusher segment mixpanel amplitude braintree paypal
-    square shopify hubspot zendesk intercom dropbox notion airtable figma linear jira atlassian bitbucket circleci
-    newrelic grafana pagerduty opsgenie okta auth0 cognito plaid coinbase binance kraken etherscan infura alchemy
-    giphy youtube maps weather openweather newsapi serp serpapi huggingface hf replicate wandb langchain langsmith
-    postmark resend ses nexmo vonage telnyx docusign npm pypi docker snyk sonar codecov rollbar bugsnag honeycomb
+    openai anthropic mailgun mailchimp algolia azure rapidapi twilio stripe sendgrid gcp google
+    aws github gitlab slack
+    datadog sentry cohere mistral groq gemini deepseek openrouter perplexity tavily pinecone
+    weaviate qdrant elastic
+    cloudflare heroku vercel netlify supabase firebase mapbox pusher segment mixpanel amplitude
+    braintree paypal
+    square shopify hubspot zendesk intercom dropbox notion airtable figma linear jira atlassian
+    bitbucket circleci
+    newrelic grafana pagerduty opsgenie okta auth0 cognito plaid coinbase binance kraken
+    etherscan infura alchemy
+    giphy youtube maps weather openweather newsapi serp serpapi huggingface hf replicate wandb
+    langchain langsmith
+    postmark resend ses nexmo vonage telnyx docusign npm pypi docker snyk sonar codecov rollbar
+    bugsnag honeycomb
     """.split()
 )
 
 # Values that tell nothing: they are left even under a secret name.
 PLACEHOLDERS: Final = frozenset(
     """
-    none null nil true false undefined n/a na unset [filtered] <hidden> <secret> ... … str int bytes bool any
+    none null nil true false undefined n/a na unset [filtered] <hidden> <secret> ... … str int
+    bytes bool any
     """.split()
 )
 
 # Types: of columns, of data frames, of JSON schemas. They are left, too.
 TYPES: Final = frozenset(
     """
-    string text varchar char nvarchar nchar clob blob binary varbinary bytea integer bigint smallint tinyint number
-    numeric decimal float float32 float64 double real int8 int16 int32 int64 uint8 uint16 uint32 uint64 boolean object
-    category array list dict tuple date time datetime datetime64 timestamp uuid json jsonb secretstr secretbytes
+    string text varchar char nvarchar nchar clob blob binary varbinary bytea integer bigint
+    smallint tinyint number
+    numeric decimal float float32 float64 double real int8 int16 int32 int64 uint8 uint16 uint32
+    uint64 boolean object
+    category array list dict tuple date time datetime datetime64 timestamp uuid json jsonb
+    secretstr secretbytes
     password hidden charfield textfield passwordinput password_input
     """.split()
 )
@@ -140,9 +178,12 @@ TYPES: Final = frozenset(
 # itself.
 DESCRIBING: Final = frozenset(
     """
-    type types format minlength maxlength min_length max_length pattern title description help help_text label
-    placeholder required nullable unique primary_key widget readonly read_only write_only writeonly errors error
-    messages message msg code loc ctx input_type metavar dest nargs choices properties items name alias dtype length
+    type types format minlength maxlength min_length max_length pattern title description help
+    help_text label
+    placeholder required nullable unique primary_key widget readonly read_only write_only
+    writeonly errors error
+    messages message msg code loc ctx input_type metavar dest nargs choices properties items
+    name alias dtype length
     anyof allof oneof ref $ref enum examples autocomplete
     """.split()
 )
@@ -150,33 +191,44 @@ DESCRIBING: Final = frozenset(
 # What stands after "password:" in prose, in messages of validators and in help.
 PROSE: Final = frozenset(
     """
-    is was are were must should cannot can may not no too has have had does do did required require missing invalid
-    incorrect wrong empty expired expected unexpected optional unknown mismatch failed error denied rejected the a an
-    this that your for of and or in to if when with field string number value ok yes accepted valid set unset given
+    is was are were must should cannot can may not no too has have had does do did required
+    require missing invalid
+    incorrect wrong empty expired expected unexpected optional unknown mismatch failed error
+    denied rejected the a an
+    this that your for of and or in to if when with field string number value ok yes accepted
+    valid set unset given
     changed reset forbidden please enter at least characters use used
     """.split()
 )
 
 # Kinds of authentication: what `auth` holds when it holds no secret.
 SCHEMES: Final = frozenset(
-    "basic bearer digest token oauth oauth2 ntlm kerberos negotiate apikey login required optional none".split()
+    """
+    basic bearer digest token oauth oauth2 ntlm kerberos negotiate apikey login required
+    optional none
+    """.split()
 )
 
 # Real passwords, but words of everyday text too: hidden where they stand, not searched for
 # elsewhere.
 EVERYDAY: Final = frozenset(
     """
-    localhost default string unknown postgres postgresql rabbitmq mongodb example testing username administrator
-    production development staging changeme function import return identifier operator number lambda global nonlocal
-    assert except finally continue object module python public private password 123456 1234567 12345678
+    localhost default string unknown postgres postgresql rabbitmq mongodb example testing
+    username administrator
+    production development staging changeme function import return identifier operator number
+    lambda global nonlocal
+    assert except finally continue object module python public private password 123456 1234567
+    12345678
     """.split()
 )
 
 # A text with none of these, and with no hint of a shape, has no secret's name in it.
 STEMS: Final = (
     """
-    pass pwd pw psw psk pword senha contrasena secret cred key token tok auth dsn conn databaseur database_ur database
-    dburl dburi db_ur db-ur broker otp mfa verif secur recover backup cvv cvc seed mnemonic webhook sess sid csrf xsrf
+    pass pwd pw psw psk pword senha contrasena secret cred key token tok auth dsn conn
+    databaseur database_ur database
+    dburl dburi db_ur db-ur broker otp mfa verif secur recover backup cvv cvc seed mnemonic
+    webhook sess sid csrf xsrf
     jwt bearer cookie sig nonce salt hmac pin magic unlock device_code devicecode
     """
 ).split()

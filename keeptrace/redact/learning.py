@@ -1,0 +1,98 @@
+"""Secrets of one report, learned where they stand under a name: report.py then searches for them
+everywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from ..core.report import Node, Ref
+from . import looks
+from .secrets import spreads
+from .spans import GUESS, STRONG, Span
+
+TEXTS: Final = frozenset(("str", "bytes", "bytearray"))
+LISTS: Final = frozenset(("list", "tuple", "set", "frozenset"))
+
+
+def text_of(values: list[Node], ref: Ref) -> str | None:
+    """The text of a ref; None if the ref is no text."""
+    if type(ref) is str:
+        return ref
+    if type(ref) is list:
+        node = values[ref[0]]
+        if node[0] in TEXTS:
+            return str(node[2])
+    return None
+
+
+class Learner:
+    """The secrets of one report, each with the grade of the name above it."""
+
+    def __init__(self, values: list[Node], spans: Callable[[str], Iterable[Span]]) -> None:
+        self.known: dict[str, int] = {}  # secret -> grade
+        self._values = values
+        self._spans = spans
+
+    def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
+        """Notes texts with their grades, if they are long and unusual enough to be searched for."""
+        for text, grade in secrets:
+            if spreads(text, grade):
+                self.known[text] = max(grade, self.known.get(text, 0))
+
+    def learn_text(self, text: str, grade: int) -> None:
+        """Notes a text, the password in a URL, and the token behind "Bearer"."""
+        self.learn([(text, grade)])
+        self.learn((text[start:end], inner) for start, end, inner in self._spans(text))
+
+    def learn_object(self, node: Node) -> None:
+        """Notes what looks random in a stand-in under a weak name, its repr included."""
+        for ref in _refs_of_object(node):
+            text = text_of(self._values, ref)
+            if text is not None and looks.is_random(text):
+                self.learn_text(text, STRONG)
+        for stretch in _stretches_of_object(node):
+            part = stretch.rstrip("=").rpartition("=")[2]
+            if looks.is_random(part):
+                self.learn_text(part, STRONG)
+
+    def learn_below(self, index: int) -> None:
+        """Notes the texts below a strong name: those of lists as if named themselves, those under
+        other keys if they look random.
+        """
+        seen = {index}
+        waiting = [index]
+        while waiting:
+            node = self._values[waiting.pop()]
+            for ref, grade in _named_below(node):
+                text = text_of(self._values, ref)
+                if text is not None:
+                    self.learn_text(text, grade)
+                elif type(ref) is list and ref[0] not in seen and node[0] != "object":
+                    seen.add(ref[0])  # but not from an object, which may lead to the whole program
+                    waiting.append(ref[0])
+
+
+def _named_below(node: Node) -> Iterator[tuple[Ref, int]]:
+    kind = node[0]
+    if kind in LISTS:
+        yield from ((ref, STRONG) for ref in node[2])
+    elif kind == "dict":
+        yield from ((ref, GUESS) for ref in node[2][1::2])
+    elif kind == "object":
+        yield from ((ref, GUESS) for ref in _refs_of_object(node))
+        yield from ((stretch, GUESS) for stretch in _stretches_of_object(node))
+
+
+def _refs_of_object(node: Node) -> list[Ref]:
+    """The attributes, elements and values of a stand-in."""
+    extra = node[4] or {}
+    return [*(node[3] or {}).values(), *extra.get("items", ()), *extra.get("pairs", ())[1::2]]
+
+
+def _stretches_of_object(node: Node) -> Iterator[str]:
+    """What could be keys by themselves in the repr and the str of a stand-in."""
+    extra = node[4] or {}
+    for text in (node[2], extra.get("str")):
+        yield from (match[0] for match in looks.letters_and_digits(text or ""))
