@@ -20,8 +20,10 @@ from traced_tasks import check_chained
 
 from keeptrace import Options
 from keeptrace.concurrent import dask as traced_dask
+from keeptrace.concurrent import dask_reports
 from keeptrace.concurrent.crossing import DISTANT
 from keeptrace.concurrent.dask import KeepTraceClient, error_message, install, uninstall
+from keeptrace.concurrent.dask_reports import patch, patched
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
 HERE = Path(__file__).parent
@@ -260,7 +262,7 @@ def test_whole_for_whoever_asks_and_whenever(cluster, client):
 
 def test_what_a_scheduler_keeps_for_a_worker_is_bounded(monkeypatch):
     """Both ends forget the oldest reports together; what was forgotten is sent in full again, and nothing is lost."""
-    monkeypatch.setattr(traced_dask, "_MOST_BASES", 3_000)
+    monkeypatch.setattr(dask_reports, "_MOST_BASES", 3_000)
     sender, receiver, whole = traced_dask._Sender(), traced_dask._Scheduler(), []
     receiver._bases = {}
     draw = random.Random(5)
@@ -274,7 +276,7 @@ def test_what_a_scheduler_keeps_for_a_worker_is_bounded(monkeypatch):
         )
         message = deserialize(arrived.header, arrived.frames)
         monkeypatch.setattr(
-            traced_dask, "from_bytes", lambda data: whole.append(data) or ValueError()
+            dask_reports, "from_bytes", lambda data: whole.append(data) or ValueError()
         )
         distributed.core.clean_exception(message)
         assert whole.pop() == data
@@ -305,8 +307,8 @@ def test_patches_lose_nothing(size, change):
         "none": base, "other": random.Random("other").randbytes(size), "a byte": base[: size // 2] + b"!" + base[size // 2 + 1 :],
         "longer": b"more" * 500 + base, "shorter": base[size // 3 :],
     }[change]  # fmt: skip
-    pieces = traced_dask._patch(data, base)
-    assert traced_dask._patched(pieces, base) == data
+    pieces = patch(data, base)
+    assert patched(pieces, base) == data
     if change in ("none", "a byte"):
         assert sum(map(len, pieces)) <= 300 + size // 50
 

@@ -89,19 +89,16 @@ def _caught(raiser: Callable[[], Any]) -> Any:
 
 
 def _group() -> None:
-    raise ExceptionGroup(
-        "outer",
-        [_caught(lambda: _in_chain("cause")), ValueError("not raised"), _caught(lambda: _deep(1))],
-    )
+    chained = _caught(lambda: _in_chain("cause"))
+    raise ExceptionGroup("outer", [chained, ValueError("not raised"), _caught(lambda: _deep(1))])
 
 
 def _nested_group() -> None:
     try:
         raise LookupError("before")
     except LookupError:
-        raise ExceptionGroup(
-            "top\nof two lines", [_caught(_group), OSError(2, "no such", "file"), _caught(_group)]
-        )
+        inner = [_caught(_group), OSError(2, "no such", "file"), _caught(_group)]
+        raise ExceptionGroup("top\nof two lines", inner)
 
 
 def _wide_group() -> None:

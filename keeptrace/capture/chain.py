@@ -32,7 +32,7 @@ from .losses import Losses
 from .messages import Messages
 from .values import Values
 
-# Attributes of exceptions that are ours: concurrent/foreign.py gives a traced function's
+# Attributes of exceptions that are ours: concurrent/reductions.py gives a traced function's
 # exceptions a __reduce_ex__ of their own.
 _OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
 # Builtin exceptions that the oldest Python we support lacks: a reader there needs their bases.

@@ -41,7 +41,7 @@ _HOOKS: Final = (
     "__getnewargs_ex__",
 )
 # Entries in the state of an exception that are not its class's: notes have a place of their own in
-# the report, and concurrent/foreign.py gives traced functions' exceptions a __reduce_ex__.
+# the report, and concurrent/reductions.py gives traced functions' exceptions a __reduce_ex__.
 _NOT_OWN: Final = ("__notes__", "__reduce_ex__")
 # Libraries that register every class of exceptions with copyreg. Their reduction is not the class's
 # own.

@@ -3,33 +3,25 @@ chain.
 
     client = KeepTraceClient(...)        or: client = Client(...); install(client)
 
-    worker                                          scheduler                            client
-    task raises ─▶ error_message(exc), replaced: ─▶ keeps the patch, and each full ─ ─ ▶ clean_exception(exception, traceback)
-                   capture → report → bytes         report once; sends both                unpickles both: rebuild
-                   sent in full once, then as
-                   a patch to the one before
+    worker                           scheduler                    client
+    task raises                      keeps each base once,        clean_exception(exception,
+      └▶ error_message(), replaced:    puts it beside the           traceback) unpickles both:
+         capture → report → bytes      patches, sends both          rebuild() and traceback_for()
+         (base once, then patches)
 
-- The way in is Dask's own: a worker plugin, which every worker gets that is there or comes later,
-  restarted ones included. It replaces one function in the worker process, and puts it back when it
-  is removed. Tasks that succeed are not touched.
-- Dask sends exception and traceback apart, and raises the one with the other. So the exception's
-  bytes hold the report, and the traceback's only a key: unpickled just after in the same thread, it
-  gives the traceback of the exception rebuilt there.
-- Failures of the same types at the same lines differ in a few values. So a worker sends the report
-  of the first in full (the
-  *base*), and of the others what is different (a *patch*: zlib with the base as its dictionary, so
-  nothing is lost). A scheduler plugin keeps each base once, and puts it beside the patches before
-  anybody else sees them: every task's error is whole for whoever asks, whatever became of the first
-  task and of the worker. Both ends keep the same bases, since both see the same messages in the
-  same order.
-- Actors answer their callers without the scheduler: what their handlers say of an exception is
-  replaced as well.
-- Where the scheduler takes no plugin, each report is sent whole.
-- Whatever the exception is, a message is made: an exception out of error_message() would leave the
-  task without an answer.
+- A worker plugin, Dask's public way in, replaces one function in every worker process, now or
+  later, and puts the original back when it is removed. Tasks that succeed are not touched.
+- Dask sends exception and traceback apart, and raises the exception with that traceback. The bytes
+  of the exception hold the report, those of the traceback a key. The client unpickles the traceback
+  just after the exception in the same thread, so the key finds the rebuilt one.
+- A worker sends the report of the first of similar failures in full and patches for the others
+  (dask_reports.py). A scheduler plugin completes the patches before anybody reads them, so every
+  error is whole whatever became of the first task and of the worker.
+- Without the scheduler's plugin, each report is sent in full.
+- Actors answer their callers without the scheduler, so we replace their handlers' answers as well.
+- error_message() never raises: the task would stay without an answer.
 - KeyboardInterrupt and SystemExit end a Dask worker; that is Dask's rule, and stays.
-- Workers on other machines need keeptrace installed, as they need every library of the tasks; and
-  so does the scheduler, for its plugin.
+- Workers and the scheduler on other machines need keeptrace installed.
 """
 
 from __future__ import annotations
@@ -42,7 +34,7 @@ import threading
 import traceback as _text
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,7 +45,8 @@ from ..core.options import Options, make_options
 from ..live.keeping import bounded
 from ..store.identity import fingerprint
 from .crossing import DISTANT, from_bytes, set_traceback, to_bounded_bytes, traceback_of
-from .foreign import without_modules
+from .dask_reports import Bases, PickledCall, patch, rebuild, rebuild_shared, traceback_for
+from .worker_frames import without_modules
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -72,8 +65,8 @@ except ImportError:
 __all__ = ["KeepTraceClient", "install", "uninstall"]
 
 _NAME: Final = "keeptrace"
-# What stands between a worker's thread and the task. Frames of collections (dask.dataframe, ...)
-# are not among it.
+# Modules whose frames stand between a worker's thread and the task. Frames of collections
+# (dask.dataframe, ...) stay.
 _ENGINE: Final = (
     "distributed.",
     "dask._task_spec",
@@ -84,23 +77,15 @@ _ENGINE: Final = (
 # Dask shows these texts on its dashboard and in logs. (characters; seconds)
 _MOST_TEXT: Final = 10_000
 _TEXT_SECONDS: Final = 1.0
-# Where the worker's module and its state machine call what makes messages of exceptions; imported
-# there by name.
+# Modules that import error_message() by name and call it.
 _CALLERS: Final[tuple[Any, ...]] = (worker, worker_state_machine)
-# Bases that a scheduler keeps for one worker, besides those of its tasks: as much as one report may
-# take. (bytes)
-_MOST_BASES: Final = 1 << 20
-# Of zlib's dictionary, which ends 32 KiB before what it compresses: so a report is taken in pieces,
-# and what is in the base up to 8 KiB before or after the piece is found. (bytes)
-_PIECE: Final = 16 << 10
-_AROUND: Final = 8 << 10
 _SHARED: Final = "keeptrace"  # the number of the base, in the header of what is sent
 _TASK_ERRED: Final = "task-erred"
 _ACTOR_HANDLERS: Final = ("actor_execute", "actor_attribute")
 _dumps: Final = bounded(cloudpickle.Pickler)
 
 
-class KeepTraceClient(Client):  # type: ignore[misc]  # distributed's class is untyped where it is not installed
+class KeepTraceClient(Client):  # type: ignore[misc]  # untyped where it is not installed
     """A distributed.Client whose tasks' exceptions arrive with their whole chain, and their frames
     and variables.
 
@@ -135,13 +120,12 @@ async def _install(client: Client, options: Options) -> Any:
     shares = True
     try:
         await client.register_plugin(_Scheduler(), name=_NAME)
-    except (
-        ImportError,
-        ValueError,
-    ) as problem:  # it has no keeptrace, or its configuration allows no plugins
+    except (ImportError, ValueError) as problem:
+        # The scheduler has no keeptrace, or its configuration allows no plugins.
         shares = False
         warnings.warn(
-            f"the scheduler takes no plugin of keeptrace, so every report is sent in full: {problem}",
+            "the scheduler takes no plugin of keeptrace, so every report is sent in full:"
+            f" {problem}",
             stacklevel=2,
         )
     return await client.register_plugin(_Plugin(options, shares), name=_NAME)
@@ -159,9 +143,7 @@ def uninstall(client: Client) -> Any:
 
 
 class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed is not installed
-    """Replaces the worker's function that makes messages of exceptions, and looks at what goes to
-    the scheduler.
-    """
+    """Replaces the worker's error_message(), and its batched_send() to the scheduler."""
 
     def __init__(self, options: Options, shares: bool) -> None:
         self.options = options
@@ -186,9 +168,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
 
 
 class _Installed:
-    """The plugins that are set up in this process. Several workers may share it;
-
-    the newest plugin's options hold.
+    """The plugins of this process, which several workers may share. The newest plugin's options
+    count.
     """
 
     _lock = threading.Lock()
@@ -233,12 +214,12 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
         f"<{type(exc).__name__}: its text {text.why}>" if isinstance(text, Failed) else text
         for text in results
     )
-    exception = to_serialize(pickle.dumps(_Sent(_rebuild, key, data)))
+    exception = to_serialize(pickle.dumps(PickledCall(rebuild, key, data)))
     exception.keeptrace = _place_of(exc), key, data
     return {
         "status": status,
         "exception": exception,
-        "traceback": to_serialize(pickle.dumps(_Sent(_traceback_for, key)))
+        "traceback": to_serialize(pickle.dumps(PickledCall(traceback_for, key)))
         if traceback is not None
         else None,
         "exception_text": told,
@@ -249,21 +230,19 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
 def _place_of(exc: BaseException) -> str:
     try:
         return fingerprint(exc)
-    # a class that does not even tell its name: such failures share one base, or have nothing in
-    # common with it
-    except Exception:
+    except Exception:  # a class that does not even tell its name: such failures share one base
         return ""
 
 
 def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., Any]:
-    """Stands for a handler of a worker's that answers for an actor."""
+    """Replaces a worker's handler that answers for an actor."""
 
     def told(answer: dict[str, Any]) -> dict[str, Any]:
         exc = getattr(answer.get("exception"), "data", None)
         if isinstance(exc, BaseException):
             set_traceback(exc, without_modules(traceback_of(exc), _ENGINE))
             answer["exception"] = to_serialize(
-                _Sent(from_bytes, to_bounded_bytes(exc, options, _dumps))
+                PickledCall(from_bytes, to_bounded_bytes(exc, options, _dumps))
             )
         return answer
 
@@ -278,55 +257,23 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
     return answering
 
 
-class _Sent:
-    """Pickles as the call of a function."""
-
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        self._call = function, args
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self._call
-
-
 # -- what reports have in common
 
 
-class _Bases:
-    """The newest bases of one worker, within a bound.
-
-    Worker and scheduler add the same in the same order, so they keep the same.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[int, bytes] = {}
-        self._size = 0
-
-    def add(self, number: int, base: bytes) -> None:
-        self._kept[number] = base
-        self._size += len(base)
-        while self._size > _MOST_BASES:
-            self._size -= len(self._kept.pop(next(iter(self._kept))))
-
-    def get(self, number: int) -> bytes | None:
-        return self._kept.get(number)
-
-
-_numbers: Final = (
-    itertools.count()
-)  # of the process: a plugin that replaces another does not use the same again
+# Numbers of bases. One counter for the process: a plugin that replaces another reuses no number.
+_numbers: Final = itertools.count()
 
 
 class _Sender:
     """Makes of a worker's reports what is sent of them. Runs in the worker's event loop alone."""
 
     def __init__(self) -> None:
-        self._bases = _Bases()  # compressed
+        self._bases = Bases()  # compressed
         self._number_of: dict[str, int] = {}
 
     def share(self, place: str, key: bytes, data: bytes) -> Any:
-        """The exception as a message has it:
-
-        with its base if that was not sent before, else with the base's number alone.
+        """The exception for a message: with its base the first time, later with the number of the
+        base.
         """
         number = self._number_of.get(place, -1)
         base = self._bases.get(number)
@@ -342,13 +289,13 @@ class _Sender:
             self._bases.add(number, base)
             frames.append(base)
         report = pickle.dumps(
-            _Sent(_rebuild_shared, key, _patch(data, zlib.decompress(base)), base), 5
+            PickledCall(rebuild_shared, key, patch(data, zlib.decompress(base)), base), 5
         )
         before, _, after = report.partition(base)
-        # the base beside it, out of the band: what reads this needs nothing of ours, and gets the
-        # bytes of a pickle
+        # The base travels beside the pickle, as an out-of-band buffer. Readers need no keeptrace:
+        # they get the bytes of a pickle.
         joined = pickle.dumps(
-            _Sent(bytes.join, b"", (before, pickle.PickleBuffer(base), after)),
+            PickledCall(bytes.join, b"", (before, pickle.PickleBuffer(base), after)),
             5,
             buffer_callback=lambda _: None,
         )
@@ -358,46 +305,25 @@ class _Sender:
 
 
 def _send(send: Callable[[dict[str, Any]], None], sender: _Sender, message: dict[str, Any]) -> None:
-    """Stands for a worker's batched_send."""
+    """Replaces a worker's batched_send()."""
     if message["op"] == _TASK_ERRED:
-        report = getattr(
-            message.get("exception"), "keeptrace", None
-        )  # what Dask made itself has none
+        # An exception that Dask made itself has no report.
+        report = getattr(message.get("exception"), "keeptrace", None)
         if report is not None:
             message["exception"] = sender.share(*report)
     send(message)
-
-
-def _patch(data: bytes, base: bytes) -> list[bytes]:
-    """The data, as what it has that the base has not."""
-    pieces = []
-    for at in range(0, len(data), _PIECE):
-        engine = zlib.compressobj(wbits=-15, zdict=_around(base, at))
-        pieces.append(engine.compress(data[at : at + _PIECE]) + engine.flush())
-    return pieces
-
-
-def _patched(pieces: Sequence[bytes], base: bytes) -> bytes:
-    return b"".join(
-        zlib.decompressobj(wbits=-15, zdict=_around(base, number * _PIECE)).decompress(piece)
-        for number, piece in enumerate(pieces)
-    )
-
-
-def _around(base: bytes, at: int) -> bytes:
-    return base[max(0, at - _AROUND) : at + _PIECE + _AROUND]
 
 
 # -- the scheduler
 
 
 class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where distributed is not installed
-    """Puts beside each patch that arrives the base that it needs, which it keeps once."""
+    """Keeps each base once, and puts the base beside each patch that arrives."""
 
     idempotent = True
 
     def start(self, scheduler: Any) -> None:
-        self._bases: dict[str, _Bases] = {}
+        self._bases: dict[str, Bases] = {}
         original = scheduler.stream_handlers[_TASK_ERRED]
 
         def task_erred(**message: Any) -> None:
@@ -412,49 +338,19 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where distri
         self._bases.pop(worker, None)
 
     def _whole(self, exception: Any, message: dict[str, Any]) -> Any:
-        bases = self._bases.setdefault(message["worker"], _Bases())
+        bases = self._bases.setdefault(message["worker"], Bases())
         number = exception.header[_SHARED]
-        own, *sent = map(
-            bytes, exception.frames
-        )  # copies: what arrived are parts of a whole batch of messages
+        # Copies: the frames are views into a whole batch of messages.
+        own, *sent = map(bytes, exception.frames)
         if sent:
             bases.add(number, sent[0])
         base = sent[0] if sent else bases.get(number)
-        if (
-            base is None
-        ):  # it cannot be, as both ends keep the same; but the user's error must arrive
+        if base is None:  # both ends keep the same bases; but the user's error must arrive
             told = Exception(
-                f"{message.get('exception_text')} (keeptrace's scheduler plugin has lost the report of this failure)"
+                f"{message.get('exception_text')} (keeptrace's scheduler plugin has lost the"
+                " report of this failure)"
             )
             return Serialized(
                 {"serializer": "pickle", "writeable": ()}, [pickle.dumps(pickle.dumps(told))]
             )
         return Serialized({"serializer": "pickle", "writeable": (False,)}, [own, base])
-
-
-# -- the client
-
-
-_last: Final = (
-    threading.local()
-)  # what _rebuild gave in this thread, until its traceback is asked for
-
-
-def _rebuild(key: bytes, data: bytes) -> BaseException:
-    exc = from_bytes(data)
-    _last.arrived = key, traceback_of(exc)
-    return exc
-
-
-def _rebuild_shared(key: bytes, pieces: list[bytes], base: bytes) -> BaseException:
-    try:
-        data = _patched(pieces, zlib.decompress(base))
-    except zlib.error:
-        data = b""  # which says that it is damaged
-    return _rebuild(key, data)
-
-
-def _traceback_for(key: bytes) -> Any:
-    known, traceback = getattr(_last, "arrived", (None, None))
-    _last.arrived = None, None
-    return traceback if known == key else None

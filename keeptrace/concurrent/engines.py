@@ -28,6 +28,14 @@ _SEEN: Final = {
     "loky": "loky 3.5 to 3.7",
 }
 
+# Modules that start workers. `current_process()._parent_pid` of each says whether this process is a
+# worker.
+STARTERS: Final = ("multiprocessing.process", "multiprocess.process", "billiard.process")
+# `global_worker.mode` of this module says the same for Ray.
+RAY_WORKER: Final = "ray._private.worker"
+# Loaded where InterpreterPoolExecutor is used (CPython 3.14).
+INTERPRETERS: Final = "concurrent.futures.interpreter"
+
 _EXECUTOR_MANAGER: Final = tuple(
     f"_ExecutorManagerThread.{name}"
     for name in (

@@ -11,7 +11,7 @@ What is added:
 - The executor is adopted by concurrent/process_pool/of_loky.py; its workers' initializer is
   _prepare below.
 - joblib takes the traceback off an exception before it raises it: survive_wiping of
-  concurrent/foreign.py brings it back.
+  concurrent/undo.py brings it back.
 - Within a worker, nested calls run in threads, where joblib replaces __cause__ by text although
   nothing crosses a border: _Kept takes the place of the class that does.
 """
@@ -23,9 +23,9 @@ from typing import Any
 
 from ..core.errors import missing_extra
 from ..core.options import Options, make_options
-from .foreign import survive_wiping
 from .process_pool.breaking import Calls
 from .process_pool.of_loky import adopt, initialization
+from .undo import survive_wiping
 
 try:
     from joblib import _utils, register_parallel_backend

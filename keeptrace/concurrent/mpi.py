@@ -30,7 +30,7 @@ from ..core.errors import missing_extra
 from ..core.options import Options, make_options
 from ..live.keeping import Dumps, dumps_of
 from .crossing import from_bytes, to_bytes
-from .foreign import without_modules
+from .worker_frames import without_modules
 
 try:
     from mpi4py import MPI

@@ -32,7 +32,7 @@ from ..restore.policy import LOADED, Policy
 from ..restore.restore import restore
 from ..store import Store
 from ..store.telling import failed
-from .foreign import without_modules
+from .worker_frames import without_modules
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -11,7 +11,7 @@ original chain.
   pdb's `exceptions` show it.
 - The way in is Ray's own: a hook that each worker runs as it starts. There it goes before
   RayTaskError.__init__, which every exception passes on its way out of a task, and gives the
-  exception a __reduce_ex__ of its own (see concurrent/foreign.py).
+  exception a __reduce_ex__ of its own (see concurrent/reductions.py).
 - The ActorDiedError of an actor whose __init__ failed has the restored exception as `cause` and
   `__cause__`, too.
 - Ray's error is unpickled by calling RayTaskError(...), which tries whether the cause can be
@@ -33,7 +33,8 @@ from ..core.errors import missing_extra
 from ..core.options import Options, make_options
 from ..live.keeping import bounded
 from .crossing import DISTANT, set_traceback, to_bounded_bytes, traceback_of
-from .foreign import ENGINES, attach, without_modules
+from .reductions import attach
+from .worker_frames import ENGINES, without_modules
 
 if TYPE_CHECKING:
     from typing import Unpack

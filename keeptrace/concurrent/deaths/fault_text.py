@@ -1,7 +1,4 @@
-"""Python stacks of workers:
-
-what faulthandler wrote as text becomes a traceback (without variables), and that a text to print.
-"""
+"""Python stacks of workers: faulthandler's text → a traceback without variables → printable text."""
 
 from __future__ import annotations
 
@@ -26,9 +23,8 @@ _ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
 
 
 def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
-    """Each thread's frames (file, line, function), innermost first;
-
-    the thread that died or was asked is the first.
+    """The frames (file, line, function) of each thread, innermost first. The thread that died or
+    was asked comes first.
     """
     found: list[tuple[str, int | None, str]] | None = None
     for line in text.splitlines():
@@ -76,26 +72,45 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
         for file, line, name in frames
     ]
     places = [[line, None, None, None] for _, line, _ in frames]
+    frame_records = [
+        {"code": index, "globals": 0, "locals": unknown, "at": place}
+        for index, place in enumerate(places)
+    ]
     record = {
-        "type": 0, "args": [0], "fields": {}, "attributes": {}, "cause": None, "context": None, "suppress": False,
+        "type": 0,
+        "args": [0],
+        "fields": {},
+        "attributes": {},
+        "cause": None,
+        "context": None,
+        "suppress": False,
         "traceback": [[index, place] for index, place in enumerate(places)],
-    }  # fmt: skip
+    }
     report = {
-        "format": FORMAT, "python": "", "exceptions": [record], "codes": codes, "globals": [{}], "types": [["builtins", "Exception", []]],
-        "frames": [{"code": index, "globals": 0, "locals": unknown, "at": place} for index, place in enumerate(places)],
-        "values": [["tuple", 0, []]], "sources": {}, "live": None, "cuts": {},
-    }  # fmt: skip
+        "format": FORMAT,
+        "python": "",
+        "exceptions": [record],
+        "frames": frame_records,
+        "codes": codes,
+        "globals": [{}],
+        "types": [["builtins", "Exception", []]],
+        "values": [["tuple", 0, []]],
+        "sources": {},
+        "live": None,
+        "cuts": {},
+    }
     return restore(report, POOL).__traceback__
 
 
-_POOLS: Final = __package__.rpartition(".")[0]
 # Modules whose frames are between run_worker() and the task's.
 _BETWEEN: Final = (
-    "concurrent.futures.process", "concurrent.futures.thread", "multiprocessing.pool", "multiprocessing.process",
-    "multiprocessing.queues", "threading", "loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel",
-    *(f"{_POOLS}.process_pool.{name}" for name in ("executor", "of_loky", "queues")),
-    *(f"{_POOLS}.{name}" for name in ("process", "deaths.worker", "task_pool.worker")),
-)  # fmt: skip
+    *("concurrent.futures.process", "concurrent.futures.thread", "threading"),
+    *("multiprocessing.pool", "multiprocessing.process", "multiprocessing.queues"),
+    *("loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel"),
+    *("keeptrace.concurrent.process", "keeptrace.concurrent.deaths.worker"),
+    *("keeptrace.concurrent.process_pool.executor", "keeptrace.concurrent.process_pool.of_loky"),
+    *("keeptrace.concurrent.process_pool.queues", "keeptrace.concurrent.task_pool.worker"),
+)
 
 
 def engine_files() -> frozenset[str]:
@@ -103,9 +118,8 @@ def engine_files() -> frozenset[str]:
 
 
 def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | None:
-    """The part of a worker's stack that is the task's; the engine's where it runs none;
-
-    all where it has no such part.
+    """The task's part of a worker's stack; the engine's part if no task runs; the whole stack if
+    run_worker() is not in the stack.
     """
     entry, start = stack, stack
     while entry is not None:
@@ -114,9 +128,8 @@ def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | No
             code.co_filename == run_worker.__code__.co_filename
             and code.co_name == run_worker.__name__
         ):
-            start = (
-                entry.tb_next or start
-            )  # the innermost one: a worker can be forked by another's task
+            # The innermost entry counts: another worker's task may have forked this worker.
+            start = entry.tb_next or start
         entry = entry.tb_next
     return without_frames_of(start, engine_files())
 

@@ -1,0 +1,110 @@
+"""Carriers: exceptions that are raised in the place of one that an engine cannot take.
+
+Some engines rebuild exceptions from class and args; multiprocessing's worker loop ends of all but an
+Exception; and all of them crash if attribute access raises. Those get a carrier: an exception of a
+class of its own, which every engine can take and which pickles as the original.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..capture.facts import linked_to
+from ..core.options import Options
+from ..restore.classes import has_hook
+from .crossing import CarrierType, to_bytes
+from .reductions import rebuild_overwritten, rebuild_wiped
+
+
+def _refuses(exc: BaseException) -> bool:
+    """Whether attribute access or the truth value may raise, of the exception or of another in its
+    chain.
+    """
+    return any(
+        has_hook(type(found).__mro__, "__getattribute__", "__bool__", "__len__")
+        for found in (exc, *linked_to(exc))
+    )
+
+
+def _ends_worker(exc: BaseException) -> bool:
+    return not issubclass(type(exc), Exception) or _refuses(exc)
+
+
+def _always(exc: BaseException) -> bool:
+    return True
+
+
+# package -> the exceptions that need a carrier
+NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
+    "concurrent": _refuses,
+    "loky": _refuses,
+    "joblib": _refuses,
+    "pebble": _refuses,
+    # all but an Exception end the worker, and the caller of the task deadlocks
+    "multiprocessing": _ends_worker,
+    "multiprocess": _ends_worker,
+    "billiard": _always,  # sends the class, which need not be importable
+    "mpire": _always,  # rebuilds the exception from class, args and attributes
+}
+
+
+def carrier_of(exc: BaseException, options: Options, engine: str) -> Exception:
+    """An exception that pickles as `exc`, whichever way an engine does it."""
+    if "dill" in sys.modules:  # dill does not look into copyreg
+        sys.modules["dill"].pickle(CarrierType, _save_carrier_type)
+    data = to_bytes(exc, options)
+    rebuild = rebuild_wiped if engine == "joblib" else rebuild_overwritten
+    cls: Any = CarrierType(
+        type(exc).__name__,
+        (Exception,),
+        {
+            "__module__": type(exc).__module__,
+            "__reduce_ex__": lambda self, protocol: (rebuild, (data,)),
+            "__str__": lambda self: _text_of(exc),
+            "args": property(_Args),
+            "carried": exc,
+            "engine": engine,
+        },
+    )
+    carrier: Exception = cls()
+    cls.carrier = carrier
+    return carrier
+
+
+def _text_of(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except BaseException as problem:  # engines call str() where nothing may raise
+        return f"<its str() raised {type(problem).__name__}>"
+
+
+class _Args:
+    """The args of a carrier: pickled, those of the rebuilt exception."""
+
+    def __init__(self, carrier: BaseException) -> None:
+        self._carrier = carrier
+
+    def __reduce__(self) -> Any:
+        return getattr, (self._carrier, "args")
+
+
+def _reduce_carrier_type(cls: CarrierType) -> Any:
+    return (_maker_of if cls.engine == "mpire" else type), (cls.carrier,)
+
+
+def _save_carrier_type(pickler: Any, cls: CarrierType) -> None:
+    pickler.save_reduce(*_reduce_carrier_type(cls), obj=cls)
+
+
+def _maker_of(exc: BaseException) -> Any:
+    """Takes the place of the exception's class for mpire, which calls `__new__` and then sets args
+    and attributes.
+    """
+    return types.SimpleNamespace(__new__=lambda cls: exc)
+
+
+copyreg.pickle(CarrierType, _reduce_carrier_type)

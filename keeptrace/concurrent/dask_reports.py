@@ -1,0 +1,95 @@
+"""Reports on their way through Dask: bases, patches, and how a client rebuilds an exception.
+
+Failures of the same types at the same lines differ in a few values. A worker sends the report of
+the first failure in full, as the *base*. Of each later failure the worker sends a *patch*: the
+report, compressed with the base as zlib's dictionary, so nothing is lost.
+
+Worker and scheduler see the same messages in the same order, so both keep the same bases.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from .crossing import from_bytes, traceback_of
+
+# Bases that a scheduler keeps for one worker: as much as one report may take. (bytes)
+_MOST_BASES: Final = 1 << 20
+# zlib looks back 32 KiB at most. So a report is compressed in pieces, each with the same stretch of
+# the base and 8 KiB around it as dictionary. (bytes)
+_PIECE: Final = 16 << 10
+_AROUND: Final = 8 << 10
+
+
+class PickledCall:
+    """Pickles as the call of a function."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._call = function, args
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._call
+
+
+class Bases:
+    """The newest bases of one worker, within a bound."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, bytes] = {}
+        self._size = 0
+
+    def add(self, number: int, base: bytes) -> None:
+        self._kept[number] = base
+        self._size += len(base)
+        while self._size > _MOST_BASES:
+            self._size -= len(self._kept.pop(next(iter(self._kept))))
+
+    def get(self, number: int) -> bytes | None:
+        return self._kept.get(number)
+
+
+def patch(data: bytes, base: bytes) -> list[bytes]:
+    """The data, compressed piece by piece with the base around the piece as dictionary."""
+    pieces = []
+    for at in range(0, len(data), _PIECE):
+        engine = zlib.compressobj(wbits=-15, zdict=_around(base, at))
+        pieces.append(engine.compress(data[at : at + _PIECE]) + engine.flush())
+    return pieces
+
+
+def patched(pieces: Sequence[bytes], base: bytes) -> bytes:
+    return b"".join(
+        zlib.decompressobj(wbits=-15, zdict=_around(base, number * _PIECE)).decompress(piece)
+        for number, piece in enumerate(pieces)
+    )
+
+
+def _around(base: bytes, at: int) -> bytes:
+    return base[max(0, at - _AROUND) : at + _PIECE + _AROUND]
+
+
+# The key and the traceback of the exception that this thread rebuilt last.
+_last: Final = threading.local()
+
+
+def rebuild(key: bytes, data: bytes) -> BaseException:
+    exc = from_bytes(data)
+    _last.arrived = key, traceback_of(exc)
+    return exc
+
+
+def rebuild_shared(key: bytes, pieces: list[bytes], base: bytes) -> BaseException:
+    try:
+        data = patched(pieces, zlib.decompress(base))
+    except zlib.error:
+        data = b""  # from_bytes() says that the report is damaged
+    return rebuild(key, data)
+
+
+def traceback_for(key: bytes) -> Any:
+    known, traceback = getattr(_last, "arrived", (None, None))
+    _last.arrived = None, None
+    return traceback if known == key else None

@@ -1,0 +1,118 @@
+"""How an exception with a reduction of ours pickles, and how the parent rebuilds it.
+
+Picklers look `__reduce_ex__` up on the instance, so an entry in the `__dict__` of the exception is
+enough: no subclass, which builtin exceptions do not allow. A library that registered the class in
+copyreg goes first, though; there we register ourselves before it.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from .crossing import from_bytes
+from .undo import survive_overwriting, survive_wiping
+
+KEY: Final = "__reduce_ex__"
+dict_of: Final = BaseException.__dict__["__dict__"].__get__
+
+
+class Reduction:
+    """The `__reduce_ex__` of one exception."""
+
+    __slots__ = ()
+
+    def told(self, frame: types.FrameType) -> Any:
+        """The reduction for the pickler in the frame."""
+        raise NotImplementedError
+
+
+def rebuild_overwritten(data: bytes) -> BaseException:
+    """The exception, prepared for an engine that overwrites its cause next. Never raises."""
+    exc = from_bytes(data)
+    survive_overwriting(exc)
+    return exc
+
+
+def rebuild_wiped(data: bytes) -> BaseException:
+    """The exception, prepared for an engine that overwrites its cause and wipes its traceback.
+
+    Never raises.
+    """
+    exc = rebuild_overwritten(data)
+    survive_wiping(exc)
+    return exc
+
+
+def rebuild_lasting(data: bytes) -> BaseException:
+    """The exception, which keeps its bytes, and can be pickled again as what it was.
+
+    Never raises.
+    """
+    exc = from_bytes(data)
+    attach(exc, data)
+    return exc
+
+
+def attach(exc: BaseException, data: bytes) -> None:
+    """Lets the exception pickle as what to_bytes() made of it."""
+    dict_of(exc)[KEY] = _Lasting(data)
+    go_first(type(exc))
+
+
+class _Lasting(Reduction):
+    """The __reduce_ex__ of an exception whose bytes are there."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __call__(self, protocol: Any) -> Any:
+        return rebuild_lasting, (self._data,)
+
+    def told(self, frame: types.FrameType) -> Any:
+        return rebuild_lasting, (self._data,)
+
+
+def is_copying(frame: types.FrameType) -> bool:
+    return frame.f_globals.get("__name__") == "copy"
+
+
+class _Registered:
+    """Replaces another library's reducer of a class in copyreg: exceptions with a reduction of ours
+    use ours, all others use the library's.
+
+    Once Dask is imported, tblib has a reducer for every class of exceptions, and picklers ask the
+    reducer before the exception itself.
+    """
+
+    __slots__ = ("_other",)
+
+    def __init__(self, other: Callable[[Any], Any]) -> None:
+        self._other = other
+
+    def __call__(self, exc: BaseException) -> Any:
+        own = dict_of(exc).get(KEY)
+        frame = sys._getframe(1)
+        if isinstance(own, Reduction) and not is_copying(frame):
+            return own.told(frame)
+        return self._other(exc)
+
+
+def go_first(cls: type) -> None:
+    """Lets picklers of this process ask the exceptions of the class before another library.
+
+    We touch `copyreg` only if another library, such as tblib, registered this class.
+    """
+    try:
+        other = copyreg.dispatch_table.get(cls)
+    except Exception:  # a metaclass whose __hash__ raises: no pickler can ask either
+        return
+    if other is not None and not (getattr(other, "__module__", None) or "").startswith(
+        __package__.partition(".")[0]
+    ):
+        copyreg.dispatch_table[cls] = _Registered(other)
