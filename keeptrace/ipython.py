@@ -29,7 +29,7 @@ _USAGE: Final = (
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What %load_ext calls."""
+    """What %load_ext calls. shell: the running IPython."""
     shell.register_magic_function(lambda line: kt_debug(shell, line), "line", "kt_debug")
     formatters = shell.display_formatter.formatters
     formatters["text/plain"].for_type(BaseException, _as_text)
@@ -37,7 +37,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """What %unload_ext calls: as if it had never been loaded."""
+    """What %unload_ext calls: as if it had never been loaded. shell: the running IPython."""
     shell.magics_manager.magics["line"].pop("kt_debug", None)
     formatters = shell.display_formatter.formatters
     for name, function in (("text/plain", _as_text), ("text/html", _as_page)):

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 class WSGIMiddleware:
     """Stands around a WSGI application: app = WSGIMiddleware(app, "dumps").
 
-    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`.
-    Raises OptionError."""
+    app: the application.
+    directory: where dumps go: a path, a URL, or a Store.
+    options: those of keeptrace.Options, or a whole one as `trace`.
+
+    Raises OptionError.
+    """
 
     def __init__(
         self,
@@ -94,10 +98,14 @@ class ASGIMiddleware:
     """Stands around an ASGI application: app = ASGIMiddleware(app, "dumps"), or Starlette's
     add_middleware(ASGIMiddleware, ...).
 
-    directory: where, or a Store. options: those of keeptrace.Options, or a whole one as `trace`.
-    Raises OptionError. A dump is written in the event loop's own thread: other requests wait for
-    it, some milliseconds, at most `max_seconds` of the options and ten seconds for a disk that does
-    not answer."""
+    app: the application.
+    directory: where dumps go: a path, a URL, or a Store.
+    options: those of keeptrace.Options, or a whole one as `trace`.
+
+    A dump is written in the event loop's own thread: other requests wait for it, some milliseconds,
+    at most `max_seconds` of the options and ten seconds for a disk that does not answer. Raises
+    OptionError.
+    """
 
     def __init__(
         self,

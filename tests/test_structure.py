@@ -327,3 +327,67 @@ def test_the_modules_of_a_workers_own_frames_exist() -> None:
 
     ours = [name for name in fault_text._BETWEEN if name.startswith("keeptrace.")]
     assert ours and set(ours) <= FILES.keys()
+
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
+FUNCTIONS = [
+    (package, name)
+    for package in (keeptrace, keeptrace.concurrent)
+    for name in package.__all__
+    if inspect.isfunction(getattr(package, name))
+]
+
+
+@pytest.mark.parametrize(
+    ("package", "name"), FUNCTIONS, ids=lambda value: getattr(value, "__name__", value)
+)
+def test_the_docstring_of_a_public_function_explains_each_parameter(
+    package: Any, name: str
+) -> None:
+    """ "parameter: what it is" stands in the docstring, from which the reference is made."""
+    function = getattr(package, name)
+    text = inspect.getdoc(function) or ""
+    parameters = inspect.signature(function).parameters
+    assert [
+        each for each in parameters if f"{each}: " not in text and f"`{each}`" not in text
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "package", [keeptrace, keeptrace.concurrent], ids=lambda each: each.__name__
+)
+def test_the_reference_has_every_public_name(package: Any) -> None:
+    """docs/reference.md has a place for each name of `__all__`."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert [name for name in package.__all__ if f"{name}" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "package", [keeptrace, keeptrace.concurrent], ids=lambda each: each.__name__
+)
+def test_dir_shows_public_names_alone(package: Any) -> None:
+    """dir() of a package lists `__all__` and the public modules below it, and nothing that it imports itself."""
+    modules = {"concurrent", "middleware"} if package is keeptrace else set()
+    assert set(dir(package)) == {*package.__all__, *modules}
+
+
+def test_the_pools_need_no_import_of_their_own() -> None:
+    """`import keeptrace` loads no pool; keeptrace.concurrent and its engines are imported where they are named."""
+    code = (
+        "import keeptrace; keeptrace.concurrent.KeepTracePool; keeptrace.middleware.WSGIMiddleware"
+    )
+    assert "keeptrace.concurrent" not in loaded_by("import keeptrace")
+    loaded = loaded_by(code)
+    assert "keeptrace.concurrent.pool" in loaded and "keeptrace.concurrent.loky" not in loaded
+
+
+def test_an_engine_that_is_not_installed_is_no_attribute() -> None:
+    """To whoever asks whether an engine's module is there, it is not; the error says what to install."""
+    code = (
+        "import sys, keeptrace.concurrent\n"
+        "sys.modules['ray'] = None\n"
+        "try: keeptrace.concurrent.ray\n"
+        "except AttributeError as problem: assert 'keeptrace-concurrent[ray]' in str(problem)\n"
+        "else: raise SystemExit('ray was found')"
+    )
+    loaded_by(code)

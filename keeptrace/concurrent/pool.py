@@ -53,8 +53,9 @@ class KeepTraceContext(BaseContext):
 
 
 def get_context(method: str | None = None) -> KeepTraceContext:
-    """The multiprocessing context of a start method (None: the default one), with our Pool and our
-    Process in it.
+    """The multiprocessing context of a start method, with our Pool and our Process in it.
+
+    method: "fork", "spawn", "forkserver", or None for the system's default.
 
     Raises ValueError for a method that this system does not have.
     """

@@ -83,12 +83,15 @@ def dumps(
 ) -> bytes:
     """An exception with its chain, frames, variables and sources, as bytes.
 
-    exc: default the exception that is being handled. options: those of keeptrace.Options, or a
-    whole one as `trace`. The bytes are a plain pickle too: pickle.loads restores the exception
-    where keeptrace is not installed.
+    exc: the exception; default the one that is being handled.
+    options: those of keeptrace.Options, or a whole one as `trace`.
+
+    The bytes are a plain pickle too: pickle.loads restores the exception where keeptrace is not
+    installed.
 
     Raises KeepTraceError if there is no exception, OptionError for a wrong option. Never fails
-    because of the exception."""
+    because of the exception.
+    """
     handled = sys.exception() if exc is None else exc  # of this thread
     return with_enough_stack(lambda: _dumps(handled, trace, options))
 
@@ -109,10 +112,13 @@ def dump(
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> None:
-    """Writes dumps(exc) to a path or to a binary file. A path is written atomically: whole, or not
-    at all.
+    """Writes dumps(exc) to a path or to a binary file.
 
-    A path may be a URL that fsspec knows (extra "fsspec"): s3://bucket/name.dump, ...
+    exc: the exception; None stands for the one that is being handled.
+    path_or_file: a path, which is written whole or not at all; a URL that fsspec knows (extra "fsspec"),
+        such as s3://bucket/name.dump; or a binary file that is open for writing.
+    options: those of keeptrace.Options, or a whole one as `trace`.
+
     At the very recursion limit, where nothing more can be called, no dump is written.
 
     Raises what dumps raises, and OSError if the file cannot be written; MissingExtraError or
@@ -142,13 +148,14 @@ def loads(data: bytes, live: bool = False) -> BaseException:
     """The exception in a dump. Runs nothing that came with it; docs/safety.md says what may be done
     with each part.
 
+    data: the bytes of a dump, which may be compressed with gzip.
     live: let the objects that the dump's `pickler` kept come alive: this imports modules and runs
-    code that the dump
-        names. Only for dumps whose writer you trust as you trust a program. What cannot be loaded
-        is a stand-in.
+        code that the dump names. Only for dumps whose writer you trust as you trust a program. What
+        cannot be loaded is a stand-in.
 
     Raises DumpError if the data is truncated, foreign, too new or hostile; what could be read of it
-    is in `.salvaged`."""
+    is in `.salvaged`.
+    """
     read = decode(data)
     try:
         return restore(read.report, LIVE if live else BUILTINS)
@@ -159,7 +166,11 @@ def loads(data: bytes, live: bool = False) -> BaseException:
 
 
 def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -> BaseException:
-    """loads() of a file, which may be compressed with gzip; a path may be a URL, as for dump().
+    """The exception in a file, by loads().
+
+    path_or_file: a path, a URL as for dump(), or a binary file that is open for reading; each may be
+        compressed with gzip.
+    live: as for loads().
 
     Raises what loads raises, and OSError.
     """

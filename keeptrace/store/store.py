@@ -167,16 +167,21 @@ class Store:
         """Keeps a dump of the exception; the path of it, or of the one that is there of the same
         failure.
 
-        options: changes to the store's own, of keeptrace.Options. None is returned if there is no
-        dump; one line on stderr says why then. Raises OptionError for a wrong option, and nothing
-        else."""
+        exc: the exception.
+        options: changes to the store's own, of keeptrace.Options.
+
+        None is returned if there is no dump; one line on stderr says why then. Raises OptionError
+        for a wrong option, and nothing else.
+        """
         return self._keep(exc, None, lambda: self.options.replace(**options))
 
     def write_as(
         self, exc: BaseException, place: str | None = None, options: Options | None = None
     ) -> str | None:
-        """write() with a text of one's own for the place in the file's name, the id of a failed
-        test say.
+        """write() with a place of one's own in the file's name.
+
+        exc: the exception. place: a text, the id of a failed test say; default where it was raised.
+        options: those for this dump; default the store's own.
         """
         return self._keep(exc, place, lambda: options or self.options)
 

@@ -88,12 +88,14 @@ def parse_reports(lines: Iterable[Any]) -> Iterator[Report]:
 
 
 def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
-    """Finds the tracebacks in a text: a str, an open log file, or any iterator of lines, however
-    long.
+    """Finds the tracebacks in a text.
+
+    lines: a str, an open log file, or any iterator of lines, however long.
 
     Gives (type, value, traceback) for each, as soon as it is known to have ended.
     `traceback.print_exception(*found)` prints it again, `pdb.post_mortem(found[2])` walks through
-    it. Source lines that the text shows are shown where no file has them."""
+    it. Source lines that the text shows are shown where no file has them.
+    """
     for report in parse_reports(lines):
         value = restored(report)
         yield type(value), value, value.__traceback__
