@@ -5,6 +5,7 @@ Numbered with a queue, never by recursion, so that chains of any length and cycl
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
@@ -44,6 +45,12 @@ _RECORD: Final = 150
 _MESSAGES: Final = 4
 
 
+# Names of the builtin exceptions that every Python has, by the id of the class.
+_PLAIN_NAMES: Final[dict[int, str]] = {
+    id(cls): cls.__name__
+    for cls in (object, *vars(builtins).values())
+    if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11
+}
 _module_of: Final = type.__dict__["__module__"].__get__
 # What tracebacks show of a class whose __module__ is no text.
 _NO_MODULE: Final = "<unknown>"
@@ -123,7 +130,9 @@ class Chain:
             return facts_of_exception(type(exc))
         except BaseException as problem:  # odd classes: what the user's own class adds
             self._losses.note(record, "its class", problem)
-            return facts_of_exception(_plain_base(type(exc)))
+            facts = ExceptionFacts(_plain_base(type(exc)))
+            facts.has_str = True  # for all that is known; so the message is made by the class
+            return facts
 
     def _lost(
         self, exc: BaseException, record: ExceptionRecord, what: str, problem: BaseException
@@ -153,7 +162,7 @@ class Chain:
         record["cause"] = self._index_of(cause_of(exc))
         record["context"] = self._index_of(context_of(exc))
         record["suppress"] = suppress_of(exc)
-        if issubclass(type(exc), BaseExceptionGroup):
+        if facts.is_group:
             numbers = [self._index.get(id(child)) for child in children_of(exc)]
             record["children"] = [number for number in numbers if number is not None]
 
@@ -174,7 +183,7 @@ class Chain:
                     self._values.wants_dir.add(id(value))
                 fields[name] = self._message_refs((value,), depth)[0]
             self._may_live(fields.values())
-        if issubclass(type(exc), BaseExceptionGroup):
+        if facts.is_group:
             (fields["message"],) = self._message_refs((group_message_of(exc),), depth)
 
     def _read_attributes(
@@ -212,7 +221,6 @@ class Chain:
     def _want_message(
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
     ) -> None:
-        facts = facts_of_exception(type(exc))
         refs = (*self._values.nodes[record["args"][0]][2], *record["fields"].values())
         if facts.has_str or "notes" in record or list in map(type, refs):
             self._messages.want(exc, record, facts)
@@ -220,9 +228,10 @@ class Chain:
     def _message_refs(self, texts: Iterable[Any], depth: int) -> list[Ref]:
         """Messages may be longer than other texts, as long as there is room for them."""
         values = self._values
+        most = self._options.max_message
         refs: list[Ref] = []
         for text in texts:
-            if type(text) is str and len(text) <= min(self._options.max_message, self._room):
+            if type(text) is str and len(text) <= most and len(text) <= self._room:
                 values.bytes += len(text)
                 self._room -= len(text)
                 refs.append(text)
@@ -241,7 +250,7 @@ class Chain:
         found = self._types.get(id(cls))
         if found is None:
             found = self._types[id(cls)] = len(self._values.types)
-            self._values.types.append(["builtins", cls.__name__, []])
+            self._values.types.append(["builtins", _PLAIN_NAMES[id(cls)], []])
         return found
 
     def _type(self, cls: type) -> int:
@@ -249,13 +258,15 @@ class Chain:
         found = self._types.get(id(cls))
         if found is not None:
             return found
+        if id(cls) in _PLAIN_NAMES:
+            return self._builtin_type(cls)
         types_ = self._values.types
         start = len(types_)
         if start > MAX_TYPES // 2:  # the nearest builtin class catches it as well
             cls = next(parent for parent in mro_of(cls) if id(parent) in BUILTIN_TYPES)
             self._values.cut("types")
-        if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11:
-            return self._builtin_type(cls)
+            if id(cls) in _PLAIN_NAMES:
+                return self._builtin_type(cls)
         waiting = [cls]
         while waiting:
             parent = waiting.pop()

@@ -143,11 +143,12 @@ def facts_of_code(code: types.CodeType) -> CodeFacts:
 class ExceptionFacts:
     """What the instances of an exception class have beside args and __dict__."""
 
-    __slots__ = ("has_str", "mro", "slots", "state")
+    __slots__ = ("has_str", "is_group", "mro", "slots", "state")
 
     def __init__(self, cls: type) -> None:
         self.mro: Any = mro_of(cls)
         self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # what C code holds
+        self.is_group: bool = issubclass(cls, BaseExceptionGroup)
         self.has_str: bool = has_hook(self.mro, "__str__")
         self.slots: list[tuple[Any, types.MemberDescriptorType]] = [
             (name, slot)
@@ -174,7 +175,10 @@ def facts_of_exception(cls: type) -> ExceptionFacts:
 
 def linked_to(exc: BaseException) -> list[BaseException]:
     """The exceptions that one leads to: its cause, its context, its children."""
-    linked = [other for other in (cause_of(exc), context_of(exc)) if other is not None]
+    linked: list[BaseException] = []
+    for other in (cause_of(exc), context_of(exc)):
+        if other is not None:
+            linked.append(other)
     if issubclass(type(exc), BaseExceptionGroup):
         linked += children_of(exc)
     return linked
@@ -218,6 +222,8 @@ def _exact(value: Any) -> Any:
 def notes_of(exc: BaseException) -> Any:
     """The exception's notes: those of a list's or tuple's subclass as a plain list or tuple."""
     notes: Any = dict.get(dict_of(exc), "__notes__")
+    if notes is None:
+        return None
     cls = type(notes)
     if issubclass(cls, list):
         return list(list.__iter__(notes))

@@ -47,13 +47,32 @@ _LEFT_OUT: Final = "<left out>"
 _OF_MODULE: Final = ("__name__", "__file__")
 
 
-def _look_up(names: Iterable[str], namespace: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Those of the names that a module has, with their values."""
+def _look_up(names: Iterable[str], namespace: dict[str, Any], found: dict[str, Any]) -> None:
+    """Adds to `found` those of the names that a module has, with their values."""
     if type(namespace) is dict:
-        return [(name, namespace[name]) for name in names if name in namespace]
+        for name in names:
+            if name in namespace:
+                found[name] = namespace[name]
+        return
     # exec() takes subclasses of dict, too, whose own methods are the user's
-    found = [(name, dict.get(namespace, name, _MISSING)) for name in names]
-    return [pair for pair in found if pair[1] is not _MISSING]
+    for name in names:
+        value = dict.get(namespace, name, _MISSING)
+        if value is not _MISSING:
+            found[name] = value
+
+
+class _CodeMet:
+    """What the frames of one code object share within a capture."""
+
+    __slots__ = ("code", "facts", "index", "namespace", "place")
+
+    def __init__(self, code: types.CodeType, facts: CodeFacts, index: int) -> None:
+        self.code = code  # held, so that its id is not given to another
+        self.facts = facts
+        self.index = index
+        # The globals where the names of the code were looked up last, and their number.
+        self.namespace: dict[str, Any] | None = None
+        self.place = -1
 
 
 class Frames:
@@ -70,15 +89,15 @@ class Frames:
         self._values = values
         self._losses = losses
         self._roots = roots  # indexes of the values that may be made live
+        self._limit = bound(options.limit)
         self._keeps_live = options.pickler is not None and not 0 <= options.depth <= 1
         self._deadline = deadline - options.max_seconds + options.max_seconds / _PART
         self._room = max(_LEAST_BYTES, options.max_bytes // _PART)  # bytes
         self._frame_index: dict[int, int] = {}
         self._held: list[types.FrameType] = []  # so that no id is given to another frame
-        self._code_index: dict[int, int] = {}
+        self._codes_met: dict[int, _CodeMet] = {}
         self._globals_index: dict[int, int] = {}
         self._wanted: list[dict[str, Any]] = []  # of each namespace what the frames' code uses
-        self._named: dict[int, int] = {}  # code → the namespace where its names were looked for
         self._lost_globals: dict[int, Ref] = {}
         self._cleared = 0  # frames
         self._is_traced = sys.gettrace() is not None or sys.getprofile() is not None
@@ -108,7 +127,7 @@ class Frames:
         if not entries:
             return
         cleared = self._cleared
-        most, reason = self._most(waiting)
+        most, reason = self._most(waiting, len(entries))
         if len(entries) <= most:
             told = self._innermost(entries, depth)
             outermost = []
@@ -130,10 +149,12 @@ class Frames:
         if self._options.outer_frames and is_root:
             record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
 
-    def _most(self, waiting: int) -> tuple[int, str]:
-        """How many frames the next traceback may have, and the bound that says so."""
-        limit = bound(self._options.limit)
+    def _most(self, waiting: int, count: int) -> tuple[int, str]:
+        """How many of the next traceback's frames may be kept, and the bound that says so."""
+        limit = self._limit
         room = self._room // (_FRAME + _USUAL * _VARIABLE)
+        if count <= _FEW and count <= limit and count <= room - waiting:  # as most have
+            return count, ""
         few = min(_FEW, room - waiting)  # the others keep the frame that raised
         room = max(1, few, room // (waiting + 1), room - waiting * _FEW)
         if self._is_late() and min(limit, room) > _FEW:
@@ -155,13 +176,13 @@ class Frames:
     def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
         frame = entry.tb_frame
         try:
-            facts = facts_of_code(frame.f_code)
+            met = self._codes_met.get(id(frame.f_code)) or self._meet(frame)
             index = self._frame_index.get(id(frame))
             if index is None:
-                index = self._frame(frame, facts, depth)
-            position = facts.positions.get(entry.tb_lasti)
+                index = self._frame(frame, met, depth)
+            position = met.facts.positions.get(entry.tb_lasti)
             if position is None or position[0] is None:
-                position = self._position(frame, facts, entry.tb_lasti, entry)
+                position = self._position(frame, met.facts, entry.tb_lasti, entry)
         except BaseException as problem:  # a code object that cannot be read: a frame less
             self._losses.count(problem)
             return [-1, 1]
@@ -170,11 +191,12 @@ class Frames:
     def _outer(self, frame: types.FrameType | None, depth: int) -> list[int]:
         """The frames that called the outermost one, as far as there is room."""
         found: list[int] = []
-        most, reason = self._most(0)
+        most, reason = self._most(0, sys.maxsize)
         while frame is not None and len(found) < most:
             index = self._frame_index.get(id(frame))
             if index is None:
-                index = self._frame(frame, facts_of_code(frame.f_code), depth)
+                met = self._codes_met.get(id(frame.f_code)) or self._meet(frame)
+                index = self._frame(frame, met, depth)
             found.append(index)
             frame = frame.f_back
         if frame is not None:
@@ -183,24 +205,25 @@ class Frames:
 
     # -- frames
 
-    def _frame(self, frame: types.FrameType, facts: CodeFacts, depth: int) -> int:
-        """A frame that was not met before."""
+    def _meet(self, frame: types.FrameType) -> _CodeMet:
+        """Notes the code of a frame: no frame before had this code."""
         code = frame.f_code
+        facts = facts_of_code(code)
+        met = self._codes_met[id(code)] = _CodeMet(code, facts, len(self.codes))
+        self.codes.append(facts.record)
+        self.files.setdefault(facts.record["file"], frame.f_globals)
+        return met
+
+    def _frame(self, frame: types.FrameType, met: _CodeMet, depth: int) -> int:
+        """A frame that was not met before."""
+        facts = met.facts
         at = facts.positions.get(frame.f_lasti)
         if at is None or at[0] is None:
             at = self._position(frame, facts, frame.f_lasti, None)
         namespace = frame.f_globals
-        place = self._globals_index.get(id(namespace))
-        if place is None:
-            place = self._new_globals(namespace)
-        code_index = self._code_index.get(id(code))
-        if code_index is None:
-            code_index = self._code_index[id(code)] = len(self.codes)
-            self.codes.append(facts.record)
-            self.files.setdefault(facts.record["file"], namespace)
-        if self._named.get(code_index) != place:
-            self._named[code_index] = place
-            self._take(facts.names, namespace, place)
+        if namespace is not met.namespace:
+            self._look_up_names(met, namespace)
+        place = met.place
         index = self._frame_index[id(frame)] = len(self.frames)
         self._held.append(frame)
         local: dict[str, Ref] | None
@@ -214,7 +237,7 @@ class Frames:
                 self._take_all(namespace, place)
         except BaseException as problem:  # odd mappings, metaclasses: the variables of this frame
             local = {_LOCALS_LOST: self._losses.ref("variables", problem)}
-        self.frames.append({"code": code_index, "globals": place, "locals": local, "at": at})
+        self.frames.append({"code": met.index, "globals": place, "locals": local, "at": at})
         return index
 
     def _position(
@@ -246,9 +269,14 @@ class Frames:
         if size > self._room:
             self._room -= _FRAME
             return self._within_room(found, depth, "variables")
+        return self._refs(found, depth, size)
+
+    def _refs(self, found: dict[Any, Any], depth: int, size: int) -> dict[str, Ref]:
+        """The refs of variables that take so many bytes, which there is room for."""
         self._room -= size
-        self._values.bytes += size
-        refs = self._values.named(found, depth)
+        values = self._values
+        values.bytes += size
+        refs = values.named(found, depth)
         if self._keeps_live:
             self._may_live(refs)
         return refs
@@ -257,13 +285,12 @@ class Frames:
         """The refs of the variables that there is room for, and a mark if these are not all."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
-        kept = found if count <= room else dict(islice(found.items(), room))
-        refs = self._values.named(kept, depth)
-        if count > room:
-            self._values.cut("max_bytes", count - room)
-            refs[_LEFT_OUT] = self._losses.out_of_room(
-                f"more {what}" if room else what, "max_bytes"
-            )
+        if count <= room:
+            return self._refs(found, depth, _VARIABLE * count)
+        refs = self._values.named(dict(islice(found.items(), room)), depth)
+        self._values.cut("max_bytes", count - room)
+        missing = f"more {what}" if room else what
+        refs[_LEFT_OUT] = self._losses.out_of_room(missing, "max_bytes")
         self._room -= _VARIABLE * len(refs)
         self._values.bytes += _VARIABLE * len(refs)
         if self._keeps_live:
@@ -274,6 +301,14 @@ class Frames:
         self._roots += [ref[0] for ref in refs.values() if type(ref) is list]
 
     # -- globals
+
+    def _look_up_names(self, met: _CodeMet, namespace: dict[str, Any]) -> None:
+        """Notes the globals that the code uses."""
+        place = self._globals_index.get(id(namespace))
+        if place is None:
+            place = self._new_globals(namespace)
+        met.namespace, met.place = namespace, place
+        self._take(met.facts.names, namespace, place)
 
     def _new_globals(self, namespace: dict[str, Any]) -> int:
         """The number of a module's namespace that was not met before."""
@@ -292,7 +327,7 @@ class Frames:
 
     def _take(self, names: Iterable[str], namespace: dict[str, Any], place: int) -> None:
         try:
-            self._wanted[place].update(_look_up(names, namespace))
+            _look_up(names, namespace, self._wanted[place])
         except BaseException as problem:  # the __eq__ of a key: the globals of this module
             self._lost_globals[place] = self._losses.ref("more globals", problem)
 

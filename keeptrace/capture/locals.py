@@ -40,10 +40,10 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
         return _of_mapping(frame.f_locals)
     if _LOCALS is not dict:
         return {**frame.f_locals}
-    before = _before(frame, facts) if facts.names_locals else {}
+    before = _before(frame, facts) if facts.names_locals else None
     snapshot: Any = frame.f_locals
-    found: dict[Any, Any] = {**snapshot}
-    if id(snapshot) in before:
+    found: dict[Any, Any] = snapshot.copy()
+    if before and id(snapshot) in before:
         snapshot.clear()
         snapshot.update(before[id(snapshot)])
     elif sys.getrefcount(snapshot) > _OWN_REFERENCES:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -42,6 +41,8 @@ from .summaries import Summarise
 from .types import TypeInfo
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
+# bit_length() takes a third of the time of a look into the range, and lacks its least number alone.
+_BITS: Final = 64
 # Longer strings become nodes, so that a text passed through fifty frames is kept once. (characters)
 _SHARED_TEXT: Final = 200
 # The clock is read once per so many values.
@@ -77,19 +78,19 @@ class Values:
         self._read = 0  # how many of the queue have been read
         self._spent: dict[tuple[int, str], int] = {}
         self._pending: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self._renderer: Renderer | None = None  # most small captures need none
         self._stop = ""  # the bound that was reached
         self._max_text = options.max_text
+        self._max_bytes = options.max_bytes
         self._max_items = bound(options.max_items)
         self._max_values = min(options.max_values, MAX_READ)
         self._short = min(_SHARED_TEXT, options.max_text)
 
-    @cached_property
+    @property
     def renderer(self) -> Renderer:
-        return Renderer(self.options.max_repr, self.options.run_reprs)
-
-    @cached_property
-    def _kind_of(self) -> Callable[[type], Kind]:
-        return self.renderer.kind
+        if self._renderer is None:
+            self._renderer = Renderer(self.options.max_repr, self.options.run_reprs)
+        return self._renderer
 
     # -- in
 
@@ -115,7 +116,7 @@ class Values:
                     append(value)
                     continue
             elif cls is int:
-                if value in _INT64:
+                if value.bit_length() < _BITS or value in _INT64:
                     append(value)
                     continue
             elif value is None or cls is float or cls is bool:
@@ -127,31 +128,37 @@ class Values:
         return found
 
     def named(self, namespace: dict[Any, Any], depth: int) -> dict[str, Ref]:
-        """The refs of a namespace. Names that are no texts are left out: no source can use them."""
-        found: dict[str, Ref] = {}
+        """Puts refs in the place of a namespace's values; the dict must be the caller's own copy.
+
+        Drops names that are no texts: no source can use them.
+        """
+        placed: list[tuple[str, Ref]] = []
+        has_odd_names = False
         seen = self._seen.get
         short = self._short
         size = 0
         for name, value in namespace.items():
             if type(name) is not str:
+                has_odd_names = True
                 continue
             cls = type(value)
             if cls is str:
                 if len(value) <= short:
                     size += len(value)
-                    found[name] = value
                     continue
             elif cls is int:
-                if value in _INT64:
-                    found[name] = value
+                if value.bit_length() < _BITS or value in _INT64:
                     continue
             elif value is None or cls is float or cls is bool:
-                found[name] = value
                 continue
             index = seen(id(value))
-            found[name] = self._place(value, depth) if index is None else [index]
+            placed.append((name, self._place(value, depth) if index is None else [index]))
         self.bytes += size
-        return found
+        if has_odd_names:  # storing into the dict would run their __eq__
+            namespace = {name: item for name, item in namespace.items() if type(name) is str}
+        if placed:
+            namespace.update(placed)
+        return namespace
 
     def _place(self, value: Any, depth: int) -> Ref:
         """The place of a value that was not met before."""
@@ -213,7 +220,7 @@ class Values:
     def info(self, cls: type) -> TypeInfo:
         found = self._infos.get(id(cls))
         if found is None:
-            found = TypeInfo(cls, self._type_index(cls), self._kind_of)
+            found = TypeInfo(cls, self._type_index(cls), self.renderer.kind)
             self._infos[id(cls)] = found
         return found
 
@@ -222,7 +229,7 @@ class Values:
     def drain(self) -> None:
         """Reads everything that was named, nearest first, until a bound is reached."""
         nodes = self.nodes
-        max_bytes = self.options.max_bytes
+        max_bytes = self._max_bytes
         reader_of = _READERS.get
         for index, value, depth in islice(self._queue, self._read, None):  # it grows meanwhile
             self._read += 1
@@ -251,12 +258,13 @@ class Values:
 
     def finish(self) -> None:
         """Runs what of the user's code is to be run, under guard."""
-        pending, self._pending = self._pending, []
-        results = run_each([call for call, _ in pending], self.deadline) if pending else []
-        for (_, use), result in zip(pending, results):
-            use(result)
-        if "renderer" in self.__dict__ and self.renderer.failed:
-            self.cut("failed reprs", self.renderer.failed)
+        if self._pending:
+            pending, self._pending = self._pending, []
+            results = run_each([call for call, _ in pending], self.deadline)
+            for (_, use), result in zip(pending, results):
+                use(result)
+        if self._renderer is not None and self._renderer.failed:
+            self.cut("failed reprs", self._renderer.failed)
 
     # -- readers: one a kind of node
 
@@ -295,12 +303,10 @@ class Values:
 
         numbers take no entry in the table, so there could be any number of them.
         """
-        room = (self.options.max_bytes - self.bytes) // _ELEMENT
-        return (
-            length
-            if length <= self._max_items and length <= room
-            else max(1, min(self._max_items, room))
-        )
+        room = (self._max_bytes - self.bytes) // _ELEMENT
+        if length <= self._max_items and length <= room:
+            return length
+        return max(1, min(self._max_items, room))
 
     def _cut_elements(self, most: int, count: int) -> None:
         self.cut("max_items" if most == self._max_items else "max_bytes", count)
@@ -317,15 +323,17 @@ class Values:
         length = dict.__len__(value)
         most = self._room(length)
         size = 0
-        flat: list[Ref] = []
+        keys: list[Ref] = []
         items: list[Any] = []
         for key, item in first_of(read, value, most):
             if type(key) is str and len(key) <= _SHARED_TEXT:
                 size += len(key)
             else:  # a tuple is a key only when it is whole
                 key = self.ref(key, max(depth, 2) if type(key) is tuple else depth)
-            flat += key, None
+            keys.append(key)
             items.append(item)
+        flat: list[Ref] = [None] * (2 * len(keys))
+        flat[::2] = keys
         flat[1::2] = self.refs(items, depth)
         if length > len(items):
             self._cut_elements(most, length - len(items))
