@@ -92,10 +92,10 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     raised or passed through.
 
     exc: the exception; default the one that is being handled, else the last one that ended an
-    interactive command.
+        interactive command.
     debugger: "pdb", "ipdb", "ipython", "pudb", or None: the one that PYTHONBREAKPOINT names, if it
-    is one of these, else pdb. The debugger's `down` leads on into the library frames below; with
-    pdb of Python 3.13 and newer `exceptions` lists the chain.
+        is one of these, else pdb. The debugger's `down` leads on into the library frames below;
+        with pdb of Python 3.13 and newer `exceptions` lists the chain.
 
     Raises KeepTraceError if there is no exception or it has no frames, OptionError for an unknown
     debugger, and MissingExtraError if that is not installed.

@@ -26,8 +26,11 @@ class LoggingHandler(logging.Handler):
     "%(keeptrace)s": records without an exception, and those whose dump failed, get the empty text.
     It writes no text itself.
 
-    directory: where, or a Store. level: as for every handler. options: those of keeptrace.Options,
-    or a whole one as `trace`. Raises OptionError.
+    directory: where, or a Store.
+    level: as for every handler.
+    options: those of keeptrace.Options, or a whole one as `trace`.
+
+    Raises OptionError.
     """
 
     def __init__(

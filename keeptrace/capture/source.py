@@ -29,9 +29,10 @@ def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool,
     """Adds the sources of the report's frames.
 
     namespaces: for each file the globals of a frame of it, where a loader that keeps its source is
-    found.
-    whole: also what is on disk. most: compressed bytes in all; what exceeds it is left out and
-    counted."""
+        found.
+    whole: also what is on disk.
+    most: compressed bytes in all; what exceeds it is left out and counted.
+    """
     for file, namespace in namespaces.items():
         if (
             file == "<string>" and not whole

@@ -78,11 +78,11 @@ def install(
     second call changes the options.
 
     directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows
-    (extra "fsspec"), that workers
-        and clients share. Without one they are made smaller.
+        (extra "fsspec"), that workers and clients share. Without one they are made smaller.
     max_inline: bytes of a dump within a result, the rest of which Celery makes. 0: all go to the
-    directory.
-    trace: what to keep (keeptrace.Options); options: single settings of it.
+        directory.
+    trace: what to keep (keeptrace.Options).
+    options: single settings of it.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
     """

@@ -110,9 +110,12 @@ def install(
     """Makes the workers of a client's cluster, also those to come, send exceptions with their
     frames.
 
-    trace: what to keep (keeptrace.Options); options: single settings of it. Of an asynchronous
-    client, await the result. Raises OptionError for a wrong option, and what Dask raises when a
-    worker cannot import keeptrace."""
+    trace: what to keep (keeptrace.Options).
+    options: single settings of it. Of an asynchronous client, await the result.
+
+    Raises OptionError for a wrong option, and what Dask raises when a worker cannot import
+    keeptrace.
+    """
     return client.sync(_install, client, make_options(trace or DISTANT, **options))
 
 

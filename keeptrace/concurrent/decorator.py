@@ -87,13 +87,15 @@ def keep_trace(
     variables and chain.
 
     function: a function, coroutine function, method, classmethod, staticmethod, functools.partial
-    or other callable.
-        Left out, a decorator is returned: `@keep_trace(depth=5, pickler=cloudpickle)`.
-    trace: what to keep (keeptrace.Options); options: single settings of it.
+        or other callable. Left out, a decorator is returned: `@keep_trace(depth=5,
+        pickler=cloudpickle)`.
+    trace: what to keep (keeptrace.Options).
+    options: single settings of it.
 
     In the process where the program runs nothing changes: the same exceptions, the same tracebacks.
     Raises OptionError for a wrong option, and for what cannot be called or is a class (decorate its
-    methods)."""
+    methods).
+    """
     settings = make_options(trace, **options)
     if function is None:
         return functools.partial(_traced, options=settings)
@@ -254,9 +256,12 @@ def wrap(executor: E, *, trace: Options | None = None, **options: Unpack[SingleO
     """The executor, with tasks whose exceptions arrive with frames, variables and chain.
 
     executor: anything with the Executor interface; what it has besides stays reachable as its
-    attribute.
-    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for
-    a wrong one."""
+        attribute.
+    trace: what to keep (keeptrace.Options).
+    options: single settings of it.
+
+    Raises OptionError for a wrong one.
+    """
     wrapped: Any = _WrappedExecutor(executor, make_options(trace, **options))
     return wrapped  # type: ignore[no-any-return]  # it passes on all that the executor has
 

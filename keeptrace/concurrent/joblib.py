@@ -42,7 +42,8 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
     """joblib's loky backend, with tasks whose exceptions arrive with their frames.
 
     trace: what to keep of a failing task (keeptrace.Options); all other arguments are those of
-    joblib's loky backend."""
+        joblib's loky backend.
+    """
 
     def __init__(self, *, trace: Options | None = None, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -83,7 +83,7 @@ class Parcels:
 
     engine: starts of the names of the modules whose outermost frames are left out.
     directory: a path, or a URL that fsspec knows (extra "fsspec"), for dumps that are larger than
-    max_inline.
+        max_inline.
     max_inline: bytes of a dump that travels in the store itself. 0: none does.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.

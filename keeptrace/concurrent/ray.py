@@ -68,8 +68,11 @@ def runtime_env(
     """A runtime_env for ray.init whose workers send exceptions with their frames.
 
     base: a runtime_env to add this to; a setup hook that it has runs as well.
-    trace: what to keep (keeptrace.Options); options: single settings of it. Raises OptionError for
-    a wrong one."""
+    trace: what to keep (keeptrace.Options).
+    options: single settings of it.
+
+    Raises OptionError for a wrong one.
+    """
     made: dict[str, Any] = dict(base or {})
     made[_HOOK] = _hook(make_options(trace or DISTANT, **options), made.get(_HOOK))
     return made

@@ -57,10 +57,10 @@ def exception_handler(
     one with the defaults.
 
     directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows
-    (extra "fsspec"). Without one
-        they are made smaller.
+        (extra "fsspec"). Without one they are made smaller.
     max_inline: bytes of a dump within the job's meta. 0: all go to the directory.
-    trace: what to keep (keeptrace.Options); options: single settings of it.
+    trace: what to keep (keeptrace.Options).
+    options: single settings of it.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
     """

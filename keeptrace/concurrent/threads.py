@@ -77,7 +77,8 @@ class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
     All arguments are those of concurrent.futures.ThreadPoolExecutor, and mean the same.
 
     trace: checked as the other executors do; within one process nothing is captured, the exceptions
-    are the originals."""
+        are the originals.
+    """
 
     def __init__(
         self,

@@ -19,9 +19,10 @@ def lazy_names(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The `__getattr__` and the `__dir__` of a package.
 
-    homes: the module of each public name, relative to the package. modules: its public modules, which are found without
-    an import statement of their own. engines: such modules that need a library; dir() does not list them, because whoever asks for
-    everything that dir() lists would import all of these.
+    homes: the module of each public name, relative to the package.
+    modules: its public modules, which are found without an import statement of their own.
+    engines: such modules that need a library; dir() does not list them, because whoever asks for
+        everything that dir() lists would import all of these.
     """
 
     def find(name: str) -> Any:

@@ -96,34 +96,32 @@ class Options:
     """What a capture keeps and what it may cost. Immutable, hashable and picklable.
 
     depth: levels of values kept. 0 = only the text; 1 = variables as representations, with numbers,
-    strings
-        and other atoms exact; n = n-1 levels expanded; -1 = no limit of levels (the other bounds
-        still hold).
+        strings and other atoms exact; n = n-1 levels expanded; -1 = no limit of levels (the other
+        bounds still hold).
     include_source: let whole source files of the frames travel in dumps. Pools of one machine never
-    send
-        sources that a file holds.
+        send sources that a file holds.
     pickler: None, "pickle", "cloudpickle", "dill" (or the module itself), or a callable `dumps(obj)
-    -> bytes`:
-        what keeps objects live. None keeps everything as stand-ins.
+        -> bytes`: what keeps objects live. None keeps everything as stand-ins.
     limit: frames kept a traceback; when more, the outermost and the innermost are kept and the cut
-    is marked.
-    max_items: elements a container. max_text: characters (bytes) of one string (bytes) value.
-    max_message: characters of exception messages and notes. max_repr: characters a representation.
-    max_values: values a report. max_bytes: bytes a report, about. max_seconds: seconds a capture.
-        Frames may take a half of both; of each exception a few are kept in any case.
+        is marked.
+    max_items: elements a container.
+    max_text: characters (bytes) of one string (bytes) value.
+    max_message: characters of exception messages and notes.
+    max_repr: characters a representation.
+    max_values: values a report.
+    max_bytes: bytes a report, about.
+    max_seconds: seconds a capture. Frames may take a half of both; of each exception a few are kept
+        in any case.
     max_exceptions: exceptions a report (chains, groups).
     max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
     run_reprs: whether `__repr__` and `__str__` of the program's classes run. None (the default):
-    none that could reach
-        outside. Generated and plain ones (that format stored attributes) read as ever; other
-        objects are told by their type and what they have loaded; only the messages of exceptions
-        that hold no lazy object are made by their own `__str__`, under guard. True runs all of
-        them, under guard. False runs no code of the program at all.
+        none that could reach outside. Generated and plain ones (that format stored attributes) read
+        as ever; other objects are told by their type and what they have loaded; only the messages
+        of exceptions that hold no lazy object are made by their own `__str__`, under guard. True
+        runs all of them, under guard. False runs no code of the program at all.
     redact: True hides secrets, False does not. A keeptrace.Redaction adds names and patterns to
-    keep and to hide;
-        a callable `(name, text) -> bool` says what else is secret.
-        None means: on for what is written to a file, off within a pool, where the data never leaves
-        the machine.
+        keep and to hide; a callable `(name, text) -> bool` says what else is secret. None means: on
+        for what is written to a file, off within a pool, where the data never leaves the machine.
     outer_frames: keep the frames that called the one which caught the exception, too.
 
     Raises OptionError for an unknown name or a value that is out of range.

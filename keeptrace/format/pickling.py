@@ -252,14 +252,15 @@ def init(
     pickle.load gives real tracebacks.
 
     pickler: None keeps every object as a stand-in. The module pickle, cloudpickle or dill (or a
-    `dumps`) keeps objects
-        live where it can. depth: levels of values kept; 0 only the text, -1 no limit.
-        include_source: let the source files of the frames travel. options: any other of
-        keeptrace.Options; secrets are hidden unless redact=False.
+        `dumps`) keeps objects live where it can.
+    depth: levels of values kept; 0 only the text, -1 no limit.
+    include_source: let the source files of the frames travel.
+    options: any other of keeptrace.Options; secrets are hidden unless redact=False.
 
     Returns a context manager that undoes it. A second call takes the place of the first, until it
     is undone. Raises OptionError for a wrong option, MissingExtraError if the pickler is not
-    installed."""
+    installed.
+    """
     settings = Options(pickler=pickler, depth=depth, include_source=include_source, **options)
     if isinstance(settings.pickler, str):
         from ..live.keeping import dumps_of

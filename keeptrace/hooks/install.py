@@ -321,13 +321,14 @@ def install(
     loops and child processes.
 
     directory: where, default "keeptrace-dumps" in the current directory; or a Store, for bounds of
-    one's own.
+        one's own.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     What reports such exceptions without us does so first and unchanged; then one line on stderr
     says how to see the dump. Event loops that are not asyncio's own (uvloop) report through the
     hooks only what reaches Python's. Returns a context manager that uninstalls. A second call takes
-    the place of the first. Raises OptionError."""
+    the place of the first. Raises OptionError.
+    """
     global _active
     made = Installed(store_of(directory, trace, options))
     uninstall()
@@ -356,8 +357,8 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
         async def task(): ...
 
     directory_or_path: a name with an extension is one file, which the next failure overwrites; any
-    other is a directory
-        (see Store). A directory that exists is one, whatever its name; a Store is taken as it is.
+        other is a directory (see Store). A directory that exists is one, whatever its name; a Store
+        is taken as it is.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     As a decorator it takes functions, coroutine functions, generators and asynchronous generators.

@@ -15,9 +15,9 @@ Choice: TypeAlias = "str | re.Pattern[str]"
 class Redaction:
     """Names and patterns to keep and to hide, beside the rules for secrets.
 
-    keep: names whose values are never hidden, and patterns of texts that are no secret. hide: names
-    whose values are
-        always hidden, and patterns that are hidden wherever they occur in a text.
+    keep: names whose values are never hidden, and patterns of texts that are no secret.
+    hide: names whose values are always hidden, and patterns that are hidden wherever they occur in
+        a text.
 
     A name is a str: upper and lower case, "_" and "-" do not matter, and "*" stands for anything. A
     pattern is what re.compile() gives. Where both match, hide wins. Immutable, hashable and

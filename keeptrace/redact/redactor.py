@@ -54,8 +54,7 @@ class Redactor:
     """Finds secrets and removes them.
 
     added: what the program adds to the rules: a keeptrace.Redaction, or a callable (name, text) ->
-    bool that says what
-        else is secret.
+        bool that says what else is secret.
     """
 
     def __init__(self, added: Redaction | Extra | None = None) -> None:

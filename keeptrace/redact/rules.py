@@ -16,8 +16,7 @@ class Rules:
     """Whom to ask about a name, a text, and what is in a text.
 
     added: a Redaction, or a callable (name, text) -> bool that says what else is secret; `name` is
-    "" for a text without one.
-        A callable that fails is taken to have said yes.
+        "" for a text without one. A callable that fails is taken to have said yes.
     """
 
     __slots__ = ("_extra", "_redaction", "asks", "is_default")

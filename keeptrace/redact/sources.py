@@ -48,8 +48,9 @@ def spans(
 ) -> list[Span]:
     """Where a source has secrets.
 
-    hits: where a name or a shape may be, in their order. within: the secrets in the text of a
-    literal or comment."""
+    hits: where a name or a shape may be, in their order.
+    within: the secrets in the text of a literal or comment.
+    """
     scan = _SourceScan(text, hits, within, rules)
     for literal in _made("literal").finditer(text):
         scan.read(literal)

@@ -34,8 +34,9 @@ def _template(
 ) -> types.CodeType:
     """The code described at the head of this file, for a frame with `count` locals.
 
-    unbound: which of them are deleted again (arguments without a value); pads: instructions in
-    front, for more positions."""
+    unbound: which of them are deleted again (arguments without a value).
+    pads: instructions in front, for more positions.
+    """
     import ast  # costly, and no worker process needs it: only who restores does
 
     where: dict[str, Any] = dict(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)

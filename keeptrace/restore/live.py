@@ -309,8 +309,7 @@ def _load_live(data: bytes, count: int, is_checked: bool) -> list[Any]:
     """The live objects; a Missing, which says why, for each that does not come alive.
 
     is_checked: bring to life nothing that owns something outside of the process. Within a pool what
-    an exception holds
-        crosses as it does without us.
+        an exception holds crosses as it does without us.
     """
     why = "the live objects are no list"
     for load in (_load_quickly, _load_leniently):

@@ -111,10 +111,11 @@ class Store:
     """A directory of dumps: de-duplicated, bounded, safe with any number of processes at once.
 
     directory: a path, made when the first dump is written; or a URL that fsspec knows (extra
-    "fsspec").
-    max_files: dumps that it may hold. max_bytes: bytes that they may take. max_age: seconds that a
-    dump is kept.
-        -1 stands for no limit. The oldest are removed first, when a new one is written.
+        "fsspec").
+    max_files: dumps that it may hold.
+    max_bytes: bytes that they may take.
+    max_age: seconds that a dump is kept. -1 stands for no limit. The oldest are removed first, when
+        a new one is written.
     deduplicate: keep one dump of each failure and count the others. False keeps each.
     options: those of keeptrace.Options, or a whole one as `trace`, for every dump.
 

@@ -33,11 +33,15 @@ class WorkerDied(KeepTraceError):
 class WorkerDeath:
     """How one worker ended.
 
-    pid: its process id. exitcode: what it exited with, or minus the number of the signal that
-    killed it; None if it is not known.
-    signal: the signal's name, or None. tasks: the calls it was running, as text, bounded. stack:
-    its Python stack at death, as a traceback to look at (without variables), where the signal left
-    it the chance. text: all that faulthandler wrote."""
+    pid: its process id.
+    exitcode: what it exited with, or minus the number of the signal that killed it; None if it is
+        not known.
+    signal: the signal's name, or None.
+    tasks: the calls it was running, as text, bounded.
+    stack: its Python stack at death, as a traceback to look at (without variables), where the
+        signal left it the chance.
+    text: all that faulthandler wrote.
+    """
 
     __slots__ = ("exitcode", "pid", "signal", "stack", "tasks", "text")
 

@@ -24,10 +24,12 @@ from .worker import run_worker
 class WorkerStack:
     """What one worker is doing now.
 
-    pid: its process id. tasks: the calls it is running, as text; empty if it is idle. stack: the
-    traceback of its main thread, which runs the tasks; None if it did not answer, and `why` says
-    what kept it. threads: the tracebacks of its other Python threads by name; only told with
-    locals=True."""
+    pid: its process id.
+    tasks: the calls it is running, as text; empty if it is idle.
+    stack: the traceback of its main thread, which runs the tasks; None if it did not answer, and
+        `why` says what kept it.
+    threads: the tracebacks of its other Python threads by name; only told with locals=True.
+    """
 
     __slots__ = ("pid", "stack", "tasks", "threads", "why")
 

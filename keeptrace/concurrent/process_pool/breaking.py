@@ -50,9 +50,10 @@ class WorkerContext:
 def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
     """What every worker is doing now, without stopping it.
 
-    locals: also the variables, and the stacks of the workers' other threads. timeout: seconds to
-    wait for the answers; a worker that does not give any is listed all the same, and its `why` says
-    so."""
+    locals: also the variables, and the stacks of the workers' other threads.
+    timeout: seconds to wait for the answers; a worker that does not give any is listed all the
+        same, and its `why` says so.
+    """
     workers = list((self._processes or {}).values())
     return stacks_of([(process, self._tasks_of(process)) for process in workers], locals, timeout)
 
@@ -82,8 +83,10 @@ def tasks_of(
 ) -> list[str]:
     """The calls that a worker is running, or was as it died.
 
-    items: the executor's, by number. chunk: the engine's function for a chunk of map(). calls_of:
-    see adopt() of concurrent/process_pool/of_loky.py."""
+    items: the executor's, by number.
+    chunk: the engine's function for a chunk of map().
+    calls_of: see adopt() of concurrent/process_pool/of_loky.py.
+    """
     box = box_of(process)
     item = items.get(box.words[JOB] - 1) if box is not None else None
     if item is None:

@@ -51,7 +51,7 @@ def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
     if the descriptor does not wait, and there is none.
 
     wait_for_more: asked before each further part of a message that comes in parts; if not, an
-    EOFError is raised. It waits for the part where the descriptor does not.
+        EOFError is raised. It waits for the part where the descriptor does not.
     """
     header = os.read(fd, _HEADER.size)
     if not header:

@@ -100,8 +100,8 @@ class KeepTracePool(Pool):
 
     All arguments are those of multiprocessing.Pool, and mean the same.
 
-    context: a multiprocessing context that starts the processes. trace: what to keep of a failing
-    task (keeptrace.Options).
+    context: a multiprocessing context that starts the processes.
+    trace: what to keep of a failing task (keeptrace.Options).
 
     A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an
     initializer fails, all tasks raise WorkerDied with its exception as the cause.
@@ -225,9 +225,10 @@ class KeepTracePool(Pool):
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
         """What every worker is doing now, without stopping it.
 
-        locals: also the variables, and the stacks of the workers' other threads. timeout: seconds
-        to wait for the answers; a worker that does not give any is listed all the same, and its
-        `why` says so."""
+        locals: also the variables, and the stacks of the workers' other threads.
+        timeout: seconds to wait for the answers; a worker that does not give any is listed all the
+            same, and its `why` says so.
+        """
         return stacks_of(
             [(process, self._traffic.tasks_of(process)) for process in list(self._traffic.workers)],
             locals,
