@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from waiting import until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
+from keeptrace.concurrent.deaths import fault_text
 from keeptrace.concurrent.deaths.signals import state_of
 
 pytestmark = pytest.mark.skipif(
@@ -230,3 +232,10 @@ def test_what_the_system_says() -> None:
     state = state_of(os.getpid())
     assert state is not None and state.catches(signal.SIGINT) and not state.blocks(signal.SIGINT)
     assert state_of(2**22 + 1) is None
+
+
+def test_every_module_between_worker_and_task_exists() -> None:
+    """Their frames are left out of a dead worker's stack by name: a module that moved would show its own."""
+    ours = [name for name in fault_text._BETWEEN if name.startswith("keeptrace.")]
+    assert ours
+    assert [name for name in ours if importlib.util.find_spec(name) is None] == []
