@@ -41,6 +41,7 @@ from typing import Any
 
 import fuzz
 import hostile
+import rich
 
 import keeptrace
 from keeptrace.format.checking import check
@@ -53,7 +54,7 @@ from keeptrace.restore.restore import restore
 from keeptrace.tools import dap
 
 KEPT = Path(__file__).parent / "data" / "fuzz"
-BATCH = 2_000
+BATCH = 4_000
 SECONDS = 10  # for one report, however it is read
 MEGABYTES = 1_500
 # Ways to read that are slow are tried on one in so many reports.
@@ -67,6 +68,8 @@ BUILTIN_EXCEPTIONS = sorted(
     if isinstance(found, type) and issubclass(found, BaseException)
 )
 FIELD_NAMES = sorted({name for names in FIELDS.values() for name in names})
+# Modules that a forged report alone names: nothing imports them.
+NEVER_IMPORTED = frozenset({"wave", "antigravity", "idlelib"})
 # What tools and the interpreter look for.
 SPECIAL_NAMES = [
     *("__array_interface__", "__array_struct__", "__array__", "__cuda_array_interface__", "__dlpack__", "__index__", "__fspath__", "__len__"),
@@ -84,6 +87,7 @@ FILES = [
     *("/dev/zero", "/dev/tty", "/dev/stdin", "/proc/self/pagemap", "/proc/kmsg", "/proc/self/mem", "../../../../../dev/zero", "/tmp", ""),
     *("//host/share/x.py", "\\\\host\\share\\x.py", "<string>", "<frozen x>", "<stdin>", "<doctest x>", "absent.py", "a\0b", "\ud800.py"),
     *(SMALL_FILE, "x" * 5_000, "/dev/fd/0", "/dev/zero/", "CON", "http://127.0.0.1/x.py", "~", "wave.py"),
+    *("/dev/absent/../zero", "/dev/zero/.", "absent/../pipe.py", "<frozen x", "<frozen os>"),
 ]  # fmt: skip
 NUMBERS = [
     0,
@@ -363,7 +367,16 @@ def _holders(report: Any) -> list[dict[str, Any]]:
 
 def add_name(chance: random.Random, report: Any) -> None:
     """A name that means something, for any value."""
-    chance.choice(_holders(report))[_name(chance)] = _ref(chance, report)
+    name = _name(chance)
+    value = chance.choice(FILES) if name == "__file__" else _ref(chance, report)
+    chance.choice(_holders(report))[name] = value
+
+
+def odd_module(chance: random.Random, report: Any) -> None:
+    """A module that says which file it is of, and code that looks frozen."""
+    chance.choice(report["codes"])["file"] = chance.choice(("<frozen x>", "<frozen x", "x.py"))
+    named = chance.choice(report["globals"])
+    named["__file__"] = chance.choice((*FILES, 0, _ref(chance, report)))
 
 
 def odd_exception(chance: random.Random, report: Any) -> None:
@@ -535,7 +548,7 @@ CHANGES = [
     add_name,
     add_name,
 ]
-CHANGES += [odd_code, odd_code, odd_frames, odd_links, odd_place, odd_source]
+CHANGES += [odd_code, odd_code, odd_frames, odd_links, odd_place, odd_source, odd_module]
 
 
 def forged(seed: int, number: int) -> dict[str, Any]:
@@ -604,19 +617,14 @@ def odd_fields(where: str) -> Iterator[dict[str, Any]]:
 
 def foreign_attributes() -> Iterator[dict[str, Any]]:
     """On exceptions that have no such field: what the interpreter's printer looks for on any, and what a base has."""
+    usual = {"msg": "m", "filename": "f", "lineno": 1, "offset": 1, "text": "t"}
     for name in ("ValueError", "ExceptionGroup", "KeyError", "OSError"):
-        for attribute in ("print_file_and_line", *FIELD_NAMES, *SPECIAL_NAMES):
-            yield _of_builtin(
-                name,
-                attributes={
-                    "msg": "m",
-                    "filename": "f",
-                    "lineno": 1,
-                    "offset": 1,
-                    "text": "t",
-                    attribute: 10**12,
-                },
-            )
+        for attribute in (*FIELD_NAMES, *SPECIAL_NAMES):
+            yield _of_builtin(name, attributes={**usual, attribute: 10**12})
+        for attribute in usual:
+            for value in WRONG:
+                odd = {**usual, "print_file_and_line": None, attribute: value}
+                yield _of_builtin(name, attributes=odd)
 
 
 def odd_files() -> Iterator[dict[str, Any]]:
@@ -644,6 +652,17 @@ def odd_files() -> Iterator[dict[str, Any]]:
                 "_metadata": None,
             },
         )
+
+
+def odd_modules() -> Iterator[dict[str, Any]]:
+    """Code that looks frozen, in modules of odd files: linecache opens these from Python 3.14 on."""
+    for code in ("<frozen x>", "<frozen x", "<frozen x>/x.py"):
+        for file in (*FILES, os.path.abspath("pipe.py"), 0, 255, None, 1.5, [0]):
+            report = _fresh()
+            report["codes"][0]["file"] = code
+            for named in report["globals"]:
+                named["__file__"] = file
+            yield report
 
 
 def protocols() -> Iterator[dict[str, Any]]:
@@ -688,6 +707,7 @@ TABLES: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "attributes": lambda: odd_fields("attributes"),
     "foreign attributes": foreign_attributes,
     "files": odd_files,
+    "modules": odd_modules,
     "protocols": protocols,
     "imports": misleading_imports,
 }
@@ -800,10 +820,24 @@ def print_all(exc: BaseException) -> None:
                 exc, capture_locals=True, compact=True
             ).format()
         )
-    sys.__excepthook__(type(exc), exc, exc.__traceback__)
+    print_uncaught(exc)
     for one in every_exception(exc):
         with contextlib.suppress(Exception):
             repr(one), str(one), "".join(traceback.format_exception_only(one))
+
+
+def print_uncaught(exc: BaseException) -> None:
+    """By the interpreter's own printer, which tells only descriptor 2 that it failed."""
+    before = os.fstat(2).st_size
+    sys.__excepthook__(type(exc), exc, exc.__traceback__)
+    if os.fstat(2).st_size > before and not any(map(_is_unprintable, every_exception(exc))):
+        raise AssertionError("the interpreter's printer failed")
+
+
+def _is_unprintable(exc: BaseException) -> bool:
+    """Whether Python before 3.13 cannot print it, made here or restored: a line with surrogates."""
+    text = exc.text if isinstance(exc, SyntaxError) else None
+    return isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def copy_all(exc: BaseException) -> None:
@@ -817,6 +851,8 @@ def copy_all(exc: BaseException) -> None:
             asked_for("import"),
         ):  # pickle looks every class up by its name
             pickle.dumps(one)
+        for name in NEVER_IMPORTED:
+            sys.modules.pop(name, None)
 
 
 def dump_again(exc: BaseException) -> None:
@@ -925,34 +961,39 @@ def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
     """hostile.watch, and no file is opened that need not end, nor a module imported that a forged report alone names."""
     if event in _asked_for:
         return
-    if event == "open" and isinstance(arguments[0], (str, bytes)):
-        path = os.fspath(arguments[0])
-        path = os.fsdecode(path)
-        if (
-            path.startswith(("/dev/", "/proc/", "/sys/", "//", "\\"))
-            and path != os.devnull
-            and os.path.exists(path)
-        ):
-            _caught(f"open {path!r}")
-    if event == "open" and arguments[0] in (
-        0,
-        1,
-        2,
-        255,
-    ):  # numbers that a report has in the place of a name
-        _caught(f"open of descriptor {arguments[0]}")
-    if event == "import" and arguments[0].partition(".")[0] in (
-        "wave",
-        "antigravity",
-        "idlelib",
-        "a",
-    ):
+    if event == "open":
+        _forbid_open(arguments[0])
+    if event == "import" and arguments[0].partition(".")[0] in {*NEVER_IMPORTED, "a"}:
         _caught(f"import {arguments[0]}")
-    hostile.watch(event, arguments)
+    if event == "exec" and arguments[0].co_filename.startswith(_OURS):
+        return  # a module of ours or of rich's that was not needed before; data names none of them
+    if hostile.is_forbidden(event, arguments):
+        _caught(f"{event} {arguments}")
+
+
+# The directories of what reads and shows.
+_OURS = tuple(os.path.dirname(found.__file__) + os.sep for found in (keeptrace, rich))
+
+
+def _forbid_open(file: Any) -> None:
+    """Ends the child if the file need not end, or is a number that a report has for a name."""
+    if isinstance(file, (str, bytes)):
+        path = os.fsdecode(file)
+        is_odd = path.startswith(("/dev/", "/proc/", "/sys/", "//", "\\"))
+        if is_odd and path != os.devnull and os.path.exists(path):
+            _caught(f"open {path!r}")
+    elif file in (0, 1, 2, 255):
+        _caught(f"open of descriptor {file}")
 
 
 def _caught(what: str) -> None:
-    os.write(2, f"forbidden: {what}\n".encode("utf-8", "replace"))
+    """Ends the child, and tells from where this came."""
+    frame: types.FrameType | None = sys._getframe(1)
+    where = ""
+    while frame is not None:
+        where += f"\n  {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+        frame = frame.f_back
+    os.write(2, f"forbidden: {what}{where}\n".encode("utf-8", "replace"))
     os._exit(99)
 
 
@@ -969,6 +1010,13 @@ def _prepare() -> None:
         used = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (MEGABYTES << 20),) * 2)
     sys.addaudithook(_forbid)
+
+
+def _look_after() -> None:
+    """Raises if a module was imported in a way that no audit event tells."""
+    imported = NEVER_IMPORTED & sys.modules.keys()
+    if imported:
+        raise AssertionError(f"imported {imported}")
 
 
 def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
@@ -988,6 +1036,7 @@ def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
         signal.alarm(SECONDS)
         try:
             restored += read(report, in_all_ways)
+            _look_after()
         except Exception as problem:
             at = traceback.extract_tb(problem.__traceback__)[-1]
             os.write(

@@ -941,17 +941,22 @@ _FORBIDDEN = (
 _IMPORTS = frozenset(sys.stdlib_module_names) - {"antigravity", "this", "idlelib", "turtle"}
 
 
-def watch(event: str, arguments: tuple[Any, ...]) -> None:
-    bad = event.startswith(_FORBIDDEN)
+def is_forbidden(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether reading must not do this."""
     if event == "import":
-        bad = arguments[0].partition(".")[0] not in _IMPORTS | {"keeptrace"}
-    elif event == "open":
-        bad = isinstance(arguments[1], str) and arguments[1].strip("rbtU") != ""
-    elif event == "exec":
+        return arguments[0].partition(".")[0] not in _IMPORTS | {"keeptrace"}
+    if event == "open":
+        return isinstance(arguments[1], str) and arguments[1].strip("rbtU") != ""
+    if event == "exec":
         code = arguments[0]
         ours = all(name == "<keeptrace>" for name in code.co_names)
-        bad = not ours and not code.co_filename.startswith((sys.base_prefix, "<frozen"))
-    if bad:
+        return not ours and not code.co_filename.startswith((sys.base_prefix, "<frozen"))
+    return event.startswith(_FORBIDDEN)
+
+
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    """Ends the process that reads, as an audit hook, if it does what reading must not."""
+    if is_forbidden(event, arguments):
         os.write(2, f"forbidden: {event} {arguments}\n".encode("utf-8", "replace"))
         os._exit(99)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import linecache
 import os
 import subprocess
 import sys
@@ -310,10 +311,16 @@ def odd_files(tmp_path: Path) -> dict[str, str]:
         "zero": "/dev/zero",
         "network": "//host/share/x.py",
         "relative": os.path.relpath("/dev/zero"),
+        "slash": "/dev/zero/",
+        "detour": "/dev/absent/../zero",
+        "relative detour": "absent/../" + os.path.relpath("/dev/zero"),
     }
 
 
-ODD_FILES = ["pipe", "device", "large", "empty", "proc", "zero", "network", "relative"]
+ODD_FILES = [
+    *("pipe", "device", "large", "empty", "proc", "zero", "network"),
+    *("relative", "slash", "detour", "relative detour"),
+]
 
 
 @pytest.mark.parametrize("name", ODD_FILES)
@@ -358,6 +365,28 @@ def test_odd_files_in_logs(name: str, odd_files: dict[str, str]) -> None:
     log = f'Traceback (most recent call last):\n  File "{odd_files[name]}", line 3, in f\n    x = 1\nValueError: x\n'
     (found,) = keeptrace.parse_tracebacks(log)
     assert "".join(traceback.format_exception(found[1])) == log
+    plain = os.path.abspath(odd_files[name])  # what pdb and inspect ask for
+    assert linecache.cache[plain][2][2] == "x = 1\n"
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "/dev/zero/", 0, None, __file__])
+def test_the_file_of_frozen_code(file: Any) -> None:
+    """linecache and pdb open the `__file__` of a module whose code is frozen: it is put aside unless it may be."""
+    report = hostile.fresh()
+    report["codes"][0]["file"] = "<frozen x>"
+    report["globals"][report["frames"][0]["globals"]]["__file__"] = file
+    exc = loaded(report)
+    assert exc.__traceback__ is not None
+    found = exc.__traceback__.tb_frame.f_globals
+    name = "__file__" if file in (None, __file__) else "[__file__]"
+    assert {key: found[key] for key in found if "__file__" in key} == {name: file}
+
+
+def test_no_error_claims_a_line() -> None:
+    """Before Python 3.13 the interpreter prints what has this name as a SyntaxError, and fails if its line is odd."""
+    attributes = {"print_file_and_line": None, "msg": "m", "text": 5}
+    exc = loaded(fuzz_reports._of_builtin("ValueError", attributes=attributes))
+    assert vars(exc) == {"[print_file_and_line]": None, "msg": "m", "text": 5}
 
 
 def test_a_pipe_that_is_captured(odd_files: dict[str, str]) -> None:

@@ -76,17 +76,26 @@ def may_be_opened(file: str) -> bool:
         return True
     if file.startswith(_NETWORK):
         return False
-    places = [file]
+    places = [file, without_detours(file)]
     if not os.path.isabs(file):  # linecache looks for it along sys.path
         places += [os.path.join(above, file) for above in sys.path if type(above) is str]
     if sys.version_info < (3, 13):  # the interpreter's own printer looks there for its last part
         places += [
             os.path.join(above, os.path.basename(file)) for above in sys.path if type(above) is str
         ]
-    return all(map(_is_absent_or_ordinary, places))
+    return all(map(is_absent_or_ordinary, places))
 
 
-def _is_absent_or_ordinary(path: str) -> bool:
+def without_detours(file: str) -> str:
+    """Under which name pdb and inspect look for it, in linecache and then on disk."""
+    try:
+        return os.path.abspath(file)
+    except (OSError, ValueError):  # the working directory is gone; or no file can have this name
+        return file
+
+
+def is_absent_or_ordinary(path: str) -> bool:
+    """Whether opening just this name ends: nothing is there, or a directory, or a bounded file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):

@@ -20,7 +20,11 @@ from .code import (
     _code,
     _pads,
 )
+from .files import may_be_opened
+from .standins import _aside
 from .values import _Values
+
+_FROZEN: Final = "<frozen"  # how the file's name begins of code that is part of the interpreter
 
 
 class _Awaited:
@@ -48,6 +52,20 @@ class _Stacks:
         self._deepest = 0
         self._evals = 0  # frames of modules and class bodies in the stack that is planned
         self._most_evals = 0  # in one of the stacks
+
+    def hide_unopened(self) -> None:
+        """Puts aside which file a module is of where that must not be opened, nor is a name.
+
+        pdb, and linecache from Python 3.14 on, open it for code that says that it is frozen.
+        """
+        frozen = {at for at, code in enumerate(self._codes) if code["file"].startswith(_FROZEN)}
+        for frame in self._frames if frozen else ():
+            namespace = self._globals[frame["globals"]]
+            file = namespace.get("__file__")
+            if frame["code"] not in frozen or file is None:
+                continue
+            if type(file) is not str or not may_be_opened(file):
+                namespace[_aside("__file__")] = namespace.pop("__file__")
 
     def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
         made = self._made

@@ -59,6 +59,8 @@ def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
     if not policy.imports:
         _rename_unopened(report, files)
     stacks = _Stacks(report, values, files)
+    if not policy.imports:
+        stacks.hide_unopened()
     tracebacks = [
         stacks.add(record["traceback"], record.get("outer", [])) for record in report["exceptions"]
     ]

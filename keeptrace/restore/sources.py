@@ -14,7 +14,16 @@ import zlib
 from typing import Any, Final
 
 from .descriptors import _names_in
-from .files import _MAX_LINES, _MAX_SOURCE, _unopened, _unpack, may_be_opened, source_text
+from .files import (
+    _MAX_LINES,
+    _MAX_SOURCE,
+    _unopened,
+    _unpack,
+    is_absent_or_ordinary,
+    may_be_opened,
+    source_text,
+    without_detours,
+)
 
 # Names that all code without a file shares: a snapshot under them would be shown for live code.
 _OF_NOBODY: Final = frozenset({"<string>", "<stdin>"})
@@ -25,8 +34,14 @@ def _rename_unopened(report: dict[str, Any], renamed: dict[str, str]) -> None:
     of.
     """
     for file in {code["file"] for code in report["codes"]} - renamed.keys():
-        if not may_be_opened(file) and not _has_snapshot(file):
+        if not may_be_opened(file) and not _is_all_in_linecache(file):
             renamed[file] = _unopened(file)
+
+
+def _is_all_in_linecache(file: str) -> bool:
+    """Whether linecache has a text of it, wherever a tool would look for one."""
+    plain = without_detours(file)
+    return _has_snapshot(file) and (_has_snapshot(plain) or is_absent_or_ordinary(plain))
 
 
 def _has_snapshot(file: str) -> bool:

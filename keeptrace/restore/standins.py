@@ -118,8 +118,12 @@ class _Sized:
 
 
 # How the names begin by which tools ask an instance what it can do. What answers is called, or
-# taken for an address.
-_PROTOCOLS: Final = ("_repr_", "_ipython_", "_render_traceback_", "_as_parameter_")
+# taken for an address. Before Python 3.13 the interpreter prints what has the last one as a
+# SyntaxError, and fails if its line is none.
+_PROTOCOLS: Final = (
+    *("_repr_", "_ipython_", "_render_traceback_", "_as_parameter_"),
+    "print_file_and_line",
+)
 _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 

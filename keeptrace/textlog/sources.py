@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 from ..core.report import Report
-from ..restore.files import may_be_opened
+from ..restore.files import is_absent_or_ordinary, may_be_opened, without_detours
 from .grammar import GAP, MOST_LINE_NUMBER
 from .read import ReadFrame
 
@@ -148,4 +148,7 @@ def merge_sources(report: Report) -> None:
                 del linecache.cache[file]  # restore puts the merged text there
             report["sources"][file] = zlib.compress(("\n".join(lines) + "\n").encode(), 1)
         if not may_be_opened(file):
-            linecache.cache[file] = (1, None, [line + "\n" for line in lines], file)
+            text = linecache.cache[file] = (1, None, [line + "\n" for line in lines], file)
+            plain = without_detours(file)
+            if not is_absent_or_ordinary(plain):
+                linecache.cache.setdefault(plain, text)
