@@ -1,49 +1,52 @@
 r"""Tracebacks as text, in any log → tracebacks that a debugger takes.
 
-    text ─▶ decode.py ─▶ formats.py ─▶ log.py, reader.py ─▶ build.py ─▶ report ─▶ restored exception
+    text ─▶ decode.py ─▶ formats.py ─▶ log.py, reader.py ─▶ build.py ─▶ report ─▶ exception
             records,      other tools'   the grammar           types, arguments,
             escapes       tracebacks     below, line by line   sources, positions
 
-What is read, as a grammar. A line is what is left of a log's line when records, colours, line ends
-and margins are taken away:
+In: a text, a file, or lines. Out: reports and restored exceptions. The room imports core and
+restore.
+
+The grammar. A line is the rest of a log's line without records, colours, line ends and margins:
 
     log        = (ordinary line | traceback)*
-    traceback  = exception (blank link blank exception)*            the last one is what is yielded, the others are its chain
-    link       = "The above exception was the direct cause ..." | "During handling of the above exception ..."
+    traceback  = exception (blank link blank exception)*     the last exception, with its chain
+    link       = "The above exception was the direct cause ..."
+               | "During handling of the above exception ..."
     exception  = [header frame*] [place] last-line more-lines* [children]
-    header     = "Traceback (most recent call last):" | "Exception Group Traceback (most recent call last):"
-    frame      = '  File "F", line N, in NAME' source* | "  [Previous line repeated N more times]"
+    header     = "Traceback (most recent call last):"
+               | "Exception Group Traceback (most recent call last):"
+    frame      = '  File "F", line N, in NAME' source*
+               | "  [Previous line repeated N more times]"
     source     = "    " text | "    " carets | "    ...<N lines>..."
-    place      = '  File "F", line N' [text [carets]]                of a SyntaxError
+    place      = '  File "F", line N' [text [carets]]        of a SyntaxError
     last-line  = TYPE [": " message]
     more-lines = the rest of the message, then the notes
-    children   = "+-+---- 1 ----" traceback ("+---- N ----" traceback)* ["+---- ... ----" "and N more exceptions"] "+--------"
+    children   = "+-+---- 1 ----" traceback ("+---- N ----" traceback)*
+                 ["+---- ... ----" "and N more exceptions"] "+--------"
 
 The margins, from outside in: the log's own prefix (a timestamp, a level, a quotation mark), on each
 line or on the first alone; indentation; and the bars of exception groups, whose column says which
-group a line belongs to. Text that lost all its indentation is read too: then the place of a line in
-the grammar, and not its column, says what it is.
+group a line belongs to. The reader also takes text that lost all its indentation: then the place in
+the grammar, and not the column, decides.
 
 The text is ambiguous where a traceback ends: nothing tells the second line of a message, or a note,
-from the next ordinary line. The rules, for the text outside of groups and records, where the margin
-or the quote says it:
- 1. A line that follows the last line at once belongs to the message, unless it looks like a log's
-    record (grammar.RECORDS), like what tools write behind a traceback (grammar.ENDS), or like the
-    header of another traceback. It is a note where the type's message is known to be complete, or
-    empty.
- 2. After a blank line, only indented lines and links belong to it. Blank lines at the end are
-    dropped.
- 3. A header belongs to the message if the line before it ends in a colon, as in "the worker said:".
- 4. A last line that names no exception is kept as the message: nothing that was read is thrown
-    away.
+from the next ordinary line. Groups and records mark the end; elsewhere these rules decide:
+ 1. A line right after the last line belongs to the message, unless the line looks like a log's
+    record (grammar.RECORDS), like the text of a tool behind a traceback (grammar.ENDS), or like the
+    header of another traceback. The line is a note if the type's message is complete or empty.
+ 2. After a blank line, only indented lines and links belong to the message. Blank lines at the end
+    are dropped.
+ 3. A header belongs to the message if the line before ends in a colon: "the worker said:".
+ 4. A last line that names no exception is kept as the message, so nothing is thrown away.
 
-So the text of a restored exception equals what was read, but for messages with blank lines, and but
-for these: what _restore.py documents on sources that changed; and the text of a worker's traceback
-that `concurrent.futures` and `multiprocessing` put between triple quotes, which takes the place of
-its _RemoteTraceback as the real cause.
+The text of a restored exception equals the text of the log, but for messages with blank lines; for
+sources that changed (restore/sources.py); and for a worker's traceback, which concurrent.futures
+and multiprocessing put between triple quotes: the exception in it takes the place of the
+_RemoteTraceback as the cause.
 
-Everything is bounded (the constants of grammar.py), a traceback is given as soon as the line after
-it is seen, and no text raises."""
+Everything is bounded (the constants of grammar.py), a traceback is given as soon as the next line
+is known, and no text raises."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What was read → a report."""
+"""Makes a report of the exception that reader.py read."""
 
 from __future__ import annotations
 
 import builtins
 import collections
 import sys
-from typing import Any
+from typing import Any, Final
 
 from ..core.report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
 from ..restore.fields import fields_of
@@ -17,7 +17,7 @@ from .sources import LoggedSources, is_carets
 
 
 class ReportBuilder:
-    """What was read → a report. By a queue: chains and groups can be deep."""
+    """Makes one report. Uses a queue, since chains and groups can be deep."""
 
     def __init__(self) -> None:
         self._exceptions: list[ExceptionRecord] = []
@@ -73,33 +73,12 @@ class ReportBuilder:
         return self._type_of[key]
 
     def _record(self, read: ReadException) -> ExceptionRecord:
-        group = bool(read.children) or read.deeper or (read.group and not read.cut)
-        name = read.name or (
-            "ExceptionGroup" if group else f"{NotInLog.__module__}.{NotInLog.__name__}"
-        )
-        module, qualname, cls = find_type(name)
-        base = base_of(name, group, read.syntax is not None)
-        wanted = (
-            BaseExceptionGroup
-            if group
-            else SyntaxError
-            if read.syntax is not None
-            else BaseException
-        )
-        if cls is not None and (
-            not issubclass(cls, wanted) or (not group and issubclass(cls, BaseExceptionGroup))
-        ):
-            module, cls = (
-                ("__main__", None) if module in ("builtins", "__main__") else (module, None)
-            )
-        nearest: type[BaseException] = cls or getattr(builtins, base)
-        base = next(above.__name__ for above in nearest.__mro__ if above.__module__ == "builtins")
+        group = _is_group(read)
+        nearest, type_index = self._class(read, group)
         message, notes = split_notes(nearest, read, group)
         cause, context = self._links(read)
         record: ExceptionRecord = {
-            "type": self._type(
-                module, qualname, None if cls is not None and module == "builtins" else base
-            ),
+            "type": type_index,
             "args": None,
             "fields": {},
             "attributes": {},
@@ -117,19 +96,34 @@ class ReportBuilder:
         self._fill_notes(record, read, notes)
         return record
 
-    def _links(self, read: ReadException) -> tuple[int | None, int | None]:
-        """Cause and context.
+    def _class(self, read: ReadException, group: bool) -> tuple[type[BaseException], int]:
+        """The nearest class that is known here, and the index of the type."""
+        name = read.name or _UNNAMED[group]
+        module, qualname, cls = find_type(name)
+        if cls is not None and not _suits(cls, read, group):
+            cls = None
+            if module == "builtins":
+                module = "__main__"
+        base = base_of(name, group, read.syntax is not None)
+        nearest: type[BaseException] = cls or getattr(builtins, base)
+        if cls is not None and module == "builtins":
+            return nearest, self._type(module, qualname, None)
+        builtin = next(above for above in nearest.__mro__ if above.__module__ == "builtins")
+        return nearest, self._type(module, qualname, builtin.__name__)
 
-        A worker's traceback, as text, gives way to what it tells of, or has that as its cause.
+    def _links(self, read: ReadException) -> tuple[int | None, int | None]:
+        """Cause and context. The exception that a worker's traceback tells of takes the place of
+        that text, or becomes its cause.
         """
         cause, context = (
             other and (inner_of(other) or other) for other in (read.cause, read.context)
         )
         if cause is None and context is None:
             cause = inner_of(read)
-        return (None if cause is None else self._add(cause)), (
-            None if context is None else self._add(context)
-        )
+        return self._add_link(cause), self._add_link(context)
+
+    def _add_link(self, read: ReadException | None) -> int | None:
+        return None if read is None else self._add(read)
 
     def _fill_plain(self, record: ExceptionRecord, cls: type[BaseException], message: str) -> None:
         probe = probe_of(cls, message)
@@ -175,11 +169,10 @@ class ReportBuilder:
         match = SIZE.match(message)
         text = match["message"] if match is not None else message
         count = int(match["count"]) if match is not None else 0
-        missing = max(
-            min(count, MOST_EXCEPTIONS) - len(read.children), read.more, 0 if read.children else 1
-        )
+        least = 0 if read.children else 1
+        missing = max(min(count, MOST_EXCEPTIONS) - len(read.children), read.more, least)
         if self._count + missing > 2 * MOST_EXCEPTIONS:
-            missing = 0 if read.children else 1
+            missing = least
         children = [self._add(child) for child in read.children]
         children += [self._add(_not_in_log()) for _ in range(missing)]
         inner = self._value(
@@ -208,9 +201,7 @@ class ReportBuilder:
         return entries + [self._entry(frame) for frame in frames.last]
 
     def _entry(self, frame: ReadFrame) -> list[Any]:
-        if (
-            id(frame) not in self._frame_of
-        ):  # a repeated line is read once and stands for many frames
+        if id(frame) not in self._frame_of:  # a repeated line stands for many frames
             position = self._sources.place(frame)
             self._frame_of[id(frame)] = (self._code(frame), position)
         code, position = self._frame_of[id(frame)]
@@ -245,6 +236,23 @@ class ReportBuilder:
             }
         )
         return self._code_of[key]
+
+
+# Is it a group? -> the name of an exception that the log does not name.
+_UNNAMED: Final = {True: "ExceptionGroup", False: f"{NotInLog.__module__}.{NotInLog.__name__}"}
+
+
+def _is_group(read: ReadException) -> bool:
+    return bool(read.children) or read.deeper or (read.group and not read.cut)
+
+
+def _suits(cls: type[BaseException], read: ReadException, group: bool) -> bool:
+    """Whether the class of that name can be the class of what was read."""
+    if group:
+        return issubclass(cls, BaseExceptionGroup)
+    if issubclass(cls, BaseExceptionGroup):
+        return False
+    return read.syntax is None or issubclass(cls, SyntaxError)
 
 
 def _not_in_log() -> ReadException:

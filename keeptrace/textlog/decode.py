@@ -1,6 +1,7 @@
 """What a program wrote, out of what a collector made of it: the lines of a log, decoded.
 
-    file ─▶ pieces ─▶ lines ─▶ decoded: JSON records, containers' lines put together, escapes undone ─▶ log.py
+    file ─▶ pieces ─▶ lines ─▶ decoded ─▶ log.py
+                               JSON records, containers' lines put together, escapes undone
 
 A decoded line has the key of who wrote it (a stream, a pod, a process), so that two writers' lines
 are untangled. A text that stands whole in one record (a JSON string with newlines) stays whole.
@@ -131,9 +132,7 @@ class Decoder:
         self._parts: dict[str, str] = {}  # of lines that a container runtime cut
         self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
         self._is_in_field = False  # the lines are within a quoted field of a CSV file
-        self._is_in_list = (
-            False  # the lines are elements of a list in printed JSON, as in a notebook
-        )
+        self._is_in_list = False  # the lines are elements of a list in JSON, as in a notebook
 
     def _layout(self, record: dict[str, Any]) -> _Layout:
         names = tuple(record)
@@ -156,38 +155,34 @@ class Decoder:
 
     def decode(self, number: int, line: str) -> Iterator[Decoded]:
         """What a line holds: most hold themselves."""
-        first = line[:1]
-        if first == "\ufeff":
-            line = line[1:]
-            first = line[:1]
-        if first == "{" and len(line) <= MOST_ESCAPED:
-            record = _json(line)
-            if record is not None:
-                yield from self._record(number, line, record)
-                return
-        if first.isdigit() and " std" in line[:64]:
-            found = _CRI.match(line)
-            if found is not None:
-                yield from self._container_line(number, found)
-                return
-        if self._is_in_field or 'File ""' in line:
-            line = self._of_field(line)
-        elif self._is_in_list or ('"' in line and "most recent call" in line):
-            was_in_list = self._is_in_list
-            line = self._of_list(line)
-            if was_in_list and not self._is_in_list:
-                line = RECORD
-        for part in line.split("\n"):
+        line = line.removeprefix("\ufeff")
+        record = _json(line) if line[:1] == "{" and len(line) <= MOST_ESCAPED else None
+        if record is not None:
+            yield from self._record(number, line, record)
+            return
+        found = _CRI.match(line) if line[:1].isdigit() and " std" in line[:64] else None
+        if found is not None:
+            yield from self._container_line(number, found)
+            return
+        for part in self._unwrapped(line).split("\n"):
             yield from _plain(number, "", "", part)
+
+    def _unwrapped(self, line: str) -> str:
+        """A line without what CSV, or JSON printed over several lines, puts around it."""
+        if self._is_in_field or 'File ""' in line:
+            return self._of_field(line)
+        if not self._is_in_list and not ('"' in line and "most recent call" in line):
+            return line
+        was_in_list = self._is_in_list
+        text = self._of_list(line)
+        return RECORD if was_in_list and not self._is_in_list else text
 
     def _of_field(self, line: str) -> str:
         """A line within a quoted field, which ends in a single quotation mark."""
         self._is_in_field = line.count('"') % 2 == 0
-        return (
-            line.replace('""', '"')
-            if self._is_in_field
-            else line.removesuffix('"').replace('""', '"')
-        )
+        if not self._is_in_field:
+            line = line.removesuffix('"')
+        return line.replace('""', '"')
 
     def _of_list(self, line: str) -> str:
         """The text of an element that is a string; the line itself where it is none."""
@@ -248,12 +243,10 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         value = waiting.pop()
         count += 1
         if type(value) is str:
-            text = _without_colours(value.rstrip("\r\n"))
-            if "\n" in text and "most recent call" in text:
+            text = _traceback_in(value)
+            if text is not None:
                 yield text, None
-            elif HEAD + "\\" in text and (unescaped := escaped_text(text)) is not None:
-                yield unescaped, None
-        elif type(value) is list and _is_text(value):
+        elif _is_text(value):
             yield "\n".join([line.rstrip("\n") for line in value]), None
         elif is_structured(value):
             yield "", value
@@ -263,35 +256,51 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             waiting += reversed(value)
 
 
-def _is_text(value: list[Any]) -> bool:
-    """Whether a list holds the lines of a traceback."""
-    return all(type(item) is str for item in value) and any(
-        "most recent call" in item for item in value
-    )
+def _traceback_in(value: str) -> str | None:
+    """The text of a member that holds a traceback."""
+    text = _without_colours(value.rstrip("\r\n"))
+    if "\n" in text and "most recent call" in text:
+        return text
+    return escaped_text(text) if HEAD + "\\" in text else None
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is a list of the lines of a traceback."""
+    if type(value) is not list or any(type(item) is not str for item in value):
+        return False
+    return any("most recent call" in item for item in value)
 
 
 def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
     """A program's line, without colours and with its escapes undone."""
     if "\r" in line:
         line = line.rstrip("\r")
-        if "\r" in line and "most recent call" in line:
-            yield Decoded(number, writer, time, "\n".join(_without_colours(line).split("\r")), True)
-            return
-    line = _without_colours(line)
+    if "\r" in line and "most recent call" in line:
+        yield Decoded(number, writer, time, "\n".join(_without_colours(line).split("\r")), True)
+        return
+    line = _without_markup(_without_colours(line))
+    whole = _whole_in(line) if HEAD in line else None
+    if whole is not None:
+        yield Decoded(number, writer, time, whole, True)
+    else:
+        yield Decoded(number, writer, time, line)
+
+
+def _whole_in(line: str) -> str | None:
+    """The traceback that one line holds as a whole, its newlines escaped."""
+    if "#012" in line:  # rsyslog
+        return line.replace("#012", "\n")
+    if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:
+        return escaped_text(line)
+    return None
+
+
+def _without_markup(line: str) -> str:
     if "&" in line and ("&quot;" in line or "&#" in line or "&lt;" in line):
         line = html.unescape(line)
     if "<" in line and ("pre>" in line or "code>" in line):
         line = _TAGS.sub("", line)
-    if HEAD in line:
-        if "#012" in line:  # rsyslog
-            yield Decoded(number, writer, time, line.replace("#012", "\n"), True)
-            return
-        if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:
-            text = escaped_text(line)
-            if text is not None:
-                yield Decoded(number, writer, time, text, True)
-                return
-    yield Decoded(number, writer, time, line)
+    return line
 
 
 def _without_colours(line: str) -> str:

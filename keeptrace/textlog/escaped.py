@@ -8,6 +8,7 @@ from typing import Final
 from .grammar import GROUP, HEAD, MOST_CHARACTERS
 
 _STRING_REST: Final = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
+_QUOTED_REST: Final = re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -17,28 +18,32 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else _ESCAPES.get(match[3], match[3])
 
 
-def escaped_text(line: str) -> str | None:
-    r"""The text of a traceback that stands in one line with its newlines as \n;
+def _up_to_quote(rest: str, before: str) -> str:
+    """The traceback up to the end of its string literal. before: the character in front."""
+    quoted = re.search(r'File (\\*)"', rest[:MOST_CHARACTERS])
+    if quoted is None or quoted[1]:
+        ending = _STRING_REST
+    elif before == "'":
+        ending = _QUOTED_REST
+    else:
+        return rest
+    found = ending.match(rest)
+    return found.group() if found is not None else rest
 
-    None if there is none.
-    """
+
+def escaped_text(line: str) -> str | None:
+    r"""The text of a traceback that one line holds, its newlines as \n; None if there is none."""
     text = line
     for _ in range(3):  # JSON in JSON in JSON
         at = text.find(HEAD + "\\")
         if at < 0:
             break
-        group = at - len(GROUP) - 4
-        start = group if group >= 0 and text[group:at] == "  + " + GROUP else at
-        rest = text[start:]
+        if text.endswith("  + " + GROUP, 0, at):
+            at -= len("  + " + GROUP)
+        rest = text[at:]
         if "File " not in rest:
             break  # a header without frames: nothing would come of it
-        quoted = re.search(r'File (\\*)"', rest[:MOST_CHARACTERS])
-        if quoted is None or quoted[1]:
-            whole = _STRING_REST.match(rest)
-            rest = whole.group() if whole is not None else rest
-        elif text[start - 1 : start] == "'":
-            end = re.match(r"(?:[^'\\]|\\.)*", rest, re.DOTALL)
-            rest = end.group() if end is not None else rest
+        rest = _up_to_quote(rest, text[at - 1 : at])
         text = _ESCAPE.sub(_unescape, rest)
         if "\\u" in rest:  # a character beyond the first 65536 is escaped as two halves
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

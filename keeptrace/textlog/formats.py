@@ -91,11 +91,9 @@ def _of_plain_ipython(line: str) -> str:
     if frame is not None:
         return place_line(frame["file"], frame["line"], frame["name"])
     cell = _PLAIN_CELL.match(line)
-    return (
-        place_line(f"<ipython-input-{cell['number']}>", cell["line"], "<module>")
-        if cell is not None
-        else line
-    )
+    if cell is None:
+        return line
+    return place_line(f"<ipython-input-{cell['number']}>", cell["line"], "<module>")
 
 
 def _is_half_a_link(text: str) -> bool:
@@ -113,9 +111,9 @@ class Translation:
         self._half = ""  # the beginning of a link that goes on in the next line
 
     def feed(self, line: str, is_reading: bool) -> list[str]:
-        """The lines that a line stands for: itself, mostly. is_reading:
+        """The lines that a line stands for, mostly the line itself.
 
-        it may belong to a traceback of Python's own.
+        is_reading: the line may belong to a traceback of Python's own.
         """
         if self._half:
             half, self._half = self._half, ""
@@ -144,15 +142,21 @@ class Translation:
         return self._translator is None and not self._half
 
     def _begin(self, line: str, is_reading: bool) -> list[str]:
-        for form in FORMATS:
-            if form.hint not in line or HEAD in line:
-                continue
-            if is_reading and not form.has_head and form is not self._last:
+        for form in FORMATS if HEAD not in line else ():
+            if form.hint not in line or not self._may_begin(form, is_reading):
                 continue
             translator = form.begin(line)
             if translator is None:
                 continue
             self._translator, self._left, self._last = translator, _MOST_LINES, form
-            first = translator.feed(line) if form.takes_first else None
-            return [HEAD] if form.has_head else first or []
+            return _first_lines(form, translator, line)
         return [_of_plain_ipython(line) if is_reading else line]
+
+    def _may_begin(self, form: Format, is_reading: bool) -> bool:
+        """Whether a traceback of the tool may begin within a traceback that is being read."""
+        return not is_reading or form.has_head or form is self._last
+
+
+def _first_lines(form: Format, translator: Translator, line: str) -> list[str]:
+    first = translator.feed(line) if form.takes_first else None
+    return [HEAD] if form.has_head else first or []

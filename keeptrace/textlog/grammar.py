@@ -10,9 +10,8 @@ import os
 import re
 from typing import Final
 
-MOST_FRAMES: Final = (
-    5_000  # of one traceback, half of them at either end; deeper ones need a raised recursion limit
-)
+# Of one traceback, half of them at either end; deeper stacks need a raised recursion limit.
+MOST_FRAMES: Final = 5_000
 MOST_EXCEPTIONS: Final = 1_000  # of one chain with its groups
 MOST_LINES: Final = 1_000  # of one message: more than any validation error has
 MOST_FENCED_LINES: Final = 20_000  # of a worker's traceback between triple quotes
@@ -24,9 +23,8 @@ MOST_FOREIGN: Final = 100  # lines of others in the middle of a prefixed traceba
 MOST_CHARACTERS: Final = 64 << 10  # of one line of a traceback
 MOST_ESCAPED: Final = 4 << 20  # of one line that holds an escaped traceback
 MOST_PREFIX: Final = 300  # characters before a header
-MOST_LINE_NUMBER: Final = (
-    100_000  # source lines below that are left out: the text above them has to be made up
-)
+# Source lines below this line are left out: the text above them would have to be made up.
+MOST_LINE_NUMBER: Final = 100_000
 
 HEAD: Final = "Traceback (most recent call last):"
 GROUP: Final = "Exception Group "
@@ -34,16 +32,16 @@ LINKS: Final = {
     "The above exception was the direct cause of the following exception:": "cause",
     "During handling of the above exception, another exception occurred:": "context",
 }
-LINK_PART: Final = (
-    "the above exception"  # what is looked for, in lower case, before the links are compared
-)
+# Searched for in the lower-cased line before the links are compared.
+LINK_PART: Final = "the above exception"
 FILE_LINE: Final = re.compile(
     r'\s*File "(?P<file>.*)", line (?P<line>\d{1,9})(?:, in (?P<name>.*))?$', re.DOTALL
 )
 REPEATED: Final = re.compile(r"\s*\[Previous line repeated (\d{1,9}) more times?\]\s*$")
 GAP: Final = re.compile(r"\.\.\.<(\d{1,9}) lines?>\.\.\.$")
 LAST_LINE: Final = re.compile(
-    r"(?P<name>[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*(?:\[[\w., \[\]]{1,100}\]|\([\w.]{1,100}\))?)"
+    r"(?P<name>[^\W\d]\w*(?:\.(?:[^\W\d]\w*|<locals>))*"
+    r"(?:\[[\w., \[\]]{1,100}\]|\([\w.]{1,100}\))?)"
     r"(?P<colon>:(?: (?P<message>.*))?)?$",
     re.DOTALL,
 )
@@ -142,6 +140,6 @@ def is_end(text: str) -> bool:
 def is_error_like(match: re.Match[str]) -> bool:
     name = match["name"]
     known = getattr(builtins, name, None)
-    return (isinstance(known, type) and issubclass(known, BaseException)) or _ERROR_LIKE.search(
-        name
-    ) is not None
+    if isinstance(known, type) and issubclass(known, BaseException):
+        return True
+    return _ERROR_LIKE.search(name) is not None

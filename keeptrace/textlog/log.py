@@ -161,30 +161,31 @@ class _Writer:
             self._before.append(text)
 
     def _take(self, line: Decoded, text: str) -> Iterator[Found]:
-        is_taken = False
-        owners = (
-            [each for each in self.open if each.reader.owns(text)] if len(self.open) > 1 else []
-        )
-        for each in owners or tuple(self.open):
+        for each in self._owners(text) or tuple(self.open):
             verdict = each.reader.feed(text)
             if verdict is Verdict.TAKEN:
-                is_taken = True
-                break
+                self._before.append(text)
+                return
             if verdict is Verdict.OVER:
                 self.open.remove(each)
                 yield from each.found()
-        if (
-            not is_taken
-            and (HEAD in text or LINK_PART in text.lower())
-            and len(self.open) < MOST_OPEN
-        ):
-            reader = begin(text, self._before)
-            if reader is not None:
-                before = self._before[-1] if self._before else ""
-                self.open.append(
-                    _Open(reader, line.number, line.time or time_in(text, before), before)
-                )
+        if (HEAD in text or LINK_PART in text.lower()) and len(self.open) < MOST_OPEN:
+            self._begin(line, text)
         self._before.append(text)
+
+    def _owners(self, text: str) -> list[_Open]:
+        """The tracebacks that the line's prefix names, where several are being read."""
+        if len(self.open) < 2:
+            return []
+        return [each for each in self.open if each.reader.owns(text)]
+
+    def _begin(self, line: Decoded, text: str) -> None:
+        reader = begin(text, self._before)
+        if reader is None:
+            return
+        before = self._before[-1] if self._before else ""
+        time = line.time or time_in(text, before)
+        self.open.append(_Open(reader, line.number, time, before))
 
     def finish(self) -> Iterator[Found]:
         end = Decoded(0, "", "", "")
@@ -241,9 +242,8 @@ class _Log:
         self._one = _Writer()
         self._writers: collections.OrderedDict[str, _Writer] = collections.OrderedDict()
         self._skipped: collections.deque[str] = collections.deque(maxlen=2)
-        self.skip: Final = (
-            self._skipped.append
-        )  # takes a line that is ordinary while the log is quiet
+        # Takes an ordinary line while the log is quiet.
+        self.skip: Final = self._skipped.append
 
     @property
     def is_quiet(self) -> bool:

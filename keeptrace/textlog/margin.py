@@ -37,25 +37,26 @@ class Margin:
 
     def take_off(self, line: str, ending: bool) -> str | Verdict:
         """The line without its margin. ending: the traceback could end here."""
-        if self._prefixed is not False:
-            assert self._shape is not None
-            match = self._shape.match(line)
-            if match is not None:
-                self._prefixed = True
-                if not match.group().startswith(self._prefix.rstrip()):
-                    if ending and not self._varied:
-                        return Verdict.OVER
-                    self._varied = True
-                line = line[match.end() :]
-            elif self._prefixed:
-                return Verdict.OVER if ending else Verdict.FOREIGN
-            elif not FILE_LINE.match(line) and not BAR.match(line):
-                return Verdict.FOREIGN
-            else:
-                self._prefixed = False
-        elif self._shape is not None and self._shape.match(line):
-            return Verdict.OVER  # the next record of the logger that wrote the header's line
+        match = self._shape.match(line) if self._shape is not None else None
+        if self._prefixed is False:
+            # A match is the next record of the logger that wrote the header's line.
+            return Verdict.OVER if match is not None else self._without_indent(line, ending)
+        if match is not None:
+            return self._without_prefix(line, match, ending)
+        if self._prefixed:
+            return Verdict.OVER if ending else Verdict.FOREIGN
+        if not FILE_LINE.match(line) and not BAR.match(line):
+            return Verdict.FOREIGN
+        self._prefixed = False
         return self._without_indent(line, ending)
+
+    def _without_prefix(self, line: str, match: re.Match[str], ending: bool) -> str | Verdict:
+        self._prefixed = True
+        if not match.group().startswith(self._prefix.rstrip()):
+            if ending and not self._varied:
+                return Verdict.OVER
+            self._varied = True
+        return self._without_indent(line[match.end() :], ending)
 
     def _without_indent(self, line: str, ending: bool) -> str | Verdict:
         if self._indent is None:

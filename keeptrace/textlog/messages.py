@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from ..restore.policy import LOADED
@@ -18,34 +18,46 @@ def find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
     """Module and qualified name of a type as text names it, and the type itself where it is known
     here.
     """
-    if (
-        name[-1:] in ")]"
-    ):  # a type that is generic, or made for one cause: Bad[int], RayTaskError(ValueError)
+    if name[-1:] in ")]":  # generic, or made for one cause: Bad[int], RayTaskError(ValueError)
         bare = re.split(r"[\[(]", name, maxsplit=1)[0]
         module, qualname, _ = find_type(bare)
         return module, qualname + name[len(bare) :], None
     parts = name.split(".")
     if len(parts) == 1:
-        for module in ("builtins", "__main__"):
-            found = LOADED.find(module, name)
-            if isinstance(found, type) and issubclass(found, BaseException):
-                return module, name, found
-        return "__main__", name, None
-    for at in range(len(parts) - 1, 0, -1) if len(parts) <= 20 else ():
-        module, qualname = ".".join(parts[:at]), ".".join(parts[at:])
-        found = LOADED.find(module, qualname)
-        # The name must print as it was read: a type that only passes through that module has
-        # another one.
-        if (
-            isinstance(found, type)
-            and issubclass(found, BaseException)
-            and f"{found.__module__}.{found.__qualname__}" == name
-        ):
-            return found.__module__, found.__qualname__, found
+        return _find_bare(name)
+    found = _loaded(parts)
+    if found is not None:
+        return found.__module__, found.__qualname__, found
     at = parts.index("<locals>") - 1 if "<locals>" in parts else len(parts) - 1
     capital = next((index for index, part in enumerate(parts) if part[:1].isupper()), at)
     at = max(min(at, capital), 1)
     return ".".join(parts[:at]), ".".join(parts[at:]), None
+
+
+def _find_bare(name: str) -> tuple[str, str, type[BaseException] | None]:
+    for module in ("builtins", "__main__"):
+        found = LOADED.find(module, name)
+        if isinstance(found, type) and issubclass(found, BaseException):
+            return module, name, found
+    return "__main__", name, None
+
+
+def _loaded(parts: list[str]) -> type[BaseException] | None:
+    """The exception class of a dotted name, if its module is loaded here.
+
+    The class must print the name that was read: other modules re-export classes."""
+    if len(parts) > _MOST_PARTS:
+        return None
+    for at in range(len(parts) - 1, 0, -1):
+        found = LOADED.find(".".join(parts[:at]), ".".join(parts[at:]))
+        if not isinstance(found, type) or not issubclass(found, BaseException):
+            continue
+        if f"{found.__module__}.{found.__qualname__}" == ".".join(parts):
+            return found
+    return None
+
+
+_MOST_PARTS: Final = 20  # of a dotted name; a longer name is no type's
 
 
 def base_of(name: str, group: bool, syntax: bool) -> str:
@@ -64,11 +76,8 @@ def _literal(message: str) -> tuple[Any, ...] | None:
         value = ast.literal_eval(message) if len(message) < 10_000 else None
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-    return (
-        (value,)
-        if type(value) in (str, int, float, bool) and repr(value) == message and _fits(value)
-        else None
-    )
+    is_plain = type(value) in (str, int, float, bool) and _fits(value)
+    return (value,) if is_plain and repr(value) == message else None
 
 
 def _fits(value: Any) -> bool:
@@ -111,24 +120,36 @@ def probe_of(cls: type[BaseException], message: str) -> BaseException | None:
     Only constructors of builtin types run.
     """
     builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
-    if issubclass(cls, _COMPUTED) or not issubclass(builtin, BaseException):
+    if not issubclass(builtin, BaseException) or _computes_text(cls):
         return None
-    if any("__str__" in vars(base) for base in cls.__mro__ if base.__module__ != "builtins"):
-        return None
-    guess = next((guess for base, (guess, _) in ARGUMENTS.items() if issubclass(cls, base)), None)
-    for arguments in (
-        (guess(message) if guess is not None and message else None),
-        (message,) if message else (),
-    ):
-        if arguments is None:
-            continue
+    for arguments in _guesses(cls, message):
         try:
             probe = builtin(*arguments)
-            if str(probe) == message and (cls is not builtin or type(probe) is cls):
+            is_of_class = cls is not builtin or type(probe) is cls
+            if is_of_class and str(probe) == message:
                 return probe
-        except Exception:  # a guess that the constructor refuses
+        except Exception:  # the constructor refuses the guess
             continue
     return None
+
+
+def _computes_text(cls: type[BaseException]) -> bool:
+    """Whether the message is made of more than the arguments, or by a class of a program."""
+    return issubclass(cls, _COMPUTED) or any(
+        "__str__" in vars(base) for base in cls.__mro__ if base.__module__ != "builtins"
+    )
+
+
+def _guesses(cls: type[BaseException], message: str) -> Iterator[tuple[Any, ...]]:
+    """The arguments that an exception may have had, the likeliest first."""
+    if not message:
+        yield ()
+        return
+    guess = next((guess for base, (guess, _) in ARGUMENTS.items() if issubclass(cls, base)), None)
+    arguments = guess(message) if guess is not None else None
+    if arguments is not None:
+        yield arguments
+    yield (message,)
 
 
 def split_notes(
@@ -138,16 +159,19 @@ def split_notes(
     lines = read.lines
     if read.silent:
         return "", lines
-    if group:
-        for at, line in enumerate(lines):
-            if SIZE.match(line):
-                return "\n".join(lines[: at + 1]), lines[at + 1 :]
-    for base, (guess, one_line) in ARGUMENTS.items():
-        if (
-            len(lines) > 1
-            and issubclass(cls, base)
-            and guess(lines[0]) is not None
-            and (one_line or "]" in lines[0][:20])
-        ):
-            return lines[0], lines[1:]
+    sizes = [at for at, line in enumerate(lines) if group and SIZE.match(line)]
+    if sizes:
+        return "\n".join(lines[: sizes[0] + 1]), lines[sizes[0] + 1 :]
+    if len(lines) > 1 and _is_complete(cls, lines[0]):
+        return lines[0], lines[1:]
     return "\n".join(lines), []
+
+
+def _is_complete(cls: type[BaseException], line: str) -> bool:
+    """Whether the first line of a message is all that such an exception says."""
+    guesses = [
+        guess
+        for base, (guess, says_one_line) in ARGUMENTS.items()
+        if issubclass(cls, base) and (says_one_line or "]" in line[:20])
+    ]
+    return any(guess(line) is not None for guess in guesses)

@@ -12,9 +12,7 @@ from .grammar import (
     DEEPER,
     DRAWN,
     FENCES,
-    FILE_LINE,
     GROUP,
-    HEAD,
     LAST_LINE,
     LINKS,
     MORE,
@@ -36,21 +34,14 @@ from .grammar import (
     is_place,
     is_record,
 )
+from .levels import LOG_ENDS, Levels
+from .line_kinds import ends_message, last_line_in, opens_fence, place_in
 from .margin import Margin
 from .read import ReadException, ReadFrame
 from .steps import State, Verdict
 
 _PADDING: Final = " " * 8
-
-
-class _Level:
-    """One group's children; the first level is that of the traceback itself."""
-
-    __slots__ = ("count", "exception")
-
-    def __init__(self, exception: ReadException) -> None:
-        self.exception = exception
-        self.count = 1
+_MOST_BLANKS_BETWEEN: Final = 2  # frames, or exceptions of a chain
 
 
 class TracebackReader:
@@ -62,7 +53,7 @@ class TracebackReader:
     def __init__(self, prefix: str, closed: bool = False) -> None:
         self._margin = Margin(prefix)
         self.is_closed = closed
-        self._levels = [_Level(ReadException())]
+        self._levels = Levels()
         self._state = State.START
         self._blanks = 0
         self._fences = 0
@@ -74,7 +65,7 @@ class TracebackReader:
 
     @property
     def _now(self) -> ReadException:
-        return self._levels[-1].exception
+        return self._levels.now
 
     def begin(self, header: str) -> None:
         """Takes the header, without the prefix."""
@@ -99,17 +90,21 @@ class TracebackReader:
         if isinstance(text, Verdict):
             self._foreign += 1
             return Verdict.OVER if self._foreign > MOST_FOREIGN else text
-        bars = self._levels[0].exception.group
-        match = BAR.match(text) if bars else None
-        if match is not None and self._is_bar(match):
-            return self._take_bar(match)
-        if bars and (len(self._levels) > 1 or self._state in (State.MESSAGE, State.AFTER)):
-            self._leave_groups()
-        elif bars and self._state is State.FRAMES:
-            return Verdict.OVER
+        if self._levels.root.group:
+            return self._feed_group(text)
         return _STEPS[self._state](self, text)
 
     # Groups.
+
+    def _feed_group(self, text: str) -> Verdict:
+        match = BAR.match(text)
+        if match is not None and self._is_bar(match):
+            return self._take_bar(match)
+        if self._levels.depth > 1 or self._state in (State.MESSAGE, State.AFTER):
+            self._leave_groups()
+        elif self._state is State.FRAMES:
+            return Verdict.OVER
+        return _STEPS[self._state](self, text)
 
     def _is_bar(self, match: re.Match[str]) -> bool:
         if match["mark"] == "+":
@@ -123,7 +118,7 @@ class TracebackReader:
         at = (column - self._margin.bar) // 2
         rule = RULE.match(match["rule"]) if match["rule"] else None
         if rule is None:
-            if not self._margin.flat and at < len(self._levels) - 1:
+            if not self._margin.flat and at < self._levels.depth - 1:
                 self._leave_levels(at + 1)
             return _STEPS[self._state](self, match["text"] or "")
         if rule["number"] is None:
@@ -139,39 +134,28 @@ class TracebackReader:
         if rule["opens"]:
             if not self._margin.flat:
                 self._leave_levels(at + 1)
-            if len(self._levels) >= MOST_LEVELS:
+            if self._levels.depth >= MOST_LEVELS:
                 return self._cut("more groups in groups than are read")
-            self._levels.append(_Level(ReadException()))
+            self._levels.open_group()
         else:
-            self._leave_levels(self._level_of(rule["number"]) if self._margin.flat else at + 1)
-            if len(self._levels) < 2:
+            is_flat = self._margin.flat
+            self._leave_levels(self._levels.level_of(rule["number"]) if is_flat else at + 1)
+            if self._levels.depth < 2:
                 return Verdict.OVER
-            self._levels[-1] = _Level(ReadException())
-            self._levels[-1].count = int(rule["number"]) if rule["number"] != "..." else 0
-        owner = self._levels[-2].exception
-        owner.group = True
-        owner.children.append(self._now)
+            self._levels.next_child(rule["number"])
         self._count += 1
         self._state = State.START
         return Verdict.TAKEN
 
-    def _level_of(self, number: str) -> int:
-        """Without columns, the number says whose child comes next."""
-        for at in range(len(self._levels) - 1, 0, -1):
-            if number == "..." or self._levels[at].count + 1 == int(number):
-                return at + 1
-        return len(self._levels)
-
     def _leave_levels(self, keep: int) -> None:
-        if len(self._levels) > max(keep, 1):
-            del self._levels[max(keep, 1) :]
+        if self._levels.leave(keep):
             self._state = State.AFTER
 
     def _leave_groups(self) -> None:
         self._settle_message()
-        if len(self._levels) > 1 and self._state in (State.START, State.FRAMES):
+        if self._levels.depth > 1 and self._state in (State.START, State.FRAMES):
             self._now.cut = self._now.cut or "the group's text ends within it"
-        del self._levels[1:]
+        self._levels.leave(1)
         self._state = State.AFTER
 
     # One step for each state.
@@ -184,20 +168,20 @@ class TracebackReader:
             self._open(bare.removeprefix("+ "))
             return Verdict.TAKEN
         more = MORE.match(bare)
-        if more is not None and len(self._levels) > 1:
-            owner = self._levels[-2].exception
+        if more is not None and self._levels.depth > 1:
+            owner = self._levels.group
             owner.children.pop()
             owner.more = int(more[1])
             self._state = State.AFTER
             return Verdict.TAKEN
-        if len(self._levels) > 1 and DEEPER.match(bare):
+        if self._levels.depth > 1 and DEEPER.match(bare):
             self._now.deeper = True
             self._state = State.AFTER
             return Verdict.TAKEN
         if is_place(text):
             self._state = State.FRAMES
             return self._step_frames(text)
-        match = self._last_line(text)
+        match = last_line_in(text, self._now, self._margin.flat)
         if match is None:
             return Verdict.OVER
         self._take_last_line(match)
@@ -206,8 +190,7 @@ class TracebackReader:
     def _step_frames(self, text: str) -> Verdict:
         exception = self._now
         if not text.strip():
-            self._blanks += 1
-            return Verdict.TAKEN if self._blanks <= 2 else Verdict.OVER
+            return self._take_blank(_MOST_BLANKS_BETWEEN)
         self._is_spaced = self._is_spaced or bool(self._blanks)
         self._blanks = 0
         if CAUGHT.match(text):
@@ -215,11 +198,7 @@ class TracebackReader:
         if text.startswith("> File "):  # the frame that caught it: those before are its callers
             exception.frames.clear()
             text = "  " + text[2:]
-        place = (
-            FILE_LINE.match(text)
-            if 'File "' in text[:200] and (self._margin.flat or not text.startswith("    "))
-            else None
-        )
+        place = place_in(text, self._margin.flat)
         if place is not None:
             self._take_place(place)
             return Verdict.TAKEN
@@ -229,74 +208,66 @@ class TracebackReader:
             return Verdict.TAKEN
         if self._is_source(text):
             return self._take_source(text)
-        match = self._last_line(text)
+        return self._step_after_frames(text)
+
+    def _take_blank(self, most: int) -> Verdict:
+        self._blanks += 1
+        return Verdict.TAKEN if self._blanks <= most else Verdict.OVER
+
+    def _step_after_frames(self, text: str) -> Verdict:
+        """A line that is neither frame nor source: the last line, or the traceback ended."""
+        match = last_line_in(text, self._now, self._margin.flat)
         if match is not None:
             self._take_last_line(match)
             return Verdict.TAKEN
         if is_record(text):
             return Verdict.FOREIGN  # of another thread
-        if (
-            exception.frames.count
-            and not text[:1].isspace()
-            and not is_end(text)
-            and not self._margin.flat
-        ):
-            exception.lines = [text.rstrip()]
-            exception.cut = "its last line names no exception"
+        is_text = not text[:1].isspace() and not is_end(text)
+        if self._now.frames.count and is_text and not self._margin.flat:
+            self._now.lines = [text.rstrip()]
+            self._now.cut = "its last line names no exception"
         return Verdict.OVER
 
     def _step_message(self, text: str) -> Verdict:
         exception = self._now
         bare = text.strip()
-        inside = self.is_closed or len(self._levels) > 1 or self._levels[0].exception.group
         if self._fences:
             self._note_fence(bare)
             return self._add_line(text, MOST_FENCED_LINES)
         if ORIGINAL in exception.lines:
             return self._step_original(text, bare)
         if not bare:
-            self._blanks += 1
-            return Verdict.TAKEN if self._blanks <= MOST_BLANKS else Verdict.OVER
+            return self._take_blank(MOST_BLANKS)
         if bare in LINKS:
             self._blanks = 0 if self._is_spaced else max(self._blanks - 1, 0)
             self._add_blanks()
             return self._link(LINKS[bare])
-        if not inside and self._ends(text, bare, exception.lines[-1] if exception.lines else ""):
+        if not self._is_inside() and ends_message(text, exception.lines, bool(self._blanks)):
             return Verdict.OVER
-        if bare in FENCES and not self._opens_fence():
-            return Verdict.TAKEN  # it closes one that was opened before the header
+        if bare in FENCES and not opens_fence(exception.lines):
+            return Verdict.TAKEN  # the fence was opened before the header
         self._note_fence(bare)
         self._add_blanks()
         return self._add_line(text, MOST_LINES)
 
+    def _is_inside(self) -> bool:
+        """Whether the text or a group's bars say where the message ends."""
+        return self.is_closed or self._levels.depth > 1 or self._levels.root.group
+
     def _step_original(self, text: str, bare: str) -> Verdict:
         """A line of the traceback within the message, with its own chain."""
         if not bare:
-            self._blanks += 1
-            return Verdict.TAKEN if self._blanks <= 2 else Verdict.OVER
+            return self._take_blank(_MOST_BLANKS_BETWEEN)
         is_next = bare in LINKS or is_header(bare) or text[0].isspace()
         if is_record(text) or is_end(text) or (self._blanks and not is_next):
             return Verdict.OVER
         self._add_blanks()
         return self._add_line(text, MOST_FENCED_LINES)
 
-    def _ends(self, text: str, bare: str, before: str) -> bool:
-        """Whether the line cannot belong to a message, by the rules at the head of this file."""
-        if bare == ORIGINAL:
-            return False
-        if HEAD in bare and (
-            HEAD + "\\" in bare
-            or is_header(bare)
-            or (bare.endswith(HEAD) and not text[0].isspace())
-        ):
-            return not before.rstrip().endswith(":")
-        return (bool(self._blanks) and not text[0].isspace()) or is_record(text) or is_end(text)
-
     def _step_after(self, text: str) -> Verdict:
         bare = text.strip()
         if not bare:
-            self._blanks += 1
-            return Verdict.TAKEN if self._blanks <= 2 else Verdict.OVER
+            return self._take_blank(_MOST_BLANKS_BETWEEN)
         return self._link(LINKS[bare]) if bare in LINKS else Verdict.OVER
 
     # What the steps do.
@@ -312,9 +283,7 @@ class TracebackReader:
         before = self._now
         after = ReadException()
         setattr(after, kind, before)
-        self._levels[-1].exception = after
-        if len(self._levels) > 1:
-            self._levels[-2].exception.children[-1] = after
+        self._levels.succeed(after)
         self._count += 1
         self._state = State.START
         self._blanks = 0
@@ -357,18 +326,6 @@ class TracebackReader:
             lines.append(text if self._margin.flat else text[4:])
         return Verdict.TAKEN
 
-    def _last_line(self, text: str) -> re.Match[str] | None:
-        """The match of the line that names the exception, if the line can be that."""
-        match = LAST_LINE.match(text)
-        if match is None or is_record(text):
-            return None
-        name: str = match["name"]
-        is_name = "." in name or name[0].isupper() or is_error_like(match)
-        is_small = (
-            match["message"] is not None and self._now.frames.count > 0 and not self._margin.flat
-        )
-        return match if is_name or is_small else None
-
     def _take_last_line(self, match: re.Match[str]) -> None:
         self._now.name = match["name"]
         self._now.silent = match["colon"] is None
@@ -381,15 +338,10 @@ class TracebackReader:
         """A fence opens after a line that names an exception and says nothing, and closes else."""
         if bare not in FENCES:
             return
-        if self._opens_fence():
+        if opens_fence(self._now.lines):
             self._fences += 1
         else:
             self._fences = max(self._fences - 1, 0)
-
-    def _opens_fence(self) -> bool:
-        lines = self._now.lines
-        last = lines[-1].rstrip() if lines else ""
-        return lines == [last] == [""] or last.endswith("Traceback:")
 
     def _add_line(self, text: str, most: int) -> Verdict:
         exception = self._now
@@ -414,29 +366,28 @@ class TracebackReader:
     # The end.
 
     def result(self) -> ReadException | None:
-        """What was read, or None if there was no frame in it."""
+        """The traceback that was read; None if it had no frame."""
         if not self._has_frames:
             return None
-        if self.is_closed and self._state is State.MESSAGE and len(self._levels) == 1:
-            self._add_blanks()
         now = self._now
-        root = self._levels[0].exception
-        if self._state is State.START and now.name == "" and not now.frames.count:
-            before = now.cause or now.context
-            if before is not None and len(self._levels) == 1:
-                before.cut = "the log ends, or goes on with something else, before the exception that followed it"
-                return before
-            now.cut = now.cut or LOG_ENDS
+        if self._state is State.MESSAGE and self.is_closed and self._levels.depth == 1:
+            self._add_blanks()
+        elif self._state is State.START and not now.name and not now.frames.count:
+            return self._levels.end_before_exception()
         elif self._state is State.FRAMES:
-            said = LAST_LINE.match(self.said_before)
-            if said is not None and now is root and not now.lines:
-                self._take_last_line(said)
-            else:
-                now.cut = now.cut or LOG_ENDS
-        return root
+            self._end_in_frames()
+        return self._levels.root
+
+    def _end_in_frames(self) -> None:
+        """The text ended before the last line; some logs say that line before the header."""
+        now = self._now
+        said = LAST_LINE.match(self.said_before)
+        if said is not None and now is self._levels.root and not now.lines:
+            self._take_last_line(said)
+        else:
+            now.cut = now.cut or LOG_ENDS
 
 
-LOG_ENDS: Final = "the log ends, or goes on with something else, before its last line"
 _STEPS: Final[dict[State, Callable[[TracebackReader, str], Verdict]]] = {
     State.START: TracebackReader._step_start,
     State.FRAMES: TracebackReader._step_frames,

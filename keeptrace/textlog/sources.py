@@ -56,9 +56,9 @@ def _bytes_before(text: str, width: int) -> int:
 
 
 def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
-    """The position that prints these carets. shift:
+    """The position that prints these carets.
 
-    by how many columns the source's line stands further right than the log's.
+    shift: how many columns further right the line stands in the source than in the log.
     """
     if not rows or frame.flat or (len(rows) == 1 and not rows[0].carets):
         return [frame.line, frame.line, None, None]
@@ -86,6 +86,10 @@ def _line_here(file: str, line: int) -> str | None:
         return None
 
 
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
 class LoggedSources:
     """The lines that the log shows and no file here holds."""
 
@@ -97,26 +101,21 @@ class LoggedSources:
         rows = [row for row in _rows(frame) if row.line <= MOST_LINE_NUMBER]
         if not may_be_opened(frame.file):
             self._lines.setdefault(frame.file, {})
-        elif rows:
-            known = self._lines.get(frame.file)
-            here = [
-                None if known and row.line in known else _line_here(frame.file, row.line)
-                for row in rows
-            ]
-            if all(
-                line is not None and line.strip() == row.text.strip()
-                for line, row in zip(here, rows)
-            ):
-                first = here[0] or ""
-                depth = (
-                    len(first)
-                    - len(first.lstrip())
-                    - (len(rows[0].text) - len(rows[0].text.lstrip()))
-                )
-                return _position(frame, rows, max(depth, 0))
+        elif rows and self._are_here(frame.file, rows):
+            first = _line_here(frame.file, rows[0].line) or ""
+            return _position(frame, rows, max(_indent(first) - _indent(rows[0].text), 0))
         for row in rows:
             self._lines.setdefault(frame.file, {}).setdefault(row.line, row.text)
         return _position(frame, rows, 0)
+
+    def _are_here(self, file: str, rows: list[_Row]) -> bool:
+        """Whether the file here has the lines that the log shows."""
+        known = self._lines.get(file, {})
+        for row in rows:
+            line = None if row.line in known else _line_here(file, row.line)
+            if line is None or line.strip() != row.text.strip():
+                return False
+        return True
 
     def packed(self) -> dict[str, bytes]:
         return {
@@ -129,21 +128,36 @@ def _text_of(lines: dict[int, str]) -> str:
     return "\n".join([lines.get(line, "") for line in range(1, max(lines, default=0) + 1)]) + "\n"
 
 
-def merge_sources(report: Report) -> None:
-    """Two tracebacks of one absent file show different lines of it: linecache gets them all, unless
-    they contradict each other.
+def _snapshot_of(file: str) -> list[str] | None:
+    """The lines that linecache has of a file that is not on disk."""
+    cached = linecache.cache.get(file)
+    if cached is None or len(cached) != 4 or cached[1] is not None:
+        return None
+    return [line.rstrip("\n") for line in cached[2]]
 
-    A file that must not be opened gets its text here, so that nobody looks for it on disk.
+
+def _merged(old: list[str], new: list[str]) -> list[str] | None:
+    """The lines of both; None if they contradict each other."""
+    pairs = list(itertools.zip_longest(old, new, fillvalue=""))
+    if any(a and b and a != b for a, b in pairs):
+        return None
+    return [a or b for a, b in pairs]
+
+
+def merge_sources(report: Report) -> None:
+    """Merges the lines that two tracebacks show of one absent file, unless they contradict each
+    other.
+
+    A file that must not be opened gets its text here, so that no tool looks for it on disk.
     """
     for file, packed in report["sources"].items():
         lines = zlib.decompress(packed).decode("utf-8").split("\n")[:-1]
-        cached = linecache.cache.get(file)
-        if cached is not None and len(cached) == 4 and cached[1] is None:
-            old = [line.rstrip("\n") for line in cached[2]]
-            pairs = list(itertools.zip_longest(old, lines, fillvalue=""))
-            if not all(not a or not b or a == b for a, b in pairs):
+        old = _snapshot_of(file)
+        if old is not None:
+            merged = _merged(old, lines)
+            if merged is None:
                 continue
-            lines = [a or b for a, b in pairs]
+            lines = merged
             if lines != old:
                 del linecache.cache[file]  # restore puts the merged text there
             report["sources"][file] = zlib.compress(("\n".join(lines) + "\n").encode(), 1)

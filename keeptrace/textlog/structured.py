@@ -68,17 +68,7 @@ def _read_stacks(value: list[Any]) -> ReadException:
     last: ReadException | None = None
     is_cause = False
     for stack in value[:MOST_EXCEPTIONS]:
-        frames = [
-            _frame(f.get("filename"), f.get("lineno"), f.get("name"), f.get("line"))
-            for f in stack.get("frames") or ()
-        ]
-        read = _exception(stack["exc_type"], stack.get("module"), stack.get("exc_value"), frames)
-        read.lines += [str(note) for note in stack.get("exc_notes") or ()]
-        for inner in stack.get("exceptions") or ():
-            child = _read_stacks(inner) if _is_stacks(inner) else None
-            if child is not None:
-                read.group = True
-                read.children.append(child)
+        read = _read_stack(stack)
         if last is None:
             root = read
         elif stack.get("is_cause", is_cause):
@@ -88,6 +78,19 @@ def _read_stacks(value: list[Any]) -> ReadException:
         last = read
     assert root is not None
     return root
+
+
+def _read_stack(stack: dict[str, Any]) -> ReadException:
+    frames = [
+        _frame(f.get("filename"), f.get("lineno"), f.get("name"), f.get("line"))
+        for f in stack.get("frames") or ()
+    ]
+    read = _exception(stack["exc_type"], stack.get("module"), stack.get("exc_value"), frames)
+    read.lines += [str(note) for note in stack.get("exc_notes") or ()]
+    children = [_read_stacks(inner) for inner in stack.get("exceptions") or () if _is_stacks(inner)]
+    read.children += children
+    read.group = bool(children)
+    return read
 
 
 # -- Lambda's and Google's error records

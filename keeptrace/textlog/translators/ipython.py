@@ -17,21 +17,23 @@ class IPython:
         r"\s*(?P<name>[^\W\d][\w.]*) {2,}Traceback \(most recent call last\)\s*$"
     )
     _FRAME: Final = re.compile(
-        r"\s*(?:File )?(?P<file>[^\s:]\S*?|[A-Za-z]:\\.*?):(?P<line>\d{1,9}), in (?P<name>[^()\s]+|<\w+>)(?:\(.*\))?\s*$"
+        r"\s*(?:File )?(?P<file>[^\s:]\S*?|[A-Za-z]:\\.*?):(?P<line>\d{1,9})"
+        r", in (?P<name>[^()\s]+|<\w+>)(?:\(.*\))?\s*$"
     )
     _CELL: Final = re.compile(
-        r"\s*(?:Cell|Input) In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
+        r"\s*(?:Cell|Input) In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})"
+        r"(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
     )
     _OLD: Final = re.compile(
-        r"\s*(?P<file><ipython-input-[\w-]+>|[/~]\S+|[A-Za-z]:\\\S+) in (?P<name>[^()\s]+)(?:\(.*\))?\s*$"
+        r"\s*(?P<file><ipython-input-[\w-]+>|[/~]\S+|[A-Za-z]:\\\S+)"
+        r" in (?P<name>[^()\s]+)(?:\(.*\))?\s*$"
     )
     _ARROW: Final = re.compile(r"\s*-+> ?(?P<line>\d{1,9})(?P<text> .*)?$")
     _AROUND: Final = re.compile(r"\s+\d{1,9}(?: .*)?$")
 
     def __init__(self, line: str) -> None:
-        self._pending: tuple[str, str] | None = (
-            None  # file and name of a frame whose line an arrow will say
-        )
+        # File and name of a frame whose line an arrow will say.
+        self._pending: tuple[str, str] | None = None
 
     def feed(self, line: str) -> list[str] | None:
         arrow = self._ARROW.match(line)

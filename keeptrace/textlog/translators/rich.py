@@ -25,12 +25,15 @@ class Rich:
 
     def feed(self, line: str) -> list[str] | None:
         bare = line[self._margin :]
-        if self._is_over or not (bare[:1] in ("│", "|") or self._END.match(bare)):
+        if self._is_over:
             return None
-        if bare[:1] not in ("│", "|"):
-            self._is_over = True
-            return []
-        text = bare[1:].rstrip().rstrip("│|").strip()
+        if bare[:1] in ("│", "|"):
+            return self._within(bare[1:].rstrip().rstrip("│|").strip())
+        self._is_over = self._END.match(bare) is not None
+        return [] if self._is_over else None
+
+    def _within(self, text: str) -> list[str]:
+        """A line within the box."""
         marked = self._MARKED.match(text)
         if marked is not None:
             return source_lines(re.sub(r"^(?:[│|]   ?)+", "", marked["text"]))

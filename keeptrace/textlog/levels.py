@@ -1,0 +1,90 @@
+"""The exception that a reader reads now, and the exception groups around it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .read import ReadException
+
+LINK_ENDS: Final = (
+    "the log ends, or goes on with something else, before the exception that followed it"
+)
+LOG_ENDS: Final = "the log ends, or goes on with something else, before its last line"
+
+
+class _Level:
+    """One child of a group; the first level is the traceback itself."""
+
+    __slots__ = ("count", "exception")
+
+    def __init__(self, exception: ReadException) -> None:
+        self.exception = exception
+        self.count = 1  # the number that the text gives the child
+
+
+class Levels:
+    """The traceback, the newest child of its group, the newest child of that group, and so on."""
+
+    def __init__(self) -> None:
+        self._levels = [_Level(ReadException())]
+
+    @property
+    def depth(self) -> int:
+        return len(self._levels)
+
+    @property
+    def root(self) -> ReadException:
+        return self._levels[0].exception
+
+    @property
+    def now(self) -> ReadException:
+        return self._levels[-1].exception
+
+    @property
+    def group(self) -> ReadException:
+        """The group of the newest child."""
+        return self._levels[-2].exception
+
+    def open_group(self) -> None:
+        """Begins the first child of the exception that is read now."""
+        self._levels.append(_Level(ReadException()))
+        self._note_child()
+
+    def next_child(self, number: str) -> None:
+        """Begins the next child of the innermost group. number: as the text has it."""
+        self._levels[-1] = _Level(ReadException())
+        self._levels[-1].count = int(number) if number != "..." else 0
+        self._note_child()
+
+    def _note_child(self) -> None:
+        self.group.group = True
+        self.group.children.append(self.now)
+
+    def succeed(self, after: ReadException) -> None:
+        """Puts the next exception of a chain in the place of the exception that is read now."""
+        self._levels[-1].exception = after
+        if self.depth > 1:
+            self.group.children[-1] = after
+
+    def leave(self, keep: int) -> bool:
+        """Ends all levels but the first ones. Returns whether there were any to end."""
+        keep = max(keep, 1)
+        is_deeper = self.depth > keep
+        del self._levels[keep:]
+        return is_deeper
+
+    def level_of(self, number: str) -> int:
+        """How many levels stay when a child of this number begins, in a text without columns."""
+        for at in range(self.depth - 1, 0, -1):
+            if number == "..." or self._levels[at].count + 1 == int(number):
+                return at + 1
+        return self.depth
+
+    def end_before_exception(self) -> ReadException:
+        """The text ended behind a link, or behind a group's rule."""
+        before = self.now.cause or self.now.context
+        if before is not None and self.depth == 1:
+            before.cut = LINK_ENDS
+            return before
+        self.now.cut = self.now.cut or LOG_ENDS
+        return self.root

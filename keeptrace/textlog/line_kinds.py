@@ -1,0 +1,65 @@
+"""What a line of a traceback can be, told by the line and its neighbours alone."""
+
+from __future__ import annotations
+
+import re
+
+from .grammar import (
+    FILE_LINE,
+    HEAD,
+    LAST_LINE,
+    ORIGINAL,
+    is_end,
+    is_error_like,
+    is_header,
+    is_record,
+)
+from .read import ReadException
+
+
+def place_in(text: str, is_flat: bool) -> re.Match[str] | None:
+    """The match of a frame's first line. is_flat: the text lost its indentation."""
+    if 'File "' not in text[:200]:
+        return None
+    if text.startswith("    ") and not is_flat:
+        return None
+    return FILE_LINE.match(text)
+
+
+def last_line_in(text: str, exception: ReadException, is_flat: bool) -> re.Match[str] | None:
+    """The match of the line that names the exception."""
+    match = LAST_LINE.match(text)
+    if match is None or is_record(text):
+        return None
+    name: str = match["name"]
+    if "." in name or name[0].isupper() or is_error_like(match):
+        return match
+    has_frames = exception.frames.count > 0 and not is_flat
+    return match if match["message"] is not None and has_frames else None
+
+
+def ends_message(text: str, lines: list[str], is_after_blank: bool) -> bool:
+    """Whether the line cannot belong to a message, by the rules in textlog/__init__.py.
+
+    lines: of the message so far."""
+    bare = text.strip()
+    if bare == ORIGINAL:
+        return False
+    is_indented = text[0].isspace()
+    if _is_other_header(bare, is_indented):
+        return not "".join(lines[-1:]).rstrip().endswith(":")
+    return (is_after_blank and not is_indented) or is_record(text) or is_end(text)
+
+
+def _is_other_header(bare: str, is_indented: bool) -> bool:
+    if HEAD not in bare:
+        return False
+    if HEAD + "\\" in bare or is_header(bare):
+        return True
+    return bare.endswith(HEAD) and not is_indented
+
+
+def opens_fence(lines: list[str]) -> bool:
+    """Whether a fence of quotes after these lines of a message opens a worker's traceback."""
+    last = lines[-1].rstrip() if lines else ""
+    return lines == [last] == [""] or last.endswith("Traceback:")
