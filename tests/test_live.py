@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -89,6 +90,17 @@ def test_one_bad_object(bad: Any) -> None:
     assert type(outer["first"]) is Point
     assert type(outer["holder"][0]) is Point
     assert type(outer["bad"]) is not type(bad)
+
+
+@pytest.mark.parametrize("pickler", ["pickle", "cloudpickle", "dill"])
+@pytest.mark.parametrize("of", [lambda process: process, lambda process: process._config])
+def test_a_process_costs_itself_alone(of: Any, pickler: str) -> None:
+    """A process has a key, which must not leave the program; the variables beside it live."""
+    variables, _ = read(True, pickler, first=Point(3), process=of(multiprocessing.Process()))
+    assert variables["first"].double() == 6
+    key = multiprocessing.current_process().authkey
+    exc = failing(first=of(multiprocessing.Process()))
+    assert bytes(key) not in keeptrace.dumps(exc, pickler=pickler)
 
 
 def test_it_says_why() -> None:

@@ -39,7 +39,7 @@ _INSIDE: Final = frozenset({
 # for other things, too.
 _CLOSERS: Final = ("close", "shutdown", "terminate", "dispose", "disconnect", "cleanup")
 # By id, because the hash of a class may be its metaclass's.
-_DATA: Final = frozenset(id(cls) for cls in (BaseException, tuple, type, int, str))
+_DATA: Final = frozenset(id(cls) for cls in (BaseException, tuple, type, int, str, bytes))
 _IN_MEMORY: Final = frozenset({id(io.StringIO), id(io.BytesIO)})
 
 
