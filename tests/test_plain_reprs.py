@@ -384,6 +384,15 @@ class Holder:
         self.held = held
 
 
+Pair = collections.namedtuple("Pair", "a b")
+KEPT: list[object] = []
+
+
+def _kept(value: Any) -> Any:
+    KEPT.append(value)
+    return value
+
+
 LAZY: list[tuple[str, Callable[[], BaseException], str]] = [
     ("its __str__ formats a row", lambda: OutOfStock(Row(7)), "no more: <Row object: number=7>"),
     (
@@ -401,6 +410,21 @@ LAZY: list[tuple[str, Callable[[], BaseException], str]] = [
     ),
     ("a row behind an object", lambda: OutOfStock(Holder(Row(7))), "no more: <"),
     ("a KeyError of a row", lambda: KeyError(Row(7)), "<Row object: number=7>"),
+    *[
+        (f"a row in {kind}", lambda hold=hold: ValueError(hold(Row(7))), told)
+        for kind, hold, told in (
+            ("a slice", lambda row: slice(row, None), "slice(<Row object: number=7>, None, None)"),
+            ("a queue", lambda row: collections.deque([row]), "<Row object: number=7>"),
+            ("an OrderedDict", lambda row: collections.OrderedDict(a=row), "<Row object: "),
+            ("a defaultdict", lambda row: collections.defaultdict(list, a=row), "<Row object: "),
+            ("a named tuple", lambda row: Pair(row, 1), "<Row object: number=7>"),
+            ("a view", lambda row: {"a": row}.values(), "dict_values"),
+            ("a proxy", lambda row: types.MappingProxyType({"a": row}), "mappingproxy"),
+            ("a partial", lambda row: functools.partial(print, row), "functools.partial"),
+            ("a method", lambda row: row.__repr__, "Row.__repr__"),
+            ("a weak proxy", lambda row: weakref.proxy(_kept(row)), "weak"),
+        )
+    ],
 ]
 
 

@@ -13,7 +13,12 @@ of its own. What only iterates (a response of requests), or is a Mapping, is not
 
 from __future__ import annotations
 
+import functools
+import gc
+import itertools
 import types
+import weakref
+from collections import deque
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -30,6 +35,19 @@ _MOST_STEPS: Final = 2
 _MOST_CLASSES: Final = 4_096
 _CONTAINERS: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, dict)}
 _NEVER: Final = (types.FunctionType, types.ModuleType, types.CodeType, types.FrameType)
+# Classes of C whose texts have the texts of what they hold.
+_SHOW_HELD: Final = frozenset(
+    map(
+        id,
+        (
+            *(deque, slice, functools.partial, types.MethodType, types.MappingProxyType),
+            *(type({}.keys()), type({}.values()), type({}.items())),
+            *(itertools.count, itertools.repeat),
+        ),
+    )
+)
+# Their texts ask the object that they refer to, and nobody can look whether it is lazy.
+_REFERENCES: Final = (weakref.ReferenceType, weakref.ProxyType, weakref.CallableProxyType)
 
 # With the class, so that its id is not given to another.
 _known: Final[dict[int, tuple[type, bool]]] = {}
@@ -45,23 +63,26 @@ def holds_lazy(values: Collection[Any]) -> bool:
             continue
         seen.add(id(value))
         cls = type(value)
-        if id(cls) in _CONTAINERS:
-            waiting += [(item, steps) for item in _elements(value, cls)]
-        elif any(cls is never for never in _NEVER) or any(of is type for of in mro_of(cls)):
+        if any(cls is never for never in _NEVER) or any(of is type for of in mro_of(cls)):
             continue
-        elif is_lazy(cls):
+        if id(cls) not in _CONTAINERS and is_lazy(cls):
             return True
-        elif steps < _MOST_STEPS:
+        waiting += [(item, steps) for item in _elements(value, mro_of(cls))]
+        if steps < _MOST_STEPS:
             waiting += [(item, steps + 1) for item in state_of(value, _MOST_ITEMS).values()]
     return False
 
 
-def _elements(value: Any, cls: type) -> Iterator[Any]:
-    if cls is dict:
-        for pair in first_of(dict.items, value, _MOST_ITEMS):
-            yield from pair
-    else:
-        yield from first_of(_CONTAINERS[id(cls)].__iter__, value, _MOST_ITEMS)
+def _elements(value: Any, mro: tuple[type, ...]) -> Iterator[Any]:
+    """What is read of a container, by the methods of the class of Python's that it is."""
+    for cls in mro:
+        if cls is dict:
+            for pair in first_of(dict.items, value, _MOST_ITEMS):
+                yield from pair
+        elif id(cls) in _CONTAINERS:
+            yield from first_of(_CONTAINERS[id(cls)].__iter__, value, _MOST_ITEMS)
+        elif id(cls) in _SHOW_HELD:
+            yield from gc.get_referents(value)[:_MOST_ITEMS]
 
 
 def is_lazy(cls: type) -> bool:
@@ -75,6 +96,8 @@ def is_lazy(cls: type) -> bool:
 
 
 def _is_lazy(mro: tuple[type, ...]) -> bool:
+    if any(cls is reference for cls in mro for reference in _REFERENCES):
+        return True
     for hook in ("__getattr__", "__getattribute__"):
         if _is_foreign(attribute_of(mro, hook)[1]):
             return True

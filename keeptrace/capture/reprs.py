@@ -259,7 +259,7 @@ class Writer:
         owner, function = attribute_of(mro_of(cls), "__str__")
         if owner is str:
             return str.__str__(value)
-        exact = exact_of(cls)
+        exact = None if owner is object else exact_of(cls)  # object's gives the repr
         if exact is not None and exact[1](value) is not None:
             return str(value)
         if type(function) is types.FunctionType and id(value) not in self.active:
