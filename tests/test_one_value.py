@@ -28,6 +28,7 @@ from test_values import Color, Order, Point
 from keeptrace import Options
 from keeptrace.capture import exact as _exact
 from keeptrace.capture import reprs as _render
+from keeptrace.capture import objects as _objects
 from keeptrace.capture import values as _values
 from keeptrace.capture import writers as _writers
 from keeptrace.capture.capture import capture
@@ -281,10 +282,12 @@ def test_every_kind_of_repr_may_raise(kind: Any, monkeypatch: pytest.MonkeyPatch
             _check(KINDS[kind], f"whose repr raised {type(problem).__name__}")
 
 
-@pytest.mark.parametrize("name", ["TypeInfo", "details_of"])
-def test_what_every_object_needs_may_raise(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("owner", "name"), [(_values, "TypeInfo"), (_objects, "details_of")])
+def test_what_every_object_needs_may_raise(
+    owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the class of an object cannot be looked at, frames and plain values arrive."""
-    monkeypatch.setattr(_values, name, _raises(ValueError("x")))
+    monkeypatch.setattr(owner, name, _raises(ValueError("x")))
     try:
         customer, odd, kinds = "Ada", Holder(1), [int, 1]
         raise ValueError("boom", odd)
