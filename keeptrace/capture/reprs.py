@@ -227,7 +227,7 @@ class Writer:
 
     def follow(self, function: Any, value: Any) -> str:
         """What a plain `function(value)` returns. Raises NotPlain."""
-        from .plain_machine import follow
+        from .plain_steps import follow
 
         if self._own >= _MOST_OWN:
             raise NotPlain
