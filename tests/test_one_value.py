@@ -27,8 +27,8 @@ from test_values import Color, Order, Point
 
 from keeptrace import Options
 from keeptrace.capture import exact as _exact
-from keeptrace.capture import reprs as _render
 from keeptrace.capture import objects as _objects
+from keeptrace.capture import reprs as _render
 from keeptrace.capture import values as _values
 from keeptrace.capture import writers as _writers
 from keeptrace.capture.capture import capture
