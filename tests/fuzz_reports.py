@@ -1124,7 +1124,8 @@ def run(
 
 def run_files(*files: str | os.PathLike[str], python: str = sys.executable) -> str:
     """What is wrong with reading reports that are kept; empty if nothing is."""
-    code, number, _, said = _start(python, "--child", "--file", *map(os.fspath, files))
+    paths = [os.path.abspath(file) for file in files]  # the child runs elsewhere
+    code, number, _, said = _start(python, "--child", "--file", *paths)
     return f"{files[number]}: exit {code}: {said.strip()[-1200:]}" if code else ""
 
 
