@@ -53,7 +53,9 @@ def outcomes() -> dict[str, dict[str, Any]]:
     return {found["name"]: found for found in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.mark.timeout(170)  # the fixture reads all of them
+@pytest.mark.timeout(
+    900
+)  # the fixture reads all of them: 20 s of a processor, minutes on a busy machine
 @pytest.mark.parametrize("name", hostile.CASES)
 def test_hostile(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
     """A hostile dump is refused, or gives a harmless exception; it imports, runs, writes and connects to nothing, within 5 s and 500 MB."""
@@ -101,14 +103,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
     """What can only be an attack is a DumpError, which says what is wrong."""
     assert outcomes[name]["outcome"].startswith("DumpError: this ")
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "name",
     [

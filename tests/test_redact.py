@@ -614,14 +614,14 @@ ADVERSARIAL = [
 
 @pytest.mark.parametrize("piece", ADVERSARIAL)
 def test_time_is_linear(piece: str) -> None:
-    """A megabyte of what patterns begin with takes no more than a few seconds as text, as source or as a pickle."""
-    text = piece * (1_000_000 // len(piece))
+    """What patterns begin with, repeated, takes few seconds of the processor a megabyte, as text, as source or as a pickle."""
+    text = piece * (250_000 // len(piece))
     redactor = Redactor()
-    start = time.perf_counter()
+    start = time.process_time()
     redactor.text(text)
     redactor.source(text)
     redactor.leaks(text.encode("latin-1"))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 5
 
 
 def test_typical_report_is_fast() -> None:
