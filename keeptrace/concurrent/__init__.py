@@ -1,8 +1,12 @@
-"""Pools whose tasks' exceptions arrive with their frames. Each engine is a module of its own,
-imported only when used.
+"""Pools whose tasks' exceptions arrive with their frames: one module for each engine.
 
-What is listed here, too, is imported when it is first used: workers import this package for what
-they were sent."""
+In: an engine (an executor, a pool, a cluster) and options. Out: the same engine, whose tasks raise
+restored exceptions in the parent. crossing.py has the way of an exception to our pools, foreign.py
+the way to all others; engines.py is the border to private names. The room imports core, capture,
+live, restore, format and store.
+
+Names of this package are imported at first use, since every worker imports the package.
+"""
 
 from __future__ import annotations
 

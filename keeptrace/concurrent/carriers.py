@@ -1,8 +1,8 @@
 """Carriers: exceptions that are raised in the place of one that an engine cannot take.
 
-Some engines rebuild exceptions from class and args; multiprocessing's worker loop ends of all but an
-Exception; and all of them crash if attribute access raises. Those get a carrier: an exception of a
-class of its own, which every engine can take and which pickles as the original.
+Some engines rebuild exceptions from class and args; in multiprocessing's workers, the loop dies of
+all but an Exception; and all engines crash if attribute access raises. Those get a carrier: an
+exception of a class of its own, which every engine can take and which pickles as the original.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@ and original chain.
 
     app = Celery(...); install(app)            or: Celery(..., task_cls=KeepTraceTask)
 
-    worker                                                        client
-    task raises ─▶ backend.prepare_exception(exc): Celery's own ─ ─ ▶ backend.exception_to_python(stored): the dump is
-                   dict, and in it the dump as text                   restored, without running any
-                   of it (concurrent/parcels.py)
-                                                                      └▶ result.get() raises it, with its own traceback
+    worker                                       client
+    task raises                                  backend.exception_to_python(stored):
+      └▶ backend.prepare_exception(exc):           restores the dump, runs nothing of it
+         Celery's dict, and in it the              (concurrent/parcels.py)
+         dump as text ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶    └▶ result.get() raises the exception
 
 - What is replaced are methods of the app's backend object, which Celery asks about failures only: a
   task that succeeds is not touched. They serve every pool, every backend and serializer, chords,
@@ -154,11 +154,9 @@ def _raised(exc: BaseException) -> BaseException:
     """
     handled = sys.exception()
     traceback = _traceback_of(exc)
-    return (
-        handled
-        if handled is not None and traceback is not None and _traceback_of(handled) is traceback
-        else exc
-    )
+    if handled is None or traceback is None:
+        return exc
+    return handled if _traceback_of(handled) is traceback else exc
 
 
 def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) -> Any:
@@ -168,10 +166,7 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
     pickled = stored.get(_PICKLED)
     try:
         restored = getattr(app, _SETTINGS).unpack(stored[_PARCEL])
-    except (
-        KeepTraceError,
-        OSError,
-    ) as problem:  # damaged, pruned, or in a directory that is not known here
+    except (KeepTraceError, OSError) as problem:  # damaged, pruned, or in an unknown directory
         told = original(stored if pickled is None else pickled)
         why = one_line(f"{type(problem).__name__}: {problem}")
         told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {why}")

@@ -1,18 +1,16 @@
 """How an exception crosses from a worker process to its parent.
 
-    worker                                                             parent
-    task raises ─▶ the engine wraps the exception, to pickle it ─▶ … ─▶ the engine unpickles, sets it on the future
-                   └ this class we replace, in the worker only:         └ from_bytes(): report → exception, with frames,
-                     FramedException(): capture → report → bytes                 chain and the
-                     original __cause__
+    worker                                        parent
+    task raises                                   the engine unpickles
+      └▶ the engine wraps the exception             └▶ from_bytes(): report → exception
+         in a class that we replace:                     with frames, chain and __cause__
+         FramedException(): capture → bytes ─ ─ ▶   └▶ the engine sets it on the future
 
-- Nothing is wrapped around a task, and nothing is added to the pickle of what one that succeeds
-  returns.
-- What a worker starts with is ours: it puts FramedException in place and then runs the user's
-  initializer. What that one raises is put where the parent finds it, since the engines only notice
-  that the worker is gone.
-- Nothing here may raise: FramedException() and from_bytes() run in loops of the engine's that an
-  exception would end.
+- No task is wrapped, and a successful task pickles exactly as the engine's.
+- A worker starts in our function, which puts FramedException in place and then runs the user's
+  initializer. If the initializer raises, its exception goes to the parent, which otherwise sees a
+  dead worker only.
+- FramedException() and from_bytes() never raise: the engine's loops would die.
 """
 
 from __future__ import annotations
@@ -99,17 +97,14 @@ def from_bytes(data: bytes) -> BaseException:
         )
     try:
         put_files(report)
-    except (
-        Exception
-    ):  # a module that changes meanwhile: source lines are missing then, and nothing else
+    except Exception:  # another thread changes a module: only source lines are missing then
         pass
     try:
         return restore(report, POOL)
     except BaseException as problem:  # the parent's own state: no memory, no threads
         record = report["exceptions"][0]
-        told = KeepTraceError(
-            f"{report['types'][record['type']][1]}: {record.get('str', report['values'][record['args'][0]])}"
-        )
+        message = record.get("str", report["values"][record["args"][0]])
+        told = KeepTraceError(f"{report['types'][record['type']][1]}: {message}")
         why = one_line(f"{type(problem).__name__}: {problem}")
         told.add_note(f"keeptrace could not restore the worker's exception: {why}")
         return told
@@ -118,9 +113,8 @@ def from_bytes(data: bytes) -> BaseException:
 def without_frames_of(
     traceback: types.TracebackType | None, files: frozenset[str]
 ) -> types.TracebackType | None:
-    """The traceback without its outermost frames that are the engine's;
-
-    all of it where there are no others.
+    """The traceback without the outermost frames of these files. A traceback of nothing else stays
+    whole.
     """
     inner = traceback
     while inner is not None and inner.tb_frame.f_code.co_filename in files:
@@ -172,9 +166,8 @@ def run_initializer(
     options: Options,
     failures: Any,
 ) -> None:
-    """Runs the user's initializer;
-
-    what it raises is put on `failures` for the parent, and raised.
+    """Runs the user's initializer. Puts its exception on `failures`, for the parent, and re-raises
+    it.
     """
     if initializer is None:
         return
@@ -182,18 +175,17 @@ def run_initializer(
         initializer(*initargs)
     except BaseException as problem:
         traceback = traceback_of(problem)
-        set_traceback(
-            problem, traceback.tb_next if traceback else None
-        )  # without this function's own frame
+        # Without the frame of this function.
+        set_traceback(problem, traceback.tb_next if traceback else None)
         failures.put(to_bytes(problem, options))
         raise
 
 
 class BrokenFuture:
-    """Stands for a future that is about to be told that its pool broke. An error that all of them
-    share would garble their tracebacks.
+    """Replaces a future whose pool broke, so that the future gets an error of its own. A shared
+    error would collect the frames of all threads that raise it.
 
-    error_of: makes of the engine's shared error one of the future's own.
+    error_of: makes the future's own error of the engine's shared error.
     """
 
     def __init__(self, future: Any, error_of: Callable[[BaseException], BaseException]) -> None:
@@ -206,7 +198,7 @@ class BrokenFuture:
         try:
             self._future.set_exception(self._error_of(shared))
         except InvalidStateError:  # on Python 3.11 this would end the engine's loop over the others
-            if self._future._state == "CANCELLED":  # nobody else tells those who wait() for it
+            if self._future._state == "CANCELLED":  # wait() would block forever
                 self._future.set_running_or_notify_cancel()
 
     def __getattr__(self, name: str) -> Any:

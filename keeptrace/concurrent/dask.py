@@ -320,7 +320,7 @@ def _send(send: Callable[[dict[str, Any]], None], sender: _Sender, message: dict
 # -- the scheduler
 
 
-class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where distributed is not installed
+class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is not installed
     """Keeps each base once, and puts the base beside each patch that arrives."""
 
     idempotent = True

@@ -249,7 +249,7 @@ def _named(function: Any) -> Any:
     return found
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# -- wrap()
 
 
 def wrap(executor: E, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> E:

@@ -1,16 +1,16 @@
-"""The border to the engines: which of their private names are used here, and what happens where one
-is missing.
+"""The border to the engines: their private names that this package uses, and the fallback where a
+name is missing.
 
-    _NAMES          module → the names that are used of it, all of which were there in the versions of _SEEN
-    _MODULES        kind of pool → the modules that it needs
-    missing(kind)   looked up once, when a kind of pool is first used
+    _NAMES          module → its names that we use; the versions of _SEEN have all of them
+    _MODULES        kind of pool → the modules that the pool needs
+    _UNCHECKED      module → its names that we use without a fallback
+    missing(kind)   the names that are missing here, looked up when a kind of pool is first used
 
-Where a name is missing (another Python, another loky), nothing of that engine is touched: the pool
-is the engine's own, and each task is wrapped as by keeptrace.concurrent.wrap(). The frames arrive
-all the same; a warning says what does not.
+If a name is missing (another Python, another loky), we touch nothing of that engine: the pool is
+the engine's own, and wrap() wraps each task. The frames still arrive; a warning says what is lost.
 
-A name is "name" in the module, or "Class.name": an attribute of the class, or one that its methods
-use. tests/test_engines.py renames each of them in turn.
+A name is "name" in the module, or "Class.name": an attribute of the class, or an attribute that the
+methods of the class use. tests/test_engines.py renames each of them in turn.
 """
 
 from __future__ import annotations
@@ -21,11 +21,40 @@ import types
 import warnings
 from typing import Any, Final
 
-# Where all of the names were seen.
+# The versions in which the tests found all names.
 _SEEN: Final = {
     "executor": "CPython 3.11 to 3.15",
     "pool": "CPython 3.11 to 3.15",
-    "loky": "loky 3.5 to 3.7",
+    "loky": "loky 3.7",
+    "joblib": "joblib 1.6",
+}
+# Names of engines whose public way in needs them: no fallback exists, and a missing name raises
+# AttributeError where it is used. Comments have the versions in which the tests ran.
+_UNCHECKED: Final[dict[str, tuple[str, ...]]] = {
+    # distributed 2026.8
+    "distributed.worker": ("Worker.batched_send", "Worker.handlers", "error_message"),
+    "distributed.worker_state_machine": ("error_message",),
+    "distributed.scheduler": ("Scheduler.stream_handlers",),
+    # Ray 2.60
+    "ray.exceptions": ("ActorDiedError.__init__", "RayTaskError.__init__"),
+    "ray.util.multiprocessing.pool": ("PoolTaskError.__init__",),
+    "mpi4py.futures._core": ("_format_exc", "_wrap_exc"),
+    # Celery 5.7
+    "celery.app.base": ("Celery._backend", "Celery._get_backend"),
+    "celery.result": ("AsyncResult._cache", "AsyncResult._to_remote_traceback"),
+    # joblib 1.6
+    "joblib._utils": ("_ExceptionWithTraceback",),
+    # CPython 3.11 to 3.15
+    "concurrent.futures.thread": (
+        *("ThreadPoolExecutor._broken", "ThreadPoolExecutor._initializer_failed"),
+        *("ThreadPoolExecutor._shutdown_lock", "ThreadPoolExecutor._work_queue"),
+    ),
+    "multiprocessing.process": (
+        *("BaseProcess._bootstrap", "BaseProcess._parent_pid", "BaseProcess._popen"),
+        *("BaseProcess._args", "BaseProcess._kwargs", "BaseProcess._target"),
+    ),
+    "multiprocessing.synchronize": ("SemLock._semlock",),
+    "concurrent.futures.interpreter": ("WorkerContext.run",),  # CPython 3.14 and newer
 }
 
 # Modules that start workers. `current_process()._parent_pid` of each says whether this process is a
@@ -185,10 +214,10 @@ def missing(kind: str) -> tuple[str, ...]:
     ]
     if absent:
         warnings.warn(
-            f"keeptrace does not know this version of {_MODULES[kind][0]}: it has no {', '.join(absent)} "
-            f"(tested with {_SEEN.get(kind, _SEEN['loky'])}). Tasks' exceptions arrive with their frames, but the pool is the "
-            "engine's own: deaths of workers are not explained, stacks() is not available, and what hangs or breaks the engine's "
-            "pool does so here. A newer keeptrace may know it.",
+            f"keeptrace does not know this version of {_MODULES[kind][0]}, which has no"
+            f" {', '.join(absent)} (tested with {_SEEN[kind]}). Tasks' exceptions arrive with their"
+            " frames, but the pool is the engine's own: it does not explain deaths of workers, has no"
+            " stacks(), and can hang or break as the engine's pool does. Try a newer keeptrace.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .deaths.dead import WorkerDeath
 
     class BrokenProcessPool(engine.BrokenProcessPool):
-        """The engine's own class, under a name by which a type checker knows that it has `deaths` here."""
+        """The engine's own class, under a name that tells a type checker of the attribute `deaths`."""
 
         deaths: list[WorkerDeath]
 

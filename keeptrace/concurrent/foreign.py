@@ -13,8 +13,8 @@ the parent.
 - The engine calls `__reduce_ex__` when it pickles. An exception that is caught in the worker costs
   no capture, and notes added on the way out are kept (reductions.py).
 - Many engines overwrite `__cause__` in the parent, and joblib wipes the traceback; undo.py brings
-  both back. An undo object that no engine overwrites would stay visible, so worker_frames.OVERWRITES
-  lists the engines that do.
+  both back. An undo object that no engine overwrites would stay visible; therefore
+  worker_frames.OVERWRITES lists the engines that do.
 - An engine that cannot take an exception at all gets a carrier (carriers.py), if the engine calls
   the function directly.
 """

@@ -1,8 +1,7 @@
 """mpi4py.futures: tasks whose exceptions arrive at the master with their frames, variables and
 original chain.
 
-    with KeepTraceMPIPoolExecutor() as pool:              # mpiexec -n 9 python -m mpi4py.futures
-    script.py, or spawned
+    with KeepTraceMPIPoolExecutor() as pool:     # mpiexec -n 9 python -m mpi4py.futures script.py
         pool.submit(task).exception()
 
 - The way in is the initializer, which every worker runs, on whatever machine. It replaces two
@@ -45,7 +44,7 @@ _ENGINE: Final = ("mpi4py.",)
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
-class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # not followed, see pyproject.toml
+class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # see pyproject.toml
     """An mpi4py.futures.MPIPoolExecutor whose tasks' exceptions arrive with their whole chain, and
     their frames and variables.
 
@@ -66,7 +65,7 @@ class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # not fo
         super().__init__(max_workers, **_initialization(trace, initializer, initargs), **kwargs)
 
 
-class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # not followed, see pyproject.toml
+class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # see pyproject.toml
     """An mpi4py.futures.MPICommExecutor whose tasks' exceptions arrive with their whole chain, and
     their frames and variables.
 
@@ -106,7 +105,7 @@ def start_worker(
     """Runs first in every worker."""
     dumps = dumps_of(MPI.pickle.dumps)
 
-    def wrap_exc(exc: BaseException, told: None) -> _Sent:
+    def wrap_exc(exc: BaseException, told: None) -> _SentException:
         return _send(exc, options, dumps)
 
     setattr(_core, "_format_exc", _no_text)
@@ -125,7 +124,7 @@ def _no_text(exc: BaseException, comm: Any) -> None:
     """Stands for the function that formats tracebacks."""
 
 
-class _Sent(Exception):
+class _SentException(Exception):
     """What a worker sends in the place of an exception:
 
     bytes, which are unpickled as the exception.
@@ -135,8 +134,8 @@ class _Sent(Exception):
         return from_bytes, self.args
 
 
-def _send(exc: BaseException, options: Options, dumps: Dumps) -> _Sent:
+def _send(exc: BaseException, options: Options, dumps: Dumps) -> _SentException:
     _set_traceback(exc, without_modules(exc.__traceback__, _ENGINE))
     data = to_bytes(exc, options, dumps)
     _set_traceback(exc, None)  # its frames hold everything that was in the task's scope
-    return _Sent(data)
+    return _SentException(data)

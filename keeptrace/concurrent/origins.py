@@ -16,7 +16,7 @@ import functools
 import linecache
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..capture.facts import checksum, is_dynamic
@@ -85,6 +85,15 @@ def _with_inner(roots: Iterator[types.CodeType]) -> Iterator[types.CodeType]:
             waiting += [const for const in code.co_consts if type(const) is types.CodeType]
 
 
+# Kind of object -> the objects that it wraps.
+_HELD_BY: Final[dict[type, Callable[[Any], list[Any]]]] = {
+    types.FunctionType: lambda function: [function.__dict__.get("__wrapped__")],
+    **dict.fromkeys((staticmethod, classmethod, types.MethodType), lambda bound: [bound.__func__]),
+    property: lambda found: [found.fget, found.fset],
+    functools.partial: lambda partial: [partial.func],
+}
+
+
 def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
     """The code of functions, methods, and what wraps them. Nothing of theirs is run."""
     waiting = list(namespace.values())
@@ -97,13 +106,9 @@ def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
         kind = type(value)
         if kind is types.FunctionType:
             yield value.__code__
-            waiting += [value.__dict__.get("__wrapped__")]
-        elif kind in (staticmethod, classmethod, types.MethodType):
-            waiting.append(value.__func__)
-        elif kind is property:
-            waiting += [value.fget, value.fset]
-        elif kind is functools.partial:
-            waiting.append(value.func)
+        held = _HELD_BY.get(kind)
+        if held is not None:
+            waiting += held(value)
         elif isinstance(kind, type) and issubclass(kind, type):
             members = type.__dict__["__dict__"].__get__(value)
             if members.get("__module__") == namespace.get("__name__"):

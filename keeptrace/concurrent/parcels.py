@@ -1,9 +1,9 @@
 """Dumps in an engine's own store of results: by value within a bound, else in a directory of dumps,
 by name.
 
-    worker                                                        client
-    exception ─▶ pack(): "dump:…" as text, of at most max_inline ─ ─ ▶ unpack(): exception
-                    └▶ "file:…", the name of a file in `directory` ─ ─ ▶   └ the same name, in the reader's own `directory`
+    worker                                                 client
+    exception ─▶ pack(): "dump:…", at most max_inline ─ ─ ▶ unpack(): exception
+                   or "file:…", a name in `directory` ─ ─ ▶   the name in the client's `directory`
 
 - Many write to such a store, so reading runs nothing that came in the data: no pickle, no import,
   no constructor. Exception classes are found where their modules are loaded already, so that
@@ -146,7 +146,8 @@ class Parcels:
         if self._store is None:
             failed(
                 exc,
-                f"at its smallest it has {size} bytes, and max_inline is {self._max_inline}: give a directory for such ones",
+                f"its smallest dump has {size} bytes, and max_inline is {self._max_inline}:"
+                " pass a directory= for larger dumps",
             )
             return None
         path = self._store.write(exc)  # says on stderr why there is none
@@ -169,7 +170,8 @@ class Parcels:
             data = self._store.read(text)
         elif kind == _FILE:
             raise DumpError(
-                f"it is in the file {text[:200]!r}: say here, too, in which directory these are"
+                f"the dump is the file {text[:200]!r}:"
+                " pass the same directory= that the worker used"
             )
         else:
             raise DumpError("this is no text that keeptrace put there")

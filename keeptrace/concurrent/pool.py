@@ -45,7 +45,7 @@ class KeepTraceContext(BaseContext):
         """A KeepTracePool of this start method. All arguments are those of KeepTracePool."""
         return KeepTracePool(processes, initializer, initargs, maxtasksperchild, self, trace=trace)
 
-    def get_context(  # type: ignore[override]  # of the engine's, each start method has a type of its own
+    def get_context(  # type: ignore[override]  # the engine's has types by start method
         self, method: str | None = None
     ) -> KeepTraceContext:
         """This context, or the one of another start method."""

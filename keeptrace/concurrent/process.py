@@ -1,7 +1,4 @@
-"""KeepTraceProcess:
-
-multiprocessing.Process whose exception the parent gets from it, with its frames.
-"""
+"""KeepTraceProcess: a multiprocessing.Process that gives its parent its exception with frames."""
 
 from __future__ import annotations
 
@@ -26,10 +23,11 @@ _FILES: Final = frozenset(
 )
 
 
-class _Traced:
-    """What a process class is given:
+class _KeepingProcess:
+    """A process that keeps the exception of run() for its parent.
 
-    the child puts what run() raises into its black box, where the parent finds it.
+    We wrap `run()`, because `_bootstrap` swallows its exception. The child puts the exception into
+    its black box, where the parent finds it.
     """
 
     def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
@@ -41,11 +39,13 @@ class _Traced:
     def start(self) -> None:
         self._keeptrace_box = BlackBox()
         target = getattr(self, "_target", None)
-        self._call = describe_call(target, self._args, self._kwargs) if target is not None else None  # type: ignore[attr-defined]
+        if target is not None:
+            process: Any = self
+            self._call = describe_call(target, process._args, process._kwargs)
         super().start()  # type: ignore[misc]
 
     def _bootstrap(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs in the child; the engine's calls self.run(), whoever has overridden it."""
+        """Runs in the child. The engine's method calls run(), which a subclass may override."""
         self.run: Callable[[], None] = partial(_run, self, self.run)
         try:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
@@ -98,7 +98,7 @@ def _call(box: BlackBox, options: Options, run: Callable[[], None]) -> None:
     run()
 
 
-class KeepTraceProcess(_Traced, multiprocessing.Process):
+class KeepTraceProcess(_KeepingProcess, multiprocessing.Process):
     """A multiprocessing.Process with exception(): what it raised, with its frames, once it has
     ended.
 
@@ -107,7 +107,7 @@ class KeepTraceProcess(_Traced, multiprocessing.Process):
     keeptrace.concurrent.get_context(method).Process."""
 
 
-class SpawnProcess(_Traced, engine.SpawnProcess):
+class SpawnProcess(_KeepingProcess, engine.SpawnProcess):
     """KeepTraceProcess, started by spawn."""
 
 
@@ -116,10 +116,10 @@ PROCESSES: dict[str, Any] = {"spawn": SpawnProcess}
 
 if sys.platform != "win32":
 
-    class ForkProcess(_Traced, engine.ForkProcess):
+    class ForkProcess(_KeepingProcess, engine.ForkProcess):
         """KeepTraceProcess, started by fork."""
 
-    class ForkServerProcess(_Traced, engine.ForkServerProcess):
+    class ForkServerProcess(_KeepingProcess, engine.ForkServerProcess):
         """KeepTraceProcess, started by forkserver."""
 
     PROCESSES.update(fork=ForkProcess, forkserver=ForkServerProcess)

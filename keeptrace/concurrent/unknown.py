@@ -1,4 +1,4 @@
-"""Pools whose engine is another than we know: the engine's own, with tasks that are wrapped as by
+"""Pools for unknown versions of an engine: the engine's own pool, with each task wrapped as by
 keeptrace.concurrent.wrap().
 
 See concurrent/engines.py for when these are used.
@@ -23,7 +23,7 @@ class _Plain:
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> Any:
         """Not available. Raises KeepTraceError."""
         raise KeepTraceError(
-            "stacks() needs an engine that this keeptrace knows: see the warning when the pool was made"
+            "stacks() needs an engine that this keeptrace knows: see the warning when the pool began"
         )
 
 
@@ -53,7 +53,8 @@ class PlainLokyExecutor(_Plain):
     """Put before the class of a loky executor that exists."""
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return super().submit(traced_task(fn, self._trace), *args, **kwargs)  # type: ignore[misc]  # loky's class comes after
+        task = traced_task(fn, self._trace)
+        return super().submit(task, *args, **kwargs)  # type: ignore[misc]  # loky's comes after
 
 
 class PlainPool(_Plain, Pool):

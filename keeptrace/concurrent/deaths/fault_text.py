@@ -1,4 +1,4 @@
-"""Python stacks of workers: faulthandler's text → a traceback without variables → printable text."""
+"""Python stacks of workers: faulthandler's text → traceback without variables → printable text."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""What living workers are doing now:
-
-stacks() asks each by signal, and reads the answer from its black box (concurrent/deaths/worker.py).
+"""What living workers are doing now: stacks() sends each worker a signal, and reads the answer from
+its black box (concurrent/deaths/worker.py).
 """
 
 from __future__ import annotations
@@ -93,11 +92,11 @@ def _ask(
     asked: list[_Question], way: int, look: Callable[[_Question], bool], deadline: float
 ) -> None:
     """Asks all that have not answered. way: the word of the box that tells the signal."""
-    waiting = [one for one in asked if POSIX and one.box is not None and one.answer is None]
-    for one in waiting:
-        one.start()
+    waiting = [question for question in asked if question.is_open()]
+    for question in waiting:
+        question.start()
     while waiting:
-        waiting = [one for one in waiting if one.send(way) and not look(one)]
+        waiting = [question for question in waiting if question.send(way) and not look(question)]
         if not waiting or monotonic() >= deadline:
             return
         sleep(_LOOK)
@@ -118,6 +117,10 @@ class _Question:
         self._start = self._seen = 0
         self._since = self._sent = 0.0
 
+    def is_open(self) -> bool:
+        """Whether the worker can be asked, and has not answered."""
+        return POSIX and self.box is not None and self.answer is None
+
     def start(self) -> None:
         if self.box.size() > MOST_TEXT:
             self.box.clear()
@@ -136,9 +139,8 @@ class _Question:
         if state is not None and state.blocks(number):
             self.why = f"it has blocked the signal {signal_name(number)}"
             return True  # perhaps for a moment
-        if state is not None and not state.catches(
-            number
-        ):  # by C code, or in a program that took the worker's place
+        # C code took the signal, or another program runs in the worker's place.
+        if state is not None and not state.catches(number):
             self.why = _TAKEN
             return False
         return self._kill(number)

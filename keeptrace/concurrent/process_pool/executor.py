@@ -5,8 +5,8 @@ What is ours, and where it goes into the engine:
 - The context that starts the processes: each worker gets a black box
   (concurrent/deaths/black_box.py) and starts in _work() below, which puts FramedException in place
   of the engine's class for exceptions, and runs the engine's own loop.
-- An exception that raises as the engine asks it for its traceback ends the engine's loop: it is
-  sent, and the loop begun again.
+- If reading `exc.__traceback__` raises, the worker loop dies; we send the exception and restart the
+  loop.
 - The worker's way to take a task off the queue: it notes which task it is, and makes of arguments
   that cannot be unpickled that task's own failure. It ends when the parent is gone, however that
   went.
@@ -14,7 +14,7 @@ What is ours, and where it goes into the engine:
   task's failure alone.
 - The manager thread's way to wait for results, which costs less than the engine's; and to be woken,
   which is safe as it ends.
-- The manager thread's way to take leave of the workers: it ends even if one of them is killed then.
+- The shutdown of the workers, which is bounded even if a worker is killed meanwhile.
 - The manager thread's way to break: every future gets an error of its own, which tells how the
   worker died, and at what.
 """
@@ -48,17 +48,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# What the engine says from Python 3.12 on.
+_ABRUPT: Final = "A child process terminated abruptly, the process pool is not usable anymore"
 # How far the exception that a task raised may be behind the one that came of asking it.
 # (exceptions)
 _MOST_CONTEXTS: Final = 100
 
-# A forked process has none of these threads, and would wait for ever, as it ends, for a lock that
-# one of them had just then.
+# A forked child must not join these threads at exit: it would deadlock.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=engine._threads_wakeups.clear)
 
-# --------------------------------------------------------------------------------------------------------------------
-# The worker.
+# -- the worker
 
 
 def _work(
@@ -96,10 +96,10 @@ def _work(
 
 
 def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, Any]]:
-    """The exception of a task that the engine's loop ended of, as it asked it for its traceback;
+    """The exception of the task that killed the worker loop, because reading its traceback raised;
     and the loop's variables.
 
-    None for the exception if the loop ended of something else.
+    The exception is None if the loop died of something else.
     """
     frames = []
     entry = traceback_of(problem)
@@ -122,8 +122,7 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
         yield exc
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The parent.
+# -- the parent
 
 
 def _adopt(executor: Any, manager: Any) -> None:
@@ -247,13 +246,12 @@ class _ManagerThread(engine._ExecutorManagerThread):
     worker in it."""
 
     def join(self, timeout: float | None = None) -> None:
-        free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]  # the interpreter joins this thread as it ends
+        # The interpreter joins this thread at exit.
+        free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]
         super().join(timeout)
 
-    _polled: tuple[list[int], Any] = (
-        [],
-        None,
-    )  # the workers' pids, and what polls these workers, results and wakeups
+    # The workers' pids, and the poll object for these workers, results and wakeups.
+    _polled: tuple[list[int], Any] = ([], None)
 
     def wait_result_broken_or_wakeup(self) -> Any:
         """What the engine's method gives.
@@ -286,16 +284,14 @@ class _ManagerThread(engine._ExecutorManagerThread):
         return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
 
     def terminate_broken(self, *cause: Any) -> None:
-        executor: Any = (
-            self.executor_reference()
-        )  # kept: the engine drops its own reference while it holds the executor's lock
+        # Kept alive: the engine drops its reference while it holds the executor's lock.
+        executor: Any = self.executor_reference()
         self._break = _Break(self, executor)
-        if not hasattr(
-            engine._ExecutorManagerThread, "_terminate_broken"
-        ):  # Python 3.11, where the engine takes no lock
+        # On Python 3.11 the engine takes no lock here.
+        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):
             with self.shutdown_lock:
                 if executor is not None:  # from here on, submit() adds no future
-                    executor._broken = "A child process terminated abruptly, the process pool is not usable anymore"
+                    executor._broken = _ABRUPT
                     executor._shutdown_thread = True
                 self._tell_futures()
         with bounded_shutdown(self.processes, self.call_queue):

@@ -103,9 +103,13 @@ class _Waiters(list[Any]):
 
     def append(self, waiter: Any) -> None:
         event = getattr(waiter, "event", None)
-        if type(event) is threading.Event and type(event._cond) is threading.Condition:  # type: ignore[attr-defined]
+        if type(event) is threading.Event and _has_plain_condition(event):
             make_event_atomic(event)
         super().append(waiter)
+
+
+def _has_plain_condition(event: Any) -> bool:
+    return type(event._cond) is threading.Condition
 
 
 def make_future_atomic(future: Any) -> None:

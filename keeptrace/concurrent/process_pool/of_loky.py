@@ -35,8 +35,7 @@ from .queues import bounded_shutdown, read_results, read_tasks
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
 
-# --------------------------------------------------------------------------------------------------------------------
-# The worker.
+# -- the worker
 
 _box: BlackBox | None = None  # the worker's own
 
@@ -49,9 +48,9 @@ class _LokyFramedException(FramedException):
 def _work(
     box: BlackBox, options: Options, name: str, call_queue: Any, result_queue: Any, *rest: Any
 ) -> None:
-    """The main function of a worker: the engine's, within our surroundings. name:
+    """The main function of a worker: sets up ours, then runs the engine's loop.
 
-    of the engine's module.
+    name: of the engine's module.
     """
     global _box
     _box = box
@@ -81,8 +80,7 @@ def start_worker(
         initializer(*initargs)
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The parent.
+# -- the parent
 
 
 def initialization(
@@ -129,7 +127,7 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
     def describe(process: Any, items: dict[int, Any]) -> list[str]:
         return tasks_of(process, items, engine._process_chunk, calls_of)
 
-    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # which engine is known when this runs
+    class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # either engine's
         def terminate_broken(self, broken: Any) -> None:
             why = PoolBreak(
                 self.processes, lambda process: describe(process, self.pending_work_items)
@@ -138,13 +136,12 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
             for death in why.deaths:
                 if death.text and sys.stderr is not None:  # where loky's own workers write it
                     sys.stderr.write(death.text)
-            self.executor_flags.flag_as_broken(
-                broken
-            )  # as the engine does next: from here on, submit() adds no future
+            # As the engine does next: from here on, submit() adds no future.
+            self.executor_flags.flag_as_broken(broken)
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
             with bounded_shutdown(self.processes, self.call_queue):
-                # else the thread that writes tasks waits for ever for room in the pipe
+                # Else the thread that writes tasks blocks forever on a full pipe.
                 self.call_queue._reader.close()
                 super().terminate_broken(broken)
 

@@ -27,8 +27,7 @@ from ...core.clock import monotonic, sleep
 from ..deaths.black_box import JOB, POSIX
 from .pipes import drain, read_message, take_lock
 
-# --------------------------------------------------------------------------------------------------------------------
-# The worker.
+# -- the worker
 
 
 def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
@@ -99,19 +98,17 @@ def _raise(problem: BaseException) -> None:
 
 
 class CutMessage(SystemExit):
-    """Ends a worker that was interrupted while it wrote a result:
-
-    whatever it writes next would be taken for the rest of it.
+    """Ends a worker that was interrupted while it wrote a result: the parent would read the next
+    message as the rest of that result.
     """
 
 
 class MessageLock:
-    """Stands for the lock of the queue of results, which the engine takes by `with`, for as long as
-    it writes one message.
+    """Replaces the lock of the queue of results, which the engine holds while it writes a message.
 
-    A worker that is interrupted between taking and freeing it has perhaps written a part of a
-    message: it keeps the lock, and its next attempt to write ends it. The engine's own lock would
-    be freed, or waited for by the very worker that has it."""
+    A worker that is interrupted in between may have written a part of a message. The worker keeps
+    the lock, and its next attempt to write ends it. With the engine's lock, other workers would
+    continue behind half a message, or the worker would deadlock on its own lock."""
 
     def __init__(self, lock: Any, parent: int) -> None:
         self._lock = lock
@@ -126,9 +123,8 @@ class MessageLock:
             raise BrokenPipeError("the parent is gone")
 
     def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
-        if problem is None or isinstance(
-            problem, OSError
-        ):  # the parent is gone: the others are to see it, too
+        # After an OSError the parent is gone, and the other workers must notice.
+        if problem is None or isinstance(problem, OSError):
             self._lock.release()
             self._taken = False
 
@@ -152,12 +148,12 @@ def numbers_in(data: Any) -> dict[str, int]:
     return found
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The parent.
+# -- the parent
 
 # A living worker's between two parts of a result. (seconds)
 _PAUSE: Final = 1.0
-# For the workers to end, once one was killed as they took leave; then they are killed. (seconds)
+# Stock pools can hang if a worker dies while it holds a lock. Ours wait this long, then kill the
+# rest. (seconds)
 _ENDS: Final = 5.0
 _MOMENT: Final = 0.01  # (seconds)
 
@@ -209,11 +205,11 @@ def read_results(engine: Any, executor: Any) -> None:
 
 @contextmanager
 def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
-    """While an engine takes leave of its workers: it would wait for ever if one is killed then,
-    with a lock that the others wait for.
+    """Bounds shutdown: a worker killed while it holds the queue lock would block the others
+    forever.
 
-    Likewise for its thread that writes tasks, where nobody is left to read them but other processes
-    have the pipe's end: those that were forked meanwhile.
+    The engine's thread that writes tasks can block as well: no worker is left to read, but forked
+    processes keep the pipe open. kill_stragglers() drains the pipe.
     """
     if not POSIX or calls._reader.closed:  # closed: it is being seen to, as the pool is broken
         yield
@@ -237,6 +233,9 @@ def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
 
 
 def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> None:
+    """Runs in a thread of its own until `over` is set. Kills the workers that still live some
+    seconds after another worker was killed, and drains the pipe of tasks.
+    """
     waiting = {process.sentinel: process for process in workers}
     deadline = math.inf
     while waiting and not over.is_set():
@@ -253,20 +252,16 @@ def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> Non
 
 
 def _ended_well(process: Any) -> bool:
-    """Two threads ask for it, and the one that the system tells needs a moment to say so.
-
-    Others may have asked before: never mind.
+    """Whether a worker exited with code 0. Another thread may have reaped the process; wait for its
+    exit code.
     """
     deadline = monotonic() + _PAUSE
     while process.exitcode is None and monotonic() < deadline:
         sleep(_MOMENT)
-    return process.exitcode == 0  # type: ignore[no-any-return]  # the process is of whichever engine
+    return process.exitcode == 0  # type: ignore[no-any-return]  # either engine's process
 
 
 def gone(workers: Mapping[int, Any]) -> list[Any]:
-    """Those that have ended:
-
-    by their sentinels, because their exit codes may come a moment later.
-    """
+    """The workers that ended, by their sentinels: the exit code may come a moment later."""
     by_sentinel = {process.sentinel: process for process in list(workers.values())}
     return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]

@@ -1,26 +1,25 @@
-"""KeepTracePool: multiprocessing.Pool whose tasks' exceptions arrive with their frames, and whose
-dead workers are told of.
+"""KeepTracePool: multiprocessing.Pool whose tasks' exceptions arrive with their frames, and which
+explains the deaths of its workers.
 
-    parent                                                     workers
-    Traffic.put(): task, (job, index) ─▶ inqueue ─▶ work(): the engine's worker(), rewritten: whatever is raised is that
-    Traffic.get(): result, (job, index) ◀─ outqueue ◀─        task's result, and its black box knows what it is at
+    parent                                       workers
+    Traffic.put(): task, (job, index) ─▶ inqueue ─▶ work(): the engine's worker(), rewritten:
+    Traffic.get(): result, (job, index) ◀─ outqueue ◀─        every exception is a result
 
-- Every message ends in its (job, index), behind the pickle. So one that cannot be unpickled, at
-  either end, is the failure of that task alone. The engine's worker or its parent would die of it,
-  and the caller wait for ever.
-- The engine replaces a worker that ended, by calling Pool.Process: there the dead one is examined
-  first. Its task, if it had one, gets a WorkerDied; a lock of the queues that it held is set free;
-  if it died within a message, or could not even start (its initializer raised), then no task can be
-  trusted to arrive, and all of them get the WorkerDied: the pool is broken.
-- The engine's thread that replaces workers would end of one that cannot be started (there is no
-  memory, or the interpreter is about to end, as Python 3.12 has it), and whoever waits or closes
-  the pool then waits for ever. Here the pool is broken.
-- A broken pool starts no more workers and takes no more tasks. It is closed as any other.
-- A pool that is terminated is stopped in the same way first: the engine waits for locks that it has
-  killed the holder of, and for the rest of a message of such a one.
+- Every message ends in its (job, index), behind the pickle. A message that cannot be unpickled, at
+  either end, fails that task alone. In the engine's pool the worker or the parent's thread dies,
+  and the caller blocks forever.
+- The engine replaces a dead worker by calling Pool.Process. We examine the dead worker first: its
+  task gets a WorkerDied, and a queue lock that it held is released. A worker that died within a
+  message, or during its initializer, breaks the pool: no task can be trusted to arrive, and all
+  tasks get the WorkerDied.
+- If a new worker cannot be started (no memory, or the interpreter exits on Python 3.12), the
+  engine's thread dies, and close() and join() block forever. Ours breaks the pool.
+- A broken pool starts no workers and takes no tasks. It is closed as any other.
+- terminate() stops the pool in the same way first, since the engine can block on a lock, or within
+  a message, of a worker that it killed.
 
-The worker's side is in concurrent/task_pool/worker.py, the messages in
-concurrent/task_pool/traffic.py, the workers' deaths in concurrent/task_pool/workers.py."""
+worker.py has the worker's side, traffic.py the messages, workers.py the deaths of workers.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +52,9 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
     """The engine's: job → who waits for it. Each of these is made safe here as it is put in, before
     anybody waits or answers.
 
-    - An interrupt leaves no lock behind that the thread of results waits for.
-    - A callback that raises would end that thread: the error is told as those of threads are.
+    - An interrupt leaves no lock taken that the thread of results needs.
+    - A callback that raises kills one of the engine's threads in the parent: we print the error
+      through threading.excepthook instead.
     """
 
     newest: Any = None  # the job that the main thread has begun last
@@ -125,7 +125,8 @@ class KeepTracePool(Pool):
 
     def _setup_queues(self) -> None:
         super()._setup_queues()  # type: ignore[misc]
-        self._traffic = traffic = Traffic(self._trace, self._inqueue, self._outqueue)  # type: ignore[attr-defined]
+        queues = self._inqueue, self._outqueue  # type: ignore[attr-defined]
+        self._traffic = traffic = Traffic(self._trace, *queues)
         self._quick_put = traffic.put
         self._quick_get = traffic.get
         self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
@@ -184,22 +185,22 @@ class KeepTracePool(Pool):
         *callbacks: Any,
         **more: Any,
     ) -> Any:
-        if (
-            chunksize is None
-            # the engine divides by the workers that it counts now: none, if all of them have just died
-        ):
+        if chunksize is None:
+            # The engine divides by the number of workers, which is 0 if all have just died.
             if not hasattr(iterable, "__len__"):
                 iterable = list(iterable)
             chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
         before = self._cache.newest
         try:
-            return super()._map_async(func, iterable, mapper, chunksize, *callbacks, **more)  # type: ignore[misc]
+            start = super()._map_async  # type: ignore[misc]
+            return start(func, iterable, mapper, chunksize, *callbacks, **more)
         except BaseException:
             self._cache.forget_newest(before)
             raise
 
     def __enter__(self) -> KeepTracePool:
-        super()._check_running()  # type: ignore[misc]  # a broken pool is entered: it has to be left, too
+        # Not our own: a broken pool can be entered, since it must be left as well.
+        super()._check_running()  # type: ignore[misc]
         return self
 
     def _check_running(self) -> None:
@@ -212,7 +213,9 @@ class KeepTracePool(Pool):
             super().close()
 
     def join(self) -> None:
-        """As the engine's, which waits for ever if a worker is killed as it takes leave."""
+        """Waits for the workers to end. The engine's join() deadlocks if a worker is killed
+        meanwhile; this one does not.
+        """
         free_abandoned()
         if self._state != engine.RUN:
             self._worker_handler.join()  # type: ignore[attr-defined]

@@ -32,19 +32,15 @@ class Traffic(Workers):
     def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
         super().__init__(options, inqueue, outqueue)
         self._fd = outqueue._reader.fileno()
-        self._told: SimpleQueue[Any] = (
-            SimpleQueue()
-        )  # for the thread of results: what no worker sent, and None, the engine's sentinel
+        # For the thread of results: results that no worker sent, and None, the engine's sentinel.
+        self._told: SimpleQueue[Any] = SimpleQueue()
         self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
         self._over = False  # the thread of results has had the sentinel
 
     # -- in the engine's thread of tasks
 
     def put(self, task: Any) -> None:
-        """Sends a task, or has it answered. Raises nothing:
-
-        the engine's thread would answer, and so may that of results.
-        """
+        """Sends a task, or answers it. Never raises: the engine's thread would answer once more."""
         if task is None:
             self._send(_NO_MORE)
             return
@@ -52,9 +48,8 @@ class Traffic(Workers):
         if self.broken is not None:
             self._tell(_FOR_NOBODY)
         elif func is engine._helper_reraises_exception:  # type: ignore[attr-defined]
-            self._tell(
-                (job, index, (False, args[0]))
-            )  # the iterable raised: the exception is here already, with its frames
+            # The iterable raised: the exception is here already, with its frames.
+            self._tell((job, index, (False, args[0])))
         else:
             try:
                 message = pack(task, job, index)
@@ -65,9 +60,8 @@ class Traffic(Workers):
             self._send(message)
 
     def _send(self, message: bytes) -> None:
-        self._sending = (
-            threading.get_ident()
-        )  # before it asks if the pool is broken: stop() sees the one, or this sees the other
+        # Set before `broken` is read: either stop() sees this, or this sees `broken`.
+        self._sending = threading.get_ident()
         try:
             if self.broken is None:
                 self._inqueue._writer.send_bytes(message)
@@ -127,9 +121,8 @@ class Traffic(Workers):
             and issubclass(type(value), StopIteration)
             and isinstance(self.cache.get(key[0]), IMapIterator)
         ):
-            told = RuntimeError(
-                "a task raised StopIteration"
-            )  # as a generator would; else the loop over imap() just ended
+            # As a generator does; else the loop over imap() would just end.
+            told = RuntimeError("a task raised StopIteration")
             told.__cause__ = value
             return *key, (False, told)
         return found
@@ -151,9 +144,9 @@ class Traffic(Workers):
     # -- in whatever thread
 
     def tell_end(self, _: None) -> None:
-        """Stands for the put() of the queue of results, by which the engine sends its sentinel.
+        """Replaces `outqueue.put`, which can block on a lock held by a dead worker.
 
-        It would wait for a dead worker's lock.
+        The engine calls it to send its sentinel.
         """
         self._tell(None)
 

@@ -77,11 +77,12 @@ def work(
             _, _, func, args, kwds = ForkingPickler.loads(message)
             message = None
             result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
-        # the engine's catches Exception, and the others end the worker and hang the caller
+        # The engine catches Exception only; any other kills the worker, and the caller blocks.
         except BaseException as problem:
             result = False, cross(problem, traceback_of(problem))
         _reply(outqueue, words, result, cross, parent)
-        message = func = args = kwds = result = None  # type: ignore[assignment]  # what the task held is free while the worker waits
+        # The task's objects are freed before the worker waits.
+        message = func = args = kwds = result = None  # type: ignore[assignment]
         completed += 1
     words[STATE] = ENDED
 
@@ -104,10 +105,9 @@ _MAPPERS: Final[dict[int, Callable[..., Any]]] = {
 
 
 def _waiter(fd: int) -> Callable[[], Any]:
-    """A function that waits until there is something to read, and the descriptor made not to wait
-    itself.
+    """Makes the descriptor non-blocking. Returns a function that waits until there is data.
 
-    So a worker that is killed while it waits has not taken a part of a message along.
+    So a worker that is killed while it waits has read no part of a message.
     """
     if not POSIX:
         return lambda: True
@@ -153,7 +153,8 @@ def _reply(
         message = pack((job, index, result), job, index)
     except BaseException as problem:
         text = Renderer(_MOST_RESULT, run_reprs=False)(result[1])
-        failure = engine.MaybeEncodingError(problem, _Shown(text))  # type: ignore[attr-defined]  # not in its __all__
+        make: Any = engine.MaybeEncodingError  # type: ignore[attr-defined]  # not in its __all__
+        failure = make(problem, _FixedRepr(text))
         failure.__cause__ = problem
         message = pack((job, index, (False, cross(failure, None))), job, index)
     if outqueue._wlock is None:  # Windows, where messages are whole
@@ -172,7 +173,7 @@ def _reply(
     outqueue._wlock.release()
 
 
-class _Shown:
+class _FixedRepr:
     """Has the text for its repr."""
 
     def __init__(self, text: str) -> None:

@@ -43,8 +43,7 @@ WAKE: Final = b""  # a message to the thread of results: look into Traffic's _to
 _MOST_FAILED_STARTS: Final = 3
 # How much longer each further one waits, where other workers work. (seconds)
 _SLOWER: Final = 0.05
-# For how long nobody may claim a lock that cannot be had, before it counts as left behind by a dead
-# worker. (seconds)
+# Seconds a lock may stay taken with no live owner before we release it.
 _ORPHANED: Final = 2.0
 # For a result that a worker may have sent before it died: the time until the thread of results has
 # seen it. (seconds)
@@ -96,18 +95,13 @@ class Workers:
         self._outqueue = outqueue
         self.workers: list[Any] = []
         self._failed_starts = 0
-        self._turn = (
-            threading.RLock()
-        )  # to look at the workers, to have a lock of theirs, or to free those of dead ones
-        self.sent: dict[
-            tuple[int, int], Any
-        ] = {}  # (job, index) → the task, until its result is there
+        # Guards the list of workers and the locks of the queues.
+        self._turn = threading.RLock()
+        self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → a task without a result
         self.open = False  # the constructor has started all workers
         self.ending = False  # nothing is worth waiting for any more
         self.broken: Callable[[], WorkerDied] | None = None  # makes the error that every task gets
-        self._sending = (
-            0  # the ident of the thread of tasks, while it may wait for room in the pipe
-        )
+        self._sending = 0  # the ident of the thread of tasks while a full pipe may block it
 
     def _tell(self, what: Any) -> None:
         """Tells the thread of results."""
@@ -144,7 +138,10 @@ class Workers:
                     if not self.open:
                         box.close()
                         raise
-                    message = "a worker in place of one that ended could not be started: see the cause above"
+                    message = (
+                        "a worker in place of one that ended could not be started: see the cause"
+                        " above"
+                    )
                     self._break(message, [], to_bytes(problem, self._options))
         box.close()
         return False
@@ -179,14 +176,14 @@ class Workers:
         self._failed_starts += 1
         if self._failed_starts < _MOST_FAILED_STARTS:
             return
-        if any(box_of(other).words[STATE] != STARTING for other in self.workers):  # type: ignore[union-attr]
-            sleep(
-                min(_SLOWER * self._failed_starts, 1.0)
-            )  # others work; this one is tried again and again, but slowly
+        if any(_state_of(other) != STARTING for other in self.workers):
+            # Others work, so a new worker is started again and again, but slowly.
+            sleep(min(_SLOWER * self._failed_starts, 1.0))
             return
         death = death_of(process, ())
         self._break(
-            f"the pool's workers end before they can take a task: {death} See what they wrote to stderr.",
+            f"the pool's workers end before they can take a task: {death} See what they wrote to"
+            " stderr.",
             [death],
             None,
         )
@@ -233,7 +230,7 @@ class Workers:
         while not lock.acquire(False):
             if self.broken is not None or self.ending:
                 return
-            if any(box_of(process).words[STATE] in states for process in self.workers):  # type: ignore[union-attr]
+            if any(_state_of(process) in states for process in self.workers):
                 return
             if monotonic() > deadline:
                 break
@@ -292,10 +289,8 @@ class Workers:
         """
         if not POSIX:
             return
-        while self._sending not in (
-            0,
-            threading.get_ident(),
-        ):  # this thread: the pool is collected there
+        # This very thread sends if the garbage collector collects the pool there.
+        while self._sending not in (0, threading.get_ident()):
             drain(self._inqueue._reader.fileno())
             sleep(0.001)
 
@@ -316,6 +311,12 @@ _EXAMINE: Final[dict[int, Callable[[Workers, Any, BlackBox], None]]] = {
     RUNNING: Workers._died_running,
     SENDING: Workers._died_sending,
 }
+
+
+def _state_of(process: Any) -> int:
+    box = box_of(process)
+    assert box is not None
+    return int(box.words[STATE])
 
 
 def _free(lock: Any) -> None:
