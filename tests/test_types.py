@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,13 @@ CHECKERS = {"mypy": ["mypy", "--strict", "--no-incremental"], "pyright": ["pyrig
 def check(checker: str, *arguments: str) -> str:
     pytest.importorskip(checker)
     command = [sys.executable, "-m", *CHECKERS[checker], *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300).stdout
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+    }  # pyright does not follow an editable install
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300
+    ).stdout
 
 
 @pytest.mark.timeout(300)
