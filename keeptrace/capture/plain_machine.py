@@ -33,12 +33,12 @@ class Machine:
     __slots__ = ("at", "function", "keywords", "local", "stack", "texts")
 
     def __init__(self, function: types.FunctionType, value: Any, texts: Texts) -> None:
-        self.function = function
+        self.function: types.FunctionType = function
         self.local: dict[str, Any] = {function.__code__.co_varnames[0]: value}
         self.stack: list[Any] = []
-        self.texts = texts
+        self.texts: Texts = texts
         self.keywords: tuple[str, ...] = ()
-        self.at = 0
+        self.at: int = 0
 
     def run(self, program: list[tuple[Callable[[Any, Any], None], Any]]) -> Any:
         while self.at >= 0:

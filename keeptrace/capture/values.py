@@ -66,9 +66,9 @@ class Values:
         self._pending: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
         self._renderer: Renderer | None = None  # most small captures need none
         self._stop = ""  # the bound that was reached
-        self.max_text = options.max_text
-        self.max_bytes = options.max_bytes
-        self.max_items = bound(options.max_items)
+        self.max_text: int = options.max_text
+        self.max_bytes: int = options.max_bytes
+        self.max_items: int = bound(options.max_items)
         self._max_values = min(options.max_values, MAX_READ)
         self._short = min(SHARED_TEXT, options.max_text)
 

@@ -38,7 +38,7 @@ class Judge:
         rules: Rules,
     ) -> None:
         self.values: list[Node] = report["values"]
-        self.learner = Learner(self.values, spans)
+        self.learner: Learner = Learner(self.values, spans)
         self.hidden: dict[str, int] = {}  # a name -> how many values were hidden under it
         self.live_touched: bool = False
         self._report = report
