@@ -216,7 +216,7 @@ def missing(kind: str) -> tuple[str, ...]:
         warnings.warn(
             f"keeptrace does not know this version of {_MODULES[kind][0]}, which has no"
             f" {', '.join(absent)} (tested with {_SEEN[kind]}). Tasks' exceptions arrive with their"
-            " frames, but the pool is the engine's own: it does not explain deaths of workers, has no"
+            " frames, but the pool is the engine's own: it does not explain worker deaths, has no"
             " stacks(), and can hang or break as the engine's pool does. Try a newer keeptrace.",
             RuntimeWarning,
             stacklevel=3,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .deaths.dead import WorkerDeath
 
     class BrokenProcessPool(engine.BrokenProcessPool):
-        """The engine's own class, under a name that tells a type checker of the attribute `deaths`."""
+        """The engine's own class, under a name that tells type checkers of `deaths`."""
 
         deaths: list[WorkerDeath]
 

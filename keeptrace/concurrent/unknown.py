@@ -23,7 +23,7 @@ class _Plain:
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> Any:
         """Not available. Raises KeepTraceError."""
         raise KeepTraceError(
-            "stacks() needs an engine that this keeptrace knows: see the warning when the pool began"
+            "stacks() needs an engine that this keeptrace knows: see the warning at its start"
         )
 
 

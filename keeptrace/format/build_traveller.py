@@ -26,7 +26,7 @@ ROOM: Final = Path(__file__).parent.parent / "restore"
 READY: Final = Path(__file__).parent / "ready.py"
 _WAY_IN: Final = "boot"
 # Where a dump has no live objects, nothing calls these; what they alone reach stays out.
-LIVE_ONLY: Final = frozenset({"_load_live", "_load_quickly", "Missing"})
+LIVE_ONLY: Final = frozenset({"load_live_objects", "load_quickly", "Missing"})
 
 
 class _Definition(NamedTuple):

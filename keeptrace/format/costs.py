@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from ..core import bounds
-from ..restore.order import _in_order
+from ..restore.order import in_order
 
 CONTAINERS: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
 TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
@@ -77,7 +77,7 @@ def lineage(types: list[Any]) -> Lineage:
     ancestors: dict[int, int] = {}  # as bits
     above: list[int] = []
     total = 0
-    for index in _in_order(derived, lambda at: types[at][2]):
+    for index in in_order(derived, lambda at: types[at][2]):
         bases = types[index][2]
         own = 1 << index
         for base in bases:
@@ -108,7 +108,7 @@ class KeyCosts:
         self._nodes = nodes
         self._cost: dict[int, int] = {}
         needs = {at: _parts_of(node) for at, node in enumerate(nodes) if node[0] in _MADE_OF_PARTS}
-        for index in _in_order(needs, lambda at: needs.get(at, ())):
+        for index in in_order(needs, lambda at: needs.get(at, ())):
             parts = needs.get(index)
             if parts is None:
                 continue
@@ -191,7 +191,7 @@ def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
             return sizes.get(ref[0], 1)
         return 1 + len(ref) // _CHARACTERS_A_VALUE if type(ref) is str else 1
 
-    for index in _in_order(roots, lambda at: _indexes(refs_in(nodes[at]))):
+    for index in in_order(roots, lambda at: _indexes(refs_in(nodes[at]))):
         own = _own_cost(nodes[index])
         sizes[index] = own + sum([size_of(ref) for ref in refs_in(nodes[index])])
     return sizes
@@ -209,7 +209,7 @@ def children_of(exceptions: list[Any], index: int) -> list[int]:
 
 def _measure_groups(exceptions: list[Any]) -> None:
     sizes: dict[int, int] = {}
-    for index in _in_order(range(len(exceptions)), lambda at: children_of(exceptions, at)):
+    for index in in_order(range(len(exceptions)), lambda at: children_of(exceptions, at)):
         children = children_of(exceptions, index)
         sizes[index] = 1 + sum([sizes.get(child, 1) for child in children])
         bound(sizes[index], bounds.MAX_CHILDREN, "exceptions in a group")

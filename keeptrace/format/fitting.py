@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..core import bounds
 from ..core.report import Report
-from ..restore.order import _in_order
+from ..restore.order import in_order
 from .costs import children_of, key_costs, keys_of, lineage, shown_in_message, stores_of, unfolded
 
 REASON: Final = "bounds of a dump"
@@ -91,7 +91,7 @@ class _Fitter:
             return
         most = bounds.MAX_CHILDREN - len(records)  # one child stays, whatever it has below it
         sizes: dict[int, int] = {}
-        for index in _in_order(range(len(records)), lambda at: children_of(records, at)):
+        for index in in_order(range(len(records)), lambda at: children_of(records, at)):
             size = 1
             kept: list[int] = []
             for child in children_of(records, index):

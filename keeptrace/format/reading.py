@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from ..core.bounds import MAX_DUMP, MAX_HEADER, MAX_NESTING, MAX_OPCODES, MAX_PARTS, MAX_SHORT_TEXT
 from ..core.errors import DumpError
 from ..core.report import FORMAT, Report
-from ..restore.files import _unpack
+from ..restore.files import unpack_bounded
 from .checking import check
 from .costs import need
 from .writing import BOOTS, KINDS, MARK
@@ -127,7 +127,7 @@ def _body(packed: bytes, most: int) -> dict[str, Any]:
 
     A few kilobytes can claim to be anything, so the text is measured before it is parsed.
     """
-    body = _unpack(packed, most)
+    body = unpack_bounded(packed, most)
     stripped = _STRINGS.sub(b"", body)
     if sum(stripped.count(mark) for mark in (b",", b"[", b"{")) > MAX_PARTS:
         raise ValueError(f"it has more than {MAX_PARTS} elements")

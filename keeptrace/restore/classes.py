@@ -6,24 +6,24 @@ import abc
 import functools
 from typing import Any
 
-from .descriptors import _base_of, _mro_of, _namespace_of
+from .descriptors import raw_base_of, raw_mro_of, raw_namespace_of
 from .fields import BUILTIN_TYPES
-from .order import _in_order
+from .order import in_order
 from .policy import Policy
 
 
-def _builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
+def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
     """The builtin class that instances have the C struct of:
 
     making one by its __new__ runs no user code.
     """
     cls: Any = mro[0]
     while id(cls) not in BUILTIN_TYPES:
-        cls = _base_of(cls)
+        cls = raw_base_of(cls)
     return cls if issubclass(cls, BaseException) else BaseException
 
 
-def _builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
+def builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
     """The builtin classes among the bases of which each catches something that the others don't."""
     found: list[type[BaseException]] = []
     for cls in mro:
@@ -36,7 +36,7 @@ def _builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
     return tuple(found)
 
 
-def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
+def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
     """For each entry of `types` that has bases, the class: found, or made with the same name.
 
     None for the others.
@@ -45,9 +45,7 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
     made: list[Any] = [None] * len(types_)
     flat = not any([bases for _, _, bases in types_])
     for index in (
-        range(len(types_))
-        if flat
-        else _in_order(range(len(types_)), lambda index: types_[index][2])
+        range(len(types_)) if flat else in_order(range(len(types_)), lambda index: types_[index][2])
     ):
         module, qualname, bases = types_[index]
         if (
@@ -67,11 +65,11 @@ def _exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
             ) or (Exception,)
             if not policy.trusts:
                 above = tuple(dict.fromkeys(_without_hooks(base) for base in above))
-            made[index] = _exception_class(qualname, module, above)
+            made[index] = exception_class(qualname, module, above)
     return made
 
 
-def _is_hooked(mro: tuple[type, ...]) -> bool:
+def is_hooked(mro: tuple[type, ...]) -> bool:
     """Whether making a subclass runs code of the program's."""
     return has_hook(mro, "__init_subclass__") or any(
         type(cls) not in (type, abc.ABCMeta) for cls in mro
@@ -83,7 +81,7 @@ def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
     running code of the program's.
     """
     found: type[BaseException] = next(
-        above for above in _mro_of(cls) if not _is_hooked(_mro_of(above))
+        above for above in raw_mro_of(cls) if not is_hooked(raw_mro_of(above))
     )
     return found
 
@@ -94,7 +92,7 @@ def _keeps(cls: type, bases: list[Any]) -> bool:
     another class may have the same name.
     """
     return all(
-        base in _mro_of(cls) for base in bases if base is not None and id(base) in BUILTIN_TYPES
+        base in raw_mro_of(cls) for base in bases if base is not None and id(base) in BUILTIN_TYPES
     )
 
 
@@ -108,12 +106,12 @@ def _make_class(
 
 
 @functools.lru_cache(256)
-def _exception_class(
+def exception_class(
     qualname: str, module: str, bases: tuple[type[BaseException], ...]
 ) -> type[BaseException]:
     namespace = {"__module__": module, "__qualname__": qualname, "__doc__": None}
     name = qualname.rpartition(".")[2] or "Exception"
-    for candidate in (bases, bases[:1], (_builtin_base(_mro_of(bases[0])),)):
+    for candidate in (bases, bases[:1], (builtin_base(raw_mro_of(bases[0])),)):
         try:
             return _make_class(bases[0], name, candidate, dict(namespace))
         except (
@@ -133,7 +131,7 @@ def _true(self: BaseException) -> bool:
 
 
 @functools.lru_cache(256)
-def _leaf(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
+def leaf_class(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
     """A class of the same name below `cls` that tells the recorded message, or counts as true."""
     namespace: dict[str, Any] = {
         "__module__": cls.__module__,
@@ -151,5 +149,8 @@ def _leaf(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseExcept
 def has_hook(mro: tuple[type, ...], *names: str) -> bool:
     """Whether a class below the builtin ones defines one of the special methods."""
     return any(
-        name in _namespace_of(cls) for cls in mro if id(cls) not in BUILTIN_TYPES for name in names
+        name in raw_namespace_of(cls)
+        for cls in mro
+        if id(cls) not in BUILTIN_TYPES
+        for name in names
     )

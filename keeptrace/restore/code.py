@@ -10,19 +10,19 @@ import sys
 import types
 from typing import Any, Final
 
-_KEY: Final = "<keeptrace>"  # no identifier, so it never meets a name of the user's
+KEY: Final = "<keeptrace>"  # no identifier, so it never meets a name of the user's
 # What the interpreter and linecache look for in a module's namespace, and then call: never taken
 # from data.
-_NEVER_GLOBAL: Final = (_KEY, "__builtins__", "__loader__", "__spec__")
+NEVER_GLOBAL: Final = (KEY, "__builtins__", "__loader__", "__spec__")
 # Frames of modules and class bodies are run by eval(), which takes some 700 bytes of the C stack,
 # of which a thread may have 512 kB; and Python 3.12 allows some 500 in all. Those beyond are
 # restored as functions.
-_MOST_EVALS: Final = 300
+MOST_EVALS: Final = 300
 # So many run on the stack of whoever restores, of which little may be left; more run in a thread
 # with a stack of their own.
-_EVALS_HERE: Final = 16
-_STACK: Final = 2 << 20  # bytes; an eval() takes up to 1,000
-_OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
+EVALS_HERE: Final = 16
+STACK_BYTES: Final = 2 << 20  # bytes; an eval() takes up to 1,000
+OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 _COROUTINE: Final = 0x80
 _ASYNC_GENERATOR: Final = 0x200
@@ -47,7 +47,7 @@ def _template(
     def call(function: ast.expr) -> ast.Call:
         return ast.Call(function, [], [], **where)
 
-    key = call(name(_KEY, ast.Load()))
+    key = call(name(KEY, ast.Load()))
     body: list[ast.stmt] = [ast.Expr(key, **where) for _ in range(pads)]
     if count:
         target = ast.Tuple(
@@ -93,7 +93,7 @@ def _template(
 _POSITIONS_A_PAD: Final = 4
 
 
-def _pads(positions: tuple[Any, ...]) -> int:
+def pads_for(positions: tuple[Any, ...]) -> int:
     return -(-(len(positions) - 1) // _POSITIONS_A_PAD)
 
 
@@ -142,7 +142,7 @@ def _line_table(units: int, first: int, positions: tuple[tuple[Any, ...], ...]) 
 
 
 @functools.lru_cache(4096)
-def _code(
+def frame_code(
     file: str,
     name: str,
     qualname: str,
@@ -154,8 +154,8 @@ def _code(
     positions: tuple[tuple[Any, ...], ...],
     is_outermost: bool,
 ) -> types.CodeType:
-    is_function = flags & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
-    template = _template(len(names), unbound, _pads(positions), is_function, is_outermost)
+    is_function = flags & OPTIMIZED_NEWLOCALS == OPTIMIZED_NEWLOCALS
+    template = _template(len(names), unbound, pads_for(positions), is_function, is_outermost)
     first = max(first, 1)  # generated code may start below, but replace() takes no such line
     places: dict[str, Any] = dict(
         co_filename=file,

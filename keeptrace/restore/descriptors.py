@@ -6,14 +6,14 @@ import types
 from typing import Any, Final
 
 # typeshed takes the __dict__ of this class for one of its instances'
-_names_in: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
-_module_of: Final = type.__dict__["__module__"].__get__
-_name_of: Final = type.__dict__["__name__"].__get__
-_dict_of: Final = BaseException.__dict__["__dict__"].__get__
-_mro_of: Final = type.__dict__["__mro__"].__get__
-_namespace_of: Final = type.__dict__["__dict__"].__get__
-_base_of: Final = type.__dict__["__base__"].__get__
-_size_of: Final = type.__dict__["__basicsize__"].__get__
-_weakref_offset_of: Final = type.__dict__[
+raw_names_in: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
+raw_module_of: Final = type.__dict__["__module__"].__get__
+raw_name_of: Final = type.__dict__["__name__"].__get__
+raw_dict_of: Final = BaseException.__dict__["__dict__"].__get__
+raw_mro_of: Final = type.__dict__["__mro__"].__get__
+raw_namespace_of: Final = type.__dict__["__dict__"].__get__
+raw_base_of: Final = type.__dict__["__base__"].__get__
+raw_size_of: Final = type.__dict__["__basicsize__"].__get__
+raw_weakref_offset_of: Final = type.__dict__[
     "__weakrefoffset__"
 ].__get__  # below zero where it takes no room

@@ -65,4 +65,4 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "PureWindowsPath": lambda text: _path("PureWindowsPath", text),
 }
 # What the standard library raises where a part is not of the type that it takes.
-_CANNOT_BUILD: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+CANNOT_BUILD: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)

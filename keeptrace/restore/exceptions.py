@@ -6,25 +6,25 @@ import types
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .classes import _builtin_base, _builtin_bases, _exception_class, _is_hooked, _leaf, has_hook
-from .descriptors import _dict_of, _mro_of, _namespace_of
+from .classes import builtin_base, builtin_bases, exception_class, has_hook, is_hooked, leaf_class
+from .descriptors import raw_dict_of, raw_mro_of, raw_namespace_of
 from .fields import (
     BUILTIN_TYPES,
-    _put_args,
-    _put_cause,
-    _put_context,
-    _put_suppress,
-    _put_traceback,
-    _unsearched,
     fields_of,
     has_own_state,
+    put_args,
+    put_cause,
+    put_context,
     put_field,
+    put_suppress,
+    put_traceback,
+    unsearched,
 )
-from .live import _load_quickly
-from .order import _in_order
+from .live import load_quickly
+from .order import in_order
 from .policy import POOL, Policy
-from .standins import _aside, _is_protocol, _stand_in, _stand_in_class, details_of
-from .values import _is_whole, _Values
+from .standins import aside_name, details_of, is_protocol, make_stand_in, stand_in_class
+from .values import ValueTable, is_whole
 
 
 def _refs_of(record: dict[str, Any]) -> list[Any]:
@@ -57,14 +57,14 @@ def is_exact(nodes: list[Any], refs: Iterable[Any]) -> bool:
             "str",
             "bytes",
             "bytearray",
-        ) and not _is_whole(node):
+        ) and not is_whole(node):
             return False
         if kind in ("list", "tuple", "set", "frozenset", "dict", "exact"):
             waiting.extend(ref[0] for ref in node[2] if type(ref) is list)
     return True
 
 
-class _Exceptions:
+class ExceptionTable:
     """The report's exceptions, made first and filled later, so that values can refer to them."""
 
     def __init__(
@@ -80,7 +80,7 @@ class _Exceptions:
         self.made: list[BaseException] = [None] * len(self._records)  # type: ignore[list-item]
         every = range(len(self._records))
         for index in (
-            _in_order(every, self._children)
+            in_order(every, self._children)
             if any(["children" in record for record in self._records])
             else every
         ):
@@ -96,10 +96,10 @@ class _Exceptions:
             Exception if found_type is None else found_type
         )  # a metaclass may find its class false
         if has_own_state(cls):
-            cls = _exception_class(cls.__qualname__, cls.__module__, _builtin_bases(_mro_of(cls)))
+            cls = exception_class(cls.__qualname__, cls.__module__, builtin_bases(raw_mro_of(cls)))
         if "str" not in record and id(cls) in BUILTIN_TYPES:
             return cls
-        mro = _mro_of(cls)
+        mro = raw_mro_of(cls)
         module, qualname, _ = self._types[record["type"]]
         found = self._policy.find(module, qualname) is cls
         refs = _refs_of(record)
@@ -112,9 +112,9 @@ class _Exceptions:
             and not self._tells_addresses(record, refs)
         )
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
-        if (told or truthy) and (self._policy.trusts or not _is_hooked(mro)):
+        if (told or truthy) and (self._policy.trusts or not is_hooked(mro)):
             try:
-                return _leaf(cls, told, truthy)  # type: ignore[arg-type]  # a class is hashable, or the except says what then
+                return leaf_class(cls, told, truthy)  # type: ignore[arg-type]  # a class is hashable, or the except says what then
             # a metaclass or __init_subclass__ of the user's refuses: its own message it is, then
             except Exception:
                 return cls
@@ -137,14 +137,14 @@ class _Exceptions:
         if type(pickled) is not bytes:
             return None
         try:
-            made = _load_quickly(pickled, self._policy is not POOL)
+            made = load_quickly(pickled, self._policy is not POOL)
         # the library is absent or another version here: a class of the same name takes its place
         except BaseException:
             return None
         cls = type(made)
         if not issubclass(cls, BaseException) or cls.__qualname__ != self._types[record["type"]][1]:
             return None
-        if self._policy.truthy and has_hook(_mro_of(cls), "__bool__", "__len__"):
+        if self._policy.truthy and has_hook(raw_mro_of(cls), "__bool__", "__len__"):
             return None
         self._as_itself.add(id(made))
         return made  # type: ignore[no-any-return]  # an exception, as was seen
@@ -171,28 +171,28 @@ class _Exceptions:
                 ):  # a damaged report, or a class that is no group here
                     continue
         try:
-            return _builtin_base(_mro_of(cls)).__new__(cls)
+            return builtin_base(raw_mro_of(cls)).__new__(cls)
         except TypeError:  # a group without children, in a damaged report
             return Exception.__new__(
-                _exception_class(cls.__qualname__, cls.__module__, (Exception,))
+                exception_class(cls.__qualname__, cls.__module__, (Exception,))
             )
 
-    def fill(self, values: _Values, tracebacks: list[types.TracebackType | None]) -> None:
+    def fill(self, values: ValueTable, tracebacks: list[types.TracebackType | None]) -> None:
         for record, exc, traceback in zip(self._records, self.made, tracebacks):
             self._fill(exc, record, values)
-            _put_traceback(exc, traceback)
+            put_traceback(exc, traceback)
             if record["context"] is not None:
-                _put_context(exc, self.made[record["context"]])
+                put_context(exc, self.made[record["context"]])
             if record["cause"] is not None:
-                _put_cause(exc, self.made[record["cause"]])
-            _put_suppress(exc, bool(record["suppress"]))  # what puts a cause changes it
+                put_cause(exc, self.made[record["cause"]])
+            put_suppress(exc, bool(record["suppress"]))  # what puts a cause changes it
 
-    def _fill(self, exc: BaseException, record: dict[str, Any], values: _Values) -> None:
+    def _fill(self, exc: BaseException, record: dict[str, Any], values: ValueTable) -> None:
         as_itself = id(exc) in self._as_itself
         if not as_itself or is_exact(self._nodes, [record["args"]]):
             args = values(record["args"])
-            _put_args(exc, args if type(args) is tuple else (args,))
-        mro = _mro_of(type(exc))
+            put_args(exc, args if type(args) is tuple else (args,))
+        mro = raw_mro_of(type(exc))
         refused = [] if as_itself else self._put_fields(exc, record["fields"], values)
         if "str" in record:
             told = _slot_of(mro, "__keeptrace_str__")
@@ -215,21 +215,23 @@ class _Exceptions:
                 "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"],
             ]
         if notes is not None:
-            _dict_of(exc)["__notes__"] = notes
+            raw_dict_of(exc)["__notes__"] = notes
 
-    def _put_fields(self, exc: BaseException, fields: dict[str, Any], values: _Values) -> list[str]:
+    def _put_fields(
+        self, exc: BaseException, fields: dict[str, Any], values: ValueTable
+    ) -> list[str]:
         """The names of those that could not be put; they stand aside."""
         refused: list[str] = []
         if not fields:
             return refused
-        state = fields_of(_mro_of(type(exc)))
+        state = fields_of(raw_mro_of(type(exc)))
         is_quiet = self._policy.imports or not isinstance(exc, (ImportError, SyntaxError))
         for name, ref in fields.items():
             value = _plain(name, values(ref)) if type(ref) is list else ref
             if not is_quiet:
-                value = _unsearched(exc, name, value, values(fields.get("name")))
+                value = unsearched(exc, name, value, values(fields.get("name")))
             if not put_field(exc, name, value, state):
-                _dict_of(exc)[_aside(name)] = value
+                raw_dict_of(exc)[aside_name(name)] = value
                 refused.append(name)
         return refused
 
@@ -242,16 +244,16 @@ class _Exceptions:
                 slot.__set__(exc, value)
             except (AttributeError, TypeError):  # C code's, to be read only or for one type only
                 return
-        elif _is_of_builtin(mro, name) or (not self._policy.trusts and _is_protocol(name, value)):
-            _dict_of(exc)[_aside(name)] = value
+        elif _is_of_builtin(mro, name) or (not self._policy.trusts and is_protocol(name, value)):
+            raw_dict_of(exc)[aside_name(name)] = value
         else:
-            _dict_of(exc)[name] = value
+            raw_dict_of(exc)[name] = value
 
 
 def _slot_of(mro: tuple[type, ...], name: str) -> Any:
     """The slot of that name that a class defines in Python; None if there is none."""
     for cls in mro:
-        found = _namespace_of(cls).get(name)
+        found = raw_namespace_of(cls).get(name)
         if found is not None:
             is_slot = type(found) is types.MemberDescriptorType and id(cls) not in BUILTIN_TYPES
             return found if is_slot else None
@@ -262,7 +264,7 @@ def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
     """Whether the exception has a value in its slot or `__dict__`."""
     slot = _slot_of(mro, name)
     if slot is None:
-        return name in _dict_of(exc)
+        return name in raw_dict_of(exc)
     try:
         slot.__get__(exc)
     except AttributeError:
@@ -300,9 +302,9 @@ def _notes(value: Any) -> Any:
     """
     details = details_of(value)
     if details is None:
-        if has_hook(_mro_of(type(value)), "__getitem__"):  # live, and its code may raise
-            return _stand_in(
-                _stand_in_class(type(value).__qualname__, type(value).__module__, False),
+        if has_hook(raw_mro_of(type(value)), "__getitem__"):  # live, and its code may raise
+            return make_stand_in(
+                stand_in_class(type(value).__qualname__, type(value).__module__, False),
                 f"<{type(value).__qualname__}>",
                 [],
             )
@@ -312,8 +314,8 @@ def _notes(value: Any) -> Any:
             *details.items,
             f"keeptrace: {len(details.items)} of {details.length} notes were kept",
         ]
-    return _stand_in(
-        _stand_in_class(type(value).__qualname__, type(value).__module__, False),
+    return make_stand_in(
+        stand_in_class(type(value).__qualname__, type(value).__module__, False),
         details.text,
         details.node,
         details.why,
@@ -325,7 +327,7 @@ def _is_of_builtin(mro: tuple[type, ...], name: str) -> bool:
     replace.
     """
     return name not in _OF_ANY_OBJECT and any(
-        name in _namespace_of(cls) for cls in mro if id(cls) in BUILTIN_TYPES
+        name in raw_namespace_of(cls) for cls in mro if id(cls) in BUILTIN_TYPES
     )
 
 

@@ -7,10 +7,16 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from .descriptors import _base_of, _mro_of, _namespace_of, _size_of, _weakref_offset_of
-from .files import _unopened, may_be_opened
-from .policy import _BUILTIN_CLASSES, _is_plainly_loaded
-from .standins import _stand_in, _stand_in_class
+from .descriptors import (
+    raw_base_of,
+    raw_mro_of,
+    raw_namespace_of,
+    raw_size_of,
+    raw_weakref_offset_of,
+)
+from .files import may_be_opened, unopened_name
+from .policy import BUILTIN_CLASSES, is_plainly_loaded
+from .standins import make_stand_in, stand_in_class
 
 # C type -> the state that it holds outside of __dict__, in the order in which bases are looked for.
 FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
@@ -36,10 +42,10 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     NameError: ("name",),
 }
 # By id, because what a class says of itself may be a lie, or its metaclass's code.
-BUILTIN_TYPES: Final = frozenset(map(id, _BUILTIN_CLASSES.values()))
+BUILTIN_TYPES: Final = frozenset(map(id, BUILTIN_CLASSES.values()))
 # by id, because the hash of a class may be its metaclass's
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
-_put_args, _put_traceback, _put_context, _put_cause, _put_suppress = (
+put_args, put_traceback, put_context, put_cause, put_suppress = (
     BaseException.__dict__[name].__set__
     for name in ("args", "__traceback__", "__context__", "__cause__", "__suppress_context__")
 )
@@ -60,7 +66,7 @@ def has_own_state(cls: type) -> bool:
     Then no `__new__` of a builtin base may make an instance. Told by the class alone: no code of
     its library runs."""
     while id(cls) not in BUILTIN_TYPES:
-        namespace = _namespace_of(cls)
+        namespace = raw_namespace_of(cls)
         if type(namespace.get("__new__")) is types.BuiltinFunctionType:
             return True
         known = (
@@ -70,10 +76,10 @@ def has_own_state(cls: type) -> bool:
             known = _POINTER * sum(
                 type(slot) is types.MemberDescriptorType for slot in namespace.values()
             )
-        if "__weakref__" in namespace and _weakref_offset_of(cls) > 0:
+        if "__weakref__" in namespace and raw_weakref_offset_of(cls) > 0:
             known += _POINTER
-        above = _base_of(cls)
-        if _size_of(cls) - _size_of(above) > known:
+        above = raw_base_of(cls)
+        if raw_size_of(cls) - raw_size_of(above) > known:
             return True
         cls = above
     return False
@@ -156,7 +162,7 @@ def put_field(
     Returns whether the value was one that the C code, and Python's own printing, can bear. A name
     that no field of this Python has is nothing. state: what fields_of() gives, where that is known.
     """
-    state = state or fields_of(_mro_of(type(exc)))
+    state = state or fields_of(raw_mro_of(type(exc)))
     if state is None or name not in state[1] or name not in state[0].__dict__:
         return True
     check = _CHECKS.get(state[0], {}).get(name)
@@ -183,7 +189,7 @@ class _Unsearched(str):
         return "", "", self
 
 
-def _unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
+def unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
     """The value of a field, such that showing the exception imports nothing, and opens no device.
 
     traceback imports the module that an ImportError names, to tell of similar names in it (module:
@@ -193,10 +199,10 @@ def _unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
     if type(value) is not str:
         return value
     if name == "filename" and isinstance(exc, SyntaxError):
-        return value if may_be_opened(value) else _unopened(value)
-    if name == "name_from" and not _is_plainly_loaded(module):
-        return _stand_in(
-            _stand_in_class("str", "builtins", False),
+        return value if may_be_opened(value) else unopened_name(value)
+    if name == "name_from" and not is_plainly_loaded(module):
+        return make_stand_in(
+            stand_in_class("str", "builtins", False),
             repr(value),
             ["str", len(value), value],
             "not looked up",

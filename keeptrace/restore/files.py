@@ -10,8 +10,8 @@ import zlib
 from typing import Final
 
 # Bounds against forged data, for all the sources of a report. (bytes, lines)
-_MAX_SOURCE: Final = 32 << 20
-_MAX_LINES: Final = 1_000_000
+MAX_SOURCE: Final = 32 << 20
+MAX_LINES: Final = 1_000_000
 # A module of this size is generated; nobody reads it in a traceback. (bytes)
 MAX_SOURCE_FILE: Final = 8 << 20
 # Names of other machines' files on Windows, with either slash: opening one tells that machine who
@@ -103,12 +103,12 @@ def is_absent_or_ordinary(path: str) -> bool:
     return _is_source(found, MAX_SOURCE_FILE) or stat.S_ISDIR(found.st_mode)
 
 
-def _unopened(file: str) -> str:
+def unopened_name(file: str) -> str:
     """What code is called whose file nobody should open."""
     return f"{file} [not opened]"
 
 
-def _unpack(packed: bytes, most: int) -> bytes:
+def unpack_bounded(packed: bytes, most: int) -> bytes:
     """zlib, within a bound: a few kilobytes can claim to be gigabytes."""
     engine = zlib.decompressobj()
     data = engine.decompress(packed, most)

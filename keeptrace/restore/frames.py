@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from .code import (
-    _EVALS_HERE,
-    _KEY,
-    _MOST_EVALS,
-    _NEVER_GLOBAL,
-    _OPTIMIZED_NEWLOCALS,
-    _STACK,
-    _code,
-    _pads,
+    EVALS_HERE,
+    KEY,
+    MOST_EVALS,
+    NEVER_GLOBAL,
+    OPTIMIZED_NEWLOCALS,
+    STACK_BYTES,
+    frame_code,
+    pads_for,
 )
 from .files import may_be_opened
-from .standins import _aside
-from .values import _Values
+from .standins import aside_name
+from .values import ValueTable
 
 _FROZEN: Final = "<frozen"  # how the file's name begins of code that is part of the interpreter
 
@@ -34,17 +34,17 @@ class _Awaited:
         return iter((None,))
 
 
-class _Stacks:
+class FrameStacks:
     """Collects the stacks of a report and makes their frames."""
 
-    def __init__(self, report: dict[str, Any], values: _Values, files: dict[str, str]) -> None:
+    def __init__(self, report: dict[str, Any], values: ValueTable, files: dict[str, str]) -> None:
         self._frames = report["frames"]
         self._codes = report["codes"]
         self._made = values.made
         self._files = files
         self._globals = [self._named(table) for table in report["globals"]]
         for namespace in self._globals:
-            for name in _NEVER_GLOBAL:
+            for name in NEVER_GLOBAL:
                 namespace.pop(name, None)
         self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
         self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
@@ -65,7 +65,7 @@ class _Stacks:
             if frame["code"] not in frozen or file is None:
                 continue
             if type(file) is not str or not may_be_opened(file):
-                namespace[_aside("__file__")] = namespace.pop("__file__")
+                namespace[aside_name("__file__")] = namespace.pop("__file__")
 
     def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
         made = self._made
@@ -118,7 +118,7 @@ class _Stacks:
             else:
                 items.append(function)
             if len(positions) > 1:
-                items.extend([None] * _pads(tuple(positions)))
+                items.extend([None] * pads_for(tuple(positions)))
             if local:
                 items.append(local)
         # the C call of the innermost frame: the frame that runs is appended to `leaf`
@@ -132,7 +132,7 @@ class _Stacks:
         """What runs the frame, and its locals."""
         if index < 0:
             told = f"{positions[0]} frames left out"
-            made = _code(
+            made = frame_code(
                 "<keeptrace>",
                 told,
                 told,
@@ -151,13 +151,13 @@ class _Stacks:
         namespace = self._with_key(self._globals[frame["globals"]])
         local = frame["locals"]
         is_function = (
-            local is not None and code["flags"] & _OPTIMIZED_NEWLOCALS == _OPTIMIZED_NEWLOCALS
+            local is not None and code["flags"] & OPTIMIZED_NEWLOCALS == OPTIMIZED_NEWLOCALS
         )
         if not is_function:
             self._evals += 1
             self._most_evals = max(self._most_evals, self._evals)
-        if not is_function and self._evals <= _MOST_EVALS:
-            made = _code(
+        if not is_function and self._evals <= MOST_EVALS:
+            made = frame_code(
                 file,
                 code["name"],
                 code["qualname"],
@@ -172,12 +172,12 @@ class _Stacks:
             if local is None:
                 return functools.partial(eval, made, namespace), ()
             local = self._named(local)
-            local.pop(_KEY, None)  # in damaged data alone: it would be called
+            local.pop(KEY, None)  # in damaged data alone: it would be called
             return functools.partial(eval, made, namespace, local), ()
         arguments, flags, local = (
             (code["names"], code["flags"], local)
             if is_function
-            else ([], _OPTIMIZED_NEWLOCALS, local or {})
+            else ([], OPTIMIZED_NEWLOCALS, local or {})
         )
         known = list(local)
         names = tuple(
@@ -189,7 +189,7 @@ class _Stacks:
             else tuple(at for at, name in enumerate(names) if name not in local)
         )
         args = tuple(code["args"])
-        made = _code(
+        made = frame_code(
             file,
             code["name"],
             code["qualname"],
@@ -220,7 +220,7 @@ class _Stacks:
             return
         following = iter(self._items).__next__
         for namespace in self._keyed.values():
-            namespace[_KEY] = following
+            namespace[KEY] = following
         try:
             _with_stack_for(
                 self._most_evals,
@@ -228,7 +228,7 @@ class _Stacks:
             )
         finally:
             for namespace in self._keyed.values():
-                del namespace[_KEY]
+                del namespace[KEY]
                 if (
                     namespace.get("__builtins__") is builtins.__dict__
                     or namespace.get("__builtins__") is builtins
@@ -292,7 +292,7 @@ _stack_lock: Final = _thread.allocate_lock()
 
 def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
     """Runs here, or in a thread with a stack that surely suffices."""
-    if evals <= _EVALS_HERE:
+    if evals <= EVALS_HERE:
         run()
         return
     ended = _thread.allocate_lock()
@@ -308,7 +308,7 @@ def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
             ended.release()
 
     with _stack_lock:  # the size is the process's: set for the start of one thread
-        size = _thread.stack_size(_STACK)
+        size = _thread.stack_size(STACK_BYTES)
         try:
             _thread.start_new_thread(run_in_thread, ())
         finally:
@@ -339,7 +339,7 @@ def _with_room_for(depth: int, run: Callable[[], None]) -> None:
     ):  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(
-            max(limit, used + depth + _SPARE + 3 * _MOST_EVALS)
+            max(limit, used + depth + _SPARE + 3 * MOST_EVALS)
         )  # an eval() counts more than once
         try:
             run()

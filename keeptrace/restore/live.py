@@ -15,8 +15,8 @@ import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-from .outside import _acts_outside
-from .standins import StandIn, _details, _stand_in, _what
+from .outside import acts_outside
+from .standins import StandIn, known_details, make_stand_in, what_it_is
 
 
 class Missing(StandIn):
@@ -25,7 +25,7 @@ class Missing(StandIn):
     _why = "it could not be loaded here"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{cls.__qualname__} cannot be called: {_what(_instance(cls))}")
+        raise TypeError(f"{cls.__qualname__} cannot be called: {what_it_is(missing_instance(cls))}")
 
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, dict):
@@ -46,13 +46,13 @@ def _missing(module: str, qualname: str, why: str) -> Any:
     return type(name, (Missing,), {"__module__": module, "__qualname__": qualname, "_why": why})
 
 
-def _instance(cls: type[Missing]) -> Any:
-    return _stand_in(cls, f"<{cls.__qualname__}: {cls._why}>", [], cls._why)
+def missing_instance(cls: type[Missing]) -> Any:
+    return make_stand_in(cls, f"<{cls.__qualname__}: {cls._why}>", [], cls._why)
 
 
 def not_kept(why: str) -> Missing:
     """A live pickle has a call of this in the place of an object that was too large for it."""
-    made: Missing = _instance(_missing("builtins", "object", why))
+    made: Missing = missing_instance(_missing("builtins", "object", why))
     return made
 
 
@@ -61,8 +61,8 @@ _WHY_OUTSIDE: Final = "it owns something outside of the process, and that is not
 
 def outside(module: str, qualname: str, text: str) -> Any:
     """The stand-in for what owns something outside of the process; text: its repr."""
-    standin = _instance(_missing(module, qualname, _WHY_OUTSIDE))
-    _details(standin).text = text
+    standin = missing_instance(_missing(module, qualname, _WHY_OUTSIDE))
+    known_details(standin).text = text
     return standin
 
 
@@ -144,7 +144,7 @@ class _Quick(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         found = _find(super(), module, name)
-        if _acts_outside(found) or (module, name) in _CHANGES_MODULES:
+        if acts_outside(found) or (module, name) in _CHANGES_MODULES:
             raise _NotAlone
         return found
 
@@ -205,7 +205,7 @@ class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its 
                 if saved
                 else object
             )
-            missing = _instance(
+            missing = missing_instance(
                 _missing(target.__module__, target.__qualname__, _why_failed(saved, problem))
             )
             self.stack.append(missing)
@@ -237,10 +237,10 @@ def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool
     if getattr(target, "__name__", "") in _MAKERS and not isinstance(target, type) and args:
         target, args = args[0], args[1:]
     if isinstance(target, type) and issubclass(target, Missing):
-        return _instance(target)
+        return missing_instance(target)
     if isinstance(target, Missing):
         return target
-    return _refusal(target, args) if is_checked and _acts_outside(target) else None
+    return _refusal(target, args) if is_checked and acts_outside(target) else None
 
 
 def _refusal(target: Any, args: tuple[Any, ...]) -> Any:
@@ -305,14 +305,14 @@ def _why_failed(operands: list[Any], problem: BaseException) -> str:
     return f"loading it here raised {type(problem).__name__}: {problem}"
 
 
-def _load_live(data: bytes, count: int, is_checked: bool) -> list[Any]:
+def load_live_objects(data: bytes, count: int, is_checked: bool) -> list[Any]:
     """The live objects; a Missing, which says why, for each that does not come alive.
 
     is_checked: bring to life nothing that owns something outside of the process. Within a pool what
         an exception holds crosses as it does without us.
     """
     why = "the live objects are no list"
-    for load in (_load_quickly, _load_leniently):
+    for load in (load_quickly, _load_leniently):
         try:
             objects = load(data, is_checked)
         # whatever the user's own reduction raises: the stand-ins beside it are what is then shown
@@ -321,10 +321,10 @@ def _load_live(data: bytes, count: int, is_checked: bool) -> list[Any]:
             continue
         if type(objects) is list:
             return objects
-    return [_instance(_missing("builtins", "object", why))] * count
+    return [missing_instance(_missing("builtins", "object", why))] * count
 
 
-def _load_quickly(data: bytes, is_checked: bool) -> Any:
+def load_quickly(data: bytes, is_checked: bool) -> Any:
     return _watched(_Quick(io.BytesIO(data)).load) if is_checked else pickle.loads(data)
 
 

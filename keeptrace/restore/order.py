@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 
-def _in_order(roots: Iterable[int], needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
+def in_order(roots: Iterable[int], needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
     """The roots and what they need, each after what it needs.
 
     What needs itself, in damaged data, comes as if it did not.

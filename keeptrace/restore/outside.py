@@ -11,7 +11,7 @@ import sys
 import types
 from typing import Any, Final
 
-from .descriptors import _module_of, _mro_of, _name_of, _names_in, _namespace_of
+from .descriptors import raw_module_of, raw_mro_of, raw_name_of, raw_names_in, raw_namespace_of
 
 # Modules whose classes and functions open, make or delete such things.
 _OUTSIDE: Final = frozenset({
@@ -56,7 +56,7 @@ def owns_outside(cls: type) -> bool:
     By where its classes come from; by a file descriptor; by a finalizer, which would act once more
     for each copy; and for a library's class by what releases a resource.
     """
-    mro = _mro_of(cls)
+    mro = raw_mro_of(cls)
     if any(id(parent) in _DATA for parent in mro):
         return False
     in_memory = any(id(parent) in _IN_MEMORY for parent in mro)
@@ -66,7 +66,7 @@ def owns_outside(cls: type) -> bool:
             continue
         if _is_outside(module, name):
             return True
-        namespace = _namespace_of(parent)
+        namespace = raw_namespace_of(parent)
         if "__del__" in namespace or "fileno" in namespace:
             return True
         if any(closer in namespace for closer in _CLOSERS) and _is_of_a_library(module):
@@ -76,21 +76,21 @@ def owns_outside(cls: type) -> bool:
 
 def _home(cls: type) -> tuple[str, str]:
     try:
-        module = _module_of(cls)
+        module = raw_module_of(cls)
     except AttributeError:  # deleted from the class
         module = ""
-    return module if type(module) is str else "", _name_of(cls)
+    return module if type(module) is str else "", raw_name_of(cls)
 
 
 def _is_of_a_library(name: str) -> bool:
     if name.partition(".")[0] in sys.stdlib_module_names:
         return True
     module = sys.modules.get(name)
-    file = _names_in(module).get("__file__") if type(module) is types.ModuleType else None
+    file = raw_names_in(module).get("__file__") if type(module) is types.ModuleType else None
     return type(file) is str and ("site-packages" in file or "dist-packages" in file)
 
 
-def _acts_outside(function: Any) -> bool:
+def acts_outside(function: Any) -> bool:
     """Whether calling what a pickle names would open, make or delete something outside of the
     process.
     """

@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any, Final
 
-from .descriptors import _names_in
+from .descriptors import raw_names_in
 
 
 class Policy:
@@ -55,7 +55,7 @@ class Policy:
         may_import = self.imports or (
             self.standard and name.partition(".")[0] in sys.stdlib_module_names
         )
-        if found is None and may_import and _may_import(name):
+        if found is None and may_import and may_import_module(name):
             try:
                 __import__(name)
             except (
@@ -75,10 +75,10 @@ class Policy:
             return _HARMLESS.get(qualname) if module == "builtins" else None
         found: Any = self.module(module)
         if "." not in qualname and type(found) is types.ModuleType:  # most are such
-            return _names_in(found).get(qualname)
+            return raw_names_in(found).get(qualname)
         for part in qualname.split("."):
             if type(found) is types.ModuleType or issubclass(type(found), types.ModuleType):
-                found = _names_in(found).get(part)
+                found = raw_names_in(found).get(part)
             elif isinstance(found, type):
                 found = type.__dict__["__dict__"].__get__(found).get(part)
             else:
@@ -132,7 +132,7 @@ _HARMLESS_FUNCTIONS: Final = (
 )
 # Programs put names of their own into builtins, and `builtins.__loader__` imports: neither is a
 # builtin class.
-_BUILTIN_CLASSES: Final = {
+BUILTIN_CLASSES: Final = {
     name: found
     for name, found in vars(builtins).items()
     if isinstance(found, type) and found.__module__ == "builtins" and not name.startswith("__")
@@ -140,7 +140,7 @@ _BUILTIN_CLASSES: Final = {
 # All that a name out of data may stand for where nothing else is looked up. There is no way from
 # these to another name.
 _HARMLESS: Final[dict[str, Any]] = {
-    **_BUILTIN_CLASSES,
+    **BUILTIN_CLASSES,
     **{
         name: found
         for name in _HARMLESS_FUNCTIONS
@@ -153,7 +153,7 @@ _NEVER_IMPORTED: Final = frozenset(
 )
 
 
-def _may_import(name: str) -> bool:
+def may_import_module(name: str) -> bool:
     """Whether importing the module only defines things: a package's __main__ is a program."""
     return name.partition(".")[0] not in _NEVER_IMPORTED and not name.endswith(".__main__")
 
@@ -165,7 +165,7 @@ POOL: Final = Policy(lookups=True, imports=True, truthy=True)
 LIVE: Final = Policy(lookups=True, imports=True)
 
 
-def _is_plainly_loaded(name: Any) -> bool:
+def is_plainly_loaded(name: Any) -> bool:
     """Whether `__import__(name)` gives a module that is loaded, and dir() of that runs none of its
     code.
     """
@@ -174,6 +174,6 @@ def _is_plainly_loaded(name: Any) -> bool:
     parts = name.split(".")
     modules = [sys.modules.get(".".join(parts[: count + 1])) for count in range(len(parts))]
     return all(
-        type(module) is types.ModuleType and "__dir__" not in _names_in(module)
+        type(module) is types.ModuleType and "__dir__" not in raw_names_in(module)
         for module in modules
     )

@@ -35,13 +35,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .classes import _exception_types
-from .exceptions import _Exceptions
-from .files import _unpack
-from .frames import _Stacks
+from .classes import exception_types
+from .exceptions import ExceptionTable
+from .files import unpack_bounded
+from .frames import FrameStacks
 from .policy import BUILTINS, KNOWN, Policy
-from .sources import _install_sources, _rename_unopened
-from .values import _Values
+from .sources import install_sources, rename_unopened
+from .values import ValueTable
 
 
 def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
@@ -50,15 +50,15 @@ def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
 
     Raises ValueError, TypeError, KeyError or IndexError for a report that is not laid out as
     core/report.py says."""
-    type_of = _exception_types(report, policy)
-    values = _Values(report, type_of, policy)
+    type_of = exception_types(report, policy)
+    values = ValueTable(report, type_of, policy)
     values.make_shells()
-    exceptions = _Exceptions(report, type_of, policy, values.live)
+    exceptions = ExceptionTable(report, type_of, policy, values.live)
     values.finish(exceptions.made)
-    files = _install_sources(report["sources"]) if report["sources"] else {}
+    files = install_sources(report["sources"]) if report["sources"] else {}
     if not policy.imports:
-        _rename_unopened(report, files)
-    stacks = _Stacks(report, values, files)
+        rename_unopened(report, files)
+    stacks = FrameStacks(report, values, files)
     if not policy.imports:
         stacks.hide_unopened()
     tracebacks = [
@@ -76,7 +76,7 @@ def read_payload(payload: dict[str, Any], most: int = 64 << 20) -> dict[str, Any
     """
     import json
 
-    report: dict[str, Any] = json.loads(_unpack(payload["body"], most))
+    report: dict[str, Any] = json.loads(unpack_bounded(payload["body"], most))
     report["sources"] = dict(payload["sources"])
     report["live"] = payload["live"]
     return report

@@ -13,15 +13,15 @@ import types
 import zlib
 from typing import Any, Final
 
-from .descriptors import _names_in
+from .descriptors import raw_names_in
 from .files import (
-    _MAX_LINES,
-    _MAX_SOURCE,
-    _unopened,
-    _unpack,
+    MAX_LINES,
+    MAX_SOURCE,
     is_absent_or_ordinary,
     may_be_opened,
     source_text,
+    unopened_name,
+    unpack_bounded,
     without_detours,
 )
 
@@ -29,13 +29,13 @@ from .files import (
 _OF_NOBODY: Final = frozenset({"<string>", "<stdin>"})
 
 
-def _rename_unopened(report: dict[str, Any], renamed: dict[str, str]) -> None:
+def rename_unopened(report: dict[str, Any], renamed: dict[str, str]) -> None:
     """Adds the files of code that must not be opened, but for those that linecache has a text
     of.
     """
     for file in {code["file"] for code in report["codes"]} - renamed.keys():
         if not may_be_opened(file) and not _is_all_in_linecache(file):
-            renamed[file] = _unopened(file)
+            renamed[file] = unopened_name(file)
 
 
 def _is_all_in_linecache(file: str) -> bool:
@@ -73,7 +73,7 @@ def _remember_same(file: str, packed: bytes) -> None:
     _same_on_disk[file, packed] = (found.st_mtime_ns, found.st_size)
 
 
-def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
+def install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     """Lets linecache, and so tracebacks and debuggers, see the snapshot. Gives the files that need
     another name.
 
@@ -81,14 +81,14 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     own name. One that has changed keeps its name for the code that is live in this process; the
     snapshot gets a name that says what it is."""
     renamed: dict[str, str] = {}
-    room, most_lines = _MAX_SOURCE, _MAX_LINES
+    room, most_lines = MAX_SOURCE, MAX_LINES
     for file, packed in sources.items():
         cached = linecache.cache.get(file)
         is_snapshot = _has_snapshot(file)  # or code that never had a file
         if not is_snapshot and _is_same_on_disk(file, packed):
             continue
         try:
-            text = _unpack(packed, room).decode("utf-8", "replace")
+            text = unpack_bounded(packed, room).decode("utf-8", "replace")
         except (ValueError, zlib.error):
             renamed[file] = (
                 # a name without a file: nothing false is shown for it
@@ -104,7 +104,7 @@ def _install_sources(sources: dict[str, bytes]) -> dict[str, str]:
             text, newline=None
         ).readlines()  # the line ends that files have, not those of str.splitlines
         if not is_snapshot and not may_be_opened(file):
-            renamed[file] = _unopened(file)
+            renamed[file] = unopened_name(file)
             linecache.cache[renamed[file]] = (len(text), None, lines, renamed[file])
             continue
         here: list[str] | None = cached[2] if is_snapshot else _lines_on_disk(file)  # type: ignore[index, misc]  # then it is an entry
@@ -155,7 +155,7 @@ def _lines_of_live(file: str) -> list[str] | None:
         return []
     for module in list(sys.modules.values()):
         if issubclass(type(module), types.ModuleType):
-            namespace = _names_in(module)
+            namespace = raw_names_in(module)
             if type(namespace.get("__file__")) is str and namespace["__file__"] == file:
                 return linecache.getlines(file, namespace)
     return None

@@ -24,32 +24,32 @@ class StandIn:
     )  # the details (_Details); in a slot, so that vars() and dir() show the object's own attributes alone
 
     def __repr__(self) -> str:
-        return _details(self).text
+        return known_details(self).text
 
     def __str__(self) -> str:
-        details = _details(self)
+        details = known_details(self)
         return repr(self) if details.string is None else details.string
 
     def __getattr__(self, name: str) -> Any:
-        details = _details(self)
+        details = known_details(self)
         if name in details.dir and not name.startswith(("__", *_PROTOCOLS)):
             return _known_attribute(self, name)
         raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}",
+            f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {what_it_is(self)}",
             name=name,
             obj=self,
         )
 
     def __dir__(self) -> Iterable[str]:
-        details = _details(self)
+        details = known_details(self)
         return sorted({*vars(self), *details.dir}) if details.dir else vars(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"{self!r} cannot be called: {_what(self)}")
+        raise TypeError(f"{self!r} cannot be called: {what_it_is(self)}")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(
-            f"{self!r} cannot be pickled on its own: {_what(self)}; keeptrace.dumps(exception) keeps it"
+            f"{self!r} cannot be pickled on its own: {what_it_is(self)}; keeptrace.dumps(exception) keeps it"
         )
 
 
@@ -59,17 +59,19 @@ class _Sized:
     __slots__ = ()
 
     def __len__(self) -> int:
-        return _details(self).length or 0
+        return known_details(self).length or 0
 
     def __iter__(self) -> Iterator[Any]:
-        details = _details(self)
+        details = known_details(self)
         yield from details.items
         missing = len(self) - len(details.items)
         if missing > 0:
-            raise LookupError(f"{missing} of the {len(self)} elements were not kept: {_what(self)}")
+            raise LookupError(
+                f"{missing} of the {len(self)} elements were not kept: {what_it_is(self)}"
+            )
 
     def __getitem__(self, key: Any) -> Any:
-        details = _details(self)
+        details = known_details(self)
         if details.pairs is not None:
             if key in details.pairs:
                 return details.pairs[key]
@@ -83,15 +85,15 @@ class _Sized:
                     return details.items[wanted]
             elif all(index in kept for index in (*wanted[:1], *wanted[-1:])):
                 return [details.items[index] for index in wanted]
-        raise LookupError(f"element {key!r} was not kept: {_what(self)}")
+        raise LookupError(f"element {key!r} was not kept: {what_it_is(self)}")
 
     def __contains__(self, value: Any) -> bool:
-        details = _details(self)
+        details = known_details(self)
         if value in details.items:
             return True
         if len(details.items) < len(self):
             raise LookupError(
-                f"not among the {len(details.items)} elements that were kept: {_what(self)}"
+                f"not among the {len(details.items)} elements that were kept: {what_it_is(self)}"
             )
         return False
 
@@ -109,10 +111,10 @@ class _Sized:
         return pairs[key] if key in pairs else self[key] if len(pairs) < len(self) else default
 
     def _mapping(self, name: str) -> dict[Any, Any]:
-        pairs = _details(self).pairs
+        pairs = known_details(self).pairs
         if pairs is None:
             raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {_what(self)}"
+                f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {what_it_is(self)}"
             )
         return pairs
 
@@ -127,7 +129,7 @@ _PROTOCOLS: Final = (
 _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 
-def _aside(name: str) -> str:
+def aside_name(name: str) -> str:
     """Under which name something stands in vars() that may not answer to its own:
 
     nobody looks this one up.
@@ -135,7 +137,7 @@ def _aside(name: str) -> str:
     return f"[{name}]"
 
 
-def _is_protocol(name: str, value: Any) -> bool:
+def is_protocol(name: str, value: Any) -> bool:
     """Whether a tool would take this attribute for a promise of the object:
 
     numpy reads memory by __array_interface__.
@@ -165,19 +167,19 @@ class _Details:
 _details_slot: Final = StandIn.__dict__[MARK]
 
 
-def _details(standin: Any) -> _Details:
+def known_details(standin: Any) -> _Details:
     details: _Details = _details_slot.__get__(standin)
     return details
 
 
-def _what(standin: Any) -> str:
-    why = _details(standin).why
+def what_it_is(standin: Any) -> str:
+    why = known_details(standin).why
     return "keeptrace kept a stand-in, not the object" + (f" ({why})" if why else "")
 
 
 def _known_attribute(standin: StandIn, name: str) -> StandIn:
-    known = _stand_in(
-        _stand_in_class("object", "builtins", False),
+    known = make_stand_in(
+        stand_in_class("object", "builtins", False),
         f"<{type(standin).__name__}.{name}: not kept>",
         [],
         "its class has it",
@@ -186,13 +188,13 @@ def _known_attribute(standin: StandIn, name: str) -> StandIn:
 
 
 @functools.lru_cache(512)
-def _stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
+def stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
     bases = (StandIn, _Sized) if sized else (StandIn,)
     name = qualname.rpartition(".")[2] or "object"
     return type(name, bases, {"__module__": module, "__qualname__": qualname, "__doc__": None})
 
 
-def _stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "") -> StandIn:
+def make_stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "") -> StandIn:
     standin = object.__new__(cls)
     _details_slot.__set__(standin, _Details(text, node, why))
     return standin

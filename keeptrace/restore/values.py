@@ -9,29 +9,29 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from .exact import _CANNOT_BUILD, EXACT
-from .live import Missing, _instance, _load_live
-from .order import _in_order
-from .policy import POOL, Policy, _may_import
+from .exact import CANNOT_BUILD, EXACT
+from .live import Missing, load_live_objects, missing_instance
+from .order import in_order
+from .policy import POOL, Policy, may_import_module
 from .standins import (
     StandIn,
-    _aside,
-    _details,
-    _is_protocol,
-    _stand_in,
-    _stand_in_class,
+    aside_name,
     details_of,
+    is_protocol,
+    known_details,
+    make_stand_in,
+    stand_in_class,
 )
 
 _SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set": set}
 _CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
 
 
-def _is_whole(node: list[Any]) -> bool:
+def is_whole(node: list[Any]) -> bool:
     return bool(len(node[2]) == node[1] * (2 if node[0] == "dict" else 1))
 
 
-class _Values:
+class ValueTable:
     """The report's value table as objects.
 
     Mutable ones are made empty first and filled last, so cycles work.
@@ -46,7 +46,7 @@ class _Values:
         self._done = bytearray(len(self._nodes))
         self.live: list[Any] = []
         if report.get("live") and policy.load_live:
-            self.live = _load_live(
+            self.live = load_live_objects(
                 report["live"], sum(node[0] == "live" for node in self._nodes), policy is not POOL
             )
 
@@ -62,7 +62,7 @@ class _Values:
             if leaf is not None:
                 made[index] = leaf(self, node)
             elif kind in _CONTAINERS:
-                if not _is_whole(node):
+                if not is_whole(node):
                     made[index] = self._cut_container(node)
                 elif kind in _SHELLS:
                     made[index] = _SHELLS[kind]()
@@ -84,7 +84,7 @@ class _Values:
             for index, node in enumerate(self._nodes):
                 if node[0] == "exception":
                     self._put(index, exceptions[node[1]])
-            for index in _in_order(
+            for index in in_order(
                 [index for index, done in enumerate(self._done) if not done], self._parts
             ):
                 if not self._done[index]:
@@ -106,7 +106,7 @@ class _Values:
     def _with_parts(self, node: list[Any]) -> Any:
         kind = node[0]
         if kind == "live":
-            found = self.live[node[1]] if node[1] < len(self.live) else _instance(Missing)
+            found = self.live[node[1]] if node[1] < len(self.live) else missing_instance(Missing)
             return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
         parts = self._each(node[2])
         try:
@@ -117,21 +117,21 @@ class _Values:
                 if kind == "frozenset"
                 else EXACT[node[1]](*parts)
             )
-        except _CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
+        except CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
 
     def _not_live(self, value: Any, missing: Missing) -> Any:
         """What stands in for a live object; it says why."""
         details = details_of(value)
         if details is not None and self._policy.load_live:
-            why = _details(missing).why
+            why = known_details(missing).why
             details.why = f"{details.why}; {why}" if details.why else why
         return value
 
     def _fill_container(self, value: Any, node: list[Any]) -> None:
         kind, _, refs = node
-        if not _is_whole(node):
-            details = _details(value)
+        if not is_whole(node):
+            details = known_details(value)
             if kind == "dict":
                 details.pairs = self._pairs(refs)
                 details.items = list(details.pairs)
@@ -150,11 +150,11 @@ class _Values:
             namespace = vars(value)
             namespace.update(zip(attributes, self._each(attributes.values())))
             for name in [name for name in attributes if name[:1] == "_"]:
-                if _is_protocol(name, namespace[name]):
-                    namespace[_aside(name)] = namespace.pop(name)
+                if is_protocol(name, namespace[name]):
+                    namespace[aside_name(name)] = namespace.pop(name)
         if not extra:
             return
-        details = _details(value)
+        details = known_details(value)
         if "pairs" in extra:
             details.pairs = self._pairs(extra["pairs"])
             details.items = list(details.pairs)
@@ -171,31 +171,31 @@ class _Values:
     def _cut_container(self, node: list[Any]) -> StandIn:
         kind, length, items = node
         count = len(items) // (2 if kind == "dict" else 1)
-        standin = _stand_in(
-            _stand_in_class(kind, "builtins", True),
+        standin = make_stand_in(
+            stand_in_class(kind, "builtins", True),
             "",
             node,
             f"{count} of its {length} elements were kept",
         )
-        details = _details(standin)
+        details = known_details(standin)
         details.length = length
         details.text = f"<{kind} of {length} elements, the first {count} kept>"
         return standin
 
     def _note(self, text: str, node: list[Any]) -> StandIn:
-        return _stand_in(_stand_in_class("object", "builtins", False), text, node)
+        return make_stand_in(stand_in_class("object", "builtins", False), text, node)
 
     def _object(self, node: list[Any]) -> StandIn:
         _, type_index, text, _, extra = node
         module, qualname, _ = self._types[type_index]
         length = extra.get("len") if extra else None
-        standin = _stand_in(
-            _stand_in_class(qualname, module, length is not None),
+        standin = make_stand_in(
+            stand_in_class(qualname, module, length is not None),
             "",
             node,
             extra.get("why", "") if extra else "",
         )
-        details = _details(standin)
+        details = known_details(standin)
         if text is None:
             shown = qualname if module == "builtins" else f"{module}.{qualname}"
             text = (
@@ -214,13 +214,13 @@ class _Values:
         kind, length, text = node
         if len(text) == length and kind == "str":
             return text
-        standin = _stand_in(
-            _stand_in_class(kind, "builtins", True),
+        standin = make_stand_in(
+            stand_in_class(kind, "builtins", True),
             "",
             node,
             f"{len(text)} of its {length} characters were kept",
         )
-        details = _details(standin)
+        details = known_details(standin)
         details.length = length
         details.items = text
         details.text = f"{text if kind == 'str' else text.encode('latin-1')!r}... ({length} in all)"
@@ -239,7 +239,7 @@ class _Values:
         if cls is None:
             module, qualname, _ = self._types[node[1]]
             found = self._policy.find(module, qualname)
-            cls = found if isinstance(found, type) else _stand_in_class(qualname, module, False)
+            cls = found if isinstance(found, type) else stand_in_class(qualname, module, False)
             if cls is not found and len(node) > 2:  # the names that dir() gave
                 names = [
                     name for name in node[2] if not name.startswith("__")
@@ -254,14 +254,14 @@ class _Values:
     def _module(self, node: list[Any]) -> Any:
         name = node[1]
         found = sys.modules.get(name) if self._policy.lookups else None
-        if found is not None and _may_import(name):
+        if found is not None and may_import_module(name):
             return found
-        standin = _stand_in(
-            _stand_in_class("module", "builtins", False), f"<module {name!r}>", node
+        standin = make_stand_in(
+            stand_in_class("module", "builtins", False), f"<module {name!r}>", node
         )
         vars(standin)["__name__"] = name
         if len(node) > 2:
-            _details(standin).dir = frozenset(node[2])
+            known_details(standin).dir = frozenset(node[2])
         return standin
 
     def _function(self, node: list[Any]) -> Any:
@@ -273,34 +273,34 @@ class _Values:
         text = (
             f"<function {qualname} at {address:#x}>" if address else f"<built-in function {name}>"
         )
-        standin = _stand_in(_stand_in_class(kind, "builtins", False), text, node)
+        standin = make_stand_in(stand_in_class(kind, "builtins", False), text, node)
         vars(standin).update(__name__=name, __qualname__=qualname, __module__=module)
         return standin
 
     def _redacted(self, node: list[Any]) -> StandIn:
-        return _stand_in(
-            _stand_in_class("redacted", "keeptrace", False),
+        return make_stand_in(
+            stand_in_class("redacted", "keeptrace", False),
             f"<redacted: {node[1]}>",
             node,
             "it looked secret",
         )
 
 
-_LEAVES: Final[dict[str, Callable[[_Values, list[Any]], Any]]] = {
+_LEAVES: Final[dict[str, Callable[[ValueTable, list[Any]], Any]]] = {
     "int": lambda values, node: int(node[1], 16),
     "complex": lambda values, node: complex(node[1], node[2]),
-    "str": _Values._text,
-    "bytes": _Values._bytes,
-    "bytearray": _Values._bytes,
-    "object": _Values._object,
-    "type": _Values._type,
-    "module": _Values._module,
-    "function": _Values._function,
-    "redacted": _Values._redacted,
+    "str": ValueTable._text,
+    "bytes": ValueTable._bytes,
+    "bytearray": ValueTable._bytes,
+    "object": ValueTable._object,
+    "type": ValueTable._type,
+    "module": ValueTable._module,
+    "function": ValueTable._function,
+    "redacted": ValueTable._redacted,
 }
-_FILLERS: Final[dict[str, Callable[[_Values, Any, list[Any]], None]]] = {
-    "object": _Values._fill_stand_in,
-    **dict.fromkeys(_CONTAINERS, _Values._fill_container),
+_FILLERS: Final[dict[str, Callable[[ValueTable, Any, list[Any]], None]]] = {
+    "object": ValueTable._fill_stand_in,
+    **dict.fromkeys(_CONTAINERS, ValueTable._fill_container),
 }
 _MOST_OF_ONE_HASH: Final = 16
 
@@ -319,7 +319,7 @@ def _keys(values: list[Any]) -> list[Any]:
         counts[number] = counts.get(number, 0) + 1
         if counts[number] > _MOST_OF_ONE_HASH:
             text = f"<{type(key).__name__}: one of too many of the same hash>"
-            keys[at] = _stand_in(_stand_in_class("object", "builtins", False), text, [])
+            keys[at] = make_stand_in(stand_in_class("object", "builtins", False), text, [])
     return keys
 
 
@@ -331,7 +331,7 @@ def _hashable(value: Any) -> Any:
     try:
         hash(value)
     except Exception as problem:  # the hash of a live object is the user's code
-        return _stand_in(
-            _stand_in_class("object", "builtins", False), f"<{type(value).__name__}: {problem}>", []
+        return make_stand_in(
+            stand_in_class("object", "builtins", False), f"<{type(value).__name__}: {problem}>", []
         )
     return value
