@@ -1,20 +1,15 @@
-"""Dumps by themselves: where Python reports an exception that nobody caught, and where a program
-asks for it.
+"""Dumps without a call: of exceptions that nobody caught, and of exceptions that leave a block.
 
-In: exceptions. Out: dumps in a directory (store). The room imports store and core.
+In: exceptions. Out: dumps in a directory (store). install.py hooks Python's own places, importing.py
+those of modules imported later; catching.py and wrapping.py are on_error; failures.py says which
+exceptions count. The room imports store and core.
 """
 
 from __future__ import annotations
 
-from .install import (
-    Installed,
-    install,
-    is_failure,
-    keep_failure,
-    on_error,
-    store_of,
-    uninstall,
-)
+from .catching import on_error
+from .failures import is_failure, keep_failure, store_of
+from .install import Installed, install, uninstall
 
 __all__ = [
     "Installed",

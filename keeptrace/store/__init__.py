@@ -6,8 +6,9 @@ core."""
 
 from __future__ import annotations
 
+from ..core.defaults import DEFAULT_DIRECTORY
 from .identity import fingerprint
-from .store import DEFAULT_DIRECTORY, MAX_AGE, MAX_BYTES, MAX_FILES, Bounds, Entry, Store
+from .store import MAX_AGE, MAX_BYTES, MAX_FILES, Bounds, Entry, Store
 
 __all__ = [
     "DEFAULT_DIRECTORY",

@@ -29,6 +29,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.clock import now
+from ..core.defaults import DEFAULT_DIRECTORY
 from ..core.errors import DumpError, KeepTraceError, OptionError
 from ..core.guard import with_enough_stack
 from ..core.options import Options, make_options
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..core.options import SingleOptions, StoreOptions
-
-DEFAULT_DIRECTORY: Final = "keeptrace-dumps"
 
 # More failures than anybody reads through. (files)
 MAX_FILES: Final = 1_000

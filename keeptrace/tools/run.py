@@ -1,15 +1,15 @@
-"""`keeptrace run`: a program as it would run without us, but that what ends it is dumped.
+"""`keeptrace run`: a program runs as without us; the exception that ends it is dumped.
 
     keeptrace run script.py ──exec──▶ python script.py           the very process: its arguments, streams, signals, exit code
       PYTHONPATH=…/keeptrace/tools/startup  │ site imports sitecustomize ──▶ start(): hooks; its pools' workers keep their frames
       KEEPTRACE_RUN_…                     └ every Python that it starts does the same: pool workers, subprocesses
 
-- Nothing of the program's is wrapped: `__main__` is its own, no frame of ours is in its tracebacks,
-  and its exit code is its own.
-- What differs, and can be seen: the environment variables, and a module `sitecustomize` where there
-  was none.
-- Pools are the program's own ones. In their workers one class of the engine is replaced, as in
-  keeptrace.concurrent, when the engine is imported; a program that uses none imports none.
+- Nothing of the program is wrapped: `__main__` and the exit code are its own, and no frame of ours
+  is in its tracebacks.
+- A program can see two differences: the environment variables, and a module `sitecustomize` where
+  it had none.
+- Pools are the program's own. When an engine is imported, one class of it is replaced, as in
+  keeptrace.concurrent; a program without pools imports no engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 from ..core.options import DEFAULT
@@ -38,9 +38,9 @@ _ENGINES: Final = {
 
 
 def run(arguments: Sequence[str], directory: str, debug: bool) -> NoReturn:
-    """Becomes `python *arguments`, with dumps of what ends it in `directory`. debug:
+    """Becomes `python *arguments`, and dumps the exception that ends it into `directory`.
 
-    opens the debugger at its end.
+    debug: opens the debugger at the end.
     """
     environment = _environment(os.environ, directory)
     command = [sys.executable, *arguments]
@@ -62,10 +62,9 @@ def run(arguments: Sequence[str], directory: str, debug: bool) -> NoReturn:
 def _environment(given: Mapping[str, str], directory: str) -> dict[str, str]:
     here = os.path.dirname(os.path.abspath(__file__))
     package = os.path.dirname(here)
-    path = [
-        os.path.join(here, "startup"),
-        *([given["PYTHONPATH"]] if given.get("PYTHONPATH") else []),
-    ]
+    path = [os.path.join(here, "startup")]
+    if given.get("PYTHONPATH"):
+        path.append(given["PYTHONPATH"])
     return {
         **given,
         "PYTHONPATH": os.pathsep.join(path),
@@ -80,19 +79,12 @@ def _environment(given: Mapping[str, str], directory: str) -> dict[str, str]:
 def start() -> None:
     """Called first in every Python below `keeptrace run`."""
     from ..hooks import install
-    from ..hooks.install import _WhenImported
+    from ..hooks.importing import when_imported
 
     install(directory=os.environ[_DIRECTORY])
-    waiting: dict[str, Callable[[types.ModuleType], None]] = {}
-    for engine in _ENGINES:
-        if engine in sys.modules:
-            _keep_frames(sys.modules[engine])
-        else:
-            waiting[engine] = _keep_frames
-    sys.meta_path.insert(0, _WhenImported(waiting))
-    first = os.environ.pop(
-        _DEBUG, ""
-    )  # popped: the program's children are not the one that opens it
+    when_imported(dict.fromkeys(_ENGINES, _keep_frames))
+    # Removed from the environment: the program's children do not open the debugger.
+    first = os.environ.pop(_DEBUG, "")
     if first in (str(os.getpid()), "first"):
         _debug_at_the_end()
 
@@ -112,9 +104,9 @@ def _debug_at_the_end() -> None:
         kind: type[BaseException], exc: BaseException, traceback: types.TracebackType | None
     ) -> None:
         before(kind, exc, traceback)
-        if (
-            isinstance(exc, Exception) and exc.__traceback__ is not None and os.getpid() == process
-        ):  # not in a fork
+        if os.getpid() != process:  # a forked child
+            return
+        if isinstance(exc, Exception) and exc.__traceback__ is not None:
             from ..debug import post_mortem
 
             post_mortem(exc)

@@ -1,0 +1,47 @@
+"""Which exceptions are failures, and where a failure on its way up is dumped."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from ..core.errors import OptionError
+from ..core.guard import with_enough_stack
+from ..core.options import Options, make_options
+from ..store import Store
+
+if TYPE_CHECKING:
+    from ..core.options import SingleOptions
+
+_ON_PURPOSE: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
+# Of asyncio, trio and gevent, which are not imported for this.
+_CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GreenletExit"})
+
+
+def is_failure(exc: BaseException) -> bool:
+    """Whether an exception is an error; others end the program or a task on purpose."""
+    if isinstance(exc, Exception):
+        return True
+    return not isinstance(exc, _ON_PURPOSE) and type(exc).__name__ not in _CANCELLED
+
+
+def keep_failure(store: Store, exc: BaseException) -> None:
+    """Writes a dump of an exception that is on its way up, if it is a failure. Never raises."""
+    try:
+        with_enough_stack(lambda: is_failure(exc) and store.write(exc))
+    except RecursionError:  # nothing can be called any more; the user's own error goes on
+        return
+
+
+def store_of(
+    directory: str | os.PathLike[str] | Store, trace: Options | None, options: SingleOptions
+) -> Store:
+    """The given store, or a new store for the directory.
+
+    Raises OptionError for options beside a store.
+    """
+    if not isinstance(directory, Store):
+        return Store(directory, trace=make_options(trace, **options))
+    if trace is not None or options:
+        raise OptionError("give the options to the Store itself, not beside it")
+    return directory

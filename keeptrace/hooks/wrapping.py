@@ -1,0 +1,78 @@
+"""Functions of every kind, run inside a context manager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from typing import Any
+
+
+def wrapper_of(function: Any, catcher: AbstractContextManager[object]) -> Callable[..., Any] | None:
+    """A function that runs `function` inside `catcher`; None for what is no function."""
+    import inspect
+
+    kinds: tuple[tuple[Callable[[Any], bool], Callable[..., Any]], ...] = (
+        (inspect.isasyncgenfunction, _async_generator),
+        (inspect.iscoroutinefunction, _coroutine),
+        (inspect.isgeneratorfunction, _generator),
+        (callable, _function),
+    )
+    for is_kind, wrap in kinds:
+        if is_kind(function):
+            wrapper: Callable[..., Any] = wrap(catcher, function)
+            return wrapper
+    return None
+
+
+def _function(
+    catcher: AbstractContextManager[object], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with catcher:
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def _coroutine(
+    catcher: AbstractContextManager[object], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with catcher:
+            return await function(*args, **kwargs)
+
+    return wrapper
+
+
+def _generator(
+    catcher: AbstractContextManager[object], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with catcher:
+            return (yield from function(*args, **kwargs))
+
+    return wrapper
+
+
+def _async_generator(
+    catcher: AbstractContextManager[object], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with catcher:
+            inner = function(*args, **kwargs)
+            step = inner.__anext__()
+            while True:
+                try:
+                    value = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = inner.asend((yield value))
+                except GeneratorExit:
+                    await inner.aclose()
+                    raise
+                # The caller's athrow(): the inner generator handles it.
+                except BaseException as thrown:
+                    step = inner.athrow(thrown)
+
+    return wrapper
