@@ -8,70 +8,86 @@ import sys
 import sysconfig
 import types
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .core.errors import KeepTraceError, OptionError, missing_extra
+
+if TYPE_CHECKING:
+    import pdb
 
 _PATHS: Final = map(sysconfig.get_paths().get, ("stdlib", "platstdlib", "purelib", "platlib"))
 _LIBRARIES: Final = tuple(os.path.join(path, "") for path in _PATHS if path)
 
 
 def is_users(frame: types.FrameType) -> bool:
-    """Whether the frame is the user's own code:
-
-    neither the standard library's, nor an installed package's, nor ours.
-    """
+    """Whether the frame is the user's own code: not a library's, and not ours."""
     file = frame.f_code.co_filename
-    return (
-        not file.startswith(("<frozen", "<keeptrace", *_LIBRARIES)) and "site-packages" not in file
-    )
+    if file.startswith(("<frozen", "<keeptrace", *_LIBRARIES)):
+        return False
+    return "site-packages" not in file
 
 
 def levels_below_users(traceback: types.TracebackType) -> int:
-    """How many frames stand below the innermost frame of the user's own;
+    """How many frames are below the innermost frame of the user's own code.
 
-    0 if there is none of these.
+    0 if no frame is the user's.
     """
-    below = found = 0
+    below = 0
+    is_found = False
     entry: types.TracebackType | None = traceback
     while entry is not None:
-        below = 0 if is_users(entry.tb_frame) else below + 1
-        found = found or is_users(entry.tb_frame)
+        below += 1
+        if is_users(entry.tb_frame):
+            is_found = True
+            below = 0
         entry = entry.tb_next
-    return below if found else 0
+    return below if is_found else 0
 
 
-def _pdb(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
-    import pdb
+def interact(debugger: Any, target: object, traceback: types.TracebackType) -> None:
+    """Opens a debugger of pdb's kind in the innermost frame of the user's own code.
 
-    # since 3.13 pdb takes the exception itself, and then walks its chain (command `exceptions`)
-    _interact(pdb.Pdb(), exc if sys.version_info >= (3, 13) else traceback, levels)
-
-
-def _ipdb(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
-    try:
-        from ipdb.__main__ import _init_pdb
-    except ImportError:
-        raise missing_extra("debugger='ipdb'", "ipdb", "debuggers") from None
-    _interact(_init_pdb(), traceback, levels)
-
-
-def _ipython(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
-    try:
-        from IPython.core.debugger import Pdb
-    except ImportError:
-        raise missing_extra("debugger='ipython'", "IPython", "debuggers") from None
-    _interact(Pdb(), traceback, levels)
-
-
-def _interact(debugger: Any, target: Any, levels: int) -> None:
+    target: the exception or the traceback, as the debugger takes it.
+    """
     debugger.reset()
+    levels = levels_below_users(traceback)
     if levels:
         debugger.cmdqueue.append(f"up {levels}")
     debugger.interaction(None, target)
 
 
-def _pudb(exc: BaseException, traceback: types.TracebackType, levels: int) -> None:
+def open_pdb(exc: BaseException, traceback: types.TracebackType) -> pdb.Pdb:
+    """Opens pdb; returns the debugger, which knows whether the user has quit."""
+    import pdb
+
+    debugger = pdb.Pdb()
+    # Since Python 3.13 pdb takes the exception itself, and walks its chain (command `exceptions`).
+    target = exc if sys.version_info >= (3, 13) else traceback
+    interact(debugger, target, traceback)
+    return debugger
+
+
+def _pdb(exc: BaseException, traceback: types.TracebackType) -> None:
+    open_pdb(exc, traceback)
+
+
+def _ipdb(exc: BaseException, traceback: types.TracebackType) -> None:
+    try:
+        from ipdb.__main__ import _init_pdb
+    except ImportError:
+        raise missing_extra("debugger='ipdb'", "ipdb", "debuggers") from None
+    interact(_init_pdb(), traceback, traceback)
+
+
+def _ipython(exc: BaseException, traceback: types.TracebackType) -> None:
+    try:
+        from IPython.core.debugger import Pdb
+    except ImportError:
+        raise missing_extra("debugger='ipython'", "IPython", "debuggers") from None
+    interact(Pdb(), traceback, traceback)
+
+
+def _pudb(exc: BaseException, traceback: types.TracebackType) -> None:
     try:
         import pudb
     except ImportError:
@@ -79,7 +95,8 @@ def _pudb(exc: BaseException, traceback: types.TracebackType, levels: int) -> No
     pudb.post_mortem(tb=traceback, e_type=type(exc), e_value=exc)
 
 
-DEBUGGERS: Final[dict[str, Callable[[BaseException, types.TracebackType, int], None]]] = {
+Start = Callable[[BaseException, types.TracebackType], None]
+DEBUGGERS: Final[dict[str, Start]] = {
     "pdb": _pdb,
     "ipdb": _ipdb,
     "ipython": _ipython,
@@ -101,29 +118,31 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     debugger, and MissingExtraError if that is not installed.
     """
     if exc is None:
-        # one by one, because an exception may be false
-        candidates = (
-            sys.exception(),
-            getattr(sys, "last_exc", None),
-            getattr(sys, "last_value", None),
-        )
-        exc = next((found for found in candidates if found is not None), None)
-        if exc is None:
-            raise KeepTraceError(
-                "there is no exception to debug: pass one, or call post_mortem() where one is being handled"
-            )
+        exc = _current()
     if not isinstance(exc, BaseException):
         raise KeepTraceError(f"post_mortem takes an exception, not {type(exc).__name__}")
     traceback = exc.__traceback__
     if traceback is None:
         raise KeepTraceError(
-            f"this {type(exc).__name__} has no frames to stand in: it was never raised, or only its text was kept"
+            f"this {type(exc).__name__} has no frames to stand in: "
+            "it was never raised, or only its text was kept"
         )
     start = _chosen(debugger)
-    start(exc, traceback, levels_below_users(traceback))
+    start(exc, traceback)
 
 
-def _chosen(name: str | None) -> Callable[[BaseException, types.TracebackType, int], None]:
+def _current() -> BaseException:
+    """The exception that is being handled, else the last that ended an interactive command."""
+    last = (getattr(sys, name, None) for name in ("last_exc", "last_value"))
+    for exc in (sys.exception(), *last):
+        if exc is not None:  # not `or`: an exception may be false
+            return exc
+    raise KeepTraceError(
+        "there is no exception to debug: pass one, or call post_mortem() where one is being handled"
+    )
+
+
+def _chosen(name: str | None) -> Start:
     if name is not None:
         if name.lower() not in DEBUGGERS:
             raise OptionError(f"debugger must be one of {', '.join(DEBUGGERS)}, not {name!r}")

@@ -1,4 +1,6 @@
-"""The main job, on a real file: orders.csv has one broken line, and the worker that meets it fails.
+"""A task that fails in a worker process: a line of orders.csv is broken.
+
+`keeptrace demo` shows the same failure by the command line's views; this module needs no extra:
 
 python -m keeptrace.demo              shows the worker's frames and variables, here in the parent
 python -m keeptrace.demo --debug      opens the debugger in them
@@ -17,6 +19,7 @@ from .concurrent.executors import KeepTraceProcessPoolExecutor
 from .debug import post_mortem
 
 ORDERS = Path(__file__).parent / "demo_data" / "orders.csv"
+_PARTS = 3
 
 
 def total(order: dict[str, str]) -> Decimal:
@@ -31,27 +34,29 @@ def total_of_part(path: Path, part: int, parts: int) -> Decimal:
     return sum((total(order) for order in orders), Decimal())
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo; 0 if it showed what it is to show."""
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+def failed_task() -> BaseException:
+    """The exception of a task that fails in a worker process, as its parent gets it."""
     with KeepTraceProcessPoolExecutor(max_workers=2) as pool:
-        futures = [pool.submit(total_of_part, ORDERS, part, 3) for part in range(3)]
-    failed = [exc for future in futures if (exc := future.exception()) is not None]
-    for exc in failed:
-        print(f"A worker failed; this is process {os.getpid()}, its parent.\n")
-        traceback.print_exception(exc, file=sys.stdout)
-        entry = exc.__traceback__
-        while entry is not None:
-            frame = entry.tb_frame
-            print(f"\nIn {frame.f_code.co_qualname}:")
-            for name, value in frame.f_locals.items():
-                print(f"    {name} = {value!r:.100}")
-            entry = entry.tb_next
-        if debug and sys.stdin.isatty():
-            post_mortem(exc)
+        futures = [pool.submit(total_of_part, ORDERS, part, _PARTS) for part in range(_PARTS)]
+    (failed,) = (exc for exc in (future.exception() for future in futures) if exc is not None)
+    return failed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the demo; the exit code."""
+    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    exc = failed_task()
+    print(f"A worker failed; this is process {os.getpid()}, its parent.\n")
+    traceback.print_exception(exc, file=sys.stdout)
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        print(f"\nIn {frame.f_code.co_qualname}:")
+        for name, value in frame.f_locals.items():
+            print(f"    {name} = {value!r:.100}")
     if not debug:
         print("\nWith --debug, and in a terminal, the debugger opens in these frames.")
-    return 0 if len(failed) == 1 else 1
+    elif sys.stdin.isatty():
+        post_mortem(exc)
+    return 0
 
 
 if __name__ == "__main__":

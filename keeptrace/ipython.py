@@ -17,7 +17,7 @@ import traceback
 from typing import Any, Final
 
 from .core.errors import KeepTraceError
-from .debug import levels_below_users
+from .debug import interact
 from .format.api import load
 
 # Enough to read a traceback and open a frame without the notebook jumping. (CSS pixels)
@@ -66,12 +66,7 @@ def kt_debug(shell: Any, line: str) -> None:
     sys.last_type, sys.last_value, sys.last_traceback = type(exc), exc, exc.__traceback__
     if sys.version_info >= (3, 12):
         sys.last_exc = exc
-    debugger = shell.debugger_cls()
-    debugger.reset()
-    levels = levels_below_users(exc.__traceback__)
-    if levels:
-        debugger.cmdqueue.append(f"up {levels}")
-    debugger.interaction(None, exc)
+    interact(shell.debugger_cls(), exc, exc.__traceback__)
 
 
 def _exception_of(shell: Any, given: str, live: bool) -> BaseException:

@@ -6,16 +6,17 @@ that opens it.
     makereport ─▶ dump ─▶ its path on the report ─ ─ ─ ─ ─ ─ ─ ─ ─▶ printed under the failure
                                                                     └ --keeptrace-pdb: the debugger opens on the dump
 
-pytest loads this module at every start, so it imports nothing but pytest before it is asked to do
-something."""
+pytest loads this module at every start, so its import costs nothing but pytest's own.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from .core.defaults import DEFAULT_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from .store import Store
 
-_DIRECTORY = "keeptrace-dumps"
 # Test runs share the directory with those before; what a rerun of a large broken suite leaves is
 # what is looked at. (dumps)
 _MAX_FILES = 5_000
@@ -34,26 +34,27 @@ def pytest_addoption(parser: Any) -> None:
     group.addoption(
         "--keeptrace",
         nargs="?",
-        const=_DIRECTORY,
+        const=DEFAULT_DIRECTORY,
         metavar="DIR",
-        help=f"write a dump for each failing test and fixture to DIR (as --keeptrace=DIR; default: {_DIRECTORY})",
+        help="write a dump for each failing test and fixture to DIR "
+        f"(as --keeptrace=DIR; default: {DEFAULT_DIRECTORY})",
     )
     group.addoption(
         "--keeptrace-pdb",
         action="store_true",
-        help="open the debugger on each failure, also on those of pytest-xdist's workers; implies --keeptrace",
+        help="open the debugger on each failure, also on those of pytest-xdist's workers; "
+        "implies --keeptrace",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:
-    """Lets `--keeptrace tests` mean the default directory and the tests:
-
-    only `--keeptrace=DIR` names one.
+    """Reads `--keeptrace tests` as the default directory and tests: only `--keeptrace=DIR` names a
+    directory.
     """
     if "--keeptrace" not in args:
         return
-    args[args.index("--keeptrace")] = f"--keeptrace={_DIRECTORY}"
+    args[args.index("--keeptrace")] = f"--keeptrace={DEFAULT_DIRECTORY}"
     known = parser.parse_known_args(args)
     early_config.known_args_namespace.file_or_dir = known.file_or_dir
     early_config.known_args_namespace.keeptrace = known.keeptrace
@@ -61,15 +62,13 @@ def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str
 
 def pytest_configure(config: Any) -> None:
     with_debugger = config.getoption("keeptrace_pdb")
-    directory = config.getoption("keeptrace") or (_DIRECTORY if with_debugger else None)
+    directory = config.getoption("keeptrace") or (DEFAULT_DIRECTORY if with_debugger else None)
     if directory is None:
         return
-    # absolute, so that xdist's workers, which are handed the options, write to the same
-    config.option.keeptrace = (
-        directory
-        if "://" in directory
-        else os.path.join(str(config.invocation_params.dir), directory)
-    )
+    if "://" not in directory:
+        # Absolute: xdist's workers get the options, and write to the same directory.
+        directory = os.path.join(str(config.invocation_params.dir), directory)
+    config.option.keeptrace = directory
     config.pluginmanager.register(_Dumps(config), "keeptrace-dumps")
     if with_debugger and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Debugger(config), "keeptrace-debugger")
@@ -130,22 +129,16 @@ class _Dumps:
         from .store.telling import command_to_open
 
         reports = [*terminalreporter.getreports("error"), *terminalreporter.getreports("failed")]
-        paths = list(
-            dict.fromkeys(
-                path for report in reports if (path := getattr(report, "keeptrace", None))
-            )
-        )
+        found = [getattr(report, "keeptrace", None) for report in reports]
+        paths = list(dict.fromkeys(path for path in found if path))
         if not paths:
             return
         terminalreporter.section("keeptrace")
-        if (
-            self._config.getoption("tbstyle") == "no"
-        ):  # then pytest has printed nothing under the failures
+        if self._config.getoption("tbstyle") == "no":  # pytest printed nothing under the failures
             for path in paths:
                 terminalreporter.line(command_to_open(path))
-        terminalreporter.line(
-            one_line(f"{len(paths)} dump{'s' * (len(paths) != 1)} in {self._store.directory}")
-        )
+        dumps = "1 dump" if len(paths) == 1 else f"{len(paths)} dumps"
+        terminalreporter.line(one_line(f"{dumps} in {self._store.directory}"))
 
 
 def _name_of(nodeid: str) -> str:
@@ -155,9 +148,9 @@ def _name_of(nodeid: str) -> str:
 
 
 def _from_users(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback from the user's first frame on:
+    """The traceback from the user's first frame on.
 
-    what calls it (pytest, unittest) is the same in every test, and large.
+    The frames above it (pytest, unittest) are large, and the same in every test.
     """
     from .debug import is_users
 
@@ -190,11 +183,9 @@ class _Debugger:
                     capture.resume()
 
     def _debug(self, report: Any, path: str) -> None:
-        import pdb
-
         from .core.errors import DumpError
         from .core.texts import one_line
-        from .debug import levels_below_users
+        from .debug import open_pdb
         from .format.api import load
 
         terminal = self._config.get_terminal_writer()
@@ -209,15 +200,8 @@ class _Debugger:
             return
         worker = getattr(getattr(report, "node", None), "gateway", None)
         report.toterminal(terminal)
-        terminal.sep(
-            ">", f"keeptrace: {report.nodeid}{f' in worker {worker.id}' if worker else ''}"
-        )
-        debugger = pdb.Pdb()
-        debugger.reset()
-        levels = levels_below_users(exc.__traceback__)
-        if levels:
-            debugger.cmdqueue.append(f"up {levels}")
-        # since 3.13 pdb takes the exception itself, and then walks its chain (command `exceptions`)
-        debugger.interaction(None, exc if sys.version_info >= (3, 13) else exc.__traceback__)  # type: ignore[arg-type]  # the stubs lag behind
+        place = f" in worker {worker.id}" if worker else ""
+        terminal.sep(">", f"keeptrace: {report.nodeid}{place}")
+        debugger = open_pdb(exc, exc.__traceback__)
         if debugger.quitting:
             pytest.exit("quit from the debugger")

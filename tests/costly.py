@@ -191,12 +191,12 @@ def dump_of(name: str) -> bytes:
 
 def looked_at(name: str, command: str) -> int:
     """How many characters a command makes of a dump."""
-    from keeptrace.tools.cli import _view
+    from keeptrace.tools.cli.common import read_view
 
     with tempfile.NamedTemporaryFile(suffix=".keeptrace") as file:
         file.write(dump_of(name))
         file.flush()
-        header, view = _view(file.name)
+        header, view = read_view(file.name)
     return COMMANDS[command](header, view)
 
 

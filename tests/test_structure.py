@@ -78,6 +78,10 @@ ENGINES = {
 HOSTS: dict[str, set[str]] = {
     "keeptrace.pytest_plugin": {"pytest", "_pytest"},
     "keeptrace.tools.cli": {"typer", "rich"},
+    **{
+        f"keeptrace.tools.cli.{module}": {"typer", "rich"}
+        for module in ("common", "directories", "dumps", "editors", "logs", "programs")
+    },
     "keeptrace.ipython": {"IPython"},
     "keeptrace.live.dill": {"dill"},
     "keeptrace.render.terminal": {"rich"},

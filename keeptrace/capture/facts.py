@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 import weakref
 import zlib
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -171,6 +172,17 @@ def facts_of_exception(cls: type) -> ExceptionFacts:
         if id(cls) in BUILTIN_TYPES:
             _builtin_facts[id(cls)] = found
     return found
+
+
+def chain_of(exc: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it leads to, in the order in which a report numbers them."""
+    waiting, seen = [exc], {id(exc)}
+    for found in waiting:  # the list grows meanwhile
+        yield found
+        for other in linked_to(found):
+            if id(other) not in seen:
+                seen.add(id(other))
+                waiting.append(other)
 
 
 def linked_to(exc: BaseException) -> list[BaseException]:

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from ..core.errors import KeepTraceError
 from ..core.report import Ref
 from ..core.texts import printable, shorten
 from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
@@ -332,12 +331,7 @@ class _Printer:
     # -- one frame
 
     def one_frame(self, number: int) -> None:
-        frames = {frame.number: frame for frame in self._view.frames()}
-        frame = frames.get(number)
-        if frame is None:
-            raise KeepTraceError(
-                f"there is no frame {number}: the dump has {len(frames)}, numbered from 1"
-            )
+        frame = self._view.frame(number)
         exception = self._view.exceptions[frame.exception]
         self.line(
             (f"[{exception.number}] ", "bold cyan"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..core.errors import KeepTraceError
 from ..core.report import Ref
 from .sources import Sources
 from .values import ShownValues
@@ -87,6 +88,15 @@ class View:
     def frames(self) -> Iterator[ShownFrame]:
         for exception in self.exceptions:
             yield from exception.frames
+
+    def frame(self, number: int) -> ShownFrame:
+        """The frame of this number. Raises KeepTraceError if the dump has none."""
+        frames = {frame.number: frame for frame in self.frames()}
+        if number not in frames:
+            raise KeepTraceError(
+                f"there is no frame {number}: the dump has {len(frames)}, numbered from 1"
+            )
+        return frames[number]
 
     def is_noise(self, name: str, ref: Ref) -> bool:
         """Whether a module's variable is its own machinery, an import or a definition."""

@@ -1,5 +1,6 @@
-"""What people and their tools open: the command line, the debug adapter, `keeptrace run`.
+"""Ways to look at exceptions and dumps: the command line, the debug adapter, `keeptrace run`.
 
-In: files and commands. Out: text, reports, debuggers. Nothing imports this room but the ways in
-(__main__.py, pytest_plugin.py); it imports every other one.
+In: files and commands. Out: text, reports, debuggers. cli/ has the commands, dap/ the server for
+editors, run.py and startup/ start programs, logs.py reads tracebacks in text logs. Only __main__.py
+imports this room; the room may import every other room.
 """

@@ -1,4 +1,4 @@
-"""`keeptrace log`: the tracebacks of text logs, each one, or equal ones counted."""
+"""The tracebacks of text logs, for `keeptrace log`; equal tracebacks are counted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..core.report import Report
 from ..format.writing import fingerprint_of
 from ..textlog import read_log, report_of
 
-# How often a log that is followed is looked at. (seconds)
+# Between two looks at a followed log. (seconds)
 _POLL: Final = 0.2
 _GZIP: Final = b"\x1f\x8b"
 
 
-class Told(NamedTuple):
-    """A traceback, and where its log has it."""
+class Logged(NamedTuple):
+    """A traceback, and its place in its log."""
 
     number: int  # among all tracebacks of all the logs, from 1
     file: str
@@ -37,18 +37,18 @@ class Told(NamedTuple):
 
 
 class Repeated(NamedTuple):
-    """Tracebacks that are alike: of the same types, at the same places."""
+    """Tracebacks of the same types at the same places."""
 
-    first: Told
-    last: Told
+    first: Logged
+    last: Logged
     times: int
 
 
-def read(files: Iterable[str], follow: bool = False) -> Iterator[Told]:
+def read(files: Iterable[str], follow: bool = False) -> Iterator[Logged]:
     """The tracebacks of some logs, one log after the other. "-" is standard input; a file may be
     compressed by gzip.
 
-    follow: goes on when the end of the last log is reached, as `tail -F` does.
+    follow: waits for more at the end of the last log, as `tail -F` does.
 
     Raises OSError for a file that cannot be read.
     """
@@ -60,21 +60,21 @@ def read(files: Iterable[str], follow: bool = False) -> Iterator[Told]:
             lines = _followed(name) if is_followed else log
             for found in read_log(lines):
                 number += 1
-                yield Told(
+                yield Logged(
                     number, name, found.number, found.time, found.before.strip(), report_of(found)
                 )
 
 
-def counted(tracebacks: Iterable[Told]) -> list[Repeated]:
-    """Tracebacks that are alike as one, in the order of the first of each."""
+def counted(tracebacks: Iterable[Logged]) -> list[Repeated]:
+    """Equal tracebacks as one group, in the order of the first of each."""
     groups: dict[str, Repeated] = {}
-    for told in tracebacks:
-        key = fingerprint_of(told.report)
+    for found in tracebacks:
+        key = fingerprint_of(found.report)
         group = groups.get(key)
         if group is None:
-            groups[key] = Repeated(told, told, 1)
+            groups[key] = Repeated(found, found, 1)
         else:
-            groups[key] = group._replace(last=told, times=group.times + 1)
+            groups[key] = group._replace(last=found, times=group.times + 1)
     return list(groups.values())
 
 
@@ -118,7 +118,7 @@ def _until_rotated(name: str, log: IO[bytes]) -> Iterator[bytes]:
 def _was_rotated(name: str, log: IO[bytes]) -> bool:
     try:
         now = os.stat(name)
-    except FileNotFoundError:  # the new one is not there yet
+    except FileNotFoundError:  # rotated, and the new log is not there yet
         return False
     opened = os.fstat(log.fileno())
     return now.st_ino != opened.st_ino or now.st_size < log.tell()

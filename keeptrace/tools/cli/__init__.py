@@ -1,0 +1,77 @@
+"""The command line: the table of its commands, and the border where errors become sentences.
+
+Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. One module for
+each kind of command: programs.py, dumps.py, directories.py, logs.py, editors.py; common.py has what
+several of them use.
+
+Rules:
+ 1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
+    turns every KeepTraceError and OSError into that. Only the requested output goes to stdout.
+ 2. Only `debug --live`, `dap --live` and `run` run code that is not ours; all other commands read.
+ 3. A command imports the libraries and modules that it needs, so `--help` and completion are quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ...core.errors import KeepTraceError, missing_extra
+from ...core.texts import printable
+
+try:
+    import rich  # noqa: F401  # the commands need both
+    import typer
+except ImportError:
+    raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
+
+from . import directories, dumps, editors, logs, programs
+
+app: typer.Typer = typer.Typer(
+    name="keeptrace",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Exceptions that keep their frames: run programs, and open the dumps of what went wrong.\n\n"
+    "Start with: keeptrace demo, or: keeptrace run script.py",
+)
+
+# name → (function, settings), in the order of the help
+_COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = {
+    "run": (programs.run, {"allow_interspersed_args": False, "ignore_unknown_options": False}),
+    "show": (dumps.show, {}),
+    "debug": (dumps.debug, {}),
+    "html": (dumps.html, {}),
+    "info": (dumps.info, {}),
+    "ls": (directories.list_dumps, {}),
+    "prune": (directories.prune, {}),
+    "log": (logs.log, {}),
+    "demo": (programs.demo, {}),
+    "dap": (editors.dap, {}),
+}
+for _name, (_function, _settings) in _COMMANDS.items():
+    app.command(_name, context_settings={**_settings})(_function)
+
+
+def main() -> None:
+    """Runs the command; see rule 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that lacks a character still gets the line.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        typer.main.get_command(app)()  # app() itself would replace sys.excepthook for good
+    except KeepTraceError as problem:
+        _fail(str(problem))
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as problem:
+        _fail(f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem))
+
+
+def _fail(sentence: str) -> None:
+    print(f"keeptrace: {printable(sentence)}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,90 @@
+"""Arguments that several commands take, and how they read a dump and print."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ...core.errors import DumpError, KeepTraceError
+
+if TYPE_CHECKING:
+    from ...format.reading import Dump
+    from ...render.view import View
+
+
+class Debugger(enum.StrEnum):
+    """The names that post_mortem knows."""
+
+    pdb = "pdb"
+    ipdb = "ipdb"
+    pudb = "pudb"
+    ipython = "ipython"
+
+
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A dump, plain or gzipped; - reads standard input.")
+]
+Directory = Annotated[
+    str, typer.Argument(metavar="DIR", help="A directory of dumps, or a URL that fsspec knows.")
+]
+Live = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="Let the objects in the dump come alive. This runs code that it names: only for dumps you trust.",
+    ),
+]
+WhichDebugger = Annotated[
+    Debugger | None,
+    typer.Option("--debugger", help="Default: the one that PYTHONBREAKPOINT names, else pdb."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")]
+Everything = Annotated[
+    bool, typer.Option("--all", "-a", help="Every frame and variable, at length.")
+]
+
+
+def read_dump(file: str) -> Dump:
+    """The dump in a file; "-" is standard input. Raises DumpError, which names the file."""
+    from ...format.api import read_bytes
+    from ...format.reading import decode
+
+    if file != "-" and os.path.isdir(file):
+        raise KeepTraceError(f"{file} is a directory: keeptrace ls {file} lists the dumps in it")
+    data = read_bytes(sys.stdin.buffer if file == "-" else file)
+    try:
+        return decode(data)
+    except DumpError as problem:
+        header = problem.salvaged
+        sentence = f"{file}: {problem}"
+        if header:
+            failure = f"{header.get('type')}: {header.get('message')} at {header.get('where')}"
+            sentence += f"; its header says: {failure}"
+        raise DumpError(sentence, header) from None
+
+
+def read_view(file: str) -> tuple[dict[str, Any], View]:
+    """The header of a dump, and a view of its report."""
+    from ...render.model import make_view
+
+    dump = read_dump(file)
+    return dump.header, make_view(dump.report)
+
+
+def print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=2))
+
+
+def console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def chosen(debugger: Debugger | None) -> str | None:
+    """The debugger's name, as post_mortem takes it."""
+    return debugger.value if debugger else None

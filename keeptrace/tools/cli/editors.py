@@ -1,0 +1,53 @@
+"""The command `dap`: a dump for an editor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ...core.errors import KeepTraceError
+from .common import File, Live, read_view
+
+
+def dap(
+    file: File,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            "-p",
+            metavar="N",
+            help="Serve on this port of 127.0.0.1 (0: a free one), not on stdio.",
+        ),
+    ] = None,
+    live: Live = False,
+) -> None:
+    """Serve a dump to an editor, by the Debug Adapter Protocol.
+
+    On standard input and output; with --port on a port of this machine, with the token that is
+    printed (or the one in KEEPTRACE_DAP_TOKEN), which the launch configuration has to give as
+    "token".
+
+    \b
+    Examples:
+      keeptrace dap crash.keeptrace
+      keeptrace dap crash.keeptrace --port 4711
+    """
+    from ...capture.facts import chain_of
+    from ...format.api import loads, read_bytes
+    from .. import dap as server
+
+    if file == "-":
+        raise KeepTraceError(
+            "dap cannot read the dump from standard input: the editor speaks there"
+        )
+    header, view = read_view(file)
+    restored: list[BaseException] = []
+    if live:
+        restored += chain_of(loads(read_bytes(file), live=True))
+    target = server.Target(view, header, restored)
+    if port is None:
+        server.serve_stdio(target)
+    else:
+        server.serve_port(target, port)

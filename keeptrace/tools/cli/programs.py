@@ -1,0 +1,85 @@
+"""The commands that run programs: `run` and `demo`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from ...core.defaults import DEFAULT_DIRECTORY
+from ...core.texts import printable, quoted
+from .common import console, read_view
+
+
+def run(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCRIPT [ARGS]...", help="The program and its arguments, as for python."
+        ),
+    ],
+    module: Annotated[bool, typer.Option("-m", help="Run a module, as python -m does.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Open the debugger when an exception ends the program.")
+    ] = False,
+    directory: Annotated[
+        str, typer.Option("--dir", "-d", metavar="DIR", help="Where the dumps go.")
+    ] = DEFAULT_DIRECTORY,
+) -> None:
+    """Run a program; what ends it is dumped.
+
+    Also what ends one of its threads, pool workers or other Python processes that it starts. Its
+    exit code is its own.
+
+    \b
+    Examples:
+      keeptrace run script.py --its-own-option
+      keeptrace run -m package.module
+      keeptrace run --debug script.py
+      keeptrace run --dir /var/dumps script.py
+    """
+    from ..run import run as start
+
+    start(["-m", *arguments] if module else arguments, directory, debug)
+
+
+def demo(
+    directory: Annotated[
+        str | None,
+        typer.Option(
+            "--dir",
+            "-d",
+            metavar="DIR",
+            help="Where its dump goes. Default: a temporary directory.",
+        ),
+    ] = None,
+) -> None:
+    """Let a worker process fail, dump that, and show the dump.
+
+    \b
+    Examples:
+      keeptrace demo
+    """
+    import tempfile
+
+    from ...demo import failed_task
+    from ...format.api import dump
+    from ...format.files import make_private
+
+    failed = failed_task()
+    if directory is not None:
+        make_private(directory)
+    path = os.path.join(directory or tempfile.mkdtemp(prefix="keeptrace-"), "demo.keeptrace")
+    dump(failed, path)
+    typer.echo(
+        "A task in a worker process failed. In its parent, this one, the exception has its frames "
+        "and variables:\n"
+    )
+    from ...render import terminal
+
+    terminal.show(read_view(path)[1], console())
+    typer.echo(f"\nIt was dumped to {printable(path)}. Now try:")
+    for command in ("show --frame 2", "debug", "html", "info"):
+        name, _, rest = command.partition(" ")
+        typer.echo(f"  keeptrace {name} {quoted(path)}{' ' + rest if rest else ''}")

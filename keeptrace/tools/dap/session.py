@@ -1,0 +1,259 @@
+"""One client's conversation: a table of requests, and the answers about beginning, end and exception.
+
+A request that cannot be answered gets a response that says why; the conversation goes on.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Final
+
+from ...core.report import Ref
+from ...core.texts import shorten
+from ...render.view import ShownException, View
+from .evaluating import Evaluator
+from .protocol import Body, RequestError, read_message, write_message
+from .stack import Stack
+from .target import Target
+from .variables import Named, Variables
+
+# Exceptions inside one another, in the answer to exceptionInfo. (levels)
+_INNER: Final = 10
+# The text of the event "stopped". (characters)
+_MAX_TITLE: Final = 500
+# Requests that are answered before the client has given the token.
+_OPEN: Final = ("initialize", "launch", "attach", "disconnect")
+# What a handler raises when the arguments are not laid out as the protocol says.
+_WRONG_ARGUMENTS: Final = (TypeError, ValueError, KeyError, IndexError, AttributeError)
+
+
+class Session:
+    """Answers the requests of one client.
+
+    token: the client must give it; None for no token. trusted() is called when it was given.
+    """
+
+    def __init__(
+        self, target: Target, token: str | None, trusted: Callable[[], None] = lambda: None
+    ) -> None:
+        self._target = target
+        self._view = target.view
+        self._token = token
+        self._is_trusted = token is None
+        self._trusted = trusted
+        self._sequence = 0
+        self._after: list[Body] = []  # events that follow the response
+        self._ends = False
+        self._stack = Stack(target.view)
+        self._variables = Variables()
+        self._evaluator = Evaluator(target, self._show_output)
+        self._requests: dict[str, Callable[[Body], Body | None]] = {
+            "initialize": self._initialize,
+            "launch": self._launch,
+            "attach": self._launch,
+            "configurationDone": self._configured,
+            "disconnect": self._disconnect,
+            "terminate": self._disconnect,
+            "threads": self._stack.threads,
+            "stackTrace": self._stack.trace,
+            "source": self._stack.source,
+            "scopes": self._scopes,
+            "variables": self._variables.answer,
+            "exceptionInfo": self._exception_info,
+            "evaluate": self._evaluate,
+            "continue": self._continue,
+            **dict.fromkeys(("next", "stepIn", "stepOut", "pause"), self._stand_still),
+            **dict.fromkeys(
+                ("setBreakpoints", "setFunctionBreakpoints", "setExceptionBreakpoints"),
+                self._no_breakpoints,
+            ),
+        }
+
+    def run(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        """Answers until the client disconnects.
+
+        Raises ProtocolError, and OSError if the client is gone.
+        """
+        while not self._ends:
+            message = read_message(incoming)
+            if message is None:
+                return
+            if message.get("type") == "request":
+                for answer in self._answers(message):
+                    self._sequence += 1
+                    write_message(outgoing, {"seq": self._sequence, **answer})
+
+    def _answers(self, request: Body) -> Iterator[Body]:
+        command = request.get("command")
+        response: Body = {
+            "type": "response",
+            "request_seq": request.get("seq", 0),
+            "command": command,
+            "success": True,
+        }
+        try:
+            response["body"] = self._handled(command, request.get("arguments") or {})
+        except RequestError as problem:
+            response["success"] = False
+            response["message"] = str(problem)
+            response["body"] = {"error": {"id": 1, "format": str(problem), "showUser": True}}
+        except _WRONG_ARGUMENTS as problem:
+            why = f"{type(problem).__name__}: {problem}"
+            response["success"] = False
+            response["message"] = f"{command}: wrong arguments ({why})"
+        yield response
+        yield from self._after
+        self._after = []
+
+    def _handled(self, command: object, arguments: Body) -> Body | None:
+        handler = self._requests.get(command) if isinstance(command, str) else None
+        if handler is None:
+            raise RequestError(f"{command}: a dump has no such request")
+        if not self._is_trusted and command not in _OPEN:
+            raise RequestError("give the token first, with launch or attach")
+        return handler(arguments)
+
+    def _event(self, name: str, **body: Any) -> None:
+        self._after.append({"type": "event", "event": name, "body": body})
+
+    def _show_output(self, text: str) -> None:
+        self._event("output", category="stdout", output=text)
+
+    # -- beginning and end
+
+    def _initialize(self, arguments: Body) -> Body:
+        self._stack.count_from(arguments)
+        return {
+            "supportsConfigurationDoneRequest": True,
+            "supportsExceptionInfoRequest": True,
+            "supportsDelayedStackTraceLoading": True,
+            "supportsEvaluateForHovers": self._target.is_live,
+            "supportTerminateDebuggee": False,
+            "exceptionBreakpointFilters": [],
+        }
+
+    def _launch(self, arguments: Body) -> None:
+        if not self._is_right(arguments.get("token")):
+            self._ends = True
+            raise RequestError(
+                "the token is wrong: give the one that keeptrace dap printed, "
+                'as "token" of the launch configuration'
+            )
+        if not self._is_trusted:
+            self._is_trusted = True
+            self._trusted()
+        self._event("initialized")
+
+    def _is_right(self, given: object) -> bool:
+        """Whether this is the token. Compares in constant time."""
+        if self._token is None:
+            return True
+        return isinstance(given, str) and hmac.compare_digest(given.encode(), self._token.encode())
+
+    def _configured(self, arguments: Body) -> None:
+        root = self._view.root
+        where = self._target.header.get("where") or "nowhere"
+        still = f"A dump of {where}. It stands still: look around, but it does not go on."
+        self._event("output", category="console", output=f"{root.title}\n{still}\n")
+        self._event(
+            "stopped",
+            reason="exception",
+            description="Raised",
+            text=shorten(root.title, _MAX_TITLE),
+            threadId=root.number,
+            allThreadsStopped=True,
+        )
+
+    def _disconnect(self, arguments: Body) -> None:
+        self._ends = True
+        self._event("terminated")
+
+    def _continue(self, arguments: Body) -> Body:
+        self._event("terminated")
+        return {"allThreadsContinued": True}
+
+    def _stand_still(self, arguments: Body) -> Body:
+        raise RequestError("a dump stands still: there is nothing to step through")
+
+    def _no_breakpoints(self, arguments: Body) -> Body:
+        wanted = arguments.get("breakpoints") or ()
+        refused = {"verified": False, "message": "a dump does not run"}
+        return {"breakpoints": [refused for _ in wanted]}
+
+    # -- variables
+
+    def _scopes(self, arguments: Body) -> Body:
+        frame = self._target.frame(arguments["frameId"])
+        scopes: list[Body] = []
+        for name, variables in (("Locals", frame.locals), ("Globals", frame.globals)):
+            if variables:
+                scope = self._scope(name, variables)
+                scope.update(presentationHint=name.lower(), namedVariables=len(variables))
+                scopes.append(scope)
+        exception = self._view.exceptions[frame.exception]
+        notes: list[tuple[str, Ref]] = [
+            (f"note {at}", note) for at, note in enumerate(exception.notes, 1)
+        ]
+        scopes.append(self._scope(f"Exception {exception.type}", exception.details + notes))
+        return {"scopes": scopes}
+
+    def _scope(self, name: str, variables: list[tuple[str, Ref]]) -> Body:
+        def parts() -> Named:
+            return [(label, self._view.values, ref) for label, ref in variables]
+
+        reference = self._variables.refer(parts)
+        return {"name": name, "variablesReference": reference, "expensive": False}
+
+    def _evaluate(self, arguments: Body) -> Body:
+        if not self._target.is_live:
+            raise RequestError(
+                "evaluating runs code: open the dump with keeptrace dap --live, if you trust it"
+            )
+        number = arguments.get("frameId") or _innermost(self._view)
+        shown = self._variables.variable("", *self._evaluator.result_of(arguments, number))
+        return {"result": shown.pop("value"), **shown}
+
+    # -- the exception
+
+    def _exception_info(self, arguments: Body) -> Body:
+        exception = self._stack.exception(arguments)
+        return {
+            "exceptionId": exception.type,
+            "description": "\n".join([exception.message, *exception.notes]),
+            "breakMode": "unhandled",
+            "details": self._details(exception, _INNER),
+        }
+
+    def _details(self, exception: ShownException, levels: int) -> Body:
+        inner = self._shown_below(exception) if levels else []
+        return {
+            "message": exception.message,
+            "typeName": exception.type.rpartition(".")[2],
+            "fullTypeName": exception.type,
+            "stackTrace": exception.text or _stack_text(exception),
+            "innerException": [self._details(each, levels - 1) for each in inner],
+        }
+
+    def _shown_below(self, exception: ShownException) -> list[ShownException]:
+        linked = [
+            self._view.exceptions[other]
+            for relation, other in exception.links
+            if relation != "suppressed"
+        ]
+        return [other for other in linked if other.of == exception.index]
+
+
+def _stack_text(exception: ShownException) -> str:
+    """The frames as Python prints them, without source."""
+    return "".join(
+        f'  File "{frame.file}", line {frame.line}, in {frame.name}\n'
+        for frame in exception.frames
+        if not frame.left_out
+    )
+
+
+def _innermost(view: View) -> int:
+    """The number of the captured exception's innermost frame; 0 if there is none."""
+    frames = view.root.frames
+    return frames[-1].number if frames else 0

@@ -1,0 +1,131 @@
+"""Threads, stack frames and sources for an editor."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from ...core.texts import shorten
+from ...render.sources import characters
+from ...render.view import ShownException, ShownFrame, View
+from ...render.wording import relation_text
+from .protocol import Body, RequestError
+
+# A thread's name. (characters)
+_MAX_TITLE: Final = 100
+
+
+class Stack:
+    """Answers about the places in a dump, in the counting of one client."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._first_line = self._first_column = 1
+        self._sources: list[str] = []  # the file of each sourceReference, from 1
+        self._same: dict[str, bool] = {}  # file → whether this machine's text equals the dump's
+
+    def count_from(self, arguments: Body) -> None:
+        """Takes the client's first line and first column from the request `initialize`."""
+        self._first_line = 1 if arguments.get("linesStartAt1", True) else 0
+        self._first_column = 1 if arguments.get("columnsStartAt1", True) else 0
+
+    def threads(self, arguments: Body) -> Body:
+        threads = []
+        for exception in self._view.tree(suppressed=True):
+            title = shorten(exception.title.partition("\n")[0], _MAX_TITLE)
+            name = f"[{exception.number}] {title}"
+            relation = relation_text(self._view, exception)
+            if relation:
+                name += f" ({relation})"
+            threads.append({"id": exception.number, "name": name})
+        return {"threads": threads}
+
+    def exception(self, arguments: Body) -> ShownException:
+        """The exception that a request names as its thread."""
+        number = arguments["threadId"]
+        if type(number) is not int or not 1 <= number <= len(self._view.exceptions):
+            raise RequestError(f"there is no thread {number}")
+        return self._view.exceptions[number - 1]
+
+    def trace(self, arguments: Body) -> Body:
+        """The answer to the request `stackTrace`."""
+        frames = self.exception(arguments).frames[::-1]
+        start = arguments.get("startFrame") or 0
+        count = arguments.get("levels") or len(frames)
+        return {
+            "stackFrames": [self._frame(frame) for frame in frames[start : start + count]],
+            "totalFrames": len(frames),
+        }
+
+    def _frame(self, frame: ShownFrame) -> Body:
+        if frame.left_out:
+            return {
+                "id": frame.number,
+                "name": f"{frame.left_out} frames were not kept",
+                "line": 0,
+                "column": 0,
+                "presentationHint": "label",
+            }
+        line, end_line, column, end_column = frame.position
+        lines = self._view.sources.of(frame)
+        answer = {
+            "id": frame.number,
+            "name": frame.function,
+            "line": (line or 1) - 1 + self._first_line,
+            "column": self._column(lines, line, column),
+            "source": self._source_of(frame, lines),
+        }
+        if end_line and end_column is not None:
+            answer["endLine"] = end_line - 1 + self._first_line
+            answer["endColumn"] = self._column(lines, end_line, end_column)
+        if frame.is_library:
+            answer["presentationHint"] = "subtle"
+        return answer
+
+    def _column(self, lines: list[str] | None, line: int | None, column: int | None) -> int:
+        """A column of UTF-8 bytes as the protocol counts columns: in units of UTF-16."""
+        if column is None:
+            return self._first_column
+        if lines is None or line is None or not 1 <= line <= len(lines):
+            return column + self._first_column
+        text = lines[line - 1]
+        before = text[: characters(text, column)]
+        return len(before.encode("utf-16-le", "replace")) // 2 + self._first_column
+
+    # -- sources
+
+    def _source_of(self, frame: ShownFrame, lines: list[str] | None) -> Body:
+        """The editor's own file if its text is that of the dump; else the text in the dump."""
+        name = os.path.basename(frame.file.replace("\\", "/")) or frame.file
+        source: Body = {"name": name, "path": frame.file}
+        if not self._view.sources.has_snapshot(frame.file):
+            if lines is None:
+                source.update(presentationHint="deemphasize", origin="its text is not in the dump")
+        elif not self._is_same(frame.file, lines):
+            reference = self._reference(frame.file)
+            source.update(sourceReference=reference, origin="from the dump")
+        return source
+
+    def _is_same(self, file: str, lines: list[str] | None) -> bool:
+        """Whether the file of this machine has these lines. Frames share files."""
+        if file not in self._same:
+            here = self._view.sources.here(file)
+            self._same[file] = here is not None and _stripped(here) == _stripped(lines or [])
+        return self._same[file]
+
+    def _reference(self, file: str) -> int:
+        if file not in self._sources:
+            self._sources.append(file)
+        return self._sources.index(file) + 1
+
+    def source(self, arguments: Body) -> Body:
+        named = arguments.get("source") or {}
+        reference = named.get("sourceReference") or arguments.get("sourceReference")
+        if type(reference) is not int or not 1 <= reference <= len(self._sources):
+            raise RequestError("there is no such source in the dump")
+        lines = self._view.sources.snapshot(self._sources[reference - 1]) or ()
+        return {"content": "\n".join(lines), "mimeType": "text/x-python"}
+
+
+def _stripped(lines: list[str]) -> list[str]:
+    return [line.rstrip() for line in lines]
