@@ -496,8 +496,8 @@ def test_a_drive_that_gives_our_files_to_another(
 def clock_off_by(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     real = time.time
     with monkeypatch.context() as patch:
-        for module in ("store", "_store_names", "_store_local"):
-            patch.setattr(f"keeptrace.{module}.now", lambda: real() + seconds)
+        for module in ("store", "names", "local"):
+            patch.setattr(f"keeptrace.store.{module}.now", lambda: real() + seconds)
         yield
 
 
