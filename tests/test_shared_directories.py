@@ -496,7 +496,7 @@ def test_a_drive_that_gives_our_files_to_another(
 def clock_off_by(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     real = time.time
     with monkeypatch.context() as patch:
-        for module in ("store", "names", "local"):
+        for module in ("pruning", "names", "local"):
             patch.setattr(f"keeptrace.store.{module}.now", lambda: real() + seconds)
         yield
 

@@ -21,9 +21,8 @@ import pytest
 import keeptrace
 from keeptrace.format import files as _files
 from keeptrace.format.reading import read_header
-from keeptrace.store import Store, fingerprint
+from keeptrace.store import Store, counts, fingerprint
 from keeptrace.store import local as _store_local
-from keeptrace.store import store as store_module
 
 
 def total(prices, divisor=0):
@@ -87,8 +86,7 @@ def test_repeats_are_counted(tmp_path):
 
 def test_a_count_is_bounded_and_says_so(tmp_path, monkeypatch):
     """The count's file does not grow for ever; from then on the count is "at least"."""
-    monkeypatch.setattr(_store_local, "MAX_REPEATS", 5)
-    monkeypatch.setattr(store_module, "MAX_REPEATS", 5)
+    monkeypatch.setattr(counts, "MAX_REPEATS", 5)
     store = Store(tmp_path)
     for _ in range(20):
         store.write(failing(total, [1]))

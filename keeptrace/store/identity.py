@@ -1,11 +1,11 @@
-"""Which failure an exception is, known from the live exception, before anything is captured.
+"""The fingerprint of a failure, from the live exception, before anything is captured.
 
-A *fingerprint* is made of the types of all exceptions of the chain, and the functions on their
-tracebacks with the line within the function. Line numbers of the file are not part of it, so an
-edit elsewhere in the file does not make a new failure of an old one; the line within the function
-is, because two KeyErrors in one function are two defects, and only the first of them would be kept.
-Each place counts once, in no order: neither the depth of a recursion, the number of retries nor
-which of a group's children failed first makes a difference."""
+A *fingerprint* is made of the types of all exceptions of the chain, and of the functions on their
+tracebacks with the line within the function. An edit elsewhere in the file changes line numbers but
+not the fingerprint. Two KeyErrors in one function are two defects, so the line within the function
+counts. Each place counts once, in no order: neither the depth of a recursion, nor the number of
+retries, nor the order in which a group's children failed makes a difference.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from collections import deque
 from types import CodeType, TracebackType
 from typing import Final
 
-from ..capture.facts import linked_to
+from ..capture.facts import linked_to, traceback_of
 from ..core.raw import names_of
 from ..format.writing import fingerprint as make_fingerprint
 from ..format.writing import place
 
-# Exceptions and frames that a fingerprint looks at; more are a loop's or a recursion's.
-# (exceptions; frames a traceback)
+# A fingerprint takes in so many exceptions, and frames of each; more come from a loop or a recursion.
 _MAX_CHAIN: Final = 100
 _MAX_FRAMES: Final = 10_000
-
-_traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 
 
 def fingerprint(exc: BaseException) -> str:
@@ -35,7 +32,7 @@ def fingerprint(exc: BaseException) -> str:
     while waiting and len(seen) <= _MAX_CHAIN:
         found = waiting.popleft()
         kind = ".".join(names_of(type(found)))
-        told += _places(kind, _traceback_of(found)) or [kind]
+        told += _places(kind, traceback_of(found)) or [kind]
         for other in linked_to(found):
             if id(other) not in seen:
                 seen.add(id(other))
@@ -61,10 +58,10 @@ def _places(kind: str, traceback: TracebackType | None) -> list[str]:
 
 
 def place_of(exc: BaseException) -> str:
-    """The innermost function of the user's own on the traceback, for people: "shop.total"."""
+    """The innermost function of the user's own code on the traceback, for people: "shop.total"."""
     from ..debug import is_users
 
-    entry = _traceback_of(exc)
+    entry = traceback_of(exc)
     chosen = last = None
     while entry is not None:
         last = entry.tb_frame

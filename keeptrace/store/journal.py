@@ -1,12 +1,12 @@
-"""The journal of a directory of dumps: what one user has written there, in which order, since when.
+"""The journal of a directory of dumps: the dumps that one user has written there, in order.
 
     1795848282 0                       the last pruning, in seconds since 1970
     20261124T034251.123456Z 0          a dump that was there then, by the time in its name
-    20261128T064441.760970Z 12961      one written since, and its bytes
+    20261128T064441.760970Z 12961      a dump written since, and its bytes
 
-- Whether to prune is known from it without a look at the directory.
-- It keeps the order of writing, which the times in the names do not tell if the clock was set back
-  meanwhile: what was written last is the newest, whatever its name says.
+- The journal says whether to prune, without a look at the directory.
+- The journal keeps the order of writing. Times in names do not, if the clock was set back: the last
+  dump written is the newest, whatever its name says.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import math
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from .bounds import PARTS, Bounds
 from .names import Name, seconds_of
 
-# A directory is listed after this part of a bound was written. (1 / part)
-PARTS: Final = 16
-# Lines of a journal: those of all dumps that a directory of usual bounds holds, several times. A
-# longer one is damaged, or is somebody's file of a terabyte of nothing. (bytes)
+# Several times the lines for all dumps of a directory of usual bounds. A longer journal is damaged,
+# or somebody's sparse file of a terabyte. (bytes)
 MOST_JOURNAL: Final = 1 << 20
 # Dumps that are in order; older ones go by their names. (dumps)
 _MOST_ORDERED: Final = 10_000
@@ -31,29 +30,28 @@ _LINE: Final = re.compile(rb"(\d{8}T\d{6}\.\d{6}Z) (\d{1,18})", re.ASCII)
 
 
 class Journal(NamedTuple):
-    """What a journal says. A damaged one, or none, is empty: then it is time to prune."""
+    """A parsed journal. A damaged or missing journal is empty: then it is time to prune."""
 
     pruned: float = -math.inf  # seconds since 1970
     written: tuple[int, ...] = ()  # the bytes of the dumps since then
     order: tuple[str, ...] = ()  # all dumps by the times in their names, in the order of writing
 
-    def is_due(self, size: int, bounds: Any, time: float) -> bool:
+    def is_due(self, size: int, bounds: Bounds, time: float) -> bool:
         """Whether to prune before `size` more bytes are written."""
         if len(self.written) + 1 > bounds.max_files // PARTS:
             return True
         if sum(self.written) + size > bounds.max_bytes // PARTS:
             return True
-        return (
-            not 0 <= time - self.pruned <= bounds.max_age / PARTS
-        )  # a clock that was set back is no reason to wait
+        # A negative time, of a clock that was set back, is no reason to wait.
+        return not 0 <= time - self.pruned <= bounds.max_age / PARTS
 
 
 def read_journal(data: bytes) -> Journal:
-    """What a journal of these bytes says."""
+    """Parses a journal."""
     first, *lines = data.split(b"\n")
     try:
         pruned = float(first.split()[0])
-    except (ValueError, IndexError):  # somebody's editor was in it
+    except (ValueError, IndexError):  # somebody has edited the file
         return Journal()
     found = [match for line in lines if (match := _LINE.fullmatch(line))]
     order = tuple(match[1].decode() for match in found)

@@ -1,13 +1,13 @@
-"""A directory of dumps on this machine, or one that it has mounted.
+"""A directory of dumps on this machine or on a drive that it has mounted.
 
-Others may be able to write to it, so that any name in it may be a link, a pipe, a directory or a
-file of theirs:
+Other users may write to the directory, so any name may be their link, pipe, directory or file:
 
-- A file of ours is a regular one that belongs to us and has no other name (see _opened()). Nothing
-  else is written to, counted by or removed. In place of our own state it costs that state alone:
-  this process then remembers it by itself.
-- A dump to list is a regular file, whosever it is. What else has a dump's name is passed over.
-- Each user's dumps are bounded by themselves, and their failures counted by themselves.
+- A file of ours is a regular file that belongs to us and has no second name (see _opened()). No
+  other file is written to, counted by or removed. If a foreign file has the name of our count or
+  journal, this process keeps that state in memory.
+- Every user's dumps are listed, if they are regular files; anything else with a dump's name is
+  skipped.
+- Each user has bounds and counts of their own.
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ..core.clock import monotonic, now, sleep
 from ..format.api import read_bytes
 from ..format.files import create, make_private, open_regular, remove, user, write_atomically
+from .bounds import Bounds
+from .counts import MAX_NAME, is_full
 from .journal import MOST_JOURNAL, Journal, journal_line, new_journal, read_journal
 from .names import journal_name, mark_name, read_name
 
-# A count takes a byte a repeat, so it ends here, and is "at least" from there on. (repeats)
-MAX_REPEATS: Final = 99_999
 # The header of a dump lies within its beginning. (bytes)
-_HEAD: Final = 32_768
-# A count's first line: a dump's name. (bytes)
-_MOST_NAME: Final = 512
-# Between making a count and writing its first line nothing happens; one that stays empty was left
-# by a killed process. (seconds)
+HEAD: Final = 32_768
+# A count gets its first line right after it is made; a count that stays empty was left by a killed
+# process. (seconds)
 _PATIENCE: Final = 0.5
 
 
@@ -45,15 +43,12 @@ class Found(NamedTuple):
 
 
 class Written:
-    """What this process has written to a directory since it pruned it last:
-
-    a journal where none can be kept in the directory.
-    """
+    """A journal in memory, for directories that cannot hold a journal."""
 
     def __init__(self) -> None:
         self._journal = Journal()
 
-    def is_due(self, size: int, bounds: Any) -> bool:
+    def is_due(self, size: int, bounds: Bounds) -> bool:
         before = self._journal
         self._journal = before._replace(written=(*before.written, size))
         return before.is_due(size, bounds, now())
@@ -63,9 +58,9 @@ class Written:
 
 
 class LocalDirectory:
-    """See the head of this file. shown:
+    """See the head of this file.
 
-    how the directory is called to the user, if not by its path.
+    shown: the directory's name for the user, if not its path.
     """
 
     counts_repeats: Final = True
@@ -74,15 +69,14 @@ class LocalDirectory:
         self.directory = directory
         self._shown = shown
         self._owners: dict[int, int] = {}  # user → whom their new files belong to
-        self._known: dict[
-            str, str
-        ] = {}  # fingerprint → its dump, where somebody else's file is in place of our count
+        # fingerprint → dump, where somebody else's file is in place of our count
+        self._known: dict[str, str] = {}
         self._written = Written()
 
     def path(self, name: str) -> str:
-        return (
-            os.path.join(self.directory, name) if self._shown is None else f"{self._shown}/{name}"
-        )
+        if self._shown is None:
+            return os.path.join(self.directory, name)
+        return f"{self._shown}/{name}"
 
     def _at(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -90,10 +84,7 @@ class LocalDirectory:
     # -- whose files these are
 
     def owner(self) -> int:
-        """Whom our files in this directory belong to:
-
-        us, but on some network drives somebody else.
-        """
+        """The user that our files in this directory belong to: on some network drives not us."""
         us = user()
         if us not in self._owners:
             probe = self._at(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
@@ -109,10 +100,10 @@ class LocalDirectory:
         return self._owners[us]
 
     def _opened(self, name: str, flags: int) -> int:
-        """A descriptor of a file of ours; OSError for all else.
+        """A descriptor of a file of ours. Raises OSError for any other file.
 
-        Another name of the file would be a hard link that somebody made to one of our files
-        elsewhere."""
+        A file with a second name is a hard link that somebody made to our file elsewhere.
+        """
         file = open_regular(self._at(name), flags)
         state = os.fstat(file)
         if state.st_uid == self.owner() and state.st_nlink == 1:
@@ -142,7 +133,7 @@ class LocalDirectory:
 
     def head(self, name: str) -> bytes:
         with os.fdopen(open_regular(self._at(name)), "rb") as file:
-            return file.read(_HEAD)
+            return file.read(HEAD)
 
     def read(self, name: str) -> bytes:
         with os.fdopen(open_regular(self._at(name)), "rb") as file:
@@ -163,10 +154,7 @@ class LocalDirectory:
     # -- counts
 
     def repeat(self, key: str) -> str | None:
-        """Counts one more of a failure that has a dump;
-
-        its dump's name, None where there is none.
-        """
+        """Counts a repeat of a failure; returns the name of its dump, None if there is no dump."""
         mark = mark_name(key)
         try:
             file = self._opened(mark, os.O_RDWR | os.O_APPEND)
@@ -187,10 +175,8 @@ class LocalDirectory:
         return None
 
     def _count(self, file: int, start: int) -> None:
-        with suppress(
-            OSError
-        ):  # a full disk: the failure has its dump, and one repeat is not counted
-            if os.fstat(file).st_size - start < MAX_REPEATS:
+        with suppress(OSError):  # a full disk: this repeat is not counted
+            if not is_full(os.fstat(file).st_size - start):
                 os.write(file, b"+")
             elif os.utime in os.supports_fd:
                 os.utime(file)
@@ -215,7 +201,7 @@ class LocalDirectory:
 
     # -- the journal
 
-    def due(self, name: str, size: int, bounds: Any) -> bool:
+    def due(self, name: str, size: int, bounds: Bounds) -> bool:
         """Whether to prune before a dump of `size` bytes is written. Keeps the journal."""
         try:
             file = self._opened(journal_name(), os.O_RDWR | os.O_APPEND)
@@ -243,9 +229,7 @@ class LocalDirectory:
             return read_journal(stream.read(MOST_JOURNAL))
 
     def pruned(self, kept: list[str], name: str, size: int) -> None:
-        """Starts the journal anew, with the dumps that were kept and the one that is about to be
-        written.
-        """
+        """Starts a new journal, with the kept dumps and the dump that is about to be written."""
         self._written.pruned(size)
         journal = self._at(journal_name())
         data = new_journal(now(), map(_stamp, kept), _stamp(name), size)
@@ -262,7 +246,7 @@ def _name_in(file: int) -> str:
     until = monotonic() + _PATIENCE
     while True:
         os.lseek(file, 0, os.SEEK_SET)
-        data = os.read(file, _MOST_NAME)
+        data = os.read(file, MAX_NAME)
         if data or monotonic() > until:
             name, end, _ = data.partition(b"\n")
             return name.decode("ascii", "replace") if end else ""

@@ -1,12 +1,11 @@
-"""The names of files in a directory of dumps, and what they say.
+"""The names of files in a directory of dumps.
 
-    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace     a dump: when, what,
-    where, which failure .1f0c9a7be2d44c01-1000.count
-    its user's count of that failure .1000.journal
-    what that user has written
+    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace   a dump: when, type, place, failure
+    .1f0c9a7be2d44c01-1000.count                                               a user's count of that failure
+    .1000.journal                                                              that user's dumps, in order
 
-State belongs to one user (here, 1000), so that several of them can share a directory: nobody else's
-file is in the way."""
+Counts and journals belong to one user (here, 1000), so that several users can share a directory.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +23,14 @@ _NAME: Final = re.compile(
     r"(\d{8}T\d{6}\.\d{6}Z)-([A-Za-z0-9_.]*)-([A-Za-z0-9_.]*)-([0-9a-f]{16})" + re.escape(SUFFIX),
     re.ASCII,
 )
-# Without a user's number: those of the first version, which are counts still, but are not written
-# to.
+# Without a user's number: a count of the first version, which is read but not written to.
 _MARK: Final = re.compile(r"\.([0-9a-f]{16})(?:-\d+)?\.count", re.ASCII)
 _JOURNAL: Final = re.compile(r"\.(?:\d+\.)?journal", re.ASCII)
 _BESIDE: Final = re.compile(r"(.*)\.\d+\.[0-9a-f]+\.tmp", re.ASCII)
 
 
 class Name(NamedTuple):
-    """What a dump's name says."""
+    """A parsed name of a dump."""
 
     stamp: str  # the time, as it stands in the name
     time: float  # seconds since 1970
@@ -42,7 +40,7 @@ class Name(NamedTuple):
 
 
 def read_name(name: str) -> Name | None:
-    """What the name of a dump says; None for what is no such name, an impossible date for one."""
+    """Parses a name; None for a name that is not a dump's, also for an impossible date."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None

@@ -1,8 +1,9 @@
-"""A directory of dumps that fsspec knows: a bucket, an archive, the memory.
+"""A directory of dumps that fsspec reaches: a bucket, an archive, the memory.
 
-There is nothing to append to there and every question takes a trip, so a process asks once about
-each failure; its repeats are not counted. Nor is there a journal: a process prunes before its first
-dump and then every sixteenth."""
+Such files cannot be appended to, and every question takes a trip. So a process asks once about each
+failure, counts no repeats and keeps no journal: it prunes before its first dump, and then after
+every sixteenth of a bound.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +13,10 @@ from typing import Any, Final
 from ..core.bounds import MAX_DUMP
 from ..format.api import read_bytes
 from ..format.files import write_in
+from .bounds import Bounds
 from .journal import Journal
-from .local import Found, Written
+from .local import HEAD, Found, Written
 from .names import read_name
-
-_HEAD: Final = 32_768  # bytes, as on this machine
 
 
 class RemoteDirectory:
@@ -53,7 +53,7 @@ class RemoteDirectory:
         return True
 
     def head(self, name: str) -> bytes:
-        return bytes(self._files.cat_file(self._inside(name), 0, _HEAD))
+        return bytes(self._files.cat_file(self._inside(name), 0, HEAD))
 
     def read(self, name: str) -> bytes:
         return read_bytes(BytesIO(self._files.cat_file(self._inside(name), 0, MAX_DUMP + 1)))
@@ -91,7 +91,7 @@ class RemoteDirectory:
         self._known[key] = name
         return True
 
-    def due(self, name: str, size: int, bounds: Any) -> bool:
+    def due(self, name: str, size: int, bounds: Bounds) -> bool:
         return self._written.is_due(size, bounds)
 
     def journal(self) -> Journal:

@@ -1,0 +1,36 @@
+"""Counts of repeats: a small file beside the dumps for each failure; a repeat adds a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from .names import key_of_mark
+
+if TYPE_CHECKING:
+    from .local import Found
+
+# A count takes a byte a repeat, so it ends here, and is "at least" from there on. (repeats)
+MAX_REPEATS: Final = 99_999
+# A count's first line: the name of the dump. (bytes)
+MAX_NAME: Final = 512
+
+
+def counts_in(found: Iterable[Found]) -> dict[tuple[str, int], Found]:
+    """The counts among some files, by fingerprint and owner: users count separately."""
+    counts = {}
+    for entry in found:
+        key = key_of_mark(entry.name)
+        if key is not None:
+            counts[key, entry.owner] = entry
+    return counts
+
+
+def bytes_of(count: Found | None) -> int:
+    """The bytes of a count; a count that somebody has made larger weighs as a full count."""
+    return min(count.size, MAX_REPEATS + MAX_NAME) if count else 0
+
+
+def is_full(repeats: int) -> bool:
+    """Whether further repeats are no longer counted."""
+    return repeats >= MAX_REPEATS

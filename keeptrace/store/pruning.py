@@ -1,0 +1,74 @@
+"""Pruning: removes the oldest dumps beyond the bounds, and files that killed processes left behind.
+
+Only the user's own files are looked at: each user's dumps have bounds of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..core.clock import now
+from .bounds import Bounds
+from .counts import bytes_of, counts_in
+from .directory import Directory
+from .journal import write_times
+from .local import Found
+from .names import Name, is_left_behind, key_of_mark, read_name
+
+# A half-written file this old belongs to no living process. (seconds)
+_STALE: Final = 3_600.0
+
+
+class Pruned(NamedTuple):
+    """The result of a pruning."""
+
+    removed: int  # dumps
+    kept: list[str]  # their names, in the order of writing
+
+
+def prune(files: Directory, bounds: Bounds) -> Pruned:
+    """Prunes a directory. Raises OSError if the directory cannot be read."""
+    found = files.found()
+    owner = files.owner()
+    ours = [entry for entry in found if entry.owner == owner]
+    counts = counts_in(ours)
+    kept: list[str] = []
+    keys: set[str] = set()
+    removed = size = 0
+    for name, entry, age in _newest_first(files, ours):
+        count = counts.get((name.key, owner))
+        weight = entry.size + bytes_of(count)
+        has_room = len(kept) < bounds.max_files and size + weight <= bounds.max_bytes
+        if has_room and age <= bounds.max_age:
+            kept.append(entry.name)
+            size += weight
+        else:
+            # The count goes first: nobody must count for a dump that is about to go.
+            if count is not None and name.key not in keys:
+                files.remove(count.name)
+            removed += files.remove(entry.name)
+        keys.add(name.key)
+    _remove_leftovers(files, ours, keys)
+    return Pruned(removed, kept[::-1])
+
+
+def _remove_leftovers(files: Directory, ours: list[Found], keys: set[str]) -> None:
+    """Removes old counts without a dump, and old half-written files. keys: of the dumps."""
+    for entry in ours:
+        key = key_of_mark(entry.name)
+        is_orphan = is_left_behind(entry.name) if key is None else key not in keys
+        if is_orphan and now() - entry.changed > _STALE:
+            files.remove(entry.name)
+
+
+def _newest_first(files: Directory, ours: list[Found]) -> list[tuple[Name, Found, float]]:
+    """Our dumps, each with its parsed name and its age in seconds, the last written first."""
+    named = []
+    for entry in ours:
+        name = read_name(entry.name)
+        if name is not None:
+            named.append((name, entry))
+    time = now()
+    times = write_times((name for name, _ in named), files.journal(), time)
+    named.sort(key=lambda dump: (times[dump[0].stamp], dump[1].name), reverse=True)
+    return [(name, entry, times[name.stamp].age(time)) for name, entry in named]
