@@ -8,7 +8,7 @@ from .core.errors import KeepTraceError
 
 
 def main() -> None:
-    """Runs the command. What is wrong with a file or an option is one sentence and exit code 2."""
+    """Runs the command. A wrong file or option is one sentence and exit code 2."""
     try:
         from .tools.cli import main as command
     except KeepTraceError as problem:  # the extra is not installed

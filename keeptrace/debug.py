@@ -108,7 +108,7 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     """Opens a debugger in the innermost frame of the user's own code, where the exception was
     raised or passed through.
 
-    exc: the exception; default the one that is being handled, else the last one that ended an
+    exc: the exception; default the exception being handled, else the last exception that ended an
         interactive command.
     debugger: "pdb", "ipdb", "ipython", "pudb", or None: the one that PYTHONBREAKPOINT names, if it
         is one of these, else pdb. The debugger's `down` leads on into the library frames below;
@@ -132,7 +132,7 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
 
 
 def _current() -> BaseException:
-    """The exception that is being handled, else the last that ended an interactive command."""
+    """The exception being handled, else the last to end an interactive command."""
     last = (getattr(sys, name, None) for name in ("last_exc", "last_value"))
     for exc in (sys.exception(), *last):
         if exc is not None:  # not `or`: an exception may be false

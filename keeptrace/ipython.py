@@ -3,10 +3,10 @@
 - %kt_debug FILE opens a dump; %kt_debug NAME the exception, or the failed future, that a variable
   holds. Like %debug, it uses the shell's own debugger, but starts in the user's innermost frame
   rather than in a library's.
-- What was opened last is the shell's last exception: %debug and %tb go on with it. After a cell
-  that ended in a pool task's exception they work as after any other, since its frames are real.
-- An exception with frames that a cell gives as its result is shown with them: as text, and in a
-  notebook as the page that `keeptrace html` makes (extra "html"), closed off in a frame of its own.
+- The exception opened last is the shell's last exception, for %debug and %tb. Both also work after
+  a cell that ended in a pool task's exception, because its frames are real.
+- An exception with frames, as the result of a cell, is shown with its frames: as text, and in a
+  notebook as the page of `keeptrace html` (extra "html"), in a sandboxed iframe.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _exception_of(shell: Any, given: str, live: bool) -> BaseException:
 
 
 def _as_text(exc: BaseException, printer: Any, cycle: bool) -> None:
-    # within a list or a dict the repr is what one wants to see
+    # Inside a list or a dict, the repr is enough.
     if exc.__traceback__ is None or len(printer.stack) > 1:
         printer.text(repr(exc))
     else:
@@ -94,10 +94,7 @@ def _as_text(exc: BaseException, printer: Any, cycle: bool) -> None:
 
 
 def _as_page(exc: BaseException) -> str | None:
-    """The exception as a page within the page;
-
-    None, and so the text, without frames or without the libraries.
-    """
+    """The exception as a page in an iframe; None, and so the text, without frames or libraries."""
     if exc.__traceback__ is None:
         return None
     from .format.api import report_of
@@ -110,6 +107,7 @@ def _as_page(exc: BaseException) -> str | None:
     except ImportError:
         return None
     return (
-        f'<iframe sandbox="allow-scripts" style="width:100%; height:{_HEIGHT}px; border:1px solid #8884" '
+        f'<iframe sandbox="allow-scripts" '
+        f'style="width:100%; height:{_HEIGHT}px; border:1px solid #8884" '
         f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
     )

@@ -1,4 +1,4 @@
-"""A logging handler that keeps a dump of each exception that is logged."""
+"""A logging handler that keeps a dump of each logged exception."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ class LoggingHandler(logging.Handler):
         self.store: Store = store_of(directory, trace, options)
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """As every handler's, but without its lock:
-
-        a dump that takes its time must not keep other threads from logging.
+        """logging.Handler.handle() without its lock: a slow dump must not stop other threads from
+        logging.
         """
         found: Any = self.filter(record)
         if found:
@@ -55,7 +54,7 @@ class LoggingHandler(logging.Handler):
         return found
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes the dump. A record that has passed another such handler keeps its path."""
+        """Writes the dump. A record keeps the path from an earlier handler of this class."""
         try:
             with_enough_stack(lambda: self._keep(record))
         except RecursionError:  # nothing can be called any more; the program goes on
@@ -66,6 +65,6 @@ class LoggingHandler(logging.Handler):
             return
         record.keeptrace = ""
         exc = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        # what a __repr__ logs while its frame is captured is no failure of the program's
+        # A __repr__ may log an exception while its frame is captured: no failure of the program.
         if exc is not None and is_failure(exc) and not capturing.get():
             record.keeptrace = self.store.write(exc) or ""

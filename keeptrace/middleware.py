@@ -1,13 +1,13 @@
 """WSGI and ASGI middleware: a request that ends in an exception leaves a dump; the exception goes
 on to the server.
 
-A framework that answers exceptions itself lets nothing through to what stands around it. Starlette
-(and FastAPI) answers and raises on, so its middleware sees everything. Flask does not, outside of
-debugging; there, connect its signal instead:
+Starlette and FastAPI answer an exception and raise it again, so middleware sees every exception.
+Flask raises again only when debugging; connect Flask's signal instead:
 
     store = keeptrace.Store("dumps")
-    flask.got_request_exception.connect(lambda sender, exception, **_: store.write(exception), app,
-    weak=False)
+    flask.got_request_exception.connect(
+        lambda sender, exception, **_: store.write(exception), app, weak=False
+    )
 
 Nothing is imported of any framework here.
 """
@@ -58,14 +58,14 @@ class WSGIMiddleware:
             keep_failure(self.store, exc)
             raise
         files = environ.get("wsgi.file_wrapper")
-        # a list cannot fail any more, and a server may send its own kind of file without reading it
+        # A list can no longer fail, and a server may send its own kind of file without reading.
         if type(body) in (list, tuple) or (isinstance(files, type) and isinstance(body, files)):
             return body
         return _Body(body, self.store)
 
 
 class _Body:
-    """A response that is made while it is sent."""
+    """A response made while the server sends it."""
 
     def __init__(self, body: Iterable[bytes], store: Store) -> None:
         self._body = body

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .core.defaults import DEFAULT_DIRECTORY
+from .core import DEFAULT_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -121,7 +121,7 @@ class _Dumps:
         try:
             with open(os.path.join(self._store.directory, ".gitignore"), "x") as file:
                 file.write("# written by keeptrace\n*\n")
-        except OSError:  # there is one already, or the directory is a URL: a help, no guarantee
+        except OSError:  # the file exists, or the directory is a URL: a help, no guarantee
             return
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which exceptions are failures, and where a failure on its way up is dumped."""
+"""Tells failures from exceptions on purpose, and dumps a failure on its way up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..core.options import SingleOptions
 
 _ON_PURPOSE: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
-# Of asyncio, trio and gevent, which are not imported for this.
+# The names of asyncio, trio and gevent, so that we need not import them.
 _CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GreenletExit"})
 
 
@@ -26,7 +26,7 @@ def is_failure(exc: BaseException) -> bool:
 
 
 def keep_failure(store: Store, exc: BaseException) -> None:
-    """Writes a dump of an exception that is on its way up, if it is a failure. Never raises."""
+    """Writes a dump of an exception on its way up, if the exception is a failure. Never raises."""
     try:
         with_enough_stack(lambda: is_failure(exc) and store.write(exc))
     except RecursionError:  # nothing can be called any more; the user's own error goes on

@@ -19,7 +19,7 @@ Action = Callable[[types.ModuleType], None]
 def when_imported(actions: dict[str, Action]) -> WhenImported | None:
     """Runs each action with its module: now if the module is loaded, else after its import.
 
-    Returns the finder that waits for the others; None if all are loaded.
+    Returns the finder that waits; None if all modules are loaded.
     """
     waiting = {}
     for name, action in actions.items():
@@ -36,7 +36,7 @@ def when_imported(actions: dict[str, Action]) -> WhenImported | None:
 
 
 class WhenImported:
-    """A finder that calls an action with a module, right after its import. Finds nothing itself."""
+    """A finder that calls actions with modules right after their import. Finds no module itself."""
 
     def __init__(self, actions: dict[str, Action]) -> None:
         self.actions = actions
@@ -67,7 +67,7 @@ class _ActingLoader:
         self._action = action
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]  # a loader of any kind
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
 
     def exec_module(self, module: types.ModuleType) -> None:
         module.__loader__ = self._loader  # the module sees its own loader

@@ -1,11 +1,11 @@
-"""install(): dumps of every exception that nobody caught, from the places where Python, its
-threads, event loops and child processes report them.
+"""install(): dumps of uncaught exceptions, from the places where Python, its threads, event loops
+and child processes report them.
 
     sys.excepthook ─────────────────────────┐
     threading.excepthook ───────────────────┤
     sys.unraisablehook ─────────────────────┼─▶ the previous hook ─▶ then Store.write(exc)
     asyncio: a loop's exception handler ────┘
-    multiprocessing: a child's run() ─────────▶ Store.write(exc) ─▶ then the child prints and ends, as ever
+    multiprocessing: a child's run() ─────────▶ Store.write(exc) ─▶ then the child prints and ends
 
 - A hook always calls the previous hook first: the user sees the error before a dump fails or takes
   its time. In a child process the dump comes first, and is bounded in time (see store.py).
@@ -30,7 +30,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..core.defaults import DEFAULT_DIRECTORY
+from ..core import DEFAULT_DIRECTORY
 from ..core.options import Options
 from ..store import Store
 from ..store.telling import command_to_open, tell
@@ -59,7 +59,7 @@ class _Hook(NamedTuple):
 _EXCEPTHOOK: Final = _Hook("excepthook", lambda kind, value, traceback: (value, traceback))
 _THREADS: Final = _Hook("excepthook", lambda args: (args.exc_value, args.exc_traceback))
 _UNRAISABLE: Final = _Hook("unraisablehook", lambda args: (args.exc_value, args.exc_traceback))
-# The way into every handler of a loop, its default one and the user's.
+# A loop calls its default handler and the user's by this method.
 _LOOP: Final = _Hook(
     "call_exception_handler", lambda loop, context: (context.get("exception"), None)
 )
@@ -69,7 +69,7 @@ _CONFIG: Final = "keeptrace"
 
 
 class Installed:
-    """The installed hooks. As a context manager, or by uninstall(), it restores the previous hooks."""
+    """The installed hooks. uninstall(), or the end of its block, restores the previous hooks."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -149,7 +149,7 @@ class Installed:
         self._put.append((owner, hook.name, before, ours))
 
     def _watch_children(self, processes: types.ModuleType) -> None:
-        """Hooks _bootstrap, which every child process runs, and which swallows the exception."""
+        """Hooks _bootstrap: every child process runs it, and it swallows the exception."""
         processes.current_process()._config[_CONFIG] = _HandedDown(self)
         base = processes.BaseProcess
         before = base._bootstrap
@@ -181,7 +181,7 @@ class Installed:
 
 
 class _HandedDown:
-    """Pickled with every spawned child process; unpickling installs the hooks there, first of all."""
+    """Pickled with every spawned child process; unpickling installs the hooks there, first."""
 
     def __init__(self, installed: Installed) -> None:
         self.installed = installed

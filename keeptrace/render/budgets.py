@@ -1,7 +1,6 @@
-"""What one view may have in all, whatever a dump claims: a small file can share one value, one
-frame or one text a million times.
+"""Budgets of a whole view: a small dump can share a value, a frame or a text a million times.
 
-Each budget is for the whole view. Where one is used up, the view says how much it leaves out.
+Where a budget is used up, the view says how much is left out.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ MAX_NOTES: Final = 20_000
 MAX_PARSED: Final = 4_000_000
 # A longer line was generated; its end is not shown. (characters of a source line)
 MAX_LINE: Final = 2_000
-# For a lexer that needs to know what stands above; a longer function is coloured from there on.
+# A lexer needs the lines above; a longer function is coloured from there on.
 # (lines)
 MAX_ABOVE: Final = 300
 # (characters of the one-line text of a value)
@@ -40,7 +39,7 @@ HTML_FRAMES: Final = 1_200
 HTML_CHARACTERS: Final = 12_000_000
 # Pygments takes five seconds for each million. (characters of source that are coloured)
 HTML_COLOURED: Final = 500_000
-# The exceptions of the page; the others are in the overview. (exceptions)
+# The overview lists the other exceptions. (exceptions)
 HTML_EXCEPTIONS: Final = 1_000
 # A program reads more than a person. (values, frames, characters in the JSON)
 JSON_VALUES: Final = 100_000
@@ -52,12 +51,12 @@ TERMINAL_LINES: Final = 20_000
 TERMINAL_CHARACTERS: Final = 10_000_000
 # An editor asks for the next ones. (variables in one answer)
 DAP_VARIABLES: Final = 5_000
-# (parts of one value that an editor can ask for)
+# (parts of a value for an editor)
 DAP_PARTS: Final = 50_000
 
 
 class Budget:
-    """How much of something is left; what is taken beyond counts as left out."""
+    """A number that is used up; amounts beyond the end count as left out."""
 
     __slots__ = ("left", "left_out")
 
@@ -66,7 +65,7 @@ class Budget:
         self.left_out: int = 0
 
     def take(self, amount: int = 1) -> bool:
-        """Whether there is something left for this; so the last one may be larger."""
+        """Whether anything was left; so the last amount may be larger than the rest."""
         if self.left <= 0:
             self.left_out += amount
             return False

@@ -11,8 +11,8 @@ The layout, stable within `"format": 1`:
     variable = {name, type, value, length?, missing?, why?, id?, parts?: [variable], same_as?: id}
                or {left_out}, the last of a list: so many more are not told
 
-The first exception is the one that was captured. `value` is one line of text. Columns count UTF-8
-bytes. A value that has parts has an id; where it comes up again, `same_as` names it.
+The first exception is the captured exception. `value` is a line of text. Columns count UTF-8 bytes.
+A value with parts has an id; later places name it by `same_as`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ FORMAT: Final = 1
 _LEVELS: Final = 2
 _ALL_LEVELS: Final = 50
 _CHARACTERS: Final = 1_000
-# What the keys of one variable take, about. (characters)
+# The keys of a variable in the JSON, about. (characters)
 _KEYS: Final = 60
 
 
 def to_data(
     view: View, header: dict[str, Any], *, everything: bool = False, frame: int | None = None
 ) -> dict[str, Any]:
-    """The view as dicts and lists that JSON can say. frame: only that one (its number)."""
-    told = _Told(view, _ALL_LEVELS if everything else _LEVELS, frame)
+    """The view as dicts and lists that JSON can say. frame: the number of the only frame to tell."""
+    writer = _Writer(view, _ALL_LEVELS if everything else _LEVELS, frame)
     return {
         "format": FORMAT,
         "header": header,
@@ -62,16 +62,13 @@ def to_data(
                 "details": details,
                 "frames": frames,
             }
-            for exception, details, frames in told.exceptions()
+            for exception, details, frames in writer.exceptions()
         ],
     }
 
 
-class _Told:
-    """Tells the frames and values of a view, within the budgets;
-
-    what is nearest to the failure first.
-    """
+class _Writer:
+    """Frames and values of a view as data, within the budgets; nearest to the failure first."""
 
     def __init__(self, view: View, levels: int, frame: int | None) -> None:
         self._view = view
@@ -89,7 +86,7 @@ class _Told:
             yield exception, details, self._frames_of(exception)
 
     def _frames_of(self, exception: ShownException) -> list[dict[str, Any]]:
-        wanted = [one for one in exception.frames if self._only in (None, one.number)]
+        wanted = [frame for frame in exception.frames if self._only in (None, frame.number)]
         told: list[dict[str, Any]] = []
         for frame in wanted:
             if not self._frames.take():
@@ -152,8 +149,5 @@ class _Told:
 
 
 def label(values: ShownValues, child: Child) -> str:
-    """What a part is called:
-
-    an attribute by its name, an element by its index, a pair by its key.
-    """
+    """The name of a part: an attribute's name, an element's index, a pair's key."""
     return values.text(child.key, 80) if child.kind == "pair" else child.label

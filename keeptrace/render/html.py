@@ -36,10 +36,10 @@ from .wording import cut_texts, hidden_text, relation_text, time_text
 # Lines around the failing one.
 _BEFORE: Final = 7
 _AFTER: Final = 4
-# Characters of a value's one line, and of the whole text that opens below it.
+# (characters of a value's line)
 _CHARACTERS: Final = 400
-# Levels of values in one another: browsers lay out a few hundred nested elements, people read
-# fewer.
+# Values inside one another: browsers lay out a few hundred nested elements, people read fewer.
+# (levels)
 _LEVELS: Final = 12
 _INDENTED: Final = 12
 # Groups of variables that are open when the page opens.
@@ -48,7 +48,7 @@ _OPEN_GROUPS: Final = ("Locals", "Variables")
 
 @dataclass(slots=True)
 class _Node:
-    """One line of a tree of values, as the template takes it."""
+    """A line in a tree of values, for the template."""
 
     name: str
     type: str
@@ -99,7 +99,7 @@ class _Trees:
         return node
 
     def _add_parts(self, node: _Node, key: int, children: list[Child], levels: int) -> None:
-        """Opens a value below its line, or refers to the place where the page has opened it."""
+        """Opens a value below its line, or links to the place where the page opens the value."""
         opened = self._page.opened
         if key in self._seen:
             node.refers = f"{self._place}-{key}"
@@ -132,7 +132,7 @@ class _Page:
         self._characters.take(len(node.name) + len(node.text) + len(node.full or ""))
 
     def add_text(self, text: str) -> str:
-        """A text of the page, as much of it as there is room for."""
+        """As much of a text as the page has room for."""
         shown = shorten(text, max(self._characters.left, MAX_SHORT))
         self._characters.take(len(shown))
         return shown
@@ -226,7 +226,7 @@ def _exception(view: View, exception: ShownException, lexer: Any, page: _Page) -
         if not page.frames.take():
             frames.append({"hidden": len(exception.frames) - count})
             break
-        is_open = any(frame is one for one in opened)
+        is_open = any(frame is each for each in opened)
         frames.append(_frame(view, frame, lexer, page, is_open))
     return {
         "number": exception.number,

@@ -18,7 +18,7 @@ from .values import ShownValues
 
 # Fields of a SyntaxError that say where the error is, and their types.
 _PLACE: Final = {"filename": str, "lineno": int, "offset": int, "text": str}
-# The fields that every such exception of a report has; `offset` may be missing.
+# Every SyntaxError of a report has these fields; `offset` may be missing.
 _REQUIRED: Final = frozenset({"filename", "lineno", "text"})
 # The file's name and the line that could not be compiled. (characters)
 _MAX_PLACE: Final = 1_000
@@ -68,19 +68,23 @@ def _builtin_base(report: Report, index: int) -> type[BaseException]:
 
 
 def syntax_error_line(values: ShownValues, fields: Mapping[str, Ref]) -> str:
-    """The line that could not be compiled, as Python shows it; empty for other exceptions."""
+    """The line with the syntax error, as Python shows it; empty for other exceptions."""
     if not fields.keys() >= _REQUIRED:
         return ""
     found = {name: values.built(fields.get(name)) for name in _PLACE}
     if any(type(found[name]) is not kind for name, kind in _PLACE.items()):
         return ""
-    file, line, offset, text = found.values()
     end_line, end = (values.built(fields.get(name)) for name in ("end_lineno", "end_offset"))
     if type(end_line) is not int or type(end) is not int:
-        end_line, end = line, offset
+        end_line, end = found["lineno"], found["offset"]
+    return _printed(**found, end_line=end_line, end=end)
+
+
+def _printed(filename: str, lineno: int, offset: int, text: str, end_line: int, end: int) -> str:
+    """Python's lines for a SyntaxError, without the message. A forged place may be anywhere."""
     text = text[:_MAX_PLACE]
-    marks = range(len(text) + 2)  # a forged place may be anywhere
-    if line < 0 or end_line < 0 or offset not in marks or end not in marks:
+    marks = range(len(text) + 2)
+    if lineno < 0 or end_line < 0 or offset not in marks or end not in marks:
         offset = end = 0
-    exc = SyntaxError("", (file[:_MAX_PLACE], line, offset, text, end_line, end))
+    exc = SyntaxError("", (filename[:_MAX_PLACE], lineno, offset, text, end_line, end))
     return "".join(traceback.format_exception_only(exc)[:-1])

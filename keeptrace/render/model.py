@@ -2,7 +2,7 @@
 
 Rules:
  1. A view is made from the report alone. Nothing in the data is restored, imported or run; a source
-    file of this machine is shown only if it holds the very code that failed.
+    file of this machine is shown only if it holds the very code of the frame.
  2. Every text in a view is printable: a character that commands a terminal or reorders the line
     appears as an escape.
  3. Nothing recurses over data without a bound. The index of a node finds cycles.
@@ -36,7 +36,7 @@ _LIBRARY: Final = re.compile(
     re.IGNORECASE,
 )
 _COUNTED: Final = ("exceptions", "frames", "values", "sources")
-# What a report that is laid out wrongly raises when it is read.
+# Raised by reading a report of a wrong layout.
 _DAMAGE: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 
 
@@ -202,7 +202,7 @@ def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
 def _link(exceptions: list[ShownException]) -> None:
     """Gives each exception its place: below the exception through which it is first reached.
 
-    A link that `from None` hides counts only for exceptions that no other link reaches.
+    Links hidden by `from None` count only for exceptions that no other link reaches.
     """
     seen = {0}
     for hidden_too in (False, True):

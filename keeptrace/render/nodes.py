@@ -1,4 +1,4 @@
-"""One node of the report → the value that a view shows.
+"""A node of the report → the value in a view.
 
 MAKERS has one function for each kind of node. A value has a text of its own, or brackets around its
 parts; the parts are refs, which values.py follows.
@@ -33,7 +33,7 @@ _BRACKETS: Final = {
 }
 # Containers whose brackets say nothing of their type when they are empty.
 _SETS: Final = ("set", "frozenset")
-# A forged dump's parts, or a value that this system does not have.
+# Raised for forged parts, and for values unknown to this system.
 _NO_SUCH_VALUE: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 
 
@@ -73,7 +73,7 @@ def atom_text(value: object) -> str:
 
 
 def full_text(text: str) -> str | None:
-    """The whole of a text that one line cannot show; None for a short one."""
+    """The whole of a text of several lines or a long line; None for a short text."""
     if len(text) <= _ONE_LINE and "\n" not in text:
         return None
     return printable(shorten(text, MAX_FULL), "\n\t")

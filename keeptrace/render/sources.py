@@ -1,6 +1,6 @@
 """The source lines of frames: from the snapshot in the dump, else from this machine.
 
-A file of this machine is used only if it holds the code that failed (places.py).
+places.py tells whether a file of this machine holds the code of the frame.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A larger module was generated, and a forged snapshot may unpack to any size. (bytes)
 _MAX_SOURCE: Final = 8 << 20
-# Files that frames of one dump name, and snippets, that are kept in memory.
+# Files of a dump's frames, and snippets, in memory.
 _MAX_FILES: Final = 2_000
 _MAX_SNIPPETS: Final = 1_000
 
@@ -55,7 +55,7 @@ class Sources:
         return file in self._packed and self.snapshot(file) is not None
 
     def snapshot(self, file: str) -> list[str] | None:
-        """The lines that travelled in the report; None if there are none, or they are damaged."""
+        """The lines in the report; None if they are missing or damaged."""
         if file not in self._snapshots:
             packed = self._packed.get(file)
             self._snapshots[file] = None if packed is None else _unpacked(packed)
@@ -139,7 +139,7 @@ def _split(text: str) -> list[str]:
 def _lines_here(file: str) -> list[str] | None:
     """The lines of a regular file of this machine.
 
-    Network paths are not tried: reading such a file tells another machine who reads.
+    Network paths are not tried: another machine would learn who reads.
     """
     text = None if file.startswith("<") else source_text(file)
     return None if text is None else _split(text)

@@ -1,8 +1,7 @@
 """A view in the terminal, by rich; plain text where the output is no terminal.
 
 Every line is a rich.text.Text made of printable texts: neither rich nor the terminal reads the data
-as markup or commands. Where lines are left out, one line counts them and names the option that
-shows them.
+as markup or commands. A line counts lines left out, and names the option to show them.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .sources import Snippet
 from .view import ShownException, ShownFrame, View
 from .wording import cut_texts, hidden_text, relation_text
 
-# Without --all, as much as fits a screen: exceptions; the first and the last frames of an exception;
+# Without --all, as much as fits a screen: exceptions; first and last frames of an exception;
 # variables of a frame; characters of a value.
 _EXCEPTIONS: Final = 10
 _FIRST_FRAMES: Final = 5
@@ -39,7 +38,7 @@ _FRAME_LEVELS: Final = 3
 # Parts of one value in a tree; lines of one text.
 _PARTS: Final = 30
 _LINES: Final = 40
-# Levels of a tree that are indented; deeper ones stand below one another.
+# Indented levels of a tree; deeper levels stand below one another.
 _INDENTED: Final = 12
 _OVERVIEW: Final = {"cause": "cause: ", "context": "context: ", "suppressed": "hidden context: "}
 _WORD: Final = re.compile(r"[^\W\d]\w*")
@@ -48,9 +47,9 @@ _WORD: Final = re.compile(r"[^\W\d]\w*")
 def show(
     view: View, console: Console, *, everything: bool = False, frame: int | None = None
 ) -> None:
-    """Prints a view: all of it, or one frame with its variables as trees.
+    """Prints a view, or a single frame with its variables as trees.
 
-    Raises KeepTraceError for a frame that is not there.
+    Raises KeepTraceError if the dump has no such frame.
     """
     printer = _Printer(view, console, everything or frame is not None)
     if frame is not None:
@@ -75,7 +74,7 @@ class _Printer:
         self._syntax = Syntax("", "python", theme="ansi_dark") if console.color_system else None
 
     def line(self, *parts: str | tuple[str, str]) -> None:
-        """Prints one line, as long as there is room; see finish()."""
+        """Prints a line if the budget has room; see finish()."""
         if self._characters.left <= 0 or not self._lines.take():
             return
         text = Text.assemble(*parts)
@@ -150,7 +149,7 @@ class _Printer:
         self._attributes(exception)
 
     def _attributes(self, exception: ShownException) -> None:
-        """What the exception has beside its message: shown where that says more."""
+        """Attributes that say more than the message."""
         for name, ref in exception.details:
             if not self._has_room():
                 break
@@ -220,7 +219,7 @@ class _Printer:
         return self._lines.left > 0 and self._characters.left > 0
 
     def finish(self) -> None:
-        """Says what there was no room for."""
+        """Says whether the budget cut the output."""
         if not self._has_room():
             frames = f", with {self._frames_unshown} frames" if self._frames_unshown else ""
             text = f"... the rest is left out{frames}: --frame N shows one frame"
@@ -261,7 +260,7 @@ class _Printer:
     def _variables(self, frame: ShownFrame, snippet: Snippet | None) -> None:
         named = frame.locals
         if not self._everything:
-            named = self._telling(frame, snippet)
+            named = self._chosen(frame, snippet)
         for name, ref in named:
             if not self._has_room():
                 break
@@ -270,8 +269,8 @@ class _Printer:
         if hidden:
             self.line((f"      ... {hidden} more: --frame {frame.number} shows them", "dim"))
 
-    def _telling(self, frame: ShownFrame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
-        """The variables that a few lines have room for: those that the failing line names first."""
+    def _chosen(self, frame: ShownFrame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
+        """A few variables, first the variables on the failing line."""
         candidates = frame.locals
         if frame.is_module:
             is_noise = self._view.is_noise
@@ -299,7 +298,7 @@ class _Printer:
             self._parts(indent + "  ", ref, levels, (self._values.key(ref),))
 
     def _parts(self, indent: str, ref: Ref, levels: int, above: tuple[int | None, ...]) -> None:
-        """The parts of a value, one a line; what is above it already is not opened again."""
+        """The parts of a value, a line each; a value inside itself is not opened again."""
         value = self._values.value(ref)
         children = value.children
         if value.brackets[0] and self._are_flat(children):

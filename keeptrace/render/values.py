@@ -13,7 +13,7 @@ from .nodes import MAKERS, Child, ShownValue, atom_text, exact_value, full_text,
 _LEVELS: Final = 4
 # The title of an exception that is a variable's value. (characters)
 _MAX_TITLE: Final = 120
-# An attribute's value in the one line that tells what an object holds. (characters)
+# An attribute's value in the line of an object's attributes. (characters)
 _MAX_HELD: Final = 40
 # A shorter line has no room for attributes. (characters)
 _MIN_ATTRIBUTES: Final = 20
@@ -77,7 +77,7 @@ class ShownValues:
         return self.value(ref).children if type(ref) is list else []
 
     def plain(self, ref: Ref) -> str | None:
-        """The string that a ref stands for, if the whole of it was kept."""
+        """The string behind a ref, if the whole string was kept."""
         if type(ref) is str:
             return ref
         if type(ref) is not list:

@@ -19,7 +19,7 @@ _NOISE: Final = frozenset({"module", "function", "type"})
 class ShownFrame:
     """One entry of a traceback.
 
-    left_out: if not 0, the entry stands for that many frames that were not kept.
+    left_out: if not 0, the entry stands for so many frames, which were not kept.
     """
 
     number: int  # through the whole report, from 1: the N of `--frame N`
@@ -56,7 +56,7 @@ class ShownException:
     relation: str = ""
     of: int = -1
     depth: int = 0
-    # (relation, index) of the exceptions that belong to it
+    # (relation, index) of causes, contexts and children
     links: list[tuple[str, int]] = field(default_factory=list)
 
     @property
@@ -103,7 +103,7 @@ class View:
         return name.startswith("__") or self.values.value(ref).type in _NOISE
 
     def tree(self, suppressed: bool = False) -> list[ShownException]:
-        """Every exception once, each below the exception that it belongs to.
+        """Every exception once, each below its parent.
 
         suppressed: also the contexts that `from None` hides.
         """
@@ -125,7 +125,7 @@ class View:
         return exception.of == index and (suppressed or exception.relation != "suppressed")
 
     def in_order(self, suppressed: bool = False) -> list[ShownException]:
-        """Every exception once, in the order in which Python prints them.
+        """Every exception once, in the order of Python's own tracebacks.
 
         Causes come first, and a group before its children.
         """

@@ -8,7 +8,7 @@ for the user's own frames.
 
 from __future__ import annotations
 
-from ..core.defaults import DEFAULT_DIRECTORY
+from ..core import DEFAULT_DIRECTORY
 from .bounds import MAX_AGE, MAX_BYTES, MAX_FILES, Bounds
 from .entries import Entry
 from .identity import fingerprint

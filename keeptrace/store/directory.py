@@ -1,4 +1,4 @@
-"""The directory of a store: on this machine, or anywhere that fsspec reaches."""
+"""The directory of a store: on this machine, or behind fsspec."""
 
 from __future__ import annotations
 

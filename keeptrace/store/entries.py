@@ -14,7 +14,7 @@ from .names import Name, read_name
 
 
 class Entry(NamedTuple):
-    """One dump of a directory, as its name, its header and its count describe it."""
+    """A dump of a directory, described by its name, its header and its count."""
 
     path: str
     # as in the header, "module.Qualname"; if the header cannot be read, as in the file's name

@@ -19,7 +19,7 @@ from ..core.raw import names_of
 from ..format.writing import fingerprint as make_fingerprint
 from ..format.writing import place
 
-# A fingerprint takes in so many exceptions, and frames of each; more come from a loop or a recursion.
+# More exceptions, or frames of an exception, come from a loop or a recursion.
 _MAX_CHAIN: Final = 100
 _MAX_FRAMES: Final = 10_000
 

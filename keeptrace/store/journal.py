@@ -1,4 +1,4 @@
-"""The journal of a directory of dumps: the dumps that one user has written there, in order.
+"""The journal of a directory of dumps: one user's dumps, in the order of writing.
 
     1795848282 0                       the last pruning, in seconds since 1970
     20261124T034251.123456Z 0          a dump that was there then, by the time in its name
@@ -63,8 +63,9 @@ def journal_line(stamp: str, size: int) -> bytes:
 
 
 def new_journal(time: float, order: Iterable[str], stamp: str, size: int) -> bytes:
-    """The journal after a pruning that left the dumps of `order`, with the one that is about to be
-    written.
+    """The journal after a pruning.
+
+    order: the stamps of the dumps left. stamp, size: of the dump about to be written.
     """
     kept = [*order][-_MOST_ORDERED:]
     lines = [
@@ -89,9 +90,9 @@ class Turn(NamedTuple):
 def write_times(names: Iterable[Name], journal: Journal, time: float) -> dict[str, Turn]:
     """When each dump was written, by the time in its name.
 
-    No dump is older than one that was written before it. One that the journal does not know goes by
-    its name; but if that lies in the future, the clock was wrong, or the name is forged: it comes
-    before all others."""
+    No dump is older than a dump written before it. A dump missing in the journal goes by its name; a
+    name in the future, of a wrong clock or a forger, comes before all others.
+    """
     times: dict[str, Turn] = {}
     latest = 0.0
     for index, stamp in enumerate(journal.order):

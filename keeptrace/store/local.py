@@ -1,4 +1,4 @@
-"""A directory of dumps on this machine or on a drive that it has mounted.
+"""A directory of dumps on this machine, or on a mounted drive.
 
 Other users may write to the directory, so any name may be their link, pipe, directory or file:
 
@@ -84,13 +84,13 @@ class LocalDirectory:
     # -- whose files these are
 
     def owner(self) -> int:
-        """The user that our files in this directory belong to: on some network drives not us."""
+        """The owner of our files in this directory: on some network drives another user."""
         us = user()
         if us not in self._owners:
             probe = self._at(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
             try:
                 file = create(probe)
-            except OSError:  # no directory yet, or one that cannot be written to
+            except OSError:  # no directory yet, or not writable
                 return us
             try:
                 self._owners[us] = os.fstat(file).st_uid
@@ -112,7 +112,7 @@ class LocalDirectory:
         raise OSError(errno.EPERM, "not a file of ours", self._at(name))
 
     def _has(self, name: str) -> bool:
-        """Whether there is a dump of ours of this name."""
+        """Whether we have a dump of this name."""
         try:
             state = os.lstat(self._at(name))
         except OSError:
@@ -171,7 +171,7 @@ class LocalDirectory:
                 return name
         finally:
             os.close(file)
-        self.remove(mark)  # its dump was deleted by somebody: this failure is new again
+        self.remove(mark)  # somebody deleted the dump: this failure is new again
         return None
 
     def _count(self, file: int, start: int) -> None:
@@ -182,7 +182,7 @@ class LocalDirectory:
                 os.utime(file)
 
     def claim(self, key: str, name: str) -> bool:
-        """Makes `name` the dump of this failure; False if there is one by now."""
+        """Makes `name` the dump of this failure; False if another dump was first."""
         mark = self._at(mark_name(key))
         try:
             file = create(mark)

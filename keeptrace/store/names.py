@@ -1,10 +1,11 @@
 """The names of files in a directory of dumps.
 
-    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace   a dump: when, type, place, failure
-    .1f0c9a7be2d44c01-1000.count                                               a user's count of that failure
-    .1000.journal                                                              that user's dumps, in order
+    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace
+                                   a dump: time, type, place, fingerprint
+    .1f0c9a7be2d44c01-1000.count   user 1000's count of the failure
+    .1000.journal                  the dumps of user 1000, in order
 
-Counts and journals belong to one user (here, 1000), so that several users can share a directory.
+Each user has counts and a journal of their own, so several users can share a directory.
 """
 
 from __future__ import annotations
@@ -83,15 +84,13 @@ def journal_name() -> str:
 
 
 def key_of_mark(name: str) -> str | None:
-    """The fingerprint of the failure that this file counts; None for another file."""
+    """The fingerprint in the name of a count; None for another file."""
     found = _MARK.fullmatch(name)
     return found and found[1]
 
 
 def is_left_behind(name: str) -> bool:
-    """Whether a file of this name, if it is old, was left by a killed process, or by the first
-    version.
-    """
+    """Whether an old file of this name was left by a killed process, or by the first version."""
     found = _BESIDE.fullmatch(name)
     if found is None:
         return name == ".journal"

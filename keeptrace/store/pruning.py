@@ -62,7 +62,7 @@ def _remove_leftovers(files: Directory, ours: list[Found], keys: set[str]) -> No
 
 
 def _newest_first(files: Directory, ours: list[Found]) -> list[tuple[Name, Found, float]]:
-    """Our dumps, each with its parsed name and its age in seconds, the last written first."""
+    """Our dumps with parsed names and ages in seconds, the last written first."""
     named = []
     for entry in ours:
         name = read_name(entry.name)

@@ -1,8 +1,9 @@
 """A directory of dumps: each failure once, within bounds.
 
-    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace   a dump: when, type, place, failure
-    .1f0c9a7be2d44c01-1000.count                                               its name, then a byte a repeat
-    .1000.journal                                                              the dumps of user 1000, in order
+    20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace
+                                   a dump: time, type, place, fingerprint
+    .1f0c9a7be2d44c01-1000.count   the dump's name, then a byte a repeat
+    .1000.journal                  the dumps of user 1000, in order
 
 - A fingerprint of the live exception identifies a failure (identity.py): a repeat costs a few small
   system calls and a byte.
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
-from ..core.defaults import DEFAULT_DIRECTORY
+from ..core import DEFAULT_DIRECTORY
 from ..core.errors import DumpError, OptionError
 from ..core.guard import with_enough_stack
 from ..core.options import Options, make_options
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 
     from ..core.options import SingleOptions, StoreOptions
 
-# An attribute of a dumped exception, its dump's path: the hooks that it passes on its way up write
-# it once.
+# An attribute of a dumped exception, the path of the dump: several hooks on the way up write only
+# one dump.
 _DUMPED: Final = "__keeptrace_dump__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
@@ -61,11 +62,11 @@ class Store:
 
     directory: a path, made when the first dump is written; or a URL that fsspec knows (extra
         "fsspec").
-    max_files: dumps that it may hold.
-    max_bytes: bytes that they may take.
-    max_age: seconds that a dump is kept. -1 stands for no limit. The oldest are removed first, when
+    max_files: the most dumps in it.
+    max_bytes: the most bytes of all dumps.
+    max_age: seconds to keep a dump. -1 stands for no limit. The oldest are removed first, when
         a new one is written.
-    deduplicate: keep one dump of each failure and count the others. False keeps each.
+    deduplicate: keep a dump of each failure, and count repeats. False keeps every dump.
     options: those of keeptrace.Options, or a whole one as `trace`, for every dump.
 
     Raises OptionError for a wrong option, MissingExtraError if a URL is given and fsspec is not
@@ -98,7 +99,7 @@ class Store:
         return f"Store({self.directory!r})"
 
     def write(self, exc: BaseException, **options: Unpack[SingleOptions]) -> str | None:
-        """Keeps a dump of the exception; the path of it, or of the one that is there of the same
+        """Keeps a dump of the exception. Returns its path, or the path of an earlier dump of the same
         failure.
 
         exc: the exception.
@@ -138,7 +139,7 @@ class Store:
             return self._write(exc, place, options)
         except RecursionError:  # little stack is left: see _keep
             raise
-        except Exception as problem:  # law 1: whatever it is, the user's own error is what counts
+        except Exception as problem:  # law 1: the user's own error goes on
             failed(exc, problem)
             return None
         finally:
@@ -183,18 +184,20 @@ class Store:
         return known
 
     def read(self, name: str) -> bytes:
-        """The bytes of a dump in this directory, for keeptrace.loads. name: that of its file, as
-        os.path.basename gives it.
+        """The bytes of a dump in this directory, for keeptrace.loads.
 
-        Raises DumpError for what is no such name, so that it may come from anywhere; OSError if the
-        file cannot be read."""
+        name: of the file, without its directory. The name may come from anywhere: any other text
+            raises DumpError.
+
+        Raises OSError if the file cannot be read.
+        """
         if read_name(name) is None:
             raise DumpError(f"{name[:100]!r} is not the name of a dump in {self.directory}")
         return self._files.read(name)
 
     def prune(self) -> int:
-        """Removes what is beyond the bounds, and what killed processes left behind. The number of
-        dumps removed.
+        """Removes the dumps beyond the bounds, and the leftovers of killed processes. Returns the
+        number of removed dumps.
 
         Raises OSError if the directory cannot be read.
         """

@@ -1,11 +1,11 @@
-"""`keeptrace run`: a program runs as without us; the exception that ends it is dumped.
+"""`keeptrace run`: a program runs as without us; an exception at its end is dumped.
 
     keeptrace run script.py ──exec──▶ python script.py           the very process: its arguments, streams, signals, exit code
       PYTHONPATH=…/keeptrace/tools/startup  │ site imports sitecustomize ──▶ start(): hooks; its pools' workers keep their frames
       KEEPTRACE_RUN_…                     └ every Python that it starts does the same: pool workers, subprocesses
 
-- Nothing of the program is wrapped: `__main__` and the exit code are its own, and no frame of ours
-  is in its tracebacks.
+- Nothing of the program is wrapped: `__main__` and the exit code stay, and the tracebacks have no
+  frame of ours.
 - A program can see two differences: the environment variables, and a module `sitecustomize` where
   it had none.
 - Pools are the program's own. When an engine is imported, one class of it is replaced, as in
@@ -27,7 +27,7 @@ _FROM: Final = RUN_FROM  # the directory that holds the package
 _DIRECTORY: Final = "KEEPTRACE_RUN_DIRECTORY"
 _DEBUG: Final = "KEEPTRACE_RUN_DEBUG"  # the process whose end opens the debugger
 
-# module of an engine -> its class that makes an exception picklable
+# module of an engine → its class for exceptions on their way to the parent
 _ENGINES: Final = {
     "concurrent.futures.process": "_ExceptionWithTraceback",
     "multiprocessing.pool": "ExceptionWithTraceback",
@@ -55,7 +55,9 @@ def run(arguments: Sequence[str], directory: str, debug: bool) -> NoReturn:
 
     if debug:
         environment[_DEBUG] = "first"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's: it gets it as well
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the program, which gets the signal as well
     sys.exit(subprocess.call(command, env=environment))
 
 

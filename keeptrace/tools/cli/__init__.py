@@ -1,8 +1,8 @@
 """The command line: the table of its commands, and the border where errors become sentences.
 
 Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. One module for
-each kind of command: programs.py, dumps.py, directories.py, logs.py, editors.py; common.py has what
-several of them use.
+each kind of command: programs.py, dumps.py, directories.py, logs.py, editors.py; common.py is for
+all.
 
 Rules:
  1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
@@ -22,7 +22,7 @@ from ...core.errors import KeepTraceError, missing_extra
 from ...core.texts import printable
 
 try:
-    import rich  # noqa: F401  # the commands need both
+    import rich.console  # noqa: F401  # the commands need both
     import typer
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
@@ -34,7 +34,8 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Exceptions that keep their frames: run programs, and open the dumps of what went wrong.\n\n"
+    help="Exceptions that keep their frames: "
+    "run programs, and open the dumps of what went wrong.\n\n"
     "Start with: keeptrace demo, or: keeptrace run script.py",
 )
 

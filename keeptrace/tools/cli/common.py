@@ -1,4 +1,4 @@
-"""Arguments that several commands take, and how they read a dump and print."""
+"""Arguments of several commands, and functions to read a dump and print."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ Live = Annotated[
     bool,
     typer.Option(
         "--live",
-        help="Let the objects in the dump come alive. This runs code that it names: only for dumps you trust.",
+        help="Let the objects in the dump come alive. "
+        "This runs code that it names: only for dumps you trust.",
     ),
 ]
 WhichDebugger = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...core.defaults import DEFAULT_DIRECTORY
+from ...core import DEFAULT_DIRECTORY
 from ...core.errors import KeepTraceError
 from ...core.texts import printable, shorten
 from .common import AsJson, Directory, console, print_json

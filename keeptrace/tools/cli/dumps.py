@@ -1,4 +1,4 @@
-"""The commands that look at one dump: `show`, `debug`, `html` and `info`."""
+"""The commands for a dump: `show`, `debug`, `html` and `info`."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _log_as_json(tracebacks: Iterable[Logged], everything: bool) -> None:
 
 
 def _show_logged(group: Repeated, everything: bool) -> None:
-    """A traceback, where its log has it, and how often."""
+    """Prints a traceback, its place in its log, and its count."""
     from ...render.model import make_view
     from ...render.terminal import show as show_view
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ...core.defaults import DEFAULT_DIRECTORY
+from ...core import DEFAULT_DIRECTORY
 from ...core.texts import printable, quoted
 from .common import console, read_view
 

@@ -1,16 +1,18 @@
 """A dump for editors: a server of the Debug Adapter Protocol (DAP), on standard input and output or
 on a port.
 
-    initialize ▶ launch or attach (with the token, on a port) ▶ "initialized" ▶ configurationDone ▶ "stopped"
-    ▶ threads, stackTrace, scopes, variables, source, exceptionInfo, evaluate …, in any order ▶ disconnect
+    initialize ▶ launch or attach (with the token, on a port) ▶ "initialized"
+    ▶ configurationDone ▶ "stopped"
+    ▶ threads, stackTrace, scopes, variables, source, exceptionInfo, evaluate …, in any order
+    ▶ disconnect
 
 - The program in the editor is the dump: it stands where the exception was raised, and neither steps
   nor continues.
 - Each exception of the chain, with causes, contexts and the children of groups, is a *thread*,
   numbered as in `keeptrace show`; so the editor's list of threads is the tree of the exceptions.
-- Every answer is read from the report (render/model.py), and no code runs, except for evaluate: only
-  in a dump opened with --live, in the restored frames, with one namespace a frame, kept between
-  evaluations.
+- Every answer is read from the report (render/model.py), and no code runs, except for evaluate:
+  only in a dump opened with --live, in the restored frames, with a namespace for each frame, kept
+  between evaluations.
 - A port is of 127.0.0.1 alone. Every user of the machine can reach it, so the session answers only
   initialize before a client has given the token. A message that is not DAP ends the connection.
 

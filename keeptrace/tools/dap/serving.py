@@ -16,7 +16,7 @@ from .protocol import ProtocolError
 from .session import Session
 from .target import Target
 
-# A connection that has not given its token by then is closed. (seconds)
+# For a connection to give its token. (seconds)
 _PATIENCE: Final = 60.0
 _CONNECTIONS: Final = 8
 

@@ -1,6 +1,6 @@
-"""One client's conversation: a table of requests, and the answers about beginning, end and exception.
+"""A client's conversation: the table of requests, and answers about beginning, end and exception.
 
-A request that cannot be answered gets a response that says why; the conversation goes on.
+A failed request gets a response with the reason; the conversation goes on.
 """
 
 from __future__ import annotations

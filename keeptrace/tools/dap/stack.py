@@ -41,7 +41,7 @@ class Stack:
         return {"threads": threads}
 
     def exception(self, arguments: Body) -> ShownException:
-        """The exception that a request names as its thread."""
+        """The exception of a request's threadId."""
         number = arguments["threadId"]
         if type(number) is not int or not 1 <= number <= len(self._view.exceptions):
             raise RequestError(f"there is no thread {number}")
@@ -95,7 +95,7 @@ class Stack:
     # -- sources
 
     def _source_of(self, frame: ShownFrame, lines: list[str] | None) -> Body:
-        """The editor's own file if its text is that of the dump; else the text in the dump."""
+        """The editor's own file if its text equals the dump's; else the text in the dump."""
         name = os.path.basename(frame.file.replace("\\", "/")) or frame.file
         source: Body = {"name": name, "path": frame.file}
         if not self._view.sources.has_snapshot(frame.file):

@@ -11,14 +11,14 @@ from ...render.data import label
 from ...render.values import ShownValues
 from .protocol import Body, RequestError
 
-# A value's line: clients cut it to the width that they show. (characters)
+# A value's line: clients show less. (characters)
 _CHARACTERS: Final = 2_000
 
 Named = list[tuple[str, ShownValues, Ref]]
 
 
 class Variables:
-    """The references that one client has got, from 1."""
+    """The references of a client, from 1."""
 
     def __init__(self) -> None:
         self._parts: list[Callable[[], Named]] = []  # the variables behind each reference

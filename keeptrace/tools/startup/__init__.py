@@ -1,3 +1,1 @@
-"""The directory that `keeptrace run` puts on PYTHONPATH, for the sake of the sitecustomize.py in
-it. See tools/run.py.
-"""
+"""`keeptrace run` puts this directory on PYTHONPATH, for its sitecustomize.py. See tools/run.py."""
