@@ -1,10 +1,9 @@
 """pytest --keeptrace[=DIR]: a dump for each failing test, fixture and collection, and the command
 that opens it.
 
-    worker or single process                                       controller (with pytest-xdist) or
-    the same process
-    makereport ─▶ dump ─▶ its path on the report ─ ─ ─ ─ ─ ─ ─ ─ ─▶ printed under the failure
-                                                                    └ --keeptrace-pdb: the debugger opens on the dump
+    worker or single process                           pytest-xdist's controller, or same process
+    makereport ─▶ dump ─▶ its path on the report ─ ─ ─▶ printed under the failure
+                                                       └ --keeptrace-pdb: the debugger opens
 
 pytest loads this module at every start, so its import costs nothing but pytest's own.
 """

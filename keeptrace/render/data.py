@@ -38,8 +38,8 @@ _KEYS: Final = 60
 def to_data(
     view: View, header: dict[str, Any], *, everything: bool = False, frame: int | None = None
 ) -> dict[str, Any]:
-    """The view as dicts and lists that JSON can say. frame: the number of the only frame to tell."""
-    writer = _Writer(view, _ALL_LEVELS if everything else _LEVELS, frame)
+    """The view as dicts and lists that JSON can say. frame: the number of the only frame shown."""
+    writer = _DataWriter(view, _ALL_LEVELS if everything else _LEVELS, frame)
     return {
         "format": FORMAT,
         "header": header,
@@ -67,7 +67,7 @@ def to_data(
     }
 
 
-class _Writer:
+class _DataWriter:
     """Frames and values of a view as data, within the budgets; nearest to the failure first."""
 
     def __init__(self, view: View, levels: int, frame: int | None) -> None:

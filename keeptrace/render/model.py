@@ -47,13 +47,13 @@ def make_view(report: Report) -> View:
     """
     try:
         check(report)
-        return _Reader(report).view()
+        return _ReportReader(report).view()
     except _DAMAGE as problem:
         why = f"{type(problem).__name__}: {printable(str(problem))[:200]}"
         raise DumpError(f"the dump is damaged: its report cannot be read ({why})") from problem
 
 
-class _Reader:
+class _ReportReader:
     """Reads one report, within the budgets of a view."""
 
     def __init__(self, report: Report) -> None:

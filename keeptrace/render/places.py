@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 
 class Places:
@@ -17,8 +18,8 @@ class Places:
             line = getattr(node, "lineno", None)
             if line is None:
                 continue
-            # a node with a line has all four
-            end = node.end_lineno, node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
+            place: Any = node  # a node with a line has all four numbers
+            end = place.end_lineno, place.col_offset, place.end_col_offset
             self._positions.add((line, *end))
             name = getattr(node, "name", None)
             if type(name) is str:

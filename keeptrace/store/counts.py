@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from .names import key_of_mark
 
 if TYPE_CHECKING:
-    from .local import Found
+    from .local import FoundFile
 
 # A count takes a byte a repeat, so it ends here, and is "at least" from there on. (repeats)
 MAX_REPEATS: Final = 99_999
@@ -16,7 +16,7 @@ MAX_REPEATS: Final = 99_999
 MAX_NAME: Final = 512
 
 
-def counts_in(found: Iterable[Found]) -> dict[tuple[str, int], Found]:
+def counts_in(found: Iterable[FoundFile]) -> dict[tuple[str, int], FoundFile]:
     """The counts among some files, by fingerprint and owner: users count separately."""
     counts = {}
     for entry in found:
@@ -26,7 +26,7 @@ def counts_in(found: Iterable[Found]) -> dict[tuple[str, int], Found]:
     return counts
 
 
-def bytes_of(count: Found | None) -> int:
+def bytes_of(count: FoundFile | None) -> int:
     """The bytes of a count; a count that somebody has made larger weighs as a full count."""
     return min(count.size, MAX_REPEATS + MAX_NAME) if count else 0
 

@@ -9,7 +9,7 @@ from ..core.errors import KeepTraceError
 from ..format.reading import read_header
 from .counts import bytes_of, counts_in, is_full
 from .directory import Directory
-from .local import Found
+from .local import FoundFile
 from .names import Name, read_name
 
 
@@ -62,9 +62,9 @@ def _header_of(files: Directory, name: str) -> dict[str, Any] | None:
 def _entry(
     files: Directory,
     name: Name,
-    file: Found,
+    file: FoundFile,
     header: dict[str, Any],
-    count: Found | None,
+    count: FoundFile | None,
     counts_all: bool,
 ) -> Entry:
     # A count has the dump's name and a newline before its bytes.

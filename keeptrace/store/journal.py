@@ -90,8 +90,8 @@ class Turn(NamedTuple):
 def write_times(names: Iterable[Name], journal: Journal, time: float) -> dict[str, Turn]:
     """When each dump was written, by the time in its name.
 
-    No dump is older than a dump written before it. A dump missing in the journal goes by its name; a
-    name in the future, of a wrong clock or a forger, comes before all others.
+    No dump is older than a dump written before it. A dump missing in the journal goes by its name;
+    a name in the future, of a wrong clock or a forger, comes before all others.
     """
     times: dict[str, Turn] = {}
     latest = 0.0

@@ -33,7 +33,7 @@ HEAD: Final = 32_768
 _PATIENCE: Final = 0.5
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A regular file of a directory."""
 
     name: str
@@ -139,7 +139,7 @@ class LocalDirectory:
         with os.fdopen(open_regular(self._at(name)), "rb") as file:
             return read_bytes(file)
 
-    def found(self) -> list[Found]:
+    def found(self) -> list[FoundFile]:
         found = []
         with os.scandir(self.directory) as entries:
             for entry in entries:
@@ -148,7 +148,7 @@ class LocalDirectory:
                 except OSError:  # removed meanwhile
                     continue
                 if stat.S_ISREG(state.st_mode):
-                    found.append(Found(entry.name, state.st_size, state.st_mtime, state.st_uid))
+                    found.append(FoundFile(entry.name, state.st_size, state.st_mtime, state.st_uid))
         return found
 
     # -- counts

@@ -12,7 +12,7 @@ from .bounds import Bounds
 from .counts import bytes_of, counts_in
 from .directory import Directory
 from .journal import write_times
-from .local import Found
+from .local import FoundFile
 from .names import Name, is_left_behind, key_of_mark, read_name
 
 # A half-written file this old belongs to no living process. (seconds)
@@ -52,7 +52,7 @@ def prune(files: Directory, bounds: Bounds) -> Pruned:
     return Pruned(removed, kept[::-1])
 
 
-def _remove_leftovers(files: Directory, ours: list[Found], keys: set[str]) -> None:
+def _remove_leftovers(files: Directory, ours: list[FoundFile], keys: set[str]) -> None:
     """Removes old counts without a dump, and old half-written files. keys: of the dumps."""
     for entry in ours:
         key = key_of_mark(entry.name)
@@ -61,7 +61,7 @@ def _remove_leftovers(files: Directory, ours: list[Found], keys: set[str]) -> No
             files.remove(entry.name)
 
 
-def _newest_first(files: Directory, ours: list[Found]) -> list[tuple[Name, Found, float]]:
+def _newest_first(files: Directory, ours: list[FoundFile]) -> list[tuple[Name, FoundFile, float]]:
     """Our dumps with parsed names and ages in seconds, the last written first."""
     named = []
     for entry in ours:

@@ -15,7 +15,7 @@ from ..format.api import read_bytes
 from ..format.files import write_in
 from .bounds import Bounds
 from .journal import Journal
-from .local import HEAD, Found, Written
+from .local import HEAD, FoundFile, Written
 from .names import read_name
 
 
@@ -58,14 +58,14 @@ class RemoteDirectory:
     def read(self, name: str) -> bytes:
         return read_bytes(BytesIO(self._files.cat_file(self._inside(name), 0, MAX_DUMP + 1)))
 
-    def found(self) -> list[Found]:
+    def found(self) -> list[FoundFile]:
         self._files.invalidate_cache()
         found = []
         for entry in self._files.ls(self.directory, detail=True):
             name = entry["name"].rstrip("/").rpartition("/")[2]
             told = read_name(name)
             found.append(
-                Found(name, entry.get("size") or 0, told.time if told else 0.0, self.owner())
+                FoundFile(name, entry.get("size") or 0, told.time if told else 0.0, self.owner())
             )
         return found
 

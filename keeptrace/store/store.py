@@ -99,8 +99,8 @@ class Store:
         return f"Store({self.directory!r})"
 
     def write(self, exc: BaseException, **options: Unpack[SingleOptions]) -> str | None:
-        """Keeps a dump of the exception. Returns its path, or the path of an earlier dump of the same
-        failure.
+        """Keeps a dump of the exception. Returns its path, or the path of an earlier dump of the
+        same failure.
 
         exc: the exception.
         options: changes to the store's own, of keeptrace.Options.

@@ -1,8 +1,9 @@
 """`keeptrace run`: a program runs as without us; an exception at its end is dumped.
 
-    keeptrace run script.py ──exec──▶ python script.py           the very process: its arguments, streams, signals, exit code
-      PYTHONPATH=…/keeptrace/tools/startup  │ site imports sitecustomize ──▶ start(): hooks; its pools' workers keep their frames
-      KEEPTRACE_RUN_…                     └ every Python that it starts does the same: pool workers, subprocesses
+    keeptrace run script.py ──exec──▶ python script.py      the same process, arguments, streams
+      PYTHONPATH=…/keeptrace/tools/startup  │ site imports sitecustomize ──▶ start(): the hooks;
+      KEEPTRACE_RUN_…                       │   the workers of its pools keep their frames
+                                            └ so does every Python that it starts
 
 - Nothing of the program is wrapped: `__main__` and the exit code stay, and the tracebacks have no
   frame of ours.
