@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, Final
 
 from ..core.clock import monotonic
+from ..core.nodes import stand_in
 from ..core.options import Options, bound
 from ..core.report import ExceptionRecord, Position, Ref
 from .cleared import was_cleared
@@ -355,7 +356,7 @@ class Frames:
         values = self._values
         table = self.globals[self.frames[index]["globals"]]
         text = "<a global that the frame's code does not use>"
-        unused = ["object", values.info(object).index, text, None, {"why": "unused"}]
+        unused = stand_in(values.info(object).index, text, "unused")
         unnamed = None
         room = max(self._room, 0) // _VARIABLE
         for name in islice(tuple(dict.keys(frame.f_globals)), room):

@@ -10,6 +10,7 @@ the part as any other.
 
 from __future__ import annotations
 
+from ..core.nodes import stand_in
 from ..core.raw import names_of
 from ..core.report import ExceptionRecord, Ref, Report
 from .values import Values
@@ -64,7 +65,7 @@ class Losses:
 
     def _stand_in(self, text: str, why: str) -> Ref:
         values = self._values
-        return [values.add(["object", values.info(object).index, text, None, {"why": why}])]
+        return [values.add(stand_in(values.info(object).index, text, why))]
 
     def finish(self, report: Report) -> None:
         """Puts the notes into the report."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.bounds import MAX_DIGITS
+from ..core.nodes import stand_in
 from ..core.raw import module_dict
 from ..core.report import Node
 from .contents import items_of, names_in, pairs_of, read_text, show
@@ -27,8 +28,7 @@ def read_int(values: Values, value: int, depth: int) -> Node:
     bits = value.bit_length()
     if bits > min(8 * values.max_text, 4 * MAX_DIGITS - 16):
         values.cut("max_text")
-        text = f"<int of {bits} bits>"
-        return ["object", values.info(int).index, text, None, {"why": "max_text"}]
+        return stand_in(values.info(int).index, f"<int of {bits} bits>", "max_text")
     values.bytes += bits // 4
     return ["int", hex(value)]
 

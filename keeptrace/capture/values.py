@@ -21,6 +21,7 @@ from typing import Any, Final
 from ..core.bounds import MAX_READ, MAX_TYPES
 from ..core.clock import monotonic
 from ..core.guard import run_each
+from ..core.nodes import stand_in
 from ..core.options import Options, bound
 from ..core.raw import names_of
 from ..core.report import Node, Ref
@@ -184,9 +185,7 @@ class Values:
         key = (id(cls), reason)
         if key not in self._spent:
             text = f"<{names_of(cls)[1]}: not kept, {reason} was reached>"
-            self._spent[key] = self.add(
-                ["object", self.type_index(cls), text, None, {"why": reason}]
-            )
+            self._spent[key] = self.add(stand_in(self.type_index(cls), text, reason))
         return [self._spent[key]]
 
     def type_index(self, cls: type) -> int:

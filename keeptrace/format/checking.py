@@ -11,21 +11,17 @@ import sys
 from typing import Any, Final
 
 from ..core import bounds
+from ..core.nodes import CONTAINERS, KINDS, TEXTS, has_names
 from ..restore.exact import EXACT
-from .costs import CONTAINERS, PARTS, TEXTS, bound, lineage, measure, need
+from .costs import PARTS, bound, lineage, measure, need
 
 _TABLES: Final = ("exceptions", "frames", "codes", "globals", "types", "values")
 _SMALL: Final = range(1 << 31)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
 # A C int, as CPython holds them; generated code may have lines below zero.
 _LINES: Final = range(-(1 << 31), 1 << 31)
-# Nodes: how long they are.
-_ARITY: Final[dict[str, tuple[int, ...]]] = {
-    **dict.fromkeys((*CONTAINERS, *TEXTS, "complex", "live", "exact"), (3,)),
-    **dict.fromkeys(("int", "exception", "redacted"), (2,)),
-    **dict.fromkeys(("type", "module"), (2, 3)),
-    **dict.fromkeys(("function", "object"), (5,)),
-}
+# How long the nodes of each kind may be.
+_LENGTHS: Final = {name: kind.lengths for name, kind in KINDS.items()}
 
 
 def check(report: Any) -> None:
@@ -43,7 +39,7 @@ def check(report: Any) -> None:
     bound(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
     for node in report["values"]:
         _check_node(node, sizes)
-    classes = [node for node in report["values"] if node[0] == "type" and len(node) > 2]
+    classes = [node for node in report["values"] if node[0] == "type" and has_names(node)]
     bound(len(classes), bounds.MAX_CLASSES, "classes")
     _check_types(report["types"], sizes)
     for code in report["codes"]:
@@ -179,7 +175,7 @@ def _check_exception(record: Any, sizes: dict[str, range]) -> None:
 def _check_node(node: Any, sizes: dict[str, range]) -> None:
     need(type(node) is list and node and type(node[0]) is str, "value")
     kind = node[0]
-    need(len(node) in _ARITY.get(kind, ()), f"value of kind {kind[:20]!r}")
+    need(len(node) in _LENGTHS.get(kind, ()), f"value of kind {kind[:20]!r}")
     _CHECKS[kind](node, sizes)
 
 

@@ -11,11 +11,9 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from ..core import bounds
+from ..core.nodes import TEXTS, WITH_REFS, indexes, keys_of, refs_of
 from ..restore.order import in_order
 
-CONTAINERS: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
-TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
-_UNFOLDS: Final = CONTAINERS | {"exact"}
 # What is made of parts that must be there first, and so cannot hold itself.
 _MADE_OF_PARTS: Final = frozenset({"tuple", "frozenset", "exact", "live"})
 # Exact values whose parts, if forged, cost any time: how many there are, and the atoms and the
@@ -46,10 +44,6 @@ def measure(report: dict[str, Any]) -> None:
     _measure_messages(report)
     _measure_groups(report["exceptions"])
     _measure_frames(report)
-
-
-def _indexes(refs: Iterable[Any]) -> list[int]:
-    return [ref[0] for ref in refs if type(ref) is list]
 
 
 # -- types
@@ -129,7 +123,7 @@ def key_costs(nodes: list[Any]) -> KeyCosts:
 
 
 def _parts_of(node: list[Any]) -> list[int]:
-    return _indexes(node[2:] if node[0] == "live" else node[2])
+    return indexes(refs_of(node))
 
 
 def _own_cost(node: list[Any]) -> int:
@@ -141,18 +135,6 @@ def _own_cost(node: list[Any]) -> int:
     return 1
 
 
-def keys_of(node: list[Any]) -> list[int]:
-    """The values that are hashed when this one is made again."""
-    kind = node[0]
-    if kind == "dict":
-        return _indexes(node[2][::2])
-    if kind in ("set", "frozenset"):
-        return _indexes(node[2])
-    if kind == "object" and node[4] and "pairs" in node[4]:
-        return _indexes(node[4]["pairs"][::2])
-    return []
-
-
 def _measure_keys(nodes: list[Any]) -> None:
     costs = key_costs(nodes)
     for index in costs.hold_themselves:
@@ -160,7 +142,7 @@ def _measure_keys(nodes: list[Any]) -> None:
     for node in nodes:
         if node[0] == "exact" and node[1] in PARTS:
             _, _, allowed = PARTS[node[1]]
-            need(all(nodes[part][0] in allowed for part in _indexes(node[2])), node[1])
+            need(all(nodes[part][0] in allowed for part in indexes(node[2])), node[1])
     total = 0
     for node in nodes:
         for index in keys_of(node):
@@ -174,12 +156,12 @@ def _measure_keys(nodes: list[Any]) -> None:
 
 def shown_in_message(record: Any) -> list[int]:
     """The values that a message, the notes and the fields of an exception show."""
-    return _indexes([record["args"], record.get("notes"), *record["fields"].values()])
+    return indexes([record["args"], record.get("notes"), *record["fields"].values()])
 
 
 def refs_in(node: list[Any]) -> list[Any]:
     """What a value shows of others when it is shown."""
-    return node[2] if node[0] in _UNFOLDS else []
+    return refs_of(node) if node[0] in WITH_REFS else []
 
 
 def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
@@ -191,7 +173,7 @@ def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
             return sizes.get(ref[0], 1)
         return 1 + len(ref) // _CHARACTERS_A_VALUE if type(ref) is str else 1
 
-    for index in in_order(roots, lambda at: _indexes(refs_in(nodes[at]))):
+    for index in in_order(roots, lambda at: indexes(refs_in(nodes[at]))):
         own = _own_cost(nodes[index])
         sizes[index] = own + sum([size_of(ref) for ref in refs_in(nodes[index])])
     return sizes

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..core import bounds
-from ..core.report import Report
+from ..core.nodes import has_names, keys_of, sequence, stand_in
+from ..core.report import Node, Report
 from ..restore.order import in_order
-from .costs import children_of, key_costs, keys_of, lineage, shown_in_message, stores_of, unfolded
+from .costs import children_of, key_costs, lineage, shown_in_message, stores_of, unfolded
 
 REASON: Final = "bounds of a dump"
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
@@ -40,14 +41,13 @@ class _Fitter:
         if count:
             cuts[REASON] = cuts.get(REASON, 0) + count
 
-    def _stand_in(self, what: str) -> list[Any]:
+    def _stand_in(self, what: str) -> Node:
         """A new value that stands for what was cut."""
         types = self._report["types"]
         if ["builtins", "object", []] not in types:
             types.append(["builtins", "object", []])
         index = types.index(["builtins", "object", []])
-        text = f"<{what}: not kept, beyond the {REASON}>"
-        return ["object", index, text, None, {"why": REASON}]
+        return stand_in(index, f"<{what}: not kept, beyond the {REASON}>", REASON)
 
     def _replace(self, index: int, what: str) -> None:
         self._nodes[index] = self._stand_in(what)
@@ -66,7 +66,7 @@ class _Fitter:
             for index in lineage(types).above:
                 types[index][2] = [self._builtin_above(index)]
                 self._cut()
-        classes = [node for node in self._nodes if node[0] == "type" and len(node) > 2]
+        classes = [node for node in self._nodes if node[0] == "type" and has_names(node)]
         for node in classes[bounds.MAX_CLASSES :]:
             del node[2:]
             self._cut()
@@ -112,7 +112,7 @@ class _Fitter:
         known = []
         if type(notes) is list and self._nodes[notes[0]][0] == "list":
             known = self._nodes[notes[0]][2]
-        self._nodes.append(["list", len(known) + 1, [*known, text]])
+        self._nodes.append(sequence("list", [*known, text]))
         record["notes"] = [len(self._nodes) - 1]
 
     # -- frames
@@ -199,13 +199,13 @@ class _Fitter:
         if node[0] not in ("tuple", "list"):
             self._replace(root, node[0])
             return
-        stand_in = None
+        cut = None
         for at, ref in enumerate(node[2]):
             if type(ref) is list and sizes[ref[0]] > 1:
-                if stand_in is None:
+                if cut is None:
                     self._nodes.append(self._stand_in("an argument"))
-                    stand_in = [len(self._nodes) - 1]
-                node[2][at] = stand_in
+                    cut = [len(self._nodes) - 1]
+                node[2][at] = cut
                 self._cut()
 
     def keys(self) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from ..core.nodes import CONTAINERS, TEXTS
 from ..core.report import Report
-from .costs import CONTAINERS, TEXTS
 from .fitting import REASON
 
 

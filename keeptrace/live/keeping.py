@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from ..core import nodes as schema
 from ..core.guard import Failed, run_each
-from ..core.report import ExceptionRecord, Ref, Report
+from ..core.report import ExceptionRecord, Report
 from ..restore.exceptions import is_exact
 from ..restore.live import not_kept
 
@@ -132,7 +133,7 @@ def keep(
     report["live"] = pickled
     for number, index in enumerate(kept):
         nodes.append(nodes[index])
-        nodes[index] = ["live", number, [len(nodes) - 1]]
+        nodes[index] = schema.live(number, len(nodes) - 1)
     for number, (record, _) in enumerate(own, len(kept)):
         record["own"] = number
 
@@ -183,10 +184,4 @@ def _one_by_one(
 
 
 def _children(node: list[Any]) -> list[int]:
-    refs: list[Ref] = []
-    if node[0] in ("list", "tuple", "dict", "set", "frozenset", "exact"):
-        refs = node[2]
-    elif node[0] == "object":
-        attributes, extra = node[3] or {}, node[4] or {}
-        refs = [*attributes.values(), *extra.get("items", ()), *extra.get("pairs", ())]
-    return [ref[0] for ref in refs if type(ref) is list]
+    return [] if node[0] == "live" else schema.indexes(schema.refs_of(node))
