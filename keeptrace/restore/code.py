@@ -68,9 +68,8 @@ def _template(
         body = [define("f", no_arguments, body, [], **where)]
         if sys.version_info >= (3, 12):
             body[0].type_params = []  # type: ignore[attr-defined]  # FunctionDef has it from 3.12 on
-    elif (
-        is_outermost
-    ):  # a module cannot yield; but it can await, and then be told to be an asynchronous generator
+    elif is_outermost:
+        # A module cannot yield. So it awaits, and gets the flags of an asynchronous generator.
         body.append(ast.Expr(ast.Await(key, **where), **where))
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     code: types.CodeType = compile(

@@ -97,9 +97,12 @@ _MOST_TOLD: Final = 200  # characters of an argument
 # What code of the pickled classes themselves may not do while they come to life: the interpreter
 # tells each such step beforehand (an audit event), and to raise then prevents it.
 _FORBIDDEN: Final = frozenset({
-    *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown"),
-    *("os.utime", "os.setxattr", "os.removexattr", "os.lockf", "os.kill", "os.killpg", "os.fork", "os.forkpty", "os.exec"),
-    *("os.posix_spawn", "os.spawn", "os.system", "os.startfile", "mmap.__new__", "pty.spawn", "webbrowser.open"),
+    *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link"),
+    *("os.symlink", "os.truncate", "os.chmod", "os.chown"),
+    *("os.utime", "os.setxattr", "os.removexattr", "os.lockf", "os.kill"),
+    *("os.killpg", "os.fork", "os.forkpty", "os.exec"),
+    *("os.posix_spawn", "os.spawn", "os.system", "os.startfile"),
+    *("mmap.__new__", "pty.spawn", "webbrowser.open"),
 })  # fmt: skip
 _FORBIDDEN_OF: Final = (
     "socket.",

@@ -15,25 +15,40 @@ from .descriptors import raw_module_of, raw_mro_of, raw_name_of, raw_names_in, r
 
 # Modules whose classes and functions open, make or delete such things.
 _OUTSIDE: Final = frozenset({
-    *("_io", "_pyio", "io", "os", "posix", "nt", "shutil", "tempfile", "mmap", "_mmap", "fcntl", "pty", "signal", "_signal"),
-    *("subprocess", "_posixsubprocess", "multiprocessing", "_multiprocessing", "_posixshmem", "concurrent", "asyncio", "_asyncio"),
-    *("socket", "_socket", "ssl", "_ssl", "select", "selectors", "sqlite3", "_sqlite3", "dbm", "_dbm", "_gdbm", "shelve"),
-    *("gzip", "bz2", "_bz2", "lzma", "_lzma", "compression", "_zstd", "zipfile", "tarfile", "fileinput", "runpy", "webbrowser"),
+    *("_io", "_pyio", "io", "os", "posix", "nt", "shutil"),
+    *("tempfile", "mmap", "_mmap", "fcntl", "pty", "signal", "_signal"),
+    *("subprocess", "_posixsubprocess", "multiprocessing", "_multiprocessing"),
+    *("_posixshmem", "concurrent", "asyncio", "_asyncio"),
+    *("socket", "_socket", "ssl", "_ssl", "select", "selectors"),
+    *("sqlite3", "_sqlite3", "dbm", "_dbm", "_gdbm", "shelve"),
+    *("gzip", "bz2", "_bz2", "lzma", "_lzma", "compression"),
+    *("_zstd", "zipfile", "tarfile", "fileinput", "runpy", "webbrowser"),
     *("winreg", "msvcrt", "_winapi"),
 })  # fmt: skip
 # (module, name) of such classes and functions in modules of which the rest is harmless.
 _OUTSIDE_ALSO: Final = frozenset({
-    *(("weakref", "finalize"), ("threading", "Thread"), ("threading", "_DummyThread"), ("_thread", "start_new_thread")),
-    *(("_thread", "start_new"), ("ctypes", "CDLL"), ("ctypes", "LibraryLoader"), ("_ctypes", "dlopen"), ("_ctypes", "CFuncPtr")),
-    *(("codecs", "StreamWriter"), ("codecs", "StreamReader"), ("codecs", "StreamReaderWriter"), ("codecs", "StreamRecoder")),
+    *(("weakref", "finalize"), ("threading", "Thread")),
+    *(("threading", "_DummyThread"), ("_thread", "start_new_thread")),
+    *(("_thread", "start_new"), ("ctypes", "CDLL"), ("ctypes", "LibraryLoader")),
+    *(("_ctypes", "dlopen"), ("_ctypes", "CFuncPtr")),
+    *(("codecs", "StreamWriter"), ("codecs", "StreamReader")),
+    *(("codecs", "StreamReaderWriter"), ("codecs", "StreamRecoder")),
     *(("codecs", "open"), ("numpy", "memmap"), ("xmlrpc.client", "ServerProxy")),
-    *(("dill._dill", name) for name in ("_create_filehandle", "_create_thread_handle", "_create_capsule")),
-    *(("dill.dill", name) for name in ("_create_filehandle", "_create_thread_handle", "_create_capsule")),
+    *(
+        ("dill._dill", name)
+        for name in ("_create_filehandle", "_create_thread_handle", "_create_capsule")
+    ),
+    *(
+        ("dill.dill", name)
+        for name in ("_create_filehandle", "_create_thread_handle", "_create_capsule")
+    ),
 })  # fmt: skip
 # Data, and what only changes data, though it comes from such a module.
 _INSIDE: Final = frozenset({
-    *(("_io", "StringIO"), ("_io", "BytesIO"), ("os", "fspath"), ("os", "PathLike"), ("posix", "fspath")),
-    *(("queue", "Queue"), ("subprocess", "CompletedProcess"), ("zipfile", "ZipInfo"), ("tarfile", "TarInfo"), ("sqlite3", "Row")),
+    *(("_io", "StringIO"), ("_io", "BytesIO"), ("os", "fspath")),
+    *(("os", "PathLike"), ("posix", "fspath")),
+    *(("queue", "Queue"), ("subprocess", "CompletedProcess"), ("zipfile", "ZipInfo")),
+    *(("tarfile", "TarInfo"), ("sqlite3", "Row")),
 })  # fmt: skip
 # A class that has one of these holds a resource, if it comes from a library: programs use the words
 # for other things, too.

@@ -19,9 +19,8 @@ class StandIn:
     its type's name, its repr, its attributes down to the depth, its true length.
     """
 
-    __slots__ = (
-        MARK,
-    )  # the details (_Details); in a slot, so that vars() and dir() show the object's own attributes alone
+    # The details are in a slot: vars() and dir() show the object's own attributes alone.
+    __slots__ = (MARK,)
 
     def __repr__(self) -> str:
         return known_details(self).text
