@@ -336,6 +336,29 @@ def test_one_frame_has_trees() -> None:
     assert text.count(".name = 'root'") == 1
 
 
+def test_callers_are_shown() -> None:
+    """outer_frames=True: every view has the frames that called, each marked, with their variables."""
+
+    def keep() -> View:
+        try:
+            raise TimeoutError("late")
+        except TimeoutError as exc:
+            return view_of(exc, outer_frames=True)
+
+    def caller(order: int) -> View:
+        return keep()
+
+    view = caller(7)
+    *_, frame, innermost = view.root.frames
+    assert frame.function.endswith("caller") and frame.is_caller
+    assert innermost.function.endswith("keep") and not innermost.is_caller
+    text = printed(view)
+    assert f"{frame.function} (a caller)" in text and "order = 7" in text
+    *_, told, last = to_data(view, {})["exceptions"][0]["frames"]
+    assert told["function"] == frame.function and told["caller"] is True and "caller" not in last
+    assert f"{frame.title}</span>".replace("<locals>", "&lt;locals&gt;") in to_html(view, {})
+
+
 def test_secrets_and_cuts_are_told() -> None:
     """What was redacted shows as such and is counted."""
 

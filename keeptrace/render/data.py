@@ -109,6 +109,7 @@ class _DataWriter:
             "end_column": end_column,
             "function": frame.function,
             "library": frame.is_library,
+            **({"caller": True} if frame.is_caller else {}),
             "source": snippet.lines[0] if snippet else None,
             "locals": self._variables(frame.locals, self._levels),
         }

@@ -250,7 +250,7 @@ def _frame(view: View, frame: ShownFrame, lexer: Any, page: _Page, is_open: bool
         "hidden": 0,
         "left_out": 0,
         "number": frame.number,
-        "function": frame.function,
+        "function": frame.title,
         "file": printable(frame.file),
         "line": frame.line if frame.line is not None else "?",
         "is_library": frame.is_library,

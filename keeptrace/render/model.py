@@ -95,7 +95,7 @@ class _ReportReader:
             details=self._details(record),
             notes=self._notes(record),
             links=_links(record),
-            frames=[self._frame(index, at, position) for at, position in record["traceback"]],
+            frames=self._frames(index, record),
             message=self._bounded(message),
             text=None if text is None else printable(text, "\n\t"),
             place=printable(syntax_error_line(self._values, record["fields"]), "\n\t"),
@@ -131,6 +131,14 @@ class _ReportReader:
         return printable(shorten(text, most), "\n\t")
 
     # -- frames
+
+    def _frames(self, exception: int, record: Any) -> list[ShownFrame]:
+        """The callers, if they were kept, and the traceback; outermost first."""
+        callers: list[ShownFrame] = []
+        for index in record.get("outer", ()):
+            callers.append(self._frame(exception, index, self._report["frames"][index]["at"]))
+            callers[-1].is_caller = True
+        return callers + [self._frame(exception, *entry) for entry in record["traceback"]]
 
     def _frame(self, exception: int, index: int, position: Any) -> ShownFrame:
         """One entry of a traceback. index: -1 if `position` counts frames that were not kept."""

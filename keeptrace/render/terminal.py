@@ -231,7 +231,7 @@ class _Printer:
         place_style = "dim" if frame.is_library else "green"
         self.line(
             (f"  #{frame.number} ", "cyan"),
-            (frame.function, style),
+            (frame.title, style),
             ("  in  ", "dim"),
             (printable(place), place_style),
         )

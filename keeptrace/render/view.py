@@ -17,7 +17,7 @@ _NOISE: Final = frozenset({"module", "function", "type"})
 
 @dataclass(slots=True)
 class ShownFrame:
-    """One entry of a traceback.
+    """One entry of a traceback, or a caller of its first frame (Options.outer_frames).
 
     left_out: if not 0, the entry stands for so many frames, which were not kept.
     """
@@ -36,6 +36,11 @@ class ShownFrame:
     is_library: bool
     left_out: int = 0
     index: int = -1  # into the report's frames
+    is_caller: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.function} (a caller)" if self.is_caller else self.function
 
 
 @dataclass(slots=True)

@@ -249,7 +249,7 @@ def _stack_text(exception: ShownException) -> str:
     return "".join(
         f'  File "{frame.file}", line {frame.line}, in {frame.name}\n'
         for frame in exception.frames
-        if not frame.left_out
+        if not frame.left_out and not frame.is_caller
     )
 
 

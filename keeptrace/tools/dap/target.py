@@ -26,6 +26,8 @@ class Target:
         for exception, exc in zip(view.exceptions, restored or ()):
             entry = exc.__traceback__
             for frame in exception.frames:
+                if frame.is_caller:  # no entry of the traceback's
+                    continue
                 if entry is None:
                     break
                 self.live[frame.number] = entry.tb_frame
