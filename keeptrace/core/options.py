@@ -84,12 +84,48 @@ _BOUNDS: Final[dict[str, tuple[float, float, str]]] = {
     # stops absurd ones. (bytes)
     "max_live_bytes": (16 << 20, 0, "bytes"),
 }
+_PICKLERS: Final = ("pickle", "cloudpickle", "dill")
 _SWITCHES: Final[dict[str, bool | None]] = {
     "include_source": True,
     # A repr may query a database, from another thread; what is told without running one is enough.
     "run_reprs": None,
     "outer_frames": False,
 }
+
+
+def _checked_number(name: str, value: Any, default: float, least: float, unit: str) -> float:
+    is_number = type(value) is int or (type(value) is float and type(default) is float)
+    if not is_number:
+        raise OptionError(f"{name} must be a number of {unit}, not {value!r}")
+    if not value >= least:  # also false for nan
+        raise OptionError(f"{name} must be at least {least} {unit}, not {value!r}")
+    return value  # type: ignore[no-any-return]  # its exact type was looked at
+
+
+def _checked_switch(name: str, value: Any, default: bool | None) -> bool | None:
+    if type(value) is bool or (value is None and default is None):
+        return value
+    choices = "True, False or None" if default is None else "True or False"
+    raise OptionError(f"{name} must be {choices}, not {value!r}")
+
+
+def _checked_pickler(pickler: Any) -> str | Callable[[Any], bytes] | None:
+    if isinstance(pickler, ModuleType):
+        pickler = pickler.__name__
+    is_known = pickler in _PICKLERS if isinstance(pickler, str) else callable(pickler)
+    if pickler is not None and not is_known:
+        choices = f"{', '.join(_PICKLERS)}, a dumps callable or None"
+        raise OptionError(f"pickler must be {choices}, not {pickler!r}")
+    return pickler  # type: ignore[no-any-return]  # as was just checked
+
+
+def _checked_redact(redact: Any) -> Redact:
+    if redact is None or isinstance(redact, (bool, Redaction)) or callable(redact):
+        return redact  # type: ignore[no-any-return]  # as was just checked
+    raise OptionError(
+        "redact must be True, False, None, a keeptrace.Redaction, "
+        f"or a callable (name, text) -> bool, not {redact!r}"
+    )
 
 
 class Options:
@@ -149,44 +185,16 @@ class Options:
     def __init__(self, **settings: Unpack[SingleOptions]) -> None:
         put = object.__setattr__
         given: dict[str, Any] = {**settings}
-        pickler = given.pop("pickler", None)
-        redact = given.pop("redact", None)
         for name, (default, least, unit) in _BOUNDS.items():
-            value = given.pop(name, default)
-            if type(value) is not int and not (type(value) is float and type(default) is float):
-                raise OptionError(f"{name} must be a number of {unit}, not {value!r}")
-            if not value >= least:  # also false for nan
-                raise OptionError(f"{name} must be at least {least} {unit}, not {value!r}")
-            put(self, name, value)
+            put(self, name, _checked_number(name, given.pop(name, default), default, least, unit))
         for name, switch in _SWITCHES.items():
-            value = given.pop(name, switch)
-            if type(value) is not bool and not (value is None and switch is None):
-                choices = "True, False or None" if switch is None else "True or False"
-                raise OptionError(f"{name} must be {choices}, not {value!r}")
-            put(self, name, value)
+            put(self, name, _checked_switch(name, given.pop(name, switch), switch))
+        pickler, redact = given.pop("pickler", None), given.pop("redact", None)
         if given:
-            raise OptionError(
-                f"there is no option {next(iter(given))!r}; the options are {', '.join(self.__slots__)}"
-            )
-        if isinstance(pickler, ModuleType):
-            pickler = pickler.__name__
-        if isinstance(pickler, str):
-            if pickler not in ("pickle", "cloudpickle", "dill"):
-                raise OptionError(
-                    f"pickler must be pickle, cloudpickle, dill, a dumps callable or None, not {pickler!r}"
-                )
-        elif pickler is not None and not callable(pickler):
-            raise OptionError(
-                f"pickler must be pickle, cloudpickle, dill, a dumps callable or None, not {pickler!r}"
-            )
-        put(self, "pickler", pickler)
-        is_redact = redact is None or type(redact) is bool or isinstance(redact, Redaction)
-        if not is_redact and not callable(redact):
-            raise OptionError(
-                "redact must be True, False, None, a keeptrace.Redaction, "
-                f"or a callable (name, text) -> bool, not {redact!r}"
-            )
-        put(self, "redact", redact)
+            known = ", ".join(self.__slots__)
+            raise OptionError(f"there is no option {next(iter(given))!r}; the options are {known}")
+        put(self, "pickler", _checked_pickler(pickler))
+        put(self, "redact", _checked_redact(redact))
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Each option's name and value."""
