@@ -121,13 +121,13 @@ def test_names_of_modules_are_in_the_table() -> None:
     for path in (
         package / f"{name}.py"
         for name in (
-            "_executor",
-            "_pool",
-            "_pool_traffic",
-            "_pool_worker",
-            "_pool_workers",
-            "_loky",
-            "_queues",
+            "process_pool/executor",
+            "task_pool/pool",
+            "task_pool/traffic",
+            "task_pool/worker",
+            "task_pool/workers",
+            "process_pool/of_loky",
+            "process_pool/queues",
         )
     ):
         used = {
