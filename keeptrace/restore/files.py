@@ -76,13 +76,12 @@ def may_be_opened(file: str) -> bool:
         return True
     if file.startswith(_NETWORK):
         return False
-    places = [file, without_detours(file)]
+    places = {file, without_detours(file)}
+    above = [place for place in sys.path if type(place) is str]
     if not os.path.isabs(file):  # linecache looks for it along sys.path
-        places += [os.path.join(above, file) for above in sys.path if type(above) is str]
+        places.update([os.path.join(place, file) for place in above])
     if sys.version_info < (3, 13):  # the interpreter's own printer looks there for its last part
-        places += [
-            os.path.join(above, os.path.basename(file)) for above in sys.path if type(above) is str
-        ]
+        places.update([os.path.join(place, os.path.basename(file)) for place in above])
     return all(map(is_absent_or_ordinary, places))
 
 
