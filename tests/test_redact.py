@@ -615,13 +615,13 @@ ADVERSARIAL = [
 @pytest.mark.parametrize("piece", ADVERSARIAL)
 def test_time_is_linear(piece: str) -> None:
     """What patterns begin with, repeated, takes few seconds of the processor a megabyte, as text, as source or as a pickle."""
-    text = piece * (250_000 // len(piece))
+    text = piece * (150_000 // len(piece))
     redactor = Redactor()
     start = time.process_time()
     redactor.text(text)
     redactor.source(text)
     redactor.leaks(text.encode("latin-1"))
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 4
 
 
 def test_typical_report_is_fast() -> None:

@@ -47,6 +47,7 @@ _SOURCES: Final = {
     "segments": r"[A-Za-z0-9]+",
     "runs": r"[A-Z]+|[a-z]+|[0-9]+",
     "hexadecimal": r"(?:0x)?[0-9a-fA-F]+",
+    "space": r"\s",
     "letter": r"[A-Za-z]",
     "digit": r"[0-9]",
     "word": r"[A-Za-z']+",
@@ -106,7 +107,7 @@ def is_opaque(text: str) -> bool:
 
 
 def _has_space(text: str) -> bool:
-    return any(char.isspace() for char in text)
+    return _made("space").search(text) is not None
 
 
 def _is_of_words(text: str) -> bool:
@@ -129,11 +130,13 @@ def is_random(text: str) -> bool:
 
     more than is_opaque() asks.
     """
-    if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE or _has_space(text):
+    if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE:
         return False
     if len(text) >= _LEAST_HEX and _made("hexadecimal").fullmatch(text):
         return has_digit(text) and has_letter(text.removeprefix("0x"))
-    if not has_digit(text) or not has_letter(text) or _made("ordinary").fullmatch(text):
+    if not has_digit(text) or not has_letter(text) or _has_space(text):
+        return False
+    if _made("ordinary").fullmatch(text):
         return False
     longest = max(_made("segments").findall(text), key=len)
     return len(longest) >= _LEAST_OPAQUE and _changes_often(longest)
