@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .core.errors import MissingExtraError as MissingExtraError
     from .core.errors import OptionError as OptionError
     from .core.options import Options as Options
+    from .core.redaction import Redaction as Redaction
     from .debug import post_mortem as post_mortem
     from .format.api import dump as dump
     from .format.api import dumps as dumps
@@ -28,7 +29,6 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .ipython import load_ipython_extension as load_ipython_extension
     from .ipython import unload_ipython_extension as unload_ipython_extension
     from .log_handler import LoggingHandler as LoggingHandler
-    from .redact.redaction import Redaction as Redaction
     from .store import Store as Store
     from .textlog import parse_tracebacks as parse_tracebacks
 
@@ -52,7 +52,7 @@ _HOMES = {
     "MissingExtraError": "core.errors",
     "OptionError": "core.errors",
     "Options": "core.options",
-    "Redaction": "redact.redaction",
+    "Redaction": "core.redaction",
     "Store": "store",
     "parse_tracebacks": "textlog",
     "uninstall": "hooks",

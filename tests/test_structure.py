@@ -28,26 +28,11 @@ FILES = {
     ): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-# The rooms, the lowest first: each imports only those before it, but for what EXCEPTIONS names.
+# The rooms, the lowest first: each imports only those before it.
 ROOMS = (
-    *(
-        "restore",
-        "core",
-        "live",
-        "capture",
-        "redact",
-        "format",
-        "textlog",
-        "render",
-        "store",
-        "hooks",
-    ),
-    *("concurrent", "tools"),
+    *("restore", "core", "live", "capture", "redact", "format", "textlog", "render", "store"),
+    *("hooks", "concurrent", "tools"),
 )
-# Single modules of one room that a lower one needs, with the reason.
-EXCEPTIONS = {
-    ("core", "redact"): {"keeptrace.redact.redaction"},  # the type of an option
-}
 # Rooms and modules that need the standard library alone.
 CORE_ROOMS = ("restore", "core", "live", "capture", "redact", "format")
 CORE = [
@@ -241,15 +226,14 @@ def room_of(module: str) -> str:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_those_below(room: str) -> None:
-    """Each room imports itself, the rooms before it in ROOMS, and the single modules that EXCEPTIONS names."""
+    """Each room imports itself and the rooms before it in ROOMS."""
     allowed = {"", *ROOMS[: ROOMS.index(room) + 1]}
     for module in FILES:
         if room_of(module) != room:
             continue
         for name in imports_of(module):
-            other = room_of(name)
-            if name in FILES and other not in allowed:
-                assert name in EXCEPTIONS.get((room, other), set()), f"{module} imports {name}"
+            if name in FILES:
+                assert room_of(name) in allowed, f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("room", ROOMS)

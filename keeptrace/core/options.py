@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
-from ..redact.redaction import Redaction
 from .errors import OptionError
+from .redaction import Redaction
 
 Pickler: TypeAlias = Union[ModuleType, str, Callable[[Any], bytes], None]
 Redact: TypeAlias = Union[bool, Redaction, Callable[[str, str], bool], None]

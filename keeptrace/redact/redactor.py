@@ -7,11 +7,11 @@ import zlib
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from ..core.redaction import Redaction
 from ..core.report import Report
 from . import commands, pairs, sources, sql, words
 from .automaton import automaton, trie
 from .live import leaks
-from .redaction import Redaction
 from .report import ReportRedaction
 from .rules import Extra, Rules
 from .spans import Span, filled, marked, merged

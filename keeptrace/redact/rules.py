@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from ..core.redaction import Redaction
 from . import names
-from .redaction import Redaction
 from .spans import STRONG, Span
 
 Extra: TypeAlias = Callable[[str, str], bool]

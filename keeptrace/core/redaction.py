@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from ..core.errors import OptionError
+from .errors import OptionError
 
 # A name, in which "*" stands for anything, or a compiled pattern of texts.
 Choice: TypeAlias = "str | re.Pattern[str]"
