@@ -87,6 +87,29 @@ def added_by_exec(first: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"extra": 8}, {name: value for name, value in locals().items() if name == "extra"}
 
 
+class Name(str):
+    """A name that counts who asks for its hash, which is a program's code."""
+
+    asked = 0
+
+    def __hash__(self) -> int:
+        Name.asked += 1
+        return super().__hash__()
+
+
+def test_names_of_a_programs_own_class_are_not_asked() -> None:
+    """What exec() put under a name of another class stays there, and the name's code is not run."""
+    if sys.version_info >= (3, 13):
+        pytest.skip("exec() in a function has a dict of its own there")
+    exec("import sys; sys._getframe(1).f_locals[Name('extra')] = 1", {"Name": Name})
+    Name.asked = 0
+    try:
+        raise ValueError
+    except ValueError as exc:
+        dumped(exc)
+    assert Name.asked == 0
+
+
 @pytest.mark.parametrize(
     "take", [taken_first, taken_with_objects, taken_twice, taken_where_it_failed, added_by_exec]
 )
