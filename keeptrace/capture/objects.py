@@ -152,9 +152,8 @@ def _add_contents(values: Values, value: Any, base: Any, depth: int, extra: dict
 
 
 def _read_stand_in(values: Values, value: Any, info: TypeInfo, details: Any, depth: int) -> Node:
-    """A stand-in that an earlier restore made:
-
-    nothing more is known of it, and nothing may be lost.
+    """A stand-in that an earlier restore made: nothing more is known of it, and nothing may be
+    lost.
     """
     extra: dict[str, Any] = {}
     for name, found in (

@@ -86,9 +86,8 @@ class Values:
         return self.refs((value,), depth)[0]
 
     def refs(self, values: Iterable[Any], depth: int) -> list[Ref]:
-        """The ref of each value:
-
-        of an atom itself, of everything else its place in the table, where it is read later.
+        """The ref of each value: of an atom itself, of everything else its place in the table,
+        where it is read later.
         """
         found: list[Ref] = []
         append = found.append
@@ -174,9 +173,8 @@ class Values:
         self._cuts[reason] = self._cuts.get(reason, 0) + count
 
     def later(self, call: Callable[[], Any], use: Callable[[Any], None]) -> None:
-        """Lets `call`, the user's code, run under guard when everything has been read;
-
-        `use` gets the result, or Failed.
+        """Lets `call`, the user's code, run under guard when everything has been read; `use` gets
+        the result, or Failed.
         """
         self._pending.append((call, use))
 
@@ -254,9 +252,8 @@ class Values:
     # -- bounds of containers
 
     def room_for(self, length: int) -> int:
-        """Elements that a container of so many may have:
-
-        numbers take no entry in the table, so there could be any number of them.
+        """Elements that a container of so many may have: numbers take no entry in the table, so
+        there could be any number of them.
         """
         room = (self.max_bytes - self.bytes) // ELEMENT
         if length <= self.max_items and length <= room:

@@ -310,9 +310,8 @@ def _is_plain_spec(spec: ModuleSpec) -> bool:
 
 
 def with_zone(writer: Writer, value: Any, owner: Any) -> None:
-    """A time, whose text has the repr of its zone;
-
-    and a zone, with a name that may be another's.
+    """A time, whose text has the repr of its zone; and a zone, with a name that may be
+    another's.
     """
     zone = owner.__dict__["tzinfo"].__get__(value)
     if zone is None or _is_plain_zone(zone):

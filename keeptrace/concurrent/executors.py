@@ -1,6 +1,5 @@
-"""KeepTraceProcessPoolExecutor: see concurrent/process_pool/executor.py;
-
-where its engine is not known, see concurrent/engines.py.
+"""KeepTraceProcessPoolExecutor: see concurrent/process_pool/executor.py; where its engine is not
+known, see concurrent/engines.py.
 """
 
 from __future__ import annotations

@@ -125,9 +125,8 @@ def _no_text(exc: BaseException, comm: Any) -> None:
 
 
 class _SentException(Exception):
-    """What a worker sends in the place of an exception:
-
-    bytes, which are unpickled as the exception.
+    """What a worker sends in the place of an exception: bytes, which are unpickled as the
+    exception.
     """
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[Any, ...]]:

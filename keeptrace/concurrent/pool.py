@@ -1,6 +1,5 @@
-"""KeepTracePool (see concurrent/task_pool/pool.py;
-
-where its engine is not known, see concurrent/engines.py), and contexts that have it.
+"""KeepTracePool (see concurrent/task_pool/pool.py; where its engine is not known, see
+concurrent/engines.py), and contexts that have it.
 """
 
 from __future__ import annotations

@@ -98,9 +98,8 @@ if sys.version_info >= (3, 14):
     from concurrent.futures import interpreter as interpreter_engine
 
     class _Raised(Exception):
-        """Tells the engine's side of the interpreters that a task failed;
-
-        what it raised is on the queue.
+        """Tells the engine's side of the interpreters that a task failed; what it raised is on the
+        queue.
         """
 
     def _call(

@@ -32,9 +32,8 @@ class DumpError(KeepTraceError, ValueError):
 
 
 class MissingExtraError(KeepTraceError, ImportError):
-    """An optional library is needed for what was asked;
-
-    the message names the extra that brings it.
+    """An optional library is needed for what was asked; the message names the extra that brings
+    it.
     """
 
 

@@ -56,9 +56,8 @@ def _before_library() -> list[str]:
 
 
 def _programs_directories() -> list[str]:
-    """Below `keeptrace run` we are imported before Python knows the program's directory:
-
-    those of the command line.
+    """Below `keeptrace run` we are imported before Python knows the program's directory: those of
+    the command line.
     """
     if RUN_FROM not in os.environ:
         return []
@@ -155,9 +154,8 @@ def _import(
 
 
 class LibraryAlone:
-    """A context in which imports find the library's modules:
-
-    also for what it imports itself only when it is called.
+    """A context in which imports find the library's modules: also for what it imports itself only
+    when it is called.
     """
 
     _depth = 0  # of all of them: only the outermost changes anything

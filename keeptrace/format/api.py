@@ -39,9 +39,8 @@ _LITTLE: Final[dict[str, Any]] = {
 def report_of(
     exc: BaseException | None, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> Report:
-    """The report of an exception for a file:
-
-    secrets are hidden unless the options say otherwise.
+    """The report of an exception for a file: secrets are hidden unless the options say
+    otherwise.
     """
     settings = make_options(trace, **options)
     if exc is None:
@@ -56,9 +55,8 @@ def report_of(
 
 
 def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
-    """The report without secrets. If hiding them fails, only the exception's type is left:
-
-    nothing may leak by a defect.
+    """The report without secrets. If hiding them fails, only the exception's type is left: nothing
+    may leak by a defect.
     """
     if settings.redact is False:
         return report

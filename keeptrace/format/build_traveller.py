@@ -207,9 +207,8 @@ def _comments(source: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _indented_by_one(rows: list[str]) -> Iterator[str]:
-    """The rows with one space for each level;
-
-    no text of the room has a line that begins with four spaces.
+    """The rows with one space for each level; no text of the room has a line that begins with four
+    spaces.
     """
     for row in rows:
         yield re.sub(r"^( {4})+", lambda found: " " * (len(found[0]) // 4), row)

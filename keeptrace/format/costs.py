@@ -63,9 +63,8 @@ class Lineage(NamedTuple):
 
 
 def lineage(types: list[Any]) -> Lineage:
-    """Python merges the ancestors of all bases into one order;
-
-    that takes more than their number.
+    """Python merges the ancestors of all bases into one order; that takes more than their
+    number.
     """
     derived = [index for index, entry in enumerate(types) if entry[2]]
     ancestors: dict[int, int] = {}  # as bits

@@ -81,9 +81,8 @@ class Table(MutableMapping[type, Reduction]):
 
 
 class _Copy(dict[type, Reduction]):
-    """A pickler's own table, made of a Table;
-
-    classes that are defined later are found by that one.
+    """A pickler's own table, made of a Table; classes that are defined later are found by that
+    one.
     """
 
     def __init__(self, table: Table, entries: dict[type, Reduction]) -> None:

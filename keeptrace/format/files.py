@@ -192,9 +192,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
 
 
 def remove(path: str) -> bool:
-    """Removes a file. False if that cannot be:
-
-    another process was first, it is a directory, or theirs to remove.
+    """Removes a file. False if that cannot be: another process was first, it is a directory, or
+    theirs to remove.
     """
     try:
         os.unlink(path)

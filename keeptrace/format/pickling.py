@@ -124,7 +124,6 @@ class Initialized:
 
     def note(self, cls: Any, reduction: Reduction | None) -> bool:
         """Whether init() decides about the class. Then another's reduction holds from undo() on;
-
         None removes it.
         """
         if not self._is_applied or not is_for_us(cls):

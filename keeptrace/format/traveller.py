@@ -12,9 +12,8 @@ from . import ready
 
 @cache
 def restorer(live: bool) -> tuple[str, bytes]:
-    """The name and the compressed source of the restorer. live:
-
-    the one that brings live objects to life.
+    """The name and the compressed source of the restorer. live: the one that brings live objects to
+    life.
     """
     name, text = (ready.LIVE_NAME, ready.LIVE) if live else (ready.PLAIN_NAME, ready.PLAIN)
     return name, binascii.a2b_base64(text)

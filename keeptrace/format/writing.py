@@ -135,9 +135,8 @@ def _body(report: Report) -> str:
 
 
 def _is_readable(body: str) -> bool:
-    """Whether a reader takes it;
-
-    see format/reading.py, which counts the same, but not within texts.
+    """Whether a reader takes it; see format/reading.py, which counts the same, but not within
+    texts.
     """
     parts = sum([body.count(mark) for mark in (",", "[", "{")])
     return len(body) <= MAX_DUMP and parts <= MAX_PARTS

@@ -37,9 +37,8 @@ class _TooLarge(Exception):
 
 
 class _NotKept:
-    """Stands in the pickle for an object that was too large for it:
-
-    read, it tells why the stand-in took the object's place.
+    """Stands in the pickle for an object that was too large for it: read, it tells why the stand-in
+    took the object's place.
     """
 
     def __init__(self, size: int, most: int) -> None:

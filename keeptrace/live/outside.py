@@ -97,9 +97,8 @@ def is_outside(value: Any) -> bool:
 
 
 def _is_mapped(array: Any) -> bool:
-    """Whether an array's memory is a file's:
-
-    reading it is input, and kills the process if the file was truncated.
+    """Whether an array's memory is a file's: reading it is input, and kills the process if the file
+    was truncated.
     """
     base_of = _kind_of(type(array)).base_of
     while base_of is not None:
@@ -112,9 +111,8 @@ def _is_mapped(array: Any) -> bool:
 
 
 def _stored_in(value: Any) -> dict[str, Any]:
-    """The attributes that stand in the instance's own __dict__ and slots;
-
-    no hook of its class is asked.
+    """The attributes that stand in the instance's own __dict__ and slots; no hook of its class is
+    asked.
     """
     found: dict[str, Any] = {}
     for cls in _mro_of(type(value)):
@@ -203,9 +201,8 @@ _MOST_WRAPPERS: Final = 8  # around one file
 
 
 def facts(value: Any, wrappers: int = 0) -> dict[str, Any]:
-    """Name, mode, position and the like of an open file or of what wraps one;
-
-    nothing for what is neither.
+    """Name, mode, position and the like of an open file or of what wraps one; nothing for what is
+    neither.
     """
     for cls in _mro_of(type(value)):
         read = _FACTS.get(id(cls))
@@ -241,9 +238,8 @@ def text_of(value: Any, told: dict[str, Any]) -> str:
 
 
 def reduced(value: Any) -> tuple[Any, ...]:
-    """How a pickler is to keep it:
-
-    as a stand-in with its facts and with what else it holds of the kind.
+    """How a pickler is to keep it: as a stand-in with its facts and with what else it holds of the
+    kind.
     """
     details = details_of(value)
     if details is not None:

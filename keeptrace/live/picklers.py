@@ -1,6 +1,5 @@
-"""The picklers of live objects:
-
-pickle's, cloudpickle's and dill's, each made to keep what must stay outside as a stand-in.
+"""The picklers of live objects: pickle's, cloudpickle's and dill's, each made to keep what must
+stay outside as a stand-in.
 """
 
 from __future__ import annotations

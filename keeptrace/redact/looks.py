@@ -111,9 +111,8 @@ def _has_space(text: str) -> bool:
 
 
 def _is_of_words(text: str) -> bool:
-    """Whether each part between signs is a word, a number, or a word with a number:
-
-    order_total2, x86_64, 3sharps.
+    """Whether each part between signs is a word, a number, or a word with a number: order_total2,
+    x86_64, 3sharps.
     """
     for part in _made("segments").findall(text):
         if len(part) <= _SHORT_PART:
@@ -126,9 +125,8 @@ def _is_of_words(text: str) -> bool:
 
 
 def is_random(text: str) -> bool:
-    """Whether letters and digits change so often that no person chose them;
-
-    more than is_opaque() asks.
+    """Whether letters and digits change so often that no person chose them; more than is_opaque()
+    asks.
     """
     if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE:
         return False
@@ -150,9 +148,8 @@ def _changes_often(stretch: str) -> bool:
 
 
 def is_unusual(text: str) -> bool:
-    """Whether a text is likely no word:
-
-    it has a digit among letters, a sign, or a change of case.
+    """Whether a text is likely no word: it has a digit among letters, a sign, or a change of
+    case.
     """
     if has_digit(text) and has_letter(text):
         return True
@@ -172,7 +169,6 @@ def is_hidden_under(grade: int, text: str) -> bool:
 
 def _is_header_with_secret(text: str) -> bool:
     """Whether a header's value has a secret among its words: "Token a1b2…", "sid=a1b2…;
-
     theme=dark".
     """
     if " " not in text and "=" not in text:

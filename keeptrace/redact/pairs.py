@@ -56,9 +56,8 @@ def _made(name: str) -> re.Pattern[str]:
 def is_secret_pair(
     rules: Rules, how: str, name: str, value: str, is_quoted: bool, in_source: bool
 ) -> bool:
-    """Whether the value that a text gives a name is a secret. in_source:
-
-    bare words there are likely code.
+    """Whether the value that a text gives a name is a secret. in_source: bare words there are
+    likely code.
     """
     found = rules.grade(name.strip("-"))
     if not found or looks.is_placeholder(value) or is_directory(name, value) or rules.keeps(value):

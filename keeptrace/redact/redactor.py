@@ -64,9 +64,8 @@ class Redactor:
         self._sources = _sources if self.rules.is_default else {}
 
     def text(self, text: str) -> str:
-        """The text without secrets known by their shape or by the name before them;
-
-        the same object if there is none.
+        """The text without secrets known by their shape or by the name before them; the same object
+        if there is none.
         """
         found = self.spans(text)
         return marked(text, found) if found else text
@@ -87,9 +86,8 @@ class Redactor:
         return leaks(data, self.rules, self.spans)
 
     def spans(self, text: str, in_source: bool = False) -> list[Span]:
-        """Where secrets stand in a text. in_source:
-
-        the text is part of a source, where bare words are likely code.
+        """Where secrets stand in a text. in_source: the text is part of a source, where bare words
+        are likely code.
         """
         if len(text) < _LEAST_TEXT:
             return []

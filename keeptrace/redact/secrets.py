@@ -43,9 +43,8 @@ def _is_everyday(text: str) -> bool:
 
 
 def variants(secret: str) -> Iterator[str]:
-    """The secret as it may stand in a text:
-
-    as it is, in a repr, in JSON, in a URL, in bytes, without a line's end.
+    """The secret as it may stand in a text: as it is, in a repr, in JSON, in a URL, in bytes,
+    without a line's end.
     """
     yield secret
     if secret.isalnum() and secret.isascii():

@@ -133,9 +133,8 @@ class _SourceScan:
         return name, how
 
     def _is_looked_up(self) -> bool:
-        """Whether the name before is an argument of getattr() or its like:
-
-        what follows is a default.
+        """Whether the name before is an argument of getattr() or its like: what follows is a
+        default.
         """
         before = self._text[max(0, self._last_start - _BEFORE) : self._last_start]
         return _made("looked_up").search(before) is not None

@@ -13,9 +13,8 @@ from .policy import Policy
 
 
 def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
-    """The builtin class that instances have the C struct of:
-
-    making one by its __new__ runs no user code.
+    """The builtin class that instances have the C struct of: making one by its __new__ runs no user
+    code.
     """
     cls: Any = mro[0]
     while id(cls) not in BUILTIN_TYPES:
@@ -87,9 +86,8 @@ def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
 
 
 def _keeps(cls: type, bases: list[Any]) -> bool:
-    """Whether the class catches what the original's builtin bases caught:
-
-    another class may have the same name.
+    """Whether the class catches what the original's builtin bases caught: another class may have
+    the same name.
     """
     return all(
         base in raw_mro_of(cls) for base in bases if base is not None and id(base) in BUILTIN_TYPES

@@ -1,6 +1,5 @@
-"""Code objects for frames:
-
-one template for each number of variables, with positions written by hand.
+"""Code objects for frames: one template for each number of variables, with positions written by
+hand.
 """
 
 from __future__ import annotations

@@ -296,9 +296,8 @@ def _items(notes: Any) -> list[Any]:
 
 
 def _notes(value: Any) -> Any:
-    """Notes as the interpreter can print them:
-
-    before Python 3.13 it crashes if a sequence raises.
+    """Notes as the interpreter can print them: before Python 3.13 it crashes if a sequence
+    raises.
     """
     details = details_of(value)
     if details is None:

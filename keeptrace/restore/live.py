@@ -1,6 +1,5 @@
-"""Live objects:
-
-what is pickled comes alive step by step, and what cannot is a stand-in that says why.
+"""Live objects: what is pickled comes alive step by step, and what cannot is a stand-in that says
+why.
 """
 
 from __future__ import annotations
@@ -175,7 +174,6 @@ _GUARDED: Final = {code: _guard(_Unpickler.dispatch[code], count) for code, coun
 
 class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its parts
     """Reads a live pickle step by step: what fails, and what would act outside, becomes a Missing;
-
     the others come alive.
     """
 
@@ -227,9 +225,8 @@ _MAKERS: Final = frozenset(
 
 
 def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool) -> Any:
-    """What takes the place of a step's result:
-
-    if it needs what is missing, or would act outside of the process. Else None.
+    """What takes the place of a step's result: if it needs what is missing, or would act outside of
+    the process. Else None.
     """
     target, *arguments = operands
     if load is _BUILD:
@@ -295,9 +292,8 @@ def _why_not_found(module: str, name: str, problem: BaseException) -> str:
 
 
 def _why_failed(operands: list[Any], problem: BaseException) -> str:
-    """One reason:
-
-    that of the part which is missing, if it is for lack of a part that this failed.
+    """One reason: that of the part which is missing, if it is for lack of a part that this
+    failed.
     """
     for part in operands:
         for found in (part, *(part if type(part) is tuple else ())):

@@ -40,9 +40,8 @@ class Policy:
 
     @property
     def trusts(self) -> bool:
-        """Whether the data may have code of the program's run, as plain pickle.load may:
-
-        what is live, hooks of classes.
+        """Whether the data may have code of the program's run, as plain pickle.load may: what is
+        live, hooks of classes.
         """
         return self.load_live
 
@@ -67,9 +66,8 @@ class Policy:
         return found if issubclass(type(found), types.ModuleType) else None
 
     def find(self, module: str, qualname: str) -> Any:
-        """What a qualified name stands for, without running any hook of a class;
-
-        None if it cannot be found.
+        """What a qualified name stands for, without running any hook of a class; None if it cannot
+        be found.
         """
         if not self.lookups:
             return _HARMLESS.get(qualname) if module == "builtins" else None
@@ -86,9 +84,8 @@ class Policy:
         return found
 
     def function(self, module: str, qualname: str) -> Any:
-        """The function of that name;
-
-        None unless the same program runs at both ends, or the function is harmless.
+        """The function of that name; None unless the same program runs at both ends, or the
+        function is harmless.
         """
         if self.imports and module in sys.modules:
             found = self.find(module, qualname)

@@ -83,9 +83,8 @@ def read_payload(payload: dict[str, Any], most: int = 64 << 20) -> dict[str, Any
 
 
 def boot(payload: dict[str, Any]) -> Any:
-    """What plain pickle.load of a dump gives:
-
-    the exception, its exc_info tuple, or the bare traceback.
+    """What plain pickle.load of a dump gives: the exception, its exc_info tuple, or the bare
+    traceback.
     """
     exc = restore(read_payload(payload), KNOWN)
     given = {

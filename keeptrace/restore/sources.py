@@ -1,6 +1,5 @@
-"""Source lines for tracebacks and debuggers:
-
-from disk where it is the same, else from the snapshot.
+"""Source lines for tracebacks and debuggers: from disk where it is the same, else from the
+snapshot.
 """
 
 from __future__ import annotations
@@ -148,7 +147,6 @@ def _keep_in_linecache(name: str, size: int, lines: list[str], current: dict[str
 
 def _lines_of_live(file: str) -> list[str] | None:
     """The lines of a module that is live here, and that no file holds (a loader does, or nobody);
-
     None if there is none.
     """
     if file.startswith("<frozen ") or file in _OF_NOBODY:

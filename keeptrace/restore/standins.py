@@ -1,6 +1,5 @@
-"""What is left of an object that is not kept live:
-
-a stand-in, which tells all that is known of it.
+"""What is left of an object that is not kept live: a stand-in, which tells all that is known of
+it.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ MARK: Final = "__keeptrace_standin__"
 
 
 class StandIn:
-    """What is left of an object:
-
-    its type's name, its repr, its attributes down to the depth, its true length.
+    """What is left of an object: its type's name, its repr, its attributes down to the depth, its
+    true length.
     """
 
     # The details are in a slot: vars() and dir() show the object's own attributes alone.
@@ -129,17 +127,15 @@ _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 
 def aside_name(name: str) -> str:
-    """Under which name something stands in vars() that may not answer to its own:
-
-    nobody looks this one up.
+    """Under which name something stands in vars() that may not answer to its own: nobody looks this
+    one up.
     """
     return f"[{name}]"
 
 
 def is_protocol(name: str, value: Any) -> bool:
-    """Whether a tool would take this attribute for a promise of the object:
-
-    numpy reads memory by __array_interface__.
+    """Whether a tool would take this attribute for a promise of the object: numpy reads memory by
+    __array_interface__.
     """
     is_special = name.startswith("__") and name.endswith("__")
     return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
@@ -200,9 +196,8 @@ def make_stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "")
 
 
 def details_of(value: Any) -> _Details | None:
-    """The details of a stand-in, made by this copy of the restorer or by another;
-
-    None for every other object.
+    """The details of a stand-in, made by this copy of the restorer or by another; None for every
+    other object.
     """
     for cls in type.__dict__["__mro__"].__get__(type(value)):
         slot = type.__dict__["__dict__"].__get__(cls).get(MARK)

@@ -306,9 +306,8 @@ _MOST_OF_ONE_HASH: Final = 16
 
 
 def _keys(values: list[Any]) -> list[Any]:
-    """The values as keys. Forged ones that all have the same hash would take quadratic time:
-
-    most of them become notes.
+    """The values as keys. Forged ones that all have the same hash would take quadratic time: most
+    of them become notes.
     """
     keys = [value if type(value) is str else _hashable(value) for value in values]
     if len(keys) <= 2 * _MOST_OF_ONE_HASH:
@@ -324,9 +323,8 @@ def _keys(values: list[Any]) -> list[Any]:
 
 
 def _hashable(value: Any) -> Any:
-    """The value as a key:
-
-    what was one is one again, but for data that is damaged or whose class changed.
+    """The value as a key: what was one is one again, but for data that is damaged or whose class
+    changed.
     """
     try:
         hash(value)

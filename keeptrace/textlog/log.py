@@ -65,9 +65,8 @@ def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
 
 
 def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackReader | None:
-    """The first exception of a chain need not have been raised:
-
-    then it is one line, that only the link behind it tells.
+    """The first exception of a chain need not have been raised: then it is one line, that only the
+    link behind it tells.
     """
     for text, kind in LINKS.items():
         at = line.find(text)
@@ -205,9 +204,8 @@ def time_in(*texts: str) -> str:
 
 
 def _is_ordinary(line: str) -> bool:
-    """Whether a line begins no traceback:
-
-    most do not, so this is asked before anything is decoded.
+    """Whether a line begins no traceback: most do not, so this is asked before anything is
+    decoded.
     """
     if "most recent call" in line or "above exception" in line or ".py:" in line:
         return False
@@ -267,9 +265,8 @@ class _Log:
                 yield from self._one.feed(decoded)
 
     def _end_before(self, decoded: Decoded) -> Iterator[Found]:
-        """What its writer was saying ended before a whole text:
-
-        tracebacks are given in their order.
+        """What its writer was saying ended before a whole text: tracebacks are given in their
+        order.
         """
         writer = self._writers.get(decoded.writer, self._one)
         yield from writer.feed(decoded._replace(text=RECORD))

@@ -1,6 +1,5 @@
-"""Takes off what stands before each line of one traceback:
-
-a logger's prefix, indentation, the bars of groups.
+"""Takes off what stands before each line of one traceback: a logger's prefix, indentation, the bars
+of groups.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ from .grammar import MOST_FRAMES
 
 
 class NotInLog(Exception):
-    """Stands for an exception that a log does not show:
-
-    its line was cut off, or its group was printed in part.
+    """Stands for an exception that a log does not show: its line was cut off, or its group was
+    printed in part.
     """
 
     __module__ = "keeptrace.textlog"  # where users find it

@@ -147,9 +147,8 @@ class BlackBox:
             os.ftruncate(self.fd, _PAGE)
 
     def read(self, start: int = _PAGE) -> tuple[str, list[tuple[bytes, bytes]]]:
-        """What was written from `start` on:
-
-        faulthandler's text, and the records that are complete.
+        """What was written from `start` on: faulthandler's text, and the records that are
+        complete.
         """
         data = os.pread(self.fd, self.size() - start, start) if self.fd >= 0 else b""
         text, records = b"", []

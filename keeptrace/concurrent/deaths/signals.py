@@ -29,9 +29,8 @@ def signal_name(number: int) -> str:
 
 
 class SignalState(NamedTuple):
-    """What the system tells of a process's main thread. Each is a mask:
-
-    bit n - 1 is of signal n.
+    """What the system tells of a process's main thread. Each is a mask: bit n - 1 is of signal
+    n.
     """
 
     blocked: int
@@ -61,9 +60,8 @@ def signal_for_text() -> int | None:
 
 
 def signal_for_locals() -> int | None:
-    """A free signal that Python may answer:
-
-    a real-time one, between those that programs take first.
+    """A free signal that Python may answer: a real-time one, between those that programs take
+    first.
     """
     realtime: list[int] = []
     if hasattr(signal, "SIGRTMIN") and state_of(os.getpid()) is not None:

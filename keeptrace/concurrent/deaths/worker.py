@@ -111,9 +111,8 @@ _SETTERS: Final[tuple[tuple[Any, str], ...]] = (
 
 
 def _watch_program() -> None:
-    """From here on a signal of ours is given up, before the program sets its handler;
-
-    a reset one would end the worker.
+    """From here on a signal of ours is given up, before the program sets its handler; a reset one
+    would end the worker.
     """
     for module, name in _SETTERS:
         setter = getattr(module, name)
@@ -154,9 +153,8 @@ def _answer(signum: int, frame: types.FrameType | None) -> None:
 
 
 def _stacks_of_threads(options: Options, frame: types.FrameType) -> list[tuple[str | None, bytes]]:
-    """The frames of each Python thread, by its name;
-
-    those of this one, in which `frame` runs, are of None.
+    """The frames of each Python thread, by its name; those of this one, in which `frame` runs, are
+    of None.
     """
     quiet = options.replace(
         run_reprs=False

@@ -1,6 +1,5 @@
-"""What the executors of the standard library and of loky have in common here:
-
-their workers' black boxes, and why a pool broke.
+"""What the executors of the standard library and of loky have in common here: their workers' black
+boxes, and why a pool broke.
 """
 
 from __future__ import annotations
@@ -36,9 +35,8 @@ class WorkerContext:
         self._first = first
 
     def Process(self, target: Any, args: tuple[Any, ...], **more: Any) -> Any:
-        """Raises TypeError for arguments that the context's processes don't take;
-
-        loky then leaves them out.
+        """Raises TypeError for arguments that the context's processes don't take; loky then leaves
+        them out.
         """
         start = functools.partial(self._context.Process, **more)
         return make_worker(start, self._options, self._target, (*self._first, *args))

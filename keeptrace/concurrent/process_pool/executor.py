@@ -333,9 +333,8 @@ class _Break(PoolBreak):
         return error
 
     def tell_executor(self) -> None:
-        """Adds to what submit() raises from now on;
-
-        the engine has set it before it tells any future.
+        """Adds to what submit() raises from now on; the engine has set it before it tells any
+        future.
         """
         if not self._told and self._executor is not None:
             self._told = True

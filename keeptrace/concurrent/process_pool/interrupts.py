@@ -65,9 +65,8 @@ class AtomicLock(synchronize.Lock):
 
 
 class _FutureCondition(AtomicCondition):
-    """The condition of a future:
-
-    concurrent.futures.wait() and as_completed() take several, one after the other, by acquire().
+    """The condition of a future: concurrent.futures.wait() and as_completed() take several, one
+    after the other, by acquire().
     """
 
     def acquire(self, *how: Any) -> bool:
@@ -83,9 +82,8 @@ _acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires 
 
 
 def free_abandoned(*locks: Any, but: Any = None) -> None:
-    """Frees what an interrupt has left acquired by this thread:
-
-    all conditions but one, and these RLocks. Called before it waits.
+    """Frees what an interrupt has left acquired by this thread: all conditions but one, and these
+    RLocks. Called before it waits.
     """
     for lock in locks:
         while lock._is_owned():
@@ -144,9 +142,8 @@ _deferred: Handler | None = None
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Ctrl-C is answered as the block ends. A second one is answered at once:
-
-    the block may wait for what never comes.
+    """Ctrl-C is answered as the block ends. A second one is answered at once: the block may wait
+    for what never comes.
     """
     handler = _python_handler()
     if handler is None or not _install(handler):

@@ -75,10 +75,9 @@ def _take(
 
 
 def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
-    """Not `with` the lock:
-
-    a worker that is interrupted within a message keeps it, else another one takes the rest for a
-    message."""
+    """Not `with` the lock: a worker that is interrupted within a message keeps it, else another one
+    takes the rest for a message.
+    """
     deadline = monotonic() + (timeout or 0)
     if not take_lock(calls._rlock, parent, timeout):
         raise EOFError if getppid() != parent else queue.Empty

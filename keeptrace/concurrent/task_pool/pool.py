@@ -73,9 +73,8 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
         super().__setitem__(job, result)
 
     def forget_newest(self, before: Any) -> None:
-        """Drops the job that the main thread has begun after `before`:
-
-        an interrupt came before its tasks were handed over.
+        """Drops the job that the main thread has begun after `before`: an interrupt came before its
+        tasks were handed over.
         """
         if (
             threading.current_thread() is threading.main_thread()

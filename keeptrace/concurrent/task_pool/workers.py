@@ -110,9 +110,8 @@ class Workers:
     # -- in the engine's thread of workers, and at first in the constructor
 
     def start_worker(self, context: Any, *, target: Any, args: tuple[Any, ...]) -> Any:
-        """A new worker's process, not started. Stands for Pool.Process();
-
-        the engine calls it when another worker has ended.
+        """A new worker's process, not started. Stands for Pool.Process(); the engine calls it when
+        another worker has ended.
         """
         self.examine()
         return _Place(
@@ -283,9 +282,8 @@ class Workers:
         os.set_blocking(writer.fileno(), True)
 
     def _make_room(self) -> None:
-        """For the thread of tasks, until it waits no more:
-
-        other processes that were forked may have the pipe's end as well.
+        """For the thread of tasks, until it waits no more: other processes that were forked may
+        have the pipe's end as well.
         """
         if not POSIX:
             return
