@@ -1,4 +1,7 @@
-"""The public names of a package, each imported from its module when it is first used: workers import the package, too."""
+"""The public names of a package, each imported from its module when it is first used.
+
+Workers import the package, too, and pay only for what they use.
+"""
 
 from __future__ import annotations
 

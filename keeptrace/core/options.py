@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker
         pickler: Pickler
 
     class SingleOptions(StoreOptions, total=False):
-        """All of them: a type checker finds a name that is misspelt, and an editor offers the names."""
+        """All options, so that a type checker finds a misspelt name and an editor offers the names."""
 
         max_bytes: int
 

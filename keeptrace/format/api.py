@@ -68,7 +68,8 @@ def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
     except Exception as problem:
         return type_only(
             exc,
-            f"its secrets could not be hidden ({type(problem).__name__}: {problem}), so nothing else was kept",
+            f"its secrets could not be hidden ({type(problem).__name__}: {problem}), "
+            "so nothing else was kept",
         )
     return report
 
@@ -113,8 +114,8 @@ def dump(
     """Writes dumps(exc) to a path or to a binary file.
 
     exc: the exception; None stands for the one that is being handled.
-    path_or_file: a path, which is written whole or not at all; a URL that fsspec knows (extra "fsspec"),
-        such as s3://bucket/name.dump; or a binary file that is open for writing.
+    path_or_file: a path, which is written whole or not at all; a URL that fsspec knows (extra
+        "fsspec"), such as s3://bucket/name.dump; or a binary file that is open for writing.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     At the very recursion limit, where nothing more can be called, no dump is written.
@@ -166,8 +167,8 @@ def loads(data: bytes, live: bool = False) -> BaseException:
 def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -> BaseException:
     """The exception in a file, by loads().
 
-    path_or_file: a path, a URL as for dump(), or a binary file that is open for reading; each may be
-        compressed with gzip.
+    path_or_file: a path, a URL as for dump(), or a binary file that is open for reading; each may
+        be compressed with gzip.
     live: as for loads().
 
     Raises what loads raises, and OSError.

@@ -43,8 +43,8 @@ class _NotKept:
 
     def __init__(self, size: int, most: int) -> None:
         self._why = (
-            f"as a pickle it takes at least {size:,} bytes, and max_live_bytes allows {most:,} for all values of the exception: "
-            "keeptrace.Options(max_live_bytes=...) raises the bound"
+            f"as a pickle it takes at least {size:,} bytes, and max_live_bytes allows {most:,} "
+            "for all values of the exception: keeptrace.Options(max_live_bytes=...) raises the bound"
         )
 
     def __reduce__(self) -> Any:

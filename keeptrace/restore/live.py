@@ -274,11 +274,8 @@ def _file_of(args: tuple[Any, ...]) -> Any:
     }
     kind = binary.get(str(mode)[:1], "FileIO") if "b" in str(mode) else "TextIOWrapper"
     kind = "BufferedRandom" if "b" in str(mode) and "+" in str(mode) else kind
-    standin = outside(
-        "_io",
-        kind,
-        f"<_io.{kind} name={name!r} mode={mode!r} position={position!r}{' closed' if closed else ''}>",
-    )
+    state = f"name={name!r} mode={mode!r} position={position!r}{' closed' if closed else ''}"
+    standin = outside("_io", kind, f"<_io.{kind} {state}>")
     vars(standin).update(name=name, mode=mode, position=position, closed=closed)
     return standin
 

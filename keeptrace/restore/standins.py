@@ -31,11 +31,7 @@ class StandIn:
         details = known_details(self)
         if name in details.dir and not name.startswith(("__", *_PROTOCOLS)):
             return _known_attribute(self, name)
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {what_it_is(self)}",
-            name=name,
-            obj=self,
-        )
+        raise AttributeError(_no_attribute(self, name), name=name, obj=self)
 
     def __dir__(self) -> Iterable[str]:
         details = known_details(self)
@@ -46,7 +42,8 @@ class StandIn:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(
-            f"{self!r} cannot be pickled on its own: {what_it_is(self)}; keeptrace.dumps(exception) keeps it"
+            f"{self!r} cannot be pickled on its own: {what_it_is(self)}; "
+            "keeptrace.dumps(exception) keeps it"
         )
 
 
@@ -110,9 +107,7 @@ class _Sized:
     def _mapping(self, name: str) -> dict[Any, Any]:
         pairs = known_details(self).pairs
         if pairs is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r} that was kept: {what_it_is(self)}"
-            )
+            raise AttributeError(_no_attribute(self, name))
         return pairs
 
 
@@ -170,6 +165,11 @@ def known_details(standin: Any) -> _Details:
 def what_it_is(standin: Any) -> str:
     why = known_details(standin).why
     return "keeptrace kept a stand-in, not the object" + (f" ({why})" if why else "")
+
+
+def _no_attribute(standin: Any, name: str) -> str:
+    kind = type(standin).__name__
+    return f"{kind!r} object has no attribute {name!r} that was kept: {what_it_is(standin)}"
 
 
 def _known_attribute(standin: StandIn, name: str) -> StandIn:
