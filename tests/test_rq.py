@@ -177,7 +177,7 @@ def test_directory(server, queue, tmp_path):
     job = queue.enqueue(jobs.large, 90)
     work(server, "--exception-handler", "rq_jobs.to_directory", RQ_DUMPS=str(tmp_path))
     assert len(tasks.frames(exception_of(job, directory=tmp_path))["large"].f_locals["texts"]) == 90
-    with pytest.raises(keeptrace.DumpError, match="in which directory"):
+    with pytest.raises(keeptrace.DumpError, match="pass the same directory= that the worker used"):
         exception_of(job)
     for path in tmp_path.glob("*.keeptrace"):
         path.unlink()
