@@ -419,7 +419,10 @@ def test_directory(tmp_path, broker, kind):
         assert len(names) == 2 and type(pickle.loads((dumps / names[0]).read_bytes())) is ValueError
         install(program.app)
         told = raised_by(program.app.AsyncResult(large[0].id))
-        assert type(told) is ValueError and "pass the same directory= that the worker used" in told.__notes__[0]
+        assert (
+            type(told) is ValueError
+            and "pass the same directory= that the worker used" in told.__notes__[0]
+        )
         install(program.app, directory=directory)
         for path in dumps.glob("*.keeptrace"):
             path.unlink()
