@@ -20,8 +20,8 @@ class Kind:
     __slots__ = ("optional", "parts")
 
     def __init__(self, parts: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
-        self.parts = parts
-        self.optional = optional
+        self.parts: tuple[str, ...] = parts
+        self.optional: tuple[str, ...] = optional
 
     @property
     def lengths(self) -> tuple[int, ...]:

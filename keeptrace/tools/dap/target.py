@@ -20,7 +20,7 @@ class Target:
     ) -> None:
         self.view = view
         self.header = header
-        self.is_live = bool(restored)
+        self.is_live: bool = bool(restored)
         self.live: dict[int, types.FrameType] = {}
         self._frames = {frame.number: frame for frame in view.frames()}
         for exception, exc in zip(view.exceptions, restored or ()):
