@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # Whoever adds keeptrace to an image or a cluster's environment downloads this each time; it is 400 kB of source text
 # today, which no compression makes smaller. The bound tells of data that got in by mistake. (bytes)
-MAX_WHEEL = 450_000
+# Each module is compressed alone: the split into smaller files took it from 407 to 507 kB.
+MAX_WHEEL = 550_000
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
