@@ -44,6 +44,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "DeadlockTest.test_exit_during_result_unpickle_in_result_handler": "the same, for a SystemExit",
     },
     "traceback": {
+        "TestTracebackException.test_from_exception": "asserts the reprs of locals; a TestCase's repr calls a function of its module, and a capture runs no such repr",
         "test_exception_with_invalid_notes": "asserts '<__notes__ repr() failed>'; ours tells which object's repr raised what",
         "test_smoke_user_exception": "asserts the very class, which no dump has; ours is a class of the same name",
     },
