@@ -14,9 +14,9 @@ from email import message_from_bytes
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Whoever adds keeptrace to an image or a cluster's environment downloads this each time; it is 400 kB of source text
-# today, which no compression makes smaller. The bound tells of data that got in by mistake. (bytes)
-# Each module is compressed alone: the split into smaller files took it from 407 to 507 kB.
+# Whoever adds keeptrace to an image or a cluster's environment downloads the wheel each time. It is source text, of
+# which each module is compressed alone, so smaller modules make it larger. The bound tells of data that got in by
+# mistake. (bytes)
 MAX_WHEEL = 550_000
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
