@@ -2,64 +2,71 @@
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
 import subprocess
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
 
 import pytest
-
-from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists("/proc/self/fd"), reason="counts descriptors in /proc"
 )
 
 WORKERS = 3
+POOLS = ("executor", "pool")
 
 
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+# Prints how many descriptors three workers cost more than one. It is a program of its own: in the
+# process of the tests, what an earlier test has left may be closed between two counts.
+COST = """
+import multiprocessing, os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 
 
-def cost_of_workers(make: Any, context: Any) -> int:
-    """The descriptors that three workers cost more than one."""
-    counts = []
-    for workers in (1, 1 + WORKERS):
-        gc.collect()
-        before = open_descriptors()
-        with make(workers, context) as pool:
-            if hasattr(pool, "submit"):
-                waiting = [pool.submit(time.sleep, 0.5) for _ in range(workers)]
-                assert len(pool._processes) == workers
-                counts.append(open_descriptors() - before)
-                for each in waiting:
-                    each.result(30)
-            else:
-                counts.append(open_descriptors() - before)
-    return counts[1] - counts[0]
+def executor(make, workers, context):
+    with make(workers, context) as pool:
+        sleeping = [pool.submit(time.sleep, 0.5) for _ in range(workers)]
+        assert len(pool._processes) == workers
+        count = len(os.listdir("/proc/self/fd"))
+        for each in sleeping:
+            each.result(30)
+    return count
 
 
-POOLS = {
-    "executor": (KeepTraceProcessPoolExecutor, ProcessPoolExecutor),
-    "pool": (
-        lambda workers, context: KeepTracePool(workers, context=context),
-        lambda workers, context: context.Pool(workers),
-    ),
+def pool(make, workers, context):
+    with make(workers, context=context) as pool:
+        return len(os.listdir("/proc/self/fd"))
+
+
+def stock_pool(workers, context):
+    return context.Pool(workers)
+
+
+KINDS = {
+    "executor": (executor, KeepTraceProcessPoolExecutor, ProcessPoolExecutor),
+    "pool": (pool, KeepTracePool, stock_pool),
 }
+
+if __name__ == "__main__":
+    kind, method, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    context = multiprocessing.get_context(method)
+    count, *makers = KINDS[kind]
+    for make in makers:
+        count(make, 1, context)  # starts what the engine keeps, as the fork server
+        print(count(make, 1 + workers, context) - count(make, 1, context))
+"""
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("kind", POOLS)
 def test_descriptors_of_a_worker(kind: str, method: str) -> None:
     """A worker costs one descriptor more than the engine's own: the file that tells how it died."""
-    context = multiprocessing.get_context(method)
-    ours, theirs = (cost_of_workers(make, context) for make in POOLS[kind])
-    assert ours <= theirs + WORKERS
+    command = [sys.executable, "-W", "ignore", "-c", COST, kind, method, str(WORKERS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = map(int, done.stdout.split())
+    assert ours == theirs + WORKERS
 
 
 MANY = """
