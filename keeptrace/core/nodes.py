@@ -7,14 +7,17 @@ The restorer travels alone and carries its own part of the schema.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from .report import Node, Ref
 
 Attributes: TypeAlias = dict[str, Ref]
+# A dict or list of refs, as the table itself: whoever changes it changes the report.
+Holder: TypeAlias = "dict[str, Ref] | list[Ref]"
 
 
-class Kind:
+class NodeKind:
     """One kind of node: the parts of every node, and the parts that only some nodes have."""
 
     __slots__ = ("optional", "parts")
@@ -35,29 +38,160 @@ CONTAINERS: Final = SEQUENCES | {"dict"}
 TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
 # Kinds whose third element is a list of refs.
 WITH_REFS: Final = CONTAINERS | {"exact"}
+# The element of a live node that holds the ref to the stand-in.
+STAND_IN: Final = 2
+# What the redacted nodes say that nothing refers to any more.
+UNUSED: Final = "unused"
 
-KINDS: Final[dict[str, Kind]] = {
-    **dict.fromkeys(CONTAINERS, Kind(("length", "refs"))),
-    **dict.fromkeys(TEXTS, Kind(("length", "text"))),
-    "int": Kind(("hexadecimal",)),
-    "complex": Kind(("real", "imaginary")),
-    "exact": Kind(("name", "refs")),
-    "type": Kind(("type",), ("names",)),
-    "module": Kind(("name",), ("names",)),
-    "function": Kind(("module", "qualname", "name", "address")),
-    "exception": Kind(("exception",)),
-    "object": Kind(("type", "text", "attributes", "extra")),
-    "redacted": Kind(("what",)),
-    "live": Kind(("number", "stand_in")),
+KINDS: Final[dict[str, NodeKind]] = {
+    **dict.fromkeys(CONTAINERS, NodeKind(("length", "refs"))),
+    **dict.fromkeys(TEXTS, NodeKind(("length", "text"))),
+    "int": NodeKind(("hexadecimal",)),
+    "complex": NodeKind(("real", "imaginary")),
+    "exact": NodeKind(("name", "refs")),
+    "type": NodeKind(("type",), ("names",)),
+    "module": NodeKind(("name",), ("names",)),
+    "function": NodeKind(("module", "qualname", "name", "address")),
+    "exception": NodeKind(("exception",)),
+    "object": NodeKind(("type", "text", "attributes", "extra")),
+    "redacted": NodeKind(("what",)),
+    "live": NodeKind(("number", "stand_in")),
 }
 
 
-# -- readers
+# -- readers of refs
 
 
-def indexes(refs: Any) -> list[int]:
+def indexes(refs: Iterable[Ref]) -> list[int]:
     """The indexes of values among these refs."""
     return [ref[0] for ref in refs if type(ref) is list]
+
+
+def items_of(node: Node) -> list[Ref]:
+    """The elements of a container, the parts of an exact value, the elements of an object."""
+    items: list[Ref] = []
+    if node[0] in WITH_REFS:
+        items = node[2]
+    elif node[0] == "object":
+        items = extra_of(node).get("items", items)
+    return items
+
+
+def pairs_of(node: Node) -> list[Ref]:
+    """The keys and values of a mapping, one after the other."""
+    pairs: list[Ref] = []
+    if node[0] == "dict":
+        pairs = node[2]
+    elif node[0] == "object":
+        pairs = extra_of(node).get("pairs", pairs)
+    return pairs
+
+
+def keys_of(node: Node) -> list[int]:
+    """The values that are hashed when the value of this node is made again."""
+    if node[0] in ("set", "frozenset"):
+        return indexes(node[2])
+    return indexes(pairs_of(node)[::2])
+
+
+def refs_of(node: Node) -> list[Ref]:
+    """All refs of a node: what its value holds."""
+    refs: list[Ref] = []
+    if node[0] in WITH_REFS:
+        refs = node[2]
+    elif node[0] == "object":
+        refs = [*attributes_of(node).values(), *items_of(node), *pairs_of(node)]
+    elif node[0] == "live":
+        refs = [stand_in_of(node)]
+    return refs
+
+
+def holders_of(node: Node) -> Iterator[Holder]:
+    """The dicts and lists of a node that hold its refs; a live node holds its ref itself."""
+    if node[0] in WITH_REFS:
+        yield node[2]
+    elif node[0] == "object":
+        if node[3]:
+            yield node[3]
+        extra = extra_of(node)
+        yield from (extra[name] for name in ("items", "pairs") if name in extra)
+
+
+# -- readers of other parts
+
+
+def kind_of(node: Node) -> str:
+    """The name of the node's kind, a key of KINDS."""
+    kind: str = node[0]
+    return kind
+
+
+def length_of(node: Node) -> int:
+    """The true length of a container or a text, whatever was cut."""
+    length: int = node[1]
+    return length
+
+
+def kept_text(node: Node) -> str:
+    """What was kept of a text; bytes as Latin-1."""
+    text: str = node[2]
+    return text
+
+
+def is_whole(node: Node) -> bool:
+    """Whether nothing was cut from a text."""
+    return len(node[2]) == length_of(node)
+
+
+def number_of(node: Node) -> int:
+    """The int of an "int" node, which has more than 64 bits."""
+    return int(node[1], 16)
+
+
+def digits_of(node: Node) -> str:
+    """The hexadecimal text of an "int" node."""
+    digits: str = node[1]
+    return digits
+
+
+def complex_of(node: Node) -> complex:
+    """The number of a "complex" node."""
+    return complex(node[1], node[2])
+
+
+def name_of(node: Node) -> str:
+    """The name of an exact value's kind, or of a module."""
+    name: str = node[1]
+    return name
+
+
+def what_of(node: Node) -> str:
+    """The name under which a redacted value stood."""
+    what: str = node[1]
+    return what
+
+
+def is_hidden(node: Node) -> bool:
+    """Whether a secret was in this place."""
+    return bool(node[0] == "redacted" and node[1] != UNUSED)
+
+
+def exception_of(node: Node) -> int:
+    """The index of the exception that is this value."""
+    index: int = node[1]
+    return index
+
+
+def type_of(node: Node) -> int:
+    """The index of an object's type, or of the type that is this value."""
+    index: int = node[1]
+    return index
+
+
+def repr_of(node: Node) -> str | None:
+    """The repr of an object; None if it has only the default one."""
+    text: str | None = node[2]
+    return text
 
 
 def attributes_of(node: Node) -> Attributes:
@@ -70,39 +204,28 @@ def extra_of(node: Node) -> dict[str, Any]:
     return node[4] or {}
 
 
-def items_of(node: Node) -> list[Ref]:
-    """The elements of a container, the parts of an exact value, the elements of an object."""
-    if node[0] in WITH_REFS:
-        return node[2]  # type: ignore[no-any-return]  # of a report
-    return extra_of(node).get("items", []) if node[0] == "object" else []
-
-
-def pairs_of(node: Node) -> list[Ref]:
-    """The keys and values of a mapping, one after the other."""
-    if node[0] == "dict":
-        return node[2]  # type: ignore[no-any-return]  # of a report
-    return extra_of(node).get("pairs", []) if node[0] == "object" else []
-
-
-def keys_of(node: Node) -> list[int]:
-    """The values that are hashed when the value of this node is made again."""
-    if node[0] in ("set", "frozenset"):
-        return indexes(node[2])
-    return indexes(pairs_of(node)[::2])
-
-
-def refs_of(node: Node) -> list[Ref]:
-    """All refs of a node: what its value holds."""
-    if node[0] in WITH_REFS:
-        return node[2]  # type: ignore[no-any-return]  # of a report
-    if node[0] == "object":
-        return [*attributes_of(node).values(), *items_of(node), *pairs_of(node)]
-    return [node[2]] if node[0] == "live" else []
+def stand_in_of(node: Node) -> Ref:
+    """The ref of what is used where a live object cannot be loaded."""
+    return node[STAND_IN]
 
 
 def has_names(node: Node) -> bool:
     """Whether the node of a class or module says what dir() gives."""
     return len(node) > 1 + len(KINDS[node[0]].parts)
+
+
+# -- changes of a node in its place
+
+
+def put_text(node: Node, text: str) -> None:
+    """Replaces a kept text; what was whole stays whole."""
+    node[1] += len(text) - len(node[2])
+    node[2] = text
+
+
+def put_repr(node: Node, text: str) -> None:
+    """Replaces the repr of an object."""
+    node[2] = text
 
 
 # -- makers
@@ -116,6 +239,16 @@ def stand_in(type_index: int, text: str | None, why: str) -> Node:
 def sequence(kind: str, refs: list[Ref]) -> Node:
     """A container of which nothing was cut."""
     return [kind, len(refs), refs]
+
+
+def exception(index: int) -> Node:
+    """A value that is one of the report's exceptions."""
+    return ["exception", index]
+
+
+def redacted(what: str) -> Node:
+    """A secret was here; `what` is its name."""
+    return ["redacted", what]
 
 
 def live(number: int, view: int) -> Node:
