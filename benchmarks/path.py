@@ -67,16 +67,14 @@ def _tasks(context: Any) -> dict[str, Timed]:
 
 def _results(context: Any) -> dict[str, Timed]:
     """In the parent: the manager threads' way to wait for a result and to take it. Neither thread runs, and there are no workers."""
-    from keeptrace.concurrent.process_pool.executor import (
-        KeepTraceProcessPoolExecutor,
-        _ManagerThread,
-    )
+    from keeptrace.concurrent.process_pool.executor import KeepTraceProcessPoolExecutor
+    from keeptrace.concurrent.process_pool.manager import ManagerThread
 
     data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
     found = {}
     for name, cls, thread in (
         ("plain", engine.ProcessPoolExecutor, engine._ExecutorManagerThread),
-        ("keeptrace", KeepTraceProcessPoolExecutor, _ManagerThread),
+        ("keeptrace", KeepTraceProcessPoolExecutor, ManagerThread),
     ):
         executor = cls(1, mp_context=context)
         manager = thread(executor)

@@ -17,17 +17,18 @@ What is ours, and where it goes into the engine:
 - The shutdown of the workers, which is bounded even if a worker is killed meanwhile.
 - The manager thread's way to break: every future gets an error of its own, which tells how the
   worker died, and at what.
+
+manager.py has the manager thread, queues.py the queues.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import sys
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures.process import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from multiprocessing.context import BaseContext
@@ -36,11 +37,12 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from ...core.options import Options, make_options
-from ..crossing import BrokenFuture, context_of, framed_exception, run_initializer, traceback_of
-from ..deaths.black_box import JOB, POSIX, BlackBox
-from .breaking import PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from ..crossing import context_of, framed_exception, run_initializer, traceback_of
+from ..deaths.black_box import JOB, BlackBox
+from .breaking import WorkerContext, manager_attribute, stacks, tasks_of
 from .interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
-from .queues import CutMessage, bounded_shutdown, read_results, read_tasks
+from .manager import ManagerThread, Wakeup
+from .queues import CutMessage, read_results, read_tasks
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What the engine says from Python 3.12 on.
-_ABRUPT: Final = "A child process terminated abruptly, the process pool is not usable anymore"
 # How far the exception that a task raised may be behind the one that came of asking it.
 # (exceptions)
 _MOST_CONTEXTS: Final = 100
@@ -127,7 +127,7 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 
 def _adopt(executor: Any, manager: Any) -> None:
     """Makes a manager thread ours."""
-    manager.__class__ = _ManagerThread
+    manager.__class__ = ManagerThread
     manager.executor_reference = weakref.ref(
         executor, partial(_executor_collected, manager.thread_wakeup)
     )
@@ -168,7 +168,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         calls.shutdown_lock = self._shutdown_lock
         wakeup: Any = self._executor_manager_thread_wakeup
         if not hasattr(wakeup, "_lock"):
-            wakeup.__class__ = _Wakeup
+            wakeup.__class__ = Wakeup
         wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
 
     _executor_manager_thread = manager_attribute(_adopt)
@@ -218,124 +218,3 @@ def _executor_collected(
     if not is_finalizing():
         free_abandoned(wakeup._lock)
         wakeup.wakeup()
-
-
-class _Wakeup(engine._ThreadWakeup):
-    """The engine's own as it is from Python 3.14 on: nobody writes to its pipe while it is being
-    closed.
-
-    On older ones a program that ends as its pool breaks may print an OSError of that, or write to
-    another's file."""
-
-    _lock: Any
-
-    def close(self) -> None:
-        with self._lock:
-            super().close()
-
-    def wakeup(self) -> None:
-        with self._lock:
-            super().wakeup()
-
-
-class _ManagerThread(engine._ExecutorManagerThread):
-    """The engine's own, but when a worker is gone every future gets an error of its own, which says
-    what is known.
-
-    And it waits by one poll object: the engine makes two selectors for each result, one with every
-    worker in it."""
-
-    def join(self, timeout: float | None = None) -> None:
-        # The interpreter joins this thread at exit.
-        free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]
-        super().join(timeout)
-
-    # The workers' pids, and the poll object for these workers, results and wakeups.
-    _polled: tuple[list[int], Any] = ([], None)
-
-    def wait_result_broken_or_wakeup(self) -> Any:
-        """What the engine's method gives.
-
-        Whatever happens besides a result's arrival is left to that.
-        """
-        queue: Any = self.result_queue
-        results = queue._reader
-        if not POSIX or self._poll(results) != [(results.fileno(), select.POLLIN)]:
-            return super().wait_result_broken_or_wakeup()
-        try:
-            return results.recv(), False, None
-        except BaseException as problem:  # the pool is broken
-            import traceback
-
-            return None, True, traceback.format_exception(problem)
-
-    def _poll(self, results: Any) -> list[tuple[int, int]]:
-        pids, poll = self._polled
-        if poll is None or pids != list(self.processes):
-            poll = select.poll()
-            processes = dict(self.processes)
-            for file in (
-                results,
-                self.thread_wakeup._reader,
-                *(process.sentinel for process in processes.values()),
-            ):
-                poll.register(file, select.POLLIN)
-            self._polled = list(processes), poll
-        return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
-
-    def terminate_broken(self, *cause: Any) -> None:
-        # Kept alive: the engine drops its reference while it holds the executor's lock.
-        executor: Any = self.executor_reference()
-        self._break = _Break(self, executor)
-        # On Python 3.11 the engine takes no lock here.
-        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):
-            with self.shutdown_lock:
-                if executor is not None:  # from here on, submit() adds no future
-                    executor._broken = _ABRUPT
-                    executor._shutdown_thread = True
-                self._tell_futures()
-        with bounded_shutdown(self.processes, self.call_queue):
-            super().terminate_broken(*cause)
-        self._break.tell_executor()
-        del self._break  # it has the executor
-
-    def _terminate_broken(self, *cause: Any) -> None:
-        self._tell_futures()
-        super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
-
-    def join_executor_internals(self) -> None:
-        with bounded_shutdown(self.processes, self.call_queue):
-            super().join_executor_internals()
-
-    def _tell_futures(self) -> None:
-        items: dict[int, Any] = self.pending_work_items
-        for item in items.values():
-            item.future = BrokenFuture(item.future, self._break.error)
-
-
-class _Break(PoolBreak):
-    """Why the pool of a manager thread broke."""
-
-    def __init__(self, manager: Any, executor: Any) -> None:
-        items = manager.pending_work_items
-        super().__init__(
-            manager.processes, lambda process: tasks_of(process, items, engine._process_chunk)
-        )
-        self._executor = executor
-        self._told = not self.deaths
-
-    def error(self, shared: BaseException) -> BrokenProcessPool:
-        """An error of the future's own, with what is known."""
-        self.tell_executor()
-        error = BrokenProcessPool(*shared.args)
-        error.__cause__ = shared.__cause__
-        self.explain(error)
-        return error
-
-    def tell_executor(self) -> None:
-        """Adds to what submit() raises from now on; the engine has set it before it tells any
-        future.
-        """
-        if not self._told and self._executor is not None:
-            self._told = True
-            self._executor._broken += f" ({' '.join(map(str, self.deaths))})"

@@ -1,0 +1,141 @@
+"""The manager thread of KeepTraceProcessPoolExecutor: how the thread waits, and how its pool breaks.
+
+(concurrent/process_pool/executor.py has the whole.)
+"""
+
+from __future__ import annotations
+
+import select
+from concurrent.futures import process as engine
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Final
+
+from ..crossing import BrokenFuture
+from ..deaths.black_box import POSIX
+from .breaking import PoolBreak, tasks_of
+from .interrupts import free_abandoned
+from .queues import bounded_shutdown
+
+# What the engine says from Python 3.12 on.
+ABRUPT: Final = "A child process terminated abruptly, the process pool is not usable anymore"
+
+
+class Wakeup(engine._ThreadWakeup):
+    """The engine's own as it is from Python 3.14 on: nobody writes to its pipe while it is being
+    closed.
+
+    On older ones a program that ends as its pool breaks may print an OSError of that, or write to
+    another's file."""
+
+    _lock: Any
+
+    def close(self) -> None:
+        with self._lock:
+            super().close()
+
+    def wakeup(self) -> None:
+        with self._lock:
+            super().wakeup()
+
+
+class ManagerThread(engine._ExecutorManagerThread):
+    """The engine's own, but when a worker is gone every future gets an error of its own, which says
+    what is known.
+
+    And it waits by one poll object: the engine makes two selectors for each result, one with every
+    worker in it."""
+
+    def join(self, timeout: float | None = None) -> None:
+        # The interpreter joins this thread at exit.
+        free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]
+        super().join(timeout)
+
+    # The workers' pids, and the poll object for these workers, results and wakeups.
+    _polled: tuple[list[int], Any] = ([], None)
+
+    def wait_result_broken_or_wakeup(self) -> Any:
+        """What the engine's method gives.
+
+        Whatever happens besides a result's arrival is left to that.
+        """
+        queue: Any = self.result_queue
+        results = queue._reader
+        if not POSIX or self._poll(results) != [(results.fileno(), select.POLLIN)]:
+            return super().wait_result_broken_or_wakeup()
+        try:
+            return results.recv(), False, None
+        except BaseException as problem:  # the pool is broken
+            import traceback
+
+            return None, True, traceback.format_exception(problem)
+
+    def _poll(self, results: Any) -> list[tuple[int, int]]:
+        pids, poll = self._polled
+        if poll is None or pids != list(self.processes):
+            poll = select.poll()
+            processes = dict(self.processes)
+            for file in (
+                results,
+                self.thread_wakeup._reader,
+                *(process.sentinel for process in processes.values()),
+            ):
+                poll.register(file, select.POLLIN)
+            self._polled = list(processes), poll
+        return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
+
+    def terminate_broken(self, *cause: Any) -> None:
+        # Kept alive: the engine drops its reference while it holds the executor's lock.
+        executor: Any = self.executor_reference()
+        self._break = _Break(self, executor)
+        # On Python 3.11 the engine takes no lock here.
+        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):
+            with self.shutdown_lock:
+                if executor is not None:  # from here on, submit() adds no future
+                    executor._broken = ABRUPT
+                    executor._shutdown_thread = True
+                self._tell_futures()
+        with bounded_shutdown(self.processes, self.call_queue):
+            super().terminate_broken(*cause)
+        self._break.tell_executor()
+        del self._break  # it has the executor
+
+    def _terminate_broken(self, *cause: Any) -> None:
+        self._tell_futures()
+        super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
+
+    def join_executor_internals(self) -> None:
+        with bounded_shutdown(self.processes, self.call_queue):
+            super().join_executor_internals()
+
+    def _tell_futures(self) -> None:
+        items: dict[int, Any] = self.pending_work_items
+        for item in items.values():
+            item.future = BrokenFuture(item.future, self._break.error)
+
+
+class _Break(PoolBreak):
+    """Why the pool of a manager thread broke."""
+
+    def __init__(self, manager: Any, executor: Any) -> None:
+        items = manager.pending_work_items
+        super().__init__(
+            manager.processes, lambda process: tasks_of(process, items, engine._process_chunk)
+        )
+        self._executor = executor
+        self._told = not self.deaths
+
+    def error(self, shared: BaseException) -> BrokenProcessPool:
+        """An error of the future's own, with what is known."""
+        self.tell_executor()
+        error = BrokenProcessPool(*shared.args)
+        error.__cause__ = shared.__cause__
+        self.explain(error)
+        return error
+
+    def tell_executor(self) -> None:
+        """Adds to what submit() raises from now on; the engine has set it before it tells any
+        future.
+        """
+        if not self._told and self._executor is not None:
+            self._told = True
+            self._executor._broken += f" ({' '.join(map(str, self.deaths))})"
