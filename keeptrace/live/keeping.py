@@ -138,9 +138,10 @@ def keep(
 
 
 def _can_gain(nodes: list[Any], index: int, objects: dict[int, Any]) -> bool:
-    return (
-        index in objects and nodes[index][0] not in _NEVER_LIVE and not is_exact(nodes, [[index]])
-    )
+    """Whether a pickle of the object says more than its node."""
+    if index not in objects or schema.kind_of(nodes[index]) in _NEVER_LIVE:
+        return False
+    return not is_exact(nodes, [[index]])
 
 
 def _one_by_one(
@@ -183,4 +184,6 @@ def _one_by_one(
 
 
 def _children(node: list[Any]) -> list[int]:
-    return [] if node[0] == "live" else schema.indexes(schema.refs_of(node))
+    if schema.kind_of(node) == "live":
+        return []
+    return schema.indexes(schema.refs_of(node))

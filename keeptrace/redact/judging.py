@@ -1,8 +1,8 @@
 """Values of a report that stand under a secret name: which are hidden, and what is learned from
 them.
 
-What is hidden is visible: a ["redacted", what] node takes its place. The node itself is emptied,
-and not only the reference to it, so that no alias shows the value.
+A hidden value is visible as hidden: a "redacted" node takes its place. The node itself is emptied,
+and not only the reference, so that no alias shows the value.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
 from . import commands, looks, words
-from .learning import LISTS, TEXTS, Learner, text_of
+from .learning import Learner, text_of
 from .pairs import LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span
 
-# Kinds of nodes that hold refs, and are not objects of the program's.
-_CONTAINERS: Final = LISTS | {"dict", "exact"}
-# Of ["exact", kind]; a path or a date is no secret itself.
+# Exact values that may be a secret; a path or a date is none.
 _EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
 # The name of a key may be long; what it begins with is enough to say what was there. (characters)
 _MOST_NAME: Final = 60
@@ -44,7 +43,7 @@ class Judge:
         self._report = report
         self._spans = spans
         self._rules = rules
-        # What was there -> index of its ["redacted", what] node, for refs that were atoms.
+        # A name -> the index of its redacted node, for refs that were atoms.
         self._places: dict[str, int] = {}
 
     # -- the walk
@@ -63,23 +62,24 @@ class Judge:
             self._node(self.values[index])
 
     def _node(self, node: Node) -> None:
-        kind = node[0]
+        kind = schema.kind_of(node)
         if kind == "dict":
-            self._pairs(node[2])
-        elif kind in LISTS:
-            self._items(node[2])
+            self._pairs(schema.pairs_of(node))
+        elif kind in schema.SEQUENCES:
+            self._items(schema.items_of(node))
         elif kind == "object":
             self._object(node)
 
     def _object(self, node: Node) -> None:
-        extra = node[4] or {}
-        before = list((node[3] or {}).values())
-        self._names(node[3])
-        if "pairs" in extra:
-            self._pairs(extra["pairs"])
-        if "items" in extra:
-            self._items(extra["items"])
-            self._same_items(node[3] or {}, before, extra["items"])
+        attributes = schema.attributes_of(node)
+        pairs, items = schema.pairs_of(node), schema.items_of(node)
+        before = list(attributes.values())
+        self._names(attributes)
+        if pairs:
+            self._pairs(pairs)
+        if items:
+            self._items(items)
+            self._same_items(attributes, before, items)
 
     @staticmethod
     def _same_items(attributes: dict[str, Ref], before: list[Ref], items: list[Ref]) -> None:
@@ -183,21 +183,21 @@ class Judge:
 
     def _judge_node(self, index: int, name: str, grade: int) -> None:
         node = self.values[index]
-        kind = node[0]
+        kind = schema.kind_of(node)
         if kind == "live":
             self.live_touched = self.live_touched or grade >= WEAK
-            self._judge(node, 2, name, node[2], grade)  # the view is judged in its place
-        elif kind in TEXTS:
+            self._judge(node, schema.STAND_IN, name, schema.stand_in_of(node), grade)
+        elif kind in schema.TEXTS:
             self._judge_text_node(index, name, grade)
         elif grade == STRONG and not self._is_description(node):
             self._judge_strong_node(index, name)
-        elif grade and kind in _CONTAINERS:
+        elif grade and kind in schema.WITH_REFS:
             self._judge_below(index, name, min(grade, WEAK))
         elif grade == WEAK and kind == "object":
             self.learner.learn_object(node)
 
     def _judge_text_node(self, index: int, name: str, grade: int) -> None:
-        text = self.values[index][2]
+        text = schema.kept_text(self.values[index])
         if self._is_secret(name, text, grade):
             self._learn_text(text, grade or STRONG)
             self.empty(index, name)
@@ -234,9 +234,10 @@ class Judge:
         """Whether a container says what a secret looks like: a JSON schema, a form's field, a list
         of a form's errors.
         """
-        if node[0] == "dict":
-            return self._are_all(node[2][::2], _is_describing)
-        return node[0] in LISTS and self._are_all(node[2], looks.is_sentence)
+        kind = schema.kind_of(node)
+        if kind == "dict":
+            return self._are_all(schema.pairs_of(node)[::2], _is_describing)
+        return kind in schema.SEQUENCES and self._are_all(schema.items_of(node), looks.is_sentence)
 
     def _are_all(self, refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
         """Whether there are refs, all of them are texts, and the answer is yes for each."""
@@ -247,34 +248,33 @@ class Judge:
         """Judges the texts in plain containers under a weak name; numbers and stand-ins stay."""
         for at in self._below(index):
             node = self.values[at]
-            kind = node[0]
-            if kind == "exact":
-                if node[1] in _EXACT_SECRETS and grade == WEAK:
-                    self.empty(at, name)
-                continue
-            items = node[2]
-            step = 2 if kind == "dict" else 1
-            for place in range(step - 1, len(items), step):
-                text = self.text_of(items[place])
-                if text is not None and looks.is_hidden_under(grade, text):
-                    self._judge(items, place, name, items[place], grade)
+            kind = schema.kind_of(node)
+            if kind != "exact":
+                self._judge_texts(schema.items_of(node), 2 if kind == "dict" else 1, name, grade)
+            elif grade == WEAK and schema.name_of(node) in _EXACT_SECRETS:
+                self.empty(at, name)
+
+    def _judge_texts(self, items: list[Ref], step: int, name: str, grade: int) -> None:
+        """Judges each text that is an element, or a value of flat pairs (step 2)."""
+        for place in range(step - 1, len(items), step):
+            text = self.text_of(items[place])
+            if text is not None and looks.is_hidden_under(grade, text):
+                self._judge(items, place, name, items[place], grade)
 
     def _below(self, index: int) -> Iterator[int]:
-        """The plain containers that one leads to, itself first."""
+        """The plain containers that a container leads to, itself first."""
         seen = {index}
         waiting = [index]
         while waiting:
             at = waiting.pop()
             yield at
             node = self.values[at]
-            if node[0] not in LISTS and node[0] != "dict":
+            if schema.kind_of(node) not in schema.CONTAINERS:
                 continue
-            for ref in node[2]:
-                if type(ref) is not list or ref[0] in seen:
-                    continue
-                if self.values[ref[0]][0] in _CONTAINERS:
-                    seen.add(ref[0])
-                    waiting.append(ref[0])
+            for below in schema.indexes(schema.items_of(node)):
+                if below not in seen and schema.kind_of(self.values[below]) in schema.WITH_REFS:
+                    seen.add(below)
+                    waiting.append(below)
 
     # -- what is learned
 
@@ -293,13 +293,13 @@ class Judge:
         index = self._places.get(what)
         if index is None:
             index = self._places[what] = len(self.values)
-            self.values.append(["redacted", what])
+            self.values.append(schema.redacted(what))
         return [index]
 
     def empty(self, index: int, name: str) -> None:
         """Puts a node that says what was there in the place of a value."""
-        if self.values[index][0] != "redacted":
-            self.values[index] = ["redacted", self._count(name)]
+        if schema.kind_of(self.values[index]) != "redacted":
+            self.values[index] = schema.redacted(self._count(name))
 
     def _count(self, name: str) -> str:
         short = name[:_MOST_NAME]
@@ -352,8 +352,15 @@ def _has_anything(node: Node) -> bool:
     """Whether a node under a strong name may hold a secret; a type, a module, a function or an
     exception does not.
     """
-    kind = node[0]
-    if kind in LISTS or kind == "dict":
-        refs = node[2][1::2] if kind == "dict" else node[2]
-        return any(ref is not None and type(ref) is not bool and ref != "" for ref in refs)
-    return kind in ("object", "int") or (kind == "exact" and node[1] in _EXACT_SECRETS)
+    kind = schema.kind_of(node)
+    if kind in ("object", "int"):
+        return True
+    if kind == "exact":
+        return schema.name_of(node) in _EXACT_SECRETS
+    if kind == "dict":
+        return any(map(_says_something, schema.pairs_of(node)[1::2]))
+    return kind in schema.SEQUENCES and any(map(_says_something, schema.items_of(node)))
+
+
+def _says_something(ref: Ref) -> bool:
+    return ref is not None and type(ref) is not bool and ref != ""

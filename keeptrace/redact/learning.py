@@ -5,15 +5,12 @@ everywhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
 
+from ..core import nodes as schema
 from ..core.report import Node, Ref
 from . import looks
 from .secrets import spreads
 from .spans import GUESS, STRONG, Span
-
-TEXTS: Final = frozenset(("str", "bytes", "bytearray"))
-LISTS: Final = frozenset(("list", "tuple", "set", "frozenset"))
 
 
 def text_of(values: list[Node], ref: Ref) -> str | None:
@@ -22,8 +19,8 @@ def text_of(values: list[Node], ref: Ref) -> str | None:
         return ref
     if type(ref) is list:
         node = values[ref[0]]
-        if node[0] in TEXTS:
-            return str(node[2])
+        if schema.kind_of(node) in schema.TEXTS:
+            return schema.kept_text(node)
     return None
 
 
@@ -69,17 +66,22 @@ class Learner:
                 text = text_of(self._values, ref)
                 if text is not None:
                     self.learn_text(text, grade)
-                elif type(ref) is list and ref[0] not in seen and node[0] != "object":
-                    seen.add(ref[0])  # but not from an object, which may lead to the whole program
+                elif _goes_on(node, ref) and ref[0] not in seen:
+                    seen.add(ref[0])
                     waiting.append(ref[0])
 
 
+def _goes_on(node: Node, ref: Ref) -> bool:
+    """Whether the walk follows a ref; an object may lead to the whole program."""
+    return type(ref) is list and schema.kind_of(node) != "object"
+
+
 def _named_below(node: Node) -> Iterator[tuple[Ref, int]]:
-    kind = node[0]
-    if kind in LISTS:
-        yield from ((ref, STRONG) for ref in node[2])
+    kind = schema.kind_of(node)
+    if kind in schema.SEQUENCES:
+        yield from ((ref, STRONG) for ref in schema.items_of(node))
     elif kind == "dict":
-        yield from ((ref, GUESS) for ref in node[2][1::2])
+        yield from ((ref, GUESS) for ref in schema.pairs_of(node)[1::2])
     elif kind == "object":
         yield from ((ref, GUESS) for ref in _refs_of_object(node))
         yield from ((stretch, GUESS) for stretch in _stretches_of_object(node))
@@ -87,12 +89,11 @@ def _named_below(node: Node) -> Iterator[tuple[Ref, int]]:
 
 def _refs_of_object(node: Node) -> list[Ref]:
     """The attributes, elements and values of a stand-in."""
-    extra = node[4] or {}
-    return [*(node[3] or {}).values(), *extra.get("items", ()), *extra.get("pairs", ())[1::2]]
+    attributes = schema.attributes_of(node).values()
+    return [*attributes, *schema.items_of(node), *schema.pairs_of(node)[1::2]]
 
 
 def _stretches_of_object(node: Node) -> Iterator[str]:
     """What could be keys by themselves in the repr and the str of a stand-in."""
-    extra = node[4] or {}
-    for text in (node[2], extra.get("str")):
+    for text in (schema.repr_of(node), schema.extra_of(node).get("str")):
         yield from (match[0] for match in looks.letters_and_digits(text or ""))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
-from ..core.report import Report
+from ..core import nodes as schema
+from ..core.report import Node, Ref, Report
 from .judging import Judge
 from .looks import is_hidden_under
 from .names import grade
@@ -40,13 +41,14 @@ def hide_marked(report: Report, judge: Judge) -> None:
     for index, names in _marked_frames(report, judge):
         _hide_locals(report["frames"][index]["locals"] or {}, names, judge)
     for node in list(judge.values):
-        if node[0] == "object" and node[3] and _POST_MARK in node[3]:
-            _hide_parameters(node, judge)
-        elif node[0] == "dict":
-            _hide_manifest(node[2], judge)
+        kind = schema.kind_of(node)
+        if kind == "object" and _POST_MARK in schema.attributes_of(node):
+            _hide_parameters(schema.attributes_of(node), judge)
+        elif kind == "dict":
+            _hide_manifest(schema.pairs_of(node), judge)
 
 
-def _hide_locals(local: Any, names: list[str], judge: Judge) -> None:
+def _hide_locals(local: schema.Attributes, names: list[str], judge: Judge) -> None:
     for name in list(local):
         if not names or name in names:
             judge.hide(local, name, name)
@@ -66,7 +68,7 @@ def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str
                 yield following, _texts(judge, (frame["locals"] or {}).get(_NAMES))
 
 
-def _hide_manifest(flat: list[Any], judge: Judge) -> None:
+def _hide_manifest(flat: list[Ref], judge: Judge) -> None:
     """Hides all data of a Kubernetes manifest of the kind Secret, whatever its keys are called."""
     named = {judge.text_of(flat[at]): at + 1 for at in range(0, len(flat) - 1, 2)}
     if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
@@ -77,34 +79,33 @@ def _hide_manifest(flat: list[Any], judge: Judge) -> None:
             judge.hide(pairs, at + 1, judge.text_of(pairs[at]) or member)
 
 
-def _hide_parameters(node: Any, judge: Judge) -> None:
-    names = _texts(judge, node[3][_POST_MARK])
+def _hide_parameters(request: schema.Attributes, judge: Judge) -> None:
+    names = _texts(judge, request[_POST_MARK])
     for attribute in _POST:
-        ref = node[3].get(attribute)
-        flat = _pairs_of(judge, ref)
+        flat = _pairs_of(judge, request.get(attribute))
         for at in range(0, len(flat) - 1, 2):
             name = judge.text_of(flat[at])
             if name is not None and (_ALL in names or name in names):
                 judge.hide(flat, at + 1, name)
 
 
-def _pairs_of(judge: Judge, ref: Any) -> list[Any]:
-    """The keys and values of a dict, or of an object that is one."""
-    pairs: list[Any] = []
-    node: Any = judge.values[ref[0]] if type(ref) is list else ["", 0, pairs]
-    if node[0] == "dict":
-        pairs = node[2]
-    elif node[0] == "object" and node[4]:
-        pairs = node[4].get("pairs", pairs)
-    return pairs
+def _pairs_of(judge: Judge, ref: Ref) -> list[Ref]:
+    """The keys and values of a dict, or of an object that is a dict."""
+    node = _node_of(judge, ref)
+    return [] if node is None else schema.pairs_of(node)
 
 
-def _texts(judge: Judge, ref: Any) -> list[str]:
+def _node_of(judge: Judge, ref: Ref) -> Node | None:
+    return judge.values[ref[0]] if type(ref) is list else None
+
+
+def _texts(judge: Judge, ref: Ref) -> list[str]:
     """The texts of a list, or the text itself."""
     text = judge.text_of(ref)
     if text is not None:
         return [text]
-    node = judge.values[ref[0]] if type(ref) is list else None
-    if node is None or node[0] not in ("tuple", "list"):
+    node = _node_of(judge, ref)
+    if node is None or schema.kind_of(node) not in ("tuple", "list"):
         return []
-    return [found for item in node[2] if (found := judge.text_of(item)) is not None]
+    texts = map(judge.text_of, schema.items_of(node))
+    return [text for text in texts if text is not None]

@@ -7,6 +7,7 @@ import zlib
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from ..core.nodes import is_hidden, what_of
 from ..core.redaction import Redaction
 from ..core.report import Report
 from . import commands, pairs, sources, sql, words
@@ -142,6 +143,7 @@ def hidden_names(report: Any) -> dict[str, int]:
     """What was hidden in a report: each name, and how many values under it."""
     found: dict[str, int] = {}
     for node in report["values"]:
-        if node[0] == "redacted" and node[1] != "unused":
-            found[node[1]] = found.get(node[1], 0) + 1
+        if is_hidden(node):
+            what = what_of(node)
+            found[what] = found.get(what, 0) + 1
     return found

@@ -11,13 +11,13 @@ unused      nodes that nothing leads to any more are emptied
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
 from . import others
 from .judging import Judge
-from .learning import LISTS, TEXTS
 from .secrets import LEAST, Searcher, variants
 from .spans import MARK, filled, marked
 
@@ -81,34 +81,38 @@ class ReportRedaction:
             self._change_node(node, change)
 
     def _change_node(self, node: Node, change: Callable[[str, str], str]) -> None:
-        kind = node[0]
-        if kind in LISTS or kind in ("dict", "exact"):
-            self._change_items(node[2], change)
-        elif kind in TEXTS:
-            text = change(node[2], "")
-            if text is not node[2]:
-                node[1] += len(text) - len(node[2])  # what was whole stays whole
-                node[2] = text
-        elif kind == "object":
-            self._change_object(node, change)
-        elif kind == "live" and type(node[2]) is str:
-            text = change(node[2], "")
-            self._judge.live_touched = self._judge.live_touched or text is not node[2]
-            node[2] = text
+        kind = schema.kind_of(node)
+        if kind in schema.TEXTS:
+            before = schema.kept_text(node)
+            text = change(before, "")
+            if text is not before:
+                schema.put_text(node, text)
+        elif kind == "live":
+            self._change_live(node, change)
+        else:
+            if kind == "object":
+                self._change_texts_of_object(node, change)
+            for holder in schema.holders_of(node):
+                if isinstance(holder, dict):
+                    self._change_mapping(holder, change)
+                else:
+                    self._change_items(holder, change)
 
-    def _change_object(self, node: Node, change: Callable[[str, str], str]) -> None:
-        if node[2]:
-            node[2] = change(node[2], "")
-        if node[3]:
-            self._change_mapping(node[3], change)
-        extra = node[4]
-        if not extra:
-            return
+    def _change_live(self, node: Node, change: Callable[[str, str], str]) -> None:
+        """Changes a stand-in that is a text."""
+        before = schema.stand_in_of(node)
+        if type(before) is str:
+            text = change(before, "")
+            self._judge.live_touched = self._judge.live_touched or text is not before
+            node[schema.STAND_IN] = text
+
+    @staticmethod
+    def _change_texts_of_object(node: Node, change: Callable[[str, str], str]) -> None:
+        text, extra = schema.repr_of(node), schema.extra_of(node)
+        if text:
+            schema.put_repr(node, change(text, ""))
         if extra.get("str"):
             extra["str"] = change(extra["str"], "")
-        for key in ("items", "pairs"):
-            if key in extra:
-                self._change_items(extra[key], change)
 
     @staticmethod
     def _change_items(items: list[Ref], change: Callable[[str, str], str]) -> None:
@@ -189,24 +193,27 @@ class ReportRedaction:
         self._report["live"] = None
         atoms: dict[int, Ref] = {}
         for index, node in enumerate(self._values):
-            if node[0] == "live":
-                view = node[2]
-                if type(view) is list:
-                    self._values[index] = list(self._values[view[0]])
-                else:
-                    self._values[index] = ["redacted", "live value"]
-                    atoms[index] = view
+            if schema.kind_of(node) != "live":
+                continue
+            view = schema.stand_in_of(node)
+            if type(view) is list:
+                self._values[index] = list(self._values[view[0]])
+            else:
+                self._values[index] = schema.redacted("live value")
+                atoms[index] = view
         if atoms:
             self._put_atoms(atoms)
 
     def _put_atoms(self, atoms: dict[int, Ref]) -> None:
-        """A view that is an atom has no node: it takes the place of the refs."""
+        """A stand-in that is an atom has no node: it takes the place of the refs."""
         for holder in self._holders():
-            for key, ref in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
+            places: Any = holder  # a dict and a list are written alike
+            for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+                ref = places[key]
                 if type(ref) is list and ref and ref[0] in atoms:
-                    holder[key] = atoms[ref[0]]
+                    places[key] = atoms[ref[0]]
 
-    def _holders(self) -> Iterator[Any]:
+    def _holders(self) -> Iterator[schema.Holder]:
         """Every dict and list of the report that holds refs."""
         for exception in self._report["exceptions"]:
             yield exception["fields"]
@@ -216,49 +223,31 @@ class ReportRedaction:
                 yield frame["locals"]
         yield from self._report["globals"]
         for node in self._values:
-            yield from _parts(node)
+            yield from schema.holders_of(node)
 
     def _sweep(self) -> None:
         """Empties the nodes that nothing leads to any more."""
-        waiting = [index for holder in self._roots() for index in _indexes(holder)]
+        waiting = [index for refs in self._roots() for index in schema.indexes(refs)]
         reached = set(waiting)
         while waiting:
-            for holder in _parts(self._values[waiting.pop()]):
-                for index in _indexes(holder):
-                    if index not in reached:
-                        reached.add(index)
-                        waiting.append(index)
-        for index in range(len(self._values)):
-            if index not in reached and self._values[index][0] != "redacted":
-                self._values[index] = ["redacted", "unused"]
+            for index in schema.indexes(schema.refs_of(self._values[waiting.pop()])):
+                if index not in reached:
+                    reached.add(index)
+                    waiting.append(index)
+        for index, node in enumerate(self._values):
+            if index not in reached and schema.kind_of(node) != "redacted":
+                self._values[index] = schema.redacted(schema.UNUSED)
 
-    def _roots(self) -> Iterator[Any]:
+    def _roots(self) -> Iterator[Iterable[Ref]]:
+        """The refs that lead from exceptions and frames to values."""
         for exception in self._report["exceptions"]:
             yield [exception["args"], exception.get("notes")]
-            yield exception["fields"]
-            yield exception["attributes"]
+            yield exception["fields"].values()
+            yield exception["attributes"].values()
         for frame in self._report["frames"]:
-            yield frame["locals"] or ()
-        yield from self._report["globals"]
-
-
-def _parts(node: Node) -> Iterator[Any]:
-    """The dicts and lists of a node that hold refs."""
-    kind = node[0]
-    if kind in LISTS or kind in ("dict", "exact"):
-        yield node[2]
-    elif kind == "object":
-        if node[3]:
-            yield node[3]
-        if node[4]:
-            yield from (node[4][key] for key in ("items", "pairs") if key in node[4])
-    elif kind == "live":
-        yield node[2:3]
-
-
-def _indexes(holder: Any) -> list[int]:
-    refs = holder.values() if isinstance(holder, dict) else holder
-    return [ref[0] for ref in refs if type(ref) is list]
+            yield (frame["locals"] or {}).values()
+        for namespace in self._report["globals"]:
+            yield namespace.values()
 
 
 def _packed(text: str) -> bytes:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..core.errors import DumpError
+from ..core.nodes import is_hidden, what_of
 from ..core.report import Ref, Report
 from ..core.texts import printable, shorten
 from ..format.checking import check
@@ -233,8 +234,8 @@ def _redacted(report: Report) -> dict[str, int]:
     """How many values were redacted, by their names."""
     counts: dict[str, int] = {}
     for node in report["values"]:
-        if node[0] == "redacted" and node[1] != "unused":
-            name = printable(str(node[1]))
+        if is_hidden(node):
+            name = printable(what_of(node))
             counts[name] = counts.get(name, 0) + 1
     return counts
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core import nodes as schema
 from ..core.report import Node, Ref
 from ..core.texts import printable, shorten
 from ..restore.exact import EXACT
@@ -90,7 +91,7 @@ def raw_text(kind: str, text: str) -> str | bytes | bytearray:
 def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) -> Any:
     """A date, a path, a Decimal ... as itself; None where a part of it is missing or wrong."""
     parts = []
-    for ref in node[2]:
+    for ref in schema.items_of(node):
         part = ref
         if type(ref) is list:
             part = _exact_part(values, ref, levels)
@@ -98,19 +99,19 @@ def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) ->
                 return None
         parts.append(part)
     try:
-        return EXACT[node[1]](*parts)
+        return EXACT[schema.name_of(node)](*parts)
     except _NO_SUCH_VALUE:
         return None
 
 
 def _exact_part(values: ShownValues, ref: list[int], levels: int) -> Any:
     node = values.node(ref)
-    kind = node[0]
+    kind = schema.kind_of(node)
     if kind == "str":
         return values.plain(ref)
     if kind == "int":
-        return int(node[1], 16)
-    if kind == "exact" and levels and node[1] in EXACT:
+        return schema.number_of(node)
+    if kind == "exact" and levels and schema.name_of(node) in EXACT:
         return exact_value(values, node, levels - 1)
     return None
 
@@ -119,9 +120,8 @@ def _exact_part(values: ShownValues, ref: list[int], levels: int) -> Any:
 
 
 def _container(values: ShownValues, node: Node) -> ShownValue:
-    kind, length, refs = node
+    kind, length, refs = schema.kind_of(node), schema.length_of(node), schema.items_of(node)
     children = _pairs(refs) if kind == "dict" else _items(refs)
-    length = int(length)
     value = ShownValue(kind, None, _BRACKETS[kind], children, length, length - len(children))
     if kind in _SETS and not length:
         value.text = f"{kind}()"
@@ -137,8 +137,7 @@ def _items(refs: list[Ref]) -> list[Child]:
 
 
 def _text(values: ShownValues, node: Node) -> ShownValue:
-    kind, length, text = node
-    length = int(length)
+    kind, length, text = schema.kind_of(node), schema.length_of(node), schema.kept_text(node)
     missing = length - len(text)
     shown = printable(repr(raw_text(kind, text[:MAX_VALUE])))
     unit = "characters" if kind == "str" else "bytes"
@@ -156,20 +155,19 @@ def _text(values: ShownValues, node: Node) -> ShownValue:
 
 
 def _int(values: ShownValues, node: Node) -> ShownValue:
-    number = int(node[1], 16)
+    number = schema.number_of(node)
     if number.bit_length() < _MAX_DECIMAL:
         return ShownValue("int", str(number))
-    return ShownValue("int", shorten(node[1], _ONE_LINE))
+    return ShownValue("int", shorten(schema.digits_of(node), _ONE_LINE))
 
 
 def _complex(values: ShownValues, node: Node) -> ShownValue:
-    return ShownValue("complex", repr(complex(node[1], node[2])))
+    return ShownValue("complex", repr(schema.complex_of(node)))
 
 
 def _object(values: ShownValues, node: Node) -> ShownValue:
-    _, type_index, text, attributes, extra = node
-    extra = extra or {}
-    name = values.type_name(type_index)
+    text, extra = schema.repr_of(node), schema.extra_of(node)
+    name = values.type_name(schema.type_of(node))
     value = ShownValue(name, length=extra.get("len"), is_default=text is None)
     if text is None:
         text = _default_repr(name, extra)
@@ -180,7 +178,7 @@ def _object(values: ShownValues, node: Node) -> ShownValue:
     value.children = _pairs(extra.get("pairs", ())) + _items(extra.get("items", ()))
     if value.length is not None and ("pairs" in extra or "items" in extra):
         value.missing = max(int(value.length) - len(value.children), 0)
-    for label, ref in (attributes or {}).items():
+    for label, ref in schema.attributes_of(node).items():
         value.children.append(Child("attribute", printable(str(label)), ref))
     return value
 
@@ -202,7 +200,7 @@ class _Exact:
 
 
 def _exact(values: ShownValues, node: Node) -> ShownValue:
-    _, kind, refs = node
+    kind, refs = schema.name_of(node), schema.items_of(node)
     if kind not in EXACT:
         raise KeyError(kind)
     for ref in refs:
@@ -214,11 +212,11 @@ def _exact(values: ShownValues, node: Node) -> ShownValue:
 
 
 def _type(values: ShownValues, node: Node) -> ShownValue:
-    return ShownValue("type", f"<class '{values.type_name(node[1])}'>")
+    return ShownValue("type", f"<class '{values.type_name(schema.type_of(node))}'>")
 
 
 def _module(values: ShownValues, node: Node) -> ShownValue:
-    return ShownValue("module", f"<module '{printable(str(node[1]))}'>")
+    return ShownValue("module", f"<module '{printable(schema.name_of(node))}'>")
 
 
 def _function(values: ShownValues, node: Node) -> ShownValue:
@@ -233,21 +231,22 @@ def _function(values: ShownValues, node: Node) -> ShownValue:
 
 
 def _exception(values: ShownValues, node: Node) -> ShownValue:
-    return ShownValue("exception", f"<exception [{int(node[1]) + 1}]>")
+    return ShownValue("exception", f"<exception [{schema.exception_of(node) + 1}]>")
 
 
 def _redacted(values: ShownValues, node: Node) -> ShownValue:
-    text = f"<redacted: {printable(str(node[1]))}>"
+    text = f"<redacted: {printable(schema.what_of(node))}>"
     return ShownValue("redacted", text, why="it looked secret")
 
 
 def _live(values: ShownValues, node: Node) -> ShownValue:
     """A live object is shown as its stand-in, the node inside."""
-    ref = values.check(node[2])
+    ref = values.check(schema.stand_in_of(node))
     if type(ref) is list:
         inner = values.node(ref)
-        if inner[0] not in ("live", "exception"):
-            value = MAKERS[inner[0]](values, inner)
+        kind = schema.kind_of(inner)
+        if kind not in ("live", "exception"):
+            value = MAKERS[kind](values, inner)
             value.why = value.why or "kept live"
             return value
     return ShownValue("object", "<a live object>", why="kept live")
@@ -255,7 +254,7 @@ def _live(values: ShownValues, node: Node) -> ShownValue:
 
 MAKERS: Final[dict[str, Callable[[ShownValues, Node], ShownValue]]] = {
     **dict.fromkeys(_BRACKETS, _container),
-    **dict.fromkeys(("str", "bytes", "bytearray"), _text),
+    **dict.fromkeys(schema.TEXTS, _text),
     "int": _int,
     "complex": _complex,
     "exact": _exact,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
 from ..core.texts import printable, shorten
 from .budgets import MAX_MESSAGE, MAX_SHORT
@@ -36,10 +37,12 @@ class ShownValues:
 
     def _make(self, index: int) -> ShownValue:
         node = self._nodes[index]
-        value = self._made[index] = MAKERS[node[0]](self, node)
-        if node[0] == "exception" and self._titles:
-            title = self._titles[node[1]]
-            value.text = f"<exception [{node[1] + 1}] {shorten(title, _MAX_TITLE)}>"
+        kind = schema.kind_of(node)
+        value = self._made[index] = MAKERS[kind](self, node)
+        if kind == "exception" and self._titles:
+            number = schema.exception_of(node)
+            title = self._titles[number]
+            value.text = f"<exception [{number + 1}] {shorten(title, _MAX_TITLE)}>"
             value.type = shorten(title.partition(":")[0], MAX_SHORT)
         return value
 
@@ -83,7 +86,9 @@ class ShownValues:
         if type(ref) is not list:
             return None
         node = self.node(ref)
-        return str(node[2]) if node[0] == "str" and len(node[2]) == node[1] else None
+        if schema.kind_of(node) == "str" and schema.is_whole(node):
+            return schema.kept_text(node)
+        return None
 
     def text(self, ref: Ref, most: int = 200) -> str:
         """One line, of at most `most` characters."""
@@ -118,16 +123,16 @@ class ShownValues:
         if type(ref) is not list:
             return ref
         node = self.node(ref)
-        kind = node[0]
-        if kind in ("str", "bytes", "bytearray") and len(node[2]) == node[1]:
-            return raw_text(kind, str(node[2]))
+        kind = schema.kind_of(node)
+        if kind in schema.TEXTS and schema.is_whole(node):
+            return raw_text(kind, schema.kept_text(node))
         if kind == "exact":
             found = exact_value(self, node)
             if found is not None:
                 return found
         value = self.value(ref)
         if kind == "object" and value.text is not None:
-            return PrintsAs(str(node[4].get("str", value.text)))
+            return PrintsAs(schema.extra_of(node).get("str", value.text))
         return PrintsAs(self.text(ref, MAX_MESSAGE))
 
 

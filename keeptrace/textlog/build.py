@@ -7,6 +7,7 @@ import collections
 import sys
 from typing import Any, Final
 
+from ..core.nodes import exception, sequence, stand_in
 from ..core.report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
 from ..restore.fields import fields_of
 from .grammar import FENCES, FILE_LINE, HEAD, MOST_EXCEPTIONS, ORIGINAL, SIZE
@@ -62,7 +63,7 @@ class ReportBuilder:
         return [len(self._values) - 1]
 
     def _tuple(self, items: list[Any]) -> list[int]:
-        return self._value(["tuple", len(items), items])
+        return self._value(sequence("tuple", items))
 
     def _type(self, module: str, qualname: str, base: str | None) -> int:
         key = (module, qualname)
@@ -136,14 +137,9 @@ class ReportBuilder:
                     record["fields"][name] = value
             return
         kind = self._type("builtins", "object", None)
-        standin = [
-            "object",
-            kind,
-            f"<the log says: {message[:200]!r}>",
-            None,
-            {"why": "a log holds the message, not the arguments"},
-        ]
-        record["args"] = self._tuple([self._value(standin)])
+        text = f"<the log says: {message[:200]!r}>"
+        unknown = stand_in(kind, text, "a log holds the message, not the arguments")
+        record["args"] = self._tuple([self._value(unknown)])
         record["str"] = message
 
     def _fill_syntax(
@@ -175,10 +171,8 @@ class ReportBuilder:
             missing = least
         children = [self._add(child) for child in read.children]
         children += [self._add(_not_in_log()) for _ in range(missing)]
-        inner = self._value(
-            ["list", len(children), [self._value(["exception", child]) for child in children]]
-        )
-        record["args"] = self._tuple([text, inner])
+        inner = [self._value(exception(child)) for child in children]
+        record["args"] = self._tuple([text, self._value(sequence("list", inner))])
         record["fields"]["message"] = text
         record["children"] = children
         if message != f"{text} ({len(children)} sub-exception{'s' if len(children) != 1 else ''})":
@@ -188,7 +182,7 @@ class ReportBuilder:
         if read.cut:
             notes = [*notes, f"keeptrace: truncated: {read.cut}"]
         if notes:
-            record["notes"] = self._value(["list", len(notes), notes])
+            record["notes"] = self._value(sequence("list", notes))
 
     # Frames.
 

@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator
 from typing import Final
 
+from ...core.nodes import sequence
 from ...core.report import FORMAT
 from ...core.texts import printable
 from ...restore.policy import POOL
@@ -94,7 +95,7 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
         "codes": codes,
         "globals": [{}],
         "types": [["builtins", "Exception", []]],
-        "values": [["tuple", 0, []]],
+        "values": [sequence("tuple", [])],
         "sources": {},
         "live": None,
         "cuts": {},
