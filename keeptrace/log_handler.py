@@ -48,9 +48,12 @@ class LoggingHandler(logging.Handler):
         """logging.Handler.handle() without its lock: a slow dump must not stop other threads from
         logging.
         """
-        found: Any = self.filter(record)
-        if found:
-            self.emit(found if isinstance(found, logging.LogRecord) else record)
+        try:
+            found: Any = self.filter(record)
+            if found:
+                self.emit(found if isinstance(found, logging.LogRecord) else record)
+        except RecursionError:  # nothing can be called any more; the program goes on
+            return False
         return found
 
     def emit(self, record: logging.LogRecord) -> None:

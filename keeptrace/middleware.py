@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from typing import TYPE_CHECKING, Any
 
 from .core.options import Options
-from .hooks import keep_failure, store_of
+from .hooks import on_error, store_of
 from .store import DEFAULT_DIRECTORY, Store
 
 if TYPE_CHECKING:
@@ -48,50 +48,42 @@ class WSGIMiddleware:
     ) -> None:
         self._app = app
         self.store: Store = store_of(directory, trace, options)
+        self._keeping = on_error(self.store)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        try:
+        with self._keeping:
             body = self._app(environ, start_response)
-        except BaseException as exc:
-            keep_failure(self.store, exc)
-            raise
         files = environ.get("wsgi.file_wrapper")
         # A list can no longer fail, and a server may send its own kind of file without reading.
         if type(body) in (list, tuple) or (isinstance(files, type) and isinstance(body, files)):
             return body
-        return _Body(body, self.store)
+        return _Body(body, self._keeping)
 
 
 class _Body:
     """A response made while the server sends it."""
 
-    def __init__(self, body: Iterable[bytes], store: Store) -> None:
+    def __init__(self, body: Iterable[bytes], keeping: on_error) -> None:
         self._body = body
         self._chunks: Iterator[bytes] | None = None
-        self._store = store
+        self._keeping = keeping
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        try:
+        with self._keeping:
             if self._chunks is None:
                 self._chunks = iter(self._body)
-            return next(self._chunks)
-        except StopIteration:
-            raise
-        except BaseException as exc:
-            keep_failure(self._store, exc)
-            raise
+            for chunk in self._chunks:
+                return chunk
+        raise StopIteration
 
     def close(self) -> None:
-        try:
+        with self._keeping:
             getattr(self._body, "close", bool)()
-        except BaseException as exc:
-            keep_failure(self._store, exc)
-            raise
 
 
 class ASGIMiddleware:
@@ -117,6 +109,7 @@ class ASGIMiddleware:
     ) -> None:
         self._app = app
         self.store: Store = store_of(directory, trace, options)
+        self._keeping = on_error(self.store)
 
     async def __call__(
         self,
@@ -124,8 +117,5 @@ class ASGIMiddleware:
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
-        try:
+        with self._keeping:
             await self._app(scope, receive, send)
-        except BaseException as exc:
-            keep_failure(self.store, exc)
-            raise

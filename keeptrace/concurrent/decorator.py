@@ -124,7 +124,10 @@ def _function(function: Callable[..., Any], options: Options) -> Callable[..., A
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
-            leaving(exc, options, False)
+            try:
+                leaving(exc, options, False)
+            except RecursionError:  # nothing can be called any more
+                pass
             raise
 
     return traced
@@ -136,7 +139,10 @@ def _coroutine_function(function: Callable[..., Any], options: Options) -> Calla
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
-            leaving(exc, options, False)
+            try:
+                leaving(exc, options, False)
+            except RecursionError:  # nothing can be called any more
+                pass
             raise
 
     return traced
@@ -155,7 +161,10 @@ class _Traced:
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
-            leaving(exc, options, arrived)
+            try:
+                leaving(exc, options, arrived)
+            except RecursionError:  # nothing can be called any more
+                pass
             raise
 
     @property
@@ -207,7 +216,10 @@ class _TracedCoroutine(_Traced):
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
-            leaving(exc, options, arrived)
+            try:
+                leaving(exc, options, arrived)
+            except RecursionError:  # nothing can be called any more
+                pass
             raise
 
 

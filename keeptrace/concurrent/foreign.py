@@ -46,15 +46,13 @@ from .worker_frames import ENGINES, OVERWRITES, PLUMBING, in_worker, module_of, 
 
 def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
     """Prepares the exception of a traced function for the engine; the caller then re-raises it with
-    a bare `raise`. Raises a carrier instead if the engine needs one.
+    a bare `raise`. Raises a carrier instead if the engine needs one, and RecursionError where
+    nothing can be called any more.
 
     arrived: the function came out of a pickle, so this is a worker, whatever in_worker() says.
     """
-    try:
-        caller = sys._getframe(1).f_back
-        carrier = with_enough_stack(lambda: _prepare(exc, options, arrived, caller))
-    except RecursionError:  # no stack is left: the user's own error goes on
-        return
+    caller = sys._getframe(1).f_back
+    carrier = with_enough_stack(lambda: _prepare(exc, options, arrived, caller))
     if carrier is not None:
         raise carrier from None
 

@@ -113,34 +113,40 @@ def run_each(calls: Sequence[Callable[[], Any]], deadline: float) -> list[Any]:
 def in_fresh_thread(call: Callable[[], _T]) -> _T:
     """What the call returns or raises, with a whole stack to itself.
 
-    It waits as long as the call takes. Raises RuntimeError if no thread can be had, and
-    RecursionError if not even that fits onto the stack that is left here.
+    It waits as long as the call takes. Calls only functions written in C, so its own frame is the
+    only one that must fit onto the stack here. Raises RecursionError if no thread can be had.
     """
     results: list[_T] = []
     problems: list[BaseException] = []
     done = _new_lock()
     done.acquire()
-
-    def work() -> None:
-        try:
-            results.append(call())
-        except BaseException as problem:  # raised again where it is waited for
-            problems.append(problem)
-        finally:
-            done.release()
-
-    _start_thread(copy_context().run, (work,))
+    try:
+        _start_thread(copy_context().run, (_work, call, results, problems, done))
+    except RuntimeError as problem:
+        raise RecursionError(f"little stack is left, and no thread: {problem}") from None
     done.acquire()
     if problems:
         raise problems.pop()
     return results[0]
 
 
+def _work(
+    call: Callable[[], _T], results: list[_T], problems: list[BaseException], done: Any
+) -> None:
+    try:
+        results.append(call())
+    except BaseException as problem:  # raised again where it is waited for
+        problems.append(problem)
+    finally:
+        done.release()
+
+
 def with_enough_stack(call: Callable[[], _T]) -> _T:
     """What the call returns or raises. If little stack is left here, it is made again in a thread.
 
     For what runs where the user's own error is on its way, at any depth. Raises RecursionError if
-    not even a thread can be started: the caller then lets the user's error go on.
+    not even a thread can be started. The caller catches that in the very frame that the user's code
+    called: with less stack still, no function at all can be called there.
     """
     try:
         return call()

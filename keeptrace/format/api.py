@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from ..capture.capture import capture, release_reserve, type_only
 from ..core.bounds import MAX_DUMP
 from ..core.errors import DumpError, KeepTraceError, OptionError
-from ..core.guard import with_enough_stack
+from ..core.guard import in_fresh_thread, with_enough_stack
 from ..core.options import Options, make_options
 from ..core.report import Report
 from ..restore.policy import BUILTINS, LIVE
@@ -88,11 +88,15 @@ def dumps(
     The bytes are a plain pickle too: pickle.loads restores the exception where keeptrace is not
     installed.
 
-    Raises KeepTraceError if there is no exception, OptionError for a wrong option. Never fails
-    because of the exception.
+    Raises KeepTraceError if there is no exception, OptionError for a wrong option, and
+    RecursionError where not even a thread can be started. Never fails because of the exception.
     """
     handled = sys.exception() if exc is None else exc  # of this thread
-    return with_enough_stack(lambda: _dumps(handled, trace, options))
+    try:
+        return _dumps(handled, trace, options)
+    except RecursionError:
+        pass  # little stack is left: a thread of its own has more
+    return in_fresh_thread(lambda: _dumps(handled, trace, options))
 
 
 def _dumps(exc: BaseException | None, trace: Options | None, options: SingleOptions) -> bytes:

@@ -8,14 +8,13 @@ which exceptions count. The room imports store and core.
 from __future__ import annotations
 
 from .catching import on_error
-from .failures import is_failure, keep_failure, store_of
+from .failures import is_failure, store_of
 from .install import Installed, install, uninstall
 
 __all__ = [
     "Installed",
     "install",
     "is_failure",
-    "keep_failure",
     "on_error",
     "store_of",
     "uninstall",

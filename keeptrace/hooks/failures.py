@@ -1,4 +1,4 @@
-"""Tells failures from exceptions on purpose, and dumps a failure on its way up."""
+"""Tells failures from exceptions on purpose; the store that a hook was given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from ..core.errors import OptionError
-from ..core.guard import with_enough_stack
 from ..core.options import Options, make_options
 from ..store import Store
 
@@ -23,14 +22,6 @@ def is_failure(exc: BaseException) -> bool:
     if isinstance(exc, Exception):
         return True
     return not isinstance(exc, _ON_PURPOSE) and type(exc).__name__ not in _CANCELLED
-
-
-def keep_failure(store: Store, exc: BaseException) -> None:
-    """Writes a dump of an exception on its way up, if the exception is a failure. Never raises."""
-    try:
-        with_enough_stack(lambda: is_failure(exc) and store.write(exc))
-    except RecursionError:  # nothing can be called any more; the user's own error goes on
-        return
 
 
 def store_of(

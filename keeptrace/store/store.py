@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -108,7 +107,12 @@ class Store:
         None is returned if there is no dump; one line on stderr says why then. Raises OptionError
         for a wrong option, and nothing else.
         """
-        return self._keep(exc, None, lambda: self.options.replace(**options))
+        try:
+            return with_enough_stack(
+                lambda: self._write_unless_writing(exc, None, self.options.replace(**options))
+            )
+        except RecursionError:  # nothing can be called any more; the user's own error goes on
+            return None
 
     def write_as(
         self, exc: BaseException, place: str | None = None, options: Options | None = None
@@ -118,14 +122,10 @@ class Store:
         exc: the exception. place: a text, the id of a failed test say; default where it was raised.
         options: those for this dump; default the store's own.
         """
-        return self._keep(exc, place, lambda: options or self.options)
-
-    def _keep(
-        self, exc: BaseException, place: str | None, options: Callable[[], Options]
-    ) -> str | None:
-        """write_as(), with a stack of its own where little is left."""
         try:
-            return with_enough_stack(lambda: self._write_unless_writing(exc, place, options()))
+            return with_enough_stack(
+                lambda: self._write_unless_writing(exc, place, options or self.options)
+            )
         except RecursionError:  # nothing can be called any more; the user's own error goes on
             return None
 
@@ -137,7 +137,7 @@ class Store:
         token = _writing.set(True)
         try:
             return self._write(exc, place, options)
-        except RecursionError:  # little stack is left: see _keep
+        except RecursionError:  # little stack is left: the caller tries again with more
             raise
         except Exception as problem:  # law 1: the user's own error goes on
             failed(exc, problem)
