@@ -122,6 +122,46 @@ def test_the_programs_own_locals_stay_as_they_were(take: Callable[..., Any]) -> 
     assert all(after[name] is value for name, value in before.items())
 
 
+def test_variables_in_another_order_than_the_arguments() -> None:
+    """Each variable keeps its own value, also where the dict of locals() began with a later one."""
+
+    def fail(first: str, second: str) -> None:
+        del first
+        locals()
+        first = "bound again"
+        raise ValueError(first)
+
+    try:
+        fail("first", "second")
+    except ValueError as exc:
+        restored = dumped(exc)
+    assert restored.__traceback__ and restored.__traceback__.tb_next
+    found = restored.__traceback__.tb_next.tb_frame.f_locals
+    assert (found["first"], found["second"]) == ("bound again", "second")
+
+
+def test_a_dict_that_is_freed_meanwhile_is_not_taken_for_the_functions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the dicts are read of which one may be the function's, the collector may free one of
+    them, and the interpreter gives its memory to the function's own: the variables stay right."""
+
+    def catch(first: int) -> tuple[BaseException, dict[str, Any]]:
+        try:
+            raise ValueError
+        except ValueError as exc:
+            restored = dumped(exc)
+            return restored, locals()
+
+    # a list that alone holds the dict: as if the collector had just freed all else that did
+    monkeypatch.setattr(gc, "get_objects", lambda: [{"first": "another's", "foreign": 2}])
+    restored, own = catch(1)
+    assert (set(own), own["first"]) == ({"first", "exc", "restored"}, 1)
+    assert restored.__traceback__
+    assert set(restored.__traceback__.tb_frame.f_locals) == {"first", "exc"}
+    assert restored.__traceback__.tb_frame.f_locals["first"] == 1
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_was_captured_is_let_go(times: int) -> None:
     """After the except block the failing frame's objects are freed, and so is what the catching

@@ -18,7 +18,7 @@ import gc
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from .facts import CodeFacts
 
@@ -44,8 +44,9 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
     snapshot: Any = frame.f_locals
     found: dict[Any, Any] = snapshot.copy()
     if before and id(snapshot) in before:
+        _, content = before[id(snapshot)]
         snapshot.clear()
-        snapshot.update(before[id(snapshot)])
+        snapshot.update(content)
     elif sys.getrefcount(snapshot) > _OWN_REFERENCES:
         _take_out_added(snapshot, facts)
     elif not is_traced:
@@ -70,15 +71,21 @@ def _of_mapping(namespace: Any) -> dict[Any, Any]:
     return {"<locals>": namespace}
 
 
-def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, dict[Any, Any]]:
-    """Copies of the dicts one of which may be the frame's, by id."""
+_Namespace: TypeAlias = dict[Any, Any]
+
+
+def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, tuple[_Namespace, _Namespace]]:
+    """The dicts of which one may be the frame's, with their copies, by id.
+
+    The result holds the dicts: were one freed, the frame's new dict might get its id.
+    """
     referents = gc.get_referents(frame)
     if any(found is frame.f_code for found in referents):  # the frame has ended
         at = next(at for at, found in enumerate(referents) if found is frame.f_code)
         dicts = [found for found in referents[:at] if type(found) is dict]
     else:
         dicts = list(_candidates(facts))
-    return {id(found): found.copy() for found in dicts}
+    return {id(found): (found, found.copy()) for found in dicts}
 
 
 def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:

@@ -25,6 +25,8 @@ from .standins import aside_name
 from .values import ValueTable
 
 _FROZEN: Final = "<frozen"  # how the file's name begins of code that is part of the interpreter
+# The place of an argument without a value.
+_UNBOUND: Final[Any] = object()
 
 
 class _Awaited:
@@ -179,15 +181,11 @@ class FrameStacks:
             if is_function
             else ([], OPTIMIZED_NEWLOCALS, local or {})
         )
-        known = list(local)
-        names = tuple(
-            known if known[: len(arguments)] == arguments else dict.fromkeys([*arguments, *known])
-        )  # one may be without a value
-        unbound = (
-            ()
-            if len(names) == len(known)
-            else tuple(at for at, name in enumerate(names) if name not in local)
-        )
+        if list(local)[: len(arguments)] != arguments:
+            # Code names its arguments first; one that the function deleted has no value.
+            local = {**dict.fromkeys(arguments, _UNBOUND), **local}
+        names = tuple(local)
+        unbound = tuple(at for at, ref in enumerate(local.values()) if ref is _UNBOUND)
         args = tuple(code["args"])
         made = frame_code(
             file,
@@ -207,7 +205,7 @@ class FrameStacks:
                 names[made.co_argcount : made.co_argcount + made.co_kwonlyargcount]
             )
         values = self._made
-        refs = [local.get(name) for name in names] if unbound else local.values()
+        refs = local.values()
         return function, tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
 
     def _with_key(self, namespace: dict[str, Any]) -> dict[str, Any]:
