@@ -401,7 +401,7 @@ def test_ls_and_prune(call: Any, tmp_path: Path) -> None:
     data = json.loads(call("ls", tmp_path / "dumps", "--json").out)
     assert data[0]["message"] == "no such order" and data[0]["count"] == 2
     assert call("prune", tmp_path / "dumps").out == "removed 0 dumps\n"
-    assert call("prune", tmp_path / "dumps", "--max-files", "1").out == "removed 1 dump\n"
+    assert call("prune", tmp_path / "dumps", "--max-files", "1").out == "removed 2 dumps\n"
     assert [row.split("\t")[2] for row in call("ls", tmp_path / "dumps").out.splitlines()] == [
         "KeyError"
     ]
@@ -635,6 +635,21 @@ def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
         else:
             assert "not_installed_anywhere" in done.err
     assert list((tmp_path / "dumps").glob("*.keeptrace"))
+
+
+def test_run_shows_its_own_failure(tmp_path: Path) -> None:
+    """A program that fails again in the same way leaves a dump of this failure, which the line on stderr names."""
+    (tmp_path / "program.py").write_text(
+        "import sys\ndef f(x): return 1 / x\nday = sys.argv[1]\nf(0)\n"
+    )
+    for day in ("monday", "tuesday", "wednesday"):
+        err = process("run", "-d", "dumps", "program.py", day, cwd=tmp_path).err
+        found = re.search(r"see it with: .* debug (\S+)", err)
+        assert found is not None
+        namespace = keeptrace.load(found[1]).__traceback__.tb_frame.f_globals  # type: ignore[union-attr]
+        assert namespace["day"] == day
+    (row,) = process("ls", "dumps", cwd=tmp_path).out.splitlines()
+    assert row.split("\t")[1] == "3"
 
 
 def test_run_debug(tmp_path: Path) -> None:

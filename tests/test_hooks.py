@@ -152,6 +152,16 @@ if __name__ == "__main__":
     assert ["grandchild" in entry.message for entry in entries] == [True]
 
 
+def test_install_without_deduplication(tmp_path):
+    """install(deduplicate=False) keeps each failure; options beside a Store are refused."""
+    install = "import keeptrace; keeptrace.install(sys.argv[1], deduplicate=False)\n"
+    for _ in range(2):
+        _, entries = run(tmp_path, "1/0\n", install=install)
+    assert [entry.count for entry in entries] == [1, 1]
+    with pytest.raises(keeptrace.OptionError, match="Store itself"):
+        keeptrace.install(keeptrace.Store(tmp_path), deduplicate=False)
+
+
 def test_options_that_cannot_be_sent_to_a_spawned_child(tmp_path):
     """A redact function that cannot be pickled: the child runs as ever, and one line says that it has no dumps."""
     install = "import keeptrace\nif __name__ == '__main__': keeptrace.install(sys.argv[1], redact=lambda name, text: False)\n"

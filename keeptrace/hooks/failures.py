@@ -25,14 +25,18 @@ def is_failure(exc: BaseException) -> bool:
 
 
 def store_of(
-    directory: str | os.PathLike[str] | Store, trace: Options | None, options: SingleOptions
+    directory: str | os.PathLike[str] | Store,
+    trace: Options | None,
+    options: SingleOptions,
+    deduplicate: bool = True,
 ) -> Store:
     """The given store, or a new store for the directory.
 
     Raises OptionError for options beside a store.
     """
     if not isinstance(directory, Store):
-        return Store(directory, trace=make_options(trace, **options))
-    if trace is not None or options:
+        made = make_options(trace, **options)
+        return Store(directory, deduplicate=deduplicate, trace=made)
+    if trace is not None or options or not deduplicate:
         raise OptionError("give the options to the Store itself, not beside it")
     return directory

@@ -54,9 +54,10 @@ class _Hook(NamedTuple):
 
     name: str
     read: Callable[..., tuple[BaseException | None, types.TracebackType | None]]
+    ends_process: bool = False
 
 
-_EXCEPTHOOK: Final = _Hook("excepthook", lambda kind, value, traceback: (value, traceback))
+_EXCEPTHOOK: Final = _Hook("excepthook", lambda kind, value, traceback: (value, traceback), True)
 _THREADS: Final = _Hook("excepthook", lambda args: (args.exc_value, args.exc_traceback))
 _UNRAISABLE: Final = _Hook("unraisablehook", lambda args: (args.exc_value, args.exc_traceback))
 # A loop calls its default handler and the user's by this method.
@@ -117,8 +118,13 @@ class Installed:
     def __exit__(self, *exc_info: object) -> None:
         self.uninstall()
 
-    def keep(self, exc: object, traceback: types.TracebackType | None = None) -> None:
-        """Writes a dump of an uncaught exception, and a line on stderr that says where."""
+    def keep(
+        self, exc: object, traceback: types.TracebackType | None = None, is_last: bool = False
+    ) -> None:
+        """Writes a dump of an uncaught exception, and a line on stderr that says where.
+
+        is_last: the exception ends this process.
+        """
         if not self.active or not isinstance(exc, BaseException) or not is_failure(exc):
             return
         # Some libraries call the hooks with a traceback that the exception does not have.
@@ -126,13 +132,17 @@ class Installed:
         if bare:
             _set_traceback(exc, traceback)
         try:
-            path = self.store.write(exc)
+            kept = self.store.keep(exc, is_last)
         finally:
             if bare:
                 _set_traceback(exc, None)
-        if path is not None:
-            kind = type(exc).__name__
-            tell(f"a dump of this {kind} was written; see it with: {command_to_open(path)}")
+        if kept is None:
+            return
+        kind, command = type(exc).__name__, command_to_open(kept.path)
+        if kept.is_own:
+            tell(f"a dump of this {kind} was written; see it with: {command}")
+        else:
+            tell(f"this {kind} was counted; see the first that is alike with: {command}")
 
     def _hook(self, owner: Any, hook: _Hook) -> None:
         before = getattr(owner, hook.name)
@@ -143,7 +153,7 @@ class Installed:
                 return before(*args, **kwargs)
             finally:
                 if self.active:
-                    self.keep(*hook.read(*args, **kwargs))
+                    self.keep(*hook.read(*args, **kwargs), is_last=hook.ends_process)
 
         setattr(owner, hook.name, ours)
         self._put.append((owner, hook.name, before, ours))
@@ -174,7 +184,7 @@ class Installed:
                 if traceback is not None:
                     # Without this function's frame, the child prints the usual traceback.
                     _set_traceback(exc, traceback.tb_next)
-                self.keep(exc)
+                self.keep(exc, is_last=True)
                 raise
 
         process.run = watched
@@ -213,6 +223,7 @@ _active: Installed | None = None
 def install(
     directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
     *,
+    deduplicate: bool = True,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Installed:
@@ -220,6 +231,8 @@ def install(
     loops and child processes.
 
     directory: default "keeptrace-dumps" in the current directory; or a Store, for your own bounds.
+    deduplicate: as for a Store: count failures that are alike, and keep a few of them. False keeps
+        every dump.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     Python reports the exception first, as usual; then one line on stderr says how to see the dump.
@@ -228,7 +241,7 @@ def install(
     OptionError.
     """
     global _active
-    made = Installed(store_of(directory, trace, options))
+    made = Installed(store_of(directory, trace, options, deduplicate))
     uninstall()
     _active = made
     made.apply()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..core.errors import KeepTraceError
@@ -14,20 +14,24 @@ from .names import Name, read_name
 
 
 class Entry(NamedTuple):
-    """A dump of a directory, described by its name, its header and its count."""
+    """A failure in a directory, described by the name and header of its newest dump, and its count.
 
-    path: str
+    A directory that does not count repeats has an entry for each dump.
+    """
+
+    path: str  # of the newest dump
     # as in the header, "module.Qualname"; if the header cannot be read, as in the file's name
     type: str
     where: str  # "file:line in function"
     message: str
-    time: float  # of the dump, in seconds since 1970
+    time: float  # of the first dump, in seconds since 1970
     last: float  # when this failure was last seen, in seconds since 1970
     count: int  # type: ignore[assignment]  # how often it was seen; hides the tuple's count()
     at_least: bool  # whether more repeats may have happened than `count`
     size: int  # bytes
     fingerprint: str
     header: dict[str, Any]  # empty if it cannot be read
+    kept: tuple[str, ...] = ()  # the paths of all its dumps, oldest first
 
 
 def entries_of(files: Directory, counts_all: bool) -> Iterator[Entry]:
@@ -40,13 +44,34 @@ def entries_of(files: Directory, counts_all: bool) -> Iterator[Entry]:
     except FileNotFoundError:
         return
     counts = counts_in(found)
-    for file in found:
+    for dumps in _grouped(found, counts):
+        headers = [(dump, _header_of(files, dump.file.name)) for dump in dumps]
+        read = [(dump, header) for dump, header in headers if header is not None]
+        if not read:
+            continue
+        # A newest dump that cannot be read is somebody's forgery, or damaged.
+        shown, header = next((pair for pair in reversed(read) if pair[1]), read[-1])
+        count = counts.get((shown.name.key, shown.file.owner))
+        yield _entry(files, [dump for dump, _ in read], shown, header, count, counts_all)
+
+
+class _Dump(NamedTuple):
+    name: Name
+    file: FoundFile
+
+
+def _grouped(
+    found: Iterable[FoundFile], counts: Mapping[tuple[str, int], FoundFile]
+) -> Iterable[list[_Dump]]:
+    """The dumps of each failure that has a count, oldest first; other dumps one by one."""
+    groups: dict[object, list[_Dump]] = {}
+    for file in sorted(found, key=lambda file: file.name):
         name = read_name(file.name)
         if name is None:
             continue
-        header = _header_of(files, file.name)
-        if header is not None:
-            yield _entry(files, name, file, header, counts.get((name.key, file.owner)), counts_all)
+        failure = name.key, file.owner
+        groups.setdefault(failure if failure in counts else file.name, []).append(_Dump(name, file))
+    return groups.values()
 
 
 def _header_of(files: Directory, name: str) -> dict[str, Any] | None:
@@ -61,26 +86,28 @@ def _header_of(files: Directory, name: str) -> dict[str, Any] | None:
 
 def _entry(
     files: Directory,
-    name: Name,
-    file: FoundFile,
+    dumps: list[_Dump],
+    shown: _Dump,
     header: dict[str, Any],
     count: FoundFile | None,
     counts_all: bool,
 ) -> Entry:
-    # A count has the dump's name and a newline before its bytes.
-    repeats = max(0, bytes_of(count) - len(file.name) - 1)
+    first, (name, file) = dumps[0], shown
+    # A count has the first dump's name and a newline before its bytes.
+    repeats = max(0, bytes_of(count) - len(first.file.name) - 1)
     return Entry(
         path=files.path(file.name),
         type=_text(header.get("type"), name.type),
         where=_text(header.get("where"), name.where),
         message=_text(header.get("message"), ""),
-        time=name.time,
+        time=first.name.time,
         last=max(file.changed, count.changed) if count else file.changed,
         count=1 + repeats,
         at_least=is_full(repeats) or not counts_all,
         size=file.size,
         fingerprint=name.key,
         header=header,
+        kept=tuple(files.path(dump.file.name) for dump in dumps),
     )
 
 

@@ -24,7 +24,7 @@ from ..format.files import create, make_private, open_regular, remove, user, wri
 from .bounds import Bounds
 from .counts import MAX_NAME, is_full
 from .journal import MOST_JOURNAL, Journal, journal_line, new_journal, read_journal
-from .names import journal_name, mark_name, read_name
+from .names import SUFFIX, journal_name, mark_name, read_name
 
 # The header of a dump lies within its beginning. (bytes)
 HEAD: Final = 32_768
@@ -152,6 +152,12 @@ class LocalDirectory:
         return found
 
     # -- counts
+
+    def alike(self, key: str) -> list[str]:
+        """Our dumps of a failure, oldest first."""
+        end = f"-{key}{SUFFIX}"
+        names = [name for name in os.listdir(self.directory) if name.endswith(end)]
+        return sorted(name for name in names if read_name(name) and self._has(name))
 
     def repeat(self, key: str) -> str | None:
         """Counts a repeat of a failure; returns the name of its dump, None if there is no dump."""

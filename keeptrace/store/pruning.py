@@ -37,7 +37,7 @@ def prune(files: Directory, bounds: Bounds) -> Pruned:
     removed = size = 0
     for name, entry, age in _newest_first(files, ours):
         count = counts.get((name.key, owner))
-        weight = entry.size + bytes_of(count)
+        weight = entry.size if name.key in keys else entry.size + bytes_of(count)
         has_room = len(kept) < bounds.max_files and size + weight <= bounds.max_bytes
         if has_room and age <= bounds.max_age:
             kept.append(entry.name)

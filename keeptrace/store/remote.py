@@ -69,6 +69,10 @@ class RemoteDirectory:
             )
         return found
 
+    def alike(self, key: str) -> list[str]:
+        """None: repeats have no dumps here."""
+        return []
+
     def repeat(self, key: str) -> str | None:
         name = self._known.get(key)
         if name is None:

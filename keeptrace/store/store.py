@@ -1,12 +1,13 @@
-"""A directory of dumps: each failure once, within bounds.
+"""A directory of dumps: of each failure a few dumps and a count, within bounds.
 
     20261124T034251.123456Z-ValueError-shop.total-1f0c9a7be2d44c01.keeptrace
                                    a dump: time, type, place, fingerprint
     .1f0c9a7be2d44c01-1000.count   the dump's name, then a byte a repeat
     .1000.journal                  the dumps of user 1000, in order
 
-- A fingerprint of the live exception identifies a failure (identity.py): a repeat costs a few small
-  system calls and a byte.
+- A fingerprint of the live exception identifies a failure (identity.py). A repeat is counted, which
+  costs a few small system calls and a byte. The first and the newest have dumps, and a few between,
+  as long as that takes little of the program's time (repeats.py).
 - Any number of processes write at once without a lock. A file appears whole, under its name, or not
   at all. The second process with the same failure finds the count file, takes its own dump back and
   counts. A killed process leaves at most one dump too many.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import os
 import re
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core import DEFAULT_DIRECTORY
 from ..core.errors import DumpError, OptionError
@@ -39,6 +40,7 @@ from .entries import Entry, entries_of
 from .identity import fingerprint, place_of
 from .names import make_name, read_name
 from .pruning import prune
+from .repeats import Allowance, surplus
 from .telling import failed
 
 if TYPE_CHECKING:
@@ -46,14 +48,35 @@ if TYPE_CHECKING:
 
     from ..core.options import SingleOptions, StoreOptions
 
-# An attribute of a dumped exception, the path of the dump: several hooks on the way up write only
-# one dump.
+# An attribute of a dumped exception, path and Kept.is_own: several hooks on the way up write only one
+# dump, and count once.
 _DUMPED: Final = "__keeptrace_dump__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
 # Set while a dump is written: a failure meanwhile, in a __repr__ that logs an error say, is not
 # dumped in turn.
 _writing: Final[ContextVar[bool]] = ContextVar("writing", default=False)
+
+
+class Kept(NamedTuple):
+    """The result of keeping a failure.
+
+    is_own: whether the dump is of this very exception, or of an earlier one that is alike.
+    """
+
+    path: str
+    is_own: bool
+
+
+class _Order(NamedTuple):
+    """How to keep a failure.
+
+    place: for the file's name; None stands for the place where it was raised.
+    """
+
+    place: str | None
+    options: Options
+    is_last: bool = False
 
 
 class Store:
@@ -65,7 +88,8 @@ class Store:
     max_bytes: the most bytes of all dumps.
     max_age: seconds to keep a dump. -1 stands for no limit. The oldest are removed first, when
         a new one is written.
-    deduplicate: keep a dump of each failure, and count repeats. False keeps every dump.
+    deduplicate: count repeats of a failure, and keep the first dump, the newest and a few between.
+        False keeps every dump.
     options: those of keeptrace.Options, or a whole one as `trace`, for every dump.
 
     Raises OptionError for a wrong option, MissingExtraError if a URL is given and fsspec is not
@@ -93,13 +117,14 @@ class Store:
         # Absolute: a program may change its directory; its dumps stay together.
         self.directory: str = given if is_url(given) else os.path.abspath(given)
         self._files = directory_of(self.directory)
+        self._allowance = Allowance()
 
     def __repr__(self) -> str:
         return f"Store({self.directory!r})"
 
     def write(self, exc: BaseException, **options: Unpack[SingleOptions]) -> str | None:
-        """Keeps a dump of the exception. Returns its path, or the path of an earlier dump of the
-        same failure.
+        """Keeps a dump of the exception. Returns its path; in a crash loop, which leaves no time for
+        a dump of every repeat, the path of the first dump of the same failure.
 
         exc: the exception.
         options: changes to the store's own, of keeptrace.Options.
@@ -108,11 +133,14 @@ class Store:
         for a wrong option, and nothing else.
         """
         try:
-            return with_enough_stack(
-                lambda: self._write_unless_writing(exc, None, self.options.replace(**options))
+            kept = with_enough_stack(
+                lambda: self._keep_unless_writing(
+                    exc, _Order(None, self.options.replace(**options))
+                )
             )
         except RecursionError:  # nothing can be called any more; the user's own error goes on
             return None
+        return kept and kept.path
 
     def write_as(
         self, exc: BaseException, place: str | None = None, options: Options | None = None
@@ -123,20 +151,31 @@ class Store:
         options: those for this dump; default the store's own.
         """
         try:
+            kept = with_enough_stack(
+                lambda: self._keep_unless_writing(exc, _Order(place, options or self.options))
+            )
+        except RecursionError:  # nothing can be called any more; the user's own error goes on
+            return None
+        return kept and kept.path
+
+    def keep(self, exc: BaseException, is_last: bool = False) -> Kept | None:
+        """write(), and whether the dump is the exception's own.
+
+        exc: the exception. is_last: the program ends of it, and so its own dump is worth the time.
+        """
+        try:
             return with_enough_stack(
-                lambda: self._write_unless_writing(exc, place, options or self.options)
+                lambda: self._keep_unless_writing(exc, _Order(None, self.options, is_last))
             )
         except RecursionError:  # nothing can be called any more; the user's own error goes on
             return None
 
-    def _write_unless_writing(
-        self, exc: BaseException, place: str | None, options: Options
-    ) -> str | None:
+    def _keep_unless_writing(self, exc: BaseException, order: _Order) -> Kept | None:
         if _writing.get():
             return None
         token = _writing.set(True)
         try:
-            return self._write(exc, place, options)
+            return self._keep_once(exc, order)
         except RecursionError:  # little stack is left: the caller tries again with more
             raise
         except Exception as problem:  # law 1: the user's own error goes on
@@ -145,25 +184,68 @@ class Store:
         finally:
             _writing.reset(token)
 
-    def _write(self, exc: BaseException, place: str | None, options: Options) -> str | None:
-        files = self._files
-        before = _dict_of(exc).get(_DUMPED)
-        if isinstance(before, str) and before == files.path(re.split(r"[/\\]", before)[-1]):
+    def _keep_once(self, exc: BaseException, order: _Order) -> Kept:
+        """Keeps a failure, but for what an earlier hook has kept of it."""
+        before = self._kept_before(exc)
+        if before is not None and (before.is_own or not order.is_last):
             return before
         key = fingerprint(exc)
-        known = bounded(lambda: files.repeat(key)) if self.deduplicate else None
-        if known is None:
-            data = dumps(exc, trace=options)
-            if len(data) > self.bounds.max_bytes:
-                most = f"max_bytes of {self.directory} is {self.bounds.max_bytes}"
-                raise OptionError(f"the dump has {len(data)} bytes, and {most}")
-            name = make_name(names_of(type(exc))[1], place or place_of(exc), key)
-            known = bounded(lambda: self._put(name, key, data))
-        path = files.path(known)
-        _dict_of(exc)[_DUMPED] = path
-        return path
+        known = None
+        if before is not None:
+            known = os.path.basename(before.path)
+        elif self.deduplicate:
+            known = bounded(lambda: self._files.repeat(key))
+        kept = self._write(exc, order, key, known)
+        _dict_of(exc)[_DUMPED] = tuple(kept)
+        return kept
 
-    def _put(self, name: str, key: str, data: bytes) -> str:
+    def _kept_before(self, exc: BaseException) -> Kept | None:
+        match _dict_of(exc).get(_DUMPED):
+            case (str() as path, bool() as is_own):
+                if path == self._files.path(re.split(r"[/\\]", path)[-1]):
+                    return Kept(path, is_own)
+        return None
+
+    def _write(self, exc: BaseException, order: _Order, key: str, known: str | None) -> Kept:
+        """Writes a dump, of a repeat only if that costs little.
+
+        known: the first dump of the same failure; None if this is the first.
+        """
+
+        def put() -> Kept:
+            data = self._dumped(exc, order.options)
+            name = make_name(names_of(type(exc))[1], order.place or place_of(exc), key)
+            bounded(lambda: self._put(name, data))
+            bounded(lambda: self._put_in_order(name, key, known))
+            return Kept(self._files.path(name), True)
+
+        if known is None or order.is_last:
+            return put()
+        counted = Kept(self._files.path(known), False)
+        if not (self._files.counts_repeats and self._allowance.is_left()):
+            return counted
+        try:
+            return self._allowance.spend(put)
+        except OSError:  # a full or a slow disk: the first dump must do
+            return counted
+
+    def _dumped(self, exc: BaseException, options: Options) -> bytes:
+        data = dumps(exc, trace=options)
+        if len(data) > self.bounds.max_bytes:
+            most = f"max_bytes of {self.directory} is {self.bounds.max_bytes}"
+            raise OptionError(f"the dump has {len(data)} bytes, and {most}")
+        return data
+
+    def _put_in_order(self, name: str, key: str, known: str | None) -> None:
+        """Makes a new dump the first of its failure, or removes a dump between."""
+        files = self._files
+        if not self.deduplicate or (known is None and files.claim(key, name)):
+            return
+        first = known or files.repeat(key)  # another process may have been first just now
+        for other in surplus(files.alike(key), first, name):
+            files.remove(other)
+
+    def _put(self, name: str, data: bytes) -> None:
         files = self._files
         kept: list[str] = []
         try:
@@ -175,13 +257,6 @@ class Store:
         files.write(name, data)
         if due:
             files.pruned(kept, name, len(data))
-        if not self.deduplicate or files.claim(key, name):
-            return name
-        known = files.repeat(key)
-        if known is None or known == name:
-            return name
-        files.remove(name)
-        return known
 
     def read(self, name: str) -> bytes:
         """The bytes of a dump in this directory, for keeptrace.loads.
@@ -204,11 +279,11 @@ class Store:
         return prune(self._files, self.bounds).removed
 
     def entries(self) -> list[Entry]:
-        """What the directory holds, oldest first; reads the beginnings of the files only. No
+        """What the directory holds, by the times of the first dumps; reads the beginnings of the files only. No
         directory: nothing.
 
         Raises OSError if it cannot be read.
         """
         counts_all = not self.deduplicate or self._files.counts_repeats
         entries = entries_of(self._files, counts_all)
-        return sorted(entries, key=lambda entry: os.path.basename(entry.path))
+        return sorted(entries, key=lambda entry: os.path.basename(entry.kept[0]))

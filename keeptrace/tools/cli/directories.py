@@ -37,7 +37,7 @@ def list_dumps(
     from ...store import Store
 
     _need_directory(directory)
-    entries = Store(directory).entries()
+    entries = sorted(Store(directory).entries(), key=lambda entry: os.path.basename(entry.path))
     if as_json:
         print_json([entry._asdict() for entry in entries])
         return

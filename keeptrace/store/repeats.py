@@ -1,0 +1,57 @@
+"""Dumps of repeats: of failures that are alike, the first and the newest, and a few between.
+
+Values differ from one repeat to the next, so the newest repeat has a dump as long as dumps of
+repeats take a small part of the program's time. In a crash loop most repeats are only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from ..core.clock import monotonic
+from .names import read_name
+
+_T = TypeVar("_T")
+
+# The first, the newest, and three between show whether the values change. (dumps of one failure)
+MOST_ALIKE: Final = 5
+# A hundred usual dumps: a burst of failures is kept to its very end. (seconds)
+_BURST: Final = 0.25
+# Nobody notices a program that is slower by this. (part of the time)
+_SHARE: Final = 0.01
+
+
+class Allowance:
+    """How much time the dumps of repeats may take in this process."""
+
+    def __init__(self) -> None:
+        self._start = monotonic()
+        self._spent = 0.0  # seconds
+
+    def is_left(self) -> bool:
+        return self._spent < _BURST + _SHARE * (monotonic() - self._start)
+
+    def spend(self, call: Callable[[], _T]) -> _T:
+        """What the call returns or raises; its time is taken from the allowance."""
+        start = monotonic()
+        try:
+            return call()
+        finally:
+            self._spent += monotonic() - start
+
+
+def surplus(names: Sequence[str], first: str | None, newest: str) -> list[str]:
+    """The dumps of one failure to remove, neither its first nor its newest.
+
+    names: all its dumps, oldest first. What is left is spread over the time.
+    """
+    between = [name for name in names if name not in (first, newest)]
+    names = [*filter(None, [first]), *between, newest]
+    times = [(name, told.time) for name in names if (told := read_name(name)) is not None]
+    removed = []
+    while len(times) > MOST_ALIKE:
+        inner = range(1, len(times) - 1)
+        closest = min(inner, key=lambda at: times[at + 1][1] - times[at - 1][1])
+        removed.append(times.pop(closest)[0])
+    return removed
