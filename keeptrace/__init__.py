@@ -23,12 +23,16 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .format.api import load as load
     from .format.api import loads as loads
     from .format.pickling import init as init
+    from .format.snapshot import snapshot as snapshot
     from .hooks import install as install
     from .hooks import on_error as on_error
     from .hooks import uninstall as uninstall
     from .ipython import load_ipython_extension as load_ipython_extension
     from .ipython import unload_ipython_extension as unload_ipython_extension
     from .log_handler import LoggingHandler as LoggingHandler
+    from .snapshots.groups import Snapshot as Snapshot
+    from .snapshots.groups import TaskStack as TaskStack
+    from .snapshots.groups import ThreadStack as ThreadStack
     from .store import Store as Store
     from .textlog import parse_tracebacks as parse_tracebacks
 
@@ -53,8 +57,12 @@ _HOMES = {
     "OptionError": "core.errors",
     "Options": "core.options",
     "Redaction": "core.redaction",
+    "Snapshot": "snapshots.groups",
     "Store": "store",
+    "TaskStack": "snapshots.groups",
+    "ThreadStack": "snapshots.groups",
     "parse_tracebacks": "textlog",
+    "snapshot": "format.snapshot",
     "uninstall": "hooks",
     "unload_ipython_extension": "ipython",
 }
@@ -66,7 +74,10 @@ __all__ = [
     "OptionError",
     "Options",
     "Redaction",
+    "Snapshot",
     "Store",
+    "TaskStack",
+    "ThreadStack",
     "__version__",
     "dump",
     "dumps",
@@ -78,6 +89,7 @@ __all__ = [
     "on_error",
     "parse_tracebacks",
     "post_mortem",
+    "snapshot",
     "uninstall",
     "unload_ipython_extension",
 ]

@@ -121,6 +121,7 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
         exc = _current()
     if not isinstance(exc, BaseException):
         raise KeepTraceError(f"post_mortem takes an exception, not {type(exc).__name__}")
+    exc = _with_frames(exc)
     traceback = exc.__traceback__
     if traceback is None:
         raise KeepTraceError(
@@ -129,6 +130,13 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
         )
     start = _chosen(debugger)
     start(exc, traceback)
+
+
+def _with_frames(exc: BaseException) -> BaseException:
+    """The exception; of a group that was never raised, as a snapshot, its first member."""
+    while isinstance(exc, BaseExceptionGroup) and exc.__traceback__ is None:
+        exc = exc.exceptions[0]
+    return exc
 
 
 def _current() -> BaseException:

@@ -30,11 +30,22 @@ FILES = {
 }
 # The rooms, the lowest first: each imports only those before it.
 ROOMS = (
-    *("restore", "core", "live", "capture", "redact", "format", "textlog", "render", "store"),
+    *(
+        "restore",
+        "core",
+        "live",
+        "capture",
+        "redact",
+        "snapshots",
+        "format",
+        "textlog",
+        "render",
+        "store",
+    ),
     *("hooks", "concurrent", "tools"),
 )
 # Rooms and modules that need the standard library alone.
-CORE_ROOMS = ("restore", "core", "live", "capture", "redact", "format")
+CORE_ROOMS = ("restore", "core", "live", "capture", "redact", "snapshots", "format")
 CORE = [
     *(
         name

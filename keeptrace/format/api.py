@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, release_reserve, type_only
@@ -19,9 +20,14 @@ from .reading import decode
 from .writing import encode
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import TypeAlias, Unpack
 
     from ..core.options import SingleOptions
+
+    # Exception → report, perhaps with the threads around it.
+    _Others: TypeAlias = Callable[[BaseException, Options], Report]
 
 # A dump larger than this is none, or holds sources beyond all measure; it is refused before it is
 # read. (bytes)
@@ -42,7 +48,10 @@ def report_of(
     """The report of an exception for a file: secrets are hidden unless the options say
     otherwise.
     """
-    settings = make_options(trace, **options)
+    return _report_by(capture, exc, make_options(trace, **options))
+
+
+def _report_by(captured: _Others, exc: BaseException | None, settings: Options) -> Report:
     if exc is None:
         exc = sys.exception()
         if exc is None:
@@ -51,7 +60,7 @@ def report_of(
             )
     if not isinstance(exc, BaseException):
         raise OptionError(f"a dump is made of an exception, not of {type(exc).__name__}")
-    return redacted(capture(exc, settings), exc, settings)
+    return redacted(captured(exc, settings), exc, settings)
 
 
 def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
@@ -77,12 +86,15 @@ def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
 def dumps(
     exc: BaseException | None = None,
     *,
+    threads: bool = False,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> bytes:
     """An exception with its chain, frames, variables and sources, as bytes.
 
     exc: the exception; default the one that is being handled.
+    threads: keep also what all other threads and the asyncio tasks were doing, as by snapshot(),
+        with its roomier bounds.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     The bytes are a plain pickle too: pickle.loads restores the exception where keeptrace is not
@@ -92,17 +104,36 @@ def dumps(
     RecursionError where not even a thread can be started. Never fails because of the exception.
     """
     handled = sys.exception() if exc is None else exc  # of this thread
+    others = _others_of(sys._getframe(1)) if threads else None
     try:
-        return _dumps(handled, trace, options)
+        return _dumps(handled, others, trace, options)
     except RecursionError:
         pass  # little stack is left: a thread of its own has more
-    return in_fresh_thread(lambda: _dumps(handled, trace, options))
+    return in_fresh_thread(lambda: _dumps(handled, others, trace, options))
 
 
-def _dumps(exc: BaseException | None, trace: Options | None, options: SingleOptions) -> bytes:
-    settings = make_options(trace, **options)
+def _others_of(here: FrameType) -> _Others:
+    """What captures an exception of this thread together with all other threads."""
+    from .process import report_with_threads
+
+    caller = get_ident()
+    return lambda exc, settings: report_with_threads(exc, here, caller, settings)
+
+
+def _dumps(
+    exc: BaseException | None,
+    others: _Others | None,
+    trace: Options | None,
+    options: SingleOptions,
+) -> bytes:
+    if others is None:
+        settings = make_options(trace, **options)
+    else:
+        from .process import roomy_options
+
+        settings = roomy_options(trace, options, run_reprs=None)
     try:
-        return encode(report_of(exc, settings))
+        return encode(_report_by(others or capture, exc, settings))
     except MemoryError:  # the frames hold all of it, and what was kept in reserve was not enough
         release_reserve()
     return encode(report_of(exc, settings.replace(**_LITTLE)))
@@ -112,6 +143,7 @@ def dump(
     exc: BaseException | None,
     path_or_file: str | os.PathLike[str] | IO[bytes],
     *,
+    threads: bool = False,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> None:
@@ -120,6 +152,7 @@ def dump(
     exc: the exception; None stands for the one that is being handled.
     path_or_file: a path, which is written whole or not at all; a URL that fsspec knows (extra
         "fsspec"), such as s3://bucket/name.dump; or a binary file that is open for writing.
+    threads: as for dumps().
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     At the very recursion limit, where nothing more can be called, no dump is written.
@@ -128,19 +161,15 @@ def dump(
     OptionError for a URL that nothing that is installed can open.
     """
     handled = sys.exception() if exc is None else exc  # of this thread
+    others = _others_of(sys._getframe(1)) if threads else None
     try:
-        with_enough_stack(lambda: _dump(handled, path_or_file, trace, options))
+        with_enough_stack(lambda: write_to(path_or_file, _dumps(handled, others, trace, options)))
     except RecursionError:  # nothing can be called any more; the user's own error must go on
         return
 
 
-def _dump(
-    exc: BaseException | None,
-    path_or_file: str | os.PathLike[str] | IO[bytes],
-    trace: Options | None,
-    options: SingleOptions,
-) -> None:
-    data = _dumps(exc, trace, options)
+def write_to(path_or_file: str | os.PathLike[str] | IO[bytes], data: bytes) -> None:
+    """Writes a dump to a path, a URL or a binary file. Raises as dump() does."""
     if isinstance(path_or_file, (str, os.PathLike)):
         write(os.fspath(path_or_file), data)
     else:

@@ -27,6 +27,7 @@ from ..core.bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
 from ..core.clock import now
 from ..core.digest import digest
 from ..core.report import FORMAT, Report
+from ..snapshots.groups import NAMES as OF_SNAPSHOTS
 from .checking import check
 from .fitting import REASON, fit
 from .shrinking import STEPS, shrink
@@ -206,6 +207,8 @@ def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> 
 def _places(report: Report) -> Iterable[str]:
     for record in report["exceptions"]:
         kind = ".".join(report["types"][record["type"]][:2])
+        if kind in OF_SNAPSHOTS:  # what the others did is no part of the failure
+            continue
         entries = [
             (report["frames"][index]["code"], position[0])
             for index, position in record["traceback"]

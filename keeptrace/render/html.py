@@ -206,10 +206,11 @@ def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, printable(str(value))) for name, value in found if value not in (None, "")]
 
 
+_RELATIONS: Final = {"child": "", "suppressed": "hidden context", "threads": "at that time"}
+
+
 def _row(view: View, exception: ShownException) -> dict[str, Any]:
-    relation = {"child": "", "suppressed": "hidden context"}.get(
-        exception.relation, exception.relation
-    )
+    relation = _RELATIONS.get(exception.relation, exception.relation)
     return {
         "number": exception.number,
         "depth": min(exception.depth, _INDENTED),

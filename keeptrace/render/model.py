@@ -22,6 +22,7 @@ from ..core.nodes import is_hidden, what_of
 from ..core.report import Ref, Report
 from ..core.texts import printable, shorten
 from ..format.checking import check
+from ..snapshots.groups import SNAPSHOT
 from .budgets import MAX_MESSAGE, MAX_MESSAGES, MAX_NOTES, MAX_SHORT, Budget
 from .messages import message_of, syntax_error_line
 from .sources import Sources
@@ -70,6 +71,7 @@ class _ReportReader:
         exceptions = [self._exception(index) for index in range(len(report["exceptions"]))]
         if not exceptions:
             raise IndexError("there is no exception in it")
+        _mark_threads(exceptions)
         _link(exceptions)
         self._values.name_exceptions([exception.title for exception in exceptions])
         return View(
@@ -206,6 +208,17 @@ def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
         relation = "suppressed" if record["suppress"] else "context"
         links.append((relation, int(record["context"])))
     return links + [("child", int(child)) for child in record.get("children", ())]
+
+
+def _mark_threads(exceptions: list[ShownException]) -> None:
+    """Links a Snapshot at the end of a chain to the root, which was dumped with its threads."""
+    snapshots = {each.index for each in exceptions if each.type == SNAPSHOT}
+    for exception in exceptions:
+        for link in exception.links:
+            if link[0] == "suppressed" and link[1] in snapshots:
+                exception.links.remove(link)
+                exceptions[0].links.append(("threads", link[1]))
+                break
 
 
 def _link(exceptions: list[ShownException]) -> None:

@@ -40,7 +40,12 @@ _PARTS: Final = 30
 _LINES: Final = 40
 # Indented levels of a tree; deeper levels stand below one another.
 _INDENTED: Final = 12
-_OVERVIEW: Final = {"cause": "cause: ", "context": "context: ", "suppressed": "hidden context: "}
+_OVERVIEW: Final = {
+    "cause": "cause: ",
+    "context": "context: ",
+    "suppressed": "hidden context: ",
+    "threads": "at that time: ",
+}
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -133,7 +138,7 @@ class _Printer:
             )
         if exception.frames:
             self._frames(exception)
-        elif exception.text is None and not exception.place:
+        elif exception.text is None and not exception.place and not exception.is_of_snapshot:
             self.line(("  (it has no frames: it was never raised)", "dim"))
         if exception.text is not None:
             self.line(("  The frames were not kept; the traceback as text:", "dim"))

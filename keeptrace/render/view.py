@@ -8,6 +8,7 @@ from typing import Final
 
 from ..core.errors import KeepTraceError
 from ..core.report import Ref
+from ..snapshots.groups import NAMES as OF_SNAPSHOTS
 from .sources import Sources
 from .values import ShownValues
 
@@ -47,7 +48,8 @@ class ShownFrame:
 class ShownException:
     """One exception of the report.
 
-    relation: to the exception at `of`: "cause", "context", "suppressed" or "child".
+    relation: to the exception at `of`: "cause", "context", "suppressed", "child", or "threads": the
+        Snapshot of what the others did.
     """
 
     index: int
@@ -73,6 +75,11 @@ class ShownException:
     def title(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
 
+    @property
+    def is_of_snapshot(self) -> bool:
+        """Whether this is no exception, but a process, or the stack of a thread or a task."""
+        return self.type in OF_SNAPSHOTS
+
 
 @dataclass(slots=True)
 class View:
@@ -89,6 +96,13 @@ class View:
     @property
     def root(self) -> ShownException:
         return self.exceptions[0]
+
+    @property
+    def entry(self) -> ShownException:
+        """Where a debugger starts: the root, or the first member of a snapshot."""
+        if not self.root.is_of_snapshot:
+            return self.root
+        return next((each for each in self.exceptions if each.frames), self.root)
 
     def frames(self) -> Iterator[ShownFrame]:
         for exception in self.exceptions:
@@ -138,7 +152,7 @@ class View:
         after: dict[int, list[int]] = {}
         for exception in self.tree(suppressed):
             if exception.of >= 0:
-                side = after if exception.relation == "child" else before
+                side = after if exception.relation in ("child", "threads") else before
                 side.setdefault(exception.of, []).append(exception.index)
         ordered, waiting = [], [(0, False)]
         while waiting:

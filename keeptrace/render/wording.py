@@ -11,6 +11,7 @@ _RELATIONS: Final = {
     "cause": "the direct cause of {of}",
     "context": "was being handled when {of} was raised",
     "suppressed": "was being handled when {of} was raised (hidden by `from None`)",
+    "threads": "the other threads and the tasks when {of} was dumped",
 }
 # Enough to tell the kind of secrets that were there. (names)
 _MAX_NAMES: Final = 10
@@ -18,7 +19,7 @@ _MAX_NAMES: Final = 10
 
 def relation_text(view: View, exception: ShownException) -> str:
     """How an exception belongs to another exception."""
-    if exception.of < 0:
+    if exception.of < 0 or (exception.is_of_snapshot and exception.relation == "child"):
         return ""
     of = f"[{exception.of + 1}]"
     if exception.relation != "child":

@@ -69,14 +69,14 @@ def debug(
     file: File,
     debugger: WhichDebugger = None,
     number: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--exception",
             "-e",
             metavar="N",
             help="Exception [N] of the chain, as show numbers them.",
         ),
-    ] = 1,
+    ] = None,
     live: Live = False,
 ) -> None:
     """Open the debugger in the frames of a dump.
@@ -99,6 +99,8 @@ def debug(
             "debug cannot read the dump from standard input: the debugger reads its commands there"
         )
     _, view = read_view(file)
+    if number is None:
+        number = view.entry.number
     if not 1 <= number <= len(view.exceptions):
         raise KeepTraceError(
             f"there is no exception {number}: the dump has {len(view.exceptions)}, numbered from 1"

@@ -161,7 +161,7 @@ class Session:
             reason="exception",
             description="Raised",
             text=shorten(root.title, _MAX_TITLE),
-            threadId=root.number,
+            threadId=self._view.entry.number,
             allThreadsStopped=True,
         )
 
@@ -255,5 +255,5 @@ def _stack_text(exception: ShownException) -> str:
 
 def _innermost(view: View) -> int:
     """The number of the captured exception's innermost frame; 0 if there is none."""
-    frames = view.root.frames
+    frames = view.entry.frames
     return frames[-1].number if frames else 0

@@ -32,6 +32,10 @@ class Stack:
     def threads(self, arguments: Body) -> Body:
         threads = []
         for exception in self._view.tree(suppressed=True):
+            if exception.is_of_snapshot:
+                name = self._name_of_thread(exception)
+                threads += [{"id": exception.number, "name": name}] if exception.frames else []
+                continue
             title = shorten(exception.title.partition("\n")[0], _MAX_TITLE)
             name = f"[{exception.number}] {title}"
             relation = relation_text(self._view, exception)
@@ -39,6 +43,11 @@ class Stack:
                 name += f" ({relation})"
             threads.append({"id": exception.number, "name": name})
         return {"threads": threads}
+
+    def _name_of_thread(self, exception: ShownException) -> str:
+        """The name of a thread or task, as in the process itself."""
+        kind = exception.type.rpartition(".")[2].removesuffix("Stack")
+        return shorten(f"{kind} {exception.message}", _MAX_TITLE)
 
     def exception(self, arguments: Body) -> ShownException:
         """The exception of a request's threadId."""

@@ -1,0 +1,105 @@
+"""Reports of a whole process: a snapshot, and an exception with what all others were doing.
+
+An exception that is dumped with its threads has the Snapshot as the last context of its chain,
+hidden as by `from None`: readers of any age reach the Snapshot there, and tracebacks print as ever.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from types import FrameType
+from typing import Any, Final
+
+from ..capture.capture import capture
+from ..core.clock import monotonic
+from ..core.options import Options, make_options
+from ..core.report import ExceptionRecord, Report
+from ..snapshots.groups import Snapshot
+from ..snapshots.taking import take
+
+# What is kept where the caller says nothing: some 1,000 stacks of a few frames each.
+_ROOMY: Final[dict[str, Any]] = {
+    "max_exceptions": 10_000,
+    "max_bytes": 8 << 20,
+    "max_values": 100_000,
+}
+
+
+def roomy_options(trace: Options | None, options: Any, *, run_reprs: bool | None) -> Options:
+    """The options as given, beside defaults for a whole process. Raises OptionError."""
+    if trace is not None:
+        return make_options(trace, **options)
+    return make_options(None, **{**_ROOMY, "run_reprs": run_reprs, **options})
+
+
+def snapshot_report(
+    here: FrameType | None, caller: int, settings: Options
+) -> tuple[Report, Snapshot, float]:
+    """The report of this process, what it was made of, and the seconds that reading took.
+
+    here: the frame of the caller, from which on its stack counts. caller: its thread.
+    """
+    start = monotonic()
+    made = take(here, caller, get_ident())
+    report = capture(made, settings)
+    pause = monotonic() - start
+    record = report["exceptions"][0]
+    record["str"] = made.message
+    record["attributes"]["pause"] = round(pause, 6)
+    return report, made, pause
+
+
+def report_with_threads(
+    exc: BaseException, here: FrameType | None, caller: int, settings: Options
+) -> Report:
+    """The report of an exception, with a Snapshot of all other threads and tasks as its last
+    context. Never raises because of the exception or of the process.
+    """
+    try:
+        made = take(here, caller, get_ident(), with_caller=settings.outer_frames)
+        report = capture(BaseExceptionGroup("", [exc, made]), settings)
+        if "fallback" not in report["cuts"] and _put_apart(report, made):
+            return report
+    except Exception:  # the exception alone, as without threads
+        pass
+    return capture(exc, settings)
+
+
+def _put_apart(report: Report, made: Snapshot) -> bool:
+    """Takes the group out that held the exception and the Snapshot, and links the Snapshot to the
+    end of the exception's contexts. False if that has no end.
+    """
+    records = report["exceptions"]
+    del records[0]
+    for record in records:
+        _renumber(record)
+    for node in report["values"]:
+        if node[0] == "exception":
+            node[1] = max(node[1] - 1, 0)
+    records[1]["str"] = made.message
+    last = _last_context(records)
+    if last is None:
+        return False
+    last["context"] = 1
+    last["suppress"] = True
+    return True
+
+
+def _renumber(record: ExceptionRecord) -> None:
+    for link in ("cause", "context"):
+        number = record[link]
+        record[link] = None if number is None else number - 1
+    if "children" in record:
+        record["children"] = [child - 1 for child in record["children"]]
+
+
+def _last_context(records: list[ExceptionRecord]) -> ExceptionRecord | None:
+    """The end of the first exception's contexts; None if they lead in a circle."""
+    seen = {0}
+    record = records[0]
+    while record["context"] is not None:
+        if record["context"] in seen:
+            return None
+        seen.add(record["context"])
+        record = records[record["context"]]
+    return record

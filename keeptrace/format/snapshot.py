@@ -1,0 +1,62 @@
+"""snapshot(): what a process does now, as a dump."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import get_ident
+from types import FrameType
+from typing import IO, TYPE_CHECKING
+
+from ..core.guard import with_enough_stack
+from ..core.options import Options
+from .api import redacted, write_to
+from .process import roomy_options, snapshot_report
+from .writing import encode
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ..core.options import SingleOptions
+
+
+def snapshot(
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    *,
+    trace: Options | None = None,
+    **options: Unpack[SingleOptions],
+) -> float:
+    """Writes what this process does now: every thread's stack with variables, and every asyncio
+    task with what it awaits. The process goes on.
+
+    path_or_file: as for dump().
+    options: those of keeptrace.Options, or a whole one as `trace`. Without `trace` a snapshot keeps
+        more than a dump of one failure (max_exceptions=10_000, max_bytes=8 MiB,
+        max_values=100_000), and runs no code of the program (run_reprs=False).
+
+    Returns the seconds for which the calling thread read, about max_seconds at most; other threads
+    go on meanwhile. The file opens as any dump does. It holds a keeptrace.Snapshot, a group with a
+    ThreadStack for each thread and a TaskStack for each task.
+
+    Raises what dump raises.
+    """
+    data, pause = snapshot_bytes(sys._getframe(1), trace, options)
+    write_to(path_or_file, data)
+    return pause
+
+
+def snapshot_bytes(
+    here: FrameType | None, trace: Options | None, options: SingleOptions
+) -> tuple[bytes, float]:
+    """A snapshot of this process as a dump, and the seconds for which this thread read.
+
+    here: the frame of the caller, from which on its stack counts.
+    """
+    caller = get_ident()
+    settings = roomy_options(trace, options, run_reprs=False)
+    return with_enough_stack(lambda: _taken(here, caller, settings))
+
+
+def _taken(here: FrameType | None, caller: int, settings: Options) -> tuple[bytes, float]:
+    report, made, pause = snapshot_report(here, caller, settings)
+    return encode(redacted(report, made, settings)), pause

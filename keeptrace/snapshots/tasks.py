@@ -1,0 +1,155 @@
+"""The tasks of asyncio, of every loop that can be found, and the frames of their coroutines.
+
+Loops are found where threads run them, and through the tasks that asyncio itself remembers (before
+Python 3.14). Only tasks of asyncio's own classes, and subclasses of them, are read: others would
+have to be asked by their own code.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from ..capture.facts import facts_of_code
+from ..capture.locals import read_locals
+from ..core.raw import loaded
+from .threads import Stack
+
+# Coroutines that await one another; a chain longer than this is a recursion. (frames)
+_MOST_FRAMES: Final = 2_000
+# A set of tasks may change while it is listed. (attempts, as many as asyncio makes)
+_ATTEMPTS: Final = 1_000
+# How each kind of coroutine names its frame, and what it awaits.
+_KINDS: Final[dict[type, tuple[str, str, str]]] = {
+    types.CoroutineType: ("cr_frame", "cr_await", "cr_running"),
+    types.GeneratorType: ("gi_frame", "gi_yieldfrom", "gi_running"),
+    types.AsyncGeneratorType: ("ag_frame", "ag_await", "ag_running"),
+}
+# What stands between a coroutine and another that it awaits; C code that does not name the other.
+_WRAPPERS: Final = frozenset(
+    {"async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"}
+)
+# Functions of the standard library that run a loop, and have it, or its runner, as `self`.
+_RUN_LOOPS: Final = frozenset({"run_forever", "run_until_complete", "run"})
+
+
+class Task(NamedTuple):
+    """A task, its name, and its frames, the innermost first."""
+
+    task: Any
+    name: str
+    state: str
+    frames: list[types.FrameType]
+
+
+def tasks_of(stacks: list[Stack]) -> list[Task]:
+    """The tasks of this process that have not ended."""
+    if "asyncio" not in sys.modules:
+        return []
+    found: dict[int, Any] = {}
+    loops: dict[int, Any] = {}
+    for task in _remembered():
+        found[id(task)] = task
+    for loop in _running_loops(stacks):
+        loops[id(loop)] = loop
+    for loop in loops.values():
+        found.update({id(task): task for task in sys.modules["asyncio"].all_tasks(loop)})
+    tasks = [_read(task, cls, stacks) for task in found.values() if (cls := class_of(task))]
+    return [task for task in tasks if task is not None]
+
+
+def class_of(future: object) -> Any:
+    """The class of asyncio's that a task is of; None for what is no task of asyncio's."""
+    for module, name in (("_asyncio", "Task"), ("asyncio.tasks", "_PyTask")):
+        cls = loaded(module, name)
+        if isinstance(cls, type) and issubclass(type(future), cls):
+            return cls
+    return None
+
+
+def _remembered() -> list[Any]:
+    """The tasks in the sets of asyncio; from Python 3.14 on these have only the tasks of others."""
+    tasks: list[Any] = []
+    for name in ("_all_tasks", "_scheduled_tasks", "_eager_tasks"):
+        known = loaded("asyncio.tasks", name)
+        for _ in range(_ATTEMPTS):
+            try:
+                tasks += () if known is None else list(known)
+                break
+            except RuntimeError:  # another thread changed the set
+                continue
+    return tasks
+
+
+def _running_loops(stacks: Iterable[Stack]) -> list[Any]:
+    """The loops that threads run now."""
+    base = loaded("asyncio.events", "AbstractEventLoop")
+    runner = loaded("asyncio.runners", "Runner")
+    is_traced = sys.gettrace() is not None or sys.getprofile() is not None
+    loops = []
+    for stack in stacks:
+        for frame in stack.frames:
+            code = frame.f_code
+            if code.co_name not in _RUN_LOOPS or "self" not in code.co_varnames:
+                continue
+            owner = read_locals(frame, facts_of_code(code), is_traced).get("self")
+            if runner is not None and type(owner) is runner:
+                owner = vars(owner).get("_loop")
+            if base is not None and issubclass(type(owner), base):
+                loops.append(owner)
+    return loops
+
+
+def _read(task: Any, cls: Any, stacks: list[Stack]) -> Task | None:
+    if cls.done(task):
+        return None
+    coroutine = cls.get_coro(task)
+    frames = _frames_inwards(coroutine)[::-1]
+    running = _stack_within(frames, stacks) if frames else None
+    state = "waiting" if _waits(task) else "ready"
+    if running is not None:
+        state = "running"
+        frames = running
+    return Task(task, str(cls.get_name(task)), state, frames)
+
+
+def _waits(task: Any) -> bool:
+    return object.__getattribute__(task, "_fut_waiter") is not None
+
+
+def _stack_within(
+    frames: list[types.FrameType], stacks: list[Stack]
+) -> list[types.FrameType] | None:
+    """The frames of the thread that runs a coroutine, from the coroutine inwards."""
+    for stack in stacks:
+        for at, frame in enumerate(stack.frames):
+            if frame is frames[-1]:
+                return stack.frames[: at + 1]
+    return None
+
+
+def _frames_inwards(awaited: Any) -> list[types.FrameType]:
+    """The frames of a coroutine and of those that it awaits, the outermost first."""
+    frames: list[types.FrameType] = []
+    while awaited is not None and len(frames) < _MOST_FRAMES:
+        kind = _KINDS.get(type(awaited))
+        if kind is None:
+            awaited = _within(awaited)
+            continue
+        frame = getattr(awaited, kind[0])
+        if frame is None:
+            break
+        frames.append(frame)
+        awaited = getattr(awaited, kind[1])
+    return frames
+
+
+def _within(wrapper: Any) -> Any:
+    """The coroutine behind a wrapper of C code."""
+    if type(wrapper).__name__ not in _WRAPPERS:
+        return None
+    held = gc.get_referents(wrapper)
+    return next((each for each in held if type(each) in _KINDS), None)

@@ -1,0 +1,159 @@
+"""Which task waits for which: edges, the order of a tree, and the tree as text.
+
+Since Python 3.14 asyncio keeps this itself (`_asyncio_awaited_by`). Before, what a task waits for
+is read where gather(), shield(), wait(), wait_for() and TaskGroup keep it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from ..capture.facts import facts_of_code
+from ..capture.locals import read_locals
+from ..core.raw import loaded
+from .tasks import Task, class_of
+
+# Futures on the way from a task to the tasks that it waits for: gather() of gather() of ...
+_MOST_FUTURES: Final = 10_000
+# Of the tree. More lines nobody reads; the members of the snapshot are in the same order. (lines)
+_MOST_LINES: Final = 200
+# Deeper levels stand below one another. (levels)
+_MOST_INDENT: Final = 20
+
+# Functions of asyncio that wait for tasks: (file, name) → from the function's variables, the tasks.
+_WAITING: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
+    ("tasks.py", "_wait"): lambda variables: variables.get("fs"),
+    ("tasks.py", "wait_for"): lambda variables: [variables.get("fut")],
+    ("taskgroups.py", "__aexit__"): lambda variables: vars(variables["self"]).get("_tasks"),
+}
+
+
+class Waiting:
+    """Who waits for whom among tasks. Numbers are indexes into the given tasks."""
+
+    def __init__(self, tasks: list[Task]) -> None:
+        self._index: dict[int, int] = {id(task.task): at for at, task in enumerate(tasks)}
+        self.awaits: list[list[int]] = [[] for _ in tasks]
+        self.awaited_by: list[list[int]] = [[] for _ in tasks]
+        self._tasks = tasks
+        for at, task in enumerate(tasks):
+            for other in _awaited(task):
+                self._add(at, other)
+            for other in _set_of(task.task, "_asyncio_awaited_by"):
+                if id(other) in self._index:
+                    self._add(self._index[id(other)], task.task)
+
+    def _add(self, waiter: int, awaited: Any) -> None:
+        other = self._index.get(id(awaited))
+        if other is not None and other not in self.awaits[waiter]:
+            self.awaits[waiter].append(other)
+            self.awaited_by[other].append(waiter)
+
+    def tree(self) -> list[tuple[int, int]]:
+        """Every task once, with its level: below the first task that waits for it.
+
+        Tasks that nobody waits for come first; then those that wait for one another in a circle.
+        """
+        order = sorted(range(len(self._tasks)), key=self._rank)
+        seen: set[int] = set()
+        rows: list[tuple[int, int]] = []
+        roots = [at for at in order if not self.awaited_by[at]]
+        for root in (*roots, *order):
+            waiting = [(root, 0)]
+            while waiting:
+                at, level = waiting.pop()
+                if at in seen:
+                    continue
+                seen.add(at)
+                rows.append((at, level))
+                below = sorted(self.awaits[at], key=self._rank, reverse=True)
+                waiting += [(other, level + 1) for other in below]
+        return rows
+
+    def _rank(self, at: int) -> tuple[int, str]:
+        """Task-2 comes before Task-10."""
+        name = self._tasks[at].name
+        return len(name), name
+
+    def names(self, numbers: Iterable[int]) -> list[str]:
+        return [self._tasks[at].name for at in numbers]
+
+
+def tree_text(tasks: list[Task], rows: list[tuple[int, int]]) -> str:
+    """The tree of tasks: each below one that waits for it, with its coroutine and its state."""
+    lines = [f"{len(tasks)} tasks, each below the task that awaits it:"]
+    for at, level in rows[:_MOST_LINES]:
+        task = tasks[at]
+        place = f": {task.frames[-1].f_code.co_qualname}" if task.frames else ""
+        lines.append(f"{'  ' * (min(level, _MOST_INDENT) + 1)}{task.name}{place} ({task.state})")
+    if len(rows) > _MOST_LINES:
+        lines.append(f"  ... {len(rows) - _MOST_LINES} more")
+    return "\n".join(lines)
+
+
+def _awaited(task: Task) -> Iterator[Any]:
+    """The tasks that a task waits for."""
+    waiting = [_raw(task.task, "_fut_waiter")]
+    if task.frames and task.state != "running":
+        waiting += _held_by(task.frames[0])
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST_FUTURES:
+        future = waiting.pop()
+        if future is None or id(future) in seen:
+            continue
+        seen.add(id(future))
+        if class_of(future) is not None:
+            yield future
+        else:
+            waiting += _behind(future)
+
+
+def _held_by(frame: types.FrameType) -> list[Any]:
+    """The tasks in a function of asyncio's that waits for them."""
+    code = frame.f_code
+    reader = _WAITING.get((os.path.basename(code.co_filename), code.co_name))
+    if reader is None or not frame.f_globals.get("__name__", "").startswith("asyncio."):
+        return []
+    is_traced = sys.gettrace() is not None or sys.getprofile() is not None
+    return _listed(reader(read_locals(frame, facts_of_code(code), is_traced)))
+
+
+def _behind(future: Any) -> list[Any]:
+    """The futures for which a future of gather() or shield() stands."""
+    gathering = loaded("asyncio.tasks", "_GatheringFuture")
+    if gathering is not None and type(future) is gathering:
+        return _listed(_raw(future, "_children"))
+    found = []
+    for callback, _ in _listed(_raw(future, "_callbacks")):
+        if type(callback) is types.FunctionType and callback.__module__ == "asyncio.tasks":
+            names = callback.__code__.co_freevars
+            cells = dict(zip(names, callback.__closure__ or ()))
+            if "inner" in cells:
+                found.append(cells["inner"].cell_contents)
+    return found
+
+
+def _raw(owner: Any, name: str) -> Any:
+    """An attribute without the owner's own __getattribute__; None if there is none."""
+    try:
+        return object.__getattribute__(owner, name)
+    except AttributeError:
+        return None
+
+
+def _set_of(owner: Any, name: str) -> list[Any]:
+    return _listed(_raw(owner, name))
+
+
+def _listed(found: Any) -> list[Any]:
+    """A copy of a list, set or tuple of asyncio's. Another thread may change a set meanwhile."""
+    if type(found) not in (list, set, tuple, frozenset):
+        return []
+    try:
+        return list(found)
+    except RuntimeError:
+        return []
