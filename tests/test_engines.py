@@ -23,12 +23,15 @@ def fail(number):
     local = [number] * 2
     raise ValueError(number)
 
+# A class of the one has names that the other's class gave it.
+BASES = {"concurrent.futures.interpreter": ["concurrent.futures.thread"]}
+
 def rename(home, name):
-    module = importlib.import_module(home)
     name = name.rpartition(".")[2]
-    source = re.sub(rf"\\b{name}\\b", f"{name}_renamed", inspect.getsource(module))
-    vars(module).pop(name, None)
-    exec(compile(source, module.__file__, "exec"), vars(module))
+    for module in map(importlib.import_module, [*BASES.get(home, []), home]):
+        source = re.sub(rf"\\b{name}\\b", f"{name}_renamed", inspect.getsource(module))
+        vars(module).pop(name, None)
+        exec(compile(source, module.__file__, "exec"), vars(module))
 
 def failure_of(kind):
     context = multiprocessing.get_context("fork")
@@ -42,6 +45,24 @@ def failure_of(kind):
         from keeptrace.concurrent.loky import KeepTraceLokyExecutor
         with KeepTraceLokyExecutor(1, context=context) as pool:  # forked, a worker has the renamed engine
             return pool.submit(fail, 7).exception(20)
+    if kind == "process":  # what the warning says is lost, is: the frames
+        from keeptrace.concurrent import get_context
+        process = get_context("fork").Process(target=fail, args=(7,))
+        process.start()
+        process.join(20)
+        assert "exited with code 1" in str(process.exception()), process.exception()
+        fail(7)
+    if kind == "threads":
+        from keeptrace.concurrent import KeepTraceThreadPoolExecutor
+        with KeepTraceThreadPoolExecutor(1, initializer=fail, initargs=(7,)) as pool:
+            broken = pool.submit(fail, 8).exception(20)
+            assert type(broken).__name__ == "BrokenThreadPool", broken
+            return pool._broken_by
+    if kind == "interpreters":
+        from keeptrace.concurrent import KeepTraceInterpreterPoolExecutor
+        find = "import sys; sys.path.insert(0, %r)" % os.path.dirname(__file__)
+        with KeepTraceInterpreterPoolExecutor(1, initializer=exec, initargs=(find,)) as pool:
+            return pool.submit(importlib.import_module("program").fail, 7).exception(20)
     from keeptrace.concurrent import KeepTracePool
     with KeepTracePool(1, context=context) as pool:
         try:
@@ -53,7 +74,10 @@ def check(kind, home, name):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         rename(home, name)
-        exc = failure_of(kind)
+        try:
+            exc = failure_of(kind)
+        except ValueError as problem:
+            exc = problem
     entry = exc.__traceback__
     while entry.tb_next is not None:
         entry = entry.tb_next
@@ -87,6 +111,9 @@ KINDS = {
     "executor": "concurrent.futures.process",
     "pool": "multiprocessing.pool",
     "loky": "loky.process_executor",
+    "threads": "concurrent.futures.thread",
+    "process": "multiprocessing.process",
+    "interpreters": "concurrent.futures.interpreter",
 }
 
 
@@ -94,8 +121,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_name_gone(kind: str, tmp_path: Path) -> None:
     """An engine without one of the names: the frames of a failing task arrive, and one warning names what is missing."""
-    if kind == "loky":
-        pytest.importorskip("loky")
+    pytest.importorskip(KINDS[kind])
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     names = _engines._NAMES[KINDS[kind]]
@@ -104,14 +130,119 @@ def test_each_name_gone(kind: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stderr[-3000:]
 
 
+COMPLETE = """
+import importlib
+from keeptrace.concurrent import engines
+
+for kind, homes in engines._MODULES.items():
+    try:
+        importlib.import_module(homes[0])
+    except (ImportError, RuntimeError):  # not installed; mpi4py finds no MPI
+        continue
+    for name in engines.missing(kind):
+        print(name)
+"""
+
+
 def test_all_names_are_there() -> None:
-    """This Python, and the loky that is installed, have all of the names: the fallback is not what the other tests test."""
-    kinds = [
-        kind
-        for kind in _engines._MODULES
-        if importlib.util.find_spec(_engines._MODULES[kind][0].partition(".")[0])
-    ]
-    assert {kind: _engines.missing(kind) for kind in kinds} == dict.fromkeys(kinds, ())
+    """This Python, and the engines that are installed, have all of the names: the fallback is not what the other tests test."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMPLETE], capture_output=True, text=True, timeout=100
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-3000:]
+
+
+# A finder renames a name in all modules of a package as they are imported: as in another version of it.
+OTHER_VERSION = """
+import importlib.abc, importlib.machinery, re, sys, warnings
+
+home, name = sys.argv[1:3]
+old = name.rpartition(".")[2]
+
+class Loader(importlib.machinery.SourceFileLoader):
+    def get_code(self, module):
+        text = self.get_source(module)
+        return compile(re.sub(rf"\\b{old}\\b", f"{old}_renamed", text), self.path, "exec")
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, module, path, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(module, path, target)
+        is_source = spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader
+        # loggers and the configuration have parts of the same name
+        if is_source and module.startswith(home.partition(".")[0]) and not module.endswith((".config", ".utils")):
+            spec.loader = Loader(module, spec.loader.path)
+        return spec
+
+def fail(number):
+    local = [number] * 2
+    raise ValueError(number)
+
+def of_distributed():
+    from keeptrace.concurrent.dask import KeepTraceClient
+    options = dict(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None)
+    with KeepTraceClient(**options) as client:
+        return client.submit(fail, 7).exception()
+
+def of_celery():
+    from celery import Celery
+    from celery.contrib.testing.worker import start_worker
+    from keeptrace.concurrent.celery import install
+    app = Celery("program", broker="memory://", backend="cache+memory://", set_as_current=False)
+    task = install(app).task(name="fail")(fail)
+    with start_worker(app, perform_ping_check=False):
+        try:
+            task.delay(7).get(timeout=30)
+        except ValueError as exc:
+            return exc
+
+def of_ray():
+    from keeptrace.concurrent import ray
+    from keeptrace.core.options import make_options
+    if "pool" in home:
+        ray._prepare_pool(make_options(None), None, ())
+    else:
+        assert ray.runtime_env({"env_vars": {}}) == {"env_vars": {}}
+
+def of_mpi4py():
+    from keeptrace.concurrent import mpi
+    from keeptrace.core.options import make_options
+    mpi.start_worker(make_options(None), None, ())
+
+if __name__ == "__main__":
+    sys.meta_path.insert(0, Finder())
+    try:
+        importlib.import_module(home)
+    except RuntimeError:
+        raise SystemExit(77)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        exc = globals()["of_" + home.partition(".")[0]]()
+    about = [str(each.message) for each in told if "keeptrace" in str(each.message)]
+    assert any(f"{home}.{name}" in text for text in about), about
+    assert type(exc) in (ValueError, type(None)), exc
+"""
+OTHERS = [
+    (home, name)
+    for home, names in _engines._NAMES.items()
+    if home.partition(".")[0] in ("celery", "distributed", "mpi4py", "ray")
+    for name in names
+    if not name.endswith("__init__")
+]
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize(("home", "name"), OTHERS)
+def test_other_engines_without_a_name(home: str, name: str, tmp_path: Path) -> None:
+    """A cluster's engine without one of the names: a warning names what is missing, and tasks fail as the engine has it."""
+    if importlib.util.find_spec(home.partition(".")[0]) is None:
+        pytest.skip(f"needs {home}")
+    program = tmp_path / "program.py"
+    program.write_text(OTHER_VERSION)
+    command = [sys.executable, str(program), home, name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    if done.returncode == 77:
+        pytest.skip("mpi4py finds no MPI")
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_names_of_modules_are_in_the_table() -> None:

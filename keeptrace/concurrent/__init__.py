@@ -36,7 +36,9 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .threads import KeepTraceThreadPoolExecutor as KeepTraceThreadPoolExecutor
 
     if sys.version_info >= (3, 14):
-        from .threads import KeepTraceInterpreterPoolExecutor as KeepTraceInterpreterPoolExecutor
+        from .interpreters import (
+            KeepTraceInterpreterPoolExecutor as KeepTraceInterpreterPoolExecutor,
+        )
 
 _HOMES = {
     "BrokenProcessPool": "executors",
@@ -65,7 +67,7 @@ __all__ = [
     "wrap",
 ]
 if sys.version_info >= (3, 14):
-    _HOMES["KeepTraceInterpreterPoolExecutor"] = "threads"
+    _HOMES["KeepTraceInterpreterPoolExecutor"] = "interpreters"
     __all__ += ["KeepTraceInterpreterPoolExecutor"]
 
 if not TYPE_CHECKING:  # to a type checker, a name that is not above is an error

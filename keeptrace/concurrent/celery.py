@@ -37,6 +37,7 @@ from ..core.errors import KeepTraceError, missing_extra
 from ..core.options import Options
 from ..core.texts import one_line
 from ..restore.classes import has_hook
+from .engines import missing
 from .parcels import MAX_INLINE, Parcels
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def install(
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
     """
     parcels = Parcels(_ENGINE, directory, max_inline, trace, **options)
+    if missing("celery"):
+        return app
     installed = hasattr(app, _SETTINGS)
     setattr(app, _SETTINGS, parcels)
     if not installed:

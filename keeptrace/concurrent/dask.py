@@ -46,6 +46,7 @@ from ..live.keeping import bounded
 from ..store.identity import fingerprint
 from .crossing import DISTANT, from_bytes, set_traceback, to_bounded_bytes, traceback_of
 from .dask_reports import Bases, PickledCall, patch, rebuild, rebuild_shared, traceback_for
+from .engines import missing
 from .worker_frames import without_modules
 
 if TYPE_CHECKING:
@@ -120,11 +121,13 @@ def install(
 
 
 async def _install(client: Client, options: Options) -> Any:
+    if missing("dask"):
+        return None
     shares = True
     try:
         await client.register_plugin(_Scheduler(), name=_NAME)
     except (ImportError, ValueError) as problem:
-        # The scheduler has no keeptrace, or its configuration allows no plugins.
+        # The scheduler has no keeptrace, allows no plugins, or is of an unknown version.
         shares = False
         warnings.warn(
             "the scheduler takes no plugin of keeptrace, so every report is sent in full:"
@@ -153,6 +156,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
         self.shares = shares
 
     def setup(self, worker: Any) -> None:
+        if missing("dask"):
+            return
         _Installed.add(self)
         if self.shares:
             worker.batched_send = functools.partial(_send, worker.batched_send, _Sender())
@@ -161,6 +166,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
                 worker.handlers[name] = _answering(worker.handlers[name], self.options)
 
     def teardown(self, worker: Any) -> None:
+        if missing("dask"):
+            return
         _Installed.remove(self)
         if self.shares:
             del worker.batched_send  # the class has the original
@@ -326,6 +333,9 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
     idempotent = True
 
     def start(self, scheduler: Any) -> None:
+        absent = missing("dask scheduler")
+        if absent:
+            raise ImportError(f"keeptrace does not know a version without {', '.join(absent)}")
         self._bases: dict[str, Bases] = {}
         original = scheduler.stream_handlers[_TASK_ERRED]
 

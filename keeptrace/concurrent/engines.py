@@ -2,12 +2,13 @@
 name is missing.
 
     _NAMES          module → its names that we use; the versions of _SEEN have all of them
-    _MODULES        kind of pool → the modules that the pool needs
-    _UNCHECKED      module → its names that we use without a fallback
-    missing(kind)   the names that are missing here, looked up when a kind of pool is first used
+    _MODULES        kind of engine → the modules that the kind needs
+    _LOST           kind of engine → what the user loses where a name is missing
+    missing(kind)   the names that are missing here, looked up when a kind is first used
 
-If a name is missing (another Python, another loky), we touch nothing of that engine: the pool is
-the engine's own, and wrap() wraps each task. The frames still arrive; a warning says what is lost.
+If a name is missing (another Python, another loky), we touch nothing of that engine. The pools of
+the standard library and of loky are then the engine's own, and wrap() wraps each task, so the
+frames still arrive. Other engines run as if keeptrace were not there. A warning says what is lost.
 
 A name is "name" in the module, or "Class.name": an attribute of the class, or an attribute that the
 methods of the class use. tests/test_engines.py renames each of them in turn.
@@ -19,42 +20,51 @@ import functools
 import importlib
 import types
 import warnings
-from typing import Any, Final
+from typing import Final
 
 # The versions in which the tests found all names.
 _SEEN: Final = {
     "executor": "CPython 3.11 to 3.15",
     "pool": "CPython 3.11 to 3.15",
+    "threads": "CPython 3.11 to 3.15",
+    "interpreters": "CPython 3.14 and 3.15",
+    "process": "CPython 3.11 to 3.15",
     "loky": "loky 3.7",
     "joblib": "joblib 1.6",
+    "joblib nested": "joblib 1.6",
+    "dask": "distributed 2026.8",
+    "dask scheduler": "distributed 2026.8",
+    "ray": "Ray 2.60",
+    "ray pool": "Ray 2.60",
+    "mpi": "mpi4py 4.1",
+    "celery": "Celery 5.7",
 }
-# Names of engines whose public way in needs them: no fallback exists, and a missing name raises
-# AttributeError where it is used. Comments have the versions in which the tests ran.
-_UNCHECKED: Final[dict[str, tuple[str, ...]]] = {
-    # distributed 2026.8
-    "distributed.worker": ("Worker.batched_send", "Worker.handlers", "error_message"),
-    "distributed.worker_state_machine": ("error_message",),
-    "distributed.scheduler": ("Scheduler.stream_handlers",),
-    # Ray 2.60
-    "ray.exceptions": ("ActorDiedError.__init__", "RayTaskError.__init__"),
-    "ray.util.multiprocessing.pool": ("PoolTaskError.__init__",),
-    "mpi4py.futures._core": ("_format_exc", "_wrap_exc"),
-    # Celery 5.7
-    "celery.app.base": ("Celery._backend", "Celery._get_backend"),
-    "celery.result": ("AsyncResult._cache", "AsyncResult._to_remote_traceback"),
-    # joblib 1.6
-    "joblib._utils": ("_ExceptionWithTraceback",),
-    # CPython 3.11 to 3.15
-    "concurrent.futures.thread": (
-        *("ThreadPoolExecutor._broken", "ThreadPoolExecutor._initializer_failed"),
-        *("ThreadPoolExecutor._shutdown_lock", "ThreadPoolExecutor._work_queue"),
+_OWN_POOL: Final = (
+    "Tasks' exceptions arrive with their frames, but the pool is the engine's own: it does not"
+    " explain worker deaths, has no stacks(), and can hang or break as the engine's pool does."
+)
+_DECORATE: Final = (
+    "Tasks' exceptions arrive as the engine sends them, without frames:"
+    " decorate the tasks with keeptrace.concurrent.keep_trace to keep the frames."
+)
+_LOST: Final = {
+    "executor": _OWN_POOL,
+    "pool": _OWN_POOL,
+    "threads": "Tasks that wait when an initializer fails are not told what it raised.",
+    "interpreters": (
+        "Tasks' exceptions arrive with their frames,"
+        " but those of an initializer arrive as the engine sends them."
     ),
-    "multiprocessing.process": (
-        *("BaseProcess._bootstrap", "BaseProcess._parent_pid", "BaseProcess._popen"),
-        *("BaseProcess._args", "BaseProcess._kwargs", "BaseProcess._target"),
-    ),
-    "multiprocessing.synchronize": ("SemLock._semlock",),
-    "concurrent.futures.interpreter": ("WorkerContext.run",),  # CPython 3.14 and newer
+    "process": "exception() of a failed process tells its exit code alone.",
+    "loky": _OWN_POOL,
+    "joblib": _OWN_POOL,
+    "joblib nested": "The causes of exceptions of nested calls arrive as text.",
+    "dask": _DECORATE,
+    "dask scheduler": "Every report is sent in full.",
+    "ray": _DECORATE,
+    "ray pool": _DECORATE,
+    "mpi": _DECORATE,
+    "celery": "Tasks' exceptions arrive as Celery stores them, without frames.",
 }
 
 # Modules that start workers. `current_process()._parent_pid` of each says whether this process is a
@@ -65,173 +75,152 @@ RAY_WORKER: Final = "ray._private.worker"
 # Loaded where InterpreterPoolExecutor is used (CPython 3.14).
 INTERPRETERS: Final = "concurrent.futures.interpreter"
 
-_EXECUTOR_MANAGER: Final = tuple(
-    f"_ExecutorManagerThread.{name}"
-    for name in (
-        "call_queue",
-        "join_executor_internals",
-        "pending_work_items",
-        "processes",
-        "terminate_broken",
-    )
+
+def _of(owner: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{owner}.{name}" for name in names.split())
+
+
+_EXECUTOR_MANAGER: Final = _of(
+    "_ExecutorManagerThread",
+    "call_queue join_executor_internals pending_work_items processes terminate_broken",
 )
 _WORKER: Final = (
-    "_CallItem",
-    "_ExceptionWithTraceback",
-    "_ExecutorManagerThread",
-    "_ResultItem",
-    "_process_chunk",
-    "_process_worker",
+    *("_CallItem", "_ExceptionWithTraceback", "_ExecutorManagerThread"),
+    *("_ResultItem", "_process_chunk", "_process_worker"),
 )
 _LOKY: Final = (
     *_WORKER,
     *_EXECUTOR_MANAGER,
     "_ExecutorManagerThread.executor_flags",
-    *(
-        f"ProcessPoolExecutor.{name}"
-        for name in (
-            "_context",
-            "_executor_manager_thread",
-            "_pending_work_items",
-            "_processes",
-            "_result_queue",
-        )
+    *_of(
+        "ProcessPoolExecutor",
+        "_context _executor_manager_thread _pending_work_items _processes _result_queue",
     ),
 )
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "threading": (
-        "Condition._is_owned",
-        "Condition._lock",
-        "Event._cond",
-        "Semaphore._cond",
-        "Thread._started",
+        *_of("Condition", "_is_owned _lock"),
+        *("Event._cond", "Semaphore._cond", "Thread._started"),
     ),
-    "concurrent.futures._base": ("Future._condition", "Future._state", "Future._waiters"),
+    "concurrent.futures._base": _of("Future", "_condition _state _waiters"),
     "concurrent.futures.process": (
         *_WORKER,
-        "_ThreadWakeup",
-        "_sendback_result",
-        "_threads_wakeups",
+        *("_ThreadWakeup", "_sendback_result", "_threads_wakeups"),
         *_EXECUTOR_MANAGER,
-        *(
-            f"_ExecutorManagerThread.{name}"
-            for name in (
-                "executor_reference",
-                "result_queue",
-                "shutdown_lock",
-                "thread_wakeup",
-                "wait_result_broken_or_wakeup",
-            )
+        *_of(
+            "_ExecutorManagerThread",
+            "executor_reference result_queue shutdown_lock thread_wakeup"
+            " wait_result_broken_or_wakeup",
         ),
-        *(
-            f"ProcessPoolExecutor.{name}"
-            for name in (
-                "_broken",
-                "_call_queue",
-                "_executor_manager_thread",
-                "_executor_manager_thread_wakeup",
-                "_idle_worker_semaphore",
-                "_mp_context",
-                "_pending_work_items",
-                "_processes",
-                "_queue_count",
-                "_result_queue",
-                "_shutdown_lock",
-                "_shutdown_thread",
-                "_spawn_process",
-                "_start_executor_manager_thread",
-                "_work_ids",
-            )
+        *_of(
+            "ProcessPoolExecutor",
+            "_broken _call_queue _executor_manager_thread _executor_manager_thread_wakeup"
+            " _idle_worker_semaphore _mp_context _pending_work_items _processes _queue_count"
+            " _result_queue _shutdown_lock _shutdown_thread _spawn_process"
+            " _start_executor_manager_thread _work_ids",
         ),
     ),
+    "concurrent.futures.thread": _of("ThreadPoolExecutor", "_broken _shutdown_lock _work_queue"),
+    "concurrent.futures.interpreter": (
+        *_of("InterpreterPoolExecutor", "_create_worker_context prepare_context"),
+        *_of("WorkerContext", "interp prepare results run"),
+    ),
+    "multiprocessing.process": _of("BaseProcess", "_args _bootstrap _kwargs _target"),
+    "multiprocessing.synchronize": ("SemLock._semlock",),
     "multiprocessing.queues": (
-        *(f"Queue.{name}" for name in ("_reader", "_rlock", "_sem", "_writer")),
-        *(f"SimpleQueue.{name}" for name in ("_reader", "_rlock", "_wlock", "_writer")),
+        *_of("Queue", "_reader _rlock _sem _writer"),
+        *_of("SimpleQueue", "_reader _rlock _wlock _writer"),
     ),
     "multiprocessing.pool": (
-        "INIT",
-        "MaybeEncodingError",
-        "RUN",
-        "TERMINATE",
-        "_PoolCache",
-        "_helper_reraises_exception",
-        "mapstar",
-        "starmapstar",
-        *(f"ApplyResult.{name}" for name in ("_callback", "_error_callback", "_event", "_set")),
-        *(f"IMapIterator.{name}" for name in ("_cond", "_index", "_length", "_set", "_unsorted")),
+        *("INIT", "MaybeEncodingError", "RUN", "TERMINATE", "_PoolCache"),
+        *("_helper_reraises_exception", "mapstar", "starmapstar"),
+        *_of("ApplyResult", "_callback _error_callback _event _set"),
+        *_of("IMapIterator", "_cond _index _length _set _unsorted"),
         "MapResult._number_left",
-        *(
-            f"Pool.{name}"
-            for name in (
-                "_cache",
-                "_change_notifier",
-                "_check_running",
-                "_help_stuff_finish",
-                "_inqueue",
-                "_map_async",
-                "_outqueue",
-                "_pool",
-                "_processes",
-                "_quick_get",
-                "_quick_put",
-                "_repopulate_pool",
-                "_setup_queues",
-                "_state",
-                "_terminate_pool",
-                "_worker_handler",
-            )
+        *_of(
+            "Pool",
+            "_cache _change_notifier _check_running _help_stuff_finish _inqueue _map_async"
+            " _outqueue _pool _processes _quick_get _quick_put _repopulate_pool _setup_queues"
+            " _state _terminate_pool _worker_handler",
         ),
     ),
     "loky.process_executor": _LOKY,
     "joblib.externals.loky.process_executor": _LOKY,
+    "joblib._utils": ("_ExceptionWithTraceback",),
+    "distributed.worker": ("error_message", *_of("Worker", "batched_send handlers")),
+    "distributed.worker_state_machine": ("error_message",),
+    "distributed.scheduler": ("Scheduler.stream_handlers",),
+    "ray.exceptions": (
+        "ActorDiedError.__init__",
+        *_of("RayTaskError", "__init__ as_instanceof_cause cause"),
+    ),
+    "ray.util.multiprocessing.pool": ("PoolTaskError.__init__",),
+    "mpi4py.futures._core": ("_format_exc", "_wrap_exc"),
+    "celery.app.base": _of("Celery", "_backend _get_backend"),
+    "celery.result": _of("AsyncResult", "_cache _to_remote_traceback"),
 }
 
 _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "executor": (
-        "concurrent.futures.process",
-        "concurrent.futures._base",
-        "multiprocessing.queues",
-        "threading",
+        *("concurrent.futures.process", "concurrent.futures._base"),
+        *("multiprocessing.queues", "multiprocessing.synchronize", "threading"),
     ),
-    "pool": ("multiprocessing.pool", "multiprocessing.queues", "threading"),
+    "pool": (
+        *("multiprocessing.pool", "multiprocessing.queues"),
+        *("multiprocessing.synchronize", "threading"),
+    ),
+    "threads": ("concurrent.futures.thread",),
+    "interpreters": ("concurrent.futures.interpreter",),
+    "process": ("multiprocessing.process",),
     "loky": ("loky.process_executor", "multiprocessing.queues"),
     "joblib": ("joblib.externals.loky.process_executor", "multiprocessing.queues"),
+    "joblib nested": ("joblib._utils",),
+    "dask": ("distributed.worker", "distributed.worker_state_machine"),
+    "dask scheduler": ("distributed.scheduler",),
+    "ray": ("ray.exceptions",),
+    "ray pool": ("ray.util.multiprocessing.pool",),
+    "mpi": ("mpi4py.futures._core",),
+    "celery": ("celery.app.base", "celery.result"),
 }
 
 
 @functools.cache
 def missing(kind: str) -> tuple[str, ...]:
-    """The names that a kind of pool needs and that its engine does not have.
+    """The names that a kind of engine needs and that the engine does not have.
 
     If there are any, a warning says so, once.
     """
-    absent = [
-        f"{home}.{name}"
-        for home in _MODULES[kind]
-        for name in _NAMES[home]
-        if not _has(importlib.import_module(home), name)
-    ]
+    absent = [f"{home}.{name}" for home in _MODULES[kind] for name in _missing_in(home)]
     if absent:
         warnings.warn(
             f"keeptrace does not know this version of {_MODULES[kind][0]}, which has no"
-            f" {', '.join(absent)} (tested with {_SEEN[kind]}). Tasks' exceptions arrive with their"
-            " frames, but the pool is the engine's own: it does not explain worker deaths, has no"
-            " stacks(), and can hang or break as the engine's pool does. Try a newer keeptrace.",
+            f" {', '.join(absent)} (tested with {_SEEN[kind]}). {_LOST[kind]}"
+            " Try a newer keeptrace.",
             RuntimeWarning,
             stacklevel=3,
         )
     return tuple(absent)
 
 
+def _missing_in(home: str) -> list[str]:
+    try:
+        module = importlib.import_module(home)
+    except ModuleNotFoundError:
+        return list(_NAMES[home])
+    return [name for name in _NAMES[home] if not _has(module, name)]
+
+
 def _has(module: types.ModuleType, name: str) -> bool:
     owner, _, attribute = name.partition(".")
-    found: Any = vars(module).get(owner)
-    if found is None and owner not in vars(module):
+    if owner not in vars(module):
         return False
     if not attribute:
         return True
-    classes = [cls for cls in found.__mro__ if cls is not object] if isinstance(found, type) else []
+    found = vars(module)[owner]
+    if not isinstance(found, type):
+        return False
+    classes = [cls for cls in found.__mro__ if cls is not object]
     return any(attribute in vars(cls) or _is_used(attribute, cls) for cls in classes)
 
 

@@ -23,12 +23,13 @@ from typing import Any
 
 from ..core.errors import missing_extra
 from ..core.options import Options, make_options
+from .engines import missing
 from .process_pool.breaking import Calls
 from .process_pool.of_loky import adopt, initialization
 from .undo import survive_wiping
 
 try:
-    from joblib import _utils, register_parallel_backend
+    from joblib import register_parallel_backend
     from joblib._parallel_backends import LokyBackend
     from joblib.externals.loky import process_executor
     from joblib.parallel import BatchedCalls
@@ -85,7 +86,10 @@ def _calls_of(function: Any) -> Calls | None:
 
 def _prepare(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
     """Runs in each worker."""
-    _utils._ExceptionWithTraceback = _Kept
+    if not missing("joblib nested"):
+        from joblib import _utils
+
+        _utils._ExceptionWithTraceback = _Kept
     if initializer is not None:
         initializer(*initargs)
 

@@ -29,11 +29,12 @@ from ..core.errors import missing_extra
 from ..core.options import Options, make_options
 from ..live.keeping import Dumps, dumps_of
 from .crossing import from_bytes, to_bytes
+from .engines import missing
 from .worker_frames import without_modules
 
 try:
     from mpi4py import MPI
-    from mpi4py.futures import MPICommExecutor, MPIPoolExecutor, _core
+    from mpi4py.futures import MPICommExecutor, MPIPoolExecutor
 except ImportError:
     raise missing_extra("keeptrace.concurrent.mpi", "mpi4py", "mpi") from None
 
@@ -103,13 +104,8 @@ def start_worker(
     options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
 ) -> None:
     """Runs first in every worker."""
-    dumps = dumps_of(MPI.pickle.dumps)
-
-    def wrap_exc(exc: BaseException, told: None) -> _SentException:
-        return _send(exc, options, dumps)
-
-    setattr(_core, "_format_exc", _no_text)
-    setattr(_core, "_wrap_exc", wrap_exc)
+    if not missing("mpi"):
+        _send_frames(options)
     if initializer is None:
         return
     try:
@@ -118,6 +114,18 @@ def start_worker(
         sys.stderr.write("keeptrace: the initializer of an MPI worker failed:\n")
         traceback.print_exc()
         raise
+
+
+def _send_frames(options: Options) -> None:
+    from mpi4py.futures import _core
+
+    dumps = dumps_of(MPI.pickle.dumps)
+
+    def wrap_exc(exc: BaseException, told: None) -> _SentException:
+        return _send(exc, options, dumps)
+
+    setattr(_core, "_format_exc", _no_text)
+    setattr(_core, "_wrap_exc", wrap_exc)
 
 
 def _no_text(exc: BaseException, comm: Any) -> None:

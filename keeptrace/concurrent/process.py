@@ -16,6 +16,7 @@ from .deaths.black_box import BlackBox
 from .deaths.calls import describe_call
 from .deaths.dead import WorkerDied, death_of
 from .deaths.worker import run_worker
+from .engines import missing
 
 _code_of: Final = SystemExit.__dict__["code"].__get__
 _FILES: Final = frozenset(
@@ -37,15 +38,17 @@ class _KeepingProcess:
         self._call: str | None = None
 
     def start(self) -> None:
-        self._keeptrace_box = BlackBox()
-        target = getattr(self, "_target", None)
-        if target is not None:
+        if not missing("process"):
             process: Any = self
-            self._call = describe_call(target, process._args, process._kwargs)
+            self._keeptrace_box = BlackBox()
+            if process._target is not None:
+                self._call = describe_call(process._target, process._args, process._kwargs)
         super().start()  # type: ignore[misc]
 
     def _bootstrap(self, *args: Any, **kwargs: Any) -> Any:
         """Runs in the child. The engine's method calls run(), which a subclass may override."""
+        if self._keeptrace_box is None:
+            return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
         self.run: Callable[[], None] = partial(_run, self, self.run)
         try:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
@@ -60,7 +63,7 @@ class _KeepingProcess:
         so. Raises ValueError if the process was not started or has not ended: join() it first.
         """
         process: Any = self
-        if process._popen is None and self._keeptrace_box is None:
+        if process.pid is None:
             raise ValueError("the process was not started")
         if process.exitcode is None:
             raise ValueError("the process has not ended: call join() first")

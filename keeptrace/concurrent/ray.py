@@ -33,6 +33,7 @@ from ..core.errors import missing_extra
 from ..core.options import Options, make_options
 from ..live.keeping import bounded
 from .crossing import DISTANT, set_traceback, to_bounded_bytes, traceback_of
+from .engines import missing
 from .reductions import attach
 from .worker_frames import ENGINES, without_modules
 
@@ -74,7 +75,9 @@ def runtime_env(
     Raises OptionError for a wrong one.
     """
     made: dict[str, Any] = dict(base or {})
-    made[_HOOK] = _hook(make_options(trace or DISTANT, **options), made.get(_HOOK))
+    chosen = make_options(trace or DISTANT, **options)
+    if not missing("ray"):
+        made[_HOOK] = _hook(chosen, made.get(_HOOK))
     return made
 
 
@@ -92,6 +95,8 @@ def _hook(options: Options, other: Callable[[], object] | str | None) -> Callabl
 
 def prepare_worker(options: Options) -> None:
     """Runs in each worker as it starts."""
+    if missing("ray"):
+        return
     original = exceptions.RayTaskError.__init__
 
     @functools.wraps(original)
@@ -168,10 +173,7 @@ def Pool(  # it stands for a class
     )
 
 
-def _prepare_pool(
-    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
-) -> None:
-    """Runs first in each actor of a pool."""
+def _keep_what_tasks_raise(options: Options) -> None:
     from ray.util.multiprocessing import pool
 
     original = pool.PoolTaskError.__init__
@@ -182,5 +184,13 @@ def _prepare_pool(
         original(self, underlying)
 
     pool.PoolTaskError.__init__ = __init__
+
+
+def _prepare_pool(
+    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+) -> None:
+    """Runs first in each actor of a pool."""
+    if not missing("ray pool"):
+        _keep_what_tasks_raise(options)
     if initializer is not None:
         initializer(*initargs)

@@ -1,15 +1,16 @@
-"""KeepTraceThreadPoolExecutor and, from Python 3.14 on, KeepTraceInterpreterPoolExecutor.
+"""KeepTraceThreadPoolExecutor.
 
-In threads, exceptions are what they were, frames and chain and all: what is ours is the name, to
-switch executors by it, and what the engine loses: an exception that is false as a truth value
-(before 3.14 the engine takes it for "none"), and what an initializer raised. Between interpreters,
-exceptions cross as they do between processes (concurrent/crossing.py)."""
+Threads share memory, so exceptions are what they were, frames and chain and all. This module adds
+the name, by which programs switch executors, and mends what the engine loses: an exception that is
+false as a truth value (before 3.14 the engine takes such an exception for "none"), and what an
+initializer raised. interpreters.py has the pool of interpreters.
+"""
 
 from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import thread as engine
 from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
@@ -17,7 +18,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..core.errors import KeepTraceError
 from ..core.options import Options, make_options
-from .crossing import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
+from .crossing import set_traceback, traceback_of, without_frames_of
+from .engines import missing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,21 +56,26 @@ class ExplainingThreadPool(ThreadPoolExecutor):
         """Called by the engine where it caught what the initializer raised."""
         self._broken_by = cause = sys.exception()
         if cause is not None:
-            set_traceback(
-                cause,
-                without_frames_of(traceback_of(cause), frozenset((str(engine.__file__), __file__))),
-            )
+            own = frozenset((str(engine.__file__), __file__))
+            set_traceback(cause, without_frames_of(traceback_of(cause), own))
+        if missing("threads"):
+            super()._initializer_failed()
+            return
         with self._shutdown_lock:
             self._broken: Any = "A thread initializer failed, the thread pool is not usable anymore"
-            while True:
-                try:
-                    item = self._work_queue.get_nowait()
-                except queue.Empty:
-                    return
-                if item is not None:
-                    told = getattr(self, "BROKEN", BrokenThreadPool)(self._broken)
-                    told.__cause__ = cause
-                    item.future.set_exception(told)
+            self._tell_waiting_tasks(cause)
+
+    def _tell_waiting_tasks(self, cause: BaseException | None) -> None:
+        broken: type[BrokenThreadPool] = getattr(self, "BROKEN", BrokenThreadPool)
+        while True:
+            try:
+                item = self._work_queue.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None:
+                error = broken(self._broken)
+                error.__cause__ = cause
+                item.future.set_exception(error)
 
 
 class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
@@ -93,81 +100,7 @@ class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
 
 
-if sys.version_info >= (3, 14):
-    from concurrent import interpreters
-    from concurrent.futures import interpreter as interpreter_engine
-
-    class _Raised(Exception):
-        """Tells the engine's side of the interpreters that a task failed; what it raised is on the
-        queue.
-        """
-
-    def _call(
-        results: Any,
-        options: Options,
-        fn: Callable[..., Any],
-        args: Iterable[Any],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        """Runs in the worker's interpreter. Stands for the engine's do_call()."""
-        try:
-            return fn(*args, **kwargs)
-        except BaseException as problem:
-            set_traceback(problem, without_frames_of(traceback_of(problem), frozenset((__file__,))))
-            results.put(to_bytes(problem, options))
-        raise _Raised
-
-    class _WorkerContext(interpreter_engine.WorkerContext):
-        """The engine's, but tasks are called by _call()."""
-
-        options: Options
-
-        def run(self, task: Any) -> Any:
-            try:
-                return self.interp.call(_call, self.results, self.options, *task)
-            except interpreters.ExecutionFailed as failed:
-                if (
-                    failed.excinfo.type.__name__ != _Raised.__name__
-                ):  # it did not come as far as _call()
-                    raise
-            raise from_bytes(self.results.get())
-
-    class KeepTraceInterpreterPoolExecutor(
-        ExplainingThreadPool, interpreter_engine.InterpreterPoolExecutor
-    ):
-        """An InterpreterPoolExecutor whose tasks' exceptions arrive with their whole chain, and
-        their frames and variables.
-
-        All arguments are those of concurrent.futures.InterpreterPoolExecutor, and mean the same.
-
-        trace: what to keep of a failing task (keeptrace.Options).
-        """
-
-        def __init__(
-            self,
-            max_workers: int | None = None,
-            thread_name_prefix: str = "",
-            initializer: Callable[..., object] | None = None,
-            initargs: tuple[Any, ...] = (),
-            *,
-            trace: Options | None = None,
-        ) -> None:
-            options = make_options(trace)
-            super().__init__(max_workers, thread_name_prefix, initializer, initargs)
-            create = self._create_worker_context
-
-            def create_context() -> Any:
-                made = create()
-                made.options = options
-                return made
-
-            self._create_worker_context = create_context
-
-        @classmethod
-        def prepare_context(cls, initializer: Any, initargs: Any) -> Any:
-            return _WorkerContext.prepare(initializer, initargs)
-
-else:
+if sys.version_info < (3, 14):
 
     def __getattr__(name: str) -> Any:
         if name == "KeepTraceInterpreterPoolExecutor":

@@ -33,7 +33,7 @@ def in_worker() -> bool:
     """
     for name in STARTERS:
         module = sys.modules.get(name)
-        if module is not None and module.current_process()._parent_pid is not None:
+        if module is not None and _has_parent(module.current_process()):
             return True
     ray = sys.modules.get(RAY_WORKER)
     if ray is not None and ray.global_worker.mode == ray.WORKER_MODE:
@@ -43,6 +43,11 @@ def in_worker() -> bool:
 
         return bool(_interpreters.get_current()[0] != _interpreters.get_main()[0])
     return False
+
+
+def _has_parent(process: object) -> bool:
+    """Whether an engine started the process; a version without the name counts as "no"."""
+    return getattr(process, "_parent_pid", None) is not None
 
 
 def without_modules(
