@@ -41,7 +41,7 @@ from typing import Any
 
 import fuzz
 import hostile
-import rich
+import rich.cells
 
 import keeptrace
 from keeptrace.format.checking import check
@@ -1006,6 +1006,7 @@ def _prepare() -> None:
 
     with contextlib.suppress(ImportError):
         import numpy  # noqa: F401
+    rich.cells.cell_len("漢")  # rich imports its table of widths at the first wide character
     for report in shapes():
         read(copy.deepcopy(report), True)
     warnings.simplefilter("ignore")
