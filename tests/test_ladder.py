@@ -145,7 +145,7 @@ STEPS: dict[str, tuple[Any, str, set[str]]] = {
     "position": (CodeFacts, "position", {"line", "column"}),
     "variables": (_frames, "read_locals", {"locals"}),
     "globals": (_frames, "_look_up", set()),
-    "refs of globals": (_frames.Frames, "_within_room", set()),
+    "refs": (_frames.Frames, "_within_room", {"locals"}),
     "sources": (_capture, "snapshot", set()),
     "live objects": (_capture._live, "keep", set()),
 }  # fmt: skip

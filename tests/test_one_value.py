@@ -29,6 +29,7 @@ from keeptrace import Options
 from keeptrace.capture import exact as _exact
 from keeptrace.capture import objects as _objects
 from keeptrace.capture import reprs as _render
+from keeptrace.capture import types as _types
 from keeptrace.capture import values as _values
 from keeptrace.capture import writers as _writers
 from keeptrace.capture.capture import capture
@@ -225,6 +226,7 @@ def test_every_exact_reader_may_raise(value: Any, monkeypatch: pytest.MonkeyPatc
     for problem in (ValueError("x"), RecursionError("x"), MemoryError(), Interrupted("x")):
         with monkeypatch.context() as patch:
             patch.setitem(_exact.EXACT, names, (_exact.EXACT[names][0], _raises(problem)))
+            patch.setattr(_types, "_known", {})
             _check(value, f"reading it raised {type(problem).__name__}")
 
 

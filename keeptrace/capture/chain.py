@@ -84,20 +84,19 @@ class Chain:
         most = min(self._options.max_exceptions, MAX_EXCEPTIONS)
         self._number(exc)
         for found in self.order:  # the list grows meanwhile
-            for other in self._linked_to(found):
+            try:
+                linked = linked_to(found)
+            except BaseException as problem:  # what this exception leads to
+                record = self.records[self._index[id(found)]]
+                self._losses.note(record, "what it leads to", problem)
+                continue
+            for other in linked:
                 if id(other) in self._index:
                     continue
                 if len(self.order) >= most:
                     self._values.cut("max_exceptions")
                     continue
                 self._number(other)
-
-    def _linked_to(self, exc: BaseException) -> list[BaseException]:
-        try:
-            return linked_to(exc)
-        except BaseException as problem:  # what this exception leads to
-            self._losses.note(self.records[self._index[id(exc)]], "what it leads to", problem)
-            return []
 
     def _number(self, exc: BaseException) -> None:
         self._index[id(exc)] = len(self.order)
@@ -119,7 +118,7 @@ class Chain:
         for exc, record in zip(self.order, self.records):
             self._values.bytes += _RECORD
             facts = self._facts_of(exc, record)
-            for what, read in _PARTS:
+            for what, read in _PARTS if facts.has_fields else _PARTS_WITHOUT_FIELDS:
                 try:
                     read(self, exc, record, facts, depth)
                 except BaseException as problem:  # whatever it is, it costs this part alone
@@ -198,9 +197,9 @@ class Chain:
             if type(name) is str and not name.startswith(_OF_KEEPTRACE)
         }
         kept.pop("__notes__", None)  # they have a place of their own
-        for name, slot in facts.slots:
+        for name, read in facts.slots:
             try:
-                kept.setdefault(name, slot.__get__(exc))
+                kept.setdefault(name, read(exc))
             except AttributeError:  # a slot without a value
                 continue
         if kept:
@@ -274,7 +273,7 @@ class Chain:
                 continue
             self._types[id(parent)] = len(types_)
             module, qualname = names_of(parent)
-            if _has_odd_module(parent):
+            if module == "builtins" and _has_odd_module(parent):
                 module = _NO_MODULE
             types_.append([module, qualname, []])
             if _needs_bases(parent, qualname):
@@ -314,3 +313,4 @@ _PARTS: Final[tuple[tuple[str, _Reader], ...]] = (
     ("notes", Chain._read_notes),
     ("message", Chain._want_message),
 )
+_PARTS_WITHOUT_FIELDS: Final = tuple(part for part in _PARTS if part[0] != "fields")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import types
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from ..core.bounds import MAX_FILE_NAME, short_name
-from ..core.raw import mro_of, namespace_of
+from ..core.raw import layout_of, mro_of
 from ..core.report import Position
 from ..restore.classes import has_hook
 from ..restore.fields import BUILTIN_TYPES, fields_of
@@ -144,19 +144,19 @@ def facts_of_code(code: types.CodeType) -> CodeFacts:
 class ExceptionFacts:
     """What the instances of an exception class have beside args and __dict__."""
 
-    __slots__ = ("has_str", "is_group", "mro", "slots", "state")
+    __slots__ = ("has_fields", "has_str", "is_group", "mro", "slots", "state")
 
     def __init__(self, cls: type) -> None:
         self.mro: Any = mro_of(cls)
         self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # what C code holds
         self.is_group: bool = issubclass(cls, BaseExceptionGroup)
+        self.has_fields: bool = self.state is not None or self.is_group
         self.has_str: bool = has_hook(self.mro, "__str__")
-        self.slots: list[tuple[Any, types.MemberDescriptorType]] = [
-            (name, slot)
+        self.slots: list[tuple[str, Callable[[Any], Any]]] = [
+            slot
             for parent in self.mro
             if id(parent) not in BUILTIN_TYPES
-            for name, slot in namespace_of(parent).items()
-            if type(slot) is types.MemberDescriptorType and not name.startswith("__")
+            for slot in layout_of(parent)[0]
         ]
 
 

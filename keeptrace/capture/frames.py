@@ -15,7 +15,7 @@ import sys
 import types
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..core.clock import monotonic
 from ..core.nodes import stand_in
@@ -48,32 +48,17 @@ _LEFT_OUT: Final = "<left out>"
 _OF_MODULE: Final = ("__name__", "__file__")
 
 
+# A code object that was met (held, so that its id is not given to another), and its index.
+_CodeMet: TypeAlias = tuple[types.CodeType, CodeFacts, int]
+
+
 def _look_up(names: Iterable[str], namespace: dict[str, Any], found: dict[str, Any]) -> None:
     """Adds to `found` those of the names that a module has, with their values."""
-    if type(namespace) is dict:
-        for name in names:
-            if name in namespace:
-                found[name] = namespace[name]
-        return
-    # exec() takes subclasses of dict, too, whose own methods are the user's
+    read = dict.get  # exec() also takes subclasses of dict, whose own methods are the user's
     for name in names:
-        value = dict.get(namespace, name, _MISSING)
+        value = read(namespace, name, _MISSING)
         if value is not _MISSING:
             found[name] = value
-
-
-class _CodeMet:
-    """What the frames of one code object share within a capture."""
-
-    __slots__ = ("code", "facts", "index", "namespace", "place")
-
-    def __init__(self, code: types.CodeType, facts: CodeFacts, index: int) -> None:
-        self.code = code  # held, so that its id is not given to another
-        self.facts = facts
-        self.index = index
-        # The globals where the names of the code were looked up last, and their number.
-        self.namespace: dict[str, Any] | None = None
-        self.place = -1
 
 
 class Frames:
@@ -98,6 +83,8 @@ class Frames:
         self._held: list[types.FrameType] = []  # so that no id is given to another frame
         self._codes_met: dict[int, _CodeMet] = {}
         self._globals_index: dict[int, int] = {}
+        # For each code the number of the globals where its names were looked up last.
+        self._places: list[int] = []
         self._wanted: list[dict[str, Any]] = []  # of each namespace what the frames' code uses
         self._lost_globals: dict[int, Ref] = {}
         self._cleared = 0  # frames
@@ -181,9 +168,10 @@ class Frames:
             index = self._frame_index.get(id(frame))
             if index is None:
                 index = self._frame(frame, met, depth)
-            position = met.facts.positions.get(entry.tb_lasti)
+            facts = met[1]
+            position = facts.positions.get(entry.tb_lasti)
             if position is None or position[0] is None:
-                position = self._position(frame, met.facts, entry.tb_lasti, entry)
+                position = self._position(frame, facts, entry.tb_lasti, entry)
         except BaseException as problem:  # a code object that cannot be read: a frame less
             self._losses.count(problem)
             return [-1, 1]
@@ -210,21 +198,25 @@ class Frames:
         """Notes the code of a frame: no frame before had this code."""
         code = frame.f_code
         facts = facts_of_code(code)
-        met = self._codes_met[id(code)] = _CodeMet(code, facts, len(self.codes))
+        met = self._codes_met[id(code)] = (code, facts, len(self.codes))
         self.codes.append(facts.record)
+        self._places.append(-1)
         self.files.setdefault(facts.record["file"], frame.f_globals)
         return met
 
     def _frame(self, frame: types.FrameType, met: _CodeMet, depth: int) -> int:
         """A frame that was not met before."""
-        facts = met.facts
+        _, facts, code = met
         at = facts.positions.get(frame.f_lasti)
         if at is None or at[0] is None:
             at = self._position(frame, facts, frame.f_lasti, None)
         namespace = frame.f_globals
-        if namespace is not met.namespace:
-            self._look_up_names(met, namespace)
-        place = met.place
+        place = self._globals_index.get(id(namespace))
+        if place is None:
+            place = self._new_globals(namespace)
+        if place != self._places[code]:
+            self._places[code] = place
+            self._take(facts.names, namespace, place)
         index = self._frame_index[id(frame)] = len(self.frames)
         self._held.append(frame)
         local: dict[str, Ref] | None
@@ -238,7 +230,7 @@ class Frames:
                 self._take_all(namespace, place)
         except BaseException as problem:  # odd mappings, metaclasses: the variables of this frame
             local = {_LOCALS_LOST: self._losses.ref("variables", problem)}
-        self.frames.append({"code": met.index, "globals": place, "locals": local, "at": at})
+        self.frames.append({"code": code, "globals": place, "locals": local, "at": at})
         return index
 
     def _position(
@@ -266,28 +258,27 @@ class Frames:
             self._cleared += 1
             self._values.cut("cleared")
             return {_LOCALS_LOST: self._losses.cleared()}
-        size = _FRAME + _VARIABLE * len(found)
-        if size > self._room:
-            self._room -= _FRAME
-            return self._within_room(found, depth, "variables")
-        return self._refs(found, depth, size)
+        self._room -= _FRAME
+        self._values.bytes += _FRAME
+        return self._within_room(found, depth, "variables")
 
-    def _refs(self, found: dict[Any, Any], depth: int, size: int) -> dict[str, Ref]:
-        """The refs of variables that take so many bytes, which there is room for."""
-        self._room -= size
+    def _within_room(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
+        """The refs of the variables that there is room for, and a mark if these are not all."""
         values = self._values
+        size = _VARIABLE * len(found)
+        if found and size > self._room:
+            return self._first_of(found, depth, what)
+        self._room -= size
         values.bytes += size
         refs = values.named(found, depth)
         if self._keeps_live:
             self._may_live(refs)
         return refs
 
-    def _within_room(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
-        """The refs of the variables that there is room for, and a mark if these are not all."""
+    def _first_of(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
+        """The refs of those variables that there is room for, and a mark for the others."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
-        if count <= room:
-            return self._refs(found, depth, _VARIABLE * count)
         refs = self._values.named(dict(islice(found.items(), room)), depth)
         self._values.cut("max_bytes", count - room)
         missing = f"more {what}" if room else what
@@ -302,14 +293,6 @@ class Frames:
         self._roots += [ref[0] for ref in refs.values() if type(ref) is list]
 
     # -- globals
-
-    def _look_up_names(self, met: _CodeMet, namespace: dict[str, Any]) -> None:
-        """Notes the globals that the code uses."""
-        place = self._globals_index.get(id(namespace))
-        if place is None:
-            place = self._new_globals(namespace)
-        met.namespace, met.place = namespace, place
-        self._take(met.facts.names, namespace, place)
 
     def _new_globals(self, namespace: dict[str, Any]) -> int:
         """The number of a module's namespace that was not met before."""
@@ -356,7 +339,7 @@ class Frames:
         values = self._values
         table = self.globals[self.frames[index]["globals"]]
         text = "<a global that the frame's code does not use>"
-        unused = stand_in(values.info(object).index, text, "unused")
+        unused = stand_in(values.type_index(object), text, "unused")
         unnamed = None
         room = max(self._room, 0) // _VARIABLE
         for name in islice(tuple(dict.keys(frame.f_globals)), room):

@@ -50,12 +50,8 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
     elif sys.getrefcount(snapshot) > _OWN_REFERENCES:
         _take_out_added(snapshot, facts)
     elif not is_traced:
-        # A name of another class would run its __hash__ when it is looked up.
-        if all(type(name) is str and name in facts.variable_set for name in snapshot):
-            snapshot.clear()
-        else:  # what exec() has put there is in no variable: it stays
-            for name in facts.variables:
-                snapshot.pop(name, None)
+        for name in facts.variables:  # what exec() has put there is in no variable: it stays
+            snapshot.pop(name, None)
     return found
 
 

@@ -65,7 +65,7 @@ class Losses:
 
     def _stand_in(self, text: str, why: str) -> Ref:
         values = self._values
-        return [values.add(stand_in(values.info(object).index, text, why))]
+        return [values.add(stand_in(values.type_index(object), text, why))]
 
     def finish(self, report: Report) -> None:
         """Puts the notes into the report."""

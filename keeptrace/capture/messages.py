@@ -76,9 +76,9 @@ class Messages:
 
     def _held_by(self, exc: BaseException, facts: ExceptionFacts) -> list[Any]:
         held = list(dict_of(exc).values())
-        for _, slot in facts.slots:
+        for _, read in facts.slots:
             try:
-                held.append(slot.__get__(exc))
+                held.append(read(exc))
             except AttributeError:  # a slot without a value
                 continue
         return held

@@ -30,7 +30,7 @@ def read_object(values: Values, value: Any, depth: int) -> Node:
         if node is not None:
             return node
     extra: dict[str, Any] = {}
-    node = ["object", info.index, None, None, extra]
+    node = ["object", values.type_index(info.cls), None, None, extra]
     if depth > 1:
         node[3] = _attributes_of(values, value, info, depth - 1)
     elif info.dict_of is not None or info.slots:
@@ -86,7 +86,7 @@ def _read_special(values: Values, value: Any, info: TypeInfo, depth: int) -> Nod
 
 
 def read_type(values: Values, value: type, depth: int) -> Node:
-    node = ["type", values.info(value).index]
+    node = ["type", values.type_index(value)]
     return [*node, names_in((), mro_of(value))] if id(value) in values.wants_dir else node
 
 
@@ -99,7 +99,7 @@ def _read_summary(values: Values, summarise: Summarise, value: Any, info: TypeIn
     extra: dict[str, Any] = {"why": "a summary"}
     if length is not None:
         extra["len"] = length
-    return ["object", info.index, text, values.named(known, 3), extra]
+    return ["object", values.type_index(info.cls), text, values.named(known, 3), extra]
 
 
 def _namespace_of(values: Values, value: Any, info: TypeInfo) -> Any:
@@ -181,4 +181,4 @@ def _read_stand_in(values: Values, value: Any, info: TypeInfo, details: Any, dep
     ):
         return list(details.node)
     attributes = _attributes_of(values, value, info, max(depth - 1, 1))
-    return ["object", info.index, details.text, attributes, extra]
+    return ["object", values.type_index(info.cls), details.text, attributes, extra]

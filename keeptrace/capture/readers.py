@@ -28,7 +28,7 @@ def read_int(values: Values, value: int, depth: int) -> Node:
     bits = value.bit_length()
     if bits > min(8 * values.max_text, 4 * MAX_DIGITS - 16):
         values.cut("max_text")
-        return stand_in(values.info(int).index, f"<int of {bits} bits>", "max_text")
+        return stand_in(values.type_index(int), f"<int of {bits} bits>", "max_text")
     values.bytes += bits // 4
     return ["int", hex(value)]
 
@@ -52,7 +52,7 @@ def read_edge(values: Values, value: Any, length: int | None = None) -> Node:
     info = values.info(type(value))
     extra: dict[str, Any] = {} if length is None else {"len": length}
     extra["why"] = "depth"
-    node: Node = ["object", info.index, None, None, extra]
+    node: Node = ["object", values.type_index(info.cls), None, None, extra]
     show(values, node, value, info)
     return node
 

@@ -14,8 +14,9 @@ from typing import Any, Final, NoReturn
 from ..core.raw import attribute_of, mro_of, names_of, state_of
 from . import generated as _generated
 from .exact import exact_of, plain_text
-from .kinds import Kind, kind_of
+from .kinds import Kind
 from .plain_code import NotPlain
+from .types import TypeInfo, info_of
 from .writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, typed_array
 
 _SMALL: Final = 1 << 63  # integers below need no second look
@@ -61,19 +62,20 @@ class Renderer:
     run_reprs: as in Options. True raises NeedsUserCode where the program's code is to be run.
     """
 
-    def __init__(self, most: int, run_reprs: bool | None) -> None:
+    def __init__(
+        self, most: int, run_reprs: bool | None, infos: dict[int, TypeInfo] | None = None
+    ) -> None:
         self.failed = 0  # values whose repr could not be made
         self._most = most
         self._runs = run_reprs is True
-        # with the class, so that its id is not given to another
-        self._kinds: dict[int, tuple[type, Kind]] = {}
+        self._infos: dict[int, TypeInfo] = {} if infos is None else infos
 
-    def kind(self, cls: type) -> Kind:
-        """kind_of(), remembered."""
-        found = self._kinds.get(id(cls))
+    def info(self, cls: type) -> TypeInfo:
+        """The facts of a class, remembered."""
+        found = self._infos.get(id(cls))
         if found is None:
-            found = self._kinds[id(cls)] = cls, kind_of(mro_of(cls), WRITTEN)
-        return found[1]
+            found = self._infos[id(cls)] = info_of(cls)
+        return found
 
     def __call__(self, value: Any) -> str:
         """The repr. Raises NeedsUserCode if run_reprs is True and the program's code is needed."""
@@ -143,30 +145,33 @@ class Writer:
 
     # -- values
 
-    def write(self, value: Any) -> None:
-        """Writes the repr of any value. One that fails is marked, and costs itself alone."""
+    def write(self, value: Any, lead: str = "") -> None:
+        """Writes `lead`, then the repr of any value. One that fails is marked, and costs no other.
+
+        The hot path of a capture: it is one function, and a short text is put once.
+        """
         cls = type(value)
-        if (
-            value is None
-            or cls is bool
-            or cls is float
-            or (cls is int and -_SMALL < value < _SMALL)
-        ):
-            self.put(repr(value))
+        is_small = cls is int and -_SMALL < value < _SMALL
+        if is_small or value is None or cls is bool or cls is float:
+            text = repr(value)
         elif cls is str or cls is bytes:
-            self.put(repr(value) if len(value) <= self.left else repr(value[: self.left + 1]))
+            text = repr(value if len(value) <= self.left else value[: self.left + 1])
         elif id(value) in self.active:
-            self.put(_AGAIN.get(id(cls), "..."))
+            text = _AGAIN.get(id(cls), "...")
         elif len(self.active) >= _LEVELS:
-            self.put("...")
+            text = "..."
         else:
+            if lead:
+                self.put(lead)
             self._guarded(value, cls)
+            return
+        self.put(lead + text)
 
     def _guarded(self, value: Any, cls: type) -> None:
         parts, left, active, states = len(self.parts), self.left, len(self.active), self._states
         self.active.append(id(value))
         try:
-            _WRITERS[self.renderer.kind(cls)](self, value, cls)
+            _WRITERS[self.renderer.info(cls).kind](self, value, cls)
             self.active.pop()
         except (_Full, _Changed, NeedsUserCode):
             raise
@@ -287,9 +292,10 @@ class Writer:
         self.put(f"<{names_of(cls)[1]} object: ")
         if held is not None:
             CONTENTS[id(held)][1](self, value, held)
-        for at, (name, item) in enumerate(pairs[:_MOST_TOLD]):
-            self.put(f"{', ' if at or held is not None else ''}{name}=")
-            self.write(item)
+        lead = "" if held is None else ", "
+        for name, item in pairs[:_MOST_TOLD]:
+            self.write(item, f"{lead}{name}=")
+            lead = ", "
         if len(pairs) > _MOST_TOLD:
             self.put(", ...")
         self._states -= 1
@@ -304,25 +310,24 @@ class Writer:
     # -- parts
 
     def items(self, found: Iterable[Any]) -> None:
+        lead = ""
         try:
-            for at, item in enumerate(found):
-                if at:
-                    self.put(", ")
-                self.write(item)
+            for item in found:
+                self.write(item, lead)
+                lead = ", "
         except RecursionError:
             raise
         except RuntimeError:  # a value's own is marked by write()
             raise _Changed from None
 
     def pairs(self, found: Iterable[tuple[Any, Any]]) -> None:
+        lead = ""
         self.put("{")
         try:
-            for at, (key, item) in enumerate(found):
-                if at:
-                    self.put(", ")
-                self.write(key)
-                self.put(": ")
-                self.write(item)
+            for key, item in found:
+                self.write(key, lead)
+                self.write(item, ": ")
+                lead = ", "
         except RecursionError:
             raise
         except RuntimeError:
@@ -331,9 +336,10 @@ class Writer:
 
     def fields(self, name: str, pairs: Iterable[tuple[str, Any]]) -> None:
         self.put(f"{name}(")
-        for at, (key, item) in enumerate(pairs):
-            self.put(f"{', ' if at else ''}{key}=")
-            self.write(item)
+        lead = ""
+        for key, item in pairs:
+            self.write(item, f"{lead}{key}=")
+            lead = ", "
         self.put(")")
 
     def call(self, name: str, *parts: Any) -> None:

@@ -288,6 +288,11 @@ _SUMMARIES: Final[dict[tuple[str, str], Callable[[Any, Any], Summary]]] = {
 _SUMMARISED: Final = frozenset(package for package, _ in _SUMMARIES)
 
 
+def is_of_summarised_library(mro: tuple[type, ...]) -> bool:
+    """Whether a class, or a base of it, is defined by a library whose values have summaries."""
+    return any(names_of(cls)[0].partition(".")[0] in _SUMMARISED for cls in mro)
+
+
 def summary_of(mro: tuple[type, ...]) -> Summarise | None:
     """What summarises the instances of mro[0], if anything does."""
     if mro[0] is memoryview:

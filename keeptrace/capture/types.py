@@ -1,4 +1,4 @@
-"""What one needs to know of a class to read its instances."""
+"""What a reader needs to know of a class to read its instances, remembered across captures."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..core.raw import layout_of, mro_of, names_of, namespace_of
+from ..core.raw import (
+    attribute_of,
+    instance_layout_of,
+    is_found,
+    is_of_c,
+    mro_of,
+    names_of,
+    namespace_of,
+)
 from ..restore.standins import MARK
 from .exact import Parts, exact_of
-from .kinds import Kind
-from .summaries import Summarise, summary_of
+from .kinds import Kind, kind_of
+from .summaries import Summarise, is_of_summarised_library, summary_of
+from .writers import WRITTEN
 
 # Builtin types whose contents are read also in subclasses.
 _BASES: Final = {
@@ -23,36 +32,69 @@ _BASES: Final = {
 
 
 class TypeInfo:
-    """The facts of one class, made once per class and capture."""
+    """The facts of one class."""
 
     __slots__ = (
-        *("base", "cls", "dict_of", "exact", "index", "is_class", "is_special", "kind", "module"),
-        *("mro", "qualname", "slots", "summary"),
+        *("base", "cls", "dict_of", "exact", "is_class", "is_special", "kind", "module"),
+        *("mro", "qualname", "repr", "slots", "summary"),
     )
 
-    def __init__(self, cls: type, index: int, kind_of: Callable[[type], Kind]) -> None:
+    def __init__(self, cls: type) -> None:
         self.cls = cls  # held, so that its id is not given to another
-        self.index = index
         self.module: str
         self.qualname: str
         self.module, self.qualname = names_of(cls)
         self.mro: Any = mro_of(cls)
-        self.dict_of: Callable[[Any], Any] | None = None
-        self.slots: list[tuple[str, Callable[[Any], Any]]] = []
+        self.slots: list[tuple[str, Callable[[Any], Any]]]
+        self.dict_of: Callable[[Any], Any] | None
+        self.slots, self.dict_of = instance_layout_of(cls)
         self.base: type | None = None  # the builtin container or text that it derives from
         is_stand_in = False
         for parent in self.mro:
             is_stand_in = is_stand_in or MARK in namespace_of(parent)
             if self.base is None and id(parent) in _BASES:
                 self.base = parent
-            slots, dict_of = layout_of(parent)
-            self.slots += slots
-            self.dict_of = self.dict_of or dict_of
         self.exact: tuple[str, Parts] | None = exact_of(cls)
-        self.kind: Kind = kind_of(cls)
+        self.repr: Any = attribute_of(self.mro, "__repr__")[1]
+        self.kind: Kind = kind_of(self.mro, WRITTEN)
         self.summary: Summarise | None = summary_of(self.mro)
         self.is_class: bool = any(
             cls is type for cls in self.mro
         )  # `in` would ask a metaclass's __eq__
         is_told_otherwise = self.exact is not None or self.summary is not None
         self.is_special: bool = self.is_class or is_stand_in or is_told_otherwise
+
+    def is_current(self) -> bool:
+        """Whether the program has left the class as it was: its bases, its names, its repr."""
+        cls = self.cls
+        if is_of_c(cls):
+            return True
+        return (
+            mro_of(cls) is self.mro
+            and attribute_of(self.mro, "__repr__")[1] is self.repr
+            and names_of(cls) == (self.module, self.qualname)
+        )
+
+    def is_lasting(self) -> bool:
+        """Whether a later capture will find the same: a library may be half imported by now."""
+        if not is_found(self.cls, self.module, self.qualname):
+            return False
+        return self.summary is not None or not is_of_summarised_library(self.mro)
+
+
+# More classes than a large program's failures meet; then the table starts afresh. (classes)
+_MOST_KNOWN: Final = 4096
+# Facts of classes that stay: those that their module names.
+_known: Final[dict[int, TypeInfo]] = {}
+
+
+def info_of(cls: type) -> TypeInfo:
+    """The facts of a class, from the table if they are there and still hold."""
+    found = _known.get(id(cls))
+    if found is None or not found.is_current():
+        found = TypeInfo(cls)
+        if found.is_lasting():
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[id(cls)] = found
+    return found

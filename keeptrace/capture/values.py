@@ -29,7 +29,7 @@ from .contents import ELEMENT, SHARED_TEXT
 from .objects import read_object
 from .readers import READERS as _READERS
 from .reprs import Renderer, stack_is_short
-from .types import TypeInfo
+from .types import TypeInfo, info_of
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
 # bit_length() takes a third of the time of a look into the range, and lacks its least number alone.
@@ -76,7 +76,7 @@ class Values:
     @property
     def renderer(self) -> Renderer:
         if self._renderer is None:
-            self._renderer = Renderer(self.options.max_repr, self.options.run_reprs)
+            self._renderer = Renderer(self.options.max_repr, self.options.run_reprs, self.infos)
         return self._renderer
 
     # -- in
@@ -203,8 +203,7 @@ class Values:
     def info(self, cls: type) -> TypeInfo:
         found = self.infos.get(id(cls))
         if found is None:
-            found = TypeInfo(cls, self.type_index(cls), self.renderer.kind)
-            self.infos[id(cls)] = found
+            found = self.infos[id(cls)] = info_of(cls)
         return found
 
     # -- the walk
@@ -214,12 +213,11 @@ class Values:
         nodes = self.nodes
         max_bytes = self.max_bytes
         reader_of = _READERS.get
-        for index, value, depth in islice(self._queue, self._read, None):  # it grows meanwhile
-            self._read += 1
-            if not self._read % _CLOCK_EVERY and not self._stop and monotonic() > self.deadline:
-                self._stop = "max_seconds"
-            if not self._stop and self.bytes > max_bytes:
-                self._stop = "max_bytes"
+        # The queue grows meanwhile.
+        for index, value, depth in islice(self._queue, self._read, None):
+            self._read = read = self._read + 1
+            if self.bytes > max_bytes or not read % _CLOCK_EVERY:
+                self._look_at_bounds()
             if self._stop:
                 nodes[index] = nodes[self._cut(type(value), self._stop)[0]]
                 continue
@@ -228,6 +226,15 @@ class Values:
                 nodes[index] = reader_of(id(type(value)), read_object)(self, value, depth)
             except BaseException as problem:  # a library's code may raise anything; Ctrl-C may come
                 nodes[index] = self._unreadable(value, problem)
+
+    def _look_at_bounds(self) -> None:
+        """Notes the first bound that is reached."""
+        if self._stop:
+            return
+        if monotonic() > self.deadline:
+            self._stop = "max_seconds"
+        elif self.bytes > self.max_bytes:
+            self._stop = "max_bytes"
 
     def _unreadable(self, value: Any, problem: BaseException) -> Node:
         """The stand-in of a value whose reader failed."""

@@ -35,6 +35,8 @@ _MOST_LAYOUTS: Final = 4096
 # Layouts of classes that stay: those that their module names. With the class, so that its id is
 # not given to another.
 _layouts: Final[dict[int, tuple[type, Layout]]] = {}
+# The same of classes with all their bases. With the __mro__, which changes with the bases.
+_instance_layouts: Final[dict[int, tuple[tuple[type, ...], Layout]]] = {}
 # Hashing and comparing these runs C code alone.
 _HASHED_BY_C: Final = {id(cls) for cls in (str, int, float, bool, bytes, complex, type(None))}
 
@@ -109,17 +111,35 @@ def layout_of(cls: type) -> Layout:
     return slots, dict_of
 
 
+def instance_layout_of(cls: type) -> Layout:
+    """All slots of the instances of a class, and what reads their __dict__ if they have one."""
+    mro = mro_of(cls)
+    found = _instance_layouts.get(id(cls))
+    if found is not None and found[0] is mro:
+        return found[1]
+    slots: list[tuple[str, Callable[[Any], Any]]] = []
+    dict_of = None
+    for parent in mro:
+        own_slots, own_dict_of = layout_of(parent)
+        slots += own_slots
+        dict_of = dict_of or own_dict_of
+    if all(id(parent) in _layouts for parent in mro):
+        if len(_instance_layouts) >= _MOST_LAYOUTS:
+            _instance_layouts.clear()
+        _instance_layouts[id(cls)] = mro, (slots, dict_of)
+    return slots, dict_of
+
+
 def instance_dict(value: Any) -> dict[Any, Any]:
     """The __dict__ of an object as it stands; an empty one where the object has none."""
-    for cls in mro_of(type(value)):
-        dict_of = layout_of(cls)[1]
-        if dict_of is not None:
-            try:
-                found = dict_of(value)
-            except AttributeError:
-                return {}
-            return found if issubclass(type(found), dict) else {}
-    return {}
+    dict_of = instance_layout_of(type(value))[1]
+    if dict_of is None:
+        return {}
+    try:
+        found = dict_of(value)
+    except AttributeError:
+        return {}
+    return found if issubclass(type(found), dict) else {}
 
 
 def state_of(value: Any, most: int) -> dict[str, Any]:
@@ -129,12 +149,11 @@ def state_of(value: Any, most: int) -> dict[str, Any]:
         for name, item in first_of(dict.items, instance_dict(value), most)
         if type(name) is str
     }
-    for cls in mro_of(type(value)):
-        for name, read in layout_of(cls)[0]:
-            try:
-                found.setdefault(name, read(value))
-            except AttributeError:  # a slot without a value
-                continue
+    for name, read in instance_layout_of(type(value))[0]:
+        try:
+            found.setdefault(name, read(value))
+        except AttributeError:  # a slot without a value
+            continue
     return found
 
 
