@@ -61,6 +61,23 @@ def test_a_file_that_is_gone(encode: str, loads: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loads", LOADERS)
+def test_a_file_with_a_hidden_literal(loads: str, tmp_path: Path) -> None:
+    """A file whose only difference is a secret that the dump hides is the file; another edit makes it another file."""
+    name = f"secret_{loads}"
+    path = tmp_path / f"{name}.py"
+    secret = "kV9x" + "-2pQ7" * 3
+    path.write_text(f'PASSWORD = "{secret}"\n{TEXT}')
+    data = keeptrace.dumps(raised(imported(tmp_path, name).fail))
+    assert secret.encode() not in data
+    for text, is_the_file in ((TEXT, True), (TEXT.replace("* 2", "+ 2"), False)):
+        path.write_text(f'PASSWORD = "{secret}"\n{text}')
+        linecache.checkcache()
+        shown = text_of(LOADERS[loads](data))
+        assert (f'File "{path}", line 4' in shown) is is_the_file
+        assert ("[snapshot " in shown) is not is_the_file
+
+
+@pytest.mark.parametrize("loads", LOADERS)
 def test_a_file_that_changed(loads: str, tmp_path: Path) -> None:
     """The restored traceback shows the snapshot; a live one of the same file shows the file."""
     name = f"changed_{loads}"

@@ -72,6 +72,28 @@ def _remember_same(file: str, packed: bytes) -> None:
     _same_on_disk[file, packed] = (found.st_mtime_ns, found.st_size)
 
 
+# What stands for a hidden piece of source, in as many bytes (redact/spans.py). Fewer stars are code.
+_HIDDEN: Final = rb"<redacted>\**|\*{3,}"
+
+
+def reads_the_same(here: list[str], kept: list[str]) -> bool:
+    """Whether a text of this machine is the snapshot's, but for secrets hidden in the snapshot."""
+    if len(here) != len(kept):
+        return False
+    pairs = [(ours.rstrip(), theirs.rstrip()) for ours, theirs in zip(here, kept)]
+    return all([ours == theirs or _is_hidden(ours, theirs) for ours, theirs in pairs])
+
+
+def _is_hidden(ours: str, theirs: str) -> bool:
+    """Whether a line is the snapshot's line before something in it was hidden."""
+    import re  # rarely needed
+
+    line, kept = ours.encode("utf-8", "replace"), theirs.encode("utf-8", "replace")
+    if len(line) != len(kept):
+        return False
+    return re.sub(_HIDDEN, lambda found: line[found.start() : found.end()], kept) == line
+
+
 def install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     """Lets linecache, and so tracebacks and debuggers, see the snapshot. Gives the files that need
     another name.
@@ -109,9 +131,7 @@ def install_sources(sources: dict[str, bytes]) -> dict[str, str]:
         here: list[str] | None = cached[2] if is_snapshot else _lines_on_disk(file)  # type: ignore[index, misc]  # then it is an entry
         if here is None:
             here = _lines_of_live(file)
-        if here is not None and [line.rstrip() for line in here] == [
-            line.rstrip() for line in lines
-        ]:
+        if here is not None and reads_the_same(here, lines):
             if not is_snapshot:
                 _remember_same(file, packed)
             continue

@@ -9,6 +9,7 @@ from ...core.texts import shorten
 from ...render.sources import characters
 from ...render.view import ShownException, ShownFrame, View
 from ...render.wording import relation_text
+from ...restore.sources import reads_the_same
 from .protocol import Body, RequestError
 
 # A thread's name. (characters)
@@ -119,7 +120,7 @@ class Stack:
         """Whether the file of this machine has these lines. Frames share files."""
         if file not in self._same:
             here = self._view.sources.here(file)
-            self._same[file] = here is not None and _stripped(here) == _stripped(lines or [])
+            self._same[file] = here is not None and reads_the_same(here, lines or [])
         return self._same[file]
 
     def _reference(self, file: str) -> int:
@@ -134,7 +135,3 @@ class Stack:
             raise RequestError("there is no such source in the dump")
         lines = self._view.sources.snapshot(self._sources[reference - 1]) or ()
         return {"content": "\n".join(lines), "mimeType": "text/x-python"}
-
-
-def _stripped(lines: list[str]) -> list[str]:
-    return [line.rstrip() for line in lines]
