@@ -10,13 +10,17 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from .capture.facts import in_printed_order
 from .core.errors import KeepTraceError, OptionError, missing_extra
+from .core.texts import shorten
 
 if TYPE_CHECKING:
     import pdb
 
 _PATHS: Final = map(sysconfig.get_paths().get, ("stdlib", "platstdlib", "purelib", "platlib"))
 _LIBRARIES: Final = tuple(os.path.join(path, "") for path in _PATHS if path)
+# An exception in a list. (characters)
+_MAX_REPR: Final = 100
 
 
 def is_users(frame: types.FrameType) -> bool:
@@ -44,16 +48,65 @@ def levels_below_users(traceback: types.TracebackType) -> int:
     return below if is_found else 0
 
 
-def interact(debugger: Any, target: object, traceback: types.TracebackType) -> None:
+class _Exceptions:
+    """The command `exceptions` of a debugger of pdb's kind: all of a chain and its groups.
+
+    pdb's own, of Python 3.13 and newer, knows causes and contexts alone. The numbers are pdb's, from 0,
+    in the order in which Python prints the exceptions.
+    """
+
+    def __init__(self, debugger: Any, exc: BaseException) -> None:
+        self._debugger = debugger
+        self._all = in_printed_order(exc)
+        self._current = exc
+
+    def __call__(self, argument: str) -> None:
+        if not argument:
+            self._list()
+            return
+        try:
+            exc = self._all[_index(argument)]
+        except (ValueError, IndexError):
+            self._debugger.error(f"There is no exception {argument}: exceptions lists them")
+            return
+        if exc.__traceback__ is None:
+            self._debugger.error("This exception has no frames to stand in")
+            return
+        self._current = exc
+        self._debugger.setup(None, exc.__traceback__)
+        levels = levels_below_users(exc.__traceback__)
+        if levels:
+            self._debugger.do_up(str(levels))
+        else:
+            self._debugger.print_stack_entry(self._debugger.stack[self._debugger.curindex])
+
+    def _list(self) -> None:
+        for number, exc in enumerate(self._all):
+            arrow = ">" if exc is self._current else " "
+            shown = number if exc.__traceback__ is not None else "-"
+            self._debugger.message(f"{arrow} {shown:>3} {shorten(repr(exc), _MAX_REPR)}")
+
+
+def _index(argument: str) -> int:
+    number = int(argument)
+    if number < 0:
+        raise IndexError(number)
+    return number
+
+
+def interact(debugger: Any, exc: BaseException, traceback: types.TracebackType) -> None:
     """Opens a debugger of pdb's kind in the innermost frame of the user's own code.
 
-    target: the exception or the traceback, as the debugger takes it.
+    Its command `exceptions` lists and opens every exception of the chain and of its groups.
     """
     debugger.reset()
+    debugger.do_exceptions = _Exceptions(debugger, exc)
     levels = levels_below_users(traceback)
     if levels:
         debugger.cmdqueue.append(f"up {levels}")
-    debugger.interaction(None, target)
+    # Since Python 3.13 pdb takes the exception itself; before, and in IPython, the traceback.
+    takes_exceptions = hasattr(debugger, "_get_tb_and_exceptions")
+    debugger.interaction(None, exc if takes_exceptions else traceback)
 
 
 def open_pdb(exc: BaseException, traceback: types.TracebackType) -> pdb.Pdb:
@@ -61,9 +114,7 @@ def open_pdb(exc: BaseException, traceback: types.TracebackType) -> pdb.Pdb:
     import pdb
 
     debugger = pdb.Pdb()
-    # Since Python 3.13 pdb takes the exception itself, and walks its chain (command `exceptions`).
-    target = exc if sys.version_info >= (3, 13) else traceback
-    interact(debugger, target, traceback)
+    interact(debugger, exc, traceback)
     return debugger
 
 
@@ -76,7 +127,7 @@ def _ipdb(exc: BaseException, traceback: types.TracebackType) -> None:
         from ipdb.__main__ import _init_pdb
     except ImportError:
         raise missing_extra("debugger='ipdb'", "ipdb", "debuggers") from None
-    interact(_init_pdb(), traceback, traceback)
+    interact(_init_pdb(), exc, traceback)
 
 
 def _ipython(exc: BaseException, traceback: types.TracebackType) -> None:
@@ -84,7 +135,7 @@ def _ipython(exc: BaseException, traceback: types.TracebackType) -> None:
         from IPython.core.debugger import Pdb
     except ImportError:
         raise missing_extra("debugger='ipython'", "IPython", "debuggers") from None
-    interact(Pdb(), traceback, traceback)
+    interact(Pdb(), exc, traceback)
 
 
 def _pudb(exc: BaseException, traceback: types.TracebackType) -> None:
@@ -112,7 +163,7 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
         interactive command.
     debugger: "pdb", "ipdb", "ipython", "pudb", or None: the one that PYTHONBREAKPOINT names, if it
         is one of these, else pdb. The debugger's `down` leads on into the library frames below;
-        with pdb of Python 3.13 and newer `exceptions` lists the chain.
+        `exceptions` lists all of the chain and its groups, and `exceptions N` opens one (not pudb).
 
     Raises KeepTraceError if there is no exception or it has no frames, OptionError for an unknown
     debugger, and MissingExtraError if that is not installed.

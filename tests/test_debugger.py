@@ -203,6 +203,21 @@ def test_pdb_in_the_frames_of_a_cause(session: Callable[..., Session]) -> None:
     assert "raise ValueError" in pdb.ask("exceptions 1")
 
 
+def test_pdb_in_the_frames_of_a_groups_members(session: Callable[..., Session]) -> None:
+    """`exceptions` lists the members of a group and their causes, too, and opens each."""
+    pdb = session("several,", "keeptrace.post_mortem(exc)")
+    text = pdb.ask("exceptions")
+    listed = re.findall(r"^(>?) +(\d+) (\w+)", text, re.M)
+    assert [kind for _, _, kind in listed] == [
+        *("ExceptionGroup", "ZeroDivisionError", "ValueError", "ZeroDivisionError", "ValueError")
+    ]
+    assert [number for arrow, number, _ in listed if arrow] == ["0"]
+    assert "return total / rows[1]" in pdb.ask("exceptions 3")
+    assert pdb.ask("p total, order.number") == "(14, 2)"
+    assert "raise ValueError" in pdb.ask("exceptions 4") and pdb.ask("p number") == "2"
+    assert "There is no exception 7" in pdb.ask("exceptions 7")
+
+
 def test_pdb_in_the_frames_of_a_cause_by_hand(session: Callable[..., Session]) -> None:
     """With any pdb: the cause's own traceback."""
     pdb = session("parse, 4", "pdb.post_mortem(exc.__cause__.__traceback__)")

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -128,10 +129,18 @@ def test_a_write_that_fails_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
-    """A directory that is absent is the OSError that open() gives."""
-    with pytest.raises(OSError):
-        keeptrace.dump(failed(), tmp_path / "absent" / "x")
+def test_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory that is absent is made; what cannot be written is the OSError that open() gives, or one line."""
+    keeptrace.dump(failed(), tmp_path / "absent" / "deep" / "x")
+    assert (tmp_path / "absent").stat().st_mode & 0o077 == 0
+    for unwritable in (tmp_path, tmp_path / "absent" / "deep" / "x" / "y"):
+        with pytest.raises(OSError):
+            keeptrace.dump(failed(), unwritable)
+        assert capsys.readouterr().err == ""
+        keeptrace.dump(failed(), unwritable, on_error="tell")
+        assert re.match(r"keeptrace: no dump of this \w+: \w+Error: ", capsys.readouterr().err)
+    with pytest.raises(keeptrace.OptionError, match="on_error must be one of raise, tell"):
+        keeptrace.dump(failed(), tmp_path / "x", on_error="ignore")  # type: ignore[arg-type]
 
 
 def test_dumped_again() -> None:

@@ -425,6 +425,7 @@ def test_on_error_one_file(tmp_path):
 
 def test_on_error_when_the_file_cannot_be_written(tmp_path, capsys):
     """The user's error goes on, and one line says that there is no dump."""
+    (tmp_path / "no").touch()
     with (
         pytest.raises(ValueError),
         keeptrace.on_error(tmp_path / "no" / "crash.keeptrace") as watch,
@@ -432,7 +433,7 @@ def test_on_error_when_the_file_cannot_be_written(tmp_path, capsys):
         fail(1)
     assert (
         watch.path is None
-        and "no dump of this ValueError: FileNotFoundError" in capsys.readouterr().err
+        and "no dump of this ValueError: NotADirectoryError" in capsys.readouterr().err
     )
 
 

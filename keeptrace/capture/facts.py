@@ -185,6 +185,28 @@ def chain_of(exc: BaseException) -> Iterator[BaseException]:
                 waiting.append(other)
 
 
+def in_printed_order(exc: BaseException) -> list[BaseException]:
+    """All of chain_of(), as Python prints them: causes and contexts first, a group before its
+    children.
+    """
+    ordered: list[BaseException] = []
+    seen = {id(exc)}
+    waiting = [(exc, False)]
+    while waiting:
+        found, is_reached = waiting.pop()
+        if is_reached:
+            ordered.append(found)
+            continue
+        linked = {id(other): other for other in linked_to(found) if id(other) not in seen}
+        seen.update(linked)
+        inside = children_of(found) if issubclass(type(found), BaseExceptionGroup) else ()
+        children = [linked.pop(id(child)) for child in inside if id(child) in linked]
+        waiting += [(child, False) for child in reversed(children)]
+        waiting.append((found, True))
+        waiting += [(other, False) for other in linked.values()]
+    return ordered
+
+
 def linked_to(exc: BaseException) -> list[BaseException]:
     """The exceptions that one leads to: its cause, its context, its children."""
     linked: list[BaseException] = []

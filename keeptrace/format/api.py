@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from ..capture.capture import capture, release_reserve, type_only
 from ..core.bounds import MAX_DUMP
@@ -13,9 +13,10 @@ from ..core.errors import DumpError, KeepTraceError, OptionError
 from ..core.guard import in_fresh_thread, with_enough_stack
 from ..core.options import Options, make_options
 from ..core.report import Report
+from ..core.telling import failed
 from ..restore.policy import BUILTINS, LIVE
 from ..restore.restore import restore
-from .files import read, write
+from .files import is_url, make_private, read, write
 from .reading import decode
 from .writing import encode
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 # A dump larger than this is none, or holds sources beyond all measure; it is refused before it is
 # read. (bytes)
 _MAX_FILE = MAX_DUMP
+_ON_ERROR: Final = ("raise", "tell")
 # What a dump is made with where there is next to no memory.
 _LITTLE: Final[dict[str, Any]] = {
     "depth": 1,
@@ -144,15 +146,19 @@ def dump(
     path_or_file: str | os.PathLike[str] | IO[bytes],
     *,
     threads: bool = False,
+    on_error: Literal["raise", "tell"] = "raise",
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> None:
     """Writes dumps(exc) to a path or to a binary file.
 
     exc: the exception; None stands for the one that is being handled.
-    path_or_file: a path, which is written whole or not at all; a URL that fsspec knows (extra
-        "fsspec"), such as s3://bucket/name.dump; or a binary file that is open for writing.
+    path_or_file: a path, which is written whole or not at all, and whose directory is made if it is
+        missing; a URL that fsspec knows (extra "fsspec"), such as s3://bucket/name.dump; or a
+        binary file that is open for writing.
     threads: as for dumps().
+    on_error: "raise" if the dump cannot be written, or "tell": one line on stderr says why, and an
+        `except` block goes on with the program's own error.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     At the very recursion limit, where nothing more can be called, no dump is written.
@@ -160,20 +166,36 @@ def dump(
     Raises what dumps raises, and OSError if the file cannot be written; MissingExtraError or
     OptionError for a URL that nothing that is installed can open.
     """
+    if on_error not in _ON_ERROR:
+        raise OptionError(f"on_error must be one of {', '.join(_ON_ERROR)}, not {on_error!r}")
     handled = sys.exception() if exc is None else exc  # of this thread
     others = _others_of(sys._getframe(1)) if threads else None
     try:
         with_enough_stack(lambda: write_to(path_or_file, _dumps(handled, others, trace, options)))
     except RecursionError:  # nothing can be called any more; the user's own error must go on
         return
+    except Exception as problem:
+        if on_error == "raise" or handled is None:
+            raise
+        failed(handled, problem)
 
 
 def write_to(path_or_file: str | os.PathLike[str] | IO[bytes], data: bytes) -> None:
     """Writes a dump to a path, a URL or a binary file. Raises as dump() does."""
     if isinstance(path_or_file, (str, os.PathLike)):
-        write(os.fspath(path_or_file), data)
+        _write(os.fspath(path_or_file), data)
     else:
         path_or_file.write(data)
+
+
+def _write(path: str, data: bytes) -> None:
+    try:
+        write(path, data)
+    except FileNotFoundError:
+        if is_url(path):
+            raise
+        make_private(os.path.dirname(path))
+        write(path, data)
 
 
 def loads(data: bytes, live: bool = False) -> BaseException:
