@@ -227,3 +227,12 @@ def test_what_only_looks_like_a_module_is_no_hindrance(monkeypatch: pytest.Monke
     data = keeptrace.dumps(caught.value)
     linecache.cache.pop(file)
     assert type(keeptrace.loads(data)).__name__ == type(pickle.loads(data)).__name__ == "Odd"
+
+
+@pytest.mark.parametrize("held", [object(), {"row": object()}])
+def test_an_error_told_by_its_arguments_is_of_the_very_class(held: Any) -> None:
+    """A stand-in in a field that no message tells does not cost an AttributeError its class:
+    Python's own printer suggests names for that very class alone."""
+    exc = AttributeError("text", name="a", obj=held)
+    loaded = keeptrace.loads(keeptrace.dumps(exc))
+    assert type(loaded) is AttributeError and str(loaded) == "text"

@@ -24,6 +24,8 @@ from .values import Values
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
 # Their messages tell a place in their argument, and not the argument.
 _TELLS_A_PLACE: Final = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
+# The C types with fields whose __str__ is that of BaseException.
+_TOLD_BY_ARGS: Final = (StopIteration, SystemExit, AttributeError, NameError)
 # What formatting a traceback as text may take. (seconds)
 _MOST_TEXT_SECONDS: Final = 1.0
 
@@ -58,7 +60,8 @@ class Messages:
         """Records str(exc) where a restorer could not make it from what it gets."""
         nodes = self._values.nodes
         told = facts.has_str
-        if not told and is_exact(nodes, [record["args"], *record["fields"].values()]):
+        fields = record["fields"].values() if _fields_tell(facts) else ()
+        if not told and is_exact(nodes, [record["args"], *fields]):
             return
         if not told and self._plain_message(exc, facts, record):
             return
@@ -106,7 +109,7 @@ class Messages:
             text = renderer.followed(attribute_of(facts.mro, "__str__")[1], exc)
             if text is not None:
                 return text
-        elif facts.state is None and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):
+        elif not _fields_tell(facts) and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):
             return renderer.string(arguments[0]) if len(arguments) == 1 else renderer(arguments)
         return f"<{name}: its str() was not run; its arguments are {renderer(arguments)}>"
 
@@ -124,7 +127,7 @@ class Messages:
     ) -> bool:
         """Records what BaseException.__str__ gives, if that takes none of the user's code."""
         arguments = args_of(exc)
-        if facts.state is not None or not arguments:
+        if _fields_tell(facts) or not arguments:
             return False
         if issubclass(type(exc), (KeyError, BaseExceptionGroup)):
             return False  # a __str__ of C code that looks at more than args
@@ -162,6 +165,11 @@ class Messages:
             self._values.later(lambda: _cut(str(note), most), use)
         else:
             use(Renderer(most, False).string(note))
+
+
+def _fields_tell(facts: ExceptionFacts) -> bool:
+    """Whether the __str__ of the C type reads more than args."""
+    return facts.state is not None and facts.state[0] not in _TOLD_BY_ARGS
 
 
 def _cut(text: str, most: int) -> str:
