@@ -76,7 +76,7 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.tools.cli": {"typer", "rich"},
     **{
         f"keeptrace.tools.cli.{module}": {"typer", "rich"}
-        for module in ("common", "directories", "dumps", "editors", "logs", "programs")
+        for module in ("common", "directories", "dumps", "editors", "living", "logs", "programs")
     },
     "keeptrace.ipython": {"IPython"},
     "keeptrace.live.dill": {"dill"},

@@ -169,8 +169,8 @@ def dump(
     if on_error not in _ON_ERROR:
         raise OptionError(f"on_error must be one of {', '.join(_ON_ERROR)}, not {on_error!r}")
     handled = sys.exception() if exc is None else exc  # of this thread
-    others = _others_of(sys._getframe(1)) if threads else None
     try:
+        others = _others_of(sys._getframe(1)) if threads else None
         with_enough_stack(lambda: write_to(path_or_file, _dumps(handled, others, trace, options)))
     except RecursionError:  # nothing can be called any more; the user's own error must go on
         return

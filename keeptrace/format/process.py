@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..capture.capture import capture
 from ..core.clock import monotonic
-from ..core.options import Options, make_options
+from ..core.options import DEFAULT, Options, make_options
 from ..core.report import ExceptionRecord, Report
 from ..snapshots.groups import Snapshot
 from ..snapshots.taking import take
@@ -26,10 +26,17 @@ _ROOMY: Final[dict[str, Any]] = {
 
 
 def roomy_options(trace: Options | None, options: Any, *, run_reprs: bool | None) -> Options:
-    """The options as given, beside defaults for a whole process. Raises OptionError."""
-    if trace is not None:
-        return make_options(trace, **options)
-    return make_options(None, **{**_ROOMY, "run_reprs": run_reprs, **options})
+    """The options as given. What has its default value gets that for a whole process.
+
+    Raises OptionError.
+    """
+    base = make_options(trace)
+    roomier = {
+        name: value
+        for name, value in {**_ROOMY, "run_reprs": run_reprs}.items()
+        if getattr(base, name) == getattr(DEFAULT, name)
+    }
+    return base.replace(**{**roomier, **options})
 
 
 def snapshot_report(

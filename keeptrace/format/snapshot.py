@@ -30,9 +30,9 @@ def snapshot(
     task with what it awaits. The process goes on.
 
     path_or_file: as for dump().
-    options: those of keeptrace.Options, or a whole one as `trace`. Without `trace` a snapshot keeps
-        more than a dump of one failure (max_exceptions=10_000, max_bytes=8 MiB,
-        max_values=100_000), and runs no code of the program (run_reprs=False).
+    options: those of keeptrace.Options, or a whole one as `trace`. What has its default value there
+        keeps more than a dump of one failure (max_exceptions=10_000, max_bytes=8 MiB,
+        max_values=100_000), and no code of the program runs (run_reprs=False).
 
     Returns the seconds for which the calling thread read, about max_seconds at most; other threads
     go on meanwhile. The file opens as any dump does. It holds a keeptrace.Snapshot, a group with a

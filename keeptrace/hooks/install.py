@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..core.options import SingleOptions
+    from .presence import Presence
 
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
@@ -77,12 +78,17 @@ class Installed:
         self.active: bool = True
         self._put: list[tuple[Any, str, Any, Any]] = []
         self._finder: WhenImported | None = None
+        self._presence: Presence | None = None
 
     def __repr__(self) -> str:
         state = "writing to" if self.active else "no longer writing to"
         return f"<keeptrace hooks, {state} {self.store.directory}>"
 
-    def apply(self) -> None:
+    def apply(self, signal: int | None) -> None:
+        if signal is not None:
+            from .presence import Presence
+
+            self._presence = Presence(signal, self.store.options)
         self._hook(sys, _EXCEPTHOOK)
         self._hook(threading, _THREADS)
         self._hook(sys, _UNRAISABLE)
@@ -93,12 +99,19 @@ class Installed:
             }
         )
 
+    @property
+    def signal(self) -> int | None:
+        """The signal by which this process is asked for a snapshot."""
+        return self._presence.signal if self._presence is not None else None
+
     def uninstall(self) -> None:
         """Restores the previous hooks, except where somebody else has replaced ours since.
 
         A second call does nothing.
         """
         self.active = False
+        if self._presence is not None:
+            self._presence.stop()
         for owner, name, before, ours in reversed(self._put):
             if owner.__dict__.get(name) is ours:
                 setattr(owner, name, before)
@@ -198,7 +211,7 @@ class _HandedDown:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         try:
-            data = pickle.dumps(self.installed.store)
+            data = pickle.dumps((self.installed.store, self.installed.signal))
         # A `redact` or a `pickler` may be a lambda; the child must start nevertheless.
         except Exception as problem:
             tell(
@@ -211,7 +224,8 @@ class _HandedDown:
 
 def _install_in_child(data: bytes) -> Any:
     try:
-        return _HandedDown(install(pickle.loads(data)))
+        store, signal = pickle.loads(data)
+        return _HandedDown(install(store, signal=signal))
     except Exception as problem:  # the child must start
         tell(f"no dumps of this child process: {type(problem).__name__}: {problem}")
         return None
@@ -224,6 +238,7 @@ def install(
     directory: str | os.PathLike[str] | Store = DEFAULT_DIRECTORY,
     *,
     deduplicate: bool = True,
+    signal: int | None = None,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Installed:
@@ -233,6 +248,8 @@ def install(
     directory: default "keeptrace-dumps" in the current directory; or a Store, for your own bounds.
     deduplicate: as for a Store: count failures that are alike, and keep a few of them. False keeps
         every dump.
+    signal: lets the process answer `keeptrace snapshot PID` when it gets this signal, such as
+        signal.SIGUSR1; so that older Pythons than 3.14 answer at all.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     Python reports the exception first, as usual; then one line on stderr says how to see the dump.
@@ -244,7 +261,7 @@ def install(
     made = Installed(store_of(directory, trace, options, deduplicate))
     uninstall()
     _active = made
-    made.apply()
+    made.apply(signal)
     return made
 
 

@@ -1,8 +1,8 @@
 """The command line: the table of its commands, and the border where errors become sentences.
 
 Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. One module for
-each kind of command: programs.py, dumps.py, directories.py, logs.py, editors.py; common.py is for
-all.
+each kind of command: programs.py, dumps.py, directories.py, living.py, logs.py, editors.py;
+common.py is for all.
 
 Rules:
  1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
@@ -27,7 +27,7 @@ try:
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
-from . import directories, dumps, editors, logs, programs
+from . import directories, dumps, editors, living, logs, programs
 
 app: typer.Typer = typer.Typer(
     name="keeptrace",
@@ -48,6 +48,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "info": (dumps.info, {}),
     "ls": (directories.list_dumps, {}),
     "prune": (directories.prune, {}),
+    "snapshot": (living.snapshot, {}),
     "log": (logs.log, {}),
     "demo": (programs.demo, {}),
     "dap": (editors.dap, {}),

@@ -1,0 +1,102 @@
+"""The side of a process that is asked for a snapshot: by a signal, or by sys.remote_exec.
+
+    keeptrace snapshot 4711 ── ask-4711, SIGUSR1 ──▶ the main thread, between two bytecodes
+                                                      reads the stacks: within max_seconds
+                            ◀── answer-TOKEN ──────── a thread of ours hides secrets, and writes
+
+The main thread takes no lock that it could hold already: what is needed is imported beforehand.
+"""
+
+from __future__ import annotations
+
+import _thread
+import importlib
+import os
+import signal
+import threading
+import types
+from typing import Any, Final
+
+from ..core.errors import OptionError
+from ..core.options import Options
+from ..core.raw import names_of
+from ..format.api import redacted
+from ..format.process import roomy_options, snapshot_report
+from ..format.writing import encode
+from .meeting import put_answer, put_failure, take_request
+
+# What a snapshot imports when it is first needed.
+_NEEDED: Final = ("..redact.redactor", "..capture.source", "..format.traveller", "..format.ready")
+
+
+class Answering:
+    """Answers `keeptrace snapshot PID` when the process gets a signal. The main thread makes it.
+
+    Raises OptionError for a signal that no handler may have, or in another thread.
+    """
+
+    def __init__(self, number: int, directory: str, options: Options) -> None:
+        self.number = number
+        self._directory = directory
+        self._options = options
+        for name in _NEEDED:
+            importlib.import_module(name, __package__)
+        if threading.current_thread() is not threading.main_thread():
+            raise OptionError("signal=... is for the main thread: call install() there")
+        try:
+            self._before = signal.getsignal(number)
+            signal.signal(number, self._handle)
+        except (ValueError, OSError, TypeError) as problem:
+            raise OptionError(f"signal={number!r}: {problem}") from None
+
+    def stop(self) -> None:
+        """Puts back the handler that was there, where ours still is."""
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(self.number) == self._handle:
+            signal.signal(self.number, self._before or signal.SIG_DFL)
+
+    def _handle(self, number: int, frame: types.FrameType | None) -> None:
+        request = take_request(self._directory, os.getpid())
+        if request is not None:
+            max_seconds = request.max_seconds
+            answer(self._directory, request.token, frame, self._options, max_seconds)
+        elif callable(self._before):  # the signal was not for us
+            self._before(number, frame)
+
+
+def answer(
+    directory: str,
+    token: str,
+    frame: types.FrameType | None,
+    trace: Options | None = None,
+    max_seconds: float | None = None,
+) -> None:
+    """Reads the stacks of this process, and lets a thread write the snapshot. Never raises.
+
+    frame: what the main thread was doing.
+    """
+    try:
+        changes: dict[str, Any] = {} if max_seconds is None else {"max_seconds": max_seconds}
+        settings = roomy_options(trace, changes, run_reprs=False)
+        report, made, _ = snapshot_report(frame, _thread.get_ident(), settings)
+
+        def finish() -> None:
+            try:
+                put_answer(directory, token, encode(redacted(report, made, settings)))
+            except Exception as problem:
+                _fail(directory, token, problem)
+
+        try:
+            _thread.start_new_thread(finish, ())
+        except RuntimeError:  # no more threads
+            finish()
+    except Exception as problem:  # the program goes on, whatever it is
+        _fail(directory, token, problem)
+
+
+def _fail(directory: str, token: str, problem: Exception) -> None:
+    try:
+        why = f"the process could not take a snapshot: {names_of(type(problem))[1]}: {problem}"
+        put_failure(directory, token, why)
+    except Exception:  # a full disk: whoever asks is told by its own clock
+        return

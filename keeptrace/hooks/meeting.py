@@ -1,0 +1,186 @@
+"""Where a prepared process and whoever asks it meet: files in a directory of the user's alone.
+
+$XDG_RUNTIME_DIR/keeptrace/      or, without one, in the directory for temporary files:
+/tmp/keeptrace-1000/
+  process-4711       what process 4711 answers to, and since when it runs; as JSON
+  ask-4711           a request for a snapshot: a token, and the seconds that it may take
+  answer-TOKEN       the snapshot, whole; or failed-TOKEN: why there is none
+  script-TOKEN.py    what a process that nobody prepared runs (sys.remote_exec)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+from ..core.errors import KeepTraceError
+from ..core.processes import is_alive, start_of
+from ..format.files import create, open_regular, remove, user, write_atomically
+
+_PRIVATE: Final = 0o700
+# (bytes of a file that says what a process answers to)
+_MOST_FACTS: Final = 1 << 16
+
+
+class Facts(NamedTuple):
+    """What a process answers to.
+
+    start: see core/processes.py. snapshot, stack: the numbers of signals, or None. box: the file
+        that its stack is written to.
+    """
+
+    pid: int
+    start: int | None
+    snapshot: int | None = None
+    stack: int | None = None
+    box: str | None = None
+
+
+def _candidates() -> list[str]:
+    """The directories in which a process may be found, the preferred one first.
+
+    A service and a shell of the same user may have other environments.
+    """
+    own = f"keeptrace-{user()}"
+    found = [os.path.join(tempfile.gettempdir(), own), os.path.join(os.sep, "tmp", own)]
+    for runtime in (f"/run/user/{user()}", os.environ.get("XDG_RUNTIME_DIR")):
+        if runtime and os.path.isabs(runtime) and os.access(runtime, os.W_OK):
+            found.insert(0, os.path.join(runtime, "keeptrace"))
+    return list(dict.fromkeys(found))
+
+
+def _is_private(directory: str) -> bool:
+    """Whether a directory, no link, is its user's alone."""
+    status = os.lstat(directory)
+    is_ours = not hasattr(os, "geteuid") or status.st_uid == user()
+    is_closed = os.name != "posix" or not stat.S_IMODE(status.st_mode) & ~_PRIVATE
+    return stat.S_ISDIR(status.st_mode) and is_ours and is_closed
+
+
+def meeting_place() -> str:
+    """The directory for this process's files. Raises OSError, and KeepTraceError if others could
+    write there.
+    """
+    directory = _candidates()[0]
+    with suppress(FileExistsError):
+        os.mkdir(directory, _PRIVATE)
+    if not _is_private(directory):
+        raise KeepTraceError(
+            f"{directory} is not used, because others could use it as well: "
+            "remove it, or make it yours alone (mode 700)"
+        )
+    return directory
+
+
+def _places() -> Iterator[str]:
+    for directory in _candidates():
+        try:
+            is_usable = _is_private(directory)
+        except OSError:  # there is none
+            continue
+        if is_usable:
+            yield directory
+
+
+def announce(directory: str, facts: Facts) -> None:
+    """Tells what this process answers to. Raises OSError."""
+    write_atomically(_announcement(directory, facts.pid), json.dumps(facts._asdict()).encode())
+
+
+def withdraw(directory: str, pid: int) -> None:
+    """Takes back what announce() told."""
+    remove(_announcement(directory, pid))
+
+
+def _announcement(directory: str, pid: int) -> str:
+    return os.path.join(directory, f"process-{pid}")
+
+
+def facts_of(pid: int) -> tuple[str, Facts] | None:
+    """The directory of a prepared process, and what it answers to; None if nobody prepared it."""
+    for directory in _places():
+        path = _announcement(directory, pid)
+        try:
+            with os.fdopen(open_regular(path), "rb") as file:
+                facts = Facts(**json.loads(file.read(_MOST_FACTS)))
+        except (OSError, ValueError, TypeError):  # none, or not one of ours
+            continue
+        if facts.pid == pid and is_alive(pid, facts.start) and start_of(pid) == facts.start:
+            return directory, facts
+        remove(path)  # of a process that was killed
+    return None
+
+
+# -- a request and its answer
+
+
+class Request(NamedTuple):
+    """A request for a snapshot: who asks, and the seconds that reading may take."""
+
+    token: str
+    max_seconds: float | None
+
+
+def put_request(directory: str, pid: int, request: Request) -> None:
+    """Leaves a request for a process. Raises OSError; FileExistsError if somebody asks it now."""
+    with os.fdopen(create(_request(directory, pid)), "wb") as file:
+        file.write(json.dumps(request._asdict()).encode())
+
+
+def take_request(directory: str, pid: int) -> Request | None:
+    """The request that was left for this process, once; None if there is none."""
+    path = _request(directory, pid)
+    try:
+        with os.fdopen(open_regular(path), "rb") as file:
+            data = file.read(_MOST_FACTS)
+    except OSError:
+        return None
+    if not remove(path):
+        return None
+    try:
+        return Request(**json.loads(data))
+    except (ValueError, TypeError):
+        return None
+
+
+def drop_request(directory: str, pid: int) -> bool:
+    """Removes a request. Whether it was still there: nobody had taken it."""
+    return remove(_request(directory, pid))
+
+
+def _request(directory: str, pid: int) -> str:
+    return os.path.join(directory, f"ask-{pid}")
+
+
+def put_answer(directory: str, token: str, data: bytes) -> None:
+    """Answers with a snapshot."""
+    write_atomically(os.path.join(directory, f"answer-{token}"), data)
+
+
+def put_failure(directory: str, token: str, why: str) -> None:
+    """Answers that there is no snapshot, and why."""
+    path = os.path.join(directory, f"failed-{token}")
+    write_atomically(path, why.encode("utf-8", "backslashreplace"))
+
+
+def take_answer(directory: str, token: str) -> bytes | None:
+    """The answer to a request; None if there is none yet. Raises KeepTraceError if it says why
+    there is no snapshot.
+    """
+    for kind in ("failed", "answer"):
+        path = os.path.join(directory, f"{kind}-{token}")
+        try:
+            with os.fdopen(open_regular(path), "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            continue
+        remove(path)
+        if kind == "failed":
+            raise KeepTraceError(data.decode("utf-8", "replace"))
+        return data
+    return None

@@ -1,0 +1,47 @@
+"""The command about processes that run: `snapshot`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ...core.texts import printable, quoted
+
+Pid = Annotated[int, typer.Argument(metavar="PID", help="The number of the process.")]
+
+
+def snapshot(
+    pid: Pid,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Default: PID.dump; - is stdout."),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", "-t", metavar="SECONDS", help="How long to wait.")
+    ] = 30.0,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option("--max-seconds", metavar="SECONDS", help="How long its main thread may read."),
+    ] = None,
+) -> None:
+    """Write what a running process does: every thread's stack with variables, and asyncio's tasks.
+
+    The process goes on. It has called keeptrace.install(signal=...), or is a Python 3.14 or newer,
+    as the one that runs this command.
+
+    \b
+    Examples:
+      keeptrace snapshot 4711
+      keeptrace snapshot 4711 -o live.dump
+    """
+    from ...format.files import write
+    from ..asking import snapshot_of
+
+    data = snapshot_of(pid, timeout, max_seconds)
+    if output == "-":
+        typer.get_binary_stream("stdout").write(data)
+        return
+    target = output or f"{pid}.dump"
+    write(target, data)
+    typer.echo(f"wrote {printable(target)} ({len(data):,} bytes): keeptrace show {quoted(target)}")
