@@ -18,7 +18,7 @@ namespace_of: Final = type.__dict__["__dict__"].__get__
 _module_of: Final = type.__dict__["__module__"].__get__
 _qualname_of: Final = type.__dict__["__qualname__"].__get__
 _name_of: Final = type.__dict__["__name__"].__get__
-_flags_of: Final = type.__dict__["__flags__"].__get__
+flags_of: Final = type.__dict__["__flags__"].__get__
 # typeshed takes the __dict__ of this class for one of its instances'
 module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
 
@@ -57,7 +57,7 @@ def name_of(cls: type) -> str:
 
 def is_of_c(cls: type) -> bool:
     """Whether a class is C code's, so that nobody can have changed what its attributes give."""
-    return bool(_flags_of(cls) & _IMMUTABLE)
+    return bool(flags_of(cls) & _IMMUTABLE)
 
 
 def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:

@@ -1,17 +1,19 @@
-"""dill's pickler, so that what it keeps works in another program and changes nothing there.
+"""dill's pickler, changed so that its objects work in another program and change nothing there.
 
-dill refers to the namespace of the program (`__main__`) by name: loaded in another program, a
-function would find that program's variables, or none. Here the names that the functions use travel
-along, in one namespace for all of them. dill also sends the state of each module that an object
-refers to, and puts it into the reader's module; here a module is a name alone.
-
-dill takes a pickler for its own only if the name of its module has "dill" in it, as this one's has.
+- dill refers to the program's namespace (`__main__`) by name, so in another program a function
+  would find that program's variables, or none. Here the names that functions use travel along, in
+  one namespace for all functions.
+- dill sends the state of each module that an object refers to, and puts the state into the reader's
+  module. Here a module is a name alone.
+- dill takes a pickler for its own only if the pickler's module has "dill" in its name, as this
+  module has.
 """
 
 from __future__ import annotations
 
 import dis
 import importlib
+import io
 import pickle
 import sys
 import types
@@ -29,46 +31,50 @@ _GLOBAL_INSTRUCTIONS: Final = frozenset(
 
 
 class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
         self._program = vars(sys.modules["__main__"])
-        self._namespace: dict[str, Any] = {
-            "__name__": "__main__"
-        }  # what stands for it in the pickle
+        # Stands for the program's namespace in the pickle.
+        self._namespace: dict[str, object] = {"__name__": "__main__"}
         self._brought: set[str] = {"__name__", "__builtins__"}
-        self._needed: list[str] = []  # what functions that were saved use of it, and it lacks
+        self._needed: list[str] = []  # names that saved functions use
         self._is_bringing = False
 
-    def reducer_override(self, obj: Any) -> Any:
+    def reducer_override(self, obj: object) -> Any:
         if is_outside(obj):
             return reduced(obj)
         if type(obj) is types.ModuleType and sys.modules.get(obj.__name__) is obj:
             return importlib.import_module, (obj.__name__,)
-        if type(obj) is types.CodeType:  # dill asks it for what Python 3.15 does not have any more
+        if type(obj) is types.CodeType:  # dill reads an attribute that Python 3.15 has not
             return _create_code, tuple([getattr(obj, f"co_{name}") for name in CODE_PARAMS])
         return NotImplemented
 
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+    def save(self, obj: object, save_persistent_id: bool = True) -> None:
         if obj is self._program:
             obj = self._namespace
         is_function = type(obj) is types.FunctionType
-        if is_function and obj.__globals__ is self._program and id(obj) not in self.memo:
+        if type(obj) is types.FunctionType and self._is_new(obj):
             self._needed += _globals_of(obj.__code__)
         super().save(obj, save_persistent_id)
-        # a class or a function that dill is within (_postproc) cannot be referred to yet, and its
-        # methods may use its name
-        if (
-            self._needed
-            and (is_function or isinstance(obj, type))
-            and not self._postproc
-            and not self._is_bringing
-        ):
+        if (is_function or isinstance(obj, type)) and self._can_bring():
             self._bring()
 
+    def _is_new(self, function: types.FunctionType) -> bool:
+        """Whether a function is the program's, and not in the pickle yet."""
+        return function.__globals__ is self._program and id(function) not in self.memo
+
+    def _can_bring(self) -> bool:
+        """Whether needed names can be written now.
+
+        While dill writes a class or a function (_postproc), the pickle cannot refer to it, and its
+        methods may use its name.
+        """
+        return bool(self._needed) and not self._postproc and not self._is_bringing
+
     def _bring(self) -> None:
-        """Puts what the functions use of their program into the namespace."""
+        """Puts the names that the functions use, with their values, into the namespace."""
         self._is_bringing = True
-        for name in self._needed:  # it grows meanwhile
+        for name in self._needed:  # the list grows meanwhile
             if name in self._program and name not in self._brought:
                 self._brought.add(name)
                 self.save(self._namespace)
@@ -80,7 +86,7 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:
-    """The names that the code, and the functions defined in it, take from their globals."""
+    """The global names that the code, and the functions defined in the code, use."""
     for instruction in dis.get_instructions(code):
         if instruction.opname in _GLOBAL_INSTRUCTIONS:
             yield str(instruction.argval)

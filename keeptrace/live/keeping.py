@@ -1,30 +1,44 @@
-"""Live objects: what a pickler can keep travels as the real thing, beside the stand-in that is used
-where it cannot be loaded.
+"""Live objects: those that a pickler can keep travel as themselves, each beside the stand-in for
+readers that cannot load it.
 
 All live objects of a report are in one pickle, so that identity and cycles hold across variables
-and frames. An object that cannot be pickled costs only itself: what it holds is tried in its place,
-level by level."""
+and frames. An object that cannot be pickled costs only itself: the pickler tries its parts instead,
+level by level.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..core import nodes as schema
 from ..core.guard import Failed, run_each
-from ..core.report import ExceptionRecord, Report
+from ..core.report import ExceptionRecord, Node, Report
 from ..restore.exceptions import is_exact
 from ..restore.live import not_kept
 
-# obj, most bytes → its pickle. Raises whatever the object's own reduction raises.
-Dumps: TypeAlias = Callable[[Any, int], bytes]
+if TYPE_CHECKING:
+    from typing import Protocol
 
-# Kinds of nodes that a pickle would not keep better than they are.
+    from _typeshed import ReadableBuffer
+
+    class Pickler(Protocol):
+        """A pickler that is made with the file that it writes to."""
+
+        def dump(self, obj: object, /) -> object: ...
+
+
+# (object, most bytes) → its pickle. Raises whatever the object's own reduction raises.
+Dumps: TypeAlias = Callable[[object, int], bytes]
+# Index of a value → the object that the value was made from.
+Objects: TypeAlias = Mapping[int, object]
+
+# Kinds of nodes that are as good as a pickle.
 _NEVER_LIVE: Final = frozenset({"exception", "live", "redacted"})
 
-# What a _NotKept takes in the pickle. (bytes)
+# Size of a _NotKept in the pickle. (bytes)
 _MOST_REASON: Final = 400
 
 
@@ -37,37 +51,40 @@ class _TooLarge(Exception):
 
 
 class _NotKept:
-    """Stands in the pickle for an object that was too large for it: read, it tells why the stand-in
-    took the object's place.
+    """Stands in the pickle for an object that was too large. When the pickle is read, it says why
+    the stand-in took the object's place.
     """
 
     def __init__(self, size: int, most: int) -> None:
         self._why = (
             f"as a pickle it takes at least {size:,} bytes, and max_live_bytes allows {most:,} "
-            "for all values of the exception: keeptrace.Options(max_live_bytes=...) raises the bound"
+            "for all values of the exception: "
+            "keeptrace.Options(max_live_bytes=...) raises the bound"
         )
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
         return not_kept, (self._why,)
 
 
 class _BoundedFile(io.BytesIO):
+    """A file that raises _TooLarge beyond a size."""
+
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
         self._size = 0
 
-    def write(self, data: Any) -> int:
-        self._size += len(data)
+    def write(self, data: ReadableBuffer) -> int:
+        self._size += len(data)  # type: ignore[arg-type]  # picklers write sized buffers
         if self._size > self._most:
             raise _TooLarge(self._size)
         return super().write(data)
 
 
-def bounded(pickler: Callable[[Any], Any]) -> Dumps:
-    """A pickler class (called with a file, having .dump) as a function that stops at a size."""
+def bounded(pickler: Callable[[io.BytesIO], Pickler]) -> Dumps:
+    """A pickler class as a function that stops at a size."""
 
-    def dumps(obj: Any, most: int) -> bytes:
+    def dumps(obj: object, most: int) -> bytes:
         file = _BoundedFile(most)
         pickler(file).dump(obj)
         return file.getvalue()
@@ -76,114 +93,129 @@ def bounded(pickler: Callable[[Any], Any]) -> Dumps:
 
 
 def dumps_of(pickler: str | Callable[[Any], bytes]) -> Dumps:
-    """What Options.pickler names. Raises MissingExtraError if the library is not installed."""
-    if not isinstance(pickler, str):
-        dumps_all = pickler
+    """The function for Options.pickler. Raises MissingExtraError if the library is absent."""
+    if isinstance(pickler, str):
+        from .picklers import pickler_of
 
-        def dumps(obj: Any, most: int) -> bytes:
-            data = dumps_all(obj)
-            if len(data) > most:
-                raise _TooLarge(len(data))
-            return data
+        return bounded(pickler_of(pickler))
+    dumps_all = pickler
 
-        return dumps
-    from .picklers import pickler_of
+    def dumps(obj: object, most: int) -> bytes:
+        data = dumps_all(obj)
+        if len(data) > most:
+            raise _TooLarge(len(data))
+        return data
 
-    return bounded(pickler_of(pickler))
+    return dumps
 
 
 def keep(
     report: Report,
-    objects: dict[int, Any],
+    objects: Objects,
     roots: list[int],
     dumps: Dumps,
     most: int,
     deadline: float,
     own: Sequence[tuple[ExceptionRecord, bytes]] = (),
-    leaves_out: Callable[[Any], bool] | None = None,
+    leaves_out: Callable[[object], bool] | None = None,
 ) -> None:
-    """Makes live what `roots` (indexes of values) stand for, where that says more than the stand-in
-    does.
+    """Makes the objects behind `roots` (indexes of values) live, where an object says more than its
+    stand-in.
 
-    objects: for each index of a value, the object it was made from. most: bytes of the pickle.
-    deadline: of time.monotonic().
+    most: bytes of the pickle. deadline: of time.monotonic().
     own: exceptions' own pickles (see capture/own.py), which travel after the live objects.
-    leaves_out: of what the stand-in stays."""
-    nodes = report["values"]
+    leaves_out: says of which objects the stand-in stays.
+    """
     if leaves_out is not None:
         objects = {index: obj for index, obj in objects.items() if not leaves_out(obj)}
-    wanted = [index for index in dict.fromkeys(roots) if _can_gain(nodes, index, objects)]
     pickles = [data for _, data in own]
-    most += sum(map(len, pickles))
+    keeper = _Keeper(report["values"], objects, dumps, most + sum(map(len, pickles)), deadline)
+    wanted = keeper.worth_keeping(roots)
     if not wanted and not pickles:
         return
-    (pickled,) = run_each(
-        [lambda: dumps([objects[index] for index in wanted] + pickles, most)], deadline
-    )
-    kept = wanted
+    kept, pickled = keeper.pickle(wanted, pickles)
     if isinstance(pickled, Failed):
-        found = _one_by_one(nodes, objects, wanted, dumps, most, deadline)
-        kept = list(found)
-        room = most + _MOST_REASON * len(found)
-        (pickled,) = run_each([lambda: dumps([*found.values(), *pickles], room)], deadline)
-        if isinstance(pickled, Failed):
-            report["cuts"]["not live"] = len(wanted)
-            return
+        report["cuts"]["not live"] = len(wanted)
+        return
     report["live"] = pickled
-    for number, index in enumerate(kept):
-        nodes.append(nodes[index])
-        nodes[index] = schema.live(number, len(nodes) - 1)
+    keeper.make_live(kept)
     for number, (record, _) in enumerate(own, len(kept)):
         record["own"] = number
 
 
-def _can_gain(nodes: list[Any], index: int, objects: dict[int, Any]) -> bool:
-    """Whether a pickle of the object says more than its node."""
-    if index not in objects or schema.kind_of(nodes[index]) in _NEVER_LIVE:
-        return False
-    return not is_exact(nodes, [[index]])
+class _Keeper:
+    """Pickles the objects of one report, within bounds of bytes and time."""
 
+    def __init__(
+        self, nodes: list[Node], objects: Objects, dumps: Dumps, most: int, deadline: float
+    ) -> None:
+        self._nodes = nodes
+        self._objects = objects
+        self._dumps = dumps
+        self._most = most
+        self._deadline = deadline
 
-def _one_by_one(
-    nodes: list[Any],
-    objects: dict[int, Any],
-    wanted: list[int],
-    dumps: Dumps,
-    most: int,
-    deadline: float,
-) -> dict[int, Any]:
-    """Those that can be pickled, with what those that cannot hold in their place, as far as there
-    is room. By their indexes.
+    def worth_keeping(self, indexes: Iterable[int]) -> list[int]:
+        """The values, each once, whose pickle says more than the node."""
+        return [index for index in dict.fromkeys(indexes) if self._can_gain(index)]
 
-    What is too large is there as a _NotKept.
-    """
+    def _can_gain(self, index: int) -> bool:
+        if index not in self._objects or schema.kind_of(self._nodes[index]) in _NEVER_LIVE:
+            return False
+        return not is_exact(self._nodes, [[index]])
 
-    def size_of(obj: Any) -> int:
+    def pickle(self, wanted: list[int], pickles: list[bytes]) -> tuple[list[int], bytes | Failed]:
+        """The values that were kept, and the pickle of all."""
+        pickled = self._bounded([*(self._objects[index] for index in wanted), *pickles], self._most)
+        if not isinstance(pickled, Failed):
+            return wanted, pickled
+        found = self._one_by_one(wanted)
+        room = self._most + _MOST_REASON * len(found)
+        return list(found), self._bounded([*found.values(), *pickles], room)
+
+    def _bounded(self, objects: list[object], most: int) -> bytes | Failed:
+        pickled: bytes | Failed
+        (pickled,) = run_each([lambda: self._dumps(objects, most)], self._deadline)
+        return pickled
+
+    def make_live(self, kept: list[int]) -> None:
+        """Puts a live node in the place of each value; the value moves to the end of the table."""
+        for number, index in enumerate(kept):
+            self._nodes.append(self._nodes[index])
+            self._nodes[index] = schema.live(number, len(self._nodes) - 1)
+
+    def _one_by_one(self, wanted: list[int]) -> dict[int, object]:
+        """The objects that can be pickled, by index, as far as there is room.
+
+        An object that cannot be pickled is replaced by its parts, one that is too large by a
+        _NotKept and its parts.
+        """
+        kept: dict[int, object] = {}
+        seen = set(wanted)
+        room = self._most
+        while wanted:
+            sizes = run_each([partial(self._size_of, index) for index in wanted], self._deadline)
+            deeper: list[int] = []
+            for index, size in zip(wanted, sizes):
+                if not isinstance(size, Failed) and size <= room:
+                    room -= size
+                    kept[index] = self._objects[index]
+                    continue
+                deeper += [part for part in _parts_of(self._nodes[index]) if part not in seen]
+                seen.update(deeper)
+                if not isinstance(size, Failed):
+                    kept[index] = _NotKept(size, self._most)
+            wanted = self.worth_keeping(deeper)
+        return kept
+
+    def _size_of(self, index: int) -> int:
         try:
-            return len(dumps(obj, most))
+            return len(self._dumps(self._objects[index], self._most))
         except _TooLarge as problem:
             return problem.size
 
-    kept: dict[int, Any] = {}
-    seen = set(wanted)
-    room = most
-    while wanted:
-        sizes = run_each([partial(size_of, objects[index]) for index in wanted], deadline)
-        deeper: list[int] = []
-        for index, size in zip(wanted, sizes):
-            if not isinstance(size, Failed) and size <= room:
-                room -= size
-                kept[index] = objects[index]
-                continue
-            deeper += [child for child in _children(nodes[index]) if child not in seen]
-            seen.update(deeper)
-            if not isinstance(size, Failed):
-                kept[index] = _NotKept(size, most)
-        wanted = [index for index in dict.fromkeys(deeper) if _can_gain(nodes, index, objects)]
-    return kept
 
-
-def _children(node: list[Any]) -> list[int]:
+def _parts_of(node: Node) -> list[int]:
     if schema.kind_of(node) == "live":
         return []
     return schema.indexes(schema.refs_of(node))

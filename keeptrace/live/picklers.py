@@ -1,31 +1,40 @@
-"""The picklers of live objects: pickle's, cloudpickle's and dill's, each made to keep what must
-stay outside as a stand-in.
+"""The picklers of live objects: pickle's, cloudpickle's and dill's. Each puts a stand-in in the
+place of an object that must stay outside.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import pickle
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import missing_extra
 from .outside import is_outside, reduced
 
+if TYPE_CHECKING:
+    from .keeping import Pickler
+
 
 class _OfPickle(pickle.Pickler):
-    def reducer_override(self, obj: Any) -> Any:
-        return reduced(obj) if is_outside(obj) else NotImplemented
+    def reducer_override(self, obj: object) -> Any:
+        if is_outside(obj):
+            return reduced(obj)
+        return NotImplemented
 
 
-def _of_cloudpickle(module: Any) -> Any:
+def _of_cloudpickle(module: Any) -> Callable[[io.BytesIO], Pickler]:
     class OfCloudpickle(module.Pickler):  # type: ignore[misc]  # known at run time alone
-        def reducer_override(self, obj: Any) -> Any:
-            return reduced(obj) if is_outside(obj) else super().reducer_override(obj)
+        def reducer_override(self, obj: object) -> Any:
+            if is_outside(obj):
+                return reduced(obj)
+            return super().reducer_override(obj)
 
     return OfCloudpickle
 
 
-def pickler_of(name: str) -> Any:
+def pickler_of(name: str) -> Callable[[io.BytesIO], Pickler]:
     """The pickler class of a module that Options.pickler names.
 
     Raises MissingExtraError if the library is not installed.
@@ -35,7 +44,7 @@ def pickler_of(name: str) -> Any:
     try:
         if name == "cloudpickle":
             return _of_cloudpickle(importlib.import_module(name))
-        from .dill import Pickler
+        from .dill import Pickler as OfDill
     except ImportError:
         raise missing_extra(f"pickler={name!r}", name, name) from None
-    return Pickler
+    return OfDill
