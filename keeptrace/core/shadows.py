@@ -1,15 +1,16 @@
 """The standard library's modules for this package, where the program has files of the same names.
 
-A program may have a `json.py` or an `mmap.py` of its own, and imports that under the name. So would
-we, and fail, or run a file that nobody expects to run. Where there is such a file, the modules of
-this package import by _import():
+A program may have a `json.py` or an `mmap.py` of its own, and `import json` then finds that file.
+Without this module, keeptrace would import the program's file too, and fail. If a program has such
+files, the modules of this package import by _import():
 
-    import json ──▶ shadowed? ──▶ with the program's directories left out of sys.path, and its own json out of sys.modules:
-                                  the library's. It is kept here, and the program's view is put
-                                  back.
+    import json ──▶ shadowed? ──▶ leave the program's directories out of sys.path, and the program's
+                                  json out of sys.modules; import the library's json, keep it here;
+                                  put the program's view back
 
-Where there is none, which is the rule, a look at the directories that come before the library's is
-all that this costs."""
+A program without such files, which is the rule, pays for one look at each directory that comes
+before the library's.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +21,9 @@ from _thread import RLock
 
 TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-    from typing import Any
 
 # The variable of the environment that every Python below `keeptrace run` has.
 RUN_FROM = "KEEPTRACE_RUN_FROM"
@@ -31,22 +31,22 @@ _PACKAGE = __name__.partition(".")[0]
 _LIBRARY = os.path.dirname(os.__file__)  # `os` is part of the interpreter: nothing can shadow it
 
 _directories: set[str] = set()  # of the program, as they stand in sys.path
-_shadows: set[str] = set()  # names of the library that these have files of
-_ours: dict[str, ModuleType] = {}  # the library's modules of these names, for us alone
+_shadows: set[str] = set()  # the library's names that files in these directories have
+_ours: dict[str, ModuleType] = {}  # the library's modules of the shadowed names, for us alone
 _lock = RLock()
 
 
 def protect() -> None:
-    """Looks for shadows, and protects the modules of this package, which are imported from then
-    on.
-    """
+    """Looks for shadows, and protects the modules of this package that are imported later."""
     for directory in (*_before_library(), *_programs_directories()):
         names = {name for name in _names_in(directory) if not _is_loaded(name)}
         if names:
             _directories.add(directory)
             _shadows.update(names)
     if _shadows and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+        from . import loading  # before the finder is asked for it
+
+        sys.meta_path.insert(0, _Finder(loading.spec_around))
 
 
 def _before_library() -> list[str]:
@@ -56,8 +56,9 @@ def _before_library() -> list[str]:
 
 
 def _programs_directories() -> list[str]:
-    """Below `keeptrace run` we are imported before Python knows the program's directory: those of
-    the command line.
+    """The directories of the files on the command line.
+
+    Below `keeptrace run` we are imported before Python knows the program's directory.
     """
     if RUN_FROM not in os.environ:
         return []
@@ -66,10 +67,10 @@ def _programs_directories() -> list[str]:
 
 
 def _names_in(directory: str) -> Iterator[str]:
-    """The names of the library's modules that a directory has modules of."""
+    """The names of the library's modules that modules of a directory have, too."""
     try:
         files = os.listdir(directory or os.curdir)
-    except OSError:  # an archive, or not there
+    except OSError:  # an archive, or no directory
         return
     for file in files:
         name, dot, rest = file.partition(".")
@@ -78,7 +79,7 @@ def _names_in(directory: str) -> Iterator[str]:
 
 
 def _is_module(directory: str, file: str, suffix: str) -> bool:
-    if not suffix:  # without an __init__ the library's comes first
+    if not suffix:  # a folder without an __init__ does not come before the library's module
         return os.path.isfile(os.path.join(directory, file, "__init__.py"))
     from importlib.machinery import all_suffixes
 
@@ -86,7 +87,7 @@ def _is_module(directory: str, file: str, suffix: str) -> bool:
 
 
 def _is_loaded(name: str) -> bool:
-    """Whether the library's module is what everybody gets by this name."""
+    """Whether everybody gets the library's module by this name."""
     if name in sys.builtin_module_names:
         return True
     module = sys.modules.get(name)
@@ -99,34 +100,20 @@ def _is_loaded(name: str) -> bool:
 class _Finder:
     """Lets the modules of this package import by _import(). Finds nothing itself."""
 
+    def __init__(self, spec_around: Callable[..., ModuleSpec | None]) -> None:
+        self._spec_around = spec_around
+
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if not name.startswith(f"{_PACKAGE}."):
             return None
-        for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
-            if spec is not None and spec.loader is not None:
-                spec.loader = _Loader(spec.loader)  # type: ignore[assignment]  # a loader by what it does
-                return spec
-        return None
+        return self._spec_around(self, name, path, target, before=_give_imports)
 
 
-class _Loader:
-    """A module's own loader; its import statements are ours."""
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]  # a loader of any kind
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader  # the module is to know its own
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import}
-        self._loader.exec_module(module)
+def _give_imports(module: ModuleType) -> None:
+    """Lets the import statements of a module call _import()."""
+    vars(module)["__builtins__"] = {**vars(builtins), "__import__": _import}
 
 
 def _import(
@@ -136,34 +123,32 @@ def _import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """What an import statement calls.
-
-    The library's modules are imported without the program's directories.
-    """
+    """Stands for `__import__`: imports the library's modules without the program's directories."""
     top = name.partition(".")[0]
     loaded = name in sys.modules and top not in _shadows
     if level or loaded or top not in sys.stdlib_module_names:
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     with LibraryAlone():
         found = builtins.__import__(name, globals, locals, fromlist or (), 0)
-    if isinstance(
-        fromlist, list
-    ):  # the interpreter's own C code (of typing.TypeVar, say), which takes it from there
+    # C code of the interpreter (of typing.TypeVar, say) passes a list, and reads sys.modules next.
+    if isinstance(fromlist, list):
         sys.modules.setdefault(name, found)
     return found
 
 
 class LibraryAlone:
-    """A context in which imports find the library's modules: also for what it imports itself only
-    when it is called.
+    """A context in which imports find the library's modules.
+
+    Functions of the library that import when they are called need it as well.
     """
 
-    _depth = 0  # of all of them: only the outermost changes anything
+    _depth = 0  # of nested contexts: only the outermost changes anything
 
     def __enter__(self) -> None:
-        self._lock = _lock if _shadows else None
-        if self._lock is None:
+        self._lock = None
+        if not _shadows:
             return
+        self._lock = _lock
         self._lock.acquire()
         LibraryAlone._depth += 1
         self._outermost = LibraryAlone._depth == 1
@@ -185,13 +170,13 @@ class LibraryAlone:
 
 
 def _take_shadows() -> dict[str, ModuleType]:
-    """Takes the modules of shadowed names, and those within them, out of sys.modules."""
+    """Takes the modules of shadowed names, with their submodules, out of sys.modules."""
     names = [name for name in sys.modules if name.partition(".")[0] in _shadows]
     return {name: sys.modules.pop(name) for name in names}
 
 
 def _unlock() -> None:
-    """In a forked process: the thread that had the lock, if there was one, is not there."""
+    """Runs in a forked process, which lacks the thread that may have held the lock."""
     global _lock
     _lock = RLock()
     LibraryAlone._depth = 0

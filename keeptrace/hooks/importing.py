@@ -1,12 +1,14 @@
-"""Actions for modules that the program imports later: hooks for them cost no import of ours."""
+"""Runs actions after modules that the program imports, so that hooks for them import nothing."""
 
 from __future__ import annotations
 
 import sys
 import types
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
+from ..core.loading import spec_around
 from ..store.telling import tell
 
 if TYPE_CHECKING:
@@ -49,32 +51,11 @@ class WhenImported:
             sys.meta_path.remove(self)
         if action is None:
             return None
-        for finder in sys.meta_path:
-            if finder is not self:
-                spec = finder.find_spec(name, path, target)
-                if spec is not None and spec.loader is not None:
-                    loader = _ActingLoader(spec.loader, action)
-                    spec.loader = loader  # type: ignore[assignment]  # has a loader's methods
-                    return spec
-        return None
+        return spec_around(self, name, path, target, after=partial(_act, action))
 
 
-class _ActingLoader:
-    """A module's own loader; runs an action after the module."""
-
-    def __init__(self, loader: Any, action: Action) -> None:
-        self._loader = loader
-        self._action = action
-
-    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        module.__loader__ = self._loader  # the module sees its own loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        try:
-            self._action(module)
-        except Exception as problem:  # a newer Python: the program's import must not fail
-            tell(f"no dumps from {module.__name__}: {type(problem).__name__}: {problem}")
+def _act(action: Action, module: types.ModuleType) -> None:
+    try:
+        action(module)
+    except Exception as problem:  # a newer Python: the program's import must not fail
+        tell(f"no dumps from {module.__name__}: {type(problem).__name__}: {problem}")
