@@ -32,6 +32,28 @@ def unchanged_interpreter() -> Iterator[None]:
     assert (sys.getrecursionlimit(), sys.excepthook) == before
 
 
+# Files that take longest, the longest first. Whatever runs last should be short, or one process waits for another.
+_LONG = (
+    "test_engines.py", "test_format.py", "test_types.py", "test_cli.py", "test_fidelity.py", "test_budgets.py", "test_bounds.py",
+    "test_deaths.py", "test_render.py", "test_reading.py", "test_restore.py", "test_ends.py", "test_soak.py", "test_descriptors.py",
+    "test_pytest_plugin.py", "test_surroundings.py", "test_joblib.py", "test_executor.py", "test_init.py", "test_dap.py", "test_hooks.py",
+    "test_printing.py", "test_ladder.py", "test_pool.py", "test_loky.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; pytest-xdist is told (in pyproject.toml) not to reorder them by numbers of tests."""
+    rank = {name: at for at, name in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One process more than there are processors: many tests wait for processes that they start."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return (os.cpu_count() or 1) + 1
+
+
 # Files of tests of heavy engines alone. Collecting them imports those, and Dask's import changes how the process pickles exceptions.
 _ENGINES = ("test_celery.py", "test_dask.py", "test_mpi.py", "test_ray.py", "test_rq.py")
 

@@ -189,40 +189,39 @@ def dump_of(name: str) -> bytes:
     return hostile.packed(report)
 
 
-def looked_at(name: str, command: str) -> int:
-    """How many characters a command makes of a dump."""
+def view_of(name: str) -> tuple[Any, Any]:
+    """The header and the view that a command makes of a dump."""
     from keeptrace.tools.cli.common import read_view
 
     with tempfile.NamedTemporaryFile(suffix=".keeptrace") as file:
         file.write(dump_of(name))
         file.flush()
-        header, view = read_view(file.name)
-    return COMMANDS[command](header, view)
+        return read_view(file.name)
 
 
-def _show(header: Any, view: Any, everything: bool = False, frame: int | None = None) -> int:
+def _show(header: Any, view: Any, everything: bool = False, frame: int | None = None) -> str:
     from rich.console import Console
 
     from keeptrace.render import terminal
 
     written = io.StringIO()
     terminal.show(view, Console(file=written, width=100), everything=everything, frame=frame)
-    return len(written.getvalue())
+    return written.getvalue()
 
 
-def _json(header: Any, view: Any, everything: bool = False) -> int:
+def _json(header: Any, view: Any, everything: bool = False) -> str:
     from keeptrace.render.data import to_data
 
-    return len(json.dumps(to_data(view, header, everything=everything)))
+    return json.dumps(to_data(view, header, everything=everything))
 
 
-def _html(header: Any, view: Any) -> int:
+def _html(header: Any, view: Any) -> str:
     from keeptrace.render.html import to_html
 
-    return len(to_html(view, header))
+    return to_html(view, header)
 
 
-COMMANDS: dict[str, Callable[[Any, Any], int]] = {
+COMMANDS: dict[str, Callable[[Any, Any], str]] = {
     "show": _show,
     "show --all": lambda header, view: _show(header, view, True),
     "show --frame 1": lambda header, view: _show(header, view, False, 1),
@@ -232,15 +231,26 @@ COMMANDS: dict[str, Callable[[Any, Any], int]] = {
 }
 
 
+# What a view says of the frames and variables that it leaves out.
+LEFT_OUT = (
+    "the rest is left out",
+    "more frames, further out, are not shown",
+    '"left_out": ',
+)
+
+
 def main() -> None:
     """One dump, all commands or those that are named; one line of JSON each."""
     import time
 
     resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES << 20, MEGABYTES << 20))
+    header, view = view_of(sys.argv[1])
     for command in sys.argv[2:] or COMMANDS:
         began = time.process_time()
-        characters = looked_at(sys.argv[1], command)
-        print(json.dumps([command, characters, round(time.process_time() - began, 1)]), flush=True)
+        text = COMMANDS[command](header, view)
+        took = round(time.process_time() - began, 1)
+        said = [phrase for phrase in LEFT_OUT if phrase in text]
+        print(json.dumps([command, len(text), took, said]), flush=True)
 
 
 if __name__ == "__main__":

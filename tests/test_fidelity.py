@@ -9,6 +9,7 @@ import builtins
 import pickle
 import types
 from concurrent.futures import process as engine
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Iterator
 
@@ -78,20 +79,36 @@ def test_the_table_is_complete() -> None:
     assert len(cases.CASES) > 200
 
 
+@dataclass
+class Captured:
+    """A case that failed here, how it looked, and its report as bytes."""
+
+    name: str
+    exc: BaseException
+    text: str
+    facts: list[dict[str, Any]]
+    report: bytes
+
+
+@pytest.fixture(scope="module", params=cases.CASES)
+def captured(request: pytest.FixtureRequest) -> Captured:
+    exc = raised(request.param)
+    text, facts = cases.told(request.param)
+    report = capture(exc, Options(max_seconds=20.0))
+    return Captured(request.param, exc, text, facts, pickle.dumps(report))
+
+
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("name", cases.CASES)
-def test_restored_here(name: str, policy: str) -> None:
-    """capture → bytes → restore in one process keeps facts and text, whatever the restorer may look up."""
-    exc = raised(name)
-    text, facts = cases.told(name)
-    report = pickle.loads(pickle.dumps(capture(exc, Options(max_seconds=20.0))))
+def test_restored_here(captured: Captured, policy: str) -> None:
+    """capture → bytes → restore in one process keeps facts and text under each policy."""
+    report = pickle.loads(captured.report)
     restored = restore(report, POLICIES[policy])
     assert "fallback" not in report["cuts"]
-    if name not in OTHER_FACTS:
-        same(cases.facts_of(restored), facts)
-    if name not in OTHER_TEXT:
-        assert cases.text_of(restored) == text
-    here, there = _frames(restored), _frames(exc)
+    if captured.name not in OTHER_FACTS:
+        same(cases.facts_of(restored), captured.facts)
+    if captured.name not in OTHER_TEXT:
+        assert cases.text_of(restored) == captured.text
+    here, there = _frames(restored), _frames(captured.exc)
     for restored_frame, frame in zip(here, there, strict=True):
         named = {
             name: value
