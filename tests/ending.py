@@ -2,7 +2,7 @@
 
     python ending.py KIND METHOD STATE END    e.g. executor fork idle kill
 
-KIND: executor, pool, loky (ours), or stock-executor, stock-pool, stock-loky. STATE: what the workers are at: idle, working (it takes
+KIND: executor, healing, pool, loky (ours), or stock-executor, stock-pool, stock-loky. STATE: what the workers are at: idle, working (it takes
 a moment), sending (a large result), stuck (for ever). END: how the program ends then: return, kill, exit (os._exit), raise, break
 (a worker is killed), wait (for the answer).
 """
@@ -49,11 +49,10 @@ def open_pool(kind: str, method: str) -> Any:
         return context.Pool(2) if kind == "stock-pool" else ProcessPoolExecutor(2, context)
     from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 
-    return (
-        KeepTracePool(2, context=context)
-        if kind == "pool"
-        else KeepTraceProcessPoolExecutor(2, context)
-    )
+    if kind == "pool":
+        return KeepTracePool(2, context=context)
+    on_death: Any = "replace" if kind == "healing" else "break"
+    return KeepTraceProcessPoolExecutor(2, context, on_death=on_death)
 
 
 def main(kind: str, method: str, state: str, end: str) -> Any:

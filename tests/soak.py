@@ -1,12 +1,13 @@
 """A long run of tasks that fail in every odd way, on workers that die: nothing hangs, nothing is lost, nothing leaks.
 
     python tests/soak.py                          every engine under every start method, 10,000 tasks each (some minutes)
-    python tests/soak.py executor:fork loky:loky  some of them: executor, pool or loky, with a start method
+    python tests/soak.py executor:fork loky:loky  some of them: executor, healing, pool or loky, with a start method
     python tests/soak.py --tasks 1000             fewer tasks; memory is judged from 5,000 on
 
 A tenth of the tasks fails, in the ways of KINDS in turn; one in a thousand ends its worker, by SIGKILL, SIGSEGV and os._exit in
-turn. KeepTraceProcessPoolExecutor and KeepTraceLokyExecutor break then, and are made anew; KeepTracePool goes on. Tasks that were
-lost with a broken executor are submitted again, until each has its own answer. Then as many tasks as a third of that, without
+turn. KeepTraceProcessPoolExecutor and KeepTraceLokyExecutor break then, and are made anew; KeepTracePool goes on, and so does
+"healing", the executor with on_death="replace", in which one task in a hundred ends its worker and many of the good ones are killed at
+a random moment. Tasks that were lost with a broken executor are submitted again, until each has its own answer. Then as many tasks as a third of that, without
 deaths: now the workers live long enough for their memory to be judged.
 
 Each engine has a process of its own. What is checked:
@@ -33,6 +34,7 @@ import json
 import multiprocessing
 import multiprocessing.synchronize
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -59,6 +61,9 @@ ENGINES = (
     "executor:fork",
     "executor:spawn",
     "executor:forkserver",
+    "healing:fork",
+    "healing:spawn",
+    "healing:forkserver",
     "pool:fork",
     "pool:spawn",
     "pool:forkserver",
@@ -211,6 +216,7 @@ CARGO: dict[str, Callable[[], Any]] = {
     "argument that cannot leave": BadDeparture,
     "argument that cannot arrive": BadArrival,
     "large": lambda: bytes(100_000),
+    LATER: lambda: bytes(100_000),
 }
 NO_TASK_FRAME = {
     *CARGO,
@@ -218,6 +224,10 @@ NO_TASK_FRAME = {
     "result that cannot arrive",
 }  # not the task raises
 DEATHS = {"SIGKILL": -signal.SIGKILL, "SIGSEGV": -signal.SIGSEGV, "exit": 7}
+LATER = (
+    "later"  # a death at a random moment: in the task, as its result is sent, or in a later task
+)
+LATEST = 0.01  # (seconds)
 
 
 def work(number: int, kind: str, cargo: Any = None) -> Any:
@@ -229,19 +239,25 @@ def work(number: int, kind: str, cargo: Any = None) -> Any:
     if kind == "SIGKILL":
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(LIMIT)
-    if kind == "large":
+    if kind == LATER:
+        kill = threading.Timer(random.uniform(0, LATEST), os.kill, (os.getpid(), signal.SIGKILL))
+        kill.daemon = True
+        kill.start()
+    if kind in ("large", LATER):
         return number, cargo
     if kind:
         return KINDS[kind][0](number)
     return number
 
 
-def kinds(count: int, deaths: bool) -> Iterator[str]:
-    """What each of `count` tasks does."""
+def kinds(count: int, deaths: bool, every: int) -> Iterator[str]:
+    """What each of `count` tasks does. With deaths, one in `every` tasks is one."""
     failing, dying = tuple(KINDS), tuple(DEATHS)
+    if every < 1000:
+        dying += (LATER,) * len(dying)
     for number in range(count):
-        if deaths and number % 1000 == 500:
-            yield dying[number // 1000 % len(dying)]
+        if deaths and number % every == every // 2:
+            yield dying[number // every % len(dying)]
         elif number % 10 == 5:
             yield failing[number // 10 % len(failing)]
         else:
@@ -250,7 +266,7 @@ def kinds(count: int, deaths: bool) -> Iterator[str]:
 
 def wrong(number: int, kind: str, result: Any, exc: BaseException | None) -> str | None:
     """Why this is not the answer of that task; None if it is."""
-    if not kind or kind == "large":
+    if not kind or kind in ("large", LATER):
         expected = (number, bytes(100_000)) if kind else number
         return None if exc is None and result == expected else f"gave {result!r:.50}, {type(exc)}"
     if exc is None:
@@ -292,11 +308,10 @@ def open_engine(engine: str, method: str) -> Any:
 
         return KeepTraceLokyExecutor(WORKERS)
     context = multiprocessing.get_context(method)
-    return (
-        KeepTracePool(WORKERS, context=context)
-        if engine == "pool"
-        else KeepTraceProcessPoolExecutor(WORKERS, context)
-    )
+    if engine == "pool":
+        return KeepTracePool(WORKERS, context=context)
+    on_death: Any = "replace" if engine == "healing" else "break"
+    return KeepTraceProcessPoolExecutor(WORKERS, context, on_death=on_death)
 
 
 def submit(pool: Any, *call: Any) -> Callable[[], Any]:
@@ -339,11 +354,15 @@ class Run:
     def __init__(self, engine: str, method: str) -> None:
         self.engine, self.method = engine, method
         self.violations: list[str] = []
-        self.broken = self.repeated = 0
+        self.heals = engine in ("pool", "healing")
+        self.broken = self.repeated = self.struck = 0
         self.memory: dict[int, list[float]] = {}  # pid → resident MB, in the order of time
 
     def tasks(self, count: int, deaths: bool, watch_workers: bool) -> None:
-        todo = collections.deque(enumerate(kinds(count, deaths)))
+        todo = collections.deque(
+            enumerate(kinds(count, deaths, 100 if self.engine == "healing" else 1000))
+        )
+        later = sum(kind == LATER for _, kind in todo)
         waiting: collections.deque[tuple[int, str, Callable[[], Any]]] = collections.deque()
         every = max(1, count // 300)
         answered = 0
@@ -362,7 +381,7 @@ class Run:
                 number, kind, ask = waiting.popleft()
                 if self.answer(number, kind, ask):
                     answered += 1
-                    if kind in DEATHS and self.engine != "pool":
+                    if kind in DEATHS and not self.heals:
                         lost += [(-1, "")]
                 else:
                     lost.append((number, kind))
@@ -385,6 +404,10 @@ class Run:
         close(pool)
         if answered != count:
             self.violations.append(f"{count} tasks, {answered} answers")
+        if self.struck > later:
+            self.violations.append(f"{later} deaths at random moments, {self.struck} tasks lost")
+        if self.heals and self.broken:
+            self.violations.append(f"broke {self.broken} times")
 
     def answer(self, number: int, kind: str, ask: Callable[[], Any]) -> bool:
         """Looks at a task's answer; gives False if it was lost with others."""
@@ -399,7 +422,12 @@ class Run:
                 f"HANGS: task {number} ({kind or 'good'}) was not answered within {LIMIT} seconds"
             )
         if hasattr(exc, "deaths") and not (kind in DEATHS and tells(exc, number)):
-            return False
+            if self.engine != "healing" or not isinstance(exc, WorkerDied):
+                return False
+            if not tells(exc, number) or exc.deaths[0].exitcode != -signal.SIGKILL:
+                self.violations.append(f"task {number} ({kind or 'good'}) was lost with another")
+            self.struck += 1  # by a death of LATER
+            return True
         found = wrong(number, kind, result, exc)
         if found is not None:
             self.violations.append(f"task {number} ({kind or 'good'}) {found}")

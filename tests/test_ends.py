@@ -27,11 +27,13 @@ PROGRAM = str(Path(__file__).with_name("ending.py"))
 POOLS = [
     ("executor", "fork"),
     ("executor", "forkserver"),
+    ("healing", "fork"),
+    ("healing", "forkserver"),
     ("pool", "fork"),
     ("pool", "spawn"),
     ("loky", "loky"),
 ]
-COMPARED = [("executor", "fork"), ("pool", "fork"), ("loky", "loky")]
+COMPARED = [("executor", "fork"), ("healing", "fork"), ("pool", "fork"), ("loky", "loky")]
 
 
 @dataclass
@@ -114,7 +116,7 @@ def test_killed(kind: str, method: str, state: str, folder: Path) -> None:
 
     They say nothing. (The stdlib's own directory for the fork server's socket stays, as it does there.)
     """
-    if state == "idle" and method in ("fork", "spawn"):
+    if state == "idle" and method in ("fork", "spawn") and kind != "healing":
         pytest.skip("in test_deaths.py")
     found = ended(folder, kind, method, state, "kill")
     assert (found.code, found.left) == (
@@ -131,7 +133,8 @@ def test_killed(kind: str, method: str, state: str, folder: Path) -> None:
 def test_ended_with_tasks_at_work(kind: str, method: str, end: str, folder: Path) -> None:
     """With futures pending and no shutdown(): the exit code and the output are those of the engine's own pool, and nothing is left."""
     found = ended(folder, kind, method, "working", end)
-    theirs = ended(folder, f"stock-{kind}", method, "working", end, wait=0.0)
+    stock = f"stock-{kind}".replace("healing", "executor")
+    theirs = ended(folder, stock, method, "working", end, wait=0.0)
     assert (found.code, found.out, found.left) == (theirs.code, theirs.out, [])
     assert found.err.count("Traceback") == (end == "raise") and found.files == []
 
@@ -143,9 +146,12 @@ def test_ended_after_a_death(kind: str, method: str, folder: Path) -> None:
     assert (found.code, found.left, found.files, found.err) == (0, [], [], "")
     assert found.out.split() == [
         "ready",
-        {"executor": "BrokenProcessPool", "pool": "WorkerDied", "loky": "TerminatedWorkerError"}[
-            kind
-        ],
+        {
+            "executor": "BrokenProcessPool",
+            "healing": "TaskLost",
+            "pool": "WorkerDied",
+            "loky": "TerminatedWorkerError",
+        }[kind],
     ]
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="s
 
 
 @pytest.mark.parametrize(
-    "engine", ["executor:fork", "pool:fork", "executor:forkserver", "loky:loky"]
+    "engine", ["executor:fork", "pool:fork", "executor:forkserver", "healing:fork", "loky:loky"]
 )
 def test_short_soak(engine: str) -> None:
     """Every way to fail and a killed worker: each task has its answer, and nothing is left behind."""

@@ -41,7 +41,8 @@ _SEEN: Final = {
 }
 _OWN_POOL: Final = (
     "Tasks' exceptions arrive with their frames, but the pool is the engine's own: it does not"
-    " explain worker deaths, has no stacks(), and can hang or break as the engine's pool does."
+    " explain worker deaths or replace dead workers, has no stacks(), and can hang or break as the"
+    " engine's pool does."
 )
 _DECORATE: Final = (
     "Tasks' exceptions arrive as the engine sends them, without frames:"
@@ -110,13 +111,14 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         *_EXECUTOR_MANAGER,
         *_of(
             "_ExecutorManagerThread",
-            "executor_reference result_queue shutdown_lock thread_wakeup"
-            " wait_result_broken_or_wakeup",
+            "executor_reference flag_executor_shutting_down is_shutting_down result_queue"
+            " shutdown_lock thread_wakeup wait_result_broken_or_wakeup work_ids_queue",
         ),
         *_of(
             "ProcessPoolExecutor",
-            "_broken _call_queue _executor_manager_thread _executor_manager_thread_wakeup"
-            " _idle_worker_semaphore _mp_context _pending_work_items _processes _queue_count"
+            "_adjust_process_count _broken _call_queue _executor_manager_thread"
+            " _executor_manager_thread_wakeup _idle_worker_semaphore _initargs _initializer"
+            " _max_tasks_per_child _max_workers _mp_context _pending_work_items _processes _queue_count"
             " _result_queue _shutdown_lock _shutdown_thread _spawn_process"
             " _start_executor_manager_thread _work_ids",
         ),

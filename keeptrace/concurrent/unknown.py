@@ -28,7 +28,7 @@ class _Plain:
 
 
 class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
-    """Takes the place of KeepTraceProcessPoolExecutor."""
+    """Takes the place of KeepTraceProcessPoolExecutor. Breaks when a worker dies."""
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
         *,
         max_tasks_per_child: int | None = None,
         trace: Options | None = None,
+        on_death: str = "break",
+        max_deaths: int | None = None,
     ) -> None:
         self._trace = make_options(trace)
         super().__init__(

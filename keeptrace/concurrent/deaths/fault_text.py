@@ -110,7 +110,11 @@ _BETWEEN: Final = (
     *("loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel"),
     *("keeptrace.concurrent.process", "keeptrace.concurrent.deaths.worker"),
     *("keeptrace.concurrent.process_pool.executor", "keeptrace.concurrent.process_pool.of_loky"),
-    *("keeptrace.concurrent.process_pool.queues", "keeptrace.concurrent.task_pool.worker"),
+    *(
+        "keeptrace.concurrent.process_pool.queues",
+        "keeptrace.concurrent.process_pool.healing_worker",
+    ),
+    "keeptrace.concurrent.task_pool.worker",
 )
 
 

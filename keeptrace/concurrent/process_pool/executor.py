@@ -34,11 +34,12 @@ from itertools import islice
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
+from ...core.errors import OptionError
 from ...core.options import Options, make_options
 from ..crossing import context_of, framed_exception, run_initializer, traceback_of
-from ..deaths.black_box import JOB, BlackBox
+from ..deaths.black_box import JOB, POSIX, BlackBox
 from .breaking import WorkerContext, manager_attribute, stacks, tasks_of
 from .interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
 from .manager import ManagerThread, Wakeup
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+OnDeath: TypeAlias = Literal["break", "replace"]
 
 # How far the exception that a task raised may be behind the one that came of asking it.
 # (exceptions)
@@ -125,9 +127,22 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 # -- the parent
 
 
+def _check_healing(on_death: Any, max_deaths: Any) -> None:
+    if on_death not in get_args(OnDeath):
+        raise OptionError(f'on_death must be "break" or "replace", not {on_death!r}')
+    if on_death == "replace" and not POSIX:
+        raise OptionError('on_death="replace" needs a POSIX system: use "break" here')
+    is_count = max_deaths is None or (type(max_deaths) is int and max_deaths >= 0)
+    if not is_count:
+        raise OptionError(f"max_deaths must be None or at least 0 deaths, not {max_deaths!r}")
+
+
 def _adopt(executor: Any, manager: Any) -> None:
     """Makes a manager thread ours."""
-    manager.__class__ = ManagerThread
+    if executor._crew is not None:
+        executor._crew.take_over(manager)
+    else:
+        manager.__class__ = ManagerThread
     manager.executor_reference = weakref.ref(
         executor, partial(_executor_collected, manager.thread_wakeup)
     )
@@ -141,9 +156,18 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     All arguments are those of concurrent.futures.ProcessPoolExecutor, and mean the same.
 
     trace: what to keep of a failing task (keeptrace.Options).
+    on_death: what becomes of the pool when a worker dies. "break", as the standard library's: all
+        tasks get a BrokenProcessPool. "replace": the worker's own task does, and another worker
+        takes its place (POSIX).
+    max_deaths: with "replace", how many workers may die one after the other, without a finished
+        task between, before the pool breaks all the same. Default: 3 for each worker.
 
     The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of
-    WorkerDeath."""
+    WorkerDeath. With on_death="replace", the error of the worker's own task is a WorkerDied as well.
+
+    Raises OptionError for another on_death or max_deaths, besides what the engine raises."""
+
+    _crew: Any = None  # the workers, where those that die are replaced
 
     def __init__(
         self,
@@ -154,11 +178,18 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         *,
         max_tasks_per_child: int | None = None,
         trace: Options | None = None,
+        on_death: OnDeath = "break",
+        max_deaths: int | None = None,
     ) -> None:
         options = make_options(trace)
+        _check_healing(on_death, max_deaths)
         super().__init__(
             max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
         )
+        if on_death == "replace":
+            from .healing import Crew  # the workers of other executors do without
+
+            self._crew = Crew(self, options, max_deaths)
         self._mp_context: Any = WorkerContext(self._mp_context, options, _work)
         read_results(engine, self)
         self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
@@ -189,6 +220,20 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         self._free_abandoned()
         super().shutdown(wait, cancel_futures=cancel_futures)
 
+    if sys.version_info >= (3, 14):
+
+        def terminate_workers(self) -> None:
+            self._replace_no_more()
+            super().terminate_workers()
+
+        def kill_workers(self) -> None:
+            self._replace_no_more()
+            super().kill_workers()
+
+    def _replace_no_more(self) -> None:
+        if self._crew is not None:
+            self._crew.replaces = False
+
     def _free_abandoned(self) -> None:
         wakeup: Any = self._executor_manager_thread_wakeup
         if wakeup is not None:
@@ -201,7 +246,14 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
 
     def _spawn_process(self) -> None:
         with interrupts_deferred():
-            super()._spawn_process()  # type: ignore[misc]
+            if self._crew is not None:
+                self._crew.hire()
+            else:
+                super()._spawn_process()  # type: ignore[misc]
+
+    def _adjust_process_count(self) -> None:
+        if self._crew is None:  # else its manager thread starts workers
+            super()._adjust_process_count()
 
     def _tasks_of(self, process: Any) -> list[str]:
         return tasks_of(process, self._pending_work_items, engine._process_chunk)

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from ...core.clock import monotonic
 
-_HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
-_LONG_HEADER: Final = struct.Struct("!Q")
+HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
+LONG_HEADER: Final = struct.Struct("!Q")
 # A message of so many bytes, header included, is in the pipe whole or not at all (POSIX; Windows
 # has no such figure, and no use of this).
 _AT_ONCE: Final[int] = getattr(select, "PIPE_BUF", 512)
@@ -53,16 +53,16 @@ def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
     wait_for_more: asked before each further part of a message that comes in parts; if not, an
         EOFError is raised. It waits for the part where the descriptor does not.
     """
-    header = os.read(fd, _HEADER.size)
+    header = os.read(fd, HEADER.size)
     if not header:
         raise EOFError
-    if len(header) < _HEADER.size:
-        header += _rest(fd, _HEADER.size - len(header), wait_for_more)
-    (size,) = _HEADER.unpack(header)
+    if len(header) < HEADER.size:
+        header += _rest(fd, HEADER.size - len(header), wait_for_more)
+    (size,) = HEADER.unpack(header)
     if size < 0:
-        (size,) = _LONG_HEADER.unpack(_rest(fd, _LONG_HEADER.size, wait_for_more))
+        (size,) = LONG_HEADER.unpack(_rest(fd, LONG_HEADER.size, wait_for_more))
     if (
-        size > _AT_ONCE - _HEADER.size and not wait_for_more()
+        size > _AT_ONCE - HEADER.size and not wait_for_more()
     ):  # the sender may have died when it had sent the header
         raise EOFError("the message ends after its header")
     try:

@@ -1,0 +1,116 @@
+"""The worker's side of an executor that replaces dead workers: takes tasks off its own line, runs
+them, answers. (concurrent/process_pool/healing.py has the whole.)
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import struct
+import sys
+from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
+from os import getppid  # at once: a task may replace it
+from typing import Any, Final, TypeAlias
+
+from ...core.options import Options
+from ..crossing import framed_exception, run_initializer, traceback_of
+from ..deaths.black_box import ENDED, IDLE, JOB, RUNNING, STATE, BlackBox
+from .pipes import read_message
+
+Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+NUMBER: Final = struct.Struct("=q")  # the task's, before its pickle
+NO_MORE: Final = b""  # a message to the worker: there are no more tasks
+READY: Final = b""  # the worker's first message
+
+# Between two looks of a waiting worker for its parent. (milliseconds)
+_LOOK: Final = 5_000
+
+
+def work(
+    box: BlackBox,
+    options: Options,
+    line: Any,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    most: int | None,
+) -> None:
+    """The main function of a worker.
+
+    line: the worker's end, a Connection.
+    most: tasks after which the worker ends.
+    """
+    cross = framed_exception(options, sys.modules[__name__])
+    try:
+        run_initializer(initializer, initargs, options, box)
+    except BaseException:  # as the engine's worker does; the parent reads the box
+        logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
+        return
+    wait = _waiter(line.fileno())
+    box.words[STATE] = IDLE
+    line.send_bytes(READY)
+    completed = 0
+    while most is None or completed < most:
+        call = _next_call(line.fileno(), wait, box.words)
+        if call is None:
+            break
+        fn, args, kwargs = call
+        try:
+            result = True, fn(*args, **kwargs)
+        except BaseException as problem:
+            result = False, cross(problem, traceback_of(problem))
+        _reply(line, result, cross)
+        box.words[STATE] = IDLE
+        # The task's objects are freed before the worker waits.
+        call = fn = args = kwargs = result = None  # type: ignore[assignment]
+        completed += 1
+    box.words[STATE] = ENDED
+
+
+def _waiter(fd: int) -> Callable[[], bool]:
+    """A function that waits until there is data, or gives False: the parent is gone."""
+    parent = getppid()
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+
+    def wait() -> bool:
+        while not poll.poll(_LOOK):
+            if getppid() != parent:
+                return False
+        return True
+
+    return wait
+
+
+def _next_call(fd: int, wait: Callable[[], bool], words: Any) -> Call | None:
+    """The next task, or None: there are no more, or no parent."""
+    try:
+        message = read_message(fd, wait) if wait() else NO_MORE
+    except (EOFError, OSError):  # the parent was killed
+        return None
+    if message == NO_MORE:
+        return None
+    # Noted first: unpickling runs the user's code, which may kill the worker.
+    words[JOB] = NUMBER.unpack_from(message)[0] + 1
+    words[STATE] = RUNNING
+    try:
+        call: Call = ForkingPickler.loads(memoryview(message)[NUMBER.size :])
+    except BaseException as problem:
+        problem.add_note(
+            "keeptrace: raised in the worker, as the task's function and arguments were unpickled"
+        )
+        return _raise, (problem,), {}
+    return call
+
+
+def _raise(problem: BaseException) -> None:
+    raise problem
+
+
+def _reply(line: Any, result: tuple[bool, Any], cross: Callable[..., Any]) -> None:
+    try:
+        message = ForkingPickler.dumps(result)
+    except BaseException as problem:
+        message = ForkingPickler.dumps((False, cross(problem, traceback_of(problem))))
+    line.send_bytes(message)

@@ -1,0 +1,103 @@
+"""The parent's ends of the lines to workers that share nothing: one socket pair for each worker.
+
+A line carries multiprocessing.connection's messages both ways, and never blocks: what cannot be
+written now is kept, a message that has not arrived whole is waited for by the caller's poll.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any, Final
+
+from .pipes import HEADER, LONG_HEADER
+
+# Read at once: about what a socket holds. (bytes)
+_PART: Final = 1 << 18
+_MOST_SHORT: Final = 0x7FFFFFFF  # the largest message with a short header (bytes)
+
+
+class Line:
+    """One worker's. POSIX."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.fd: int = connection.fileno()
+        os.set_blocking(self.fd, False)
+        self._unsent: list[memoryview] = []
+        self._received = bytearray()
+        _lines.add(self)
+
+    def send(self, *parts: bytes | memoryview) -> bool:
+        """Sends the parts as one message. Gives whether all of it is written: see flush()."""
+        size = sum(map(len, parts))
+        header = HEADER.pack(size)
+        if size > _MOST_SHORT:
+            header = HEADER.pack(-1) + LONG_HEADER.pack(size)
+        self._unsent += map(memoryview, (header, *parts))
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Writes what there is room for. Gives whether nothing is left to write."""
+        while self._unsent:
+            try:
+                written = os.writev(self.fd, self._unsent)
+            except BlockingIOError:
+                return False
+            except OSError:  # the worker is gone, as its sentinel tells
+                self._unsent.clear()
+                return True
+            while self._unsent and written >= len(self._unsent[0]):
+                written -= len(self._unsent.pop(0))
+            if written:
+                self._unsent[0] = self._unsent[0][written:]
+        return True
+
+    def receive(self) -> bytes | None:
+        """The next message, or None if it has not arrived whole. Raises EOFError at the end."""
+        while (message := self._whole()) is None:
+            try:
+                part = os.read(self.fd, _PART)
+            except BlockingIOError:
+                return None
+            except ConnectionResetError:  # the worker died with a message unread
+                part = b""
+            if not part:
+                raise EOFError
+            self._received += part
+        return message
+
+    def _whole(self) -> bytes | None:
+        data, start = self._received, HEADER.size
+        if len(data) < start:
+            return None
+        (size,) = HEADER.unpack_from(data)
+        if size < 0:
+            start += LONG_HEADER.size
+            if len(data) < start:
+                return None
+            (size,) = LONG_HEADER.unpack_from(data, HEADER.size)
+        if len(data) < start + size:
+            return None
+        with memoryview(data) as view:
+            message = bytes(view[start : start + size])
+        del data[: start + size]
+        return message
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+# Those that are open. A forked process closes its copies: while one is open, a worker does not see
+# that its parent is gone.
+_lines: Final[weakref.WeakSet[Line]] = weakref.WeakSet()
+
+
+def _close_copies() -> None:
+    for line in list(_lines):
+        line.close()
+    _lines.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_copies)
