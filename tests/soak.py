@@ -212,6 +212,9 @@ KINDS: dict[str, tuple[Callable[[int], Any], str, Check]] = {
     "argument that cannot leave": (lambda number: None, "", lambda exc, number: "cannot leave" in f"{exc!r} {exc.__cause__}"),
     "argument that cannot arrive": (lambda number: None, "ValueError", lambda exc, number: "no number" in str(exc)),
 }  # fmt: skip
+# A death at a random moment: in the task, as its result is sent, or in a later task.
+LATER = "later"
+LATEST = 0.01  # (seconds)
 CARGO: dict[str, Callable[[], Any]] = {
     "argument that cannot leave": BadDeparture,
     "argument that cannot arrive": BadArrival,
@@ -224,10 +227,6 @@ NO_TASK_FRAME = {
     "result that cannot arrive",
 }  # not the task raises
 DEATHS = {"SIGKILL": -signal.SIGKILL, "SIGSEGV": -signal.SIGSEGV, "exit": 7}
-LATER = (
-    "later"  # a death at a random moment: in the task, as its result is sent, or in a later task
-)
-LATEST = 0.01  # (seconds)
 
 
 def work(number: int, kind: str, cargo: Any = None) -> Any:

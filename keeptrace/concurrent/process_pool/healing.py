@@ -128,15 +128,16 @@ class Crew:
 
     def _started(self) -> Worker:
         ours, theirs = self._pipe()
+        line = Line(ours)  # before the start: a forked worker closes its copy
         process = self._new_worker((theirs, *self._start))
         try:
             process.start()
         except BaseException:
-            ours.close()
+            line.close()
             raise
         finally:
             theirs.close()
-        return Worker(process, Line(ours), self._most)
+        return Worker(process, line, self._most)
 
     def _restore_main_file(self) -> bool:
         """Gives __main__ the script's name again, which Python drops when the script has ended.
