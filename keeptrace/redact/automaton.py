@@ -37,6 +37,11 @@ def expand(body: str) -> str:
 _MOST_OF_BODY: Final = 2_000
 
 
+# Behind an everyday prefix, so many characters tell whether the text is random. The bound keeps the
+# time of a text that repeats such a prefix linear. (characters)
+_MOST_JUDGED: Final = 256
+
+
 # A key and its prefix are one run of these; shorter runs are words.
 _RUN: Final = r"[\w+/=.~$:%-]{16,}+"
 
@@ -70,6 +75,7 @@ class Automaton:
         self._bodies = _bodies()
         self._runs = re.compile(_RUN).finditer
         self._next_head = re.compile(trie(sorted(self._bodies))).search
+        self._next_digit = re.compile(r"[0-9]").search
         patterns = [(p.hints, re.compile(p.pattern).finditer, p.is_key) for p in PATTERNS]
         self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
         self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
@@ -79,6 +85,7 @@ class Automaton:
     def keys(self, text: str) -> Iterator[Span]:
         """Where a text has a vendor's key."""
         last = 0
+        digit = -1  # where the next digit is: nothing random is without one
         is_first = True
         for run in self._runs(text):
             if is_first:
@@ -90,16 +97,25 @@ class Automaton:
                 at = start + 1  # one prefix may end in what another begins with
                 if start < last or continues_word(text, start):
                     continue
-                last = self._end_of_key(text, start, head[0]) or last
+                if digit < start:
+                    digit = self._find_digit(text, start)
+                last = self._end_of_key(text, start, head[0], digit) or last
                 if last > start:
                     yield start, last, STRONG
 
-    def _end_of_key(self, text: str, start: int, head: str) -> int:
+    def _find_digit(self, text: str, start: int) -> int:
+        found = self._next_digit(text, start)
+        return len(text) if found is None else found.start()
+
+    def _end_of_key(self, text: str, start: int, head: str, digit: int) -> int:
         for prefix, body, is_common in self._bodies[head]:
             if not text.startswith(prefix, start):
                 continue
-            found = body.match(text, start + len(prefix))
-            if found is not None and (not is_common or is_random(found[0])):
+            begin = start + len(prefix)
+            if is_common and digit >= begin + _MOST_JUDGED:
+                continue
+            found = body.match(text, begin)
+            if found is not None and (not is_common or is_random(found[0][:_MOST_JUDGED])):
                 return found.end()
         return 0
 
