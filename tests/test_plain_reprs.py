@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextvars
 import dataclasses
 import enum
 import functools
 import io
+import operator
 import threading
 import types
 import unittest.mock
@@ -423,8 +425,23 @@ LAZY: list[tuple[str, Callable[[], BaseException], str]] = [
             ("a partial", lambda row: functools.partial(print, row), "functools.partial"),
             ("a method", lambda row: row.__repr__, "Row.__repr__"),
             ("a weak proxy", lambda row: weakref.proxy(_kept(row)), "weak"),
+            ("another exception", lambda row: KeyError(row), "KeyError(<Row object: number=7>)"),
+            ("a variable", lambda row: contextvars.ContextVar("v", default=row), "ContextVar"),
+            ("an alias", lambda row: list[row], "GenericAlias"),  # type: ignore[valid-type]
+            ("a getter", lambda row: operator.itemgetter(row), "operator.itemgetter"),
+            ("a static method", lambda row: staticmethod(row), "staticmethod"),
+            ("a future", lambda row: _future(row), "Future"),
+            ("an object of an object", lambda row: Pair(Pair([row], 1), 2), "<Row object: "),
+            ("a long list", lambda row: [0] * 20_000 + [row], "[0, 0"),
+            ("many lists", lambda row: [[[]] for _ in range(20_000)] + [row], "[[[]], [[]]"),
         )
     ],
+    ("a row as the name of a file", lambda: OSError(2, "none", Row(7)), "its str() was not run"),
+    (
+        "a row within a group",
+        lambda: ExceptionGroup("many", [KeyError(Row(7))]),
+        "many (1 sub-exception)",
+    ),
 ]
 
 
@@ -438,6 +455,35 @@ def test_messages_query_nothing(make: Callable[[], BaseException], message: str)
     report = capture(exc, Options())
     assert RAN == []
     assert message in str(restore(report, BUILTINS))
+
+
+def _future(result: Any) -> Any:
+    found = asyncio.Future(loop=asyncio.new_event_loop())  # type: ignore[var-annotated]
+    found.set_result(result)
+    found.get_loop().close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda numpy, row: numpy.array([row, row], dtype=object),
+        lambda numpy, row: numpy.array(row, dtype=object),
+        lambda numpy, row: numpy.array([(1, row)], dtype=[("a", int), ("b", object)]),
+        lambda numpy, row: numpy.array([(1, row)], dtype=[("a", int), ("b", object)])[0],
+        lambda numpy, row: numpy.ma.array(numpy.array([row, row], dtype=object)),
+        lambda numpy, row: [numpy.array([0] * 100 + [row], dtype=object)],
+    ],
+    ids=["array", "no dimension", "structure", "void", "masked", "list"],
+)
+def test_messages_query_nothing_of_arrays(hold: Callable[[Any, Any], Any]) -> None:
+    """Nor do lazy objects load that stand in an array of objects, wherever that stands."""
+    numpy = pytest.importorskip("numpy")
+    for exc in (ValueError(hold(numpy, Row(7))), OutOfStock(hold(numpy, Row(7)))):
+        RAN.clear()
+        report = capture(exc, Options())
+        assert RAN == []
+        assert str(restore(report, BUILTINS))
 
 
 class Response:

@@ -14,7 +14,7 @@ from ..core.options import Options
 from ..core.raw import attribute_of, mro_of, names_of, namespace_of
 from ..core.report import ExceptionRecord
 from ..restore.exceptions import is_exact
-from .facts import ExceptionFacts, args_of, dict_of, notes_of
+from .facts import ExceptionFacts, args_of, dict_of, notes_of, state_of
 from .lazy import holds_lazy
 from .losses import Losses
 from .reprs import NeedsUserCode, Renderer
@@ -67,7 +67,7 @@ class Messages:
             return
         if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):
             record["str"] = str(exc)  # restored before: its text was recorded then
-        elif self._may_run([args_of(exc), *self._held_by(exc, facts)]):
+        elif self._may_run(self._held_by(exc, facts)):
             self._run_message(exc, record, told)
         else:
             record["str"] = self._without_running(exc, facts)
@@ -78,7 +78,10 @@ class Messages:
         return not holds_lazy(values) if runs is None else runs
 
     def _held_by(self, exc: BaseException, facts: ExceptionFacts) -> list[Any]:
-        held = list(dict_of(exc).values())
+        arguments = args_of(exc)
+        held = [*(arguments[:1] if facts.is_group else arguments), *dict_of(exc).values()]
+        if facts.state is not None and _fields_tell(facts):
+            held += state_of(exc, *facts.state).values()
         for _, read in facts.slots:
             try:
                 held.append(read(exc))
