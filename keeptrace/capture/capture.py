@@ -5,10 +5,12 @@
                Values    what all of these hold, within the bounds          capture/values.py
                Messages  the texts that need the user's code, last          capture/messages.py
 
-The ladder: a part that cannot be read costs that part (capture/losses.py) → where the stack or the
-memory runs out all is read again with more of it → if that fails, representations only and none of
-the user's code → the text alone. Each rung below the first is marked in the report, so that the
-user sees it in the restored exception.
+The ladder, from the first rung to the last:
+ 1. A part that cannot be read costs that part alone (capture/losses.py).
+ 2. If the stack or the memory runs out, the capture is repeated with more stack or memory.
+ 3. If the second attempt fails, the report keeps representations, and the user's code does not run.
+ 4. If that fails too, the report keeps the text alone.
+Rungs 3 and 4 are marked in the report, so the user sees them in the restored exception.
 """
 
 from __future__ import annotations
@@ -38,9 +40,96 @@ _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Levels of values where the options set no limit.
 _ANY_DEPTH: Final = 1 << 30
 
-# Set while a capture runs, here and in the threads it uses: what it pickles is not captured in
-# turn.
+# Set while a capture runs, here and in its threads: exceptions that it pickles are not captured.
 capturing: Final[ContextVar[bool]] = ContextVar("capturing", default=False)
+
+
+class _Attempt:
+    """One attempt to make a report."""
+
+    def __init__(
+        self, options: Options, pool_dumps: _live.Dumps | None, is_repeatable: bool
+    ) -> None:
+        self._options = options
+        self._pool_dumps = pool_dumps
+        self._deadline = monotonic() + options.max_seconds
+        self._cuts: dict[str, int] = {}
+        self._roots: list[int] = []  # indexes of the values that may be made live
+        self._roots_of_exceptions = 0  # how many of these are not in frames
+        numbers: dict[int, int] = {}
+        self._values = Values(options, numbers, self._cuts, self._deadline)
+        self._losses = Losses(self._values, is_repeatable)
+        self._messages = Messages(options, self._values, self._losses)
+        self._chain = Chain(
+            options, self._values, self._messages, numbers, self._losses, self._roots
+        )
+        self._frames = Frames(options, self._values, self._losses, self._roots, self._deadline)
+
+    def report(self, exc: BaseException) -> Report:
+        self._read(exc)
+        report: Report = {
+            "format": FORMAT,
+            "python": _PYTHON,
+            "exceptions": self._chain.records,
+            "frames": self._frames.frames,
+            "codes": self._frames.codes,
+            "globals": self._frames.globals,
+            "types": self._values.types,
+            "values": self._values.nodes,
+            "sources": {},
+            "live": None,
+            "cuts": self._cuts,
+        }
+        first = self._chain.records[0]
+        try:
+            self._keep_live(report)
+        except BaseException as problem:  # costs the live objects: their stand-ins remain
+            self._losses.note(first, "live objects", problem)
+        try:
+            self._keep_sources(report)
+        except BaseException as problem:  # costs the sources
+            self._losses.note(first, "sources", problem)
+        self._losses.finish(report)
+        return report
+
+    def _read(self, exc: BaseException) -> None:
+        """Reads the exceptions, then their frames, then the values of both, then the messages."""
+        depth = self._options.depth
+        if depth < 0:
+            depth = _ANY_DEPTH
+        chain = self._chain
+        chain.collect(exc)
+        chain.read(max(depth, 1))
+        self._roots_of_exceptions = len(self._roots)
+        if depth:
+            self._frames.read(chain.order, chain.records, depth)
+            self._frames.read_globals(depth)
+        else:  # UTF-8 makes 4 bytes of a character at most
+            most = self._options.max_bytes // 4
+            chain.records[0]["text"] = cut_within(traceback_text(exc), most)
+        self._values.drain()
+        self._messages.read()
+        self._values.finish()
+
+    def _keep_live(self, report: Report) -> None:
+        """Adds the pickle of the live objects: of all that were asked for, or those of a pool."""
+        options = self._options
+        if options.pickler is not None and not 0 <= options.depth <= 1:
+            dumps, most = _live.dumps_of(options.pickler), options.max_bytes
+            roots, refuses = self._roots, is_outside
+        elif self._pool_dumps is not None and options.depth:
+            dumps, most = self._pool_dumps, options.max_live_bytes
+            roots, refuses = self._roots[: self._roots_of_exceptions], None
+        else:
+            return
+        own = _own.pickled(self._chain, self._values, dumps, most)
+        objects = self._values.objects
+        _live.keep(report, objects, roots, dumps, most, self._deadline, own, refuses)
+
+    def _keep_sources(self, report: Report) -> None:
+        is_in_pool = self._pool_dumps is not None
+        if self._frames.files and (is_in_pool or self._options.include_source):
+            snapshot(report, self._frames.files, not is_in_pool, self._options.max_bytes)
 
 
 def _attempt(
@@ -48,78 +137,19 @@ def _attempt(
 ) -> Report:
     token = capturing.set(True)
     try:
-        return _report_of(exc, options, pool_dumps, is_repeatable)
+        return _Attempt(options, pool_dumps, is_repeatable).report(exc)
     finally:
         capturing.reset(token)
 
 
-def _report_of(
-    exc: BaseException, options: Options, pool_dumps: _live.Dumps | None, is_repeatable: bool
-) -> Report:
-    deadline = monotonic() + options.max_seconds
-    depth = options.depth if options.depth >= 0 else _ANY_DEPTH
-    cuts: dict[str, int] = {}
-    numbers: dict[int, int] = {}
-    roots: list[int] = []
-    values = Values(options, numbers, cuts, deadline)
-    losses = Losses(values, is_repeatable)
-    messages = Messages(options, values, losses)
-    chain = Chain(options, values, messages, numbers, losses, roots)
-    frames = Frames(options, values, losses, roots, deadline)
-    chain.collect(exc)
-    chain.read(max(depth, 1))
-    of_exceptions = len(roots)
-    if depth:
-        frames.read(chain.order, chain.records, depth)
-        frames.read_globals(depth)
-    else:  # UTF-8 makes 4 bytes of a character at most
-        chain.records[0]["text"] = cut_within(traceback_text(exc), options.max_bytes // 4)
-    values.drain()
-    messages.read()
-    values.finish()
-    report: Report = {
-        "format": FORMAT,
-        "python": _PYTHON,
-        "exceptions": chain.records,
-        "frames": frames.frames,
-        "codes": frames.codes,
-        "globals": frames.globals,
-        "types": values.types,
-        "values": values.nodes,
-        "sources": {},
-        "live": None,
-        "cuts": cuts,
-    }
-    try:
-        if options.pickler is not None and not 0 <= options.depth <= 1:
-            dumps = _live.dumps_of(options.pickler)
-            own = _own.pickled(chain, values, dumps, options.max_bytes)
-            _live.keep(
-                report, values.objects, roots, dumps, options.max_bytes, deadline, own, is_outside
-            )
-        elif pool_dumps is not None and options.depth:
-            roots, most = roots[:of_exceptions], options.max_live_bytes
-            own = _own.pickled(chain, values, pool_dumps, most)
-            _live.keep(report, values.objects, roots, pool_dumps, most, deadline, own)
-    except BaseException as problem:  # the live objects; their stand-ins are there
-        losses.note(chain.records[0], "live objects", problem)
-    try:
-        if frames.files and (options.include_source or pool_dumps is not None):
-            snapshot(report, frames.files, pool_dumps is None, options.max_bytes)
-    except BaseException as problem:  # the sources
-        losses.note(chain.records[0], "sources", problem)
-    losses.finish(report)
-    return report
-
-
-# Memory for the moment when there is none: the frames of a MemoryError may hold all of it. Nobody
-# writes to it, so it takes address space alone. (bytes)
+# Memory for capturing a MemoryError, whose frames may hold all other memory. Nothing is written to
+# the reserve, so it takes address space alone. (bytes)
 _RESERVE: Final = 32 << 20
 _reserve: bytes | None = bytes(_RESERVE)
 
 
 def hold_reserve() -> None:
-    """Takes memory for a failure to come, if there is any."""
+    """Takes the reserve, if there is memory for it."""
     global _reserve
     if _reserve is None:
         try:
@@ -129,7 +159,7 @@ def hold_reserve() -> None:
 
 
 def release_reserve() -> None:
-    """Gives back the memory that is kept for the moment when there is none."""
+    """Frees the reserve for the capture of a MemoryError."""
     global _reserve
     _reserve = None
 
@@ -137,9 +167,9 @@ def release_reserve() -> None:
 def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None = None) -> Report:
     """The report of an exception. Never raises because of the exception or of its frames.
 
-    pool_dumps: within a pool of one machine, how it pickles; None outside. It keeps live those args
-        and attributes of the exceptions that cannot be told exactly; and sources that a file holds
-        stay where they are.
+    pool_dumps: how a pool of this machine pickles; None outside of a pool. Within a pool, arguments
+        and attributes of exceptions stay live if no node can hold them exactly, and sources stay in
+        their files.
     """
     if issubclass(type(exc), MemoryError):
         release_reserve()
@@ -154,13 +184,11 @@ def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None
     except RecursionError:  # little stack was left where the exception was caught
         attempt = in_fresh_thread
         problem = "RecursionError"
-    except (
-        BaseException
-    ) as error:  # law 1: not even a KeyboardInterrupt here costs the error itself
+    except BaseException as error:  # law 1: even a KeyboardInterrupt here must not cost the report
         return _with_less(exc, options, _told(error))
     try:
         return attempt(lambda: _attempt(exc, options, pool_dumps, False))
-    except BaseException as error:  # no threads, or no memory even so
+    except BaseException as error:  # no thread could start, or the reserve was too small
         problem += f"; then {_told(error)}"
     return _with_less(exc, options, problem)
 
@@ -188,7 +216,7 @@ def _with_less(exc: BaseException, options: Options, problem: str) -> Report:
 def _told(problem: BaseException) -> str:
     try:
         return f"{type(problem).__name__}: {problem}"
-    except BaseException:  # its own __str__ fails, or there is no memory
+    except BaseException:  # its __str__ fails, or there is no memory
         return "an error"
 
 
@@ -200,7 +228,7 @@ def _text_of(exc: BaseException) -> str:
 
 
 def type_only(exc: BaseException, why: str) -> Report:
-    """A report that says which exception it was, and why nothing else was kept."""
+    """A report that has the exception's type, and says why nothing else was kept."""
     return _bare(exc, f"keeptrace: {why}")
 
 

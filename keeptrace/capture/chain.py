@@ -1,6 +1,6 @@
-"""Exceptions → records: the chain that one leads to, with arguments, fields, attributes, notes.
+"""Exceptions → records: a chain of exceptions, with arguments, fields, attributes, notes.
 
-Numbered with a queue, never by recursion, so that chains of any length and cycles end.
+A queue numbers the exceptions, without recursion: long chains and cycles end.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from .losses import Losses
 from .messages import Messages
 from .values import Values
 
-# Attributes of exceptions that are ours: concurrent/reductions.py gives a traced function's
-# exceptions a __reduce_ex__ of their own.
+# Attributes that keeptrace adds to exceptions: concurrent/reductions.py gives the exceptions of a
+# traced function their own __reduce_ex__.
 _OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
-# Builtin exceptions that the oldest Python we support lacks: a reader there needs their bases.
+# Builtin exceptions that Python 3.11 lacks: a reader there needs their bases.
 _NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
 
-# What an exception takes in a dump beside its parts, about. (bytes)
+# The approximate size of an exception in a dump, without its parts. (bytes)
 _RECORD: Final = 150
-# Messages are what people grep for: all of a report's may have this many times max_bytes.
+# People search for messages, so a report's messages may have this many times max_bytes.
 _MESSAGES: Final = 4
 
 
-# Names of the builtin exceptions that every Python has, by the id of the class.
+# Names of the builtin exceptions of every supported Python, by the id of the class.
 _PLAIN_NAMES: Final[dict[int, str]] = {
     id(cls): cls.__name__
     for cls in (object, *vars(builtins).values())
     if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11
 }
 _module_of: Final = type.__dict__["__module__"].__get__
-# What tracebacks show of a class whose __module__ is no text.
+# Tracebacks show this for a class whose __module__ is not a str.
 _NO_MODULE: Final = "<unknown>"
 
 
@@ -86,7 +86,7 @@ class Chain:
         for found in self.order:  # the list grows meanwhile
             try:
                 linked = linked_to(found)
-            except BaseException as problem:  # what this exception leads to
+            except BaseException as problem:  # costs the exceptions linked to this one
                 record = self.records[self._index[id(found)]]
                 self._losses.note(record, "what it leads to", problem)
                 continue
@@ -121,22 +121,22 @@ class Chain:
             for what, read in _PARTS if facts.has_fields else _PARTS_WITHOUT_FIELDS:
                 try:
                     read(self, exc, record, facts, depth)
-                except BaseException as problem:  # whatever it is, it costs this part alone
+                except BaseException as problem:  # costs this part alone
                     self._lost(exc, record, what, problem)
 
     def _facts_of(self, exc: BaseException, record: ExceptionRecord) -> ExceptionFacts:
         try:
             return facts_of_exception(type(exc))
-        except BaseException as problem:  # odd classes: what the user's own class adds
+        except BaseException as problem:  # an odd class: costs the facts of the user's class
             self._losses.note(record, "its class", problem)
             facts = ExceptionFacts(_plain_base(type(exc)))
-            facts.has_str = True  # for all that is known; so the message is made by the class
+            facts.has_str = True  # it may have a __str__, so that makes the message
             return facts
 
     def _lost(
         self, exc: BaseException, record: ExceptionRecord, what: str, problem: BaseException
     ) -> None:
-        """Marks what could not be read."""
+        """Marks a part that could not be read."""
         if what == "type":
             record["type"] = self._builtin_type(_plain_base(type(exc)))
             self._losses.note(record, "its class", problem)
@@ -196,7 +196,7 @@ class Chain:
             for name, value in tuple(dict.items(namespace))
             if type(name) is str and not name.startswith(_OF_KEEPTRACE)
         }
-        kept.pop("__notes__", None)  # they have a place of their own
+        kept.pop("__notes__", None)  # the record has a place for notes
         for name, read in facts.slots:
             try:
                 kept.setdefault(name, read(exc))
@@ -245,7 +245,7 @@ class Chain:
         self._roots += [ref[0] for ref in refs if type(ref) is list]
 
     def _builtin_type(self, cls: type) -> int:
-        """The index of a builtin type that every Python has."""
+        """The index of a builtin type of every supported Python."""
         found = self._types.get(id(cls))
         if found is None:
             found = self._types[id(cls)] = len(self._values.types)
@@ -253,19 +253,21 @@ class Chain:
         return found
 
     def _type(self, cls: type) -> int:
-        """The index of a type, with its bases down to builtin ones that every Python has."""
+        """The index of a type, with its bases down to builtin types of every supported Python."""
         found = self._types.get(id(cls))
         if found is not None:
             return found
-        if id(cls) in _PLAIN_NAMES:
-            return self._builtin_type(cls)
-        types_ = self._values.types
-        start = len(types_)
-        if start > MAX_TYPES // 2:  # the nearest builtin class catches it as well
+        if id(cls) not in _PLAIN_NAMES and len(self._values.types) > MAX_TYPES // 2:
+            # An `except` for the nearest builtin class catches the exception as well.
             cls = next(parent for parent in mro_of(cls) if id(parent) in BUILTIN_TYPES)
             self._values.cut("types")
-            if id(cls) in _PLAIN_NAMES:
-                return self._builtin_type(cls)
+        if id(cls) in _PLAIN_NAMES:
+            return self._builtin_type(cls)
+        return self._type_with_bases(cls)
+
+    def _type_with_bases(self, cls: type) -> int:
+        types_ = self._values.types
+        start = len(types_)
         waiting = [cls]
         while waiting:
             parent = waiting.pop()
@@ -297,13 +299,13 @@ def _needs_bases(cls: type, qualname: str) -> bool:
 
 
 def _plain_base(cls: type) -> type:
-    """The nearest builtin class that every Python has."""
+    """The nearest builtin class of every supported Python."""
     found: type = next(base for base in mro_of(cls) if not _needs_bases(base, base.__name__))
     return found
 
 
 _Reader: TypeAlias = Callable[[Chain, BaseException, ExceptionRecord, ExceptionFacts, int], None]
-# Read in this order. What one of them raises costs that part of that exception alone.
+# The parts of an exception, in the order of reading.
 _PARTS: Final[tuple[tuple[str, _Reader], ...]] = (
     ("type", Chain._read_type),
     ("cause, context and children", Chain._read_links),

@@ -1,46 +1,65 @@
 """Whether somebody cleared a frame (frame.clear(), traceback.clear_frames) before it was captured.
 
-A cleared frame has no variables. A function without variables looks the same, so the code is asked:
-were there variables that must have had a value where the frame stands? Its arguments have one from
-the start, and so has what the first instructions store, before any jump and outside of any `try`;
-unless the code deletes them. Variables that an inner function shares do not count: it may delete
-them, too.
+A cleared frame has no variables. Neither has a frame whose variables have no values yet. So this
+module looks for variables that must have a value where the frame stands: arguments, and variables
+that the first instructions store, before any jump and outside of any `try`. Variables that the code
+deletes do not count, nor do variables shared with an inner function, which may delete them.
 """
 
 from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from .facts import argument_count
 
 
 def was_cleared(code: types.CodeType, lasti: int) -> bool:
     """Whether a frame of this code, which has no variables at this instruction, was cleared."""
-    import opcode  # small, and only asked for frames without variables
-
-    count = code.co_argcount + code.co_kwonlyargcount
-    count += bool(code.co_flags & 0x4) + bool(code.co_flags & 0x8)  # *args and **kwargs
-    bound = set(range(count))
+    bound = set(range(argument_count(code)))
     deleted: set[int] = set()
-    jumps = {*opcode.hasjrel, *opcode.hasjabs}
-    end = min(lasti, _first_try(code))
+    end = min(lasti, _first_try(code), _first_jump(code))
+    for at, name, argument in _instructions(code):
+        if name == "DELETE_FAST":
+            deleted.add(argument)
+        elif at < end and name in _STORED:
+            bound.update(_STORED[name](argument))
+    names = {code.co_varnames[at] for at in bound - deleted}
+    return not names <= set(code.co_cellvars)
+
+
+# For each instruction that stores variables: their numbers, by the instruction's argument.
+_STORED: Final[dict[str, Callable[[int], tuple[int, ...]]]] = {
+    "STORE_FAST": lambda argument: (argument,),
+    "STORE_FAST_LOAD_FAST": lambda argument: (argument >> 4,),
+    "STORE_FAST_STORE_FAST": lambda argument: (argument >> 4, argument & 15),
+}
+
+
+def _instructions(code: types.CodeType) -> Iterator[tuple[int, str, int]]:
+    """The offset, name and argument of each instruction."""
+    import opcode  # only needed for frames without variables
+
     extended = 0
     instructions = code.co_code
     for at in range(0, len(instructions), 2):
         name = opcode.opname[instructions[at]]
         argument = extended | instructions[at + 1]
-        extended = argument << 8 if name == "EXTENDED_ARG" else 0
-        if instructions[at] in jumps:
-            end = min(end, at)
-        if name == "DELETE_FAST":
-            deleted.add(argument)
-        elif at < end and name == "STORE_FAST":
-            bound.add(argument)
-        elif at < end and name == "STORE_FAST_LOAD_FAST":
-            bound.add(argument >> 4)
-        elif at < end and name == "STORE_FAST_STORE_FAST":
-            bound.update((argument >> 4, argument & 15))
-    names = {code.co_varnames[at] for at in bound - deleted}
-    return not names <= set(code.co_cellvars)
+        extended = 0
+        if name == "EXTENDED_ARG":
+            extended = argument << 8
+        yield at, name, argument
+
+
+def _first_jump(code: types.CodeType) -> int:
+    """The offset of the first jump."""
+    import opcode
+
+    jumps = {*opcode.hasjrel, *opcode.hasjabs}
+    found = (at for at in range(0, len(code.co_code), 2) if code.co_code[at] in jumps)
+    return next(found, sys.maxsize)
 
 
 def _first_try(code: types.CodeType) -> int:
@@ -48,7 +67,7 @@ def _first_try(code: types.CodeType) -> int:
     table = code.co_exceptiontable
     if not table:
         return sys.maxsize
-    units = table[0] & 63  # a number in groups of 6 bits; bit 6 says that another one follows
+    units = table[0] & 63  # a number in groups of 6 bits; bit 6 says that another group follows
     at = 0
     while table[at] & 64:
         at += 1

@@ -1,14 +1,15 @@
-"""Reads what a value holds: its text, its elements, its pairs, its names, its repr.
+"""Reads the text, elements, pairs, names or repr of a value.
 
-Each function reads with the builtin class's own methods, so a subclass's never run.
+Each function reads with the methods of the builtin class, so a subclass's methods never run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.guard import Failed
+from ..core.nodes import Attributes, instance, put_repr, text
 from ..core.raw import first_of, namespace_of
 from ..core.report import Node, Ref
 from .kinds import Kind
@@ -18,22 +19,26 @@ from .types import TypeInfo
 if TYPE_CHECKING:
     from .values import Values
 
-# Longer strings become nodes, so that a text passed through fifty frames is kept once. (characters)
+# Longer strings become nodes, so that fifty frames with the same text keep it once. (characters)
 SHARED_TEXT: Final = 200
-# What an element costs beside its value. (bytes)
+# The size of an element without its value. (bytes)
 ELEMENT: Final = 8
 
 
 def read_text(values: Values, value: Any, depth: int, raw: Any = str, kind: str = "str") -> Node:
+    """The node of a text. raw: the builtin class, str, bytes or bytearray."""
     length = raw.__len__(value)
     kept = raw.__getitem__(value, slice(0, values.max_text))
     if length > values.max_text:
         values.cut("max_text")
     values.bytes += len(kept)
-    return [kind, length, kept if raw is str else bytes(kept).decode("latin-1")]
+    if raw is not str:
+        kept = bytes(kept).decode("latin-1")
+    return text(kind, length, kept)
 
 
 def items_of(values: Values, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
+    """The true length of a container, and the refs of the elements that are kept."""
     length = raw.__len__(value)
     most = values.room_for(length)
     items = values.refs(first_of(raw.__iter__, value, most), depth)
@@ -46,6 +51,7 @@ def items_of(values: Values, value: Any, raw: Any, depth: int) -> tuple[int, lis
 def pairs_of(
     values: Values, value: Any, depth: int, read: Callable[[Any], Any] = dict.items
 ) -> tuple[int, list[Ref]]:
+    """The true length of a dict, and the refs of the keys and values that are kept."""
     length = dict.__len__(value)
     most = values.room_for(length)
     size = 0
@@ -67,31 +73,39 @@ def pairs_of(
     return length, flat
 
 
-def names_in(namespace: Any, mro: tuple[type, ...]) -> list[str]:
+def names_in(namespace: Iterable[object], mro: tuple[type, ...]) -> list[str]:
+    """The names that dir() would give for a namespace and the classes of an mro."""
     names = {name for name in tuple(namespace) if type(name) is str}
     for cls in mro:
         names.update(name for name in namespace_of(cls) if type(name) is str)
     return sorted(names)
 
 
-def show(values: Values, node: Node, value: Any, info: TypeInfo) -> None:
-    """The repr: at once where that runs nobody's code, else later, under guard.
+def node_with_repr(
+    values: Values,
+    value: Any,
+    info: TypeInfo,
+    attributes: Attributes | None,
+    extra: dict[str, Any],
+) -> Node:
+    """The node of an object. A repr that needs the user's code is made later, under guard.
 
-    The default one is only an address.
+    In place of a default repr, which only has the address, the node has the address itself.
     """
+    node = instance(values.type_index(info.cls), None, attributes, extra)
     if info.kind is Kind.DEFAULT:
-        node[4]["address"] = id(value)
-        return
+        extra["address"] = id(value)
+        return node
     try:
-        node[2] = values.renderer(value)
+        put_repr(node, values.renderer(value))
     except NeedsUserCode:
-        node[2] = f"<{info.qualname}: its repr has not ended>"
+        put_repr(node, f"<{info.qualname}: its repr has not ended>")
 
         def use(result: Any) -> None:
             if isinstance(result, Failed):
                 values.cut("failed reprs")
-                node[2] = f"<{info.qualname} object at {id(value):#x}, whose repr {result.why}>"
-            else:
-                node[2] = result
+                result = f"<{info.qualname} object at {id(value):#x}, whose repr {result.why}>"
+            put_repr(node, result)
 
         values.later(lambda: values.renderer.with_user_code(value), use)
+    return node

@@ -1,8 +1,8 @@
-"""Values of the standard library that arrive as what they are: the parts they are rebuilt from.
+"""Exact values of the standard library, and the parts from which a reader rebuilds them.
 
-The parts are read without the program's code: from C classes that nobody can have changed, or
-from the slots of the classes written in Python. Parts that are no plain data make the value an
-object like any other. Half-built values lack parts, and raise AttributeError.
+Reading the parts runs none of the program's code: parts come from immutable C classes, or from the
+slots of Python classes. A value whose parts are no plain data becomes an ordinary object.
+Half-built values lack parts: reading them raises AttributeError.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from ..core.raw import attribute_of, is_found, is_of_c, loaded, mro_of, names_of, state_of, stored
@@ -19,17 +20,17 @@ Parts: TypeAlias = Callable[[Any], tuple[Any, ...] | None]
 
 _PATHS: Final = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
 _ATOMS: Final = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
-# Entries of an object whose text is made by the standard library's Python code. (attributes)
+# Bounds for a value whose text the standard library's Python code makes: its attributes, and the
+# elements and levels below, all of which are checked first.
 _MOST_STATE: Final = 20
-# Elements and levels that are looked through before such code runs on them.
 _MOST_PARTS: Final = 1_000
 _MOST_LEVELS: Final = 3
-# Where Python's library was compiled; os itself is frozen, and has no such place.
+# The directory of Python's library. `os` itself is frozen and has no file name.
 _STDLIB: Final = os.path.dirname(functools.wraps.__code__.co_filename) + os.sep
 
 
 def is_stdlib_code(function: Any) -> bool:
-    """Whether a function is the standard library's, and not of a module with such a name."""
+    """Whether a function's code comes from a file of the standard library."""
     if type(function) is not types.FunctionType:
         return False
     file = function.__code__.co_filename
@@ -37,27 +38,28 @@ def is_stdlib_code(function: Any) -> bool:
 
 
 def is_plain_data(value: Any, levels: int = _MOST_LEVELS) -> bool:
-    """Whether the standard library's code can read a value without meeting the program's."""
-    cls = type(value)
-    if id(cls) in _ATOMS:
+    """Whether the standard library's code can read a value without running the program's code."""
+    if id(type(value)) in _ATOMS:
         return True
-    if levels == 0:
-        return False
+    parts = _parts_within(value) if levels else None
+    return parts is not None and all(is_plain_data(part, levels - 1) for part in parts)
+
+
+def _parts_within(value: Any) -> Iterable[Any] | None:
+    """The elements of a small container, or the state of a standard library's object, else None."""
+    cls = type(value)
     if cls is list or cls is tuple:
-        few = len(value) <= _MOST_PARTS
-        return few and all(is_plain_data(item, levels - 1) for item in tuple(value))
+        return tuple(value) if len(value) <= _MOST_PARTS else None
     if cls is dict:
-        few = len(value) <= _MOST_PARTS
-        items = tuple(value.items())
-        return few and all(is_plain_data(item, levels - 1) for pair in items for item in pair)
+        return chain.from_iterable(tuple(value.items())) if len(value) <= _MOST_PARTS else None
     module, qualname = names_of(cls)
     if module not in _PYTHON_HOMES or not is_found(cls, module, qualname):
-        return False
-    return is_plain_data(state_of(value, _MOST_STATE), levels - 1)
+        return None
+    return [state_of(value, _MOST_STATE)]
 
 
 def _naive_or_fixed(value: Any) -> bool:
-    """Whether a time's zone, if any, is one of datetime.timezone made of plain parts."""
+    """Whether a time has no zone, or a datetime.timezone made of plain parts."""
     zone = value.tzinfo
     if zone is None:
         return True
@@ -86,7 +88,7 @@ def _time(value: Any) -> tuple[Any, ...] | None:
 
 
 def _timezone(value: Any) -> tuple[Any, ...] | None:
-    """Offset and name; either may be of a subclass of the program's."""
+    """Offset and name, unless one of them is of a subclass, which the program may have made."""
     parts: tuple[Any, ...] = value.__getinitargs__()
     if type(parts[0]) is not loaded("datetime", "timedelta"):
         return None
@@ -106,10 +108,10 @@ def _uuid(value: Any) -> tuple[Any, ...] | None:
 
 
 def _path(value: Any) -> tuple[Any, ...] | None:
-    """The path's text, which code of pathlib makes of its parts."""
+    """The path's text, which pathlib's code makes from the parts."""
     try:
         text = plain_text(value, "__str__")
-    except AttributeError:  # half built: the text has nothing to be made of
+    except AttributeError:  # half built: the path has no parts
         return None
     return None if text is None else (text,)
 
@@ -132,15 +134,16 @@ _OF_PYTHON: Final[dict[tuple[str, str], tuple[str, Parts]]] = {
     ("uuid", "UUID"): ("UUID", _uuid),
     **{(home, name): (name, _path) for home in ("pathlib", "pathlib._local") for name in _PATHS},
 }
-# Modules whose values' texts are made by code that calls nobody, if the state is plain data.
+# Modules whose code makes the text of a value without calling other code, if its state is plain
+# data.
 _PYTHON_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fractions", "ipaddress"})
 
-# (module, name) of a class -> the kind in _restore.EXACT, and what gives its parts
+# (module, name) of a class → the name of its kind (restore/exact.py), and the function for its parts
 EXACT: Final[dict[tuple[str, str], tuple[str, Parts]]] = {**_OF_C, **_OF_PYTHON}
 
 
 def exact_of(cls: type) -> tuple[str, Parts] | None:
-    """What tells the instances of a class exactly, if anything does."""
+    """The kind of exact value that the instances of a class are, and the function for its parts."""
     names = names_of(cls)
     found = EXACT.get(names)
     if found is None or not is_found(cls, *names):
@@ -149,7 +152,7 @@ def exact_of(cls: type) -> tuple[str, Parts] | None:
 
 
 def plain_text(value: Any, name: str) -> str | None:
-    """What `__repr__` or `__str__` of a class in Python's library gives, where it calls nobody."""
+    """The text by `__repr__` or `__str__` of a class of Python's library; None if not safe."""
     cls = type(value)
     module, qualname = names_of(cls)
     if module not in _PYTHON_HOMES or not is_found(cls, module, qualname):

@@ -1,7 +1,7 @@
-"""What a capture needs to know of a code object and of an exception class.
+"""The facts of code objects and of exception classes that a capture needs.
 
-Nothing of the user's runs for it: classes are asked through the raw descriptors of `type` and
-`BaseException`, never through a metaclass, a property or a `__getattribute__`.
+None of the user's code runs: the raw descriptors of `type` and `BaseException` read the classes,
+never a metaclass, a property or a `__getattribute__`.
 """
 
 from __future__ import annotations
@@ -29,20 +29,18 @@ children_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
 group_message_of: Final = BaseExceptionGroup.__dict__["message"].__get__
 bases_of: Final = type.__dict__["__bases__"].__get__
 
-# Names in a module's namespace that belong to the import system. They would mislead whoever reads
-# the restored frame.
+# Names in a module's namespace that belong to the import system. In a restored frame they would
+# mislead the reader.
 IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
 _OPTIMIZED: Final = 0x1
 _VARARGS: Final = 0x4
 _VARKEYWORDS: Final = 0x8
-# code.replace() takes any C int; what no Python uses has no meaning. (bits)
+# code.replace() takes any C int; no Python uses the higher bits. (bits)
 _KNOWN_FLAGS: Final = 0x7FFF_FFFF
-# Names by which a function's code gets the dict of its own variables.
+# Code that gets the dict of its function's variables uses one of these names.
 _GIVES_LOCALS: Final = frozenset({"f_locals", "locals", "vars"})
-
-
-# What cloudpickle names the file of code that crossed by value.
+# cloudpickle gives this file name to code that crossed by value.
 _DYNAMIC_CODE: Final = "<dynamic-code>"
 
 
@@ -52,13 +50,19 @@ def is_dynamic(code: types.CodeType) -> bool:
 
 
 def checksum(code: types.CodeType) -> int:
-    """Tells code objects apart that differ in name, first line, bytecode or positions."""
+    """A number that differs if name, first line, bytecode or positions of the code differ."""
     named = f"{code.co_firstlineno} {code.co_qualname}".encode("utf-8", "replace")
     return zlib.crc32(code.co_linetable, zlib.crc32(code.co_code, zlib.crc32(named)))
 
 
+def argument_count(code: types.CodeType) -> int:
+    """How many of a code object's variables are its arguments; *args and **kwargs are the last."""
+    count = code.co_argcount + code.co_kwonlyargcount
+    return count + bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
+
+
 class CodeFacts:
-    """A code object's record in the report, its variables, the globals it names, its positions."""
+    """A code object's record in the report, its variables, its global names, its positions."""
 
     __slots__ = (
         "code", "is_function", "names", "names_locals", "positions", "record", "variable_set",
@@ -66,12 +70,10 @@ class CodeFacts:
     )  # fmt: skip
 
     def __init__(self, code: types.CodeType) -> None:
-        self.code: weakref.ref[types.CodeType] = weakref.ref(
-            code
-        )  # an id may be given to another later
+        # Tells whether the id still is this code object's.
+        self.code: weakref.ref[types.CodeType] = weakref.ref(code)
         text = str.__str__  # names may be of a subclass
-        count = code.co_argcount + code.co_kwonlyargcount
-        count += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
+        count = argument_count(code)
         self.record: Any = {
             "file": _file_name(text(code.co_filename)),
             "name": short_name(text(code.co_name)),
@@ -95,7 +97,7 @@ class CodeFacts:
         """Where the instruction at this offset of the code object stands in the source."""
         found = self.positions.get(lasti)
         if found is None:
-            if len(self.positions) == _MOST_LOOKED_FOR:  # each walks along the code up to there
+            if len(self.positions) == _MOST_LOOKED_FOR:  # each look-up walks along the code
                 for at, each in enumerate(code.co_positions()):
                     self.positions.setdefault(2 * at, list(each))
                 return self.position(code, lasti)
@@ -107,7 +109,7 @@ class CodeFacts:
 
 
 def _file_name(name: str) -> str:
-    """The name as a file can have it: systems refuse a NUL, and so do readers of tracebacks."""
+    """A name that a file can have: systems and readers of tracebacks refuse a NUL."""
     return short_name(name.replace("\0", "\\0"), MAX_FILE_NAME)
 
 
@@ -123,16 +125,16 @@ def _global_names(code: types.CodeType) -> list[str]:
 
 
 _NOWHERE: Final = (None, None, None, None)
-# Then all positions of the code are kept: it fails at many places. (positions of one code object)
+# Code that fails at more places has all its positions kept. (positions of one code object)
 _MOST_LOOKED_FOR: Final = 32
 _facts: dict[int, CodeFacts] = {}  # by the id of the code object, which is not kept alive
-# More code objects than a large program runs into failures with. Then the cache starts afresh, for
-# programs that make code all the time. (code objects)
+# More code objects than the failures of a large program have. A program that makes code all the
+# time reaches the bound, and the cache starts afresh. (code objects)
 _MOST_FACTS: Final = 4096
 
 
 def facts_of_code(code: types.CodeType) -> CodeFacts:
-    """The facts of a code object, from the cache if they are there."""
+    """The facts of a code object, from the cache if possible."""
     found = _facts.get(id(code))
     if found is None or found.code() is not code:
         if len(_facts) >= _MOST_FACTS:
@@ -142,7 +144,7 @@ def facts_of_code(code: types.CodeType) -> CodeFacts:
 
 
 class ExceptionFacts:
-    """What the instances of an exception class have beside args and __dict__."""
+    """What the instances of an exception class hold beside args and __dict__."""
 
     __slots__ = ("has_fields", "has_str", "is_group", "mro", "slots", "state")
 
@@ -160,7 +162,7 @@ class ExceptionFacts:
         ]
 
 
-# Builtin classes cannot change, so their facts are kept; the user's are looked at each time.
+# Facts of builtin classes, which cannot change. Facts of the user's classes are not kept.
 _builtin_facts: Final[dict[int, ExceptionFacts]] = {}
 
 
@@ -175,7 +177,7 @@ def facts_of_exception(cls: type) -> ExceptionFacts:
 
 
 def chain_of(exc: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it leads to, in the order in which a report numbers them."""
+    """An exception and its whole chain, in the order in which a report numbers them."""
     waiting, seen = [exc], {id(exc)}
     for found in waiting:  # the list grows meanwhile
         yield found
@@ -208,7 +210,7 @@ def in_printed_order(exc: BaseException) -> list[BaseException]:
 
 
 def linked_to(exc: BaseException) -> list[BaseException]:
-    """The exceptions that one leads to: its cause, its context, its children."""
+    """An exception's cause, context and children."""
     linked: list[BaseException] = []
     for other in (cause_of(exc), context_of(exc)):
         if other is not None:
@@ -219,7 +221,7 @@ def linked_to(exc: BaseException) -> list[BaseException]:
 
 
 def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, Any]:
-    """What the C type holds outside of __dict__ (see _restore.FIELDS), as far as it is set."""
+    """The fields of the C type (restore/fields.py) that have values."""
     found = {}
     for name in names:
         descriptor = cls.__dict__.get(name)
@@ -229,20 +231,22 @@ def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str,
             value = descriptor.__get__(exc)
         except (AttributeError, TypeError):  # not set
             continue
+        if cls in _READ_BY_TYPE:
+            value = _exact(value)
         if value is not None:
-            found[name] = _exact(value) if cls in _READ_BY_TYPE else value
+            found[name] = value
     if cls is OSError and ("errno" in found or "strerror" in found):
-        # str() tells a field that was set to None from one that was never set
+        # str() shows a field that was set to None, and no field that was never set.
         found = {"errno": None, "strerror": None, **found}
     return found
 
 
-# Their fields are read by C code, and by `traceback`, which take a subclass of str for a str.
+# C code and `traceback` read the fields of these, and take a subclass of str for a str.
 _READ_BY_TYPE: Final = (SyntaxError, UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 
 
 def _exact(value: Any) -> Any:
-    """A text or a number of the user's own subclass, as the builtin type."""
+    """A text or a number of a user's subclass, as the builtin type."""
     cls = type(value)
     if issubclass(cls, str):
         return str.__str__(value)
@@ -254,7 +258,7 @@ def _exact(value: Any) -> Any:
 
 
 def notes_of(exc: BaseException) -> Any:
-    """The exception's notes: those of a list's or tuple's subclass as a plain list or tuple."""
+    """The exception's notes; a subclass of list or tuple becomes a plain list or tuple."""
     notes: Any = dict.get(dict_of(exc), "__notes__")
     if notes is None:
         return None

@@ -1,8 +1,8 @@
-"""Writes the reprs that a library generates or gives to every class made with it.
+"""Writes the reprs that dataclasses, namedtuple, enum, attrs and pydantic generate.
 
-What they say is known from the class: the fields in their order. So none of them is run; what a
-field holds is read out of the object, never through a property. Where a class is not what it says
-(fields of other types or numbers), its state is told like any other object's.
+The class has the fields in their order, so the generated method need not run: fields are read from
+the object's storage, never through a property. If a class contradicts itself (wrong type or number
+of fields), the object's state is written as for any other object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..core.raw import (
 if TYPE_CHECKING:
     from .reprs import Writer
 
-# Fields that are shown. (fields)
+# (fields of one object)
 _MOST_FIELDS: Final = 1_000
 
 
@@ -51,7 +51,7 @@ def _of_dataclass(value: Any, cls: type) -> list[tuple[str, Any]] | None:
 
 
 def _stored_pairs(value: Any, cls: type, names: list[Any]) -> list[tuple[str, Any]] | None:
-    """Names and what is stored; None where reading an attribute may give something else."""
+    """Names with stored values; None where reading an attribute may give another value."""
     if len(names) > _MOST_FIELDS or any(type(name) is not str for name in names):
         return None
     if not is_looked_up_plainly(mro_of(cls)):
@@ -61,7 +61,7 @@ def _stored_pairs(value: Any, cls: type, names: list[Any]) -> list[tuple[str, An
 
 
 def named_elements(value: Any) -> list[tuple[str, Any]] | None:
-    """The elements of a named tuple with their names; None if it has others than it says."""
+    """The elements of a named tuple with their names; None if names and elements differ."""
     names = attribute_of(mro_of(type(value)), "_fields")[1]
     is_tuple_of_names = type(names) is tuple and all(type(name) is str for name in names)
     if not is_tuple_of_names or len(names) != tuple.__len__(value):
@@ -79,7 +79,7 @@ def namedtuple(writer: Writer, value: Any, cls: Any) -> None:
 
 def enum(writer: Writer, value: Any, cls: Any) -> None:
     name, inner = stored(value, "_name_"), stored(value, "_value_")
-    own_repr = namespace_of(cls).get("_value_repr_")  # of the data type that is mixed in
+    own_repr = namespace_of(cls).get("_value_repr_")  # of a data type that is mixed in
     if type(name) is not str or inner is ABSENT or own_repr is not None:
         return writer.by_user(value, cls)
     writer.put(f"<{name_of(cls)}.{name}: ")
@@ -102,6 +102,15 @@ def attrs(writer: Writer, value: Any, cls: Any) -> None:
     return writer.fields(names_of(cls)[1].rpartition(">.")[2], pairs)
 
 
+def _named(namespace: dict[Any, Any]) -> list[tuple[str, Any]]:
+    return [(name, item) for name, item in dict.items(namespace) if type(name) is str]
+
+
+def _is_shown(field: object) -> bool:
+    """Whether pydantic's repr shows a field."""
+    return field is not None and stored(field, "repr") is True
+
+
 def pydantic(writer: Writer, value: Any, cls: Any) -> None:
     """The fields, then the extra ones; a class with computed fields runs code to show them."""
     mro = mro_of(cls)
@@ -109,15 +118,10 @@ def pydantic(writer: Writer, value: Any, cls: Any) -> None:
     fields = attribute_of(mro, "__pydantic_fields__")[1]
     if computed or type(fields) is not dict:
         return writer.by_user(value, cls)
-    held = instance_dict(value)
-    pairs = [
-        (name, item)
-        for name, item in dict.items(held)
-        if type(name) is str and name in fields and stored(fields[name], "repr") is True
-    ]
+    pairs = [pair for pair in _named(instance_dict(value)) if _is_shown(fields.get(pair[0]))]
     extra = stored(value, "__pydantic_extra__")
     if type(extra) is dict:
-        pairs += [(name, item) for name, item in extra.items() if type(name) is str]
+        pairs += _named(extra)
     if len(pairs) > _MOST_FIELDS:
         return writer.by_user(value, cls)
     return writer.fields(name_of(cls), pairs)

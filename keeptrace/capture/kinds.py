@@ -1,6 +1,6 @@
-"""What making the repr of a class's instances takes: its kind, by what its `__repr__` is.
+"""The kind of a class's `__repr__`, which says how keeptrace makes the repr of an instance.
 
-Only USER needs code that is neither C code, nor generated, nor the standard library's.
+Only Kind.USER needs code that is neither C code, nor generated, nor the standard library's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .exact import is_stdlib_code
 
 
 class Kind(enum.Enum):
-    """What making the repr of an instance takes."""
+    """Who makes the repr of an instance."""
 
     DEFAULT = "object.__repr__: the type's name and the address"
     ATOM = "C code that looks at nothing but the value"
@@ -52,7 +52,7 @@ def _atoms() -> dict[int, type]:
 
 
 _ATOMS: Final = _atoms()
-# Modules of C types whose reprs call nobody, once what they hold has been looked at.
+# Modules of C types whose reprs call no other code, after their parts have been checked.
 _ATOM_MODULES: Final = frozenset(
     {
         *("datetime", "decimal", "re", "zoneinfo", "mmap"),
@@ -64,7 +64,7 @@ _STDLIB_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fraction
 
 
 def kind_of(mro: tuple[type, ...], written: dict[int, Any]) -> Kind:
-    """Which kind of repr the instances of mro[0] have. `written`: ids of classes of BUILTIN."""
+    """The kind of repr of the instances of mro[0]. written: ids of the classes of Kind.BUILTIN."""
     owner, function = attribute_of(mro, "__repr__")
     if owner is object:
         return Kind.DEFAULT
@@ -80,34 +80,67 @@ def kind_of(mro: tuple[type, ...], written: dict[int, Any]) -> Kind:
 
 
 def _kind_of_function(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> Kind:
-    home = function.__globals__.get("__name__")
-    namespace = namespace_of(owner)
-    name = function.__code__.co_name
-    if home in ("dataclasses", "reprlib") and "__dataclass_params__" in namespace:
-        return Kind.DATACLASS if name == "wrapper" else Kind.USER
-    if home == "collections" and type(namespace.get("_fields")) is tuple:
-        return Kind.NAMEDTUPLE
-    if home == "enum" and function.__qualname__ in ("Enum.__repr__", "Flag.__repr__"):
-        return Kind.ENUM
-    if "__attrs_attrs__" in namespace and function.__code__.co_filename.startswith("<attrs gen"):
-        return Kind.ATTRS
-    if home == "pydantic.main" and _is_pydantic(mro, owner):
-        return Kind.PYDANTIC
-    if home in _STDLIB_HOMES and names_of(mro[0])[0] == home and is_stdlib_code(function):
-        return Kind.STDLIB  # of a subclass of the program's it would call the program's methods
+    for is_of_kind, kind in _KINDS_OF_FUNCTIONS:
+        if is_of_kind(mro, owner, function):
+            return kind
     return Kind.USER
 
 
-def _is_pydantic(mro: tuple[type, ...], owner: type) -> bool:
-    """Whether the repr is pydantic's own, and none of the methods that it calls is another's."""
+def _home_of(function: types.FunctionType) -> Any:
+    return function.__globals__.get("__name__")
+
+
+def _is_dataclass(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
+    if "__dataclass_params__" not in namespace_of(owner):
+        return False
+    is_generated = function.__code__.co_name == "wrapper"
+    return is_generated and _home_of(function) in ("dataclasses", "reprlib")
+
+
+def _is_namedtuple(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
+    has_fields = type(namespace_of(owner).get("_fields")) is tuple
+    return has_fields and _home_of(function) == "collections"
+
+
+def _is_enum(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
+    is_enums_own = function.__qualname__ in ("Enum.__repr__", "Flag.__repr__")
+    return is_enums_own and _home_of(function) == "enum"
+
+
+def _is_attrs(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
+    is_generated = function.__code__.co_filename.startswith("<attrs gen")
+    return is_generated and "__attrs_attrs__" in namespace_of(owner)
+
+
+def _is_stdlib(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
+    """Whether class and function are the library's: a subclass may override called methods."""
+    home = _home_of(function)
+    return home in _STDLIB_HOMES and names_of(mro[0])[0] == home and is_stdlib_code(function)
+
+
+def _is_pydantic(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
+    """Whether the repr and all methods that it calls are pydantic's."""
+    if _home_of(function) != "pydantic.main":
+        return False
     if names_of(owner) != ("pydantic.main", "BaseModel"):
         return False
     parts = ("__repr_args__", "__repr_name__", "__repr_str__")
     return all(names_of(attribute_of(mro, part)[0])[0].startswith("pydantic.") for part in parts)
 
 
+# The first that fits tells the kind; all other functions are of Kind.USER.
+_KINDS_OF_FUNCTIONS: Final = (
+    (_is_dataclass, Kind.DATACLASS),
+    (_is_namedtuple, Kind.NAMEDTUPLE),
+    (_is_enum, Kind.ENUM),
+    (_is_attrs, Kind.ATTRS),
+    (_is_pydantic, Kind.PYDANTIC),
+    (_is_stdlib, Kind.STDLIB),
+)
+
+
 def plain_name(name: Any) -> str:
-    """A name that is an exact text."""
+    """A name that is an exact str; "?" for any other."""
     return name if type(name) is str else "?"
 
 

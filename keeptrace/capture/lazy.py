@@ -1,14 +1,14 @@
-"""Which objects load what they lack when somebody reads or formats them.
+"""Finds lazy objects: objects that load missing parts when code reads or formats them.
 
-An exception's message is made by its own `__str__`, which Python and every logger run, too. That is
-right for the exceptions of libraries, which call methods and properties of theirs. But a message
-that formats a row of a database would query it, from another thread. So a message is not made where
-the exception holds such an object, itself or one step further.
+An exception's own `__str__` makes its message; Python and every logger run `__str__`, too. For most
+libraries' exceptions this is right. But a message that formats a row of a database would query the
+database, from another thread. So `__str__` does not run if the exception holds a lazy object,
+directly or one step further.
 
-An object counts as lazy where reading it is the work of code that no class of Python's has: its
-class answers for attributes by `__getattr__`, or by descriptors of a kind of its own (the columns
-and relations of all object-relational mappers are such), or computes its elements, and has no text
-of its own. What only iterates (a response of requests), or is a Mapping, is not lazy.
+An object is lazy if reading it runs code that no class of Python's has: its class defines
+`__getattr__`, or has descriptors of a library's own kind (columns and relations of all
+object-relational mappers), or computes its elements and has no `__str__`. An object that is only
+iterable (a response of requests), or a Mapping, is not lazy.
 """
 
 from __future__ import annotations
@@ -28,40 +28,37 @@ from ..core.raw import attribute_of, first_of, loaded, mro_of, namespace_of, sta
 from .exact import is_stdlib_code
 from .facts import args_of
 
-# Objects of one exception that are looked at: some milliseconds. With more of them it counts as one
-# that holds a lazy object, since nobody knows.
+# Objects of one exception; looking at them takes some milliseconds. An exception with more objects
+# counts as lazy.
 _MOST_OBJECTS: Final = 10_000
-# Steps from attribute to attribute; elements of containers take none.
+# Steps from attribute to attribute; going into a container is no step.
 _MOST_STEPS: Final = 2
-# Classes that are remembered; programs that make classes all the time start afresh.
+# Classes that are remembered. A program that makes classes all the time reaches the bound, and the
+# table starts afresh.
 _MOST_CLASSES: Final = 4_096
 _CONTAINERS: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, dict)}
 _NEVER: Final = (types.FunctionType, types.ModuleType, types.CodeType, types.FrameType)
-# No object behind these: a long list of numbers is passed over at once.
+# These hold no objects, so a long list of numbers is skipped at once.
 _ATOMS: Final = frozenset(map(id, (str, int, float, bool, bytes, complex, type(None), type)))
-# Classes of C whose texts have the texts of what they hold, as containers do.
-_SHOW_HELD: Final = frozenset(
-    map(
-        id,
-        (
-            *(deque, slice, functools.partial, types.MethodType, types.MappingProxyType),
-            *(type({}.keys()), type({}.values()), type({}.items())),
-            *(itertools.count, itertools.repeat),
-        ),
-    )
+# C classes whose reprs contain the reprs of their referents, as those of containers do.
+_CLASSES_THAT_SHOW_HELD: Final[tuple[type, ...]] = (
+    *(deque, slice, functools.partial, types.MethodType, types.MappingProxyType),
+    *(type({}.keys()), type({}.values()), type({}.items())),
+    *(itertools.count, itertools.repeat),
 )
-# Their texts ask the object that they refer to, and nobody can look whether it is lazy.
+_SHOW_HELD: Final = frozenset(map(id, _CLASSES_THAT_SHOW_HELD))
+# Reprs of references ask the referent, and looking at the referent would ask it, too.
 _REFERENCES: Final = (weakref.ReferenceType, weakref.ProxyType, weakref.CallableProxyType)
 
 
 class _Facts(NamedTuple):
-    """What is remembered of a class: with itself, so that its id is not given to another."""
+    """The remembered facts of a class, which holds the class, so that its id stays its own."""
 
     cls: type
     mro: tuple[type, ...]
     is_lazy: bool
-    is_opaque: bool  # nothing is looked for in its instances
-    tells_in_c: bool  # C code makes its text, and may format what it holds
+    is_opaque: bool  # the search does not go into its instances
+    tells_in_c: bool  # C code makes its repr, and may format its referents
 
 
 _known: Final[dict[int, _Facts]] = {}
@@ -84,8 +81,8 @@ def _facts_of(cls: type) -> _Facts:
 
 
 def holds_lazy(values: Collection[Any]) -> bool:
-    """Whether an object among these, in containers among these, or held by one, may be lazy."""
-    waiting = deque((value, 0) for value in values)  # those of least steps first
+    """Whether one of the values may be lazy, or holds an object that may be lazy."""
+    waiting = deque((value, 0) for value in values)  # in the order of their steps
     seen: set[int] = set()
     while waiting:
         value, steps = waiting.popleft()
@@ -110,7 +107,7 @@ def holds_lazy(values: Collection[Any]) -> bool:
 
 
 def _elements(value: Any, facts: _Facts) -> Iterator[Any]:
-    """What is read of a container, by the methods of the class of Python's that it is."""
+    """The elements of a container, read by the methods of Python's own class."""
     for cls in facts.mro:
         if id(cls) in _CONTAINERS:
             yield from _in_container(value, cls)
@@ -138,14 +135,14 @@ def _in_array(ndarray: Any, value: Any) -> list[Any]:
 
 
 def _held(value: Any, facts: _Facts) -> Iterator[Any]:
-    """What stands in an object, and what its text in C may tell."""
+    """An object's attributes, and the referents that its repr in C may format."""
     yield from state_of(value, _MOST_OBJECTS + 1).values()
     if facts.tells_in_c:
         yield from _but_atoms(gc.get_referents, value)
 
 
 def _but_atoms(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any]:
-    """What `read` gives of a container, but for the atoms; more than enough of it."""
+    """The elements that `read` gives, without the atoms, and only some more than the bound."""
     found = first_of(read, value, sys.maxsize)
     if _ATOMS.issuperset(map(id, map(type, found))):
         return []
@@ -164,7 +161,7 @@ def _is_lazy(mro: tuple[type, ...]) -> bool:
 
 
 def _says_its_text(mro: tuple[type, ...]) -> bool:
-    """Whether it is a text (or translates one), or a container by a class of Python's."""
+    """Whether a class defines `__str__`, or is a container by a class of Python's."""
     if type(attribute_of(mro, "__str__")[1]) is types.FunctionType:
         return True
     return any(id(cls) in _CONTAINERS or cls is Collection for cls in mro)
@@ -175,5 +172,5 @@ def _is_foreign(method: Any) -> bool:
 
 
 def _is_own_descriptor(item: Any) -> bool:
-    """Whether an attribute of a class is a descriptor of a class that a library wrote in Python."""
+    """Whether an attribute of a class is a descriptor whose class a library wrote in Python."""
     return _is_foreign(attribute_of(mro_of(type(item)), "__get__")[1])

@@ -1,15 +1,15 @@
-"""A frame's variables, read so that the frame and the program's own locals() stay as they were.
+"""Reads a frame's variables, and leaves the frame and the program's own locals() unchanged.
 
-Before Python 3.13, `frame.f_locals` of a function is a dict that the frame keeps, and every reading
-brings it up to date. locals() gives the same dict to the program. So a reading has two effects
-that must be undone:
-- the dict keeps the variables alive, also those that the function deletes or rebinds later. If
-  nobody else has the dict, its variables are taken out again: the next reading puts them back.
-- a dict that the program keeps would change under its hands. Its content is put back: a frame that
-  has ended tells its dict to the garbage collector before it is read; for one that still runs the
-  dict is looked for among all objects, if the function names locals() at all.
-While a trace or profile function runs, the interpreter itself writes the dict back into the
-variables, so it is left alone then.
+Before Python 3.13, `frame.f_locals` of a function is a dict that the frame keeps. Each reading
+updates the dict, and locals() gives the same dict to the program. So a reading has two effects that
+this module undoes:
+- The dict keeps variables alive that the function later deletes or rebinds. If only the frame has
+  the dict, its variables are removed again; the next reading puts them back.
+- A dict that the program keeps would change. Its old content is put back. The garbage collector
+  gives the dict of a frame that has ended, before the reading. For a frame that still runs, the
+  dict is searched among all objects, if the function's code names locals() at all.
+While a trace or profile function runs, the interpreter writes the dict back into the variables, so
+the dict is left alone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def _type_of_locals() -> type:
     return type(sys._getframe().f_locals)
 
 
-_LOCALS: Final[Any] = _type_of_locals()  # a dict; from Python 3.13 on a proxy, which reads as one
-# The frame's reference to its dict, the local variable's, and the argument's of getrefcount itself.
+_LOCALS: Final[Any] = _type_of_locals()  # dict, and a proxy of the frame from Python 3.13 on
+# References to the dict: the frame's, the local variable's, and the argument's of getrefcount.
 _OWN_REFERENCES: Final = 3
-# Dicts that may be a running function's; each is copied. (dicts)
+# Dicts that may be the one of a running function; each is copied. (dicts)
 _MOST_CANDIDATES: Final = 1_000
 
 
@@ -50,20 +50,20 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
     elif sys.getrefcount(snapshot) > _OWN_REFERENCES:
         _take_out_added(snapshot, facts)
     elif not is_traced:
-        for name in facts.variables:  # what exec() has put there is in no variable: it stays
+        for name in facts.variables:  # names that exec() added stay: no variable has them
             snapshot.pop(name, None)
     return found
 
 
 def _of_mapping(namespace: Any) -> dict[Any, Any]:
-    """The variables of a class body, or of code that exec() runs."""
+    """The variables of a class body, or of code that runs in exec()."""
     if type(namespace) is dict:
         return namespace.copy()
     if type(namespace) is _LOCALS:
         return {**namespace}
-    if issubclass(type(namespace), dict):  # of a class body, made by a metaclass
+    if issubclass(type(namespace), dict):  # a metaclass made it for a class body
         return dict(dict.items(namespace))
-    # a mapping of the user's own, given to exec: reading it would run the user's code
+    # A mapping that the user gave to exec(): reading it would run the user's code.
     return {"<locals>": namespace}
 
 
@@ -96,10 +96,10 @@ def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:
 
 
 def _take_out_added(snapshot: dict[Any, Any], facts: CodeFacts) -> None:
-    """Takes out of the program's dict what the reading has added.
+    """Removes from the program's dict the names that the reading has added.
 
-    The garbage collector does not know the dict, so until now it held numbers and texts alone. What
-    a reading adds comes last and in the order of the code's variables.
+    The garbage collector did not know the dict, so it held only numbers and texts before. A reading
+    adds names at the end, in the order of the code's variables.
     """
     order = {name: at for at, name in enumerate(facts.variables)}
     last = -1

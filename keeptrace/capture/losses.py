@@ -1,16 +1,16 @@
-"""What a capture could not read: a loss costs one part of the report, and is marked there.
+"""Losses: parts of a report that could not be read. Each costs that part alone, and is marked.
 
-A part is a frame's variables, a module's globals, the arguments of one exception, ... Whoever reads
-one catches whatever that raises, and asks here what to put in its place.
+A part is a frame's variables, a module's globals, the arguments of one exception, and so on. The
+code that reads a part catches every exception, and asks this module for a stand-in or a note.
 
-The first attempt of a capture gives up where the stack or the memory runs out: capture() repeats it
-with a whole stack, and with the memory that it keeps in reserve. In that attempt such errors cost
-the part as any other.
+The first attempt of a capture ends if the stack or the memory runs out: capture() repeats it with a
+whole stack, and with its reserve of memory. In the second attempt RecursionError and MemoryError
+cost the part, like all other errors.
 """
 
 from __future__ import annotations
 
-from ..core.nodes import stand_in
+from ..core.nodes import container, items_of, kind_of, length_of, stand_in
 from ..core.raw import names_of
 from ..core.report import ExceptionRecord, Ref, Report
 from .values import Values
@@ -28,7 +28,7 @@ class Losses:
         self._cut: dict[str, Ref] = {}
 
     def ref(self, what: str, problem: BaseException) -> Ref:
-        """A stand-in for the part, that says why."""
+        """A stand-in for the part, which says why it is missing."""
         self.count(problem)
         text = f"<{what} not kept: reading it raised {_name_of(problem)}>"
         return self._stand_in(text, "unreadable")
@@ -39,17 +39,17 @@ class Losses:
         self.say(record, f"{what} could not be read: {_name_of(problem)}")
 
     def say(self, record: ExceptionRecord, text: str) -> None:
-        """Adds a note of ours to an exception, when all have been read."""
+        """Adds a note of keeptrace's to an exception, after all exceptions have been read."""
         self._notes.append((record, f"keeptrace: {text}"))
 
     def count(self, problem: BaseException) -> None:
-        """Counts a part that could not be read. Raises `problem` if repeating all is wiser."""
+        """Counts a part that could not be read. Raises `problem` if the capture must be repeated."""
         if self._is_repeatable and isinstance(problem, _WORTH_REPEATING):
             raise problem
         self._values.cut("unreadable")
 
     def out_of_room(self, what: str, reason: str) -> Ref:
-        """What stands for a part that a bound left no room for."""
+        """The stand-in for a part that did not fit within a bound."""
         key = what + reason
         if key not in self._cut:
             text = f"<{what} not kept, {reason} was reached>"
@@ -57,7 +57,7 @@ class Losses:
         return self._cut[key]
 
     def cleared(self) -> Ref:
-        """What stands for the variables of a frame that somebody cleared."""
+        """The stand-in for the variables of a frame that the program cleared."""
         text = "<variables not kept: the frame was cleared before keeptrace saw it>"
         if text not in self._cut:
             self._cut[text] = self._stand_in(text, "cleared")
@@ -78,15 +78,16 @@ def _name_of(problem: BaseException) -> str:
 
 
 def add_note(report: Report, note: str, record: ExceptionRecord | None = None) -> None:
-    """Adds a note of ours to an exception, by default the report's first."""
-    record = report["exceptions"][0] if record is None else record
+    """Adds a note of keeptrace's to an exception, by default the report's first."""
+    if record is None:
+        record = report["exceptions"][0]
     values = report["values"]
     notes = record.get("notes")
     length = 0
     before: list[Ref] = []
-    if type(notes) is list and values[notes[0]][0] in ("list", "tuple"):
-        _, length, before = values[notes[0]]
-    elif notes is not None:  # a value that is no list of notes
+    if type(notes) is list and kind_of(values[notes[0]]) in ("list", "tuple"):
+        length, before = length_of(values[notes[0]]), items_of(values[notes[0]])
+    elif notes is not None:  # any other value counts as one note
         length, before = 1, [notes]
-    values.append(["list", length + 1, [*before, note]])
+    values.append(container("list", length + 1, [*before, note]))
     record["notes"] = [len(values) - 1]

@@ -1,7 +1,7 @@
-"""The texts of exceptions and notes, where a reader could not make them from what is kept.
+"""The texts of exceptions and notes that a reader could not make from the report.
 
-A message is wanted where the class has a __str__ of its own, or an argument is a stand-in. What
-takes the user's code runs last, under guard, when everything else has been read.
+A report needs a message if the exception's class has its own __str__, or an argument is a stand-in.
+The user's code runs last, under guard, after everything else has been read.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from ..core.clock import monotonic
 from ..core.guard import Failed, run_each
+from ..core.nodes import extra_of, items_of, kind_of, put_extra
 from ..core.options import Options
 from ..core.raw import attribute_of, mro_of, names_of, namespace_of
-from ..core.report import ExceptionRecord
+from ..core.report import ExceptionRecord, Node
 from ..restore.exceptions import is_exact
 from .facts import ExceptionFacts, args_of, dict_of, notes_of, state_of
 from .lazy import holds_lazy
@@ -20,13 +21,13 @@ from .losses import Losses
 from .reprs import NeedsUserCode, Renderer
 from .values import Values
 
-# Arguments that can be so large that str() of the exception must not be made of the whole.
+# Arguments that can be large: str() of the exception must not format the whole argument.
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
-# Their messages tell a place in their argument, and not the argument.
+# Their messages name a place within the argument, and do not contain the argument.
 _TELLS_A_PLACE: Final = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 # The C types with fields whose __str__ is that of BaseException.
 _TOLD_BY_ARGS: Final = (StopIteration, SystemExit, AttributeError, NameError)
-# What formatting a traceback as text may take. (seconds)
+# Formatting a traceback as text may take so long. (seconds)
 _MOST_TEXT_SECONDS: Final = 1.0
 
 
@@ -40,24 +41,24 @@ class Messages:
         self._waiting: list[tuple[BaseException, ExceptionRecord, ExceptionFacts]] = []
 
     def want(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
-        """Looks at this exception's message when the values have been read."""
+        """Notes an exception whose message may be needed after the values have been read."""
         self._waiting.append((exc, record, facts))
 
     def read(self) -> None:
-        """Records what is wanted, or leaves it to values.finish()."""
+        """Records the messages, or leaves them to values.finish()."""
         for exc, record, facts in self._waiting:
             try:
                 self._message(exc, record, facts)
-            except BaseException as problem:  # this message
+            except BaseException as problem:  # costs this message
                 self._losses.count(problem)
                 record["str"] = _failed_text("exception", Failed("raised"))
             try:
                 self._note_objects(exc, record)
-            except BaseException as problem:  # str() of these notes: their stand-ins are there
+            except BaseException as problem:  # costs str() of these notes: their stand-ins remain
                 self._losses.count(problem)
 
     def _message(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
-        """Records str(exc) where a restorer could not make it from what it gets."""
+        """Records str(exc), unless a restorer can make it from the report."""
         nodes = self._values.nodes
         told = facts.has_str
         fields = record["fields"].values() if _fields_tell(facts) else ()
@@ -66,7 +67,7 @@ class Messages:
         if not told and self._plain_message(exc, facts, record):
             return
         if any("__keeptrace_str__" in namespace_of(cls) for cls in facts.mro):
-            record["str"] = str(exc)  # restored before: its text was recorded then
+            record["str"] = str(exc)  # an earlier report recorded the text
         elif self._may_run(self._held_by(exc, facts)):
             self._run_message(exc, record, told)
         else:
@@ -104,7 +105,7 @@ class Messages:
             self._values.later(lambda: _cut(str(exc), most), use)
 
     def _without_running(self, exc: BaseException, facts: ExceptionFacts) -> str:
-        """What str() gives where that can be had without the program's code; else what it is."""
+        """The result of str() if it needs none of the program's code; else a description."""
         renderer = Renderer(self._options.max_message, False)
         arguments = args_of(exc)
         name = names_of(type(exc))[1]
@@ -113,14 +114,11 @@ class Messages:
             if text is not None:
                 return text
         elif not _fields_tell(facts) and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):
-            return renderer.string(arguments[0]) if len(arguments) == 1 else renderer(arguments)
+            return renderer(arguments) if len(arguments) != 1 else renderer.string(arguments[0])
         return f"<{name}: its str() was not run; its arguments are {renderer(arguments)}>"
 
     def _of_large(self, exc: BaseException) -> str:
-        """What str() gives, bounded from the start.
-
-        The whole text takes several times the memory of the argument.
-        """
+        """The beginning of str(exc). The whole text would take several times the argument's memory."""
         arguments = args_of(exc)
         renderer = Renderer(self._options.max_message, True)
         return renderer.with_user_code(arguments[0] if len(arguments) == 1 else arguments)
@@ -128,15 +126,15 @@ class Messages:
     def _plain_message(
         self, exc: BaseException, facts: ExceptionFacts, record: ExceptionRecord
     ) -> bool:
-        """Records what BaseException.__str__ gives, if that takes none of the user's code."""
+        """Records the result of BaseException.__str__, if it needs none of the user's code."""
         arguments = args_of(exc)
         if _fields_tell(facts) or not arguments:
             return False
         if issubclass(type(exc), (KeyError, BaseExceptionGroup)):
-            return False  # a __str__ of C code that looks at more than args
+            return False  # their __str__ in C reads more than args
         value = arguments[0] if len(arguments) == 1 else arguments
         _, text_of = attribute_of(mro_of(type(value)), "__str__")
-        if text_of is not object.__str__:  # it has its own idea of a text
+        if text_of is not object.__str__:
             return False
         try:
             record["str"] = Renderer(self._options.max_message, True)(value)
@@ -145,23 +143,23 @@ class Messages:
         return True
 
     def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
-        """Records str() of those notes that are no texts: tracebacks show that."""
+        """Records str() of notes that are not str: tracebacks show it."""
         notes = notes_of(exc)
         if type(notes) not in (list, tuple):
             return
         nodes = self._values.nodes
-        for note, ref in zip(notes, nodes[record["notes"][0]][2]):
+        for note, ref in zip(notes, items_of(nodes[record["notes"][0]])):
             if type(ref) is not list:
                 continue
             node = nodes[ref[0]]
-            if node[0] == "object" and "str" not in node[4]:
+            if kind_of(node) == "object" and "str" not in extra_of(node):
                 self._note_object(note, node)
 
-    def _note_object(self, note: Any, node: Any) -> None:
+    def _note_object(self, note: object, node: Node) -> None:
         def use(result: Any) -> None:
             if isinstance(result, Failed):
                 result = _failed_text("note", result)
-            node[4] = {**node[4], "str": result}
+            put_extra(node, "str", result)
 
         most = self._options.max_message
         if self._may_run([note]):
@@ -180,17 +178,14 @@ def _cut(text: str, most: int) -> str:
 
 
 def _failed_text(what: str, failed: Failed) -> str:
-    """What stands for a text that could not be had.
-
-    Where str() raised, it is what Python's own tracebacks say.
-    """
+    """The text in place of a str() that failed. For a str() that raised it is Python's own text."""
     if failed.why.startswith("raised"):
         return f"<{what} str() failed>"
     return f"<str() of the {what} {failed.why}>"
 
 
 def traceback_text(exc: BaseException) -> str:
-    """The traceback as text, whatever the exception's own methods do."""
+    """The traceback as text, even if methods of the exception raise or hang."""
     import traceback
 
     def text() -> str:
@@ -201,7 +196,7 @@ def traceback_text(exc: BaseException) -> str:
 
 
 def cut_within(text: str, most: int) -> str:
-    """The beginning and the end: in a traceback's text these have the frames and the message."""
+    """The beginning and the end of a traceback's text: they have the frames and the message."""
     if len(text) <= most:
         return text
     half = most // 2

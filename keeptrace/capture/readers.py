@@ -1,7 +1,7 @@
-"""The table of readers: for each builtin class what makes a node of its instances.
+"""The table of readers: for each builtin class the function that makes a node of its instances.
 
-All other classes are capture/objects.py's. A reader takes the value table, the value, and how many
-levels from here on are kept.
+capture/objects.py reads the instances of all other classes. A reader takes the value table, the
+value, and the number of levels that are kept from this value on.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.bounds import MAX_DIGITS
-from ..core.nodes import stand_in
+from ..core.nodes import (
+    Attributes,
+    complex_number,
+    container,
+    exact,
+    function,
+    integer,
+    module,
+    stand_in,
+    with_names,
+)
 from ..core.raw import module_dict
 from ..core.report import Node
-from .contents import items_of, names_in, pairs_of, read_text, show
+from .contents import items_of, names_in, node_with_repr, pairs_of, read_text
+from .kinds import module_name
 from .objects import read_object, read_type
 
 if TYPE_CHECKING:
@@ -30,45 +41,52 @@ def read_int(values: Values, value: int, depth: int) -> Node:
         values.cut("max_text")
         return stand_in(values.type_index(int), f"<int of {bits} bits>", "max_text")
     values.bytes += bits // 4
-    return ["int", hex(value)]
+    return integer(value)
 
 
 def read_container(values: Values, value: Any, depth: int) -> Node:
     if depth < 2 and value:
         return read_edge(values, value, len(value))
     cls, kind = _CONTAINERS[id(type(value))]
-    return [kind, *items_of(values, value, cls, depth - 1)]
+    return container(kind, *items_of(values, value, cls, depth - 1))
 
 
 def read_dict(values: Values, value: dict[Any, Any], depth: int) -> Node:
     if depth < 2 and value:
         return read_edge(values, value, len(value))
-    return ["dict", *pairs_of(values, value, depth - 1)]
+    return container("dict", *pairs_of(values, value, depth - 1))
 
 
 def read_edge(values: Values, value: Any, length: int | None = None) -> Node:
     """The stand-in of a value whose contents lie beyond the depth that is kept."""
+    return _node_at_edge(values, value, None, length)
+
+
+def _node_at_edge(
+    values: Values, value: Any, attributes: Attributes | None, length: int | None
+) -> Node:
     values.cut("depth")
-    info = values.info(type(value))
-    extra: dict[str, Any] = {} if length is None else {"len": length}
+    extra: dict[str, Any] = {}
+    if length is not None:
+        extra["len"] = length
     extra["why"] = "depth"
-    node: Node = ["object", values.type_index(info.cls), None, None, extra]
-    show(values, node, value, info)
-    return node
+    return node_with_repr(values, value, values.info(type(value)), attributes, extra)
 
 
 def read_module(values: Values, value: types.ModuleType, depth: int) -> Node:
-    namespace = module_dict(value)
-    name = namespace.get("__name__")
-    node = ["module", name if type(name) is str else "?"]
-    return [*node, names_in(namespace, ())] if id(value) in values.wants_dir else node
+    node = module(module_name(value))
+    if id(value) in values.wants_dir:
+        node = with_names(node, names_in(module_dict(value), ()))
+    return node
 
 
 def read_function(values: Values, value: Any, depth: int) -> Node:
-    module = value.__module__
+    home = value.__module__
+    if type(home) is not str:
+        home = ""
     name, qualname = str.__str__(value.__name__), str.__str__(value.__qualname__)
     address = id(value) if type(value) is types.FunctionType else 0
-    return ["function", module if type(module) is str else "", qualname, name, address]
+    return function(home, qualname, name, address)
 
 
 def read_builtin(values: Values, value: Any, depth: int) -> Node:
@@ -79,11 +97,11 @@ def read_builtin(values: Values, value: Any, depth: int) -> Node:
 
 
 def read_method(values: Values, value: Any, depth: int) -> Node:
-    node = read_edge(values, value)
+    attributes: Attributes | None = None
     if depth > 1:
         parts = {"__self__": value.__self__, "__func__": value.__func__}
-        node[3] = values.named(parts, depth - 1)
-    return node
+        attributes = values.named(parts, depth - 1)
+    return _node_at_edge(values, value, attributes, None)
 
 
 READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
@@ -93,7 +111,7 @@ READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
         values, value, depth, bytearray, "bytearray"
     ),
     id(int): read_int,
-    id(complex): lambda values, value, depth: ["complex", value.real, value.imag],
+    id(complex): lambda values, value, depth: complex_number(value),
     **dict.fromkeys(_CONTAINERS, read_container),
     id(dict): read_dict,
     id(type): read_type,
@@ -101,6 +119,6 @@ READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
     id(types.FunctionType): read_function,
     id(types.BuiltinFunctionType): read_builtin,
     id(types.MethodType): read_method,
-    id(type(Ellipsis)): lambda values, value, depth: ["exact", "Ellipsis", []],
-    id(type(NotImplemented)): lambda values, value, depth: ["exact", "NotImplemented", []],
+    id(type(Ellipsis)): lambda values, value, depth: exact("Ellipsis", []),
+    id(type(NotImplemented)): lambda values, value, depth: exact("NotImplemented", []),
 }

@@ -228,6 +228,11 @@ def put_repr(node: Node, text: str) -> None:
     node[2] = text
 
 
+def put_extra(node: Node, name: str, value: Any) -> None:
+    """Adds an entry to the extra of an object."""
+    node[4] = {**extra_of(node), name: value}
+
+
 # -- makers
 
 
@@ -241,9 +246,61 @@ def sequence(kind: str, refs: list[Ref]) -> Node:
     return [kind, len(refs), refs]
 
 
+def container(kind: str, length: int, refs: list[Ref]) -> Node:
+    """A container of `length` elements, of which some may be cut."""
+    return [kind, length, refs]
+
+
 def exception(index: int) -> Node:
     """A value that is one of the report's exceptions."""
     return ["exception", index]
+
+
+def text(kind: str, length: int, kept: str) -> Node:
+    """A text of `length` characters or bytes, of which some may be cut; bytes as Latin-1."""
+    return [kind, length, kept]
+
+
+def integer(number: int) -> Node:
+    """An int of more than 64 bits."""
+    return ["int", hex(number)]
+
+
+def complex_number(number: complex) -> Node:
+    """A complex number."""
+    return ["complex", number.real, number.imag]
+
+
+def exact(name: str, parts: list[Ref]) -> Node:
+    """A value of the standard library, which the kind of that name rebuilds from the parts."""
+    return ["exact", name, parts]
+
+
+def class_(type_index: int) -> Node:
+    """A class."""
+    return ["type", type_index]
+
+
+def module(name: str) -> Node:
+    """A module."""
+    return ["module", name]
+
+
+def with_names(node: Node, names: list[str]) -> Node:
+    """The node of a class or module, with the names that dir() gives."""
+    return [*node, names]
+
+
+def function(module: str, qualname: str, name: str, address: int) -> Node:
+    """A function; the address is 0 for functions of C code."""
+    return ["function", module, qualname, name, address]
+
+
+def instance(
+    type_index: int, text: str | None, attributes: Attributes | None, extra: dict[str, Any]
+) -> Node:
+    """An object; the text is its repr, None if it has only the default one."""
+    return ["object", type_index, text, attributes, extra]
 
 
 def redacted(what: str) -> Node:

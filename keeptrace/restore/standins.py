@@ -136,7 +136,7 @@ def is_protocol(name: str, value: Any) -> bool:
     return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
 
 
-class _Details:
+class Details:
     """What a stand-in knows about itself, apart from its attributes."""
 
     __slots__ = ("dir", "items", "length", "node", "pairs", "string", "text", "why")
@@ -157,8 +157,8 @@ class _Details:
 _details_slot: Final = StandIn.__dict__[MARK]
 
 
-def known_details(standin: Any) -> _Details:
-    details: _Details = _details_slot.__get__(standin)
+def known_details(standin: Any) -> Details:
+    details: Details = _details_slot.__get__(standin)
     return details
 
 
@@ -191,11 +191,11 @@ def stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
 
 def make_stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "") -> StandIn:
     standin = object.__new__(cls)
-    _details_slot.__set__(standin, _Details(text, node, why))
+    _details_slot.__set__(standin, Details(text, node, why))
     return standin
 
 
-def details_of(value: Any) -> _Details | None:
+def details_of(value: Any) -> Details | None:
     """The details of a stand-in, made by this copy of the restorer or by another; None for every
     other object.
     """
