@@ -295,6 +295,46 @@ def test_suggestions_of_the_dump_stay() -> None:
         assert "wave" not in sys.modules and exc.name_from is not None  # type: ignore[attr-defined]
 
 
+QUIET = """
+import os, sys, traceback
+import keeptrace
+
+with open(sys.argv[1], "rb") as file:
+    data = file.read()
+def fail():
+    raise ModuleNotFoundError("m", name="n")
+try:
+    fail()
+except ModuleNotFoundError as exc:
+    exc.name_from = None if "name_from" not in vars(ImportError) else object()
+    traceback.format_exception(exc)  # what showing any error imports
+restored = keeptrace.loads(data)
+traceback.format_exception(restored)  # the sources of its frames
+seen = []
+sys.addaudithook(lambda event, args: seen.append((event, args)) if event in {
+    "import", "open", "os.listdir", "os.scandir", "glob.glob", "exec"} else None)
+sys.path_hooks.insert(0, lambda path: seen.append(path))
+sys.path.append("/not/there")
+traceback.format_exception(restored)
+sys.excepthook(type(restored), restored, restored.__traceback__)
+print(type(restored).__name__, restored.name, seen)
+"""
+
+
+@pytest.mark.parametrize("name", ["requsts", "keeptrace.nothing", "nothing.nothing", "nöthing"])
+def test_a_restored_import_error_looks_nothing_up(name: str, tmp_path: Path) -> None:
+    """Showing a missing module's error imports nothing and lists no directory: from Python 3.15 on
+    traceback looks through sys.path for a name like it."""
+    path = tmp_path / "dump"
+    error = ModuleNotFoundError(f"No module named {name!r}", name=name)
+    keeptrace.dump(error, path)
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET, str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"ModuleNotFoundError {name} []\n", done.stderr
+    assert f"No module named {name!r}" in done.stderr
+
+
 # -- source files
 
 

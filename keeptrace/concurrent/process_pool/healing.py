@@ -215,8 +215,8 @@ class HealingManager(ManagerThread):
         self._again, self._idle = deque(), {}
         self.crew.poll.register(self.thread_wakeup._reader, select.POLLIN)
         try:
-            while self._serve():
-                pass
+            while self._has_more():
+                self._serve()
         except _Breaks as why:
             self.terminate_broken(*why.args)
         except BaseException as problem:
@@ -227,10 +227,17 @@ class HealingManager(ManagerThread):
             self._farewell()
         self.crew.close()
 
-    def _serve(self) -> bool:
-        """One turn: hands out tasks, then sees to what happened. Gives whether there is more."""
+    def _has_more(self) -> bool:
+        """Hands out tasks. Gives whether any are left, or may still come."""
         while self._idle and self._hand_out():
             pass
+        if not self.is_shutting_down():
+            return True
+        self.flag_executor_shutting_down()
+        return bool(self.pending_work_items)
+
+    def _serve(self) -> None:
+        """Waits until something happens, and sees to that."""
         self.crew.hire_for(self._waiting())
         ended = []
         for fd, event in self.crew.poll.poll():
@@ -243,10 +250,6 @@ class HealingManager(ManagerThread):
                 self._attend(worker, event)
         for worker in ended:
             self._examine(worker)
-        if not self.is_shutting_down():
-            return True
-        self.flag_executor_shutting_down()
-        return bool(self.pending_work_items)
 
     # -- tasks
 
