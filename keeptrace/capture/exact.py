@@ -151,6 +151,12 @@ def exact_of(cls: type) -> tuple[str, Parts] | None:
     return found if is_of_c(cls) or names in _OF_PYTHON else None
 
 
+def is_exact_value(value: Any) -> bool:
+    """Whether a report can have the value exactly, so that its str() runs none of the program's."""
+    exact = exact_of(type(value))
+    return exact is not None and exact[1](value) is not None
+
+
 def plain_text(value: Any, name: str) -> str | None:
     """The text by `__repr__` or `__str__` of a class of Python's library; None if not safe."""
     cls = type(value)

@@ -1,13 +1,13 @@
-"""Exceptions that cross as what their own class's reduction makes of them.
+"""Exceptions that cross as pickles made by their own class's reduction.
 
-Some exceptions cannot be rebuilt from arguments and attributes: C code (or Rust, or Cython) of
-pydantic, psycopg2 and others keeps state of their instances where Python does not see it. The
-reduction of such a class, which every pickler uses, does know that state. So the exception's own
-pickle travels beside the report, among the live objects.
+Some exceptions cannot be rebuilt from arguments and attributes: C, Rust or Cython code of pydantic,
+psycopg2 and other libraries keeps state that Python does not see. Every pickler uses the class's
+own reduction, which knows this state. So the exception's own pickle travels beside the report,
+among the live objects.
 
-The worker tries it first: it rebuilds the exception from that pickle, and sends the pickle only if
-the class and the text are the same. Whatever fails, or takes too long, costs this pickle alone: the
-restorer then makes a class of the same name."""
+The worker first rebuilds the exception from the pickle, and sends the pickle only if class and text
+are the same. A failure, or a rebuilding that takes too long, costs this pickle alone: the restorer
+then makes a class of the same name."""
 
 from __future__ import annotations
 
@@ -31,34 +31,30 @@ from .values import Values
 # A record of a report, and the pickle of its exception.
 Pickled: TypeAlias = tuple[ExceptionRecord, bytes]
 
-# Methods by which a class says itself how it is pickled.
+# Methods by which a class controls its pickling.
 _HOOKS: Final = (
-    "__reduce__",
-    "__reduce_ex__",
-    "__getstate__",
-    "__setstate__",
-    "__getnewargs__",
-    "__getnewargs_ex__",
+    *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"),
+    *("__getnewargs__", "__getnewargs_ex__"),
 )
-# Entries in the state of an exception that are not its class's: notes have a place of their own in
-# the report, and concurrent/reductions.py gives traced functions' exceptions a __reduce_ex__.
+# Entries in an exception's state that do not belong to its class: the report has its own place for
+# notes, and concurrent/reductions.py adds a __reduce_ex__ to exceptions of traced functions.
 _NOT_OWN: Final = ("__notes__", "__reduce_ex__")
-# Libraries that register every class of exceptions with copyreg. Their reduction is not the class's
-# own.
+# These libraries register every class of exceptions with copyreg, so their reductions are not the
+# class's own.
 _REGISTER_ALL: Final = ("keeptrace.", "tblib.")
-# The rebuilt exception, and what its message tells of, live at other addresses.
+# The rebuilt exception and its parts have other addresses.
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 
 _put_args: Final = BaseException.__dict__["args"].__set__
 
 
 def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickled]:
-    """The own pickles of those exceptions of a chain that need one and can be rebuilt from it.
+    """The own pickles of the exceptions of a chain that need one and can be rebuilt from it.
 
     most: bytes of all pickles.
     """
     made: list[Pickled] = []
-    if values.options.run_reprs is False:  # then no code of the user's runs
+    if values.options.run_reprs is False:  # the user's code must not run
         return made
     for exc, record in zip(chain.order, chain.records):
         if not _is_wanted(exc, record, values.nodes):
@@ -72,7 +68,7 @@ def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickl
 
 
 def _is_wanted(exc: BaseException, record: ExceptionRecord, nodes: list[Node]) -> bool:
-    """Whether the report may lack something of the exception that the class's own reduction has."""
+    """Whether the class's own reduction may have state that the report lacks."""
     cls = type(exc)
     if id(cls) in BUILTIN_TYPES or issubclass(
         cls, BaseExceptionGroup
@@ -86,10 +82,10 @@ def _is_wanted(exc: BaseException, record: ExceptionRecord, nodes: list[Node]) -
 
 
 def _tried(exc: BaseException, dumps: Dumps, most: int) -> bytes | None:
-    """The pickle, if what is rebuilt from it is what was pickled."""
+    """The pickle, if rebuilding gives an exception of the same class and text."""
     try:
         data = dumps(_Own(exc, True), most)
-    except Exception:  # an attribute that cannot be pickled; the report has the attributes
+    except Exception:  # an attribute cannot be pickled; the report has the attributes
         data = dumps(_Own(exc, False), most)
     rebuilt = pickle.loads(data)
     if type(rebuilt) is not type(exc):
@@ -103,7 +99,7 @@ def _text(exc: BaseException) -> str:
 
 
 class _Own:
-    """Pickles as the exception would without keeptrace, whatever is registered for it."""
+    """Pickles the exception as it would be pickled without keeptrace."""
 
     def __init__(self, exc: BaseException, with_state: bool) -> None:
         self._exc = exc
@@ -122,8 +118,7 @@ class _Own:
 def _reduction_of(exc: BaseException, protocol: Any) -> Any:
     cls: Any = type(exc)
     registered = copyreg.dispatch_table.get(cls)
-    if registered is not None and not (getattr(registered, "__module__", None) or "").startswith(
-        _REGISTER_ALL
-    ):
+    module = getattr(registered, "__module__", None) or ""
+    if registered is not None and not module.startswith(_REGISTER_ALL):
         return registered(exc)
     return cls.__reduce_ex__(exc, protocol)

@@ -1,20 +1,19 @@
-"""Follows a plain `__repr__` or `__str__` step by step, instead of running it.
+"""The rules for following a plain `__repr__` or `__str__` step by step, instead of running it.
 
-Running one may do anything: a model's repr may query a database. Most do nothing but read stored
-attributes and format them. Those are followed here, one bytecode instruction after the other, over
-the real object, and each step is one of a few that cannot reach outside:
+A running repr may do anything: a model's repr may query a database. Most reprs only read stored
+attributes and format them. keeptrace follows such a repr over the real object, one bytecode
+instruction after the other. Each step is of a kind that cannot reach outside:
 
-    attributes      that stand in the object's own __dict__ or slots, or as a constant in its class;
-                    never through a property, another descriptor, __getattr__ or __getattribute__
+    attributes      stored in the object's own __dict__ or slots, or constants of its class; never
+                    through a property, another descriptor, __getattr__ or __getattribute__
     calls           of builtins that look at one value (str, repr, len, type, ...), and of methods
                     of exact texts
     operators       between exact atoms; subscripts of exact texts, lists, tuples and dicts by atoms
-    formatting      of exact atoms by Python; of everything else by whoever asks (`Texts`), by the
-                    same rules again
-    jumps           forwards only, so it ends
+    formatting      of exact atoms by Python; of all other values by the caller (`Texts`), with the
+                    same rules
+    jumps           forwards only, so the code ends
 
-Whatever else turns up raises NotPlain. This module has the rules, capture/plain_machine.py the
-steps."""
+Any other step raises NotPlain. This module has the rules, capture/plain_machine.py the steps."""
 
 from __future__ import annotations
 
@@ -33,11 +32,11 @@ from ..core.raw import (
     names_of,
 )
 
-# Texts beyond this are not joined or formatted. (characters)
+# Longer texts are not joined or formatted. (characters)
 _MOST_TEXT: Final = 100_000
-# A width or precision in a format of more digits makes megabytes. (digits)
+# A width or precision with more digits would make megabytes of text. (digits)
 _MOST_DIGITS: Final = 3
-# str() of an integer takes time that is quadratic in its digits. (bits)
+# str() of an integer takes time quadratic in its digits. (bits)
 _MOST_BITS: Final = 10_000
 
 _ATOMS: Final = frozenset(map(id, (str, int, float, bool, type(None), bytes, complex)))
@@ -47,18 +46,18 @@ _INDEXED: Final = frozenset(map(id, (str, bytes, list, tuple)))
 
 
 class NotPlain(Exception):
-    """The code does more than to read stored attributes and to format them."""
+    """The code does more than read stored attributes and format them."""
 
 
 class Texts(Protocol):
-    """Who makes the texts of values that are no atoms."""
+    """Makes the texts of values that are not atoms."""
 
     def repr_of(self, value: Any) -> str: ...
     def str_of(self, value: Any) -> str: ...
 
 
 class _Shown:
-    """A value as formatting by `%` and str.format meets it: nothing but its texts."""
+    """Stands for a value in `%` and str.format, which get only its texts."""
 
     __slots__ = ("_texts", "_value")
 
@@ -78,7 +77,7 @@ class _Shown:
         return str(self)
 
 
-# -- what is allowed
+# -- atoms, formats and attributes
 
 
 def _is_atom(value: Any) -> bool:
@@ -86,7 +85,7 @@ def _is_atom(value: Any) -> bool:
 
 
 def bounded(value: Any) -> Any:
-    """An atom that may be formatted and computed with."""
+    """The value, if it is an atom of bounded size. Raises NotPlain."""
     cls = type(value)
     if cls is str or cls is bytes:
         if len(value) > _MOST_TEXT:
@@ -97,7 +96,9 @@ def bounded(value: Any) -> Any:
 
 
 def _shown(value: Any, texts: Texts) -> Any:
-    return bounded(value) if _is_atom(value) and type(value) is not bytes else _Shown(value, texts)
+    if _is_atom(value) and type(value) is not bytes:
+        return bounded(value)
+    return _Shown(value, texts)
 
 
 def _checked_format(text: Any) -> str:
@@ -139,7 +140,7 @@ def _length(value: Any) -> int:
 
 
 def attribute(value: Any, name: str) -> Any:
-    """What `value.name` gives, if it stands in the object or, as a constant, in its class."""
+    """The value of `value.name`, if the object stores it, or its class has it as a constant."""
     cls = type(value)
     mro = mro_of(cls)
     if any(parent is type for parent in mro):
@@ -153,25 +154,38 @@ def attribute(value: Any, name: str) -> Any:
         return cls
     if name == "args" and owner is BaseException:
         return _args_of(value)
-    kind = type(found)
-    if kind is types.MemberDescriptorType:
-        try:
-            return found.__get__(value)
-        except AttributeError:  # a slot without a value
-            raise NotPlain from None
+    if type(found) is types.MemberDescriptorType:
+        return _value_of_slot(found, value)
     own = instance_dict(value)
     if name == "__dict__":
-        if type(own) is not dict or kind is not types.GetSetDescriptorType:
-            raise NotPlain
-        return own
-    of_kind = mro_of(kind)
+        return _whole_dict(own, found)
+    return _stored_or_constant(own, name, found)
+
+
+def _value_of_slot(slot: types.MemberDescriptorType, value: Any) -> Any:
+    try:
+        return slot.__get__(value)
+    except AttributeError:  # a slot without a value
+        raise NotPlain from None
+
+
+def _whole_dict(own: dict[Any, Any], found: Any) -> dict[Any, Any]:
+    """The object's __dict__; `found` is the class's attribute of that name."""
+    if type(own) is not dict or type(found) is not types.GetSetDescriptorType:
+        raise NotPlain
+    return own
+
+
+def _stored_or_constant(own: dict[Any, Any], name: str, found: Any) -> Any:
+    """The entry of the object's __dict__, else `found`, the class's attribute of that name."""
+    kind = mro_of(type(found))
     for hook in ("__set__", "__delete__"):
-        if attribute_of(of_kind, hook)[1] is not None:  # it comes before what the object holds
+        if attribute_of(kind, hook)[1] is not None:  # such a descriptor overrides the __dict__
             raise NotPlain
     held = entry(own, name)
     if held is not ABSENT:
         return held
-    if found is None or attribute_of(of_kind, "__get__")[1] is not None:
+    if found is None or attribute_of(kind, "__get__")[1] is not None:
         raise NotPlain
     return found
 
@@ -211,7 +225,7 @@ def _format_call(texts: Texts, value: Any, spec: Any = "") -> str:
 def _getattr_call(texts: Texts, value: Any, name: Any, default: Any = None) -> Any:
     if type(name) is not str:
         raise NotPlain
-    return attribute(value, name)  # what is absent may be given by a __getattr__
+    return attribute(value, name)  # no default: a __getattr__ may give an absent attribute
 
 
 _CALLS: Final[tuple[tuple[Any, Callable[..., Any]], ...]] = (
@@ -228,7 +242,7 @@ _CALLS: Final[tuple[tuple[Any, Callable[..., Any]], ...]] = (
 )
 BUILTINS: Final = {id(builtin): (builtin, call) for builtin, call in _CALLS}
 
-# Methods of an exact text, called with exact atoms, whose result is no longer than a bound.
+# Methods of an exact text whose result is not longer than the text.
 _TEXT_METHODS: Final = frozenset(
     {
         *("capitalize", "casefold", "lower", "lstrip", "partition", "removeprefix", "removesuffix"),

@@ -21,9 +21,10 @@ from .plain_code import (
     truth,
 )
 
-# Programs that make classes all the time start the tables afresh. (code objects)
+# A program that makes classes all the time reaches the bound, and the tables start afresh.
+# (code objects)
 MOST_PROGRAMS: Final = 4_096
-# What CPython leaves on the stack where a call has no receiver.
+# CPython pushes a NULL where a call has no receiver.
 _NULL: Final = object()
 
 
@@ -225,7 +226,8 @@ class Machine:
         self.at = -1
 
 
-# Namespaces of modules whose keys are texts, with their lengths then: they may have 1,000 names.
+# Namespaces of modules whose keys are all exact texts, and their lengths at the time of the check.
+# A namespace may have 1,000 names, so the check is not repeated while the length is the same.
 _namespaces: Final[dict[int, tuple[dict[str, Any], int]]] = {}
 
 

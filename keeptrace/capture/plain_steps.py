@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .plain_code import COMPARISONS, OPERATORS, NotPlain, Texts, subscript
 from .plain_machine import MOST_PROGRAMS, Machine
 
-# Longer code is not followed: its steps take some microseconds each. (instructions)
+if TYPE_CHECKING:
+    import dis
+
+# Longer code is not followed: each step takes some microseconds. (instructions)
 _MOST_STEPS: Final = 500
 # Flags of *args, **kwargs, and of generators and coroutines of all kinds.
 _UNUSUAL: Final = 0x4 | 0x8 | 0x20 | 0x80 | 0x100 | 0x200
@@ -21,12 +24,12 @@ _UNUSUAL: Final = 0x4 | 0x8 | 0x20 | 0x80 | 0x100 | 0x200
 Step: TypeAlias = tuple[Callable[[Machine, Any], None], Any]
 
 
-# By the code's id, with the code, so that its id is not given to another.
+# By the code's id. The entry holds the code, so its id stays its own.
 _programs: Final[dict[int, tuple[types.CodeType, list[Step] | None]]] = {}
 
 
 def program_of(code: types.CodeType) -> list[Step] | None:
-    """The steps of a code object; None if one is not known."""
+    """The steps of a code object; None if an instruction is unknown."""
     found = _programs.get(id(code))
     if found is None:
         if len(_programs) >= MOST_PROGRAMS:
@@ -42,33 +45,44 @@ def _read(code: types.CodeType) -> list[Step] | None:
     if code.co_argcount != 1 or code.co_kwonlyargcount or code.co_flags & _UNUSUAL:
         return None
     steps: list[Step] = []
-    targets: dict[int, int] = {}  # offset of an instruction -> its place in steps
-    jumps: list[tuple[int, int, int]] = []  # place of a jump, its offset, its target's offset
+    targets: dict[int, int] = {}  # offset of an instruction → its place in steps
+    jumps: list[tuple[int, int]] = []  # place of a jump, offset of its target
     for instruction in dis.get_instructions(code):
         targets[instruction.offset] = len(steps)
-        name = instruction.opname
-        if name in _WITHOUT_EFFECT:
+        if instruction.opname in _WITHOUT_EFFECT:
             continue
-        known = _STEPS.get(name)
-        if known is None or len(steps) >= _MOST_STEPS:
+        step = _step_of(instruction, code)
+        if step is None or len(steps) >= _MOST_STEPS:
             return None
-        take, argument_of = known
-        argument = argument_of(instruction)
-        if name == "KW_NAMES":
-            argument = code.co_consts[argument]
-        if argument_of is _target:
-            jumps.append((len(steps), instruction.offset, argument))
-        elif argument is None and argument_of in (_operator, _comparison):
-            return None
-        steps.append((take, argument))
-    for place, offset, target in jumps:
-        if target <= offset:
-            return None
+        if _is_jump(instruction):
+            if instruction.argval <= instruction.offset:  # backwards
+                return None
+            jumps.append((len(steps), instruction.argval))
+        steps.append(step)
+    for place, target in jumps:
         steps[place] = steps[place][0], targets[target]
     return steps
 
 
-# -- what the instructions say
+def _step_of(instruction: dis.Instruction, code: types.CodeType) -> Step | None:
+    """The step of an instruction; None for an unknown one."""
+    known = _STEPS.get(instruction.opname)
+    if known is None:
+        return None
+    take, argument_of = known
+    argument = argument_of(instruction)
+    if instruction.opname == "KW_NAMES":
+        argument = code.co_consts[argument]
+    if argument is None and argument_of in (_operator, _comparison):
+        return None
+    return take, argument
+
+
+def _is_jump(instruction: dis.Instruction) -> bool:
+    return _STEPS[instruction.opname][1] is _target
+
+
+# -- the arguments of instructions
 
 
 def _nothing(instruction: Any) -> Any:
@@ -112,7 +126,7 @@ def _load_attribute(machine: Machine, argument: tuple[str, bool]) -> None:
 
 
 def _attribute_name(instruction: Any) -> Any:
-    """Name, and whether it is loaded to be called: told by the argument from 3.12 on."""
+    """The name, and whether the attribute is loaded for a call, which only 3.12 and newer say."""
     return instruction.argval, "NULL|self" in instruction.argrepr
 
 
@@ -180,10 +194,7 @@ _STEPS: Final[dict[str, tuple[Callable[[Machine, Any], None], Callable[[Any], An
 
 
 def follow(function: Any, value: Any, texts: Texts) -> str:
-    """What `function(value)`, a __repr__ or __str__, returns.
-
-    Raises NotPlain if it is not plain.
-    """
+    """The result of `function(value)`, a plain __repr__ or __str__. Raises NotPlain."""
     if type(function) is not types.FunctionType:
         raise NotPlain
     program = program_of(function.__code__)

@@ -1,8 +1,8 @@
-"""The repr of a value, bounded, and without the program's code where it can be made without.
+"""Bounded reprs of values, made without the program's code where possible.
 
-The text is what `repr()` gives, up to the bound; then it ends in "...". By default a class's own
-`__repr__` is never run: a plain one is followed step by step (capture/plain_code.py), and what is
-not plain is told by the object's state. A repr that cannot be made costs that value's text alone.
+The text is that of `repr()` up to the bound; a longer text ends in "...". By default a class's own
+`__repr__` never runs. keeptrace follows a plain `__repr__` step by step (capture/plain_code.py);
+otherwise the text has the object's state. A repr that fails costs the text of that value alone.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Any, Final, NoReturn
 
 from ..core.raw import attribute_of, mro_of, names_of, state_of
 from . import generated as _generated
-from .exact import exact_of, plain_text
+from .exact import is_exact_value, plain_text
 from .kinds import Kind
 from .plain_code import NotPlain
 from .types import TypeInfo, info_of
 from .writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, typed_array
 
 _SMALL: Final = 1 << 63  # integers below need no second look
-# Nested containers are followed so far. (levels)
+# (levels of nested containers)
 _LEVELS: Final = 12
-# Nested user-defined reprs are followed so far: each takes some frames of the stack. (levels)
+# Each nested user-defined repr takes some frames of the stack. (levels)
 _MOST_OWN: Final = 6
-# Attributes that tell an object's state in one line; all are in its stand-in. (attributes)
+# Attributes in the text of an object's state; its stand-in has all of them. (attributes)
 _MOST_TOLD: Final = 8
-# Attributes among which those are looked for. (attributes)
+# Attributes that are read to choose these. (attributes)
 _MOST_STATE: Final = 100
 _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # repr() of a cycle
-# Frames that a value's repr may take at the least; with fewer left the stack is what fails.
+# Every repr may take so many frames. If fewer are left, the stack is the cause of a RecursionError.
 _PROBED_FRAMES: Final = 60
 
 
 class NeedsUserCode(Exception):
-    """The repr cannot be made without running the program's code, which is to be run."""
+    """The repr needs the program's code, and the options let it run."""
 
 
 class _Full(Exception):
@@ -42,7 +42,7 @@ class _Full(Exception):
 
 
 def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
-    """Whether a RecursionError is the caller's: so little of the stack is left for anything."""
+    """Whether fewer frames than this are left on the stack."""
     try:
         return bool(frames) and stack_is_short(frames - 1)
     except RecursionError:
@@ -50,7 +50,7 @@ def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
 
 
 def address_text(value: Any) -> str:
-    """What object.__repr__ gives."""
+    """The text of object.__repr__."""
     module, qualname = names_of(type(value))
     name = qualname if module == "builtins" else f"{module}.{qualname}"
     return f"<{name} object at {id(value):#x}>"
@@ -82,17 +82,17 @@ class Renderer:
         return self._write(Writer.write, value, _refuse if self._runs else Writer.tell)
 
     def with_user_code(self, value: Any) -> str:
-        """The repr, running whatever it takes: call it under guard."""
+        """The repr, made with the program's code: call this under guard."""
         return self._write(Writer.write, value, Writer.run)
 
     def string(self, value: Any) -> str:
-        """What str() gives, as far as that takes none of the program's code."""
+        """The text of str(), made without the program's code."""
         return self._write(
             lambda writer, value: writer.put(writer.str_of(value)), value, Writer.tell
         )
 
     def followed(self, function: Any, value: Any) -> str | None:
-        """What `function(value)`, a __repr__ or __str__, returns; None if it is not plain."""
+        """The result of `function(value)`, a __repr__ or __str__; None if it is not plain."""
         writer = Writer(self, self._most, Writer.tell)
         try:
             return writer.follow(function, value)
@@ -121,7 +121,7 @@ def _refuse(writer: Writer, value: Any) -> NoReturn:
 
 
 class Writer:
-    """One text on its way."""
+    """One text that is being made."""
 
     __slots__ = ("_own", "_states", "active", "left", "parts", "renderer", "user")
 
@@ -131,8 +131,8 @@ class Writer:
         self.user: Callable[[Writer, Any], None] = user
         self.parts: list[str] = []
         self.active: list[int] = []
-        self._own = 0  # how many __repr__s of the program's are being followed
-        self._states = 0  # how many states are being told
+        self._own = 0  # depth of nested __repr__s of the program that are followed
+        self._states = 0  # depth of nested states
 
     def text(self) -> str:
         return "".join(self.parts)
@@ -205,7 +205,7 @@ class Writer:
             self.put(text)
 
     def builtin(self, value: Any, cls: type) -> None:
-        """By the class that defines the repr, with its own methods: a subclass's are others'."""
+        """Writes with the methods of the class that defines the repr, not with a subclass's."""
         owner = cls if id(cls) in WRITTEN else attribute_of(mro_of(cls), "__repr__")[0]
         writer = WRITTEN.get(id(owner))
         if writer is None:
@@ -216,14 +216,14 @@ class Writer:
     def by_user(self, value: Any, cls: type) -> None:
         self.user(self, value)
 
-    # -- what to do where the program's own __repr__ would run
+    # -- in place of the program's own __repr__
 
     def run(self, value: Any) -> None:
-        """Runs it."""
+        """Runs the __repr__."""
         self.put(repr(value))
 
     def tell(self, value: Any) -> None:
-        """Follows it if it is plain; tells the object's state if not."""
+        """Follows a plain __repr__; otherwise writes the object's state."""
         function = attribute_of(mro_of(type(value)), "__repr__")[1]
         try:
             self.put(self.follow(function, value))
@@ -231,7 +231,7 @@ class Writer:
             self.state(value)
 
     def follow(self, function: Any, value: Any) -> str:
-        """What a plain `function(value)` returns. Raises NotPlain."""
+        """The result of a plain `function(value)`. Raises NotPlain."""
         from .plain_steps import follow
 
         if self._own >= _MOST_OWN:
@@ -243,7 +243,7 @@ class Writer:
             self._own -= 1
 
     def _nested(self, write: Callable[[Writer], None]) -> str:
-        """A text of its own within the bound; what it cannot hold would be cut anyway."""
+        """A text by itself, within the same bound."""
         nested = Writer(self.renderer, max(self.left, 0), Writer.tell)
         nested.active, nested._own, nested._states = self.active, self._own, self._states
         before = len(self.active)
@@ -257,15 +257,14 @@ class Writer:
         return self._nested(lambda nested: nested.write(value))
 
     def str_of(self, value: Any) -> str:
-        """What str() gives: of texts and exact values; by a plain __str__; else the repr."""
+        """The text of str(): of a text or exact value, by a plain __str__, else the repr."""
         cls = type(value)
         if cls is str:
-            return value  # type: ignore[no-any-return]  # its exact type was looked at
+            return value  # type: ignore[no-any-return]  # cls is its exact type
         owner, function = attribute_of(mro_of(cls), "__str__")
         if owner is str:
             return str.__str__(value)
-        exact = None if owner is object else exact_of(cls)  # object's gives the repr
-        if exact is not None and exact[1](value) is not None:
+        if owner is not object and is_exact_value(value):
             return str(value)
         if type(function) is types.FunctionType and id(value) not in self.active:
             try:
@@ -275,34 +274,39 @@ class Writer:
         return self.repr_of(value)
 
     def state(self, value: Any) -> None:
-        """Type, elements and attributes: what stands in place of a repr that was not run."""
-        cls = type(value)
-        if self._states:  # within another's state: its address tells which one it is
+        """Writes type, elements and attributes, in place of a repr that does not run."""
+        if self._states:  # within another object's state: the address identifies this object
             return self.put(address_text(value))
-        held = next((parent for parent in mro_of(cls) if id(parent) in CONTENTS), None)
-        pairs = self._told_attributes(value)
-        named = _generated.named_elements(value) if held is tuple else None
-        if named is not None:  # by their names, which tell what is secret among them
-            held, pairs = None, [*named, *pairs]
-        if held is type:
+        base = next((parent for parent in mro_of(type(value)) if id(parent) in CONTENTS), None)
+        if base is type:
             return CONTENTS[id(type)][1](self, value, type)
-        if held is None and not pairs:
+        pairs = self._told_attributes(value)
+        if base is tuple:
+            named = _generated.named_elements(value)
+            if named is not None:  # redaction knows secrets by the names of elements
+                base, pairs = None, [*named, *pairs]
+        if base is None and not pairs:
             return self.put(address_text(value))
+        return self._put_state(value, base, pairs)
+
+    def _put_state(self, value: Any, base: type | None, pairs: list[tuple[str, Any]]) -> None:
+        """Writes the contents as those of a builtin base, and the first attributes."""
         self._states += 1
-        self.put(f"<{names_of(cls)[1]} object: ")
-        if held is not None:
-            CONTENTS[id(held)][1](self, value, held)
-        lead = "" if held is None else ", "
+        self.put(f"<{names_of(type(value))[1]} object: ")
+        lead = ""
+        if base is not None:
+            CONTENTS[id(base)][1](self, value, base)
+            lead = ", "
         for name, item in pairs[:_MOST_TOLD]:
             self.write(item, f"{lead}{name}=")
             lead = ", "
         if len(pairs) > _MOST_TOLD:
             self.put(", ...")
         self._states -= 1
-        return self.put(">")
+        self.put(">")
 
     def _told_attributes(self, value: Any) -> list[tuple[str, Any]]:
-        """The public attributes; where there are none, the others."""
+        """The public attributes; the private ones if there are no public ones."""
         every = list(state_of(value, _MOST_STATE).items())
         public = [pair for pair in every if not pair[0].startswith("_")]
         return public or [pair for pair in every if not pair[0].startswith("__")]
@@ -317,7 +321,7 @@ class Writer:
                 lead = ", "
         except RecursionError:
             raise
-        except RuntimeError:  # a value's own is marked by write()
+        except RuntimeError:  # by the container: write() handles those of its elements
             raise _Changed from None
 
     def pairs(self, found: Iterable[tuple[Any, Any]]) -> None:
@@ -343,7 +347,7 @@ class Writer:
         self.put(")")
 
     def call(self, name: str, *parts: Any) -> None:
-        """name(parts); a part that is no str is called to write itself."""
+        """Writes name(parts). A part that is not a str is called, and writes itself."""
         self.put(f"{name}(")
         for part in parts:
             if type(part) is str:

@@ -1,7 +1,7 @@
 """Snapshots of the source files of frames.
 
-In a dump whole files travel, compressed. Within a pool only what no file holds does: code that was
-typed or generated and registered with linecache, or that a loader keeps in an archive.
+A dump has whole files, compressed. Within a pool only sources without a file travel: code that was
+typed or generated and registered with linecache, or code that a loader keeps in an archive.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ..core.report import Report
 from ..core.shadows import LibraryAlone
 from ..restore.files import may_be_opened, source_text
 
-# A module of this size is generated; a debugger needs none of it. (bytes)
+# A larger module is generated code, which a debugger does not need. (bytes)
 _MAX_FILE: Final = 4 << 20
-# Files that were seen on disk once need not be looked for again.
+# Files that exist on disk: each is looked for once.
 _on_disk: set[str] = set()
-# (file, modification time, size) -> compressed text
+# (file, modification time, size) → compressed text
 _packed: dict[tuple[str, int, int], bytes] = {}
 _MOST_PACKED: Final = 512
 
@@ -28,23 +28,12 @@ _MOST_PACKED: Final = 512
 def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool, most: int) -> None:
     """Adds the sources of the report's frames.
 
-    namespaces: for each file the globals of a frame of it, where a loader that keeps its source is
-        found.
-    whole: also what is on disk.
-    most: compressed bytes in all; what exceeds it is left out and counted.
+    namespaces: for each file the globals of one of its frames, which name the loader of the source.
+    whole: also take sources from files on disk.
+    most: compressed bytes in all; sources beyond the bound are left out and counted.
     """
     for file, namespace in namespaces.items():
-        if (
-            file == "<string>" and not whole
-        ):  # since 3.13 linecache shows what a worker was started with for all eval'd code
-            continue
-        if file.startswith(
-            "<frozen "
-        ):  # every Python has its own; and the traceback of the original shows none of it
-            continue
-        packed = _from_disk(file) if whole else b"" if _is_on_disk(file) else None
-        if packed is None:
-            packed = _pack(_from_linecache(file, namespace))
+        packed = _packed_source(file, namespace, whole)
         if not packed:
             continue
         if len(packed) > most or len(report["sources"]) >= MAX_SOURCES:
@@ -54,24 +43,40 @@ def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool,
         report["sources"][file] = packed
 
 
+def _packed_source(file: str, namespace: dict[str, Any], whole: bool) -> bytes:
+    """The compressed source of a file; b"" if there is none, or it need not travel."""
+    # Since 3.13 linecache gives the command line of a worker as the source of all eval'd code.
+    if file == "<string>" and not whole:
+        return b""
+    # Every Python has its own frozen modules, and Python's tracebacks do not show their source.
+    if file.startswith("<frozen "):
+        return b""
+    if not whole and _is_on_disk(file):
+        return b""
+    packed = _from_disk(file) if whole else None
+    if packed is None:
+        packed = _pack(_from_linecache(file, namespace))
+    return packed
+
+
+def _is_registered(file: str) -> bool:
+    """Whether code was registered with linecache by hand, so that no file has it."""
+    cached = linecache.cache.get(file)
+    return cached is not None and len(cached) > 1 and cached[1] is None
+
+
 def _is_on_disk(file: str) -> bool:
     if file in _on_disk:
         return True
-    cached = linecache.cache.get(file)
-    if (
-        cached is not None and len(cached) > 1 and cached[1] is None
-    ):  # registered by hand: nobody else has this text
-        return False
-    if not os.path.isfile(file):
+    if _is_registered(file) or not os.path.isfile(file):
         return False
     _on_disk.add(file)
     return True
 
 
 def _from_disk(file: str) -> bytes | None:
-    """The compressed text of a file; b"" if it is unreadable, None if linecache has to say."""
-    cached = linecache.cache.get(file)
-    if cached is not None and len(cached) > 1 and cached[1] is None:
+    """The compressed text of a file; b"" if it is unreadable, None if linecache may have it."""
+    if _is_registered(file):
         return None
     try:
         stat = os.stat(file)
@@ -88,12 +93,12 @@ def _from_disk(file: str) -> bytes | None:
 
 
 def _from_linecache(file: str, namespace: dict[str, Any]) -> str:
-    if not may_be_opened(file):  # such as the pipe of `python /dev/fd/3`
+    if not may_be_opened(file):  # for example, the pipe of `python /dev/fd/3`
         return ""
     try:
         with LibraryAlone():  # linecache imports `tokenize` only now
             return "".join(linecache.getlines(file, namespace))
-    except Exception:  # a loader of the user's that fails: then there is no source
+    except Exception:  # the user's loader failed: there is no source
         return ""
 
 

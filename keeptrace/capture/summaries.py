@@ -1,9 +1,9 @@
-"""Large values of the libraries that people compute with: type, shape, dtype and a few values.
+"""Summaries of arrays, tables and tensors: type, shape, dtype and a few values.
 
-Never a copy or a full repr. A library is only looked at through its objects; it is never imported
-here. Nothing of the program's runs: a subclass's attributes are read with the library's own class,
-arrays of somebody else's class are told by their type, and objects among the values by theirs. And
-memory that may be gone (core/memory.py) is not read: shape and dtype alone tell such an array.
+A summary needs no copy and no full repr, and never imports a library. None of the program's code
+runs: the library's own class reads the attributes of a subclass's instance, and arrays or elements
+of a class that the library does not know are shown by their type. Memory that may be gone
+(core/memory.py) is not read: such an array is shown by shape and dtype alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Final, TypeAlias
 from ..core.memory import is_own_memory
 from ..core.raw import ABSENT, instance_dict, loaded, mro_of, name_of, names_of, stored
 from ..live.outside import facts, text_of
-from .exact import exact_of
+from .exact import is_exact_value
 
-# As many values as show what kind of data it is. (values)
+# Enough values to show the kind of data. (values)
 _FEW: Final = 10
 _FEW_ROWS: Final = 5
 # Each column costs some 20 microseconds. (columns)
@@ -35,17 +35,18 @@ _ATOMS: Final = (int, float, bool, str, bytes, complex, type(None))
 
 
 def _plain(value: Any) -> Any:
-    """A value of an array or column: an atom, or a text that none of the program's code makes."""
+    """A value of an array or column: an atom, or a text made without the program's code."""
     cls = type(value)
+    if cls is str or cls is bytes:
+        return value[:_MOST_VALUE]
     if cls in _ATOMS:
-        return value if cls not in (str, bytes) else value[:_MOST_VALUE]
+        return value
     if _is_of(cls, "numpy", "generic"):
         if value.dtype.hasobject:
             return f"<{name_of(cls)}>"
         item = value.item()
         return item if type(item) in _ATOMS else str(value)[:_MOST_VALUE]
-    exact = exact_of(cls)
-    if exact is not None and exact[1](value) is not None:
+    if is_exact_value(value):
         return str(value)[:_MOST_VALUE]
     if _is_of(cls, "pandas", None) and _is_plain_moment(value):
         return str(value)[:_MOST_VALUE]
@@ -53,14 +54,14 @@ def _plain(value: Any) -> Any:
 
 
 def _is_plain_moment(value: Any) -> bool:
-    """Whether a pandas scalar has no zone, or one of a library that asks nobody for its offset."""
+    """Whether a pandas scalar has no zone, or one whose offset runs none of the program's code."""
     zone = getattr(value, "tzinfo", None)
     known = (loaded("datetime", "timezone"), loaded("zoneinfo", "ZoneInfo"))
     return zone is None or type(zone) in known
 
 
 def _is_of(cls: type, package: str, base: str | None) -> bool:
-    """Whether a class is a library's own: its module is the library's, and has it."""
+    """Whether a class is a library's own: a module of the library has it under its name."""
     module, qualname = names_of(cls)
     if module.partition(".")[0] != package or loaded(module, qualname) is not cls:
         return False
@@ -83,21 +84,28 @@ def _short(value: Any) -> str:
 
 
 def _dtype_text(dtype: Any) -> str:
-    """A dtype as text. One with titles or metadata holds objects, whose reprs would run."""
+    """A dtype as text. Titles and metadata are left out: they hold objects, whose reprs would run."""
     cls = type(dtype)
-    if not any(parent is loaded("numpy", "dtype") for parent in mro_of(cls)):
-        return str(dtype) if _is_of(cls, "pandas", None) else f"<{names_of(cls)[1]}>"
-    if dtype.names is None and dtype.subdtype is None:
-        return str(dtype) if dtype.metadata is None else str(dtype.name)
-    has_titles = dtype.names is not None and any(len(field) > 2 for field in dtype.fields.values())
-    return str(dtype.name) if has_titles or dtype.metadata is not None else str(dtype)
+    is_numpys = any(parent is loaded("numpy", "dtype") for parent in mro_of(cls))
+    if not is_numpys and not _is_of(cls, "pandas", None):
+        return f"<{names_of(cls)[1]}>"
+    if is_numpys and _holds_objects(dtype):
+        return str(dtype.name)
+    return str(dtype)
+
+
+def _holds_objects(dtype: Any) -> bool:
+    """Whether a dtype of numpy has metadata, or titles of fields."""
+    if dtype.metadata is not None:
+        return True
+    return dtype.names is not None and any(len(field) > 2 for field in dtype.fields.values())
 
 
 # -- numpy
 
 
 def _first_of_array(ndarray: Any, value: Any, count: int) -> list[Any] | None:
-    """The first values, one after the other: a slice would be of a subclass, and run its code."""
+    """The first values, one after the other: a slice of a subclass would run the subclass's code."""
     if not is_own_memory(value):
         return None
     return [_plain(item) for item in islice(ndarray.flat.__get__(value), count)]
@@ -148,7 +156,7 @@ def _values_of(index: Any) -> Any:
 
 
 def _first_of_values(values: Any, count: int) -> list[Any] | None:
-    """The first values of a column or index; None where reading them is somebody else's code."""
+    """The first values of a column or index; None if reading them would run unknown code."""
     ndarray = loaded("numpy", "ndarray")
     if type(values) is ndarray:
         return _first_of_array(ndarray, values, count)
@@ -178,7 +186,7 @@ def _column(manager: Any, at: int) -> Any:
 
 
 def _dtype_of(values: Any) -> str:
-    """The dtype of an array of numpy's or pandas'; the class of another's."""
+    """The dtype of an array of numpy or pandas; for other arrays the class."""
     cls = type(values)
     is_known = cls is loaded("numpy", "ndarray") or _is_of(cls, "pandas", None)
     return _dtype_text(values.dtype) if is_known else f"<{names_of(cls)[1]}>"
@@ -215,7 +223,7 @@ def _series(cls: Any, value: Any) -> Summary:
 def _index(cls: Any, value: Any) -> Summary:
     own = type(value)
     if not _is_of(own, "pandas", "Index"):
-        raise TypeError("a subclass of another's")
+        raise TypeError("a subclass of pandas.Index")
     few = _first_of_index(value, _FEW)
     length, dtype = len(value), _dtype_text(value.dtype)
     text = _shape_and_dtype(name_of(own), few, length, (length,), dtype)
@@ -226,7 +234,7 @@ def _index(cls: Any, value: Any) -> Summary:
 
 
 def _tensor(cls: Any, value: Any) -> Summary:
-    """A subclass's attributes go through its __torch_function__: it is told by its type alone."""
+    """A tensor. Of a subclass only the type is shown: __torch_function__ reads its attributes."""
     if type(value) is not cls and not _is_of(type(value), "torch", "Parameter"):
         return f"<{names_of(type(value))[1]}>", {}, None
     shape = tuple(value.shape)
@@ -244,19 +252,19 @@ def _first_of_tensor(value: Any, size: int) -> list[Any] | None:
     if value.device.type != "cpu" or value.is_sparse or not size:
         return []
     storage = value.untyped_storage()
-    if storage.is_shared() or getattr(storage, "filename", None):  # it may be a mapped file
+    if storage.is_shared() or getattr(storage, "filename", None):  # may be a mapped file
         return None
     part = value.detach()
-    while part.dim() > 1:  # a view of the first row, then of its first row: flatten() would copy
+    while part.dim() > 1:  # takes views of first rows: flatten() would copy
         part = part[0]
     return list(part[:_FEW].tolist()) if part.dim() else [part.item()]
 
 
-# -- memory that is looked at
+# -- views of memory
 
 
 def _memoryview(cls: Any, value: Any) -> Summary:
-    """A view's contents are its owner's; a released one raises."""
+    """A view without its contents, which its owner has. A released view raises."""
     known = {name: getattr(value, name) for name in ("nbytes", "format", "shape", "readonly")}
     return memoryview.__repr__(value), known, value.shape[0] if value.ndim else None
 
@@ -270,7 +278,7 @@ def _file(cls: Any, value: Any) -> Summary:
     return text_of(value, known), known, None
 
 
-# (top-level package, class) -> its summary
+# (top-level package, class) → the function that summarises its instances
 _SUMMARIES: Final[dict[tuple[str, str], Callable[[Any, Any], Summary]]] = {
     ("numpy", "ndarray"): _ndarray,
     ("numpy", "generic"): _numpy_scalar,
@@ -294,7 +302,7 @@ def is_of_summarised_library(mro: tuple[type, ...]) -> bool:
 
 
 def summary_of(mro: tuple[type, ...]) -> Summarise | None:
-    """What summarises the instances of mro[0], if anything does."""
+    """The function that summarises the instances of mro[0]; None for most classes."""
     if mro[0] is memoryview:
         return functools.partial(_memoryview, memoryview)
     for cls in mro:

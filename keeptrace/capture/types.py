@@ -21,7 +21,7 @@ from .kinds import Kind, kind_of
 from .summaries import Summarise, is_of_summarised_library, summary_of
 from .writers import WRITTEN
 
-# Builtin types whose contents are read also in subclasses.
+# Builtin types whose contents are read in instances of subclasses, too.
 _BASES: Final = {
     id(cls): cls
     for cls in (
@@ -58,9 +58,8 @@ class TypeInfo:
         self.repr: Any = attribute_of(self.mro, "__repr__")[1]
         self.kind: Kind = kind_of(self.mro, WRITTEN)
         self.summary: Summarise | None = summary_of(self.mro)
-        self.is_class: bool = any(
-            cls is type for cls in self.mro
-        )  # `in` would ask a metaclass's __eq__
+        # `type in self.mro` would run a metaclass's __eq__.
+        self.is_class: bool = any(base is type for base in self.mro)
         is_told_otherwise = self.exact is not None or self.summary is not None
         self.is_special: bool = self.is_class or is_stand_in or is_told_otherwise
 

@@ -1,7 +1,7 @@
-"""Writes the reprs of builtin types whose C code would call the reprs of what they hold.
+"""Writes the reprs of builtin types whose C code would call the reprs of their parts.
 
-Each function takes the writer, the value, and the class that defines the repr; it reads the value
-with that class's own methods, since a subclass's may be the program's.
+Each function takes the writer, the value, and the class that defines the repr. The class's own
+methods read the value: a subclass's methods may be the program's.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def view(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def proxy(writer: Writer, value: Any, owner: Any) -> None:
-    (inner,) = gc.get_referents(value)  # the only way there that asks nobody
+    (inner,) = gc.get_referents(value)  # no other way runs none of the program's code
     writer.call("mappingproxy", lambda: writer.write(inner))
 
 
@@ -152,14 +152,14 @@ def chain_map(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def _part(value: Any, name: str) -> Any:
-    """An attribute without which the object is only half built."""
+    """An attribute that every whole object has. Raises AttributeError for a half-built object."""
     found = stored(value, name)
     if found is ABSENT:
         raise AttributeError(name)
     return found
 
 
-# -- callables, exceptions and others that hold values
+# -- callables, exceptions and other types that hold values
 
 
 def method(writer: Writer, value: Any, owner: Any) -> None:
@@ -182,7 +182,7 @@ def partial(writer: Writer, value: Any, owner: Any) -> None:
             writer.write(item)
 
     cls = type(value)
-    # a subclass is shown by its bare name before 3.13
+    # Before 3.13 the repr of a subclass has its bare name.
     is_whole = cls is owner or sys.version_info >= (3, 13)
     name = ".".join(names_of(cls)) if is_whole else name_of(cls)
     writer.call(name, lambda: writer.write(_function_of(value)), arguments, keywords)
@@ -216,7 +216,7 @@ def weak_reference(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def file(writer: Writer, value: Any, owner: Any) -> None:
-    """An open file, whose repr asks what is below for its name, which may be another's class."""
+    """An open file. Its repr asks the file below for a name, which may run the program's code."""
     below = value
     while type(below) in _FILES:
         if type(below) is io.FileIO:
@@ -237,7 +237,7 @@ _FILES: Final = (
     *(io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO),
 )
 
-# The class that defines the repr -> itself, and what writes it
+# The classes that define a repr, and the functions that write it
 _BUILTINS: Final[tuple[tuple[Any, Write], ...]] = (
     (dict, mapping),
     (list, sequence),
@@ -265,11 +265,11 @@ _BUILTINS: Final[tuple[tuple[Any, Write], ...]] = (
 WRITTEN: Final[dict[int, tuple[Any, Write]]] = {id(cls): (cls, write) for cls, write in _BUILTINS}
 
 
-# -- C types whose repr is run once what they hold has been looked at
+# -- C types whose own repr runs after their parts have been checked
 
 
 def text(writer: Writer, value: Any, owner: Any) -> None:
-    """A str or bytes of a subclass; a long one is not copied."""
+    """A str or bytes of a subclass; a long text is not copied whole."""
     writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
 
 
@@ -294,7 +294,7 @@ def real(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def module(writer: Writer, value: Any, owner: Any) -> None:
-    """Only what import made has a loader whose repr is the import system's."""
+    """A module. The own repr runs only for a module that the import system made."""
     spec = module_dict(value).get("__spec__")
     if type(value) is owner and type(spec) is ModuleSpec and _is_plain_spec(spec):
         writer.put(types.ModuleType.__repr__(value))
@@ -303,16 +303,14 @@ def module(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def _is_plain_spec(spec: ModuleSpec) -> bool:
-    """Whether the text of a module is made of its name and its file alone."""
+    """Whether a module's repr consists of its name and its file alone."""
     found = instance_dict(spec)
     texts = (found.get("name"), found.get("origin"))
     return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
 
 
 def with_zone(writer: Writer, value: Any, owner: Any) -> None:
-    """A time, whose text has the repr of its zone; and a zone, with a name that may be
-    another's.
-    """
+    """A time, whose repr contains the repr of its zone."""
     zone = owner.__dict__["tzinfo"].__get__(value)
     if zone is None or _is_plain_zone(zone):
         writer.put(owner.__repr__(value))
@@ -340,7 +338,7 @@ def _is_plain_zone(value: Any) -> bool:
 
 
 def pattern(writer: Writer, value: Any, owner: Any) -> None:
-    """A pattern or a match: the text may be of a subclass of the program's, or a mapped file."""
+    """A pattern or a match. Its text may be a mapped file, or of a subclass of the program's."""
     name = "pattern" if owner.__name__ == "Pattern" else "string"
     if type(owner.__dict__[name].__get__(value)) in (str, bytes, type(None)):
         writer.put(owner.__repr__(value))
@@ -355,7 +353,7 @@ CAREFUL: Final[dict[int, Write]] = {
     id(int): number,
     id(types.ModuleType): module,
 }
-# By module and name: these are not imported here.
+# By module and name, so that their modules need not be imported.
 CAREFUL_BY_NAME: Final[dict[tuple[str, str], Write]] = {
     ("datetime", "datetime"): with_zone,
     ("datetime", "time"): with_zone,
@@ -364,7 +362,7 @@ CAREFUL_BY_NAME: Final[dict[tuple[str, str], Write]] = {
     ("re", "Pattern"): pattern,
     ("re", "Match"): pattern,
 }
-# What an instance of a subclass holds beside its attributes
+# The functions that write the contents of an instance of a subclass
 CONTENTS: Final[dict[int, tuple[Any, Write]]] = {
     **WRITTEN,
     **{id(cls): (cls, write) for cls, write in ((str, text), (bytes, text))},
