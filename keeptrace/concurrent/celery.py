@@ -112,7 +112,7 @@ class KeepTraceTask(Task):  # type: ignore[misc]  # untyped
     abstract = True
 
     @classmethod
-    def bind(cls, app: Any) -> Any:
+    def bind(cls, app: object) -> Any:
         """Called by Celery when a task becomes one of an app."""
         bound = super().bind(app)
         if not hasattr(app, _SETTINGS):
@@ -120,7 +120,7 @@ class KeepTraceTask(Task):  # type: ignore[misc]  # untyped
         return bound
 
 
-def _adopt(backend: Any, app: Any) -> Any:
+def _adopt(backend: object, app: object) -> Any:
     for name, replacement in (
         ("prepare_exception", _prepare_exception),
         ("exception_to_python", _exception_to_python),
@@ -131,7 +131,7 @@ def _adopt(backend: Any, app: Any) -> Any:
 
 
 def _prepare_exception(
-    app: Any, original: Callable[..., Any], exc: BaseException, serializer: str | None = None
+    app: object, original: Callable[..., Any], exc: BaseException, serializer: str | None = None
 ) -> Any:
     """What the backend stores of a failure."""
     told = original(exc, serializer)
@@ -162,7 +162,7 @@ def _raised(exc: BaseException) -> BaseException:
     return handled if _traceback_of(handled) is traceback else exc
 
 
-def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) -> Any:
+def _exception_to_python(app: object, original: Callable[[Any], Any], stored: object) -> Any:
     """The exception of what the backend stored."""
     if not isinstance(stored, dict) or _PARCEL not in stored:
         return original(stored)
@@ -177,7 +177,7 @@ def _exception_to_python(app: Any, original: Callable[[Any], Any], stored: Any) 
     return _completed(pickled, restored) if _is_of_same_class(pickled, restored) else restored
 
 
-def _is_of_same_class(pickled: Any, restored: BaseException) -> TypeGuard[BaseException]:
+def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[BaseException]:
     """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing
     speaks for the restored one.
     """
@@ -202,7 +202,7 @@ def _completed(exc: BaseException, restored: BaseException) -> BaseException:
     return exc.with_traceback(restored.__traceback__)
 
 
-def _meta_from_decoded(app: Any, original: Callable[[Any], Any], decoded: Any) -> Any:
+def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: object) -> Any:
     """What a result knows of its task."""
     meta = original(decoded)
     exc = meta.get("result")

@@ -95,11 +95,11 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # untyped where it is not 
     trace: what to keep of a failing task (keeptrace.Options).
     """
 
-    def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: object, trace: Options | None = None, **kwargs: object) -> None:
         self._keeptrace_options = make_options(trace or DISTANT)
         super().__init__(*args, **kwargs)
 
-    async def _start(self, *args: Any, **kwargs: Any) -> Any:
+    async def _start(self, *args: object, **kwargs: object) -> Any:
         started = await super()._start(*args, **kwargs)
         await _install(self, self._keeptrace_options)
         return started
@@ -260,7 +260,7 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
         return told(await answer)
 
     @functools.wraps(handler)  # Dask asks for its name and its arguments
-    def answering(*args: Any, **message: Any) -> Any:
+    def answering(*args: object, **message: object) -> Any:
         answer = handler(*args, **message)
         return awaited(answer) if isawaitable(answer) else told(answer)
 
@@ -339,7 +339,7 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
         self._bases: dict[str, Bases] = {}
         original = scheduler.stream_handlers[_TASK_ERRED]
 
-        def task_erred(**message: Any) -> None:
+        def task_erred(**message: object) -> None:
             exception = message.get("exception")
             if isinstance(exception, Serialized) and _SHARED in exception.header:
                 message["exception"] = self._whole(exception, message)
@@ -347,7 +347,7 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
 
         scheduler.stream_handlers[_TASK_ERRED] = task_erred
 
-    def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+    def remove_worker(self, scheduler: object, worker: str, **_: object) -> None:
         self._bases.pop(worker, None)
 
     def _whole(self, exception: Any, message: dict[str, Any]) -> Any:

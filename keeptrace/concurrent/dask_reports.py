@@ -27,7 +27,7 @@ _AROUND: Final = 8 << 10
 class PickledCall:
     """Pickles as the call of a function."""
 
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+    def __init__(self, function: Callable[..., Any], *args: object) -> None:
         self._call = function, args
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:

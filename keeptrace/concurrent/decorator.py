@@ -81,7 +81,7 @@ def keep_trace(
 
 
 def keep_trace(
-    function: Any = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    function: object = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> Any:
     """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames,
     variables and chain.
@@ -102,7 +102,7 @@ def keep_trace(
     return _traced(function, settings)
 
 
-def _traced(function: Any, options: Options) -> Any:
+def _traced(function: object, options: Options) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(_traced(function.__func__, options))
     if isinstance(function, type):
@@ -120,7 +120,7 @@ def _traced(function: Any, options: Options) -> Any:
 
 def _function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
     @functools.wraps(function)
-    def traced(*args: Any, **kwargs: Any) -> Any:
+    def traced(*args: object, **kwargs: object) -> Any:
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
@@ -135,7 +135,7 @@ def _function(function: Callable[..., Any], options: Options) -> Callable[..., A
 
 def _coroutine_function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
     @functools.wraps(function)
-    async def traced(*args: Any, **kwargs: Any) -> Any:
+    async def traced(*args: object, **kwargs: object) -> Any:
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
@@ -153,10 +153,10 @@ class _Traced:
 
     __slots__ = ("__weakref__", "_keeptrace")
 
-    def __init__(self, function: Any, options: Options, arrived: bool) -> None:
+    def __init__(self, function: object, options: Options, arrived: bool) -> None:
         object.__setattr__(self, "_keeptrace", (function, options, arrived))
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
         function, options, arrived = self._keeptrace
         try:
             return function(*args, **kwargs)
@@ -174,7 +174,7 @@ class _Traced:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._keeptrace[0], name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self._keeptrace[0], name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -186,7 +186,7 @@ class _Traced:
     def __repr__(self) -> str:
         return f"keep_trace({self._keeptrace[0]!r})"
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: object, owner: object = None) -> Any:
         function, options, arrived = self._keeptrace
         bind = getattr(type(function), "__get__", None)
         if bind is None:
@@ -211,7 +211,7 @@ class _TracedCoroutine(_Traced):
 
     __slots__ = ()
 
-    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+    async def __call__(self, /, *args: object, **kwargs: object) -> Any:
         function, options, arrived = self._keeptrace
         try:
             return await function(*args, **kwargs)
@@ -223,12 +223,12 @@ class _TracedCoroutine(_Traced):
             raise
 
 
-def _object_for(function: Any, options: Options, arrived: bool) -> _Traced:
+def _object_for(function: object, options: Options, arrived: bool) -> _Traced:
     cls = _TracedCoroutine if _is_coroutine_function(function) else _Traced
     return cls(function, options, arrived)
 
 
-def traced_task(function: Any, options: Options) -> Any:
+def traced_task(function: object, options: Options) -> Any:
     """The function, for a worker to call: its exceptions cross with frames."""
     return _object_for(function, options, False)
 
@@ -238,12 +238,12 @@ def _here() -> tuple[bytes, int]:
     return _TOKEN, os.getpid()
 
 
-def _arrive(function: Any, options: Options | None, sender: tuple[bytes, int]) -> _Traced:
+def _arrive(function: object, options: Options | None, sender: tuple[bytes, int]) -> _Traced:
     """A traced callable where it was sent to: a worker, if that is somewhere else."""
     return _object_for(function, options or DEFAULT, sender != _here())
 
 
-def _is_coroutine_function(function: Any) -> bool:
+def _is_coroutine_function(function: object) -> bool:
     """inspect.iscoroutinefunction, without the cost of importing inspect, and for objects with an
     async __call__.
     """
@@ -253,7 +253,7 @@ def _is_coroutine_function(function: Any) -> bool:
     return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
 
 
-def _named(function: Any) -> Any:
+def _named(function: object) -> Any:
     """What is found under the callable's own name; None if nothing is."""
     found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
     for part in (getattr(function, "__qualname__", None) or "<none>").split("."):

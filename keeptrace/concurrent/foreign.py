@@ -94,7 +94,7 @@ class _CapturingReduction(Reduction):
             self._data = self._capture(exc)
             self._exc, self._traceback = _nothing, None
 
-    def __call__(self, protocol: Any) -> Any:
+    def __call__(self, protocol: object) -> Any:
         exc = self._exc()
         frame = sys._getframe(1)
         if exc is not None and is_copying(frame):

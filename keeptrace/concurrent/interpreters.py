@@ -31,7 +31,7 @@ if sys.version_info >= (3, 14):
         """Tells the engine's side that a task failed; the exception is on the queue."""
 
     def _call(
-        results: Any,
+        results: object,
         options: Options,
         fn: Callable[..., Any],
         args: Iterable[Any],
@@ -52,7 +52,7 @@ if sys.version_info >= (3, 14):
         class FramedWorkerContext(engine.WorkerContext):
             options: Options
 
-            def run(self, task: Any) -> Any:
+            def run(self, task: object) -> Any:
                 try:
                     return self.interp.call(_call, self.results, self.options, *task)
                 except interpreters.ExecutionFailed as failed:
@@ -94,7 +94,7 @@ if sys.version_info >= (3, 14):
             self._create_worker_context = create_context
 
         @classmethod
-        def prepare_context(cls, initializer: Any, initargs: Any) -> Any:
+        def prepare_context(cls, initializer: object, initargs: object) -> Any:
             if missing("interpreters"):
                 return super().prepare_context(initializer, initargs)
             return _context_class().prepare(initializer, initargs)

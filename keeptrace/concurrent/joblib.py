@@ -46,21 +46,21 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         joblib's loky backend.
     """
 
-    def __init__(self, *, trace: Options | None = None, **arguments: Any) -> None:
+    def __init__(self, *, trace: Options | None = None, **arguments: object) -> None:
         super().__init__(**arguments)
         self._trace = make_options(trace)
 
     def configure(
         self,
         n_jobs: int = 1,
-        parallel: Any = None,
+        parallel: object = None,
         prefer: str | None = None,
         require: str | None = None,
         *,
         trace: Options | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
-        **arguments: Any,
+        **arguments: object,
     ) -> int:
         """Called by joblib before each Parallel call, and after a failed one."""
         if trace is not None:

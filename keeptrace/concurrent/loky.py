@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     class ProcessPoolExecutor(Executor):
         """Loky's, which has no type hints."""
 
-        def __init__(self, max_workers: int | None = None, **arguments: Any) -> None: ...
+        def __init__(self, max_workers: int | None = None, **arguments: object) -> None: ...
         def shutdown(self, wait: bool = True, kill_workers: bool = False) -> None: ...  # type: ignore[override]
 
     class TerminatedWorkerError(BrokenProcessPool):
@@ -69,7 +69,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
         job_reducers: dict[type, Any] | None = None,
         result_reducers: dict[type, Any] | None = None,
         timeout: float | None = None,
-        context: Any = None,
+        context: object = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         env: dict[str, str] | None = None,
@@ -91,7 +91,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
 
 def get_reusable_executor(
     max_workers: int | None = None,
-    context: Any = None,
+    context: object = None,
     timeout: float | None = 10,
     kill_workers: bool = False,
     reuse: bool | Literal["auto"] = "auto",

@@ -61,7 +61,7 @@ class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # see py
         initargs: Iterable[Any] = (),
         *,
         trace: Options | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(max_workers, **_initialization(trace, initializer, initargs), **kwargs)
 
@@ -77,13 +77,13 @@ class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # see py
 
     def __init__(
         self,
-        comm: Any = None,
+        comm: object = None,
         root: int = 0,
         *,
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
         trace: Options | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(comm, root, **_initialization(trace, initializer, initargs), **kwargs)
 
@@ -128,7 +128,7 @@ def _send_frames(options: Options) -> None:
     setattr(_core, "_wrap_exc", wrap_exc)
 
 
-def _no_text(exc: BaseException, comm: Any) -> None:
+def _no_text(exc: BaseException, comm: object) -> None:
     """Stands for the function that formats tracebacks."""
 
 

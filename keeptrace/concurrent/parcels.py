@@ -119,16 +119,14 @@ class Parcels:
         Never raises.
         """
         traceback = _traceback_of(exc)
-        if (
-            traceback is None and exc.__cause__ is None and exc.__context__ is None
-        ):  # it was never raised
+        if traceback is None and exc.__cause__ is None and exc.__context__ is None:
+            # it was never raised
             return None
         _set_traceback(exc, without_modules(traceback, self._engine))
         try:
             return self._pack(exc)
-        except (
-            Exception
-        ) as problem:  # law 1: whatever it is, the engine's own report of the failure goes its way
+        except Exception as problem:
+            # law 1: whatever it is, the engine's own report of the failure goes its way
             failed(exc, problem)
             return None
         finally:
@@ -153,7 +151,7 @@ class Parcels:
         path = self._store.write(exc)  # says on stderr why there is none
         return _FILE + os.path.basename(path) if path is not None else None
 
-    def unpack(self, parcel: Any) -> BaseException:
+    def unpack(self, parcel: object) -> BaseException:
         """What pack() was given. Runs nothing that is in the text.
 
         Raises DumpError, and OSError if a file cannot be read.

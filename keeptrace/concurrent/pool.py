@@ -61,9 +61,8 @@ def get_context(method: str | None = None) -> KeepTraceContext:
     context: Any = _engine_context(method)
     kind = type(context)
     start_method = context.get_start_method()
-    if (
-        start_method not in PROCESSES
-    ):  # one that another library has registered with multiprocessing
+    if start_method not in PROCESSES:
+        # one that another library has registered with multiprocessing
         raise ValueError(
             f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}"
         )

@@ -31,7 +31,7 @@ class _KeepingProcess:
     its black box, where the parent finds it.
     """
 
-    def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: object, trace: Options | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._trace = make_options(trace)
         self._keeptrace_box: BlackBox | None = None
@@ -45,7 +45,7 @@ class _KeepingProcess:
                 self._call = describe_call(process._target, process._args, process._kwargs)
         super().start()  # type: ignore[misc]
 
-    def _bootstrap(self, *args: Any, **kwargs: Any) -> Any:
+    def _bootstrap(self, *args: object, **kwargs: object) -> Any:
         """Runs in the child. The engine's method calls run(), which a subclass may override."""
         if self._keeptrace_box is None:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]

@@ -53,7 +53,7 @@ __all__ = ["Pool", "init", "runtime_env"]
 _HOOK = "worker_process_setup_hook"
 
 
-def init(*args: Any, trace: Options | None = None, **kwargs: Any) -> Any:
+def init(*args: object, trace: Options | None = None, **kwargs: object) -> Any:
     """ray.init, for workers whose exceptions arrive with their frames.
 
     All arguments are those of ray.init, and mean the same. trace: what to keep of a failing task
@@ -118,7 +118,7 @@ def _tell_causes_of_died_actors() -> None:
     original = exceptions.ActorDiedError.__init__
 
     @functools.wraps(original)
-    def __init__(self: Any, cause: Any = None) -> None:
+    def __init__(self: object, cause: object = None) -> None:
         original(self, cause)
         if isinstance(cause, exceptions.RayTaskError) and isinstance(cause.cause, BaseException):
             # exceptions are unpickled by setting, as attributes, what their __dict__ has: so also
@@ -139,7 +139,7 @@ def _keep(exc: BaseException, options: Options) -> None:
     attach(exc, data)
 
 
-def _as_instance_of_cause(error: Any) -> Any:
+def _as_instance_of_cause(error: object) -> Any:
     """The driver's error of two types, which Ray makes of what it unpickled."""
     told = exceptions.RayTaskError.as_instanceof_cause(error)
     if isinstance(told.cause, BaseException):
@@ -179,7 +179,7 @@ def _keep_what_tasks_raise(options: Options) -> None:
     original = pool.PoolTaskError.__init__
 
     @functools.wraps(original)
-    def __init__(self: Any, underlying: BaseException) -> None:
+    def __init__(self: object, underlying: BaseException) -> None:
         _keep(underlying, options)
         original(self, underlying)
 

@@ -71,7 +71,7 @@ class _Lasting(Reduction):
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def __call__(self, protocol: Any) -> Any:
+    def __call__(self, protocol: object) -> Any:
         return rebuild_lasting, (self._data,)
 
     def told(self, frame: types.FrameType) -> Any:

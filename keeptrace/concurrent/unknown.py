@@ -47,14 +47,14 @@ class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
             max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
         )
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Any:
         return super().submit(traced_task(fn, self._trace), *args, **kwargs)
 
 
 class PlainLokyExecutor(_Plain):
     """Put before the class of a loky executor that exists."""
 
-    def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def submit(self, fn: Callable[..., Any], *args: object, **kwargs: object) -> Any:
         task = traced_task(fn, self._trace)
         return super().submit(task, *args, **kwargs)  # type: ignore[misc]  # loky's comes after
 
@@ -68,7 +68,7 @@ class PlainPool(_Plain, Pool):
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
-        context: Any = None,
+        context: object = None,
         *,
         trace: Options | None = None,
     ) -> None:

@@ -1,8 +1,9 @@
-"""The real clocks, whatever a program or its tests put in their place.
+"""The real clocks, even if the program or its tests replaced those of `time`.
 
-Tests patch `time.monotonic` or `time.sleep`; freezegun also replaces them in every module that
-holds them. Deadlines would never come, or come at once. A partial is none of the objects that are
-looked for, and as quick as the function."""
+Tests patch `time.monotonic` or `time.sleep`. freezegun also replaces the functions in every module
+that holds them, and deadlines would then never come, or come at once. freezegun does not look for
+partials, and a partial is as quick as the function.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 
 def _real(name: str) -> Any:
-    """A function of `time`, out of a module of our own if somebody has replaced it already."""
+    """A function of `time`; from a new copy of `time`, if somebody replaced the function already."""
     found = getattr(time, name)
     if type(found) is BuiltinFunctionType:
         return found

@@ -1,7 +1,7 @@
 """SHA-256 without OpenSSL.
 
-`hashlib` imports OpenSSL, which aborts Python 3.12 at its end if a subinterpreter has imported it;
-and that is where a dump may be written.
+`hashlib` imports OpenSSL, and Python 3.12 then aborts at exit if a subinterpreter imported OpenSSL.
+A dump may be written in a subinterpreter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def _find() -> Callable[[bytes], Any]:
     except ImportError:
         try:
             from _sha256 import sha256  # type: ignore[import-not-found]
-        except ImportError:  # a Python that is built without its own
+        except ImportError:  # a Python that was built without _sha2
             from hashlib import sha256
     return sha256  # type: ignore[no-any-return]  # the three are alike
 

@@ -1,4 +1,4 @@
-"""Every error that keeptrace raises of its own accord, in one hierarchy:
+"""Every error that keeptrace raises of its own accord, in one hierarchy.
 
 `except KeepTraceError` catches them all.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class KeepTraceError(Exception):
-    """The base of all errors of keeptrace itself.
+    """The base class of keeptrace's own errors.
 
     Errors of the user's program are never of this type.
     """
@@ -38,7 +38,8 @@ class MissingExtraError(KeepTraceError, ImportError):
 
 
 def missing_extra(what: str, library: str, extra: str) -> MissingExtraError:
-    """The one sentence that every optional feature says when its library is absent."""
+    """An error for an optional feature whose library is absent."""
+    package = f"keeptrace-concurrent[{extra}]"
     return MissingExtraError(
-        f"{what} needs {library}: install the extra with \"pip install 'keeptrace-concurrent[{extra}]'\""
+        f"{what} needs {library}: install the extra with \"pip install '{package}'\""
     )

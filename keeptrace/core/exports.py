@@ -1,6 +1,6 @@
-"""The public names of a package, each imported from its module when it is first used.
+"""The public names of a package, each imported from its module at first use.
 
-Workers import the package, too, and pay only for what they use.
+Workers import the package, too, and pay only for the names that they use.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ def lazy_names(
     """The `__getattr__` and the `__dir__` of a package.
 
     homes: the module of each public name, relative to the package.
-    modules: its public modules, which are found without an import statement of their own.
-    engines: such modules that need a library; dir() does not list them, because whoever asks for
-        everything that dir() lists would import all of these.
+    modules: the package's public modules, which need no import statement of their own.
+    engines: public modules that need a library. dir() does not list them, because a program that
+        reads every name of dir() would import all these libraries.
     """
 
     def find(name: str) -> Any:
         if name in modules or name in engines:
             try:
                 return importlib.import_module(f"{package}.{name}")
-            except (
-                ImportError
-            ) as problem:  # to whoever only asks whether the name is there, it is not
+            except ImportError as problem:
+                # a program that only asks for the name is told: no such attribute
                 raise AttributeError(str(problem)) from problem
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")

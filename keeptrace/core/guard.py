@@ -1,12 +1,13 @@
-"""Runs code of the user's (a `__repr__`, a `__str__`, a reduction) where it can do no harm.
+"""Runs code of the user's (a `__repr__`, a `__str__`, a reduction) with a deadline.
 
-In a raw thread of its own, with a deadline: what raises, whatever it raises, costs only its own
-result; what does not end in time is abandoned, and the rest goes on in another thread. Raw, because
-a `threading.Thread` costs more and is seen by the program (`threading.enumerate`). A real one also
-where gevent or eventlet have put greenlets in the place of threads: only a thread leaves a call
-that computes without end. Abandoned threads are asked to end (an asynchronous SystemExit, which
-stops every loop written in Python); one that hangs in C code cannot be stopped by anybody, only
-left behind."""
+The code runs in a raw thread. A call that raises costs only its own result. A call that does not
+end in time is abandoned, and the remaining calls run in another thread.
+
+- Raw, because a `threading.Thread` costs more, and the program sees it in `threading.enumerate`.
+- A real thread also under gevent and eventlet: only a thread can leave an endless computation.
+- Abandoned threads get an asynchronous SystemExit, which ends every loop written in Python. Nothing
+  can end a thread that hangs in C code; we leave such a thread behind.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +21,12 @@ from .clock import monotonic
 
 _T = TypeVar("_T")
 
-# One call that hangs must leave time for the others: it gets this part of what is left. (of the
-# time left)
+# A call that hangs must leave time for the other calls. (part of the time left, for each call)
 _SHARE: Final = 0.3
 
 
 def _original(name: str) -> Any:
-    """A function of `_thread`, as it was before gevent or eventlet replaced it."""
+    """A function of `_thread` from before gevent or eventlet replaced the function."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent is not None:
         return gevent.get_original("_thread", name)
@@ -40,7 +40,7 @@ _new_lock: Final = _original("allocate_lock")
 
 
 class Failed:
-    """The result of a call that raised or did not end."""
+    """The result of a call that raised or was abandoned."""
 
     __slots__ = ("why",)
 
@@ -54,7 +54,7 @@ class _Run:
     def __init__(self, calls: Sequence[Callable[[], Any]], results: list[Any], at: int) -> None:
         self.calls = calls
         self.results = results
-        self.at = at  # the call that runs now
+        self.at = at  # the index of the running call
         self.abandoned = False
         self.done = _new_lock()
         self.done.acquire()
@@ -65,9 +65,8 @@ class _Run:
             while self.at < len(self.calls) and not self.abandoned:
                 try:
                     result = self.calls[self.at]()
-                except (
-                    BaseException
-                ) as problem:  # a SystemExit out of a __repr__ must not end anything but it
+                except BaseException as problem:
+                    # a SystemExit raised by a __repr__ ends this call alone
                     result = Failed(f"raised {type(problem).__name__}")
                 if self.abandoned:
                     return
@@ -77,7 +76,7 @@ class _Run:
             self.done.release()
 
 
-def run_each(calls: Sequence[Callable[[], Any]], deadline: float) -> list[Any]:
+def run_each(calls: Sequence[Callable[[], _T]], deadline: float) -> list[_T | Failed]:
     """Each call's result, or Failed.
 
     Returns soon after `deadline` (of time.monotonic(), in seconds) at the latest.
@@ -135,7 +134,7 @@ def _work(
 ) -> None:
     try:
         results.append(call())
-    except BaseException as problem:  # raised again where it is waited for
+    except BaseException as problem:  # in_fresh_thread() raises it again
         problems.append(problem)
     finally:
         done.release()

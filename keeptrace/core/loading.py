@@ -1,10 +1,9 @@
-"""What the finders of this package share: a module that another finder finds, with something done
-before or after its code runs.
+"""Loads a module with an action before or after the module's code.
 
-Both finders find nothing themselves. core/shadows.py gives the modules of this package the library's
-imports; hooks/importing.py runs an action after a module that the program imports. A module may be
-loaded before the library's directories are known to be free of shadows, so nothing is imported here
-but `sys`.
+Both finders of this package use this loader, and find no module themselves. core/shadows.py gives
+the modules of this package the library's imports. hooks/importing.py acts after a module that the
+program imports. Shadowed modules could be imported here by mistake, so this module imports only
+`sys`.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ def spec_around(
     before: Callable[[ModuleType], None] | None = None,
     after: Callable[[ModuleType], None] | None = None,
 ) -> ModuleSpec | None:
-    """The spec that the other finders have for a name, with a loader around the module's own.
+    """The spec that the other finders find for a name, with a loader that also calls `before` or
+    `after` with the module.
 
-    finder: the one that asks, and is left out.
-    before, after: are called with the module, before and after its code runs.
+    finder: the finder that asks; it is left out.
     """
     for other in sys.meta_path:
         spec = None if other is finder else other.find_spec(name, path, target)
@@ -43,7 +42,7 @@ def spec_around(
 
 
 class _LoaderAround:
-    """Loads as a module's own loader does. The module sees its own loader."""
+    """Loads as the module's own loader does. The module sees its own loader."""
 
     def __init__(
         self,

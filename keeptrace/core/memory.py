@@ -1,8 +1,8 @@
-"""Which memory may be read at all.
+"""Memory that can be read without danger.
 
-A buffer may be a mapped file. Where somebody cut that file short meanwhile, reading ends the
-process with SIGBUS, which nothing can catch. So only memory whose owner is known is read: that of
-bytes, bytearrays, array.arrays, and of numpy arrays that own theirs, or look at one of these.
+A buffer may be a mapped file. If somebody truncates the file, reading the buffer ends the process
+with SIGBUS, which nothing can catch. So we read only memory with a known owner: bytes, bytearrays,
+array.arrays, and numpy arrays that own their memory or are views of the former.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _view_obj: Final = memoryview.__dict__["obj"].__get__
 _MOST_OWNERS: Final = 100
 
 
-def is_own_memory(value: Any) -> bool:
-    """Whether the bytes behind a buffer are there for as long as the buffer is."""
+def is_own_memory(value: object) -> bool:
+    """Whether a buffer keeps its bytes alive."""
     for _ in range(_MOST_OWNERS):
         cls = type(value)
         if cls is bytes or cls is bytearray or cls is loaded("array", "array"):
@@ -35,7 +35,7 @@ def is_own_memory(value: Any) -> bool:
     return False
 
 
-def _ndarray_of(value: Any) -> Any:
-    """numpy's class, if the value is an array of it."""
+def _ndarray_of(value: object) -> Any:
+    """numpy's class, if the value is an array."""
     ndarray = loaded("numpy", "ndarray")
     return ndarray if isinstance(ndarray, type) and issubclass(type(value), ndarray) else None

@@ -1,8 +1,8 @@
 """The schema of a report's values: the kinds of nodes, their parts, and where their refs are.
 
-A node is a list: its kind, then the parts that KINDS names (core/report.py says what each means).
-Whoever walks values asks this module for parts by name, so a new kind is one line here.
-The restorer travels alone and carries its own part of the schema.
+A node is a list: the kind, then the parts that KINDS names (core/report.py has their meaning).
+Modules that walk values ask this module for parts by name, so a new kind is one line here. The
+restorer travels alone and carries a schema of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from .report import Node, Ref
 
 Attributes: TypeAlias = dict[str, Ref]
-# A dict or list of refs, as the table itself: whoever changes it changes the report.
+# A dict or list of refs of the report itself, not a copy.
 Holder: TypeAlias = "dict[str, Ref] | list[Ref]"
 
 
@@ -40,7 +40,7 @@ TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
 WITH_REFS: Final = CONTAINERS | {"exact"}
 # The element of a live node that holds the ref to the stand-in.
 STAND_IN: Final = 2
-# What the redacted nodes say that nothing refers to any more.
+# The text of redacted nodes without any reference to them.
 UNUSED: Final = "unused"
 
 KINDS: Final[dict[str, NodeKind]] = {
@@ -78,7 +78,7 @@ def items_of(node: Node) -> list[Ref]:
 
 
 def pairs_of(node: Node) -> list[Ref]:
-    """The keys and values of a mapping, one after the other."""
+    """The keys and values of a mapping, alternating."""
     pairs: list[Ref] = []
     if node[0] == "dict":
         pairs = node[2]
@@ -88,7 +88,7 @@ def pairs_of(node: Node) -> list[Ref]:
 
 
 def keys_of(node: Node) -> list[int]:
-    """The values that are hashed when the value of this node is made again."""
+    """The indexes of values that are hashed when the restorer makes this value."""
     if node[0] in ("set", "frozenset"):
         return indexes(node[2])
     return indexes(pairs_of(node)[::2])
@@ -107,7 +107,7 @@ def refs_of(node: Node) -> list[Ref]:
 
 
 def holders_of(node: Node) -> Iterator[Holder]:
-    """The dicts and lists of a node that hold its refs; a live node holds its ref itself."""
+    """The dicts and lists of refs in a node. A live node has none, but holds a ref itself."""
     if node[0] in WITH_REFS:
         yield node[2]
     elif node[0] == "object":
@@ -133,7 +133,7 @@ def length_of(node: Node) -> int:
 
 
 def kept_text(node: Node) -> str:
-    """What was kept of a text; bytes as Latin-1."""
+    """The kept part of a text; bytes as Latin-1."""
     text: str = node[2]
     return text
 
@@ -177,19 +177,19 @@ def is_hidden(node: Node) -> bool:
 
 
 def exception_of(node: Node) -> int:
-    """The index of the exception that is this value."""
+    """The exception behind an "exception" node, by index."""
     index: int = node[1]
     return index
 
 
 def type_of(node: Node) -> int:
-    """The index of an object's type, or of the type that is this value."""
+    """The index of an object's type, or the index in a "type" node."""
     index: int = node[1]
     return index
 
 
 def repr_of(node: Node) -> str | None:
-    """The repr of an object; None if it has only the default one."""
+    """The repr of an object; None stands for the default repr."""
     text: str | None = node[2]
     return text
 
@@ -200,12 +200,12 @@ def attributes_of(node: Node) -> Attributes:
 
 
 def extra_of(node: Node) -> dict[str, Any]:
-    """What else an object's node says: its length, items, pairs, address, and why it was cut."""
+    """Further facts of an object: length, items, pairs, address, reason of a cut."""
     return node[4] or {}
 
 
 def stand_in_of(node: Node) -> Ref:
-    """The ref of what is used where a live object cannot be loaded."""
+    """The ref of the stand-in, for readers that cannot load the live object."""
     return node[STAND_IN]
 
 
@@ -218,7 +218,7 @@ def has_names(node: Node) -> bool:
 
 
 def put_text(node: Node, text: str) -> None:
-    """Replaces a kept text; what was whole stays whole."""
+    """Replaces a kept text; a whole text stays whole."""
     node[1] += len(text) - len(node[2])
     node[2] = text
 
@@ -237,12 +237,12 @@ def put_extra(node: Node, name: str, value: Any) -> None:
 
 
 def stand_in(type_index: int, text: str | None, why: str) -> Node:
-    """An object of which the text alone is kept, and why."""
+    """An object as text alone, and the reason."""
     return ["object", type_index, text, None, {"why": why}]
 
 
 def sequence(kind: str, refs: list[Ref]) -> Node:
-    """A container of which nothing was cut."""
+    """A container without a cut."""
     return [kind, len(refs), refs]
 
 
@@ -252,7 +252,7 @@ def container(kind: str, length: int, refs: list[Ref]) -> Node:
 
 
 def exception(index: int) -> Node:
-    """A value that is one of the report's exceptions."""
+    """A value that is an exception of the report."""
     return ["exception", index]
 
 

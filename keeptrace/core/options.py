@@ -13,11 +13,11 @@ from .redaction import Redaction
 Pickler: TypeAlias = Union[ModuleType, str, Callable[[Any], bytes], None]
 Redact: TypeAlias = Union[bool, Redaction, Callable[[str, str], bool], None]
 
-if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker
+if TYPE_CHECKING:  # each worker would lose a millisecond by making these classes
     from typing import TypedDict, Unpack
 
     class CommonOptions(TypedDict, total=False):
-        """The options by name, but for those that some functions name themselves."""
+        """The options by name, without those that some functions have as parameters."""
 
         limit: int
         max_items: int
@@ -33,19 +33,19 @@ if TYPE_CHECKING:  # making these classes takes a millisecond, in every worker
         redact: Redact
 
     class InitOptions(CommonOptions, total=False):
-        """Those that init() does not name."""
+        """The options that init() does not have as parameters."""
 
         max_bytes: int
 
     class StoreOptions(CommonOptions, total=False):
-        """Those that a Store does not name: its own max_bytes bounds the directory."""
+        """The options of a Store, whose own max_bytes bounds the directory."""
 
         depth: int
         include_source: bool
         pickler: Pickler
 
     class SingleOptions(StoreOptions, total=False):
-        """All options, so that a type checker finds a misspelt name and an editor offers the names."""
+        """All options: type checkers find a misspelt name, and editors offer the names."""
 
         max_bytes: int
 
@@ -55,39 +55,38 @@ _UNBOUNDED: Final = sys.maxsize
 # name -> (default, least value allowed, meaning and reason). -1 stands for "no limit" where the
 # least value is -1.
 _BOUNDS: Final[dict[str, tuple[float, float, str]]] = {
-    # From 6 on, the service of the benchmarks has all its values; against 3 that is half a kilobyte
-    # more, and no more time. Trees that double with each level take longer only beyond. (levels)
+    # At 6, the service of the benchmarks has all its values, for half a kilobyte more than at 3 and
+    # in the same time. Only beyond do trees that double with each level take longer. (levels)
     "depth": (6, -1, "levels"),
     # Twice CPython's default recursion limit, so a RecursionError is kept whole. (frames a
     # traceback)
     "limit": (2_000, -1, "frames"),
-    # As many elements as one reads in a debugger before slicing. (elements a container)
+    # People read about this many elements in a debugger before they slice. (elements a container)
     "max_items": (100, -1, "elements"),
-    # A few screens: enough of an SQL text or a JSON body to see what is wrong with it. (characters
-    # or bytes a value)
+    # A few screens show where an SQL text or a JSON body is wrong. (characters or bytes a value)
     "max_text": (10_000, 0, "characters"),
-    # Messages are what people grep for; only absurd ones are cut. (characters a message or note)
+    # People grep for messages, so only absurd messages are cut. (characters a message or note)
     "max_message": (100_000, 0, "characters"),
     # A line or ten of a debugger's output. (characters a representation)
     "max_repr": (1_000, 20, "characters"),
-    # At ~3 microseconds a value this ends before max_seconds does. (values a report)
+    # At ~3 microseconds a value, this bound stops before max_seconds does. (values a report)
     "max_values": (20_000, 0, "values"),
-    # 64 workers that fail at once stay below 64 MiB in the parent; a scheduler is not flooded.
-    # (bytes a report)
+    # 64 failing workers stay below 64 MiB in the parent, and do not flood a scheduler. (bytes a
+    # report)
     "max_bytes": (1 << 20, 0, "bytes"),
-    # What a failing task may cost at worst; a capture normally takes well below a millisecond.
-    # (seconds a capture)
+    # The worst cost of a failing task; a capture normally takes well below a millisecond. (seconds
+    # a capture)
     "max_seconds": (1.0, 0, "seconds"),
-    # A chain longer than this is a loop that wraps its own error. (exceptions a report)
+    # A longer chain comes from a loop that wraps its own error. (exceptions a report)
     "max_exceptions": (1_000, 1, "exceptions"),
-    # In a pool the exception's own args and attributes cross live, as they do without us; this only
-    # stops absurd ones. (bytes)
+    # In a pool, args and attributes of the exception cross live, as without keeptrace. The bound
+    # stops only absurd ones. (bytes)
     "max_live_bytes": (16 << 20, 0, "bytes"),
 }
 _PICKLERS: Final = ("pickle", "cloudpickle", "dill")
 _SWITCHES: Final[dict[str, bool | None]] = {
     "include_source": True,
-    # A repr may query a database, from another thread; what is told without running one is enough.
+    # A repr may query a database, from another thread; facts that need no repr are enough.
     "run_reprs": None,
     "outer_frames": False,
 }
@@ -102,7 +101,7 @@ def _checked_number(name: str, value: Any, default: float, least: float, unit: s
     return value  # type: ignore[no-any-return]  # its exact type was looked at
 
 
-def _checked_switch(name: str, value: Any, default: bool | None) -> bool | None:
+def _checked_switch(name: str, value: object, default: bool | None) -> bool | None:
     if type(value) is bool or (value is None and default is None):
         return value
     choices = "True, False or None" if default is None else "True or False"
@@ -204,7 +203,7 @@ class Options:
         """A copy with some options changed. Raises OptionError as the constructor does."""
         return Options(**{**dict(self.items()), **changes}) if changes else self
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Options cannot be changed; use .replace({name}=...)")
 
     def __delattr__(self, name: str) -> None:

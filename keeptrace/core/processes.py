@@ -1,5 +1,6 @@
-"""Processes of this machine: whether one lives, and since when, so that a number that was given to
-another process meanwhile is not mistaken.
+"""Whether a process of this machine is alive, and since when.
+
+The system gives a dead process's number to a new process; the time of the start tells them apart.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import os
 # Of /proc/PID/stat, behind the command's name: the state, and the clock ticks at the start.
 _STATE = 0
 _START = 19
-_DEAD = (b"Z", b"X")  # a zombie has ended: its parent has not asked for its exit code
+_DEAD = (b"Z", b"X")  # a zombie has ended, but its parent has not read the exit code
 
 
 def start_of(pid: int) -> int | None:
-    """When a process was started, in clock ticks of the system; None if it has ended, or where the
-    system does not say.
+    """The start of a process, in clock ticks of the system. None if the process has ended, or if
+    the system does not say.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -25,7 +26,7 @@ def start_of(pid: int) -> int | None:
 
 
 def is_alive(pid: int, start: int | None) -> bool:
-    """Whether the process lives that was started then. start: of start_of(), None if not known."""
+    """Whether the process with this start is alive. start: of start_of(), None if not known."""
     if start is not None:
         return start_of(pid) == start
     try:

@@ -1,7 +1,7 @@
-"""Reads classes and objects by raw descriptors: none of the program's code has a say.
+"""Reads classes and objects by raw descriptors, and so runs none of the program's code.
 
-No property, `__getattr__`, metaclass, `__dir__` or `__class__` of the program runs. What is looked
-up by name is looked up in dicts whose keys are exact texts: another key's `__eq__` would run.
+No property, `__getattr__`, metaclass, `__dir__` or `__class__` of the program runs. Names are
+looked up only in dicts whose keys are exact texts, because another key's `__eq__` would run.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _module_of: Final = type.__dict__["__module__"].__get__
 _qualname_of: Final = type.__dict__["__qualname__"].__get__
 _name_of: Final = type.__dict__["__name__"].__get__
 flags_of: Final = type.__dict__["__flags__"].__get__
-# typeshed takes the __dict__ of this class for one of its instances'
+# typeshed confuses this class's __dict__ with an instance's
 module_dict: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]
 
 ABSENT: Final = object()
 # CPython's Py_TPFLAGS_IMMUTABLETYPE: set for classes of C code alone, never for a class
 # statement's.
 _IMMUTABLE: Final = 1 << 8
-# Of most classes it is the first; C types like SimpleNamespace have the other.
+# Most classes have the first kind; C types like SimpleNamespace have the second.
 _READERS_OF_DICT: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
-# What a class itself adds to its instances: its slots, and what reads their __dict__.
+# Added to the instances by one class: the slots, and the reader of their __dict__.
 Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
 # More classes than a large program's failures meet; then the table starts afresh. (classes)
 _MOST_LAYOUTS: Final = 4096
@@ -37,12 +37,12 @@ _MOST_LAYOUTS: Final = 4096
 _layouts: Final[dict[int, tuple[type, Layout]]] = {}
 # The same of classes with all their bases. With the __mro__, which changes with the bases.
 _instance_layouts: Final[dict[int, tuple[tuple[type, ...], Layout]]] = {}
-# Hashing and comparing these runs C code alone.
+# Types that C code alone hashes and compares.
 _HASHED_BY_C: Final = {id(cls) for cls in (str, int, float, bool, bytes, complex, type(None))}
 
 
 def names_of(cls: type) -> tuple[str, str]:
-    """Module and qualified name of a class, without its metaclass having a say."""
+    """Module and qualified name of a class; the metaclass is not asked."""
     try:
         module = _module_of(cls)
     except AttributeError:  # deleted from the class
@@ -56,12 +56,12 @@ def name_of(cls: type) -> str:
 
 
 def is_of_c(cls: type) -> bool:
-    """Whether a class is C code's, so that nobody can have changed what its attributes give."""
+    """Whether a class is C code's; nobody can have changed its attributes then."""
     return bool(flags_of(cls) & _IMMUTABLE)
 
 
 def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
-    """The class that defines an attribute, and the raw attribute; object and None without one."""
+    """The class that defines an attribute, and the raw attribute; else object and None."""
     for cls in mro:
         found = namespace_of(cls).get(name)
         if found is not None:
@@ -70,13 +70,14 @@ def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
 
 
 def is_looked_up_plainly(mro: tuple[type, ...]) -> bool:
-    """Whether attributes of the instances are found as object.__getattribute__ finds them."""
+    """Whether object.__getattribute__ finds the attributes of the instances."""
     owner = attribute_of(mro, "__getattribute__")[0]
-    return owner is object or owner is BaseException  # which has the same one, under its own name
+    # BaseException has the same function, under its own name
+    return owner is object or owner is BaseException
 
 
 def loaded(module: str, name: str) -> Any:
-    """What a loaded module has under a name; None if there is none.
+    """The attribute of a loaded module; None if absent.
 
     Lazy modules stay as they are.
     """
@@ -85,25 +86,25 @@ def loaded(module: str, name: str) -> Any:
 
 
 def is_found(cls: type, module: str, qualname: str) -> bool:
-    """Whether the module's namespace has the class under its name."""
+    """Whether the class is in the module's namespace under this name."""
     return loaded(module, qualname) is cls
 
 
 def layout_of(cls: type) -> Layout:
-    """The slots of a class, and what reads the __dict__ of its instances if it brings that."""
+    """The slots of a class, and the reader of its instances' __dict__ if this class adds one."""
     found = _layouts.get(id(cls))
     if found is not None:
         return found[1]
-    slots: list[tuple[str, Callable[[Any], Any]]] = []
-    dict_of = None
-    for name, item in namespace_of(cls).items():
-        kind = type(item)
-        if type(name) is not str:
-            continue
-        if kind is types.MemberDescriptorType and not name.startswith("__"):
-            slots.append((name, item.__get__))
-        elif kind in _READERS_OF_DICT and name == "__dict__" and cls is not type:
-            dict_of = item.__get__
+    named = {name: item for name, item in namespace_of(cls).items() if type(name) is str}
+    slots: list[tuple[str, Callable[[Any], Any]]] = [
+        (name, item.__get__)
+        for name, item in named.items()
+        if type(item) is types.MemberDescriptorType and not name.startswith("__")
+    ]
+    reader: Any = named.get("__dict__")
+    dict_of: Callable[[Any], Any] | None = None
+    if type(reader) in _READERS_OF_DICT and cls is not type:
+        dict_of = reader.__get__
     if is_found(cls, *names_of(cls)):
         if len(_layouts) >= _MOST_LAYOUTS:
             _layouts.clear()
@@ -112,7 +113,7 @@ def layout_of(cls: type) -> Layout:
 
 
 def instance_layout_of(cls: type) -> Layout:
-    """All slots of the instances of a class, and what reads their __dict__ if they have one."""
+    """All slots of the instances of a class, and the reader of their __dict__, if any."""
     mro = mro_of(cls)
     found = _instance_layouts.get(id(cls))
     if found is not None and found[0] is mro:
@@ -130,8 +131,8 @@ def instance_layout_of(cls: type) -> Layout:
     return slots, dict_of
 
 
-def instance_dict(value: Any) -> dict[Any, Any]:
-    """The __dict__ of an object as it stands; an empty one where the object has none."""
+def instance_dict(value: object) -> dict[Any, Any]:
+    """The __dict__ of an object; an empty dict if the object has none."""
     dict_of = instance_layout_of(type(value))[1]
     if dict_of is None:
         return {}
@@ -142,8 +143,8 @@ def instance_dict(value: Any) -> dict[Any, Any]:
     return found if issubclass(type(found), dict) else {}
 
 
-def state_of(value: Any, most: int) -> dict[str, Any]:
-    """What stands in an object's own __dict__ (so many entries) and in its slots."""
+def state_of(value: object, most: int) -> dict[str, Any]:
+    """The entries of an object's own __dict__, at most `most`, and its slots."""
     found = {
         name: item
         for name, item in first_of(dict.items, instance_dict(value), most)
@@ -157,8 +158,8 @@ def state_of(value: Any, most: int) -> dict[str, Any]:
     return found
 
 
-def stored(value: Any, name: str) -> Any:
-    """One attribute out of an object's own slots or __dict__; ABSENT if it is not there."""
+def stored(value: object, name: str) -> Any:
+    """An attribute from an object's own slots or __dict__; ABSENT if there is none."""
     for cls in mro_of(type(value)):
         found = namespace_of(cls).get(name)
         if type(found) is types.MemberDescriptorType:
@@ -170,7 +171,7 @@ def stored(value: Any, name: str) -> Any:
 
 
 def entry(namespace: dict[Any, Any], name: str) -> Any:
-    """What a dict has under a text; ABSENT if nothing. No key's __eq__ runs."""
+    """The entry of a dict under a text; ABSENT if there is none. No key's __eq__ runs."""
     if has_names_alone(namespace):
         return dict.get(namespace, name, ABSENT)
     found = (item for key, item in dict.items(namespace) if type(key) is str and key == name)
@@ -178,15 +179,15 @@ def entry(namespace: dict[Any, Any], name: str) -> Any:
 
 
 def has_names_alone(namespace: dict[Any, Any]) -> bool:
-    """Whether all keys are exact texts, so that a look-up runs nobody's code."""
+    """Whether all keys are exact texts, so that no look-up runs code of the program."""
     for key in tuple(namespace):  # noqa: SIM110  # all() takes twice as long
         if type(key) is not str:
             return False
     return True
 
 
-def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> list[Any]:
-    """The first elements that `read` gives of a container that another thread may be changing."""
+def first_of(read: Callable[[Any], Iterable[Any]], value: object, count: int) -> list[Any]:
+    """The first elements of a container, which another thread may be changing."""
     for _ in range(3):
         try:
             return list(islice(read(value), count))
@@ -200,10 +201,10 @@ def _is_hashed_by_c(cls: type) -> bool:
 
 
 def ordered_items(value: OrderedDict[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    """The items of an OrderedDict in its order, without hashing a key with the program's code.
+    """The items of an OrderedDict in their order, without hashing a key with the program's code.
 
-    OrderedDict's own iteration looks each key up again. The garbage collector's does not: it
-    meets the keys in their order.
+    OrderedDict's own iteration hashes each key again. The garbage collector's walk does not, and
+    meets the keys in order.
     """
     if all(_is_hashed_by_c(type(key)) for key in dict.keys(value)):
         return iter(OrderedDict.items(value))

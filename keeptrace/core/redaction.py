@@ -1,4 +1,4 @@
-"""What a program adds to the rules, as data: Redaction(keep=…, hide=…)."""
+"""A program's own rules for secrets: Redaction(keep=…, hide=…)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from .errors import OptionError
 
-# A name, in which "*" stands for anything, or a compiled pattern of texts.
+# A name with "*" as wildcard, or a compiled pattern of texts.
 Choice: TypeAlias = "str | re.Pattern[str]"
 
 
@@ -64,10 +64,10 @@ class Redaction:
 
     @property
     def has_names(self) -> bool:
-        """Whether there are names to hide, so that every name must be looked at."""
+        """Whether there are names to hide; every name must then be looked at."""
         return self._hidden is not None
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a Redaction cannot be changed; make a new one")
 
     def __repr__(self) -> str:

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-# The variable of the environment that every Python below `keeptrace run` has.
+# An environment variable of every Python below `keeptrace run`.
 RUN_FROM = "KEEPTRACE_RUN_FROM"
 _PACKAGE = __name__.partition(".")[0]
 _LIBRARY = os.path.dirname(os.__file__)  # `os` is part of the interpreter: nothing can shadow it
 
 _directories: set[str] = set()  # of the program, as they stand in sys.path
-_shadows: set[str] = set()  # the library's names that files in these directories have
+_shadows: set[str] = set()  # names of the library that files in these directories shadow
 _ours: dict[str, ModuleType] = {}  # the library's modules of the shadowed names, for us alone
 _lock = RLock()
 
@@ -44,7 +44,7 @@ def protect() -> None:
             _directories.add(directory)
             _shadows.update(names)
     if _shadows and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        from . import loading  # before the finder is asked for it
+        from . import loading  # before the finder, which would otherwise be asked for this module
 
         sys.meta_path.insert(0, _Finder(loading.spec_around))
 
@@ -67,7 +67,7 @@ def _programs_directories() -> list[str]:
 
 
 def _names_in(directory: str) -> Iterator[str]:
-    """The names of the library's modules that modules of a directory have, too."""
+    """The names in a directory that are also names of the library's modules."""
     try:
         files = os.listdir(directory or os.curdir)
     except OSError:  # an archive, or no directory
@@ -87,7 +87,7 @@ def _is_module(directory: str, file: str, suffix: str) -> bool:
 
 
 def _is_loaded(name: str) -> bool:
-    """Whether everybody gets the library's module by this name."""
+    """Whether the name leads to the library's module already."""
     if name in sys.builtin_module_names:
         return True
     module = sys.modules.get(name)
@@ -139,7 +139,7 @@ def _import(
 class LibraryAlone:
     """A context in which imports find the library's modules.
 
-    Functions of the library that import when they are called need it as well.
+    Some functions of the library import when they are called, and need this context too.
     """
 
     _depth = 0  # of nested contexts: only the outermost changes anything

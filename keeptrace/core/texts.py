@@ -1,8 +1,8 @@
-"""Texts of foreign origin, made fit to print: file names, type names, messages, out of dumps, logs,
-workers and programs.
+"""Makes foreign texts printable: file names, type names and messages from dumps, logs, workers and
+programs.
 
-Such a text may hold what a terminal obeys (ESC, C1 controls), what reorders a line (U+202E) or
-begins a new one. Every message of ours shows these characters as escapes.
+Foreign texts may hold characters that command a terminal (ESC, C1 controls), reorder a line
+(U+202E) or begin a new line. Every message of ours shows such characters as escapes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with an escape for every character that is not visible, but for those in `keep`."""
+    """The text with an escape for every invisible character, except those in `keep`."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
@@ -31,9 +31,9 @@ def one_line(text: str) -> str:
 
 
 def quoted(path: str) -> str:
-    """The path as a word of a shell's command line, printable whatever is in the path."""
+    """The path as one printable word of a shell's command line."""
     if path.isprintable():
-        import shlex  # not for the workers, which import this module too
+        import shlex  # workers import this module and need no shlex
 
         return shlex.quote(path)
     return f"$'{''.join(map(_shell_escape, path))}'"  # bash, zsh, ksh and newer sh read the escapes

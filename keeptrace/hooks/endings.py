@@ -61,7 +61,7 @@ def _watch() -> None:
 
 def _ending(leave: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(leave)
-    def ended(*args: Any, **kwargs: Any) -> Any:
+    def ended(*args: object, **kwargs: object) -> Any:
         _end_all()
         try:
             return leave(*args, **kwargs)

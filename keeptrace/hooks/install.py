@@ -157,11 +157,11 @@ class Installed:
         else:
             tell(f"this {kind} was counted; see the first that is alike with: {command}")
 
-    def _hook(self, owner: Any, hook: _Hook) -> None:
+    def _hook(self, owner: object, hook: _Hook) -> None:
         before = getattr(owner, hook.name)
 
         @functools.wraps(before)
-        def ours(*args: Any, **kwargs: Any) -> Any:
+        def ours(*args: object, **kwargs: object) -> Any:
             try:
                 return before(*args, **kwargs)
             finally:
@@ -178,7 +178,7 @@ class Installed:
         before = base._bootstrap
 
         @functools.wraps(before)
-        def ours(process: Any, *args: Any, **kwargs: Any) -> Any:
+        def ours(process: object, *args: object, **kwargs: object) -> Any:
             if self.active:
                 self._watch(process)
             return before(process, *args, **kwargs)

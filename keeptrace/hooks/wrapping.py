@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 
-def wrapper_of(function: Any, catcher: AbstractContextManager[object]) -> Callable[..., Any] | None:
+def wrapper_of(
+    function: object, catcher: AbstractContextManager[object]
+) -> Callable[..., Any] | None:
     """A function that runs `function` inside `catcher`; None for what is no function."""
     import inspect
 
@@ -27,7 +29,7 @@ def wrapper_of(function: Any, catcher: AbstractContextManager[object]) -> Callab
 def _function(
     catcher: AbstractContextManager[object], function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: object, **kwargs: object) -> Any:
         with catcher:
             return function(*args, **kwargs)
 
@@ -37,7 +39,7 @@ def _function(
 def _coroutine(
     catcher: AbstractContextManager[object], function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+    async def wrapper(*args: object, **kwargs: object) -> Any:
         with catcher:
             return await function(*args, **kwargs)
 
@@ -47,7 +49,7 @@ def _coroutine(
 def _generator(
     catcher: AbstractContextManager[object], function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+    def wrapper(*args: object, **kwargs: object) -> Generator[Any, Any, Any]:
         with catcher:
             return (yield from function(*args, **kwargs))
 
@@ -57,7 +59,7 @@ def _generator(
 def _async_generator(
     catcher: AbstractContextManager[object], function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+    async def wrapper(*args: object, **kwargs: object) -> Any:
         with catcher:
             inner = function(*args, **kwargs)
             step = inner.__anext__()

@@ -137,7 +137,7 @@ def _read(found: _Facts, name: str, read: _Reader, value: object) -> None:
 # -- facts
 
 
-def _reader(cls: Any, name: str) -> _Reader:
+def _reader(cls: object, name: str) -> _Reader:
     reader: _Reader = cls.__dict__[name].__get__
     return reader
 

@@ -95,7 +95,7 @@ class Judge:
         for name, ref in mapping.items():
             self._name(mapping, name, name, ref, is_card)
 
-    def _name(self, container: Any, key: Any, name: str, ref: Ref, is_card: bool) -> None:
+    def _name(self, container: object, key: object, name: str, ref: Ref, is_card: bool) -> None:
         grade = self._rules.grade(name)
         bare = _bare(name)
         if bare in words.CARD_NUMBERS or (is_card and bare == "number"):
@@ -225,7 +225,7 @@ class Judge:
         """Whether a text is the name of a secret: a form's label "Password", a field "api_key"."""
         return self._rules.grade(text) == STRONG and not looks.has_digit(text)
 
-    def _judge_card(self, container: Any, key: Any, name: str, ref: Ref) -> None:
+    def _judge_card(self, container: object, key: object, name: str, ref: Ref) -> None:
         text = str(ref) if type(ref) is int else self.text_of(ref)
         if text is not None and _is_card_number(text):
             self._judge(container, key, name, ref, STRONG)

@@ -61,7 +61,7 @@ def _has_secret(text: str, rules: Rules, spans: Callable[[str], Iterable[Span]])
     return any(True for _ in spans(text)) or rules.says("", text)
 
 
-def _may_be_secret(opcode: str, argument: Any) -> bool:
+def _may_be_secret(opcode: str, argument: object) -> bool:
     """Whether a value that is no text, under a secret name, is a secret."""
     return opcode not in _HARMLESS and type(argument) is not bool
 
@@ -72,7 +72,7 @@ def _values(data: bytes) -> Iterator[tuple[str, Any]]:
             yield opcode.name, argument
 
 
-def _text_of(argument: Any) -> str | None:
+def _text_of(argument: object) -> str | None:
     if isinstance(argument, str):
         return argument
     if isinstance(argument, (bytes, bytearray)):

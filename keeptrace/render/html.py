@@ -219,7 +219,7 @@ def _row(view: View, exception: ShownException) -> dict[str, Any]:
     }
 
 
-def _exception(view: View, exception: ShownException, lexer: Any, page: _Page) -> dict[str, Any]:
+def _exception(view: View, exception: ShownException, lexer: object, page: _Page) -> dict[str, Any]:
     users = [frame for frame in exception.frames if not frame.is_library]
     opened = (users or exception.frames)[-1:] if exception.index == 0 else []
     frames = []
@@ -242,7 +242,9 @@ def _exception(view: View, exception: ShownException, lexer: Any, page: _Page) -
     }
 
 
-def _frame(view: View, frame: ShownFrame, lexer: Any, page: _Page, is_open: bool) -> dict[str, Any]:
+def _frame(
+    view: View, frame: ShownFrame, lexer: object, page: _Page, is_open: bool
+) -> dict[str, Any]:
     if frame.left_out:
         return {"hidden": 0, "left_out": frame.left_out}
     snippet = view.sources.snippet(frame, _BEFORE, _AFTER)
@@ -298,7 +300,7 @@ _KINDS: Final = (
 )
 
 
-def _kind(token: Any) -> str:
+def _kind(token: object) -> str:
     name = str(token)
     return next((kind for start, kind in _KINDS if name.startswith(start)), "")
 

@@ -192,7 +192,7 @@ def _default_repr(name: str, extra: dict[str, Any]) -> str:
 class _Exact:
     """A value of the standard library, as text: repr() refuses numbers of many digits."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         try:
             self.text = repr(value)
         except ValueError:

@@ -264,7 +264,7 @@ def _traceback_in(value: str) -> str | None:
     return escaped_text(text) if HEAD + "\\" in text else None
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     """Whether a value is a list of the lines of a traceback."""
     if type(value) is not list or any(type(item) is not str for item in value):
         return False

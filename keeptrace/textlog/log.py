@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from .decode import RECORD, Decoded, Decoder, has_mark, lines_of
 from .formats import FORMATS, Translation
@@ -219,7 +219,7 @@ def _is_ordinary(line: str) -> bool:
 _FIRST: Final = frozenset("_FW\ufeff")
 
 
-def read_log(text: Any) -> Iterator[Found]:
+def read_log(text: object) -> Iterator[Found]:
     """The tracebacks of a log, each as soon as it is known to have ended."""
     log = _Log()
     is_quiet = True

@@ -80,7 +80,7 @@ def _literal(message: str) -> tuple[Any, ...] | None:
     return (value,) if is_plain and repr(value) == message else None
 
 
-def _fits(value: Any) -> bool:
+def _fits(value: object) -> bool:
     return type(value) is not int or -(1 << 63) <= value < 1 << 63
 
 

@@ -17,12 +17,12 @@ from .read import ReadException, ReadFrame
 _PLACE: Final = re.compile(r'\s*File "(.*?)", line (\d{1,9}), in ([^\n]*)(?:\n\s*(.*))?', re.DOTALL)
 
 
-def is_structured(value: Any) -> bool:
+def is_structured(value: object) -> bool:
     """Whether a value of a JSON record is a traceback as data."""
     return any(matches(value) for matches, _ in SHAPES)
 
 
-def read_structured(value: Any) -> ReadException | None:
+def read_structured(value: object) -> ReadException | None:
     """What the data tells; None if it is not laid out as it seemed."""
     for matches, read in SHAPES:
         if matches(value):
@@ -33,7 +33,9 @@ def read_structured(value: Any) -> ReadException | None:
     return None
 
 
-def _exception(kind: Any, module: Any, message: Any, frames: list[ReadFrame]) -> ReadException:
+def _exception(
+    kind: object, module: object, message: object, frames: list[ReadFrame]
+) -> ReadException:
     read = ReadException()
     name = str(kind or "Exception")
     is_known = not module or module in ("builtins", "__main__") or "." in name
@@ -58,7 +60,7 @@ def _frame(file: Any, line: Any, name: Any, source: Any = None) -> ReadFrame:
 # -- structlog's dict tracebacks, and Airflow 3's error_detail
 
 
-def _is_stacks(value: Any) -> bool:
+def _is_stacks(value: object) -> bool:
     return type(value) is list and bool(value) and type(value[0]) is dict and "exc_type" in value[0]
 
 
@@ -96,7 +98,7 @@ def _read_stack(stack: dict[str, Any]) -> ReadException:
 # -- Lambda's and Google's error records
 
 
-def _is_lambda(value: Any) -> bool:
+def _is_lambda(value: object) -> bool:
     return type(value) is dict and type(value.get("stackTrace")) is list and "errorType" in value
 
 
@@ -113,7 +115,7 @@ def _read_lambda(value: dict[str, Any]) -> ReadException:
 # -- powertools for Lambda
 
 
-def _is_powertools(value: Any) -> bool:
+def _is_powertools(value: object) -> bool:
     return (
         type(value) is dict
         and type(value.get("stack_trace")) is dict
@@ -133,7 +135,7 @@ def _read_powertools(value: dict[str, Any]) -> ReadException:
 # -- Sentry's events
 
 
-def _is_sentry(value: Any) -> bool:
+def _is_sentry(value: object) -> bool:
     values = value.get("values") if type(value) is dict else None
     return (
         type(values) is list

@@ -180,12 +180,12 @@ def _inherited(fd: Any) -> BlackBox:
     return BlackBox(fd.detach())
 
 
-def box_of(process: Any) -> BlackBox | None:
+def box_of(process: object) -> BlackBox | None:
     found = getattr(process, "_keeptrace_box", None)
     return found if isinstance(found, BlackBox) else None
 
 
-def failure_of(process: Any) -> bytes | None:
+def failure_of(process: object) -> bytes | None:
     """What the initializer of a worker raised, for from_bytes()."""
     box = box_of(process)
     return box.failure() if box is not None else None

@@ -21,7 +21,7 @@ _MOST_ARGUMENT: Final = 60
 _MOST_ARGUMENTS: Final = 6
 
 
-def describe_call(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
     """The call as short text; none of the user's code is run for it."""
     render = Renderer(_MOST_ARGUMENT, run_reprs=False)
     told = [_short(render, value) for value in args[:_MOST_ARGUMENTS]]
@@ -34,7 +34,7 @@ def describe_call(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
     return printable(f"{_name_of(render, fn)}({', '.join(told)})")
 
 
-def _short(render: Renderer, value: Any) -> str:
+def _short(render: Renderer, value: object) -> str:
     try:
         return render(value)
     except Exception as problem:  # a value that changes while it is read

@@ -122,7 +122,7 @@ def _watch_program() -> None:
 
 def _giving_up(setter: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(setter)
-    def watched(*args: Any, **kwargs: Any) -> Any:
+    def watched(*args: object, **kwargs: object) -> Any:
         _give_up(args[0] if args else kwargs.get("signum"))
         return setter(*args, **kwargs)
 
@@ -130,9 +130,8 @@ def _giving_up(setter: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _give_up(number: object) -> None:
-    if (
-        _served is None or _served.pid != os.getpid()
-    ):  # a process that a task has forked writes to no box
+    if _served is None or _served.pid != os.getpid():
+        # a process that a task has forked writes to no box
         return
     words = _served.box.words
     for word in (ASK_TEXT, ASK_LOCALS):

@@ -62,10 +62,10 @@ def manager_attribute(adopt: Callable[[Any, Any], None]) -> Any:
     The engine sets it before it starts the thread: adopt(executor, thread).
     """
 
-    def manager_of(self: Any) -> Any:
+    def manager_of(self: object) -> Any:
         return self.__dict__.get("_executor_manager_thread")
 
-    def set_manager(self: Any, manager: Any) -> None:
+    def set_manager(self: object, manager: object) -> None:
         if manager is not None:
             adopt(self, manager)
         self.__dict__["_executor_manager_thread"] = manager
@@ -74,7 +74,7 @@ def manager_attribute(adopt: Callable[[Any, Any], None]) -> Any:
 
 
 def tasks_of(
-    process: Any,
+    process: object,
     items: Mapping[int, Any],
     chunk: Callable[..., Any],
     calls_of: Callable[[Any], Calls | None] | None = None,

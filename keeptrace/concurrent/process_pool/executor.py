@@ -127,7 +127,7 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 # -- the parent
 
 
-def _check_healing(on_death: Any, max_deaths: Any) -> None:
+def _check_healing(on_death: object, max_deaths: object) -> None:
     if on_death not in get_args(OnDeath):
         raise OptionError(f'on_death must be "break" or "replace", not {on_death!r}')
     if on_death == "replace" and not POSIX:
@@ -255,7 +255,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         if self._crew is None:  # else its manager thread starts workers
             super()._adjust_process_count()
 
-    def _tasks_of(self, process: Any) -> list[str]:
+    def _tasks_of(self, process: object) -> list[str]:
         return tasks_of(process, self._pending_work_items, engine._process_chunk)
 
 

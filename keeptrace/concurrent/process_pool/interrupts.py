@@ -43,7 +43,7 @@ class AtomicCondition(threading.Condition):
             _acquired[self] = threading.get_ident()
             return self._lock.acquire()
 
-        def __exit__(self, *_: Any) -> None:
+        def __exit__(self, *_: object) -> None:
             self._lock.release()
             _acquired.pop(self, None)
 
@@ -69,7 +69,7 @@ class _FutureCondition(AtomicCondition):
     after the other, by acquire().
     """
 
-    def acquire(self, *how: Any) -> bool:
+    def acquire(self, *how: object) -> bool:
         _acquired[self] = threading.get_ident()
         return self._lock.acquire(*how)  # type: ignore[attr-defined, no-any-return]
 
@@ -99,7 +99,7 @@ def free_abandoned(*locks: Any, but: Any = None) -> None:
 class _Waiters(list[Any]):
     """Those who wait for a future, each by an event."""
 
-    def append(self, waiter: Any) -> None:
+    def append(self, waiter: object) -> None:
         event = getattr(waiter, "event", None)
         if type(event) is threading.Event and _has_plain_condition(event):
             make_event_atomic(event)
@@ -166,7 +166,7 @@ def _python_handler() -> Handler | None:
 _came: Final[list[Any]] = []  # the frame that each interrupt met
 
 
-def _note(number: int, frame: Any) -> None:
+def _note(number: int, frame: object) -> None:
     _came.append(frame)
     if len(_came) > 1 and _deferred is not None:
         _deferred(number, frame)

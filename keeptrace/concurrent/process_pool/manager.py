@@ -99,7 +99,7 @@ class ManagerThread(engine._ExecutorManagerThread):
         self._break.tell_executor()
         del self._break  # it has the executor
 
-    def _terminate_broken(self, *cause: Any) -> None:
+    def _terminate_broken(self, *cause: object) -> None:
         self._tell_futures()
         super()._terminate_broken(*cause)  # type: ignore[misc]  # Python 3.12 and newer
 

@@ -46,7 +46,12 @@ class _LokyFramedException(FramedException):
 
 
 def _work(
-    box: BlackBox, options: Options, name: str, call_queue: Any, result_queue: Any, *rest: Any
+    box: BlackBox,
+    options: Options,
+    name: str,
+    call_queue: object,
+    result_queue: object,
+    *rest: object,
 ) -> None:
     """The main function of a worker: sets up ours, then runs the engine's loop.
 
@@ -114,7 +119,7 @@ def adopt(
     return executor
 
 
-def is_adopted(executor: Any) -> bool:
+def is_adopted(executor: object) -> bool:
     return isinstance(executor, PlainLokyExecutor) or isinstance(
         getattr(executor, "_context", None), WorkerContext
     )
@@ -128,7 +133,7 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
         return tasks_of(process, items, engine._process_chunk, calls_of)
 
     class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # either engine's
-        def terminate_broken(self, broken: Any) -> None:
+        def terminate_broken(self, broken: object) -> None:
             why = PoolBreak(
                 self.processes, lambda process: describe(process, self.pending_work_items)
             )
@@ -149,7 +154,7 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
             with bounded_shutdown(self.processes, self.call_queue):
                 super().join_executor_internals()
 
-    def adopt_manager(executor: Any, manager: Any) -> None:
+    def adopt_manager(executor: object, manager: object) -> None:
         manager.__class__ = Manager
 
     members = {

@@ -61,9 +61,8 @@ def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
     (size,) = HEADER.unpack(header)
     if size < 0:
         (size,) = LONG_HEADER.unpack(_rest(fd, LONG_HEADER.size, wait_for_more))
-    if (
-        size > _AT_ONCE - HEADER.size and not wait_for_more()
-    ):  # the sender may have died when it had sent the header
+    if size > _AT_ONCE - HEADER.size and not wait_for_more():
+        # the sender may have died when it had sent the header
         raise EOFError("the message ends after its header")
     try:
         data = os.read(fd, size)

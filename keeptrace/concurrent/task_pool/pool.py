@@ -72,7 +72,7 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
             self.newest = job
         super().__setitem__(job, result)
 
-    def forget_newest(self, before: Any) -> None:
+    def forget_newest(self, before: object) -> None:
         """Drops the job that the main thread has begun after `before`: an interrupt came before its
         tasks were handed over.
         """
@@ -84,7 +84,7 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
             del self[self.newest]
 
 
-def _call_back(callback: Callable[[Any], object], value: Any) -> None:
+def _call_back(callback: Callable[[Any], object], value: object) -> None:
     try:
         callback(value)
     except BaseException:  # whatever it is, the other tasks' results are to arrive
@@ -114,7 +114,7 @@ class KeepTracePool(Pool):
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
-        context: Any = None,
+        context: object = None,
         *,
         trace: Options | None = None,
     ) -> None:
@@ -238,14 +238,14 @@ class KeepTracePool(Pool):
         )
 
     @staticmethod
-    def _help_stuff_finish(inqueue: Any, task_handler: Any, size: int) -> None:
+    def _help_stuff_finish(inqueue: object, task_handler: object, size: int) -> None:
         """The engine's makes room for the thread of tasks.
 
         A pool that was stopped has that behind it.
         """
 
 
-def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: Any) -> None:
+def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: object) -> None:
     """The engine's, which finds a pool that was stopped before."""
     free_abandoned()
     with interrupts_deferred():  # half-terminated, it could not be terminated again

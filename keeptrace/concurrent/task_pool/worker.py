@@ -41,7 +41,7 @@ TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its
 _MOST_RESULT: Final = 1_000
 
 
-def pack(item: Any, job: int, index: int) -> bytes:
+def pack(item: object, job: int, index: int) -> bytes:
     file = io.BytesIO()
     ForkingPickler(file).dump(item)
     file.write(TRAILER.pack(job, index))

@@ -311,7 +311,7 @@ _EXAMINE: Final[dict[int, Callable[[Workers, Any, BlackBox], None]]] = {
 }
 
 
-def _state_of(process: Any) -> int:
+def _state_of(process: object) -> int:
     box = box_of(process)
     assert box is not None
     return int(box.words[STATE])

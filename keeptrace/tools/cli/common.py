@@ -78,7 +78,7 @@ def read_view(file: str) -> tuple[dict[str, Any], View]:
     return dump.header, make_view(dump.report)
 
 
-def print_json(data: Any) -> None:
+def print_json(data: object) -> None:
     typer.echo(json.dumps(data, indent=2))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from ...core.report import Ref
 from ...core.texts import shorten
@@ -114,7 +114,7 @@ class Session:
             raise RequestError("give the token first, with launch or attach")
         return handler(arguments)
 
-    def _event(self, name: str, **body: Any) -> None:
+    def _event(self, name: str, **body: object) -> None:
         self._after.append({"type": "event", "event": name, "body": body})
 
     def _show_output(self, text: str) -> None:
