@@ -12,9 +12,24 @@ def main() -> None:
     try:
         from .tools.cli import main as command
     except KeepTraceError as problem:  # the extra is not installed
-        print(f"keeptrace: {problem}", file=sys.stderr)
+        _without_extra(sys.argv[1:], problem)
+    else:
+        command()
+
+
+def _without_extra(arguments: list[str], absence: KeepTraceError) -> None:
+    """`keeptrace debug` needs no extra; any other command is a sentence that names the extra."""
+    try:
+        if arguments[:1] != ["debug"]:
+            raise absence
+        from .tools.debugging import plain_main
+
+        plain_main(arguments[1:])
+    except (KeepTraceError, OSError) as problem:
+        from .core.texts import one_line
+
+        print(f"keeptrace: {one_line(str(problem))}", file=sys.stderr)
         sys.exit(2)
-    command()
 
 
 if __name__ == "__main__":

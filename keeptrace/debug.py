@@ -55,9 +55,9 @@ class _Exceptions:
     in the order in which Python prints the exceptions.
     """
 
-    def __init__(self, debugger: Any, exc: BaseException) -> None:
+    def __init__(self, debugger: Any, exc: BaseException, root: BaseException) -> None:
         self._debugger = debugger
-        self._all = in_printed_order(exc)
+        self._all = in_printed_order(root)
         self._current = exc
 
     def __call__(self, argument: str) -> None:
@@ -94,13 +94,19 @@ def _index(argument: str) -> int:
     return number
 
 
-def interact(debugger: Any, exc: BaseException, traceback: types.TracebackType) -> None:
+def interact(
+    debugger: Any,
+    exc: BaseException,
+    traceback: types.TracebackType,
+    root: BaseException | None = None,
+) -> None:
     """Opens a debugger of pdb's kind in the innermost frame of the user's own code.
 
-    Its command `exceptions` lists and opens every exception of the chain and of its groups.
+    Its command `exceptions` lists and opens all that `root` leads to, in chains and groups; default
+    all that `exc` leads to.
     """
     debugger.reset()
-    debugger.do_exceptions = _Exceptions(debugger, exc)
+    debugger.do_exceptions = _Exceptions(debugger, exc, exc if root is None else root)
     levels = levels_below_users(traceback)
     if levels:
         debugger.cmdqueue.append(f"up {levels}")
@@ -109,36 +115,38 @@ def interact(debugger: Any, exc: BaseException, traceback: types.TracebackType) 
     debugger.interaction(None, exc if takes_exceptions else traceback)
 
 
-def open_pdb(exc: BaseException, traceback: types.TracebackType) -> pdb.Pdb:
+def open_pdb(
+    exc: BaseException, traceback: types.TracebackType, root: BaseException | None = None
+) -> pdb.Pdb:
     """Opens pdb; returns the debugger, which knows whether the user has quit."""
     import pdb
 
     debugger = pdb.Pdb()
-    interact(debugger, exc, traceback)
+    interact(debugger, exc, traceback, root)
     return debugger
 
 
-def _pdb(exc: BaseException, traceback: types.TracebackType) -> None:
-    open_pdb(exc, traceback)
+def _pdb(exc: BaseException, traceback: types.TracebackType, root: BaseException) -> None:
+    open_pdb(exc, traceback, root)
 
 
-def _ipdb(exc: BaseException, traceback: types.TracebackType) -> None:
+def _ipdb(exc: BaseException, traceback: types.TracebackType, root: BaseException) -> None:
     try:
         from ipdb.__main__ import _init_pdb
     except ImportError:
         raise missing_extra("debugger='ipdb'", "ipdb", "debuggers") from None
-    interact(_init_pdb(), exc, traceback)
+    interact(_init_pdb(), exc, traceback, root)
 
 
-def _ipython(exc: BaseException, traceback: types.TracebackType) -> None:
+def _ipython(exc: BaseException, traceback: types.TracebackType, root: BaseException) -> None:
     try:
         from IPython.core.debugger import Pdb
     except ImportError:
         raise missing_extra("debugger='ipython'", "IPython", "debuggers") from None
-    interact(Pdb(), exc, traceback)
+    interact(Pdb(), exc, traceback, root)
 
 
-def _pudb(exc: BaseException, traceback: types.TracebackType) -> None:
+def _pudb(exc: BaseException, traceback: types.TracebackType, root: BaseException) -> None:
     try:
         import pudb
     except ImportError:
@@ -146,7 +154,7 @@ def _pudb(exc: BaseException, traceback: types.TracebackType) -> None:
     pudb.post_mortem(tb=traceback, e_type=type(exc), e_value=exc)
 
 
-Start = Callable[[BaseException, types.TracebackType], None]
+Start = Callable[[BaseException, types.TracebackType, BaseException], None]
 DEBUGGERS: Final[dict[str, Start]] = {
     "pdb": _pdb,
     "ipdb": _ipdb,
@@ -168,8 +176,13 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     Raises KeepTraceError if there is no exception or it has no frames, OptionError for an unknown
     debugger, and MissingExtraError if that is not installed.
     """
-    if exc is None:
-        exc = _current()
+    open_debugger(_current() if exc is None else exc, debugger=debugger)
+
+
+def open_debugger(
+    exc: BaseException, root: BaseException | None = None, debugger: str | None = None
+) -> None:
+    """post_mortem(), where `exceptions` lists all that `root` leads to."""
     if not isinstance(exc, BaseException):
         raise KeepTraceError(f"post_mortem takes an exception, not {type(exc).__name__}")
     exc = _with_frames(exc)
@@ -180,7 +193,7 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
             "it was never raised, or only its text was kept"
         )
     start = _chosen(debugger)
-    start(exc, traceback)
+    start(exc, traceback, exc if root is None else root)
 
 
 def _with_frames(exc: BaseException) -> BaseException:

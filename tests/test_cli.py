@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import json
 import os
@@ -92,11 +93,13 @@ def test_show(call: Any, dump: Path) -> None:
     code, out, err = call("show", dump)
     assert (code, err) == (0, "")
     assert "\x1b" not in out
-    assert re.search(r"\[1\] LookupError: no such order\n\+- \[2\] cause: ValueError", out)
+    assert re.search(r"\[2\] LookupError: no such order\n\+- \[1\] cause: ValueError", out)
     assert re.search(r'> \d+ \|         return \{"amount": int\(quantity\)\}', out)
     assert re.search(r"\|\s+\^{13}\n", out)
     assert "quantity = 'two'" in out and "redacted" in out and secret() not in out
-    assert out.index("[2] ValueError ") < out.index("[1] LookupError\n")
+    assert out.index("[1] ValueError ") < out.index("[2] LookupError\n")
+    frames = re.findall(r"^  #(\d+) ", out, re.M)
+    assert frames == sorted(frames, key=int) and frames[0] == "1"
 
 
 def test_show_in_a_terminal(dump: Path) -> None:
@@ -357,9 +360,9 @@ def say(child: Any, line: str, prompt: str = r"\(Pdb\) ") -> str:
 
 
 def test_debug(dump: Path) -> None:
-    """debug stands in the failing frame, and --exception in any other exception of the chain."""
+    """debug stands in the root cause, and --exception in any other exception of the chain."""
     child = pdb("debug", dump)
-    assert "-> [1]" in child.before and "[2]   ValueError" in child.before
+    assert "-> [1]   ValueError" in child.before and "[2] LookupError" in child.before
     assert "'two'" in say(child, "p quantity")
     assert "redacted" in say(child, "p password")
     child.sendline("q")
@@ -367,8 +370,111 @@ def test_debug(dump: Path) -> None:
     child.close()
     assert child.exitstatus == 0
     child = pdb("debug", dump, "-e", 2, "--debugger", "pdb")
-    assert "-> [2]" in child.before and "int(quantity)" in child.before
+    assert "-> [2]" in child.before and "raise LookupError" in child.before
+    assert "0 ValueError" in say(child, "exceptions") and "int(quantity)" in say(
+        child, "exceptions 0"
+    )
     child.close()
+
+
+def test_debug_without_the_extra(dump: Path) -> None:
+    """Where typer and rich are not installed, debug opens pdb all the same."""
+    code = "import sys; sys.modules['typer'] = None; from keeptrace.__main__ import main; main()"
+    child = pexpect.spawn(
+        sys.executable, ["-c", code, "debug", str(dump)], timeout=30, encoding="utf-8"
+    )
+    child.expect(r"\(Pdb\) ")
+    assert "'two'" in say(child, "p quantity")
+    child.close()
+    for arguments in (["show", str(dump)], ["debug", "/nowhere/x.keeptrace"]):
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_which_dump(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without FILE the newest dump is meant; or a directory, a number of ls, the start of a name, one that is gone."""
+    monkeypatch.chdir(tmp_path)
+    assert (
+        call("show").err
+        == "keeptrace: there is no directory keeptrace-dumps: name a dump, or the directory\n"
+    )
+    store = keeptrace.Store(tmp_path / "keeptrace-dumps")
+    paths = []
+    for quantity in ("1", "two", "3", "1", "1", "1", "1", "1"):
+        try:
+            fail(quantity)
+        except LookupError as exc:
+            paths.append(str(store.write(exc)))
+    stamps = [os.path.basename(path).partition("-")[0] for path in paths]
+    listed = call("ls").out.splitlines()
+    assert ["LookupError" in line for line in listed] == [True, False]
+
+    def quantity_in(*arguments: object) -> str:
+        done = call("show", "--json", *arguments)
+        assert done.code == 0, done.err
+        exceptions = json.loads(done.out)["exceptions"]
+        (name,) = [
+            variable["value"]
+            for variable in exceptions[0]["frames"][-1]["locals"]
+            if variable["name"] == "quantity"
+        ]
+        return str(name)
+
+    assert quantity_in() == quantity_in(".//keeptrace-dumps") == quantity_in(2) == "'1'"
+    assert quantity_in(1) == quantity_in("keeptrace-dumps/1") == quantity_in(stamps[1]) == "'two'"
+    assert quantity_in(f"keeptrace-dumps/{stamps[1]}") == "'two'"
+    gone = next(path for path in paths if not os.path.exists(path))
+    nearest = call("show", gone)
+    assert nearest.code == 0 and "this is the nearest" in nearest.err
+    for wrong, said in (
+        ("3", "there is no dump 3"),
+        ("2026112", "there is no dump 2026112"),
+        ("zz", "zz"),
+    ):
+        done = call("info", wrong)
+        assert done.code == 2 and said in done.err and done.err.count("\n") == 1
+    monkeypatch.setenv("KEEPTRACE_DIR", str(tmp_path))
+    assert "there is no dump in" in call("info").err and call("ls").code == 0
+
+
+def test_the_line_after_a_crash_works_when_pasted(tmp_path: Path) -> None:
+    """The command on stderr names this very Python and one dump, and opens it, from another directory."""
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    (folder / "program.py").write_text("def f(x): return 1 / x\nf(0)\n")
+    err = process("run", "program.py", cwd=folder).err
+    line = err.splitlines()[-1]
+    command = line.partition("see it with: ")[2]
+    assert len(line) - len(str(folder)) - len(sys.executable) < 140
+    done = subprocess.run(
+        command, shell=True, cwd="/", input="p x\nq\n", capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0 and "(Pdb) 0" in done.stdout
+
+
+def test_version(call: Any) -> None:
+    """--version tells the version of keeptrace and of Python."""
+    assert call("--version").out.startswith(f"keeptrace {keeptrace.__version__}, Python 3.")
+
+
+def test_html_opens_in_a_browser(
+    call: Any, dump: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """--open gives the page to the browser that $BROWSER names."""
+    pytest.importorskip("jinja2", reason="the page is a template of jinja2")
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{tmp_path}/opened"\n')
+    browser.chmod(0o755)
+    done = process(
+        "html",
+        dump,
+        "-o",
+        tmp_path / "x.html",
+        "--open",
+        env={**os.environ, "BROWSER": f"{browser} %s"},
+    )
+    assert done.code == 0 and (tmp_path / "opened").read_text() == f"file://{tmp_path}/x.html\n"
 
 
 def test_debug_by_another_debugger(dump: Path) -> None:
@@ -515,7 +621,8 @@ def test_run_changes_nothing(name: str, tmp_path: Path) -> None:
     dumps = list((tmp_path / "dumps").glob("*.keeptrace"))
     assert len(dumps) == (name in DUMPED)
     if dumps:
-        assert str(dumps[0]) in ours.stderr
+        stamp = dumps[0].name.partition("-")[0]
+        assert f"{sys.executable} -m keeptrace debug {dumps[0].parent}/{stamp}\n" in ours.stderr
         assert isinstance(keeptrace.load(dumps[0]), BaseException)
 
 
@@ -646,7 +753,8 @@ def test_run_shows_its_own_failure(tmp_path: Path) -> None:
         err = process("run", "-d", "dumps", "program.py", day, cwd=tmp_path).err
         found = re.search(r"see it with: .* debug (\S+)", err)
         assert found is not None
-        namespace = keeptrace.load(found[1]).__traceback__.tb_frame.f_globals  # type: ignore[union-attr]
+        (path,) = glob.glob(f"{found[1]}-*")
+        namespace = keeptrace.load(path).__traceback__.tb_frame.f_globals  # type: ignore[union-attr]
         assert namespace["day"] == day
     (row,) = process("ls", "dumps", cwd=tmp_path).out.splitlines()
     assert row.split("\t")[1] == "3"

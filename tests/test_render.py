@@ -196,8 +196,8 @@ def test_tree_and_order() -> None:
     text = printed(view)
     assert (
         "hidden" not in text
-        and "1 of the 2 in the group [1]" in text
-        and "+- [2] cause: TypeError: cause" in text
+        and "1 of the 2 in the group [2]" in text
+        and "+- [1] cause: TypeError: cause" in text
     )
     assert "KeyError: 'hidden'" in printed(view, everything=True)
 

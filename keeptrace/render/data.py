@@ -11,7 +11,8 @@ The layout, stable within `"format": 1`:
     variable = {name, type, value, length?, missing?, why?, id?, parts?: [variable], same_as?: id}
                or {left_out}, the last of a list: so many more are not told
 
-The first exception is the captured exception. `value` is a line of text. Columns count UTF-8 bytes.
+The first exception is the captured exception; `number` and the frames' numbers are those of
+`keeptrace show`. `value` is a line of text. Columns count UTF-8 bytes.
 A value with parts has an id; later places name it by `same_as`.
 """
 
@@ -53,9 +54,9 @@ def to_data(
                 "message": exception.message,
                 "notes": exception.notes,
                 "relation": exception.relation or None,
-                "of": exception.of + 1 if exception.of >= 0 else None,
+                "of": view.exceptions[exception.of].number if exception.of >= 0 else None,
                 "links": [
-                    {"relation": relation, "number": other + 1}
+                    {"relation": relation, "number": view.exceptions[other].number}
                     for relation, other in exception.links
                 ],
                 "text": exception.text,

@@ -221,7 +221,8 @@ def _row(view: View, exception: ShownException) -> dict[str, Any]:
 
 def _exception(view: View, exception: ShownException, lexer: object, page: _Page) -> dict[str, Any]:
     users = [frame for frame in exception.frames if not frame.is_library]
-    opened = (users or exception.frames)[-1:] if exception.index == 0 else []
+    is_first = exception is view.root_cause
+    opened = (users or exception.frames)[-1:] if is_first else []
     frames = []
     for count, frame in enumerate(reversed(exception.frames)):
         if not page.frames.take():

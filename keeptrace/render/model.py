@@ -73,8 +73,7 @@ class _ReportReader:
             raise IndexError("there is no exception in it")
         _mark_threads(exceptions)
         _link(exceptions)
-        self._values.name_exceptions([exception.title for exception in exceptions])
-        return View(
+        view = View(
             exceptions,
             self._values,
             Sources(report["sources"]),
@@ -83,6 +82,9 @@ class _ReportReader:
             _redacted(report),
             _counts(report),
         )
+        view.give_numbers()
+        self._values.name_exceptions([(each.number, each.title) for each in exceptions])
+        return view
 
     # -- exceptions
 

@@ -231,7 +231,7 @@ def _function(values: ShownValues, node: Node) -> ShownValue:
 
 
 def _exception(values: ShownValues, node: Node) -> ShownValue:
-    return ShownValue("exception", f"<exception [{schema.exception_of(node) + 1}]>")
+    return ShownValue("exception", "<exception>")  # values.py adds number and title
 
 
 def _redacted(values: ShownValues, node: Node) -> ShownValue:

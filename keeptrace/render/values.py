@@ -28,10 +28,10 @@ class ShownValues:
         self._types = [_type_name(module, qualname) for module, qualname, _ in report["types"]]
         self._nodes = report["values"]
         self._made: dict[int, ShownValue] = {}  # a view reads few of many values, some repeatedly
-        self._titles: list[str] = []
+        self._titles: list[tuple[int, str]] = []
 
-    def name_exceptions(self, titles: list[str]) -> None:
-        """Lets exceptions that are values be shown by their titles."""
+    def name_exceptions(self, titles: list[tuple[int, str]]) -> None:
+        """Lets exceptions that are values be shown by their numbers and titles."""
         self._titles = titles
         self._made.clear()
 
@@ -40,9 +40,8 @@ class ShownValues:
         kind = schema.kind_of(node)
         value = self._made[index] = MAKERS[kind](self, node)
         if kind == "exception" and self._titles:
-            number = schema.exception_of(node)
-            title = self._titles[number]
-            value.text = f"<exception [{number + 1}] {shorten(title, _MAX_TITLE)}>"
+            number, title = self._titles[schema.exception_of(node)]
+            value.text = f"<exception [{number}] {shorten(title, _MAX_TITLE)}>"
             value.type = shorten(title.partition(":")[0], MAX_SHORT)
         return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,7 +24,7 @@ class ShownFrame:
     left_out: if not 0, the entry stands for so many frames, which were not kept.
     """
 
-    number: int  # through the whole report, from 1: the N of `--frame N`
+    number: int  # from 1, in the order in which the whole is printed: the N of `--frame N`
     exception: int
     file: str
     line: int | None
@@ -63,13 +64,9 @@ class ShownException:
     relation: str = ""
     of: int = -1
     depth: int = 0
+    number: int = 0  # from 1, in the order of Python's own tracebacks
     # (relation, index) of causes, contexts and children
     links: list[tuple[str, int]] = field(default_factory=list)
-
-    @property
-    def number(self) -> int:
-        """The number that people use, from 1."""
-        return self.index + 1
 
     @property
     def title(self) -> str:
@@ -99,10 +96,53 @@ class View:
 
     @property
     def entry(self) -> ShownException:
-        """Where a debugger starts: the root, or the first member of a snapshot."""
+        """Where an editor stops: the root, or the first member of a snapshot."""
         if not self.root.is_of_snapshot:
             return self.root
         return next((each for each in self.exceptions if each.frames), self.root)
+
+    @property
+    def root_cause(self) -> ShownException:
+        """Where to look first: the root cause, as far as it has frames of the user's own code."""
+        if self.root.is_of_snapshot:
+            return self.entry
+        path = [each for each in self._to_root_cause() if each.frames]
+        users = [each for each in path if any(not frame.is_library for frame in each.frames)]
+        return (users or path or [self.root])[-1]
+
+    def _to_root_cause(self) -> Iterator[ShownException]:
+        """From the root through causes and contexts, and through the first members of groups."""
+        seen: set[int] = set()
+        at: int | None = 0
+        while at is not None and at not in seen:
+            seen.add(at)
+            exception = self.exceptions[at]
+            yield exception
+            links = dict(reversed(exception.links))  # the first of each relation
+            at = next(
+                (links[name] for name in ("cause", "context", "child") if name in links), None
+            )
+
+    def exception(self, number: int) -> ShownException:
+        """The exception of this number. Raises KeepTraceError if the dump has none."""
+        for exception in self.exceptions:
+            if exception.number == number:
+                return exception
+        count = len(self.exceptions)
+        raise KeepTraceError(
+            f"there is no exception {number}: the dump has {count}, numbered from 1"
+        )
+
+    def give_numbers(self) -> None:
+        """Numbers exceptions and frames in the order in which they are printed."""
+        ordered = self.in_order(suppressed=True)
+        printed = {exception.index for exception in ordered}
+        ordered += [each for each in self.exceptions if each.index not in printed]
+        frame_numbers = itertools.count(1)
+        for number, exception in enumerate(ordered, 1):
+            exception.number = number
+            for frame in exception.frames:
+                frame.number = next(frame_numbers)
 
     def frames(self) -> Iterator[ShownFrame]:
         for exception in self.exceptions:

@@ -21,7 +21,7 @@ def relation_text(view: View, exception: ShownException) -> str:
     """How an exception belongs to another exception."""
     if exception.of < 0 or (exception.is_of_snapshot and exception.relation == "child"):
         return ""
-    of = f"[{exception.of + 1}]"
+    of = f"[{view.exceptions[exception.of].number}]"
     if exception.relation != "child":
         return _RELATIONS[exception.relation].format(of=of)
     links = view.exceptions[exception.of].links

@@ -14,9 +14,10 @@ Rules:
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from ...core.errors import KeepTraceError, missing_extra
 from ...core.texts import printable
@@ -55,6 +56,25 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
 }
 for _name, (_function, _settings) in _COMMANDS.items():
     app.command(_name, context_settings={**_settings})(_function)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        package = sys.modules[__name__.partition(".")[0]]
+        typer.echo(f"keeptrace {package.__version__}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="The version."
+        ),
+    ] = False,
+) -> None:
+    """Options before the command; the help of `app` stands for this text."""
 
 
 def main() -> None:

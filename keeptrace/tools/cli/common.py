@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from ...core.errors import DumpError, KeepTraceError
+from ..choosing import DIRECTORY_VARIABLE, completions
 
 if TYPE_CHECKING:
     from ...format.reading import Dump
@@ -27,11 +26,23 @@ class Debugger(enum.StrEnum):
     ipython = "ipython"
 
 
+_FILE_HELP: Final = (
+    "A dump, plain or gzipped; a directory, for its newest; a number of `keeptrace ls`, or the start "
+    "of a name; - reads standard input. Default: the newest of keeptrace-dumps or $KEEPTRACE_DIR."
+)
 File = Annotated[
-    str, typer.Argument(metavar="FILE", help="A dump, plain or gzipped; - reads standard input.")
+    str | None,
+    typer.Argument(
+        metavar="[FILE]", help=_FILE_HELP, autocompletion=completions, show_default=False
+    ),
 ]
 Directory = Annotated[
-    str, typer.Argument(metavar="DIR", help="A directory of dumps, or a URL that fsspec knows.")
+    str,
+    typer.Argument(
+        metavar="[DIR]",
+        envvar=DIRECTORY_VARIABLE,
+        help="A directory of dumps, or a URL that fsspec knows.",
+    ),
 ]
 Live = Annotated[
     bool,
@@ -54,20 +65,9 @@ Everything = Annotated[
 def read_dump(file: str) -> Dump:
     """The dump in a file; "-" is standard input. Raises DumpError, which names the file."""
     from ...format.api import read_bytes
-    from ...format.reading import decode
+    from ..debugging import decoded
 
-    if file != "-" and os.path.isdir(file):
-        raise KeepTraceError(f"{file} is a directory: keeptrace ls {file} lists the dumps in it")
-    data = read_bytes(sys.stdin.buffer if file == "-" else file)
-    try:
-        return decode(data)
-    except DumpError as problem:
-        header = problem.salvaged
-        sentence = f"{file}: {problem}"
-        if header:
-            failure = f"{header.get('type')}: {header.get('message')} at {header.get('where')}"
-            sentence += f"; its header says: {failure}"
-        raise DumpError(sentence, header) from None
+    return decoded(read_bytes(sys.stdin.buffer if file == "-" else file), file)
 
 
 def read_view(file: str) -> tuple[dict[str, Any], View]:

@@ -26,18 +26,18 @@ def list_dumps(
 ) -> None:
     """List a directory of dumps, the newest last.
 
-    A table in a terminal; in a pipe one line each, with tabs: last seen, count, type, where,
-    message, path.
+    A table in a terminal, with numbers that show, debug and html take; in a pipe one line each, with
+    tabs: last seen, count, type, where, message, path.
 
     \b
     Examples:
       keeptrace ls
       keeptrace ls /var/dumps
     """
-    from ...store import Store
+    from ..choosing import listed
 
     _need_directory(directory)
-    entries = sorted(Store(directory).entries(), key=lambda entry: os.path.basename(entry.path))
+    entries = listed(directory)
     if as_json:
         print_json([entry._asdict() for entry in entries])
         return
@@ -68,9 +68,10 @@ def _print_table(rows: list[tuple[str, str, str, str, str, str]], directory: str
     from rich.text import Text
 
     screen = console()
-    for when, count, kind, where, message, path in rows:
+    for number, (when, count, kind, where, message, path) in enumerate(rows, 1):
         screen.print(
             Text.assemble(
+                (f"{number:>3}  ", "bold"),
                 (when, "dim"),
                 "  ",
                 (f"{count:>4}x ", "cyan"),
@@ -78,7 +79,9 @@ def _print_table(rows: list[tuple[str, str, str, str, str, str]], directory: str
                 f": {message}" if message else "",
             )
         )
-        screen.print(Text.assemble("    ", (where, "green"), "  ", (os.path.basename(path), "dim")))
+        screen.print(
+            Text.assemble("         ", (where, "green"), "  ", (os.path.basename(path), "dim"))
+        )
     screen.print(Text(f"{len(rows)} dumps in {printable(directory)}", "dim"))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...core.errors import KeepTraceError
 from ...core.texts import printable
+from ..choosing import chosen_dump
 from .common import (
     AsJson,
     Everything,
@@ -22,16 +23,11 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ...render.view import View
-
-# Exceptions deeper in the tree stand below one another. (levels)
-_MAX_INDENT = 12
-# (characters of a title in the tree)
-_MAX_TITLE = 200
+    pass
 
 
 def show(
-    file: File,
+    file: File = None,
     everything: Everything = False,
     frame: Annotated[
         int | None,
@@ -47,12 +43,13 @@ def show(
 
     \b
     Examples:
+      keeptrace show
       keeptrace show crash.keeptrace
       keeptrace show crash.keeptrace --frame 3
       keeptrace show crash.keeptrace --all | less
       keeptrace show crash.keeptrace --json | jq .exceptions[0].message
     """
-    header, view = read_view(file)
+    header, view = read_view(chosen_dump(file))
     if frame is not None:
         view.frame(frame)  # an error before any output
     if as_json:
@@ -66,7 +63,7 @@ def show(
 
 
 def debug(
-    file: File,
+    file: File = None,
     debugger: WhichDebugger = None,
     number: Annotated[
         int | None,
@@ -74,55 +71,30 @@ def debug(
             "--exception",
             "-e",
             metavar="N",
-            help="Exception [N] of the chain, as show numbers them.",
+            help="Exception [N], as show numbers them. Default: the root cause.",
         ),
     ] = None,
     live: Live = False,
 ) -> None:
     """Open the debugger in the frames of a dump.
 
-    In pdb of Python 3.13 and newer, `exceptions` walks the chain; everywhere, --exception opens any
-    exception of it.
+    It stands in the root cause, in the innermost frame of your own code. `exceptions` lists the
+    chain and the members of groups, `exceptions N` opens one.
 
     \b
     Examples:
+      keeptrace debug
       keeptrace debug crash.keeptrace
       keeptrace debug crash.keeptrace --debugger ipdb
       keeptrace debug crash.keeptrace --exception 2
     """
-    from ...capture.facts import chain_of
-    from ...debug import post_mortem
-    from ...format.api import loads, read_bytes
+    from ..debugging import debug as open_dump
 
-    if file == "-":
-        raise KeepTraceError(
-            "debug cannot read the dump from standard input: the debugger reads its commands there"
-        )
-    _, view = read_view(file)
-    if number is None:
-        number = view.entry.number
-    if not 1 <= number <= len(view.exceptions):
-        raise KeepTraceError(
-            f"there is no exception {number}: the dump has {len(view.exceptions)}, numbered from 1"
-        )
-    restored = list(chain_of(loads(read_bytes(file), live=live)))
-    exc = restored[number - 1] if number <= len(restored) else restored[0]
-    if len(view.exceptions) > 1:
-        _print_tree(view, number)
-    post_mortem(exc, debugger=chosen(debugger))
-
-
-def _print_tree(view: View, number: int) -> None:
-    """The exceptions of a dump, with an arrow at one of them."""
-    for exception in view.tree(suppressed=True):
-        arrow = "->" if exception.number == number else "  "
-        indent = "  " * min(exception.depth, _MAX_INDENT)
-        title = exception.title.partition("\n")[0][:_MAX_TITLE]
-        print(f"{arrow} [{exception.number}] {indent}{title}")
+    open_dump(file, number, live, chosen(debugger))
 
 
 def html(
-    file: File,
+    file: File = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -132,6 +104,7 @@ def html(
             help="Default: beside the dump, with .html; - is stdout.",
         ),
     ] = None,
+    opens: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write the dump as one HTML file that opens anywhere.
 
@@ -139,12 +112,14 @@ def html(
 
     \b
     Examples:
+      keeptrace html --open
       keeptrace html crash.keeptrace
       keeptrace html crash.keeptrace -o report.html
     """
     from ...format.files import write
     from ...render.html import to_html
 
+    file = chosen_dump(file)
     header, view = read_view(file)
     page = to_html(view, header)
     if output == "-" or (output is None and file == "-"):
@@ -153,10 +128,14 @@ def html(
     target = output or f"{file.removesuffix('.keeptrace')}.html"
     write(target, page.encode("utf-8", "backslashreplace"))
     typer.echo(f"wrote {printable(target)} ({len(page):,} bytes)", err=True)
+    if opens:
+        import webbrowser
+
+        webbrowser.open(pathlib.Path(target).resolve().as_uri())
 
 
 def info(
-    file: File,
+    file: File = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a dump holds: versions, sizes, what was cut, what was redacted.
@@ -167,6 +146,7 @@ def info(
     """
     from ...render.wording import cut_texts, hidden_text, time_text
 
+    file = chosen_dump(file)
     header, view = read_view(file)
     counts = view.counts
     live = "none"

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from ...core.errors import KeepTraceError
+from ..choosing import chosen_dump
 from .common import File, Live, read_view
 
 
 def dap(
-    file: File,
+    file: File = None,
     port: Annotated[
         int | None,
         typer.Option(
@@ -42,6 +43,7 @@ def dap(
         raise KeepTraceError(
             "dap cannot read the dump from standard input: the editor speaks there"
         )
+    file = chosen_dump(file)
     header, view = read_view(file)
     restored: list[BaseException] = []
     if live:

@@ -9,6 +9,7 @@ import typer
 
 from ...core import DEFAULT_DIRECTORY
 from ...core.texts import printable, quoted
+from ..choosing import DIRECTORY_VARIABLE
 from .common import console, read_view
 
 
@@ -24,7 +25,10 @@ def run(
         bool, typer.Option("--debug", help="Open the debugger when an exception ends the program.")
     ] = False,
     directory: Annotated[
-        str, typer.Option("--dir", "-d", metavar="DIR", help="Where the dumps go.")
+        str,
+        typer.Option(
+            "--dir", "-d", metavar="DIR", envvar=DIRECTORY_VARIABLE, help="Where the dumps go."
+        ),
     ] = DEFAULT_DIRECTORY,
 ) -> None:
     """Run a program; what ends it is dumped.

@@ -9,7 +9,7 @@ on a port.
 - The program in the editor is the dump: it stands where the exception was raised, and neither steps
   nor continues.
 - Each exception of the chain, with causes, contexts and the children of groups, is a *thread*,
-  numbered as in `keeptrace show`; so the editor's list of threads is the tree of the exceptions.
+  named by its number in `keeptrace show`; so the editor's list of threads is the tree of the exceptions.
 - Every answer is read from the report (render/model.py), and no code runs, except for evaluate:
   only in a dump opened with --live, in the restored frames, with a namespace for each frame, kept
   between evaluations.

@@ -14,7 +14,7 @@ from ...core.texts import shorten
 from ...render.view import ShownException, View
 from .evaluating import Evaluator
 from .protocol import Body, RequestError, read_message, write_message
-from .stack import Stack
+from .stack import Stack, thread_id
 from .target import Target
 from .variables import Named, Variables
 
@@ -161,7 +161,7 @@ class Session:
             reason="exception",
             description="Raised",
             text=shorten(root.title, _MAX_TITLE),
-            threadId=self._view.entry.number,
+            threadId=thread_id(self._view.entry),
             allThreadsStopped=True,
         )
 

@@ -35,14 +35,14 @@ class Stack:
         for exception in self._view.tree(suppressed=True):
             if exception.is_of_snapshot:
                 name = self._name_of_thread(exception)
-                threads += [{"id": exception.number, "name": name}] if exception.frames else []
+                threads += [{"id": thread_id(exception), "name": name}] if exception.frames else []
                 continue
             title = shorten(exception.title.partition("\n")[0], _MAX_TITLE)
             name = f"[{exception.number}] {title}"
             relation = relation_text(self._view, exception)
             if relation:
                 name += f" ({relation})"
-            threads.append({"id": exception.number, "name": name})
+            threads.append({"id": thread_id(exception), "name": name})
         return {"threads": threads}
 
     def _name_of_thread(self, exception: ShownException) -> str:
@@ -135,3 +135,8 @@ class Stack:
             raise RequestError("there is no such source in the dump")
         lines = self._view.sources.snapshot(self._sources[reference - 1]) or ()
         return {"content": "\n".join(lines), "mimeType": "text/x-python"}
+
+
+def thread_id(exception: ShownException) -> int:
+    """The threadId of an exception; its name has the number that `keeptrace show` gives it."""
+    return exception.index + 1
