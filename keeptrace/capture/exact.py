@@ -138,7 +138,7 @@ _OF_PYTHON: Final[dict[tuple[str, str], tuple[str, Parts]]] = {
 # data.
 _PYTHON_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fractions", "ipaddress"})
 
-# (module, name) of a class → the name of its kind (restore/exact.py), and the function for its parts
+# (module, name) of a class → its kind (restore/exact.py), and the function that gives its parts
 EXACT: Final[dict[tuple[str, str], tuple[str, Parts]]] = {**_OF_C, **_OF_PYTHON}
 
 

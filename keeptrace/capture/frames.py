@@ -1,12 +1,12 @@
-"""Tracebacks → records: frames, their positions, their variables, the globals that they use.
+"""Tracebacks → records: frames with their positions, their variables and the globals they use.
 
-- The exceptions come in the order of their numbers, the root first, and of each the innermost
-  frames first: what is met first is kept where a bound is reached.
-- Frames may take a half of the report's bytes and of its seconds. Each exception may have what the
-  ones after it can spare: they keep a few frames, or at the least the one that raised. What is left
-  out is marked in the traceback.
-- A part that cannot be read (see capture/losses.py) costs that part: the variables of one frame,
-  its position, the globals of one module.
+- Exceptions are read in the order of their numbers, the root first, and the innermost frames of
+  each first. When a bound is reached, the frames that were read are kept.
+- Frames may take half of the report's bytes and of its seconds. Each exception leaves room for a
+  few frames of every later exception, or at least for the frame that raised. The traceback marks
+  frames that were left out.
+- A failure to read (capture/losses.py) costs one part: the variables of a frame, its position, or
+  the globals of a module.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .values import Values
 
 # The part of max_bytes and of max_seconds that frames may take. (1 / part)
 _PART: Final = 2
-# What a frame takes in a dump beside its variables, and what a variable takes, about. (bytes)
+# The approximate size in a dump of a frame without its variables, and of a variable. (bytes)
 _FRAME: Final = 100
 _VARIABLE: Final = 16
 # Variables of a usual frame.
 _USUAL: Final = 4
-# Frames that each exception keeps if that is possible at all: where it was raised, and by whom.
+# Frames that each exception keeps if possible: the frame that raised, and its callers.
 _FEW: Final = 20
-# Frames are kept also where max_bytes leaves no room for anything. (bytes)
+# Frames are kept even if max_bytes leaves no room. (bytes)
 _LEAST_BYTES: Final = 200 * _FRAME
 # The clock is read once per so many frames.
 _CLOCK_EVERY: Final = 16
@@ -53,8 +53,8 @@ _CodeMet: TypeAlias = tuple[types.CodeType, CodeFacts, int]
 
 
 def _look_up(names: Iterable[str], namespace: dict[str, Any], found: dict[str, Any]) -> None:
-    """Adds to `found` those of the names that a module has, with their values."""
-    read = dict.get  # exec() also takes subclasses of dict, whose own methods are the user's
+    """Adds to `found` the names that a module has, with their values."""
+    read = dict.get  # exec() also takes subclasses of dict, whose methods may be the user's
     for name in names:
         value = read(namespace, name, _MISSING)
         if value is not _MISSING:
@@ -62,7 +62,7 @@ def _look_up(names: Iterable[str], namespace: dict[str, Any], found: dict[str, A
 
 
 class Frames:
-    """The frames of one capture: each once, however many tracebacks pass through it."""
+    """The frames of one capture. A frame in several tracebacks is read once."""
 
     def __init__(
         self, options: Options, values: Values, losses: Losses, roots: list[int], deadline: float
@@ -80,12 +80,13 @@ class Frames:
         self._deadline = deadline - options.max_seconds + options.max_seconds / _PART
         self._room = max(_LEAST_BYTES, options.max_bytes // _PART)  # bytes
         self._frame_index: dict[int, int] = {}
-        self._held: list[types.FrameType] = []  # so that no id is given to another frame
+        self._held: list[types.FrameType] = []  # so that no other frame gets the id of one
         self._codes_met: dict[int, _CodeMet] = {}
         self._globals_index: dict[int, int] = {}
         # For each code the number of the globals where its names were looked up last.
         self._places: list[int] = []
-        self._wanted: list[dict[str, Any]] = []  # of each namespace what the frames' code uses
+        # For each namespace the names that the frames' code uses, with their values.
+        self._wanted: list[dict[str, Any]] = []
         self._lost_globals: dict[int, Ref] = {}
         self._cleared = 0  # frames
         self._is_traced = sys.gettrace() is not None or sys.getprofile() is not None
@@ -100,7 +101,7 @@ class Frames:
         for number, (exc, record) in enumerate(zip(order, records)):
             try:
                 self._traceback(exc, record, depth, number == 0, len(order) - number - 1)
-            except BaseException as problem:  # whatever it is, it costs this traceback alone
+            except BaseException as problem:  # costs this traceback alone
                 self._losses.note(record, "the traceback", problem)
 
     def _traceback(
@@ -119,7 +120,7 @@ class Frames:
         if len(entries) <= most:
             told = self._innermost(entries, depth)
             outermost = []
-            reason = "max_seconds"  # nothing else can have left out any
+            reason = "max_seconds"  # the only bound that can leave out frames now
         else:
             head = most // 4
             told = self._innermost(entries[len(entries) - most + head :], depth)
@@ -138,12 +139,12 @@ class Frames:
             record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
 
     def _most(self, waiting: int, count: int) -> tuple[int, str]:
-        """How many of the next traceback's frames may be kept, and the bound that says so."""
+        """The number of frames that the next traceback may keep, and the bound that limits it."""
         limit = self._limit
         room = self._room // (_FRAME + _USUAL * _VARIABLE)
         if count <= _FEW and count <= limit and count <= room - waiting:  # as most have
             return count, ""
-        few = min(_FEW, room - waiting)  # the others keep the frame that raised
+        few = min(_FEW, room - waiting)  # each waiting exception keeps the frame that raised
         room = max(1, few, room // (waiting + 1), room - waiting * _FEW)
         if self._is_late() and min(limit, room) > _FEW:
             return _FEW, "max_seconds"
@@ -153,7 +154,7 @@ class Frames:
         return monotonic() > self._deadline
 
     def _innermost(self, entries: list[types.TracebackType], depth: int) -> list[list[Any]]:
-        """The innermost entries, innermost first: all of them, if there is time."""
+        """The entries from the innermost on, until the time is over."""
         told: list[list[Any]] = []
         for entry in reversed(entries):
             if len(told) >= _FEW and not len(told) % _CLOCK_EVERY and self._is_late():
@@ -172,13 +173,13 @@ class Frames:
             position = facts.positions.get(entry.tb_lasti)
             if position is None or position[0] is None:
                 position = self._position(frame, facts, entry.tb_lasti, entry)
-        except BaseException as problem:  # a code object that cannot be read: a frame less
+        except BaseException as problem:  # an unreadable code object: costs this frame
             self._losses.count(problem)
             return [-1, 1]
         return [index, position]
 
     def _outer(self, frame: types.FrameType | None, depth: int) -> list[int]:
-        """The frames that called the outermost one, as far as there is room."""
+        """The callers of the outermost frame, as far as there is room."""
         found: list[int] = []
         most, reason = self._most(0, sys.maxsize)
         while frame is not None and len(found) < most:
@@ -195,7 +196,7 @@ class Frames:
     # -- frames
 
     def _meet(self, frame: types.FrameType) -> _CodeMet:
-        """Notes the code of a frame: no frame before had this code."""
+        """Notes the code of a frame, which no frame before had."""
         code = frame.f_code
         facts = facts_of_code(code)
         met = self._codes_met[id(code)] = (code, facts, len(self.codes))
@@ -205,7 +206,7 @@ class Frames:
         return met
 
     def _frame(self, frame: types.FrameType, met: _CodeMet, depth: int) -> int:
-        """A frame that was not met before."""
+        """Reads a frame that no traceback had before."""
         _, facts, code = met
         at = facts.positions.get(frame.f_lasti)
         if at is None or at[0] is None:
@@ -228,7 +229,9 @@ class Frames:
                 self._room -= _FRAME
                 self._values.bytes += _FRAME
                 self._take_all(namespace, place)
-        except BaseException as problem:  # odd mappings, metaclasses: the variables of this frame
+        except (
+            BaseException
+        ) as problem:  # an odd mapping or metaclass: costs this frame's variables
             local = {_LOCALS_LOST: self._losses.ref("variables", problem)}
         self.frames.append({"code": code, "globals": place, "locals": local, "at": at})
         return index
@@ -240,10 +243,10 @@ class Frames:
         lasti: int,
         entry: types.TracebackType | None,
     ) -> Position:
-        """Where a frame stood, for an entry of a traceback, or stands now: at least the line."""
+        """A position of a frame: at the entry of a traceback, or now. It has at least the line."""
         try:
             position = facts.position(frame.f_code, lasti)
-        except BaseException as problem:  # a damaged table: the columns
+        except BaseException as problem:  # a damaged table: costs the columns
             self._losses.count(problem)
             position = [None, None, None, None]
         if position[0] is None:
@@ -263,7 +266,7 @@ class Frames:
         return self._within_room(found, depth, "variables")
 
     def _within_room(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
-        """The refs of the variables that there is room for, and a mark if these are not all."""
+        """The refs of variables. Those without room are replaced by a mark."""
         values = self._values
         size = _VARIABLE * len(found)
         if found and size > self._room:
@@ -276,7 +279,7 @@ class Frames:
         return refs
 
     def _first_of(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
-        """The refs of those variables that there is room for, and a mark for the others."""
+        """The refs of the first variables, as far as there is room, and a mark for the others."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
         refs = self._values.named(dict(islice(found.items(), room)), depth)
@@ -295,14 +298,14 @@ class Frames:
     # -- globals
 
     def _new_globals(self, namespace: dict[str, Any]) -> int:
-        """The number of a module's namespace that was not met before."""
+        """The number of a namespace that no frame had before."""
         place = self._globals_index[id(namespace)] = len(self._wanted)
         self._wanted.append({})
         self._take(_OF_MODULE, namespace, place)
         return place
 
     def _take_all(self, namespace: dict[str, Any], place: int) -> None:
-        """Notes all globals of a module that failed in its own code: they are its variables."""
+        """Notes all globals of a module whose own code failed: they are the frame's variables."""
         self._wanted[place].update(
             (name, value)
             for name, value in tuple(dict.items(namespace))
@@ -312,16 +315,16 @@ class Frames:
     def _take(self, names: Iterable[str], namespace: dict[str, Any], place: int) -> None:
         try:
             _look_up(names, namespace, self._wanted[place])
-        except BaseException as problem:  # the __eq__ of a key: the globals of this module
+        except BaseException as problem:  # by the __eq__ of a key: costs this module's globals
             self._lost_globals[place] = self._losses.ref("more globals", problem)
 
     def read_globals(self, depth: int) -> None:
-        """Last: where a bound is reached, the variables of all frames have come before."""
+        """Reads the globals last, so that the variables of all frames are kept first."""
         self._room += max(0, self._options.max_bytes - self._values.bytes) // _PART
         for place, wanted in enumerate(self._wanted):
             try:
                 refs = self._within_room(wanted, depth, "globals")
-            except BaseException as problem:  # the globals of this module
+            except BaseException as problem:  # costs this module's globals
                 refs = {_GLOBALS_LOST: self._losses.ref("globals", problem)}
             if place in self._lost_globals:
                 refs[_GLOBALS_LOST] = self._lost_globals[place]
@@ -329,11 +332,11 @@ class Frames:
         for frame, index in self._name_errors:
             try:
                 self._names_for_suggestions(frame, index)
-            except BaseException as problem:  # "did you mean" alone
+            except BaseException as problem:  # costs "did you mean" alone
                 self._losses.count(problem)
 
     def _names_for_suggestions(self, frame: types.FrameType, index: int) -> None:
-        """A NameError's "did you mean" looks at every name in sight, not only at kept ones."""
+        """Keeps every global name of a frame, which a NameError's "did you mean" searches."""
         if index < 0:  # the frame was left out
             return
         values = self._values

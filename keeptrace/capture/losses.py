@@ -43,7 +43,7 @@ class Losses:
         self._notes.append((record, f"keeptrace: {text}"))
 
     def count(self, problem: BaseException) -> None:
-        """Counts a part that could not be read. Raises `problem` if the capture must be repeated."""
+        """Counts an unreadable part. Raises `problem` if the capture must be repeated."""
         if self._is_repeatable and isinstance(problem, _WORTH_REPEATING):
             raise problem
         self._values.cut("unreadable")

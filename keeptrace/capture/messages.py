@@ -118,7 +118,7 @@ class Messages:
         return f"<{name}: its str() was not run; its arguments are {renderer(arguments)}>"
 
     def _of_large(self, exc: BaseException) -> str:
-        """The beginning of str(exc). The whole text would take several times the argument's memory."""
+        """The beginning of str(exc). The whole would take several times the argument's memory."""
         arguments = args_of(exc)
         renderer = Renderer(self._options.max_message, True)
         return renderer.with_user_code(arguments[0] if len(arguments) == 1 else arguments)

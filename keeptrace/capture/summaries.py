@@ -84,7 +84,7 @@ def _short(value: Any) -> str:
 
 
 def _dtype_text(dtype: Any) -> str:
-    """A dtype as text. Titles and metadata are left out: they hold objects, whose reprs would run."""
+    """A dtype as text, without titles and metadata: they hold objects, whose reprs would run."""
     cls = type(dtype)
     is_numpys = any(parent is loaded("numpy", "dtype") for parent in mro_of(cls))
     if not is_numpys and not _is_of(cls, "pandas", None):
@@ -105,7 +105,7 @@ def _holds_objects(dtype: Any) -> bool:
 
 
 def _first_of_array(ndarray: Any, value: Any, count: int) -> list[Any] | None:
-    """The first values, one after the other: a slice of a subclass would run the subclass's code."""
+    """The first values, one by one: slicing a subclass's instance would run the subclass's code."""
     if not is_own_memory(value):
         return None
     return [_plain(item) for item in islice(ndarray.flat.__get__(value), count)]

@@ -2,14 +2,14 @@
 
 Rules:
  1. Types are recognised by identity and read by raw descriptors (core/raw.py), so no property,
-    `__getattr__`, metaclass or `__dir__` of the user's ever runs. With run_reprs=True their
+    `__getattr__`, metaclass or `__dir__` of the user's ever runs. With run_reprs=True the user's
     `__repr__`s are collected, and run last, under guard.
- 2. A queue, no recursion: every object is expanded once, at its least distance from a variable,
-    and the nearest first; so when a bound is reached what is missing is what is furthest away.
- 3. The graph is held while it is walked: an `id` that is reused would show one object as another.
- 4. What is left out is counted in `cuts` and visible where it was.
- 5. A reader may raise whatever it likes: drain() is the one place that calls them, and there the
-    value becomes a stand-in that says why. Everything else of the report is kept.
+ 2. A queue replaces recursion. Every object is read once, at its least distance from a variable,
+    the nearest objects first. So a bound leaves out the objects that are furthest away.
+ 3. The graph is held during the walk: a reused `id` would show one object as another.
+ 4. Values that are left out are counted in `cuts`, and marked in their places.
+ 5. A reader may raise any exception. Only drain() calls readers, and there the value becomes a
+    stand-in that says why. The rest of the report is kept.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .reprs import Renderer, stack_is_short
 from .types import TypeInfo, info_of
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
-# bit_length() takes a third of the time of a look into the range, and lacks its least number alone.
+# bit_length() takes a third of the time of `in range`, and only misses the range's least number.
 _BITS: Final = 64
 # The clock is read once per so many values.
 _CLOCK_EVERY: Final = 32
-# What a value costs beside its text, about. (bytes)
+# The approximate size of a value without its text. (bytes)
 _OVERHEAD: Final = 24
-_UNREAD: Final[Node] = []  # of a value that is placed and not read yet
+_UNREAD: Final[Node] = []  # the node of a value that has a place and is not read yet
 
 
 class Values:
@@ -56,12 +56,11 @@ class Values:
         self._exceptions = exceptions
         self._cuts = cuts
         self.infos: dict[int, TypeInfo] = {}
-        self._last_type = 0  # of all classes beyond the bound
+        self._last_type = 0  # index of all classes beyond the bound
         self._type_indexes: dict[int, tuple[type, int]] = {}  # with the class, see rule 3
         self._seen: dict[int, int] = {}
-        self._queue: list[
-            tuple[int, Any, int]
-        ] = []  # index, object, depth; it is never shortened: it holds the graph, see rule 3
+        # Index, object, depth. The queue holds the graph (rule 3), so it is never shortened.
+        self._queue: list[tuple[int, Any, int]] = []
         self._read = 0  # how many of the queue have been read
         self._spent: dict[tuple[int, str], int] = {}
         self._pending: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
@@ -86,8 +85,10 @@ class Values:
         return self.refs((value,), depth)[0]
 
     def refs(self, values: Iterable[Any], depth: int) -> list[Ref]:
-        """The ref of each value: of an atom itself, of everything else its place in the table,
-        where it is read later.
+        """The ref of each value: an atom itself; for other values a place in the table, where
+        drain() reads the value.
+
+        A hot loop of the capture: a function for the test of atoms would cost a call a value.
         """
         found: list[Ref] = []
         append = found.append
@@ -114,9 +115,10 @@ class Values:
         return found
 
     def named(self, namespace: dict[Any, Any], depth: int) -> dict[str, Ref]:
-        """Puts refs in the place of a namespace's values; the dict must be the caller's own copy.
+        """Replaces the values of a namespace by refs. The dict must be the caller's own copy.
 
-        Drops names that are no texts: no source can use them.
+        Drops names that are not exact texts, which no source can use. The same hot loop as in
+        refs(), for dicts.
         """
         placed: list[tuple[str, Ref]] = []
         has_odd_names = False
@@ -147,7 +149,7 @@ class Values:
         return namespace
 
     def _place(self, value: Any, depth: int) -> Ref:
-        """The place of a value that was not met before."""
+        """Gives a place to a value that had none."""
         index = len(self.nodes)
         if id(value) in self._exceptions:
             self.nodes.append(["exception", self._exceptions[id(value)]])
@@ -160,22 +162,20 @@ class Values:
         return [index]
 
     def add(self, node: Node) -> int:
-        """A node of its own, that no object stands for."""
+        """Adds a node that stands for no object."""
         self.nodes.append(node)
         return len(self.nodes) - 1
 
     @property
     def objects(self) -> dict[int, Any]:
-        """For each index of a value that was read, the object."""
+        """The objects that were read, by the indexes of their values."""
         return {index: value for index, value, _ in self._queue}
 
     def cut(self, reason: str, count: int = 1) -> None:
         self._cuts[reason] = self._cuts.get(reason, 0) + count
 
     def later(self, call: Callable[[], Any], use: Callable[[Any], None]) -> None:
-        """Lets `call`, the user's code, run under guard when everything has been read; `use` gets
-        the result, or Failed.
-        """
+        """Leaves `call`, the user's code, to finish(). `use` gets the result, or Failed."""
         self._pending.append((call, use))
 
     def _cut(self, cls: type, reason: str) -> Ref:
@@ -187,7 +187,7 @@ class Values:
         return [self._spent[key]]
 
     def type_index(self, cls: type) -> int:
-        """The index of a type; beyond the bound on types all are one."""
+        """The index of a type. All types beyond the bound share one index."""
         known = self._type_indexes.get(id(cls))
         if known is None:
             index = self._last_type
@@ -209,7 +209,7 @@ class Values:
     # -- the walk
 
     def drain(self) -> None:
-        """Reads everything that was named, nearest first, until a bound is reached."""
+        """Reads all values that have places, the nearest first, until a bound is reached."""
         nodes = self.nodes
         max_bytes = self.max_bytes
         reader_of = _READERS.get
@@ -224,7 +224,7 @@ class Values:
             self.bytes += _OVERHEAD
             try:
                 nodes[index] = reader_of(id(type(value)), read_object)(self, value, depth)
-            except BaseException as problem:  # a library's code may raise anything; Ctrl-C may come
+            except BaseException as problem:  # a library's code raised, or Ctrl-C came
                 nodes[index] = self._unreadable(value, problem)
 
     def _look_at_bounds(self) -> None:
@@ -239,7 +239,7 @@ class Values:
     def _unreadable(self, value: Any, problem: BaseException) -> Node:
         """The stand-in of a value whose reader failed."""
         if isinstance(problem, RecursionError) and stack_is_short():
-            raise problem  # not the value's fault: the capture is tried again with more stack
+            raise problem  # the stack is short: capture() tries again with more
         self.cut("unreadable")
         cls = type(value)
         why = f"reading it raised {names_of(type(problem))[1]}"
@@ -247,7 +247,7 @@ class Values:
         return ["object", self.type_index(cls), text, None, {"why": why, "address": id(value)}]
 
     def finish(self) -> None:
-        """Runs what of the user's code is to be run, under guard."""
+        """Runs the user's code that was left for later, under guard."""
         if self._pending:
             pending, self._pending = self._pending, []
             results = run_each([call for call, _ in pending], self.deadline)
@@ -259,8 +259,8 @@ class Values:
     # -- bounds of containers
 
     def room_for(self, length: int) -> int:
-        """Elements that a container of so many may have: numbers take no entry in the table, so
-        there could be any number of them.
+        """How many of a container's elements fit. Atoms have no places in the table, so max_values
+        does not limit them.
         """
         room = (self.max_bytes - self.bytes) // ELEMENT
         if length <= self.max_items and length <= room:
