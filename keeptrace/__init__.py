@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .core.errors import KeepTraceError as KeepTraceError
     from .core.errors import MissingExtraError as MissingExtraError
     from .core.errors import OptionError as OptionError
+    from .core.hold import Hold as Hold
     from .core.options import Options as Options
     from .core.redaction import Redaction as Redaction
     from .debug import post_mortem as post_mortem
@@ -24,6 +25,10 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .format.api import loads as loads
     from .format.pickling import init as init
     from .format.snapshot import snapshot as snapshot
+    from .hold.attaching import attach as attach
+    from .hold.listing import HeldFailure as HeldFailure
+    from .hold.listing import held as held
+    from .hold.listing import release as release
     from .hooks import install as install
     from .hooks import on_error as on_error
     from .hooks import uninstall as uninstall
@@ -41,8 +46,10 @@ _shadows.protect()
 __version__ = "0.1.0"
 
 _HOMES = {
+    "attach": "hold.attaching",
     "dump": "format.api",
     "dumps": "format.api",
+    "held": "hold.listing",
     "init": "format.pickling",
     "install": "hooks",
     "load": "format.api",
@@ -50,7 +57,10 @@ _HOMES = {
     "loads": "format.api",
     "on_error": "hooks",
     "post_mortem": "debug",
+    "release": "hold.listing",
     "DumpError": "core.errors",
+    "HeldFailure": "hold.listing",
+    "Hold": "core.hold",
     "KeepTraceError": "core.errors",
     "LoggingHandler": "log_handler",
     "MissingExtraError": "core.errors",
@@ -68,6 +78,8 @@ _HOMES = {
 }
 __all__ = [
     "DumpError",
+    "HeldFailure",
+    "Hold",
     "KeepTraceError",
     "LoggingHandler",
     "MissingExtraError",
@@ -79,8 +91,10 @@ __all__ = [
     "TaskStack",
     "ThreadStack",
     "__version__",
+    "attach",
     "dump",
     "dumps",
+    "held",
     "init",
     "install",
     "load",
@@ -89,6 +103,7 @@ __all__ = [
     "on_error",
     "parse_tracebacks",
     "post_mortem",
+    "release",
     "snapshot",
     "uninstall",
     "unload_ipython_extension",

@@ -214,6 +214,11 @@ def _current() -> BaseException:
     )
 
 
+def check_debugger(name: str | None) -> None:
+    """Raises OptionError for a name that post_mortem does not know."""
+    _chosen(name)
+
+
 def _chosen(name: str | None) -> Start:
     if name is not None:
         if name.lower() not in DEBUGGERS:

@@ -24,7 +24,21 @@ pytest.importorskip("rich", reason="the command line is made with rich")
 
 from keeptrace.tools import cli  # noqa: E402
 
-COMMANDS = ["run", "show", "debug", "html", "info", "ls", "prune", "log", "demo", "dap"]
+COMMANDS = [
+    "run",
+    "show",
+    "debug",
+    "html",
+    "info",
+    "ls",
+    "prune",
+    "log",
+    "demo",
+    "held",
+    "attach",
+    "release",
+    "dap",
+]
 
 
 class Done(NamedTuple):

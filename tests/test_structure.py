@@ -41,6 +41,7 @@ ROOMS = (
         "textlog",
         "render",
         "store",
+        "hold",
     ),
     *("hooks", "concurrent", "tools"),
 )
@@ -76,7 +77,10 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.tools.cli": {"typer", "rich"},
     **{
         f"keeptrace.tools.cli.{module}": {"typer", "rich"}
-        for module in ("common", "directories", "dumps", "editors", "living", "logs", "programs")
+        for module in (
+            *("common", "directories", "dumps", "editors"),
+            *("living", "logs", "processes", "programs"),
+        )
     },
     "keeptrace.ipython": {"IPython"},
     "keeptrace.live.dill": {"dill"},

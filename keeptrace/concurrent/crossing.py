@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from ..capture.capture import capture, release_reserve, type_only
 from ..core.errors import KeepTraceError
+from ..core.hold import Holding, mark_held, mark_not_held
 from ..core.options import Options
 from ..core.raw import names_of
 from ..core.texts import one_line
@@ -56,13 +57,19 @@ traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
-def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
+def to_bytes(
+    exc: BaseException, options: Options, dumps: Dumps = _dumps, holding: Holding | None = None
+) -> bytes:
     """The exception as bytes for from_bytes(). Never raises.
 
     dumps: how the engine pickles, where that is not multiprocessing's way.
+    holding: how a process with the exception is held.
     """
     try:
-        return pickle.dumps(capture(exc, options, dumps), pickle.HIGHEST_PROTOCOL)
+        report = capture(exc, options, dumps)
+        if holding is not None:
+            report["held"] = _held(exc, holding)
+        return pickle.dumps(report, pickle.HIGHEST_PROTOCOL)
     except BaseException as problem:  # capture never raises; but law 1 is not left to one function
         why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
     release_reserve()
@@ -70,6 +77,17 @@ def to_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> byt
         return pickle.dumps(type_only(exc, why), pickle.HIGHEST_PROTOCOL)
     except BaseException:  # no memory even for the type
         return pickle.dumps(f"{names_of(type(exc))[1]} ({why})")
+
+
+def _held(exc: BaseException, holding: Holding) -> list[str]:
+    """Holds the exception. ["held", the name of its socket], ["failed", why], or nothing."""
+    from ..hold.keeping import keep
+
+    try:
+        name = keep(exc, holding)
+    except Exception as problem:  # law 1: no room, no directory, a system without such sockets
+        return ["failed", one_line(f"{type(problem).__name__}: {problem}")]
+    return ["held", name] if name is not None else []
 
 
 def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
@@ -100,7 +118,7 @@ def from_bytes(data: bytes) -> BaseException:
     except Exception:  # another thread changes a module: only source lines are missing then
         pass
     try:
-        return restore(report, POOL)
+        return _marked(restore(report, POOL), *report.pop("held", ()))
     except BaseException as problem:  # the parent's own state: no memory, no threads
         record = report["exceptions"][0]
         message = record.get("str", report["values"][record["args"][0]])
@@ -108,6 +126,15 @@ def from_bytes(data: bytes) -> BaseException:
         why = one_line(f"{type(problem).__name__}: {problem}")
         told.add_note(f"keeptrace could not restore the worker's exception: {why}")
         return told
+
+
+def _marked(exc: BaseException, how: str = "", told: str = "") -> BaseException:
+    """The exception, with a note on what holds it, or why nothing does."""
+    if how == "held":
+        mark_held(exc, told)
+    elif how == "failed":
+        mark_not_held(exc, told)
+    return exc
 
 
 def without_frames_of(
@@ -140,6 +167,7 @@ class FramedException:
     options: Options
     engine_files: frozenset[str]
     dumps: Dumps = staticmethod(_dumps)
+    holding: Holding | None = None
 
     def __init__(self, exc: BaseException, traceback: types.TracebackType | None) -> None:
         cls: Any = type(exc)
@@ -147,17 +175,23 @@ class FramedException:
             set_traceback(exc, None)
             exc, traceback = cls.carried, traceback_of(cls.carried)
         set_traceback(exc, without_frames_of(traceback, self.engine_files))
-        self._data = to_bytes(exc, self.options, self.dumps)
+        self._data = to_bytes(exc, self.options, self.dumps, self.holding)
         set_traceback(exc, None)  # its frames hold everything that was in the task's scope
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
         return from_bytes, (self._data,)
 
 
-def framed_exception(options: Options, *engines: types.ModuleType) -> type[FramedException]:
+def framed_exception(
+    options: Options, *engines: types.ModuleType, holding: Holding | None = None
+) -> type[FramedException]:
     """The class to put in place of the engine's, for these options."""
-    files = frozenset(str(engine.__file__) for engine in engines)
-    return type("FramedException", (FramedException,), {"options": options, "engine_files": files})
+    settings = {
+        "options": options,
+        "engine_files": frozenset(str(engine.__file__) for engine in engines),
+        "holding": holding,
+    }
+    return type("FramedException", (FramedException,), settings)
 
 
 def run_initializer(

@@ -16,6 +16,7 @@ is one dict of tables:
     sources     {filename: zlib-compressed UTF-8 bytes}; the files of the frames
     live        bytes or None: one pickle of a list of objects, for the nodes ["live", ...]
     cuts        {reason: how many values or frames were cut or hidden}
+    held        only within a pool: what holds the exception (see concurrent/crossing.py)
 
 A *position* is [line, end line, column, end column]; columns count UTF-8 bytes as
 code.co_positions() does; each may be None. A *ref* is an atom, standing for itself (None, bool, int
@@ -137,6 +138,7 @@ if TYPE_CHECKING:
         sources: dict[str, bytes]
         live: bytes | None
         cuts: dict[str, int]
+        held: NotRequired[list[str]]
 
 else:
     ExceptionRecord = FrameRecord = CodeRecord = Report = dict

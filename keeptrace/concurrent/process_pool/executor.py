@@ -37,6 +37,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 from ...core.errors import OptionError
+from ...core.hold import Hold, Holding, make_holding, remember_pipes
 from ...core.options import Options, make_options
 from ..crossing import context_of, framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import JOB, POSIX, BlackBox
@@ -66,6 +67,7 @@ if hasattr(os, "register_at_fork"):
 def _work(
     box: BlackBox,
     options: Options,
+    holding: Holding | None,
     call_queue: Any,
     result_queue: Any,
     initializer: Callable[..., object] | None,
@@ -73,7 +75,10 @@ def _work(
     most: int | None = None,
 ) -> None:
     """The main function of a worker: the engine's, within our surroundings."""
-    setattr(engine, "_ExceptionWithTraceback", framed_exception(options, engine))
+    if holding is not None:
+        remember_pipes()
+    framed = framed_exception(options, engine, holding=holding)
+    setattr(engine, "_ExceptionWithTraceback", framed)
     read_tasks(engine, call_queue, result_queue, box.words)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
@@ -161,6 +166,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         takes its place (POSIX).
     max_deaths: with "replace", how many workers may die one after the other, without a finished
         task between, before the pool breaks all the same. Default: 3 for each worker.
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
 
     The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of
     WorkerDeath. With on_death="replace", the error of the worker's own task is a WorkerDied as well.
@@ -180,8 +186,10 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         trace: Options | None = None,
         on_death: OnDeath = "break",
         max_deaths: int | None = None,
+        hold: Hold | bool | None = None,
     ) -> None:
         options = make_options(trace)
+        holding = make_holding(hold)
         _check_healing(on_death, max_deaths)
         super().__init__(
             max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
@@ -190,7 +198,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
             from .healing import Crew  # the workers of other executors do without
 
             self._crew = Crew(self, options, max_deaths)
-        self._mp_context: Any = WorkerContext(self._mp_context, options, _work)
+        self._mp_context: Any = WorkerContext(self._mp_context, options, _work, holding)
         read_results(engine, self)
         self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
         make_event_atomic(self._idle_worker_semaphore)  # nor is this made for interrupts

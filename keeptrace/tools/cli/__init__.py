@@ -1,13 +1,14 @@
 """The command line: the table of its commands, and the border where errors become sentences.
 
 Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. One module for
-each kind of command: programs.py, dumps.py, directories.py, living.py, logs.py, editors.py;
-common.py is for all.
+each kind of command: programs.py, dumps.py, directories.py, living.py, logs.py, processes.py,
+editors.py; common.py is for all.
 
 Rules:
  1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
     turns every KeepTraceError and OSError into that. Only the requested output goes to stdout.
- 2. Only `debug --live`, `dap --live` and `run` run code that is not ours; all other commands read.
+ 2. Only `debug --live`, `dap --live`, `attach` and `run` run code that is not ours; all other commands
+    read.
  3. A command imports the libraries and modules that it needs, so `--help` and completion are quick.
 """
 
@@ -28,7 +29,7 @@ try:
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
-from . import directories, dumps, editors, living, logs, programs
+from . import directories, dumps, editors, living, logs, processes, programs
 
 app: typer.Typer = typer.Typer(
     name="keeptrace",
@@ -52,6 +53,9 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "snapshot": (living.snapshot, {}),
     "log": (logs.log, {}),
     "demo": (programs.demo, {}),
+    "held": (processes.held, {}),
+    "attach": (processes.attach, {}),
+    "release": (processes.release, {}),
     "dap": (editors.dap, {}),
 }
 for _name, (_function, _settings) in _COMMANDS.items():

@@ -1,0 +1,115 @@
+"""attach(): the debugger of a held process, on this terminal.
+
+This process gives its standard streams away and stays in the terminal's foreground: Ctrl-C comes to
+it, and it passes that on. When the user quits the debugger, or the held process ends, it goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+from ..core.errors import KeepTraceError
+from ..debug import check_debugger
+from .debugging import TERMINAL_VARIABLES
+from .listing import busy_text, find
+from .peers import ask, receive
+
+# Signals that the terminal sends to this process, and that are meant for the debugger.
+_PASSED_ON: Final = (signal.SIGINT, signal.SIGWINCH)
+
+
+def attach(exc_or_number: BaseException | int, debugger: str | None = None) -> None:
+    """Opens a debugger in a process that is held, on this terminal, in the live frames of its
+    failure.
+
+    exc_or_number: an exception that came from a pool with `hold=`, or a number of held().
+    debugger: as for post_mortem(), and as it is installed where the failed process ran.
+
+    Returns when the user quits the debugger. The process is still held then, for another attach().
+
+    Raises KeepTraceError if no process holds this, if somebody else is attached (the message says
+    who), or if this process has no terminal or other standard streams; OptionError for an unknown
+    debugger.
+    """
+    check_debugger(debugger)
+    with find(exc_or_number) as connection:
+        streams = _streams()
+        message = {"do": "attach", "debugger": debugger, "variables": _variables()}
+        answer = ask(connection, message, streams)
+        if "busy" in answer:
+            raise KeepTraceError(busy_text(answer["busy"]))
+        with _restored(streams[0]), _passing_on(answer["pid"]):
+            problem = _end_of(connection)
+    if problem is not None:
+        raise KeepTraceError(problem)
+
+
+def _streams() -> list[int]:
+    """The descriptors of the standard streams."""
+    try:
+        sys.stdout.flush()
+        return [stream.fileno() for stream in (sys.stdin, sys.stdout, sys.stderr)]
+    except (AttributeError, OSError, ValueError):
+        raise KeepTraceError(
+            "attach() needs a terminal: call it in a program that runs in one, or type"
+            " `keeptrace held` and `keeptrace attach N` in one"
+        ) from None
+
+
+def _variables() -> dict[str, str]:
+    return {name: os.environ[name] for name in TERMINAL_VARIABLES if name in os.environ}
+
+
+def _end_of(connection: socket.socket) -> str | None:
+    """Waits for the debugger's end. What went wrong, if something did."""
+    try:
+        answer, _ = receive(connection, timeout=None)
+    except (EOFError, OSError):
+        return "the held process has ended"
+    problem: str | None = answer.get("error")
+    return problem
+
+
+@contextmanager
+def _passing_on(pid: int) -> Iterator[None]:
+    """Passes the terminal's signals on to the held process; Ctrl-Z does nothing."""
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def _restored(fd: int) -> Iterator[None]:
+    """Gives the terminal its modes back, should the held process be killed in the middle."""
+    import termios
+
+    try:
+        modes = termios.tcgetattr(fd)
+    except termios.error:  # a pipe
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(fd, termios.TCSADRAIN, modes)

@@ -1,0 +1,143 @@
+"""A debugger in the held process, on the terminal of whoever attached.
+
+main thread                              watching thread, for as long
+standard streams become the terminal's   the attacher is gone ─▶ streams become /dev/null, SIGINT:
+post_mortem(exc)                                                 the debugger reads the end, and quits
+standard streams become /dev/null        somebody else connects ─▶ is told who is attached
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from ..core.errors import KeepTraceError
+from ..debug import post_mortem
+from .peers import is_readable
+
+# What a debugger wants to know of a terminal, from the attacher's environment.
+TERMINAL_VARIABLES: Final = (
+    *("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "PYTHON_COLORS", "PYTHONBREAKPOINT"),
+    *("LINES", "COLUMNS", "INPUTRC", "TERMINFO"),
+)
+# Between two interrupts of a debugger whose attacher is gone, and which has not ended. (seconds)
+_AGAIN: Final = 1.0
+
+
+def debug(
+    exc: BaseException,
+    debugger: str | None,
+    descriptors: Sequence[int],
+    variables: Mapping[str, str],
+) -> str | None:
+    """Opens the debugger on these descriptors, until the user quits.
+
+    Returns why no debugger could be opened, or None.
+    """
+    try:
+        with _terminal(descriptors, variables):
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                post_mortem(exc, debugger=debugger)
+            finally:
+                _ignore_interrupts()
+    except KeepTraceError as problem:
+        return str(problem)
+    except KeyboardInterrupt:  # a debugger that ends of it, or its attacher is gone
+        return None
+    except BaseException as problem:  # the debugger itself failed
+        return f"{type(problem).__name__}: {problem}"
+    return None
+
+
+def _ignore_interrupts() -> None:
+    while True:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return
+        except KeyboardInterrupt:  # came just now
+            continue
+
+
+@contextmanager
+def watched(
+    connection: socket.socket, listener: socket.socket, serve: Callable[[], object]
+) -> Iterator[None]:
+    """Within the block a thread looks after the attacher, and calls serve() if others connect."""
+    ended, end = os.pipe()
+    is_done = _thread.allocate_lock()
+    is_done.acquire()
+
+    def watch() -> None:
+        try:
+            _watch(connection, listener, serve, ended)
+        finally:
+            is_done.release()
+
+    # Raw: the program does not see this thread.
+    _thread.start_new_thread(watch, ())
+    try:
+        yield
+    finally:
+        os.close(end)
+        is_done.acquire()
+        os.close(ended)
+
+
+def _watch(
+    connection: socket.socket, listener: socket.socket, serve: Callable[[], object], ended: int
+) -> None:
+    files: list[Any] = [ended, listener, connection]
+    while True:
+        is_alone = connection not in files
+        ready = is_readable(*files, timeout=_AGAIN if is_alone else None)
+        if ended in ready:
+            return
+        if listener.fileno() in ready:
+            serve()
+        if connection.fileno() in ready:  # an attacher sends nothing more: this is its end
+            files.remove(connection)
+            no_streams()
+            is_alone = True
+        if is_alone:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextmanager
+def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Iterator[None]:
+    """Makes these descriptors the standard streams, within the block."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    kept = {name: os.environ.pop(name, None) for name in TERMINAL_VARIABLES}
+    os.environ.update({name: variables[name] for name in TERMINAL_VARIABLES if name in variables})
+    for number, fd in enumerate(descriptors):
+        os.dup2(fd, number)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # these three are the block's
+    sys.stdout = open(1, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # the terminal is gone, or the user closed it
+                stream.flush()
+        no_streams()
+        sys.stdin, sys.stdout, sys.stderr = before
+        for name, value in kept.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def no_streams() -> None:
+    """Makes /dev/null the standard streams."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in range(3):
+        os.dup2(null, number)
+    if null > 2:
+        os.close(null)

@@ -1,0 +1,200 @@
+"""Where held processes are found: one Unix socket each, in a directory of the user's alone.
+
+    $XDG_RUNTIME_DIR/keeptrace/      or, without one, in the directory for temporary files:
+    /tmp/keeptrace-1000/
+      1-9f3a07c2-4be81f07c2d90a13-5d20e6b1     number, pool, kind of failure, a token
+      2-9f3a07c2-77f0c41be5528a90-e81b3c44
+
+- Nothing about the failure is in a file: whoever may connect is told by the process itself.
+- The directory is opened once, without following a link, and its owner and mode are checked. Its
+  sockets are reached through that descriptor, so that nobody can put another directory in its
+  place.
+- A process that was killed leaves its socket behind: nobody listens there, and whoever notices
+  removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple
+
+from ..core.clock import monotonic, sleep
+from ..core.errors import KeepTraceError
+
+_PRIVATE: Final = 0o700
+# What a socket's address may have at most, on any system. (bytes)
+_MOST_ADDRESS: Final = 100
+# Attachers that wait to be told that somebody else is attached. (connections)
+_BACKLOG: Final = 16
+# For another worker that takes a number; it takes milliseconds. (seconds)
+_MOST_WAIT: Final = 2.0
+_MOMENT: Final = 0.001  # (seconds)
+
+
+class Name(NamedTuple):
+    """The name of a socket, in its parts."""
+
+    number: int
+    group: str
+    kind: str
+    token: str
+
+    def __str__(self) -> str:
+        return "-".join(map(str, self))
+
+    @classmethod
+    def parsed(cls, text: str) -> Name | None:
+        number, *rest = text.split("-")
+        if not number.isdecimal() or len(rest) != len(cls._fields) - 1:
+            return None
+        return cls(int(number), *rest)
+
+
+def _candidates() -> list[str]:
+    """The directories in which sockets may be, the preferred one first."""
+    found = [os.path.join(tempfile.gettempdir(), f"keeptrace-{os.geteuid()}")]
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.path.isabs(runtime) and os.access(runtime, os.W_OK):
+        found.insert(0, os.path.join(runtime, "keeptrace"))
+    return found
+
+
+class Directory:
+    """An open directory of sockets. Use it in a `with` block."""
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError if there is none, KeepTraceError if it is not the user's alone."""
+        self.path = path
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        status = os.fstat(self._fd)
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & ~_PRIVATE:
+            self.close()
+            raise KeepTraceError(
+                f"{path} is not used for held processes, because others could use it as well:"
+                f" remove it, or make it yours alone (mode 700)"
+            )
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def __enter__(self) -> Directory:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Within the block only this process takes numbers. No fork in it: that would share it.
+
+        Raises KeepTraceError if another process has taken it for long, because it was stopped.
+        """
+        deadline = monotonic() + _MOST_WAIT
+        while not self._lock():
+            if monotonic() > deadline:
+                raise KeepTraceError(f"another process has locked {self.path}")
+            sleep(_MOMENT)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _lock(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def names(self) -> list[Name]:
+        """The names of the sockets, by number."""
+        found = map(Name.parsed, os.listdir(self._fd))
+        return sorted(name for name in found if name is not None)
+
+    def connect(self, name: Name) -> socket.socket | None:
+        """A connection to a held process; None if it is gone, and then its socket is removed."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)  # one whose backlog is full lives
+            connection.connect(self._address(name))
+        except BlockingIOError:
+            pass
+        except (ConnectionRefusedError, FileNotFoundError):
+            connection.close()
+            self.remove(name)
+            return None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def living(self) -> Iterator[tuple[Name, socket.socket]]:
+        """The processes that live, each with a connection, which is closed when the next follows."""
+        for name in self.names():
+            connection = self.connect(name)
+            if connection is not None:
+                with connection:
+                    yield name, connection
+
+    def listen(self, name: Name) -> socket.socket:
+        """Makes a socket."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(self._address(name))
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def remove(self, name: Name) -> None:
+        with suppress(FileNotFoundError):  # another process was first
+            os.unlink(str(name), dir_fd=self._fd)
+
+    def _address(self, name: Name) -> str:
+        """The socket's address. Raises KeepTraceError if it is too long for this system."""
+        for address in (f"/proc/self/fd/{self._fd}/{name}", os.path.join(self.path, str(name))):
+            if (
+                os.path.isdir(os.path.dirname(address))
+                and len(os.fsencode(address)) <= _MOST_ADDRESS
+            ):
+                return address
+        raise KeepTraceError(
+            f"{self.path} has too long a name for a socket: set TMPDIR to a shorter one"
+        )
+
+
+class Place(NamedTuple):
+    """Where a held process is found."""
+
+    name: Name
+    directory: Directory
+    listener: socket.socket
+
+    def remove(self) -> None:
+        self.directory.remove(self.name)
+
+
+def make_directory() -> Directory:
+    """The directory for a new socket. Raises OSError and KeepTraceError."""
+    path = _candidates()[0]
+    with suppress(FileExistsError):
+        os.mkdir(path, _PRIVATE)
+    return Directory(path)
+
+
+def directories() -> Iterator[Directory]:
+    """The directories that exist, each open until the next follows."""
+    for path in _candidates():
+        try:
+            directory = Directory(path)
+        except (FileNotFoundError, KeepTraceError):  # none, or another user's
+            continue
+        with directory:
+            yield directory

@@ -1,0 +1,149 @@
+"""Holding a failure, in the process where it failed.
+
+    worker                             in between         held process
+    keep(): is there room for it?
+      a socket in the directory
+      fork ──────────────────────────▶ fork ────────────▶ leaves the engine: waiting.py
+      waits for the one in between ◀── ends               waits, for attach() or release()
+      sends its failure, goes on
+
+- The held process is nobody's child in the program: no wait() of the program's meets it, and it is
+  no zombie when it has ended.
+- Signals are blocked meanwhile: no handler of the program runs in the copy.
+- The engines' own forks warn of threads; ours does not, because the copy joins and ends none.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NoReturn
+
+from ..core.errors import KeepTraceError
+from ..core.hold import Holding, How
+from ..store.identity import fingerprint
+from .directory import Directory, Name, Place, make_directory
+from .memory import resident, resident_of
+
+
+def keep(exc: BaseException, holding: Holding, can_stop: bool = False) -> str | None:
+    """Holds an exception whose traceback has the frames, if there is room for another one.
+
+    Returns the name of its socket, or None: the pool holds one of this kind, or as many as it may.
+    can_stop: the caller can hold this very process.
+    Raises OSError and KeepTraceError if it cannot be held.
+    """
+    how = holding.hold.how or _chosen()
+    if how == "stop" and not can_stop:
+        raise KeepTraceError('how="stop" is for KeepTraceProcessPoolExecutor alone')
+    program = _program()
+    with make_directory() as directory:
+        with directory.locked():
+            name = _admitted(directory, holding, fingerprint(exc))
+            if name is None:
+                return None
+            listener = directory.listen(name)
+        with listener:
+            try:
+                _fork_away(lambda: _wait(exc, holding, Place(name, directory, listener), program))
+            except BaseException:
+                directory.remove(name)
+                raise
+    return str(name)
+
+
+def _chosen() -> How:
+    """How a process is held whose Hold leaves that open."""
+    if sys.platform == "darwin":  # its frameworks end a forked process that uses them
+        return "stop"
+    return "stop" if _has_cuda() else "fork"
+
+
+def _has_cuda() -> bool:
+    """Whether CUDA is initialised: it does not work in a forked process."""
+    torch = sys.modules.get("torch")
+    try:
+        return torch is not None and bool(torch.cuda.is_initialized())
+    except AttributeError:  # not that torch, or it is being imported
+        return False
+
+
+def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | None:
+    """The name of a new held process, or None if there is no room for it."""
+    hold = holding.hold
+    group = holding.group or f"{_program():x}"
+    names = [name for name, _ in directory.living()]
+    ours = [name for name in names if name.group == group]
+    if len(ours) >= hold.count or any(name.kind == kind for name in ours):
+        return None
+    if hold.max_rss is not None:
+        together = resident_of(directory, ours) + resident(os.getpid())
+        if together > hold.max_rss:
+            return None
+    taken = {name.number for name in names}
+    number = next(number for number in range(1, len(taken) + 2) if number not in taken)
+    return Name(number, group, kind, os.urandom(4).hex())
+
+
+def _program() -> int:
+    """The process whose workers count together: the one that started this worker."""
+    processes = sys.modules.get("multiprocessing.process")
+    parent = processes.current_process()._parent_pid if processes is not None else None
+    return parent or os.getpid()
+
+
+def _wait(exc: BaseException, holding: Holding, place: Place, program: int) -> None:
+    from .waiting import wait_held
+
+    wait_held(exc, holding, place, program)
+
+
+def _fork_away(become: Callable[[], None]) -> None:
+    """Forks twice, and calls become() in the process that is held, which ends then.
+
+    Raises OSError if the system has no more processes.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            between = os.fork()
+            if between == 0:
+                _fork_on(become, before)
+            _, status = os.waitpid(between, 0)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if status:
+        raise OSError("no process could be forked")
+
+
+def _fork_on(become: Callable[[], None], mask: Iterable[int]) -> NoReturn:
+    """The process in between, and then the one that is held. Both end here, whatever happens."""
+    status = 1
+    try:
+        is_held = os.fork() == 0
+        status = 0
+        if is_held:
+            reset_handlers()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            become()
+    finally:
+        os._exit(status)
+
+
+def reset_handlers() -> None:
+    """Drops what the program set for signals; Ctrl-C is for a debugger alone."""
+    import faulthandler
+
+    faulthandler.disable()
+    for number in signal.valid_signals():
+        with suppress(RuntimeError):  # those that kill are enable()'s
+            faulthandler.unregister(number)
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

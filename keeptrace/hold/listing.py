@@ -1,0 +1,137 @@
+"""held() and release(): what is held on this machine for this user."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..core.errors import KeepTraceError, OptionError
+from ..core.hold import held_name, need_fork
+from .directory import Name, directories
+from .memory import resident
+from .peers import ANSWERS, ask, is_readable, peer_of
+
+
+class HeldFailure(NamedTuple):
+    """A failure whose process is held.
+
+    number: for attach() and release().
+    pid: the process.
+    since: when it failed. (seconds since 1970)
+    seconds_left: until it ends.
+    memory: its resident memory, which it may share with its worker. (bytes; 0 on macOS)
+    type, message, where: of the exception; `where` is the innermost function of the user's own
+        code.
+    task: the call that failed.
+    attached: the pid of the process that has its debugger now, or None.
+
+    A process that is too busy to answer has its number, pid and memory alone.
+    """
+
+    number: int
+    pid: int
+    since: float = 0.0
+    seconds_left: float = 0.0
+    memory: int = 0
+    type: str = ""
+    message: str = ""
+    where: str = ""
+    task: str = ""
+    attached: int | None = None
+
+
+def held() -> list[HeldFailure]:
+    """The failures that are held for this user, by number, of all programs.
+
+    Raises KeepTraceError on Windows.
+    """
+    return sorted(_held_failure(name, connection) for name, connection in _living())
+
+
+def _living() -> Iterator[tuple[Name, socket.socket]]:
+    need_fork()
+    for directory in directories():
+        yield from directory.living()
+
+
+def _held_failure(name: Name, connection: socket.socket) -> HeldFailure:
+    pid = peer_of(connection).pid
+    memory = resident(pid)
+    try:
+        card = ask(connection, {"do": "tell"})
+    except KeepTraceError:
+        return HeldFailure(name.number, pid, memory=memory)
+    attached = card.pop("attached")
+    return HeldFailure(name.number, memory=memory, attached=attached and attached["pid"], **card)
+
+
+@contextmanager
+def find(exc_or_number: BaseException | int) -> Iterator[socket.socket]:
+    """A connection to the process that holds this. Raises KeepTraceError if none does."""
+    is_wanted = _matcher(exc_or_number)
+    for name, connection in _living():
+        if is_wanted(name):
+            yield connection
+            return
+    raise KeepTraceError(not_held(exc_or_number))
+
+
+def _matcher(what: BaseException | int) -> Callable[[Name], bool]:
+    """Whether a name is the one that is meant. Raises KeepTraceError if that cannot be any."""
+    if isinstance(what, BaseException):
+        wanted = held_name(what)
+        if wanted is None:
+            raise KeepTraceError(
+                f"this {type(what).__name__} is not held: it did not come from a pool with hold=,"
+                " or the pool held one of this kind already, or as many as it may"
+            )
+        return lambda name: str(name) == wanted
+    if type(what) is int:
+        return lambda name: name.number == what
+    raise OptionError(f"what is held is named by its number or its exception, not {what!r}")
+
+
+def release(*failures: BaseException | int, all: bool = False) -> int:
+    """Ends processes that are held, and returns how many.
+
+    failures: exceptions that came from a pool with `hold=`, or numbers of held().
+    all: all that are held for this user.
+
+    Raises KeepTraceError if no process holds one of these, if somebody is attached to it, or if it
+    is too busy to answer.
+    """
+    wanted = [_matcher(failure) for failure in failures]
+    if all:
+        wanted.append(lambda name: True)
+    count = 0
+    for failure, is_wanted in zip((*failures, None), wanted):
+        found = 0
+        for name, connection in _living():
+            if is_wanted(name):
+                _release(name, connection)
+                found += 1
+        if not found and failure is not None:
+            raise KeepTraceError(not_held(failure))
+        count += found
+    return count
+
+
+def _release(name: Name, connection: socket.socket) -> None:
+    answer = ask(connection, {"do": "release"})
+    if "busy" in answer:
+        raise KeepTraceError(f"{name.number} is not released: {busy_text(answer['busy'])}")
+    is_readable(connection, timeout=ANSWERS)  # until it has ended
+
+
+def busy_text(attached: Mapping[str, Any]) -> str:
+    since = datetime.fromtimestamp(attached["since"]).strftime("%H:%M:%S")
+    return f"process {attached['pid']} is attached since {since}; quit its debugger first"
+
+
+def not_held(what: BaseException | int) -> str:
+    if isinstance(what, BaseException):
+        return "the process that held this exception has ended: it was released, or its time was up"
+    return f"nothing is held as {what}: `keeptrace held` lists what is"

@@ -1,0 +1,122 @@
+"""How a held process and whoever asks it talk: a line of JSON each, and three descriptors.
+
+    asker ── {"do": "tell"}                          ─▶ held ── its card
+          ── {"do": "release"}                       ─▶      ── {}, and it ends
+          ── {"do": "attach", ...} + descriptors 0-2 ─▶      ── {"pid": ...}, at the end {} or {"error": ...}
+
+Both look at the uid of the other first, which the kernel tells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ..core.clock import monotonic
+from ..core.errors import KeepTraceError
+
+# A held process that waits answers in milliseconds, one that is busy not at all. (seconds)
+ANSWERS: Final = 5.0
+# A card has a message, which is cut, and a task. (bytes)
+_MOST: Final = 1 << 16
+# struct ucred: pid, uid, gid
+_CREDENTIALS: Final = struct.Struct("3i")
+# struct xucred of macOS begins with a version and the uid; sys/un.h has these numbers.
+_XUCRED: Final = struct.Struct("2I")
+_MOST_XUCRED: Final = 128
+_SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
+
+
+class Peer(NamedTuple):
+    """The process at the other end of a connection."""
+
+    pid: int
+    uid: int
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    if sys.platform == "darwin":
+        data = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _MOST_XUCRED)
+        uid = _XUCRED.unpack_from(data)[1]
+        return Peer(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID), uid)
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(data)
+    return Peer(pid, uid)
+
+
+def is_users(connection: socket.socket) -> bool:
+    """Whether the process at the other end is of the same user."""
+    return peer_of(connection).uid == os.geteuid()
+
+
+def send(
+    connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()
+) -> None:
+    """Raises OSError if the other end is gone."""
+    data = json.dumps(message).encode() + b"\n"
+    connection.settimeout(ANSWERS)
+    if descriptors:
+        socket.send_fds(connection, [data], descriptors)
+    else:
+        connection.sendall(data)
+
+
+def receive(
+    connection: socket.socket, timeout: float | None = ANSWERS, most_descriptors: int = 0
+) -> tuple[dict[str, Any], list[int]]:
+    """A message and the descriptors that came with it.
+
+    Raises TimeoutError, and EOFError if the other end is gone.
+    """
+    deadline = None if timeout is None else monotonic() + timeout
+    data, descriptors = b"", []
+    while not data.endswith(b"\n"):
+        left = None if deadline is None else max(0.001, deadline - monotonic())
+        connection.settimeout(left)
+        part, more, _, _ = socket.recv_fds(connection, _MOST, most_descriptors)
+        descriptors += more
+        if not part or len(data) > _MOST:
+            close_all(descriptors)
+            raise EOFError("the other process is gone")
+        data += part
+    message = json.loads(data)
+    return message, descriptors
+
+
+def ask(
+    connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()
+) -> dict[str, Any]:
+    """The answer. Raises KeepTraceError if the process is another user's, or does not answer."""
+    peer = peer_of(connection)
+    if peer.uid != os.geteuid():
+        raise KeepTraceError(f"process {peer.pid} is another user's")
+    try:
+        send(connection, message, descriptors)
+        return receive(connection)[0]
+    except TimeoutError:
+        raise KeepTraceError(
+            f"process {peer.pid} does not answer: it is busy with what was asked of it in a"
+            " debugger"
+        ) from None
+    except (EOFError, OSError):
+        raise KeepTraceError(f"process {peer.pid} has just ended") from None
+
+
+def close_all(descriptors: list[int]) -> None:
+    for fd in descriptors:
+        os.close(fd)
+
+
+def is_readable(*files: Any, timeout: float | None = None) -> list[int]:
+    """The descriptors that can be read, after at most so many seconds."""
+    poll = select.poll()
+    for file in files:
+        poll.register(file, select.POLLIN)
+    milliseconds = None if timeout is None else max(0.0, timeout) * 1000
+    return [fd for fd, _ in poll.poll(milliseconds)]

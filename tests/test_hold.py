@@ -1,0 +1,414 @@
+"""Failed processes are held with their live objects: debuggers on real terminals, bounds, and nothing left behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+from waiting import until
+
+import keeptrace
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+
+if not hasattr(os, "fork"):
+    pytest.skip("processes are held where they can fork", allow_module_level=True)
+
+import held_program
+
+PROGRAM = Path(__file__).with_name("held_program.py")
+METHODS = ("fork", "spawn", "forkserver")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for this test's held processes alone. After the test none is left."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    yield tmp_path
+    pids = [failure.pid for failure in keeptrace.held()]
+    keeptrace.release(all=True)
+    until(lambda: not any(map(is_alive, pids)))
+    left = list((tmp_path / "keeptrace").glob("*"))
+    assert left == []
+
+
+def is_alive(pid: int) -> bool:
+    """Not if only its exit code is left, for init to take."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, *arguments: str, prompt: str = r"\(Pdb\) ", **environment: str) -> None:
+        env = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0", **environment}
+        self.prompt = prompt
+        self.child = pexpect.spawn(
+            sys.executable,
+            list(arguments),
+            env=env,
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(50, 200),
+        )
+
+    def expect(self, pattern: str) -> str:
+        self.child.expect(pattern)
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.child.before or "").replace("\r", "")
+
+    def ask(self, command: str) -> str:
+        self.child.sendline(command)
+        return self.expect(self.prompt).rpartition(command + "\n")[2].strip()  # without the echo
+
+    def end(self, command: str) -> str:
+        """The rest of the output after the last command."""
+        self.child.sendline(command)
+        return self.expect(pexpect.EOF)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.child.close(force=True)
+
+
+def attach(number: int, *options: str, **environment: str) -> Terminal:
+    return Terminal("-m", "keeptrace", "attach", str(number), *options, **environment)
+
+
+def hold_one(hold: Any = True, method: str = "fork", path: str = "orders-17.csv") -> Any:
+    """A failure that is held, of a pool that has ended."""
+    with KeepTraceProcessPoolExecutor(1, get_context(method), hold=hold) as pool:
+        return pool.submit(held_program.parse, path).exception()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_parent_attaches(method: str) -> None:
+    """pdb stands in the worker's live frames: its generator goes on in place, its database answers; then the pool works on."""
+    with Terminal(str(PROGRAM), method, "attach") as session:
+        session.expect("ready")
+        assert "raise ValueError" in session.expect(session.prompt)
+        assert [session.ask("p next(gen)") for _ in range(2)] == ["1", "2"]
+        assert session.ask("p database.execute('select * from amounts').fetchall()") == "[(42,)]"
+        assert session.ask("p lock.locked(), file.readline()[:3]") == '(True, \'"""\')'
+        assert "done" in session.end("quit")
+
+
+def test_another_terminal_attaches_after_the_program_has_ended() -> None:
+    """A held process outlives its program, even a killed one, and keeps its state from one attach to the next."""
+    done = subprocess.run([sys.executable, str(PROGRAM), "fork", "die"], capture_output=True)
+    assert done.returncode == -signal.SIGKILL and done.stdout == b"done\n", done.stderr
+    for expected in ("1", "2"):
+        with attach(1) as session:
+            session.expect(session.prompt)
+            assert session.ask("p next(gen)") == expected
+            session.end("quit")
+
+
+@pytest.mark.parametrize(
+    ("debugger", "prompt"), [("ipdb", "ipdb> "), ("pudb", r"ValueError|Variables")]
+)
+def test_other_debuggers(debugger: str, prompt: str, tmp_path: Path) -> None:
+    """ipdb and pudb run in the held process as well, on the attacher's terminal."""
+    if importlib.util.find_spec(debugger) is None:
+        pytest.skip(f"{debugger} is not installed")
+    hold_one()
+    kind = "xterm" if debugger == "pudb" else "dumb"
+    with attach(1, "--debugger", debugger, TERM=kind, HOME=str(tmp_path)) as session:
+        session.expect(prompt)
+        if debugger == "ipdb":
+            session.prompt = prompt
+            assert "40 + 2" not in session.ask("p next(gen) + 41").splitlines()[-1]
+            session.end("quit")
+        else:
+            session.child.send("q")
+            session.child.expect(["quit", pexpect.EOF])
+
+
+def test_ctrl_c_in_the_debugger() -> None:
+    """Ctrl-C interrupts what the held process is doing, and nothing else: the debugger goes on."""
+    hold_one()
+    with attach(1) as session:
+        session.expect(session.prompt)
+        session.child.sendline("print('beg' + 'un'); [None for _ in iter(int, 1)]")
+        session.expect("begun")
+        session.child.sendintr()
+        assert "KeyboardInterrupt" in session.expect(session.prompt)
+        assert session.ask("p next(gen)") == "1"
+        session.end("quit")
+
+
+def test_the_terminal_is_the_users() -> None:
+    """The debugger sees a terminal of the attacher's size, which follows a change of size; readline edits the line."""
+    hold_one()
+    with attach(1) as session:
+        session.expect(session.prompt)
+        assert session.ask("p __import__('os').get_terminal_size()[:]") == "(200, 50)"
+        session.child.setwinsize(30, 100)
+        session.child.sendline("p __import__('os').get_terminal_size()[:]")
+        session.expect(r"\(100, 30\)")  # readline has written the prompt anew meanwhile
+        session.expect(session.prompt)
+        assert session.ask("p 'readline' in __import__('sys').modules") == "True"
+        session.end("quit")
+
+
+def test_the_second_attacher_is_told() -> None:
+    """While somebody is attached, another one is told who, and since when; nor is the process released."""
+    hold_one()
+    with attach(1) as first:
+        first.expect(first.prompt)
+        told = rf"process {first.child.pid} is attached since \d\d:\d\d:\d\d"
+        with pytest.raises(keeptrace.KeepTraceError, match=told):
+            keeptrace.release(1)
+        with attach(1) as second:
+            assert re.search(told, second.expect(pexpect.EOF))
+        assert [failure.attached for failure in keeptrace.held()] == [first.child.pid]
+        first.end("quit")
+    until(lambda: [failure.attached for failure in keeptrace.held()] == [None])
+
+
+def test_an_attacher_that_is_killed() -> None:
+    """The held process notices the end of its attacher, and can be attached to again."""
+    hold_one()
+    with attach(1) as session:
+        session.expect(session.prompt)
+        session.ask("p next(gen)")
+        session.child.kill(signal.SIGKILL)
+    until(lambda: [failure.attached for failure in keeptrace.held()] == [None])
+    with attach(1) as session:
+        session.expect(session.prompt)
+        assert session.ask("p next(gen)") == "2"
+        session.end("quit")
+
+
+def test_what_is_held() -> None:
+    """held() and the command tell number, age, memory, exception, place and task."""
+    exc = hold_one()
+    (failure,) = keeptrace.held()
+    assert (failure.number, failure.type, failure.where) == (1, "ValueError", "held_program.parse")
+    assert failure.message == "no number in orders-17.csv"
+    assert failure.task == "parse(path='orders-17.csv')"
+    assert failure.memory > 1_000_000 and 3000 < failure.seconds_left <= 3600
+    done = subprocess.run(
+        [sys.executable, "-m", "keeptrace", "held"], capture_output=True, text=True
+    )
+    fields = done.stdout.rstrip("\n").split("\t")
+    assert fields[0] == "1" and fields[3:6] == [
+        "ValueError: no number in orders-17.csv",
+        "held_program.parse",
+        "parse(path='orders-17.csv')",
+    ]
+    assert "keeptrace attach 1" in exc.__notes__[0]
+
+
+def test_the_mark_travels_with_the_exception() -> None:
+    """An exception that is pickled once more can still be released by it; its own attributes are as ever."""
+    exc = pickle.loads(pickle.dumps(hold_one()))
+    assert keeptrace.release(exc) == 1
+    with pytest.raises(keeptrace.KeepTraceError, match="has ended"):
+        keeptrace.release(exc)
+    with pytest.raises(keeptrace.KeepTraceError, match="is not held"):
+        keeptrace.attach(ValueError())
+    with pytest.raises(keeptrace.KeepTraceError, match="nothing is held as 7"):
+        keeptrace.release(7)
+
+
+def test_nothing_is_left_after_a_release(place: Path) -> None:
+    """After release() there is no process, no socket, and the pool's processes have no more descriptors than before."""
+    with KeepTraceProcessPoolExecutor(1, get_context("spawn"), hold=True) as pool:
+        before = pool.submit(held_program.facts).result()
+        assert before["modules"] == []
+        descriptors = len(os.listdir("/proc/self/fd"))
+        exc = pool.submit(held_program.parse, "orders.csv").exception()
+        del exc
+        (failure,) = keeptrace.held()
+        assert keeptrace.release(1) == 1
+        until(lambda: not is_alive(failure.pid))
+        assert list((place / "keeptrace").iterdir()) == [] and keeptrace.held() == []
+        after = pool.submit(held_program.facts).result()
+        assert after["descriptors"] <= before["descriptors"] and after["threads"] == 1
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_the_first_of_each_kind() -> None:
+    """A pool holds one process for each kind of failure, and `count` at most; a released one makes room."""
+    hold = keeptrace.Hold(count=2)
+    with KeepTraceProcessPoolExecutor(2, get_context("fork"), hold=hold) as pool:
+        for _ in range(3):
+            pool.submit(held_program.parse, "orders.csv").exception()
+        assert [failure.type for failure in keeptrace.held()] == ["ValueError"]
+        pool.submit(held_program.fail_otherwise, 1).exception()
+        pool.submit(len, 1).exception()
+        assert [failure.type for failure in keeptrace.held()] == ["ValueError", "LookupError"]
+        keeptrace.release(1)
+        pool.submit(len, 1).exception()
+        assert [failure.type for failure in keeptrace.held()] == ["TypeError", "LookupError"]
+    with KeepTraceProcessPoolExecutor(1, get_context("fork"), hold=hold) as other:
+        other.submit(held_program.parse, "orders.csv").exception()
+    assert [failure.number for failure in keeptrace.held()] == [1, 2, 3]
+
+
+def test_a_killed_process_makes_room() -> None:
+    """The socket of a held process that was killed is removed, and counts no more."""
+    hold = keeptrace.Hold(count=1)
+    with KeepTraceProcessPoolExecutor(1, get_context("fork"), hold=hold) as pool:
+        pool.submit(held_program.parse, "orders.csv").exception()
+        (failure,) = keeptrace.held()
+        os.kill(failure.pid, signal.SIGKILL)
+        until(lambda: not is_alive(failure.pid))
+        pool.submit(held_program.parse, "orders.csv").exception()
+        (another,) = keeptrace.held()
+        assert another.pid != failure.pid
+
+
+def test_the_time_of_a_held_process() -> None:
+    """It ends by itself when its time is up, and takes its socket with it."""
+    hold_one(keeptrace.Hold(seconds=1))
+    (failure,) = keeptrace.held()
+    until(lambda: not is_alive(failure.pid))
+    assert keeptrace.held() == []
+
+
+def test_the_memory_of_held_processes() -> None:
+    """What would be over max_rss is not held; a process that grows beyond it ends."""
+    hold_one(keeptrace.Hold(max_rss=1_000))
+    assert keeptrace.held() == []
+    hold_one(keeptrace.Hold(max_rss=100_000_000))
+    (failure,) = keeptrace.held()
+    with attach(1) as session:
+        session.expect(session.prompt)
+        session.ask("gen = bytearray(200_000_000)")
+        session.end("quit")
+    until(lambda: not is_alive(failure.pid), 40)
+
+
+def test_a_held_process_that_ends_with_its_program() -> None:
+    """with_parent=True: it ends when the program does, however that ends."""
+    code = (
+        "import held_program, keeptrace, os\n"
+        "from multiprocessing import get_context\n"
+        "pool = held_program.KeepTraceProcessPoolExecutor(1, get_context('fork'), hold=keeptrace.Hold(with_parent=True))\n"
+        "pool.submit(held_program.parse, 'a').exception()\n"
+        "print(keeptrace.held()[0].pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROGRAM.parent, capture_output=True)
+    assert done.stdout, done.stderr
+    until(lambda: not is_alive(int(done.stdout)))
+    until(lambda: keeptrace.held() == [])
+
+
+def test_the_kernel_ends_it_first() -> None:
+    """A held process is the first that goes when memory is short, and is in a session of its own."""
+    hold_one()
+    (failure,) = keeptrace.held()
+    status = Path(f"/proc/{failure.pid}")
+    assert (status / "oom_score_adj").read_text() == "1000\n"
+    assert os.getsid(failure.pid) == failure.pid
+
+
+def test_a_directory_that_others_could_use(place: Path) -> None:
+    """Neither a link nor a directory with another mode is used; the failure arrives, and says why it is not held."""
+    (place / "keeptrace").mkdir(mode=0o755)
+    exc = hold_one()
+    assert type(exc) is ValueError and "yours alone" in exc.__notes__[0]
+    (place / "keeptrace").rmdir()
+    (place / "elsewhere").mkdir(mode=0o700)
+    (place / "keeptrace").symlink_to(place / "elsewhere")
+    exc = hold_one()
+    assert type(exc) is ValueError and "not held" in exc.__notes__[0]
+    assert list((place / "elsewhere").iterdir()) == []
+    (place / "keeptrace").unlink()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to become another user"
+)
+def test_another_user_is_not_answered(place: Path) -> None:
+    """Even in a directory that somebody opened to all, the held process answers its own user alone."""
+    hold_one()
+    directory = place / "keeptrace"
+    (path,) = directory.iterdir()
+    directory.chmod(0o711)
+    path.chmod(0o777)
+    code = (
+        "import os, socket, sys\n"
+        "os.chdir(sys.argv[1])\n"
+        "os.seteuid(int(sys.argv[3]))\n"
+        "connection = socket.socket(socket.AF_UNIX)\n"
+        "connection.connect(sys.argv[2])\n"
+        'connection.sendall(b\'{"do": "tell"}\\n\')\n'
+        "print(len(connection.recv(100)))"
+    )
+    for user, is_told in (65534, False), (0, True):
+        command = [sys.executable, "-c", code, str(directory), path.name, str(user)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        told = done.stdout.strip() or "an error"
+        assert (told not in ("0", "an error")) is is_told, done.stderr
+    directory.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"count": 0},
+        {"count": 1.5},
+        {"count": True},
+        {"seconds": -1},
+        {"seconds": "long"},
+        {"seconds": float("nan")},
+        {"max_rss": 0.5},
+        {"how": "freeze"},
+        {"with_parent": 1},
+    ],
+)
+def test_wrong_settings(settings: dict[str, Any]) -> None:
+    """A Hold says which setting is wrong."""
+    with pytest.raises(keeptrace.OptionError, match=next(iter(settings))):
+        keeptrace.Hold(**settings)
+
+
+def test_a_hold_is_a_value() -> None:
+    """Equal settings are equal Holds, also when they have travelled; nothing can be changed; what is no Hold is an error."""
+    hold = keeptrace.Hold(count=2, max_rss=1 << 30)
+    assert pickle.loads(pickle.dumps(hold)) == hold and hash(hold) == hash(
+        pickle.loads(pickle.dumps(hold))
+    )
+    assert hold != keeptrace.Hold() and "count=2" in repr(hold)
+    with pytest.raises(AttributeError):
+        hold.count = 3
+    with pytest.raises(keeptrace.OptionError, match="keeptrace.Hold"):
+        KeepTraceProcessPoolExecutor(1, hold=3)
+    with pytest.raises(keeptrace.OptionError, match="debugger"):
+        keeptrace.attach(1, debugger="gdb")
+
+
+def test_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
+    """`keeptrace held --json` and `release` speak of what is held; a wrong number is one sentence."""
+    command = [sys.executable, "-m", "keeptrace"]
+    hold_one()
+    listed = subprocess.run([*command, "held", "--json"], capture_output=True, text=True)
+    assert [each["number"] for each in json.loads(listed.stdout)] == [1]
+    wrong = subprocess.run([*command, "release"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "--all" in wrong.stderr
+    done = subprocess.run([*command, "release", "--all"], capture_output=True, text=True)
+    assert done.stdout == "released 1 process\n"
+    gone = subprocess.run([*command, "attach", "1"], capture_output=True, text=True)
+    assert gone.returncode == 2 and "nothing is held as 1" in gone.stderr
