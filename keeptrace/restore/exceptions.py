@@ -11,6 +11,7 @@ from .descriptors import raw_dict_of, raw_mro_of, raw_namespace_of
 from .fields import (
     BUILTIN_TYPES,
     fields_of,
+    forbid_search,
     has_own_state,
     put_args,
     put_cause,
@@ -233,6 +234,8 @@ class ExceptionTable:
             if not put_field(exc, name, value, state):
                 raw_dict_of(exc)[aside_name(name)] = value
                 refused.append(name)
+        if not is_quiet:
+            forbid_search(exc)
         return refused
 
     def _put_attribute(

@@ -175,43 +175,37 @@ def put_field(
     return True
 
 
-class _Unsearched(str):
-    """A module's name that leads traceback (from Python 3.15 on) to import no package of that
-    name.
-    """
-
-    __slots__ = ()
-
-    def isascii(self) -> bool:
-        return True
-
-    def rpartition(self, separator: str) -> tuple[str, str, str]:
-        return "", "", self
-
-
 def unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
     """The value of a field, such that showing the exception imports nothing, and opens no device.
 
     traceback imports the module that an ImportError names, to tell of similar names in it (module:
-    that name). From Python
-    3.14 on, and in IPython, a SyntaxError's file is opened.
+    that name). From Python 3.14 on, and in IPython, a SyntaxError's file is opened.
     """
     if type(value) is not str:
         return value
     if name == "filename" and isinstance(exc, SyntaxError):
         return value if may_be_opened(value) else unopened_name(value)
     if name == "name_from" and not is_plainly_loaded(module):
-        return make_stand_in(
-            stand_in_class("str", "builtins", False),
-            repr(value),
-            ["str", len(value), value],
-            "not looked up",
-        )
-    if (
-        name == "name"
-        and sys.version_info >= (3, 15)
-        and isinstance(exc, ModuleNotFoundError)
-        and "." in value
-    ):
-        return _Unsearched(value)
+        return _not_looked_up(value)
     return value
+
+
+def forbid_search(exc: BaseException) -> None:
+    """Lets showing a ModuleNotFoundError list no directory.
+
+    From Python 3.15 on traceback looks through sys.path for names like that of the missing module,
+    but not where the error has a name that was to come from a module: a stand-in takes its place.
+    """
+    if sys.version_info < (3, 15) or not isinstance(exc, ModuleNotFoundError):
+        return
+    fields = ImportError.__dict__
+    if fields["name"].__get__(exc) is not None and fields["name_from"].__get__(exc) is None:
+        put_field(exc, "name_from", _not_looked_up(None))
+
+
+def _not_looked_up(value: str | None) -> Any:
+    kind = type(value).__name__
+    node = [kind, len(value), value] if value else []
+    return make_stand_in(
+        stand_in_class(kind, "builtins", False), repr(value), node, "not looked up"
+    )
