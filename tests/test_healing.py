@@ -276,6 +276,20 @@ def test_shutdown_with_deaths(tmp_path: Path) -> None:
         futures[0].result(LIMIT)
 
 
+def test_shutdown_with_cancelled_tasks_alone(tmp_path: Path) -> None:
+    """Tasks that are cancelled one by one, while all workers are busy, do not keep the pool from its end."""
+    pool, busy = healing(workers=1), tmp_path / "busy"
+    running = pool.submit(tasks.wait_for, str(busy))
+    until(busy.exists)
+    assert all(pool.submit(tasks.double, number).cancel() for number in range(5))
+    manager = pool._executor_manager_thread
+    pool.shutdown(wait=False)
+    busy.unlink()
+    assert running.result(LIMIT) is None
+    manager.join(LIMIT)
+    assert not manager.is_alive()
+
+
 def test_collected_with_tasks_on_their_way() -> None:
     """A pool that nobody has any more does its tasks, replaces its workers, and ends; nothing is left in this process."""
     before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else None
