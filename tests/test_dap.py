@@ -294,12 +294,26 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
 
 
 def test_nothing_runs_without_live(dump: Path) -> None:
-    """Without --live evaluate is refused with what to do, and everything else is answered."""
+    """Without --live evaluate reads names, attributes and subscripts; what would run is refused with what to do."""
     with subprocess.Popen(command(dump), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin and process.stdout
         client = Client(process.stdout, process.stdin)  # type: ignore[arg-type]
-        assert not client.begin("attach")["supportsEvaluateForHovers"]
-        assert "--live" in client.refused("evaluate", expression="1 + 1", context="watch")
+        assert client.begin("attach")["supportsEvaluateForHovers"]
+        cause = client.ask("threads")["threads"][1]["id"]
+        frame = client.ask("stackTrace", threadId=cause)["stackFrames"][0]["id"]
+
+        def read(expression: str) -> str:
+            answer = client.ask("evaluate", expression=expression, frameId=frame, context="hover")
+            return str(answer["result"])
+
+        assert read("é") == "'üüü'" and read("order.me.lines[-1]['name']") == "'café'"
+        assert read("order.lines[0]") == "{'price': 2}"
+        lines = client.ask("evaluate", expression="order.lines", frameId=frame, context="watch")
+        assert list(client.variables(lines["variablesReference"])) == ["0", "1"]
+        for wrong in ("order.color", "lines", "order.lines[2]", "order.lines[0]['x']"):
+            assert "kept" in client.refused("evaluate", expression=wrong, frameId=frame)
+        for more in ("1 + 1", "len(order.lines)", "order.lines[x]", "order.lines[0:1]", "(", ""):
+            assert "--live" in client.refused("evaluate", expression=more, frameId=frame)
         assert client.ask("continue", threadId=1) == {"allThreadsContinued": True}
         client.event("terminated")
         process.stdin.close()

@@ -24,6 +24,7 @@ from keeptrace.core.texts import printable
 from keeptrace.format.api import report_of
 from keeptrace.render.data import to_data
 from keeptrace.render.model import make_view
+from keeptrace.render.plain_text import traceback_text
 from keeptrace.render.view import View
 from keeptrace.restore.restore import restore
 
@@ -691,3 +692,60 @@ def test_windows_paths_are_libraries_too() -> None:
         os.path.abspath(sys.argv[0] or "x"),
     ):
         assert not _LIBRARY.search(file) or "site-packages" in file or "/bin/" in file, file
+
+
+def test_a_recursion_is_folded() -> None:
+    """Of a thousand equal frames, also of two functions in turn, the page shows few, and says how many more."""
+
+    def even(n: int) -> int:
+        return odd(n - 1)
+
+    def odd(n: int) -> int:
+        return n // 0 if n < 0 else even(n)
+
+    sys.setrecursionlimit(2_000)
+    try:
+        view = view_of(caught(lambda: downwards(1_000)))
+        page = to_html(view, {})
+        assert len(page) < 200_000 and re.search(r"<p class=\"cut\">99\d frames more", page)
+        assert page.count('<details class="frame') < 10
+        mutual = to_html(view_of(caught(lambda: even(500))), {})
+        assert (
+            mutual.count('<details class="frame') < 16
+            and "frames more at the same places" in mutual
+        )
+    finally:
+        sys.setrecursionlimit(1_000)
+
+
+def downwards(n: int) -> int:
+    return downwards(n - 1) if n else 1 // n
+
+
+def test_where_to_look_first() -> None:
+    """The root cause is open in the innermost frame of the user's code, named by a link; the text to copy is Python's."""
+
+    def parse(text: str) -> Any:
+        return json.loads(text)
+
+    def load() -> None:
+        try:
+            parse("{")
+        except ValueError as problem:
+            raise LookupError("no settings") from problem
+
+    exc = caught(load)
+    view = view_of(exc)
+    assert view.root_cause.type == "json.decoder.JSONDecodeError"
+    assert view.first_frame is not None and view.first_frame.name == "parse"
+    page = to_html(view, {})
+    assert page.count('" open>') >= 1 and f'href="#frame{view.first_frame.number}"' in page
+    assert re.findall(r'<details class="frame[^"]*" id="frame(\d+)" open>', page) == [
+        str(view.first_frame.number)
+    ]
+    expected = "".join(traceback.format_exception(exc))
+    assert _without_marks(traceback_text(view)) == _without_marks(expected)
+
+
+def _without_marks(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip(" ^~")]

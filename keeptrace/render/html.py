@@ -28,7 +28,9 @@ from .budgets import (
     Budget,
 )
 from .data import label
+from .folding import folded
 from .nodes import Child
+from .plain_text import traceback_text
 from .sources import Snippet
 from .view import ShownException, ShownFrame, View
 from .wording import cut_texts, hidden_text, relation_text, time_text
@@ -153,6 +155,8 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         script_hash=_hash(script),
         title=shorten(view.root.title.replace("\n", " "), 150),
         facts=facts(view, header),
+        first=view.first_frame,
+        text=page_budget.add_text(traceback_text(view)),
         tree=[_row(view, exception) for exception in rows] if len(ordered) > 1 else [],
         exceptions=[_exception(view, each, lexer, page_budget) for each in ordered[left_out:]],
         exceptions_left_out=left_out,
@@ -220,16 +224,17 @@ def _row(view: View, exception: ShownException) -> dict[str, Any]:
 
 
 def _exception(view: View, exception: ShownException, lexer: object, page: _Page) -> dict[str, Any]:
-    users = [frame for frame in exception.frames if not frame.is_library]
-    is_first = exception is view.root_cause
-    opened = (users or exception.frames)[-1:] if is_first else []
-    frames = []
-    for count, frame in enumerate(reversed(exception.frames)):
+    frames: list[dict[str, Any]] = []
+    rows = folded(exception.frames)
+    while rows:
+        row = rows.pop()
         if not page.frames.take():
-            frames.append({"hidden": len(exception.frames) - count})
+            frames.append({"hidden": len(row) + sum(map(len, rows))})
             break
-        is_open = any(frame is each for each in opened)
-        frames.append(_frame(view, frame, lexer, page, is_open))
+        if len(row) > 1:
+            frames.append({"hidden": 0, "folded": (len(row), row[0].number, row[-1].number)})
+        else:
+            frames.append(_frame(view, row[0], lexer, page))
     return {
         "number": exception.number,
         "type": exception.type,
@@ -243,22 +248,21 @@ def _exception(view: View, exception: ShownException, lexer: object, page: _Page
     }
 
 
-def _frame(
-    view: View, frame: ShownFrame, lexer: object, page: _Page, is_open: bool
-) -> dict[str, Any]:
+def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[str, Any]:
     if frame.left_out:
-        return {"hidden": 0, "left_out": frame.left_out}
+        return {"hidden": 0, "folded": None, "left_out": frame.left_out}
     snippet = view.sources.snippet(frame, _BEFORE, _AFTER)
     trees = _Trees(view, f"f{frame.number}", page)
     return {
         "hidden": 0,
+        "folded": None,
         "left_out": 0,
         "number": frame.number,
         "function": frame.title,
         "file": printable(frame.file),
         "line": frame.line if frame.line is not None else "?",
         "is_library": frame.is_library,
-        "is_open": is_open,
+        "is_open": frame is view.first_frame,
         "source": _lines(snippet, lexer, page) if snippet else [],
         "groups": [
             (title, len(table), trees.of(table), title in _OPEN_GROUPS)

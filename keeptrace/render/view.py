@@ -110,6 +110,13 @@ class View:
         users = [each for each in path if any(not frame.is_library for frame in each.frames)]
         return (users or path or [self.root])[-1]
 
+    @property
+    def first_frame(self) -> ShownFrame | None:
+        """The root cause's innermost frame of the user's own code; without one, its innermost."""
+        frames = self.root_cause.frames
+        users = [frame for frame in frames if not frame.is_library]
+        return next(reversed(users or frames), None)
+
     def _to_root_cause(self) -> Iterator[ShownException]:
         """From the root through causes and contexts, and through the first members of groups."""
         seen: set[int] = set()

@@ -47,6 +47,34 @@
     for (const frame of frames) frame.open = open;
     event.target.textContent = open ? "Close all frames" : "Open all frames";
   });
+  byId("mine").addEventListener("click", (event) => {
+    const mine = document.body.classList.toggle("mine");
+    event.target.setAttribute("aria-pressed", String(mine));
+  });
+  byId("copy").addEventListener("click", async (event) => {
+    const text = byId("text");
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+    } catch { // a page of a file may not: select the text and let the browser copy
+      getSelection().selectAllChildren(text);
+      document.execCommand("copy");
+    }
+    event.target.textContent = "Copied";
+  });
+  document.addEventListener("click", (event) => { // "the same as above" opens in place
+    const link = event.target.closest("a.same");
+    if (!link) return;
+    const target = byId(decodeURIComponent(link.hash.slice(1)));
+    const parts = target && target.querySelector(":scope > .parts");
+    if (!parts) return;
+    event.preventDefault();
+    const line = link.closest(".line"), after = line.nextElementSibling;
+    if (after && after.classList.contains("again")) { after.remove(); return; }
+    const copy = parts.cloneNode(true);
+    copy.classList.add("again");
+    for (const element of copy.querySelectorAll("[id]")) element.removeAttribute("id");
+    line.after(copy);
+  });
   byId("theme").addEventListener("click", () => {
     const root = document.documentElement;
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

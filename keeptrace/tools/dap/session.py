@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from ...core.report import Ref
 from ...core.texts import shorten
+from ...render.lookup import LookupFailed, NeedsRunning, lookup
 from ...render.view import ShownException, View
 from .evaluating import Evaluator
 from .protocol import Body, RequestError, read_message, write_message
@@ -128,7 +129,7 @@ class Session:
             "supportsConfigurationDoneRequest": True,
             "supportsExceptionInfoRequest": True,
             "supportsDelayedStackTraceLoading": True,
-            "supportsEvaluateForHovers": self._target.is_live,
+            "supportsEvaluateForHovers": True,
             "supportTerminateDebuggee": False,
             "exceptionBreakpointFilters": [],
         }
@@ -206,13 +207,24 @@ class Session:
         return {"name": name, "variablesReference": reference, "expensive": False}
 
     def _evaluate(self, arguments: Body) -> Body:
-        if not self._target.is_live:
-            raise RequestError(
-                "evaluating runs code: open the dump with keeptrace dap --live, if you trust it"
-            )
         number = arguments.get("frameId") or _innermost(self._view)
-        shown = self._variables.variable("", *self._evaluator.result_of(arguments, number))
+        if self._target.is_live:
+            values, ref = self._evaluator.result_of(arguments, number)
+        else:
+            values, ref = self._view.values, self._read(str(arguments["expression"]), number)
+        shown = self._variables.variable("", values, ref)
         return {"result": shown.pop("value"), **shown}
+
+    def _read(self, expression: str, number: int) -> Ref:
+        """The kept value that an expression names. Raises RequestError; nothing runs."""
+        try:
+            return lookup(self._view.values, self._target.frame(number), expression)
+        except NeedsRunning as problem:
+            raise RequestError(
+                f"{problem}: open the dump with keeptrace dap --live, if you trust it"
+            ) from None
+        except LookupFailed as problem:
+            raise RequestError(str(problem)) from None
 
     # -- the exception
 

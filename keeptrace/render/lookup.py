@@ -1,0 +1,81 @@
+"""What an expression of names, attributes and constant subscripts names in a frame of a report.
+
+Nothing runs: the expression is parsed, and each step follows the kept values.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from ..core.errors import KeepTraceError
+from ..core.report import Ref
+from .nodes import Child
+from .values import ShownValues
+from .view import ShownFrame
+
+
+class LookupFailed(KeepTraceError):
+    """The report has no such value; the message says at which step."""
+
+
+class NeedsRunning(LookupFailed):
+    """The expression is more than names, attributes and constant subscripts."""
+
+
+def lookup(values: ShownValues, frame: ShownFrame, expression: str) -> Ref:
+    """The value of an expression such as `order.lines[0]['price']`. Raises LookupFailed."""
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise NeedsRunning("this is no expression") from None
+    steps: list[ast.expr] = []
+    node = tree.body
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        steps.append(node)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        raise NeedsRunning("only names, attributes and subscripts are read without running code")
+    ref = _named(frame, node.id)
+    for step in reversed(steps):
+        ref = _part(values, ref, step)
+    return ref
+
+
+def _named(frame: ShownFrame, name: str) -> Ref:
+    for table in (frame.locals, frame.globals):
+        for label, ref in table:
+            if label == name:
+                return ref
+    raise LookupFailed(f"the frame has kept no {name}")
+
+
+def _part(values: ShownValues, ref: Ref, step: ast.expr) -> Ref:
+    children = values.children(ref)
+    if isinstance(step, ast.Attribute):
+        wanted, name = f".{step.attr}", step.attr
+        found = [each for each in children if each.kind == "attribute" and each.label == name]
+    else:
+        key = _constant(step)
+        wanted = f"[{key!r}]"
+        found = [each for each in children if _has_key(values, ref, each, key)]
+    if not found:
+        raise LookupFailed(f"no {wanted} of this {values.value(ref).type} was kept")
+    return found[0].ref
+
+
+def _constant(step: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(step.slice) if isinstance(step, ast.Subscript) else None
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        raise NeedsRunning("a subscript must be a constant") from None
+
+
+def _has_key(values: ShownValues, ref: Ref, child: Child, key: Any) -> bool:
+    if child.kind == "pair":
+        kept = values.built(child.key)
+        return type(kept) is type(key) and bool(kept == key)
+    if child.kind != "item" or type(key) is not int:
+        return False
+    length = values.value(ref).length or 0
+    return child.label == str(key + length if key < 0 else key)
