@@ -203,6 +203,53 @@ def test_a_memory_error_whose_frames_hold_the_memory(way: str, kind: str) -> Non
     assert json.loads(done.stdout or "[]") == [name, True, ["fill"]], done.stderr
 
 
+FIRST_DUMP = """
+import os, resource, sys, tempfile
+import keeptrace
+
+path = os.path.join(tempfile.mkdtemp(), "dump")
+data = []
+keep = {
+    "dumps": lambda exc: data.append(keeptrace.dumps(exc)),
+    "dump": lambda exc: keeptrace.dump(exc, path),
+    "Store": lambda exc: os.rename(keeptrace.Store(os.path.dirname(path)).write(exc), path),
+}[sys.argv[1]]
+with open("/proc/self/statm") as file:
+    size = int(file.read().split()[0]) * resource.getpagesize()
+limit = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), limit[1]))
+
+def fill():
+    held, block, customer = [], 16 << 20, "Ada"
+    while block >= 64:
+        try:
+            held.append(bytearray(block))
+        except MemoryError:
+            block //= 2
+    raise KeyError("user")
+
+try:
+    fill()
+except KeyError as exc:
+    keep(exc)
+resource.setrlimit(resource.RLIMIT_AS, limit)
+found = keeptrace.loads(data[0]) if data else keeptrace.load(path)
+frame = found.__traceback__.tb_next.tb_frame
+print(repr(found), frame.f_locals["customer"])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and bounds the address space")
+@pytest.mark.parametrize("way", ["dumps", "dump", "Store"])
+def test_the_first_dump_without_memory(way: str) -> None:
+    """A program that dumps for the first time where not a byte is left can still import what that
+    takes: a reserve is kept for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_DUMP, way], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "KeyError('user') Ada\n", done.stderr
+
+
 def test_an_odd_mapping_costs_the_variables_of_its_frame() -> None:
     """exec() with a mapping of the program's own whose methods raise: the frames around it are
     whole, and its own variables are marked."""

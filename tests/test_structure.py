@@ -194,12 +194,14 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_import_of_the_package_is_small() -> None:
-    """`import keeptrace` loads nothing of the package but its root, and what looks for modules that shadow the library's."""
+    """`import keeptrace` loads nothing of the package but its root, and what looks for modules that shadow the library's,
+    and the reserve of memory for the first dump."""
     loaded = {name for name in loaded_by("import keeptrace") if name.startswith("keeptrace")}
     assert loaded == {
         "keeptrace",
         "keeptrace.core",
         "keeptrace.core.exports",
+        "keeptrace.core.reserve",
         "keeptrace.core.shadows",
     }
 

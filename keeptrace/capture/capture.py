@@ -25,6 +25,7 @@ from ..core.guard import in_fresh_thread
 from ..core.options import Options
 from ..core.raw import mro_of, names_of
 from ..core.report import FORMAT, ExceptionRecord, Report
+from ..core.reserve import hold_reserve, release_reserve
 from ..live import keeping as _live
 from ..live.outside import is_outside
 from ..restore.fields import BUILTIN_TYPES
@@ -140,28 +141,6 @@ def _attempt(
         return _Attempt(options, pool_dumps, is_repeatable).report(exc)
     finally:
         capturing.reset(token)
-
-
-# Memory for capturing a MemoryError, whose frames may hold all other memory. Nothing is written to
-# the reserve, so it takes address space alone. (bytes)
-_RESERVE: Final = 32 << 20
-_reserve: bytes | None = bytes(_RESERVE)
-
-
-def hold_reserve() -> None:
-    """Takes the reserve, if there is memory for it."""
-    global _reserve
-    if _reserve is None:
-        try:
-            _reserve = bytes(_RESERVE)
-        except MemoryError:
-            return
-
-
-def release_reserve() -> None:
-    """Frees the reserve for the capture of a MemoryError."""
-    global _reserve
-    _reserve = None
 
 
 def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None = None) -> Report:

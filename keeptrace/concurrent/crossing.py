@@ -21,11 +21,12 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
-from ..capture.capture import capture, release_reserve, type_only
+from ..capture.capture import capture, type_only
 from ..core.errors import KeepTraceError
 from ..core.hold import Holding, mark_held, mark_not_held
 from ..core.options import Options
 from ..core.raw import names_of
+from ..core.reserve import release_reserve
 from ..core.texts import one_line
 from ..live.keeping import Dumps, bounded
 from ..restore.policy import POOL

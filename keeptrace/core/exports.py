@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import sys
 
+from .reserve import release_reserve
+
 TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
     from typing import Any
 
 
@@ -37,7 +40,7 @@ def lazy_names(
                 raise AttributeError(str(problem)) from problem
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(importlib.import_module(f".{homes[name]}", package), name)
+        found = getattr(_imported(f".{homes[name]}", package), name)
         vars(sys.modules[package])[name] = found
         return found
 
@@ -45,3 +48,14 @@ def lazy_names(
         return sorted({*sys.modules[package].__all__, *modules})
 
     return find, names
+
+
+def _imported(module: str, package: str) -> ModuleType:
+    """The module. The first dump of a program imports most of the package: where no memory is left,
+    the reserve serves for that.
+    """
+    try:
+        return importlib.import_module(module, package)
+    except MemoryError:
+        release_reserve()
+    return importlib.import_module(module, package)

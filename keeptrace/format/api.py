@@ -7,12 +7,13 @@ import sys
 from _thread import get_ident
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
-from ..capture.capture import capture, release_reserve, type_only
+from ..capture.capture import capture, type_only
 from ..core.bounds import MAX_DUMP
 from ..core.errors import DumpError, KeepTraceError, OptionError
 from ..core.guard import in_fresh_thread, with_enough_stack
 from ..core.options import Options, make_options
 from ..core.report import Report
+from ..core.reserve import release_reserve
 from ..core.telling import failed
 from ..restore.policy import BUILTINS, LIVE
 from ..restore.restore import restore
