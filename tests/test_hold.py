@@ -412,3 +412,13 @@ def test_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
     assert done.stdout == "released 1 process\n"
     gone = subprocess.run([*command, "attach", "1"], capture_output=True, text=True)
     assert gone.returncode == 2 and "nothing is held as 1" in gone.stderr
+
+
+def test_a_pool_that_replaces_its_workers() -> None:
+    """An executor with on_death="replace" holds its failed tasks, too, and ends while one is held."""
+    context = get_context("fork")
+    with KeepTraceProcessPoolExecutor(1, context, hold=True, on_death="replace") as pool:
+        exc = pool.submit(held_program.parse, "orders-17.csv").exception(60)
+        assert pool.submit(os.getpid).result(60)
+    assert isinstance(exc, ValueError)
+    assert [failure.message for failure in keeptrace.held()] == [str(exc)]

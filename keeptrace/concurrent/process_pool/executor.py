@@ -197,7 +197,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         if on_death == "replace":
             from .healing import Crew  # the workers of other executors do without
 
-            self._crew = Crew(self, options, max_deaths)
+            self._crew = Crew(self, options, holding, max_deaths)
         self._mp_context: Any = WorkerContext(self._mp_context, options, _work, holding)
         read_results(engine, self)
         self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt

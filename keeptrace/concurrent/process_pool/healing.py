@@ -29,6 +29,7 @@ from queue import Empty
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
+from ...core.hold import Holding
 from ...core.options import Options
 from ..deaths.black_box import ENDED, JOB, STATE, BlackBox, box_of
 from ..deaths.dead import WorkerDied, death_of
@@ -92,12 +93,15 @@ class Crew:
     max_deaths: deaths in a row that the pool survives; None for the default.
     """
 
-    def __init__(self, executor: Any, options: Options, max_deaths: int | None) -> None:
+    def __init__(
+        self, executor: Any, options: Options, holding: Holding | None, max_deaths: int | None
+    ) -> None:
         context = executor._mp_context
         self._pipe = context.Pipe
         self._new_worker = functools.partial(make_worker, context.Process, options, work)
         self._most: int | None = executor._max_tasks_per_child
         self._start = executor._initializer, executor._initargs, self._most
+        self._holding = holding
         self._size: int = executor._max_workers
         self.processes: dict[int, Any] = executor._processes  # by pid
         self.max_deaths = _DEATHS * self._size if max_deaths is None else max_deaths
@@ -129,7 +133,7 @@ class Crew:
     def _started(self) -> Worker:
         ours, theirs = self._pipe()
         line = Line(ours)  # before the start: a forked worker closes its copy
-        process = self._new_worker((theirs, *self._start))
+        process = self._new_worker((self._holding, theirs, *self._start))
         try:
             process.start()
         except BaseException:

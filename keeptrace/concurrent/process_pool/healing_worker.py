@@ -13,6 +13,7 @@ from multiprocessing.reduction import ForkingPickler
 from os import getppid  # at once: a task may replace it
 from typing import Any, Final, TypeAlias
 
+from ...core.hold import Holding, remember_pipes
 from ...core.options import Options
 from ..crossing import framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import ENDED, IDLE, JOB, RUNNING, STATE, BlackBox
@@ -31,6 +32,7 @@ _LOOK: Final = 5_000
 def work(
     box: BlackBox,
     options: Options,
+    holding: Holding | None,
     line: Any,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
@@ -41,7 +43,9 @@ def work(
     line: the worker's end, a Connection.
     most: tasks after which the worker ends.
     """
-    cross = framed_exception(options, sys.modules[__name__])
+    if holding is not None:
+        remember_pipes()
+    cross = framed_exception(options, sys.modules[__name__], holding=holding)
     try:
         run_initializer(initializer, initargs, options, box)
     except BaseException:  # as the engine's worker does; the parent reads the box
