@@ -51,8 +51,8 @@ def levels_below_users(traceback: types.TracebackType) -> int:
 class _Exceptions:
     """The command `exceptions` of a debugger of pdb's kind: all of a chain and its groups.
 
-    pdb's own, of Python 3.13 and newer, knows causes and contexts alone. The numbers are pdb's, from 0,
-    in the order in which Python prints the exceptions.
+    pdb's own, of Python 3.13 and newer, knows causes and contexts alone. The numbers are pdb's,
+    from 0, in the order in which Python prints the exceptions.
     """
 
     def __init__(self, debugger: Any, exc: BaseException, root: BaseException) -> None:

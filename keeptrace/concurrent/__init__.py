@@ -1,11 +1,11 @@
 """Pools whose tasks' exceptions arrive with their frames: one module for each engine.
 
 In: an engine (an executor, a pool, a cluster) and options. Out: the same engine, whose tasks raise
-restored exceptions in the parent. crossing.py has the way of an exception to our pools, foreign.py
-the way to all others; engines.py is the border to private names. The room imports core, capture,
-live, restore, format and store.
+restored exceptions in the parent. crossing.py moves exceptions to our pools, foreign.py to all
+other engines; engines.py is the border to private names. The room imports core, capture, live,
+restore, format and store.
 
-Names of this package are imported at first use, since every worker imports the package.
+Names of this package are imported at first use, because every worker imports the package.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ if sys.version_info >= (3, 14):
     _HOMES["KeepTraceInterpreterPoolExecutor"] = "interpreters"
     __all__ += ["KeepTraceInterpreterPoolExecutor"]
 
-if not TYPE_CHECKING:  # to a type checker, a name that is not above is an error
+if not TYPE_CHECKING:  # type checkers report any name that is not imported above
     __getattr__, __dir__ = lazy_names(
         __name__, _HOMES, engines=("celery", "dask", "joblib", "loky", "mpi", "ray", "rq")
     )

@@ -1,8 +1,8 @@
-"""Carriers: exceptions that are raised in the place of one that an engine cannot take.
+"""Carriers: exceptions raised in place of an exception that an engine cannot handle.
 
-Some engines rebuild exceptions from class and args; in multiprocessing's workers, the loop dies of
-all but an Exception; and all engines crash if attribute access raises. Those get a carrier: an
-exception of a class of its own, which every engine can take and which pickles as the original.
+Some engines rebuild exceptions from class and args. The loops of multiprocessing's workers survive
+only an Exception. All engines crash if attribute access raises. Such exceptions get a carrier: an
+exception of a class of our own, which every engine can handle and which pickles as the original.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from .reductions import rebuild_overwritten, rebuild_wiped
 
 
 def _refuses(exc: BaseException) -> bool:
-    """Whether attribute access or the truth value may raise, of the exception or of another in its
-    chain.
-    """
+    """Whether attribute access or the truth value may raise, for any exception of the chain."""
     return any(
         has_hook(type(found).__mro__, "__getattribute__", "__bool__", "__len__")
         for found in (exc, *linked_to(exc))
@@ -47,13 +45,13 @@ NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
     # all but an Exception end the worker, and the caller of the task deadlocks
     "multiprocessing": _ends_worker,
     "multiprocess": _ends_worker,
-    "billiard": _always,  # sends the class, which need not be importable
+    "billiard": _always,  # sends the class, importable or not
     "mpire": _always,  # rebuilds the exception from class, args and attributes
 }
 
 
 def carrier_of(exc: BaseException, options: Options, engine: str) -> Exception:
-    """An exception that pickles as `exc`, whichever way an engine does it."""
+    """An exception that pickles as `exc` in every engine."""
     if "dill" in sys.modules:  # dill does not look into copyreg
         sys.modules["dill"].pickle(CarrierType, _save_carrier_type)
     data = to_bytes(exc, options)
@@ -83,7 +81,7 @@ def _text_of(exc: BaseException) -> str:
 
 
 class _Args:
-    """The args of a carrier: pickled, those of the rebuilt exception."""
+    """The args of a carrier. They pickle as the rebuilt exception's args."""
 
     def __init__(self, carrier: BaseException) -> None:
         self._carrier = carrier
@@ -101,8 +99,8 @@ def _save_carrier_type(pickler: Any, cls: CarrierType) -> None:
 
 
 def _maker_of(exc: BaseException) -> Any:
-    """Takes the place of the exception's class for mpire, which calls `__new__` and then sets args
-    and attributes.
+    """Replaces the exception's class for mpire, which calls `__new__` and then sets args and
+    attributes.
     """
     return types.SimpleNamespace(__new__=lambda cls: exc)
 

@@ -1,4 +1,4 @@
-"""Celery: failed tasks whose exceptions come out of the result backend with their frames, variables
+"""Celery: exceptions of failed tasks come out of the result backend with their frames, variables
 and original chain.
 
     app = Celery(...); install(app)            or: Celery(..., task_cls=KeepTraceTask)
@@ -9,19 +9,18 @@ and original chain.
          Celery's dict, and in it the              (concurrent/parcels.py)
          dump as text ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶    └▶ result.get() raises the exception
 
-- What is replaced are methods of the app's backend object, which Celery asks about failures only: a
-  task that succeeds is not touched. They serve every pool, every backend and serializer, chords,
+- install() replaces methods of the app's backend object. Celery calls them for failures only, so a
+  successful task is not touched. The methods serve every pool, backend and serializer, chords,
   chains, retries and time limits, in worker and client.
-- What Celery stores stays as it is; one key is added. Readers without keeptrace get what they
-  always got.
-- Celery puts another exception in the place of one that cannot be pickled. Kept is the one that was
-  raised.
-- With the pickle serializer Celery unpickles an exception that is live. That one is given, with the
+- Celery stores the same data as before, with one more key. Readers without keeptrace read as
+  before.
+- Celery replaces an exception that cannot be pickled by another one. We keep the original.
+- With the pickle serializer, Celery unpickles a live exception. We give that exception the
   traceback and the chain of the restored one.
-- AsyncResult.get() raises an exception with the traceback it has from text, mostly none, so the
-  restored one would be lost. It asks one method of its class for that, which install() replaces: it
-  knows the restored ones, and asks the original about others.
-- Eager tasks store nothing, and Celery clears their frames: with task_eager_propagates they raise,
+- AsyncResult.get() raises an exception with a traceback made from text, mostly None, and so would
+  lose the restored traceback. get() asks one method of its class for the traceback. install()
+  replaces this method.
+- Eager tasks store nothing, and Celery clears their frames. With task_eager_propagates they raise
   as any function does.
 """
 
@@ -53,13 +52,13 @@ except ImportError:
 
 __all__ = ["KeepTraceTask", "install"]
 
-# The keys that are added to what Celery stores of a failure: the dump; with the pickle serializer,
-# the exception that it would store.
+# Keys added to the stored failure: the dump, and (with the pickle serializer) Celery's own
+# exception.
 _PARCEL: Final = "keeptrace"
 _PICKLED: Final = "keeptrace_exception"
-# What stands between a worker's start and the task.
+# Modules with frames between a worker's start and the task.
 _ENGINE: Final = ("celery.", "billiard.")
-# Where an app keeps its Parcels.
+# The attribute of an app for its Parcels.
 _SETTINGS: Final = "_keeptrace_parcels"
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 
@@ -93,7 +92,7 @@ def install(
     installed = hasattr(app, _SETTINGS)
     setattr(app, _SETTINGS, parcels)
     if not installed:
-        make = app._get_backend  # a backend is made in each thread that asks for it
+        make = app._get_backend  # Celery makes a backend in each thread that asks for one
         app._get_backend = lambda: _adopt(make(), app)
         if app._backend is not None:
             _adopt(app._backend, app)
@@ -133,7 +132,7 @@ def _adopt(backend: object, app: object) -> Any:
 def _prepare_exception(
     app: object, original: Callable[..., Any], exc: BaseException, serializer: str | None = None
 ) -> Any:
-    """What the backend stores of a failure."""
+    """The data that the backend stores for a failure."""
     told = original(exc, serializer)
     parcel = getattr(app, _SETTINGS).pack(_raised(exc))
     if parcel is None:
@@ -152,8 +151,8 @@ def _prepare_exception(
 
 
 def _raised(exc: BaseException) -> BaseException:
-    """The exception that was raised, where Celery put one that can be pickled in its place and
-    gave it the same traceback.
+    """The original exception, where Celery replaced one that cannot be pickled. The replacement has
+    the same traceback.
     """
     handled = sys.exception()
     traceback = _traceback_of(exc)
@@ -163,7 +162,7 @@ def _raised(exc: BaseException) -> BaseException:
 
 
 def _exception_to_python(app: object, original: Callable[[Any], Any], stored: object) -> Any:
-    """The exception of what the backend stored."""
+    """The exception from the data that the backend stored."""
     if not isinstance(stored, dict) or _PARCEL not in stored:
         return original(stored)
     pickled = stored.get(_PICKLED)
@@ -178,8 +177,8 @@ def _exception_to_python(app: object, original: Callable[[Any], Any], stored: ob
 
 
 def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[BaseException]:
-    """Whether Celery unpickled the exception itself, not a base of it or a wrapper, and nothing
-    speaks for the restored one.
+    """Whether Celery unpickled the exception itself, not a base class or a wrapper of it, and no
+    reason speaks for the restored one.
     """
     kind: Any = type(pickled)
     same = (
@@ -196,14 +195,14 @@ def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[Bas
 
 
 def _completed(exc: BaseException, restored: BaseException) -> BaseException:
-    """The exception with what pickle loses of one."""
+    """The exception with the traceback and the chain, which pickle loses."""
     exc.__cause__, exc.__context__ = restored.__cause__, restored.__context__
     exc.__suppress_context__ = restored.__suppress_context__
     return exc.with_traceback(restored.__traceback__)
 
 
 def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: object) -> Any:
-    """What a result knows of its task."""
+    """The metadata of a result, with the restored traceback."""
     meta = original(decoded)
     exc = meta.get("result")
     if isinstance(exc, BaseException) and _traceback_of(exc) is not None:
@@ -212,8 +211,8 @@ def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: obj
 
 
 class _Raising:
-    """Stands for AsyncResult._to_remote_traceback, which gives the traceback that get() raises an
-    exception with.
+    """Replaces AsyncResult._to_remote_traceback, from which get() has the traceback of an
+    exception.
     """
 
     original: Callable[[Any, Any], Any] | None = None

@@ -33,11 +33,11 @@ from ..restore.policy import POOL
 from ..restore.restore import restore
 from .origins import put_files
 
-# What engines of several machines keep of a failure until its caller lets go of it. (bytes a
-# report; together 1 MiB)
+# Size of a report in an engine of several machines, which keeps failures until their caller drops
+# them. (bytes a report)
 DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
-# For reports that are larger all the same, one after the other: the bounds are on what is kept of
-# values; messages and frames have theirs, which are far above.
+# Tried one after the other if a report is still too large. max_bytes bounds only values; messages
+# and frames have far higher bounds.
 _SMALL: Final[dict[str, Any]] = {
     "depth": 1,
     "pickler": None,
@@ -52,7 +52,7 @@ _SMALLER: Final = (
 )
 
 _dumps: Final = bounded(ForkingPickler)
-# Of an exception whatever its class says: a __getattribute__ of the user's may raise.
+# reads __traceback__ even if a __getattribute__ of the user's raises
 context_of: Final = BaseException.__dict__["__context__"].__get__
 traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
@@ -63,7 +63,7 @@ def to_bytes(
 ) -> bytes:
     """The exception as bytes for from_bytes(). Never raises.
 
-    dumps: how the engine pickles, where that is not multiprocessing's way.
+    dumps: the engine's pickler; multiprocessing's by default.
     holding: how a process with the exception is held.
     """
     try:
@@ -71,7 +71,7 @@ def to_bytes(
         if holding is not None:
             report["held"] = _held(exc, holding)
         return pickle.dumps(report, pickle.HIGHEST_PROTOCOL)
-    except BaseException as problem:  # capture never raises; but law 1 is not left to one function
+    except BaseException as problem:  # capture() never raises; law 1 does not rely on that
         why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
     release_reserve()
     try:
@@ -92,7 +92,7 @@ def _held(exc: BaseException, holding: Holding) -> list[str]:
 
 
 def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
-    """to_bytes(), within `max_bytes` and `max_live_bytes` together whatever the exception holds.
+    """to_bytes(), with at most `max_bytes` and `max_live_bytes` together for any exception.
 
     Never raises.
     """
@@ -105,7 +105,7 @@ def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps
 
 
 def from_bytes(data: bytes) -> BaseException:
-    """What to_bytes() was given. Never raises."""
+    """The exception that was given to to_bytes(). Never raises."""
     try:
         report = pickle.loads(data)
         if isinstance(report, str):
@@ -141,8 +141,8 @@ def _marked(exc: BaseException, how: str = "", told: str = "") -> BaseException:
 def without_frames_of(
     traceback: types.TracebackType | None, files: frozenset[str]
 ) -> types.TracebackType | None:
-    """The traceback without the outermost frames of these files. A traceback of nothing else stays
-    whole.
+    """The traceback without its outermost frames of these files; unchanged if all frames are of
+    these files.
     """
     inner = traceback
     while inner is not None and inner.tb_frame.f_code.co_filename in files:
@@ -151,10 +151,10 @@ def without_frames_of(
 
 
 class CarrierType(type):
-    """The class of the classes of carriers: exceptions that @keep_trace raises in place of one that
-    the engine cannot take.
+    """The metaclass of carriers: exceptions that @keep_trace raises in place of an exception that
+    the engine cannot handle.
 
-    Engines pickle the classes, too, so each class must know its one carrier.
+    Engines pickle the class, too, so each carrier has a class of its own, which knows the carrier.
     """
 
     carrier: BaseException
@@ -163,7 +163,7 @@ class CarrierType(type):
 
 
 class FramedException:
-    """Stands in the worker for the engine's class that makes an exception picklable."""
+    """Replaces, in the worker, the engine's class that makes an exception picklable."""
 
     options: Options
     engine_files: frozenset[str]
@@ -201,9 +201,7 @@ def run_initializer(
     options: Options,
     failures: Any,
 ) -> None:
-    """Runs the user's initializer. Puts its exception on `failures`, for the parent, and re-raises
-    it.
-    """
+    """Runs the user's initializer. Sends an exception to the parent by `failures`, and re-raises."""
     if initializer is None:
         return
     try:
@@ -217,8 +215,8 @@ def run_initializer(
 
 
 class BrokenFuture:
-    """Replaces a future whose pool broke, so that the future gets an error of its own. A shared
-    error would collect the frames of all threads that raise it.
+    """The class of a future whose pool broke: the future gets an error of its own. A shared error
+    would collect the frames of all threads that raise the error.
 
     error_of: makes the future's own error of the engine's shared error.
     """
@@ -232,7 +230,8 @@ class BrokenFuture:
 
         try:
             self._future.set_exception(self._error_of(shared))
-        except InvalidStateError:  # on Python 3.11 this would end the engine's loop over the others
+        # on Python 3.11 an error here would end the engine's loop over the other futures
+        except InvalidStateError:
             if self._future._state == "CANCELLED":  # wait() would block forever
                 self._future.set_running_or_notify_cancel()
 

@@ -75,12 +75,12 @@ _ENGINE: Final = (
     "dask.utils",
     "concurrent.futures.",
 )
-# Dask shows these texts on its dashboard and in logs. (characters; seconds)
+# Dask shows texts of failures on its dashboard and in logs. (characters; seconds)
 _MOST_TEXT: Final = 10_000
 _TEXT_SECONDS: Final = 1.0
-# Modules that import error_message() by name and call it.
+# Modules that call error_message() by a name of their own.
 _CALLERS: Final[tuple[Any, ...]] = (worker, worker_state_machine)
-_SHARED: Final = "keeptrace"  # the number of the base, in the header of what is sent
+_SHARED: Final = "keeptrace"  # key of the base's number in the header of a message
 _TASK_ERRED: Final = "task-erred"
 _ACTOR_HANDLERS: Final = ("actor_execute", "actor_attribute")
 _dumps: Final = bounded(cloudpickle.Pickler)
@@ -149,7 +149,7 @@ def uninstall(client: Client) -> Any:
 
 
 class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed is not installed
-    """Replaces the worker's error_message(), and its batched_send() to the scheduler."""
+    """Replaces error_message() and batched_send() of the worker."""
 
     def __init__(self, options: Options, shares: bool) -> None:
         self.options = options
@@ -161,7 +161,7 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
         _Installed.add(self)
         if self.shares:
             worker.batched_send = functools.partial(_send, worker.batched_send, _Sender())
-        if not worker.address.startswith("inproc:"):  # there the caller gets the very exception
+        if not worker.address.startswith("inproc:"):  # there callers get the same exception object
             for name in _ACTOR_HANDLERS:
                 worker.handlers[name] = _answering(worker.handlers[name], self.options)
 
@@ -178,8 +178,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
 
 
 class _Installed:
-    """The plugins of this process, which several workers may share. The newest plugin's options
-    count.
+    """The plugins of this process, which several workers may share. The newest plugin has the
+    options.
     """
 
     _lock = threading.Lock()
@@ -210,7 +210,7 @@ class _Installed:
 
 
 def error_message(exc: BaseException, status: str, options: Options) -> dict[str, Any]:
-    """Dask's message about an exception, which its clean_exception() reads. Never raises."""
+    """Dask's message about an exception, for its clean_exception(). Never raises."""
     traceback = without_modules(traceback_of(exc), _ENGINE)
     set_traceback(exc, traceback)
     data = to_bounded_bytes(exc, options, _dumps)
@@ -240,12 +240,12 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
 def _place_of(exc: BaseException) -> str:
     try:
         return fingerprint(exc)
-    except Exception:  # a class that does not even tell its name: such failures share one base
+    except Exception:  # a class without a readable name: all such failures share one base
         return ""
 
 
 def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., Any]:
-    """Replaces a worker's handler that answers for an actor."""
+    """Replaces a worker's handler of actors' calls."""
 
     def told(answer: dict[str, Any]) -> dict[str, Any]:
         exc = getattr(answer.get("exception"), "data", None)
@@ -259,7 +259,7 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
     async def awaited(answer: Any) -> dict[str, Any]:
         return told(await answer)
 
-    @functools.wraps(handler)  # Dask asks for its name and its arguments
+    @functools.wraps(handler)  # Dask reads the name and the arguments
     def answering(*args: object, **message: object) -> Any:
         answer = handler(*args, **message)
         return awaited(answer) if isawaitable(answer) else told(answer)
@@ -270,21 +270,19 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
 # -- what reports have in common
 
 
-# Numbers of bases. One counter for the process: a plugin that replaces another reuses no number.
+# Numbers of bases. All plugins of a process share the counter, so no number is used twice.
 _numbers: Final = itertools.count()
 
 
 class _Sender:
-    """Makes of a worker's reports what is sent of them. Runs in the worker's event loop alone."""
+    """Makes the messages for a worker's reports. Runs only in the worker's event loop."""
 
     def __init__(self) -> None:
         self._bases = Bases()  # compressed
         self._number_of: dict[str, int] = {}
 
     def share(self, place: str, key: bytes, data: bytes) -> Any:
-        """The exception for a message: with its base the first time, later with the number of the
-        base.
-        """
+        """The exception for a message: the first time with its base, later with the base's number."""
         number = self._number_of.get(place, -1)
         base = self._bases.get(number)
         frames: list[Any] = []
@@ -317,7 +315,7 @@ class _Sender:
 def _send(send: Callable[[dict[str, Any]], None], sender: _Sender, message: dict[str, Any]) -> None:
     """Replaces a worker's batched_send()."""
     if message["op"] == _TASK_ERRED:
-        # An exception that Dask made itself has no report.
+        # Dask's own exceptions have no report.
         report = getattr(message.get("exception"), "keeptrace", None)
         if report is not None:
             message["exception"] = sender.share(*report)
@@ -328,7 +326,7 @@ def _send(send: Callable[[dict[str, Any]], None], sender: _Sender, message: dict
 
 
 class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is not installed
-    """Keeps each base once, and puts the base beside each patch that arrives."""
+    """Keeps each base once, and adds the base to each patch."""
 
     idempotent = True
 

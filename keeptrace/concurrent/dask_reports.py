@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from .crossing import from_bytes, traceback_of
 
-# Bases that a scheduler keeps for one worker: as much as one report may take. (bytes)
+# Bases kept for one worker: as large as one report may be. (bytes)
 _MOST_BASES: Final = 1 << 20
 # zlib looks back 32 KiB at most. So a report is compressed in pieces, each with the same stretch of
 # the base and 8 KiB around it as dictionary. (bytes)
@@ -71,7 +71,7 @@ def _around(base: bytes, at: int) -> bytes:
     return base[max(0, at - _AROUND) : at + _PIECE + _AROUND]
 
 
-# The key and the traceback of the exception that this thread rebuilt last.
+# Key and traceback of the exception that this thread rebuilt last.
 _last: Final = threading.local()
 
 
@@ -85,7 +85,7 @@ def rebuild_shared(key: bytes, pieces: list[bytes], base: bytes) -> BaseExceptio
     try:
         data = patched(pieces, zlib.decompress(base))
     except zlib.error:
-        data = b""  # from_bytes() says that the report is damaged
+        data = b""  # from_bytes() then reports the damage
     return rebuild(key, data)
 
 

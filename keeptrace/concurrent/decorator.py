@@ -3,15 +3,16 @@
     @keep_trace                                    pool = wrap(anybodys_executor, depth=5)
     def parse(path): ...                           pool.submit(parse, "orders.csv")
 
-Both let a function's exceptions cross to the parent with frames, variables and the original chain
-(concurrent/foreign.py says how).
+Both let a function's exceptions cross to the parent with frames, variables and the original chain,
+by concurrent/foreign.py.
 
-- A traced function called where the program itself runs is the plain function: same exception
-  object, same traceback.
-- What @keep_trace makes of a function is a function, which takes the name's place and so is pickled
-  by it, as every function is. What it makes of a callable that keeps its own name
-  (keep_trace(parse), a bound method, a functools.partial, an object with state) is an object that
-  stands before it, passes everything on to it, and is pickled with it.
+- A traced function that the program itself calls is the plain function: same exception object, same
+  traceback.
+- @keep_trace makes a function of a function. The new function takes the name's place, and so is
+  pickled by name, as every function.
+- keep_trace(parse) of a callable that keeps its own name (also a bound method, a functools.partial,
+  an object with state) is an object before the callable, which passes everything on and is pickled
+  with the callable.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _ITERABLE_COROUTINE: Final = 0x100  # and types.coroutine
 
 
 class _Decorator(Protocol):
-    """What keep_trace(depth=5) gives."""
+    """The decorator that keep_trace(depth=5) returns."""
 
     @overload
     def __call__(self, function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
@@ -149,7 +150,7 @@ def _coroutine_function(function: Callable[..., Any], options: Options) -> Calla
 
 
 class _Traced:
-    """Stands before a callable, and passes on to it all but the call."""
+    """Stands before a callable: traces calls, and passes everything else on."""
 
     __slots__ = ("__weakref__", "_keeptrace")
 
@@ -207,7 +208,7 @@ _Traced.__module__ = property(lambda self: self.__wrapped__.__module__)  # type:
 
 
 class _TracedCoroutine(_Traced):
-    """The same for what gives a coroutine: its exceptions come when it is awaited."""
+    """The same for coroutine functions: exceptions come when the coroutine is awaited."""
 
     __slots__ = ()
 
@@ -229,17 +230,17 @@ def _object_for(function: object, options: Options, arrived: bool) -> _Traced:
 
 
 def traced_task(function: object, options: Options) -> Any:
-    """The function, for a worker to call: its exceptions cross with frames."""
+    """The function for a worker, whose exceptions cross with frames."""
     return _object_for(function, options, False)
 
 
 def _here() -> tuple[bytes, int]:
-    """Tells processes (also those of other machines) and interpreters apart."""
+    """An identity of this process, on any machine, and interpreter."""
     return _TOKEN, os.getpid()
 
 
 def _arrive(function: object, options: Options | None, sender: tuple[bytes, int]) -> _Traced:
-    """A traced callable where it was sent to: a worker, if that is somewhere else."""
+    """A traced callable on arrival, mostly in a worker."""
     return _object_for(function, options or DEFAULT, sender != _here())
 
 
@@ -254,7 +255,7 @@ def _is_coroutine_function(function: object) -> bool:
 
 
 def _named(function: object) -> Any:
-    """What is found under the callable's own name; None if nothing is."""
+    """The object under the callable's own name; None without one."""
     found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
     for part in (getattr(function, "__qualname__", None) or "<none>").split("."):
         found = getattr(found, part, None)

@@ -1,17 +1,17 @@
-"""The border to the engines: their private names that this package uses, and the fallback where a
+"""The border to the engines: the private names that this package uses, and the fallback where a
 name is missing.
 
-    _NAMES          module → its names that we use; the versions of _SEEN have all of them
-    _MODULES        kind of engine → the modules that the kind needs
-    _LOST           kind of engine → what the user loses where a name is missing
-    missing(kind)   the names that are missing here, looked up when a kind is first used
+    _NAMES          module → the private names in use; the versions of _SEEN have all of them
+    _MODULES        kind of engine → the modules with its names
+    _LOST           kind of engine → the features that a user loses if a name is missing
+    missing(kind)   the missing names of a kind, looked up when the kind is first used
 
-If a name is missing (another Python, another loky), we touch nothing of that engine. The pools of
+If a name is missing (another Python, another loky), we change nothing of that engine. The pools of
 the standard library and of loky are then the engine's own, and wrap() wraps each task, so the
 frames still arrive. Other engines run as if keeptrace were not there. A warning says what is lost.
 
 A name is "name" in the module, or "Class.name": an attribute of the class, or an attribute that the
-methods of the class use. tests/test_engines.py renames each of them in turn.
+methods of the class use. tests/test_engines.py renames each name in turn.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import types
 import warnings
 from typing import Final
 
-# The versions in which the tests found all names.
+# Versions that had all names when the tests ran.
 _SEEN: Final = {
     "executor": "CPython 3.11 to 3.15",
     "pool": "CPython 3.11 to 3.15",
@@ -68,10 +68,9 @@ _LOST: Final = {
     "celery": "Tasks' exceptions arrive as Celery stores them, without frames.",
 }
 
-# Modules that start workers. `current_process()._parent_pid` of each says whether this process is a
-# worker.
+# Modules that start workers. `current_process()._parent_pid` says whether this process is a worker.
 STARTERS: Final = ("multiprocessing.process", "multiprocess.process", "billiard.process")
-# `global_worker.mode` of this module says the same for Ray.
+# `global_worker.mode` says the same for Ray.
 RAY_WORKER: Final = "ray._private.worker"
 # Loaded where InterpreterPoolExecutor is used (CPython 3.14).
 INTERPRETERS: Final = "concurrent.futures.interpreter"
@@ -189,7 +188,7 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
 
 @functools.cache
 def missing(kind: str) -> tuple[str, ...]:
-    """The names that a kind of engine needs and that the engine does not have.
+    """The private names of a kind that the engine lacks.
 
     If there are any, a warning says so, once.
     """
@@ -227,7 +226,7 @@ def _has(module: types.ModuleType, name: str) -> bool:
 
 
 def _is_used(attribute: str, cls: type) -> bool:
-    """Whether a method of the class has such an attribute in its code."""
+    """Whether a method of the class uses such an attribute."""
     codes = [
         getattr(getattr(member, "__func__", member), "__code__", None)
         for member in vars(cls).values()

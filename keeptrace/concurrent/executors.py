@@ -1,6 +1,4 @@
-"""KeepTraceProcessPoolExecutor: see concurrent/process_pool/executor.py; where its engine is not
-known, see concurrent/engines.py.
-"""
+"""KeepTraceProcessPoolExecutor, of process_pool/executor.py; for an unknown engine, of unknown.py."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from .deaths.dead import WorkerDeath
 
     class BrokenProcessPool(engine.BrokenProcessPool):
-        """The engine's own class, under a name that tells type checkers of `deaths`."""
+        """The engine's own class; type checkers see `deaths` here."""
 
         deaths: list[WorkerDeath]
 

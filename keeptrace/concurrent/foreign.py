@@ -8,15 +8,15 @@ the parent.
               and calls __reduce_ex__: capture               undo.py puts the original back
 
 - In the process of the program itself, `leaving` only drops our own frame from the traceback.
-- In a worker the exception stays the same object: `except` clauses between the decorated function
-  and the engine catch what they always did.
+- In a worker the exception stays the same object, so `except` clauses between the decorated
+  function and the engine work as before.
 - The engine calls `__reduce_ex__` when it pickles. An exception that is caught in the worker costs
   no capture, and notes added on the way out are kept (reductions.py).
 - Many engines overwrite `__cause__` in the parent, and joblib wipes the traceback; undo.py brings
-  both back. An undo object that no engine overwrites would stay visible; therefore
-  worker_frames.OVERWRITES lists the engines that do.
-- An engine that cannot take an exception at all gets a carrier (carriers.py), if the engine calls
-  the function directly.
+  both back. Without an overwrite, an undo object would stay visible; so worker_frames.OVERWRITES
+  lists the engines with an overwrite.
+- If an engine cannot handle an exception at all, the exception gets a carrier (carriers.py), if the
+  engine calls the function directly.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ from .worker_frames import ENGINES, OVERWRITES, PLUMBING, in_worker, module_of, 
 
 def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
     """Prepares the exception of a traced function for the engine; the caller then re-raises it with
-    a bare `raise`. Raises a carrier instead if the engine needs one, and RecursionError where
-    nothing can be called any more.
+    a bare `raise`. Raises a carrier instead if the engine needs a carrier, and RecursionError if
+    the stack has no room for a call.
 
-    arrived: the function came out of a pickle, so this is a worker, whatever in_worker() says.
+    arrived: the function came out of a pickle, so this process is a worker, even if in_worker()
+        says no.
     """
     caller = sys._getframe(1).f_back
     carrier = with_enough_stack(lambda: _prepare(exc, options, arrived, caller))
@@ -60,10 +61,10 @@ def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
 def _prepare(
     exc: BaseException, options: Options, arrived: bool, caller: types.FrameType | None
 ) -> BaseException | None:
-    """Lets the exception pickle with its frames, or gives the carrier to raise in its place."""
+    """Lets the exception pickle with its frames, or returns a carrier to raise instead."""
     traceback = traceback_of(exc)
     if traceback is not None and traceback.tb_frame.f_back is caller:
-        traceback = traceback.tb_next  # without the frame of the function that calls leaving()
+        traceback = traceback.tb_next  # without the frame of leaving()'s caller
     set_traceback(exc, traceback)
     if not (arrived or in_worker()):
         return None
@@ -85,12 +86,13 @@ class _CapturingReduction(Reduction):
         try:
             self._exc = weakref.ref(exc)
         except TypeError:
-            # A builtin exception has no weak references: a reference cycle until it is pickled.
+            # Builtin exceptions have no weak references, so this is a reference cycle until
+            # pickling.
             self._exc = lambda: exc
-        self._traceback = traceback_of(exc)  # engines wipe it before they pickle
+        self._traceback = traceback_of(exc)  # engines wipe the traceback before they pickle
         self._options = options
         self._data: bytes | None = None
-        if issubclass(type(exc), MemoryError):  # its frames hold the memory that the pickler needs
+        if issubclass(type(exc), MemoryError):  # the frames hold memory that the pickler needs
             self._data = self._capture(exc)
             self._exc, self._traceback = _nothing, None
 
@@ -118,7 +120,7 @@ class _CapturingReduction(Reduction):
         finally:
             set_traceback(exc, now)
 
-    def __reduce__(self) -> Any:  # where an engine sends the exception's attributes one by one
+    def __reduce__(self) -> Any:  # for engines that send the attributes one by one
         return _nothing, ()
 
 
@@ -140,8 +142,8 @@ def _own_reduction(exc: BaseException, protocol: Any) -> Any:
 
 
 def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseException]:
-    """The function that rebuilds the exception, chosen by the engine that pickles: the frames from
-    `frame` outwards tell which engine that is.
+    """The function that rebuilds the exception, by the engine that pickles. The frames from `frame`
+    outwards show which engine pickles.
     """
     wiped = False
     while frame is not None:

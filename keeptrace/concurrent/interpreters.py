@@ -1,8 +1,8 @@
 """KeepTraceInterpreterPoolExecutor, for Python 3.14 and newer: tasks run in other interpreters.
 
-Exceptions cross between interpreters as they do between processes (concurrent/crossing.py). The
-engine puts a failed task's exception on a queue; we put the bytes of the report there. Where the
-engine is not known (concurrent/engines.py), wrap() wraps each task instead.
+Exceptions cross between interpreters as between processes (concurrent/crossing.py). The engine puts
+a failed task's exception on a queue; we put the bytes of the report there. For an unknown engine
+(concurrent/engines.py), wrap() wraps each task instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if sys.version_info >= (3, 14):
     from .decorator import traced_task
 
     class _TaskFailed(Exception):
-        """Tells the engine's side that a task failed; the exception is on the queue."""
+        """Signals a failed task to the engine's side; the exception is on the queue."""
 
     def _call(
         results: object,

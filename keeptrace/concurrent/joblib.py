@@ -1,19 +1,19 @@
-"""A backend of joblib's whose tasks' exceptions arrive with their frames. Importing this module
-registers it as "keeptrace".
+"""A joblib backend whose tasks' exceptions arrive with their frames. Importing this module
+registers the backend as "keeptrace".
 
     import keeptrace.concurrent.joblib
-    with joblib.parallel_config(backend="keeptrace"):     # and trace=Options(...), and all that the
-    loky backend takes
-        model.fit(...)
+    with joblib.parallel_config(backend="keeptrace"):     # also trace=Options(...), and the
+        model.fit(...)                                    # arguments of joblib's loky backend
 
-It is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are joblib's.
-What is added:
-- The executor is adopted by concurrent/process_pool/of_loky.py; its workers' initializer is
-  _prepare below.
-- joblib takes the traceback off an exception before it raises it: survive_wiping of
-  concurrent/undo.py brings it back.
-- Within a worker, nested calls run in threads, where joblib replaces __cause__ by text although
-  nothing crosses a border: _Kept takes the place of the class that does.
+The backend is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are
+joblib's. We add:
+
+- concurrent/process_pool/of_loky.py adopts the executor; _prepare below is its workers'
+  initializer.
+- joblib removes the traceback of an exception before raising; survive_wiping() of
+  concurrent/undo.py brings the traceback back.
+- In a worker, nested calls run in threads. joblib replaces __cause__ by text there, although
+  nothing crosses a border; _Kept replaces joblib's class for exceptions.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         initargs: tuple[Any, ...] = (),
         **arguments: object,
     ) -> int:
-        """Called by joblib before each Parallel call, and after a failed one."""
+        """joblib calls this before each Parallel call, and after a failed call."""
         if trace is not None:
             self._trace = make_options(trace)
         initializer = initializer or self.backend_kwargs.get("initializer")
@@ -73,7 +73,7 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         return workers
 
     def retrieve_result_callback(self, out: Any) -> Any:
-        """The result of a task's future, or its exception raised."""
+        """The result of a task's future; raises its exception."""
         exc = out.exception() if not out.cancelled() else None
         if exc is not None:
             survive_wiping(exc)
@@ -95,7 +95,7 @@ def _prepare(initializer: Callable[..., object] | None, initargs: tuple[Any, ...
 
 
 class _Kept:
-    """Carries an exception from one thread to another: as it is."""
+    """Carries an exception unchanged from one thread to another."""
 
     def __init__(self, exc: BaseException) -> None:
         self._exc = exc

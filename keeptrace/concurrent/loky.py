@@ -1,8 +1,8 @@
 """Loky's executors, with tasks whose exceptions arrive with their frames: KeepTraceLokyExecutor,
 get_reusable_executor.
 
-Everything else is loky's own: see its documentation, and concurrent/process_pool/of_loky.py for
-what is put into it."""
+The rest is loky's own: see loky's documentation. concurrent/process_pool/of_loky.py has our part.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .deaths.dead import WorkerDeath
 
     class ProcessPoolExecutor(Executor):
-        """Loky's, which has no type hints."""
+        """Loky's class, with type hints."""
 
         def __init__(self, max_workers: int | None = None, **arguments: object) -> None: ...
         def shutdown(self, wait: bool = True, kill_workers: bool = False) -> None: ...  # type: ignore[override]
 
     class TerminatedWorkerError(BrokenProcessPool):
-        """Loky's, with what keeptrace knows of the workers that died."""
+        """Loky's class, with the facts about the workers that died."""
 
         deaths: list[WorkerDeath]
 

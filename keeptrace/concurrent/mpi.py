@@ -4,18 +4,16 @@ original chain.
     with KeepTraceMPIPoolExecutor() as pool:     # mpiexec -n 9 python -m mpi4py.futures script.py
         pool.submit(task).exception()
 
-- The way in is the initializer, which every worker runs, on whatever machine. It replaces two
-  functions of mpi4py's in the
-  worker: the one that formats an exception as text, and the one that wraps it, for the wire, with
-  that text. Nothing is wrapped around a task, and a task that succeeds takes mpi4py's own path.
-- mpi4py catches everything in its worker, and arguments and results that cannot be (un)pickled fail
-  their own task: all of that arrives by the same way.
-- Objects stay live by the pickler that mpi4py is set to (MPI.pickle), so with dill or cloudpickle
-  there, by those.
-- `python -m mpi4py.futures` shares its workers between all executors of the program: what the
-  newest one was told holds.
-- A rank that dies takes the whole MPI job along, the master included: MPI aborts it, and nothing is
-  left to report to.
+- Every worker runs the initializer, on any machine. Our initializer replaces two functions of
+  mpi4py in the worker: one formats an exception as text, the other wraps the exception with the
+  text for sending. No task is wrapped, and a successful task takes mpi4py's own path.
+- mpi4py catches every exception in its worker. Arguments and results that cannot be (un)pickled
+  fail their own task, and these errors arrive in the same way.
+- MPI.pickle, the pickler of mpi4py, decides which objects stay live. Set it to dill or cloudpickle
+  for more.
+- `python -m mpi4py.futures` shares its workers between all executors of the program: the options of
+  the newest executor hold.
+- If a rank dies, MPI aborts the whole job, the master included, so no process is left to report to.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ except ImportError:
 
 __all__ = ["KeepTraceMPICommExecutor", "KeepTraceMPIPoolExecutor"]
 
-# What stands between a worker's start and the task.
+# Modules with frames between a worker's start and the task.
 _ENGINE: Final = ("mpi4py.",)
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
@@ -91,7 +89,7 @@ class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # see py
 def _initialization(
     trace: Options | None, initializer: Callable[..., object] | None, initargs: Iterable[Any]
 ) -> dict[str, Any]:
-    """The arguments that make workers start with start_worker. Raises TypeError as mpi4py does."""
+    """Arguments that let workers start in start_worker(). Raises TypeError as mpi4py does."""
     if initializer is not None and not callable(initializer):
         raise TypeError("initializer must be a callable")
     return {
@@ -110,7 +108,7 @@ def start_worker(
         return
     try:
         initializer(*initargs)
-    except BaseException:  # mpi4py tells its master that an initializer failed, and nobody why
+    except BaseException:  # mpi4py tells only that an initializer failed, not why
         sys.stderr.write("keeptrace: the initializer of an MPI worker failed:\n")
         traceback.print_exc()
         raise
@@ -129,13 +127,11 @@ def _send_frames(options: Options) -> None:
 
 
 def _no_text(exc: BaseException, comm: object) -> None:
-    """Stands for the function that formats tracebacks."""
+    """Replaces mpi4py's function that formats tracebacks."""
 
 
 class _SentException(Exception):
-    """What a worker sends in the place of an exception: bytes, which are unpickled as the
-    exception.
-    """
+    """Sent by a worker instead of an exception: bytes that unpickle as the exception."""
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[Any, ...]]:
         return from_bytes, self.args
@@ -144,5 +140,5 @@ class _SentException(Exception):
 def _send(exc: BaseException, options: Options, dumps: Dumps) -> _SentException:
     _set_traceback(exc, without_modules(exc.__traceback__, _ENGINE))
     data = to_bytes(exc, options, dumps)
-    _set_traceback(exc, None)  # its frames hold everything that was in the task's scope
+    _set_traceback(exc, None)  # the frames hold all variables of the task
     return _SentException(data)

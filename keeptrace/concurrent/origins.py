@@ -1,13 +1,14 @@
 """Finds the files of functions that crossed to a worker by value.
 
 cloudpickle sends functions of `__main__` and of notebooks as code. Since 3.1.3 the worker's copy
-has the file name `<dynamic-code>`, so no source line can be shown. The process that sent it still
-has the original: the same name, first line, bytecode and positions, with its file. The worker's
-report has a checksum of these (CodeRecord.sum); here, where the report arrives, the original's file
-is put in place of the copy's.
+has the file name `<dynamic-code>`, so no source line can be shown. The sending process still has
+the
+original: a code with the same name, first line, bytecode and positions, and with a file. The
+worker's report has a checksum of these facts (CodeRecord.sum). Where the report arrives, this
+module replaces the copy's file by the original's.
 
-Looked for in what the module of the frame holds (functions, classes, what wraps them), in the code
-that runs in it now, and in its source: so closures and lambdas are found too.
+The search looks at the frame's module: at its functions and classes, at their wrappers, at the code
+that is running, and at the source. So closures and lambdas are found too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ..core.report import Report
 # remembered)
 _MOST_LOOKED_AT: Final = 20_000
 _MOST_KNOWN: Final = 4_096
-# A script of this size is generated. (characters)
+# Larger scripts are generated. (characters)
 _MOST_SOURCE: Final = 1 << 20
 
 # checksum → file
@@ -36,8 +37,8 @@ _dict_of: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ig
 
 
 def put_files(report: Report) -> None:
-    """Gives the report's code that has no file of its own the file of the original, where that is
-    here.
+    """Gives code without a file in the report the file of the original, if this process has the
+    original.
     """
     for number, code in enumerate(report["codes"]):
         wanted = code.get("sum")
@@ -73,7 +74,7 @@ def _find(wanted: int, module: types.ModuleType | None) -> str | None:
 
 
 def _with_inner(roots: Iterator[types.CodeType]) -> Iterator[types.CodeType]:
-    """The code objects, with those of the functions that are defined in them."""
+    """The code objects, and the functions defined in them."""
     waiting: list[types.CodeType] = []
     left = _MOST_LOOKED_AT
     for root in roots:
@@ -85,7 +86,7 @@ def _with_inner(roots: Iterator[types.CodeType]) -> Iterator[types.CodeType]:
             waiting += [const for const in code.co_consts if type(const) is types.CodeType]
 
 
-# Kind of object -> the objects that it wraps.
+# Kind of object -> reads the wrapped objects.
 _HELD_BY: Final[dict[type, Callable[[Any], list[Any]]]] = {
     types.FunctionType: lambda function: [function.__dict__.get("__wrapped__")],
     **dict.fromkeys((staticmethod, classmethod, types.MethodType), lambda bound: [bound.__func__]),
@@ -95,7 +96,7 @@ _HELD_BY: Final[dict[type, Callable[[Any], list[Any]]]] = {
 
 
 def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
-    """The code of functions, methods, and what wraps them. Nothing of theirs is run."""
+    """The code of functions, methods and wrappers. None of their code runs."""
     waiting = list(namespace.values())
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_LOOKED_AT:
@@ -116,7 +117,7 @@ def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
 
 
 def _running(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
-    """The code that runs in the module, in whatever thread."""
+    """The code that is running in the module, in any thread."""
     for frame in sys._current_frames().values():
         at: types.FrameType | None = frame
         while at is not None:
@@ -126,8 +127,8 @@ def _running(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
 
 
 def _written(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
-    """The code of the module's file, and of what was registered with linecache by hand, as cells
-    of notebooks are.
+    """The code in the module's file, and in texts registered with linecache by hand, as notebooks
+    do for cells.
     """
     files = [
         file for file, entry in list(linecache.cache.items()) if len(entry) > 1 and entry[1] is None

@@ -1,20 +1,20 @@
-"""Dumps in an engine's own store of results: by value within a bound, else in a directory of dumps,
-by name.
+"""Dumps in an engine's own store of results: as text if small enough, else as the name of a file in
+a directory of dumps.
 
     worker                                                 client
     exception ─▶ pack(): "dump:…", at most max_inline ─ ─ ▶ unpack(): exception
                    or "file:…", a name in `directory` ─ ─ ▶   the name in the client's `directory`
 
-- Many write to such a store, so reading runs nothing that came in the data: no pickle, no import,
-  no constructor. Exception classes are found where their modules are loaded already, so that
-  `except` clauses catch what they always did.
-- What is in the store chooses no path and no URL: a name is looked up in the reader's own directory
-  alone.
-- A dump that is too large and has no directory to go to is made again with less: without sources,
-  then with representations only. What is too large even then stays out, with a line on the worker's
-  stderr; the engine's own text is there in any case.
-- Secrets are hidden as in every dump. These dumps are read by keeptrace alone: the restorer does
-  not travel along.
+- Many programs write to such a store, so reading runs nothing from the data: no pickle, no import,
+  no constructor. Exception classes are taken from loaded modules, so `except` clauses work as
+  before.
+- The store's data chooses no path and no URL: a name is looked up only in the reader's own
+  directory.
+- A dump that is too large, without a directory, is made again: without sources, then with
+  representations only. If the dump is still too large, nothing is stored, and the worker writes a
+  line on stderr. The engine's own text is stored in any case.
+- Secrets are hidden as in every dump. Only keeptrace reads these dumps: the restorer does not
+  travel along.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
     from ..core.options import SingleOptions
 
-# As text this is 54 KiB: with the rest of a result it fits the narrowest column that one gets, a
-# BLOB of MySQL's. (bytes a dump)
+# 54 KiB as text: with the rest of a result, the dump fits the narrowest common column, a BLOB of
+# MySQL. (bytes a dump)
 MAX_INLINE: Final = 40 << 10
 
-# What is left out of a dump that is larger, one after the other.
+# Options for a dump that is too large, tried one after the other.
 _LESS: Final[tuple[dict[str, Any], ...]] = (
     {"include_source": False},
     {
@@ -63,7 +63,7 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
 class _ExceptionClasses(Policy):
-    """As for every dump that is read, but exception classes are those of the loaded modules."""
+    """The policy of every dump, but with exception classes of loaded modules."""
 
     def find(self, module: str, qualname: str) -> Any:
         if module == "builtins":
@@ -74,7 +74,7 @@ class _ExceptionClasses(Policy):
         return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
-# Engines, too, take an exception that is false for none.
+# Engines mistake a false exception for none.
 _POLICY: Final = _ExceptionClasses(lookups=False, imports=False, truthy=True, load_live=False)
 
 
@@ -114,7 +114,7 @@ class Parcels:
         )
 
     def pack(self, exc: BaseException) -> str | None:
-        """The exception as text for the store; None if there is nothing to tell, or no room for it.
+        """The exception as text for the store; None without an exception, or without room.
 
         Never raises.
         """
@@ -126,7 +126,7 @@ class Parcels:
         try:
             return self._pack(exc)
         except Exception as problem:
-            # law 1: whatever it is, the engine's own report of the failure goes its way
+            # law 1: the engine's own report of the failure goes on in any case
             failed(exc, problem)
             return None
         finally:
@@ -148,11 +148,11 @@ class Parcels:
                 " pass a directory= for larger dumps",
             )
             return None
-        path = self._store.write(exc)  # says on stderr why there is none
+        path = self._store.write(exc)  # says the reason on stderr
         return _FILE + os.path.basename(path) if path is not None else None
 
     def unpack(self, parcel: object) -> BaseException:
-        """What pack() was given. Runs nothing that is in the text.
+        """The exception given to pack(). Runs nothing from the text.
 
         Raises DumpError, and OSError if a file cannot be read.
         """
@@ -176,7 +176,7 @@ class Parcels:
         read = decode(data)
         try:
             return restore(read.report, _POLICY)
-        except Exception as problem:  # a report that is well-formed but not one that capture makes
+        except Exception as problem:  # a well-formed report that capture would not make
             raise DumpError(
                 f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header
             ) from None

@@ -1,5 +1,5 @@
-"""KeepTracePool (see concurrent/task_pool/pool.py; where its engine is not known, see
-concurrent/engines.py), and contexts that have it.
+"""KeepTracePool, of task_pool/pool.py (for an unknown engine, of unknown.py), and contexts with our
+classes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ else:
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 else:
-    BaseContext = (
-        object  # each start method has a context class of its own, which get_context() adds
-    )
+    BaseContext = object  # get_context() adds the context class of the start method
 
 __all__ = ["KeepTracePool", "get_context"]
 
@@ -47,7 +45,7 @@ class KeepTraceContext(BaseContext):
     def get_context(  # type: ignore[override]  # the engine's has types by start method
         self, method: str | None = None
     ) -> KeepTraceContext:
-        """This context, or the one of another start method."""
+        """This context, or the context of another start method."""
         return self if method is None else get_context(method)
 
 
@@ -62,7 +60,7 @@ def get_context(method: str | None = None) -> KeepTraceContext:
     kind = type(context)
     start_method = context.get_start_method()
     if start_method not in PROCESSES:
-        # one that another library has registered with multiprocessing
+        # another library registered this start method with multiprocessing
         raise ValueError(
             f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}"
         )

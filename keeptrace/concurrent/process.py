@@ -1,4 +1,4 @@
-"""KeepTraceProcess: a multiprocessing.Process that gives its parent its exception with frames."""
+"""KeepTraceProcess: a multiprocessing.Process whose exception reaches the parent with frames."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _FILES: Final = frozenset(
 class _KeepingProcess:
     """A process that keeps the exception of run() for its parent.
 
-    We wrap `run()`, because `_bootstrap` swallows its exception. The child puts the exception into
-    its black box, where the parent finds it.
+    We wrap `run()`, because `_bootstrap` swallows exceptions. The child puts the exception into its
+    black box, and the parent reads the box.
     """
 
     def __init__(self, *args: object, trace: Options | None = None, **kwargs: object) -> None:
@@ -46,7 +46,7 @@ class _KeepingProcess:
         super().start()  # type: ignore[misc]
 
     def _bootstrap(self, *args: object, **kwargs: object) -> Any:
-        """Runs in the child. The engine's method calls run(), which a subclass may override."""
+        """Runs in the child. The engine's method calls run(), perhaps of a subclass."""
         if self._keeptrace_box is None:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
         self.run: Callable[[], None] = partial(_run, self, self.run)
@@ -91,7 +91,7 @@ def _run(process: Any, run: Callable[[], None]) -> None:
         run_worker(box, process._trace, _call, (run,))
     except BaseException as problem:
         set_traceback(problem, without_frames_of(traceback_of(problem), _FILES))
-        # by its type: isinstance() may ask the exception itself, which may raise
+        # by type, because isinstance() may call code of the exception, which may raise
         if not (issubclass(type(problem), SystemExit) and _code_of(problem) in (None, 0)):
             box.put(to_bytes(problem, process._trace))
         raise

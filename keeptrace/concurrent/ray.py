@@ -6,18 +6,17 @@ original chain.
     try: ray.get(task.remote())
     except ValueError as error: keeptrace.post_mortem(error.cause)
 
-- Ray raises an error of two types, its own RayTaskError and the task's. That stays. Its `cause` is
-  the restored exception, with real frames; and it is the `__cause__`, too, so that tracebacks and
-  pdb's `exceptions` show it.
-- The way in is Ray's own: a hook that each worker runs as it starts. There it goes before
-  RayTaskError.__init__, which every exception passes on its way out of a task, and gives the
-  exception a __reduce_ex__ of its own (see concurrent/reductions.py).
-- The ActorDiedError of an actor whose __init__ failed has the restored exception as `cause` and
+- Ray raises an error of two types, its own RayTaskError and the task's. The error's `cause` is the
+  restored exception, with real frames. The restored exception is also the `__cause__`, so that
+  tracebacks and pdb's `exceptions` show it.
+- Each worker runs a hook of Ray's at its start. Our hook wraps RayTaskError.__init__, which every
+  exception passes on its way out of a task, and gives the exception a __reduce_ex__ of its own
+  (concurrent/reductions.py).
+- If an actor's __init__ fails, the ActorDiedError has the restored exception as `cause` and
   `__cause__`, too.
-- Ray's error is unpickled by calling RayTaskError(...), which tries whether the cause can be
-  pickled. So the restored exception keeps its bytes, and pickles as what it was: also on to the
-  next task.
-- Nothing is changed in the driver. A task that succeeds is not touched.
+- Unpickling Ray's error calls RayTaskError(...), which tries to pickle the cause. So the restored
+  exception keeps its bytes, and pickles again as before, also for a next task.
+- We change nothing in the driver, and nothing for a successful task.
 - ray.util.multiprocessing.Pool returns exceptions as values: use the Pool of this module.
 - Without the hook, @keep_trace below @ray.remote does the same for one task.
 """
@@ -112,8 +111,8 @@ def prepare_worker(options: Options) -> None:
 
 
 def _tell_causes_of_died_actors() -> None:
-    """What an actor's __init__ raised becomes `cause` and `__cause__` of the ActorDiedError, in
-    which Ray keeps its text alone.
+    """Gives an ActorDiedError the exception of the actor's __init__ as `cause` and `__cause__`; Ray
+    keeps only its text.
     """
     original = exceptions.ActorDiedError.__init__
 
@@ -121,17 +120,16 @@ def _tell_causes_of_died_actors() -> None:
     def __init__(self: object, cause: object = None) -> None:
         original(self, cause)
         if isinstance(cause, exceptions.RayTaskError) and isinstance(cause.cause, BaseException):
-            # exceptions are unpickled by setting, as attributes, what their __dict__ has: so also
-            # what is no part of it
+            # Unpickling sets each entry of __dict__ as an attribute, also __cause__.
             self.__dict__.update(cause=cause.cause, __cause__=cause.cause)
 
     exceptions.ActorDiedError.__init__ = __init__
 
 
 def _keep(exc: BaseException, options: Options) -> None:
-    """Lets the exception pickle as itself, with all that belongs to it."""
+    """Lets the exception pickle with its chain, frames and variables."""
     traceback = traceback_of(exc)
-    if traceback is None:  # one that arrived from another task, or never was raised
+    if traceback is None:  # arrived from another task, or never raised
         return
     set_traceback(exc, without_modules(traceback, ENGINES))
     data = to_bounded_bytes(exc, options, bounded(ray.cloudpickle.CloudPickler))
@@ -140,7 +138,7 @@ def _keep(exc: BaseException, options: Options) -> None:
 
 
 def _as_instance_of_cause(error: object) -> Any:
-    """The driver's error of two types, which Ray makes of what it unpickled."""
+    """The driver's error of two types, made by Ray from the unpickled error."""
     told = exceptions.RayTaskError.as_instanceof_cause(error)
     if isinstance(told.cause, BaseException):
         told.__cause__ = told.cause

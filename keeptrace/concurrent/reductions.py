@@ -1,8 +1,8 @@
-"""How an exception with a reduction of ours pickles, and how the parent rebuilds it.
+"""How an exception with our reduction pickles, and how the parent rebuilds the exception.
 
-Picklers look `__reduce_ex__` up on the instance, so an entry in the `__dict__` of the exception is
-enough: no subclass, which builtin exceptions do not allow. A library that registered the class in
-copyreg goes first, though; there we register ourselves before it.
+Picklers look up `__reduce_ex__` on the instance, so an entry in the exception's `__dict__` is
+enough. Builtin exceptions allow no subclass. If another library registered the class in copyreg,
+picklers ask that library first; there we register ourselves before the library.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Reduction:
 
 
 def rebuild_overwritten(data: bytes) -> BaseException:
-    """The exception, prepared for an engine that overwrites its cause next. Never raises."""
+    """The exception, prepared for an engine that overwrites the cause next. Never raises."""
     exc = from_bytes(data)
     survive_overwriting(exc)
     return exc
 
 
 def rebuild_wiped(data: bytes) -> BaseException:
-    """The exception, prepared for an engine that overwrites its cause and wipes its traceback.
+    """The exception, prepared for an engine that overwrites the cause and wipes the traceback.
 
     Never raises.
     """
@@ -48,7 +48,7 @@ def rebuild_wiped(data: bytes) -> BaseException:
 
 
 def rebuild_lasting(data: bytes) -> BaseException:
-    """The exception, which keeps its bytes, and can be pickled again as what it was.
+    """The exception, with its bytes, so that it can be pickled again.
 
     Never raises.
     """
@@ -58,13 +58,13 @@ def rebuild_lasting(data: bytes) -> BaseException:
 
 
 def attach(exc: BaseException, data: bytes) -> None:
-    """Lets the exception pickle as what to_bytes() made of it."""
+    """Lets the exception pickle as these bytes of to_bytes()."""
     dict_of(exc)[KEY] = _Lasting(data)
     go_first(type(exc))
 
 
 class _Lasting(Reduction):
-    """The __reduce_ex__ of an exception whose bytes are there."""
+    """The __reduce_ex__ of an exception with known bytes."""
 
     __slots__ = ("_data",)
 
@@ -83,8 +83,8 @@ def is_copying(frame: types.FrameType) -> bool:
 
 
 class _Registered:
-    """Replaces another library's reducer of a class in copyreg: exceptions with a reduction of ours
-    use ours, all others use the library's.
+    """Replaces another library's reducer of a class in copyreg: exceptions with our reduction use
+    our reduction, other exceptions the library's.
 
     Once Dask is imported, tblib has a reducer for every class of exceptions, and picklers ask the
     reducer before the exception itself.

@@ -1,16 +1,16 @@
-"""RQ: failed jobs whose exceptions can be had with their frames, variables and original chain.
+"""RQ: exceptions of failed jobs with their frames, variables and original chain.
 
-    rq worker --exception-handler keeptrace.concurrent.rq.keep_exception          Worker(...,
-    exception_handlers=[keep_exception])
+    rq worker --exception-handler keeptrace.concurrent.rq.keep_exception
+    Worker(..., exception_handlers=[keep_exception])                       # the same, in a program
 
-    exc = exception_of(job)                    # where RQ alone has job.latest_result().exc_string
+    exc = exception_of(job)      # RQ itself has the text alone: job.latest_result().exc_string
     keeptrace.post_mortem(exc)
 
-- The way in is RQ's own: an exception handler, which a worker calls about failed jobs only. It puts
-  a dump into the job's `meta`, beside what is there, and RQ goes on as it would without.
-- Reading the dump runs nothing of it (concurrent/parcels.py). RQ itself reads a job's meta by the
-  serializer that it is set to, pickle if none is.
-- A work-horse that is killed calls no handler: RQ has a text about it, and there are no frames.
+- A worker calls exception handlers for failed jobs only. Our handler adds a dump to the job's
+  `meta`; then RQ goes on as usual.
+- Reading the dump runs nothing from the dump (concurrent/parcels.py). RQ itself reads a job's meta
+  by its own serializer, which is pickle by default.
+- A killed work-horse calls no handler: RQ has a text, and there are no frames.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["exception_handler", "exception_of", "keep_exception"]
 
 # The key in a job's meta.
 _PARCEL: Final = "keeptrace"
-# What stands between a worker's start and the job.
+# Modules with frames between a worker's start and the job.
 _ENGINE: Final = ("rq.",)
 
 Handler: TypeAlias = Callable[
@@ -74,12 +74,10 @@ def exception_handler(
     ) -> bool:
         parcel = parcels.pack(exc)
         if parcel is not None:
-            job.get_meta(
-                refresh=True
-            )  # the job may have added to it by another object than this one
+            job.get_meta(refresh=True)  # the job may have changed meta by another Job object
             job.meta[_PARCEL] = parcel
             job.save_meta()
-        return True  # the next handler has its turn
+        return True  # lets the next handler run
 
     return keep
 

@@ -1,9 +1,9 @@
 """KeepTraceThreadPoolExecutor.
 
-Threads share memory, so exceptions are what they were, frames and chain and all. This module adds
-the name, by which programs switch executors, and mends what the engine loses: an exception that is
-false as a truth value (before 3.14 the engine takes such an exception for "none"), and what an
-initializer raised. interpreters.py has the pool of interpreters.
+Threads share memory, so exceptions keep frames and chain by themselves. This module adds the name,
+by which programs switch executors, and repairs two losses of the engine: an exception that is false
+as a truth value (lost before 3.14), and the exception of an initializer. interpreters.py has the
+pool of interpreters.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ T = TypeVar("T")
 
 
 class _Future(Future[Any]):
-    """A future whose exception is raised whatever its truth value is."""
+    """A future that raises its exception even if the exception is false as a truth value."""
 
-    def _Future__get_result(self) -> Any:  # the engine's Future calls it by this name
+    def _Future__get_result(self) -> Any:  # Future's private name for this method
         if self._exception is None:
             return self._result
         try:
             raise self._exception
         finally:
-            del self  # breaks the cycle of the exception, its traceback, this frame
+            del self  # breaks the cycle of exception, traceback and this frame
 
 
 class ExplainingThreadPool(ThreadPoolExecutor):
-    """A thread pool that says why it broke, and has no truth value decide what was raised."""
+    """A thread pool that says why it broke, and raises exceptions that are false as truth values."""
 
     _broken_by: BaseException | None = None
 
@@ -53,7 +53,7 @@ class ExplainingThreadPool(ThreadPoolExecutor):
         return future
 
     def _initializer_failed(self) -> None:
-        """Called by the engine where it caught what the initializer raised."""
+        """The engine calls this after catching the initializer's exception."""
         self._broken_by = cause = sys.exception()
         if cause is not None:
             own = frozenset((str(engine.__file__), __file__))

@@ -1,7 +1,7 @@
-"""Brings back what an engine takes off a restored exception in the parent.
+"""Brings back what an engine removes from a restored exception in the parent.
 
-An engine overwrites `__cause__` with its text, and joblib sets `__traceback__` to None. The rebuilt
-exception therefore holds an object whose only reference is in that place. The overwrite drops the
+An engine overwrites `__cause__` with its text, and joblib sets `__traceback__` to None. So the
+rebuilt exception holds an object that is referenced only from this place. The overwrite drops the
 reference, CPython runs `__del__` at once, and `__del__` puts the original back.
 """
 
@@ -20,12 +20,12 @@ _set_suppress: Final = BaseException.__dict__["__suppress_context__"].__set__
 
 
 def survive_overwriting(exc: BaseException) -> None:
-    """Lets the cause of the exception come back when an engine sets another one."""
+    """Brings the exception's cause back after an engine sets another cause."""
     _set_cause(exc, _UndoCause(exc))
 
 
 def survive_wiping(exc: BaseException) -> None:
-    """Lets the traceback of the exception come back when an engine sets it to None."""
+    """Brings the exception's traceback back after an engine sets it to None."""
     traceback = traceback_of(exc)
     if traceback is not None:
         set_traceback(exc, _entry_holding(_UndoTraceback(exc, traceback), traceback))
@@ -37,7 +37,7 @@ def _entry_holding(undo: _UndoTraceback, following: types.TracebackType) -> type
 
 
 class _UndoCause(BaseException):
-    """A cause that puts the original cause back when an engine overwrites it."""
+    """A cause that puts the original cause back after an engine overwrites it."""
 
     def __init__(self, exc: BaseException) -> None:
         self._exc = exc
@@ -50,7 +50,7 @@ class _UndoCause(BaseException):
 
 
 class _UndoTraceback:
-    """Puts the original traceback back when an engine drops it."""
+    """Puts the original traceback back after an engine drops it."""
 
     __slots__ = ("_exc", "_traceback")
 

@@ -1,7 +1,5 @@
 """Pools for unknown versions of an engine: the engine's own pool, with each task wrapped as by
-keeptrace.concurrent.wrap().
-
-See concurrent/engines.py for when these are used.
+keeptrace.concurrent.wrap(). concurrent/engines.py decides when they are used.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
 
 
 class PlainLokyExecutor(_Plain):
-    """Put before the class of a loky executor that exists."""
+    """Put before the class of a finished loky executor."""
 
     def submit(self, fn: Callable[..., Any], *args: object, **kwargs: object) -> Any:
         task = traced_task(fn, self._trace)

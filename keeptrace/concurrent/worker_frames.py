@@ -1,4 +1,4 @@
-"""Which frames are the engine's, and whether this process is a worker of an engine."""
+"""The engines' frames, and whether this process is a worker of an engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from .engines import INTERPRETERS, RAY_WORKER, STARTERS
 
-# Modules whose unpickling overwrites __cause__. Asked in this order, before PLUMBING.
+# Modules whose unpickling overwrites __cause__. Searched in this order, before PLUMBING.
 OVERWRITES: Final = (
     "concurrent.futures.",
     "multiprocessing.pool",
@@ -18,7 +18,7 @@ OVERWRITES: Final = (
     "joblib.externals.loky.process_executor",
     "pebble.",
 )
-# Modules that are between an engine and the pickler's question.
+# Modules with frames between an engine and the pickler's call.
 PLUMBING: Final = (
     *("pickle", "multiprocessing.", "multiprocess.", "billiard.", "dill.", "cloudpickle."),
     *("loky.", "joblib.", "concurrent.interpreters"),
@@ -28,9 +28,7 @@ ENGINES: Final = (*OVERWRITES, *PLUMBING, "ray.", "asyncio.")
 
 
 def in_worker() -> bool:
-    """Whether an engine started this process (or, from Python 3.14 on, this interpreter) to work
-    for another.
-    """
+    """Whether an engine started this process, or this interpreter (Python 3.14), as a worker."""
     for name in STARTERS:
         module = sys.modules.get(name)
         if module is not None and _has_parent(module.current_process()):
@@ -54,7 +52,7 @@ def without_modules(
     traceback: types.TracebackType | None, modules: tuple[str, ...]
 ) -> types.TracebackType | None:
     """The traceback without its outermost frames of these modules, given by the starts of their
-    names. A traceback of nothing else stays whole.
+    names; unchanged if all frames are of these modules.
     """
     inner = traceback
     while inner is not None and module_of(inner.tb_frame).startswith(modules):

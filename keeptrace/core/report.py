@@ -1,9 +1,9 @@
 """A report: one exception with all its chain, frames and values, as plain data.
 
 Plain means JSON's types (dict, list, str, int within 64 bits, float, bool, None), and `bytes` in
-the two places named below. A report holds no live object, so programs can keep, send, search and read
-reports without running anything. Capture and restore walk with queues, never by recursion. A report
-is one dict of tables:
+the two places named below. A report holds no live object, so programs can keep, send, search and
+read reports without running anything. Capture and restore walk with queues, never by recursion. A
+report is one dict of tables:
 
     format      the number of this layout (FORMAT)
     python      the Python that raised, as "3.13.0"

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
     from ..core.options import SingleOptions, StoreOptions
 
-# An attribute of a dumped exception, path and Kept.is_own: several hooks on the way up write only one
-# dump, and count once.
+# An attribute of a dumped exception, path and Kept.is_own: several hooks on the way up write only
+# one dump, and count once.
 _DUMPED: Final = "__keeptrace_dump__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
@@ -123,8 +123,8 @@ class Store:
         return f"Store({self.directory!r})"
 
     def write(self, exc: BaseException, **options: Unpack[SingleOptions]) -> str | None:
-        """Keeps a dump of the exception. Returns its path; in a crash loop, which leaves no time for
-        a dump of every repeat, the path of the first dump of the same failure.
+        """Keeps a dump of the exception. Returns its path; in a crash loop, which leaves no time
+        for a dump of every repeat, the path of the first dump of the same failure.
 
         exc: the exception.
         options: changes to the store's own, of keeptrace.Options.
@@ -279,7 +279,8 @@ class Store:
         return prune(self._files, self.bounds).removed
 
     def entries(self) -> list[Entry]:
-        """What the directory holds, by the times of the first dumps; reads the beginnings of the files only. No
+        """What the directory holds, by the times of the first dumps; reads the beginnings of the
+        files only. No
         directory: nothing.
 
         Raises OSError if it cannot be read.

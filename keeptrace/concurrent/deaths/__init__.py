@@ -1,5 +1,5 @@
-"""What a worker process leaves for its parent: black boxes, stacks of living workers, and what
-killed the dead ones.
+"""Facts about workers for their parent: black boxes, stacks of living workers, causes of deaths.
 
 In: processes that an engine started. Out: WorkerDeath and WorkerStack. The room imports core,
-capture and restore."""
+capture and restore.
+"""

@@ -1,19 +1,19 @@
-"""Black boxes: what a worker process leaves for its parent to read, also after its death.
+"""Black boxes: notes of a worker process, which its parent can read after the worker's death.
 
 Each worker has one: an anonymous file (in memory on Linux) that the parent makes and the worker
 inherits.
 
-    one page, mapped by the worker   what was written to it, in order
+    one page, mapped by the worker   texts and records, in the order of writing
     [state | job | index | asks...]  [the initializer's failure] [faulthandler's text] [answers to
-    stacks()] ...
+                                     stacks()] ...
 
-- The worker writes into the page what it is at: a store into memory for each task, nothing that
-  could fail or wait.
-- It costs the parent one descriptor. A map of the page would cost another, which Python keeps as
-  long as the map; so the parent reads the words from the file: that is a system call, for each
-  worker that is gone or asked for its stacks.
-- The file has no name: nothing is left behind, however parent or worker end.
-- Where there are no such files (Windows) the box is empty: a death is told by its exit code alone.
+- The worker writes its state into the page: a store into memory for each task, which cannot fail or
+  block.
+- A box costs the parent one descriptor. A map of the page would cost another descriptor, so the
+  parent reads the words from the file, with one system call for each worker that is gone or asked
+  for its stacks.
+- The file has no name, so nothing is left behind, however parent or worker end.
+- Where the system has no such files (Windows), the box is empty: a death has only its exit code.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ POSIX: Final = os.name == "posix"
 # The words of a box's page, 64 bits each, written by the worker alone.
 STATE, JOB, INDEX, ASK_TEXT, ASK_LOCALS = range(5)
 
-# STATE: what the worker is at. In READING and SENDING it may have moved a part of a message; in
-# these two and in WAITING it holds the queue's lock.
+# STATE: the state of the worker. In READING and SENDING, a part of a message may have moved; in
+# READING, SENDING and WAITING, the worker holds the queue's lock.
 STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED = range(7)
 
-# ASK_TEXT and ASK_LOCALS: the number of the signal that it answers in this way. NOT_YET: its start
-# has not got so far.
-# TAKEN: none, because the program has put it to another use.
+# ASK_TEXT and ASK_LOCALS: the number of the signal for this kind of answer. NOT_YET: the worker is
+# still starting. TAKEN: none, because the program uses the signal.
 NOT_YET, TAKEN = 0, 0xFFFF
 
 _WORDS: Final = 5
@@ -44,10 +43,10 @@ _PAGE: Final = mmap.PAGESIZE
 
 _RECORD: Final = struct.Struct(
     "=cQ"
-)  # after a NUL, which faulthandler never writes: the kind, the size of what follows
+)  # after a NUL, which faulthandler never writes: the kind, and the size of the record
 _FAILURE, ANSWER = b"F", b"A"
 
-# The largest text of faulthandler that is read: ~100 threads of 100 frames. (bytes)
+# Most of faulthandler's text that is read: ~100 threads of 100 frames. (bytes)
 MOST_TEXT: Final = 1 << 20
 
 
@@ -65,14 +64,14 @@ def _nameless() -> int:
     if hasattr(os, "memfd_create"):
         try:
             return os.memfd_create("keeptrace", os.MFD_CLOEXEC)
-        except OSError:  # a sandbox that forbids it
+        except OSError:  # a sandbox may forbid the call
             pass
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
 class _FileWords:
-    """The words of a box, read from its file."""
+    """The words of a box, from its file."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -83,7 +82,7 @@ class _FileWords:
 
 
 class BlackBox:
-    """One worker's. It travels to the worker in the arguments of its process."""
+    """The box of one worker. It travels to the worker in the arguments of its process."""
 
     __slots__ = ("__weakref__", "_map", "fd", "words")
 
@@ -118,13 +117,13 @@ class BlackBox:
     # -- in the worker
 
     def open(self) -> None:
-        """Maps the words, so that they can be written."""
+        """Maps the words for writing."""
         if self.fd >= 0 and self._map is None:
             self._map = mmap.mmap(self.fd, _PAGE)
             self.words = memoryview(self._map).cast("Q")
 
     def put(self, failure: bytes) -> None:
-        """Keeps what the worker's initializer raised."""
+        """Keeps the exception of the worker's initializer."""
         self._write(_FAILURE, failure)
 
     def answer(self, data: bytes) -> None:
@@ -142,14 +141,12 @@ class BlackBox:
         return os.fstat(self.fd).st_size if self.fd >= 0 else _PAGE
 
     def clear(self) -> None:
-        """Drops what was written, as answers that were read."""
+        """Drops all texts and records, as answers that were read."""
         if self.fd >= 0:
             os.ftruncate(self.fd, _PAGE)
 
     def read(self, start: int = _PAGE) -> tuple[str, list[tuple[bytes, bytes]]]:
-        """What was written from `start` on: faulthandler's text, and the records that are
-        complete.
-        """
+        """Texts and complete records after `start`: faulthandler's text, and the records."""
         data = os.pread(self.fd, self.size() - start, start) if self.fd >= 0 else b""
         text, records = b"", []
         while data:
@@ -166,11 +163,11 @@ class BlackBox:
         return text[-MOST_TEXT:].decode("ascii", "replace"), records
 
     def failure(self) -> bytes | None:
-        """What the worker's initializer raised, for from_bytes()."""
+        """The exception of the worker's initializer, as bytes for from_bytes()."""
         return next((data for kind, data in self.read()[1] if kind == _FAILURE), None)
 
     def last_words(self) -> str:
-        """What faulthandler wrote as the process died; empty if it died silently."""
+        """faulthandler's text from the process's death; empty if the process died silently."""
         text = self.read()[0]
         start = text.rfind("Fatal Python error: ")
         return text[start:] if start >= 0 else ""
@@ -186,6 +183,6 @@ def box_of(process: object) -> BlackBox | None:
 
 
 def failure_of(process: object) -> bytes | None:
-    """What the initializer of a worker raised, for from_bytes()."""
+    """The exception of a worker's initializer, as bytes for from_bytes()."""
     box = box_of(process)
     return box.failure() if box is not None else None

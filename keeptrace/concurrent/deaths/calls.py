@@ -1,6 +1,6 @@
-"""Calls as short text: what a worker is running, or was as it died.
+"""Calls as short text: the current task of a worker, or the last one before its death.
 
-None of the user's code runs for it.
+No code of the user's runs here.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, Final
 from ...capture.reprs import Renderer
 from ...core.texts import printable
 
-# Calls of a chunk that are told one by one; the others are counted. (calls)
+# Calls of a chunk shown one by one; the others are counted. (calls)
 _MOST_CALLS: Final = 3
 # An argument in the description of a call: enough to recognise a path or an id. (characters)
 _MOST_ARGUMENT: Final = 60
-# Arguments of one call that are told. (arguments)
+# Arguments shown of one call. (arguments)
 _MOST_ARGUMENTS: Final = 6
 
 
 def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
-    """The call as short text; none of the user's code is run for it."""
+    """The call as short text, without running code of the user's."""
     render = Renderer(_MOST_ARGUMENT, run_reprs=False)
     told = [_short(render, value) for value in args[:_MOST_ARGUMENTS]]
     told += [
@@ -37,7 +37,7 @@ def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> st
 def _short(render: Renderer, value: object) -> str:
     try:
         return render(value)
-    except Exception as problem:  # a value that changes while it is read
+    except Exception as problem:  # another thread changes the value
         return f"<{type(value).__name__}: {type(problem).__name__}>"
 
 
@@ -52,7 +52,7 @@ def _name_of(render: Renderer, fn: Any) -> str:
 
 
 def describe_calls(calls: Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]) -> list[str]:
-    """Several calls that make up one task, as the first ones and a count."""
+    """The calls of one task: the first few, and a count."""
     told = [describe_call(*call) for call in calls[:_MOST_CALLS]]
     left = len(calls) - len(told)
     return [*told, f"{left} more of this chunk"] if left else told

@@ -1,8 +1,9 @@
-"""Workers that died: what their parent can say about them.
+"""Workers that died, and the facts about their deaths.
 
-When a worker is gone, its parent reads its black box (concurrent/deaths/black_box.py): which task
-it was running, what its initializer raised, and the Python stack that `faulthandler` wrote while
-the process died."""
+The parent of a dead worker reads the worker's black box (concurrent/deaths/black_box.py): the task
+that was running, the exception of the initializer, and the Python stack that `faulthandler` wrote
+while the process died.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ class WorkerDeath:
 
 
 def how_it_ended(exitcode: int | None) -> str:
-    """A phrase for an exit code as multiprocessing has it: negative for a signal."""
+    """A phrase for an exit code; multiprocessing uses negative codes for signals."""
     if exitcode is None:
         return "is gone"
     if exitcode < 0:
@@ -103,13 +104,12 @@ def how_it_ended(exitcode: int | None) -> str:
     return f"exited with code {exitcode}{f' ({names[0]})' if names else ''}"
 
 
-# Time to wait for the exit code of a process whose sentinel says that it is gone: the system has it
-# already. (seconds)
+# Time to wait for the exit code of a process whose sentinel is ready: the system has the code
 _EXIT_CODE: Final = 5.0
 
 
 def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
-    """The facts of a process of make_worker() that has ended."""
+    """The facts of an ended process of make_worker()."""
     process.join(_EXIT_CODE)
     box = box_of(process)
     return WorkerDeath(process.pid, process.exitcode, tasks, box.last_words() if box else "")
@@ -118,7 +118,7 @@ def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
 def add_notes(
     error: BaseException, deaths: Sequence[WorkerDeath], failure: BaseException | None
 ) -> None:
-    """Puts what is known where the printed traceback of the caller's error shows it."""
+    """Adds the facts to the caller's error as notes, which printed tracebacks show."""
     if failure is not None:
         error.__cause__ = failure
         error.add_note("The initializer of a worker failed: see the cause above.")

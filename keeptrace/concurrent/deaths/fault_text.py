@@ -17,15 +17,15 @@ from ...restore.restore import restore
 from ..crossing import without_frames_of
 from .worker import run_worker
 
-# Compiled when they are used: every worker imports this file, and few read a text.
+# Compiled at use: every worker imports this module, and few read a text.
 _THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
 _LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
 _ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
 
 
 def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
-    """The frames (file, line, function) of each thread, innermost first. The thread that died or
-    was asked comes first.
+    """The frames (file, line, function) of each thread, innermost first. The first thread is the
+    one that died or answers.
     """
     found: list[tuple[str, int | None, str]] | None = None
     for line in text.splitlines():
@@ -51,7 +51,7 @@ def _unescape(text: str) -> str:
 
 
 def stack_of(text: str) -> types.TracebackType | None:
-    """The first stack in faulthandler's text, as a traceback; None if there is none."""
+    """The first stack in faulthandler's text, as a traceback; None without a stack."""
     frames = next(_stacks_in(text), None)
     if not frames:
         return None
@@ -140,7 +140,7 @@ def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | No
 
 
 def traceback_text(stack: types.TracebackType | None) -> str:
-    """A traceback's frames as Python prints them, but printable."""
+    """A traceback's frames in Python's format, but printable."""
     frames = traceback.extract_tb(stack)
     for index, frame in enumerate(frames):
         if not (frame.filename.isprintable() and frame.name.isprintable()):
@@ -154,5 +154,5 @@ def _printable_frame(frame: traceback.FrameSummary) -> traceback.FrameSummary:
         frame.lineno,
         printable(frame.name),
         lookup_line=False,
-        line=frame.line,  # the source that Python found by the true name of the file
+        line=frame.line,  # the source line, found by the true name of the file
     )

@@ -1,12 +1,12 @@
-"""The signals by which a parent asks a worker for its stacks, and when one may be sent.
+"""The signals by which a parent asks a worker for its stacks, and when a signal may be sent.
 
-A signal without a handler ends a process, and one with the program's handler runs that. So:
+A signal without a handler ends the process, and a handler of the program's would run. So:
 
-- The worker chooses signals that nobody uses, and writes their numbers into its black box.
-- It gives a number up before the program puts a handler of its own in place of ours, or resets it.
-- The parent sends a number only if it stands in the box, and if the system says that the worker has
-  a handler for it now and does not block it. Where the system does not say that, only signals are
-  used that are ignored by default.
+- The worker chooses unused signals, and writes their numbers into its black box.
+- The worker gives a number up before the program sets a handler of its own, or resets ours.
+- The parent sends a signal only if its number is in the box, and if the system says that the worker
+  handles the signal now and does not block it. On systems that do not say so, we use only signals
+  that are ignored by default.
 """
 
 from __future__ import annotations
@@ -15,23 +15,21 @@ import os
 import signal
 from typing import Final, NamedTuple
 
-# Ignored where nobody handles it; few programs use it.
+# Ignored without a handler; few programs use it.
 _TEXT: Final[int | None] = getattr(signal, "SIGURG", None)
-# Ignored where nobody handles it; of BSD and macOS.
+# Ignored without a handler; of BSD and macOS.
 _INFO: Final[int | None] = getattr(signal, "SIGINFO", None)
 
 
 def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
-    except ValueError:  # a signal that this Python has no name for
+    except ValueError:  # a signal without a name in this Python
         return f"signal {number}"
 
 
 class SignalState(NamedTuple):
-    """What the system tells of a process's main thread. Each is a mask: bit n - 1 is of signal
-    n.
-    """
+    """Signal masks of a process's main thread, from the system: bit n - 1 stands for signal n."""
 
     blocked: int
     caught: int
@@ -55,13 +53,13 @@ def state_of(pid: int) -> SignalState | None:
 
 
 def signal_for_text() -> int | None:
-    """A free signal that faulthandler may answer."""
+    """A free signal for faulthandler to answer."""
     return _first_free([] if _TEXT is None else [_TEXT])
 
 
 def signal_for_locals() -> int | None:
-    """A free signal that Python may answer: a real-time one, between those that programs take
-    first.
+    """A free signal for Python to answer: a real-time signal from the middle, because programs take
+    the first ones.
     """
     realtime: list[int] = []
     if hasattr(signal, "SIGRTMIN") and state_of(os.getpid()) is not None:

@@ -1,5 +1,5 @@
-"""What living workers are doing now: stacks() sends each worker a signal, and reads the answer from
-its black box (concurrent/deaths/worker.py).
+"""The current stacks of living workers: stacks() sends each worker a signal, and reads the answer
+from the worker's black box (concurrent/deaths/worker.py).
 """
 
 from __future__ import annotations
@@ -64,8 +64,7 @@ _TAKEN: Final = "the program uses the signal by which it would be asked, or has 
 
 # Between two looks at the boxes. (seconds)
 _LOOK: Final = 0.002
-# A text that has not grown for so long, and does not end as stacks end, is taken as it is.
-# (seconds)
+# A text that stopped growing, and does not end as stacks end, is read after this time.
 _SETTLED: Final = 0.1
 _asking: Final = threading.Lock()
 
@@ -73,7 +72,7 @@ _asking: Final = threading.Lock()
 def stacks_of(
     workers: Iterable[tuple[Any, Sequence[str]]], with_locals: bool, timeout: float
 ) -> list[WorkerStack]:
-    """What each worker, given as (process, what it is running), does now.
+    """The current stack of each worker. Workers are given as (process, calls that are running).
 
     Takes about `timeout` seconds at most.
     """
@@ -91,7 +90,7 @@ def stacks_of(
 def _ask(
     asked: list[_Question], way: int, look: Callable[[_Question], bool], deadline: float
 ) -> None:
-    """Asks all that have not answered. way: the word of the box that tells the signal."""
+    """Asks all workers without an answer. way: the word of the box with the signal."""
     waiting = [question for question in asked if question.is_open()]
     for question in waiting:
         question.start()
@@ -103,7 +102,7 @@ def _ask(
 
 
 class _Question:
-    """One worker that is asked for its stacks."""
+    """One worker while it is asked."""
 
     def __init__(self, process: Any, tasks: Sequence[str]) -> None:
         self.process = process
@@ -128,7 +127,7 @@ class _Question:
         self._since = self._sent = 0.0
 
     def send(self, way: int) -> bool:
-        """Sends the signal, once the worker takes it. Gives whether there can be an answer."""
+        """Sends the signal once the worker handles the signal. Returns whether an answer can come."""
         number = self.box.words[way]
         if self._sent or number == NOT_YET:
             return True
@@ -188,7 +187,7 @@ class _Question:
         return False
 
     def only_by_locals(self) -> bool:
-        """Whether the program uses the one signal, but not the other."""
+        """Whether the program uses the first signal, but not the second."""
         return self.box is not None and self.box.words[ASK_TEXT] == TAKEN
 
     def note_no_locals(self) -> None:

@@ -1,12 +1,12 @@
-"""What every worker process runs in: it serves its black box (concurrent/deaths/black_box.py), then
-runs the engine's own target.
+"""Runs in every worker process: serves the black box (concurrent/deaths/black_box.py), then runs
+the engine's own target.
 
 - `faulthandler` writes the Python stack into the box while the process dies of SIGSEGV, SIGABRT,
-  SIGBUS, SIGFPE or SIGILL. A faulthandler that the user enabled is left alone; its text goes where
-  the user wanted it.
-- stacks() asks the living by signal, so that an idle worker costs nothing: no thread of ours, no
-  waiting. One signal is answered in C by faulthandler, also while the worker is in C code that
-  holds the GIL; the other in Python, with variables.
+  SIGBUS, SIGFPE or SIGILL. If the user enabled faulthandler, we leave it alone; its text goes to
+  the user's file.
+- stacks() asks living workers by signal, so an idle worker needs no thread of ours. faulthandler
+  answers one signal in C, even while the worker is in C code that holds the GIL. Python answers the
+  other signal, with variables.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .signals import signal_for_locals, signal_for_text
 
 
 class Served(NamedTuple):
-    """The box that this process serves."""
+    """The box of this process."""
 
     box: BlackBox
     options: Options
@@ -60,8 +60,8 @@ def make_worker(
     target: Callable[..., object],
     args: tuple[Any, ...],
 ) -> Any:
-    """A process (of the class or function `process`) that will run the target with a box, which
-    box_of() gives.
+    """A process (by the class or function `process`) that will run the target with a box. box_of()
+    gives the box.
     """
     box = BlackBox()
     made = process(target=run_worker, args=(box, options, target, args))
@@ -70,11 +70,11 @@ def make_worker(
 
 
 def serve(box: BlackBox, options: Options) -> None:
-    """Makes the process that calls it, a worker, write its last words and answer to stacks()."""
+    """Lets this process, a worker, write its last words and answer to stacks()."""
     global _served
     if box.fd < 0 or threading.current_thread() is not threading.main_thread():
         return
-    inherited = _served is not None  # forked from a worker: its handlers are ours to move
+    inherited = _served is not None  # in a fork of a worker, we may move the worker's handlers
     if inherited:
         _release_inherited()
     _served = Served(box, options, os.getpid())
@@ -84,7 +84,7 @@ def serve(box: BlackBox, options: Options) -> None:
     if text is not None:
         faulthandler.register(
             text, box.fd, all_threads=False
-        )  # reading other threads' frames from C is not safe
+        )  # C code cannot read other threads' frames safely
     if with_locals is not None:
         signal.signal(with_locals, _answer)
     _watch_program()
@@ -93,7 +93,7 @@ def serve(box: BlackBox, options: Options) -> None:
 
 
 def _release_inherited() -> None:
-    """Frees the signals of the worker that this one was forked from."""
+    """Frees the signals of the worker from which this worker was forked."""
     words = _served.box.words if _served is not None else ()
     text, with_locals = words[ASK_TEXT], words[ASK_LOCALS]
     if text not in (NOT_YET, TAKEN):
@@ -102,7 +102,7 @@ def _release_inherited() -> None:
         signal.signal(with_locals, signal.SIG_DFL)
 
 
-# What gives a signal another handler. signal.signal() and everything above it go through the first.
+# Functions that set a signal's handler. signal.signal() and all functions above call the first one.
 _SETTERS: Final[tuple[tuple[Any, str], ...]] = (
     (_signal, "signal"),
     (faulthandler, "register"),
@@ -111,8 +111,8 @@ _SETTERS: Final[tuple[tuple[Any, str], ...]] = (
 
 
 def _watch_program() -> None:
-    """From here on a signal of ours is given up, before the program sets its handler; a reset one
-    would end the worker.
+    """Gives a signal of ours up before the program sets a handler. A reset signal would end the
+    worker.
     """
     for module, name in _SETTERS:
         setter = getattr(module, name)
@@ -131,7 +131,7 @@ def _giving_up(setter: Callable[..., Any]) -> Callable[..., Any]:
 
 def _give_up(number: object) -> None:
     if _served is None or _served.pid != os.getpid():
-        # a process that a task has forked writes to no box
+        # a process forked by a task writes to no box
         return
     words = _served.box.words
     for word in (ASK_TEXT, ASK_LOCALS):
@@ -140,24 +140,22 @@ def _give_up(number: object) -> None:
 
 
 def _answer(signum: int, frame: types.FrameType | None) -> None:
-    """Runs in a worker's main thread, between two bytecodes of whatever it does, when the parent
-    asks for its stacks.
-    """
+    """Answers the parent. Runs in the worker's main thread, between two bytecodes of any code."""
     if _served is None or frame is None:
         return
     try:
         _served.box.answer(pickle.dumps(_stacks_of_threads(_served.options, frame)))
-    except Exception:  # no memory, a full disk: there is no answer, and the task goes on
+    except Exception:  # no memory, or a full disk: the task goes on without an answer
         return
 
 
 def _stacks_of_threads(options: Options, frame: types.FrameType) -> list[tuple[str | None, bytes]]:
-    """The frames of each Python thread, by its name; those of this one, in which `frame` runs, are
-    of None.
+    """The frames of each Python thread, by thread name; of this thread, which runs `frame`, under
+    None.
     """
     quiet = options.replace(
         run_reprs=False
-    )  # the task stands in the middle of anything; its code must not be run now
+    )  # the task may be anywhere, so none of its code may run now
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     here = threading.get_ident()
     told: list[tuple[str | None, bytes]] = []

@@ -1,5 +1,5 @@
-"""What the executors of the standard library and of loky have in common here: their workers' black
-boxes, and why a pool broke.
+"""Shared by the executors of the standard library and of loky: the black boxes of workers, and why
+a pool broke.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Calls: TypeAlias = Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]
 
 
 class WorkerContext:
-    """A multiprocessing context, or one of loky's, whose processes are workers with a black box.
+    """A multiprocessing or loky context whose processes are workers with a black box.
 
-    target: what a worker runs, with `first` and then the engine's own arguments.
+    target: the function that a worker runs, with `first` and then the engine's own arguments.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class WorkerContext:
         self._first = first
 
     def Process(self, target: Any, args: tuple[Any, ...], **more: Any) -> Any:
-        """Raises TypeError for arguments that the context's processes don't take; loky then leaves
-        them out.
+        """Raises TypeError for arguments that the context's processes don't accept; loky then omits
+        them.
         """
         start = functools.partial(self._context.Process, **more)
         return make_worker(start, self._options, self._target, (*self._first, *args))
@@ -59,7 +59,7 @@ def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[Worker
 def manager_attribute(adopt: Callable[[Any, Any], None]) -> Any:
     """The property `_executor_manager_thread` of an executor.
 
-    The engine sets it before it starts the thread: adopt(executor, thread).
+    The engine sets the attribute before starting the thread: adopt(executor, thread).
     """
 
     def manager_of(self: object) -> Any:
@@ -79,7 +79,7 @@ def tasks_of(
     chunk: Callable[..., Any],
     calls_of: Callable[[Any], Calls | None] | None = None,
 ) -> list[str]:
-    """The calls that a worker is running, or was as it died.
+    """The calls that a worker is running, or was running at its death.
 
     items: the executor's, by number.
     chunk: the engine's function for a chunk of map().
@@ -96,9 +96,9 @@ def tasks_of(
 
 
 class PoolBreak:
-    """Why a pool broke: the deaths of its workers, or what the initializer of one raised.
+    """Why a pool broke: the deaths of its workers, or the exception of an initializer.
 
-    describe: the calls that a worker was running.
+    describe: gives the calls of a worker.
     """
 
     def __init__(self, workers: Mapping[int, Any], describe: Callable[[Any], list[str]]) -> None:
@@ -111,7 +111,7 @@ class PoolBreak:
             self.deaths = [death_of(process, describe(process)) for process in ended]
 
     def explain(self, error: Any) -> None:
-        """Puts onto an error what is known."""
+        """Adds the known facts to an error."""
         error.deaths = list(self.deaths)
         add_notes(
             error, self.deaths, from_bytes(self._failure) if self._failure is not None else None

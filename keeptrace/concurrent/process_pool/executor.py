@@ -1,22 +1,22 @@
 """KeepTraceProcessPoolExecutor: concurrent.futures.ProcessPoolExecutor whose tasks' exceptions
 arrive with their frames.
 
-What is ours, and where it goes into the engine:
-- The context that starts the processes: each worker gets a black box
-  (concurrent/deaths/black_box.py) and starts in _work() below, which puts FramedException in place
-  of the engine's class for exceptions, and runs the engine's own loop.
+Our changes to the engine:
+
+- The context that starts processes: each worker gets a black box (concurrent/deaths/black_box.py)
+  and starts in _work() below. _work() puts FramedException in place of the engine's class for
+  exceptions, and runs the engine's own loop.
 - If reading `exc.__traceback__` raises, the worker loop dies; we send the exception and restart the
   loop.
-- The worker's way to take a task off the queue: it notes which task it is, and makes of arguments
-  that cannot be unpickled that task's own failure. It ends when the parent is gone, however that
-  went.
-- The parent's way to take a result off the queue: one that cannot be unpickled is likewise that
-  task's failure alone.
-- The manager thread's way to wait for results, which costs less than the engine's; and to be woken,
-  which is safe as it ends.
-- The shutdown of the workers, which is bounded even if a worker is killed meanwhile.
-- The manager thread's way to break: every future gets an error of its own, which tells how the
-  worker died, and at what.
+- How a worker takes a task off the queue: the worker notes the task. Arguments that cannot be
+  unpickled fail that task alone. The worker ends when the parent is gone, for any reason.
+- How the parent takes a result off the queue: a result that cannot be unpickled fails its task
+  alone.
+- How the manager thread waits for results: cheaper than the engine's way. Waking the thread while
+  it ends is safe.
+- How workers shut down: in bounded time, even if a worker is killed meanwhile.
+- How the manager thread breaks the pool: every future gets an error of its own, with the deaths of
+  the workers and their tasks.
 
 manager.py has the manager thread, queues.py the queues.
 """
@@ -53,8 +53,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 OnDeath: TypeAlias = Literal["break", "replace"]
 
-# How far the exception that a task raised may be behind the one that came of asking it.
-# (exceptions)
+# How far below the task's exception may stand in the chain of the error that reading its traceback
+# raised.
 _MOST_CONTEXTS: Final = 100
 
 # A forked child must not join these threads at exit: it would deadlock.
@@ -103,10 +103,10 @@ def _work(
 
 
 def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, Any]]:
-    """The exception of the task that killed the worker loop, because reading its traceback raised;
-    and the loop's variables.
+    """The task's exception and the loop's variables, after reading the exception's traceback raised
+    and killed the worker loop.
 
-    The exception is None if the loop died of something else.
+    The exception is None if the loop died for another reason.
     """
     frames = []
     entry = traceback_of(problem)
@@ -169,7 +169,8 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
 
     The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of
-    WorkerDeath. With on_death="replace", the error of the worker's own task is a WorkerDied as well.
+    WorkerDeath. With on_death="replace", the error of the worker's own task is a WorkerDied as
+    well.
 
     Raises OptionError for another on_death or max_deaths, besides what the engine raises."""
 

@@ -1,17 +1,18 @@
-"""Ctrl-C at any moment: what a KeyboardInterrupt must not leave behind in the main thread.
+"""Ctrl-C at any moment: the states that a KeyboardInterrupt must not leave behind in the main
+thread.
 
-Python raises a KeyboardInterrupt between two of the main thread's bytecodes. The engines' code is
-not made for it:
+Python raises a KeyboardInterrupt between two bytecodes of the main thread. The engines' code does
+not expect that:
 
-- `with condition:` calls Condition.__enter__, which is written in Python: the interrupt can come
-  after the lock is taken and before the block is entered, and nobody frees the lock. The engine's
-  threads then wait for it forever. AtomicCondition takes the lock by one call into C, after which
-  the interpreter looks for no signals.
-- concurrent.futures.wait() takes all its futures' locks before its block: free_abandoned() frees
+- `with condition:` calls Condition.__enter__, which is written in Python. An interrupt after the
+  lock is taken and before the block is entered leaves the lock taken, and the engine's threads
+  deadlock. AtomicCondition takes the lock by one call into C, after which the interpreter handles
+  no signals.
+- concurrent.futures.wait() takes all its futures' locks before its block; free_abandoned() frees
   them.
-- A worker that was just started, and an interrupt before the engine noted it: nobody tells that
-  worker to end, and the interpreter waits for it at exit. interrupts_deferred() keeps the interrupt
-  until the worker is noted.
+- An interrupt after a worker's start, before the engine noted the worker: nobody tells that worker
+  to end, and the interpreter waits for the worker at exit. interrupts_deferred() defers the
+  interrupt until the worker is noted.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ from typing import Any, Final
 
 
 class AtomicCondition(threading.Condition):
-    """A condition that an interrupt leaves either taken within its `with` block or not taken. Its
+    """A condition that an interrupt leaves either taken within its `with` block, or not taken. Its
     lock is an RLock.
 
-    `with` asks the type for a bound method: these properties give the lock's own, which are written
-    in C."""
+    `with` asks the type for bound methods: these properties give the methods of the lock, written
+    in C.
+    """
 
     if sys.version_info < (3, 14):
         __enter__: Any = property(attrgetter("_lock.__enter__"))
         __exit__: Any = property(attrgetter("_lock.__exit__"))
-    else:  # Python looks for signals after that call, too
+    else:  # Python handles signals after this call, too
 
         def __enter__(self) -> bool:
             _acquired[self] = threading.get_ident()
@@ -65,8 +67,8 @@ class AtomicLock(synchronize.Lock):
 
 
 class _FutureCondition(AtomicCondition):
-    """The condition of a future: concurrent.futures.wait() and as_completed() take several, one
-    after the other, by acquire().
+    """The condition of a future. concurrent.futures.wait() and as_completed() acquire several in
+    turn.
     """
 
     def acquire(self, *how: object) -> bool:
@@ -78,12 +80,12 @@ class _FutureCondition(AtomicCondition):
         _acquired.pop(self, None)
 
 
-_acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires it, or has it
+_acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires or holds the condition
 
 
 def free_abandoned(*locks: Any, but: Any = None) -> None:
-    """Frees what an interrupt has left acquired by this thread: all conditions but one, and these
-    RLocks. Called before it waits.
+    """Frees conditions and locks that an interrupt left acquired by this thread, except `but`.
+    Called before this thread waits.
     """
     for lock in locks:
         while lock._is_owned():
@@ -97,7 +99,7 @@ def free_abandoned(*locks: Any, but: Any = None) -> None:
 
 
 class _Waiters(list[Any]):
-    """Those who wait for a future, each by an event."""
+    """The waiters of a future, each with an event."""
 
     def append(self, waiter: object) -> None:
         event = getattr(waiter, "event", None)
@@ -111,25 +113,26 @@ def _has_plain_condition(event: Any) -> bool:
 
 
 def make_future_atomic(future: Any) -> None:
-    """Makes a future that nobody waits for yet safe from interrupts.
+    """Makes a future interrupt-safe, before anybody waits for it.
 
     Threads that set its result are not disturbed.
     """
     condition = future._condition
     condition.__class__ = _FutureCondition
-    del condition.acquire, condition.release  # the lock's own, which stand before the class's
+    # the lock's own methods, which come before the class's
+    del condition.acquire, condition.release
     future._waiters = _Waiters()
 
 
 def make_event_atomic(event: Any) -> None:
-    """Gives an event that nobody uses yet a condition that is atomic."""
+    """Gives an event an atomic condition, before anybody uses the event."""
     event._cond = AtomicCondition()
 
 
 def make_queue_atomic(queue: Any) -> None:
     """The same for both locks of a multiprocessing.SimpleQueue."""
     for lock in (queue._rlock, queue._wlock):
-        if type(lock) is synchronize.Lock:  # on Windows there is none to write
+        if type(lock) is synchronize.Lock:  # Windows has none to write
             lock.__class__ = AtomicLock
 
 
@@ -142,9 +145,7 @@ _deferred: Handler | None = None
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Ctrl-C is answered as the block ends. A second one is answered at once: the block may wait
-    for what never comes.
-    """
+    """Defers Ctrl-C to the end of the block. A second Ctrl-C is not deferred: the block may hang."""
     handler = _python_handler()
     if handler is None or not _install(handler):
         yield
@@ -156,14 +157,14 @@ def interrupts_deferred() -> Iterator[None]:
 
 
 def _python_handler() -> Handler | None:
-    """The handler of SIGINT, if Python calls one in this thread and it is not deferred already."""
+    """The handler of SIGINT, if Python calls a handler in this thread and none is deferred already."""
     if _deferred is not None or threading.current_thread() is not threading.main_thread():
         return None
     handler = signal.getsignal(signal.SIGINT)
     return handler if callable(handler) else None
 
 
-_came: Final[list[Any]] = []  # the frame that each interrupt met
+_came: Final[list[Any]] = []  # the frame at each interrupt
 
 
 def _note(number: int, frame: object) -> None:
@@ -176,7 +177,7 @@ def _install(handler: Handler) -> bool:
     global _deferred
     try:
         signal.signal(signal.SIGINT, _note)
-    except ValueError:  # an interpreter that gets no signals
+    except ValueError:  # subinterpreters get no signals
         return False
     _deferred = handler
     return True

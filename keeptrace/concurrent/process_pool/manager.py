@@ -1,6 +1,7 @@
-"""The manager thread of KeepTraceProcessPoolExecutor: how the thread waits, and how its pool breaks.
+"""The manager thread of KeepTraceProcessPoolExecutor: how the thread waits, and how its pool
+breaks.
 
-(concurrent/process_pool/executor.py has the whole.)
+concurrent/process_pool/executor.py shows the whole.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from .breaking import PoolBreak, tasks_of
 from .interrupts import free_abandoned
 from .queues import bounded_shutdown
 
-# What the engine says from Python 3.12 on.
+# The engine's text from Python 3.12 on.
 ABRUPT: Final = "A child process terminated abruptly, the process pool is not usable anymore"
 
 
 class Wakeup(engine._ThreadWakeup):
-    """The engine's own as it is from Python 3.14 on: nobody writes to its pipe while it is being
+    """The engine's class as in Python 3.14: nobody writes to the pipe while the pipe is being
     closed.
 
-    On older ones a program that ends as its pool breaks may print an OSError of that, or write to
-    another's file."""
+    In older versions, a program that ends while its pool breaks may print an OSError, or write to
+    another file with the same descriptor.
+    """
 
     _lock: Any
 
@@ -39,11 +41,12 @@ class Wakeup(engine._ThreadWakeup):
 
 
 class ManagerThread(engine._ExecutorManagerThread):
-    """The engine's own, but when a worker is gone every future gets an error of its own, which says
-    what is known.
+    """The engine's thread, but after a worker's death every future gets an error of its own, with
+    the known facts.
 
-    And it waits by one poll object: the engine makes two selectors for each result, one with every
-    worker in it."""
+    The thread waits by one poll object. The engine makes two selectors for each result, one with
+    every worker in it.
+    """
 
     def join(self, timeout: float | None = None) -> None:
         # The interpreter joins this thread at exit.
@@ -54,9 +57,9 @@ class ManagerThread(engine._ExecutorManagerThread):
     _polled: tuple[list[int], Any] = ([], None)
 
     def wait_result_broken_or_wakeup(self) -> Any:
-        """What the engine's method gives.
+        """Returns the same as the engine's method.
 
-        Whatever happens besides a result's arrival is left to that.
+        Handles only arrived results; everything else goes to the engine's method.
         """
         queue: Any = self.result_queue
         results = queue._reader
@@ -84,7 +87,7 @@ class ManagerThread(engine._ExecutorManagerThread):
         return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
 
     def terminate_broken(self, *cause: Any) -> None:
-        # Kept alive: the engine drops its reference while it holds the executor's lock.
+        # Kept alive, because the engine drops its reference while holding the executor's lock.
         executor: Any = self.executor_reference()
         self._break = _Break(self, executor)
         # On Python 3.11 the engine takes no lock here.
@@ -125,7 +128,7 @@ class _Break(PoolBreak):
         self._told = not self.deaths
 
     def error(self, shared: BaseException) -> BrokenProcessPool:
-        """An error of the future's own, with what is known."""
+        """An error for one future, with the known facts."""
         self.tell_executor()
         error = BrokenProcessPool(*shared.args)
         error.__cause__ = shared.__cause__
@@ -133,8 +136,8 @@ class _Break(PoolBreak):
         return error
 
     def tell_executor(self) -> None:
-        """Adds to what submit() raises from now on; the engine has set it before it tells any
-        future.
+        """Adds the facts to the error that submit() raises from now on; the engine sets this error
+        before those of the futures.
         """
         if not self._told and self._executor is not None:
             self._told = True

@@ -1,19 +1,19 @@
-"""What the executors of loky have in common, those of the library and those of the copy inside
-joblib.
+"""Shared by loky's executors: those of the library, and those of joblib's copy.
 
-- Each worker gets a black box (concurrent/deaths/black_box.py), and starts in _work() below, which
-  puts a FramedException in place of the engine's class for exceptions (concurrent/crossing.py),
-  reads its tasks by concurrent/process_pool/queues.py, and then runs the engine's own loop. The
-  context that starts the processes does that. It is put into an executor that exists, but has no
-  worker yet, because loky makes some of its executors itself.
-- The initializer is ours as well: it runs the user's, and by its arguments loky tells executors
+- Each worker gets a black box (concurrent/deaths/black_box.py), and starts in _work() below.
+  _work() puts a FramedException in place of the engine's class for exceptions
+  (concurrent/crossing.py), reads tasks by concurrent/process_pool/queues.py, and runs the engine's
+  own loop. A context that starts the processes does so. We put the context into a finished executor
+  without workers, because loky makes some of its executors itself.
+- The initializer is ours as well: it runs the user's. Loky compares its arguments to tell executors
   with other options apart.
-- The manager thread, as it breaks, gives every future an error of its own (one that all share would
-  collect the frames of all who raise it), which says how the worker died, or has what the
-  initializer raised as its cause.
+- When the manager thread breaks the pool, every future gets an error of its own, which says how the
+  worker died, or has the initializer's exception as its cause. A shared error would collect the
+  frames of all threads that raise the error.
 
-Loky pickles with cloudpickle, so objects of classes that only __main__ or a function knows stay
-live here."""
+Loky pickles with cloudpickle, so objects stay live even if only __main__ or a function knows their
+class.
+"""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def _work(
 def start_worker(
     options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
 ) -> None:
-    """The initializer. The options are there for loky to compare."""
+    """The initializer. `options` only serves loky's comparison."""
     if _box is not None:
         run_initializer(initializer, initargs, options, _box)
-    elif initializer is not None:  # the engine is not known, and the worker its own
+    elif initializer is not None:  # an unknown engine starts its own workers
         initializer(*initargs)
 
 
@@ -91,7 +91,7 @@ def start_worker(
 def initialization(
     options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
 ) -> dict[str, Any]:
-    """The arguments of an executor that adopt() takes. Raises TypeError as loky does."""
+    """Arguments for an executor that adopt() can adopt. Raises TypeError as loky does."""
     if initializer is not None and not callable(initializer):
         raise TypeError(f"initializer must be a callable, got: {initializer!r}")
     return {"initializer": start_worker, "initargs": (options, initializer, initargs)}
@@ -103,10 +103,11 @@ def adopt(
     options: Options,
     calls_of: Callable[[Any], Calls | None] = lambda function: None,
 ) -> Any:
-    """Makes an executor ours, whatever its class, which was made with initialization() and has no
-    workers yet. Once is enough.
+    """Makes an executor of any class ours. The executor was made with initialization(), and has no
+    workers yet. A second call does nothing.
 
-    calls_of: gives for a function without arguments, if it stands for several calls, those.
+    calls_of: returns the calls behind a function without arguments, if the function stands for
+        several calls.
     """
     if not is_adopted(executor) and missing(engine.__name__.partition(".")[0]):
         executor.__class__ = type(type(executor).__name__, (PlainLokyExecutor, type(executor)), {})
@@ -139,14 +140,15 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
             )
             why.explain(broken)
             for death in why.deaths:
-                if death.text and sys.stderr is not None:  # where loky's own workers write it
+                # loky's own workers write to the same place
+                if death.text and sys.stderr is not None:
                     sys.stderr.write(death.text)
             # As the engine does next: from here on, submit() adds no future.
             self.executor_flags.flag_as_broken(broken)
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
             with bounded_shutdown(self.processes, self.call_queue):
-                # Else the thread that writes tasks blocks forever on a full pipe.
+                # Without this, the thread that writes tasks blocks forever on a full pipe.
                 self.call_queue._reader.close()
                 super().terminate_broken(broken)
 

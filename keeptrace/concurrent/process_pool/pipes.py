@@ -1,8 +1,9 @@
-"""Reading the messages of multiprocessing.connection from a file descriptor (POSIX), as its
+"""Reads messages of multiprocessing.connection from a file descriptor (POSIX), as
 Connection.recv_bytes() does.
 
-Quicker than that one, and it can be called off. And reading what nobody wants any more. And taking
-the lock of a pipe."""
+Quicker than recv_bytes(), and can be called off. This module also drains pipes, and takes their
+locks.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ LONG_HEADER: Final = struct.Struct("!Q")
 # has no such figure, and no use of this).
 _AT_ONCE: Final[int] = getattr(select, "PIPE_BUF", 512)
 
-# Between two looks of a waiting worker for its parent. (seconds)
+# Interval at which a waiting worker looks for its parent. (seconds)
 _LOOK: Final = 5.0
 
 
@@ -29,9 +30,8 @@ def take_lock(lock: Any, parent: int, timeout: float | None = None) -> bool:
     """Takes a lock that a pool's processes share. False after `timeout` seconds, and when the
     parent is gone.
 
-    Only the parent frees the lock of a worker that died: without a parent, the others would wait
-    for it forever.
-    parent: what os.getppid() gave as the worker began.
+    Only the parent frees a dead worker's lock: without a parent, the other workers would deadlock.
+    parent: the os.getppid() of the worker's start.
     """
     deadline = None if timeout is None else monotonic() + timeout
     while True:
@@ -47,11 +47,11 @@ def _always() -> bool:
 
 
 def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
-    """One message. Raises EOFError at the end of the pipe, OSError if it is closed; BlockingIOError
-    if the descriptor does not wait, and there is none.
+    """Reads one message. Raises EOFError at the end of the pipe, OSError if the pipe is closed;
+    BlockingIOError if the descriptor does not block, and no message is there.
 
-    wait_for_more: asked before each further part of a message that comes in parts; if not, an
-        EOFError is raised. It waits for the part where the descriptor does not.
+    wait_for_more: called before each further part of a message; waits for the part if the
+        descriptor does not block. Returns False to give up, by an EOFError.
     """
     header = os.read(fd, HEADER.size)
     if not header:
@@ -62,17 +62,17 @@ def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
     if size < 0:
         (size,) = LONG_HEADER.unpack(_rest(fd, LONG_HEADER.size, wait_for_more))
     if size > _AT_ONCE - HEADER.size and not wait_for_more():
-        # the sender may have died when it had sent the header
+        # the sender may have died after sending the header
         raise EOFError("the message ends after its header")
     try:
         data = os.read(fd, size)
-    except BlockingIOError:  # a large message, of which the header alone had room in the pipe
+    except BlockingIOError:  # a large message: the pipe had room for the header only
         data = b""
     return data if len(data) == size else data + _rest(fd, size - len(data), wait_for_more)
 
 
 def drain(fd: int) -> None:
-    """Takes out what is in the pipe, and does not wait."""
+    """Drains the pipe without waiting."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while poll.poll(0) and os.read(fd, 1 << 16):

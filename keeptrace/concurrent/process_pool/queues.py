@@ -1,11 +1,12 @@
-"""The two queues of an executor, the standard library's or loky's, where a message that cannot be
+"""The two queues of an executor, the standard library's or loky's: a message that cannot be
 unpickled costs one task.
 
     parent ── _CallItem(work_id, fn, args, kwargs) ─▶ _take(), in the worker
     parent, Results.recv() ◀── _ResultItem(work_id, ...) ── worker
 
-Both engines know these items by the same names. Their own ways of reading break the pool, with all
-its tasks."""
+Both engines have these names. In the engines' own code, such a message breaks the pool, with all
+its tasks.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ from .pipes import drain, read_message, take_lock
 def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
     """Makes a worker read its tasks by _take().
 
-    Without its own copies of the parent's ends, it notices when the parent is gone.
+    The worker closes its copies of the parent's ends, and so notices when the parent is gone.
     """
     if POSIX:
         calls.get = partial(_take, engine, calls, calls._reader.fileno(), getppid(), words, results)
@@ -60,7 +61,7 @@ def _take(
         data = _next(calls, fd, parent, timeout)
         calls._sem.release()
     except (EOFError, OSError):  # the parent was killed
-        results.put = sys.exit  # the engine takes leave of it, and loky's would wait for an answer
+        results.put = sys.exit  # the engine shuts the queue down, and loky would wait for an answer
         return None
     try:
         item = ForkingPickler.loads(data)
@@ -75,8 +76,8 @@ def _take(
 
 
 def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
-    """Not `with` the lock: a worker that is interrupted within a message keeps it, else another one
-    takes the rest for a message.
+    """Without `with`: a worker that is interrupted within a message keeps the lock. Otherwise
+    another worker would read the rest as a message.
     """
     deadline = monotonic() + (timeout or 0)
     if not take_lock(calls._rlock, parent, timeout):
@@ -97,17 +98,18 @@ def _raise(problem: BaseException) -> None:
 
 
 class CutMessage(SystemExit):
-    """Ends a worker that was interrupted while it wrote a result: the parent would read the next
-    message as the rest of that result.
+    """Ends a worker that was interrupted while writing a result: the parent would read the next
+    message as the rest of the result.
     """
 
 
 class MessageLock:
-    """Replaces the lock of the queue of results, which the engine holds while it writes a message.
+    """Replaces the lock of the result queue, which the engine holds while it writes a message.
 
     A worker that is interrupted in between may have written a part of a message. The worker keeps
-    the lock, and its next attempt to write ends it. With the engine's lock, other workers would
-    continue behind half a message, or the worker would deadlock on its own lock."""
+    the lock, and its next attempt to write ends the worker. With the engine's lock, other workers
+    would continue behind half a message, or the worker would deadlock on its own lock.
+    """
 
     def __init__(self, lock: Any, parent: int) -> None:
         self._lock = lock
@@ -122,21 +124,22 @@ class MessageLock:
             raise BrokenPipeError("the parent is gone")
 
     def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
-        # After an OSError the parent is gone, and the other workers must notice.
+        # An OSError means that the parent is gone; the other workers must notice, too.
         if problem is None or isinstance(problem, OSError):
             self._lock.release()
             self._taken = False
 
 
 def numbers_in(data: Any) -> dict[str, int]:
-    """The attributes of a pickled _CallItem or _ResultItem that are numbers, without unpickling it.
+    """The numeric attributes of a pickled _CallItem or _ResultItem, without unpickling.
 
-    They are the first and the last of its dict, so that nothing in between, which is the user's, is
-    taken for them."""
+    These are the first and the last entries of the item's dict, so no number from the user's data
+    between them is mistaken for an attribute.
+    """
     found: dict[str, int] = {}
     name = None
     argument: Any
-    import pickletools  # only what fails to unpickle is looked at
+    import pickletools  # only messages that fail to unpickle are searched
 
     for opcode, argument, _ in pickletools.genops(bytes(data)):
         is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
@@ -178,16 +181,16 @@ class Results(Connection):
             return item
 
     def wait_for_more(self) -> bool:
-        """Waits for the next part of a message. Not for ever: whoever sends it may have died.
+        """Waits for the next part of a message, but not forever: the sender may have died.
 
-        If another one did, it comes in a moment.
+        If another worker died, the part comes in a moment.
         """
         return self in wait(
             [self, *(process.sentinel for process in list(self.workers.values()))]
         ) or self in wait([self], _PAUSE)
 
     def __reduce__(self) -> Any:
-        """The workers get a plain one."""
+        """workers get a plain connection"""
         from multiprocessing.connection import reduce_connection  # type: ignore[attr-defined]
 
         return reduce_connection(self)
@@ -207,10 +210,10 @@ def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
     """Bounds shutdown: a worker killed while it holds the queue lock would block the others
     forever.
 
-    The engine's thread that writes tasks can block as well: no worker is left to read, but forked
+    The engine's thread that writes tasks can block as well: no worker reads any more, but forked
     processes keep the pipe open. kill_stragglers() drains the pipe.
     """
-    if not POSIX or calls._reader.closed:  # closed: it is being seen to, as the pool is broken
+    if not POSIX or calls._reader.closed:  # closed: the pool is breaking already
         yield
         return
     pipe = os.dup(calls._reader.fileno())
@@ -232,8 +235,8 @@ def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
 
 
 def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> None:
-    """Runs in a thread of its own until `over` is set. Kills the workers that still live some
-    seconds after another worker was killed, and drains the pipe of tasks.
+    """Runs in a thread until `over` is set. Some seconds after a worker was killed, kills the
+    remaining workers, and drains the pipe of tasks.
     """
     waiting = {process.sentinel: process for process in workers}
     deadline = math.inf

@@ -1,5 +1,7 @@
-"""KeepTracePool: multiprocessing.Pool's interface over workers that are examined when they die.
+"""KeepTracePool: multiprocessing.Pool's interface, with workers that are examined after their
+death.
 
-In: the engine's class, by engines.py. Out: the pool. pool.py has the whole, traffic.py the
+In: the engine's class, by engines.py. Out: the pool. pool.py shows the whole, traffic.py has the
 messages, worker.py the worker's side, workers.py the processes. The room imports concurrent/deaths
-and concurrent/crossing."""
+and concurrent/crossing.
+"""

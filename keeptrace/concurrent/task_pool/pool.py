@@ -49,15 +49,15 @@ T = TypeVar("T")
 
 
 class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
-    """The engine's: job → who waits for it. Each of these is made safe here as it is put in, before
-    anybody waits or answers.
+    """The engine's table: job → result object. Makes each result object safe before anybody waits
+    for it or answers.
 
-    - An interrupt leaves no lock taken that the thread of results needs.
-    - A callback that raises kills one of the engine's threads in the parent: we print the error
-      through threading.excepthook instead.
+    - An interrupt leaves no lock taken that the result thread needs.
+    - A callback that raises would kill an engine's thread in the parent: we print the error through
+      threading.excepthook instead.
     """
 
-    newest: Any = None  # the job that the main thread has begun last
+    newest: Any = None  # the main thread's newest job
 
     def __setitem__(self, job: int, result: Any) -> None:
         if isinstance(result, IMapIterator):
@@ -73,8 +73,8 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
         super().__setitem__(job, result)
 
     def forget_newest(self, before: object) -> None:
-        """Drops the job that the main thread has begun after `before`: an interrupt came before its
-        tasks were handed over.
+        """Drops the main thread's newest job after `before`: an interrupt came before its tasks
+        were handed over.
         """
         if (
             threading.current_thread() is threading.main_thread()
@@ -87,7 +87,7 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
 def _call_back(callback: Callable[[Any], object], value: object) -> None:
     try:
         callback(value)
-    except BaseException:  # whatever it is, the other tasks' results are to arrive
+    except BaseException:  # the results of the other tasks must arrive in any case
         threading.excepthook(
             threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
         )
@@ -119,7 +119,7 @@ class KeepTracePool(Pool):
         trace: Options | None = None,
     ) -> None:
         self._trace = make_options(trace)
-        with interrupts_deferred():  # else workers are left that nobody has
+        with interrupts_deferred():  # otherwise the started workers would be left behind
             super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
     def _setup_queues(self) -> None:
@@ -129,7 +129,7 @@ class KeepTracePool(Pool):
         self._quick_put = traffic.put
         self._quick_get = traffic.get
         self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
-        setattr(self, "Process", traffic.start_worker)  # the engine takes it from here
+        setattr(self, "Process", traffic.start_worker)  # the engine goes on from here
         self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
 
     def _repopulate_pool(self) -> None:
@@ -144,7 +144,7 @@ class KeepTracePool(Pool):
         self,
         func: Callable[..., T],
         args: Iterable[Any] = (),
-        kwds: Mapping[str, Any] = {},  # as the engine has it
+        kwds: Mapping[str, Any] = {},  # as in the engine
         callback: Callable[[T], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
     ) -> AsyncResult[T]:
@@ -185,7 +185,7 @@ class KeepTracePool(Pool):
         **more: Any,
     ) -> Any:
         if chunksize is None:
-            # The engine divides by the number of workers, which is 0 if all have just died.
+            # The engine divides by the number of workers, which is 0 after all have died.
             if not hasattr(iterable, "__len__"):
                 iterable = list(iterable)
             chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
@@ -198,7 +198,7 @@ class KeepTracePool(Pool):
             raise
 
     def __enter__(self) -> KeepTracePool:
-        # Not our own: a broken pool can be entered, since it must be left as well.
+        # Not our own check: a broken pool can be entered, and must be left.
         super()._check_running()  # type: ignore[misc]
         return self
 
@@ -208,7 +208,8 @@ class KeepTracePool(Pool):
             raise self._traffic.broken()
 
     def close(self) -> None:
-        with interrupts_deferred():  # else the pool is closed, and its threads not told
+        # otherwise the pool would be closed without telling its threads
+        with interrupts_deferred():
             super().close()
 
     def join(self) -> None:
@@ -239,16 +240,16 @@ class KeepTracePool(Pool):
 
     @staticmethod
     def _help_stuff_finish(inqueue: object, task_handler: object, size: int) -> None:
-        """The engine's makes room for the thread of tasks.
+        """The engine's method makes room for the thread of tasks.
 
-        A pool that was stopped has that behind it.
+        A stopped pool has made room already.
         """
 
 
 def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: object) -> None:
-    """The engine's, which finds a pool that was stopped before."""
+    """The engine's method; a pool that breaks was stopped before."""
     free_abandoned()
-    with interrupts_deferred():  # half-terminated, it could not be terminated again
+    with interrupts_deferred():  # a half-terminated pool could not be terminated again
         _terminate_all(traffic, terminate, *args)
 
 

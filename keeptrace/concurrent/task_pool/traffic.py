@@ -1,6 +1,6 @@
 """The messages between KeepTracePool and its workers, in the parent.
 
-(concurrent/task_pool/pool.py has the whole.)
+concurrent/task_pool/pool.py shows the whole.
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ from .worker import TRAILER, pack
 from .workers import WAKE, Workers
 
 _FOR_NOBODY: Final = (None, None, None)  # a dummy result, which the engine ignores
-_NO_MORE: Final = b"-"  # a message to a worker: there are no more tasks
+_NO_MORE: Final = b"-"  # tells a worker that there are no more tasks
 
-# For a lock that others use. (seconds)
+# Time to wait for a lock that other processes use. (seconds)
 _AGAIN: Final = 0.05
 
 
 class Traffic(Workers):
-    """What goes between the pool and its workers."""
+    """The messages between the pool and its workers."""
 
     def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
         super().__init__(options, inqueue, outqueue)
         self._fd = outqueue._reader.fileno()
-        # For the thread of results: results that no worker sent, and None, the engine's sentinel.
+        # For the result thread: results that no worker sent, and None, the engine's sentinel.
         self._told: SimpleQueue[Any] = SimpleQueue()
-        self.cache: dict[int, Any] = {}  # the engine's: job → who waits for it
+        self.cache: dict[int, Any] = {}  # the engine's table: job → result object
         self._over = False  # the thread of results has had the sentinel
 
     # -- in the engine's thread of tasks
 
     def put(self, task: Any) -> None:
-        """Sends a task, or answers it. Never raises: the engine's thread would answer once more."""
+        """Sends a task, or answers for it. Never raises: the engine's thread would answer a second
+        time.
+        """
         if task is None:
             self._send(_NO_MORE)
             return
@@ -48,7 +50,7 @@ class Traffic(Workers):
         if self.broken is not None:
             self._tell(_FOR_NOBODY)
         elif func is engine._helper_reraises_exception:  # type: ignore[attr-defined]
-            # The iterable raised: the exception is here already, with its frames.
+            # The iterable raised in this process: the exception has its frames.
             self._tell((job, index, (False, args[0])))
         else:
             try:
@@ -60,7 +62,7 @@ class Traffic(Workers):
             self._send(message)
 
     def _send(self, message: bytes) -> None:
-        # Set before `broken` is read: either stop() sees this, or this sees `broken`.
+        # Set before `broken` is read: either stop() sees this value, or put() sees `broken`.
         self._sending = threading.get_ident()
         try:
             if self.broken is None:
@@ -92,7 +94,7 @@ class Traffic(Workers):
                 break
             return self._result(message) if len(message) > TRAILER.size else _FOR_NOBODY
         if POSIX:
-            drain(self._fd)  # the engine does not go on before there is nothing left
+            drain(self._fd)  # the engine waits until nothing is left
         self._fail_all()
         told = None if self._over else self._next_told()
         self._fail_all()
@@ -115,7 +117,7 @@ class Traffic(Workers):
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
             return *key, (False, problem)
         succeeded, value = found[2]
-        # by its type: isinstance() may ask the exception itself, which may raise
+        # by type, because isinstance() may call code of the exception, which may raise
         if (
             not succeeded
             and issubclass(type(value), StopIteration)
@@ -146,7 +148,7 @@ class Traffic(Workers):
     def tell_end(self, _: None) -> None:
         """Replaces `outqueue.put`, which can block on a lock held by a dead worker.
 
-        The engine calls it to send its sentinel.
+        The engine calls `put` to send its sentinel.
         """
         self._tell(None)
 
@@ -154,10 +156,10 @@ class Traffic(Workers):
         """Tells the thread of results."""
         self._told.put(what)
         while not self._wake():
-            self.examine()  # whoever has the lock may have died
+            self.examine()  # the owner of the lock may be dead
 
     def _wake(self) -> bool:
-        """Has the thread of results look into what it is told. False if others used the pipe."""
+        """Wakes the result thread. False if other processes used the pipe."""
         writer, lock = self._outqueue._writer, self._outqueue._wlock
         with self._turn:
             if self.broken is not None or self.ending:
@@ -169,7 +171,7 @@ class Traffic(Workers):
                 return False
             room = select.poll()
             room.register(writer, select.POLLOUT)
-            if room.poll(0):  # else there are messages, and it looks after each
+            if room.poll(0):  # otherwise messages are there, and the thread looks after each one
                 writer.send_bytes(WAKE)
             lock.release()
             return True

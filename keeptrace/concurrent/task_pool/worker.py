@@ -1,8 +1,9 @@
 """The worker's side of KeepTracePool: reads tasks, runs them, sends results.
-(concurrent/task_pool/pool.py has the whole.)
+concurrent/task_pool/pool.py shows the whole.
 
-Every message ends in its (job, index), behind the pickle, and the worker's black box knows what it
-is at."""
+Every message ends in its (job, index), behind the pickle. The worker notes its state in its black
+box.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ from ..process_pool.pipes import read_message, take_lock
 
 TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
 
-# In the message of a result that cannot be pickled. (characters)
+# Kept of a result that cannot be pickled, in the error's message. (characters)
 _MOST_RESULT: Final = 1_000
 
 
@@ -77,7 +78,8 @@ def work(
             _, _, func, args, kwds = ForkingPickler.loads(message)
             message = None
             result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
-        # The engine catches Exception only; any other kills the worker, and the caller blocks.
+        # The engine catches Exception only; a BaseException kills the worker, and the caller
+        # blocks.
         except BaseException as problem:
             result = False, cross(problem, traceback_of(problem))
         _reply(outqueue, words, result, cross, parent)
@@ -107,7 +109,7 @@ _MAPPERS: Final[dict[int, Callable[..., Any]]] = {
 def _waiter(fd: int) -> Callable[[], Any]:
     """Makes the descriptor non-blocking. Returns a function that waits until there is data.
 
-    So a worker that is killed while it waits has read no part of a message.
+    So a worker that is killed while waiting has read no part of a message.
     """
     if not POSIX:
         return lambda: True
@@ -120,22 +122,20 @@ def _waiter(fd: int) -> Callable[[], Any]:
 def _receive(
     inqueue: Any, fd: int, wait: Callable[[], Any], words: Any, parent: int
 ) -> bytes | None:
-    """The next message, or None: there are no more, or no parent. Leaves job and index in the
-    words.
+    """The next message; None if there are no more, or no parent. Leaves job and index in the words.
 
-    Not `with` the lock, as in _reply(): a worker that is interrupted within a message keeps it, as
-    one that is killed there does, and the parent sees to it. Else another one would take the
-    message's rest for one."""
+    Without `with`, as in _reply(): a worker that is interrupted or killed within a message keeps
+    the lock, and the parent frees it. Otherwise another worker would read the rest as a message.
+    """
     if not take_lock(inqueue._rlock, parent):
         return None
     words[STATE] = WAITING
     try:
-        # not read at once: a worker that is killed while there is nothing to read has taken no part
-        # of a message
+        # waits before reading: a worker killed while waiting has read no part
         wait()
         words[STATE] = READING
         message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
-    except (EOFError, OSError):  # the parent was killed
+    except (EOFError, OSError):  # the parent is gone; the other workers must see that, too
         message = b""
     is_task = len(message) > TRAILER.size
     if is_task:
@@ -174,7 +174,7 @@ def _reply(
 
 
 class _FixedRepr:
-    """Has the text for its repr."""
+    """Has the text as its repr."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,7 +1,7 @@
-"""KeepTracePool's worker processes, in the parent: started, examined when they have ended, stopped.
-(concurrent/task_pool/pool.py has the whole.)
+"""KeepTracePool's worker processes, in the parent: started, examined after their end, stopped.
+concurrent/task_pool/pool.py shows the whole.
 
-What a worker's death means depends on what it was at: _EXAMINE below is the table.
+The meaning of a worker's death depends on the worker's state: _EXAMINE below is the table.
 """
 
 from __future__ import annotations
@@ -38,22 +38,21 @@ from .worker import work
 
 WAKE: Final = b""  # a message to the thread of results: look into Traffic's _told
 
-# Workers that end in a row before they could take a task: more is a loop, as of a __main__ that
+# Workers in a row that may end before taking a task; more are a loop, such as a __main__ that
 # cannot be imported. (workers)
 _MOST_FAILED_STARTS: Final = 3
-# How much longer each further one waits, where other workers work. (seconds)
+# Added wait for each further worker, while other workers work. (seconds)
 _SLOWER: Final = 0.05
 # Seconds a lock may stay taken with no live owner before we release it.
 _ORPHANED: Final = 2.0
-# For a result that a worker may have sent before it died: the time until the thread of results has
-# seen it. (seconds)
+# Time for the result thread to read a result that a worker sent before its death.
 _ARRIVES: Final = 1.0
-# For all workers to end when they are asked to; then they are killed. (seconds)
+# Time for all workers to end on request; then they are killed. (seconds)
 _ENDS: Final = 5.0
 
 
 class _NoWorker:
-    """Stands for a worker that a broken pool does not start."""
+    """Stands for a worker that a broken pool did not start."""
 
     name = ""
     daemon = True
@@ -68,7 +67,9 @@ class _NoWorker:
 
 
 class _Place:
-    """In the engine's list: a worker's process, which the engine names and starts, or no worker."""
+    """An entry of the engine's list: a worker's process, which the engine names and starts, or no
+    worker.
+    """
 
     def __init__(self, process: Any, traffic: Workers) -> None:
         self.process = process
@@ -84,7 +85,7 @@ class _Place:
 
 
 class Workers:
-    """The pool's workers, and the tasks that they were sent.
+    """The pool's workers and their tasks.
 
     Knows the pool's parts, not the pool, which may be collected.
     """
@@ -100,8 +101,8 @@ class Workers:
         self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → a task without a result
         self.open = False  # the constructor has started all workers
         self.ending = False  # nothing is worth waiting for any more
-        self.broken: Callable[[], WorkerDied] | None = None  # makes the error that every task gets
-        self._sending = 0  # the ident of the thread of tasks while a full pipe may block it
+        self.broken: Callable[[], WorkerDied] | None = None  # makes the error for every task
+        self._sending = 0  # ident of the task thread while a full pipe may block the thread
 
     def _tell(self, what: Any) -> None:
         """Tells the thread of results."""
@@ -110,8 +111,8 @@ class Workers:
     # -- in the engine's thread of workers, and at first in the constructor
 
     def start_worker(self, context: Any, *, target: Any, args: tuple[Any, ...]) -> Any:
-        """A new worker's process, not started. Stands for Pool.Process(); the engine calls it when
-        another worker has ended.
+        """A new worker's process, not started. Replaces Pool.Process(), which the engine calls
+        after a worker has ended.
         """
         self.examine()
         return _Place(
@@ -122,9 +123,7 @@ class Workers:
         )
 
     def start(self, process: Any) -> bool:
-        """Starts a worker's process, unless the pool is broken, and breaks it if that cannot be
-        done.
-        """
+        """Starts a worker's process, unless the pool is broken; a failing start breaks the pool."""
         box = box_of(process)
         assert box is not None
         with self._turn:
@@ -146,7 +145,7 @@ class Workers:
         return False
 
     def examine(self) -> None:
-        """Looks at the workers that have ended."""
+        """Examines the workers that have ended."""
         with self._turn:
             while self.broken is None and (
                 process := next((each for each in self.workers if each.exitcode is not None), None)
@@ -176,7 +175,7 @@ class Workers:
         if self._failed_starts < _MOST_FAILED_STARTS:
             return
         if any(_state_of(other) != STARTING for other in self.workers):
-            # Others work, so a new worker is started again and again, but slowly.
+            # Other workers work, so new workers are started again and again, but slowly.
             sleep(min(_SLOWER * self._failed_starts, 1.0))
             return
         death = death_of(process, ())
@@ -201,7 +200,8 @@ class Workers:
         error = WorkerDied(str(death), [death])
         if death.stack is not None:
             error.add_note(death.note())
-        self._free_orphan(self._outqueue._wlock, (SENDING,))  # it may have had it itself
+        # the worker may have held the lock itself
+        self._free_orphan(self._outqueue._wlock, (SENDING,))
         self._tell((job, index, (False, error)))
 
     def _died_sending(self, process: Any, box: BlackBox) -> None:
@@ -224,7 +224,7 @@ class Workers:
         )
 
     def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
-        """Frees a lock that a worker may have held as it died, between taking it and saying so."""
+        """Frees a lock that a worker may have held at its death, between taking it and noting so."""
         deadline = monotonic() + _ORPHANED
         while not lock.acquire(False):
             if self.broken is not None or self.ending:
@@ -249,7 +249,7 @@ class Workers:
         self.stop(error)
 
     def stop(self, error: Callable[[], WorkerDied]) -> None:
-        """Ends all workers, and has the engine's threads go on without them."""
+        """Ends all workers, and lets the engine's threads go on without them."""
         with self._turn:
             if self.broken is None:
                 self._stop(error)
@@ -276,24 +276,24 @@ class Workers:
         _free(self._outqueue._wlock)
         os.set_blocking(writer.fileno(), False)
         try:
-            os.write(writer.fileno(), bytes(16))  # wakes whoever reads, be it within a message
+            os.write(writer.fileno(), bytes(16))  # wakes a blocked reader, even within a message
         except BlockingIOError:  # the pipe is full, and so nobody waits
             pass
         os.set_blocking(writer.fileno(), True)
 
     def _make_room(self) -> None:
-        """For the thread of tasks, until it waits no more: other processes that were forked may
-        have the pipe's end as well.
+        """Drains the pipe until the task thread is unblocked; other forked processes may hold the
+        pipe's end, too.
         """
         if not POSIX:
             return
-        # This very thread sends if the garbage collector collects the pool there.
+        # This thread is the sender if the garbage collector collects the pool there.
         while self._sending not in (0, threading.get_ident()):
             drain(self._inqueue._reader.fileno())
             sleep(0.001)
 
     def tasks_of(self, process: Any) -> list[str]:
-        """The calls that a worker is running."""
+        """The current calls of a worker."""
         box = box_of(process)
         if box is None or box.words[STATE] not in (RUNNING, SENDING):
             return []
@@ -318,7 +318,7 @@ def _state_of(process: object) -> int:
 
 
 def _free(lock: Any) -> None:
-    """Frees a lock that nobody living holds."""
+    """Frees a lock without a living owner."""
     lock.acquire(False)
     lock.release()
 
