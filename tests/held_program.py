@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sqlite3
@@ -12,7 +13,7 @@ from multiprocessing import get_context
 from typing import Any
 
 import keeptrace
-from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor, keep_trace
 
 
 def numbers() -> Iterator[int]:
@@ -33,6 +34,9 @@ def parse(path: str) -> None:
         raise KeyError("amount")
     except KeyError as error:
         raise ValueError(f"no number in {path}") from error
+
+
+parse_held = keep_trace(functools.partial(parse), hold=True)
 
 
 def fail_otherwise(number: int) -> None:

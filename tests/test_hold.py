@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -363,6 +365,78 @@ def test_another_user_is_not_answered(place: Path) -> None:
         told = done.stdout.strip() or "an error"
         assert (told not in ("0", "an error")) is is_told, done.stderr
     directory.chmod(0o700)
+
+
+def through_pool(method: str) -> Any:
+    with keeptrace.concurrent.get_context(method).Pool(1, hold=True) as pool:
+        answer = pool.apply_async(held_program.parse, ("orders.csv",))
+        try:
+            return answer.get(60)
+        except ValueError as exc:
+            assert pool.map(held_program.double, range(100)) == [2 * n for n in range(100)]
+            return exc
+
+
+def through_process(method: str) -> Any:
+    context = keeptrace.concurrent.get_context(method)
+    process = context.Process(target=held_program.parse, args=("orders.csv",), hold=True)
+    process.start()
+    process.join()
+    return process.exception()
+
+
+def through_loky(method: str) -> Any:
+    pytest.importorskip("loky")
+    from keeptrace.concurrent.loky import get_reusable_executor
+
+    pool = get_reusable_executor(1, hold=True)
+    assert get_reusable_executor(1, hold=True) is pool
+    exc = pool.submit(held_program.parse, "orders.csv").exception()
+    pool.shutdown()
+    return exc
+
+
+def through_joblib(method: str) -> Any:
+    joblib = pytest.importorskip("joblib")
+    importlib.import_module("keeptrace.concurrent.joblib")
+
+    with joblib.parallel_config(backend="keeptrace", n_jobs=2, hold=True):
+        try:
+            joblib.Parallel()(joblib.delayed(held_program.parse)(path) for path in "ab")
+        except ValueError as exc:
+            joblib.externals.loky.get_reusable_executor().shutdown()
+            return exc
+
+
+def through_decorator(method: str) -> Any:
+    with ProcessPoolExecutor(1, get_context(method)) as pool:
+        return pool.submit(held_program.parse_held, "orders.csv").exception()
+
+
+def through_wrap(method: str) -> Any:
+    with keeptrace.concurrent.wrap(ProcessPoolExecutor(1, get_context(method)), hold=True) as pool:
+        return pool.submit(held_program.parse, "orders.csv").exception()
+
+
+@pytest.mark.parametrize("method", ("fork", "spawn"))
+@pytest.mark.parametrize(
+    "through",
+    [through_pool, through_process, through_loky, through_joblib, through_decorator, through_wrap],
+    ids=lambda through: through.__name__,
+)
+def test_other_engines(through: Any, method: str) -> None:
+    """Whatever runs the task, its process is held, the engine goes on and ends, and the debugger stands in live frames."""
+    if method == "spawn" and through in (through_loky, through_joblib):
+        pytest.skip("loky has one way to start processes")
+    exc = through(method)
+    assert type(exc) is ValueError
+    (failure,) = keeptrace.held()
+    assert (failure.where, failure.message[:12]) == ("held_program.parse", "no number in")
+    with attach(1) as session:
+        session.expect(session.prompt)
+        assert session.ask("p next(gen)") == "1"
+        session.end("quit")
+    assert keeptrace.release(exc) == 1
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from ..core.errors import OptionError
+from ..core.hold import Hold, Holding, make_holding
 from ..core.options import DEFAULT, Options, make_options
-from .foreign import leaving
+from .foreign import Way, leaving
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -61,6 +62,7 @@ def keep_trace(
     /,
     *,
     trace: Options | None = None,
+    hold: Hold | bool | None = None,
     **options: Unpack[SingleOptions],
 ) -> classmethod[T, P, R]: ...
 @overload
@@ -69,20 +71,36 @@ def keep_trace(
     /,
     *,
     trace: Options | None = None,
+    hold: Hold | bool | None = None,
     **options: Unpack[SingleOptions],
 ) -> staticmethod[P, R]: ...
 @overload
 def keep_trace(
-    function: Callable[P, R], /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    function: Callable[P, R],
+    /,
+    *,
+    trace: Options | None = None,
+    hold: Hold | bool | None = None,
+    **options: Unpack[SingleOptions],
 ) -> Callable[P, R]: ...
 @overload
 def keep_trace(
-    function: None = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    function: None = None,
+    /,
+    *,
+    trace: Options | None = None,
+    hold: Hold | bool | None = None,
+    **options: Unpack[SingleOptions],
 ) -> _Decorator: ...
 
 
 def keep_trace(
-    function: object = None, /, *, trace: Options | None = None, **options: Unpack[SingleOptions]
+    function: object = None,
+    /,
+    *,
+    trace: Options | None = None,
+    hold: Hold | bool | None = None,
+    **options: Unpack[SingleOptions],
 ) -> Any:
     """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames,
     variables and chain.
@@ -91,21 +109,22 @@ def keep_trace(
         or other callable. Left out, a decorator is returned: `@keep_trace(depth=5,
         pickler=cloudpickle)`.
     trace: what to keep (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
     options: single settings of it.
 
     In the process where the program runs nothing changes: the same exceptions, the same tracebacks.
     Raises OptionError for a wrong option, and for what cannot be called or is a class (decorate its
     methods).
     """
-    settings = make_options(trace, **options)
+    way = Way(make_options(trace, **options), make_holding(hold, is_pool=False))
     if function is None:
-        return functools.partial(_traced, options=settings)
-    return _traced(function, settings)
+        return functools.partial(_traced, way=way)
+    return _traced(function, way)
 
 
-def _traced(function: object, options: Options) -> Any:
+def _traced(function: object, way: Way) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(_traced(function.__func__, options))
+        return type(function)(_traced(function.__func__, way))
     if isinstance(function, type):
         raise OptionError(
             f"keep_trace traces calls, not classes: decorate the methods of {function.__name__}"
@@ -114,19 +133,19 @@ def _traced(function: object, options: Options) -> Any:
         raise OptionError(f"keep_trace needs a callable, not {type(function).__name__}")
     if isinstance(function, types.FunctionType) and _named(function) is not function:
         return (_coroutine_function if _is_coroutine_function(function) else _function)(
-            function, options
+            function, way
         )
-    return _object_for(function, options, False)
+    return _object_for(function, way, False)
 
 
-def _function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
+def _function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
     @functools.wraps(function)
     def traced(*args: object, **kwargs: object) -> Any:
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
             try:
-                leaving(exc, options, False)
+                leaving(exc, way, False)
             except RecursionError:  # nothing can be called any more
                 pass
             raise
@@ -134,14 +153,14 @@ def _function(function: Callable[..., Any], options: Options) -> Callable[..., A
     return traced
 
 
-def _coroutine_function(function: Callable[..., Any], options: Options) -> Callable[..., Any]:
+def _coroutine_function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
     @functools.wraps(function)
     async def traced(*args: object, **kwargs: object) -> Any:
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
             try:
-                leaving(exc, options, False)
+                leaving(exc, way, False)
             except RecursionError:  # nothing can be called any more
                 pass
             raise
@@ -154,16 +173,16 @@ class _Traced:
 
     __slots__ = ("__weakref__", "_keeptrace")
 
-    def __init__(self, function: object, options: Options, arrived: bool) -> None:
-        object.__setattr__(self, "_keeptrace", (function, options, arrived))
+    def __init__(self, function: object, way: Way, arrived: bool) -> None:
+        object.__setattr__(self, "_keeptrace", (function, way, arrived))
 
     def __call__(self, /, *args: object, **kwargs: object) -> Any:
-        function, options, arrived = self._keeptrace
+        function, way, arrived = self._keeptrace
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
             try:
-                leaving(exc, options, arrived)
+                leaving(exc, way, arrived)
             except RecursionError:  # nothing can be called any more
                 pass
             raise
@@ -188,18 +207,19 @@ class _Traced:
         return f"keep_trace({self._keeptrace[0]!r})"
 
     def __get__(self, instance: object, owner: object = None) -> Any:
-        function, options, arrived = self._keeptrace
+        function, way, arrived = self._keeptrace
         bind = getattr(type(function), "__get__", None)
         if bind is None:
             return self
         bound = bind(function, instance, owner)
-        return self if bound is function else _object_for(bound, options, arrived)
+        return self if bound is function else _object_for(bound, way, arrived)
 
     def __reduce__(self) -> Any:
-        function, options, _ = self._keeptrace
+        function, way, _ = self._keeptrace
         if _named(function) is self:  # parse = keep_trace(parse)
             return function.__qualname__
-        return _arrive, (function, None if options is DEFAULT else options, _here())
+        options = None if way.options is DEFAULT else way.options
+        return _arrive, (function, options, _here(), way.holding)
 
 
 # found on the class first, so __getattr__ would not be asked
@@ -213,25 +233,26 @@ class _TracedCoroutine(_Traced):
     __slots__ = ()
 
     async def __call__(self, /, *args: object, **kwargs: object) -> Any:
-        function, options, arrived = self._keeptrace
+        function, way, arrived = self._keeptrace
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
             try:
-                leaving(exc, options, arrived)
+                leaving(exc, way, arrived)
             except RecursionError:  # nothing can be called any more
                 pass
             raise
 
 
-def _object_for(function: object, options: Options, arrived: bool) -> _Traced:
+def _object_for(function: object, way: Way, arrived: bool) -> _Traced:
     cls = _TracedCoroutine if _is_coroutine_function(function) else _Traced
-    return cls(function, options, arrived)
+    return cls(function, way, arrived)
 
 
-def traced_task(function: object, options: Options) -> Any:
+def traced_task(function: object, options: Options, holding: Holding | None = None) -> Any:
     """The function for a worker, whose exceptions cross with frames."""
-    return _object_for(function, options, False)
+    way = Way(options, holding)
+    return _object_for(function, way, False)
 
 
 def _here() -> tuple[bytes, int]:
@@ -239,9 +260,14 @@ def _here() -> tuple[bytes, int]:
     return _TOKEN, os.getpid()
 
 
-def _arrive(function: object, options: Options | None, sender: tuple[bytes, int]) -> _Traced:
+def _arrive(
+    function: object,
+    options: Options | None,
+    sender: tuple[bytes, int],
+    holding: Holding | None = None,
+) -> _Traced:
     """A traced callable on arrival, mostly in a worker."""
-    return _object_for(function, options or DEFAULT, sender != _here())
+    return _object_for(function, Way(options or DEFAULT, holding), sender != _here())
 
 
 def _is_coroutine_function(function: object) -> bool:
@@ -265,27 +291,35 @@ def _named(function: object) -> Any:
 # -- wrap()
 
 
-def wrap(executor: E, *, trace: Options | None = None, **options: Unpack[SingleOptions]) -> E:
+def wrap(
+    executor: E,
+    *,
+    trace: Options | None = None,
+    hold: Hold | bool | None = None,
+    **options: Unpack[SingleOptions],
+) -> E:
     """The executor, with tasks whose exceptions arrive with frames, variables and chain.
 
     executor: anything with the Executor interface; what it has besides stays reachable as its
         attribute.
     trace: what to keep (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
     options: single settings of it.
 
     Raises OptionError for a wrong one.
     """
-    wrapped: Any = _WrappedExecutor(executor, make_options(trace, **options))
+    wrapped: Any = _WrappedExecutor(executor, make_options(trace, **options), make_holding(hold))
     return wrapped  # type: ignore[no-any-return]  # it passes on all that the executor has
 
 
 class _WrappedExecutor(Executor):
-    def __init__(self, executor: Executor, options: Options) -> None:
+    def __init__(self, executor: Executor, options: Options, holding: Holding | None) -> None:
         self._executor = executor
         self._options = options
+        self._holding = holding
 
     def _task(self, function: Callable[..., T]) -> Callable[..., T]:
-        task: Callable[..., T] = traced_task(function, self._options)
+        task: Callable[..., T] = traced_task(function, self._options, self._holding)
         return task
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

@@ -25,9 +25,10 @@ import sys
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.guard import with_enough_stack
+from ..core.hold import Holding
 from ..core.options import Options
 from .carriers import NEEDS_CARRIER, carrier_of
 from .crossing import from_bytes, set_traceback, to_bytes, traceback_of
@@ -44,7 +45,14 @@ from .reductions import (
 from .worker_frames import ENGINES, OVERWRITES, PLUMBING, in_worker, module_of, without_modules
 
 
-def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
+class Way(NamedTuple):
+    """How a traced function's exceptions cross."""
+
+    options: Options
+    holding: Holding | None = None
+
+
+def leaving(exc: BaseException, way: Way, arrived: bool) -> None:
     """Prepares the exception of a traced function for the engine; the caller then re-raises it with
     a bare `raise`. Raises a carrier instead if the engine needs a carrier, and RecursionError if
     the stack has no room for a call.
@@ -53,13 +61,13 @@ def leaving(exc: BaseException, options: Options, arrived: bool) -> None:
         says no.
     """
     caller = sys._getframe(1).f_back
-    carrier = with_enough_stack(lambda: _prepare(exc, options, arrived, caller))
+    carrier = with_enough_stack(lambda: _prepare(exc, way, arrived, caller))
     if carrier is not None:
         raise carrier from None
 
 
 def _prepare(
-    exc: BaseException, options: Options, arrived: bool, caller: types.FrameType | None
+    exc: BaseException, way: Way, arrived: bool, caller: types.FrameType | None
 ) -> BaseException | None:
     """Lets the exception pickle with its frames, or returns a carrier to raise instead."""
     traceback = traceback_of(exc)
@@ -70,8 +78,8 @@ def _prepare(
         return None
     engine = caller.f_globals.get("__name__", "").partition(".")[0] if caller else ""
     if engine in NEEDS_CARRIER and NEEDS_CARRIER[engine](exc):
-        return carrier_of(exc, options, engine).with_traceback(traceback)
-    dict_of(exc)[KEY] = _CapturingReduction(exc, options)
+        return carrier_of(exc, way.options, engine).with_traceback(traceback)
+    dict_of(exc)[KEY] = _CapturingReduction(exc, way)
     go_first(type(exc))
     return None
 
@@ -79,9 +87,9 @@ def _prepare(
 class _CapturingReduction(Reduction):
     """The __reduce_ex__ of one exception: captures it when a pickler asks."""
 
-    __slots__ = ("_data", "_exc", "_options", "_traceback")
+    __slots__ = ("_data", "_exc", "_traceback", "_way")
 
-    def __init__(self, exc: BaseException, options: Options) -> None:
+    def __init__(self, exc: BaseException, way: Way) -> None:
         self._exc: Callable[[], BaseException | None]
         try:
             self._exc = weakref.ref(exc)
@@ -90,7 +98,7 @@ class _CapturingReduction(Reduction):
             # pickling.
             self._exc = lambda: exc
         self._traceback = traceback_of(exc)  # engines wipe the traceback before they pickle
-        self._options = options
+        self._way = way
         self._data: bytes | None = None
         if issubclass(type(exc), MemoryError):  # the frames hold memory that the pickler needs
             self._data = self._capture(exc)
@@ -116,7 +124,7 @@ class _CapturingReduction(Reduction):
         now = traceback_of(exc)
         set_traceback(exc, self._traceback if now is None else without_modules(now, ENGINES))
         try:
-            return to_bytes(exc, self._options)
+            return to_bytes(exc, self._way.options, holding=self._way.holding)
         finally:
             set_traceback(exc, now)
 

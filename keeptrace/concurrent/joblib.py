@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import missing_extra
+from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
 from .engines import missing
 from .process_pool.breaking import Calls
@@ -42,13 +43,23 @@ __all__ = ["KeepTraceBackend"]
 class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type hints
     """joblib's loky backend, with tasks whose exceptions arrive with their frames.
 
-    trace: what to keep of a failing task (keeptrace.Options); all other arguments are those of
-        joblib's loky backend.
+    trace: what to keep of a failing task (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+
+    All other arguments are those of joblib's loky backend.
     """
 
-    def __init__(self, *, trace: Options | None = None, **arguments: object) -> None:
+    def __init__(
+        self,
+        *,
+        trace: Options | None = None,
+        hold: Hold | bool | None = None,
+        **arguments: object,
+    ) -> None:
         super().__init__(**arguments)
         self._trace = make_options(trace)
+        make_holding(hold)  # a wrong one is an error here
+        self._hold = hold
 
     def configure(
         self,
@@ -67,9 +78,9 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
             self._trace = make_options(trace)
         initializer = initializer or self.backend_kwargs.get("initializer")
         initargs = initargs or self.backend_kwargs.get("initargs", ())
-        start = initialization(self._trace, _prepare, (initializer, initargs))
+        start = initialization(self._trace, self._hold, _prepare, (initializer, initargs))
         workers: int = super().configure(n_jobs, parallel, prefer, require, **arguments, **start)
-        adopt(self._workers, process_executor, self._trace, _calls_of)
+        adopt(self._workers, process_executor, self._trace, self._hold, _calls_of)
         return workers
 
     def retrieve_result_callback(self, out: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from ..core.errors import missing_extra
+from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
 from .process_pool.breaking import stacks as _stacks
 from .process_pool.of_loky import adopt, initialization, is_adopted
@@ -53,6 +54,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
     All arguments are those of loky.ProcessPoolExecutor, and mean the same.
 
     trace: what to keep of a failing task (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
 
     The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of
     WorkerDeath."""
@@ -75,8 +77,10 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
         env: dict[str, str] | None = None,
         *,
         trace: Options | None = None,
+        hold: Hold | bool | None = None,
     ) -> None:
         options = make_options(trace)
+        make_holding(hold)  # a wrong one is an error before the pool is made
         super().__init__(
             max_workers=max_workers,
             job_reducers=job_reducers,
@@ -84,9 +88,9 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
             timeout=timeout,
             context=context,
             env=env,
-            **initialization(options, initializer, initargs),
+            **initialization(options, hold, initializer, initargs),
         )
-        adopt(self, process_executor, options)
+        adopt(self, process_executor, options, hold)
 
 
 def get_reusable_executor(
@@ -102,14 +106,16 @@ def get_reusable_executor(
     env: dict[str, str] | None = None,
     *,
     trace: Options | None = None,
+    hold: Hold | bool | None = None,
 ) -> KeepTraceLokyExecutor:
     """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
 
-    All arguments are loky's, and mean the same. trace: what to keep of a failing task
-    (keeptrace.Options). The executor has stacks(), as KeepTraceLokyExecutor.
+    All arguments are loky's, and mean the same. `trace`, `hold` and stacks() are those of
+    KeepTraceLokyExecutor.
     Loky keeps one executor a thread: one without frames, or with other options, is not used again
     but replaced."""
     options = make_options(trace)
+    make_holding(hold)
     if reuse is True and not is_adopted(reusable_executor._executor_storage.executor):
         reuse = "auto"
     executor = reusable_executor.get_reusable_executor(
@@ -121,7 +127,7 @@ def get_reusable_executor(
         job_reducers=job_reducers,
         result_reducers=result_reducers,
         env=env,
-        **initialization(options, initializer, initargs),
+        **initialization(options, hold, initializer, initargs),
     )
-    adopted: KeepTraceLokyExecutor = adopt(executor, process_executor, options)
+    adopted: KeepTraceLokyExecutor = adopt(executor, process_executor, options, hold)
     return adopted

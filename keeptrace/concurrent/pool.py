@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from multiprocessing import get_context as _engine_context
 from typing import TYPE_CHECKING, Any
 
+from ..core.hold import Hold
 from ..core.options import Options
 from .engines import missing
 from .process import PROCESSES, KeepTraceProcess
@@ -38,9 +39,12 @@ class KeepTraceContext(BaseContext):
         maxtasksperchild: int | None = None,
         *,
         trace: Options | None = None,
+        hold: Hold | bool | None = None,
     ) -> KeepTracePool:
         """A KeepTracePool of this start method. All arguments are those of KeepTracePool."""
-        return KeepTracePool(processes, initializer, initargs, maxtasksperchild, self, trace=trace)
+        return KeepTracePool(
+            processes, initializer, initargs, maxtasksperchild, self, trace=trace, hold=hold
+        )
 
     def get_context(  # type: ignore[override]  # the engine's has types by start method
         self, method: str | None = None

@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
+from ..core.hold import Hold, make_holding, remember_pipes
 from ..core.options import Options, make_options
 from .crossing import from_bytes, set_traceback, to_bytes, traceback_of, without_frames_of
 from .deaths.black_box import BlackBox
@@ -31,9 +32,16 @@ class _KeepingProcess:
     black box, and the parent reads the box.
     """
 
-    def __init__(self, *args: object, trace: Options | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        trace: Options | None = None,
+        hold: Hold | bool | None = None,
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._trace = make_options(trace)
+        self._holding = make_holding(hold, is_pool=False)
         self._keeptrace_box: BlackBox | None = None
         self._call: str | None = None
 
@@ -49,6 +57,8 @@ class _KeepingProcess:
         """Runs in the child. The engine's method calls run(), perhaps of a subclass."""
         if self._keeptrace_box is None:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
+        if self._holding is not None:
+            remember_pipes()
         self.run: Callable[[], None] = partial(_run, self, self.run)
         try:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
@@ -93,7 +103,7 @@ def _run(process: Any, run: Callable[[], None]) -> None:
         set_traceback(problem, without_frames_of(traceback_of(problem), _FILES))
         # by type, because isinstance() may call code of the exception, which may raise
         if not (issubclass(type(problem), SystemExit) and _code_of(problem) in (None, 0)):
-            box.put(to_bytes(problem, process._trace))
+            box.put(to_bytes(problem, process._trace, holding=process._holding))
         raise
 
 
@@ -106,7 +116,8 @@ class KeepTraceProcess(_KeepingProcess, multiprocessing.Process):
     ended.
 
     All arguments are those of multiprocessing.Process, and mean the same. trace: what to keep
-    (keeptrace.Options). The processes of another start method are
+    (keeptrace.Options). hold: True or a keeptrace.Hold keeps the process alive if it fails, for
+    keeptrace.attach(). The processes of another start method are
     keeptrace.concurrent.get_context(method).Process."""
 
 

@@ -11,12 +11,14 @@ from multiprocessing.pool import Pool
 from typing import Any
 
 from ..core.errors import KeepTraceError
+from ..core.hold import Hold, Holding, make_holding
 from ..core.options import Options, make_options
 from .decorator import traced_task
 
 
 class _Plain:
     _trace: Options
+    _holding: Holding | None = None
 
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> Any:
         """Not available. Raises KeepTraceError."""
@@ -46,14 +48,14 @@ class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
         )
 
     def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Any:
-        return super().submit(traced_task(fn, self._trace), *args, **kwargs)
+        return super().submit(traced_task(fn, self._trace, self._holding), *args, **kwargs)
 
 
 class PlainLokyExecutor(_Plain):
     """Put before the class of a finished loky executor."""
 
     def submit(self, fn: Callable[..., Any], *args: object, **kwargs: object) -> Any:
-        task = traced_task(fn, self._trace)
+        task = traced_task(fn, self._trace, self._holding)
         return super().submit(task, *args, **kwargs)  # type: ignore[misc]  # loky's comes after
 
 
@@ -69,27 +71,31 @@ class PlainPool(_Plain, Pool):
         context: object = None,
         *,
         trace: Options | None = None,
+        hold: Hold | bool | None = None,
     ) -> None:
         self._trace = make_options(trace)
+        self._holding = make_holding(hold)
         super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
     def apply_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().apply_async(traced_task(func, self._trace), *args, **kwargs)
+        return super().apply_async(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
     def map(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().map(traced_task(func, self._trace), *args, **kwargs)
+        return super().map(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
     def map_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().map_async(traced_task(func, self._trace), *args, **kwargs)
+        return super().map_async(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
     def starmap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().starmap(traced_task(func, self._trace), *args, **kwargs)
+        return super().starmap(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
     def starmap_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().starmap_async(traced_task(func, self._trace), *args, **kwargs)
+        return super().starmap_async(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
     def imap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().imap(traced_task(func, self._trace), *args, **kwargs)
+        return super().imap(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
     def imap_unordered(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().imap_unordered(traced_task(func, self._trace), *args, **kwargs)
+        return super().imap_unordered(
+            traced_task(func, self._trace, self._holding), *args, **kwargs
+        )

@@ -37,6 +37,8 @@ def keep(exc: BaseException, holding: Holding, can_stop: bool = False) -> str | 
     can_stop: the caller can hold this very process.
     Raises OSError and KeepTraceError if it cannot be held.
     """
+    if not issubclass(type(exc), Exception):  # Ctrl-C and exit are no failures
+        return None
     how = holding.hold.how or _chosen()
     if how == "stop" and not can_stop:
         raise KeepTraceError('how="stop" is for KeepTraceProcessPoolExecutor alone')

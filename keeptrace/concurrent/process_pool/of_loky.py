@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+from ...core.hold import Hold, Holding, make_holding, remember_pipes
 from ...core.options import Options
 from ...live.keeping import bounded
 from ..crossing import BrokenFuture, FramedException, run_initializer, traceback_of
@@ -49,6 +50,7 @@ def _work(
     box: BlackBox,
     options: Options,
     name: str,
+    holding: Holding | None,
     call_queue: object,
     result_queue: object,
     *rest: object,
@@ -59,6 +61,8 @@ def _work(
     """
     global _box
     _box = box
+    if holding is not None:
+        remember_pipes()
     engine: Any = importlib.import_module(name)
     reduction = importlib.import_module(name.rpartition(".")[0] + ".backend.reduction")
     files = [
@@ -67,6 +71,7 @@ def _work(
     ]
     settings = {
         "options": options,
+        "holding": holding,
         "engine_files": frozenset(files),
         "dumps": staticmethod(bounded(reduction.get_loky_pickler())),
     }
@@ -76,9 +81,12 @@ def _work(
 
 
 def start_worker(
-    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+    options: Options,
+    hold: Hold | bool | None,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
 ) -> None:
-    """The initializer. `options` only serves loky's comparison."""
+    """The initializer. `options` and `hold` only serve loky's comparison."""
     if _box is not None:
         run_initializer(initializer, initargs, options, _box)
     elif initializer is not None:  # an unknown engine starts its own workers
@@ -89,18 +97,22 @@ def start_worker(
 
 
 def initialization(
-    options: Options, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
+    options: Options,
+    hold: Hold | bool | None,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
 ) -> dict[str, Any]:
     """Arguments for an executor that adopt() can adopt. Raises TypeError as loky does."""
     if initializer is not None and not callable(initializer):
         raise TypeError(f"initializer must be a callable, got: {initializer!r}")
-    return {"initializer": start_worker, "initargs": (options, initializer, initargs)}
+    return {"initializer": start_worker, "initargs": (options, hold, initializer, initargs)}
 
 
 def adopt(
     executor: Any,
     engine: Any,
     options: Options,
+    hold: Hold | bool | None = None,
     calls_of: Callable[[Any], Calls | None] = lambda function: None,
 ) -> Any:
     """Makes an executor of any class ours. The executor was made with initialization(), and has no
@@ -112,8 +124,12 @@ def adopt(
     if not is_adopted(executor) and missing(engine.__name__.partition(".")[0]):
         executor.__class__ = type(type(executor).__name__, (PlainLokyExecutor, type(executor)), {})
         executor._trace = options
+        executor._holding = make_holding(hold)
     if not is_adopted(executor):
-        executor._context = WorkerContext(executor._context, options, _work, engine.__name__)
+        context = executor._context
+        executor._context = WorkerContext(
+            context, options, _work, engine.__name__, make_holding(hold)
+        )
         read_results(engine, executor)
         cls: Any = type(executor)
         executor.__class__ = adopted_class(cls, engine, calls_of)

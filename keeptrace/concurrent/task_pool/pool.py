@@ -32,6 +32,7 @@ from multiprocessing import pool as engine
 from multiprocessing.pool import AsyncResult, IMapIterator, Pool
 from typing import Any, TypeVar
 
+from ...core.hold import Hold, make_holding
 from ...core.options import Options, make_options
 from ..deaths.dead import WorkerDied
 from ..deaths.stacks import WorkerStack, stacks_of
@@ -101,6 +102,7 @@ class KeepTracePool(Pool):
 
     context: a multiprocessing context that starts the processes.
     trace: what to keep of a failing task (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
 
     A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an
     initializer fails, all tasks raise WorkerDied with its exception as the cause.
@@ -117,15 +119,17 @@ class KeepTracePool(Pool):
         context: object = None,
         *,
         trace: Options | None = None,
+        hold: Hold | bool | None = None,
     ) -> None:
         self._trace = make_options(trace)
+        self._holding = make_holding(hold)
         with interrupts_deferred():  # otherwise the started workers would be left behind
             super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
     def _setup_queues(self) -> None:
         super()._setup_queues()  # type: ignore[misc]
         queues = self._inqueue, self._outqueue  # type: ignore[attr-defined]
-        self._traffic = traffic = Traffic(self._trace, *queues)
+        self._traffic = traffic = Traffic(self._trace, self._holding, *queues)
         self._quick_put = traffic.put
         self._quick_get = traffic.get
         self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]

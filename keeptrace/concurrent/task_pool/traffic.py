@@ -13,6 +13,7 @@ from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from typing import Any, Final
 
+from ...core.hold import Holding
 from ...core.options import Options
 from ..deaths.black_box import POSIX
 from ..process_pool.pipes import drain, read_message
@@ -29,8 +30,10 @@ _AGAIN: Final = 0.05
 class Traffic(Workers):
     """The messages between the pool and its workers."""
 
-    def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
-        super().__init__(options, inqueue, outqueue)
+    def __init__(
+        self, options: Options, holding: Holding | None, inqueue: Any, outqueue: Any
+    ) -> None:
+        super().__init__(options, holding, inqueue, outqueue)
         self._fd = outqueue._reader.fileno()
         # For the result thread: results that no worker sent, and None, the engine's sentinel.
         self._told: SimpleQueue[Any] = SimpleQueue()

@@ -19,6 +19,7 @@ from os import getppid  # at once: a task may replace it
 from typing import Any, Final
 
 from ...capture.reprs import Renderer
+from ...core.hold import Holding, remember_pipes
 from ...core.options import Options
 from ..crossing import framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import (
@@ -52,6 +53,7 @@ def pack(item: object, job: int, index: int) -> bytes:
 def work(
     box: BlackBox,
     options: Options,
+    holding: Holding | None,
     inqueue: Any,
     outqueue: Any,
     initializer: Callable[..., object] | None,
@@ -66,7 +68,9 @@ def work(
     fd = inqueue._reader.fileno()
     wait = _waiter(fd)
     parent = getppid()
-    cross = framed_exception(options, engine, sys.modules[__name__])
+    if holding is not None:
+        remember_pipes()
+    cross = framed_exception(options, engine, sys.modules[__name__], holding=holding)
     run_initializer(initializer, initargs, options, box)
     words[STATE] = IDLE
     completed = 0

@@ -13,6 +13,7 @@ from multiprocessing import pool as engine
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
+from ...core.hold import Holding
 from ...core.options import Options
 from ..crossing import from_bytes, to_bytes
 from ..deaths.black_box import (
@@ -90,8 +91,11 @@ class Workers:
     Knows the pool's parts, not the pool, which may be collected.
     """
 
-    def __init__(self, options: Options, inqueue: Any, outqueue: Any) -> None:
+    def __init__(
+        self, options: Options, holding: Holding | None, inqueue: Any, outqueue: Any
+    ) -> None:
         self._options = options
+        self._holding = holding
         self._inqueue = inqueue
         self._outqueue = outqueue
         self.workers: list[Any] = []
@@ -117,7 +121,10 @@ class Workers:
         self.examine()
         return _Place(
             make_worker(
-                getattr(type(context), "PlainProcess", context.Process), self._options, work, args
+                getattr(type(context), "PlainProcess", context.Process),
+                self._options,
+                work,
+                (self._holding, *args),
             ),
             self,
         )
