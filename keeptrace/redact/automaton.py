@@ -1,4 +1,4 @@
-"""Finds in a text what shapes.py describes: all shapes, compiled once into one automaton."""
+"""Finds the shapes of shapes.py in a text: all shapes, compiled once into one automaton."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .spans import STRONG, Span, continues_word
 
 
 def trie(words: list[str]) -> str:
-    """A regular expression for any of the words that shares their beginnings."""
+    """A regular expression for any of the words, with shared beginnings joined."""
     heads: dict[str, list[str]] = {}
     for word in sorted(set(words)):
         heads.setdefault(word[:1], []).append(word[1:])
     branches = []
     for head, tails in heads.items():
-        if "" in tails:  # what is longer begins with a word that is enough
+        if "" in tails:  # a longer word begins with this word, which is enough
             branches.append(re.escape(head))
         elif len(tails) == 1:
             branches.append(re.escape(head + tails[0]))
@@ -28,7 +28,7 @@ def trie(words: list[str]) -> str:
 
 
 def expand(body: str) -> str:
-    """The regular expression of a shape's body. Possessive, so that its time is linear."""
+    """The regular expression of a shape's body. Possessive, so that matching takes linear time."""
     body = body.replace(",}", f",{_MOST_OF_BODY}}}+")
     return re.sub(r"%([a-zA-Z])", lambda found: f"[{ALPHABETS[found[1]]}]", body)
 
@@ -42,15 +42,15 @@ _MOST_OF_BODY: Final = 2_000
 _MOST_JUDGED: Final = 256
 
 
-# A key and its prefix are one run of these; shorter runs are words.
+# A key and its prefix are one run of these characters; shorter runs are words.
 _RUN: Final = r"[\w+/=.~$:%-]{16,}+"
 
 
-_Body: TypeAlias = tuple[str, re.Pattern[str], bool]  # prefix, what follows, is it common
+_Body: TypeAlias = tuple[str, re.Pattern[str], bool]  # prefix, body, is common
 
 
 def _bodies() -> dict[str, list[_Body]]:
-    """Each prefix that begins with no other -> the keys whose prefix begins so."""
+    """Each prefix that begins with no other prefix -> the keys with longer prefixes."""
     prefixes = [(prefix, shape) for shape in SHAPES for prefix in shape.prefixes.split()]
     heads = _shortest({prefix for prefix, _ in prefixes})
     bodies: dict[str, list[_Body]] = {}
@@ -64,12 +64,12 @@ def _bodies() -> dict[str, list[_Body]]:
 
 
 def _shortest(prefixes: set[str]) -> set[str]:
-    """The prefixes that begin with no other prefix."""
+    """The prefixes without a shorter prefix at their beginning."""
     return {p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes)}
 
 
 class Automaton:
-    """The compiled tables. Made at first use: most programs import this and never fail."""
+    """The compiled tables, made at first use: most programs import this module and never fail."""
 
     def __init__(self) -> None:
         self._bodies = _bodies()
@@ -79,13 +79,13 @@ class Automaton:
         patterns = [(p.hints, re.compile(p.pattern).finditer, p.is_key) for p in PATTERNS]
         self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
         self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
-        # A text with none of these, lower-cased, has none of the other patterns.
+        # A lower-cased text without any of these matches none of the other patterns.
         self.hints: list[str] = sorted({hint for p in PATTERNS if not p.is_key for hint in p.hints})
 
     def keys(self, text: str) -> Iterator[Span]:
         """Where a text has a vendor's key."""
         last = 0
-        digit = -1  # where the next digit is: nothing random is without one
+        digit = -1  # position of the next digit: a random key has one
         is_first = True
         for run in self._runs(text):
             if is_first:
@@ -94,7 +94,7 @@ class Automaton:
             at, end = run.span()
             while (head := self._next_head(text, at, end)) is not None:
                 start = head.start()
-                at = start + 1  # one prefix may end in what another begins with
+                at = start + 1  # one prefix may end with the beginning of another
                 if start < last or continues_word(text, start):
                     continue
                 if digit < start:
@@ -142,7 +142,7 @@ _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY").finditer
 _BASE64: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\\"
 )
-# More of a key in front of its end line is not looked for. (characters)
+# Most of a key in front of its end line that is searched. (characters)
 _MOST_OF_KEY: Final = 16_384
 
 
@@ -166,5 +166,5 @@ def automaton() -> Automaton:
     """The automaton of this process."""
     global _automaton
     if _automaton is None:
-        _automaton = Automaton()  # two threads may both make one: they are the same
+        _automaton = Automaton()  # two threads may make two, which are equal
     return _automaton

@@ -33,7 +33,7 @@ PROGRAMS: Final[dict[str, str]] = {
     **dict.fromkeys(("keytool", "jarsigner"), "-storepass -keypass -srcstorepass -deststorepass"),
     **dict.fromkeys(("ipmitool",), "-P"),
 }
-# program -> which of its arguments that are no options is a password, counted from 0.
+# program -> the position, from 0, of the password among the arguments without options.
 _POSITIONS: Final[dict[str, int]] = {"htpasswd": 2, "vncpasswd": 0}
 # Options of any program whose value is user:password.
 _USER_OPTIONS: Final = ("-u", "--user", "-U", "--proxy-user", "--basic-auth")
@@ -41,9 +41,9 @@ _USER_STARTS: Final = tuple(f"{option}=" for option in _USER_OPTIONS)
 # Options of openssl, whose value is pass:password.
 _OPENSSL_OPTIONS: Final = ("-passin", "-passout", "-pass")
 _USERS: Final = "|".join(re.escape(option) for option in _USER_OPTIONS)
-# A program is looked for so far before its options. (characters)
+# Distance in front of options at which a program is searched. (characters)
 _MOST_BEFORE: Final = 300
-# Of any program: `-p` is a password where `-u` gives a user beside it.
+# For any program: `-p` is a password if `-u` gives a user beside it.
 _PAIR: Final = ("-u", "-p")
 # More arguments than a person types; a longer list is data. (arguments)
 _MOST_ARGUMENTS: Final = 200
@@ -61,7 +61,7 @@ def may_have(low: str) -> bool:
     return _hints().search(low) is not None
 
 
-# One of these is in the lower-cased text of a command line, beside the stems of names.
+# Every command line with a password has one of these, lower-cased, or a stem of a name.
 HINTS: Final = (
     "-u ",
     "-u'",
@@ -79,9 +79,7 @@ def is_command(arguments: Sequence[str]) -> bool:
 
 
 def passwords(arguments: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """The number of each argument that has a password, and where the password begins and ends in
-    it.
-    """
+    """The number of each argument with a password, and the password's begin and end."""
     command = _Command(arguments)
     for at in range(1, len(arguments)):
         start = command.start_of_password(at)
@@ -92,7 +90,7 @@ def passwords(arguments: Sequence[str]) -> Iterator[tuple[int, int, int]]:
 
 
 class _Command:
-    """One command line, whose arguments are asked about in their order."""
+    """One command line; ask about its arguments in their order."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = arguments
@@ -101,7 +99,7 @@ class _Command:
         self._options = _options_of(self._program, arguments)
         self._joined = tuple(option[:-1] for option in self._options if option.endswith("*"))
         self._has_user = _PAIR[0] in arguments
-        self._position = -1  # of the newest argument that is no option
+        self._position = -1  # position of the newest argument that is no option
 
     def start_of_password(self, at: int) -> int | None:
         """Where the password of an argument begins; None if the argument has none."""
@@ -168,7 +166,7 @@ def spans(text: str) -> Iterator[Span]:
         if start.start() < last:
             continue
         begin = start.start()
-        if start[0].startswith("-"):  # of a program that is not known: its whole line
+        if start[0].startswith("-"):  # of an unknown program: the whole line
             begin = max(last, text.rfind("\n", last, begin) + 1, begin - _MOST_BEFORE)
         last = _end_of_line(text, start.end())
         found = list(islice(_words().finditer(text, begin, last), _MOST_ARGUMENTS))
@@ -189,6 +187,6 @@ _NET_USE: Final = re.compile(
 
 
 def _end_of_line(text: str, start: int) -> int:
-    """Where a command ends: at the end of its line, or at what joins it to the next command."""
+    """The end of a command: the end of its line, or an operator that joins the next command."""
     match = re.compile(r"\n|&&|\|\||;|\Z").search(text, start)
     return match.start() if match is not None else len(text)

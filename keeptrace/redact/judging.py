@@ -1,5 +1,4 @@
-"""Values of a report that stand under a secret name: which are hidden, and what is learned from
-them.
+"""Values under secret names in a report: which of them are hidden, and which secrets are learned.
 
 A hidden value is visible as hidden: a "redacted" node takes its place. The node itself is emptied,
 and not only the reference, so that no alias shows the value.
@@ -19,16 +18,16 @@ from .pairs import LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span
 
-# Exact values that may be a secret; a path or a date is none.
+# Exact values that may be a secret; paths and dates are none.
 _EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
-# The name of a key may be long; what it begins with is enough to say what was there. (characters)
+# Kept of a long name in the redacted node. (characters)
 _MOST_NAME: Final = 60
-# A number is hidden under a secret name from here on: smaller ones are counts and places.
+# The least number hidden under a secret name: smaller numbers are counts and places.
 _LEAST_NUMBER: Final = 1_000
 
 
 class Judge:
-    """Hides what stands under secret names in one report, and learns the secrets."""
+    """Hides values under secret names in one report, and learns the secrets."""
 
     def __init__(
         self,
@@ -38,12 +37,12 @@ class Judge:
     ) -> None:
         self.values: list[Node] = report["values"]
         self.learner: Learner = Learner(self.values, spans)
-        self.hidden: dict[str, int] = {}  # a name -> how many values were hidden under it
+        self.hidden: dict[str, int] = {}  # a name -> number of values hidden under the name
         self.live_touched: bool = False
         self._report = report
         self._spans = spans
         self._rules = rules
-        # A name -> the index of its redacted node, for refs that were atoms.
+        # A name -> the index of its redacted node. Refs that were atoms share the node.
         self._places: dict[str, int] = {}
 
     # -- the walk
@@ -58,7 +57,7 @@ class Judge:
         for namespace in self._report["globals"]:
             self._names(namespace)
         for index in range(len(self.values)):
-            # Looked up each time, since the walk empties nodes on its way.
+            # Looked up each time, because the walk empties nodes on its way.
             self._node(self.values[index])
 
     def _node(self, node: Node) -> None:
@@ -83,7 +82,9 @@ class Judge:
 
     @staticmethod
     def _same_items(attributes: dict[str, Ref], before: list[Ref], items: list[Ref]) -> None:
-        """A named tuple has its fields twice: what is hidden by name goes in its place, too."""
+        """A named tuple has its fields twice: hides values in the items, too, if they were hidden
+        by name.
+        """
         for old, new in zip(before, attributes.values()):
             if old != new and type(old) is not list:
                 items[:] = [new if item == old else item for item in items]
@@ -120,9 +121,7 @@ class Judge:
                 self._name(flat, at, name, flat[at], is_card)
 
     def _items(self, items: list[Ref]) -> None:
-        """Pairs as headers have them, ("Authorization", "x"), and command lines,
-        ["--password", "x"].
-        """
+        """Pairs as in headers, ("Authorization", "x"), and command lines, ["--password", "x"]."""
         self._arguments(items)
         is_pair = len(items) == 2
         for at in range(len(items) - 1):
@@ -149,7 +148,7 @@ class Judge:
                 self._judge(items, at, "password", items[at], STRONG)
 
     def hide(self, container: Any, key: Any, name: str) -> None:
-        """Hides a value whatever it is: somebody said that it is secret.
+        """Hides a value without a judgement, because the program marks the value as secret.
 
         `container[key]` is its ref.
         """
@@ -167,11 +166,11 @@ class Judge:
     # -- one value
 
     def text_of(self, ref: Ref) -> str | None:
-        """The text that a ref stands for; None for what is no text."""
+        """The text of a ref; None for other values."""
         return text_of(self.values, ref)
 
     def _judge(self, container: Any, key: Any, name: str, ref: Ref, grade: int) -> None:
-        """Hides what is under a name, if it is a secret. `container[key]` is the ref."""
+        """Hides the value under a name, if the value is a secret. `container[key]` is the ref."""
         if type(ref) is str:
             self._judge_text(container, key, name, ref, grade)
         elif type(ref) is int:
@@ -231,8 +230,8 @@ class Judge:
             self._judge(container, key, name, ref, STRONG)
 
     def _is_description(self, node: Node) -> bool:
-        """Whether a container says what a secret looks like: a JSON schema, a form's field, a list
-        of a form's errors.
+        """Whether a container describes a secret: a JSON schema, a form's field, a list of a form's
+        errors.
         """
         kind = schema.kind_of(node)
         if kind == "dict":
@@ -240,7 +239,7 @@ class Judge:
         return kind in schema.SEQUENCES and self._are_all(schema.items_of(node), looks.is_sentence)
 
     def _are_all(self, refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
-        """Whether there are refs, all of them are texts, and the answer is yes for each."""
+        """Whether there are refs, all are texts, and the answer is yes for each."""
         texts = [self.text_of(ref) for ref in refs]
         return bool(texts) and all(text is not None and question(text) for text in texts)
 
@@ -279,7 +278,7 @@ class Judge:
     # -- what is learned
 
     def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
-        """Takes secrets that were found in texts and sources."""
+        """Learns secrets from texts and sources."""
         self.learner.learn(secrets)
 
     def _learn_text(self, text: str, grade: int) -> None:
@@ -288,7 +287,7 @@ class Judge:
     # -- what takes the place
 
     def place(self, name: str) -> Ref:
-        """A ref to a node that says what was there."""
+        """A ref to a redacted node with this name."""
         what = self._count(name)
         index = self._places.get(what)
         if index is None:
@@ -297,7 +296,7 @@ class Judge:
         return [index]
 
     def empty(self, index: int, name: str) -> None:
-        """Puts a node that says what was there in the place of a value."""
+        """Replaces a value by a redacted node with this name."""
         if schema.kind_of(self.values[index]) != "redacted":
             self.values[index] = schema.redacted(self._count(name))
 
@@ -323,7 +322,7 @@ def _bare(name: str) -> str:
 
 
 def _is_word_table(names: list[str | None], refs: list[Ref]) -> bool:
-    """Whether a mapping tells something of words, or counts them: the keys are no names then."""
+    """Whether a mapping describes or counts words; its keys are no names then."""
     bare = {_bare(name) for name in names if name is not None}
     if not bare.isdisjoint(words.TABLE_WORDS):
         return True

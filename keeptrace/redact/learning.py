@@ -1,5 +1,5 @@
-"""Secrets of one report, learned where they stand under a name: report.py then searches for them
-everywhere else.
+"""Secrets of one report, learned under secret names. report.py then searches for them everywhere
+else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def text_of(values: list[Node], ref: Ref) -> str | None:
 
 
 class Learner:
-    """The secrets of one report, each with the grade of the name above it."""
+    """The secrets of one report, each with the grade of its name."""
 
     def __init__(self, values: list[Node], spans: Callable[[str], Iterable[Span]]) -> None:
         self.known: dict[str, int] = {}  # secret -> grade
@@ -33,7 +33,7 @@ class Learner:
         self._spans = spans
 
     def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
-        """Notes texts with their grades, if they are long and unusual enough to be searched for."""
+        """Notes texts with their grades, if a search for them makes sense: long and unusual texts."""
         for text, grade in secrets:
             if spreads(text, grade):
                 self.known[text] = max(grade, self.known.get(text, 0))
@@ -44,7 +44,7 @@ class Learner:
         self.learn((text[start:end], inner) for start, end, inner in self._spans(text))
 
     def learn_object(self, node: Node) -> None:
-        """Notes what looks random in a stand-in under a weak name, its repr included."""
+        """Notes random-looking texts in a stand-in under a weak name, also in its repr."""
         for ref in _refs_of_object(node):
             text = text_of(self._values, ref)
             if text is not None and looks.is_random(text):
@@ -55,8 +55,8 @@ class Learner:
                 self.learn_text(part, STRONG)
 
     def learn_below(self, index: int) -> None:
-        """Notes the texts below a strong name: those of lists as if named themselves, those under
-        other keys if they look random.
+        """Notes the texts below a strong name: elements of lists as if under the name itself,
+        values of other keys if they look random.
         """
         seen = {index}
         waiting = [index]
@@ -94,6 +94,6 @@ def _refs_of_object(node: Node) -> list[Ref]:
 
 
 def _stretches_of_object(node: Node) -> Iterator[str]:
-    """What could be keys by themselves in the repr and the str of a stand-in."""
+    """Stretches of a stand-in's repr and str that may be keys."""
     for text in (schema.repr_of(node), schema.extra_of(node).get("str")):
         yield from (match[0] for match in looks.letters_and_digits(text or ""))

@@ -1,6 +1,6 @@
 """Whether a pickle of live objects seems to hold a secret.
 
-It cannot be edited, so it goes as a whole.
+A pickle cannot be edited, so with a secret the whole pickle is dropped.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from .spans import WEAK, Span
 
 # Opcodes between a name and its value.
 _MEMO: Final = frozenset(("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "FRAME", "PROTO"))
-# Opcodes of values that are no secret, and those that end what a name is in: the name was a value
-# itself.
+# Opcodes of values that are no secret, and opcodes after which the name was a value itself.
 _HARMLESS: Final = frozenset(
     (
         *("NONE", "NEWTRUE", "NEWFALSE", "BININT1", "EMPTY_TUPLE", "STOP", "POP", "SETITEM"),
@@ -30,14 +29,15 @@ def leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> 
     """Whether a pickle seems to hold a secret. spans: where a text has secrets."""
     try:
         return _leaks(data, rules, spans)
-    except Exception:  # no pickle, but what a callable of the program's made: looked at as a text
+    # not a pickle: a callable of the program made the bytes, which are searched as text
+    except Exception:
         return any(True for _ in spans(data.decode("latin-1")))
 
 
 def _leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> bool:
-    grade = 0  # of the text before, if it names a secret
+    grade = 0  # grade of the text before, if the text is a secret name
     is_pending = (
-        False  # the text before is a secret, unless the next opcode makes it a class's name
+        False  # the text before is a secret, unless the next opcode makes the text a class's name
     )
     for opcode, argument in _values(data):
         if is_pending and opcode != "STACK_GLOBAL":
@@ -62,7 +62,7 @@ def _has_secret(text: str, rules: Rules, spans: Callable[[str], Iterable[Span]])
 
 
 def _may_be_secret(opcode: str, argument: object) -> bool:
-    """Whether a value that is no text, under a secret name, is a secret."""
+    """Whether a value under a secret name, other than a text, is a secret."""
     return opcode not in _HARMLESS and type(argument) is not bool
 
 

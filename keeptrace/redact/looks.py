@@ -1,6 +1,6 @@
-"""What a text looks like: a placeholder, an identifier, a sentence, or something random.
+"""The looks of a text: a placeholder, an identifier, a sentence, or something random.
 
-A name alone hides only what could be a secret. These are the questions that names.py's grades ask.
+A secret name hides only values that could be secrets; names.py's grades ask these questions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .spans import MARK, STRONG, WEAK
 
 # Longer texts are data, not a key. (characters)
 _MOST_OPAQUE: Final = 4_096
-# Shorter ones occur by chance. (characters)
+# Shorter texts occur by chance. (characters)
 _LEAST_OPAQUE: Final = 8
 _LEAST_RANDOM: Final = 10
 # In random letters and digits about 0.6 of all neighbours are of two kinds; in words with a number
@@ -24,18 +24,18 @@ _RANDOM_CHANGES: Final = 0.3
 # A long stretch without a sign is no word; it needs fewer. (characters)
 _LONG_STRETCH: Final = 20
 _FEWER_CHANGES: Final = 0.15
-# Between signs, shorter parts tell nothing and longer ones are no words. (characters)
+# Between signs, shorter parts mean nothing, and longer parts are no words. (characters)
 _SHORT_PART: Final = 4
 _LONG_PART: Final = 20
 # Of so many characters a digest or key has in hexadecimal at least. (characters)
 _LEAST_HEX: Final = 32
 
-# Words such as "the" and "is" that prose has, and a passphrase has not. (words)
+# Words of prose, such as "the" and "is". A passphrase has none. (words)
 _LEAST_BINDING: Final = 2
 
 _SOURCES: Final = {
-    # Text with letters and digits that is something else: an identifier or a host with a number, a
-    # path, an address, a date, a version, a format, a pattern.
+    # Innocent texts with letters and digits: an identifier or a host with a number, a path, an
+    # address, a date, a version, a format, a pattern.
     "ordinary": r"[A-Za-z]*(?:[-_. ][A-Za-z]*)*[-_.]?\d{0,4}|[./~].*|[A-Za-z]:[\\/].*|\w+://.*"
     r"|[^@]+@[\w-]+\.[\w.]+|0x[0-9a-fA-F]{1,16}|\d[\d.:/+TZ -]*"
     r"|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,5}(?::\d+)?|v?\d+(?:\.\w+)+|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
@@ -68,7 +68,7 @@ def has_letter(text: str) -> bool:
 
 
 def is_template(text: str) -> bool:
-    """Whether a text stands for a value that comes later: %(password)s, ${PASSWORD}, <password>."""
+    """Whether a text is a placeholder for a later value: %(password)s, ${PASSWORD}, <password>."""
     return _made("template").fullmatch(text) is not None
 
 
@@ -86,7 +86,7 @@ def is_type(text: str) -> bool:
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a text is prose: three words and more, one of which binds sentences together."""
+    """Whether a text is prose: at least three words, with a word that binds sentences."""
     found = _made("word").findall(text)
     if len(found) < 3 or " " not in text.strip():
         return False
@@ -95,7 +95,7 @@ def is_sentence(text: str) -> bool:
 
 
 def is_opaque(text: str) -> bool:
-    """Whether a text has letters and digits, and is nothing that people write by hand."""
+    """Whether a text has letters and digits, and nobody wrote it by hand."""
     return (
         _LEAST_OPAQUE <= len(text) <= _MOST_OPAQUE
         and has_digit(text)
@@ -125,8 +125,8 @@ def _is_of_words(text: str) -> bool:
 
 
 def is_random(text: str) -> bool:
-    """Whether letters and digits change so often that no person chose them; more than is_opaque()
-    asks.
+    """Whether letters and digits change so often that no person chose them; stricter than
+    is_opaque().
     """
     if not _LEAST_RANDOM <= len(text) <= _MOST_OPAQUE:
         return False
@@ -148,9 +148,7 @@ def _changes_often(stretch: str) -> bool:
 
 
 def is_unusual(text: str) -> bool:
-    """Whether a text is likely no word: it has a digit among letters, a sign, or a change of
-    case.
-    """
+    """Whether a text is likely no word: a digit among letters, a sign, or a change of case."""
     if has_digit(text) and has_letter(text):
         return True
     return _made("mixed").search(text) is not None or (len(text) > 20 and " " not in text)
@@ -168,9 +166,7 @@ def is_hidden_under(grade: int, text: str) -> bool:
 
 
 def _is_header_with_secret(text: str) -> bool:
-    """Whether a header's value has a secret among its words: "Token a1b2…", "sid=a1b2…;
-    theme=dark".
-    """
+    """Whether a word of a header's value is a secret: "Token a1b2…", "sid=a1b2…; theme=dark"."""
     if " " not in text and "=" not in text:
         is_of_two_cases = text.isalpha() and not (text.islower() or text.isupper())
         return len(text) > _LONG_PART and is_of_two_cases
@@ -178,5 +174,5 @@ def _is_header_with_secret(text: str) -> bool:
 
 
 def letters_and_digits(text: str) -> Iterator[re.Match[str]]:
-    """The stretches of a text that could be a key by themselves."""
+    """The stretches of a text that may be keys."""
     return re.finditer(r"[\w.+/=~-]{8,}+", text)

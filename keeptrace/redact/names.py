@@ -1,11 +1,12 @@
-"""How sure it is that a name names a secret.
+"""How surely a name names a secret.
 
-A name is split into words, and its last words count: `db_password` is one, `password_field_id` is
-not. Trailing words that leave it a secret are dropped first (`password_hash`, `token2`).
+A name is split into words, and the last words count: `db_password` names a secret,
+`password_field_id` does not. Trailing words that do not change this are dropped first
+(`password_hash`, `token2`).
 
-    STRONG  nothing else is called so: hides text, numbers and what is below.
-    WEAK    also names innocent things (`auth = request`): hides text that looks like a key.
-    GUESS   mostly names innocent things (`tokens`, `signature`): hides text that looks random.
+    STRONG  names only secrets: hides text, numbers and everything below.
+    WEAK    also names innocent values (`auth = request`): hides text that looks like a key.
+    GUESS   mostly names innocent values (`tokens`, `signature`): hides text that looks random.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from . import words
 from .spans import GUESS, STRONG, WEAK
 
 _KEPT_NAMES: Final = 8_192  # names; each is a few dozen bytes
-_LONGEST_NAME: Final = 100  # characters; what is longer is no name
+_LONGEST_NAME: Final = 100  # characters; longer texts are no names
 _MOST_WORDS: Final = 3  # of the table
 
-# Words that are secrets behind one of these words, and behind no other word.
+# Words for secrets only behind certain words.
 _NEEDS_OWNER: Final = {"pass": words.PASS_OF, "session": frozenset[str]()}
 
 _grades: dict[str, int] = {}
@@ -33,7 +34,7 @@ def _split() -> re.Pattern[str]:
 
 
 def grade(name: str) -> int:
-    """STRONG, WEAK, GUESS, or 0 for a name that names no secret."""
+    """STRONG, WEAK, GUESS, or 0 if the name names no secret."""
     found = _grades.get(name)
     if found is None:
         found = _grade(name) if len(name) <= _LONGEST_NAME else 0
@@ -78,7 +79,7 @@ def _grade_of_words(parts: list[str], name: str) -> int:
 
 
 def _grade_in_table(parts: list[str]) -> int:
-    """The grade of the longest ending that the table has."""
+    """The grade of the longest ending in the table."""
     if parts[-2:] == ["key", "signature"]:  # of a song
         return 0
     for count in range(min(_MOST_WORDS, len(parts)), 0, -1):
@@ -89,14 +90,14 @@ def _grade_in_table(parts: list[str]) -> int:
 
 
 def _grade_of_ending(word: str) -> int:
-    """The grade of a word that ends in a secret's name: PGPASSWORD."""
+    """The grade of a word with the ending of a secret's name: PGPASSWORD."""
     if word.endswith(words.ENDINGS):
         return STRONG
     return WEAK if word.endswith(words.WEAK_ENDINGS) else 0
 
 
 def _grade_of_token(last: str, before: str, name: str) -> int:
-    """A token that says what it is for is a secret; one that says where it stands is not."""
+    """A token with a purpose is a secret; a token with a position is not."""
     if before in words.OTHER_TOKENS:
         return 0
     if last == "tokens":

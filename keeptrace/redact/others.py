@@ -1,4 +1,4 @@
-"""What others say is secret: the environment, Django's decorators, Kubernetes' manifests."""
+"""Secrets marked elsewhere: in the environment, by Django's decorators, in Kubernetes' manifests."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from .looks import is_hidden_under
 from .names import grade
 from .spans import STRONG
 
-# django.views.decorators.debug: the function that runs a view marked with
-# @sensitive_variables(...), and its variable that has the names; none means all.
+# django.views.decorators.debug: the function around a view with @sensitive_variables(...), and its
+# variable with the names; an empty list means all.
 _WRAPPERS: Final = frozenset(("sensitive_variables_wrapper",))
 _NAMES: Final = "variables"
-# What @sensitive_post_parameters(...) puts on the request: names, or this text for all.
+# Set on the request by @sensitive_post_parameters(...): names, or _ALL.
 _POST_MARK: Final = "sensitive_post_parameters"
 _ALL: Final = "__ALL__"
-# The members of a Kubernetes Secret that hold its data, in base64 and as text.
+# The members with the data of a Kubernetes Secret, in base64 and as text.
 _SECRET_DATA: Final = ("data", "stringData")
-# The attributes of a request that have the parameters.
+# The attributes with the parameters of a request.
 _POST: Final = ("_post", "POST")
 
 
 def learn_environment(judge: Judge) -> None:
-    """Values of environment variables with secret names are secrets wherever they occur."""
+    """Learns the values of environment variables with secret names."""
     judge.learn(
         (value, STRONG)
         for name, value in os.environ.items()
@@ -37,7 +37,7 @@ def learn_environment(judge: Judge) -> None:
 
 
 def hide_marked(report: Report, judge: Judge) -> None:
-    """Hides what Django's decorators and Kubernetes' manifests mark as secret."""
+    """Hides values that Django's decorators and Kubernetes' manifests mark as secret."""
     for index, names in _marked_frames(report, judge):
         _hide_locals(report["frames"][index]["locals"] or {}, names, judge)
     for node in list(judge.values):
@@ -55,8 +55,8 @@ def _hide_locals(local: schema.Attributes, names: list[str], judge: Judge) -> No
 
 
 def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str]]]:
-    """The frames that follow a wrapper of Django's, and the names that are sensitive there; no name
-    means all of them.
+    """The frames that follow a wrapper of Django's, and the sensitive names there; no name means
+    all.
     """
     for record in report["exceptions"]:
         entries = [entry[0] for entry in record["traceback"]]
@@ -69,7 +69,7 @@ def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str
 
 
 def _hide_manifest(flat: list[Ref], judge: Judge) -> None:
-    """Hides all data of a Kubernetes manifest of the kind Secret, whatever its keys are called."""
+    """Hides all data of a Kubernetes manifest of the kind Secret, under any key."""
     named = {judge.text_of(flat[at]): at + 1 for at in range(0, len(flat) - 1, 2)}
     if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
         return

@@ -1,9 +1,9 @@
 """Values of secret names in a text: `password=x`, "token": "x", --password x, Authorization: x,
 <password>x</password>.
 
-One regular expression finds a name and what joins it to a value; the value is then read by what
-follows: a quote, a header's line, an element, or a bare word. Time is linear: names and gaps are
-bounded, and what is not bounded is possessive.
+One regular expression finds a name and its joint with a value. The text after the joint decides how
+to read the value: a quote, a header's line, an element, or a bare word. Time is linear: names and
+gaps are bounded, and unbounded parts are possessive.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ def _made(name: str) -> re.Pattern[str]:
 def is_secret_pair(
     rules: Rules, how: str, name: str, value: str, is_quoted: bool, in_source: bool
 ) -> bool:
-    """Whether the value that a text gives a name is a secret. in_source: bare words there are
-    likely code.
-    """
+    """Whether a name's value in a text is a secret. in_source: bare words are likely code."""
     found = rules.grade(name.strip("-"))
     if not found or looks.is_placeholder(value) or is_directory(name, value) or rules.keeps(value):
         return False
@@ -68,7 +66,7 @@ def is_secret_pair(
 
 
 def is_directory(name: str, value: str) -> bool:
-    """Whether it is the shell's PWD or OLDPWD with a path."""
+    """Whether this is the shell's PWD or OLDPWD with a path."""
     return name.lower() in words.DIRECTORIES and "/" in value[:3]
 
 
@@ -81,7 +79,7 @@ def _is_secret_option(found: int, name: str, value: str, is_quoted: bool, in_sou
 
 
 def _is_secret_item(found: int, name: str, value: str, is_quoted: bool, in_source: bool) -> bool:
-    """Two names in a list are as likely as a name and its value."""
+    """Judges the item after a name: two names in a list are as likely as a name and its value."""
     if value.startswith("-"):
         return False
     if found == STRONG:
@@ -89,7 +87,7 @@ def _is_secret_item(found: int, name: str, value: str, is_quoted: bool, in_sourc
     return looks.is_opaque(value) or "=" in value
 
 
-# Words in prose before a quoted value that may be the name of a resource: `secrets "db-cred" is
+# In prose, these words before a quoted value may mean a resource's name: `secrets "db-cred" is
 # forbidden`.
 _RESOURCES: Final = frozenset(("secret", "secrets", "credential", "credentials", "creds"))
 
@@ -228,7 +226,7 @@ class _PairScan:
         text, start = self._text, quote.end()
         before = text[match.start() - 1 : match.start()]
         if text[self._at - 1] in ":=" and quote[1] not in match[0] and before == quote[1]:
-            return None  # "Cookie:" is a literal itself, and the quote is its end
+            return None  # "Cookie:" is a literal, and the quote is its end
         end = self._end_of_quoted(quote[1], start)
         if end >= 0:
             return start, end
@@ -297,7 +295,7 @@ def _is_header(name: str) -> bool:
 
 
 def _is_marked(value: str) -> bool:
-    """Whether what was secret in a value is hidden already."""
+    """Whether the secret part of a value is hidden already."""
     if MARK not in value:
         return False
     return value.startswith(MARK) or not looks.is_unusual(value.replace(MARK, ""))

@@ -20,7 +20,7 @@ from .spans import Span, filled, marked, merged
 # Files of which it is remembered what is secret; the frames of one program seldom pass through
 # more.
 _KEPT_SOURCES: Final = 64
-# No secret and its name are shorter together. (characters)
+# Shorter texts have no room for a name and a secret. (characters)
 _LEAST_TEXT: Final = 5
 
 
@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
     text: str
     hidden: int  # how many places
-    secrets: tuple[tuple[str, int], ...]  # and what was, with its grade
+    secrets: tuple[tuple[str, int], ...]  # the secrets, with their grades
 
 
 _sources: Final[dict[bytes, Source]] = {}
@@ -37,7 +37,7 @@ _sources: Final[dict[bytes, Source]] = {}
 
 @cache
 def _trigger() -> re.Pattern[str]:
-    """Finds in a lower-cased text what a name or a shape could begin with."""
+    """Finds possible beginnings of names and shapes in a lower-cased text."""
     hints = {*words.STEMS, *automaton().hints, *commands.HINTS, sql.HINT}
     needed = {hint for hint in hints if not any(other in hint for other in hints if other != hint)}
     return re.compile(trie(sorted(needed)))
@@ -60,13 +60,12 @@ class Redactor:
 
     def __init__(self, added: Redaction | Extra | None = None) -> None:
         self.rules: Rules = Rules(added)
-        # What is secret in a source depends on nothing but the source, unless the program has its
-        # say.
+        # The secrets of a source depend on the source alone, unless the program adds rules.
         self._sources = _sources if self.rules.is_default else {}
 
     def text(self, text: str) -> str:
-        """The text without secrets known by their shape or by the name before them; the same object
-        if there is none.
+        """The text without secrets of known shapes or secret names; the same object if there is
+        none.
         """
         found = self.spans(text)
         return marked(text, found) if found else text
@@ -78,7 +77,7 @@ class Redactor:
     def report(self, report: Report) -> int:
         """Redacts a report in place.
 
-        Returns how many redactions were made, and counts them in its cuts.
+        Returns the number of redactions, and adds the number to the report's cuts.
         """
         return ReportRedaction(self, report).run()
 
@@ -106,7 +105,7 @@ class Redactor:
         return merged(found) if found else found
 
     def packed_source(self, packed: bytes) -> Source | None:
-        """A compressed source without its secrets; None if it cannot be read."""
+        """A compressed source without its secrets; None if the source cannot be read."""
         found = self._sources.get(packed)
         if found is None:
             try:
@@ -140,7 +139,7 @@ class Redactor:
 
 
 def hidden_names(report: Any) -> dict[str, int]:
-    """What was hidden in a report: each name, and how many values under it."""
+    """The names of hidden values in a report, with the number of values."""
     found: dict[str, int] = {}
     for node in report["values"]:
         if is_hidden(node):

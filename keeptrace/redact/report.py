@@ -1,11 +1,11 @@
 """The redaction of one report, in place.
 
-by name     judging.py hides what stands under secret names, and learns it
-in sources  sources.py hides literals, and what is learned from them counts everywhere
-by shape    every text of the report is searched by the tables
-by text     what was learned is hidden wherever else it occurs
-live        a pickle cannot be edited: it goes as a whole if it seems to hold a secret
-unused      nodes that nothing leads to any more are emptied
+by name     judging.py hides values under secret names, and learns the secrets
+in sources  sources.py hides literals; their secrets are learned, too
+by shape    the tables search every text of the report
+by text     learned secrets are hidden everywhere else
+live        a pickle cannot be edited: with a secret, the whole pickle is dropped
+unused      nodes without a reference are emptied
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LEAST_NAME = 16
 
 
 class ReportRedaction:
-    """The redaction of one report on its way."""
+    """The state of one report's redaction."""
 
     def __init__(self, redactor: Redactor, report: Report) -> None:
         self._redactor = redactor
@@ -38,7 +38,7 @@ class ReportRedaction:
         self._values: list[Node] = report["values"]
         self._judge = Judge(report, redactor.spans, redactor.rules)
         self._sources: dict[str, Source] = {}
-        self._count = 0  # of what was hidden in texts, sources and pickles
+        self._count = 0  # number of redactions in texts, sources and pickles
         self._least_name = 1 if not redactor.rules.is_default else _LEAST_NAME
 
     def run(self) -> int:
@@ -99,7 +99,7 @@ class ReportRedaction:
                     self._change_items(holder, change)
 
     def _change_live(self, node: Node, change: Callable[[str, str], str]) -> None:
-        """Changes a stand-in that is a text."""
+        """Changes a stand-in of text."""
         before = schema.stand_in_of(node)
         if type(before) is str:
             text = change(before, "")
@@ -152,7 +152,7 @@ class ReportRedaction:
         return marked(text, spans)
 
     def _searcher(self) -> Searcher | None:
-        """What finds the learned secrets, in all the forms in which they may stand in a text."""
+        """A searcher for the learned secrets, in all forms that they may have in a text."""
         known = [secret for secret in self._judge.learner.known if not self._rules.keeps(secret)]
         forms = {form for secret in known for form in variants(secret) if len(form) >= LEAST}
         return Searcher(forms) if forms else None
@@ -164,7 +164,7 @@ class ReportRedaction:
         for file, packed in list(sources.items()):
             source = self._redactor.packed_source(packed)
             if source is None:
-                del sources[file]  # what cannot be read cannot be trusted either
+                del sources[file]  # an unreadable source cannot be trusted
                 self._count += 1
                 continue
             self._sources[file] = source
@@ -205,7 +205,7 @@ class ReportRedaction:
             self._put_atoms(atoms)
 
     def _put_atoms(self, atoms: dict[int, Ref]) -> None:
-        """A stand-in that is an atom has no node: it takes the place of the refs."""
+        """A stand-in of an atom has no node: the atom replaces the refs."""
         for holder in self._holders():
             places: Any = holder  # a dict and a list are written alike
             for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
@@ -214,7 +214,7 @@ class ReportRedaction:
                     places[key] = atoms[ref[0]]
 
     def _holders(self) -> Iterator[schema.Holder]:
-        """Every dict and list of the report that holds refs."""
+        """Every dict and list of refs in the report."""
         for exception in self._report["exceptions"]:
             yield exception["fields"]
             yield exception["attributes"]
@@ -226,7 +226,7 @@ class ReportRedaction:
             yield from schema.holders_of(node)
 
     def _sweep(self) -> None:
-        """Empties the nodes that nothing leads to any more."""
+        """Empties the nodes without a reference."""
         waiting = [index for refs in self._roots() for index in schema.indexes(refs)]
         reached = set(waiting)
         while waiting:
@@ -239,7 +239,7 @@ class ReportRedaction:
                 self._values[index] = schema.redacted(schema.UNUSED)
 
     def _roots(self) -> Iterator[Iterable[Ref]]:
-        """The refs that lead from exceptions and frames to values."""
+        """The refs from exceptions and frames to values."""
         for exception in self._report["exceptions"]:
             yield [exception["args"], exception.get("notes")]
             yield exception["fields"].values()

@@ -1,4 +1,4 @@
-"""The rules of one redactor: the tables, and what the program adds to them."""
+"""The rules of one redactor: the tables, and the program's additions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Extra: TypeAlias = Callable[[str, str], bool]
 
 
 class Rules:
-    """Whom to ask about a name, a text, and what is in a text.
+    """Answers questions about names and texts.
 
-    added: a Redaction, or a callable (name, text) -> bool that says what else is secret; `name` is
-        "" for a text without one. A callable that fails is taken to have said yes.
+    added: a Redaction, or a callable (name, text) -> bool that says yes for further secrets; `name`
+        is "" for a text without a name. A callable that fails counts as yes.
     """
 
     __slots__ = ("_extra", "_redaction", "asks", "is_default")
@@ -25,13 +25,13 @@ class Rules:
         self._redaction = added if isinstance(added, Redaction) else None
         self._extra = None if isinstance(added, Redaction) else added
         self.is_default: bool = added is None
-        # Whether every name is looked at, also in texts that have none of the tables' names.
+        # Whether every name is looked at, also in texts without names of the tables.
         self.asks: bool = self._extra is not None or (
             self._redaction is not None and self._redaction.has_names
         )
 
     def grade(self, name: str) -> int:
-        """How sure it is that a name names a secret: STRONG, WEAK, GUESS or 0."""
+        """How surely a name names a secret: STRONG, WEAK, GUESS or 0."""
         if self._redaction is not None:
             if self._redaction.hides_name(name):
                 return STRONG
@@ -42,26 +42,26 @@ class Rules:
     def says(self, name: str, text: str) -> bool:
         """Whether the program's callable says that a value is a secret.
 
-        It may do anything, but not make a failure worse.
+        The callable may fail in any way, without making a failure worse.
         """
         if self._extra is None:
             return False
         try:
             return bool(self._extra(name, text))
-        except BaseException:  # not even an interrupt may lose the report that is being written
+        except BaseException:  # not even an interrupt may lose the report in progress
             return True
 
     def hides(self, name: str) -> bool:
-        """Whether the program says that everything under a name is a secret."""
+        """Whether the program hides all values of a name."""
         return self._redaction is not None and self._redaction.hides_name(name)
 
     def keeps(self, text: str) -> bool:
-        """Whether the program says that a text is no secret."""
+        """Whether the program keeps a text."""
         return self._redaction is not None and self._redaction.keeps_text(text)
 
     def spans(self, text: str) -> list[Span]:
-        """Where the program's patterns occur in a text, and the whole of a text that its callable
-        hides.
+        """The matches of the program's patterns in a text, or the whole text if the callable hides
+        the text.
         """
         if self._redaction is None:
             return []

@@ -1,7 +1,7 @@
-"""Secrets that were found somewhere, and so are secrets wherever else they occur.
+"""Finds known secrets everywhere else.
 
-f-strings carry passwords into messages. What is searched for must be long and opaque enough that a
-match is no accident.
+f-strings carry passwords into messages. A secret is searched only if it is long and opaque enough
+that a match is no accident.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from . import looks, words
 from .names import grade as grade_of
 from .spans import STRONG, WEAK, Span, continues_word, merged
 
-# Shorter ones occur by chance. (characters)
+# Shorter texts occur by chance. (characters)
 LEAST: Final = 6
 # Numbers occur by chance up to this length. (digits)
 _LEAST_DIGITS: Final = 8
-# Of a longer secret also its beginning is looked for, where a text was cut. (characters)
+# The beginning of a longer secret is searched too, at the end of cut texts. (characters)
 _LONG: Final = 16
 _BEGINNING: Final = 12
-# As many are searched for faster one by one. (secrets)
+# Up to this many, one search for each secret is faster. (secrets)
 _FEW: Final = 200
 
 
 def spreads(text: str, grade: int) -> bool:
-    """Whether a secret that was found under a name of this grade is searched for elsewhere."""
+    """Whether a secret under a name of this grade is searched elsewhere."""
     if len(text) < LEAST or _is_everyday(text) or grade_of(text):
         return False
     if text.isdigit():
@@ -43,8 +43,8 @@ def _is_everyday(text: str) -> bool:
 
 
 def variants(secret: str) -> Iterator[str]:
-    """The secret as it may stand in a text: as it is, in a repr, in JSON, in a URL, in bytes,
-    without a line's end.
+    """The forms of a secret in a text: plain, in a repr, in JSON, in a URL, in bytes, without a
+    line's end.
     """
     yield secret
     if secret.isalnum() and secret.isascii():
@@ -61,7 +61,7 @@ def variants(secret: str) -> Iterator[str]:
     yield repr(raw)[2:-1]
     yield secret.encode("ascii", "backslashreplace").decode()
     try:
-        yield secret.encode("latin-1").decode("utf-8")  # a secret that was found in bytes
+        yield secret.encode("latin-1").decode("utf-8")  # a secret from bytes
     except ValueError:
         return
 
@@ -75,8 +75,8 @@ def _quoted(byte: int, safe: str) -> str:
 class Searcher:
     """Finds many secrets in many texts.
 
-    A few secrets are searched for one after the other. Of many, the first characters are looked up
-    at each place of a text, so the time does not grow with their number.
+    A few secrets are searched one after the other. For many, the searcher looks up the first
+    characters at each place of a text, so the time does not grow with the number of secrets.
     """
 
     def __init__(self, secrets: set[str]) -> None:
@@ -86,7 +86,7 @@ class Searcher:
             self._by_head.setdefault(secret[:LEAST], []).append(secret)
 
     def spans(self, text: str) -> list[Span]:
-        """Where the secrets stand in a text, also those that are cut off at its end."""
+        """The places of secrets in a text, also of secrets that are cut off at its end."""
         if len(text) < LEAST:
             return []
         found: list[Span] = []
@@ -112,7 +112,7 @@ class Searcher:
 
 
 def _end_of(text: str, start: int, secret: str) -> int:
-    """Where a secret that begins at `start` ends, whole or cut off; 0 if it is not there."""
+    """The end of a secret that begins at `start`, whole or cut off; 0 without a secret."""
     end = start + len(secret)
     if text.startswith(secret, start):
         return end if _stands_alone(text, start, end, secret) else 0
@@ -126,7 +126,7 @@ def _end_of(text: str, start: int, secret: str) -> int:
 
 
 def _stands_alone(text: str, start: int, end: int, secret: str) -> bool:
-    """Whether a secret of letters only is a word of its own there; any other counts anywhere."""
+    """Whether a secret of letters is a word of its own there; other secrets count anywhere."""
     if not secret.isalpha():
         return True
     follows = end < len(text) and (text[end].isalnum() or text[end] == "_")

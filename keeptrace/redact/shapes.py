@@ -1,10 +1,10 @@
-"""Secrets that are known by their shape, as data: one line a vendor (automaton.py compiles it).
+"""Secrets of known shapes, as data: one line a vendor (automaton.py compiles the table).
 
-A shape is a prefix and what follows it. The prefixes were made by their vendors to be searched for,
-so a text that has one is a secret whatever its name. Sources of the facts: the vendors' own pages
-and the public rule sets of gitleaks, kingfisher, trufflehog and detect-secrets.
+A shape is a prefix and a body. Vendors made the prefixes for searching, so a text with a prefix is
+a secret under any name. Sources of the facts: the vendors' own pages and the public rule sets of
+gitleaks, kingfisher, trufflehog and detect-secrets.
 
-To teach a new vendor's key, add a line to SHAPES. Its test is made from the line
+To teach a new vendor's key, add a line to SHAPES. A test is made from each line
 (tests/test_redact_shapes.py): a random key of this shape is hidden, a shorter text is not.
 """
 
@@ -17,12 +17,12 @@ class Shape(NamedTuple):
     """The keys of one vendor."""
 
     vendor: str
-    prefixes: str  # separated by spaces, as the vendor writes them
-    body: str  # what follows: a regular expression, in which the ALPHABETS are short for a class
-    is_common: bool = False  # the prefix is also one of everyday names: the body must look random
+    prefixes: str  # separated by spaces, in the vendor's spelling
+    body: str  # the body: a regular expression, in which the ALPHABETS are short for a class
+    is_common: bool = False  # everyday names have the prefix, too: the body must look random
 
 
-# The letter after "%" in a body -> characters. In a test each is what a random key is drawn from.
+# The letter after "%" in a body -> characters. Tests draw random keys from them.
 ALPHABETS: Final = {
     "a": "A-Za-z0-9",
     "w": "A-Za-z0-9_-",
@@ -176,25 +176,25 @@ SHAPES: Final[tuple[Shape, ...]] = (
 
 
 class Pattern(NamedTuple):
-    """A shape that does not begin with a literal."""
+    """A shape without a literal at its beginning."""
 
     what: str
-    hints: tuple[str, ...]  # one of these is in the lower-cased text; none: each text is looked at
-    pattern: str  # group 1 is the secret if there is one, else the whole is
+    # a lower-cased text with the shape has one of these; none: every text is searched
+    hints: tuple[str, ...]
+    pattern: str  # group 1 is the secret, or the whole match without a group
     # Searched for only in texts with a long run of letters, digits and signs.
     is_key: bool = False
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (
-    # A private key in PEM form, also with its line ends escaped, also cut off at either end.
+    # A private key in PEM form, also with escaped line ends, also cut off at either end.
     Pattern(
         "private key",
         ("private key",),
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)",
     ),
-    # What the DER of a private key begins with in base64: PKCS#1, PKCS#8, and those of elliptic
-    # curves.
+    # Beginnings of private keys' DER in base64: PKCS#1, PKCS#8, and keys of elliptic curves.
     Pattern(
         "private key",
         ("mii", "mhccaqee", "mighageam", "mig2ageam", "mc4caqawbqydk2v"),
@@ -202,7 +202,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"[A-Za-z0-9+/=]{20,}+(?:\s{1,4}[A-Za-z0-9+/=]{32,}+)*+)",
         True,
     ),
-    # The PEM itself in base64: "-----BEGIN" is LS0tLS1CRUdJTi at its beginning.
+    # PEM in base64: "-----BEGIN" is LS0tLS1CRUdJTi at the beginning.
     Pattern("private key", ("ls0tls1crudjti",), r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}+", True),
     # The password in scheme://user:password@host. The user may be empty (redis://:password@host).
     Pattern(
@@ -218,7 +218,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         ("jdbc:oracle:",),
         r"jdbc:oracle:\w+:[^\s/:@]{1,60}/([^\s@\"']{1,100})@",
     ),
-    # Header values. A word that is only letters ("Bearer authentication") is prose.
+    # Header values. A word of letters only ("Bearer authentication") is prose.
     Pattern(
         "bearer token",
         ("bearer",),
@@ -237,7 +237,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"(?i:\b(?:token|apikey|api-key|ssws|geniekey)\s{1,3})"
         r"((?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{8,}+)",
     ),
-    # JSON web tokens: a header that starts with {" in base64, and a second part.
+    # JSON web tokens: a header with {" in base64 at its beginning, and a second part.
     Pattern(
         "JSON web token",
         ("eyj",),

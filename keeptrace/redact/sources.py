@@ -1,7 +1,8 @@
 """Secrets in source: literals under a secret name, and texts within literals and comments.
 
-A source keeps its lines, and each line its length in bytes, since the positions of frames count
-these."""
+A source keeps its lines, and each line its length in bytes, because the positions of frames count
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from .pairs import ASSIGNED, LISTED, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span, merged
 
-# Code before a literal in which its name is looked for. (characters)
+# Code in front of a literal that is searched for its name. (characters)
 _BEFORE: Final = 160
 
 _SOURCES: Final = {
@@ -72,8 +73,7 @@ class _SourceScan:
         self._hits = hits
         self._within = within
         self._rules = rules
-        # Of the literal before this one: its text, where it stands, the grade of its name, whether
-        # a list goes on.
+        # The previous literal: its text, its place, the grade of its name, whether a list goes on.
         self._last = ""
         self._last_start = 0
         self._last_end = 0
@@ -113,7 +113,7 @@ class _SourceScan:
         ]
 
     def _name_of(self, start: int) -> tuple[str, str]:
-        """The name that the code in front of a literal gives it, and how.
+        """The literal's name, from the code in front of the literal, and the kind of joint.
 
         Sets the literal's grade.
         """
@@ -133,8 +133,8 @@ class _SourceScan:
         return name, how
 
     def _is_looked_up(self) -> bool:
-        """Whether the name before is an argument of getattr() or its like: what follows is a
-        default.
+        """Whether the name in front is an argument of getattr() or the like; the literal is a
+        default then.
         """
         before = self._text[max(0, self._last_start - _BEFORE) : self._last_start]
         return _made("looked_up").search(before) is not None
@@ -156,8 +156,8 @@ class _SourceScan:
         return _made("table").search(around) is not None
 
     def _name_before(self, gap: str, previous: str) -> tuple[str, str, bool]:
-        """The name that the code in front of a literal gives it, how, and whether it opens a
-        list.
+        """The literal's name, from the code in front; the kind of joint; whether the literal opens
+        a list.
         """
         gap = gap.rstrip()
         wrapped = _made("wrapped").search(gap)
@@ -203,12 +203,14 @@ class _SourceScan:
 
 
 def _is_prompt(inside: str) -> bool:
-    """Whether it is a message: password = getpass("Enter the password: ")."""
+    """Whether a literal is a message: password = getpass("Enter the password: ")."""
     return " " in inside.strip() and inside.rstrip()[-1:] in ":?." and not looks.has_digit(inside)
 
 
 def _is_code(inside: str) -> bool:
-    """Whether it is a word of code: token = "import", auth = "%s:%s", SERVER_AUTH = "1.3.6.1"."""
+    """Whether a literal is a word of code: token = "import", auth = "%s:%s", SERVER_AUTH =
+    "1.3.6.1".
+    """
     plain = _made("formats").sub("", inside)
     word = plain.replace(".", "")
     if not plain or word.isdigit():
@@ -218,5 +220,5 @@ def _is_code(inside: str) -> bool:
     return " " in plain and not looks.has_digit(plain)  # "Basic %s"
 
 
-# The grade of a name -> which literals under such a name are no secrets.
+# The grade of a name -> tells literals under such a name that are no secrets.
 _ORDINARY: Final[dict[int, Callable[[str], bool]]] = {STRONG: _is_prompt, WEAK: _is_code}

@@ -1,4 +1,4 @@
-"""Stretches of a text that are secret, and what takes their place."""
+"""Secret stretches of a text, and their replacements."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final, TypeAlias
 
 MARK: Final = "<redacted>"
 
-# How sure it is that a name names a secret; see names.py.
+# How surely a name names a secret; see names.py.
 STRONG: Final = 3
 WEAK: Final = 2
 GUESS: Final = 1
 
 Span: TypeAlias = tuple[int, int, int]  # start, end, grade
 
-# What str.splitlines() or an editor takes for the end of a line, and the backslash that continues
-# one, are no part of a piece.
+# A piece ends at line ends, as str.splitlines() and editors see them, and at the backslash of a
+# continued line.
 _PIECES: Final = r"(?:(?!\\[\r\n])[^\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029])+"
 
 
@@ -33,7 +33,7 @@ def continues_word(text: str, at: int) -> bool:
 
 
 def merged(spans: list[Span]) -> list[Span]:
-    """The spans sorted, and overlapping ones as one."""
+    """The spans in order, overlapping spans joined."""
     spans.sort()
     found: list[Span] = []
     for start, end, grade in spans:
@@ -56,7 +56,7 @@ def marked(text: str, spans: list[Span]) -> str:
 
 
 def filled(text: str, spans: list[Span]) -> str:
-    """The source with a filler of as many bytes in the place of each span, its line ends kept."""
+    """The source with each span replaced by a filler of as many bytes; line ends stay."""
     parts = []
     at = 0
     for start, end, _ in spans:
@@ -67,7 +67,9 @@ def filled(text: str, spans: list[Span]) -> str:
 
 
 class _Filler:
-    """Replaces the pieces of one secret: the first that has room gets MARK, the rest is stars."""
+    """Replaces the pieces of one secret: the first piece with enough room gets MARK, the rest are
+    stars.
+    """
 
     def __init__(self) -> None:
         self._is_said = False

@@ -1,7 +1,8 @@
-"""Parameters of an SQL statement in a message, which have their names in the statement.
+"""Parameters of an SQL statement in a message; their names are in the statement.
 
 SQLAlchemy and others write: [SQL: INSERT INTO users (name, password) VALUES (?, ?)] [parameters:
-('bob', 'secret')]."""
+('bob', 'secret')].
+"""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def _columns(statement: str) -> list[str]:
 
 
 def _items(text: str, at: int) -> Iterator[tuple[int, int, int]]:
-    """The number of each quoted item of a list of parameters, and where it stands."""
+    """Number and place of each quoted item of a list of parameters."""
     item = _patterns()["item"].match
     number = 0
     while at < len(text):

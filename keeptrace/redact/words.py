@@ -1,4 +1,4 @@
-"""The words that make a name the name of a secret, as data.
+"""The words in names of secrets, as data.
 
 To teach a new name, add a word to a line. tests/test_redact_words.py reads these tables.
 """
@@ -49,7 +49,7 @@ _WEAK: Final = """
     dsn connectionstring connectionstr connstring connstr databaseurl databaseuri dburl dburi
     brokerurl
 """
-# Text tokens, inspect.Signature, numbers: only what looks random is a secret under these names.
+# Text tokens, inspect.Signature, numbers: under these names only random-looking values are secrets.
 _GUESS: Final = """
     tokens signature signatures sig pat nonce salt hmac secretid pin keymaterial session sessionids
 """
@@ -62,7 +62,7 @@ NAMES: Final[dict[str, int]] = {
     "sessid": WEAK,
 }
 
-# Written as one word with something in front: PGPASSWORD, mysecret, PHPSESSID.
+# Endings of one-word names: PGPASSWORD, mysecret, PHPSESSID.
 ENDINGS: Final = (
     *("password", "passwd", "passphrase", "secret", "apikey", "secretkey", "accesskey"),
     *("privatekey", "credentials", "pwd"),
@@ -154,7 +154,7 @@ VENDORS: Final = frozenset(
     """.split()
 )
 
-# Values that tell nothing: they are left even under a secret name.
+# Values without information: they stay even under a secret name.
 PLACEHOLDERS: Final = frozenset(
     """
     none null nil true false undefined n/a na unset [filtered] <hidden> <secret> ... … str int
@@ -201,7 +201,7 @@ PROSE: Final = frozenset(
     """.split()
 )
 
-# Kinds of authentication: what `auth` holds when it holds no secret.
+# Kinds of authentication: values of `auth` that are no secret.
 SCHEMES: Final = frozenset(
     """
     basic bearer digest token oauth oauth2 ntlm kerberos negotiate apikey login required
@@ -236,7 +236,7 @@ STEMS: Final = (
 # A literal in source that is handed to one of these is still the literal of the name before.
 WRAPPERS: Final = r"(?:\w*Secret\w*|\w*Password\w*|str|bytes|bytearray|Token|Credentials?)\("
 
-# Names of which any number is a secret, however short.
+# Names whose every number is a secret, however short.
 CODES: Final = frozenset(
     "otp totp hotp pincode cvv cvc cvv2 mfacode otpcode verificationcode securitycode".split()
 )

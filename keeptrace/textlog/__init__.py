@@ -1,4 +1,4 @@
-r"""Tracebacks as text, in any log → tracebacks that a debugger takes.
+r"""Tracebacks as text, in any log → tracebacks for debuggers.
 
     text ─▶ decode.py ─▶ formats.py ─▶ log.py, reader.py ─▶ build.py ─▶ report ─▶ exception
             records,      other tools'   the grammar           types, arguments,
@@ -27,26 +27,27 @@ The grammar. A line is the rest of a log's line without records, colours, line e
 
 The margins, from outside in: the log's own prefix (a timestamp, a level, a quotation mark), on each
 line or on the first alone; indentation; and the bars of exception groups, whose column says which
-group a line belongs to. The reader also takes text that lost all its indentation: then the place in
-the grammar, and not the column, decides.
+group a line belongs to. The reader also takes text without indentation; then the place in the
+grammar decides, not the column.
 
-The text is ambiguous where a traceback ends: nothing tells the second line of a message, or a note,
-from the next ordinary line. Groups and records mark the end; elsewhere these rules decide:
+The text is ambiguous at the end of a traceback: the second line of a message, a note and the next
+ordinary line look alike. Groups and records mark the end; elsewhere these rules decide:
  1. A line right after the last line belongs to the message, unless the line looks like a log's
     record (grammar.RECORDS), like the text of a tool behind a traceback (grammar.ENDS), or like the
     header of another traceback. The line is a note if the type's message is complete or empty.
  2. After a blank line, only indented lines and links belong to the message. Blank lines at the end
     are dropped.
  3. A header belongs to the message if the line before ends in a colon: "the worker said:".
- 4. A last line that names no exception is kept as the message, so nothing is thrown away.
+ 4. A last line without an exception's name is kept as the message, so nothing is thrown away.
 
-The text of a restored exception equals the text of the log, but for messages with blank lines; for
-sources that changed (restore/sources.py); and for a worker's traceback, which concurrent.futures
-and multiprocessing put between triple quotes: the exception in it takes the place of the
-_RemoteTraceback as the cause.
+The text of a restored exception equals the text of the log, with three exceptions: messages with
+blank lines; sources that changed (restore/sources.py); and a worker's traceback, which
+concurrent.futures and multiprocessing put between triple quotes. The worker's exception replaces
+the _RemoteTraceback as the cause.
 
-Everything is bounded (the constants of grammar.py), a traceback is given as soon as the next line
-is known, and no text raises."""
+Everything is bounded (the constants of grammar.py), a traceback is returned as soon as the next
+line is known, and no text raises.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +81,7 @@ __all__ = [
 
 
 def report_of(found: Found) -> Report:
-    """The report of a traceback that read_log() found."""
+    """The report of a traceback of read_log()."""
     return ReportBuilder().build(found.exception)
 
 
@@ -105,6 +106,6 @@ def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
 
 
 def restored(report: Report) -> BaseException:
-    """The exception of a report that was read from a log."""
+    """The exception of a report from a log."""
     merge_sources(report)
     return restore(report, LOADED)

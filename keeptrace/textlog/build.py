@@ -1,4 +1,4 @@
-"""Makes a report of the exception that reader.py read."""
+"""Makes a report of an exception of reader.py."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ReportBuilder:
         }
 
     def _add(self, read: ReadException) -> int:
-        """The index that the exception will have."""
+        """The future index of the exception."""
         self._queue.append(read)
         self._count += 1
         return self._count - 1
@@ -98,7 +98,7 @@ class ReportBuilder:
         return record
 
     def _class(self, read: ReadException, group: bool) -> tuple[type[BaseException], int]:
-        """The nearest class that is known here, and the index of the type."""
+        """The nearest class known here, and the index of the type."""
         name = read.name or _UNNAMED[group]
         module, qualname, cls = find_type(name)
         if cls is not None and not _suits(cls, read, group):
@@ -113,8 +113,8 @@ class ReportBuilder:
         return nearest, self._type(module, qualname, builtin.__name__)
 
     def _links(self, read: ReadException) -> tuple[int | None, int | None]:
-        """Cause and context. The exception that a worker's traceback tells of takes the place of
-        that text, or becomes its cause.
+        """Cause and context. The exception of a worker's traceback replaces the text, or becomes
+        its cause.
         """
         cause, context = (
             other and (inner_of(other) or other) for other in (read.cause, read.context)
@@ -232,7 +232,7 @@ class ReportBuilder:
         return self._code_of[key]
 
 
-# Is it a group? -> the name of an exception that the log does not name.
+# Is a group -> the name of an exception without a name in the log.
 _UNNAMED: Final = {True: "ExceptionGroup", False: f"{NotInLog.__module__}.{NotInLog.__name__}"}
 
 
@@ -241,7 +241,7 @@ def _is_group(read: ReadException) -> bool:
 
 
 def _suits(cls: type[BaseException], read: ReadException, group: bool) -> bool:
-    """Whether the class of that name can be the class of what was read."""
+    """Whether the class of this name fits the text."""
     if group:
         return issubclass(cls, BaseExceptionGroup)
     if issubclass(cls, BaseExceptionGroup):
@@ -256,7 +256,7 @@ def _not_in_log() -> ReadException:
 
 
 def inner_of(read: ReadException) -> ReadException | None:
-    """The traceback that a worker process sent as text, between triple quotes in a message."""
+    """A worker's traceback, sent as text between triple quotes in a message."""
     lines = read.lines
     of_library = _inner_of_library(read)
     if of_library is not None:
@@ -274,7 +274,7 @@ def inner_of(read: ReadException) -> ReadException | None:
 
 
 def _inner_of_library(read: ReadException) -> ReadException | None:
-    """The traceback that PyTorch and Ray put behind the first line of a message."""
+    """A worker's traceback from PyTorch or Ray, behind the first line of a message."""
     for at, line in enumerate(read.lines[:3]):
         is_ray = (
             "RayTaskError(" in read.name

@@ -1,10 +1,10 @@
-"""What a program wrote, out of what a collector made of it: the lines of a log, decoded.
+"""Recovers a program's lines from a collector's records: the lines of a log, decoded.
 
     file ─▶ pieces ─▶ lines ─▶ decoded ─▶ log.py
                                JSON records, containers' lines put together, escapes undone
 
-A decoded line has the key of who wrote it (a stream, a pod, a process), so that two writers' lines
-are untangled. A text that stands whole in one record (a JSON string with newlines) stays whole.
+A decoded line has the key of its writer (a stream, a pod, a process), so that the lines of two
+writers are untangled. A whole text in one record (a JSON string with newlines) stays whole.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import Any, Final, NamedTuple
 from .escaped import escaped_text
 from .grammar import COLOUR, HEAD, MOST_ESCAPED
 
-# The member of a JSON record that has the program's line, the likeliest first.
-# docker, journald, Google Cloud, CloudWatch, ECS, structlog, logfmt in JSON.
+# Members of a JSON record for the program's line, the likeliest first.
 LINE_MEMBERS: Final = (
     "log",
     "message",
@@ -32,12 +31,12 @@ LINE_MEMBERS: Final = (
     "body",
     "@message",
 )
-# The members that say who wrote it.
+# Members that name the writer.
 WRITER_MEMBERS: Final = (
     *("stream", "pod", "pod_name", "container", "container_name", "container_id", "instance"),
     *("_PID", "pid", "process", "rank", "task", "logStreamName", "SYSLOG_IDENTIFIER", "hostname"),
 )
-# The members that say when.
+# Members for the time.
 TIME_MEMBERS: Final = (
     "time",
     "timestamp",
@@ -55,7 +54,7 @@ _MARKS: Final = ("most recent call", "tack", "exc_type", "error_detail", '"frame
 _CRI: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout|stderr) ([FP])(?: (.*))?$", re.DOTALL
 )
-# Colours of which a tool ate the escape character.
+# Colours that lost their escape character in a tool.
 _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
 # Stands for the end of a list: no traceback goes on with the beginning of a record.
 RECORD: Final = '{"'
@@ -63,14 +62,14 @@ _ELEMENT: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*+"),?\s*$')
 _TAGS: Final = re.compile(r"</?(?:pre|code|div|span|p|br)\b[^<>]{0,200}>")
 # A time is not as long. (characters)
 _MOST_TIME: Final = 64
-# More parts of one line are given as they are. (characters)
+# Further parts of one line are not joined. (characters)
 _MOST_PARTS: Final = 1 << 20
-# Values of one record that are looked into.
+# Values of one record that are searched.
 _MOST_MEMBERS: Final = 10_000
 
 
 class Decoded(NamedTuple):
-    """A line, or a whole text, or the data of one record."""
+    """A line, a whole text, or the data of one record."""
 
     number: int  # of the line in the file, from 1
     writer: str
@@ -91,7 +90,7 @@ def lines_of(text: Any) -> Iterator[str]:
 
 
 def _decoded(pieces: Iterable[Any]) -> Iterator[str]:
-    """Bytes as text: UTF-8, or UTF-16 where the file begins with its mark."""
+    """Bytes as text: UTF-8, or UTF-16 if the file begins with its mark."""
     encoding = "utf-8"
     rest = b""
     for piece in pieces:
@@ -103,7 +102,7 @@ def _decoded(pieces: Iterable[Any]) -> Iterator[str]:
         if encoding == "utf-8" and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             encoding = "utf-16-le" if data[:1] == b"\xff" else "utf-16-be"
             data = data[2:]
-        if encoding != "utf-8" and len(data) % 2:  # the file was split at a byte that is a newline
+        if encoding != "utf-8" and len(data) % 2:  # the file was split at newline bytes
             data, rest = data[:-1], data[-1:]
         yield data.decode(encoding, "replace").lstrip("\0")
 
@@ -114,7 +113,7 @@ def has_mark(line: str) -> bool:
 
 
 class _Layout(NamedTuple):
-    """Which members of a kind of records say what; empty for what none says."""
+    """The meaning of members in a kind of records; empty for an unknown meaning."""
 
     writers: tuple[str, ...]
     time: str
@@ -129,7 +128,7 @@ class Decoder:
     """Decodes the lines of one log."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, str] = {}  # of lines that a container runtime cut
+        self._parts: dict[str, str] = {}  # the beginnings of lines that a container runtime cut
         self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
         self._is_in_field = False  # the lines are within a quoted field of a CSV file
         self._is_in_list = False  # the lines are elements of a list in JSON, as in a notebook
@@ -168,7 +167,7 @@ class Decoder:
             yield from _plain(number, "", "", part)
 
     def _unwrapped(self, line: str) -> str:
-        """A line without what CSV, or JSON printed over several lines, puts around it."""
+        """A line without the marks of CSV, or of JSON printed over several lines."""
         if self._is_in_field or 'File ""' in line:
             return self._of_field(line)
         if not self._is_in_list and not ('"' in line and "most recent call" in line):
@@ -178,14 +177,14 @@ class Decoder:
         return RECORD if was_in_list and not self._is_in_list else text
 
     def _of_field(self, line: str) -> str:
-        """A line within a quoted field, which ends in a single quotation mark."""
+        """A line within a quoted field, with a single quotation mark at its end."""
         self._is_in_field = line.count('"') % 2 == 0
         if not self._is_in_field:
             line = line.removesuffix('"')
         return line.replace('""', '"')
 
     def _of_list(self, line: str) -> str:
-        """The text of an element that is a string; the line itself where it is none."""
+        """The text of a string element; other lines unchanged."""
         found = _ELEMENT.match(line)
         self._is_in_list = found is not None
         if found is None:
@@ -234,7 +233,7 @@ def _json(line: str) -> dict[str, Any] | None:
 
 
 def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every text of a record that holds a traceback, and every member that is one as data."""
+    """Every text of a record with a traceback in it, and every member with a traceback as data."""
     from .structured import is_structured
 
     waiting: list[Any] = [record]
@@ -257,7 +256,7 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _traceback_in(value: str) -> str | None:
-    """The text of a member that holds a traceback."""
+    """The text of a member with a traceback in it."""
     text = _without_colours(value.rstrip("\r\n"))
     if "\n" in text and "most recent call" in text:
         return text
@@ -272,7 +271,7 @@ def _is_text(value: object) -> bool:
 
 
 def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
-    """A program's line, without colours and with its escapes undone."""
+    """A program's line, without colours and escapes."""
     if "\r" in line:
         line = line.rstrip("\r")
     if "\r" in line and "most recent call" in line:
@@ -287,7 +286,7 @@ def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
 
 
 def _whole_in(line: str) -> str | None:
-    """The traceback that one line holds as a whole, its newlines escaped."""
+    """A whole traceback within one line, its newlines escaped."""
     if "#012" in line:  # rsyslog
         return line.replace("#012", "\n")
     if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:

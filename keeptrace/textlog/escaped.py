@@ -1,4 +1,4 @@
-"""A traceback that stands escaped in one line, as in JSON."""
+"""A traceback escaped in one line, as in JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _up_to_quote(rest: str, before: str) -> str:
 
 
 def escaped_text(line: str) -> str | None:
-    r"""The text of a traceback that one line holds, its newlines as \n; None if there is none."""
+    r"""The text of a traceback within one line, newlines written as \n; None without a traceback."""
     text = line
     for _ in range(3):  # JSON in JSON in JSON
         at = text.find(HEAD + "\\")
@@ -42,7 +42,7 @@ def escaped_text(line: str) -> str | None:
             at -= len("  + " + GROUP)
         rest = text[at:]
         if "File " not in rest:
-            break  # a header without frames: nothing would come of it
+            break  # a header without frames is of no use
         rest = _up_to_quote(rest, text[at - 1 : at])
         text = _ESCAPE.sub(_unescape, rest)
         if "\\u" in rest:  # a character beyond the first 65536 is escaped as two halves

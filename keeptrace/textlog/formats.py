@@ -1,8 +1,8 @@
-"""Tracebacks as other tools print them, translated line by line into the one that Python prints.
+"""Tracebacks of other tools, translated line by line into Python's format.
 
-A translator takes the lines of one traceback of a tool and gives lines of the grammar in
-__init__.py, so one reader reads them all. To teach another tool, write a module in translators/ and
-add a line to FORMATS.
+A translator takes the lines of one tool's traceback and returns lines of the grammar in
+__init__.py, so one reader reads all. To teach another tool, write a module in translators/ and add
+a line to FORMATS.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .translators.pytest import Pytest
 from .translators.rich import Rich
 from .translators.stackprinter import Stackprinter
 
-# A traceback of a tool that has not ended after so many lines is none.
+# A tool's traceback ends within so many lines; longer texts are none.
 _MOST_LINES: Final = 20_000
 
 
@@ -48,7 +48,7 @@ def _of_faulthandler(line: str) -> Translator | None:
 
 
 class Format:
-    """A tool: what is in the first line of its tracebacks, and what reads them."""
+    """A tool: hints in the first line of its tracebacks, and the translator."""
 
     __slots__ = ("begin", "has_head", "hint", "takes_first")
 
@@ -61,11 +61,11 @@ class Format:
     ) -> None:
         self.hint: str = hint
         self.begin: Callable[[str], Translator | None] = begin
-        self.has_head: bool = has_head  # its first line stands for a header
-        self.takes_first: bool = takes_first  # its first line says more
+        self.has_head: bool = has_head  # the first line stands for a header
+        self.takes_first: bool = takes_first  # the first line says more
 
 
-# What is in the line -> the tool. The hints are looked for in this order.
+# Hint in a line -> the tool. The hints are searched in this order.
 FORMATS: Final = (
     Format("Traceback (most recent call last) ", _of_rich, True, False),
     Format(" Traceback (most recent call last)", _of_ipython, True, False),
@@ -82,7 +82,7 @@ _PLAIN_FRAME: Final = re.compile(
     r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$"
 )
 _PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})\s*$")
-# So much of a link is no other sentence. (characters)
+# No other sentence begins like this much of a link. (characters)
 _HALF_LINK: Final = 30
 
 
@@ -102,16 +102,16 @@ def _is_half_a_link(text: str) -> bool:
 
 
 class Translation:
-    """One writer's lines, those of other tools translated."""
+    """One writer's lines; lines of other tools are translated."""
 
     def __init__(self) -> None:
         self._translator: Translator | None = None
         self._left = 0
         self._last: Format | None = None  # of the traceback before
-        self._half = ""  # the beginning of a link that goes on in the next line
+        self._half = ""  # the beginning of a link; the next line continues the link
 
     def feed(self, line: str, is_reading: bool) -> list[str]:
-        """The lines that a line stands for, mostly the line itself.
+        """The translation of a line, mostly the line itself.
 
         is_reading: the line may belong to a traceback of Python's own.
         """
@@ -133,7 +133,7 @@ class Translation:
         return [*rest, *self._begin(line, is_reading)]
 
     def finish(self) -> list[str]:
-        """What is still to be said when the log ends."""
+        """Remaining lines at the end of the log."""
         rest = [self._half] if self._half else []
         return rest if self._translator is None else [*rest, *self._translator.finish()]
 
@@ -153,7 +153,7 @@ class Translation:
         return [_of_plain_ipython(line) if is_reading else line]
 
     def _may_begin(self, form: Format, is_reading: bool) -> bool:
-        """Whether a traceback of the tool may begin within a traceback that is being read."""
+        """Whether the tool's tracebacks may begin within another traceback."""
         return not is_reading or form.has_head or form is self._last
 
 

@@ -1,4 +1,4 @@
-"""The words of tracebacks and the bounds of what is read, as data.
+"""The words of tracebacks and the bounds of the reader, as data.
 
 The grammar is drawn in __init__.py.
 """
@@ -10,20 +10,20 @@ import os
 import re
 from typing import Final
 
-# Of one traceback, half of them at either end; deeper stacks need a raised recursion limit.
+# In one traceback, half at either end; deeper stacks need a raised recursion limit.
 MOST_FRAMES: Final = 5_000
-MOST_EXCEPTIONS: Final = 1_000  # of one chain with its groups
+MOST_EXCEPTIONS: Final = 1_000  # in one chain with its groups
 MOST_LINES: Final = 1_000  # of one message: more than any validation error has
 MOST_FENCED_LINES: Final = 20_000  # of a worker's traceback between triple quotes
 MOST_SOURCE_LINES: Final = 50  # under one frame
 MOST_LEVELS: Final = 64  # of groups in groups; Python itself prints 10
 MOST_BLANKS: Final = 20  # one after the other
-MOST_OPEN: Final = 16  # tracebacks whose prefixed lines come in between each other
-MOST_FOREIGN: Final = 100  # lines of others in the middle of a prefixed traceback
-MOST_CHARACTERS: Final = 64 << 10  # of one line of a traceback
-MOST_ESCAPED: Final = 4 << 20  # of one line that holds an escaped traceback
+MOST_OPEN: Final = 16  # tracebacks with prefixes whose lines alternate
+MOST_FOREIGN: Final = 100  # foreign lines within a prefixed traceback
+MOST_CHARACTERS: Final = 64 << 10  # in one line of a traceback
+MOST_ESCAPED: Final = 4 << 20  # in one line with an escaped traceback
 MOST_PREFIX: Final = 300  # characters before a header
-# Source lines below this line are left out: the text above them would have to be made up.
+# Source lines below this line are left out, because the lines above would have to be invented.
 MOST_LINE_NUMBER: Final = 100_000
 
 HEAD: Final = "Traceback (most recent call last):"
@@ -56,7 +56,7 @@ COLOUR: Final = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 ERRNO: Final = re.compile(r"\[Errno (?P<errno>-?\d{1,9})\] (?P<rest>.*)$", re.DOTALL)
 FENCES: Final = ('"""', "'''")
 
-# What a log's record begins with; a traceback never goes on with such a line.
+# Beginnings of log records; a traceback never continues with such a line.
 RECORDS: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -76,7 +76,7 @@ RECORDS: Final = tuple(
         r"(?:Call stack|Stack \(most recent call last\)):",
     )
 )
-# What tools write behind a traceback; its message never goes on with such a line.
+# Texts of tools behind a traceback; a message never continues with such a line.
 ENDS: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -94,10 +94,10 @@ CAUGHT: Final = re.compile(r"--- <exception caught here> ---\s*$")
 # The variables that loguru draws under a frame's source.
 DRAWN: Final = re.compile(r"\s+(?:[│|]\s*)*(?:└|->) |\s+(?:[│|]\s+)*[│|]\s*$")
 ORIGINAL: Final = "Original " + HEAD  # of PyTorch's workers
-# What in a prefix may differ from line to line: dates, times, seconds since some start.
+# Parts of a prefix that differ from line to line: dates, times, seconds since some start.
 VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}")
 
-# The end of an unknown type's name -> the builtin type that is put below it.
+# Ending of an unknown type's name -> its builtin base.
 BASES: Final = (
     ("ExceptionGroup", "ExceptionGroup"),
     ("Warning", "Warning"),
@@ -111,7 +111,7 @@ _ERROR_LIKE: Final = re.compile(
 
 
 def file_name(text: str) -> str:
-    """The name, with what no file's name can have replaced: some Pythons fail to look for it."""
+    """The name without characters that no file name has; some Pythons fail to look for such a name."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

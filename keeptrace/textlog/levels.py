@@ -1,4 +1,4 @@
-"""The exception that a reader reads now, and the exception groups around it."""
+"""The current exception of a reader, and the exception groups around it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ class _Level:
 
     def __init__(self, exception: ReadException) -> None:
         self.exception = exception
-        self.count = 1  # the number that the text gives the child
+        self.count = 1  # the child's number in the text
 
 
 class Levels:
-    """The traceback, the newest child of its group, the newest child of that group, and so on."""
+    """The traceback, the newest child of its group, the newest child of the child's group, and so
+    on.
+    """
 
     def __init__(self) -> None:
         self._levels = [_Level(ReadException())]
@@ -46,12 +48,12 @@ class Levels:
         return self._levels[-2].exception
 
     def open_group(self) -> None:
-        """Begins the first child of the exception that is read now."""
+        """Begins the first child of the current exception."""
         self._levels.append(_Level(ReadException()))
         self._note_child()
 
     def next_child(self, number: str) -> None:
-        """Begins the next child of the innermost group. number: as the text has it."""
+        """Begins the next child of the innermost group. number: from the text."""
         self._levels[-1] = _Level(ReadException())
         self._levels[-1].count = int(number) if number != "..." else 0
         self._note_child()
@@ -61,20 +63,20 @@ class Levels:
         self.group.children.append(self.now)
 
     def succeed(self, after: ReadException) -> None:
-        """Puts the next exception of a chain in the place of the exception that is read now."""
+        """Replaces the current exception by the next one of its chain."""
         self._levels[-1].exception = after
         if self.depth > 1:
             self.group.children[-1] = after
 
     def leave(self, keep: int) -> bool:
-        """Ends all levels but the first ones. Returns whether there were any to end."""
+        """Ends all levels but the first ones. Returns whether any level ended."""
         keep = max(keep, 1)
         is_deeper = self.depth > keep
         del self._levels[keep:]
         return is_deeper
 
     def level_of(self, number: str) -> int:
-        """How many levels stay when a child of this number begins, in a text without columns."""
+        """Number of levels that stay when a child of this number begins, in a text without columns."""
         for at in range(self.depth - 1, 0, -1):
             if number == "..." or self._levels[at].count + 1 == int(number):
                 return at + 1

@@ -1,4 +1,4 @@
-"""What a line of a traceback can be, told by the line and its neighbours alone."""
+"""The possible kinds of a traceback's line, judged by the line and its neighbours alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .read import ReadException
 
 
 def place_in(text: str, is_flat: bool) -> re.Match[str] | None:
-    """The match of a frame's first line. is_flat: the text lost its indentation."""
+    """The match of a frame's first line. is_flat: the text has no indentation."""
     if 'File "' not in text[:200]:
         return None
     if text.startswith("    ") and not is_flat:
@@ -27,7 +27,7 @@ def place_in(text: str, is_flat: bool) -> re.Match[str] | None:
 
 
 def last_line_in(text: str, exception: ReadException, is_flat: bool) -> re.Match[str] | None:
-    """The match of the line that names the exception."""
+    """The match of the line with the exception's name."""
     match = LAST_LINE.match(text)
     if match is None or is_record(text):
         return None

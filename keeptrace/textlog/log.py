@@ -1,7 +1,7 @@
-"""The tracebacks of a log, whose lines may come in between each other.
+"""The tracebacks of a log, even if their lines alternate.
 
-Each writer (a stream, a pod, a process: what decode.py tells) has a reading of its own; so has,
-within one writer, each prefix of a logger's.
+Each writer (a stream, a pod, a process, by decode.py) has a reading of its own. Within one writer,
+each prefix of a logger has one, too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .reader import TracebackReader
 from .steps import Verdict
 from .structured import read_structured
 
-# Writers whose readings are kept; of more, the one that is quiet for longest is ended.
+# Writers with open readings; beyond, the writer with the longest silence is ended.
 _MOST_WRITERS: Final = 256
-# What is in a line that some tool's traceback may begin with. Most lines have none of these.
+# Hints of tools' tracebacks. Most lines have none.
 _HINTS: Final = re.compile(
     "|".join(re.escape(form.hint) for form in FORMATS if "most recent" not in form.hint)
     + "|most recent call|above exception"
@@ -35,16 +35,16 @@ _DATE: Final = re.compile(
 
 
 class Found(NamedTuple):
-    """A traceback of a log, and where it stands."""
+    """A traceback of a log, and its place."""
 
     exception: ReadException
-    number: int  # of its first line in the log, from 1
-    time: str  # as the log has it; empty if it has none
-    before: str  # the line before it, the record that it belongs to
+    number: int  # number of its first line in the log, from 1
+    time: str  # as in the log; empty without a time
+    before: str  # the line in front: the record of the traceback
 
 
 def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
-    """A reader for the traceback that this line opens, if it does."""
+    """A reader for a traceback that begins with this line; None if none begins."""
     at = line.find(HEAD)
     if at < 0:
         return _begin_with_link(line, before)
@@ -65,8 +65,8 @@ def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
 
 
 def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackReader | None:
-    """The first exception of a chain need not have been raised: then it is one line, that only the
-    link behind it tells.
+    """The first exception of a chain may not have been raised: then only the link behind its one
+    line shows it.
     """
     for text, kind in LINKS.items():
         at = line.find(text)
@@ -82,7 +82,7 @@ def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackRead
 
 
 def read_closed(text: Iterable[str]) -> Iterator[ReadException]:
-    """The tracebacks of a text that holds nothing else."""
+    """The tracebacks of a text without other lines."""
     reading = _Closed()
     for line in text:
         yield from reading.feed(line)
@@ -90,7 +90,7 @@ def read_closed(text: Iterable[str]) -> Iterator[ReadException]:
 
 
 class _Closed:
-    """One reading of a text that holds nothing but tracebacks."""
+    """One reading of a text of tracebacks alone."""
 
     def __init__(self) -> None:
         self._reader: TracebackReader | None = None
@@ -125,7 +125,7 @@ def results_of(reader: TracebackReader) -> Iterator[ReadException]:
 
 
 class _Open(NamedTuple):
-    """A traceback that is being read."""
+    """A traceback while it is read."""
 
     reader: TracebackReader
     number: int
@@ -144,7 +144,7 @@ class _Writer:
         self.open: list[_Open] = []
         self._before: collections.deque[str] = collections.deque(maxlen=2)
         self._translation = Translation()
-        self.skip: Final = self._before.append  # takes a line that begins no traceback
+        self.skip: Final = self._before.append  # handles a line without a beginning of a traceback
 
     @property
     def is_quiet(self) -> bool:
@@ -173,7 +173,7 @@ class _Writer:
         self._before.append(text)
 
     def _owners(self, text: str) -> list[_Open]:
-        """The tracebacks that the line's prefix names, where several are being read."""
+        """The open tracebacks with the line's prefix."""
         if len(self.open) < 2:
             return []
         return [each for each in self.open if each.reader.owns(text)]
@@ -195,7 +195,7 @@ class _Writer:
 
 
 def time_in(*texts: str) -> str:
-    """The first date or time of day in some texts, as it is written."""
+    """The first date or time of day in some texts, unchanged."""
     for text in texts:
         found = _DATE.search(text[:MOST_PREFIX])
         if found is not None:
@@ -204,9 +204,7 @@ def time_in(*texts: str) -> str:
 
 
 def _is_ordinary(line: str) -> bool:
-    """Whether a line begins no traceback: most do not, so this is asked before anything is
-    decoded.
-    """
+    """Whether a line begins no traceback. Asked before decoding, because most lines begin none."""
     if "most recent call" in line or "above exception" in line or ".py:" in line:
         return False
     first = line[:1]
@@ -215,12 +213,12 @@ def _is_ordinary(line: str) -> bool:
     return first not in _FIRST and not (first.isdigit() and " std" in line[:64])
 
 
-# What the first lines of some tools' tracebacks begin with, and the mark of a file's encoding.
+# Beginnings of tools' tracebacks, and the mark of a file's encoding.
 _FIRST: Final = frozenset("_FW\ufeff")
 
 
 def read_log(text: object) -> Iterator[Found]:
-    """The tracebacks of a log, each as soon as it is known to have ended."""
+    """The tracebacks of a log, each as soon as its end is known."""
     log = _Log()
     is_quiet = True
     for number, line in enumerate(lines_of(text), 1):
@@ -265,9 +263,7 @@ class _Log:
                 yield from self._one.feed(decoded)
 
     def _end_before(self, decoded: Decoded) -> Iterator[Found]:
-        """What its writer was saying ended before a whole text: tracebacks are given in their
-        order.
-        """
+        """Ends the writer's open tracebacks before a whole text, to keep their order."""
         writer = self._writers.get(decoded.writer, self._one)
         yield from writer.feed(decoded._replace(text=RECORD))
         if not decoded.writer:

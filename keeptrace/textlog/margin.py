@@ -1,5 +1,5 @@
-"""Takes off what stands before each line of one traceback: a logger's prefix, indentation, the bars
-of groups.
+"""Removes the margin from each line of one traceback: a logger's prefix, indentation, the bars of
+groups.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .steps import Verdict
 
 
 class Margin:
-    """Takes off what stands before each line of one traceback: a prefix, or indentation."""
+    """Removes the margin from each line of one traceback: a prefix, or indentation."""
 
     __slots__ = ("_flat", "_indent", "_prefix", "_prefixed", "_shape", "_varied", "bar")
 
@@ -21,7 +21,7 @@ class Margin:
         self._shape = shape_of(prefix) if prefix.strip() else None
         self._prefixed: bool | None = None if self._shape else False  # None: the next line will say
         self._indent: int | None = None  # None: the first frame will say
-        # the prefix changes within the traceback, so a change does not say that it is over
+        # the prefix changes within the traceback, so a change does not mean the end
         self._varied = False
         self._flat = False
         self.bar: int | None = None  # the column of the outermost group's bar
@@ -31,14 +31,14 @@ class Margin:
         return self._flat
 
     def owns(self, line: str) -> bool:
-        """Whether a line has this very prefix, so that it is of nobody else."""
+        """Whether a line has exactly this prefix, and so belongs to this traceback."""
         return bool(self._prefixed) and line.startswith(self._prefix.rstrip())
 
     def take_off(self, line: str, ending: bool) -> str | Verdict:
-        """The line without its margin. ending: the traceback could end here."""
+        """The line without its margin. ending: the traceback may end here."""
         match = self._shape.match(line) if self._shape is not None else None
         if self._prefixed is False:
-            # A match is the next record of the logger that wrote the header's line.
+            # A match is the next record of the header's logger.
             return Verdict.OVER if match is not None else self._without_indent(line, ending)
         if match is not None:
             return self._without_prefix(line, match, ending)
@@ -65,7 +65,7 @@ class Margin:
         if not line[: self._indent].strip():
             return line[self._indent :]
         if ending:
-            return Verdict.OVER  # text that stands further left
+            return Verdict.OVER  # text further left
         bare = line.lstrip()
         self._indent = len(line) - len(bare)  # the frames alone were indented
         return bare
@@ -85,9 +85,7 @@ class Margin:
 
 @functools.lru_cache(256)
 def shape_of(prefix: str) -> re.Pattern[str]:
-    """A pattern for the prefix, whatever its times are, and whether or not its last space was cut
-    off.
-    """
+    """A pattern for the prefix with other times, with or without its last space."""
     parts = []
     at = 0
     bare = prefix.rstrip()

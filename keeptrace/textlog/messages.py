@@ -15,10 +15,8 @@ from .read import ReadException
 
 @functools.lru_cache(1024)
 def find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
-    """Module and qualified name of a type as text names it, and the type itself where it is known
-    here.
-    """
-    if name[-1:] in ")]":  # generic, or made for one cause: Bad[int], RayTaskError(ValueError)
+    """Module and qualified name of a type in a text, and the type itself if known here."""
+    if name[-1:] in ")]":  # generic, or with a cause: Bad[int], RayTaskError(ValueError)
         bare = re.split(r"[\[(]", name, maxsplit=1)[0]
         module, qualname, _ = find_type(bare)
         return module, qualname + name[len(bare) :], None
@@ -45,7 +43,8 @@ def _find_bare(name: str) -> tuple[str, str, type[BaseException] | None]:
 def _loaded(parts: list[str]) -> type[BaseException] | None:
     """The exception class of a dotted name, if its module is loaded here.
 
-    The class must print the name that was read: other modules re-export classes."""
+    The class must print the same name, because other modules re-export classes.
+    """
     if len(parts) > _MOST_PARTS:
         return None
     for at in range(len(parts) - 1, 0, -1):
@@ -71,7 +70,7 @@ _Arguments: TypeAlias = Callable[[str], tuple[Any, ...] | None]
 
 
 def _literal(message: str) -> tuple[Any, ...] | None:
-    """One plain literal, as repr() shows it."""
+    """A single plain literal, as repr() shows it."""
     try:
         value = ast.literal_eval(message) if len(message) < 10_000 else None
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
@@ -110,12 +109,12 @@ ARGUMENTS: Final[dict[type[BaseException], tuple[_Arguments, bool]]] = {
     SystemExit: (_literal, False),
     OSError: (_errno, False),
 }
-# Their text is computed from what the log does not hold.
+# Their text comes from values outside of the log.
 _COMPUTED: Final = (UnicodeError, BaseExceptionGroup)
 
 
 def probe_of(cls: type[BaseException], message: str) -> BaseException | None:
-    """An instance that says the message; None if that cannot be had.
+    """An instance with this message; None if there is none.
 
     Only constructors of builtin types run.
     """
@@ -141,7 +140,7 @@ def _computes_text(cls: type[BaseException]) -> bool:
 
 
 def _guesses(cls: type[BaseException], message: str) -> Iterator[tuple[Any, ...]]:
-    """The arguments that an exception may have had, the likeliest first."""
+    """Possible arguments of the exception, the likeliest first."""
     if not message:
         yield ()
         return
@@ -155,7 +154,7 @@ def _guesses(cls: type[BaseException], message: str) -> Iterator[tuple[Any, ...]
 def split_notes(
     cls: type[BaseException], read: ReadException, group: bool
 ) -> tuple[str, list[str]]:
-    """The message, and the notes where it is sure that they are not the message's further lines."""
+    """The message, and the notes that are surely not further lines of the message."""
     lines = read.lines
     if read.silent:
         return "", lines
@@ -168,7 +167,7 @@ def split_notes(
 
 
 def _is_complete(cls: type[BaseException], line: str) -> bool:
-    """Whether the first line of a message is all that such an exception says."""
+    """Whether such an exception has one-line messages."""
     guesses = [
         guess
         for base, (guess, says_one_line) in ARGUMENTS.items()

@@ -1,4 +1,4 @@
-"""What was read of an exception: plain objects, which build.py makes a report of."""
+"""An exception as the reader reads it: plain objects, from which build.py makes a report."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .grammar import MOST_FRAMES
 
 
 class NotInLog(Exception):
-    """Stands for an exception that a log does not show: its line was cut off, or its group was
-    printed in part.
+    """Stands for an exception outside of the log: its line was cut off, or its group was printed in
+    part.
     """
 
     __module__ = "keeptrace.textlog"  # where users find it
@@ -23,11 +23,11 @@ class ReadFrame:
         self.line: int = line
         self.name: str = name
         self.source: list[str] = []  # without the usual indentation
-        self.flat: bool = flat  # the text lost its indentation: carets say nothing
+        self.flat: bool = flat  # the text has no indentation, so carets mean nothing
 
 
 class ReadFrames:
-    """The frames of a traceback, those in the middle left out when there are too many."""
+    """The frames of a traceback, without those in the middle if there are too many."""
 
     __slots__ = ("count", "first", "last", "latest")
 
@@ -58,7 +58,7 @@ class ReadFrames:
 
 
 class ReadException:
-    """What was read of one exception."""
+    """One exception as read."""
 
     __slots__ = (
         "cause",
@@ -85,6 +85,6 @@ class ReadException:
         self.cause: ReadException | None = None
         self.context: ReadException | None = None
         self.children: list[ReadException] = []
-        self.more: int = 0  # children that were not printed
-        self.deeper: bool = False  # a group that was not printed, for its depth
-        self.cut: str = ""  # what is missing of it
+        self.more: int = 0  # children outside of the text
+        self.deeper: bool = False  # a group too deep to be printed
+        self.cut: str = ""  # the missing part

@@ -47,7 +47,8 @@ _MOST_BLANKS_BETWEEN: Final = 2  # frames, or exceptions of a chain
 class TracebackReader:
     """Reads one traceback, with its chain and groups, line by line.
 
-    closed: the text ends with the traceback, so all that follows the last line belongs to it.
+    closed: the text ends with the traceback, so every line after the last line belongs to the
+        message.
     """
 
     def __init__(self, prefix: str, closed: bool = False) -> None:
@@ -60,8 +61,8 @@ class TracebackReader:
         self._count = 1
         self._foreign = 0
         self._has_frames = False
-        self._is_spaced = False  # there are blank lines between the frames, as loguru writes them
-        self.said_before = ""  # type and message, where the log says them in front of the header
+        self._is_spaced = False  # blank lines between frames, as from loguru
+        self.said_before = ""  # type and message, if the log has them in front of the header
 
     @property
     def _now(self) -> ReadException:
@@ -72,19 +73,19 @@ class TracebackReader:
         self._open(header.strip().removeprefix("+ "))
 
     def begin_with_link(self, last_line: str, link: str) -> None:
-        """Takes an exception without a traceback, and the link that follows it."""
+        """Reads an exception without a traceback, and the link behind it."""
         match = LAST_LINE.match(last_line)
         if match is not None:
             self._take_last_line(match)
         self._link(link)
 
     def owns(self, line: str) -> bool:
-        """Whether a line is of this traceback alone, by its prefix."""
+        """Whether a line belongs to this traceback alone, by its prefix."""
         return self._margin.owns(line)
 
     def feed(self, line: str) -> Verdict:
         ending = self._state in (State.MESSAGE, State.AFTER) and not self._fences
-        if line.endswith(_PADDING):  # a tool fills its lines up to the width of the screen
+        if line.endswith(_PADDING):  # a tool pads its lines to the width of the screen
             line = line.rstrip()
         text = self._margin.take_off(line[:MOST_CHARACTERS], ending)
         if isinstance(text, Verdict):
@@ -158,7 +159,7 @@ class TracebackReader:
         self._levels.leave(1)
         self._state = State.AFTER
 
-    # One step for each state.
+    # The step of each state.
 
     def _step_start(self, text: str) -> Verdict:
         bare = text.strip()
@@ -195,7 +196,7 @@ class TracebackReader:
         self._blanks = 0
         if CAUGHT.match(text):
             return Verdict.TAKEN
-        if text.startswith("> File "):  # the frame that caught it: those before are its callers
+        if text.startswith("> File "):  # the catching frame: the frames before are its callers
             exception.frames.clear()
             text = "  " + text[2:]
         place = place_in(text, self._margin.flat)
@@ -215,7 +216,7 @@ class TracebackReader:
         return Verdict.TAKEN if self._blanks <= most else Verdict.OVER
 
     def _step_after_frames(self, text: str) -> Verdict:
-        """A line that is neither frame nor source: the last line, or the traceback ended."""
+        """Neither frame nor source: the last line, or the traceback ended."""
         match = last_line_in(text, self._now, self._margin.flat)
         if match is not None:
             self._take_last_line(match)
@@ -255,7 +256,7 @@ class TracebackReader:
         return self.is_closed or self._levels.depth > 1 or self._levels.root.group
 
     def _step_original(self, text: str, bare: str) -> Verdict:
-        """A line of the traceback within the message, with its own chain."""
+        """A line of a traceback within the message."""
         if not bare:
             return self._take_blank(_MOST_BLANKS_BETWEEN)
         is_next = bare in LINKS or is_header(bare) or text[0].isspace()
@@ -335,7 +336,7 @@ class TracebackReader:
         self._fences = 0
 
     def _note_fence(self, bare: str) -> None:
-        """A fence opens after a line that names an exception and says nothing, and closes else."""
+        """A fence opens after a line with an exception's name and no message; otherwise it closes."""
         if bare not in FENCES:
             return
         if opens_fence(self._now.lines):
@@ -366,7 +367,7 @@ class TracebackReader:
     # The end.
 
     def result(self) -> ReadException | None:
-        """The traceback that was read; None if it had no frame."""
+        """The traceback; None without frames."""
         if not self._has_frames:
             return None
         now = self._now
@@ -379,7 +380,7 @@ class TracebackReader:
         return self._levels.root
 
     def _end_in_frames(self) -> None:
-        """The text ended before the last line; some logs say that line before the header."""
+        """The text ended before the last line; some logs have that line in front of the header."""
         now = self._now
         said = LAST_LINE.match(self.said_before)
         if said is not None and now is self._levels.root and not now.lines:

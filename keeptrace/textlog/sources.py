@@ -1,4 +1,4 @@
-"""Source lines that a log shows, and the positions that its carets tell."""
+"""Source lines in a log, and the positions of their carets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .read import ReadFrame
 
 
 class _Row:
-    """A source line under a frame, with the carets under it."""
+    """A source line of a frame, with the carets below."""
 
     __slots__ = ("carets", "line", "text")
 
@@ -45,7 +45,7 @@ def is_carets(text: str) -> bool:
 
 
 def _bytes_before(text: str, width: int) -> int:
-    """The UTF-8 bytes of the first characters, which take up so many columns on a screen."""
+    """The UTF-8 bytes of the first characters, up to this many columns of a screen."""
     if text.isascii():
         return min(width, len(text))
     count = columns = 0
@@ -56,9 +56,9 @@ def _bytes_before(text: str, width: int) -> int:
 
 
 def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
-    """The position that prints these carets.
+    """The position with these carets.
 
-    shift: how many columns further right the line stands in the source than in the log.
+    shift: columns by which the line is further right in the source than in the log.
     """
     if not rows or frame.flat or (len(rows) == 1 and not rows[0].carets):
         return [frame.line, frame.line, None, None]
@@ -78,11 +78,11 @@ def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
 
 
 def _line_here(file: str, line: int) -> str | None:
-    """What a traceback printed here would show."""
+    """The line that a traceback printed here would show."""
     try:
         linecache.checkcache(file)
         return linecache.getline(file, line).rstrip("\n") or None
-    except Exception:  # a loader that fails, a name that no file can have
+    except Exception:  # a loader fails, or no file can have the name
         return None
 
 
@@ -91,13 +91,13 @@ def _indent(text: str) -> int:
 
 
 class LoggedSources:
-    """The lines that the log shows and no file here holds."""
+    """The lines in the log without a file here."""
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[int, str]] = {}
 
     def place(self, frame: ReadFrame) -> list[Any]:
-        """The frame's position, with its source put where it will be looked for."""
+        """The frame's position; keeps the source for restore."""
         rows = [row for row in _rows(frame) if row.line <= MOST_LINE_NUMBER]
         if not may_be_opened(frame.file):
             self._lines.setdefault(frame.file, {})
@@ -109,7 +109,7 @@ class LoggedSources:
         return _position(frame, rows, 0)
 
     def _are_here(self, file: str, rows: list[_Row]) -> bool:
-        """Whether the file here has the lines that the log shows."""
+        """Whether the file here has the log's lines."""
         known = self._lines.get(file, {})
         for row in rows:
             line = None if row.line in known else _line_here(file, row.line)
@@ -129,7 +129,7 @@ def _text_of(lines: dict[int, str]) -> str:
 
 
 def _snapshot_of(file: str) -> list[str] | None:
-    """The lines that linecache has of a file that is not on disk."""
+    """linecache's lines of a file that is not on disk."""
     cached = linecache.cache.get(file)
     if cached is None or len(cached) != 4 or cached[1] is not None:
         return None
@@ -137,7 +137,7 @@ def _snapshot_of(file: str) -> list[str] | None:
 
 
 def _merged(old: list[str], new: list[str]) -> list[str] | None:
-    """The lines of both; None if they contradict each other."""
+    """Both tables of lines in one; None if they contradict each other."""
     pairs = list(itertools.zip_longest(old, new, fillvalue=""))
     if any(a and b and a != b for a, b in pairs):
         return None
@@ -145,10 +145,9 @@ def _merged(old: list[str], new: list[str]) -> list[str] | None:
 
 
 def merge_sources(report: Report) -> None:
-    """Merges the lines that two tracebacks show of one absent file, unless they contradict each
-    other.
+    """Merges the lines of one absent file from two tracebacks, unless they contradict each other.
 
-    A file that must not be opened gets its text here, so that no tool looks for it on disk.
+    A file that must not be opened gets its text here, so that no tool looks for the file on disk.
     """
     for file, packed in report["sources"].items():
         lines = zlib.decompress(packed).decode("utf-8").split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""Where a reader is in a traceback, and what it says of a line."""
+"""The states of a reader in a traceback, and its verdicts about a line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tracebacks that a logger wrote as data: structlog, Airflow, Lambda, powertools, OpenTelemetry,
+"""Tracebacks that loggers wrote as data: structlog, Airflow, Lambda, powertools, OpenTelemetry,
 Sentry.
 
-Each shape is a line of SHAPES: what it looks like, and what reads it.
+Each shape is a line of SHAPES: a test for the shape, and a reader.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def is_structured(value: object) -> bool:
 
 
 def read_structured(value: object) -> ReadException | None:
-    """What the data tells; None if it is not laid out as it seemed."""
+    """Reads the data; None if the layout is not as expected."""
     for matches, read in SHAPES:
         if matches(value):
             try:
@@ -65,7 +65,7 @@ def _is_stacks(value: object) -> bool:
 
 
 def _read_stacks(value: list[Any]) -> ReadException:
-    """The outermost exception first; each is followed by its cause or context."""
+    """The outermost exception first, each followed by its cause or context."""
     root: ReadException | None = None
     last: ReadException | None = None
     is_cause = False

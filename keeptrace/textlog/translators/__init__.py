@@ -1,6 +1,5 @@
-"""One module for each tool whose tracebacks are read.
+"""One module for each tool with tracebacks of its own.
 
 In: the lines of a tool's traceback, one by one. Out: lines of the grammar in textlog/__init__.py.
-lines.py says what a translator must have; formats.py lists all of them. The folder imports
-grammar.py.
+lines.py has the interface of translators; formats.py lists them. The folder imports grammar.py.
 """

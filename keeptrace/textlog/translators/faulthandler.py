@@ -1,4 +1,4 @@
-"""Tracebacks of faulthandler: of a process that a signal killed."""
+"""Tracebacks of faulthandler, of a process killed by a signal."""
 
 from __future__ import annotations
 

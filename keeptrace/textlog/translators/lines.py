@@ -1,4 +1,4 @@
-"""What every translator has, and the lines that it gives."""
+"""The interface of translators, and the lines that they return."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Translator(Protocol):
     """Reads the traceback of one tool."""
 
     def feed(self, line: str) -> list[str] | None:
-        """The lines that a line stands for; None if the tool's traceback ended before it."""
+        """The translation of a line; None if the tool's traceback has ended before the line."""
         ...
 
     def finish(self) -> list[str]:
-        """What is still to be said at the end."""
+        """Remaining lines at the end."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Tracebacks of pytest, its short and its long ones."""
+"""Tracebacks of pytest, short and long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pytest:
 
     def __init__(self) -> None:
         self._error: list[str] = []
-        self._text = ""  # the line that is marked in the listing of a function
+        self._text = ""  # the marked line in the listing of a function
         self._defined = "?"  # the function of the listing
         self._is_begun = False
 
@@ -49,7 +49,7 @@ class Pytest:
         return self._listing(line)
 
     def _listing(self, line: str) -> list[str] | None:
-        """A line of a function's listing, or of what is around it."""
+        """A line of a function's listing, or of its surroundings."""
         marked = self._MARKED.match(line)
         if marked is not None:
             self._text = marked["text"]

@@ -9,7 +9,7 @@ from .lines import place_line, source_lines
 
 
 class Rich:
-    """│ /srv/boom.py:7 in price │ and, of the lines around, the one that is marked with ❱."""
+    """│ /srv/boom.py:7 in price │ and, of the listed lines, the line marked with ❱."""
 
     START: Final = re.compile(
         r".{0,300}?[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$"
@@ -20,7 +20,7 @@ class Rich:
 
     def __init__(self, line: str) -> None:
         self._margin = re.search("[╭┌+]", line).start()  # type: ignore[union-attr]  # START has one
-        self._path = ""  # the beginning of a place that was broken into two lines
+        self._path = ""  # the beginning of a place broken into two lines
         self._is_over = False
 
     def feed(self, line: str) -> list[str] | None:
