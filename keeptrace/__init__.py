@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .format.api import loads as loads
     from .format.pickling import init as init
     from .format.snapshot import snapshot as snapshot
+    from .grouping import Difference as Difference
+    from .grouping import FailureGroup as FailureGroup
+    from .grouping import FailureGroups as FailureGroups
+    from .grouping import group as group
     from .hold.attaching import attach as attach
     from .hold.listing import HeldFailure as HeldFailure
     from .hold.listing import held as held
@@ -49,6 +53,7 @@ _HOMES = {
     "attach": "hold.attaching",
     "dump": "format.api",
     "dumps": "format.api",
+    "group": "grouping",
     "held": "hold.listing",
     "init": "format.pickling",
     "install": "hooks",
@@ -58,7 +63,10 @@ _HOMES = {
     "on_error": "hooks",
     "post_mortem": "debug",
     "release": "hold.listing",
+    "Difference": "grouping",
     "DumpError": "core.errors",
+    "FailureGroup": "grouping",
+    "FailureGroups": "grouping",
     "HeldFailure": "hold.listing",
     "Hold": "core.hold",
     "KeepTraceError": "core.errors",
@@ -77,7 +85,10 @@ _HOMES = {
     "unload_ipython_extension": "ipython",
 }
 __all__ = [
+    "Difference",
     "DumpError",
+    "FailureGroup",
+    "FailureGroups",
     "HeldFailure",
     "Hold",
     "KeepTraceError",
@@ -94,6 +105,7 @@ __all__ = [
     "attach",
     "dump",
     "dumps",
+    "group",
     "held",
     "init",
     "install",

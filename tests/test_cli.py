@@ -30,6 +30,7 @@ COMMANDS = [
     "debug",
     "html",
     "info",
+    "diff",
     "ls",
     "prune",
     "log",
@@ -310,6 +311,33 @@ def test_without_the_extra(tmp_path: Path) -> None:
         and done.stderr.count("\n") == 1
         and "keeptrace-concurrent[html]" in done.stderr
     )
+
+
+def test_diff(call: Any, dump: Path, tmp_path: Path) -> None:
+    """diff says what differs: messages, the path, variables by their paths; exit code 1 if anything does."""
+    other = tmp_path / "other.keeptrace"
+    try:
+        fail("three")
+    except LookupError as exc:
+        keeptrace.dump(exc, other)
+    done = call("diff", dump, other)
+    assert done.code == 1
+    assert re.search(r"^    quantity: 'two'  ->  'three'$", done.out, re.M)
+    assert "message [2]: invalid literal for int() with base 10: 'two'  ->" in done.out
+    assert "many" not in done.out and secret() not in done.out
+    sections = json.loads(call("diff", dump, other, "--json").out)
+    (frame,) = [title for title in sections if title.startswith("fail  ")]
+    assert {"name": "quantity", "first": "'two'", "second": "'three'"} in sections[frame]
+    try:
+        fail("1")
+    except LookupError as exc:
+        keeptrace.dump(exc, other)
+    except KeyError as exc:
+        keeptrace.dump(exc, other)
+    differs = call("diff", dump, other).out
+    assert re.search(r"^    type \[1\]: LookupError  ->  KeyError$", differs, re.M)
+    same = call("diff", dump, dump)
+    assert (same.code, same.out) == (0, "nothing differs\n")
 
 
 # -- help

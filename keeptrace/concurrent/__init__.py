@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .decorator import wrap as wrap
     from .executors import BrokenProcessPool as BrokenProcessPool
     from .executors import KeepTraceProcessPoolExecutor as KeepTraceProcessPoolExecutor
+    from .gathering import GatheredFailures as GatheredFailures
+    from .gathering import gather as gather
     from .pool import KeepTracePool as KeepTracePool
     from .pool import get_context as get_context
     from .process import KeepTraceProcess as KeepTraceProcess
@@ -42,6 +44,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
 
 _HOMES = {
     "BrokenProcessPool": "executors",
+    "GatheredFailures": "gathering",
     "KeepTracePool": "pool",
     "KeepTraceProcess": "process",
     "KeepTraceProcessPoolExecutor": "executors",
@@ -49,12 +52,14 @@ _HOMES = {
     "WorkerDeath": "deaths.dead",
     "WorkerDied": "deaths.dead",
     "WorkerStack": "deaths.stacks",
+    "gather": "gathering",
     "get_context": "pool",
     "keep_trace": "decorator",
     "wrap": "decorator",
 }
 __all__ = [
     "BrokenProcessPool",
+    "GatheredFailures",
     "KeepTracePool",
     "KeepTraceProcess",
     "KeepTraceProcessPoolExecutor",
@@ -62,6 +67,7 @@ __all__ = [
     "WorkerDeath",
     "WorkerDied",
     "WorkerStack",
+    "gather",
     "get_context",
     "keep_trace",
     "wrap",

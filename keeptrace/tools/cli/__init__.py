@@ -29,7 +29,7 @@ try:
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
-from . import directories, dumps, editors, living, logs, processes, programs
+from . import comparing, directories, dumps, editors, living, logs, processes, programs
 
 app: typer.Typer = typer.Typer(
     name="keeptrace",
@@ -48,6 +48,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "debug": (dumps.debug, {}),
     "html": (dumps.html, {}),
     "info": (dumps.info, {}),
+    "diff": (comparing.diff, {}),
     "ls": (directories.list_dumps, {}),
     "prune": (directories.prune, {}),
     "snapshot": (living.snapshot, {}),

@@ -1,0 +1,188 @@
+"""Many failures at once: groups of exceptions that are alike, and what differs within each.
+
+group(exceptions) ─▶ by fingerprint (store/identity.py) ─▶ of each group: a view of a sample
+  ─▶ the variables of the frame to look at first (render/leaves.py) ─▶ those that differ
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, overload
+
+from .core.errors import OptionError
+from .core.options import Options
+from .core.raw import names_of
+from .core.texts import printable, shorten
+from .format.api import report_of
+from .render.leaves import differing, leaves
+from .render.model import make_view
+from .render.view import ShownFrame, View
+from .store.identity import fingerprint
+
+# A sample shows what differs; each takes a millisecond or two. (exceptions of one group)
+_SAMPLE: Final = 500
+# What is captured of each: the frame to look at first is what counts.
+_OPTIONS: Final = Options(
+    limit=20, max_values=2_000, max_bytes=100_000, max_exceptions=20, include_source=False
+)
+# In a table: differences of a group, values of a difference, characters of a line.
+_DIFFERENCES: Final = 6
+_VALUES: Final = 5
+_LINE: Final = 160
+_ABSENT: Final = "(absent)"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that is not the same in all failures of a group.
+
+    expression: as it would be read in the frame: "order['quantity']", or "str(exception)".
+    values: each text with its count, the most frequent first.
+    """
+
+    expression: str
+    values: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{text} {count}" for text, count in self.values[:_VALUES])
+        more = len(self.values) - _VALUES
+        return f"{self.expression}: {shown}" + (f", {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Exceptions of the same types that went through the same places.
+
+    exceptions: all of them, in the given order; `example` is the first.
+    where: "file:line in function", the innermost of the user's own code; empty without frames.
+    differences: what is not the same in all, nearest to the failure first; of a large group, in the
+        first 500.
+    """
+
+    fingerprint: str
+    type: str
+    message: str
+    where: str
+    exceptions: tuple[BaseException, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.exceptions)
+
+    @property
+    def example(self) -> BaseException:
+        return self.exceptions[0]
+
+    def lines(self) -> Iterator[str]:
+        """The group as lines of a table."""
+        place = f"  {self.where}" if self.where else ""
+        yield f"{self.count:>7}x  {self.type}{place}"
+        if self.message:
+            yield f"          {self.message.partition(chr(10))[0]}"
+        for difference in self.differences[:_DIFFERENCES]:
+            yield f"          {difference}"
+        more = len(self.differences) - _DIFFERENCES
+        if more > 0:
+            yield f"          {more} more values differ"
+
+
+class FailureGroups(Sequence[FailureGroup]):
+    """The groups of group(), the largest first. str() of it is a table."""
+
+    def __init__(self, groups: Iterable[FailureGroup]) -> None:
+        self._groups = tuple(groups)
+
+    @overload
+    def __getitem__(self, index: int) -> FailureGroup: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FailureGroup, ...]: ...
+    def __getitem__(self, index: int | slice) -> FailureGroup | tuple[FailureGroup, ...]:
+        return self._groups[index]
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __repr__(self) -> str:
+        return f"<{_head(self)}>"
+
+    def __str__(self) -> str:
+        lines = [_head(self)]
+        for each in self:
+            lines += ["", *(shorten(printable(line), _LINE) for line in each.lines())]
+        return "\n".join(lines)
+
+
+def _head(groups: FailureGroups) -> str:
+    count, kinds = sum(each.count for each in groups), len(groups)
+    return f"{count} failure{'' if count == 1 else 's'} in {kinds} group{'' if kinds == 1 else 's'}"
+
+
+def group(exceptions: Iterable[BaseException]) -> FailureGroups:
+    """Groups failures that are alike: the same types along the same functions and lines.
+
+    exceptions: such as those of the failed futures of a pool. What is no exception raises
+        OptionError.
+
+    Each group has a count, an example, and what differs within it: print the result. Secrets are
+    hidden in the texts. Nothing is written.
+    """
+    alike: dict[str, list[BaseException]] = {}
+    for exc in exceptions:
+        if not isinstance(exc, BaseException):
+            raise OptionError(f"group() takes exceptions, not {type(exc).__name__}")
+        alike.setdefault(fingerprint(exc), []).append(exc)
+    groups = [_group(key, members) for key, members in alike.items()]
+    return FailureGroups(sorted(groups, key=lambda each: -each.count))
+
+
+def _group(key: str, members: list[BaseException]) -> FailureGroup:
+    views = [make_view(report_of(exc, _OPTIONS)) for exc in members[:_SAMPLE]]
+    first = views[0]
+    frame = first.first_frame
+    return FailureGroup(
+        fingerprint=key,
+        type=".".join(names_of(type(members[0]))).removeprefix("builtins."),
+        message=first.root.message,
+        where=_where(frame),
+        exceptions=tuple(members),
+        differences=tuple(_differences(views)),
+    )
+
+
+def _where(frame: ShownFrame | None) -> str:
+    if frame is None or frame.left_out:
+        return ""
+    return f"{frame.file}:{frame.line} in {frame.function}"
+
+
+def _differences(views: list[View]) -> Iterator[Difference]:
+    tables = [_table(view) for view in views]
+    paths = differing(tables)
+    line = _failing_line(views[0])
+    paths.sort(key=lambda path: _distance(path, line))
+    for path in paths:
+        counts = Counter(table.get(path, _ABSENT) for table in tables)
+        yield Difference(path, tuple(counts.most_common()))
+
+
+def _table(view: View) -> dict[str, str]:
+    frame = view.first_frame
+    variables = [] if frame is None else frame.locals
+    return {**leaves(view.values, variables), "str(exception)": view.root.message}
+
+
+def _failing_line(view: View) -> str:
+    frame = view.first_frame
+    snippet = None if frame is None else view.sources.snippet(frame, 0, 0)
+    return "" if snippet is None else snippet.lines[0]
+
+
+def _distance(path: str, line: str) -> int:
+    """How near a value is to the failure: named as it is on the failing line, by its name, or not."""
+    if path in line or path.replace("'", '"') in line:
+        return 0
+    name = path.partition(".")[0].partition("[")[0]
+    return 1 if name in line else 2

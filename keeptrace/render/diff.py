@@ -1,0 +1,143 @@
+"""What differs between two dumps: of one failure, or of a failing and a passing call.
+
+facts (Python, host, place) · the exceptions · the path of functions · the variables of each function
+on both paths, from the innermost outwards
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any, Final
+
+from ..core.texts import printable, shorten
+from .leaves import leaves
+from .view import ShownException, ShownFrame, View
+
+# Facts of a header that are worth a line when they differ.
+_FACTS: Final = ("python", "platform", "where", "fingerprint")
+ABSENT: Final = "(absent)"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value in the first dump and in the second."""
+
+    name: str
+    first: str
+    second: str
+
+
+@dataclass(slots=True)
+class Section:
+    """Changes under a heading; none means that nothing differs there."""
+
+    title: str
+    changes: list[Change] = field(default_factory=list)
+
+
+def compare(
+    first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> list[Section]:
+    """The sections in which the dumps differ, in the order in which one reads them."""
+    sections = [
+        Section("facts", list(_facts(first, second, headers))),
+        Section("exceptions", list(_exceptions(first, second))),
+    ]
+    ours, theirs = first.root_cause, second.root_cause
+    sections.append(Section("path", list(_path(ours, theirs))))
+    for before, after in reversed(_common(ours, theirs)):
+        title = f"{before.function}  {before.file}:{_lines(before, after)}"
+        changes = list(_variables(first, before, second, after))
+        sections.append(Section(printable(title), changes))
+    return [section for section in sections if section.changes]
+
+
+def _lines(before: ShownFrame, after: ShownFrame) -> str:
+    return f"{before.line}" if before.line == after.line else f"{before.line} and {after.line}"
+
+
+def _facts(
+    first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> Iterator[Change]:
+    tables = [
+        {"python": view.python, **{name: header[name] for name in _FACTS if header.get(name)}}
+        for view, header in zip((first, second), headers)
+    ]
+    yield from _changes(*[{name: str(value) for name, value in each.items()} for each in tables])
+
+
+def _exceptions(first: View, second: View) -> Iterator[Change]:
+    pairs = zip(first.tree(), second.tree())
+    for at, (ours, theirs) in enumerate(pairs, 1):
+        yield from _changes({f"type [{at}]": ours.type}, {f"type [{at}]": theirs.type})
+        yield from _changes({f"message [{at}]": ours.message}, {f"message [{at}]": theirs.message})
+    counts = len(first.exceptions), len(second.exceptions)
+    yield from _changes({"exceptions": str(counts[0])}, {"exceptions": str(counts[1])})
+
+
+def _path(ours: ShownException, theirs: ShownException) -> Iterator[Change]:
+    before, after = _functions(ours), _functions(theirs)
+    for kind, start, end, other_start, other_end in _matched(before, after).get_opcodes():
+        if kind != "equal":
+            one, other = before[start:end], after[other_start:other_end]
+            yield Change("functions", " > ".join(one) or ABSENT, " > ".join(other) or ABSENT)
+    lines = [
+        Change(f"line of {one.function}", f"{one.line}", f"{other.line}")
+        for one, other in _common(ours, theirs)
+        if one.line != other.line
+    ]
+    yield from lines
+
+
+def _functions(exception: ShownException) -> list[str]:
+    return [frame.function or "(not kept)" for frame in exception.frames]
+
+
+def _matched(before: list[str], after: list[str]) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, before, after, autojunk=False)
+
+
+def _common(ours: ShownException, theirs: ShownException) -> list[tuple[ShownFrame, ShownFrame]]:
+    """The frames of the same functions on both paths, outermost first."""
+    matcher = _matched(_functions(ours), _functions(theirs))
+    return [
+        (ours.frames[start + at], theirs.frames[other + at])
+        for start, other, size in matcher.get_matching_blocks()
+        for at in range(size)
+    ]
+
+
+def _variables(
+    first: View, before: ShownFrame, second: View, after: ShownFrame
+) -> Iterable[Change]:
+    if before.is_library:
+        return ()
+    tables = [
+        leaves(view.values, _told(view, frame))
+        for view, frame in ((first, before), (second, after))
+    ]
+    return _changes(*tables)
+
+
+def _told(view: View, frame: ShownFrame) -> list[tuple[str, Any]]:
+    if not frame.is_module:
+        return frame.locals
+    return [(name, ref) for name, ref in frame.locals if not view.is_noise(name, ref)]
+
+
+def _changes(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Change]:
+    for name in {**first, **second}:
+        one, other = first.get(name, ABSENT), second.get(name, ABSENT)
+        if one != other:
+            yield Change(name, one, other)
+
+
+def lines(sections: Iterable[Section], most: int = 160) -> Iterator[str]:
+    """The sections as lines of text."""
+    for section in sections:
+        yield section.title
+        for change in section.changes:
+            pair = f"{change.first}  ->  {change.second}".replace("\n", " ")
+            yield shorten(printable(f"    {change.name}: {pair}"), most)
