@@ -504,3 +504,30 @@ def test_nothing_left_behind(method: str) -> None:
     assert set(multiprocessing.active_children()) <= before
     if open_files:
         assert len(os.listdir("/proc/self/fd")) <= open_files
+
+
+LAST_OF_ITS_MODULE = """
+import os
+from keeptrace.concurrent.deaths import black_box
+box = black_box.BlackBox()
+if {is_open}:
+    box.open()
+fd = box.fd
+os.fstat(fd)
+for name in list(vars(black_box)):
+    setattr(black_box, name, None)
+del box
+try:
+    os.fstat(fd)
+except OSError:
+    print("closed")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a box has no file there")
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_pool_that_outlives_the_modules(is_open: bool) -> None:
+    """A pool left open at exit may go after the names of its modules: its file is closed in silence."""
+    program = LAST_OF_ITS_MODULE.format(is_open=is_open)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("closed\n", "")

@@ -22,6 +22,7 @@ import mmap
 import os
 import struct
 import tempfile
+from collections.abc import Callable
 from typing import Any, Final
 
 POSIX: Final = os.name == "posix"
@@ -112,7 +113,10 @@ class BlackBox:
             self._map.close()
         os.close(fd)
 
-    __del__ = close
+    def __del__(self, _close: Callable[[int], None] = os.close) -> None:
+        # At the end of the interpreter, this module's names may be gone before a pool left open.
+        if self.fd >= 0:
+            _close(self.fd)
 
     # -- in the worker
 
