@@ -60,7 +60,7 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
                 return
         self._store = store_of(directory_or_path, trace, options)
 
-    # Being called, this shows that __exit__ can be called at the same depth of the stack.
+    # This call shows that __exit__ can be called at the same depth of the stack.
     def __enter__(self) -> on_error:
         return self
 

@@ -1,4 +1,4 @@
-"""Tells failures from exceptions on purpose; the store that a hook was given."""
+"""Separates failures from intended exceptions, and finds the store of a hook."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ..core.options import SingleOptions
 
 _ON_PURPOSE: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
-# The names of asyncio, trio and gevent, so that we need not import them.
+# Names of asyncio, trio and gevent, which we need not import.
 _CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GreenletExit"})
 
 
 def is_failure(exc: BaseException) -> bool:
-    """Whether an exception is an error; others end the program or a task on purpose."""
+    """Whether an exception is an error. Other exceptions end the program or a task on purpose."""
     if isinstance(exc, Exception):
         return True
     return not isinstance(exc, _ON_PURPOSE) and type(exc).__name__ not in _CANCELLED

@@ -1,4 +1,4 @@
-"""Runs actions after modules that the program imports, so that hooks for them import nothing."""
+"""Runs actions after modules that the program imports, so that our hooks import no modules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Action = Callable[[types.ModuleType], None]
 def when_imported(actions: dict[str, Action]) -> WhenImported | None:
     """Runs each action with its module: now if the module is loaded, else after its import.
 
-    Returns the finder that waits; None if all modules are loaded.
+    Returns the waiting finder; None if all modules are loaded.
     """
     waiting = {}
     for name, action in actions.items():

@@ -8,12 +8,12 @@ and child processes report them.
     multiprocessing: a child's run() ─────────▶ Store.write(exc) ─▶ then the child prints and ends
 
 - A hook always calls the previous hook first: the user sees the error before a dump fails or takes
-  its time. In a child process the dump comes first, and is bounded in time (see store.py).
+  time. In a child process the dump comes first, in bounded time (store.py).
 - uninstall() replaces only hooks that are still ours. If somebody has chained to our hook, our hook
   stays in the chain and only calls the previous hook.
 - install() imports neither asyncio nor multiprocessing: importing.py hooks each of them when the
-  program imports it.
-- A forked child inherits the hooks. A spawned child gets them through the configuration that
+  program imports the module.
+- A forked child inherits the hooks. A spawned child gets the hooks through the configuration that
   multiprocessing hands down to every descendant. We wrap a child's run(), because its caller
   (_bootstrap) swallows the exception.
 - Ctrl-C, exit and cancellation end a program or a task on purpose: no failure, and no dump.
@@ -48,7 +48,7 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
 class _Hook(NamedTuple):
-    """An attribute by which Python reports uncaught exceptions.
+    """An attribute for Python's reports of uncaught exceptions.
 
     read: its arguments → (exception, traceback).
     """
@@ -61,12 +61,12 @@ class _Hook(NamedTuple):
 _EXCEPTHOOK: Final = _Hook("excepthook", lambda kind, value, traceback: (value, traceback), True)
 _THREADS: Final = _Hook("excepthook", lambda args: (args.exc_value, args.exc_traceback))
 _UNRAISABLE: Final = _Hook("unraisablehook", lambda args: (args.exc_value, args.exc_traceback))
-# A loop calls its default handler and the user's by this method.
+# Every loop calls its default handler and the user's handler by this method.
 _LOOP: Final = _Hook(
     "call_exception_handler", lambda loop, context: (context.get("exception"), None)
 )
 
-# Our key in the configuration that multiprocessing hands down.
+# Our key in the configuration for multiprocessing's descendants.
 _CONFIG: Final = "keeptrace"
 
 
@@ -140,7 +140,7 @@ class Installed:
         """
         if not self.active or not isinstance(exc, BaseException) or not is_failure(exc):
             return
-        # Some libraries call the hooks with a traceback that the exception does not have.
+        # Some libraries call the hooks with a traceback that is not the exception's own.
         bare = _traceback_of(exc) is None and traceback is not None
         if bare:
             _set_traceback(exc, traceback)
@@ -172,7 +172,7 @@ class Installed:
         self._put.append((owner, hook.name, before, ours))
 
     def _watch_children(self, processes: types.ModuleType) -> None:
-        """Hooks _bootstrap: every child process runs it, and it swallows the exception."""
+        """Hooks _bootstrap, which every child process runs, and which swallows exceptions."""
         processes.current_process()._config[_CONFIG] = _HandedDown(self)
         base = processes.BaseProcess
         before = base._bootstrap
@@ -195,7 +195,7 @@ class Installed:
             except BaseException as exc:
                 traceback = _traceback_of(exc)
                 if traceback is not None:
-                    # Without this function's frame, the child prints the usual traceback.
+                    # The child then prints the usual traceback, without this function's frame.
                     _set_traceback(exc, traceback.tb_next)
                 self.keep(exc, is_last=True)
                 raise
@@ -204,7 +204,7 @@ class Installed:
 
 
 class _HandedDown:
-    """Pickled with every spawned child process; unpickling installs the hooks there, first."""
+    """Pickled with every spawned child process; unpickling installs the hooks in the child."""
 
     def __init__(self, installed: Installed) -> None:
         self.installed = installed

@@ -10,7 +10,7 @@ from typing import Any
 def wrapper_of(
     function: object, catcher: AbstractContextManager[object]
 ) -> Callable[..., Any] | None:
-    """A function that runs `function` inside `catcher`; None for what is no function."""
+    """A function that runs `function` inside `catcher`; None if `function` is no function."""
     import inspect
 
     kinds: tuple[tuple[Callable[[Any], bool], Callable[..., Any]], ...] = (

@@ -1,5 +1,5 @@
-"""Live objects: those that a pickler can keep travel as themselves, each beside the stand-in for
-readers that cannot load it.
+"""Live objects: objects that a pickler can keep travel as themselves, each beside a stand-in for
+readers that cannot load the object.
 
 All live objects of a report are in one pickle, so that identity and cycles hold across variables
 and frames. An object that cannot be pickled costs only itself: the pickler tries its parts instead,
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     class Pickler(Protocol):
-        """A pickler that is made with the file that it writes to."""
+        """A pickler, made with its output file."""
 
         def dump(self, obj: object, /) -> object: ...
 
 
-# (object, most bytes) → its pickle. Raises whatever the object's own reduction raises.
+# (object, most bytes) → its pickle. Raises the errors of the object's own reduction.
 Dumps: TypeAlias = Callable[[object, int], bytes]
-# Index of a value → the object that the value was made from.
+# Index of a value → the original object.
 Objects: TypeAlias = Mapping[int, object]
 
 # Kinds of nodes that are as good as a pickle.
@@ -43,7 +43,7 @@ _MOST_REASON: Final = 400
 
 
 class _TooLarge(Exception):
-    """The pickle grew beyond its bound. size: the bytes that it had then."""
+    """The pickle grew beyond its bound. size: bytes at this time."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -51,8 +51,8 @@ class _TooLarge(Exception):
 
 
 class _NotKept:
-    """Stands in the pickle for an object that was too large. When the pickle is read, it says why
-    the stand-in took the object's place.
+    """Replaces an object that was too large for the pickle. Read again, it says why the stand-in is
+    used.
     """
 
     def __init__(self, size: int, most: int) -> None:
@@ -165,7 +165,7 @@ class _Keeper:
         return not is_exact(self._nodes, [[index]])
 
     def pickle(self, wanted: list[int], pickles: list[bytes]) -> tuple[list[int], bytes | Failed]:
-        """The values that were kept, and the pickle of all."""
+        """The kept values, and the pickle of all."""
         pickled = self._bounded([*(self._objects[index] for index in wanted), *pickles], self._most)
         if not isinstance(pickled, Failed):
             return wanted, pickled
@@ -187,8 +187,8 @@ class _Keeper:
     def _one_by_one(self, wanted: list[int]) -> dict[int, object]:
         """The objects that can be pickled, by index, as far as there is room.
 
-        An object that cannot be pickled is replaced by its parts, one that is too large by a
-        _NotKept and its parts.
+        The parts of an object replace an object that cannot be pickled; a _NotKept and its parts
+        replace an object that is too large.
         """
         kept: dict[int, object] = {}
         seen = set(wanted)

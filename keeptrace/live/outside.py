@@ -25,7 +25,7 @@ _MOST_SHOWN: Final = 500
 _PLAIN: Final = (int, float, bool, type(None))
 _PATHS: Final = ("PosixPath", "WindowsPath")
 _METHODS: Final = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
-# A class that has such a method rebuilds its instances by code of its own.
+# A class with such a method rebuilds its instances by code of its own.
 _REBUILDERS: Final = (
     *("__reduce__", "__reduce_ex__", "__setstate__"),
     *("__getnewargs__", "__getnewargs_ex__"),
@@ -37,7 +37,7 @@ _Facts: TypeAlias = dict[str, object]
 
 
 class _ClassFacts(NamedTuple):
-    """What decides whether instances of a class may travel."""
+    """Facts of a class that decide whether instances travel."""
 
     cls: type  # held, so that no other class gets the id
     is_owner: bool
@@ -160,7 +160,7 @@ def _buffered(cls: Any, file: object) -> _Facts:
     found: _Facts = {}
     _read(found, "raw", _raw_of[cls], file)
     raw = found.pop("raw", None)
-    if type(raw) is not _io.FileIO:  # facts of another class would run code of that class
+    if type(raw) is not _io.FileIO:  # the facts of another class would run code of the class
         return found
     found = _file_io(raw)
     # A thread that waits for data in a pipe has the lock that tell() needs. A pipe has no position.
@@ -191,7 +191,7 @@ _FACTS: Final[dict[int, Callable[[Any], _Facts]]] = {
 }
 
 
-# Where wrappers of the standard library keep the file that they wrap.
+# Attributes in which wrappers of the standard library keep the wrapped file.
 _WRAPPED: Final = ("_fp", "fp", "fileobj", "file", "_file", "stream", "raw", "buffer")
 # Wrappers around one file, at most.
 _MOST_WRAPPERS: Final = 8

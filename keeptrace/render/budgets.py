@@ -9,8 +9,8 @@ from typing import Final
 
 # -- of the model, and so of every view
 
-# A page of a message is what people read; the first ones are whole. (characters of all messages and
-# notes; beyond, each is cut to MAX_SHORT)
+# People read about a page of a message; the first messages are whole. (characters of all messages
+# and notes)
 MAX_MESSAGES: Final = 4_000_000
 # One message; capture keeps no longer ones. (characters)
 MAX_MESSAGE: Final = 100_000
@@ -33,7 +33,7 @@ MAX_FULL: Final = 100_000
 
 # -- of one view
 
-# A browser opens a page of these at once. (values, frames, characters on an HTML page)
+# A browser opens a page of this size at once. (values, frames, characters on an HTML page)
 HTML_VALUES: Final = 20_000
 HTML_FRAMES: Final = 1_200
 HTML_CHARACTERS: Final = 12_000_000

@@ -1,7 +1,6 @@
 """The messages of exceptions, from the report alone.
 
-A message that was not kept is made by the nearest builtin base: C code, given nothing but texts and
-numbers.
+The nearest builtin base makes a missing message: C code that gets only texts and numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def message_of(report: Report, values: ShownValues, record: Mapping[str, Any]) -
         fields = [(name, values.built(ref)) for name, ref in record["fields"].items()]
         are_put = [put_field(exc, name, value) for name, value in fields]
         return str(exc) if all(are_put) else _joined(args)
-    except Exception:  # the class refuses these arguments: they alone are shown
+    except Exception:  # the class refuses these arguments, so they are shown alone
         return _joined(args)
 
 

@@ -29,7 +29,7 @@ from .sources import Sources
 from .values import ShownValues
 from .view import ShownException, ShownFrame, View
 
-# A note that is no string. (characters of its text)
+# A note of another type than str. (characters of its text)
 _MAX_NOTE: Final = 1_000
 # Files of the interpreter and of installed packages, on any machine.
 _LIBRARY: Final = re.compile(
@@ -131,14 +131,14 @@ class _ReportReader:
         return notes
 
     def _bounded(self, text: str) -> str:
-        """A message or a note, short where the view has enough of them."""
+        """A message or a note, shortened after the view's budget is spent."""
         most = MAX_MESSAGE if self._messages.take(len(text)) else MAX_SHORT
         return printable(shorten(text, most), "\n\t")
 
     # -- frames
 
     def _frames(self, exception: int, record: Any) -> list[ShownFrame]:
-        """The callers, if they were kept, and the traceback; outermost first."""
+        """The kept callers, and the traceback; outermost first."""
         callers: list[ShownFrame] = []
         for index in record.get("outer", ()):
             callers.append(self._frame(exception, index, self._report["frames"][index]["at"]))
@@ -202,7 +202,7 @@ def _left_out(number: int, exception: int, count: int) -> ShownFrame:
 
 
 def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """(relation, index) of the exceptions that a record names."""
+    """(relation, index) of the exceptions in a record."""
     links = []
     if record["cause"] is not None:
         links.append(("cause", int(record["cause"])))

@@ -32,7 +32,7 @@ _BRACKETS: Final = {
     "frozenset": ("frozenset({", "})"),
     "dict": ("{", "}"),
 }
-# Containers whose brackets say nothing of their type when they are empty.
+# Containers whose empty brackets do not show their type.
 _SETS: Final = ("set", "frozenset")
 # Raised for forged parts, and for values unknown to this system.
 _NO_SUCH_VALUE: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
@@ -60,9 +60,9 @@ class ShownValue:
     brackets: tuple[str, str] = ("", "")
     children: list[Child] = field(default_factory=list)
     length: int | None = None
-    missing: int = 0  # parts that were not kept
+    missing: int = 0  # parts that the capture cut
     why: str = ""  # the reason for a cut, in the words of the capture
-    full: str | None = None  # the whole of a text that is longer than a line
+    full: str | None = None  # a text in full, if longer than a line
     is_default: bool = False  # the text is but type and address: the attributes say more
 
 
@@ -89,7 +89,7 @@ def raw_text(kind: str, text: str) -> str | bytes | bytearray:
 
 
 def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) -> Any:
-    """A date, a path, a Decimal ... as itself; None where a part of it is missing or wrong."""
+    """A date, a path, a Decimal ... as itself; None if a part is missing or wrong."""
     parts = []
     for ref in schema.items_of(node):
         part = ref

@@ -10,7 +10,7 @@ from ..core.texts import printable, shorten
 from .budgets import MAX_MESSAGE, MAX_SHORT
 from .nodes import MAKERS, Child, ShownValue, atom_text, exact_value, full_text, raw_text
 
-# Containers inside one another in a one-line text. (levels)
+# Nested containers in a one-line text. (levels)
 _LEVELS: Final = 4
 # The title of an exception that is a variable's value. (characters)
 _MAX_TITLE: Final = 120
@@ -136,7 +136,7 @@ class ShownValues:
 
 
 class PrintsAs:
-    """Stands in for an argument that was not kept, in the text of a message."""
+    """Replaces a missing argument in the text of a message."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -158,7 +158,7 @@ class _LineWriter:
         self.left -= len(text)
 
     def write(self, ref: Ref, active: tuple[int, ...]) -> None:
-        """active: the containers that the line is inside of, by index."""
+        """active: the containers around the place, by index."""
         if type(ref) is str:
             self.put(atom_text(ref[: self.left + 1]))
             return

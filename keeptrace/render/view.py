@@ -13,7 +13,7 @@ from ..snapshots.groups import NAMES as OF_SNAPSHOTS
 from .sources import Sources
 from .values import ShownValues
 
-# Values that are rarely the reason for a failure, in a module's namespace.
+# Values that rarely explain a failure, in a module's namespace.
 _NOISE: Final = frozenset({"module", "function", "type"})
 
 
@@ -103,7 +103,7 @@ class View:
 
     @property
     def root_cause(self) -> ShownException:
-        """Where to look first: the root cause, as far as it has frames of the user's own code."""
+        """The best first place: the root cause, as far as the user's own code is in its frames."""
         if self.root.is_of_snapshot:
             return self.entry
         path = [each for each in self._to_root_cause() if each.frames]

@@ -13,7 +13,7 @@ _RELATIONS: Final = {
     "suppressed": "was being handled when {of} was raised (hidden by `from None`)",
     "threads": "the other threads and the tasks when {of} was dumped",
 }
-# Enough to tell the kind of secrets that were there. (names)
+# Enough names to show the kinds of hidden secrets. (names)
 _MAX_NAMES: Final = 10
 
 
@@ -50,7 +50,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def cut_texts(view: View) -> list[str]:
-    """Each reason for a cut with its count; hidden_text() tells of redaction."""
+    """Each reason for a cut with its count; hidden_text() has the redactions."""
     return [f"{reason} {count}" for reason, count in view.cuts.items() if reason != "redacted"]
 
 

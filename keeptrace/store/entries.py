@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     size: int  # bytes
     fingerprint: str
     header: dict[str, Any]  # empty if it cannot be read
-    kept: tuple[str, ...] = ()  # the paths of all its dumps, oldest first
+    kept: tuple[str, ...] = ()  # paths of all dumps, oldest first
 
 
 def entries_of(files: Directory, counts_all: bool) -> Iterator[Entry]:
@@ -49,7 +49,7 @@ def entries_of(files: Directory, counts_all: bool) -> Iterator[Entry]:
         read = [(dump, header) for dump, header in headers if header is not None]
         if not read:
             continue
-        # A newest dump that cannot be read is somebody's forgery, or damaged.
+        # A newest dump without a readable header is damaged, or a forgery.
         shown, header = next((pair for pair in reversed(read) if pair[1]), read[-1])
         count = counts.get((shown.name.key, shown.file.owner))
         yield _entry(files, [dump for dump, _ in read], shown, header, count, counts_all)

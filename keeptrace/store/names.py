@@ -33,7 +33,7 @@ _BESIDE: Final = re.compile(r"(.*)\.\d+\.[0-9a-f]+\.tmp", re.ASCII)
 class Name(NamedTuple):
     """A parsed name of a dump."""
 
-    stamp: str  # the time, as it stands in the name
+    stamp: str  # the time, as written in the name
     time: float  # seconds since 1970
     type: str
     where: str

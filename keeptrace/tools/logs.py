@@ -26,7 +26,7 @@ class Logged(NamedTuple):
     number: int  # among all tracebacks of all the logs, from 1
     file: str
     line: int
-    time: str  # as the log has it; empty if it has none
+    time: str  # as in the log; empty without a time
     before: str  # the record before it
     report: Report
 
@@ -95,7 +95,7 @@ def _opened(name: str) -> Iterator[Iterable[bytes]]:
 
 
 def _followed(name: str) -> Iterator[bytes]:
-    """The lines of a log that grows. A log that was rotated is opened again."""
+    """The lines of a growing log. A rotated log is opened again."""
     while True:
         with open(name, "rb") as log:
             yield from _until_rotated(name, log)
@@ -118,7 +118,7 @@ def _until_rotated(name: str, log: IO[bytes]) -> Iterator[bytes]:
 def _was_rotated(name: str, log: IO[bytes]) -> bool:
     try:
         now = os.stat(name)
-    except FileNotFoundError:  # rotated, and the new log is not there yet
+    except FileNotFoundError:  # rotated, but the new log does not exist yet
         return False
     opened = os.fstat(log.fileno())
     return now.st_ino != opened.st_ino or now.st_size < log.tell()

@@ -3,14 +3,13 @@
     keeptrace run script.py ──exec──▶ python script.py      the same process, arguments, streams
       PYTHONPATH=…/keeptrace/tools/startup  │ site imports sitecustomize ──▶ start(): the hooks;
       KEEPTRACE_RUN_…                       │   the workers of its pools keep their frames
-                                            └ so does every Python that it starts
+                                            └ every Python below the program does the same
 
 - Nothing of the program is wrapped: `__main__` and the exit code stay, and the tracebacks have no
   frame of ours.
-- A program can see two differences: the environment variables, and a module `sitecustomize` where
-  it had none.
-- Pools are the program's own. When an engine is imported, one class of it is replaced, as in
-  keeptrace.concurrent; a program without pools imports no engine.
+- A program can see two differences: the environment variables, and a module `sitecustomize`.
+- Pools are the program's own. When the program imports an engine, we replace one class of the
+  engine, as in keeptrace.concurrent; a program without pools imports no engine.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def run(arguments: Sequence[str], directory: str, debug: bool) -> NoReturn:
         environment[_DEBUG] = "first"
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the program, which gets the signal as well
+    )  # Ctrl-C is for the program, which gets the signal too
     sys.exit(subprocess.call(command, env=environment))
 
 

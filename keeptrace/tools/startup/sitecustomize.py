@@ -1,7 +1,7 @@
 """Imported by every Python that starts below `keeptrace run`, before the program: see tools/run.py.
 
-It may be any Python, so this file is of the oldest syntax, and does nothing where keeptrace does
-not run. The user's own sitecustomize, which this one stands in front of, is imported in its place.
+Any Python may import this file, so its syntax is old, and the file does nothing where keeptrace
+does not run. The file hides the user's own sitecustomize, and imports it.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 def _users():
     # type: () -> None
-    """Imports the sitecustomize that this one hides, as if this one were not there."""
+    """Imports the hidden sitecustomize, as if this file were not there."""
     here = os.path.normcase(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [
         path for path in sys.path if os.path.normcase(os.path.abspath(path or os.curdir)) != here
@@ -20,7 +20,7 @@ def _users():
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401  # the next one on the path, where there is one
     except ImportError as problem:
         if getattr(problem, "name", None) != "sitecustomize":
-            raise  # something that the user's own one needs: site tells it
+            raise  # the user's module lacks an import: site reports the error
     finally:
         if ours is not None:
             sys.modules.setdefault("sitecustomize", ours)
@@ -38,7 +38,7 @@ def _start():
         from keeptrace.tools import run as _run
 
         _run.start()
-    except Exception as problem:  # the program must run whatever happens to us
+    except Exception as problem:  # the program must run in any case
         sys.stderr.write(
             "keeptrace: no dump will be written: %s: %s\n"  # noqa: UP031  # any Python
             % (type(problem).__name__, ascii(str(problem)))
