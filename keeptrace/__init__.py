@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from .core.errors import KeepTraceError as KeepTraceError
     from .core.errors import MissingExtraError as MissingExtraError
     from .core.errors import OptionError as OptionError
+    from .core.errors import ProcessDied as ProcessDied
     from .core.hold import Hold as Hold
     from .core.options import Options as Options
     from .core.redaction import Redaction as Redaction
@@ -74,6 +75,7 @@ _HOMES = {
     "MissingExtraError": "core.errors",
     "OptionError": "core.errors",
     "Options": "core.options",
+    "ProcessDied": "core.errors",
     "Redaction": "core.redaction",
     "Snapshot": "snapshots.groups",
     "Store": "store",
@@ -96,6 +98,7 @@ __all__ = [
     "MissingExtraError",
     "OptionError",
     "Options",
+    "ProcessDied",
     "Redaction",
     "Snapshot",
     "Store",

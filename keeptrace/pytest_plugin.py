@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
+    from .hooks.deaths import DeathBox
     from .store import Store
 
 # Test runs share the directory with those before; what a rerun of a large broken suite leaves is
@@ -80,7 +81,42 @@ class _Dumps:
         from .store import Store
 
         self._config = config
+        self._box: DeathBox | None = None
         self._store: Store = Store(config.option.keeptrace, max_files=_MAX_FILES, deduplicate=False)
+
+    # Later than pytest's own faulthandler plugin, which has the stack written to stderr. Of a worker
+    # the report shows the stack, so there it goes to us.
+    def pytest_sessionstart(self, session: Any) -> None:
+        if os.name != "posix" or "://" in self._store.directory:
+            return
+        from .hooks.deaths import DeathBox
+
+        is_worker = hasattr(self._config, "workerinput")
+        try:
+            self._box = DeathBox(self._store, takes_over=is_worker, of_children=False)
+        except OSError:  # a directory that cannot be written to is told of when a test fails
+            return
+
+    def pytest_unconfigure(self) -> None:
+        if self._box is not None:
+            self._box.stop()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: Any) -> None:
+        """Lets the report of a crashed worker of pytest-xdist say of what it died, and where."""
+        from .store.crashes import death_of_worker, exit_code_of
+        from .store.telling import command_to_open
+
+        gateway = getattr(report.node, "gateway", None)
+        death = death_of_worker(self._store, gateway)
+        if death is None:
+            code = exit_code_of(gateway)
+            if code is not None:
+                report.longrepr = f"{report.longrepr}\nits process ended with exit code {code}"
+            return
+        report.keeptrace = death.path
+        report.longrepr = f"{report.longrepr}\n{death.exc}\n{death.stack}".rstrip("\n")
+        report.sections.append(("keeptrace", command_to_open(death.path)))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:

@@ -211,7 +211,7 @@ keeptrace.install(sys.argv[1])
         "keeptrace.store.store.dumps = lambda *a, **k: time.sleep(1) or 1/0",
         "keeptrace.store.store.fingerprint = None",
         "open(sys.argv[1] + f'/.{os.geteuid()}.journal', 'w').close(); os.chdir('/')",
-        "os.rmdir(sys.argv[1]); open(sys.argv[1], 'w').close()",
+        "import shutil; shutil.rmtree(sys.argv[1]); open(sys.argv[1], 'w').close()",
     ],
     ids=["capture", "fingerprint", "journal", "directory"],
 )

@@ -251,3 +251,41 @@ def test_quit_ends_the_run(project):
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 2
+
+
+CRASHING = """
+import faulthandler, os, signal
+
+def crash():
+    faulthandler._sigsegv()
+
+def test_crash(): crash()
+def test_kill(): os.kill(os.getpid(), signal.SIGKILL)
+def test_leave(): os._exit(4)
+def test_fork():
+    pid = os.fork()
+    if not pid: os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+def test_fine(): pass
+"""
+
+
+def test_workers_that_crash(tmp_path):
+    """The report of a crashed worker names the signal and the stack, and there is a dump of it.
+
+    A process that a test forks is the test's own affair.
+    """
+    pytest.importorskip("xdist")
+    (tmp_path / "test_crash.py").write_text(CRASHING)
+    done = subprocess.run(
+        command("-n", "2", "--keeptrace=dumps", "test_crash.py"),
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "3 failed, 2 passed" in done.stdout, done.stdout
+    assert "was killed by SIGSEGV" in done.stdout and "in crash" in done.stdout
+    assert "was killed by SIGKILL" in done.stdout
+    assert "its process ended with exit code 4" in done.stdout
+    assert "2 dumps in" in done.stdout
+    deaths = [keeptrace.load(path) for path in (tmp_path / "dumps").glob("*.keeptrace")]
+    assert sorted(exc.signal for exc in deaths) == ["SIGKILL", "SIGSEGV"]
+    assert not list((tmp_path / "dumps").glob(".*.box"))

@@ -18,7 +18,7 @@ from waiting import until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
 from keeptrace.concurrent.deaths import fault_text
-from keeptrace.concurrent.deaths.signals import state_of
+from keeptrace.core.signals import state_of
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="real-time signals, and what the system says of them"

@@ -37,6 +37,43 @@ class MissingExtraError(KeepTraceError, ImportError):
     """
 
 
+class ProcessDied(KeepTraceError):
+    """A process died: what a dump tells of it that another process wrote afterwards.
+
+    pid: its number. signal: the name of the signal that killed it; None if nobody knows: SIGKILL,
+    also by the system when memory ran out, leaves no trace, and neither does a power failure.
+    command: its command line, without the values of options. began: when it was started; ended:
+    when it died, None if nobody knows; both in seconds since 1970. worker: the name of the
+    pytest-xdist worker that it was, or None.
+
+    Its `__traceback__`, if any, is the stack that faulthandler wrote, without variables.
+    """
+
+    worker: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        pid: int,
+        signal: str | None,
+        command: str,
+        began: float,
+        ended: float | None,
+        worker: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.pid: int = pid
+        self.signal: str | None = signal
+        self.command: str = command
+        self.began: float = began
+        self.ended: float | None = ended
+        if worker is not None:
+            self.worker = worker
+
+
+ProcessDied.__module__ = "keeptrace"  # under which readers of dumps meet it
+
+
 def missing_extra(what: str, library: str, extra: str) -> MissingExtraError:
     """An error for an optional feature whose library is absent."""
     package = f"keeptrace-concurrent[{extra}]"

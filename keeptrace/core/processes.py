@@ -36,3 +36,27 @@ def is_alive(pid: int, start: int | None) -> bool:
     except OSError:  # another user's process
         return True
     return True
+
+
+def namespace() -> int | None:
+    """What the numbers of this process's world are told apart by from those of other containers;
+    None where the system does not say.
+    """
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return None
+
+
+def memory_kills() -> int | None:
+    """How many processes of our control group the system has killed for lack of memory; None where
+    it does not say.
+    """
+    try:
+        with open("/proc/self/cgroup", "rb") as file:
+            path = file.read().decode().strip().rpartition("::")[2].lstrip("/")
+        with open(os.path.join("/sys/fs/cgroup", path, "memory.events"), "rb") as file:
+            told = dict(line.split() for line in file.read().splitlines())
+        return int(told[b"oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core import DEFAULT_DIRECTORY
 from ..core.options import Options
+from ..format.files import is_url
 from ..store import Store
 from ..store.telling import command_to_open, tell
 from .failures import is_failure, store_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ..core.options import SingleOptions
+    from .deaths import DeathBox
     from .presence import Presence
 
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
@@ -79,16 +81,19 @@ class Installed:
         self._put: list[tuple[Any, str, Any, Any]] = []
         self._finder: WhenImported | None = None
         self._presence: Presence | None = None
+        self._box: DeathBox | None = None
 
     def __repr__(self) -> str:
         state = "writing to" if self.active else "no longer writing to"
         return f"<keeptrace hooks, {state} {self.store.directory}>"
 
-    def apply(self, signal: int | None) -> None:
+    def apply(self, signal: int | None, deaths: bool) -> None:
         if signal is not None:
             from .presence import Presence
 
             self._presence = Presence(signal, self.store.options)
+        if deaths and os.name == "posix" and not is_url(self.store.directory):
+            self._leave_records()
         self._hook(sys, _EXCEPTHOOK)
         self._hook(threading, _THREADS)
         self._hook(sys, _UNRAISABLE)
@@ -100,9 +105,24 @@ class Installed:
         )
 
     @property
+    def leaves_records(self) -> bool:
+        """Whether this process leaves a record when it dies."""
+        return self._box is not None
+
+    @property
     def signal(self) -> int | None:
         """The signal by which this process is asked for a snapshot."""
         return self._presence.signal if self._presence is not None else None
+
+    def _leave_records(self) -> None:
+        """Lets this process leave a record when it dies; makes dumps of those that did."""
+        from .deaths import DeathBox
+
+        try:
+            self.store.collect_deaths()
+            self._box = DeathBox(self.store)
+        except OSError as problem:
+            tell(f"if this process is killed, no dump will tell: {problem}")
 
     def uninstall(self) -> None:
         """Restores the previous hooks, except where somebody else has replaced ours since.
@@ -112,6 +132,8 @@ class Installed:
         self.active = False
         if self._presence is not None:
             self._presence.stop()
+        if self._box is not None:
+            self._box.stop()
         for owner, name, before, ours in reversed(self._put):
             if owner.__dict__.get(name) is ours:
                 setattr(owner, name, before)
@@ -211,7 +233,8 @@ class _HandedDown:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         try:
-            data = pickle.dumps((self.installed.store, self.installed.signal))
+            installed = self.installed
+            data = pickle.dumps((installed.store, installed.signal, installed.leaves_records))
         # A `redact` or a `pickler` may be a lambda; the child must start nevertheless.
         except Exception as problem:
             tell(
@@ -224,8 +247,8 @@ class _HandedDown:
 
 def _install_in_child(data: bytes) -> Any:
     try:
-        store, signal = pickle.loads(data)
-        return _HandedDown(install(store, signal=signal))
+        store, signal, deaths = pickle.loads(data)
+        return _HandedDown(install(store, signal=signal, deaths=deaths))
     except Exception as problem:  # the child must start
         tell(f"no dumps of this child process: {type(problem).__name__}: {problem}")
         return None
@@ -239,6 +262,7 @@ def install(
     *,
     deduplicate: bool = True,
     signal: int | None = None,
+    deaths: bool = True,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Installed:
@@ -250,6 +274,9 @@ def install(
         every dump.
     signal: lets the process answer `keeptrace snapshot PID` when it gets this signal, such as
         signal.SIGUSR1; so that older Pythons than 3.14 answer at all.
+    deaths: let a process that is killed leave a dump, too: it keeps a small file in the directory
+        while it lives, and whoever looks into the directory next makes a dump of what is left.
+        Not on Windows, nor for a URL.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     Python reports the exception first, as usual; then one line on stderr says how to see the dump.
@@ -261,7 +288,7 @@ def install(
     made = Installed(store_of(directory, trace, options, deduplicate))
     uninstall()
     _active = made
-    made.apply(signal)
+    made.apply(signal, deaths)
     return made
 
 

@@ -2,7 +2,7 @@
 
 Other users may write to the directory, so any name may be their link, pipe, directory or file:
 
-- A file of ours is a regular file that belongs to us and has no second name (see _opened()). No
+- A file of ours is a regular file that belongs to us and has no second name (see opened()). No
   other file is written to, counted by or removed. If a foreign file has the name of our count or
   journal, this process keeps that state in memory.
 - Every user's dumps are listed, if they are regular files; anything else with a dump's name is
@@ -99,7 +99,7 @@ class LocalDirectory:
                 remove(probe)
         return self._owners[us]
 
-    def _opened(self, name: str, flags: int) -> int:
+    def opened(self, name: str, flags: int) -> int:
         """A descriptor of a file of ours. Raises OSError for any other file.
 
         A file with a second name is a hard link that somebody made to our file elsewhere.
@@ -163,7 +163,7 @@ class LocalDirectory:
         """Counts a repeat of a failure; returns the name of its dump, None if there is no dump."""
         mark = mark_name(key)
         try:
-            file = self._opened(mark, os.O_RDWR | os.O_APPEND)
+            file = self.opened(mark, os.O_RDWR | os.O_APPEND)
         except FileNotFoundError:
             return None
         except OSError:
@@ -210,7 +210,7 @@ class LocalDirectory:
     def due(self, name: str, size: int, bounds: Bounds) -> bool:
         """Whether to prune before a dump of `size` bytes is written. Keeps the journal."""
         try:
-            file = self._opened(journal_name(), os.O_RDWR | os.O_APPEND)
+            file = self.opened(journal_name(), os.O_RDWR | os.O_APPEND)
         except FileNotFoundError:
             return True
         except OSError:
@@ -228,7 +228,7 @@ class LocalDirectory:
 
     def journal(self) -> Journal:
         try:
-            file = self._opened(journal_name(), os.O_RDONLY)
+            file = self.opened(journal_name(), os.O_RDONLY)
         except OSError:
             return Journal()
         with os.fdopen(file, "rb") as stream:

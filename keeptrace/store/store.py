@@ -28,6 +28,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core import DEFAULT_DIRECTORY
+from ..core.digest import digest
 from ..core.errors import DumpError, OptionError
 from ..core.guard import with_enough_stack
 from ..core.options import Options, make_options
@@ -35,9 +36,11 @@ from ..core.raw import names_of
 from ..format.api import dumps
 from ..format.files import bounded, is_url
 from .bounds import MAX_AGE, MAX_BYTES, MAX_FILES, Bounds, make_bounds
+from .boxes import has_boxes
 from .directory import directory_of
 from .entries import Entry, entries_of
 from .identity import fingerprint, place_of
+from .local import LocalDirectory
 from .names import make_name, read_name
 from .pruning import prune
 from .repeats import Allowance, surplus
@@ -46,7 +49,9 @@ from .telling import failed
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ..core.errors import ProcessDied
     from ..core.options import SingleOptions, StoreOptions
+    from .deaths import Death
 
 # An attribute of a dumped exception, path and Kept.is_own: several hooks on the way up write only
 # one dump, and count once.
@@ -71,12 +76,14 @@ class Kept(NamedTuple):
 class _Order(NamedTuple):
     """How to keep a failure.
 
-    place: for the file's name; None stands for the place where it was raised.
+    place: for the file's name; None stands for the place where it was raised. kind: tells failures
+    apart that their types and places do not.
     """
 
     place: str | None
     options: Options
     is_last: bool = False
+    kind: str = ""
 
 
 class Store:
@@ -170,6 +177,13 @@ class Store:
         except RecursionError:  # nothing can be called any more; the user's own error goes on
             return None
 
+    def write_death(self, exc: ProcessDied, place: str, kind: str) -> str | None:
+        """write() for the death of another process. place: what it ran, for the file's name. kind:
+        tells deaths apart that have no stack.
+        """
+        kept = self._keep_unless_writing(exc, _Order(place, self.options, False, kind))
+        return kept and kept.path
+
     def _keep_unless_writing(self, exc: BaseException, order: _Order) -> Kept | None:
         if _writing.get():
             return None
@@ -190,6 +204,8 @@ class Store:
         if before is not None and (before.is_own or not order.is_last):
             return before
         key = fingerprint(exc)
+        if order.kind:
+            key = digest(f"{key} {order.kind}".encode())[: len(key)]
         known = None
         if before is not None:
             known = os.path.basename(before.path)
@@ -278,13 +294,24 @@ class Store:
         """
         return prune(self._files, self.bounds).removed
 
+    def collect_deaths(self, signals: dict[str, str] | None = None) -> list[Death]:
+        """Makes dumps of processes that died and could not do so themselves. Never raises.
+
+        signals: where the caller knows more: the name of a pytest-xdist worker, and its signal.
+        """
+        if not isinstance(self._files, LocalDirectory) or not has_boxes(self._files):
+            return []
+        from .deaths import collect
+
+        return collect(self, self._files, signals or {})
+
     def entries(self) -> list[Entry]:
         """What the directory holds, by the times of the first dumps; reads the beginnings of the
-        files only. No
-        directory: nothing.
+        files only. No directory: nothing. Processes that have died since leave their dumps first.
 
         Raises OSError if it cannot be read.
         """
+        self.collect_deaths()
         counts_all = not self.deduplicate or self._files.counts_repeats
         entries = entries_of(self._files, counts_all)
         return sorted(entries, key=lambda entry: os.path.basename(entry.kept[0]))

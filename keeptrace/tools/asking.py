@@ -10,10 +10,10 @@ import os
 import sys
 from typing import Final
 
-from ..concurrent.deaths.signals import signal_name, state_of
 from ..core.clock import monotonic, sleep
 from ..core.errors import KeepTraceError
 from ..core.processes import is_alive, start_of
+from ..core.signals import signal_name, state_of
 from ..format.files import create, remove
 from ..hooks.meeting import (
     Facts,
@@ -53,7 +53,7 @@ def snapshot_of(pid: int, timeout: float, max_seconds: float | None = None) -> b
 
     Raises KeepTraceError, which says why there is none.
     """
-    _check_process(pid)
+    check_process(pid)
     request = Request(os.urandom(8).hex(), max_seconds)
     found = facts_of(pid)
     if found is not None and found[1].snapshot is not None:
@@ -63,7 +63,8 @@ def snapshot_of(pid: int, timeout: float, max_seconds: float | None = None) -> b
     return _by_script(pid, request, timeout)
 
 
-def _check_process(pid: int) -> None:
+def check_process(pid: int) -> None:
+    """Raises KeepTraceError if there is no such process of ours."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

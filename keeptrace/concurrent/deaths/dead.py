@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...core.errors import KeepTraceError
+from ...core.signals import signal_name
 from .black_box import box_of
 from .fault_text import stack_of, traceback_text
-from .signals import signal_name
 
 
 class WorkerDied(KeepTraceError):

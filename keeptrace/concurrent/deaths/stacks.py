@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
+from ...core.signals import signal_name, state_of
 from ...core.texts import printable
 from ..crossing import from_bytes, without_frames_of
 from .black_box import ANSWER, ASK_LOCALS, ASK_TEXT, MOST_TEXT, NOT_YET, POSIX, TAKEN, box_of
 from .fault_text import engine_files, stack_of, traceback_text
-from .signals import signal_name, state_of
 from .worker import run_worker
 
 

@@ -23,10 +23,11 @@ import types
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from ...core import fault_file
 from ...core.options import Options
+from ...core.signals import signal_for_locals, signal_for_text
 from ..crossing import to_bytes
 from .black_box import ASK_LOCALS, ASK_TEXT, NOT_YET, TAKEN, BlackBox
-from .signals import signal_for_locals, signal_for_text
 
 
 class Served(NamedTuple):
@@ -74,6 +75,7 @@ def serve(box: BlackBox, options: Options) -> None:
     global _served
     if box.fd < 0 or threading.current_thread() is not threading.main_thread():
         return
+    fault_file.release()  # here the parent tells of the death
     inherited = _served is not None  # in a fork of a worker, we may move the worker's handlers
     if inherited:
         _release_inherited()

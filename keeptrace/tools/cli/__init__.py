@@ -52,6 +52,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "ls": (directories.list_dumps, {}),
     "prune": (directories.prune, {}),
     "snapshot": (living.snapshot, {}),
+    "stacks": (living.stacks, {}),
     "log": (logs.log, {}),
     "demo": (programs.demo, {}),
     "held": (processes.held, {}),

@@ -1,4 +1,4 @@
-"""The command about processes that run: `snapshot`."""
+"""The commands about processes that run: `snapshot` and `stacks`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ...core import DEFAULT_DIRECTORY
 from ...core.texts import printable, quoted
 
 Pid = Annotated[int, typer.Argument(metavar="PID", help="The number of the process.")]
@@ -45,3 +46,29 @@ def snapshot(
     target = output or f"{pid}.dump"
     write(target, data)
     typer.echo(f"wrote {printable(target)} ({len(data):,} bytes): keeptrace show {quoted(target)}")
+
+
+def stacks(
+    pid: Pid,
+    directory: Annotated[
+        str,
+        typer.Option("--dir", "-d", metavar="DIR", help="Its dumps, if the system does not tell."),
+    ] = DEFAULT_DIRECTORY,
+    timeout: Annotated[
+        float, typer.Option("--timeout", "-t", metavar="SECONDS", help="How long to wait.")
+    ] = 5.0,
+) -> None:
+    """Show the stack of a running process's main thread, also while it hangs in C code.
+
+    The process goes on. It runs below keeptrace run, or has called keeptrace.install().
+
+    \b
+    Examples:
+      keeptrace stacks 4711
+    """
+    from ...concurrent.deaths.fault_text import traceback_text
+    from ..stacks import stack_of_process
+
+    command, stack = stack_of_process(pid, directory, timeout)
+    typer.echo(f"Process {pid} ({printable(command)}), main thread (most recent call last):")
+    typer.echo(traceback_text(stack))

@@ -1,0 +1,169 @@
+"""Black boxes in a directory of dumps: one small file for each process that lives.
+
+    .4711-81562.box     the process and its start: a line of JSON, then what faulthandler wrote
+
+The process holds a lock on its box, and removes the box as it ends. A box without a lock is left of
+a process that died: whoever looks into the directory makes a dump of it (deaths.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Generator
+from typing import Final, NamedTuple
+
+from ..core.processes import is_alive, namespace
+from ..format.files import create
+from .local import LocalDirectory
+
+_NAME: Final = re.compile(r"\.(\d+)-(\d+)\.box", re.ASCII)
+# The stacks of ~100 threads of 100 frames, and the line before them. (bytes)
+_MOST_TEXT: Final = 1 << 20
+# Of a box's descriptor: more than most programs have open.
+_LEAST_NUMBER: Final = 200
+# What an asker writes before it lets the process write its stack.
+ASKED: Final = "keeptrace asks for a stack\n"
+
+
+class BoxFacts(NamedTuple):
+    """What a process tells of itself as it begins.
+
+    start: see core/processes.py. space: the namespace that its number is of, or None. began:
+    seconds since 1970. kills: how many processes its control group had lost for lack of memory.
+    stack: the signal that lets it write its stack. has_stack: whether faulthandler writes here as
+    it dies. worker: of pytest-xdist.
+    """
+
+    pid: int
+    start: int | None
+    space: int | None
+    command: str
+    began: float
+    kills: int | None
+    stack: int | None
+    has_stack: bool
+    worker: str | None
+
+
+class Box(NamedTuple):
+    """A box that was read. text: what faulthandler wrote. changed: seconds since 1970."""
+
+    name: str
+    facts: BoxFacts
+    text: str
+    changed: float
+
+
+def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
+    """A new box: its path, and a descriptor that holds its lock. Raises OSError."""
+    import fcntl
+
+    path = os.path.join(directory, f".{facts.pid}-{facts.start or 0}.box")
+    try:
+        file = create(path)
+    except FileExistsError:  # of this very process, which did not get to remove it
+        os.unlink(path)
+        file = create(path)
+    file = _moved_up(file)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
+    os.write(file, json.dumps(facts._asdict()).encode() + b"\n")
+    return path, file
+
+
+def _moved_up(file: int) -> int:
+    """The same file under a high number.
+
+    Daemons close all files and open others, which get the lowest numbers: faulthandler must not
+    write into one of these.
+    """
+    import fcntl
+
+    try:
+        moved = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _LEAST_NUMBER)
+    except OSError:  # this process may not have so many
+        return file
+    os.close(file)
+    return moved
+
+
+def identity_of(file: int) -> tuple[int, int] | None:
+    """Tells the file behind a descriptor from all others; None if the descriptor is closed."""
+    try:
+        state = os.fstat(file)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def has_boxes(files: LocalDirectory) -> bool:
+    """Whether there is any box, of living or dead processes."""
+    return os.name == "posix" and bool(_names(files))
+
+
+def _names(files: LocalDirectory) -> list[str]:
+    try:
+        return sorted(entry for entry in os.listdir(files.directory) if _NAME.fullmatch(entry))
+    except OSError:  # no directory yet
+        return []
+
+
+def left_boxes(files: LocalDirectory) -> Generator[Box]:
+    """The boxes of ours whose processes have died. Whoever goes on to the next one has kept this
+    one, and it is removed; closing the iterator leaves it.
+    """
+    for name in _names(files):
+        try:
+            file = files.opened(name, os.O_RDWR)
+        except OSError:  # somebody else's, or gone
+            continue
+        try:
+            box = _read(name, file) if _is_left(file) else None
+            if box is not None and not _lives(box.facts):
+                yield box
+                files.remove(name)
+        finally:
+            os.close(file)
+
+
+def _is_left(file: int) -> bool:
+    """Whether nobody holds the lock of a box. From here on we do: nobody else reads it."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return os.fstat(file).st_nlink == 1  # else another process was first
+
+
+def _lives(facts: BoxFacts) -> bool:
+    """Whether the process runs all the same: C code has closed its files, or run exec."""
+    return facts.space == namespace() and is_alive(facts.pid, facts.start)
+
+
+def _read(name: str, file: int) -> Box | None:
+    state = os.fstat(file)
+    head, _, text = os.pread(file, _MOST_TEXT, 0).partition(b"\n")
+    try:
+        facts = BoxFacts(**json.loads(head))
+    except (ValueError, TypeError):  # it died as it wrote this line, or a later version wrote it
+        return None
+    return Box(name, facts, text.decode("utf-8", "replace"), state.st_mtime)
+
+
+def box_of(path: str) -> Box | None:
+    """The box in a file, of a process that lives; None if it is none."""
+    name = os.path.basename(path)
+    if _NAME.fullmatch(name) is None:
+        return None
+    with open(path, "rb") as file:
+        return _read(name, file.fileno())
+
+
+def name_has_pid(name: str, pid: int) -> bool:
+    """Whether a file's name is that of the box of a process."""
+    found = _NAME.fullmatch(name)
+    return found is not None and found[1] == str(pid)

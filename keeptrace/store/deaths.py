@@ -1,0 +1,139 @@
+"""Boxes that died processes left (boxes.py) → dumps: which signal, where, what command.
+
+A process that was ordered to end (SIGTERM, SIGHUP) did not die: its box is removed without a word.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ..core.digest import digest
+from ..core.errors import ProcessDied
+from ..core.processes import memory_kills
+from ..textlog import parse_tracebacks
+from .boxes import ASKED, Box, left_boxes
+from .local import LocalDirectory
+
+if TYPE_CHECKING:
+    from .store import Store
+
+_FATAL: Final = "Fatal Python error: "
+_ABORTED: Final = "Aborted"
+# What faulthandler calls the signals; all else that is fatal to Python ends by SIGABRT.
+_SIGNALS: Final = {
+    "Segmentation fault": "SIGSEGV",
+    "Bus error": "SIGBUS",
+    "Illegal instruction": "SIGILL",
+    "Floating-point exception": "SIGFPE",
+    "Floating point exception": "SIGFPE",
+}
+# A stack that was written because of a signal that did not kill, or not in the way of a crash.
+_STACK: Final = "(most recent call first):"
+# Of what faulthandler wrote, in the note of a dump. (characters)
+_MOST_NOTE: Final = 20_000
+
+
+class Death(NamedTuple):
+    """A death that was found, and the path of its dump."""
+
+    exc: ProcessDied
+    path: str
+
+    @property
+    def stack(self) -> str:
+        """The stack as Python prints one; empty if none was left."""
+        return "".join(traceback.format_tb(self.exc.__traceback__))
+
+
+def collect(store: Store, files: LocalDirectory, signals: dict[str, str]) -> list[Death]:
+    """See Store.collect_deaths()."""
+    try:
+        return list(_collected(store, files, signals))
+    except OSError:  # the directory is gone, or locks are not supported in it
+        return []
+
+
+def _collected(store: Store, files: LocalDirectory, signals: dict[str, str]) -> Iterator[Death]:
+    boxes = left_boxes(files)
+    for box in boxes:
+        exc = died(box, signals.get(box.facts.worker or ""))
+        if exc is None:
+            continue
+        path = store.write_death(exc, _script(exc), _kind(exc))
+        if path is None:  # a full disk: another time
+            boxes.close()
+            return
+        yield Death(exc, path)
+
+
+def died(box: Box, known: str | None = None) -> ProcessDied | None:
+    """What a box tells of its process; None if that was ordered to end. known: its signal."""
+    facts = box.facts
+    what, text = _last_words(box.text)
+    if what is None and known is None and _is_ordered(box.text):
+        return None
+    signal = known or (None if what is None else _SIGNALS.get(what, "SIGABRT"))
+    ended = None if what is None else max(box.changed, facts.began)
+    named = f"process {facts.pid} ({facts.command})"
+    exc = ProcessDied(
+        f"{named} {_told(box, signal, what)}",
+        facts.pid, signal, facts.command, facts.began, ended, facts.worker,
+    )  # fmt: skip
+    if text:
+        exc.__traceback__ = _stack_in(text)
+        exc.add_note(f"faulthandler wrote:\n{text[:_MOST_NOTE]}")
+    return exc
+
+
+def _last_words(text: str) -> tuple[str | None, str]:
+    """What was fatal to Python, and all that faulthandler wrote of it."""
+    at = text.rfind(_FATAL)
+    if at < 0:
+        return None, ""
+    words = text[at:].rstrip("\n")
+    return words[len(_FATAL) :].partition("\n")[0], words
+
+
+def _is_ordered(text: str) -> bool:
+    """Whether a stack was written that nobody had asked for."""
+    return text.count(_STACK) > text.count(ASKED)
+
+
+def _told(box: Box, signal: str | None, what: str | None) -> str:
+    if what not in (None, _ABORTED, *_SIGNALS):
+        return f"was aborted: {what}"
+    if signal is not None:
+        return f"was killed by {signal}{_lack_of_memory(box)}"
+    if not box.facts.has_stack:
+        return "died; faulthandler was told to write elsewhere, so nobody knows here of what"
+    why = "by SIGKILL (by hand, or by the system when memory ran out), or the machine stopped"
+    return f"died without a word: {why}{_lack_of_memory(box)}"
+
+
+def _lack_of_memory(box: Box) -> str:
+    before, now = box.facts.kills, memory_kills()
+    if before is None or now is None or now <= before:
+        return ""
+    return f"; {now - before} processes of its control group were killed for lack of memory since"
+
+
+def _stack_in(text: str) -> TracebackType | None:
+    for _, _, stack in parse_tracebacks(text.splitlines()):
+        return stack
+    return None
+
+
+def _script(exc: ProcessDied) -> str:
+    """What ran, in a word: the worker's name, the script's, or the module's."""
+    words = exc.command.split()
+    named = [word for word in words[1:] if word.strip(".") and not word.startswith("-")]
+    return exc.worker or re.split(r"[/\\]", (named or words or ["python"])[0])[-1]
+
+
+def _kind(exc: ProcessDied) -> str:
+    """Tells deaths apart that left no stack."""
+    return digest(f"{exc.signal} {_script(exc)}".encode("utf-8", "replace"))
