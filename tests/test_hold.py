@@ -439,6 +439,51 @@ def test_other_engines(through: Any, method: str) -> None:
     assert keeptrace.release(exc) == 1
 
 
+def test_a_program_under_run(tmp_path: Path) -> None:
+    """`keeptrace run --hold`: the failed main program is held, and so is the worker of a stock pool whose failure is not the program's end."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "import held_program\n"
+        "if __name__ == '__main__':\n"
+        "    with ProcessPoolExecutor(1, get_context('spawn')) as pool:\n"
+        "        exc = pool.submit(held_program.parse, 'a').exception()\n"
+        "    state = {'rows': 17}\n"
+        "    held_program.fail_otherwise(4)\n"
+    )
+    command = [sys.executable, "-m", "keeptrace", "run", "--hold", str(program)]
+    env = {**os.environ, "PYTHONPATH": f"{PROGRAM.parent}:{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "is held with its live objects" in done.stderr, done.stderr
+    assert [failure.type for failure in keeptrace.held()] == ["ValueError", "LookupError"]
+    with attach(2) as session:
+        session.expect(session.prompt)
+        session.ask("up")
+        assert session.ask("p state") == "{'rows': 17}"
+        session.end("quit")
+
+
+def test_an_installed_hold(tmp_path: Path) -> None:
+    """install(hold=...) holds what nobody caught, here in a thread."""
+    code = (
+        "import held_program, keeptrace, threading\n"
+        "keeptrace.install(hold=keeptrace.Hold(count=1))\n"
+        "for _ in range(2):\n"
+        "    thread = threading.Thread(target=held_program.parse, args=('a',))\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{PROGRAM.parent}:{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stderr.count("is held with its live objects") == 1, done.stderr
+    with attach(1) as session:
+        session.expect(session.prompt)
+        assert session.ask("p next(gen)") == "1"
+        session.end("quit")
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -31,6 +31,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core import DEFAULT_DIRECTORY
+from ..core.hold import Hold, Holding, make_holding, remember_pipes
 from ..core.options import Options
 from ..format.files import is_url
 from ..store import Store
@@ -75,8 +76,9 @@ _CONFIG: Final = "keeptrace"
 class Installed:
     """The installed hooks. uninstall(), or the end of its block, restores the previous hooks."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, holding: Holding | None = None) -> None:
         self.store = store
+        self.holding = holding
         self.active: bool = True
         self._put: list[tuple[Any, str, Any, Any]] = []
         self._finder: WhenImported | None = None
@@ -168,6 +170,10 @@ class Installed:
             _set_traceback(exc, traceback)
         try:
             kept = self.store.keep(exc, is_last)
+            if self.holding is not None:
+                from .holding import hold
+
+                hold(exc, self.holding)
         finally:
             if bare:
                 _set_traceback(exc, None)
@@ -202,6 +208,8 @@ class Installed:
         @functools.wraps(before)
         def ours(process: object, *args: object, **kwargs: object) -> Any:
             if self.active:
+                if self.holding is not None:
+                    remember_pipes()
                 self._watch(process)
             return before(process, *args, **kwargs)
 
@@ -234,7 +242,13 @@ class _HandedDown:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         try:
             installed = self.installed
-            data = pickle.dumps((installed.store, installed.signal, installed.leaves_records))
+            hold = installed.holding and installed.holding.hold
+            settings = {
+                "signal": installed.signal,
+                "deaths": installed.leaves_records,
+                "hold": hold,
+            }
+            data = pickle.dumps((installed.store, settings))
         # A `redact` or a `pickler` may be a lambda; the child must start nevertheless.
         except Exception as problem:
             tell(
@@ -247,8 +261,8 @@ class _HandedDown:
 
 def _install_in_child(data: bytes) -> Any:
     try:
-        store, signal, deaths = pickle.loads(data)
-        return _HandedDown(install(store, signal=signal, deaths=deaths))
+        store, settings = pickle.loads(data)
+        return _HandedDown(install(store, **settings))
     except Exception as problem:  # the child must start
         tell(f"no dumps of this child process: {type(problem).__name__}: {problem}")
         return None
@@ -263,6 +277,7 @@ def install(
     deduplicate: bool = True,
     signal: int | None = None,
     deaths: bool = True,
+    hold: Hold | bool | None = None,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Installed:
@@ -277,6 +292,7 @@ def install(
     deaths: let a process that is killed leave a dump, too: it keeps a small file in the directory
         while it lives, and whoever looks into the directory next makes a dump of what is left.
         Not on Windows, nor for a URL.
+    hold: True or a keeptrace.Hold keeps the failed process alive as well, for keeptrace.attach().
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     Python reports the exception first, as usual; then one line on stderr says how to see the dump.
@@ -285,7 +301,8 @@ def install(
     OptionError.
     """
     global _active
-    made = Installed(store_of(directory, trace, options, deduplicate))
+    store = store_of(directory, trace, options, deduplicate)
+    made = Installed(store, make_holding(hold, is_pool=False))
     uninstall()
     _active = made
     made.apply(signal, deaths)

@@ -20,11 +20,13 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from ..core.hold import make_holding, need_fork
 from ..core.options import DEFAULT
 from ..core.shadows import RUN_FROM
 
 _FROM: Final = RUN_FROM  # the directory that holds the package
 _DIRECTORY: Final = "KEEPTRACE_RUN_DIRECTORY"
+_HOLD: Final = "KEEPTRACE_RUN_HOLD"  # set, if failed processes are held
 _DEBUG: Final = "KEEPTRACE_RUN_DEBUG"  # the process whose end opens the debugger
 
 # module of an engine → its class for exceptions on their way to the parent
@@ -37,12 +39,16 @@ _ENGINES: Final = {
 # -- the side of the command
 
 
-def run(arguments: Sequence[str], directory: str, debug: bool) -> NoReturn:
+def run(arguments: Sequence[str], directory: str, debug: bool, hold: bool = False) -> NoReturn:
     """Becomes `python *arguments`, and dumps the exception that ends it into `directory`.
 
     debug: opens the debugger at the end.
+    hold: keeps failed processes alive. Raises KeepTraceError on Windows.
     """
     environment = _environment(os.environ, directory)
+    if hold:
+        need_fork()
+        environment[_HOLD] = "1"
     command = [sys.executable, *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
@@ -83,7 +89,7 @@ def start() -> None:
     from ..hooks import install
     from ..hooks.importing import when_imported
 
-    install(directory=os.environ[_DIRECTORY])
+    install(directory=os.environ[_DIRECTORY], hold=_HOLD in os.environ)
     when_imported(dict.fromkeys(_ENGINES, _keep_frames))
     # Removed from the environment: the program's children do not open the debugger.
     first = os.environ.pop(_DEBUG, "")
@@ -95,7 +101,9 @@ def _keep_frames(engine: types.ModuleType) -> None:
     """Lets the exceptions of an engine's workers cross with their frames."""
     from ..concurrent.crossing import framed_exception
 
-    setattr(engine, _ENGINES[engine.__name__], framed_exception(DEFAULT, engine))
+    holding = make_holding(_HOLD in os.environ, is_pool=False)
+    framed = framed_exception(DEFAULT, engine, holding=holding)
+    setattr(engine, _ENGINES[engine.__name__], framed)
 
 
 def _debug_at_the_end() -> None:

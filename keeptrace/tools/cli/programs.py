@@ -24,6 +24,10 @@ def run(
     debug: Annotated[
         bool, typer.Option("--debug", help="Open the debugger when an exception ends the program.")
     ] = False,
+    hold: Annotated[
+        bool,
+        typer.Option("--hold", help="Keep failed processes alive, for keeptrace attach."),
+    ] = False,
     directory: Annotated[
         str,
         typer.Option(
@@ -41,11 +45,12 @@ def run(
       keeptrace run script.py --its-own-option
       keeptrace run -m package.module
       keeptrace run --debug script.py
+      keeptrace run --hold script.py
       keeptrace run --dir /var/dumps script.py
     """
     from ..run import run as start
 
-    start(["-m", *arguments] if module else arguments, directory, debug)
+    start(["-m", *arguments] if module else arguments, directory, debug, hold)
 
 
 def demo(
