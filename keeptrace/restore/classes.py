@@ -1,9 +1,10 @@
-"""The classes of exceptions: found, or made with the same name below the nearest base."""
+"""The classes of exceptions: looked up, or made with the same name and the nearest base."""
 
 from __future__ import annotations
 
 import abc
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 from .descriptors import raw_base_of, raw_mro_of, raw_namespace_of
@@ -13,9 +14,7 @@ from .policy import Policy
 
 
 def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
-    """The builtin class that instances have the C struct of: making one by its __new__ runs no user
-    code.
-    """
+    """The builtin class whose C struct the instances have: its __new__ runs no user code."""
     cls: Any = mro[0]
     while id(cls) not in BUILTIN_TYPES:
         cls = raw_base_of(cls)
@@ -23,75 +22,63 @@ def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
 
 
 def builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
-    """The builtin classes among the bases of which each catches something that the others don't."""
+    """The builtin exceptions among the bases, without bases of another one of them."""
     found: list[type[BaseException]] = []
     for cls in mro:
-        if (
-            id(cls) in BUILTIN_TYPES
-            and issubclass(cls, BaseException)
-            and not any(issubclass(other, cls) for other in found)
-        ):
+        is_builtin = id(cls) in BUILTIN_TYPES and issubclass(cls, BaseException)
+        if is_builtin and not any(issubclass(other, cls) for other in found):
             found.append(cls)
     return tuple(found)
 
 
 def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
-    """For each entry of `types` that has bases, the class: found, or made with the same name.
+    """The class of each entry of `types` that has bases: looked up, or made with the same name.
 
-    None for the others.
+    None for entries without bases, except builtin exceptions.
     """
     types_ = report["types"]
     made: list[Any] = [None] * len(types_)
-    flat = not any([bases for _, _, bases in types_])
-    for index in (
-        range(len(types_)) if flat else in_order(range(len(types_)), lambda index: types_[index][2])
-    ):
+    indexes: Iterable[int] = range(len(types_))
+    if any([bases for _, _, bases in types_]):
+        indexes = in_order(indexes, lambda index: types_[index][2])
+    for index in indexes:
         module, qualname, bases = types_[index]
-        if (
-            not bases and module != "builtins"
-        ):  # a value's type: no module is looked for because of it
+        if not bases and module != "builtins":  # the type of a value: no module is searched for it
             continue
         found = policy.find(module, qualname)
-        if (
-            isinstance(found, type)
-            and issubclass(found, BaseException)
-            and _keeps(found, [made[base] for base in bases])
-        ):
+        if _may_be_used(found, [made[base] for base in bases]):
             made[index] = found
         elif bases:
-            above = tuple(
-                dict.fromkeys(made[base] for base in bases if made[base] is not None)
-            ) or (Exception,)
+            above = [made[base] for base in bases if made[base] is not None] or [Exception]
             if not policy.trusts:
-                above = tuple(dict.fromkeys(_without_hooks(base) for base in above))
-            made[index] = exception_class(qualname, module, above)
+                above = [_without_hooks(base) for base in above]
+            made[index] = exception_class(qualname, module, tuple(dict.fromkeys(above)))
     return made
 
 
 def is_hooked(mro: tuple[type, ...]) -> bool:
-    """Whether making a subclass runs code of the program's."""
-    return has_hook(mro, "__init_subclass__") or any(
-        type(cls) not in (type, abc.ABCMeta) for cls in mro
-    )
+    """Whether making a subclass runs the program's code."""
+    if has_hook(mro, "__init_subclass__"):
+        return True
+    return any(type(cls) not in (type, abc.ABCMeta) for cls in mro)
 
 
 def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
-    """The nearest class above, or the class itself, below which a class can be made without
-    running code of the program's.
-    """
+    """The nearest class of the MRO from which a subclass can be made without the program's code."""
     found: type[BaseException] = next(
         above for above in raw_mro_of(cls) if not is_hooked(raw_mro_of(above))
     )
     return found
 
 
-def _keeps(cls: type, bases: list[Any]) -> bool:
-    """Whether the class catches what the original's builtin bases caught: another class may have
-    the same name.
+def _may_be_used(cls: Any, bases: list[Any]) -> bool:
+    """Whether this is an exception with the original's builtin bases. An `except` for these bases
+    then works; another class may have the same name.
     """
-    return all(
-        base in raw_mro_of(cls) for base in bases if base is not None and id(base) in BUILTIN_TYPES
-    )
+    if not isinstance(cls, type) or not issubclass(cls, BaseException):
+        return False
+    builtin = [base for base in bases if base is not None and id(base) in BUILTIN_TYPES]
+    return all(base in raw_mro_of(cls) for base in builtin)
 
 
 def _make_class(
@@ -112,9 +99,7 @@ def exception_class(
     for candidate in (bases, bases[:1], (builtin_base(raw_mro_of(bases[0])),)):
         try:
             return _make_class(bases[0], name, candidate, dict(namespace))
-        except (
-            Exception
-        ):  # a layout or MRO conflict, or a hook of the user's own base: try with less
+        except Exception:  # a layout or MRO conflict, or a hook of the user's base: try fewer bases
             continue
     return type(name, (Exception,), namespace)
 
@@ -130,7 +115,7 @@ def _true(self: BaseException) -> bool:
 
 @functools.lru_cache(256)
 def leaf_class(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
-    """A class of the same name below `cls` that tells the recorded message, or counts as true."""
+    """A subclass of the same name with the recorded message (told), or that counts as true."""
     namespace: dict[str, Any] = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
@@ -145,7 +130,7 @@ def leaf_class(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseE
 
 
 def has_hook(mro: tuple[type, ...], *names: str) -> bool:
-    """Whether a class below the builtin ones defines one of the special methods."""
+    """Whether a class that is not builtin defines one of the special methods."""
     return any(
         name in raw_namespace_of(cls)
         for cls in mro

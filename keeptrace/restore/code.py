@@ -1,5 +1,6 @@
-"""Code objects for frames: one template for each number of variables, with positions written by
-hand.
+"""Code objects for frames, made from one template for each number of variables.
+
+The positions in the source are written into the template's line table.
 """
 
 from __future__ import annotations
@@ -7,18 +8,21 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
-KEY: Final = "<keeptrace>"  # no identifier, so it never meets a name of the user's
-# What the interpreter and linecache look for in a module's namespace, and then call: never taken
-# from data.
+if TYPE_CHECKING:
+    import ast
+
+KEY: Final = "<keeptrace>"  # no identifier, so no name of the user's is the same
+# The interpreter and linecache look these up in a module's namespace and call them, so they are
+# never taken from data.
 NEVER_GLOBAL: Final = (KEY, "__builtins__", "__loader__", "__spec__")
-# Frames of modules and class bodies are run by eval(), which takes some 700 bytes of the C stack,
-# of which a thread may have 512 kB; and Python 3.12 allows some 500 in all. Those beyond are
-# restored as functions.
+# Frames of modules and class bodies run in eval(), which takes some 700 bytes of the C stack. A
+# thread may have 512 kB, and Python 3.12 allows some 500 nested calls. Further frames are restored
+# as functions.
 MOST_EVALS: Final = 300
-# So many run on the stack of whoever restores, of which little may be left; more run in a thread
-# with a stack of their own.
+# So many evals run on the caller's stack, which may be short; more run in a thread with its own.
 EVALS_HERE: Final = 16
 STACK_BYTES: Final = 2 << 20  # bytes; an eval() takes up to 1,000
 OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
@@ -31,63 +35,72 @@ _ASYNC_GENERATOR: Final = 0x200
 def _template(
     count: int, unbound: tuple[int, ...], pads: int, is_function: bool, is_outermost: bool
 ) -> types.CodeType:
-    """The code described at the head of this file, for a frame with `count` locals.
+    """The code for a frame with `count` locals, which restore.py describes.
 
-    unbound: which of them are deleted again (arguments without a value).
-    pads: instructions in front, for more positions.
+    unbound: locals that are deleted again (arguments without a value).
+    pads: instructions at the beginning, which take further positions.
     """
-    import ast  # costly, and no worker process needs it: only who restores does
+    import ast  # costly, and a worker process that only captures does not need it
 
     where: dict[str, Any] = dict(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
 
-    def name(text: str, context: ast.expr_context) -> ast.Name:
-        return ast.Name(text, context, **where)
+    def names(indexes: Iterable[int], context: ast.expr_context) -> list[ast.expr]:
+        return [ast.Name(f"v{index}", context, **where) for index in indexes]
 
     def call(function: ast.expr) -> ast.Call:
         return ast.Call(function, [], [], **where)
 
-    key = call(name(KEY, ast.Load()))
+    key = call(ast.Name(KEY, ast.Load(), **where))
     body: list[ast.stmt] = [ast.Expr(key, **where) for _ in range(pads)]
     if count:
-        target = ast.Tuple(
-            [name(f"v{index}", ast.Store()) for index in range(count)], ast.Store(), **where
-        )
+        target = ast.Tuple(names(range(count), ast.Store()), ast.Store(), **where)
         body.append(ast.Assign([target], key, **where))
     if unbound:
-        body.append(ast.Delete([name(f"v{index}", ast.Del()) for index in unbound], **where))
+        body.append(ast.Delete(names(unbound, ast.Del()), **where))
     body.append(ast.Expr(call(key), **where))
-    flags = 0
+    if is_function and is_outermost:
+        body.append(ast.Expr(ast.Yield(None, **where), **where))
+        return _function_code(_compiled([_definition(ast.AsyncFunctionDef, body, where)]))
     if is_function:
-        no_arguments = ast.arguments(
-            posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[]
-        )
-        define: Any = ast.AsyncFunctionDef if is_outermost else ast.FunctionDef
-        if is_outermost:
-            body.append(ast.Expr(ast.Yield(None, **where), **where))
-        body = [define("f", no_arguments, body, [], **where)]
-        if sys.version_info >= (3, 12):
-            body[0].type_params = []  # type: ignore[attr-defined]  # FunctionDef has it from 3.12 on
-    elif is_outermost:
+        return _function_code(_compiled([_definition(ast.FunctionDef, body, where)]))
+    if is_outermost:
         # A module cannot yield. So it awaits, and gets the flags of an asynchronous generator.
         body.append(ast.Expr(ast.Await(key, **where), **where))
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code = _compiled(body, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        return code.replace(co_flags=code.co_flags & ~_COROUTINE | _ASYNC_GENERATOR)
+    return _compiled(body)
+
+
+def _definition(kind: Any, body: list[ast.stmt], where: dict[str, Any]) -> Any:
+    """A function without arguments. kind: ast.FunctionDef or ast.AsyncFunctionDef."""
+    import ast
+
+    no_arguments = ast.arguments(
+        posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[]
+    )
+    made = kind("f", no_arguments, body, [], **where)
+    if sys.version_info >= (3, 12):
+        made.type_params = []
+    return made
+
+
+def _compiled(body: list[ast.stmt], flags: int = 0) -> types.CodeType:
+    import ast
+
+    tree: Any = ast.Module(body, [])
     code: types.CodeType = compile(
-        ast.Module(body, []), "<keeptrace>", "exec", flags, dont_inherit=True, optimize=0
+        tree, "<keeptrace>", "exec", flags, dont_inherit=True, optimize=0
     )
-    if is_function:
-        function: types.CodeType = next(
-            const for const in code.co_consts if isinstance(const, types.CodeType)
-        )
-        return function
-    return (
-        code.replace(co_flags=code.co_flags & ~_COROUTINE | _ASYNC_GENERATOR)
-        if is_outermost
-        else code
-    )
+    return code
 
 
-# Extra positions go onto the first instructions, before the last call; every pad makes room for
-# these many more.
+def _function_code(module: types.CodeType) -> types.CodeType:
+    """The code of the one function that a module defines."""
+    return next(const for const in module.co_consts if isinstance(const, types.CodeType))
+
+
+# Further positions belong to the first instructions, before the last call. Each pad makes room for
+# so many positions.
 _POSITIONS_A_PAD: Final = 4
 
 
@@ -106,26 +119,28 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-_MOST_LINES: Final = 10_000  # of one expression: traceback reads them all
+_MOST_LINES: Final = 10_000  # lines of one expression: traceback reads them all
 
 
 def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[bytes, int]:
-    """One entry of a code object's location table (CPython, Objects/locations.md), and the line it
-    leaves off at.
+    """One entry of a code object's location table (CPython, Objects/locations.md), and its line.
+
+    units: instructions of the entry. before: the line of the entry before.
     """
     line, end, column, end_column = position
     if line is None:
         return bytes((0x80 | 15 << 3 | units - 1,)), before
     delta = line - before
-    start = _varint((-delta << 1) | 1 if delta < 0 else delta << 1)
-    if end is None or column is None or end_column is None or not line <= end <= line + _MOST_LINES:
+    sign = int(delta < 0)
+    start = _varint(abs(delta) << 1 | sign)
+    if None in position or not line <= end <= line + _MOST_LINES:
         return bytes((0x80 | 13 << 3 | units - 1,)) + start, line
     rest = _varint(end - line) + _varint(column + 1) + _varint(end_column + 1)
     return bytes((0x80 | 14 << 3 | units - 1,)) + start + rest, line
 
 
 def _line_table(units: int, first: int, positions: tuple[tuple[Any, ...], ...]) -> bytes:
-    """positions[0] for all instructions but the first ones, which have one of the others each."""
+    """A location table: the first instructions have the further positions, the rest positions[0]."""
     out = []
     line = first
     for position in positions[1:]:
@@ -154,7 +169,7 @@ def frame_code(
 ) -> types.CodeType:
     is_function = flags & OPTIMIZED_NEWLOCALS == OPTIMIZED_NEWLOCALS
     template = _template(len(names), unbound, pads_for(positions), is_function, is_outermost)
-    first = max(first, 1)  # generated code may start below, but replace() takes no such line
+    first = max(first, 1)  # generated code may start at line 0, which replace() refuses
     places: dict[str, Any] = dict(
         co_filename=file,
         co_name=name,
@@ -165,11 +180,8 @@ def frame_code(
     if is_function:
         positional_only, positional, keyword_only = args
         rest = (flags >> 2 & 1) + (flags >> 3 & 1)  # *args, **kwargs
-        if (
-            0 <= positional_only <= positional
-            and keyword_only >= 0
-            and positional + keyword_only + rest <= len(names)
-        ):
+        has_all = positional + keyword_only + rest <= len(names)
+        if 0 <= positional_only <= positional and keyword_only >= 0 and has_all:
             places.update(
                 co_posonlyargcount=positional_only,
                 co_argcount=positional,

@@ -1,4 +1,4 @@
-"""Raw descriptors: what a class or module holds, without a hook of its own having a say."""
+"""Raw descriptors, which read classes and modules without running hooks of theirs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,5 @@ raw_mro_of: Final = type.__dict__["__mro__"].__get__
 raw_namespace_of: Final = type.__dict__["__dict__"].__get__
 raw_base_of: Final = type.__dict__["__base__"].__get__
 raw_size_of: Final = type.__dict__["__basicsize__"].__get__
-raw_weakref_offset_of: Final = type.__dict__[
-    "__weakrefoffset__"
-].__get__  # below zero where it takes no room
+# The offset is below zero where a weakref list takes no room in the instance.
+raw_weakref_offset_of: Final = type.__dict__["__weakrefoffset__"].__get__

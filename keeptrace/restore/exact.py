@@ -12,12 +12,12 @@ def _path(flavour: str, text: str) -> Any:
     pure = pathlib.PureWindowsPath if "Windows" in flavour else pathlib.PurePosixPath
     concrete = pathlib.WindowsPath if "Windows" in flavour else pathlib.PosixPath
     if "Pure" in flavour or not isinstance(pathlib.Path(), concrete):
-        return pure(text)  # a path of another system cannot be made here, only its pure form
+        return pure(text)  # a path of another system can only be made in its pure form
     return concrete(text)
 
 
 def _std(module: str, name: str) -> Callable[..., Any]:
-    """A builder that imports a module of the standard library only when such a value turns up."""
+    """A builder that imports its module of the standard library when it is called."""
 
     def build(*args: Any) -> Any:
         return getattr(__import__(module), name)(*args)
@@ -36,7 +36,7 @@ def _time(*args: Any) -> Any:
 
 
 def _fraction(numerator: int, denominator: int) -> Any:
-    """As it was when it was captured: reducing it again would take quadratic time."""
+    """The fraction as captured: reducing it again would take quadratic time."""
     fraction: Any = _std("fractions", "Fraction")()
     if type(numerator) is not int or type(denominator) is not int or denominator < 1:
         raise ValueError("no fraction")
@@ -45,7 +45,7 @@ def _fraction(numerator: int, denominator: int) -> Any:
     return fraction
 
 
-# kind -> what builds the value from its parts. The kinds that capture knows are this table's.
+# kind → the function that builds the value from its parts. Capture knows the same kinds.
 EXACT: Final[dict[str, Callable[..., Any]]] = {
     "range": range,
     "slice": slice,
@@ -64,5 +64,5 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "WindowsPath": lambda text: _path("WindowsPath", text),
     "PureWindowsPath": lambda text: _path("PureWindowsPath", text),
 }
-# What the standard library raises where a part is not of the type that it takes.
+# The standard library raises these if a part is of another type.
 CANNOT_BUILD: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)

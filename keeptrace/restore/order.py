@@ -1,4 +1,4 @@
-"""Each thing after what it needs, without recursion."""
+"""Sorts indexes by their needs, without recursion."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 
 def in_order(roots: Iterable[int], needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
-    """The roots and what they need, each after what it needs.
+    """The roots and their needs, in an order in which each index follows its own needs.
 
-    What needs itself, in damaged data, comes as if it did not.
+    An index that needs itself, as in damaged data, is given as if it did not.
     """
     state: dict[int, int] = {}  # 1: on the stack, 2: given
     for root in roots:
