@@ -29,7 +29,7 @@ class Dump(NamedTuple):
     """A dump that was read: nothing of it has been run.
 
     header: {keeptrace: format, type: "module.Qualname", message, where: "file:line in function",
-        time: seconds since 1970, pid, python, fingerprint (see store.py)}.
+        time: seconds since 1970, pid, host, python, fingerprint (see store.py)}.
     kind: what a plain pickle.load gives: an exception, an exc_info tuple or a traceback.
     """
 

@@ -178,9 +178,19 @@ def _header(report: Report) -> dict[str, Any]:
         "where": _where(report)[-MAX_SHORT_TEXT:],
         "time": now(),
         "pid": os.getpid(),
+        "host": _host()[:MAX_SHORT_TEXT],
         "python": report["python"],
         "fingerprint": fingerprint_of(report),
     }
+
+
+def _host() -> str:
+    """The name of this machine; empty if the system does not tell it at once."""
+    import os
+
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    return os.environ.get("COMPUTERNAME", "")
 
 
 def fingerprint_of(report: Report) -> str:

@@ -206,6 +206,7 @@ def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
         ("when", when),
         ("Python", view.python),
         ("process", header.get("pid")),
+        ("host", header.get("host")),
     ]
     return [(name, printable(str(value))) for name, value in found if value not in (None, "")]
 

@@ -101,24 +101,30 @@ def html(
             "--output",
             "-o",
             metavar="FILE",
-            help="Default: beside the dump, with .html; - is stdout.",
+            help="Default: beside the dump, with .html; - is stdout. A directory: a site of DIR.",
         ),
     ] = None,
     opens: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Write the dump as one HTML file that opens anywhere.
 
-    It holds everything it needs, asks no network, and can be mailed.
+    It holds everything it needs, asks no network, and can be mailed. A directory of dumps with -o and
+    another directory becomes a site: an index of failures, each with its reports.
 
     \b
     Examples:
       keeptrace html --open
       keeptrace html crash.keeptrace
       keeptrace html crash.keeptrace -o report.html
+      keeptrace html keeptrace-dumps -o site/
     """
     from ...format.files import write
     from ...render.html import to_html
 
+    if file and output and _is_site(file, output):
+        target = _write_site(file, output)
+        _open_in_browser(target, opens)
+        return
     file = chosen_dump(file)
     header, view = read_view(file)
     page = to_html(view, header)
@@ -128,10 +134,38 @@ def html(
     target = output or f"{file.removesuffix('.keeptrace')}.html"
     write(target, page.encode("utf-8", "backslashreplace"))
     typer.echo(f"wrote {printable(target)} ({len(page):,} bytes)", err=True)
-    if opens:
+    _open_in_browser(target, opens)
+
+
+def _open_in_browser(page: str, wanted: bool) -> None:
+    if wanted:
         import webbrowser
 
-        webbrowser.open(pathlib.Path(target).resolve().as_uri())
+        webbrowser.open(pathlib.Path(page).resolve().as_uri())
+
+
+def _is_site(file: str, output: str) -> bool:
+    """Whether a directory of dumps is to become a directory of pages."""
+    return os.path.isdir(file) and output != "-" and not output.endswith((".html", ".htm"))
+
+
+def _write_site(directory: str, target: str) -> str:
+    """Writes the site, and returns its index."""
+    from ...format.files import make_private, write
+    from ...render.html import to_html
+    from ...render.site import write_site
+    from ..listing import failures_in
+
+    def page_of(path: str) -> str:
+        header, view = read_view(path)
+        return to_html(view, header)
+
+    make_private(target)
+    title = f"Failures in {os.path.basename(os.path.abspath(directory))}"
+    groups, reports = write_site(failures_in(directory), target, title, page_of, write)
+    index = os.path.join(target, "index.html")
+    typer.echo(f"wrote {printable(index)}: {groups} groups, {reports} reports", err=True)
+    return index
 
 
 def info(
@@ -158,6 +192,7 @@ def info(
         "written": time_text(header.get("time")),
         "python": view.python,
         "process": header.get("pid"),
+        "host": header.get("host"),
         "format": header.get("keeptrace"),
         "fingerprint": header.get("fingerprint"),
         "size": f"{os.path.getsize(file):,} bytes" if file != "-" else None,
