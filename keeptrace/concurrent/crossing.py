@@ -19,7 +19,7 @@ import pickle
 import types
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, type_only
 from ..core.errors import KeepTraceError
@@ -32,6 +32,9 @@ from ..live.keeping import Dumps, bounded
 from ..restore.policy import POOL
 from ..restore.restore import restore
 from .origins import put_files
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 # Size of a report in an engine of several machines, which keeps failures until their caller drops
 # them. (bytes a report)
@@ -221,7 +224,9 @@ class BrokenFuture:
     error_of: makes the future's own error of the engine's shared error.
     """
 
-    def __init__(self, future: Any, error_of: Callable[[BaseException], BaseException]) -> None:
+    def __init__(
+        self, future: Future[Any], error_of: Callable[[BaseException], BaseException]
+    ) -> None:
         self._future = future
         self._error_of = error_of
 

@@ -4,23 +4,27 @@ keeptrace.concurrent.wrap(). concurrent/engines.py decides when they are used.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 from multiprocessing.pool import Pool
-from typing import Any
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from ..core.errors import KeepTraceError
 from ..core.hold import Hold, Holding, make_holding
 from ..core.options import Options, make_options
 from .decorator import traced_task
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class _Plain:
     _trace: Options
     _holding: Holding | None = None
 
-    def stacks(self, locals: bool = False, timeout: float = 5.0) -> Any:
+    def stacks(self, locals: bool = False, timeout: float = 5.0) -> NoReturn:
         """Not available. Raises KeepTraceError."""
         raise KeepTraceError(
             "stacks() needs an engine that this keeptrace knows: see the warning at its start"
@@ -47,14 +51,14 @@ class PlainProcessPoolExecutor(_Plain, ProcessPoolExecutor):
             max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
         )
 
-    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Any:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return super().submit(traced_task(fn, self._trace, self._holding), *args, **kwargs)
 
 
 class PlainLokyExecutor(_Plain):
     """Put before the class of a finished loky executor."""
 
-    def submit(self, fn: Callable[..., Any], *args: object, **kwargs: object) -> Any:
+    def submit(self, fn: Callable[..., object], *args: object, **kwargs: object) -> object:
         task = traced_task(fn, self._trace, self._holding)
         return super().submit(task, *args, **kwargs)  # type: ignore[misc]  # loky's comes after
 
@@ -77,25 +81,22 @@ class PlainPool(_Plain, Pool):
         self._holding = make_holding(hold)
         super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
-    def apply_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().apply_async(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
-    def map(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().map(traced_task(func, self._trace, self._holding), *args, **kwargs)
+def _traced(name: str) -> Callable[..., object]:
+    """The method of the engine's pool, for a traced function."""
+    method = getattr(Pool, name)
 
-    def map_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().map_async(traced_task(func, self._trace, self._holding), *args, **kwargs)
+    @functools.wraps(method)
+    def traced(
+        self: PlainPool, func: Callable[..., object], *args: object, **kwargs: object
+    ) -> object:
+        return method(self, traced_task(func, self._trace, self._holding), *args, **kwargs)
 
-    def starmap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().starmap(traced_task(func, self._trace, self._holding), *args, **kwargs)
+    return traced
 
-    def starmap_async(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().starmap_async(traced_task(func, self._trace, self._holding), *args, **kwargs)
 
-    def imap(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().imap(traced_task(func, self._trace, self._holding), *args, **kwargs)
-
-    def imap_unordered(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().imap_unordered(
-            traced_task(func, self._trace, self._holding), *args, **kwargs
-        )
+for _name in (
+    *("apply_async", "map", "map_async", "starmap", "starmap_async"),
+    *("imap", "imap_unordered"),
+):
+    setattr(PlainPool, _name, _traced(_name))

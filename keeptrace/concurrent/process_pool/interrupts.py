@@ -25,7 +25,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import synchronize
 from operator import attrgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class AtomicCondition(threading.Condition):
@@ -112,7 +115,7 @@ def _has_plain_condition(event: Any) -> bool:
     return type(event._cond) is threading.Condition
 
 
-def make_future_atomic(future: Any) -> None:
+def make_future_atomic(future: Future[Any]) -> None:
     """Makes a future interrupt-safe, before anybody waits for it.
 
     Threads that set its result are not disturbed.

@@ -21,6 +21,8 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, Final
 
 from ...core.hold import Hold, Holding, make_holding, remember_pipes
@@ -110,7 +112,7 @@ def initialization(
 
 def adopt(
     executor: Any,
-    engine: Any,
+    engine: ModuleType,
     options: Options,
     hold: Hold | bool | None = None,
     calls_of: Callable[[Any], Calls | None] = lambda function: None,
@@ -146,7 +148,7 @@ def is_adopted(executor: object) -> bool:
 def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> Any:
     """The executor's class, with a manager thread of ours."""
 
-    def describe(process: Any, items: dict[int, Any]) -> list[str]:
+    def describe(process: BaseProcess, items: dict[int, Any]) -> list[str]:
         return tasks_of(process, items, engine._process_chunk, calls_of)
 
     class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # either engine's

@@ -22,6 +22,7 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from os import getppid  # at once: a task may replace it
+from types import ModuleType
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
@@ -31,7 +32,7 @@ from .pipes import drain, read_message, take_lock
 # -- the worker
 
 
-def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
+def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Any) -> None:
     """Makes a worker read its tasks by _take().
 
     The worker closes its copies of the parent's ends, and so notices when the parent is gone.
@@ -44,7 +45,7 @@ def read_tasks(engine: Any, calls: Any, results: Any, words: Any) -> None:
 
 
 def _take(
-    engine: Any,
+    engine: ModuleType,
     calls: Any,
     fd: int,
     parent: int,
@@ -196,7 +197,7 @@ class Results(Connection):
         return reduce_connection(self)
 
 
-def read_results(engine: Any, executor: Any) -> None:
+def read_results(engine: ModuleType, executor: Any) -> None:
     """Makes an executor read its results by Results.recv()."""
     if POSIX:
         results = executor._result_queue._reader

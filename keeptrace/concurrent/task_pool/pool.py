@@ -181,7 +181,7 @@ class KeepTracePool(Pool):
 
     def _map_async(
         self,
-        func: Any,
+        func: Callable[..., Any],
         iterable: Any,
         mapper: Any,
         chunksize: int | None = None,
