@@ -5,6 +5,7 @@ The system gives a dead process's number to a new process; the time of the start
 
 from __future__ import annotations
 
+import importlib
 import os
 
 # Of /proc/PID/stat, behind the command's name: the state, and the clock ticks at the start.
@@ -60,3 +61,14 @@ def memory_kills() -> int | None:
         return int(told[b"oom_kill"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def is_main_interpreter() -> bool:
+    """Whether the caller runs in the interpreter that the process began with."""
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters = importlib.import_module(name)
+        except ImportError:  # of another version
+            continue
+        return bool(interpreters.get_current() == interpreters.get_main())
+    return True

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..core import DEFAULT_DIRECTORY
 from ..core.hold import Hold, Holding, make_holding, remember_pipes
 from ..core.options import Options
+from ..core.processes import is_main_interpreter
 from ..format.files import is_url
 from ..store import Store
 from ..store.telling import command_to_open, tell
@@ -118,6 +119,8 @@ class Installed:
 
     def _leave_records(self) -> None:
         """Lets this process leave a record when it dies; makes dumps of those that did."""
+        if not is_main_interpreter():  # the process has one box, and one faulthandler
+            return
         from .deaths import DeathBox
 
         try:
