@@ -1,4 +1,4 @@
-"""The report's exceptions, made first and filled later, so that values can refer to them."""
+"""The report's exceptions: made empty first and filled later, so that values can refer to them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ def _refs_of(record: dict[str, Any]) -> list[Any]:
     return [record["args"], *record["fields"].values(), *record["attributes"].values()]
 
 
-# Kinds of nodes that are not the thing itself.
+# Nodes of these kinds do not hold the value itself.
 _INEXACT: Final = frozenset({"object", "redacted", "function", "module", "type"})
+_SEQUENCES: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
+_TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
 
 
 def is_exact(nodes: list[Any], refs: Iterable[Any]) -> bool:
-    """Whether the values are all there, as what they were."""
+    """Whether the report holds all of the values exactly."""
     waiting = [ref[0] for ref in refs if type(ref) is list]
     seen: set[int] = set()
     while waiting:
@@ -46,45 +48,38 @@ def is_exact(nodes: list[Any], refs: Iterable[Any]) -> bool:
             continue
         seen.add(index)
         node = nodes[index]
-        kind = node[0]
-        if kind in _INEXACT:
+        if not _is_exact_node(node):
             return False
-        if kind in (
-            "list",
-            "tuple",
-            "set",
-            "frozenset",
-            "dict",
-            "str",
-            "bytes",
-            "bytearray",
-        ) and not is_whole(node):
-            return False
-        if kind in ("list", "tuple", "set", "frozenset", "dict", "exact"):
+        if node[0] in _SEQUENCES or node[0] == "exact":
             waiting.extend(ref[0] for ref in node[2] if type(ref) is list)
     return True
 
 
+def _is_exact_node(node: list[Any]) -> bool:
+    if node[0] in _SEQUENCES or node[0] in _TEXTS:
+        return is_whole(node)
+    return node[0] not in _INEXACT
+
+
 class ExceptionTable:
-    """The report's exceptions, made first and filled later, so that values can refer to them."""
+    """The report's exceptions: made empty first and filled later."""
 
     def __init__(
         self, report: dict[str, Any], type_of: list[Any], policy: Policy, live: list[Any]
     ) -> None:
         self._records = report["exceptions"]
         self._live = live
-        self._as_itself: set[int] = set()  # ids of those that their class's own reduction made
+        # Ids of the exceptions that their class's own reduction made.
+        self._as_itself: set[int] = set()
         self._nodes = report["values"]
         self._types = report["types"]
         self._type_of = type_of
         self._policy = policy
         self.made: list[BaseException] = [None] * len(self._records)  # type: ignore[list-item]
-        every = range(len(self._records))
-        for index in (
-            in_order(every, self._children)
-            if any(["children" in record for record in self._records])
-            else every
-        ):
+        indexes: Iterable[int] = range(len(self._records))
+        if any(["children" in record for record in self._records]):
+            indexes = in_order(indexes, self._children)
+        for index in indexes:
             self.made[index] = self._make(self._records[index])
 
     def _children(self, index: int) -> list[int]:
@@ -92,55 +87,52 @@ class ExceptionTable:
         return children
 
     def _class(self, record: dict[str, Any]) -> type[BaseException]:
-        found_type = self._type_of[record["type"]]
-        cls: type[BaseException] = (
-            Exception if found_type is None else found_type
-        )  # a metaclass may find its class false
+        cls: type[BaseException] = self._type_of[record["type"]]
+        if cls is None:  # not `or`: a metaclass may find its class false
+            cls = Exception
         if has_own_state(cls):
             cls = exception_class(cls.__qualname__, cls.__module__, builtin_bases(raw_mro_of(cls)))
         if "str" not in record and id(cls) in BUILTIN_TYPES:
             return cls
         mro = raw_mro_of(cls)
-        module, qualname, _ = self._types[record["type"]]
-        found = self._policy.find(module, qualname) is cls
-        refs = _refs_of(record)
-        # where nothing is looked up nothing is live, so what capture recorded is what the arguments
-        # cannot tell
-        told = "str" in record and not (
-            self._policy.lookups
-            and found
-            and is_exact(self._nodes, refs)
-            and not self._tells_addresses(record, refs)
-        )
+        told = "str" in record and not self._tells_itself(record, cls)
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
         if (told or truthy) and (self._policy.trusts or not is_hooked(mro)):
+            make: Any = leaf_class
             try:
-                return leaf_class(cls, told, truthy)  # type: ignore[arg-type]  # a class is hashable, or the except says what then
-            # a metaclass or __init_subclass__ of the user's refuses: its own message it is, then
-            except Exception:
+                return make(cls, told, truthy)  # type: ignore[no-any-return]
+            except Exception:  # refused by the user's metaclass or __init_subclass__
                 return cls
         return cls
 
+    def _tells_itself(self, record: dict[str, Any], cls: type[BaseException]) -> bool:
+        """Whether str() of the restored exception gives the message that was recorded."""
+        if not self._policy.lookups:  # nothing is live, so capture recorded only what is needed
+            return False
+        module, qualname, _ = self._types[record["type"]]
+        refs = _refs_of(record)
+        return (
+            self._policy.find(module, qualname) is cls
+            and is_exact(self._nodes, refs)
+            and not self._tells_addresses(record, refs)
+        )
+
     def _tells_addresses(self, record: dict[str, Any], refs: list[Any]) -> bool:
-        """Whether the message has the address of an object that is live: here it is another."""
+        """Whether the message has the address of a live object, which has another one here."""
         told = [*self._nodes[refs[0][0]][2], *refs[1:]]
         return " at 0x" in record["str"] and any(
             self._nodes[ref[0]][0] == "live" for ref in told if type(ref) is list
         )
 
     def _own(self, record: dict[str, Any]) -> BaseException | None:
-        """What the class's own reduction makes.
-
-        Capture has seen that it makes what it was made from.
-        """
+        """The exception as its class's own reduction makes it, which capture has tried."""
         number = record.get("own")
         pickled = self._live[number] if number is not None and number < len(self._live) else None
         if type(pickled) is not bytes:
             return None
         try:
             made = load_quickly(pickled, self._policy is not POOL)
-        # the library is absent or another version here: a class of the same name takes its place
-        except BaseException:
+        except BaseException:  # the library is absent, or another version: a class is made instead
             return None
         cls = type(made)
         if not issubclass(cls, BaseException) or cls.__qualname__ != self._types[record["type"]][1]:
@@ -148,35 +140,35 @@ class ExceptionTable:
         if self._policy.truthy and has_hook(raw_mro_of(cls), "__bool__", "__len__"):
             return None
         self._as_itself.add(id(made))
-        return made  # type: ignore[no-any-return]  # an exception, as was seen
+        return made  # type: ignore[no-any-return]  # checked above
 
     def _make(self, record: dict[str, Any]) -> BaseException:
         own = self._own(record)
         if own is not None:
             return own
         cls = self._class(record)
-        children = record.get("children")
-        if children:
-            inner = [self.made[child] for child in children if self.made[child] is not None]
-            message = record["fields"].get("message", "")
-            for candidate in (cls, BaseExceptionGroup):
-                try:
-                    make: Any = BaseExceptionGroup.__new__
-                    group: BaseException = make(
-                        candidate, message if type(message) is str else "", inner
-                    )
-                    return group
-                except (
-                    TypeError,
-                    ValueError,
-                ):  # a damaged report, or a class that is no group here
-                    continue
+        group = self._group(record, cls) if record.get("children") else None
+        if group is not None:
+            return group
         try:
             return builtin_base(raw_mro_of(cls)).__new__(cls)
         except TypeError:  # a group without children, in a damaged report
-            return Exception.__new__(
-                exception_class(cls.__qualname__, cls.__module__, (Exception,))
-            )
+            other = exception_class(cls.__qualname__, cls.__module__, (Exception,))
+            return Exception.__new__(other)
+
+    def _group(self, record: dict[str, Any], cls: type[BaseException]) -> BaseException | None:
+        """A group with its children; None if the report is damaged."""
+        inner = [self.made[child] for child in record["children"] if self.made[child] is not None]
+        message = record["fields"].get("message")
+        if type(message) is not str:
+            message = ""
+        make: Any = BaseExceptionGroup.__new__
+        for candidate in (cls, BaseExceptionGroup):
+            try:
+                return make(candidate, message, inner)  # type: ignore[no-any-return]
+            except (TypeError, ValueError):  # the class is no group here, or no child is left
+                continue
+        return None
 
     def fill(self, values: ValueTable, tracebacks: list[types.TracebackType | None]) -> None:
         for record, exc, traceback in zip(self._records, self.made, tracebacks):
@@ -186,7 +178,7 @@ class ExceptionTable:
                 put_context(exc, self.made[record["context"]])
             if record["cause"] is not None:
                 put_cause(exc, self.made[record["cause"]])
-            put_suppress(exc, bool(record["suppress"]))  # what puts a cause changes it
+            put_suppress(exc, bool(record["suppress"]))  # last: putting a cause changes it
 
     def _fill(self, exc: BaseException, record: dict[str, Any], values: ValueTable) -> None:
         as_itself = id(exc) in self._as_itself
@@ -203,25 +195,29 @@ class ExceptionTable:
             if as_itself and _has(exc, mro, name) and not is_exact(self._nodes, [ref]):
                 continue
             self._put_attribute(exc, mro, name, values(ref))
-        notes = _notes(values(record["notes"])) if "notes" in record else None
+        self._put_notes(exc, record, values, refused)
+
+    def _put_notes(
+        self, exc: BaseException, record: dict[str, Any], values: ValueTable, refused: list[str]
+    ) -> None:
+        """Puts the notes of the report, and notes on fields and frames that are missing."""
+        added = []
         if refused:
-            kind = type(exc).__name__
-            notes = [
-                *_items(notes),
-                f"keeptrace: no {kind} can bear its {', '.join(refused)}: see vars(), in brackets",
-            ]
+            kind, names = type(exc).__name__, ", ".join(refused)
+            added.append(f"keeptrace: no {kind} can bear its {names}: see vars(), in brackets")
         if record.get("text"):
-            notes = [
-                *_items(notes),
-                "keeptrace: the frames were not kept; the traceback as text:\n" + record["text"],
-            ]
+            told = "keeptrace: the frames were not kept; the traceback as text:\n"
+            added.append(told + record["text"])
+        notes = _notes(values(record.get("notes")))
+        if added:
+            notes = [*_items(notes), *added]
         if notes is not None:
             raw_dict_of(exc)["__notes__"] = notes
 
     def _put_fields(
         self, exc: BaseException, fields: dict[str, Any], values: ValueTable
     ) -> list[str]:
-        """The names of those that could not be put; they stand aside."""
+        """Puts the fields. Returns the names of refused fields, whose values stand aside."""
         refused: list[str] = []
         if not fields:
             return refused
@@ -245,7 +241,7 @@ class ExceptionTable:
         if slot is not None:
             try:
                 slot.__set__(exc, value)
-            except (AttributeError, TypeError):  # C code's, to be read only or for one type only
+            except (AttributeError, TypeError):  # C code's slot: read-only, or for another type
                 return
         elif _is_of_builtin(mro, name) or (not self._policy.trusts and is_protocol(name, value)):
             raw_dict_of(exc)[aside_name(name)] = value
@@ -254,7 +250,7 @@ class ExceptionTable:
 
 
 def _slot_of(mro: tuple[type, ...], name: str) -> Any:
-    """The slot of that name that a class defines in Python; None if there is none."""
+    """The slot of that name in a class written in Python; None if there is none."""
     for cls in mro:
         found = raw_namespace_of(cls).get(name)
         if found is not None:
@@ -275,22 +271,21 @@ def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
     return True
 
 
-# Fields that may be any object; all others are read as str, int or bytes by C code or by
-# `traceback`.
+# Fields that may be any object. C code and `traceback` read the other fields as str, int or bytes.
 _ANY_VALUE: Final = ("value", "code", "obj")
 
 
 def _plain(name: str, value: Any) -> Any:
-    """The value of a field.
-
-    A text that was cut is a real text that says so, since a stand-in would make printing fail.
+    """The value of a field. A text that was cut becomes a str with a mark: printing a stand-in
+    would fail.
     """
     details = details_of(value)
     if details is None or name in _ANY_VALUE or not details.node:
         return value
     kind = details.node[0]
     if kind in ("bytes", "bytearray"):
-        return details.items.encode("latin-1") + f"... ({details.length} in all)".encode()  # type: ignore[attr-defined]  # a str
+        kept: Any = details.items  # a str
+        return kept.encode("latin-1") + f"... ({details.length} in all)".encode()
     return str(value) if kind == "str" or details.string is not None else value
 
 
@@ -299,12 +294,10 @@ def _items(notes: Any) -> list[Any]:
 
 
 def _notes(value: Any) -> Any:
-    """Notes as the interpreter can print them: before Python 3.13 it crashes if a sequence
-    raises.
-    """
+    """Notes that the interpreter can print. Before Python 3.13 a sequence that raises crashes it."""
     details = details_of(value)
     if details is None:
-        if has_hook(raw_mro_of(type(value)), "__getitem__"):  # live, and its code may raise
+        if has_hook(raw_mro_of(type(value)), "__getitem__"):  # a live object, which may raise
             return make_stand_in(
                 stand_in_class(type(value).__qualname__, type(value).__module__, False),
                 f"<{type(value).__qualname__}>",
@@ -325,12 +318,10 @@ def _notes(value: Any) -> Any:
 
 
 def _is_of_builtin(mro: tuple[type, ...], name: str) -> bool:
-    """Whether a builtin base has C state or a method of that name, which data must neither set nor
-    replace.
-    """
-    return name not in _OF_ANY_OBJECT and any(
-        name in raw_namespace_of(cls) for cls in mro if id(cls) in BUILTIN_TYPES
-    )
+    """Whether a builtin base has C state or a method of that name, which data must not change."""
+    if name in _OF_ANY_OBJECT:
+        return False
+    return any(name in raw_namespace_of(cls) for cls in mro if id(cls) in BUILTIN_TYPES)
 
 
 _OF_ANY_OBJECT: Final = ("__doc__", "__module__")

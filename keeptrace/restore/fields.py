@@ -1,4 +1,4 @@
-"""State that the C types of exceptions hold outside of __dict__, and how it is put back."""
+"""Fields: state that the C types of exceptions hold outside of __dict__."""
 
 from __future__ import annotations
 
@@ -18,19 +18,12 @@ from .files import may_be_opened, unopened_name
 from .policy import BUILTIN_CLASSES, is_plainly_loaded
 from .standins import make_stand_in, stand_in_class
 
-# C type -> the state that it holds outside of __dict__, in the order in which bases are looked for.
+# C type → the names of its fields, in the order in which bases are searched
 FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     OSError: ("errno", "strerror", "filename", "filename2", "characters_written"),
     SyntaxError: (
-        "msg",
-        "filename",
-        "lineno",
-        "offset",
-        "text",
-        "end_lineno",
-        "end_offset",
-        "print_file_and_line",
-        "_metadata",
+        *("msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset"),
+        *("print_file_and_line", "_metadata"),
     ),
     UnicodeDecodeError: ("encoding", "object", "start", "end", "reason"),
     UnicodeEncodeError: ("encoding", "object", "start", "end", "reason"),
@@ -41,9 +34,8 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     AttributeError: ("name", "obj"),
     NameError: ("name",),
 }
-# By id, because what a class says of itself may be a lie, or its metaclass's code.
+# By id: the attributes and the hash of a class may run its metaclass's code.
 BUILTIN_TYPES: Final = frozenset(map(id, BUILTIN_CLASSES.values()))
-# by id, because the hash of a class may be its metaclass's
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
 put_args, put_traceback, put_context, put_cause, put_suppress = (
     BaseException.__dict__[name].__set__
@@ -52,26 +44,23 @@ put_args, put_traceback, put_context, put_cause, put_suppress = (
 
 
 def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:
-    """The C type among the bases that holds state of its own, and the names of that state."""
+    """The first C type with fields among the bases, and the names of its fields."""
     return next((_FIELDS_BY_ID[id(cls)] for cls in mro if id(cls) in _FIELDS_BY_ID), None)
 
 
-_POINTER: Final = tuple.__itemsize__  # what a slot adds to an instance (bytes)
+_POINTER: Final = tuple.__itemsize__  # the size of a slot in an instance (bytes)
 
 
 def has_own_state(cls: type) -> bool:
-    """Whether C code holds state of the class's instances that neither `__dict__`, slots nor FIELDS
-    have.
+    """Whether C code of the class's library holds state of its instances.
 
-    Then no `__new__` of a builtin base may make an instance. Told by the class alone: no code of
-    its library runs."""
+    `__dict__`, slots and FIELDS do not have such state, so no `__new__` of a builtin base may make
+    an instance. Only the class is looked at: no code of its library runs."""
     while id(cls) not in BUILTIN_TYPES:
         namespace = raw_namespace_of(cls)
         if type(namespace.get("__new__")) is types.BuiltinFunctionType:
             return True
-        known = (
-            0  # bytes that the class adds to the instances of its base, as Python's own classes do
-        )
+        known = 0  # bytes that the class statement adds to an instance of the base
         if "__slots__" in namespace:
             known = _POINTER * sum(
                 type(slot) is types.MemberDescriptorType for slot in namespace.values()
@@ -85,7 +74,7 @@ def has_own_state(cls: type) -> bool:
     return False
 
 
-# Larger ones are no columns of a line: what prints a SyntaxError repeats a character so many times.
+# A larger number is not a column: printing a SyntaxError repeats a character so many times.
 _MOST_COLUMNS: Final = 1 << 20
 _C_INT: Final = range(-(1 << 31), 1 << 31)
 
@@ -115,28 +104,26 @@ def _is_end(value: Any) -> bool:
 
 
 def _is_metadata(value: Any) -> bool:
-    """(line, column, source) of a SyntaxError, by which traceback looks for misspelt keywords."""
+    """(line, column, source) of a SyntaxError: traceback searches misspelt keywords there."""
     if value is None:
         return True
-    return (
-        type(value) is tuple
-        and len(value) == 3
-        and all(map(_is_line, value[:2]))
-        and _is_text(value[2])
-    )
+    if type(value) is not tuple or len(value) != 3:
+        return False
+    line, column, source = value
+    return _is_line(line) and _is_line(column) and _is_text(source)
 
 
 _UNICODE_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "encoding": _is_str,
     "object": _is_str,
-    "start": _is_start,  # before Python 3.14 str() reads memory there without a look
+    "start": _is_start,  # before Python 3.14 str() reads memory there without a check
     "end": _is_end,
     "reason": _is_str,
 }
-# The fields that C code, or traceback, takes without a look. The others may be anything.
+# The fields that C code or traceback use without a check. The other fields may be anything.
 _CHECKS: Final[dict[type[BaseException], dict[str, Callable[[Any], bool]]]] = {
     SyntaxError: {
-        "filename": _is_text,  # traceback opens a number, too
+        "filename": _is_text,  # traceback would open a file by its number
         "lineno": _is_line,
         "offset": _is_column,
         "text": _is_text,
@@ -156,11 +143,10 @@ _CHECKS: Final[dict[type[BaseException], dict[str, Callable[[Any], bool]]]] = {
 def put_field(
     exc: BaseException, name: str, value: Any, state: tuple[type, tuple[str, ...]] | None = None
 ) -> bool:
-    """Sets what an exception's C type holds outside of __dict__; whatever comes from data goes
-    through here.
+    """Sets a field of an exception. All fields from data go through this function.
 
-    Returns whether the value was one that the C code, and Python's own printing, can bear. A name
-    that no field of this Python has is nothing. state: what fields_of() gives, where that is known.
+    Returns whether the C code and Python's own printing can bear the value. A name that is no field
+    of this Python is ignored. state: the result of fields_of(), if the caller knows it.
     """
     state = state or fields_of(raw_mro_of(type(exc)))
     if state is None or name not in state[1] or name not in state[0].__dict__:
@@ -170,7 +156,7 @@ def put_field(
         return False
     try:
         state[0].__dict__[name].__set__(exc, value)
-    except (TypeError, ValueError, AttributeError, OverflowError):  # C code looks at these itself
+    except (TypeError, ValueError, AttributeError, OverflowError):  # refused by the C code
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Files that may be opened: ordinary ones, of bounded size."""
+"""The files that may be opened: regular files of bounded size."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Final
 # Bounds against forged data, for all the sources of a report. (bytes, lines)
 MAX_SOURCE: Final = 32 << 20
 MAX_LINES: Final = 1_000_000
-# A module of this size is generated; nobody reads it in a traceback. (bytes)
+# A larger module is generated code, which nobody reads in a traceback. (bytes)
 MAX_SOURCE_FILE: Final = 8 << 20
-# Names of other machines' files on Windows, with either slash: opening one tells that machine who
-# reads.
+# Names of other machines' files on Windows begin so. Opening such a file tells the other machine
+# who reads.
 _NETWORK: Final = ("//", "\\\\", "/\\", "\\/")
 
 
 def source_text(file: str, most: int = MAX_SOURCE_FILE) -> str | None:
-    """The text of a source file by its name: the only function that opens a file that data names.
+    """The text of a source file. Only this function opens files whose names come from data.
 
-    None if this is no regular file of at most `most` bytes, cannot be read, or is no text: a device
-    or a pipe may never end, or never answer.
+    None if the file is not a regular file of at most `most` bytes, cannot be read, or has no text.
+    A device or a pipe may never end, or never answer.
     """
     if file.startswith(_NETWORK) or not _is_regular(file, most):
         return None
-    import tokenize  # it reads a file by its coding line; costly to import and rarely needed
+    import tokenize  # knows coding lines; costly to import, and rarely needed
 
     try:
         data = _read_regular(file, most)
@@ -38,9 +38,8 @@ def source_text(file: str, most: int = MAX_SOURCE_FILE) -> str | None:
 
 
 def _is_regular(file: str, most: int) -> bool:
-    """Whether it is a file with contents.
-
-    What is in /proc says that it is empty, and need not end.
+    """Whether this is a regular file with contents. Files in /proc claim to be empty, and may have
+    no end.
     """
     try:
         found = os.stat(file)
@@ -54,25 +53,21 @@ def _is_source(found: os.stat_result, most: int) -> bool:
 
 
 def _read_regular(file: str, most: int) -> bytes:
-    """The bytes that a regular file says it has; empty if another file took its place meanwhile."""
-    flags = (
-        os.O_RDONLY
-        | getattr(os, "O_NONBLOCK", 0)
-        | getattr(os, "O_NOCTTY", 0)
-        | getattr(os, "O_BINARY", 0)
-    )
+    """The contents of a regular file; b"" if another kind of file has taken its place."""
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
+        flags |= getattr(os, name, 0)
     with open(os.open(file, flags), "rb") as stream:
         found = os.fstat(stream.fileno())
         return stream.read(min(found.st_size, most)) if stat.S_ISREG(found.st_mode) else b""
 
 
 def may_be_opened(file: str) -> bool:
-    """Whether linecache, traceback, pdb and the interpreter may be given this name, which they open
-    without a look.
+    """Whether linecache, traceback, pdb and the interpreter may open this name.
 
-    So they may if there is nothing of that name, a directory, or a regular file with contents and
-    of bounded size."""
-    if file.startswith("<") and file.endswith(">"):  # code that no file holds; nobody looks for one
+    They open any file. So the name must be that of a bounded regular file with contents, of a
+    directory, or of nothing."""
+    if file.startswith("<") and file.endswith(">"):  # the name of code without a file
         return True
     if file.startswith(_NETWORK):
         return False
@@ -80,21 +75,21 @@ def may_be_opened(file: str) -> bool:
     above = [place for place in sys.path if type(place) is str]
     if not os.path.isabs(file):  # linecache looks for it along sys.path
         places.update([os.path.join(place, file) for place in above])
-    if sys.version_info < (3, 13):  # the interpreter's own printer looks there for its last part
+    if sys.version_info < (3, 13):  # the interpreter's printer looks for the last part there
         places.update([os.path.join(place, os.path.basename(file)) for place in above])
     return all(map(is_absent_or_ordinary, places))
 
 
 def without_detours(file: str) -> str:
-    """Under which name pdb and inspect look for it, in linecache and then on disk."""
+    """The name by which pdb and inspect look for a file, in linecache and then on disk."""
     try:
         return os.path.abspath(file)
-    except (OSError, ValueError):  # the working directory is gone; or no file can have this name
+    except (OSError, ValueError):  # the working directory is gone, or no file can have this name
         return file
 
 
 def is_absent_or_ordinary(path: str) -> bool:
-    """Whether opening just this name ends: nothing is there, or a directory, or a bounded file."""
+    """Whether opening exactly this name ends: it is a bounded file, a directory, or nothing."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -103,12 +98,12 @@ def is_absent_or_ordinary(path: str) -> bool:
 
 
 def unopened_name(file: str) -> str:
-    """What code is called whose file nobody should open."""
+    """The name for code whose file must not be opened."""
     return f"{file} [not opened]"
 
 
 def unpack_bounded(packed: bytes, most: int) -> bytes:
-    """zlib, within a bound: a few kilobytes can claim to be gigabytes."""
+    """Decompresses zlib data within a bound: a few kilobytes may become gigabytes."""
     engine = zlib.decompressobj()
     data = engine.decompress(packed, most)
     if engine.unconsumed_tail or not engine.eof:
