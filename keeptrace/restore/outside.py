@@ -1,6 +1,6 @@
-"""What owns something outside of the process is never brought to life.
+"""Finds objects and functions that own or change something outside of the process.
 
-The writer asks the same questions.
+A restore never brings them to life, and a capture does not pickle them as live objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .descriptors import raw_module_of, raw_mro_of, raw_name_of, raw_names_in, raw_namespace_of
 
-# Modules whose classes and functions open, make or delete such things.
+# Modules whose classes and functions open, make or delete files, processes and the like.
 _OUTSIDE: Final = frozenset({
     *("_io", "_pyio", "io", "os", "posix", "nt", "shutil"),
     *("tempfile", "mmap", "_mmap", "fcntl", "pty", "signal", "_signal"),
@@ -25,7 +25,7 @@ _OUTSIDE: Final = frozenset({
     *("_zstd", "zipfile", "tarfile", "fileinput", "runpy", "webbrowser"),
     *("winreg", "msvcrt", "_winapi"),
 })  # fmt: skip
-# (module, name) of such classes and functions in modules of which the rest is harmless.
+# (module, name) of such classes and functions in modules that are harmless otherwise.
 _OUTSIDE_ALSO: Final = frozenset({
     *(("weakref", "finalize"), ("threading", "Thread")),
     *(("threading", "_DummyThread"), ("_thread", "start_new_thread")),
@@ -34,24 +34,19 @@ _OUTSIDE_ALSO: Final = frozenset({
     *(("codecs", "StreamWriter"), ("codecs", "StreamReader")),
     *(("codecs", "StreamReaderWriter"), ("codecs", "StreamRecoder")),
     *(("codecs", "open"), ("numpy", "memmap"), ("xmlrpc.client", "ServerProxy")),
-    *(
-        ("dill._dill", name)
-        for name in ("_create_filehandle", "_create_thread_handle", "_create_capsule")
-    ),
-    *(
-        ("dill.dill", name)
-        for name in ("_create_filehandle", "_create_thread_handle", "_create_capsule")
-    ),
+    *(("dill._dill", "_create_filehandle"), ("dill._dill", "_create_thread_handle")),
+    *(("dill._dill", "_create_capsule"), ("dill.dill", "_create_filehandle")),
+    *(("dill.dill", "_create_thread_handle"), ("dill.dill", "_create_capsule")),
 })  # fmt: skip
-# Data, and what only changes data, though it comes from such a module.
+# Data, and functions that only change data, in modules of _OUTSIDE.
 _INSIDE: Final = frozenset({
     *(("_io", "StringIO"), ("_io", "BytesIO"), ("os", "fspath")),
     *(("os", "PathLike"), ("posix", "fspath")),
     *(("queue", "Queue"), ("subprocess", "CompletedProcess"), ("zipfile", "ZipInfo")),
     *(("tarfile", "TarInfo"), ("sqlite3", "Row")),
 })  # fmt: skip
-# A class that has one of these holds a resource, if it comes from a library: programs use the words
-# for other things, too.
+# A library's class with one of these methods holds a resource. Programs also use the words for
+# other purposes.
 _CLOSERS: Final = ("close", "shutdown", "terminate", "dispose", "disconnect", "cleanup")
 # By id, because the hash of a class may be its metaclass's.
 _DATA: Final = frozenset(id(cls) for cls in (BaseException, tuple, type, int, str, bytes))
@@ -68,8 +63,8 @@ def owns_outside(cls: type) -> bool:
     """Whether instances of the class own something outside of the process, or act on it when they
     die.
 
-    By where its classes come from; by a file descriptor; by a finalizer, which would act once more
-    for each copy; and for a library's class by what releases a resource.
+    Such a class has a base from a module of _OUTSIDE, a file descriptor, a finalizer (which would
+    run once more for each copy), or is a library's class with a method that releases a resource.
     """
     mro = raw_mro_of(cls)
     if any(id(parent) in _DATA for parent in mro):
@@ -79,14 +74,16 @@ def owns_outside(cls: type) -> bool:
         module, name = _home(parent)
         if (module, name) in _INSIDE or (in_memory and module in ("_io", "io")):
             continue
-        if _is_outside(module, name):
-            return True
-        namespace = raw_namespace_of(parent)
-        if "__del__" in namespace or "fileno" in namespace:
-            return True
-        if any(closer in namespace for closer in _CLOSERS) and _is_of_a_library(module):
+        if _is_outside(module, name) or _holds_resource(raw_namespace_of(parent), module):
             return True
     return False
+
+
+def _holds_resource(namespace: Any, module: str) -> bool:
+    """Whether a class has a file descriptor, a finalizer, or a library's way to release."""
+    if "__del__" in namespace or "fileno" in namespace:
+        return True
+    return any(closer in namespace for closer in _CLOSERS) and _is_of_a_library(module)
 
 
 def _home(cls: type) -> tuple[str, str]:
@@ -106,15 +103,11 @@ def _is_of_a_library(name: str) -> bool:
 
 
 def acts_outside(function: Any) -> bool:
-    """Whether calling what a pickle names would open, make or delete something outside of the
-    process.
-    """
+    """Whether calling a function that a pickle names would act outside of the process."""
     if type(function) is functools.partial:
         function = function.func
     owner = getattr(function, "__self__", None)
-    if isinstance(
-        owner, type
-    ):  # a method of the class, such as SharedMemory's own way to be rebuilt
+    if isinstance(owner, type):  # a class method, such as the one that rebuilds SharedMemory
         function = owner
     if isinstance(function, type):
         return function not in (type, object) and owns_outside(function)

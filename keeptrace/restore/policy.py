@@ -1,4 +1,4 @@
-"""What a restore may look up in the process that it runs in."""
+"""Policies: what a restore may look up in its process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from .descriptors import raw_names_in
 
 
 class Policy:
-    """What a restore may touch of the process it runs in.
+    """What a restore may look up in its process.
 
-    builtins: nothing but builtins: for reading what one does not trust (keeptrace.load).
-    loaded: also modules that are loaded; nothing is imported: for text.
-    known: also modules that are loaded, and the standard library: for pickle.load, which trusts its
-    data.
-    imports: also import, and functions by name: within a pool, where the same program runs at both
-    ends."""
+    BUILTINS: only builtins, for data that nobody trusts (keeptrace.load).
+    LOADED: also loaded modules, but no imports: for text.
+    KNOWN: also the standard library: for pickle.load, which trusts its data.
+    POOL, LIVE: also imports, and functions by name, where the same program runs at both ends."""
 
     __slots__ = ("imports", "load_live", "lookups", "standard", "truthy")
 
@@ -33,15 +31,15 @@ class Policy:
         self.lookups: bool = lookups
         self.standard: bool = standard  # the standard library may be imported
         self.imports: bool = imports
-        # exceptions of a class with __bool__ or __len__ count as true: futures take false for
-        # "none"
+        # Exceptions of a class with __bool__ or __len__ count as true: a future takes a false one
+        # for no exception.
         self.truthy: bool = truthy
         self.load_live: bool = load_live
 
     @property
     def trusts(self) -> bool:
-        """Whether the data may have code of the program's run, as plain pickle.load may: what is
-        live, hooks of classes.
+        """Whether the data may run the program's code (live objects, hooks of classes), as plain
+        pickle.load may.
         """
         return self.load_live
 
@@ -51,24 +49,18 @@ class Policy:
         if not self.lookups:
             return None
         found = sys.modules.get(name)
-        may_import = self.imports or (
-            self.standard and name.partition(".")[0] in sys.stdlib_module_names
-        )
+        is_standard = name.partition(".")[0] in sys.stdlib_module_names
+        may_import = self.imports or (self.standard and is_standard)
         if found is None and may_import and may_import_module(name):
             try:
                 __import__(name)
-            except (
-                Exception,
-                SystemExit,
-            ):  # the module is absent or broken here: its types are synthesised instead
+            except (Exception, SystemExit):  # absent or broken here: its types are made instead
                 return None
             found = sys.modules.get(name)
         return found if issubclass(type(found), types.ModuleType) else None
 
     def find(self, module: str, qualname: str) -> Any:
-        """What a qualified name stands for, without running any hook of a class; None if it cannot
-        be found.
-        """
+        """The object of a qualified name, found without running hooks of classes; None if absent."""
         if not self.lookups:
             return _HARMLESS.get(qualname) if module == "builtins" else None
         found: Any = self.module(module)
@@ -84,8 +76,8 @@ class Policy:
         return found
 
     def function(self, module: str, qualname: str) -> Any:
-        """The function of that name; None unless the same program runs at both ends, or the
-        function is harmless.
+        """The function of that name, if the same program runs at both ends or the function is
+        harmless; else None.
         """
         if self.imports and module in sys.modules:
             found = self.find(module, qualname)
@@ -94,48 +86,22 @@ class Policy:
         return found if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)) else None
 
 
-# Builtin functions that only look at their arguments, or print them. Tools call attributes of what
-# they show (_render_traceback_, __tracebackhide__), so data brings no others along: exec, open and
-# getattr become stand-ins.
+# Builtin functions that only look at their arguments, or print them. Tools call some attributes of
+# the objects that they show (_render_traceback_, __tracebackhide__), so other functions (exec,
+# open, getattr) become stand-ins.
 _HARMLESS_FUNCTIONS: Final = (
-    *(
-        "abs",
-        "all",
-        "any",
-        "ascii",
-        "bin",
-        "callable",
-        "chr",
-        "divmod",
-        "format",
-        "hash",
-        "hex",
-        "id",
-    ),
-    *(
-        "isinstance",
-        "issubclass",
-        "iter",
-        "len",
-        "max",
-        "min",
-        "next",
-        "oct",
-        "ord",
-        "pow",
-        "print",
-    ),
-    *("repr", "round", "sorted", "sum"),
+    *("abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex"),
+    *("id", "isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow"),
+    *("print", "repr", "round", "sorted", "sum"),
 )
-# Programs put names of their own into builtins, and `builtins.__loader__` imports: neither is a
-# builtin class.
+# Programs add names to builtins, and `builtins.__loader__` imports: neither is a builtin class.
 BUILTIN_CLASSES: Final = {
     name: found
     for name, found in vars(builtins).items()
     if isinstance(found, type) and found.__module__ == "builtins" and not name.startswith("__")
 }
-# All that a name out of data may stand for where nothing else is looked up. There is no way from
-# these to another name.
+# The objects that names from data may stand for if nothing else is looked up. None of these leads
+# to another name.
 _HARMLESS: Final[dict[str, Any]] = {
     **BUILTIN_CLASSES,
     **{
@@ -144,14 +110,14 @@ _HARMLESS: Final[dict[str, Any]] = {
         if type(found := getattr(builtins, name, None)) is types.BuiltinFunctionType
     },
 }
-# Modules of the standard library whose import does something that one sees; also what is in them.
+# Modules of the standard library whose import acts visibly; also the modules in these packages.
 _NEVER_IMPORTED: Final = frozenset(
     {"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"}
 )
 
 
 def may_import_module(name: str) -> bool:
-    """Whether importing the module only defines things: a package's __main__ is a program."""
+    """Whether importing the module only defines names: a package's __main__ is a program."""
     return name.partition(".")[0] not in _NEVER_IMPORTED and not name.endswith(".__main__")
 
 
@@ -163,9 +129,7 @@ LIVE: Final = Policy(lookups=True, imports=True)
 
 
 def is_plainly_loaded(name: Any) -> bool:
-    """Whether `__import__(name)` gives a module that is loaded, and dir() of that runs none of its
-    code.
-    """
+    """Whether `__import__(name)` gives a loaded module, for which dir() runs none of its code."""
     if type(name) is not str:
         return False
     parts = name.split(".")

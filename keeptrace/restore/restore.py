@@ -1,32 +1,30 @@
-"""Report → real exception, with real tracebacks over real frames. This file travels, as source,
-inside every dump.
+"""Report → exception with real tracebacks over real frames. The room's source travels in dumps.
 
-So it imports the standard library alone, nothing of keeptrace, and works on every Python from 3.11
-on, whatever Python wrote the report (laid out in core/report.py).
+So the room imports only the standard library, and works on every Python from 3.11 on, with reports
+of any Python (core/report.py has the layout).
 
-How a frame is restored. A frame object can only be had by running code, so for each frame a small
-function is run:
+How a frame is restored. Only running code makes a frame object, so each frame is that of a small
+function, which runs:
 
     def <original name>(<original arguments, all with defaults>):
-        (a, b, c) = K()         # all its locals at once, out of a C iterator that stands in its
-        (private) globals K()()                   # the function of the next frame; in the innermost
-        one, a C call that notes the frame
+        (a, b, c) = K()    # all locals at once; K is a C iterator in the function's private globals
+        K()()              # calls the function of the next frame; in the innermost frame, a C call
+                           # that notes the frame
 
-One template is compiled for each number of locals; names, flags, file and first line are then put
-in with `code.replace`, and its line table is written by hand, so that every instruction has the
-source position of the original's failing one: `~~^~~` markers come out identical. Nothing is
-raised, and calls between Python functions use no C stack, so deep recursions restore as well.
+One template is compiled for each number of locals. `code.replace` then puts in names, flags, file
+and first line. The line table is written by hand: every instruction has the source position of the
+original's failing instruction, so `~~^~~` markers are identical. Nothing is raised, and calls
+between Python functions use no C stack, so deep recursions are restored, too.
 
-The outermost `f_back` has to be None: it would lead into the stack of whoever restores, and keep
-the locals there alive for as long as the frames live. CPython links a frame to its caller when the
-frame ends. So the outermost function is made an asynchronous generator: it is run up to its one
-`yield`, and then dropped there, suspended, with a finalizer set (sys.set_asyncgen_hooks) that does
-nothing. Its frame, which the others refer to, is then taken over with no caller. (A raw thread, at
-whose bottom there is no caller either, costs some 100 microseconds for each exception.)
+The outermost `f_back` must be None: a caller's frame would stay alive, with its locals, as long as
+the restored frames. CPython links a frame to its caller when the frame ends. So the outermost
+function is an asynchronous generator: it runs up to its one `yield`, and is dropped there,
+suspended, while a finalizer is set (sys.set_asyncgen_hooks) that does nothing. The other frames
+refer to its frame, which survives without a caller. (A raw thread has no caller at its bottom
+either, but costs some 100 microseconds for each exception.)
 
 Rules:
- 1. Nothing of the data is ever called or imported, but for what `Policy` allows: which types and
-    modules may be looked up.
+ 1. Nothing from the data is called or imported, except types and modules that `Policy` allows.
  2. A value is exact, or visibly a stand-in.
  3. No recursion over data: reports can be deep, cyclic and hostile.
 """
@@ -45,11 +43,10 @@ from .values import ValueTable
 
 
 def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
-    """The exception that a report tells of: type, args, attributes, notes, chain, and real
-    tracebacks.
+    """The exception of a report: type, args, attributes, notes, chain, and real tracebacks.
 
-    Raises ValueError, TypeError, KeyError or IndexError for a report that is not laid out as
-    core/report.py says."""
+    Raises ValueError, TypeError, KeyError or IndexError if the report's layout is not that of
+    core/report.py."""
     type_of = exception_types(report, policy)
     values = ValueTable(report, type_of, policy)
     values.make_shells()

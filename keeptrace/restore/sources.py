@@ -1,6 +1,4 @@
-"""Source lines for tracebacks and debuggers: from disk where it is the same, else from the
-snapshot.
-"""
+"""Source lines for tracebacks and debuggers: from the file if it is unchanged, else from the dump."""
 
 from __future__ import annotations
 
@@ -24,21 +22,19 @@ from .files import (
     without_detours,
 )
 
-# Names that all code without a file shares: a snapshot under them would be shown for live code.
+# Code without a file shares these names: a snapshot with such a name would be shown for live code.
 _OF_NOBODY: Final = frozenset({"<string>", "<stdin>"})
 
 
 def rename_unopened(report: dict[str, Any], renamed: dict[str, str]) -> None:
-    """Adds the files of code that must not be opened, but for those that linecache has a text
-    of.
-    """
+    """Adds the files that must not be opened, except those whose text linecache has."""
     for file in {code["file"] for code in report["codes"]} - renamed.keys():
         if not may_be_opened(file) and not _is_all_in_linecache(file):
             renamed[file] = unopened_name(file)
 
 
 def _is_all_in_linecache(file: str) -> bool:
-    """Whether linecache has a text of it, wherever a tool would look for one."""
+    """Whether linecache has the file's text under every name that a tool uses."""
     plain = without_detours(file)
     return _has_snapshot(file) and (_has_snapshot(plain) or is_absent_or_ordinary(plain))
 
@@ -48,7 +44,7 @@ def _has_snapshot(file: str) -> bool:
     return cached is not None and len(cached) > 1 and cached[1] is None
 
 
-# (file, compressed text) -> modification time and size of the file that was seen to read the same
+# (file, compressed text) → modification time and size of the file that had the same text
 _same_on_disk: Final[dict[tuple[str, bytes], tuple[int, int]]] = {}
 _MOST_SAME: Final = 256
 
@@ -65,19 +61,19 @@ def _is_same_on_disk(file: str, packed: bytes) -> bool:
 def _remember_same(file: str, packed: bytes) -> None:
     try:
         found = os.stat(file)
-    except OSError:  # it went meanwhile; nothing is remembered then
+    except OSError:  # the file has been deleted
         return
     if len(_same_on_disk) >= _MOST_SAME:
         _same_on_disk.clear()
     _same_on_disk[file, packed] = (found.st_mtime_ns, found.st_size)
 
 
-# What stands for a hidden piece of source, in as many bytes (redact/spans.py). Fewer stars are code.
+# Redaction replaces a piece of source by as many bytes (redact/spans.py). Fewer stars are code.
 _HIDDEN: Final = rb"<redacted>\**|\*{3,}"
 
 
 def reads_the_same(here: list[str], kept: list[str]) -> bool:
-    """Whether a text of this machine is the snapshot's, but for secrets hidden in the snapshot."""
+    """Whether two texts are the same, except for secrets that are hidden in the kept one."""
     if len(here) != len(kept):
         return False
     pairs = [(ours.rstrip(), theirs.rstrip()) for ours, theirs in zip(here, kept)]
@@ -85,7 +81,7 @@ def reads_the_same(here: list[str], kept: list[str]) -> bool:
 
 
 def _is_hidden(ours: str, theirs: str) -> bool:
-    """Whether a line is the snapshot's line before something in it was hidden."""
+    """Whether the lines are the same, except for secrets that are hidden in the kept one."""
     import re  # rarely needed
 
     line, kept = ours.encode("utf-8", "replace"), theirs.encode("utf-8", "replace")
@@ -95,62 +91,68 @@ def _is_hidden(ours: str, theirs: str) -> bool:
 
 
 def install_sources(sources: dict[str, bytes]) -> dict[str, str]:
-    """Lets linecache, and so tracebacks and debuggers, see the snapshot. Gives the files that need
-    another name.
+    """Gives the snapshots to linecache, and so to tracebacks and debuggers. Returns the new names
+    of renamed files.
 
-    A file that reads the same here needs nothing. One that is absent gets the snapshot under its
-    own name. One that has changed keeps its name for the code that is live in this process; the
-    snapshot gets a name that says what it is."""
+    A file with the same text needs no snapshot. The snapshot of an absent file gets the file's
+    name. A changed file keeps its name for live code, and the snapshot gets a name that says so."""
     renamed: dict[str, str] = {}
     room, most_lines = MAX_SOURCE, MAX_LINES
     for file, packed in sources.items():
-        cached = linecache.cache.get(file)
-        is_snapshot = _has_snapshot(file)  # or code that never had a file
-        if not is_snapshot and _is_same_on_disk(file, packed):
+        if not _has_snapshot(file) and _is_same_on_disk(file, packed):
             continue
         try:
             text = unpack_bounded(packed, room).decode("utf-8", "replace")
         except (ValueError, zlib.error):
-            renamed[file] = (
-                # a name without a file: nothing false is shown for it
-                f"{file} [snapshot damaged or too large]"
-            )
+            # No file has this name, so no false source is shown.
+            renamed[file] = f"{file} [snapshot damaged or too large]"
             continue
         room -= len(text)
         most_lines -= text.count("\n")
         if most_lines < 0:
             renamed[file] = f"{file} [snapshot too large]"
             continue
-        lines = io.StringIO(
-            text, newline=None
-        ).readlines()  # the line ends that files have, not those of str.splitlines
-        if not is_snapshot and not may_be_opened(file):
-            renamed[file] = unopened_name(file)
-            linecache.cache[renamed[file]] = (len(text), None, lines, renamed[file])
-            continue
-        here: list[str] | None = cached[2] if is_snapshot else _lines_on_disk(file)  # type: ignore[index, misc]  # then it is an entry
-        if here is None:
-            here = _lines_of_live(file)
-        if here is not None and reads_the_same(here, lines):
-            if not is_snapshot:
-                _remember_same(file, packed)
-            continue
-        name = file
-        if here is not None:
-            name = f"{file} [snapshot {zlib.crc32(packed):08x}]"
+        name = _install_source(file, packed, text, sources)
+        if name != file:
             renamed[file] = name
-        _keep_in_linecache(name, len(text), lines, sources)
     return renamed
 
 
-# Snapshots of all dumps that were read, in linecache. A program that reads dumps all day keeps the
-# newest; those of the dump that is read now all stay. (characters)
+def _install_source(file: str, packed: bytes, text: str, sources: dict[str, bytes]) -> str:
+    """Gives one snapshot to linecache, if its text is needed. Returns its name."""
+    # Reads lines as a file does; str.splitlines() knows more line ends.
+    lines = io.StringIO(text, newline=None).readlines()
+    is_snapshot = _has_snapshot(file)  # of an earlier dump, or code without a file
+    if not is_snapshot and not may_be_opened(file):
+        name = unopened_name(file)
+        linecache.cache[name] = (len(text), None, lines, name)
+        return name
+    here: list[str] | None
+    if is_snapshot:
+        here = linecache.getlines(file)
+    else:
+        here = _lines_on_disk(file)
+    if here is None:
+        here = _lines_of_live(file)
+    if here is not None and reads_the_same(here, lines):
+        if not is_snapshot:
+            _remember_same(file, packed)
+        return file
+    name = file
+    if here is not None:
+        name = f"{file} [snapshot {zlib.crc32(packed):08x}]"
+    _keep_in_linecache(name, len(text), lines, sources)
+    return name
+
+
+# Snapshots in linecache. A program that reads dumps all day keeps the newest snapshots, and all
+# snapshots of the dump that it reads now. (characters)
 _MOST_KEPT: Final = 64 << 20
-_kept: Final[dict[str, tuple[Any, ...]]] = {}  # the entries that are ours, the oldest first
+_kept: Final[dict[str, tuple[Any, ...]]] = {}  # keeptrace's entries, the oldest first
 
 
 def _keep_in_linecache(name: str, size: int, lines: list[str], current: dict[str, bytes]) -> None:
-    """Puts a snapshot into linecache, and takes the oldest ones of ours out."""
+    """Puts a snapshot into linecache, and removes keeptrace's oldest snapshots."""
     _kept.pop(name, None)
     _kept[name] = linecache.cache[name] = (size, None, lines, name)
     left = sum([entry[0] for entry in _kept.values()]) - _MOST_KEPT
@@ -166,8 +168,8 @@ def _keep_in_linecache(name: str, size: int, lines: list[str], current: dict[str
 
 
 def _lines_of_live(file: str) -> list[str] | None:
-    """The lines of a module that is live here, and that no file holds (a loader does, or nobody);
-    None if there is none.
+    """The lines of a live module without a file, which its loader may have; None if there is no
+    such module.
     """
     if file.startswith("<frozen ") or file in _OF_NOBODY:
         return []
@@ -180,7 +182,7 @@ def _lines_of_live(file: str) -> list[str] | None:
 
 
 def _lines_on_disk(file: str) -> list[str] | None:
-    """The lines of a file; none of one that cannot be read, None if there is no file."""
+    """The lines of a file; [] if it cannot be read, None if there is no file."""
     if not os.path.isfile(file):
         return None
     text = source_text(file)
