@@ -484,6 +484,52 @@ def test_an_installed_hold(tmp_path: Path) -> None:
         session.end("quit")
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_worker_that_is_held_itself(method: str) -> None:
+    """how="stop": the failure arrives, another worker takes over, and the pool ends without the one that is held."""
+    hold = keeptrace.Hold(how="stop")
+    with KeepTraceProcessPoolExecutor(1, get_context(method), hold=hold) as pool:
+        worker = pool.submit(os.getpid).result()
+        exc = pool.submit(held_program.parse, "orders.csv").exception()
+        assert type(exc) is ValueError and "__keeptrace_stopped__" not in vars(exc)
+        assert pool.submit(os.getpid).result() != worker
+        assert list(pool.map(held_program.double, range(100))) == [2 * n for n in range(100)]
+    (failure,) = keeptrace.held()
+    assert failure.pid == worker
+    with attach(1) as session:
+        session.expect(session.prompt)
+        assert session.ask("p next(gen)") == "1"
+        session.end("quit")
+    assert keeptrace.release(exc) == 1
+
+
+def test_a_program_that_ends_before_its_stopped_worker() -> None:
+    """The program's end does not wait for a worker that is held itself."""
+    code = (
+        "import held_program, keeptrace\n"
+        "hold = keeptrace.Hold(how='stop')\n"
+        "with held_program.KeepTraceProcessPoolExecutor(2, hold=hold) as pool:\n"
+        "    pool.submit(held_program.parse, 'a').exception()\n"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        f"if __name__ == '__main__':\n {code.replace(chr(10), chr(10) + ' ')}",
+    ]
+    done = subprocess.run(command, cwd=PROGRAM.parent, capture_output=True, timeout=50)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(keeptrace.held()) == 1
+
+
+def test_a_hold_that_cannot_stop_says_so() -> None:
+    """Where the worker itself cannot be held, the failure arrives with a note."""
+    hold = keeptrace.Hold(how="stop")
+    with keeptrace.concurrent.get_context("fork").Pool(1, hold=hold) as pool:
+        with pytest.raises(ValueError) as caught:
+            pool.apply(held_program.parse, ("orders.csv",))
+    assert "not held" in caught.value.__notes__[0]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import types
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, type_only
 from ..core.errors import KeepTraceError
-from ..core.hold import Holding, mark_held, mark_not_held
+from ..core.hold import Holding, is_stopping, mark_held, mark_not_held, mark_stopped
 from ..core.options import Options
 from ..core.raw import names_of
 from ..core.reserve import release_reserve
@@ -84,14 +85,19 @@ def to_bytes(
 
 
 def _held(exc: BaseException, holding: Holding) -> list[str]:
-    """Holds the exception. ["held", the name of its socket], ["failed", why], or nothing."""
+    """Holds the exception.
+
+    ["held", the name of its socket], ["stopped", the name, this pid], ["failed", why], or nothing.
+    """
     from ..hold.keeping import keep
 
     try:
         name = keep(exc, holding)
     except Exception as problem:  # law 1: no room, no directory, a system without such sockets
         return ["failed", one_line(f"{type(problem).__name__}: {problem}")]
-    return ["held", name] if name is not None else []
+    if name is None:
+        return []
+    return ["stopped", name, str(os.getpid())] if is_stopping() else ["held", name]
 
 
 def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
@@ -132,10 +138,12 @@ def from_bytes(data: bytes) -> BaseException:
         return told
 
 
-def _marked(exc: BaseException, how: str = "", told: str = "") -> BaseException:
+def _marked(exc: BaseException, how: str = "", told: str = "", stopped: str = "") -> BaseException:
     """The exception, with a note on what holds it, or why nothing does."""
-    if how == "held":
+    if how in ("held", "stopped"):
         mark_held(exc, told)
+        if stopped:
+            mark_stopped(exc, int(stopped))
     elif how == "failed":
         mark_not_held(exc, told)
     return exc

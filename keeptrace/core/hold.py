@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from .errors import KeepTraceError, OptionError
@@ -19,6 +19,8 @@ How: TypeAlias = Literal["fork", "stop"]
 # In the __dict__ of an exception that is held: the name of the socket, a plain str. A capture
 # leaves out names that begin like this.
 _MARK: Final = "__keeptrace_held__"
+# The same for the pid of its worker, if this one is held itself.
+_STOPPED: Final = "__keeptrace_stopped__"
 # Where the descriptors of a process are listed: Linux, macOS.
 _DESCRIPTORS: Final = ("/proc/self/fd", "/dev/fd")
 
@@ -160,6 +162,40 @@ def _descriptors() -> list[int]:
     return []
 
 
+# -- workers that are held themselves
+
+
+class _Worker:
+    """This process, as far as it can be held itself."""
+
+    can_stop: bool = False
+    become_held: Callable[[], object] | None = None  # set by a failure that is not sent yet
+
+
+def allow_stop() -> None:
+    """Says that this worker calls become_held() when it has sent a failure."""
+    _Worker.can_stop = True
+
+
+def can_stop() -> bool:
+    return _Worker.can_stop
+
+
+def stop_later(become_held: Callable[[], object]) -> None:
+    """Has become_held() call this function, which does not return."""
+    _Worker.become_held = become_held
+
+
+def is_stopping() -> bool:
+    return _Worker.become_held is not None
+
+
+def become_held() -> None:
+    """Called between two tasks."""
+    if _Worker.become_held is not None:
+        _Worker.become_held()
+
+
 # -- the mark
 
 
@@ -174,6 +210,17 @@ def mark_held(exc: BaseException, name: str) -> None:
     number = name.partition("-")[0]
     _dict_of(exc)[_MARK] = name
     _add_note(exc, f"keeptrace: held with its live objects: {command_to_attach(number)}")
+
+
+def mark_stopped(exc: BaseException, pid: int) -> None:
+    """Notes which worker has stopped, for its pool."""
+    _dict_of(exc)[_STOPPED] = pid
+
+
+def take_stopped(exc: BaseException) -> int | None:
+    """The pid of the worker that has stopped with this exception. A second call gives None."""
+    found = _dict_of(exc).pop(_STOPPED, None)
+    return found if type(found) is int else None
 
 
 def mark_not_held(exc: BaseException, why: str) -> None:

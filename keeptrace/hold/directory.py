@@ -180,6 +180,10 @@ class Place(NamedTuple):
     def remove(self) -> None:
         self.directory.remove(self.name)
 
+    def close(self) -> None:
+        self.listener.close()
+        self.directory.close()
+
 
 def make_directory() -> Directory:
     """The directory for a new socket. Raises OSError and KeepTraceError."""

@@ -10,6 +10,8 @@
 - The held process is nobody's child in the program: no wait() of the program's meets it, and it is
   no zombie when it has ended.
 - Signals are blocked meanwhile: no handler of the program runs in the copy.
+- With how="stop" nothing is forked: the worker itself becomes the held process, when it has sent
+  its failure and asks for the next task.
 - The engines' own forks warn of threads; ours does not, because the copy joins and ends none.
 """
 
@@ -21,41 +23,74 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NoReturn
+from typing import Final, NoReturn
 
+from ..capture.facts import traceback_of
 from ..core.errors import KeepTraceError
-from ..core.hold import Holding, How
+from ..core.hold import Holding, How, can_stop, stop_later
 from ..store.identity import fingerprint
 from .directory import Directory, Name, Place, make_directory
 from .memory import resident, resident_of
 
+_set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
-def keep(exc: BaseException, holding: Holding, can_stop: bool = False) -> str | None:
+
+def keep(exc: BaseException, holding: Holding) -> str | None:
     """Holds an exception whose traceback has the frames, if there is room for another one.
 
     Returns the name of its socket, or None: the pool holds one of this kind, or as many as it may.
-    can_stop: the caller can hold this very process.
     Raises OSError and KeepTraceError if it cannot be held.
     """
     if not issubclass(type(exc), Exception):  # Ctrl-C and exit are no failures
         return None
     how = holding.hold.how or _chosen()
-    if how == "stop" and not can_stop:
-        raise KeepTraceError('how="stop" is for KeepTraceProcessPoolExecutor alone')
-    program = _program()
-    with make_directory() as directory:
+    if how == "stop" and not can_stop():
+        raise KeepTraceError(
+            "only KeepTraceProcessPoolExecutor without max_tasks_per_child can hold the worker"
+            ' itself (how="stop")'
+        )
+    directory = make_directory()
+    try:
         with directory.locked():
             name = _admitted(directory, holding, fingerprint(exc))
             if name is None:
+                directory.close()
                 return None
-            listener = directory.listen(name)
-        with listener:
-            try:
-                _fork_away(lambda: _wait(exc, holding, Place(name, directory, listener), program))
-            except BaseException:
-                directory.remove(name)
-                raise
+            place = Place(name, directory, directory.listen(name))
+    except BaseException:
+        directory.close()
+        raise
+    _HOLD[how](exc, holding, place)
     return str(name)
+
+
+def _fork(exc: BaseException, holding: Holding, place: Place) -> None:
+    program = _program()
+    try:
+        _fork_away(lambda: _wait(exc, holding, place, program))
+    except BaseException:
+        place.remove()
+        raise
+    finally:
+        place.close()
+
+
+def _stop(exc: BaseException, holding: Holding, place: Place) -> None:
+    program = _program()
+    traceback = traceback_of(exc)  # the engine drops it
+
+    def become_held() -> None:
+        _set_traceback(exc, traceback)
+        reset_handlers()
+        _wait(exc, holding, place, program)
+
+    stop_later(become_held)
+
+
+_HOLD: Final[dict[How, Callable[[BaseException, Holding, Place], None]]] = {
+    "fork": _fork,
+    "stop": _stop,
+}
 
 
 def _chosen() -> How:

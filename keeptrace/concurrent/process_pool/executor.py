@@ -37,7 +37,14 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 from ...core.errors import OptionError
-from ...core.hold import Hold, Holding, make_holding, remember_pipes
+from ...core.hold import (
+    Hold,
+    Holding,
+    allow_stop,
+    become_held,
+    make_holding,
+    remember_pipes,
+)
 from ...core.options import Options, make_options
 from ..crossing import context_of, framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import JOB, POSIX, BlackBox
@@ -77,9 +84,13 @@ def _work(
     """The main function of a worker: the engine's, within our surroundings."""
     if holding is not None:
         remember_pipes()
+        if most is None:
+            allow_stop()
     framed = framed_exception(options, engine, holding=holding)
     setattr(engine, "_ExceptionWithTraceback", framed)
     read_tasks(engine, call_queue, result_queue, box.words)
+    if holding is not None:
+        call_queue.get = partial(_next_task, call_queue.get)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
     while True:
@@ -100,6 +111,12 @@ def _work(
                 return
             most = most and most - of_loop["num_tasks"]
             initializer = None
+
+
+def _next_task(get: Callable[..., Any], *how: Any, **more: Any) -> Any:
+    """The next task, unless this worker is held from here on."""
+    become_held()
+    return get(*how, **more)
 
 
 def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, Any]]:
@@ -148,10 +165,28 @@ def _adopt(executor: Any, manager: Any) -> None:
         executor._crew.take_over(manager)
     else:
         manager.__class__ = ManagerThread
+        manager.hire = partial(
+            _hire,
+            executor._mp_context,
+            (executor._call_queue, executor._result_queue),
+            (executor._initializer, executor._initargs),
+        )
     manager.executor_reference = weakref.ref(
         executor, partial(_executor_collected, manager.thread_wakeup)
     )
     make_event_atomic(manager._started)
+
+
+def _hire(
+    context: Any,
+    queues: tuple[object, object],
+    initialization: tuple[object, tuple[Any, ...]],
+    workers: dict[int, Any],
+) -> None:
+    """Starts a worker, as the engine's _spawn_process() does."""
+    process = context.Process(target=engine._process_worker, args=(*queues, *initialization, None))
+    process.start()
+    workers[process.pid] = process
 
 
 class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):

@@ -7,13 +7,16 @@ concurrent/process_pool/executor.py shows the whole.
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final
 
+from ...core.hold import take_stopped
 from ..crossing import BrokenFuture
 from ..deaths.black_box import POSIX
 from .breaking import PoolBreak, tasks_of
+from .dismissed import dismiss
 from .interrupts import free_abandoned
 from .queues import bounded_shutdown
 
@@ -53,14 +56,40 @@ class ManagerThread(engine._ExecutorManagerThread):
         free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]
         super().join(timeout)
 
+    # Starts a worker, and puts it among these. The executor may be collected by then.
+    hire: Callable[[dict[int, Any]], None]
+
+    # Why no worker could be started in place of one that is held.
+    _unreplaced: list[str] | None = None
+
     # The workers' pids, and the poll object for these workers, results and wakeups.
     _polled: tuple[list[int], Any] = ([], None)
 
     def wait_result_broken_or_wakeup(self) -> Any:
-        """Returns the same as the engine's method.
+        """Returns the same as the engine's method."""
+        if self._unreplaced is not None:  # the pool is broken
+            return None, True, self._unreplaced
+        result, is_broken, cause = self._wait()
+        exc = getattr(result, "exception", None)
+        stopped = take_stopped(exc) if exc is not None else None
+        if stopped is not None:
+            self._dismiss(stopped)
+        return result, is_broken, cause
 
-        Handles only arrived results; everything else goes to the engine's method.
-        """
+    def _dismiss(self, pid: int) -> None:
+        """Lets a worker go that is held itself, and starts another one in its place."""
+        workers: Any = self.processes
+        with self.shutdown_lock:
+            dismiss(workers.pop(pid))
+            try:
+                self.hire(workers)
+            except Exception as problem:  # no memory, no processes
+                import traceback
+
+                self._unreplaced = traceback.format_exception(problem)
+
+    def _wait(self) -> Any:
+        """Handles only arrived results; everything else goes to the engine's method."""
         queue: Any = self.result_queue
         results = queue._reader
         if not POSIX or self._poll(results) != [(results.fileno(), select.POLLIN)]:
