@@ -122,13 +122,13 @@ def pool(request: pytest.FixtureRequest) -> Iterator[KeepTraceProcessPoolExecuto
 
 
 def test_is_the_standard_librarys() -> None:
-    """It is one of them, and takes the same arguments, plus `trace`."""
+    """It is one of them, and takes the same arguments, and then its own."""
     assert issubclass(KeepTraceProcessPoolExecutor, ProcessPoolExecutor)
     theirs, ours = (
         list(inspect.signature(cls.__init__).parameters)
         for cls in (ProcessPoolExecutor, KeepTraceProcessPoolExecutor)
     )
-    assert ours == [*theirs, "trace"]
+    assert ours == [*theirs, "trace", "on_death", "max_deaths", "hold"]
     with pytest.raises(TypeError):
         KeepTraceProcessPoolExecutor(initializer=5)  # type: ignore[arg-type]
     with pytest.raises(ValueError):
