@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # each worker would lose a millisecond by making these classe
         max_live_bytes: int
         run_reprs: bool | None
         outer_frames: bool
+        memory_mark: int | float | None
         redact: Redact
 
     class InitOptions(CommonOptions, total=False):
@@ -118,6 +119,16 @@ def _checked_pickler(pickler: Any) -> str | Callable[[Any], bytes] | None:
     return pickler  # type: ignore[no-any-return]  # as was just checked
 
 
+def _checked_mark(mark: Any) -> int | float | None:
+    is_bytes = type(mark) is int and mark > 0
+    is_fraction = type(mark) is float and 0 < mark < 1
+    if mark is None or is_bytes or is_fraction:
+        return mark  # type: ignore[no-any-return]  # as was just checked
+    raise OptionError(
+        f"memory_mark must be a number of bytes, a fraction below 1.0 or None, not {mark!r}"
+    )
+
+
 def _checked_redact(redact: Any) -> Redact:
     if redact is None or isinstance(redact, (bool, Redaction)) or callable(redact):
         return redact  # type: ignore[no-any-return]  # as was just checked
@@ -158,11 +169,15 @@ class Options:
         keep and to hide; a callable `(name, text) -> bool` says what else is secret. None means: on
         for what is written to a file, off within a pool, where the data never leaves the machine.
     outer_frames: keep the frames that called the one which caught the exception, too.
+    memory_mark: for worker processes of our pools (POSIX): resident memory from which on a worker
+        keeps its stack, with variables, where its parent finds it if the kernel kills the worker.
+        Bytes, or as a float below 1.0 a fraction of the container's limit or of the machine's
+        memory. None (the default): nobody watches.
 
     Raises OptionError for an unknown name or a value that is out of range.
     """
 
-    __slots__ = (*_BOUNDS, *_SWITCHES, "pickler", "redact")
+    __slots__ = (*_BOUNDS, *_SWITCHES, "memory_mark", "pickler", "redact")
 
     depth: int
     limit: int
@@ -178,6 +193,7 @@ class Options:
     include_source: bool
     run_reprs: bool | None
     outer_frames: bool
+    memory_mark: int | float | None
     pickler: str | Callable[[Any], bytes] | None
     redact: Redact
 
@@ -189,6 +205,7 @@ class Options:
         for name, switch in _SWITCHES.items():
             put(self, name, _checked_switch(name, given.pop(name, switch), switch))
         pickler, redact = given.pop("pickler", None), given.pop("redact", None)
+        put(self, "memory_mark", _checked_mark(given.pop("memory_mark", None)))
         if given:
             known = ", ".join(self.__slots__)
             raise OptionError(f"there is no option {next(iter(given))!r}; the options are {known}")

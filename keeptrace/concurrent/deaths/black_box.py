@@ -3,12 +3,15 @@
 Each worker has one: an anonymous file (in memory on Linux) that the parent makes and the worker
 inherits.
 
-    one page, mapped by the worker   texts and records, in the order of writing
-    [state | job | index | asks...]  [the initializer's failure] [faulthandler's text] [answers to
-                                     stacks()] ...
+    mapped by the worker                        texts and records, in the order of writing
+    [state | job | index | ...] [note] [note]   [the initializer's failure] [faulthandler's text]
+    one page                                    [answers to stacks()] ...
 
 - The worker writes its state into the page: a store into memory for each task, which cannot fail or
   block.
+- A note of a worker with a memory mark (memory.py) goes into the unused one of two rooms, and then a
+  word tells which room is new: a worker that is killed as it writes leaves the older note whole.
+  Rooms that nobody writes to take no memory.
 - A box costs the parent one descriptor. A map of the page would cost another descriptor, so the
   parent reads the words from the file, with one system call for each worker that is gone or asked
   for its stacks.
@@ -28,7 +31,7 @@ from typing import Any, Final
 POSIX: Final = os.name == "posix"
 
 # The words of a box's page, 64 bits each, written by the worker alone.
-STATE, JOB, INDEX, ASK_TEXT, ASK_LOCALS = range(5)
+STATE, JOB, INDEX, ASK_TEXT, ASK_LOCALS, RESIDENT, LIMIT, _NOTED = range(8)
 
 # STATE: the state of the worker. In READING and SENDING, a part of a message may have moved; in
 # READING, SENDING and WAITING, the worker holds the queue's lock.
@@ -38,9 +41,15 @@ STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED = range(7)
 # still starting. TAKEN: none, because the program uses the signal.
 NOT_YET, TAKEN = 0, 0xFFFF
 
-_WORDS: Final = 5
+# RESIDENT and LIMIT: the memory of a worker that is watched. (bytes)
+# _NOTED: 1 or 2 for the room that has the newest note, 0 for none.
+
+_WORDS: Final = 8
 _WORD: Final = struct.Struct("=Q")
 _PAGE: Final = mmap.PAGESIZE
+_ROOM: Final = 1 << 17  # for one note (bytes)
+_START: Final = _PAGE + 2 * _ROOM  # of what is appended
+MOST_NOTE: Final = _ROOM - _WORD.size  # (bytes)
 
 _RECORD: Final = struct.Struct(
     "=cQ"
@@ -52,11 +61,11 @@ MOST_TEXT: Final = 1 << 20
 
 
 def _make_file() -> int:
-    """A file without a name, of one page, whose writers append."""
+    """A file without a name, of a page and two rooms, whose writers append."""
     import fcntl
 
     fd = _nameless()
-    os.ftruncate(fd, _PAGE)
+    os.ftruncate(fd, _START)
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
     return fd
 
@@ -123,8 +132,8 @@ class BlackBox:
     def open(self) -> None:
         """Maps the words for writing."""
         if self.fd >= 0 and self._map is None:
-            self._map = mmap.mmap(self.fd, _PAGE)
-            self.words = memoryview(self._map).cast("Q")
+            self._map = mmap.mmap(self.fd, _START)
+            self.words = memoryview(self._map)[:_PAGE].cast("Q")
 
     def put(self, failure: bytes) -> None:
         """Keeps the exception of the worker's initializer."""
@@ -132,6 +141,17 @@ class BlackBox:
 
     def answer(self, data: bytes) -> None:
         self._write(ANSWER, data)
+
+    def note(self, data: bytes) -> None:
+        """Keeps a note of at most MOST_NOTE bytes in place of the one before."""
+        if self._map is not None:
+            room = 2 if self.words[_NOTED] == 1 else 1
+            start = _PAGE + (room - 1) * _ROOM
+            self._map[start : start + _WORD.size + len(data)] = _WORD.pack(len(data)) + data
+            self.words[_NOTED] = room
+
+    def drop_note(self) -> None:
+        self.words[_NOTED] = 0
 
     def _write(self, kind: bytes, data: bytes) -> None:
         if self.fd >= 0:
@@ -142,14 +162,23 @@ class BlackBox:
     # -- in the parent
 
     def size(self) -> int:
-        return os.fstat(self.fd).st_size if self.fd >= 0 else _PAGE
+        return os.fstat(self.fd).st_size if self.fd >= 0 else _START
 
     def clear(self) -> None:
         """Drops all texts and records, as answers that were read."""
         if self.fd >= 0:
-            os.ftruncate(self.fd, _PAGE)
+            os.ftruncate(self.fd, _START)
 
-    def read(self, start: int = _PAGE) -> tuple[str, list[tuple[bytes, bytes]]]:
+    def noted(self) -> bytes:
+        """The newest note; empty if there is none."""
+        room = self.words[_NOTED] if self.fd >= 0 else 0
+        if room == 0:
+            return b""
+        data = os.pread(self.fd, _ROOM, _PAGE + (room - 1) * _ROOM)
+        (size,) = _WORD.unpack_from(data)
+        return data[_WORD.size : _WORD.size + size]
+
+    def read(self, start: int = _START) -> tuple[str, list[tuple[bytes, bytes]]]:
         """Texts and complete records after `start`: faulthandler's text, and the records."""
         data = os.pread(self.fd, self.size() - start, start) if self.fd >= 0 else b""
         text, records = b"", []

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from ...core.errors import KeepTraceError
 from ...core.signals import signal_name
+from ..crossing import from_bytes, without_frames_of
 from .black_box import box_of
-from .fault_text import stack_of, traceback_text
+from .fault_text import engine_files, stack_of, traceback_text
+from .memory import MemoryNote, note_of
 
 
 class WorkerDied(KeepTraceError):
@@ -40,14 +42,22 @@ class WorkerDeath:
     signal: the signal's name, or None.
     tasks: the calls it was running, as text, bounded.
     stack: its Python stack at death, as a traceback to look at (without variables), where the
-        signal left it the chance.
+        signal left it the chance. With Options(memory_mark=...), of a worker that was killed above
+        the mark: its last stack that was noted, with variables.
     text: all that faulthandler wrote.
+    memory: with a memory_mark, the memory it had when last seen, and its largest variables; or
+        None.
     """
 
-    __slots__ = ("exitcode", "pid", "signal", "stack", "tasks", "text")
+    __slots__ = ("exitcode", "memory", "pid", "signal", "stack", "tasks", "text")
 
     def __init__(
-        self, pid: int, exitcode: int | None, tasks: Sequence[str] = (), text: str = ""
+        self,
+        pid: int,
+        exitcode: int | None,
+        tasks: Sequence[str] = (),
+        text: str = "",
+        memory: MemoryNote | None = None,
     ) -> None:
         self.pid: int = pid
         self.exitcode: int | None = exitcode
@@ -56,11 +66,13 @@ class WorkerDeath:
         )
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.text: str = text
-        self.stack: types.TracebackType | None = stack_of(text)
+        self.memory: MemoryNote | None = memory
+        self.stack: types.TracebackType | None = stack_of(text) or _noted_stack(memory)
 
     def __str__(self) -> str:
         doing = f" while it ran {', '.join(self.tasks)}" if self.tasks else ""
-        return f"Worker {self.pid} {how_it_ended(self.exitcode)}{doing}."
+        memory = f"; {self.memory}" if self.memory is not None else ""
+        return f"Worker {self.pid} {how_it_ended(self.exitcode)}{doing}{memory}."
 
     def __repr__(self) -> str:
         return f"<WorkerDeath: {self}>"
@@ -75,14 +87,24 @@ class WorkerDeath:
         return WorkerDeath, self._facts()
 
     def _facts(self) -> tuple[Any, ...]:
-        return self.pid, self.exitcode, self.tasks, self.text
+        return self.pid, self.exitcode, self.tasks, self.text, self.memory
 
     def note(self) -> str:
         """The death as a note under a printed traceback."""
         if self.stack is None:
             return str(self)
+        when = "at death" if self.text else "before its death"
         stack = traceback_text(self.stack)
-        return f"{self}\nIts Python stack at death (most recent call last):\n{stack}"
+        lines = [f"{self}", f"Its Python stack {when} (most recent call last):", stack]
+        if self.memory is not None and self.memory.largest:
+            lines += ["Its largest variables:", *(f"  {each}" for each in self.memory.largest)]
+        return "\n".join(lines)
+
+
+def _noted_stack(memory: MemoryNote | None) -> types.TracebackType | None:
+    if memory is None or not memory.frames:
+        return None
+    return without_frames_of(from_bytes(memory.frames).__traceback__, engine_files())
 
 
 def how_it_ended(exitcode: int | None) -> str:
@@ -112,7 +134,9 @@ def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
     """The facts of an ended process of make_worker()."""
     process.join(_EXIT_CODE)
     box = box_of(process)
-    return WorkerDeath(process.pid, process.exitcode, tasks, box.last_words() if box else "")
+    if box is None:
+        return WorkerDeath(process.pid, process.exitcode, tasks)
+    return WorkerDeath(process.pid, process.exitcode, tasks, box.last_words(), note_of(box))
 
 
 def add_notes(

@@ -47,6 +47,10 @@ def run_worker(
     """The target of a worker's process: target(box, options, *args)."""
     box.open()
     serve(box, options)
+    if options.memory_mark is not None:
+        from .memory import watch  # the other workers do without
+
+        watch(box, options, _frames_to_bytes)
     try:
         target(box, options, *args)
     except BrokenPipeError:  # the parent is gone; an initializer's has been kept

@@ -1,0 +1,230 @@
+"""What a worker with Options(memory_mark=...) leaves for the case that the kernel kills it: no
+signal handler runs then, so it is written before.
+
+A thread of the worker looks at the resident memory. While that is above the mark, the main
+thread's stack with its variables, and the largest of these, are in the black box, renewed as the
+memory grows. None of the program's code runs for it.
+
+A single large allocation within C code can end the worker before the thread sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from ...core.clock import monotonic, sleep
+from ...core.options import Options
+from ..worker_frames import ENGINES, module_of
+from .black_box import INDEX, JOB, LIMIT, MOST_NOTE, RESIDENT, BlackBox
+from .sizes import LargeVariable, largest_of, size_text
+
+# Between two looks: a worker that fills 1 GB a second is seen every 100 MB. (seconds)
+_LOOK: Final = 0.1
+# What is written above the mark is written anew when so much more memory is resident, or after so
+# long: the stack is then another one. (a factor; seconds)
+_GROWN: Final = 1.1
+_RENEWED: Final = 1.0
+# Of the capture: the worker is at its work, and short of memory. (bytes; seconds)
+_MOST_BYTES: Final = 60_000
+_MOST_SECONDS: Final = 0.5
+
+_CGROUPS: Final = "/sys/fs/cgroup"
+# Control groups of version 1 tell a number near the largest there is where they have no limit.
+_NO_LIMIT: Final = 1 << 60
+
+
+class MemoryNote(NamedTuple):
+    """What a worker told of its memory.
+
+    resident, limit: bytes, as it was last seen. limit: the container's, or the machine's memory.
+    frames: the stack above the mark, for from_bytes(); empty if the worker was below it.
+    largest: the largest variables of the stack.
+    """
+
+    resident: int
+    limit: int
+    frames: bytes = b""
+    largest: tuple[LargeVariable, ...] = ()
+
+    def __str__(self) -> str:
+        of_limit = f" of a limit of {size_text(self.limit)}" if self.limit else ""
+        return f"it had {size_text(self.resident)} resident{of_limit} when last seen"
+
+
+# -- in the worker
+
+
+def watch(
+    box: BlackBox, options: Options, frames_to_bytes: Callable[[types.FrameType, Options], bytes]
+) -> None:
+    """Starts the thread that watches the calling thread's process, and notes this thread's stack.
+
+    frames_to_bytes: makes the bytes of MemoryNote.frames of the innermost frame.
+    """
+    mark = mark_of(options)
+    if mark is None or box.fd < 0:
+        return
+    box.words[LIMIT] = memory_limit()
+    watcher = _Watcher(box, mark, options, sys._getframe(1), frames_to_bytes)
+    threading.Thread(target=watcher.run, name="keeptrace memory", daemon=True).start()
+
+
+def mark_of(options: Options) -> int | None:
+    """The mark in bytes. None: there is none, or the limit that it is a fraction of is unknown."""
+    mark = options.memory_mark
+    if isinstance(mark, float):
+        return int(mark * memory_limit()) or None
+    return mark
+
+
+class _Watcher:
+    def __init__(
+        self,
+        box: BlackBox,
+        mark: int,
+        options: Options,
+        base: types.FrameType,
+        frames_to_bytes: Callable[[types.FrameType, Options], bytes],
+    ) -> None:
+        self._box = box
+        self._mark = mark
+        self._frames_to_bytes = frames_to_bytes
+        self._options = options.replace(
+            run_reprs=False,
+            pickler=None,
+            max_live_bytes=0,
+            max_bytes=min(options.max_bytes, _MOST_BYTES),
+            max_seconds=min(options.max_seconds, _MOST_SECONDS),
+        )
+        self._of = threading.get_ident()
+        self._base = base  # outside of it are the frames of whoever forked this process
+        self._pid = os.getpid()
+        self._noted = 0  # the resident memory when the last note was written; 0: there is none
+        self._at = 0.0
+
+    def run(self) -> None:
+        try:
+            while self._pid == os.getpid():
+                self._look()
+                sleep(_LOOK)
+        except (OSError, ValueError):  # the task closed the box, or /proc cannot be read
+            return
+
+    def _look(self) -> None:
+        resident = resident_memory()
+        self._box.words[RESIDENT] = resident
+        if resident < self._mark:
+            if self._noted:
+                self._noted = 0
+                self._box.drop_note()
+            return
+        now = monotonic()
+        if resident >= self._noted * _GROWN or now >= self._at + _RENEWED:
+            self._note()
+            self._noted, self._at = resident, now
+
+    def _note(self) -> None:
+        top = sys._current_frames().get(self._of)
+        if top is None:
+            return
+        words = self._box.words
+        task = words[JOB], words[INDEX]
+        try:
+            frames = self._frames_to_bytes(top, self._options)
+            largest = largest_of(_frames_within(self._base, top))
+        except Exception:  # the main thread changes what is read: the next look tries again
+            return
+        for told in ((*task, frames, largest), (*task, b"", largest)):
+            data = pickle.dumps(told)
+            if len(data) <= MOST_NOTE:
+                self._box.note(data)
+                return
+
+
+def _frames_within(
+    base: types.FrameType, frame: types.FrameType | None
+) -> Iterator[types.FrameType]:
+    """The frames from this one outwards to the base that are not the engine's, or ours."""
+    while frame is not None and frame is not base:
+        if not module_of(frame).startswith((*ENGINES, "keeptrace.")):
+            yield frame
+        frame = frame.f_back
+
+
+def resident_memory() -> int:
+    """This process's resident memory in bytes. Not on Linux: the most that it ever was."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except FileNotFoundError:
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+
+
+def memory_limit() -> int:
+    """The least limit of the control groups that this process is in, or the machine's memory.
+
+    In bytes; 0 if the system tells neither.
+    """
+    try:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        machine = 0
+    limits = [limit for limit in (machine, *_limits_of_groups()) if 0 < limit < _NO_LIMIT]
+    return min(limits, default=0)
+
+
+def _limits_of_groups() -> Iterator[int]:
+    try:
+        with open("/proc/self/cgroup") as file:
+            groups = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return
+    for number, controllers, path in groups:
+        if number == "0":
+            yield from _limits_above(_CGROUPS, path, "memory.max")
+        elif "memory" in controllers.split(","):
+            yield from _limits_above(f"{_CGROUPS}/memory", path, "memory.limit_in_bytes")
+
+
+def _limits_above(root: str, path: str, name: str) -> Iterator[int]:
+    """The limits of a group and of those around it. Within a container the path may lead nowhere,
+    and its own group is the root.
+    """
+    parts = path.strip("/").split("/") if ".." not in path else []
+    for count in range(len(parts), -1, -1):
+        try:
+            with open("/".join((root, *parts[:count], name))) as file:
+                text = file.read().strip()
+        except OSError:
+            continue
+        if text.isdigit():  # not "max"
+            yield int(text)
+
+
+# -- in the parent
+
+
+def note_of(box: BlackBox) -> MemoryNote | None:
+    """What a dead worker told of its memory; None if it was not watched.
+
+    A stack of another task than the one that it died at is left out.
+    """
+    resident: Any = box.words[RESIDENT]
+    if not resident:
+        return None
+    frames, largest = b"", ()
+    data = box.noted()
+    if data:
+        job, index, frames, largest = pickle.loads(data)
+        if (job, index) != (box.words[JOB], box.words[INDEX]):
+            frames, largest = b"", ()
+    return MemoryNote(int(resident), int(box.words[LIMIT]), frames, tuple(largest))

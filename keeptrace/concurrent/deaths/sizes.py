@@ -1,0 +1,125 @@
+"""About how much memory variables take, told without running any of the program's code.
+
+Sizes are estimates: of a container with many elements a few are measured, and what several
+variables share is counted for each.
+"""
+
+from __future__ import annotations
+
+import heapq
+import types
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from ...core.raw import attribute_of, instance_dict, mro_of, name_of
+
+# Elements of a container that are measured; the others are taken to be like these. (elements)
+_SAMPLE: Final = 20
+# Containers within containers: a list of rows, which are dicts of texts. (levels)
+_LEVELS: Final = 4
+# Frames and variables that are looked at: the innermost ones. (frames, variables a frame)
+_MOST_FRAMES: Final = 50
+_MOST_VARIABLES: Final = 100
+# How many variables are told. (variables)
+_MOST_TOLD: Final = 5
+# Smaller ones explain nothing. (bytes)
+_LEAST_TOLD: Final = 1 << 20
+
+# What iterates over the elements, whatever a subclass says; and what is C code's own len().
+_ELEMENTS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
+    list: list.__iter__,
+    tuple: tuple.__iter__,
+    set: set.__iter__,
+    frozenset: frozenset.__iter__,
+    deque: deque.__iter__,
+    dict: dict.values,
+}
+_SIZED: Final = (*_ELEMENTS, str, bytes, bytearray)
+# Types of C code, so that a subclass has no say.
+_C_CODE: Final = (types.MethodDescriptorType, types.WrapperDescriptorType)
+
+
+class LargeVariable(NamedTuple):
+    """A variable of a frame. size: about how many bytes it takes."""
+
+    function: str
+    name: str
+    type: str
+    length: int | None
+    size: int
+
+    def __str__(self) -> str:
+        count = "" if self.length is None else f" of {self.length:,}"
+        return f"{self.name} in {self.function}: {self.type}{count}, about {size_text(self.size)}"
+
+
+def largest_of(frames: Iterable[types.FrameType]) -> list[LargeVariable]:
+    """The largest variables of these frames, the largest first."""
+    found: dict[int, tuple[Any, str, str]] = {}
+    for each in _variables(frames):
+        found.setdefault(id(each[0]), each)
+    told = (
+        LargeVariable(function, name, name_of(type(value)), _length_of(value), about_size(value))
+        for value, function, name in found.values()
+    )
+    large = (variable for variable in told if variable.size >= _LEAST_TOLD)
+    return heapq.nlargest(_MOST_TOLD, large, key=lambda variable: variable.size)
+
+
+def _variables(frames: Iterable[types.FrameType]) -> Iterator[tuple[Any, str, str]]:
+    for frame in islice(frames, _MOST_FRAMES):
+        for name, value in islice(list(frame.f_locals.items()), _MOST_VARIABLES):
+            yield value, frame.f_code.co_name, name
+
+
+def about_size(value: Any, levels: int = _LEVELS) -> int:
+    """The bytes that an object and what it contains take, about."""
+    size = _own_size(value)
+    if levels == 0:
+        return size
+    base = _base_of(value, _ELEMENTS)
+    if base is not None:
+        size += _size_of_elements(_ELEMENTS[base], value, levels - 1)
+    attributes = instance_dict(value)
+    return size + _size_of_elements(dict.values, attributes, levels - 1)
+
+
+def _own_size(value: Any) -> int:
+    _, method = attribute_of(mro_of(type(value)), "__sizeof__")
+    if type(method) not in _C_CODE:  # the program's own
+        method = object.__sizeof__
+    try:
+        return int(method(value))
+    except Exception:  # a C type that refuses
+        return object.__sizeof__(value)
+
+
+def _size_of_elements(elements: Callable[[Any], Iterable[Any]], value: Any, levels: int) -> int:
+    try:
+        sample = list(islice(elements(value), _SAMPLE))
+    except RuntimeError:  # another thread changes the container just now
+        return 0
+    if not sample:
+        return 0
+    mean = sum(about_size(element, levels) for element in sample) / len(sample)
+    return int(mean * (_length_of(value) or 0))
+
+
+def _length_of(value: Any) -> int | None:
+    base = _base_of(value, _SIZED)
+    return None if base is None else int(base.__len__(value))  # type: ignore[attr-defined]
+
+
+def _base_of(value: Any, bases: Iterable[type]) -> type | None:
+    mro = mro_of(type(value))
+    return next((base for base in bases if any(base is each for each in mro)), None)
+
+
+def size_text(size: int) -> str:
+    """Bytes as a text to read: 3.9 GB."""
+    for unit, bytes_of in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_of:
+            return f"{size / bytes_of:.1f} {unit}"
+    return f"{size} bytes"

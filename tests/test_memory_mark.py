@@ -1,0 +1,241 @@
+"""Options(memory_mark=...): what a worker leaves of its memory for the case that the kernel kills it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pool_tasks as tasks
+import pytest
+from waiting import until
+
+from keeptrace import OptionError, Options
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcess, KeepTraceProcessPoolExecutor
+from keeptrace.concurrent.crossing import from_bytes
+from keeptrace.concurrent.deaths import memory as _memory
+from keeptrace.concurrent.deaths.black_box import MOST_NOTE, BlackBox
+from keeptrace.concurrent.deaths.memory import mark_of, memory_limit, note_of, resident_memory
+from keeptrace.concurrent.deaths.sizes import about_size, size_text
+
+pytestmark = pytest.mark.skipif(
+    not os.path.exists("/proc/self/statm"), reason="resident memory of the moment"
+)
+
+LIMIT = 60  # for what ought to come at once (seconds)
+MORE = 100_000_000  # what a task takes above the mark (bytes)
+
+
+def mark() -> Options:
+    """A mark that a worker passes when it takes MORE: of a forked worker this process's memory is a part."""
+    return Options(memory_mark=resident_memory() + MORE // 2)
+
+
+class Guarded:
+    """Tells if its code is run."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.rows = [bytes(1000) for _ in range(20_000)]
+
+    def __sizeof__(self) -> int:
+        Path(self.file).touch()
+        return 0
+
+    __repr__ = __len__ = __sizeof__  # type: ignore[assignment]
+
+
+def fill(count: int, ready: str) -> None:
+    rows = [bytes(range(256)) * 40 for _ in range(count // 10_240)]
+    tables = {"orders": rows, "count": count}
+    guarded = Guarded(ready + ".run")
+    Path(ready).touch()
+    time.sleep(LIMIT)
+    del rows, tables, guarded
+
+
+def fill_and_go_on(count: int, ready: str) -> None:
+    fill_only(count)
+    tasks.wait_for(ready)
+
+
+def fill_only(count: int) -> int:
+    rows = [bytes(range(256)) * 40 for _ in range(count // 10_240)]
+    time.sleep(0.5)
+    return len(rows)
+
+
+def noted(process: Any) -> bool:
+    """Whether the worker has written what it leaves, and fill() had all of its variables."""
+    found = note_of(process._keeptrace_box)
+    if found is None or "guarded" not in {each.name for each in found.largest}:
+        return False
+    frames = traceback.walk_tb(from_bytes(found.frames).__traceback__)
+    return any("guarded" in frame.f_locals for frame, _ in frames)
+
+
+def check(death: Any, ready: str) -> None:
+    assert death.signal == "SIGKILL"
+    frames = [frame for frame, _ in traceback.walk_tb(death.stack)]
+    assert frames[0].f_code.co_name == "fill"
+    assert frames[0].f_locals["tables"]["count"] == MORE
+    assert len(frames[0].f_locals["rows"]) == MORE // 10_240
+    assert death.memory.resident > MORE and death.memory.limit >= death.memory.resident
+    assert f"it had {size_text(death.memory.resident)} resident of a limit of " in str(death)
+    largest = death.memory.largest
+    assert {each.name for each in largest[:2]} == {"rows", "tables"}
+    rows = next(each for each in largest if each.name == "rows")
+    assert (rows.function, rows.type, rows.length) == ("fill", "list", MORE // 10_240)
+    assert 0.9 * MORE < rows.size < 1.3 * MORE
+    assert "guarded in fill: Guarded, about 2" in death.note()
+    assert "Its Python stack before its death" in death.note() and "in fill" in death.note()
+    assert not os.path.exists(ready + ".run")
+    assert pickle.loads(pickle.dumps(death)) == death
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("on_death", ["break", "replace"])
+def test_killed_above_the_mark(method: str, on_death: Any, tmp_path: Path) -> None:
+    """The death of a worker that the kernel kills has the stack with its variables, what it had, and the largest variables."""
+    context, ready = multiprocessing.get_context(method), str(tmp_path / "ready")
+    with KeepTraceProcessPoolExecutor(1, context, on_death=on_death, trace=mark()) as pool:
+        future = pool.submit(fill, MORE, ready)
+        until(lambda: os.path.exists(ready), LIMIT)
+        process: Any = next(iter((pool._processes or {}).values()))
+        until(lambda: noted(process), LIMIT)
+        os.kill(process.pid, signal.SIGKILL)
+        error: Any = future.exception(LIMIT)
+    assert isinstance(error, BrokenProcessPool)
+    check(error.deaths[0], ready)
+    assert error.deaths[0].tasks[0].startswith("fill(")
+
+
+def test_pool_and_process(tmp_path: Path) -> None:
+    """The same of a KeepTracePool and of a KeepTraceProcess."""
+    ready = str(tmp_path / "pool")
+    with KeepTracePool(1, context=multiprocessing.get_context("fork"), trace=mark()) as pool:
+        waiting = pool.apply_async(fill, (MORE, ready))
+        (process,) = pool._traffic.workers
+        until(lambda: noted(process), LIMIT)
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(Exception, match="resident of a limit") as caught:
+            waiting.get(LIMIT)
+        check(caught.value.deaths[0], ready)  # type: ignore[attr-defined]
+
+    ready = str(tmp_path / "process")
+    alone = KeepTraceProcess(target=fill, args=(MORE, ready), trace=mark())
+    alone.start()
+    until(lambda: noted(alone), LIMIT)
+    alone.kill()
+    alone.join()
+    check(alone.exception().deaths[0], ready)  # type: ignore[union-attr]
+
+
+def test_loky(tmp_path: Path) -> None:
+    """The same of loky's executor."""
+    loky = pytest.importorskip("keeptrace.concurrent.loky")
+    ready = str(tmp_path / "ready")
+    with loky.KeepTraceLokyExecutor(1, trace=mark()) as pool:
+        future = pool.submit(fill, MORE, ready)
+        until(lambda: os.path.exists(ready), LIMIT)
+        (process,) = pool._processes.values()
+        until(lambda: noted(process), LIMIT)
+        os.kill(process.pid, signal.SIGKILL)
+        check(future.exception(LIMIT).deaths[0], ready)
+
+
+def test_below_the_mark_again(tmp_path: Path) -> None:
+    """A worker that gave its memory back, or runs another task, is not told to have died of an older stack."""
+    context, ready = multiprocessing.get_context("fork"), tmp_path / "ready"
+    with KeepTraceProcessPoolExecutor(1, context, on_death="replace", trace=mark()) as pool:
+        assert pool.submit(fill_only, MORE).result(LIMIT) == MORE // 10_240
+        future = pool.submit(tasks.wait_for, str(ready))
+        until(ready.exists, LIMIT)
+        (process,) = (pool._processes or {}).values()
+        process.kill()
+        error: Any = future.exception(LIMIT)
+    (death,) = error.deaths
+    assert death.stack is None and death.memory.largest == () and "resident of" in str(death)
+
+
+def test_without_a_mark_nobody_watches() -> None:
+    """Without the option a worker has one thread, and its death says nothing of memory."""
+    with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        assert pool.submit(threading.active_count).result(LIMIT) == 1
+        error: Any = pool.submit(tasks.die, "SIGKILL").exception(LIMIT)
+    assert error.deaths[0].memory is None and "resident" not in str(error.deaths[0])
+
+
+def test_notes_of_a_box() -> None:
+    """A note takes the place of the one before, and leaves what else is in the box alone."""
+    box = BlackBox()
+    box.open()
+    box.put(b"failure")
+    assert box.noted() == b""
+    for data in (b"one", b"x" * MOST_NOTE, b"three"):
+        box.note(data)
+        assert box.noted() == data and box.failure() == b"failure"
+    box.drop_note()
+    assert box.noted() == b"" and box.failure() == b"failure"
+    box.close()
+    assert box.noted() == b""
+
+
+def test_limits_of_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least limit of the groups around a process counts, in both versions of control groups."""
+    monkeypatch.setattr(_memory, "_CGROUPS", str(tmp_path))
+    for path, text in {
+        "memory.max": "max",
+        "outer/memory.max": "5000",
+        "outer/inner/memory.max": "max",
+        "memory/memory.limit_in_bytes": str((1 << 63) - 4096),
+        "memory/outer/memory.limit_in_bytes": "7000",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text + "\n")
+    limits = list(_memory._limits_above(str(tmp_path), "/outer/inner", "memory.max"))
+    assert limits == [5000]
+    first = list(_memory._limits_above(str(tmp_path / "memory"), "/outer", "memory.limit_in_bytes"))
+    assert first == [7000, (1 << 63) - 4096]
+    assert list(_memory._limits_above(str(tmp_path), "/../elsewhere", "memory.max")) == []
+
+
+def test_marks() -> None:
+    """Bytes, or a fraction of what there may be."""
+    assert mark_of(Options()) is None and mark_of(Options(memory_mark=1000)) == 1000
+    assert mark_of(Options(memory_mark=0.5)) == memory_limit() // 2
+    assert pickle.loads(pickle.dumps(Options(memory_mark=0.5))).memory_mark == 0.5
+    for wrong in (0, -1, 0.0, 1.0, 1.5, True, "1 GB"):
+        with pytest.raises(OptionError, match="memory_mark"):
+            Options(memory_mark=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most"),
+    [
+        (bytes(10**6), 10**6, 1.1 * 10**6),
+        ([bytes(1000)] * 1000, 10**6, 1.2 * 10**6),
+        ({number: "x" * 1000 for number in range(1000)}, 10**6, 1.3 * 10**6),
+        (deque([[("y" * 100,)] * 10] * 100), 10**5, 5 * 10**5),
+        (set(), 1, 1000),
+    ],
+    ids=["bytes", "list", "dict", "nested", "empty"],
+)
+def test_sizes(value: Any, least: float, most: float) -> None:
+    """About what a value takes."""
+    assert least <= about_size(value) <= most
+
+
+def test_sizes_of_what_refers_to_itself() -> None:
+    """Circles have an end."""
+    circle: list[Any] = []
+    circle.append(circle)
+    assert about_size(circle) < 10_000
