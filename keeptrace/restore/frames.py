@@ -1,4 +1,4 @@
-"""Real frames: a function for each, run so that they call each other, and left without a caller."""
+"""Real frames: functions that call each other, of which the outermost frame has no caller."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .files import may_be_opened
 from .standins import aside_name
 from .values import ValueTable
 
-_FROZEN: Final = "<frozen"  # how the file's name begins of code that is part of the interpreter
+_FROZEN: Final = "<frozen"  # file names of code within the interpreter begin so
 # The place of an argument without a value.
 _UNBOUND: Final[Any] = object()
 
 
 class _Awaited:
-    """What the outermost frame of a module awaits, to be suspended."""
+    """The outermost frame of a module awaits one of these, and so is suspended."""
 
     def __await__(self) -> Iterator[None]:
         return iter((None,))
@@ -48,17 +48,17 @@ class FrameStacks:
         for namespace in self._globals:
             for name in NEVER_GLOBAL:
                 namespace.pop(name, None)
-        self._items: list[Any] = []  # what K() gives, in the order in which it is asked for
+        self._items: list[Any] = []  # the results of K(), in the order of the calls
         self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
-        self._starts: list[Callable[[], Any]] = []  # of each stack
-        self._deepest = 0
+        self._starts: list[Callable[[], Any]] = []  # the outermost function of each stack
+        self._deepest = 0  # frames of the deepest stack
         self._evals = 0  # frames of modules and class bodies in the stack that is planned
-        self._most_evals = 0  # in one of the stacks
+        self._most_evals = 0  # the largest number of these in a stack
 
     def hide_unopened(self) -> None:
-        """Puts aside which file a module is of where that must not be opened, nor is a name.
+        """Renames the `__file__` of modules with frozen code if the file must not be opened.
 
-        pdb, and linecache from Python 3.14 on, open it for code that says that it is frozen.
+        For frozen code pdb opens this file, and so does linecache from Python 3.14 on.
         """
         frozen = {at for at, code in enumerate(self._codes) if code["file"].startswith(_FROZEN)}
         for frame in self._frames if frozen else ():
@@ -76,15 +76,14 @@ class FrameStacks:
     def add(
         self, entries: list[list[Any]], outer: list[int]
     ) -> Callable[[], types.TracebackType | None]:
-        """Plans the frames of one traceback. What it returns gives the traceback, after run()."""
+        """Plans the frames of one traceback. Returns a function that gives it after run()."""
         frames = self._frames
-        # of each frame its index and positions; neighbouring entries of one frame are one
+        # The index and positions of each frame. Neighbouring entries of one frame share it.
         planned: list[tuple[int, dict[Any, int]]] = [
             (index, {tuple(frames[index]["at"]): 0}) for index in outer
         ]
-        places: list[
-            tuple[int, int, int | None]
-        ] = []  # of each entry its frame, the place of its position there, its line
+        # For each entry the number of its frame, the place of its position there, and its line.
+        places: list[tuple[int, int, int | None]] = []
         last = planned[-1][0] if planned else None
         for index, what in entries:
             if index < 0:
@@ -123,7 +122,7 @@ class FrameStacks:
                 items.extend([None] * pads_for(tuple(positions)))
             if local:
                 items.append(local)
-        # the C call of the innermost frame: the frame that runs is appended to `leaf`
+        # The innermost frame calls this C function, which appends the running frame to `leaf`.
         items.append(map(leaf.append, iter(sys._getframe, None)).__next__)
         if isinstance(self._starts[-1], functools.partial):
             items.append(_Awaited())
@@ -131,22 +130,9 @@ class FrameStacks:
     def _function(
         self, index: int, positions: tuple[Any, ...], is_outermost: bool
     ) -> tuple[Callable[[], Any], tuple[Any, ...]]:
-        """What runs the frame, and its locals."""
+        """The function whose call makes the frame, and the frame's locals."""
         if index < 0:
-            told = f"{positions[0]} frames left out"
-            made = frame_code(
-                "<keeptrace>",
-                told,
-                told,
-                1,
-                3,
-                (0, 0, 0),
-                (),
-                (),
-                ((1, 1, None, None),),
-                is_outermost,
-            )
-            return types.FunctionType(made, self._with_key({})), ()
+            return self._left_out(positions[0], is_outermost), ()
         frame = self._frames[index]
         code = self._codes[frame["code"]]
         file = self._files.get(code["file"], code["file"])
@@ -158,47 +144,24 @@ class FrameStacks:
         if not is_function:
             self._evals += 1
             self._most_evals = max(self._most_evals, self._evals)
+        named = (file, code["name"], code["qualname"], code["line"])
         if not is_function and self._evals <= MOST_EVALS:
-            made = frame_code(
-                file,
-                code["name"],
-                code["qualname"],
-                code["line"],
-                0,
-                (0, 0, 0),
-                (),
-                (),
-                positions,
-                is_outermost,
-            )
+            made = frame_code(*named, 0, (0, 0, 0), (), (), positions, is_outermost)
             if local is None:
                 return functools.partial(eval, made, namespace), ()
             local = self._named(local)
-            local.pop(KEY, None)  # in damaged data alone: it would be called
+            local.pop(KEY, None)  # only damaged data has it: it would be called
             return functools.partial(eval, made, namespace, local), ()
-        arguments, flags, local = (
-            (code["names"], code["flags"], local)
-            if is_function
-            else ([], OPTIMIZED_NEWLOCALS, local or {})
-        )
+        arguments, flags = code["names"], code["flags"]
+        if not is_function:
+            arguments, flags, local = [], OPTIMIZED_NEWLOCALS, local or {}
         if list(local)[: len(arguments)] != arguments:
             # Code names its arguments first; one that the function deleted has no value.
             local = {**dict.fromkeys(arguments, _UNBOUND), **local}
         names = tuple(local)
         unbound = tuple(at for at, ref in enumerate(local.values()) if ref is _UNBOUND)
         args = tuple(code["args"])
-        made = frame_code(
-            file,
-            code["name"],
-            code["qualname"],
-            code["line"],
-            flags,
-            args,
-            names,
-            unbound,
-            positions,
-            is_outermost,
-        )
+        made = frame_code(*named, flags, args, names, unbound, positions, is_outermost)
         function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
         if made.co_kwonlyargcount:
             function.__kwdefaults__ = dict.fromkeys(
@@ -208,12 +171,20 @@ class FrameStacks:
         refs = local.values()
         return function, tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
 
+    def _left_out(self, count: int, is_outermost: bool) -> Callable[[], Any]:
+        """The function for the frame that stands for frames that were left out."""
+        told = f"{count} frames left out"
+        flags, positions = OPTIMIZED_NEWLOCALS, ((1, 1, None, None),)
+        named = ("<keeptrace>", told, told, 1)
+        made = frame_code(*named, flags, (0, 0, 0), (), (), positions, is_outermost)
+        return types.FunctionType(made, self._with_key({}))
+
     def _with_key(self, namespace: dict[str, Any]) -> dict[str, Any]:
         self._keyed[id(namespace)] = namespace
         return namespace
 
     def run(self) -> None:
-        """Makes all the frames."""
+        """Makes all frames."""
         if not self._starts:
             return
         following = iter(self._items).__next__
@@ -227,44 +198,34 @@ class FrameStacks:
         finally:
             for namespace in self._keyed.values():
                 del namespace[KEY]
-                if (
-                    namespace.get("__builtins__") is builtins.__dict__
-                    or namespace.get("__builtins__") is builtins
-                ):
-                    del namespace["__builtins__"]  # eval put it there
+                added = namespace.get("__builtins__")
+                if added is builtins.__dict__ or added is builtins:
+                    del namespace["__builtins__"]  # eval() added it
 
 
 def _traceback(
     places: list[tuple[int, int, int | None]], frame: Any, at: int
 ) -> types.TracebackType | None:
-    """The traceback over frames that were made, from the innermost, which is number `at`,
-    outwards.
-    """
+    """The traceback over restored frames. frame: the innermost one, whose number is `at`."""
     traceback: types.TracebackType | None = None
     for number, place, line in reversed(places):
         while at > number:
             frame = frame.f_back
             at -= 1
-        # extra positions stand on the first instructions, which are two bytes each
-        traceback = types.TracebackType(
-            traceback,
-            frame,
-            2 * (place - 1) if place else frame.f_lasti,
-            -1 if line is None else line,
-        )
+        lasti = frame.f_lasti
+        if place:  # further positions belong to the first instructions, of two bytes each
+            lasti = 2 * (place - 1)
+        if line is None:
+            line = -1
+        traceback = types.TracebackType(traceback, frame, lasti, line)
     return traceback
 
 
 def _run_each(starts: list[Callable[[], Any]]) -> None:
-    """Runs each stack, and leaves its outermost frame without a caller.
-
-    See the head of this file.
-    """
+    """Runs each stack, and leaves its outermost frame without a caller (restore.py says how)."""
     hooks = sys.get_asyncgen_hooks()
     trace = sys.gettrace()
-    if (
-        trace is not None
-    ):  # coverage or a debugger, which would take the frames for the program's own
+    if trace is not None:  # coverage or a debugger would take the frames for the program's own
         sys.settrace(None)
     sys.set_asyncgen_hooks(None, _let_go)
     try:
@@ -272,7 +233,7 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
             outermost = start()
             try:
                 outermost.__anext__().send(None)
-            except StopIteration:  # how an asynchronous generator hands over what it yields
+            except StopIteration:  # an asynchronous generator yields so
                 pass
             del outermost
     finally:
@@ -282,14 +243,14 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
 
 
 def _let_go(generator: Any) -> None:
-    """The finalizer: nothing is to be finished."""
+    """The finalizer of the generators, which does nothing."""
 
 
 _stack_lock: Final = _thread.allocate_lock()
 
 
 def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
-    """Runs here, or in a thread with a stack that surely suffices."""
+    """Runs here, or in a thread with a stack that is large enough."""
     if evals <= EVALS_HERE:
         run()
         return
@@ -300,12 +261,12 @@ def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
     def run_in_thread() -> None:
         try:
             run()
-        except BaseException as problem:  # raised in the thread that waits
+        except BaseException as problem:  # raised again in the waiting thread
             problems.append(problem)
         finally:
             ended.release()
 
-    with _stack_lock:  # the size is the process's: set for the start of one thread
+    with _stack_lock:  # the whole process has one size, changed here for the start of one thread
         size = _thread.stack_size(STACK_BYTES)
         try:
             _thread.start_new_thread(run_in_thread, ())
@@ -317,13 +278,12 @@ def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
 
 
 _limit_lock: Final = _thread.allocate_lock()
-_SPARE: Final = (
-    200  # levels of recursion that the caller of a restore may have used, without a look
-)
+# Levels of recursion that the caller may have used without being counted.
+_SPARE: Final = 200
 
 
 def _with_room_for(depth: int, run: Callable[[], None]) -> None:
-    """Runs with the recursion limit raised, if the frames need that."""
+    """Runs with a raised recursion limit if the frames need it."""
     if depth + _SPARE < sys.getrecursionlimit() // 2:
         run()
         return
@@ -332,13 +292,11 @@ def _with_room_for(depth: int, run: Callable[[], None]) -> None:
     while frame is not None:
         used += 1
         frame = frame.f_back
-    with (
-        _limit_lock
-    ):  # the limit is the interpreter's: raised for these microseconds, by one restore at a time
+    # The whole interpreter has one limit: one restore at a time raises it, for microseconds.
+    with _limit_lock:
         limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(
-            max(limit, used + depth + _SPARE + 3 * MOST_EVALS)
-        )  # an eval() counts more than once
+        # An eval() counts more than once.
+        sys.setrecursionlimit(max(limit, used + depth + _SPARE + 3 * MOST_EVALS))
         try:
             run()
         finally:

@@ -1,4 +1,4 @@
-"""Live objects: what is pickled comes alive step by step, and what cannot is a stand-in that says
+"""Loads live objects step by step. An object that cannot be loaded becomes a stand-in that says
 why.
 """
 
@@ -19,7 +19,7 @@ from .standins import StandIn, known_details, make_stand_in, what_it_is
 
 
 class Missing(StandIn):
-    """Takes the place of what a live pickle needs and cannot have here. Takes any state."""
+    """Takes the place of an object of a live pickle that cannot be loaded here. Takes any state."""
 
     _why = "it could not be loaded here"
 
@@ -32,7 +32,7 @@ class Missing(StandIn):
                 (name, value) for name, value in state.items() if isinstance(name, str)
             )
 
-    # a pickle may fill it as if it were a container
+    # A pickle may fill the object as a container.
     def append(self, item: Any) -> None: ...
     def extend(self, items: Any) -> None: ...
     def add(self, item: Any) -> None: ...
@@ -40,7 +40,7 @@ class Missing(StandIn):
 
 
 def _missing(module: str, qualname: str, why: str) -> Any:
-    """A class whose instances say why they are not the real thing."""
+    """A class whose instances say why the real object is missing."""
     name = qualname.rpartition(".")[2]
     return type(name, (Missing,), {"__module__": module, "__qualname__": qualname, "_why": why})
 
@@ -50,7 +50,7 @@ def missing_instance(cls: type[Missing]) -> Any:
 
 
 def not_kept(why: str) -> Missing:
-    """A live pickle has a call of this in the place of an object that was too large for it."""
+    """A live pickle calls this in the place of an object that was too large."""
     made: Missing = missing_instance(_missing("builtins", "object", why))
     return made
 
@@ -59,13 +59,13 @@ _WHY_OUTSIDE: Final = "it owns something outside of the process, and that is not
 
 
 def outside(module: str, qualname: str, text: str) -> Any:
-    """The stand-in for what owns something outside of the process; text: its repr."""
+    """The stand-in for an object that owns something outside of the process. text: its repr."""
     standin = missing_instance(_missing(module, qualname, _WHY_OUTSIDE))
     known_details(standin).text = text
     return standin
 
 
-# What a live pickle names and means something else by: (module, name) -> what it means.
+# (module, name) in a live pickle → the object that the name stands for here
 _OTHERWISE: Final[dict[tuple[str, str], Callable[[], Any]]] = {
     ("keeptrace.restore.live", "outside"): lambda: outside,  # where keeptrace is not installed
     ("keeptrace.restore.live", "not_kept"): lambda: not_kept,
@@ -81,9 +81,7 @@ def _find(unpickler: Any, module: str, name: str) -> Any:
         return meant()
     thread = _thread.get_ident()
     is_watched = thread in _loading
-    _loading.discard(
-        thread
-    )  # a module that is imported for it does what it does when the program imports it
+    _loading.discard(thread)  # importing a module may do the same as in the program
     try:
         return unpickler.find_class(module, name)
     finally:
@@ -93,8 +91,8 @@ def _find(unpickler: Any, module: str, name: str) -> Any:
 
 _PLAIN: Final = (str, bytes, int, float, bool, type(None))
 _MOST_TOLD: Final = 200  # characters of an argument
-# What code of the pickled classes themselves may not do while they come to life: the interpreter
-# tells each such step beforehand (an audit event), and to raise then prevents it.
+# Audit events of actions that are forbidden to code of the pickled classes during the load. The
+# interpreter announces each action by an event; raising in the hook prevents the action.
 _FORBIDDEN: Final = frozenset({
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link"),
     *("os.symlink", "os.truncate", "os.chmod", "os.chown"),
@@ -104,26 +102,26 @@ _FORBIDDEN: Final = frozenset({
     *("mmap.__new__", "pty.spawn", "webbrowser.open"),
 })  # fmt: skip
 _FORBIDDEN_OF: Final = (
-    "socket.",
-    "subprocess.",
-    "shutil.",
-    "sqlite3.",
-    "tempfile.",
-    "fcntl.",
-    "winreg.",
-    "msvcrt.",
+    *("socket.", "subprocess.", "shutil.", "sqlite3.", "tempfile."),
+    *("fcntl.", "winreg.", "msvcrt."),
 )
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_loading: Final[set[int]] = set()  # the threads that bring objects to life just now
+_loading: Final[set[int]] = set()  # the threads that load live objects now
+
+
+def _opens_for_writing(file: Any, flags: Any) -> bool:
+    """Whether an "open" event takes over a descriptor, or opens a file for writing."""
+    return type(file) is int or (type(flags) is int and bool(flags & _WRITING))
 
 
 def _watch(event: str, args: tuple[Any, ...]) -> None:
     if not _loading or _thread.get_ident() not in _loading:
         return
-    opens = event == "open" and (
-        type(args[0]) is int or (type(args[2]) is int and args[2] & _WRITING)
-    )
-    if opens or event in _FORBIDDEN or event.startswith(_FORBIDDEN_OF):
+    if event == "open":
+        is_forbidden = _opens_for_writing(args[0], args[2])
+    else:
+        is_forbidden = event in _FORBIDDEN or event.startswith(_FORBIDDEN_OF)
+    if is_forbidden:
         told = ", ".join(repr(arg)[:_MOST_TOLD] for arg in args if type(arg) in _PLAIN)
         raise PermissionError(
             f"what is loaded may change nothing outside of the process, as {event}({told}) would"
@@ -132,17 +130,15 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
 
 @functools.lru_cache(1)
 def _install_watch() -> None:
-    sys.addaudithook(_watch)  # for good: there is no way to remove one
+    sys.addaudithook(_watch)  # a hook cannot be removed
 
 
 class _NotAlone(Exception):
-    """The pickle names what may act outside of the process, so each of its steps has to be looked
-    at.
-    """
+    """The pickle names an object that may act outside of the process: its steps must be checked."""
 
 
 class _Quick(pickle.Unpickler):
-    """Reads a live pickle that names nothing which could act outside of the process."""
+    """Reads a live pickle. Raises _NotAlone if the pickle names an object that may act outside."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = _find(super(), module, name)
@@ -151,31 +147,27 @@ class _Quick(pickle.Unpickler):
         return found
 
 
-# How dill names modules; what it then does is put the state of the writer's modules into ours.
+# dill names modules so, and then puts the state of the writer's modules into modules here.
 _CHANGES_MODULES: Final = frozenset(
     {("dill._dill", "_import_module"), ("dill.dill", "_import_module")}
 )
-_Unpickler: Any = pickle._Unpickler  # only the Python version lets one failing object be replaced
+_Unpickler: Any = pickle._Unpickler  # the C version cannot replace one failing object
 
 
 def _guard(load: Callable[[Any], None], operands: int) -> Callable[[Any], None]:
     return lambda unpickler: unpickler._guarded(load, operands)
 
 
-# The opcodes that call something, and how many values of the stack each takes.
+# The opcodes that call an object, and the number of stack values that each takes
 _CALLS: Final = {
-    pickle.REDUCE[0]: 2,
-    pickle.NEWOBJ[0]: 2,
+    **dict.fromkeys((pickle.REDUCE[0], pickle.NEWOBJ[0], pickle.BUILD[0]), 2),
     pickle.NEWOBJ_EX[0]: 3,
-    pickle.BUILD[0]: 2,
 }
 _GUARDED: Final = {code: _guard(_Unpickler.dispatch[code], count) for code, count in _CALLS.items()}
 
 
 class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its parts
-    """Reads a live pickle step by step: what fails, and what would act outside, becomes a Missing;
-    the others come alive.
-    """
+    """Reads a live pickle step by step. A step that fails, or would act outside, gives a Missing."""
 
     dispatch: ClassVar[dict[int, Any]] = {**_Unpickler.dispatch, **_GUARDED}
     is_checked = True
@@ -195,89 +187,99 @@ class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its 
             return
         try:
             load(self)
-        except (
-            BaseException
-        ) as problem:  # a sys.exit() in a reduction costs its own object, as any error there
-            del self.stack[height:]
-            target = (
-                saved[0]
-                if saved and isinstance(saved[0], type)
-                else type(saved[0])
-                if saved
-                else object
-            )
-            missing = missing_instance(
-                _missing(target.__module__, target.__qualname__, _why_failed(saved, problem))
-            )
-            self.stack.append(missing)
+        except BaseException as problem:  # even sys.exit() in a reduction costs this object alone
+            self.stack[height:] = [self._missing_for(saved, problem)]
+
+    def _missing_for(self, operands: list[Any], problem: BaseException) -> Any:
+        """The stand-in for the result of a failed step."""
+        target = operands[0] if operands else None
+        cls = target if isinstance(target, type) else type(target)
+        if not operands:
+            cls = object
+        why = _why_failed(operands, problem)
+        missing = missing_instance(_missing(cls.__module__, cls.__qualname__, why))
+        if operands and not isinstance(target, type):
             for index, known in self.memo.items():
-                if (
-                    saved and known is saved[0] and not isinstance(known, type)
-                ):  # half made: its aliases are missing, too
+                if known is target:  # half made, so its aliases are missing, too
                     self.memo[index] = missing
+        return missing
 
 
 _BUILD: Final = _Unpickler.dispatch[pickle.BUILD[0]]
-# What makes an instance of the class that is its first argument.
+# Functions that make an instance of the class that is their first argument.
 _MAKERS: Final = frozenset(
     {"_reconstructor", "__newobj__", "__newobj_ex__", "__new__", "_create_type"}
 )
 
 
 def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool) -> Any:
-    """What takes the place of a step's result: if it needs what is missing, or would act outside of
-    the process. Else None.
+    """The result of a step that is not carried out, because it needs a missing object or would act
+    outside of the process; else None.
     """
-    target, *arguments = operands
+    target = operands[0]
     if load is _BUILD:
-        return (
-            target if issubclass(type(target), types.ModuleType) and is_checked else None
-        )  # a module stays as it is here
-    args = arguments[0] if arguments and type(arguments[0]) is tuple else ()
-    if getattr(target, "__name__", "") in _MAKERS and not isinstance(target, type) and args:
-        target, args = args[0], args[1:]
+        if is_checked and issubclass(type(target), types.ModuleType):
+            return target  # without the state: a module stays as it is here
+        return None
+    target, args = _called(operands)
     if isinstance(target, type) and issubclass(target, Missing):
         return missing_instance(target)
     if isinstance(target, Missing):
         return target
-    return _refusal(target, args) if is_checked and acts_outside(target) else None
+    if is_checked and acts_outside(target):
+        return _refusal(target, args)
+    return None
+
+
+def _called(operands: list[Any]) -> tuple[Any, tuple[Any, ...]]:
+    """The object that a step calls, and the arguments: of a maker the class that it makes."""
+    target, *arguments = operands
+    args: tuple[Any, ...] = ()
+    if arguments and type(arguments[0]) is tuple:
+        args = arguments[0]
+    is_maker = not isinstance(target, type) and getattr(target, "__name__", "") in _MAKERS
+    return (args[0], args[1:]) if is_maker and args else (target, args)
 
 
 def _refusal(target: Any, args: tuple[Any, ...]) -> Any:
-    """The stand-in for what calling the target would open, make or delete."""
+    """The stand-in for the result of a call that would act outside of the process."""
     if getattr(target, "__name__", "") == "_create_filehandle":
         return _file_of(args)
     keywords: dict[str, Any] = {}
     if type(target) is functools.partial:
         target, args, keywords = target.func, (*target.args, *args), target.keywords
     owner = getattr(target, "__self__", None)
-    target = owner if isinstance(owner, type) else target
-    name, module = (
-        getattr(target, "__qualname__", "object"),
-        str(getattr(target, "__module__", "builtins")),
-    )
-    told = [
-        repr(arg)[:_MOST_TOLD] if type(arg) in _PLAIN else "..."
-        for arg in (*args, *keywords.values())
-    ]
-    return outside(module, name, f"<{module}.{name}{' of ' if told else ''}{', '.join(told)}>")
+    if isinstance(owner, type):
+        target = owner
+    name = getattr(target, "__qualname__", "object")
+    module = str(getattr(target, "__module__", "builtins"))
+    told = ", ".join([_argument(arg) for arg in (*args, *keywords.values())])
+    return outside(module, name, f"<{module}.{name}{told and ' of '}{told}>")
+
+
+def _argument(value: Any) -> str:
+    return repr(value)[:_MOST_TOLD] if type(value) in _PLAIN else "..."
 
 
 def _file_of(args: tuple[Any, ...]) -> Any:
-    """The stand-in for what dill would open."""
+    """The stand-in for a file that dill would open."""
     name, mode, position, closed = args[:4]
-    binary = {
-        "r": "BufferedReader",
-        "w": "BufferedWriter",
-        "a": "BufferedWriter",
-        "x": "BufferedWriter",
-    }
-    kind = binary.get(str(mode)[:1], "FileIO") if "b" in str(mode) else "TextIOWrapper"
-    kind = "BufferedRandom" if "b" in str(mode) and "+" in str(mode) else kind
+    kind = _class_of_file(str(mode))
     state = f"name={name!r} mode={mode!r} position={position!r}{' closed' if closed else ''}"
     standin = outside("_io", kind, f"<_io.{kind} {state}>")
     vars(standin).update(name=name, mode=mode, position=position, closed=closed)
     return standin
+
+
+def _class_of_file(mode: str) -> str:
+    """The name of the class of _io that open() gives for a mode."""
+    if "b" not in mode:
+        return "TextIOWrapper"
+    if "+" in mode:
+        return "BufferedRandom"
+    writer = "BufferedWriter"
+    kinds = {"r": "BufferedReader", "w": writer, "a": writer, "x": writer}
+    return kinds.get(mode[:1], "FileIO")
 
 
 def _why_not_found(module: str, name: str, problem: BaseException) -> str:
@@ -289,9 +291,7 @@ def _why_not_found(module: str, name: str, problem: BaseException) -> str:
 
 
 def _why_failed(operands: list[Any], problem: BaseException) -> str:
-    """One reason: that of the part which is missing, if it is for lack of a part that this
-    failed.
-    """
+    """Why a step failed: if a part is missing, the reason is that of the part."""
     for part in operands:
         for found in (part, *(part if type(part) is tuple else ())):
             if isinstance(found, Missing) or (
@@ -302,17 +302,16 @@ def _why_failed(operands: list[Any], problem: BaseException) -> str:
 
 
 def load_live_objects(data: bytes, count: int, is_checked: bool) -> list[Any]:
-    """The live objects; a Missing, which says why, for each that does not come alive.
+    """The live objects, and a Missing for each that cannot be loaded.
 
-    is_checked: bring to life nothing that owns something outside of the process. Within a pool what
-        an exception holds crosses as it does without us.
+    is_checked: load nothing that owns something outside of the process. Within a pool the objects
+        of an exception cross as they do without keeptrace.
     """
     why = "the live objects are no list"
     for load in (load_quickly, _load_leniently):
         try:
             objects = load(data, is_checked)
-        # whatever the user's own reduction raises: the stand-ins beside it are what is then shown
-        except BaseException as problem:
+        except BaseException as problem:  # by the user's reduction: stand-ins are shown instead
             why = f"loading the live objects raised {type(problem).__name__}: {problem}"
             continue
         if type(objects) is list:
