@@ -27,6 +27,7 @@ QUESTIONS = (
     "growth",
     "memory",
     "imports",
+    "snapshots",
     "texts",
     "dask",
     "ray",
