@@ -158,7 +158,9 @@ def _raised(exc: BaseException) -> BaseException:
     traceback = _traceback_of(exc)
     if handled is None or traceback is None:
         return exc
-    return handled if _traceback_of(handled) is traceback else exc
+    if _traceback_of(handled) is traceback:
+        return handled
+    return exc
 
 
 def _exception_to_python(app: object, original: Callable[[Any], Any], stored: object) -> Any:
@@ -173,7 +175,9 @@ def _exception_to_python(app: object, original: Callable[[Any], Any], stored: ob
         why = one_line(f"{type(problem).__name__}: {problem}")
         told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {why}")
         return told
-    return _completed(pickled, restored) if _is_of_same_class(pickled, restored) else restored
+    if _is_of_same_class(pickled, restored):
+        return _completed(pickled, restored)
+    return restored
 
 
 def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[BaseException]:

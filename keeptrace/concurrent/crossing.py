@@ -212,7 +212,9 @@ def run_initializer(
     options: Options,
     failures: Any,
 ) -> None:
-    """Runs the user's initializer. Sends an exception to the parent by `failures`, and re-raises."""
+    """Runs the user's initializer. Sends an exception to the parent by `failures`, and
+    re-raises.
+    """
     if initializer is None:
         return
     try:

@@ -262,7 +262,9 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
     @functools.wraps(handler)  # Dask reads the name and the arguments
     def answering(*args: object, **message: object) -> Any:
         answer = handler(*args, **message)
-        return awaited(answer) if isawaitable(answer) else told(answer)
+        if isawaitable(answer):
+            return awaited(answer)
+        return told(answer)
 
     return answering
 
@@ -282,7 +284,9 @@ class _Sender:
         self._number_of: dict[str, int] = {}
 
     def share(self, place: str, key: bytes, data: bytes) -> Any:
-        """The exception for a message: the first time with its base, later with the base's number."""
+        """The exception for a message: the first time with its base, later with the
+        base's number.
+        """
         number = self._number_of.get(place, -1)
         base = self._bases.get(number)
         frames: list[Any] = []

@@ -92,4 +92,6 @@ def rebuild_shared(key: bytes, pieces: list[bytes], base: bytes) -> BaseExceptio
 def traceback_for(key: bytes) -> Any:
     known, traceback = getattr(_last, "arrived", (None, None))
     _last.arrived = None, None
-    return traceback if known == key else None
+    if known == key:
+        return traceback
+    return None

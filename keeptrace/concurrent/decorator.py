@@ -212,7 +212,9 @@ class _Traced:
         if bind is None:
             return self
         bound = bind(function, instance, owner)
-        return self if bound is function else _object_for(bound, way, arrived)
+        if bound is function:
+            return self
+        return _object_for(bound, way, arrived)
 
     def __reduce__(self) -> Any:
         function, way, _ = self._keeptrace

@@ -1,4 +1,6 @@
-"""KeepTraceProcessPoolExecutor, of process_pool/executor.py; for an unknown engine, of unknown.py."""
+"""KeepTraceProcessPoolExecutor, of process_pool/executor.py; for an unknown engine, of
+unknown.py.
+"""
 
 from __future__ import annotations
 

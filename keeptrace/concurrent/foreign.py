@@ -76,7 +76,9 @@ def _prepare(
     set_traceback(exc, traceback)
     if not (arrived or in_worker()):
         return None
-    engine = caller.f_globals.get("__name__", "").partition(".")[0] if caller else ""
+    engine = ""
+    if caller:
+        engine = caller.f_globals.get("__name__", "").partition(".")[0]
     if engine in NEEDS_CARRIER and NEEDS_CARRIER[engine](exc):
         return carrier_of(exc, way.options, engine).with_traceback(traceback)
     dict_of(exc)[KEY] = _CapturingReduction(exc, way)
@@ -158,7 +160,9 @@ def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseExcepti
         module = module_of(frame)
         wiped = wiped or module.startswith("joblib.")
         if module.startswith(OVERWRITES):
-            return rebuild_wiped if wiped else rebuild_overwritten
+            if wiped:
+                return rebuild_wiped
+            return rebuild_overwritten
         if module.startswith("ray."):
             return rebuild_lasting
         if not module.startswith(PLUMBING):

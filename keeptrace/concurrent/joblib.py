@@ -92,7 +92,10 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
 
 
 def _calls_of(function: Any) -> Calls | None:
-    return function.items if type(function) is BatchedCalls else None
+    calls: Calls | None = None
+    if type(function) is BatchedCalls:
+        calls = function.items
+    return calls
 
 
 def _prepare(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:

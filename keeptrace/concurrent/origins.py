@@ -58,7 +58,9 @@ def _module_of(report: Report, number: int) -> types.ModuleType | None:
         if frame["code"] == number:
             name = report["globals"][frame["globals"]].get("__name__")
             found = sys.modules.get(name) if type(name) is str else None
-            return found if type(found) is types.ModuleType else None
+            if type(found) is types.ModuleType:
+                return found
+            return None
     return None
 
 

@@ -71,7 +71,9 @@ class _ExceptionClasses(Policy):
         found = LOADED.find(module, qualname)
         # nothing else: a function, module or class could be an attribute that some loaded class's
         # __str__ calls
-        return found if isinstance(found, type) and issubclass(found, BaseException) else None
+        if isinstance(found, type) and issubclass(found, BaseException):
+            return found
+        return None
 
 
 # Engines mistake a false exception for none.
@@ -149,7 +151,9 @@ class Parcels:
             )
             return None
         path = self._store.write(exc)  # says the reason on stderr
-        return _FILE + os.path.basename(path) if path is not None else None
+        if path is not None:
+            return _FILE + os.path.basename(path)
+        return None
 
     def unpack(self, parcel: object) -> BaseException:
         """The exception given to pack(). Runs nothing from the text.

@@ -50,7 +50,9 @@ class KeepTraceContext(BaseContext):
         self, method: str | None = None
     ) -> KeepTraceContext:
         """This context, or the context of another start method."""
-        return self if method is None else get_context(method)
+        if method is None:
+            return self
+        return get_context(method)
 
 
 def get_context(method: str | None = None) -> KeepTraceContext:

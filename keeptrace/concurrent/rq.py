@@ -96,4 +96,6 @@ def exception_of(
     Raises DumpError if the dump cannot be read, or is in a directory that was not given; OSError if
     its file cannot be read."""
     parcel = job.get_meta(refresh=True).get(_PARCEL)
-    return Parcels(_ENGINE, directory).unpack(parcel) if parcel is not None else None
+    if parcel is not None:
+        return Parcels(_ENGINE, directory).unpack(parcel)
+    return None

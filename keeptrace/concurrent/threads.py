@@ -38,7 +38,9 @@ class _Future(Future[Any]):
 
 
 class ExplainingThreadPool(ThreadPoolExecutor):
-    """A thread pool that says why it broke, and raises exceptions that are false as truth values."""
+    """A thread pool that says why it broke, and raises exceptions that are false as
+    truth values.
+    """
 
     _broken_by: BaseException | None = None
 

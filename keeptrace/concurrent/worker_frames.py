@@ -10,13 +10,8 @@ from .engines import INTERPRETERS, RAY_WORKER, STARTERS
 
 # Modules whose unpickling overwrites __cause__. Searched in this order, before PLUMBING.
 OVERWRITES: Final = (
-    "concurrent.futures.",
-    "multiprocessing.pool",
-    "multiprocess.pool",
-    "billiard.pool",
-    "loky.process_executor",
-    "joblib.externals.loky.process_executor",
-    "pebble.",
+    *("concurrent.futures.", "multiprocessing.pool", "multiprocess.pool", "billiard.pool"),
+    *("loky.process_executor", "joblib.externals.loky.process_executor", "pebble."),
 )
 # Modules with frames between an engine and the pickler's call.
 PLUMBING: Final = (
@@ -62,4 +57,6 @@ def without_modules(
 
 def module_of(frame: types.FrameType) -> str:
     name = frame.f_globals.get("__name__")
-    return name if type(name) is str else ""
+    if type(name) is str:
+        return name
+    return ""

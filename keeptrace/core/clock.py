@@ -14,7 +14,9 @@ from typing import Any, Final
 
 
 def _real(name: str) -> Any:
-    """A function of `time`; from a new copy of `time`, if somebody replaced the function already."""
+    """A function of `time`; from a new copy of `time`, if somebody replaced the
+    function already.
+    """
     found = getattr(time, name)
     if type(found) is BuiltinFunctionType:
         return found
@@ -22,7 +24,9 @@ def _real(name: str) -> Any:
     from importlib.util import module_from_spec
 
     spec = BuiltinImporter.find_spec("time")
-    return found if spec is None else getattr(module_from_spec(spec), name)
+    if spec is None:
+        return found
+    return getattr(module_from_spec(spec), name)
 
 
 # Seconds, for deadlines and durations.

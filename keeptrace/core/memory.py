@@ -38,4 +38,6 @@ def is_own_memory(value: object) -> bool:
 def _ndarray_of(value: object) -> Any:
     """numpy's class, if the value is an array."""
     ndarray = loaded("numpy", "ndarray")
-    return ndarray if isinstance(ndarray, type) and issubclass(type(value), ndarray) else None
+    if isinstance(ndarray, type) and issubclass(type(value), ndarray):
+        return ndarray
+    return None

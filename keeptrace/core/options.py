@@ -105,7 +105,9 @@ def _checked_number(name: str, value: Any, default: float, least: float, unit: s
 def _checked_switch(name: str, value: object, default: bool | None) -> bool | None:
     if type(value) is bool or (value is None and default is None):
         return value
-    choices = "True, False or None" if default is None else "True or False"
+    choices = "True or False"
+    if default is None:
+        choices = "True, False or None"
     raise OptionError(f"{name} must be {choices}, not {value!r}")
 
 
@@ -218,7 +220,9 @@ class Options:
 
     def replace(self, **changes: Unpack[SingleOptions]) -> Options:
         """A copy with some options changed. Raises OptionError as the constructor does."""
-        return Options(**{**dict(self.items()), **changes}) if changes else self
+        if changes:
+            return Options(**{**dict(self.items()), **changes})
+        return self
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Options cannot be changed; use .replace({name}=...)")
@@ -233,11 +237,9 @@ class Options:
         return f"Options({', '.join(changed)})"
 
     def __eq__(self, other: object) -> bool:
-        return (
-            tuple(self.items()) == tuple(other.items())
-            if isinstance(other, Options)
-            else NotImplemented
-        )
+        if isinstance(other, Options):
+            return tuple(self.items()) == tuple(other.items())
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(tuple(self.items()))
@@ -252,7 +254,9 @@ def _rebuild(settings: dict[str, Any]) -> Options:
 
 def bound(number: int) -> int:
     """The bound as a number to compare with: -1 means no limit."""
-    return _UNBOUNDED if number < 0 else number
+    if number < 0:
+        return _UNBOUNDED
+    return number
 
 
 DEFAULT: Final = Options()

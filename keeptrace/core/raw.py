@@ -82,7 +82,9 @@ def loaded(module: str, name: str) -> Any:
     Lazy modules stay as they are.
     """
     home = sys.modules.get(module)
-    return module_dict(home).get(name) if type(home) is types.ModuleType else None
+    if type(home) is types.ModuleType:
+        return module_dict(home).get(name)
+    return None
 
 
 def is_found(cls: type, module: str, qualname: str) -> bool:

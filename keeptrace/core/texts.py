@@ -18,11 +18,15 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def _escape(character: str) -> str:
-    return repr(character)[1:-1] if character not in "\\'" else character
+    if character not in "\\'":
+        return repr(character)[1:-1]
+    return character
 
 
 def shorten(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: max(most - 3, 0)]}..."
+    if len(text) <= most:
+        return text
+    return f"{text[: max(most - 3, 0)]}..."
 
 
 def one_line(text: str) -> str:

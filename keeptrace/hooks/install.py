@@ -87,7 +87,9 @@ class Installed:
         self._box: DeathBox | None = None
 
     def __repr__(self) -> str:
-        state = "writing to" if self.active else "no longer writing to"
+        state = "no longer writing to"
+        if self.active:
+            state = "writing to"
         return f"<keeptrace hooks, {state} {self.store.directory}>"
 
     def apply(self, signal: int | None, deaths: bool) -> None:
@@ -115,7 +117,9 @@ class Installed:
     @property
     def signal(self) -> int | None:
         """The signal by which this process is asked for a snapshot."""
-        return self._presence.signal if self._presence is not None else None
+        if self._presence is not None:
+            return self._presence.signal
+        return None
 
     def _leave_records(self) -> None:
         """Lets this process leave a record when it dies; makes dumps of those that did."""

@@ -105,7 +105,9 @@ class Automaton:
 
     def _find_digit(self, text: str, start: int) -> int:
         found = self._next_digit(text, start)
-        return len(text) if found is None else found.start()
+        if found is None:
+            return len(text)
+        return found.start()
 
     def _end_of_key(self, text: str, start: int, head: str, digit: int) -> int:
         for prefix, body, is_common in self._bodies[head]:

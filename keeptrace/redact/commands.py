@@ -63,12 +63,7 @@ def may_have(low: str) -> bool:
 
 # Every command line with a password has one of these, lower-cased, or a stem of a name.
 HINTS: Final = (
-    "-u ",
-    "-u'",
-    "-p ",
-    "-p'",
-    "--user",
-    "net use",
+    *("-u ", "-u'", "-p ", "-p'", "--user", "net use"),
     *(f"{name.partition(' ')[0]} " for name in PROGRAMS),
 )
 
@@ -133,7 +128,9 @@ def _is_password(text: str) -> bool:
 
 
 def _start_if_password(argument: str, start: int) -> int | None:
-    return start if _is_password(argument[start:]) else None
+    if _is_password(argument[start:]):
+        return start
+    return None
 
 
 def _start_after_user(argument: str) -> int | None:
@@ -189,4 +186,6 @@ _NET_USE: Final = re.compile(
 def _end_of_line(text: str, start: int) -> int:
     """The end of a command: the end of its line, or an operator that joins the next command."""
     match = re.compile(r"\n|&&|\|\||;|\Z").search(text, start)
-    return match.start() if match is not None else len(text)
+    if match is not None:
+        return match.start()
+    return len(text)

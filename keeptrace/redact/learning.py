@@ -33,7 +33,9 @@ class Learner:
         self._spans = spans
 
     def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
-        """Notes texts with their grades, if a search for them makes sense: long and unusual texts."""
+        """Notes texts with their grades, if a search for them makes sense: long and
+        unusual texts.
+        """
         for text, grade in secrets:
             if spreads(text, grade):
                 self.known[text] = max(grade, self.known.get(text, 0))

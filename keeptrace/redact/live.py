@@ -53,7 +53,9 @@ def _leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) ->
             return True
         own = rules.grade(text)
         is_pending = not own and looks.is_hidden_under(grade, text)
-        grade = own if own >= WEAK else 0
+        grade = 0
+        if own >= WEAK:
+            grade = own
     return is_pending
 
 

@@ -37,7 +37,9 @@ def grade(name: str) -> int:
     """STRONG, WEAK, GUESS, or 0 if the name names no secret."""
     found = _grades.get(name)
     if found is None:
-        found = _grade(name) if len(name) <= _LONGEST_NAME else 0
+        found = 0
+        if len(name) <= _LONGEST_NAME:
+            found = _grade(name)
         if len(_grades) >= _KEPT_NAMES:
             _grades.clear()
         _grades[name] = found
@@ -65,17 +67,23 @@ def _grade(name: str) -> int:
 
 def _grade_of_words(parts: list[str], name: str) -> int:
     last = parts[-1]
-    before = parts[-2] if len(parts) > 1 else ""
+    before = ""
+    if len(parts) > 1:
+        before = parts[-2]
     if not before:
         return _grade_in_table(parts) or _grade_of_ending(last)
     if last in ("token", "tokens", "tok"):
         return _grade_of_token(last, before, name)
     if last in _NEEDS_OWNER:
-        return STRONG if before in _NEEDS_OWNER[last] else 0
+        if before in _NEEDS_OWNER[last]:
+            return STRONG
+        return 0
     found = _grade_in_table(parts)
     if found:
         return found
-    return _grade_of_key(parts, before) if last == "key" else _grade_of_ending(last)
+    if last == "key":
+        return _grade_of_key(parts, before)
+    return _grade_of_ending(last)
 
 
 def _grade_in_table(parts: list[str]) -> int:
@@ -93,7 +101,9 @@ def _grade_of_ending(word: str) -> int:
     """The grade of a word with the ending of a secret's name: PGPASSWORD."""
     if word.endswith(words.ENDINGS):
         return STRONG
-    return WEAK if word.endswith(words.WEAK_ENDINGS) else 0
+    if word.endswith(words.WEAK_ENDINGS):
+        return WEAK
+    return 0
 
 
 def _grade_of_token(last: str, before: str, name: str) -> int:
@@ -110,7 +120,9 @@ def _grade_of_token(last: str, before: str, name: str) -> int:
 def _grade_of_key(parts: list[str], before: str) -> int:
     if before in vendors() or "".join(parts[:-1]) in vendors():
         return STRONG
-    return 0 if before in words.OTHER_KEYS else GUESS
+    if before in words.OTHER_KEYS:
+        return 0
+    return GUESS
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Secrets marked elsewhere: in the environment, by Django's decorators, in Kubernetes' manifests."""
+"""Secrets marked elsewhere: in the environment, by Django's decorators, in Kubernetes'
+manifests.
+"""
 
 from __future__ import annotations
 
@@ -92,11 +94,15 @@ def _hide_parameters(request: schema.Attributes, judge: Judge) -> None:
 def _pairs_of(judge: Judge, ref: Ref) -> list[Ref]:
     """The keys and values of a dict, or of an object that is a dict."""
     node = _node_of(judge, ref)
-    return [] if node is None else schema.pairs_of(node)
+    if node is None:
+        return []
+    return schema.pairs_of(node)
 
 
 def _node_of(judge: Judge, ref: Ref) -> Node | None:
-    return judge.values[ref[0]] if type(ref) is list else None
+    if type(ref) is list:
+        return judge.values[ref[0]]
+    return None
 
 
 def _texts(judge: Judge, ref: Ref) -> list[str]:

@@ -117,7 +117,9 @@ def _is_secret_assigned(
         return False  # `password=%(password)s`
     if in_source:
         return looks.has_digit(value) and not _is_expression(value)
-    return not looks.is_type(value) if found == STRONG else _is_weak_secret(value)
+    if found == STRONG:
+        return not looks.is_type(value)
+    return _is_weak_secret(value)
 
 
 def _is_expression(value: str) -> bool:
@@ -232,13 +234,17 @@ class _PairScan:
             return start, end
         # The quote is never closed: the value ends with the line.
         line = _made("line").match(text, start)
-        return (start, line.end()) if line is not None else None
+        if line is not None:
+            return (start, line.end())
+        return None
 
     def _end_of_quoted(self, quote: str, start: int) -> int:
         if len(quote) > 1:
             return self._text.find(quote, start)
         body = _made("double" if quote == '"' else "single").match(self._text, start)
-        return body.end() if body is not None else -1
+        if body is not None:
+            return body.end()
+        return -1
 
     def _bare_value(self, match: re.Match[str], name: str, how: str) -> tuple[int, int] | None:
         text, at = self._text, self._at

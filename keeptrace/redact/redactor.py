@@ -68,7 +68,9 @@ class Redactor:
         none.
         """
         found = self.spans(text)
-        return marked(text, found) if found else text
+        if found:
+            return marked(text, found)
+        return text
 
     def source(self, text: str) -> str:
         """The source without secrets, with the same lines, each with the same number of bytes."""
@@ -102,7 +104,9 @@ class Redactor:
                 found += sql.spans(text)
         if not self.rules.is_default:
             found = [span for span in found if not self.rules.keeps(text[span[0] : span[1]])]
-        return merged(found) if found else found
+        if found:
+            return merged(found)
+        return found
 
     def packed_source(self, packed: bytes) -> Source | None:
         """A compressed source without its secrets; None if the source cannot be read."""
@@ -135,7 +139,9 @@ class Redactor:
                 return self.spans(part, in_source=True)
 
             found += sources.spans(text, hits, within, self.rules)
-        return merged(found) if found else found
+        if found:
+            return merged(found)
+        return found
 
 
 def hidden_names(report: Any) -> dict[str, int]:

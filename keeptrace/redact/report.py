@@ -155,7 +155,9 @@ class ReportRedaction:
         """A searcher for the learned secrets, in all forms that they may have in a text."""
         known = [secret for secret in self._judge.learner.known if not self._rules.keeps(secret)]
         forms = {form for secret in known for form in variants(secret) if len(form) >= LEAST}
-        return Searcher(forms) if forms else None
+        if forms:
+            return Searcher(forms)
+        return None
 
     # -- sources
 

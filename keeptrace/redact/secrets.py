@@ -69,7 +69,9 @@ def variants(secret: str) -> Iterator[str]:
 def _quoted(byte: int, safe: str) -> str:
     char = chr(byte)
     is_plain = byte < 128 and (char.isalnum() or char in safe)
-    return char if is_plain else f"%{byte:02X}"
+    if is_plain:
+        return char
+    return f"%{byte:02X}"
 
 
 class Searcher:
@@ -96,7 +98,9 @@ class Searcher:
                 if end:
                     found.append((start, end, STRONG))
                     break
-        return merged(found) if found else found
+        if found:
+            return merged(found)
+        return found
 
     def _starts(self, text: str) -> Iterator[int]:
         """Where a text has the first characters of a secret."""
@@ -115,14 +119,18 @@ def _end_of(text: str, start: int, secret: str) -> int:
     """The end of a secret that begins at `start`, whole or cut off; 0 without a secret."""
     end = start + len(secret)
     if text.startswith(secret, start):
-        return end if _stands_alone(text, start, end, secret) else 0
+        if _stands_alone(text, start, end, secret):
+            return end
+        return 0
     if len(secret) <= _LONG or not text.startswith(secret[:_BEGINNING], start):
         return 0
     size = _BEGINNING
     while text[start + size : start + size + 1] == secret[size]:
         size += 1
     is_cut = start + size == len(text) or text[start + size] in "\0.…'\""
-    return start + size if is_cut and looks.is_opaque(secret[:size]) else 0
+    if is_cut and looks.is_opaque(secret[:size]):
+        return start + size
+    return 0
 
 
 def _stands_alone(text: str, start: int, end: int, secret: str) -> bool:

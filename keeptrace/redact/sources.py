@@ -89,9 +89,13 @@ class _SourceScan:
         if body[0] == "#":
             self._add_within(start, body)
             return
-        size = 3 if body[:3] in ('"""', "'''") else 1
+        size = 1
+        if body[:3] in ('"""', "'''"):
+            size = 3
         is_closed = len(body) >= 2 * size and body.endswith(body[:size])
-        tail = size if is_closed else 0
+        tail = 0
+        if is_closed:
+            tail = size
         inside = body[size : len(body) - tail]
         name, how = self._name_of(start)
         self._last, self._last_start, self._last_end = inside, start, end
@@ -125,7 +129,9 @@ class _SourceScan:
             return "", ASSIGNED
         if bare == "," and self._in_list:
             return "", ASSIGNED
-        previous = self._last if start - self._last_end < _BEFORE else ""
+        previous = ""
+        if start - self._last_end < _BEFORE:
+            previous = self._last
         name, how, self._in_list = self._name_before(gap, previous)
         if how == LISTED and self._is_looked_up():
             name = ""

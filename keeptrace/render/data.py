@@ -152,4 +152,6 @@ class _DataWriter:
 
 def label(values: ShownValues, child: Child) -> str:
     """The name of a part: an attribute's name, an element's index, a pair's key."""
-    return values.text(child.key, 80) if child.kind == "pair" else child.label
+    if child.kind == "pair":
+        return values.text(child.key, 80)
+    return child.label

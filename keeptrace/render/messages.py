@@ -34,7 +34,9 @@ def message_of(report: Report, values: ShownValues, record: Mapping[str, Any]) -
         exc.args = tuple(args)
         fields = [(name, values.built(ref)) for name, ref in record["fields"].items()]
         are_put = [put_field(exc, name, value) for name, value in fields]
-        return str(exc) if all(are_put) else _joined(args)
+        if all(are_put):
+            return str(exc)
+        return _joined(args)
     except Exception:  # the class refuses these arguments, so they are shown alone
         return _joined(args)
 

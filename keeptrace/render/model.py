@@ -207,7 +207,9 @@ def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     if record["cause"] is not None:
         links.append(("cause", int(record["cause"])))
     if record["context"] is not None:
-        relation = "suppressed" if record["suppress"] else "context"
+        relation = "context"
+        if record["suppress"]:
+            relation = "suppressed"
         links.append((relation, int(record["context"])))
     return links + [("child", int(child)) for child in record.get("children", ())]
 

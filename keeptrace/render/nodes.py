@@ -85,7 +85,9 @@ def raw_text(kind: str, text: str) -> str | bytes | bytearray:
     if kind == "str":
         return text
     raw = text.encode("latin-1")
-    return raw if kind == "bytes" else bytearray(raw)
+    if kind == "bytes":
+        return raw
+    return bytearray(raw)
 
 
 def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) -> Any:
@@ -140,7 +142,9 @@ def _text(values: ShownValues, node: Node) -> ShownValue:
     kind, length, text = schema.kind_of(node), schema.length_of(node), schema.kept_text(node)
     missing = length - len(text)
     shown = printable(repr(raw_text(kind, text[:MAX_VALUE])))
-    unit = "characters" if kind == "str" else "bytes"
+    unit = "bytes"
+    if kind == "str":
+        unit = "characters"
     if missing > 0:
         shown += f"... ({length} {unit}, {missing} not kept)"
     elif len(text) > MAX_VALUE and missing == 0:

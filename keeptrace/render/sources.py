@@ -119,7 +119,9 @@ class Sources:
 def _first_line(wanted: int, code_line: int, line: int) -> int:
     """The first line of a snippet: none above the function's own first line."""
     first = max(wanted, 1)
-    return code_line if first <= code_line <= line else first
+    if first <= code_line <= line:
+        return code_line
+    return first
 
 
 def _unpacked(packed: bytes) -> list[str] | None:
@@ -128,7 +130,9 @@ def _unpacked(packed: bytes) -> list[str] | None:
         data = engine.decompress(packed, _MAX_SOURCE)
     except (zlib.error, TypeError):
         return None
-    return _split(data.decode("utf-8", "replace")) if engine.eof else None
+    if engine.eof:
+        return _split(data.decode("utf-8", "replace"))
+    return None
 
 
 def _split(text: str) -> list[str]:
@@ -142,7 +146,9 @@ def _lines_here(file: str) -> list[str] | None:
     Network paths are not tried: another machine would learn who reads.
     """
     text = None if file.startswith("<") else source_text(file)
-    return None if text is None else _split(text)
+    if text is None:
+        return None
+    return _split(text)
 
 
 def _marks(

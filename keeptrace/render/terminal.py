@@ -115,10 +115,14 @@ class _Printer:
         rows = self._view.tree(self._everything)
         most = len(rows) if self._everything else 3 * _EXCEPTIONS
         for exception in rows[:most]:
-            indent = "   " * min(exception.depth - 1, _INDENTED) + "+- " if exception.depth else ""
+            indent = ""
+            if exception.depth:
+                indent = "   " * min(exception.depth - 1, _INDENTED) + "+- "
             relation = _OVERVIEW.get(exception.relation, "")
             title = shorten(exception.title.replace("\n", " "), self._most)
-            style = "red" if exception.depth else "bold red"
+            style = "bold red"
+            if exception.depth:
+                style = "red"
             self.line(
                 (indent, "dim"),
                 (f"[{exception.number}] ", "cyan"),
@@ -175,7 +179,9 @@ class _Printer:
         lines = text.split("\n")
         more = len(lines) - _LINES
         short = "\n".join(shorten(line, 2_000) for line in lines[:_LINES])
-        return f"{short}\n... {more} more lines: --all shows them" if more > 0 else short
+        if more > 0:
+            return f"{short}\n... {more} more lines: --all shows them"
+        return short
 
     def _block(self, text: str, indent: str, style: str = "") -> None:
         for line in self._bounded(text).split("\n"):
@@ -226,14 +232,20 @@ class _Printer:
     def finish(self) -> None:
         """Says whether the budget cut the output."""
         if not self._has_room():
-            frames = f", with {self._frames_unshown} frames" if self._frames_unshown else ""
+            frames = ""
+            if self._frames_unshown:
+                frames = f", with {self._frames_unshown} frames"
             text = f"... the rest is left out{frames}: --frame N shows one frame"
             self._console.print(Text(text, "dim"), soft_wrap=True, highlight=False)
 
     def _place(self, frame: ShownFrame) -> None:
-        style = "dim" if frame.is_library else "bold"
+        style = "bold"
+        if frame.is_library:
+            style = "dim"
         place = f"{frame.file}:{frame.line if frame.line is not None else '?'}"
-        place_style = "dim" if frame.is_library else "green"
+        place_style = "green"
+        if frame.is_library:
+            place_style = "dim"
         self.line(
             (f"  #{frame.number} ", "cyan"),
             (frame.title, style),
@@ -330,7 +342,9 @@ class _Printer:
     def _access(self, child: Child) -> str:
         """A part as Python code reaches it: ".name" or "[key]"."""
         name = label(self._values, child)
-        return f".{name}" if child.kind == "attribute" else f"[{name}]"
+        if child.kind == "attribute":
+            return f".{name}"
+        return f"[{name}]"
 
     # -- one frame
 

@@ -76,7 +76,9 @@ class ShownValues:
         return value
 
     def children(self, ref: Ref) -> list[Child]:
-        return self.value(ref).children if type(ref) is list else []
+        if type(ref) is list:
+            return self.value(ref).children
+        return []
 
     def plain(self, ref: Ref) -> str | None:
         """The string behind a ref, if the whole string was kept."""
@@ -183,7 +185,9 @@ class _LineWriter:
                 self.put(": ")
             self.write(child.ref, active)
         if value.missing:
-            separator = ", " if value.children else ""
+            separator = ""
+            if value.children:
+                separator = ", "
             self.put(f"{separator}... {value.missing} more")
         elif value.type == "tuple" and value.length == 1:
             self.put(",")

@@ -42,7 +42,9 @@ class ShownFrame:
 
     @property
     def title(self) -> str:
-        return f"{self.function} (a caller)" if self.is_caller else self.function
+        if self.is_caller:
+            return f"{self.function} (a caller)"
+        return self.function
 
 
 @dataclass(slots=True)
@@ -70,7 +72,9 @@ class ShownException:
 
     @property
     def title(self) -> str:
-        return f"{self.type}: {self.message}" if self.message else self.type
+        if self.message:
+            return f"{self.type}: {self.message}"
+        return self.type
 
     @property
     def is_of_snapshot(self) -> bool:

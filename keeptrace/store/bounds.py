@@ -50,4 +50,6 @@ def _check(name: str, value: object) -> None:
 
 def _limit(value: float) -> float:
     """The number to compare with."""
-    return sys.maxsize if value == _NO_LIMIT else value
+    if value == _NO_LIMIT:
+        return sys.maxsize
+    return value

@@ -28,7 +28,9 @@ def counts_in(found: Iterable[FoundFile]) -> dict[tuple[str, int], FoundFile]:
 
 def bytes_of(count: FoundFile | None) -> int:
     """The bytes of a count; a count that somebody has made larger weighs as a full count."""
-    return min(count.size, MAX_REPEATS + MAX_NAME) if count else 0
+    if count:
+        return min(count.size, MAX_REPEATS + MAX_NAME)
+    return 0
 
 
 def is_full(repeats: int) -> bool:

@@ -113,4 +113,6 @@ def _entry(
 
 def _text(value: object, otherwise: str) -> str:
     """A text from a header, which anybody may have written."""
-    return value if isinstance(value, str) else otherwise
+    if isinstance(value, str):
+        return value
+    return otherwise

@@ -84,7 +84,9 @@ class Turn(NamedTuple):
 
     def age(self, now: float) -> float:
         """In seconds. What is not known to be old is not."""
-        return now - self.time if self.time > -math.inf else 0.0
+        if self.time > -math.inf:
+            return now - self.time
+        return 0.0
 
 
 def write_times(names: Iterable[Name], journal: Journal, time: float) -> dict[str, Turn]:

@@ -168,7 +168,9 @@ class LocalDirectory:
             return None
         except OSError:
             known = self._known.get(key)
-            return known if known is not None and self._has(known) else None
+            if known is not None and self._has(known):
+                return known
+            return None
         try:
             name = _name_in(file)
             told = read_name(name)
@@ -255,5 +257,7 @@ def _name_in(file: int) -> str:
         data = os.read(file, MAX_NAME)
         if data or monotonic() > until:
             name, end, _ = data.partition(b"\n")
-            return name.decode("ascii", "replace") if end else ""
+            if end:
+                return name.decode("ascii", "replace")
+            return ""
         sleep(0.001)

@@ -29,5 +29,7 @@ def _python() -> str:
     ours = os.path.dirname(sys.executable)
     for directory in os.environ.get("PATH", "").split(os.pathsep):
         if os.path.exists(os.path.join(directory, "python")):
-            return "python" if directory == ours else quoted(sys.executable)
+            if directory == ours:
+                return "python"
+            return quoted(sys.executable)
     return quoted(sys.executable)

@@ -124,7 +124,9 @@ class ReportBuilder:
         return self._add_link(cause), self._add_link(context)
 
     def _add_link(self, read: ReadException | None) -> int | None:
-        return None if read is None else self._add(read)
+        if read is None:
+            return None
+        return self._add(read)
 
     def _fill_plain(self, record: ExceptionRecord, cls: type[BaseException], message: str) -> None:
         probe = probe_of(cls, message)
@@ -147,7 +149,9 @@ class ReportBuilder:
     ) -> None:
         place, source = syntax
         text = source[0] + "\n" if source else None
-        carets = source[1] if len(source) > 1 and is_carets(source[1]) and not place.flat else ""
+        carets = ""
+        if len(source) > 1 and is_carets(source[1]) and not place.flat:
+            carets = source[1]
         start = len(carets) - len(carets.lstrip()) + 1 if carets else None
         end = len(carets.rstrip()) + 1 if carets else None
         details = {
@@ -164,8 +168,12 @@ class ReportBuilder:
     def _fill_group(self, record: ExceptionRecord, read: ReadException, message: str) -> None:
         match = SIZE.match(message)
         text = match["message"] if match is not None else message
-        count = int(match["count"]) if match is not None else 0
-        least = 0 if read.children else 1
+        count = 0
+        if match is not None:
+            count = int(match["count"])
+        least = 1
+        if read.children:
+            least = 0
         missing = max(min(count, MOST_EXCEPTIONS) - len(read.children), read.more, least)
         if self._count + missing > 2 * MOST_EXCEPTIONS:
             missing = least
@@ -270,7 +278,9 @@ def inner_of(read: ReadException) -> ReadException | None:
         (at for at in range(len(lines) - 1, first, -1) if lines[at].strip() in FENCES), len(lines)
     )
     found = collections.deque(read_closed(lines[first + 1 : last]), 1)
-    return found[0] if found else None
+    if found:
+        return found[0]
+    return None
 
 
 def _inner_of_library(read: ReadException) -> ReadException | None:
@@ -283,5 +293,7 @@ def _inner_of_library(read: ReadException) -> ReadException | None:
         )
         if line.strip() == ORIGINAL or is_ray:
             found = collections.deque(read_closed([HEAD, *read.lines[at + 1 :]]), 1)
-            return found[0] if found else None
+            if found:
+                return found[0]
+            return None
     return None

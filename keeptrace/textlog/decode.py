@@ -21,14 +21,7 @@ from .grammar import COLOUR, HEAD, MOST_ESCAPED
 
 # Members of a JSON record for the program's line, the likeliest first.
 LINE_MEMBERS: Final = (
-    "log",
-    "message",
-    "MESSAGE",
-    "textPayload",
-    "msg",
-    "event",
-    "text",
-    "body",
+    *("log", "message", "MESSAGE", "textPayload", "msg", "event", "text", "body"),
     "@message",
 )
 # Members that name the writer.
@@ -38,12 +31,7 @@ WRITER_MEMBERS: Final = (
 )
 # Members for the time.
 TIME_MEMBERS: Final = (
-    "time",
-    "timestamp",
-    "@timestamp",
-    "ts",
-    "asctime",
-    "__REALTIME_TIMESTAMP",
+    *("time", "timestamp", "@timestamp", "ts", "asctime", "__REALTIME_TIMESTAMP"),
     "eventTime",
 )
 # What a record has somewhere that holds a traceback: as text, or as data. "tack" is of stackTrace
@@ -100,7 +88,9 @@ def _decoded(pieces: Iterable[Any]) -> Iterator[str]:
         data = rest + bytes(piece)
         rest = b""
         if encoding == "utf-8" and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encoding = "utf-16-le" if data[:1] == b"\xff" else "utf-16-be"
+            encoding = "utf-16-be"
+            if data[:1] == b"\xff":
+                encoding = "utf-16-le"
             data = data[2:]
         if encoding != "utf-8" and len(data) % 2:  # the file was split at newline bytes
             data, rest = data[:-1], data[-1:]
@@ -174,7 +164,9 @@ class Decoder:
             return line
         was_in_list = self._is_in_list
         text = self._of_list(line)
-        return RECORD if was_in_list and not self._is_in_list else text
+        if was_in_list and not self._is_in_list:
+            return RECORD
+        return text
 
     def _of_field(self, line: str) -> str:
         """A line within a quoted field, with a single quotation mark at its end."""
@@ -229,7 +221,9 @@ def _json(line: str) -> dict[str, Any] | None:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return record if type(record) is dict else None
+    if type(record) is dict:
+        return record
+    return None
 
 
 def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -260,7 +254,9 @@ def _traceback_in(value: str) -> str | None:
     text = _without_colours(value.rstrip("\r\n"))
     if "\n" in text and "most recent call" in text:
         return text
-    return escaped_text(text) if HEAD + "\\" in text else None
+    if HEAD + "\\" in text:
+        return escaped_text(text)
+    return None
 
 
 def _is_text(value: object) -> bool:

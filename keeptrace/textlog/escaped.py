@@ -15,7 +15,9 @@ _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 def _unescape(match: re.Match[str]) -> str:
     code = match[1] or match[2]
-    return chr(int(code, 16)) if code else _ESCAPES.get(match[3], match[3])
+    if code:
+        return chr(int(code, 16))
+    return _ESCAPES.get(match[3], match[3])
 
 
 def _up_to_quote(rest: str, before: str) -> str:
@@ -28,11 +30,15 @@ def _up_to_quote(rest: str, before: str) -> str:
     else:
         return rest
     found = ending.match(rest)
-    return found.group() if found is not None else rest
+    if found is not None:
+        return found.group()
+    return rest
 
 
 def escaped_text(line: str) -> str | None:
-    r"""The text of a traceback within one line, newlines written as \n; None without a traceback."""
+    r"""The text of a traceback within one line, newlines written as \n; None without a
+    traceback.
+    """
     text = line
     for _ in range(3):  # JSON in JSON in JSON
         at = text.find(HEAD + "\\")
@@ -47,4 +53,6 @@ def escaped_text(line: str) -> str | None:
         text = _ESCAPE.sub(_unescape, rest)
         if "\\u" in rest:  # a character beyond the first 65536 is escaped as two halves
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return None if text is line or "\n" not in text else text
+    if text is line or "\n" not in text:
+        return None
+    return text

@@ -24,27 +24,39 @@ _MOST_LINES: Final = 20_000
 
 
 def _of_pytest(line: str) -> Translator | None:
-    return Pytest() if Pytest.START.match(line) is not None else None
+    if Pytest.START.match(line) is not None:
+        return Pytest()
+    return None
 
 
 def _of_test(line: str) -> Translator | None:
-    return Pytest() if Pytest.START_OF_TEST.match(line) is not None else None
+    if Pytest.START_OF_TEST.match(line) is not None:
+        return Pytest()
+    return None
 
 
 def _of_rich(line: str) -> Translator | None:
-    return Rich(line) if Rich.START.match(line) is not None else None
+    if Rich.START.match(line) is not None:
+        return Rich(line)
+    return None
 
 
 def _of_ipython(line: str) -> Translator | None:
-    return IPython(line) if IPython.START.match(line) is not None else None
+    if IPython.START.match(line) is not None:
+        return IPython(line)
+    return None
 
 
 def _of_stackprinter(line: str) -> Translator | None:
-    return Stackprinter(line) if Stackprinter.START.match(line) is not None else None
+    if Stackprinter.START.match(line) is not None:
+        return Stackprinter(line)
+    return None
 
 
 def _of_faulthandler(line: str) -> Translator | None:
-    return Faulthandler(line) if Faulthandler.START.match(line) is not None else None
+    if Faulthandler.START.match(line) is not None:
+        return Faulthandler(line)
+    return None
 
 
 class Format:
@@ -118,7 +130,9 @@ class Translation:
         if self._half:
             half, self._half = self._half, ""
             whole = f"{half} {line.strip()}"
-            return [whole] if whole in LINKS else [half, *self.feed(line, is_reading)]
+            if whole in LINKS:
+                return [whole]
+            return [half, *self.feed(line, is_reading)]
         if _is_half_a_link(line.strip()):
             self._half = line.strip()
             return []
@@ -135,7 +149,9 @@ class Translation:
     def finish(self) -> list[str]:
         """Remaining lines at the end of the log."""
         rest = [self._half] if self._half else []
-        return rest if self._translator is None else [*rest, *self._translator.finish()]
+        if self._translator is None:
+            return rest
+        return [*rest, *self._translator.finish()]
 
     @property
     def is_idle(self) -> bool:
@@ -159,4 +175,6 @@ class Translation:
 
 def _first_lines(form: Format, translator: Translator, line: str) -> list[str]:
     first = translator.feed(line) if form.takes_first else None
-    return [HEAD] if form.has_head else first or []
+    if form.has_head:
+        return [HEAD]
+    return first or []

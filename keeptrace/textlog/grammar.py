@@ -111,7 +111,9 @@ _ERROR_LIKE: Final = re.compile(
 
 
 def file_name(text: str) -> str:
-    """The name without characters that no file name has; some Pythons fail to look for such a name."""
+    """The name without characters that no file name has; some Pythons fail to look for
+    such a name.
+    """
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

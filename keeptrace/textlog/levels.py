@@ -76,7 +76,9 @@ class Levels:
         return is_deeper
 
     def level_of(self, number: str) -> int:
-        """Number of levels that stay when a child of this number begins, in a text without columns."""
+        """Number of levels that stay when a child of this number begins, in a text
+        without columns.
+        """
         for at in range(self.depth - 1, 0, -1):
             if number == "..." or self._levels[at].count + 1 == int(number):
                 return at + 1

@@ -35,7 +35,9 @@ def last_line_in(text: str, exception: ReadException, is_flat: bool) -> re.Match
     if "." in name or name[0].isupper() or is_error_like(match):
         return match
     has_frames = exception.frames.count > 0 and not is_flat
-    return match if match["message"] is not None and has_frames else None
+    if match["message"] is not None and has_frames:
+        return match
+    return None
 
 
 def ends_message(text: str, lines: list[str], is_after_blank: bool) -> bool:
@@ -61,5 +63,7 @@ def _is_other_header(bare: str, is_indented: bool) -> bool:
 
 def opens_fence(lines: list[str]) -> bool:
     """Whether a fence of quotes after these lines of a message opens a worker's traceback."""
-    last = lines[-1].rstrip() if lines else ""
+    last = ""
+    if lines:
+        last = lines[-1].rstrip()
     return lines == [last] == [""] or last.endswith("Traceback:")

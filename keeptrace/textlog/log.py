@@ -182,7 +182,9 @@ class _Writer:
         reader = begin(text, self._before)
         if reader is None:
             return
-        before = self._before[-1] if self._before else ""
+        before = ""
+        if self._before:
+            before = self._before[-1]
         time = line.time or time_in(text, before)
         self.open.append(_Open(reader, line.number, time, before))
 

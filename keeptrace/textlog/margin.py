@@ -39,11 +39,15 @@ class Margin:
         match = self._shape.match(line) if self._shape is not None else None
         if self._prefixed is False:
             # A match is the next record of the header's logger.
-            return Verdict.OVER if match is not None else self._without_indent(line, ending)
+            if match is not None:
+                return Verdict.OVER
+            return self._without_indent(line, ending)
         if match is not None:
             return self._without_prefix(line, match, ending)
         if self._prefixed:
-            return Verdict.OVER if ending else Verdict.FOREIGN
+            if ending:
+                return Verdict.OVER
+            return Verdict.FOREIGN
         if not FILE_LINE.match(line) and not BAR.match(line):
             return Verdict.FOREIGN
         self._prefixed = False
@@ -76,7 +80,9 @@ class Margin:
         if match is None and not FILE_LINE.match(line):
             return
         indent = len(line) - len(line.lstrip())
-        header = len(self._prefix) if self._shape is None else 0
+        header = 0
+        if self._shape is None:
+            header = len(self._prefix)
         self._flat = indent < 2 or (0 < indent <= header and match is None)
         self._indent = indent if self._flat else indent - 2
         if match is not None:

@@ -61,9 +61,13 @@ _MOST_PARTS: Final = 20  # of a dotted name; a longer name is no type's
 
 def base_of(name: str, group: bool, syntax: bool) -> str:
     if group or syntax:
-        return "ExceptionGroup" if group else "SyntaxError"
+        if group:
+            return "ExceptionGroup"
+        return "SyntaxError"
     base = next(base for end, base in BASES if name.endswith(end))
-    return "Exception" if base == "ExceptionGroup" else base
+    if base == "ExceptionGroup":
+        return "Exception"
+    return base
 
 
 _Arguments: TypeAlias = Callable[[str], tuple[Any, ...] | None]
@@ -76,7 +80,9 @@ def _literal(message: str) -> tuple[Any, ...] | None:
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
     is_plain = type(value) in (str, int, float, bool) and _fits(value)
-    return (value,) if is_plain and repr(value) == message else None
+    if is_plain and repr(value) == message:
+        return (value,)
+    return None
 
 
 def _fits(value: object) -> bool:

@@ -90,7 +90,9 @@ class TracebackReader:
         text = self._margin.take_off(line[:MOST_CHARACTERS], ending)
         if isinstance(text, Verdict):
             self._foreign += 1
-            return Verdict.OVER if self._foreign > MOST_FOREIGN else text
+            if self._foreign > MOST_FOREIGN:
+                return Verdict.OVER
+            return text
         if self._levels.root.group:
             return self._feed_group(text)
         return _STEPS[self._state](self, text)
@@ -213,7 +215,9 @@ class TracebackReader:
 
     def _take_blank(self, most: int) -> Verdict:
         self._blanks += 1
-        return Verdict.TAKEN if self._blanks <= most else Verdict.OVER
+        if self._blanks <= most:
+            return Verdict.TAKEN
+        return Verdict.OVER
 
     def _step_after_frames(self, text: str) -> Verdict:
         """Neither frame nor source: the last line, or the traceback ended."""
@@ -269,7 +273,9 @@ class TracebackReader:
         bare = text.strip()
         if not bare:
             return self._take_blank(_MOST_BLANKS_BETWEEN)
-        return self._link(LINKS[bare]) if bare in LINKS else Verdict.OVER
+        if bare in LINKS:
+            return self._link(LINKS[bare])
+        return Verdict.OVER
 
     # What the steps do.
 
@@ -317,7 +323,9 @@ class TracebackReader:
         exception = self._now
         if exception.syntax is not None:
             return exception.syntax[1]
-        return exception.frames.latest.source if exception.frames.latest is not None else None
+        if exception.frames.latest is not None:
+            return exception.frames.latest.source
+        return None
 
     def _take_source(self, text: str) -> Verdict:
         lines = self._source_of()
@@ -336,7 +344,9 @@ class TracebackReader:
         self._fences = 0
 
     def _note_fence(self, bare: str) -> None:
-        """A fence opens after a line with an exception's name and no message; otherwise it closes."""
+        """A fence opens after a line with an exception's name and no message; otherwise
+        it closes.
+        """
         if bare not in FENCES:
             return
         if opens_fence(self._now.lines):

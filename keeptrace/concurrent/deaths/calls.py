@@ -48,11 +48,15 @@ def _name_of(render: Renderer, fn: Any) -> str:
         return str(fn.__qualname__)
     if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
         return str(fn.__func__.__qualname__)
-    return f"partial({_name_of(render, fn.func)})" if type(fn) is partial else _short(render, fn)
+    if type(fn) is partial:
+        return f"partial({_name_of(render, fn.func)})"
+    return _short(render, fn)
 
 
 def describe_calls(calls: Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]) -> list[str]:
     """The calls of one task: the first few, and a count."""
     told = [describe_call(*call) for call in calls[:_MOST_CALLS]]
     left = len(calls) - len(told)
-    return [*told, f"{left} more of this chunk"] if left else told
+    if left:
+        return [*told, f"{left} more of this chunk"]
+    return told

@@ -127,7 +127,9 @@ class _Question:
         self._since = self._sent = 0.0
 
     def send(self, way: int) -> bool:
-        """Sends the signal once the worker handles the signal. Returns whether an answer can come."""
+        """Sends the signal once the worker handles the signal. Returns whether an
+        answer can come.
+        """
         number = self.box.words[way]
         if self._sent or number == NOT_YET:
             return True

@@ -148,7 +148,9 @@ _deferred: Handler | None = None
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Defers Ctrl-C to the end of the block. A second Ctrl-C is not deferred: the block may hang."""
+    """Defers Ctrl-C to the end of the block. A second Ctrl-C is not deferred: the block
+    may hang.
+    """
     handler = _python_handler()
     if handler is None or not _install(handler):
         yield
@@ -160,11 +162,15 @@ def interrupts_deferred() -> Iterator[None]:
 
 
 def _python_handler() -> Handler | None:
-    """The handler of SIGINT, if Python calls a handler in this thread and none is deferred already."""
+    """The handler of SIGINT, if Python calls a handler in this thread and none is
+    deferred already.
+    """
     if _deferred is not None or threading.current_thread() is not threading.main_thread():
         return None
     handler = signal.getsignal(signal.SIGINT)
-    return handler if callable(handler) else None
+    if callable(handler):
+        return handler
+    return None
 
 
 _came: Final[list[Any]] = []  # the frame at each interrupt

@@ -68,7 +68,9 @@ def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
         data = os.read(fd, size)
     except BlockingIOError:  # a large message: the pipe had room for the header only
         data = b""
-    return data if len(data) == size else data + _rest(fd, size - len(data), wait_for_more)
+    if len(data) == size:
+        return data
+    return data + _rest(fd, size - len(data), wait_for_more)
 
 
 def drain(fd: int) -> None:
@@ -82,7 +84,9 @@ def drain(fd: int) -> None:
 def _rest(fd: int, size: int, wait_for_more: Callable[[], bool]) -> bytes:
     parts = []
     while size > 0:
-        part = os.read(fd, size) if wait_for_more() else b""
+        part = b""
+        if wait_for_more():
+            part = os.read(fd, size)
         if not part:
             raise EOFError("the message ends too early")
         parts.append(part)

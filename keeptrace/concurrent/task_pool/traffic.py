@@ -95,7 +95,9 @@ class Traffic(Workers):
                 break
             if self.broken is not None:
                 break
-            return self._result(message) if len(message) > TRAILER.size else _FOR_NOBODY
+            if len(message) > TRAILER.size:
+                return self._result(message)
+            return _FOR_NOBODY
         if POSIX:
             drain(self._fd)  # the engine waits until nothing is left
         self._fail_all()

@@ -146,7 +146,9 @@ def _receive(
         words[JOB], words[INDEX] = TRAILER.unpack_from(message, len(message) - TRAILER.size)
     words[STATE] = RUNNING if is_task else IDLE
     inqueue._rlock.release()
-    return message if is_task else None
+    if is_task:
+        return message
+    return None
 
 
 def _reply(

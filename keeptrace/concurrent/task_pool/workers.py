@@ -231,7 +231,9 @@ class Workers:
         )
 
     def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
-        """Frees a lock that a worker may have held at its death, between taking it and noting so."""
+        """Frees a lock that a worker may have held at its death, between taking it and
+        noting so.
+        """
         deadline = monotonic() + _ORPHANED
         while not lock.acquire(False):
             if self.broken is not None or self.ending:
@@ -305,7 +307,9 @@ class Workers:
         if box is None or box.words[STATE] not in (RUNNING, SENDING):
             return []
         task = self.sent.get((box.words[JOB], box.words[INDEX]))
-        return _tasks(task) if task else []
+        if task:
+            return _tasks(task)
+        return []
 
 
 _EXAMINE: Final[dict[int, Callable[[Workers, Any, BlackBox], None]]] = {

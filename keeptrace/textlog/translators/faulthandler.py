@@ -36,11 +36,15 @@ class Faulthandler:
         frame = self._FRAME.match(line)
         if frame is not None:
             if self._is_current:
-                number = frame["line"] if frame["line"].isdigit() else "0"
+                number = "0"
+                if frame["line"].isdigit():
+                    number = frame["line"]
                 self._frames.append(place_line(frame["file"], number, frame["name"]))
             return []
         is_between = not line.strip() or line.startswith(("Python runtime state", "  ...", "<"))
-        return [] if is_between and not (self._frames and not line.strip()) else None
+        if is_between and not (self._frames and not line.strip()):
+            return []
+        return None
 
     def finish(self) -> list[str]:
         if not self._frames:

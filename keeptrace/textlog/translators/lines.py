@@ -22,4 +22,6 @@ def place_line(file: str, line: str, name: str) -> str:
 
 
 def source_lines(text: str) -> list[str]:
-    return [f"    {text.strip()}"] if text.strip() else []
+    if text.strip():
+        return [f"    {text.strip()}"]
+    return []

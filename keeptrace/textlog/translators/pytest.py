@@ -60,8 +60,12 @@ class Pytest:
             return []
         if line[:4] == "    ":
             is_source = self._is_begun and self._defined == "?" and not self._error
-            return [line] if is_source else []
-        return [] if not line.strip() or self._ARGUMENTS.match(line) else None
+            if is_source:
+                return [line]
+            return []
+        if not line.strip() or self._ARGUMENTS.match(line):
+            return []
+        return None
 
     def _head(self) -> list[str]:
         if self._is_begun:

@@ -30,7 +30,9 @@ class Rich:
         if bare[:1] in ("│", "|"):
             return self._within(bare[1:].rstrip().rstrip("│|").strip())
         self._is_over = self._END.match(bare) is not None
-        return [] if self._is_over else None
+        if self._is_over:
+            return []
+        return None
 
     def _within(self, text: str) -> list[str]:
         """A line within the box."""

@@ -24,9 +24,9 @@ class Stackprinter:
 
     def _of(self, line: str) -> list[str]:
         found = self.START.match(line)
-        return (
-            [place_line(found["file"], found["line"], found["name"])] if found is not None else []
-        )
+        if found is not None:
+            return [place_line(found["file"], found["line"], found["name"])]
+        return []
 
     def feed(self, line: str) -> list[str] | None:
         arrow = self._ARROW.match(line)

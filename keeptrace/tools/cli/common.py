@@ -88,4 +88,6 @@ def console() -> Console:
 
 def chosen(debugger: Debugger | None) -> str | None:
     """The debugger's name, as post_mortem takes it."""
-    return debugger.value if debugger else None
+    if debugger:
+        return debugger.value
+    return None

@@ -268,4 +268,6 @@ def _stack_text(exception: ShownException) -> str:
 def _innermost(view: View) -> int:
     """The number of the captured exception's innermost frame; 0 if there is none."""
     frames = view.entry.frames
-    return frames[-1].number if frames else 0
+    if frames:
+        return frames[-1].number
+    return 0
