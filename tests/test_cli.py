@@ -31,6 +31,7 @@ COMMANDS = [
     "html",
     "info",
     "diff",
+    "repro",
     "ls",
     "prune",
     "log",

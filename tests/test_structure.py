@@ -79,7 +79,7 @@ HOSTS: dict[str, set[str]] = {
         f"keeptrace.tools.cli.{module}": {"typer", "rich"}
         for module in (
             *("common", "directories", "dumps", "editors"),
-            *("comparing", "living", "logs", "processes", "programs"),
+            *("comparing", "living", "logs", "processes", "programs", "repeating"),
         )
     },
     "keeptrace.ipython": {"IPython"},

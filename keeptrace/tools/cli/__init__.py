@@ -7,8 +7,8 @@ editors.py; common.py is for all.
 Rules:
  1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
     turns every KeepTraceError and OSError into that. Only the requested output goes to stdout.
- 2. Only `debug --live`, `dap --live`, `attach` and `run` run code that is not ours; all other commands
-    read.
+ 2. Only `debug --live`, `dap --live`, `attach`, `repro --verify` and `run` run code that is not ours;
+    all other commands read.
  3. A command imports the libraries and modules that it needs, so `--help` and completion are quick.
 """
 
@@ -29,7 +29,17 @@ try:
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
-from . import comparing, directories, dumps, editors, living, logs, processes, programs
+from . import (
+    comparing,
+    directories,
+    dumps,
+    editors,
+    living,
+    logs,
+    processes,
+    programs,
+    repeating,
+)
 
 app: typer.Typer = typer.Typer(
     name="keeptrace",
@@ -49,6 +59,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "html": (dumps.html, {}),
     "info": (dumps.info, {}),
     "diff": (comparing.diff, {}),
+    "repro": (repeating.repro, {}),
     "ls": (directories.list_dumps, {}),
     "prune": (directories.prune, {}),
     "snapshot": (living.snapshot, {}),

@@ -1,0 +1,107 @@
+"""The function of a frame: whether a test can call it, and how the test loads its module."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from ...core.errors import KeepTraceError
+from ...core.report import CodeRecord, Report
+from ...render.view import ShownException, ShownFrame, View
+
+# What no caller can reach from outside.
+_UNREACHABLE: Final = ("<locals>", "<lambda>", "<module>", "<listcomp>", "<genexpr>", "<dictcomp>")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The call to repeat.
+
+    exception: what left the function. until: for a script, the line of its module that failed; the
+    statements before it are what the module had run. None for a module that is imported.
+    """
+
+    frame: ShownFrame
+    exception: ShownException
+    code: CodeRecord
+    module: str
+    root: str
+    until: int | None
+
+
+def target_of(report: Report, view: View, number: int | None) -> Target:
+    """The call in a frame; without a number, the innermost that can be called from a test.
+
+    Raises KeepTraceError if there is none.
+    """
+    frame = _innermost(view) if number is None else view.frame(number)
+    if frame.left_out or not _is_reachable(frame):
+        raise KeepTraceError(
+            f"frame {frame.number} ({frame.function or 'not kept'}) cannot be called from a test: "
+            "choose another with --frame"
+        )
+    module, root = _module_of(frame.file)
+    return Target(
+        frame=frame,
+        exception=_left(view, frame),
+        code=report["codes"][report["frames"][frame.index]["code"]],
+        module=module,
+        root=root,
+        until=_line_of_script(view, frame.file),
+    )
+
+
+def _is_reachable(frame: ShownFrame) -> bool:
+    return not any(part in frame.function for part in _UNREACHABLE)
+
+
+def _innermost(view: View) -> ShownFrame:
+    path = [view.root_cause, *view.exceptions]
+    for exception in path:
+        for frame in reversed(exception.frames):
+            is_callable = not frame.left_out and not frame.is_caller and _is_reachable(frame)
+            if is_callable and not frame.is_library:
+                return frame
+    raise KeepTraceError("the dump has no function of yours that a test could call")
+
+
+def _left(view: View, frame: ShownFrame) -> ShownException:
+    """The exception that left the frame: the outermost of those that passed through it."""
+    passed = [
+        exception
+        for exception in view.exceptions
+        if any(each.index == frame.index for each in exception.frames)
+    ]
+    return min(passed, key=lambda exception: (exception.depth, exception.index))
+
+
+def _module_of(file: str) -> tuple[str, str]:
+    """The name of a file's module, and the directory from which it is imported."""
+    root, name = os.path.split(os.path.splitext(file)[0])
+    parts = [] if name == "__init__" else [name]
+    while os.path.isfile(os.path.join(root, "__init__.py")):
+        root, name = os.path.split(root)
+        parts.append(name)
+    return ".".join(reversed(parts)), root
+
+
+def _line_of_script(view: View, file: str) -> int | None:
+    """The line at which the frame's own module failed, if it did."""
+    for frame in view.frames():
+        if frame.is_module and frame.file == file and frame.line is not None:
+            return frame.line
+    return None
+
+
+def is_async(code: CodeRecord) -> bool:
+    return bool(code["flags"] & inspect.CO_COROUTINE)
+
+
+def is_generator(code: CodeRecord) -> bool:
+    return bool(code["flags"] & inspect.CO_GENERATOR)
+
+
+def is_async_generator(code: CodeRecord) -> bool:
+    return bool(code["flags"] & inspect.CO_ASYNC_GENERATOR)

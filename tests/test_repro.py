@@ -1,0 +1,292 @@
+"""A test from a dump: the failing call is repeated with its arguments, in a process that has only the program."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeptrace.format.reading import decode
+from keeptrace.render.model import make_view
+from keeptrace.tools.repro import repro_text
+
+pytest.importorskip("typer", reason="the command line is made with typer")
+
+SHOP = """
+import asyncio, collections, dataclasses, datetime, decimal, enum, functools, pathlib, socket
+
+class Colour(enum.Enum):
+    RED = 1
+
+@dataclasses.dataclass
+class Line:
+    name: str
+    price: float
+
+class OutOfStock(Exception):
+    pass
+
+class Order:
+    def __init__(self, lines):
+        self.lines = lines
+        self.note = None
+
+    def total(self, rate, /, *extras, discount=0, **more):
+        raise OutOfStock(f"{self.lines[0].name}: {sum(line.price for line in self.lines) * rate}")
+
+    @classmethod
+    def parse(cls, text):
+        return cls(int(text))
+
+    @staticmethod
+    def number(text):
+        return int(text)
+
+    @property
+    def first(self):
+        return self.lines[0].cost
+
+    def __private(self, key):
+        return {}[key]
+
+    def private(self):
+        return self.__private("k")
+
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function("by the decorator", *args, **kwargs)
+    return wrapper
+
+@logged
+def decorated(word, number):
+    return word[number]
+
+def many(text, data, number, when, path, colour, point, ordered, default, waiting, empty, big):
+    raise ValueError(len(text) + number + sum(data["list"]) + len(ordered) + len(default) + waiting[0])
+
+async def fetch(url, *, retries):
+    await asyncio.sleep(0)
+    raise ConnectionError(url * retries)
+
+def rows(count):
+    for number in range(count):
+        yield 1 / (2 - number)
+
+async def stream(count):
+    yield count
+    raise LookupError(count)
+
+def translated(text):
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise LookupError(f"no {text}") from problem
+
+def with_socket(connection, password):
+    return connection.send(password, "x" * 3) + int("no")
+
+def array(values, table):
+    return values.sum() + table["price"].sum() + int("x")
+
+Point = collections.namedtuple("Point", "x y")
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "shop").mkdir()
+    (folder / "shop" / "__init__.py").touch()
+    (folder / "shop" / "orders.py").write_text(SHOP)
+    return folder
+
+
+def failed(shop: Path, call: str, **options: Any) -> Path:
+    """The dump of a call in another process."""
+    arguments = "".join(f", {name}={value!r}" for name, value in options.items())
+    code = (
+        "import asyncio, sys, keeptrace, datetime, decimal, pathlib, collections, socket\n"
+        "from shop.orders import *\n"
+        f"try: {call}\n"
+        f"except Exception as exc: keeptrace.dump(exc, sys.argv[1]{arguments})\n"
+    )
+    path = shop / f"crash-{abs(hash((call, arguments)))}.keeptrace"
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=shop, check=True, timeout=60)
+    return path
+
+
+def repro(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "keeptrace", "repro", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=100)
+
+
+CALLS = {
+    "method": "Order([Line('tea', 2.5), Line('milk', 1.0)]).total(3, 'gift', 7, discount=1, note='x')",
+    "class method": "Order.parse('two')",
+    "static method": "Order.number('two')",
+    "property": "Order([Line('tea', 2.5)]).first",
+    "private method": "Order([]).private()",
+    "decorated": "decorated(99)",
+    "every kind of value": (
+        "many('té\\n', {'list': [1, 2], (1, 'k'): {3}, b'b': frozenset()}, 10**30, "
+        "datetime.datetime(2020, 2, 3, tzinfo=datetime.timezone.utc), pathlib.Path('/x'), Colour.RED, "
+        "Point(1, 2.5), collections.OrderedDict(a=1), collections.defaultdict(list, {1: [2]}), "
+        "collections.deque([1, None]), (), float('inf'))"
+    ),
+    "coroutine": "asyncio.run(fetch('http://x', retries=2))",
+    "generator": "list(rows(5))",
+    "asynchronous generator": "asyncio.run(consume())",
+    "translated": "translated('two')",
+    "array": "array(numpy.arange(6.0).reshape(2, 3), pandas.DataFrame({'price': [1, 2]}))",
+}
+
+
+DUMP_ALL = """
+import asyncio, collections, datetime, json, pathlib, sys, keeptrace
+from shop.orders import *
+try: import numpy, pandas
+except ImportError: pass
+async def consume():
+    async for each in stream(3): pass
+for name, call in json.load(sys.stdin).items():
+    try: exec(call)
+    except Exception as exc: keeptrace.dump(exc, f"{name}.keeptrace")
+"""
+
+
+@pytest.fixture(scope="module")
+def verdicts(shop: Path) -> dict[str, str]:
+    """For each call, whether its test passes: "PASSED", or else; run in one process."""
+    command = [sys.executable, "-c", DUMP_ALL]
+    subprocess.run(command, cwd=shop, input=json.dumps(CALLS), text=True, check=True, timeout=60)
+    for name in CALLS:
+        path = shop / f"{name}.keeptrace"
+        report = decode(path.read_bytes()).report
+        text = repro_text(report, make_view(report), dump=str(path))
+        assert "not rebuilt" not in text
+        (shop / f"test_{name.replace(' ', '_')}.py").write_text(text, "utf-8")
+    files = sorted(path.name for path in shop.glob("test_*.py"))
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *files]
+    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, timeout=100)
+    found = re.findall(r"^(PASSED|FAILED|ERROR) test_(\w+)\.py", done.stdout, re.M)
+    return {name.replace("_", " "): verdict for verdict, name in found}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_call_fails_the_same_way(verdicts: dict[str, str], name: str) -> None:
+    """The test calls the function as it was called, and passes where the failure is there."""
+    if name == "array":
+        pytest.importorskip("numpy")
+        pytest.importorskip("pandas")
+    assert verdicts[name] == "PASSED"
+
+
+def test_when_the_failure_is_repaired(shop: Path, tmp_path: Path) -> None:
+    """Once the function is repaired, the test fails, and --verify says that it does not fail the same way."""
+    (tmp_path / "shop.py").write_text("def half(x): return 10 / x\n")
+    code = (
+        "import keeptrace, shop\ntry: shop.half(0)\n"
+        "except Exception as exc: keeptrace.dump(exc, 'x.keeptrace')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
+    done = repro("x.keeptrace", "--verify", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "verified: the call fails the same way\n")
+    (tmp_path / "shop.py").write_text("def half(x): return 10 / (x or 1)\n")
+    again = repro("x.keeptrace", cwd=tmp_path)
+    assert again.returncode == 2 and "test_repro.py exists" in again.stderr
+    done = repro("x.keeptrace", "-o", "test_repro.py", "--verify", cwd=tmp_path)
+    assert done.returncode == 1 and "DID NOT RAISE" in done.stdout
+    assert done.stdout.endswith("the call does not fail the same way\n")
+
+
+def test_a_script(tmp_path: Path) -> None:
+    """A script that calls its function at once is loaded up to the line that failed, and not run again."""
+    (tmp_path / "prog.py").write_text(
+        textwrap.dedent(
+            """
+            RATE = 3
+            class Broken(Exception): pass
+            def work(x):
+                raise Broken(x * RATE)
+            print("ran")
+            work(4)
+            print("never")
+            """
+        )
+    )
+    command = [sys.executable, "-m", "keeptrace", "run", "prog.py"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+    done = repro("--verify", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_from_a_pools_worker(tmp_path: Path) -> None:
+    """The call in the worker is repeated, without the pool."""
+    (tmp_path / "jobs.py").write_text(
+        textwrap.dedent(
+            """
+            import keeptrace
+            from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+            def total(order): return order["price"] * int(order["quantity"])
+            if __name__ == "__main__":
+                with KeepTraceProcessPoolExecutor(1) as pool:
+                    failed = pool.submit(total, {"price": 2, "quantity": "two"}).exception()
+                keeptrace.dump(failed, "x.keeptrace")
+            """
+        )
+    )
+    subprocess.run([sys.executable, "jobs.py"], cwd=tmp_path, check=True, timeout=60)
+    done = repro("x.keeptrace", "--verify", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "{'price': 2, 'quantity': 'two'}" in (tmp_path / "test_repro.py").read_text()
+
+
+def test_what_cannot_be_rebuilt_is_named(shop: Path) -> None:
+    """A socket and a secret stand at their place, with the reason; the file is Python all the same."""
+    call = f"with_socket(socket.socket(), '{'hunter' + '2xyzzy'}')"
+    done = repro(failed(shop, call), "-o", "-", cwd=shop)
+    assert done.returncode == 0
+    ast.parse(done.stdout)
+    lines = done.stdout.splitlines()
+    at = lines.index("    connection = None")
+    assert lines[at - 1].startswith("    # not rebuilt: connection: a socket.socket")
+    assert "    # not rebuilt: password: it was hidden as a secret" in lines
+    assert "2xyzzy" not in done.stdout
+
+
+def test_large_frames(shop: Path) -> None:
+    """Of a large frame the beginning is no substitute, and that is said."""
+    pytest.importorskip("pandas")
+    call = "import numpy, pandas; array(numpy.arange(3.0), pandas.DataFrame({'price': list(range(5_000))}))"
+    large = repro(failed(shop, call), "-o", "-", cwd=shop).stdout
+    assert "# not rebuilt: table: a frame of which only the beginning was kept" in large
+
+
+def test_live_objects(shop: Path, tmp_path: Path) -> None:
+    """With --live what cannot be code is taken from the dump beside the test."""
+    pytest.importorskip("numpy")
+    pytest.importorskip("pandas")
+    call = "import numpy, pandas; array(numpy.arange(6_000.0), pandas.DataFrame({'price': list(range(5_000))}))"
+    dump = failed(shop, call, pickler="pickle", redact=False)
+    done = repro(dump, "-o", tmp_path / "test_live.py", "--live", "--verify", cwd=shop)
+    text = (tmp_path / "test_live.py").read_text()
+    assert done.returncode == 0, done.stdout + text
+    assert 'table = kept_alive()["table"]' in text and os.listdir(tmp_path).count(dump.name) == 1
+
+
+def test_a_frame_by_its_number(shop: Path) -> None:
+    """--frame repeats another call; what no test can call is one sentence."""
+    dump = failed(shop, "Order([]).private()")
+    done = repro(dump, "--frame", 2, "-o", "-", cwd=shop)
+    assert "def test_order_private_fails" in done.stdout
+    wrong = repro(dump, "--frame", 1, "-o", "-", cwd=shop)
+    assert wrong.returncode == 2 and "cannot be called from a test" in wrong.stderr
