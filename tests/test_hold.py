@@ -103,7 +103,7 @@ def hold_one(hold: Any = True, method: str = "fork", path: str = "orders-17.csv"
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_parent_attaches(method: str) -> None:
-    """pdb stands in the worker's live frames: its generator goes on in place, its database answers; then the pool works on."""
+    """pdb stands in the worker's live frames: its generator goes on in place, its database answers. Ctrl-C is the debugger's alone: the pool works on."""
     with Terminal(str(PROGRAM), method, "attach") as session:
         session.expect("ready")
         assert "raise ValueError" in session.expect(session.prompt)

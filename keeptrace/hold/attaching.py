@@ -1,29 +1,23 @@
 """attach(): the debugger of a held process, on this terminal.
 
-This process gives its standard streams away and stays in the terminal's foreground: Ctrl-C comes to
-it, and it passes that on. When the user quits the debugger, or the held process ends, it goes on.
+This process gives its standard streams away and waits, until the user quits the debugger or the held
+process ends. foreground.py says what becomes of Ctrl-C.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import Final
 
 from ..core.errors import KeepTraceError
 from ..debug import check_debugger
 from .debugging import TERMINAL_VARIABLES
+from .foreground import passing_on
 from .listing import busy_text, find
 from .peers import ask, receive
-
-# Signals that the terminal sends to this process, and that are meant for the debugger.
-_PASSED_ON: Final = (signal.SIGINT, signal.SIGWINCH)
 
 
 def attach(exc_or_number: BaseException | int, debugger: str | None = None) -> None:
@@ -46,7 +40,7 @@ def attach(exc_or_number: BaseException | int, debugger: str | None = None) -> N
         answer = ask(connection, message, streams)
         if "busy" in answer:
             raise KeepTraceError(busy_text(answer["busy"]))
-        with _restored(streams[0]), _passing_on(answer["pid"]):
+        with _restored(streams[0]), passing_on(streams[0], answer["pid"]):
             problem = _end_of(connection)
     if problem is not None:
         raise KeepTraceError(problem)
@@ -76,26 +70,6 @@ def _end_of(connection: socket.socket) -> str | None:
         return "the held process has ended"
     problem: str | None = answer.get("error")
     return problem
-
-
-@contextmanager
-def _passing_on(pid: int) -> Iterator[None]:
-    """Passes the terminal's signals on to the held process; Ctrl-Z does nothing."""
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        with suppress(ProcessLookupError):  # it has just ended
-            os.kill(pid, number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
-    before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextmanager

@@ -1,0 +1,112 @@
+"""Who gets the terminal's Ctrl-C while a debugger of a held process is on it.
+
+    terminal ── SIGINT, SIGWINCH ─▶ the process in front ── kill() ─▶ held process
+
+The terminal signals the process group in its foreground. With the attaching program that would be
+the workers of its pool as well, which end of a Ctrl-C. So a small process of a group of its own
+stands in front meanwhile, and passes on what it gets. A shell does the same with its jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+# Signals of the terminal that are meant for the debugger.
+_PASSED_ON: Final = (signal.SIGINT, signal.SIGWINCH)
+# Between two looks of the process in front for the one that attaches. (seconds)
+_LOOK: Final = 1.0
+# What a process may have open where nobody raised the limit far. (descriptors)
+_DESCRIPTORS: Final = 1 << 16
+
+
+@contextmanager
+def passing_on(terminal: int, pid: int) -> Iterator[None]:
+    """Within the block the signals of this terminal go to that process, and Ctrl-Z does nothing."""
+    if _is_in_front(terminal):
+        with _another_in_front(terminal, pid):
+            yield
+    elif threading.current_thread() is threading.main_thread():
+        with _handled(pid):
+            yield
+    else:  # no terminal of this process
+        yield
+
+
+def _is_in_front(terminal: int) -> bool:
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # a pipe, or the terminal of another session
+        return False
+
+
+@contextmanager
+def _another_in_front(terminal: int, pid: int) -> Iterator[None]:
+    front = _fork(lambda: _pass_on(pid))
+    with suppress(OSError):  # it was first itself
+        os.setpgid(front, front)
+    try:
+        os.tcsetpgrp(terminal, front)
+        yield
+    finally:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        with suppress(OSError):  # the terminal is gone
+            os.tcsetpgrp(terminal, os.getpgrp())
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.kill(front, signal.SIGKILL)
+        os.waitpid(front, 0)
+
+
+def _fork(become: Callable[[], NoReturn]) -> int:
+    """Forks a process without handlers of signals, which all are blocked there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                become()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return pid
+
+
+def _pass_on(pid: int) -> NoReturn:
+    """The process in front."""
+    try:
+        os.closerange(0, _DESCRIPTORS)  # the held process is to see the end of the attacher alone
+        attacher = os.getppid()
+        os.setpgid(0, 0)
+        while os.getppid() == attacher:
+            number = _next_signal()
+            if number is not None:
+                os.kill(pid, number)
+    finally:
+        os._exit(0)
+
+
+def _next_signal() -> int | None:
+    if not hasattr(signal, "sigtimedwait"):  # macOS
+        return signal.sigwait(_PASSED_ON)
+    found = signal.sigtimedwait(_PASSED_ON, _LOOK)
+    return found.si_signo if found is not None else None
+
+
+@contextmanager
+def _handled(pid: int) -> Iterator[None]:
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, number)
+
+    before: dict[int, Any] = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
