@@ -31,6 +31,7 @@ QUESTIONS = (
     "texts",
     "dask",
     "ray",
+    "hold",
     "profile",
 )
 _RESULTS = HERE / "results.json"
