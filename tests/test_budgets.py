@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import keeptrace
+from keeptrace.format.reading import decode
 from keeptrace.render import budgets
+from keeptrace.render.html import to_html
+from keeptrace.render.model import make_view
 from keeptrace.render.places import places_of
+from keeptrace.render.sources import Sources
+from keeptrace.render.view import ShownFrame, View
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
@@ -80,6 +86,40 @@ def test_a_source_is_walked_once() -> None:
     assert not places.hold("g", 5, [2, 2, 11, 16])
     assert not places.hold("f", 1, [2, 2, 11, 17])
     assert places_of("def") is None
+
+
+def test_generated_sources_are_not_parsed(tmp_path: Path) -> None:
+    """A file of this machine is compared with the frames up to a bound; a larger one was generated,
+    and would take half a minute."""
+    found = []
+    for name, count in (("small.py", 10), ("large.py", budgets.MAX_PARSED // 2)):
+        file = tmp_path / name
+        file.write_text("x = [" + "1, " * count + "]; 1 / 0\n")
+        column = 8 + 3 * count
+        position = [1, 1, column, column + 5]
+        frame = ShownFrame(
+            1, 0, str(file), 1, "<module>", "<module>", 1, position, [], [], True, False
+        )
+        found.append(Sources({}).of(frame) is not None)
+    assert found == [True, False]
+
+
+def test_a_page_finds_the_first_frame_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of many exceptions goes to the root cause once, not once a frame."""
+    found = []
+    first_frame = View.first_frame
+    monkeypatch.setattr(
+        View, "first_frame", property(lambda view: found.append(0) or first_frame.fget(view))
+    )
+    chain = None
+    for number in range(50):
+        try:
+            raise ValueError(number) from chain
+        except ValueError as exc:
+            chain = exc
+    read = decode(keeptrace.dumps(chain))
+    assert "ValueError" in to_html(make_view(read.report), read.header)
+    assert len(found) == 1
 
 
 def test_linecache_does_not_grow_for_ever() -> None:

@@ -18,9 +18,9 @@ MAX_MESSAGE: Final = 100_000
 MAX_SHORT: Final = 200
 # (notes of all exceptions)
 MAX_NOTES: Final = 20_000
-# Parsing takes a second for each million. (characters of the sources of this machine that are
-# compared with the frames)
-MAX_PARSED: Final = 4_000_000
+# Parsing takes up to five seconds for a million, of generated code; a hand-written module has ten
+# thousands. (words and signs of the sources of this machine that are compared with the frames)
+MAX_PARSED: Final = 1_000_000
 # A longer line was generated; its end is not shown. (characters of a source line)
 MAX_LINE: Final = 2_000
 # A lexer needs the lines above; a longer function is coloured from there on.

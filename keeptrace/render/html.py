@@ -117,17 +117,29 @@ class _Trees:
 
 
 class _Page:
-    """The room that is left on the page, and where each value opens."""
+    """The room that is left on the page, and where each value opens.
 
-    def __init__(self) -> None:
+    first: the frame that is open at first.
+    """
+
+    def __init__(self, first: ShownFrame | None) -> None:
+        self.first = first
         self.opened: dict[int, str] = {}
         self.frames = Budget(HTML_FRAMES)
         self.coloured = Budget(HTML_COLOURED)
+        # by the snippet's id, with the snippet, so that its id is not given to another
+        self._lines: dict[int, tuple[Snippet, list[dict[str, Any]]]] = {}
         self._values = Budget(HTML_VALUES)
         self._characters = Budget(HTML_CHARACTERS)
 
     def has_room(self) -> bool:
         return self._values.left > 0 and self._characters.left > 0
+
+    def lines(self, snippet: Snippet, lexer: Any) -> list[dict[str, Any]]:
+        """The coloured lines of a snippet; a loop's exceptions, or a recursion's frames, share it."""
+        if id(snippet) not in self._lines:
+            self._lines[id(snippet)] = snippet, _lines(snippet, lexer, self.coloured)
+        return self._lines[id(snippet)][1]
 
     def add(self, node: _Node) -> None:
         self._values.take()
@@ -144,7 +156,7 @@ def to_html(view: View, header: dict[str, Any]) -> str:
     """The page. Raises MissingExtraError if jinja2 or Pygments is not installed."""
     template, style, script = _template()
     lexer = _lexer()
-    page_budget = _Page()
+    page_budget = _Page(view.first_frame)
     ordered = view.in_order(suppressed=True)
     left_out = max(len(ordered) - HTML_EXCEPTIONS, 0)
     rows = view.tree(suppressed=True)[:HTML_EXCEPTIONS]
@@ -155,7 +167,7 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         script_hash=_hash(script),
         title=shorten(view.root.title.replace("\n", " "), 150),
         facts=facts(view, header),
-        first=view.first_frame,
+        first=page_budget.first,
         text=page_budget.add_text(traceback_text(view)),
         tree=[_row(view, exception) for exception in rows] if len(ordered) > 1 else [],
         exceptions=[_exception(view, each, lexer, page_budget) for each in ordered[left_out:]],
@@ -263,8 +275,8 @@ def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[st
         "file": printable(frame.file),
         "line": frame.line if frame.line is not None else "?",
         "is_library": frame.is_library,
-        "is_open": frame is view.first_frame,
-        "source": _lines(snippet, lexer, page) if snippet else [],
+        "is_open": frame is page.first,
+        "source": page.lines(snippet, lexer) if snippet else [],
         "groups": [
             (title, len(table), trees.of(table), title in _OPEN_GROUPS)
             for title, table in _groups(view, frame)
@@ -311,13 +323,13 @@ def _kind(token: object) -> str:
     return next((kind for start, kind in _KINDS if name.startswith(start)), "")
 
 
-def _lines(snippet: Snippet, lexer: Any, page: _Page) -> list[dict[str, Any]]:
+def _lines(snippet: Snippet, lexer: Any, coloured: Budget) -> list[dict[str, Any]]:
     """Each line as segments (colour, whether it is the failing expression, text)."""
     wanted = range(snippet.first, snippet.first + len(snippet.lines))
     lines: dict[int, list[tuple[str, bool, str]]] = {number: [] for number in wanted}
     number, column = snippet.start, 0
     source = "\n".join([*snippet.above, *snippet.lines])
-    tokens = lexer.get_tokens(source) if page.coloured.take(len(source)) else [("", source)]
+    tokens = lexer.get_tokens(source) if coloured.take(len(source)) else [("", source)]
     for token, text in tokens:
         for at, part in enumerate(text.split("\n")):
             if at:

@@ -5,8 +5,10 @@ places.py tells whether a file of this machine holds the code of the frame.
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ..core.texts import printable, shorten
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # A larger module was generated, and a forged snapshot may unpack to any size. (bytes)
 _MAX_SOURCE: Final = 8 << 20
+_WORD_OR_SIGN: Final = re.compile(r"\w+|[^\w\s]")
 # Files of a dump's frames, and snippets, in memory.
 _MAX_FILES: Final = 2_000
 _MAX_SNIPPETS: Final = 1_000
@@ -72,12 +75,16 @@ class Sources:
         if lines is None:
             return None
         if frame.file not in self._places:
-            text = "\n".join(lines)
-            self._places[frame.file] = places_of(text) if self._parsed.take(len(text)) else None
+            self._places[frame.file] = self._places_in("\n".join(lines))
         places = self._places[frame.file]
         if places is None or not places.hold(frame.name, frame.code_line, frame.position):
             return None
         return lines
+
+    def _places_in(self, text: str) -> Places | None:
+        counted = islice(_WORD_OR_SIGN.finditer(text), self._parsed.left + 1)
+        size = sum(1 for _ in counted)
+        return places_of(text) if size <= self._parsed.left and self._parsed.take(size) else None
 
     def here(self, file: str) -> list[str] | None:
         """The lines of a file of this machine, read once."""
