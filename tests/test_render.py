@@ -496,7 +496,7 @@ def test_hostile_texts(attack: str) -> None:
             tag,
             attributes,
         )
-        assert re.fullmatch(r"#[ef\d-]+", attributes.get("href") or "#0")
+        assert re.fullmatch(r"#(frame)?[ef\d-]+", attributes.get("href") or "#0")
     for text in (
         printed(view, everything=True),
         only_colours(printed(view, colour=True, everything=True)),
