@@ -153,8 +153,10 @@ class Rebuilder:
         return schema.name_of(node)
 
     def _function(self, node: Node, path: str) -> str:
-        module, qualname = (str(part) for part in node[1:3])
-        return self._named(module, qualname) or self._none(path, f"the function {qualname}")
+        _, module, qualname, _, _ = node
+        return self._named(str(module), str(qualname)) or self._none(
+            path, f"the function {qualname}"
+        )
 
     def _object(self, node: Node, path: str) -> str:
         module, qualname, _ = self._types[schema.type_of(node)]
