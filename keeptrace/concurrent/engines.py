@@ -117,8 +117,8 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
             "ProcessPoolExecutor",
             "_adjust_process_count _broken _call_queue _executor_manager_thread"
             " _executor_manager_thread_wakeup _idle_worker_semaphore _initargs _initializer"
-            " _max_tasks_per_child _max_workers _mp_context _pending_work_items _processes _queue_count"
-            " _result_queue _shutdown_lock _shutdown_thread _spawn_process"
+            " _max_tasks_per_child _max_workers _mp_context _pending_work_items _processes"
+            " _queue_count _result_queue _shutdown_lock _shutdown_thread _spawn_process"
             " _start_executor_manager_thread _work_ids",
         ),
     ),

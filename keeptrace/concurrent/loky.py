@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         """Loky's class, with type hints."""
 
         def __init__(self, max_workers: int | None = None, **arguments: object) -> None: ...
-        def shutdown(self, wait: bool = True, kill_workers: bool = False) -> None: ...  # type: ignore[override]
+        def shutdown(  # type: ignore[override]
+            self, wait: bool = True, kill_workers: bool = False
+        ) -> None: ...
 
     class TerminatedWorkerError(BrokenProcessPool):
         """Loky's class, with the facts about the workers that died."""

@@ -97,20 +97,25 @@ def layout_of(cls: type) -> Layout:
     found = _layouts.get(id(cls))
     if found is not None:
         return found[1]
-    named = {name: item for name, item in namespace_of(cls).items() if type(name) is str}
-    slots: list[tuple[str, Callable[[Any], Any]]] = [
-        (name, item.__get__)
-        for name, item in named.items()
-        if type(item) is types.MemberDescriptorType and not name.startswith("__")
-    ]
-    reader: Any = named.get("__dict__")
-    dict_of: Callable[[Any], Any] | None = None
-    if type(reader) in _READERS_OF_DICT and cls is not type:
-        dict_of = reader.__get__
+    layout = _read_layout(cls)
     if is_found(cls, *names_of(cls)):
         if len(_layouts) >= _MOST_LAYOUTS:
             _layouts.clear()
-        _layouts[id(cls)] = cls, (slots, dict_of)
+        _layouts[id(cls)] = cls, layout
+    return layout
+
+
+def _read_layout(cls: type) -> Layout:
+    slots: list[tuple[str, Callable[[Any], Any]]] = []
+    dict_of = None
+    for name, item in namespace_of(cls).items():
+        kind = type(item)
+        if type(name) is not str:
+            continue
+        if kind is types.MemberDescriptorType and not name.startswith("__"):
+            slots.append((name, item.__get__))
+        elif kind in _READERS_OF_DICT and name == "__dict__" and cls is not type:
+            dict_of = item.__get__
     return slots, dict_of
 
 

@@ -210,7 +210,11 @@ def facts(value: object, wrappers: int = 0) -> _Facts:
             return _shown({**_stored_in(value), **read(value)})
     if not _is_owner(value):
         return {}
-    stored = _stored_in(value)
+    return _facts_of_wrapper(_stored_in(value), wrappers)
+
+
+def _facts_of_wrapper(stored: _Facts, wrappers: int) -> _Facts:
+    """The facts of the file that these attributes wrap, and the attributes."""
     wrapped = next((stored[name] for name in _WRAPPED if stored.get(name) is not None), None)
     if wrapped is None or wrappers > _MOST_WRAPPERS or not _is_owner(wrapped):
         return _shown(stored)

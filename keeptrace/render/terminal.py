@@ -134,12 +134,7 @@ class _Printer:
 
     def _exception(self, exception: ShownException, numbered: bool) -> None:
         if numbered:
-            relation = relation_text(self._view, exception)
-            self.line(
-                (f"[{exception.number}] ", "bold cyan"),
-                (exception.type, "bold red"),
-                (f"   {relation}" if relation else "", "dim"),
-            )
+            self._number(exception)
         if exception.frames:
             self._frames(exception)
         elif exception.text is None and not exception.place and not exception.is_of_snapshot:
@@ -149,13 +144,24 @@ class _Printer:
             self._block(exception.text, "  ")
         if exception.place:
             self._block(exception.place.rstrip("\n"), "")
-        self.line(
-            (exception.type, "bold red"),
-            f": {self._bounded(exception.message)}" if exception.message else "",
-        )
+        message = ""
+        if exception.message:
+            message = f": {self._bounded(exception.message)}"
+        self.line((exception.type, "bold red"), message)
         for note in exception.notes:
             self._block(note, "  ", "italic")
         self._attributes(exception)
+
+    def _number(self, exception: ShownException) -> None:
+        """The line above an exception of several: its number, type and relation."""
+        relation = relation_text(self._view, exception)
+        if relation:
+            relation = f"   {relation}"
+        self.line(
+            (f"[{exception.number}] ", "bold cyan"),
+            (exception.type, "bold red"),
+            (relation, "dim"),
+        )
 
     def _attributes(self, exception: ShownException) -> None:
         """Attributes that say more than the message."""

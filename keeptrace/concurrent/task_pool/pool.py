@@ -134,7 +134,8 @@ class KeepTracePool(Pool):
         self._quick_get = traffic.get
         self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
         setattr(self, "Process", traffic.start_worker)  # the engine goes on from here
-        self._terminate_pool = partial(_terminate, traffic, super()._terminate_pool)  # type: ignore[misc]
+        terminate = super()._terminate_pool  # type: ignore[misc]
+        self._terminate_pool = partial(_terminate, traffic, terminate)
 
     def _repopulate_pool(self) -> None:
         make_queue_atomic(self._change_notifier)  # type: ignore[attr-defined]
