@@ -206,6 +206,27 @@ def test_a_faulthandler_of_the_programs_own(tmp_path: Path) -> None:
     assert exc.signal is None and "elsewhere" in str(exc)
 
 
+def test_a_faulthandler_that_the_program_enables_later(tmp_path: Path) -> None:
+    """A program that enables faulthandler afterwards gets the stack, its forked children too."""
+    what = (
+        f"file = open({str(tmp_path / 'own')!r}, 'w'); faulthandler.enable(file); fork('SIGSEGV')"
+    )
+    assert run(tmp_path, what) == 0
+    assert "Segmentation fault" in (tmp_path / "own").read_text()
+    (exc,) = deaths(tmp_path)
+    assert exc.signal is None and "elsewhere" in str(exc)
+
+
+@pytest.mark.parametrize(
+    "pool", ["mp.get_context('fork').Pool", "keeptrace.concurrent.get_context('fork').Pool"]
+)
+def test_a_pool_that_is_terminated(pool: str, tmp_path: Path) -> None:
+    """A pool whose block ends tells its workers to end: they leave nothing."""
+    what = f"import keeptrace.concurrent\n    with {pool}(2) as pool: assert pool.map(abs, [-1]) == [1]"
+    assert run(tmp_path, what) == 0
+    assert not (tmp_path / "dumps").exists()
+
+
 def test_without_records(tmp_path: Path) -> None:
     """install(deaths=False) keeps no file."""
     install = f"import keeptrace; keeptrace.install({str(tmp_path / 'dumps')!r}, deaths=False)"

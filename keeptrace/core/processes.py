@@ -54,13 +54,28 @@ def memory_kills() -> int | None:
     it does not say.
     """
     try:
-        with open("/proc/self/cgroup", "rb") as file:
-            path = file.read().decode().strip().rpartition("::")[2].lstrip("/")
-        with open(os.path.join("/sys/fs/cgroup", path, "memory.events"), "rb") as file:
-            told = dict(line.split() for line in file.read().splitlines())
-        return int(told[b"oom_kill"])
+        told = dict(line.split() for line in _of_group("memory.events").splitlines())
+        return int(told["oom_kill"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def memory_of_group() -> tuple[int, int] | None:
+    """The most memory that our control group has had, and what it may have, in bytes; None where
+    the system does not say, or sets no limit.
+    """
+    try:
+        return int(_of_group("memory.peak")), int(_of_group("memory.max"))
+    except (OSError, ValueError):  # "max": no limit
+        return None
+
+
+def _of_group(name: str) -> str:
+    """What the system tells of our control group. Raises OSError."""
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        path = file.read().strip().rpartition("::")[2].lstrip("/")
+    with open(os.path.join("/sys/fs/cgroup", path, name), encoding="utf-8") as file:
+        return file.read()
 
 
 def is_main_interpreter() -> bool:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core.digest import digest
 from ..core.errors import ProcessDied
-from ..core.processes import memory_kills
+from ..core.fault_file import ELSEWHERE
+from ..core.processes import memory_kills, memory_of_group
 from ..textlog import parse_tracebacks
 from .boxes import ASKED, Box, left_boxes
 from .local import LocalDirectory
@@ -33,6 +34,7 @@ _SIGNALS: Final = {
 }
 # A stack that was written because of a signal that did not kill, or not in the way of a crash.
 _STACK: Final = "(most recent call first):"
+_MEGABYTE: Final = 1_000_000
 # Of what faulthandler wrote, in the note of a dump. (characters)
 _MOST_NOTE: Final = 20_000
 
@@ -108,7 +110,7 @@ def _told(box: Box, signal: str | None, what: str | None) -> str:
         return f"was aborted: {what}"
     if signal is not None:
         return f"was killed by {signal}{_lack_of_memory(box)}"
-    if not box.facts.has_stack:
+    if not box.facts.has_stack or ELSEWHERE in box.text:
         return "died; faulthandler was told to write elsewhere, so nobody knows here of what"
     why = "by SIGKILL (by hand, or by the system when memory ran out), or the machine stopped"
     return f"died without a word: {why}{_lack_of_memory(box)}"
@@ -116,9 +118,14 @@ def _told(box: Box, signal: str | None, what: str | None) -> str:
 
 def _lack_of_memory(box: Box) -> str:
     before, now = box.facts.kills, memory_kills()
-    if before is None or now is None or now <= before:
-        return ""
-    return f"; {now - before} processes of its control group were killed for lack of memory since"
+    told = ""
+    if before is not None and now is not None and now > before:
+        told = f"; killed for lack of memory since, in its control group: {now - before}"
+    memory = memory_of_group()
+    if memory is not None:
+        peak, limit = (f"{number / _MEGABYTE:,.0f} MB" for number in memory)
+        told += f"; its control group's memory has peaked at {peak} of {limit}"
+    return told
 
 
 def _stack_in(text: str) -> TracebackType | None:

@@ -79,7 +79,7 @@ def serve(box: BlackBox, options: Options) -> None:
     global _served
     if box.fd < 0 or threading.current_thread() is not threading.main_thread():
         return
-    fault_file.release()  # here the parent tells of the death
+    fault_file.give_up()  # here the parent tells of the death
     inherited = _served is not None  # in a fork of a worker, we may move the worker's handlers
     if inherited:
         _release_inherited()
