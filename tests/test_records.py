@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from waiting import until
 import keeptrace
 from keeptrace import KeepTraceError
 from keeptrace.hooks.deaths import command_line
+from keeptrace.store.boxes import BoxFacts, make_box
 from keeptrace.tools.stacks import stack_of_process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="black boxes need POSIX")
@@ -242,6 +244,18 @@ def test_uninstall_takes_all_back(tmp_path: Path) -> None:
     assert not (tmp_path / "dumps").exists()
 
 
+def test_several_look_at_once(tmp_path: Path) -> None:
+    """However many look into the directory at once, each death is told once."""
+    for number in range(10):
+        facts = BoxFacts(1 << 22, number, None, "python x.py", 0.0, None, None, True, None)
+        os.close(make_box(str(tmp_path), facts)[1])
+    stores = [keeptrace.Store(tmp_path, deduplicate=False) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda store: store.collect_deaths(), stores))
+    assert sum(map(len, found)) == 10
+    assert len(list(tmp_path.glob("*.keeptrace"))) == 10
+
+
 def test_others_boxes_are_left_alone(tmp_path: Path) -> None:
     """A file that only looks like a box, a link or a damaged one makes no record and no error."""
     directory = tmp_path / "dumps"
@@ -309,7 +323,7 @@ def test_a_daemon_that_closes_all_files(tmp_path: Path) -> None:
     """
     what = (
         f"os.closerange(3, 1000); file = open({str(tmp_path / 'other')!r}, 'w'); "
-        "die(os.environ.get('CRASH', ''))"
+        "[os.dup(file.fileno()) for _ in range(20)]; die(os.environ.get('CRASH', ''))"
     )
     run(tmp_path, what)
     assert not (tmp_path / "dumps").exists()
