@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 # Test runs share the directory with those before; what a rerun of a large broken suite leaves is
 # what is looked at. (dumps)
 _MAX_FILES = 5_000
+# What --keeptrace-pdb opens: the dump, or the process that failed.
+_FROM_DUMP, _LIVE = "dump", "live"
+# Options that take a value by "=" alone, and what they mean without one.
+_ALONE = {"--keeptrace": DEFAULT_DIRECTORY, "--keeptrace-pdb": _FROM_DUMP}
+# Failed processes of a worker that wait for the debugger; of more failures the dumps are debugged.
+_MOST_HELD = 20
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -41,27 +47,33 @@ def pytest_addoption(parser: Any) -> None:
     )
     group.addoption(
         "--keeptrace-pdb",
-        action="store_true",
+        nargs="?",
+        const=_FROM_DUMP,
+        metavar="live",
         help="open the debugger on each failure, also on those of pytest-xdist's workers; "
-        "implies --keeptrace",
+        "as --keeptrace-pdb=live in the failed process itself; implies --keeptrace",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:
     """Reads `--keeptrace tests` as the default directory and tests: only `--keeptrace=DIR` names a
-    directory.
+    directory, and only `--keeptrace-pdb=live` a way to debug.
     """
-    if "--keeptrace" not in args:
+    bare = [option for option in _ALONE if option in args]
+    if not bare:
         return
-    args[args.index("--keeptrace")] = f"--keeptrace={DEFAULT_DIRECTORY}"
+    for option in bare:
+        args[args.index(option)] = f"{option}={_ALONE[option]}"
     known = parser.parse_known_args(args)
-    early_config.known_args_namespace.file_or_dir = known.file_or_dir
-    early_config.known_args_namespace.keeptrace = known.keeptrace
+    for name in ("file_or_dir", "keeptrace", "keeptrace_pdb"):
+        setattr(early_config.known_args_namespace, name, getattr(known, name))
 
 
 def pytest_configure(config: Any) -> None:
     with_debugger = config.getoption("keeptrace_pdb")
+    if with_debugger not in (None, _FROM_DUMP, _LIVE):
+        raise pytest.UsageError(f"--keeptrace-pdb={with_debugger}: what is known is {_LIVE}")
     directory = config.getoption("keeptrace") or (DEFAULT_DIRECTORY if with_debugger else None)
     if directory is None:
         return
@@ -138,6 +150,8 @@ class _Dumps:
         exc.__traceback__ = _from_users(whole)
         try:
             path = self._store.write_as(exc, _name_of(report.nodeid))
+            if self._config.getoption("keeptrace_pdb") == _LIVE:
+                report.keeptrace_held = _held(exc)
         finally:
             exc.__traceback__ = whole
         if path is None:
@@ -176,6 +190,21 @@ class _Dumps:
         terminalreporter.line(one_line(f"{dumps} in {self._store.directory}"))
 
 
+def _held(exc: BaseException) -> int | None:
+    """The number of the process that holds the failure; None if none does."""
+    from .core.errors import KeepTraceError
+    from .core.hold import Hold, Holding
+    from .hold.keeping import keep
+    from .store.telling import failed
+
+    try:
+        name = keep(exc, Holding(Hold(count=_MOST_HELD, with_parent=True)))
+    except (OSError, KeepTraceError) as problem:  # the dump is debugged instead
+        failed(exc, problem)
+        return None
+    return int(name.partition("-")[0]) if name is not None else None
+
+
 def _name_of(nodeid: str) -> str:
     """The test's file, without its directory, and its name, whose parameters may hold any text."""
     path, separator, name = nodeid.partition("::")
@@ -198,7 +227,7 @@ def _from_users(traceback: TracebackType | None) -> TracebackType | None:
 class _Debugger:
     """Opens the debugger in the process that has the terminal.
 
-    `quit` ends the test run, `continue` goes on with it.
+    `quit` ends the test run, `continue` goes on with it; in a live process both go on.
     """
 
     def __init__(self, config: Any) -> None:
@@ -218,6 +247,35 @@ class _Debugger:
                     capture.resume()
 
     def _debug(self, report: Any, path: str) -> None:
+        number = getattr(report, "keeptrace_held", None)
+        if number is None or not self._attach(report, number):
+            self._debug_dump(report, path)
+
+    def _attach(self, report: Any, number: int) -> bool:
+        """Debugs the failed process itself. False if that cannot be."""
+        from .core.errors import KeepTraceError
+        from .hold.attaching import attach
+        from .hold.listing import release
+
+        self._show(report)
+        try:
+            attach(number)
+            release(number)
+        except KeepTraceError as problem:
+            self._config.get_terminal_writer().line(f"keeptrace: {problem}")
+            return False
+        return True
+
+    def _show(self, report: Any) -> None:
+        """The failure, and where it was."""
+        terminal = self._config.get_terminal_writer()
+        terminal.line()
+        worker = getattr(getattr(report, "node", None), "gateway", None)
+        report.toterminal(terminal)
+        place = f" in worker {worker.id}" if worker else ""
+        terminal.sep(">", f"keeptrace: {report.nodeid}{place}")
+
+    def _debug_dump(self, report: Any, path: str) -> None:
         from .core.errors import DumpError
         from .core.texts import one_line
         from .debug import open_pdb
@@ -233,10 +291,7 @@ class _Debugger:
         if exc.__traceback__ is None:
             terminal.line(f"keeptrace: no debugger for {report.nodeid}: its frames were not kept")
             return
-        worker = getattr(getattr(report, "node", None), "gateway", None)
-        report.toterminal(terminal)
-        place = f" in worker {worker.id}" if worker else ""
-        terminal.sep(">", f"keeptrace: {report.nodeid}{place}")
+        self._show(report)
         debugger = open_pdb(exc, exc.__traceback__)
         if debugger.quitting:
             pytest.exit("quit from the debugger")

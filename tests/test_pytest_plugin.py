@@ -243,6 +243,38 @@ def test_the_debugger_opens_in_the_controller(project, workers):
     assert len(os.listdir(project / "keeptrace-dumps")) >= 2
 
 
+LIVE = """
+import threading
+
+def gone():
+    yield from range(10)
+
+def test_live():
+    rows = gone()
+    next(rows)
+    lock = threading.Lock()
+    assert lock.locked()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_the_debugger_in_the_failed_process(project, workers):
+    """--keeptrace-pdb=live: the generator of a failed test goes on in place; then the run goes on, and nothing is left."""
+    (project / "tests" / "test_live.py").write_text(LIVE)
+    child = terminal(project, workers, "--keeptrace-pdb=live", "-k", "live", "tests/test_live.py")
+    for expected in "12":
+        child.sendline("p 'row', next(rows)")
+        child.expect_exact(f"('row', {expected})")
+        child.expect_exact("(Pdb) ")
+    child.sendline("quit")
+    child.expect("1 failed")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert not any(project.glob("tmp/keeptrace*/*"))
+
+
 def test_quit_ends_the_run(project):
     """`quit` in the debugger ends the whole run, as pytest's --pdb does."""
     child = terminal(project, "-n2", "--keeptrace-pdb")
