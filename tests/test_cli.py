@@ -314,6 +314,29 @@ def test_without_the_extra(tmp_path: Path) -> None:
     )
 
 
+def test_show_within_a_budget(call: Any, dump: Path) -> None:
+    """--budget keeps to its characters: message, failing line and the values that it names come first."""
+    texts = {most: call("show", dump, "--budget", most).out for most in (300, 1_000, 100_000)}
+    assert all(len(text.rstrip("\n")) <= most for most, text in texts.items())
+    assert "LookupError: no such order" in texts[300] and "left out" in texts[300]
+    middle = texts[1_000]
+    assert (
+        middle.index("[1] ValueError")
+        < middle.index("> return {")
+        < middle.index("quantity = 'two'")
+    )
+    assert "many = [0, 1" in texts[100_000] and "left out" not in texts[100_000]
+    for most in (1_000, 3_000):
+        out = call("show", dump, "--json", "--budget", most).out
+        data = json.loads(out)
+        assert len(out.rstrip("\n")) <= most and data["format"] == 1
+        assert data["exceptions"][0]["message"] == "no such order"
+        frame = data["exceptions"][-1]["frames"][-1]
+        assert {each["name"]: each["value"] for each in frame["locals"]}["quantity"] == "'two'"
+    wrong = call("show", dump, "--budget", 10)
+    assert wrong.code == 2 and "at least 200 characters" in wrong.err
+
+
 def test_diff(call: Any, dump: Path, tmp_path: Path) -> None:
     """diff says what differs: messages, the path, variables by their paths; exit code 1 if anything does."""
     other = tmp_path / "other.keeptrace"

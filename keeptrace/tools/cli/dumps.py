@@ -23,7 +23,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from ...render.view import View
 
 
 def show(
@@ -36,6 +36,10 @@ def show(
         ),
     ] = None,
     as_json: AsJson = False,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", "-b", metavar="N", help="At most N characters, the most telling."),
+    ] = None,
 ) -> None:
     """Show the traceback with source and variables.
 
@@ -48,8 +52,12 @@ def show(
       keeptrace show crash.keeptrace --frame 3
       keeptrace show crash.keeptrace --all | less
       keeptrace show crash.keeptrace --json | jq .exceptions[0].message
+      keeptrace show crash.keeptrace --budget 4000
     """
     header, view = read_view(chosen_dump(file))
+    if budget is not None:
+        _show_within(view, header, budget, as_json)
+        return
     if frame is not None:
         view.frame(frame)  # an error before any output
     if as_json:
@@ -60,6 +68,15 @@ def show(
     from ...render import terminal
 
     terminal.show(view, console(), everything=everything, frame=frame)
+
+
+def _show_within(view: View, header: dict[str, Any], budget: int, as_json: bool) -> None:
+    from ...render import brief
+
+    if as_json:
+        typer.echo(brief.compact(brief.brief_data(view, header, budget)))
+    else:
+        typer.echo(brief.brief_text(view, budget))
 
 
 def debug(
