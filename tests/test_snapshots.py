@@ -25,6 +25,8 @@ from keeptrace.format.process import report_with_threads
 from keeptrace.format.writing import fingerprint_of
 
 SECRET = "hunter2xyzzy"
+# Seconds that a snapshot may take on a busy machine, so that no variable is left out.
+_PATIENT = 60.0
 BARE = """
 import pickle, sys, traceback
 with open(sys.argv[1], "rb") as file:
@@ -74,7 +76,7 @@ class Waiters:
 def taken(**options: Any) -> Any:
     """A snapshot of this process, there and back."""
     file = io.BytesIO()
-    pause = keeptrace.snapshot(file, **options)
+    pause = keeptrace.snapshot(file, **{"max_seconds": _PATIENT, **options})
     assert pause > 0
     return keeptrace.loads(file.getvalue())
 
@@ -372,7 +374,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A snapshot with a waiting thread and the tasks of AWAITED."""
     path = tmp_path_factory.mktemp("snapshot") / "now.dump"
     with Waiters(1):
-        asyncio.run(with_tasks(lambda: keeptrace.snapshot(path)))
+        asyncio.run(with_tasks(lambda: keeptrace.snapshot(path, max_seconds=_PATIENT)))
     return path
 
 
