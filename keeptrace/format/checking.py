@@ -1,7 +1,6 @@
-"""The check of a report that comes from outside: its form, table by table.
+"""The check of a foreign report: every table has its form, every index points into its table.
 
-Every table has its form and every index points into its table. What restoring it would cost is
-measured in format/costs.py.
+format/costs.py measures the cost of restoring the report.
 """
 
 from __future__ import annotations
@@ -11,36 +10,24 @@ import sys
 from typing import Any, Final
 
 from ..core import bounds
-from ..core.nodes import CONTAINERS, KINDS, TEXTS, has_names
+from ..core.nodes import CONTAINERS, KINDS, TEXTS, has_names, kind_of
 from ..restore.exact import EXACT
 from .costs import PARTS, bound, lineage, measure, need
 
 _TABLES: Final = ("exceptions", "frames", "codes", "globals", "types", "values")
 _SMALL: Final = range(1 << 31)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
-# A C int, as CPython holds them; generated code may have lines below zero.
+# A C int, as in CPython; generated code may have lines below zero.
 _LINES: Final = range(-(1 << 31), 1 << 31)
-# How long the nodes of each kind may be.
+# The allowed lengths of the nodes of each kind
 _LENGTHS: Final = {name: kind.lengths for name, kind in KINDS.items()}
 
 
 def check(report: Any) -> None:
-    """Raises ValueError unless the report has its form, and restoring it is bounded."""
-    need(isinstance(report, dict), "report")
-    for name in _TABLES:
-        need(isinstance(report.get(name), list), name)
+    """Raises ValueError unless the report has its form, and restoring it has a bounded cost."""
+    _check_tables(report)
     sizes = {name: range(len(report[name])) for name in _TABLES}
-    need(report["exceptions"], "report")
-    need(isinstance(report.get("cuts"), dict), "report")
-    need(_is_text(report.get("python")), "report")
-    for file, packed in report["sources"].items():
-        need(isinstance(file, str) and isinstance(packed, bytes), "sources")
-    bound(len(report["values"]), bounds.MAX_VALUES, "values")
-    bound(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
-    for node in report["values"]:
-        _check_node(node, sizes)
-    classes = [node for node in report["values"] if node[0] == "type" and has_names(node)]
-    bound(len(classes), bounds.MAX_CLASSES, "classes")
+    _check_values(report["values"], sizes)
     _check_types(report["types"], sizes)
     for code in report["codes"]:
         _check_code(code)
@@ -51,6 +38,26 @@ def check(report: Any) -> None:
     for record in report["exceptions"]:
         _check_exception(record, sizes)
     measure(report)
+
+
+def _check_tables(report: Any) -> None:
+    need(isinstance(report, dict), "report")
+    for name in _TABLES:
+        need(isinstance(report.get(name), list), name)
+    need(report["exceptions"], "report")
+    need(isinstance(report.get("cuts"), dict), "report")
+    need(_is_text(report.get("python")), "report")
+    for file, packed in report["sources"].items():
+        need(isinstance(file, str) and isinstance(packed, bytes), "sources")
+    bound(len(report["values"]), bounds.MAX_VALUES, "values")
+    bound(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
+
+
+def _check_values(nodes: list[Any], sizes: dict[str, range]) -> None:
+    for node in nodes:
+        _check_node(node, sizes)
+    classes = [node for node in nodes if kind_of(node) == "type" and has_names(node)]
+    bound(len(classes), bounds.MAX_CLASSES, "classes")
 
 
 def _is_index(value: Any) -> bool:
@@ -160,13 +167,18 @@ def _check_exception(record: Any, sizes: dict[str, range]) -> None:
     need(all(_is_in(index, sizes["frames"]) for index in outer), "exception")
     need(type(record["suppress"]) is bool and type(record["traceback"]) is list, "exception")
     for entry in record["traceback"]:
-        need(type(entry) is list and len(entry) == 2, "traceback")
-        index, place = entry
-        if type(index) is int and index == -1:
-            need(_is_index(place), "traceback")
-        else:
-            need(_is_in(index, sizes["frames"]), "traceback")
-            _check_position(place)
+        _check_entry(entry, sizes)
+
+
+def _check_entry(entry: Any, sizes: dict[str, range]) -> None:
+    """One entry of a traceback: a frame and its position, or -1 and a number of frames."""
+    need(type(entry) is list and len(entry) == 2, "traceback")
+    index, place = entry
+    if type(index) is int and index == -1:
+        need(_is_index(place), "traceback")
+    else:
+        need(_is_in(index, sizes["frames"]), "traceback")
+        _check_position(place)
 
 
 # -- nodes: one function a kind

@@ -213,34 +213,49 @@ class Stores(NamedTuple):
 
 
 def stores_of(report: Any) -> Stores:
-    """Each kind of frame is compiled; each frame is made once for every traceback it is in."""
+    """Each kind of frame is compiled once. Each frame is made once for every traceback it is in."""
     frames, codes = report["frames"], report["codes"]
+    shapes = _Shapes()
     of_frame: list[int] = []
     above: list[int] = []
-    shapes: set[Any] = set()
-    in_shapes = variables = 0
     for at, frame in enumerate(frames):
         local, names = frame["locals"] or {}, codes[frame["code"]]["names"]
-        count = 1 + len(local) + len(names)
-        of_frame.append(count)
-        variables += count
-        if count == 1:
-            continue
-        if variables > bounds.MAX_STORES:
+        of_frame.append(1 + len(local) + len(names))
+        if not shapes.add(local, names):
             above.append(at)
-            continue
-        shape = len(local), tuple([at for at, name in enumerate(names) if name not in local])
-        if shape in shapes:
-            continue
-        if in_shapes + count > bounds.MAX_SHAPES or len(shapes) >= bounds.MAX_KINDS:
-            above.append(at)
-        else:
-            shapes.add(shape)
-            in_shapes += count
-    used = [index for record in report["exceptions"] for index in record.get("outer", ())]
-    used += [index for record in report["exceptions"] for index, _ in record["traceback"]]
+    used: list[int] = []
+    for record in report["exceptions"]:
+        used += record.get("outer", ())
+        used += [index for index, _ in record["traceback"]]
     total = sum([of_frame[index] for index in used if index >= 0])
     return Stores(of_frame, above, len(used), total)
+
+
+class _Shapes:
+    """The kinds of frames of a report, and the number of their variables."""
+
+    def __init__(self) -> None:
+        self._known: set[Any] = set()
+        self._in_shapes = 0
+        self._variables = 0
+
+    def add(self, local: dict[str, Any], names: list[str]) -> bool:
+        """Adds a frame with these variables and arguments. False if it exceeds a bound."""
+        count = 1 + len(local) + len(names)
+        self._variables += count
+        if count == 1:
+            return True
+        if self._variables > bounds.MAX_STORES:
+            return False
+        shape = len(local), tuple([at for at, name in enumerate(names) if name not in local])
+        if shape in self._known:
+            return True
+        has_room = self._in_shapes + count <= bounds.MAX_SHAPES
+        if not has_room or len(self._known) >= bounds.MAX_KINDS:
+            return False
+        self._known.add(shape)
+        self._in_shapes += count
+        return True
 
 
 def _measure_frames(report: dict[str, Any]) -> None:

@@ -29,9 +29,8 @@ Reduction: TypeAlias = Callable[[Any], Any]
 PLAIN: Final[dict[type, Reduction]] = copyreg.dispatch_table
 _CPickler: Any = pickle.Pickler
 _PyPickler: Any = pickle._Pickler
-_own_table: Final = vars(_CPickler)[
-    "dispatch_table"
-]  # what reads and sets the table of one pickler
+# The descriptor that reads and sets the table of one pickler.
+_own_table: Final = vars(_CPickler)["dispatch_table"]
 _subclasses_of: Final = type.__dict__["__subclasses__"]
 _ABSENT: Final = object()
 

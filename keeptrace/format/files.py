@@ -151,10 +151,7 @@ def _is_stream(path: str) -> bool:
     """
     try:
         itself, target = os.lstat(path), os.stat(path)
-    except (
-        OSError,
-        ValueError,
-    ):  # most often there is no such file yet; what else it is, the writer will be told
+    except (OSError, ValueError):  # usually no such file; the writer meets all other errors itself
         return False
     trusted = {0, user()}
     if itself.st_uid not in trusted or target.st_uid not in trusted:
@@ -163,9 +160,8 @@ def _is_stream(path: str) -> bool:
 
 
 def _write_to_stream(path: str, data: bytes) -> None:
-    file = os.open(
-        path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)
-    )  # a pipe that nobody reads is an error, no wait
+    # Without O_NONBLOCK opening a pipe that nobody reads would wait.
+    file = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(file, "wb") as stream:
         os.set_blocking(file, True)
         stream.write(data)

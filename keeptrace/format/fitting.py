@@ -1,9 +1,8 @@
-"""Makes a report fit the bounds of a dump (core/bounds.py), so that whoever reads the dump accepts
-it.
+"""Makes a report fit the bounds of a dump (core/bounds.py), so that readers accept the dump.
 
-The options of a capture bound nearly all reports far below what a reader bears. What still exceeds
-a bound is cut here, as little as possible: a value becomes a stand-in that says so, a frame loses
-variables, a traceback loses frames, a group loses exceptions. Each cut counts in the report's
+The options of a capture keep nearly all reports far below these bounds. If a report exceeds a
+bound, this module cuts as little as possible: a value becomes a stand-in that says so, a frame
+loses variables, a traceback loses frames, a group loses exceptions. Each cut counts in the report's
 `cuts` under REASON. Ordinary reports pass with a few sums.
 """
 
@@ -12,17 +11,27 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..core import bounds
-from ..core.nodes import has_names, keys_of, sequence, stand_in
-from ..core.report import Node, Report
+from ..core.nodes import (
+    extra_of,
+    has_names,
+    items_of,
+    keys_of,
+    kind_of,
+    length_of,
+    put_extra,
+    sequence,
+    stand_in,
+)
+from ..core.report import Node, Ref, Report
 from ..restore.order import in_order
-from .costs import children_of, key_costs, lineage, shown_in_message, stores_of, unfolded
+from .costs import Stores, children_of, key_costs, lineage, shown_in_message, stores_of, unfolded
 
 REASON: Final = "bounds of a dump"
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 
 
 def fit(report: Report) -> None:
-    """Cuts what exceeds a bound of a dump; the report stays as it is where nothing does."""
+    """Cuts the parts of a report that exceed a bound of a dump."""
     fitter = _Fitter(report)
     fitter.types()
     fitter.groups()
@@ -42,7 +51,7 @@ class _Fitter:
             cuts[REASON] = cuts.get(REASON, 0) + count
 
     def _stand_in(self, what: str) -> Node:
-        """A new value that stands for what was cut."""
+        """A new value that stands for a part that was cut."""
         types = self._report["types"]
         if ["builtins", "object", []] not in types:
             types.append(["builtins", "object", []])
@@ -56,25 +65,30 @@ class _Fitter:
     # -- types
 
     def types(self) -> None:
-        """Names of bounded length, bases of bounded number, and few classes with their names."""
+        """Bounds the lengths of names, the number of bases, and the classes with names of dir()."""
         types = self._report["types"]
         for entry in types:
-            if len(entry[0]) > bounds.MAX_NAME or len(entry[1]) > bounds.MAX_NAME:
+            if max(map(len, entry[:2])) > bounds.MAX_NAME:
                 entry[:2] = map(bounds.short_name, entry[:2])
                 self._cut()
-        if any(len(entry[2]) > 1 for entry in types) or len(types) > bounds.MAX_ANCESTORS:
-            for index in lineage(types).above:
-                types[index][2] = [self._builtin_above(index)]
-                self._cut()
+        self._cut_bases()
         classes = [node for node in self._nodes if node[0] == "type" and has_names(node)]
         for node in classes[bounds.MAX_CLASSES :]:
             del node[2:]
             self._cut()
 
+    def _cut_bases(self) -> None:
+        types = self._report["types"]
+        has_many_bases = any(len(entry[2]) > 1 for entry in types)
+        if has_many_bases or len(types) > bounds.MAX_ANCESTORS:
+            for index in lineage(types).above:
+                types[index][2] = [self._builtin_above(index)]
+                self._cut()
+
     def _builtin_above(self, index: int) -> int:
         types = self._report["types"]
         waiting, seen = [index], {index}
-        for at in waiting:  # it grows meanwhile
+        for at in waiting:  # the list grows meanwhile
             if types[at][0] == "builtins" and not types[at][2]:
                 return at
             waiting += [base for base in types[at][2] if base not in seen]
@@ -85,11 +99,11 @@ class _Fitter:
     # -- groups
 
     def groups(self) -> None:
-        """A group that shares its parts counts them each time, as whoever prints it meets them."""
+        """Bounds the sizes of groups. A shared part counts each time, because printing repeats it."""
         records = self._report["exceptions"]
         if not any("children" in record for record in records):
             return
-        most = bounds.MAX_CHILDREN - len(records)  # one child stays, whatever it has below it
+        most = bounds.MAX_CHILDREN - len(records)  # one child stays, even a large group
         sizes: dict[int, int] = {}
         for index in in_order(range(len(records)), lambda at: children_of(records, at)):
             size = 1
@@ -109,16 +123,16 @@ class _Fitter:
     def _note(self, index: int, text: str) -> None:
         record = self._report["exceptions"][index]
         notes = record.get("notes")
-        known = []
-        if type(notes) is list and self._nodes[notes[0]][0] == "list":
-            known = self._nodes[notes[0]][2]
+        known: list[Ref] = []
+        if type(notes) is list and kind_of(self._nodes[notes[0]]) == "list":
+            known = items_of(self._nodes[notes[0]])
         self._nodes.append(sequence("list", [*known, text]))
         record["notes"] = [len(self._nodes) - 1]
 
     # -- frames
 
     def frames(self) -> None:
-        """Frames of bounded number, with variables of bounded number and kinds."""
+        """Bounds the number of frames, and the number and kinds of their variables."""
         for frame in self._report["frames"]:
             if frame["locals"] and len(frame["locals"]) > bounds.MAX_LOCALS:
                 self._cut_variables(frame)
@@ -127,9 +141,12 @@ class _Fitter:
             for index in stores.shapes_above:
                 self._drop_variables(self._report["frames"][index])
             stores = stores_of(self._report)
-        if not stores.is_above:
-            return
-        # a mark takes the place of the frames that are cut, so each traceback has one at least
+        if stores.is_above:
+            self._cut_tracebacks(stores)
+
+    def _cut_tracebacks(self, stores: Stores) -> None:
+        """Keeps the innermost frames of each traceback, as long as there is room."""
+        # A mark replaces frames that are cut, so each traceback has at least one entry.
         frames = bounds.MAX_ENTRIES - len(self._report["exceptions"])
         variables = bounds.MAX_STORES
         used: set[int] = set()
@@ -162,7 +179,7 @@ class _Fitter:
         self._cut(left_out)
 
     def _drop_variables(self, frame: Any) -> None:
-        """Lets the frame be one of the kind that has no variables."""
+        """Makes the frame one without variables."""
         self._cut(len(frame["locals"] or ()))
         codes = self._report["codes"]
         code = codes[frame["code"]]
@@ -178,13 +195,13 @@ class _Fitter:
     # -- values
 
     def messages(self) -> None:
-        """What the arguments, notes and fields hold, counted each time that a message shows it."""
+        """Bounds the values that messages show. A value counts each time that it is shown."""
         records, nodes = self._report["exceptions"], self._nodes
         roots = [root for record in records for root in shown_in_message(record)]
         sizes = unfolded(nodes, roots)
         if sum([sizes[root] for root in roots]) <= bounds.MAX_UNFOLDED:
             return
-        left = bounds.MAX_UNFOLDED // 2  # the other half is what remains of those that are cut
+        left = bounds.MAX_UNFOLDED // 2  # the other half is for the rests of cut values
         for record in records:
             for root in shown_in_message(record):
                 if sizes[root] <= left:
@@ -194,29 +211,30 @@ class _Fitter:
                     record.setdefault("str", f"<the message: not kept, beyond the {REASON}>")
 
     def _cut_parts(self, root: int, sizes: dict[int, int]) -> None:
-        """Replaces the parts of an argument list that hold others."""
+        """Replaces the elements of an argument list that hold other values."""
         node = self._nodes[root]
-        if node[0] not in ("tuple", "list"):
-            self._replace(root, node[0])
+        if kind_of(node) not in ("tuple", "list"):
+            self._replace(root, kind_of(node))
             return
         cut = None
-        for at, ref in enumerate(node[2]):
+        items = items_of(node)
+        for at, ref in enumerate(items):
             if type(ref) is list and sizes[ref[0]] > 1:
                 if cut is None:
                     self._nodes.append(self._stand_in("an argument"))
                     cut = [len(self._nodes) - 1]
-                node[2][at] = cut
+                items[at] = cut
                 self._cut()
 
     def keys(self) -> None:
-        """What is hashed when dicts and sets are made again."""
+        """Bounds the work of hashing when dicts and sets are made again."""
         nodes = self._nodes
         holders = [at for at, node in enumerate(nodes) if keys_of(node)]
         if not holders:
             return
         costs = key_costs(nodes)
         for index in costs.hold_themselves:
-            self._replace(index, nodes[index][0])
+            self._replace(index, kind_of(nodes[index]))
         left = bounds.MAX_KEYS
         for index in holders:
             keys = keys_of(nodes[index])
@@ -229,9 +247,9 @@ class _Fitter:
 
     def _drop_keys(self, index: int) -> None:
         node = self._nodes[index]
-        if node[0] != "object":
-            self._replace(index, f"{node[0]} of {node[1]} elements")
+        if kind_of(node) != "object":
+            self._replace(index, f"{kind_of(node)} of {length_of(node)} elements")
             return
-        extra = {name: part for name, part in node[4].items() if name != "pairs"}
-        node[4] = {**extra, "why": REASON}
+        extra_of(node).pop("pairs")
+        put_extra(node, "why", REASON)
         self._cut()

@@ -74,7 +74,8 @@ class Initialized:
                 if self._is_applied:
                     self._patch_module(module)
 
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # of this one spec's own loader
+            # Only the loader of this spec is changed.
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
     def undo(self) -> None:
@@ -207,9 +208,8 @@ class Initialized:
         own = _traceback_of.__get__(exc)
         if type(traceback) is not types.TracebackType or traceback is own:
             return self._carrier(exc, "exc_info")
-        _traceback_of.__set__(
-            exc, traceback
-        )  # the one that was asked for, such as sys.exc_info() without its first frames
+        # The caller's own traceback may be shorter than the exception's.
+        _traceback_of.__set__(exc, traceback)
         try:
             return self._carrier(exc, "exc_info")
         finally:
@@ -264,9 +264,7 @@ def init(
     if isinstance(settings.pickler, str):
         from ..live.keeping import dumps_of
 
-        dumps_of(
-            settings.pickler
-        )  # so that a missing library is told now, not at the first failure
+        dumps_of(settings.pickler)  # raises now if the library is missing, not at the first failure
     if _stack:
         _stack[-1]._retract()
     made = Initialized(settings)

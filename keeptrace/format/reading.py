@@ -1,4 +1,4 @@
-"""Bytes → report, without running anything of them.
+"""Bytes → report, without running any code from the bytes.
 
 decode() first reads the pickle's opcodes alone: which they are, how many, how large their indexes.
 Then it unpickles with every global refused but the one eval of a dump, for which a recorder is put;
@@ -59,7 +59,7 @@ _PAYLOAD: Final[dict[str, Any]] = {
 
 
 class _Recorded:
-    """Stands for the eval of a dump: keeps what it would have been called with."""
+    """Stands for the eval of a dump: keeps its arguments."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -113,7 +113,7 @@ def decode(data: bytes, most: int = MAX_DUMP) -> Dump:
         return Dump(header, payload["kind"], checked)
     except DumpError:
         raise
-    except Exception as problem:  # whatever damaged data makes the parsers raise
+    except Exception as problem:  # damaged data made a parser raise
         raise DumpError(_why(data, problem), read_header(data)) from None
 
 
@@ -123,9 +123,9 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _body(packed: bytes, most: int) -> dict[str, Any]:
-    """The report but for sources and live objects.
+    """The report without sources and live objects.
 
-    A few kilobytes can claim to be anything, so the text is measured before it is parsed.
+    A few kilobytes may decompress to any text, so the text is measured before it is parsed.
     """
     body = unpack_bounded(packed, most)
     stripped = _STRINGS.sub(b"", body)
@@ -153,13 +153,18 @@ def _why(data: bytes, problem: Exception) -> str:
     return f"this is not a dump of keeptrace, or it is damaged at its beginning: {said}"
 
 
-def _payload(data: bytes) -> dict[str, Any]:
+def _check_opcodes(data: bytes) -> None:
+    """Lets pass the few opcodes of a dump, none of which can run code or take much memory."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if count > MAX_OPCODES or opcode.name not in _OPCODES:
             raise ValueError(f"unexpected pickle opcode {opcode.name}")
         index: Any = argument
         if opcode.name in _INDEXED and not 0 <= index <= MAX_OPCODES:
             raise ValueError("a memo index is out of range")
+
+
+def _payload(data: bytes) -> dict[str, Any]:
+    _check_opcodes(data)
     recorded = _Reader(BytesIO(data)).load()
     if not isinstance(recorded, _Recorded) or len(recorded.arguments) != 2:
         raise ValueError("it is a pickle of something else")
@@ -167,9 +172,8 @@ def _payload(data: bytes) -> dict[str, Any]:
     payload = names.get("payload") if isinstance(names, dict) else None
     if boot not in BOOTS or not isinstance(payload, dict):
         raise ValueError("it is a pickle of something else")
-    for name, cls in _PAYLOAD.items():
-        if not isinstance(payload.get(name), cls):
-            raise ValueError("its parts are not laid out as in a dump")
+    if not all(isinstance(payload.get(name), cls) for name, cls in _PAYLOAD.items()):
+        raise ValueError("its parts are not laid out as in a dump")
     if payload["kind"] not in KINDS or len(payload["header"]) > MAX_HEADER:
         raise ValueError("its parts are not laid out as in a dump")
     return payload
@@ -198,7 +202,7 @@ def _gunzip(data: bytes, most: int) -> bytes:
 
 
 def read_header(data: bytes) -> dict[str, Any]:
-    """The header alone, also of a truncated dump; empty where there is none. Runs nothing."""
+    """The header, even of a truncated dump; empty if there is none. Runs no code."""
     start = data.find(MARK.encode())
     if start < 0:
         return {}

@@ -1,21 +1,34 @@
-"""Makes a report smaller until its dump has a size that readers take.
+"""Makes a report smaller, until readers accept the size of its dump.
 
-Only for captures whose options allow far more than the defaults. Each step keeps less of
-everything; what is nearest to the failure stays: values, exceptions and frames are numbered from
-there.
+Only captures with options far above the defaults need this. Each step keeps less of every table.
+Values, exceptions and frames are numbered from the failure on, so the nearest ones stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from ..core.nodes import CONTAINERS, TEXTS
-from ..core.report import Report
+from ..core.nodes import (
+    SEQUENCES,
+    TEXTS,
+    Attributes,
+    exception_of,
+    items_of,
+    kept_text,
+    kind_of,
+    pairs_of,
+    redacted,
+    stand_in,
+    stand_in_of,
+)
+from ..core.nodes import text as text_node
+from ..core.report import Node, Ref, Report
 from .fitting import REASON
 
 
 class Step(NamedTuple):
-    """What one step keeps."""
+    """The bounds of one step."""
 
     characters: int  # of a text
     elements: int  # of a container, of a frame's variables, of a list of names
@@ -24,7 +37,7 @@ class Step(NamedTuple):
     exceptions: int
 
 
-# The first is far above what the default options keep, the last far below what any reader takes.
+# The first step is far above the default options, the last one far below every reader's bounds.
 STEPS: Final = (
     Step(100_000, 100_000, 150_000, 10_000, 10_000),
     Step(10_000, 1_000, 30_000, 1_000, 1_000),
@@ -43,7 +56,7 @@ class _Shrinking:
         self._report = report
         self._step = step
         self._nodes = report["values"]
-        self._lost = -1  # index of what stands for all values that are not kept
+        self._lost = -1  # index of the node that stands for all values that are not kept
         self._cuts = 0
 
     def run(self) -> None:
@@ -71,7 +84,7 @@ class _Shrinking:
         self._report["types"].append(["builtins", "object", []])
         index = len(self._report["types"]) - 1
         text = f"<a value that was not kept, beyond the {REASON}>"
-        self._nodes.append(["object", index, text, None, {"why": REASON}])
+        self._nodes.append(stand_in(index, text, REASON))
 
     def _text(self, text: str) -> str:
         most = self._step.characters
@@ -80,45 +93,56 @@ class _Shrinking:
         self._cuts += 1
         return f"{text[:most]}... ({len(text)} characters in all)"
 
-    def _ref(self, ref: Any) -> Any:
+    def _ref(self, ref: Ref) -> Ref:
         if type(ref) is list and self._lost >= 0 and ref[0] >= self._lost:
             return [self._lost]
         if type(ref) is str and len(ref) > self._step.characters:
             self._cuts += 1
-            self._nodes.append(["str", len(ref), ref[: self._step.characters]])
+            self._nodes.append(text_node("str", len(ref), ref[: self._step.characters]))
             return [len(self._nodes) - 1]
         return ref
 
-    def _refs(self, refs: list[Any], each: int = 1) -> list[Any]:
+    def _refs(self, refs: list[Ref], each: int = 1) -> list[Ref]:
         most = self._step.elements * each
         self._cuts += max(len(refs) - most, 0) // each
         return [self._ref(ref) for ref in refs[:most]]
 
-    def _named(self, table: dict[str, Any]) -> dict[str, Any]:
+    def _named(self, table: Attributes) -> Attributes:
         names = list(table)[: self._step.elements]
         self._cuts += len(table) - len(names)
         return {name: self._ref(table[name]) for name in names}
 
-    def _node(self, node: Any) -> None:
-        kind = node[0]
-        if kind in CONTAINERS:
-            node[2] = self._refs(node[2], 2 if kind == "dict" else 1)
-        elif kind in TEXTS:
-            if len(node[2]) > self._step.characters:
-                self._cuts += 1
-                node[2] = node[2][: self._step.characters]
-        elif kind == "exact":
-            node[2] = [self._ref(ref) for ref in node[2]]
-        elif kind == "live":
-            node[2] = self._ref(node[2])
-        elif kind in ("type", "module"):
-            node[2:] = [names[: self._step.elements] for names in node[2:]]
-        elif kind == "exception" and node[1] >= self._step.exceptions:
-            node[:] = ["redacted", f"an exception beyond the {REASON}"]
-        elif kind == "object":
-            self._stand_in(node)
+    def _node(self, node: Node) -> None:
+        shrink_node = _SHRINK.get(kind_of(node))
+        if shrink_node is not None:
+            shrink_node(self, node)
 
-    def _stand_in(self, node: Any) -> None:
+    def _sequence(self, node: Node) -> None:
+        node[2] = self._refs(items_of(node))
+
+    def _mapping(self, node: Node) -> None:
+        node[2] = self._refs(pairs_of(node), 2)
+
+    def _kept_text(self, node: Node) -> None:
+        if len(kept_text(node)) > self._step.characters:
+            self._cuts += 1
+            node[2] = kept_text(node)[: self._step.characters]
+
+    def _exact(self, node: Node) -> None:
+        node[2] = [self._ref(ref) for ref in items_of(node)]
+
+    def _live(self, node: Node) -> None:
+        node[2] = self._ref(stand_in_of(node))
+
+    def _names(self, node: Node) -> None:
+        """Names that dir() gives, of classes and modules that have them."""
+        node[2:] = [names[: self._step.elements] for names in node[2:]]
+
+    def _exception(self, node: Node) -> None:
+        if exception_of(node) >= self._step.exceptions:
+            node[:] = redacted(f"an exception beyond the {REASON}")
+
+    def _object(self, node: Node) -> None:
         if node[2] is not None:
             node[2] = self._text(node[2])
         if node[3] is not None:
@@ -141,12 +165,18 @@ class _Shrinking:
         for name in ("str", "text"):
             if name in record:
                 record[name] = self._text(record[name])
+        self._links(record)
+        self._traceback(record)
+
+    def _links(self, record: Any) -> None:
         for name in ("cause", "context"):
             if record[name] is not None and record[name] >= self._step.exceptions:
                 record[name] = None
         if "children" in record:
             children = record["children"]
             record["children"] = [at for at in children if at < self._step.exceptions]
+
+    def _traceback(self, record: Any) -> None:
         entries = record["traceback"]
         left_out = len(entries) - self._step.frames
         if left_out > 0:
@@ -154,3 +184,16 @@ class _Shrinking:
             record["traceback"] = [[-1, left_out], *entries[left_out:]]
         if "outer" in record:
             record["outer"] = record["outer"][-self._step.frames :]
+
+
+_SHRINK: Final[dict[str, Callable[[_Shrinking, Node], None]]] = {
+    **dict.fromkeys(SEQUENCES, _Shrinking._sequence),
+    **dict.fromkeys(TEXTS, _Shrinking._kept_text),
+    "dict": _Shrinking._mapping,
+    "exact": _Shrinking._exact,
+    "live": _Shrinking._live,
+    "type": _Shrinking._names,
+    "module": _Shrinking._names,
+    "exception": _Shrinking._exception,
+    "object": _Shrinking._object,
+}

@@ -84,9 +84,7 @@ def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> A
     if REASON in report["cuts"]:
         try:
             check(report)
-        except (
-            ValueError
-        ) as problem:  # the last rung: a defect of ours costs no error of the user's
+        except ValueError as problem:  # law 1: a defect of keeptrace must not cost the user's error
             report = _bare(report, problem)
             body = _body(report)
     packed = zlib.compress(body.encode(), 6)
