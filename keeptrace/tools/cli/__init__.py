@@ -24,8 +24,10 @@ from ...core.errors import KeepTraceError, missing_extra
 from ...core.texts import printable
 
 try:
-    import rich.console  # noqa: F401  # the commands need both
     import typer
+
+    if "_KEEPTRACE_COMPLETE" not in os.environ:  # completion must be quick, and prints nothing
+        import rich.console  # noqa: F401  # the commands need both
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 

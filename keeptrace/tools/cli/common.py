@@ -8,11 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from ..choosing import DIRECTORY_VARIABLE, completions
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ...format.reading import Dump
     from ...render.view import View
 
@@ -83,6 +84,8 @@ def print_json(data: object) -> None:
 
 
 def console() -> Console:
+    from rich.console import Console  # not for completion, which must be quick
+
     return Console(highlight=False, soft_wrap=True)
 
 
