@@ -25,14 +25,14 @@ from ..format.process import roomy_options, snapshot_report
 from ..format.writing import encode
 from .meeting import put_answer, put_failure, take_request
 
-# What a snapshot imports when it is first needed.
+# Modules that the first snapshot imports.
 _NEEDED: Final = ("..redact.redactor", "..capture.source", "..format.traveller", "..format.ready")
 
 
 class Answering:
-    """Answers `keeptrace snapshot PID` when the process gets a signal. The main thread makes it.
+    """Answers `keeptrace snapshot PID` by a handler of the signal, in the main thread.
 
-    Raises OptionError for a signal that no handler may have, or in another thread.
+    Raises OptionError for a signal without handlers, or in another thread.
     """
 
     def __init__(self, number: int, directory: str, options: Options) -> None:
@@ -50,7 +50,7 @@ class Answering:
             raise OptionError(f"signal={number!r}: {problem}") from None
 
     def stop(self) -> None:
-        """Puts back the handler that was there, where ours still is."""
+        """Restores the previous handler, if ours is still set."""
         in_main = threading.current_thread() is threading.main_thread()
         if in_main and signal.getsignal(self.number) == self._handle:
             signal.signal(self.number, self._before or signal.SIG_DFL)
@@ -90,7 +90,7 @@ def answer(
             _thread.start_new_thread(finish, ())
         except RuntimeError:  # no more threads
             finish()
-    except Exception as problem:  # the program goes on, whatever it is
+    except Exception as problem:  # the program goes on in any case
         _fail(directory, token, problem)
 
 
@@ -98,5 +98,5 @@ def _fail(directory: str, token: str, problem: Exception) -> None:
     try:
         why = f"the process could not take a snapshot: {names_of(type(problem))[1]}: {problem}"
         put_failure(directory, token, why)
-    except Exception:  # a full disk: whoever asks is told by its own clock
+    except Exception:  # a full disk: the asking side has a clock of its own
         return

@@ -1,9 +1,9 @@
-"""What lasts for as long as this process runs this program: ended by exit, os._exit() and exec,
-begun anew in forked children.
+"""Things with the lifetime of this process's program: ended by exit, os._exit() and exec, and begun
+again in forked children.
 
-atexit alone does not do. Children of multiprocessing end by os._exit(), exec() puts another program
-into the process, and a forked child must not take its parent's things for its own. A process that
-is killed ends nothing: that is how others know.
+atexit alone is not enough. Children of multiprocessing end by os._exit(), exec() puts another
+program into the process, and a forked child must not use its parent's things. A killed process ends
+nothing, and other processes notice that.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from ..store.telling import tell
 
 
 class Lasting(Protocol):
-    """A file, say, that is there while the process lives."""
+    """Something, such as a file, that exists while the process lives."""
 
     def begin(self) -> None:
-        """In this process, from now on."""
+        """Begins in this process."""
 
     def end(self) -> None:
-        """In this process, no more. A second call does nothing."""
+        """Ends in this process. A second call does nothing."""
 
 
 _lasting: Final[list[Lasting]] = []
 # What ends this process, or its program, without atexit. Each may be given to others by name.
 _LEAVING: Final = ("_exit", "execv", "execve")
-# A child that subprocess forks runs another program in a moment.
+# A child of subprocess runs another program in a moment.
 _FORKS_FOR_EXEC: Final = "_execute_child"
 
 
 def begin(lasting: Lasting) -> None:
-    """Begins something that ends with the process. Raises what its begin() raises."""
+    """Begins something that ends with the process. Raises the errors of its begin()."""
     lasting.begin()
     if not _lasting:
         _watch()

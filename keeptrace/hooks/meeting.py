@@ -23,15 +23,15 @@ from ..core.processes import is_alive, start_of
 from ..format.files import create, open_regular, remove, user, write_atomically
 
 _PRIVATE: Final = 0o700
-# (bytes of a file that says what a process answers to)
+# (bytes of an announcement)
 _MOST_FACTS: Final = 1 << 16
 
 
 class Facts(NamedTuple):
-    """What a process answers to.
+    """The requests that a process answers.
 
     start: see core/processes.py. snapshot, stack: the numbers of signals, or None. box: the file
-        that its stack is written to.
+        for its stack.
     """
 
     pid: int
@@ -42,7 +42,7 @@ class Facts(NamedTuple):
 
 
 def _candidates() -> list[str]:
-    """The directories in which a process may be found, the preferred one first.
+    """The directories for announcements, the preferred directory first.
 
     A service and a shell of the same user may have other environments.
     """
@@ -55,7 +55,7 @@ def _candidates() -> list[str]:
 
 
 def _is_private(directory: str) -> bool:
-    """Whether a directory, no link, is its user's alone."""
+    """Whether a directory (no link) belongs to its user alone."""
     status = os.lstat(directory)
     is_ours = not hasattr(os, "geteuid") or status.st_uid == user()
     is_closed = os.name != "posix" or not stat.S_IMODE(status.st_mode) & ~_PRIVATE
@@ -63,8 +63,8 @@ def _is_private(directory: str) -> bool:
 
 
 def meeting_place() -> str:
-    """The directory for this process's files. Raises OSError, and KeepTraceError if others could
-    write there.
+    """The directory for this process's files. Raises OSError, and KeepTraceError if other users
+    could write there.
     """
     directory = _candidates()[0]
     with suppress(FileExistsError):
@@ -88,12 +88,12 @@ def _places() -> Iterator[str]:
 
 
 def announce(directory: str, facts: Facts) -> None:
-    """Tells what this process answers to. Raises OSError."""
+    """Announces this process. Raises OSError."""
     write_atomically(_announcement(directory, facts.pid), json.dumps(facts._asdict()).encode())
 
 
 def withdraw(directory: str, pid: int) -> None:
-    """Takes back what announce() told."""
+    """Withdraws the announcement."""
     remove(_announcement(directory, pid))
 
 
@@ -102,17 +102,19 @@ def _announcement(directory: str, pid: int) -> str:
 
 
 def facts_of(pid: int) -> tuple[str, Facts] | None:
-    """The directory of a prepared process, and what it answers to; None if nobody prepared it."""
+    """The directory of a prepared process, and its announcement; None if nobody prepared the
+    process.
+    """
     for directory in _places():
         path = _announcement(directory, pid)
         try:
             with os.fdopen(open_regular(path), "rb") as file:
                 facts = Facts(**json.loads(file.read(_MOST_FACTS)))
-        except (OSError, ValueError, TypeError):  # none, or not one of ours
+        except (OSError, ValueError, TypeError):  # none, or a foreign file
             continue
         if facts.pid == pid and is_alive(pid, facts.start) and start_of(pid) == facts.start:
             return directory, facts
-        remove(path)  # of a process that was killed
+        remove(path)  # of a killed process
     return None
 
 
@@ -120,20 +122,20 @@ def facts_of(pid: int) -> tuple[str, Facts] | None:
 
 
 class Request(NamedTuple):
-    """A request for a snapshot: who asks, and the seconds that reading may take."""
+    """A request for a snapshot: the asking process, and the seconds for reading."""
 
     token: str
     max_seconds: float | None
 
 
 def put_request(directory: str, pid: int, request: Request) -> None:
-    """Leaves a request for a process. Raises OSError; FileExistsError if somebody asks it now."""
+    """Leaves a request for a process. Raises OSError; FileExistsError if another request is open."""
     with os.fdopen(create(_request(directory, pid)), "wb") as file:
         file.write(json.dumps(request._asdict()).encode())
 
 
 def take_request(directory: str, pid: int) -> Request | None:
-    """The request that was left for this process, once; None if there is none."""
+    """The request for this process, once; None without a request."""
     path = _request(directory, pid)
     try:
         with os.fdopen(open_regular(path), "rb") as file:
@@ -149,7 +151,7 @@ def take_request(directory: str, pid: int) -> Request | None:
 
 
 def drop_request(directory: str, pid: int) -> bool:
-    """Removes a request. Whether it was still there: nobody had taken it."""
+    """Removes a request. Returns whether the request was still open."""
     return remove(_request(directory, pid))
 
 
@@ -163,14 +165,14 @@ def put_answer(directory: str, token: str, data: bytes) -> None:
 
 
 def put_failure(directory: str, token: str, why: str) -> None:
-    """Answers that there is no snapshot, and why."""
+    """Answers with the reason for a missing snapshot."""
     path = os.path.join(directory, f"failed-{token}")
     write_atomically(path, why.encode("utf-8", "backslashreplace"))
 
 
 def take_answer(directory: str, token: str) -> bytes | None:
-    """The answer to a request; None if there is none yet. Raises KeepTraceError if it says why
-    there is no snapshot.
+    """The answer to a request; None while there is no answer. Raises KeepTraceError with the reason
+    if there is no snapshot.
     """
     for kind in ("failed", "answer"):
         path = os.path.join(directory, f"{kind}-{token}")

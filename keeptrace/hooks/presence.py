@@ -1,5 +1,5 @@
-"""A prepared process: what it answers to, from install() on until it ends, and in its forked
-children too.
+"""The announcement of a prepared process, from install() until its end, and in its forked children
+too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from .meeting import Facts, announce, meeting_place, withdraw
 
 
 class Presence:
-    """What one install() makes this process answer to.
+    """The answers that one install() prepares.
 
-    Raises OptionError for a signal that cannot be used; KeepTraceError and OSError if there is no
+    Raises OptionError for a signal that cannot be used; KeepTraceError and OSError without a
     directory for the user alone.
     """
 
@@ -33,11 +33,13 @@ class Presence:
         endings.end(self)
 
     def begin(self) -> None:
-        """Tells that this process answers."""
+        """Announces this process."""
         self._pid = os.getpid()
         announce(self._directory, Facts(self._pid, start_of(self._pid), self.signal))
 
     def end(self) -> None:
-        """Takes that back, as the process ends. A forked child leaves its parent's word alone."""
+        """Withdraws the announcement, as the process ends. A forked child does not withdraw its
+        parent's.
+        """
         if self._pid == os.getpid():
             withdraw(self._directory, self._pid)
