@@ -114,7 +114,7 @@ def test_interrupted_within_a_message() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     try:
         with pytest.raises(Interrupted):
-            _queues._next(calls, calls._reader.fileno(), os.getppid(), None)
+            _queues.receive(calls, calls._reader.fileno(), os.getppid(), None)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -91,10 +91,15 @@ _WORKER: Final = (
 _LOKY: Final = (
     *_WORKER,
     *_EXECUTOR_MANAGER,
-    "_ExecutorManagerThread.executor_flags",
+    *_of(
+        "_ExecutorManagerThread",
+        "executor_flags executor_reference process_result_item processes_management_lock"
+        " result_queue running_work_items wait_result_broken_or_wakeup",
+    ),
     *_of(
         "ProcessPoolExecutor",
-        "_context _executor_manager_thread _pending_work_items _processes _result_queue",
+        "_adjust_process_count _context _executor_manager_thread _max_workers _pending_work_items"
+        " _processes _result_queue",
     ),
 )
 

@@ -14,6 +14,7 @@ from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
 from .process_pool.breaking import stacks as _stacks
 from .process_pool.of_loky import adopt, initialization, is_adopted
+from .process_pool.on_death import DEATHS, OnDeath, check_on_death
 
 try:
     from loky import process_executor, reusable_executor
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
         """Loky's class, with type hints."""
 
         def __init__(self, max_workers: int | None = None, **arguments: object) -> None: ...
+
+        _max_workers: int
+
         def shutdown(  # type: ignore[override]
             self, wait: bool = True, kill_workers: bool = False
         ) -> None: ...
@@ -57,6 +61,9 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
 
     trace: what to keep of a failing task (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    on_death: "replace": a worker that dies costs its own task, and another one takes its place, where
+        loky's queues allow it (docs/pools.md). "break" (the default): as loky's.
+    max_deaths: as for KeepTraceProcessPoolExecutor.
 
     The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of
     WorkerDeath."""
@@ -80,7 +87,10 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
         *,
         trace: Options | None = None,
         hold: Hold | bool | None = None,
+        on_death: OnDeath = "break",
+        max_deaths: int | None = None,
     ) -> None:
+        check_on_death(on_death, max_deaths)
         options = make_options(trace)
         make_holding(hold)  # a wrong one is an error before the pool is made
         super().__init__(
@@ -92,7 +102,10 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
             env=env,
             **initialization(options, hold, initializer, initargs),
         )
-        adopt(self, process_executor, options, hold)
+        survived: int | None = None
+        if on_death == "replace":
+            survived = DEATHS * self._max_workers if max_deaths is None else max_deaths
+        adopt(self, process_executor, options, hold, max_deaths=survived)
 
 
 def get_reusable_executor(

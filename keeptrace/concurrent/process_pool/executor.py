@@ -34,9 +34,8 @@ from itertools import islice
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from ...core.errors import OptionError
 from ...core.hold import (
     Hold,
     Holding,
@@ -47,10 +46,11 @@ from ...core.hold import (
 )
 from ...core.options import Options, make_options
 from ..crossing import context_of, framed_exception, run_initializer, traceback_of
-from ..deaths.black_box import JOB, POSIX, BlackBox
+from ..deaths.black_box import JOB, BlackBox
 from .breaking import WorkerContext, manager_attribute, stacks, tasks_of
 from .interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
 from .manager import ManagerThread, Wakeup
+from .on_death import OnDeath, check_on_death
 from .queues import CutMessage, read_results, read_tasks
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OnDeath: TypeAlias = Literal["break", "replace"]
 
 # How far below the task's exception may stand in the chain of the error that reading its traceback
 # raised.
@@ -149,16 +148,6 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 # -- the parent
 
 
-def _check_healing(on_death: object, max_deaths: object) -> None:
-    if on_death not in get_args(OnDeath):
-        raise OptionError(f'on_death must be "break" or "replace", not {on_death!r}')
-    if on_death == "replace" and not POSIX:
-        raise OptionError('on_death="replace" needs a POSIX system: use "break" here')
-    is_count = max_deaths is None or (type(max_deaths) is int and max_deaths >= 0)
-    if not is_count:
-        raise OptionError(f"max_deaths must be None or at least 0 deaths, not {max_deaths!r}")
-
-
 def _adopt(executor: Any, manager: Any) -> None:
     """Makes a manager thread ours."""
     if executor._crew is not None:
@@ -226,7 +215,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     ) -> None:
         options = make_options(trace)
         holding = make_holding(hold)
-        _check_healing(on_death, max_deaths)
+        check_on_death(on_death, max_deaths)
         super().__init__(
             max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
         )

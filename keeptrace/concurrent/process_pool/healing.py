@@ -38,11 +38,9 @@ from .breaking import tasks_of
 from .healing_worker import NO_MORE, NUMBER, work
 from .lines import Line
 from .manager import ManagerThread
+from .on_death import DEATHS
 from .pipes import drain
 
-# Deaths in a row that break the pool, for each worker: a task that is tried again by its caller may
-# kill its worker twice, and all workers may be killed at once. (deaths)
-_DEATHS: Final = 3
 # For the exit code of a process whose sentinel says that it is gone. (seconds)
 _EXITS: Final = 1.0
 _MOMENT: Final = 0.005  # (seconds)
@@ -104,7 +102,7 @@ class Crew:
         self._holding = holding
         self._size: int = executor._max_workers
         self.processes: dict[int, Any] = executor._processes  # by pid
-        self.max_deaths = _DEATHS * self._size if max_deaths is None else max_deaths
+        self.max_deaths = DEATHS * self._size if max_deaths is None else max_deaths
         self._main_file = getattr(sys.modules.get("__main__"), "__file__", None)
         self.deaths = 0  # since a task was finished
         self.replaces = True

@@ -53,6 +53,7 @@ def _work(
     options: Options,
     name: str,
     holding: Holding | None,
+    heals: bool,
     call_queue: object,
     result_queue: object,
     *rest: object,
@@ -60,6 +61,7 @@ def _work(
     """The main function of a worker: sets up ours, then runs the engine's loop.
 
     name: of the engine's module.
+    heals: whether dead workers are replaced.
     """
     global _box
     _box = box
@@ -79,6 +81,10 @@ def _work(
     }
     engine._ExceptionWithTraceback = type("FramedException", (_LokyFramedException,), settings)
     read_tasks(engine, call_queue, result_queue, box.words)
+    if heals:
+        from .healing_loky import note_states  # the other workers do without
+
+        note_states(call_queue, result_queue, box.words)
     engine._process_worker(call_queue, result_queue, *rest)
 
 
@@ -116,12 +122,14 @@ def adopt(
     options: Options,
     hold: Hold | bool | None = None,
     calls_of: Callable[[Any], Calls | None] = lambda function: None,
+    max_deaths: int | None = None,
 ) -> Any:
     """Makes an executor of any class ours. The executor was made with initialization(), and has no
     workers yet. A second call does nothing.
 
     calls_of: returns the calls behind a function without arguments, if the function stands for
         several calls.
+    max_deaths: deaths in a row that the executor survives; None: it breaks at the first one.
     """
     if not is_adopted(executor) and missing(engine.__name__.partition(".")[0]):
         executor.__class__ = type(type(executor).__name__, (PlainLokyExecutor, type(executor)), {})
@@ -130,8 +138,9 @@ def adopt(
     if not is_adopted(executor):
         context = executor._context
         executor._context = WorkerContext(
-            context, options, _work, engine.__name__, make_holding(hold)
+            context, options, _work, engine.__name__, make_holding(hold), max_deaths is not None
         )
+        executor._max_deaths = max_deaths
         read_results(engine, executor)
         cls: Any = type(executor)
         executor.__class__ = adopted_class(cls, engine, calls_of)
@@ -174,8 +183,13 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
             with bounded_shutdown(self.processes, self.call_queue):
                 super().join_executor_internals()
 
-    def adopt_manager(executor: object, manager: object) -> None:
+    def adopt_manager(executor: Any, manager: Any) -> None:
         manager.__class__ = Manager
+        if executor._max_deaths is not None:
+            from .healing_loky import healing_manager
+
+            manager.__class__ = healing_manager(Manager, engine, describe)
+            manager.max_deaths = executor._max_deaths
 
     members = {
         "__module__": cls.__module__,

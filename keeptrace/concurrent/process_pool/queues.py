@@ -16,7 +16,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -44,39 +44,7 @@ def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Any) -> None
         results._wlock = MessageLock(results._wlock, getppid())
 
 
-def _take(
-    engine: ModuleType,
-    calls: Any,
-    fd: int,
-    parent: int,
-    words: Any,
-    results: Any,
-    block: bool = True,
-    timeout: float | None = None,
-) -> Any:
-    """The queue's next task, or None: no more.
-
-    Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty.
-    """
-    try:
-        data = _next(calls, fd, parent, timeout)
-        calls._sem.release()
-    except (EOFError, OSError):  # the parent was killed
-        results.put = sys.exit  # the engine shuts the queue down, and loky would wait for an answer
-        return None
-    try:
-        item = ForkingPickler.loads(data)
-    except BaseException as problem:
-        problem.add_note(
-            "keeptrace: raised in the worker, as the task's function and arguments were unpickled"
-        )
-        item = engine._CallItem(numbers_in(data)["work_id"], _raise, (problem,), {})
-    if item is not None:
-        words[JOB] = item.work_id + 1
-    return item
-
-
-def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
+def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
     """Without `with`: a worker that is interrupted within a message keeps the lock. Otherwise
     another worker would read the rest as a message.
     """
@@ -91,7 +59,40 @@ def _next(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
         calls._rlock.release()
         raise
     calls._rlock.release()
+    calls._sem.release()
     return message
+
+
+def _take(
+    engine: ModuleType,
+    calls: Any,
+    fd: int,
+    parent: int,
+    words: Any,
+    results: Any,
+    block: bool = True,
+    timeout: float | None = None,
+    receive: Callable[..., bytes] = receive,
+) -> Any:
+    """The queue's next task, or None: no more.
+
+    Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty.
+    """
+    try:
+        data = receive(calls, fd, parent, timeout)
+    except (EOFError, OSError):  # the parent was killed
+        results.put = sys.exit  # the engine shuts the queue down, and loky would wait for an answer
+        return None
+    try:
+        item = ForkingPickler.loads(data)
+    except BaseException as problem:
+        problem.add_note(
+            "keeptrace: raised in the worker, as the task's function and arguments were unpickled"
+        )
+        item = engine._CallItem(numbers_in(data)["work_id"], _raise, (problem,), {})
+    if item is not None:
+        words[JOB] = item.work_id + 1
+    return item
 
 
 def _raise(problem: BaseException) -> None:

@@ -1,0 +1,213 @@
+"""Loky's executor with on_death="replace": a worker that dies costs its own task, where that is safe.
+
+Loky's workers share two queues, with a lock each. Each worker's black box has its state, so that the
+parent knows what a dead worker left:
+
+    RUNNING           its task is lost, the queues are whole: another worker is started
+    IDLE, STARTING    nothing is lost
+    WAITING           it held the lock of the queue of tasks, and had read nothing: the lock is freed
+    SENDING           the pipe of results is empty, so it had sent nothing or all: the lock is freed
+    READING           it may have read a part of a message: the executor breaks as ever
+
+(concurrent/process_pool/healing.py has the way of the standard library's executor, which never
+breaks so; loky's timeouts and resizing need its own queues.)
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import select
+import sys
+from collections.abc import Callable
+from os import getppid  # at once: a task may replace it
+from types import ModuleType
+from typing import Any, Final
+
+from ...core.clock import monotonic, sleep
+from ..deaths.black_box import IDLE, JOB, READING, RUNNING, SENDING, STATE, WAITING, box_of
+from ..deaths.dead import WorkerDied, death_of
+from .pipes import read_message, take_lock
+from .queues import MessageLock, gone
+
+# Seconds a lock may stay taken with no living owner: a worker may have died between taking it and
+# saying so.
+_ORPHANED: Final = 2.0
+_MOMENT: Final = 0.01  # (seconds)
+
+# The attribute and its number of one, two or four bytes in a pickle, which begins so.
+_NUMBER: Final = re.compile(rb"work_id\x94?(?:K(.)|M(..)|J(....))", re.DOTALL)
+_HEAD: Final = 200  # (bytes)
+
+# -- the worker
+
+
+def note_states(calls: Any, results: Any, words: Any) -> None:
+    """Makes a worker of read_tasks() note its states."""
+    take = calls.get
+    receive = _receiver(calls, words)
+
+    def get(block: bool = True, timeout: float | None = None) -> Any:
+        item = take(block, timeout, receive=receive)
+        words[STATE] = IDLE if item is None else RUNNING
+        return item
+
+    calls.get = get
+    results._wlock = _NotedLock(results._wlock, words)
+
+
+def _receiver(calls: Any, words: Any) -> Callable[..., bytes]:
+    """Stands for receive() of queues.py, and notes the states."""
+    ready = select.poll()
+    ready.register(calls._reader.fileno(), select.POLLIN)
+
+    def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
+        deadline = None if timeout is None else monotonic() + timeout
+        if not take_lock(calls._rlock, parent, timeout):
+            raise EOFError if getppid() != parent else queue.Empty
+        words[STATE] = WAITING
+        try:
+            left = None if deadline is None else max(0.0, deadline - monotonic()) * 1000
+            if not ready.poll(left):
+                raise queue.Empty
+            words[STATE] = READING
+            message = read_message(fd)
+        except (EOFError, OSError, queue.Empty):
+            words[STATE] = IDLE
+            calls._rlock.release()
+            raise
+        calls._rlock.release()
+        calls._sem.release()
+        number = _number_in(message)
+        if number is not None:  # else READING, until the message is unpickled
+            words[JOB] = number + 1
+            words[STATE] = RUNNING
+        return message
+
+    return receive
+
+
+def _number_in(message: bytes) -> int | None:
+    """The task's number in a pickled _CallItem, whose first attribute that is; None if unknown."""
+    found = _NUMBER.search(message, 0, _HEAD)
+    return None if found is None else int.from_bytes(found[found.lastindex or 0], "little")
+
+
+class _NotedLock:
+    def __init__(self, lock: MessageLock, words: Any) -> None:
+        self._lock = lock
+        self._words = words
+
+    def __enter__(self) -> None:
+        self._lock.__enter__()
+        self._words[STATE] = SENDING
+
+    def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
+        if problem is None:
+            self._words[STATE] = IDLE
+        self._lock.__exit__(kind, problem, traceback)
+
+
+# -- the parent
+
+
+def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[str]]) -> Any:
+    """The class of the manager threads of executors that replace their workers.
+
+    base: the manager thread of executors that break.
+    describe: the calls that a worker was running, of the executor's items.
+    """
+    terminated: Any = engine.TerminatedWorkerError
+    lost = type("TaskLost", (WorkerDied, terminated), {"__module__": __name__})
+
+    class HealingManager(base):  # type: ignore[misc]  # either engine's
+        max_deaths: int
+        deaths = 0  # since a task was finished
+
+        def wait_result_broken_or_wakeup(self) -> Any:
+            found = super().wait_result_broken_or_wakeup()
+            _, is_broken, problem = found
+            if is_broken and type(problem) is terminated and self._replace_dead():
+                return None, False, None
+            return found
+
+        def process_result_item(self, item: Any) -> None:
+            if not isinstance(item, int):  # else the pid of a worker that ended by itself
+                self.deaths = 0
+            super().process_result_item(item)
+
+        def _replace_dead(self) -> bool:
+            """Gives whether the executor goes on."""
+            if self.result_queue._reader.poll():
+                return True  # it may have answered, and is looked at again after that
+            dead = gone(self.processes)
+            self.deaths += len(dead)
+            if self.deaths > self.max_deaths or not self._are_whole(dead):
+                return False
+            executor = self.executor_reference()
+            if executor is None and len(dead) == len(self.processes) and self.pending_work_items:
+                return False  # nobody is there to start another worker
+            for process in dead:
+                self._forget(process)
+            is_wanted = self.pending_work_items or not self.executor_flags.shutdown
+            if executor is not None and is_wanted:
+                with self.processes_management_lock:
+                    executor._adjust_process_count()
+            return True
+
+        def _are_whole(self, dead: list[Any]) -> bool:
+            """Whether the queues are: frees what the dead have held."""
+            states = [_state_of(process) for process in dead]
+            if any(state in (None, READING) for state in states):
+                return False
+            if WAITING in states:
+                _free(self.call_queue._rlock)
+            if SENDING in states:
+                _free(self.result_queue._wlock)
+            living = [process for process in self.processes.values() if process not in dead]
+            return _is_usable(self.call_queue._rlock, living, (WAITING, READING)) and _is_usable(
+                self.result_queue._wlock, living, (SENDING,)
+            )
+
+        def _forget(self, process: Any) -> None:
+            items = self.pending_work_items
+            death = death_of(process, describe(process, items))
+            if death.text and sys.stderr is not None:  # loky's own workers write to the same place
+                sys.stderr.write(death.text)
+            box: Any = box_of(process)
+            number = box.words[JOB] - 1
+            if box.words[STATE] in (RUNNING, SENDING) and number in items:
+                error = lost(str(death), [death])
+                if death.stack is not None:
+                    error.add_note(death.note())
+                self.running_work_items.remove(number)
+                items.pop(number).future.set_exception(error)
+            with self.processes_management_lock:
+                self.processes.pop(process.pid, None)
+
+    return HealingManager
+
+
+def _state_of(process: Any) -> int | None:
+    """None if the worker's initializer raised, or nothing is known."""
+    box = box_of(process)
+    return None if box is None or box.failure() is not None else int(box.words[STATE])
+
+
+def _is_usable(lock: Any, living: list[Any], states: tuple[int, ...]) -> bool:
+    """Whether nobody has the lock, or a living worker."""
+    deadline = monotonic() + _ORPHANED
+    while not lock.acquire(False):
+        if any(_state_of(process) in states for process in living):
+            return True
+        if monotonic() > deadline:
+            return False
+        sleep(_MOMENT)
+    lock.release()
+    return True
+
+
+def _free(lock: Any) -> None:
+    """Frees a lock that nobody living holds."""
+    lock.acquire(False)
+    lock.release()

@@ -1,0 +1,141 @@
+"""Loky's executor that replaces the workers that die, where its queues allow that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from concurrent.futures import wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pool_tasks as tasks
+import pytest
+from waiting import ends, until
+
+from keeptrace import OptionError
+from keeptrace.concurrent import WorkerDied
+from keeptrace.concurrent.deaths.black_box import READING, STATE, WAITING
+
+pytest.importorskip("loky")
+from keeptrace.concurrent.loky import KeepTraceLokyExecutor, TerminatedWorkerError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX alone")
+
+LIMIT = 60  # for what ought to come at once (seconds)
+
+
+def healing(workers: int = 2, **arguments: Any) -> Any:
+    return KeepTraceLokyExecutor(workers, on_death="replace", **arguments)
+
+
+def states(pool: Any) -> dict[int, int]:
+    """What each worker is at."""
+    return {
+        pid: process._keeptrace_box.words[STATE] for pid, process in list(pool._processes.items())
+    }
+
+
+def set_state_and_die(state: int) -> None:
+    """Dies as a worker that is at something else than a task."""
+    from keeptrace.concurrent.deaths import worker
+
+    assert worker._served is not None
+    worker._served.box.words[STATE] = state
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def keep_the_lock_and_die() -> None:
+    """Dies with the lock of the queue of tasks, before it has said so."""
+    frame: Any = sys._getframe()
+    while frame.f_code.co_name != "_process_worker":
+        frame = frame.f_back
+    assert frame.f_locals["call_queue"]._rlock.acquire(True, LIMIT)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_death_costs_its_own_task() -> None:
+    """The task whose worker died gets a WorkerDied that is loky's error, too; the others are answered, and the pool goes on."""
+    with healing(initializer=tasks.no_faulthandler) as pool:
+        before = [pool.submit(tasks.double, number) for number in range(10)]
+        lost = [pool.submit(tasks.die, how) for how in ("SIGKILL", "7")]
+        failing = pool.submit(tasks.divide, 5)
+        after = [pool.submit(tasks.double, number) for number in range(10)]
+        assert [future.result(LIMIT) for future in before + after] == [*range(0, 20, 2)] * 2
+        errors: list[Any] = [future.exception(LIMIT) for future in lost]
+        assert isinstance(failing.exception(LIMIT), ZeroDivisionError)
+        assert pool.submit(tasks.double, 4).result(LIMIT) == 8
+        until(lambda: len(pool._processes) == 2)
+    for error, exitcode, how in zip(errors, (-9, 7), ("SIGKILL", "7")):
+        assert isinstance(error, WorkerDied) and isinstance(error, TerminatedWorkerError)
+        (death,) = error.deaths
+        assert (death.exitcode, death.tasks) == (exitcode, (f"die({how!r})",))
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+def test_killed_while_they_wait(timeout: float | None) -> None:
+    """A worker that waits with the lock of the queue of tasks costs nothing when it is killed; nor does one that waits for the lock."""
+    with healing(timeout=timeout) as pool:
+        for has_lock in (True, False):
+            assert pool.submit(tasks.double, 1).result(LIMIT) == 2
+            until(lambda: len(states(pool)) == 2 and WAITING in states(pool).values())
+            found = states(pool).items()
+            chosen = next(pid for pid, state in found if (state == WAITING) == has_lock)
+            os.kill(chosen, signal.SIGKILL)
+            until(lambda: chosen not in pool._processes)
+        assert list(pool.map(tasks.double, range(8))) == [*range(0, 16, 2)]
+
+
+def test_died_with_the_lock() -> None:
+    """A lock that a dead worker took before it could say so breaks the executor: nothing waits for ever."""
+    with healing(1) as pool:
+        future = pool.submit(keep_the_lock_and_die)
+        assert isinstance(future.exception(LIMIT), BrokenProcessPool)
+        assert ends(pool.shutdown, LIMIT)
+
+
+def test_died_within_a_message() -> None:
+    """A worker that may have read a part of a message breaks the executor, as loky's."""
+    with healing() as pool:
+        error = pool.submit(set_state_and_die, READING).exception(LIMIT)
+        assert isinstance(error, TerminatedWorkerError) and not isinstance(error, WorkerDied)
+        assert error.deaths[0].signal == "SIGKILL"
+
+
+def test_deaths_in_a_row_break_the_pool() -> None:
+    """Workers that die one after the other are replaced up to the bound."""
+    with healing(1, max_deaths=2) as pool:
+        futures = [pool.submit(tasks.die, "7") for _ in range(5)]
+        wait(futures, LIMIT)
+        kinds = [isinstance(future.exception(0), WorkerDied) for future in futures]
+        assert kinds == [True, True, False, False, False]
+
+
+def test_an_initializer_that_raises(tmp_path: Any) -> None:
+    """It breaks the executor at once, with its exception as the cause."""
+    with healing(1, initializer=tasks.touch_and_die, initargs=(str(tmp_path),)) as pool:
+        error = pool.submit(tasks.double, 1).exception(LIMIT)
+        assert isinstance(error.__cause__, tasks.Refused)
+
+
+def test_workers_that_end_by_themselves() -> None:
+    """Idle workers end after their timeout as loky's, and that is no death."""
+    with healing(timeout=0.3, max_deaths=0) as pool:
+        assert pool.submit(tasks.double, 1).result(LIMIT) == 2
+        until(lambda: not pool._processes)
+        assert pool.submit(tasks.double, 2).result(LIMIT) == 4
+
+
+def test_shutdown_with_deaths() -> None:
+    """shutdown() waits for what was submitted, though workers die meanwhile."""
+    pool = healing()
+    futures = [pool.submit(tasks.die_if_three, number % 5) for number in range(20)]
+    assert ends(pool.shutdown, LIMIT)
+    assert sum(isinstance(future.exception(0), WorkerDied) for future in futures) == 4
+    assert sum(future.exception(0) is None for future in futures) == 16
+
+
+def test_arguments_are_checked() -> None:
+    """What is not known is an error that says what is."""
+    with pytest.raises(OptionError, match="on_death"):
+        KeepTraceLokyExecutor(1, on_death="heal")  # type: ignore[arg-type]
