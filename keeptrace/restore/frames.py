@@ -147,20 +147,15 @@ class FrameStacks:
         named = (file, code["name"], code["qualname"], code["line"])
         if not is_function and self._evals <= MOST_EVALS:
             made = frame_code(*named, 0, (0, 0, 0), (), (), positions, is_outermost)
-            if local is None:
-                return functools.partial(eval, made, namespace), ()
-            local = self._named(local)
-            local.pop(KEY, None)  # only damaged data has it: it would be called
-            return functools.partial(eval, made, namespace, local), ()
-        arguments, flags = code["names"], code["flags"]
+            return self._evaluation(made, namespace, local), ()
+        arguments, flags, args = code["names"], code["flags"], tuple(code["args"])
         if not is_function:
-            arguments, flags, local = [], OPTIMIZED_NEWLOCALS, local or {}
+            arguments, flags, args, local = [], OPTIMIZED_NEWLOCALS, (0, 0, 0), local or {}
         if list(local)[: len(arguments)] != arguments:
             # Code names its arguments first; one that the function deleted has no value.
             local = {**dict.fromkeys(arguments, _UNBOUND), **local}
         names = tuple(local)
         unbound = tuple(at for at, ref in enumerate(local.values()) if ref is _UNBOUND)
-        args = tuple(code["args"])
         made = frame_code(*named, flags, args, names, unbound, positions, is_outermost)
         function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
         if made.co_kwonlyargcount:
@@ -170,6 +165,16 @@ class FrameStacks:
         values = self._made
         refs = local.values()
         return function, tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
+
+    def _evaluation(
+        self, code: types.CodeType, namespace: dict[str, Any], refs: dict[str, Any] | None
+    ) -> Callable[[], Any]:
+        """The eval() that makes the frame of a module, or of a class body with variables."""
+        if refs is None:
+            return functools.partial(eval, code, namespace)
+        local = self._named(refs)
+        local.pop(KEY, None)  # only damaged data has the key: it would be called
+        return functools.partial(eval, code, namespace, local)
 
     def _left_out(self, count: int, is_outermost: bool) -> Callable[[], Any]:
         """The function for the frame that stands for frames that were left out."""

@@ -1,6 +1,4 @@
-"""What is left of an object that is not kept live: a stand-in, which tells all that is known of
-it.
-"""
+"""Stand-ins: objects that take the place of originals, and tell what a report knows of them."""
 
 from __future__ import annotations
 
@@ -13,8 +11,8 @@ MARK: Final = "__keeptrace_standin__"
 
 
 class StandIn:
-    """What is left of an object: its type's name, its repr, its attributes down to the depth, its
-    true length.
+    """Stands for an object, with its type's name, its repr, its true length, and its attributes
+    down to the depth.
     """
 
     # The details are in a slot: vars() and dir() show the object's own attributes alone.
@@ -48,7 +46,7 @@ class StandIn:
 
 
 class _Sized:
-    """The protocol of containers, for the stand-ins of what had a length."""
+    """The protocol of containers, for stand-ins of objects with a length."""
 
     __slots__ = ()
 
@@ -111,9 +109,9 @@ class _Sized:
         return pairs
 
 
-# How the names begin by which tools ask an instance what it can do. What answers is called, or
-# taken for an address. Before Python 3.13 the interpreter prints what has the last one as a
-# SyntaxError, and fails if its line is none.
+# Tools look for attributes whose names begin so, and call them, or take them for addresses. Before
+# Python 3.13 the interpreter prints an object with the last of them as a SyntaxError, and fails if
+# its line is not a number.
 _PROTOCOLS: Final = (
     *("_repr_", "_ipython_", "_render_traceback_", "_as_parameter_"),
     "print_file_and_line",
@@ -122,32 +120,27 @@ _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 
 def aside_name(name: str) -> str:
-    """Under which name something stands in vars() that may not answer to its own: nobody looks this
-    one up.
-    """
+    """The name in vars() for an attribute that must not be found under its own name."""
     return f"[{name}]"
 
 
 def is_protocol(name: str, value: Any) -> bool:
-    """Whether a tool would take this attribute for a promise of the object: numpy reads memory by
-    __array_interface__.
-    """
+    """Whether a tool would act on this attribute: numpy reads memory by __array_interface__."""
     is_special = name.startswith("__") and name.endswith("__")
     return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
 
 
 class Details:
-    """What a stand-in knows about itself, apart from its attributes."""
+    """The facts of a stand-in, apart from its attributes."""
 
     __slots__ = ("dir", "items", "length", "node", "pairs", "string", "text", "why")
 
     def __init__(self, text: str, node: list[Any], why: str = "") -> None:
         self.text: str = text
-        self.node: list[Any] = (
-            node  # as in the report; capture reads it again when the exception is dumped once more
-        )
+        # As in the report: a capture of the restored exception reads it.
+        self.node: list[Any] = node
         self.why: str = why
-        self.string: str | None = None  # what str() gives, where that is not the repr
+        self.string: str | None = None  # the text of str(), if it is not the repr
         self.length: int | None = None
         self.items: Sequence[Any] = []
         self.pairs: dict[Any, Any] | None = None
@@ -196,9 +189,7 @@ def make_stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "")
 
 
 def details_of(value: Any) -> Details | None:
-    """The details of a stand-in, made by this copy of the restorer or by another; None for every
-    other object.
-    """
+    """The details of a stand-in, made by any copy of the restorer; None for all other objects."""
     for cls in type.__dict__["__mro__"].__get__(type(value)):
         slot = type.__dict__["__dict__"].__get__(cls).get(MARK)
         if type(slot) is types.MemberDescriptorType:

@@ -1,6 +1,6 @@
 """The report's values as objects.
 
-Mutable ones are made empty first and filled last, so cycles work.
+Mutable objects are made empty first and filled last, so cycles work.
 """
 
 from __future__ import annotations
@@ -32,10 +32,7 @@ def is_whole(node: list[Any]) -> bool:
 
 
 class ValueTable:
-    """The report's value table as objects.
-
-    Mutable ones are made empty first and filled last, so cycles work.
-    """
+    """The report's value table as objects."""
 
     def __init__(self, report: dict[str, Any], type_of: list[Any], policy: Policy) -> None:
         self._nodes: list[list[Any]] = report["values"]
@@ -54,7 +51,7 @@ class ValueTable:
         return self.made[ref[0]] if type(ref) is list else ref
 
     def make_shells(self) -> None:
-        """Everything that can exist before its contents do."""
+        """Makes all objects that can exist before their contents."""
         made, done = self.made, self._done
         for index, node in enumerate(self._nodes):
             kind = node[0]
@@ -79,7 +76,7 @@ class ValueTable:
         self._done[index] = 1
 
     def finish(self, exceptions: list[BaseException]) -> None:
-        """Makes what needs its parts first (tuples, frozensets, dates), then fills the shells."""
+        """Makes the objects that need their parts (tuples, frozensets, dates), then fills shells."""
         if not all(self._done):
             for index, node in enumerate(self._nodes):
                 if node[0] == "exception":
@@ -95,13 +92,12 @@ class ValueTable:
                 filler(self, value, node)
 
     def _parts(self, index: int) -> list[int]:
-        """What must be made before the node can be."""
+        """The values that must be made before this one."""
         if self._done[index]:
             return []
         node = self._nodes[index]
-        return [
-            part[0] for part in (node[2:3] if node[0] == "live" else node[2]) if type(part) is list
-        ]
+        parts = node[2:3] if node[0] == "live" else node[2]
+        return [part[0] for part in parts if type(part) is list]
 
     def _with_parts(self, node: list[Any]) -> Any:
         kind = node[0]
@@ -110,18 +106,16 @@ class ValueTable:
             return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
         parts = self._each(node[2])
         try:
-            return (
-                tuple(parts)
-                if kind == "tuple"
-                else frozenset(_keys(parts))
-                if kind == "frozenset"
-                else EXACT[node[1]](*parts)
-            )
+            if kind == "tuple":
+                return tuple(parts)
+            if kind == "frozenset":
+                return frozenset(_keys(parts))
+            return EXACT[node[1]](*parts)
         except CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
 
     def _not_live(self, value: Any, missing: Missing) -> Any:
-        """What stands in for a live object; it says why."""
+        """The stand-in for a live object, which says why the object is missing."""
         details = details_of(value)
         if details is not None and self._policy.load_live:
             why = known_details(missing).why
@@ -198,11 +192,8 @@ class ValueTable:
         details = known_details(standin)
         if text is None:
             shown = qualname if module == "builtins" else f"{module}.{qualname}"
-            text = (
-                f"<{shown} object at {extra['address']:#x}>"
-                if extra and "address" in extra
-                else f"<{shown} object>"
-            )
+            at = f" at {extra['address']:#x}" if extra and "address" in extra else ""
+            text = f"<{shown} object{at}>"
         details.text = text
         if extra:
             details.length = length
@@ -239,16 +230,13 @@ class ValueTable:
         if cls is None:
             module, qualname, _ = self._types[node[1]]
             found = self._policy.find(module, qualname)
-            cls = found if isinstance(found, type) else stand_in_class(qualname, module, False)
-            if cls is not found and len(node) > 2:  # the names that dir() gave
-                names = [
-                    name for name in node[2] if not name.startswith("__")
-                ]  # __slots__ and its like mean something
-                cls = type(
-                    cls.__name__,
-                    (cls,),
-                    {**dict.fromkeys(names), "__module__": module, "__qualname__": qualname},
-                )
+            if isinstance(found, type):
+                return found
+            cls = stand_in_class(qualname, module, False)
+            if len(node) > 2:  # the names that dir() gave; names like __slots__ have effects
+                namespace = {name: None for name in node[2] if not name.startswith("__")}
+                namespace.update(__module__=module, __qualname__=qualname)
+                cls = type(cls.__name__, (cls,), namespace)
         return cls
 
     def _module(self, node: list[Any]) -> Any:
@@ -306,8 +294,8 @@ _MOST_OF_ONE_HASH: Final = 16
 
 
 def _keys(values: list[Any]) -> list[Any]:
-    """The values as keys. Forged ones that all have the same hash would take quadratic time: most
-    of them become notes.
+    """The values as keys. Many forged keys with the same hash would take quadratic time, so most of
+    them become stand-ins.
     """
     keys = [value if type(value) is str else _hashable(value) for value in values]
     if len(keys) <= 2 * _MOST_OF_ONE_HASH:
@@ -323,9 +311,7 @@ def _keys(values: list[Any]) -> list[Any]:
 
 
 def _hashable(value: Any) -> Any:
-    """The value as a key: what was one is one again, but for data that is damaged or whose class
-    changed.
-    """
+    """The value, or a stand-in if it cannot be hashed: the data is damaged, or its class changed."""
     try:
         hash(value)
     except Exception as problem:  # the hash of a live object is the user's code
