@@ -36,7 +36,7 @@ Write: TypeAlias = Callable[["Writer", Any, Any], None]
 
 # More are shown in the order in which they were met. (elements of a Counter)
 _MOST_SORTED: Final = 1_000
-# str() of an int takes quadratic time, and refuses more digits than get_int_max_str_digits(). (bits)
+# str() of an int takes quadratic time, and refuses more than get_int_max_str_digits(). (bits)
 _MOST_BITS: Final = 10_000
 
 _maxlen_of: Final = deque.__dict__["maxlen"].__get__

@@ -1,4 +1,4 @@
-"""dump, dumps, load, loads: exceptions in files, with all that belongs to them."""
+"""dump, dumps, load, loads: exceptions in files, with frames, variables and sources."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def _report_by(captured: _Others, exc: BaseException | None, settings: Options) 
 
 
 def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
-    """The report without secrets. If hiding them fails, only the exception's type is left: nothing
-    may leak by a defect.
+    """The report without secrets. If hiding secrets fails, only the exception's type is left, so
+    that a defect leaks nothing.
     """
     if settings.redact is False:
         return report
@@ -116,7 +116,7 @@ def dumps(
 
 
 def _others_of(here: FrameType) -> _Others:
-    """What captures an exception of this thread together with all other threads."""
+    """The function that captures an exception of this thread with all other threads."""
     from .process import report_with_threads
 
     caller = get_ident()

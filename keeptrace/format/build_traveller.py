@@ -1,11 +1,9 @@
-"""Makes the restorer that travels inside dumps: one text of the modules of restore/, as short as
-can be.
+"""Makes the restorer that travels inside dumps: a short text of the modules of restore/.
 
     python -m keeptrace.format.build_traveller
 
-writes ready.py beside this file. A text holds what boot() of restore.py reaches: of each module the
-definitions that are used, without docstrings, comments, annotations and empty lines; what is left
-is letter for letter what was written."""
+writes ready.py beside this file. The text has the definitions that boot() of restore.py reaches,
+without docstrings, comments, annotations and empty lines. The rest is unchanged source."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ from ..core.digest import digest
 ROOM: Final = Path(__file__).parent.parent / "restore"
 READY: Final = Path(__file__).parent / "ready.py"
 _WAY_IN: Final = "boot"
-# Where a dump has no live objects, nothing calls these; what they alone reach stays out.
+# A dump without live objects calls none of these, so it needs neither them nor their own parts.
 LIVE_ONLY: Final = frozenset({"load_live_objects", "load_quickly", "Missing"})
 
 

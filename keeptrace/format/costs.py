@@ -1,8 +1,8 @@
-"""What restoring a report would cost, told without doing it.
+"""The cost of restoring a report, computed without restoring it.
 
-What is shared in a report unfolds when it is hashed, compared or shown: a few lines of data can
-stand for any amount of work. The writer asks the same functions to cut what exceeds a bound
-(format/fitting.py) as the reader to refuse it (measure()).
+Shared values unfold when they are hashed, compared or shown: a few lines of data can cause any
+amount of work. The writer uses these functions to cut a report down to the bounds
+(format/fitting.py), the reader to refuse a report beyond the bounds (measure()).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def bound(number: int, most: int, what: str) -> None:
 
 
 def measure(report: dict[str, Any]) -> None:
-    """Raises ValueError for a report above a bound of what restoring may cost."""
+    """Raises ValueError for a report that costs more than a bound allows."""
     _measure_keys(report["values"])
     _measure_messages(report)
     _measure_groups(report["exceptions"])
@@ -56,16 +56,14 @@ _NANOSECONDS_A_COMPARISON: Final = 4
 
 
 class Lineage(NamedTuple):
-    """What making the exception types would cost. above: those that exceed a bound."""
+    """The cost of making the exception types. above: the types that exceed a bound."""
 
     above: list[int]
     total: int
 
 
 def lineage(types: list[Any]) -> Lineage:
-    """Python merges the ancestors of all bases into one order; that takes more than their
-    number.
-    """
+    """Python merges the ancestors of all bases into one order, in more than linear time."""
     derived = [index for index, entry in enumerate(types) if entry[2]]
     ancestors: dict[int, int] = {}  # as bits
     above: list[int] = []
@@ -93,7 +91,7 @@ def lineage(types: list[Any]) -> Lineage:
 
 
 class KeyCosts:
-    """What hashing and comparing each value takes, counting what is shared each time."""
+    """The cost of hashing and comparing each value. A shared part counts each time."""
 
     def __init__(self, nodes: list[Any]) -> None:
         self.depth: dict[int, int] = {}  # of tuples in tuples
@@ -126,7 +124,7 @@ def _parts_of(node: list[Any]) -> list[int]:
 
 
 def _own_cost(node: list[Any]) -> int:
-    """Of a value without its parts; long numbers and texts count more."""
+    """The cost of a value without its parts. Long numbers and texts cost more."""
     if node[0] == "int":
         return 1 + len(node[1]) // _DIGITS_A_VALUE
     if node[0] in TEXTS:
@@ -159,12 +157,12 @@ def shown_in_message(record: Any) -> list[int]:
 
 
 def refs_in(node: list[Any]) -> list[Any]:
-    """What a value shows of others when it is shown."""
+    """The values that the repr of a value shows."""
     return refs_of(node) if node[0] in WITH_REFS else []
 
 
 def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
-    """How many values each shows, when shared ones are counted each time."""
+    """The number of values that each root shows. A shared value counts each time."""
     sizes: dict[int, int] = {}
 
     def size_of(ref: Any) -> int:
@@ -200,10 +198,10 @@ def _measure_groups(exceptions: list[Any]) -> None:
 
 
 class Stores(NamedTuple):
-    """What making the frames of all tracebacks would cost."""
+    """The cost of making the frames of all tracebacks."""
 
     of_frame: list[int]  # variables of each frame
-    shapes_above: list[int]  # frames of so many different kinds that they exceed a bound
+    shapes_above: list[int]  # frames whose kinds are beyond the bound on kinds
     entries: int  # frames of all tracebacks
     total: int  # their variables
 

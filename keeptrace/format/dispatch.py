@@ -1,9 +1,9 @@
 """Picklers' tables of reductions, for classes of exceptions whenever they are defined.
 
-A pickler looks for the reduction of an object by its exact class: in a table of its own or in
-copyreg.dispatch_table. The C code of pickle holds on to that dict itself, so what it is to find
-must be an entry there. Everywhere else where picklers take a table from, a Table takes the dict's
-place: it makes the entry of a class when a pickler first asks for the class.
+A pickler finds the reduction of an object by its exact class: in the pickler's own table or in
+copyreg.dispatch_table. The C code of pickle keeps this very dict, so it only finds entries of the
+dict. In all other places a Table replaces the dict: it makes the entry of a class when a pickler
+first asks for the class.
 
     copyreg.dispatch_table           read by whoever makes a table of their own, and written by
     copyreg.pickle() pickle.dispatch_table            read by pickle's picklers in Python, dill's
@@ -11,8 +11,8 @@ place: it makes the entry of a class when a pickler first asks for the class.
     own attributes of pickler classes    ForkingPickler's and cloudpickle's, and every other that
     refers to the dict
 
-Not reached is what took pickle's C functions or its C class (`from pickle import dumps`) before: it
-finds the classes that had an entry by then.
+Code that imported pickle's C functions or its C class before (`from pickle import dumps`) is not
+reached: it only finds classes that had an entry at that time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ABSENT: Final = object()
 
 
 class Owner(Protocol):
-    """Who decides about the entries of some classes."""
+    """Decides about the entries of some classes."""
 
     def claim(self, cls: Any) -> None:
         """Makes the entry of a class, if the class is one of the owner's."""
@@ -49,7 +49,7 @@ class Owner(Protocol):
 
 
 class Table(MutableMapping[type, Reduction]):
-    """copyreg's table, with entries that an owner makes when they are asked for."""
+    """copyreg's table, for which an owner makes entries on demand."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -133,7 +133,7 @@ class Replacements:
         setattr(holder, name, new)
 
     def undo(self) -> None:
-        """Puts back what was there; what somebody else has put there since stays."""
+        """Puts back the earlier values; values that other code has put there since stay."""
         for holder, name, original, new in reversed(self._made):
             if vars(holder).get(name) is not new:
                 continue

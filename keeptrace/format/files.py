@@ -1,16 +1,15 @@
-"""Files whole or not at all, on this machine or behind any URL that fsspec knows.
+"""Writes files whole or not at all, on this machine or behind any URL that fsspec knows.
 
-A path with "://" in it is a URL; everything else is a path of this machine and needs the standard
-library alone.
+A path with "://" in it is a URL. All other paths are of this machine and need only the standard
+library.
 
-- On a local file system a file is written beside its place and renamed, so that a reader sees it
-  whole or not at all; also for file:// URLs. A bucket does the same by itself: an object is there
-  when its upload is complete. What fsspec's other file systems (ftp, ssh, ...) promise is what
-  holds there.
-- What we write holds the program's variables: a file is its user's alone from the moment that it is
-  made, and so is a directory that we make.
-- In a directory that others can write to, any name may be a link, a pipe or a device of theirs:
-  open_regular() follows no link, waits for no pipe, and gives regular files only.
+- A local file, also of a file:// URL, is written beside its place and renamed, so that a reader
+  sees the whole file or none. In a bucket an object exists when its upload is complete. fsspec's
+  other file systems (ftp, ssh, ...) have their own promises.
+- Dumps hold the program's variables: files and directories are private to their user from the
+  moment they are made.
+- In a directory that other users can write to, any name may be a link, a pipe or a device of
+  another user: open_regular() follows no link, waits for no pipe, and opens only regular files.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from ..core.guard import Failed, run_each
 
 T = TypeVar("T")
 
-# A disk answers in milliseconds; a network drive that has not by then is gone, and the program must
-# go on. (seconds)
+# A disk answers in milliseconds. A network drive without an answer after this time is gone, and the
+# program must go on. (seconds)
 MAX_WRITE_SECONDS: Final = 10.0
 
-# Only its user may read what we make. (permission bits)
+# New files are private to their user. (permission bits)
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_DIRECTORY: Final = 0o700
 
@@ -110,7 +109,7 @@ def read(path: str, most: int) -> bytes:
 
 
 def asked(url: str, call: Callable[[], T]) -> T:
-    """What the call gives. Whatever a file system raises becomes an OSError that names the URL."""
+    """The result of the call. An error of a file system becomes an OSError that names the URL."""
     try:
         return call()
     except FileNotFoundError:
@@ -145,9 +144,9 @@ def write_atomically(path: str, data: bytes) -> None:
 
 
 def _is_stream(path: str) -> bool:
-    """Whether it is a device or a pipe of ours or the system's.
+    """Whether the path is a device or a pipe of this user or the system.
 
-    Another user's, or one by their link, is replaced by a file.
+    A device, pipe or link of another user is replaced by a file.
     """
     try:
         itself, target = os.lstat(path), os.stat(path)
@@ -170,7 +169,7 @@ def _write_to_stream(path: str, data: bytes) -> None:
 def create(path: str) -> int:
     """A descriptor of a new file, for its user alone.
 
-    Raises FileExistsError for whatever has this name, a link included.
+    Raises FileExistsError if anything has this name, even a link.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _CAREFULLY, _PRIVATE_FILE)
 
@@ -178,7 +177,7 @@ def create(path: str) -> int:
 def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a regular file.
 
-    Raises OSError for all else, and neither follows a link nor waits.
+    Raises OSError for other kinds of files. Follows no link, and does not wait.
     """
     file = os.open(path, flags | _CAREFULLY)
     if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -188,8 +187,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
 
 
 def remove(path: str) -> bool:
-    """Removes a file. False if that cannot be: another process was first, it is a directory, or
-    theirs to remove.
+    """Removes a file. False if it is a directory, another process was first, or the file belongs to
+    another user.
     """
     try:
         os.unlink(path)
@@ -199,9 +198,9 @@ def remove(path: str) -> bool:
 
 
 def make_private(directory: str) -> None:
-    """Makes a directory, and those above it that are missing, for their user alone.
+    """Makes a directory and its missing parents, private to their user.
 
-    One that exists stays as it is.
+    An existing directory stays as it is.
     """
     missing = []
     while directory and not os.path.isdir(directory):

@@ -1,11 +1,11 @@
 """init(): lets plain pickle.dump keep exceptions and tracebacks.
 
 Two hooks, both undone completely:
-- the table that every pickler asks for types that it does not know (see format/dispatch.py): for
-  tracebacks, and for each exception class, also one that is defined later, and also if another
-  library (tblib) registers its own reductions afterwards;
-- `dump` and `dumps` of the pickle modules, because the type in an `exc_info` tuple would be pickled
-  by name, and then needs its module to be loaded.
+- The table of reductions that every pickler asks (format/dispatch.py) gets entries for tracebacks
+  and for all exception classes: also for classes defined later, and also if another library (tblib)
+  registers its own reductions afterwards.
+- `dump` and `dumps` of the pickle modules are replaced: they would pickle the type in an `exc_info`
+  tuple by name, so that loading it would need its module.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _traceback_of: Final = BaseException.__dict__["__traceback__"]
 
 
 class Initialized:
-    """What init() did. As a context manager, or by undo(), it puts back what was there."""
+    """The changes of init(). undo(), or the end of the `with` block, puts back the earlier state."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -57,7 +57,7 @@ class Initialized:
         sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """As a finder of modules: a pickler that is imported later is patched when it is."""
+        """Makes this a finder of modules: a pickler is patched when the program imports it."""
         if name not in _MODULES:
             return None
         finders = (
@@ -79,7 +79,7 @@ class Initialized:
         return spec
 
     def undo(self) -> None:
-        """Puts back what was there before; what somebody else has put there since stays."""
+        """Puts back the earlier values; values that other code has put there since stay."""
         if self not in _stack:
             return
         is_last = _stack[-1] is self
@@ -137,7 +137,7 @@ class Initialized:
         return True
 
     def _register_exceptions(self) -> None:
-        """Every exception class that exists now, for C code that looks into copyreg's own dict."""
+        """Registers every existing exception class, for C code that reads copyreg's own dict."""
         waiting: list[type] = [BaseException]
         seen: set[type] = set()
         while waiting:
@@ -194,9 +194,7 @@ class Initialized:
         return file.getvalue()
 
     def _carried(self, obj: Any) -> Any:
-        """An exc_info tuple as one thing, so that its three parts stay what they are to each
-        other.
-        """
+        """An exc_info tuple as one object, so that its three parts belong together after loading."""
         if (
             type(obj) is not tuple
             or len(obj) != 3

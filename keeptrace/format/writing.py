@@ -1,18 +1,18 @@
-"""Report → bytes: how a dump is laid out.
+"""Report → bytes: the layout of a dump.
 
-A dump is a pickle of one call, so that any Python restores it without keeptrace, and without the
-modules of the program that wrote it:
+A dump is a pickle of one call. So any Python restores it without keeptrace, and without the modules
+of the program that wrote it:
 
     builtins.eval(BOOT, {"payload": {"header": JSON text, "kind": …,
                                      "body": zlib of the report as JSON,
                                      "sources": {file: zlib}, "live": pickle or None},
-                         "name": …, "restorer": zlib of the source of _restore.py})
+                         "name": …, "restorer": zlib of the source of restore/})
 
-The header comes first, and says in one line what failed where: a truncated dump tells that, too.
-Two ways to read it:
-- plain pickle.load evaluates BOOT: the restorer is loaded once per process, under a name made of
-  its hash;
-- decode() of format/reading.py runs nothing of it.
+The header comes first, and says in one line what failed where, even in a truncated dump. A dump can
+be read in two ways:
+- Plain pickle.load evaluates BOOT. It loads the restorer once per process, under a name made of the
+  restorer's hash.
+- decode() of format/reading.py runs no code of the dump.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ BOOT: Final = (
     "hasattr(module, 'boot') or exec(__import__('zlib').decompress(restorer), module.__dict__), "
     "module.boot(payload)][-1]"
 )
-# Every BOOT that was ever written by a release; the newest is the last one.
+# The BOOT of every release; the newest is the last.
 BOOTS: Final = frozenset({BOOT})
 MARK: Final = '{"keeptrace":'
 
 KINDS: Final = ("exception", "exc_info", "traceback")
 
-# Parts of the report that travel beside its body, as they are bytes.
+# Parts of the report that travel beside its body, because they are bytes.
 _BESIDE: Final = ("sources", "live")
-# What a dump has beside body, sources and live objects: the header and the restorer. (bytes)
+# Room for the header and the restorer. (bytes)
 _REST: Final = 1 << 20
 
 # A report has no cycles: its tables refer by index.
@@ -70,8 +70,8 @@ class _Boot:
 def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> Any:
     """An object whose pickle, of any protocol from 2 on, is a dump.
 
-    restorer: let the restorer travel along. Without it the dump is some 12 KiB smaller, and
-        keeptrace alone reads it.
+    restorer: let the restorer travel along. Without the restorer the dump is some 15 kB smaller,
+        and only keeptrace reads it.
     """
     fit(report)
     body = _body(report)
@@ -134,7 +134,7 @@ def _body(report: Report) -> str:
 
 
 def _is_readable(body: str) -> bool:
-    """Whether a reader takes it; see format/reading.py, which counts the same, but not within
+    """Whether a reader accepts the body. format/reading.py counts the same marks, but not within
     texts.
     """
     parts = sum([body.count(mark) for mark in (",", "[", "{")])
@@ -159,7 +159,7 @@ def _drop_extras(report: Report, most: int) -> None:
 
 
 def encode(report: Report, kind: str = "exception", restorer: bool = True) -> bytes:
-    """The report as a dump; what `restorer` means is told at carrier()."""
+    """The report as a dump. restorer: as in carrier()."""
     # protocol 4 is read by every Python; 5 would gain nothing here
     return pickle.dumps(carrier(report, kind, restorer), 4)
 
@@ -183,7 +183,7 @@ def _header(report: Report) -> dict[str, Any]:
 
 
 def _host() -> str:
-    """The name of this machine; empty if the system does not tell it at once."""
+    """The name of this machine; empty if the system does not answer at once."""
     import os
 
     if hasattr(os, "uname"):
@@ -239,7 +239,7 @@ def _where(report: Report) -> str:
 
 
 def _where_syntax(fields: dict[str, Any]) -> str:
-    """The line that a SyntaxError tells of."""
+    """The line in which a SyntaxError is."""
     file, line = fields.get("filename"), fields.get("lineno")
     return f"{file}:{line}" if type(file) is str and type(line) is int else ""
 

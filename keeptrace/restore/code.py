@@ -140,7 +140,7 @@ def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[byt
 
 
 def _line_table(units: int, first: int, positions: tuple[tuple[Any, ...], ...]) -> bytes:
-    """A location table: the first instructions have the further positions, the rest positions[0]."""
+    """A location table: positions[0], after one instruction for each of the further positions."""
     out = []
     line = first
     for position in positions[1:]:

@@ -294,7 +294,7 @@ def _items(notes: Any) -> list[Any]:
 
 
 def _notes(value: Any) -> Any:
-    """Notes that the interpreter can print. Before Python 3.13 a sequence that raises crashes it."""
+    """Notes that the interpreter can print: before Python 3.13 it crashes if a sequence raises."""
     details = details_of(value)
     if details is None:
         if has_hook(raw_mro_of(type(value)), "__getitem__"):  # a live object, which may raise

@@ -167,7 +167,7 @@ _GUARDED: Final = {code: _guard(_Unpickler.dispatch[code], count) for code, coun
 
 
 class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its parts
-    """Reads a live pickle step by step. A step that fails, or would act outside, gives a Missing."""
+    """Reads a live pickle by steps. A step that fails, or would act outside, gives a Missing."""
 
     dispatch: ClassVar[dict[int, Any]] = {**_Unpickler.dispatch, **_GUARDED}
     is_checked = True

@@ -60,7 +60,7 @@ class Policy:
         return found if issubclass(type(found), types.ModuleType) else None
 
     def find(self, module: str, qualname: str) -> Any:
-        """The object of a qualified name, found without running hooks of classes; None if absent."""
+        """The object of a qualified name, without running hooks of classes; None if absent."""
         if not self.lookups:
             return _HARMLESS.get(qualname) if module == "builtins" else None
         found: Any = self.module(module)

@@ -311,7 +311,7 @@ def _keys(values: list[Any]) -> list[Any]:
 
 
 def _hashable(value: Any) -> Any:
-    """The value, or a stand-in if it cannot be hashed: the data is damaged, or its class changed."""
+    """The value, or a stand-in if hashing fails: the data is damaged, or its class changed."""
     try:
         hash(value)
     except Exception as problem:  # the hash of a live object is the user's code
