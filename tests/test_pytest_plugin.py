@@ -201,7 +201,7 @@ def test_a_directory_that_cannot_be_written(project):
 def test_off_it_costs_nothing(project):
     """Without the option nothing of keeptrace is imported but this module and the package's names, and nothing is written."""
     (project / "tests" / "test_shop.py").write_text(
-        "import sys\ndef test_it():\n    assert sorted(m for m in sys.modules if m.startswith('keeptrace')) == ['keeptrace', 'keeptrace.core', 'keeptrace.core.exports', 'keeptrace.core.shadows', 'keeptrace.pytest_plugin']\n"
+        "import sys\ndef test_it():\n    assert sorted(m for m in sys.modules if m.startswith('keeptrace')) == ['keeptrace', 'keeptrace.core', 'keeptrace.core.exports', 'keeptrace.core.reserve', 'keeptrace.core.shadows', 'keeptrace.pytest_plugin']\n"
         "def test_fails(): assert 0\n"
     )
     out = run(project)
