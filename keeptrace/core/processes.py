@@ -5,7 +5,6 @@ The system gives a dead process's number to a new process; the time of the start
 
 from __future__ import annotations
 
-import importlib
 import os
 
 # Of /proc/PID/stat, behind the command's name: the state, and the clock ticks at the start.
@@ -80,10 +79,12 @@ def _of_group(name: str) -> str:
 
 def is_main_interpreter() -> bool:
     """Whether the caller runs in the interpreter that the process began with."""
-    for name in ("_interpreters", "_xxsubinterpreters"):
+    # Statements, not import_module(): shadows.py keeps these apart from a program's own modules.
+    try:
+        import _interpreters as interpreters  # type: ignore[import-not-found]  # 3.13 and newer
+    except ImportError:
         try:
-            interpreters = importlib.import_module(name)
-        except ImportError:  # of another version
-            continue
-        return bool(interpreters.get_current() == interpreters.get_main())
-    return True
+            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
+        except ImportError:  # a Python without them
+            return True
+    return bool(interpreters.get_current() == interpreters.get_main())
