@@ -29,7 +29,7 @@ _MOST_LEVELS: Final = 3
 _STDLIB: Final = os.path.dirname(functools.wraps.__code__.co_filename) + os.sep
 
 
-def is_stdlib_code(function: Any) -> bool:
+def is_stdlib_code(function: object) -> bool:
     """Whether a function's code comes from a file of the standard library."""
     if type(function) is not types.FunctionType:
         return False
@@ -37,7 +37,7 @@ def is_stdlib_code(function: Any) -> bool:
     return len(_STDLIB) > 1 and file.startswith(_STDLIB) and "site-packages" not in file
 
 
-def is_plain_data(value: Any, levels: int = _MOST_LEVELS) -> bool:
+def is_plain_data(value: object, levels: int = _MOST_LEVELS) -> bool:
     """Whether the standard library's code can read a value without running the program's code."""
     if id(type(value)) in _ATOMS:
         return True
@@ -95,19 +95,19 @@ def _timezone(value: Any) -> tuple[Any, ...] | None:
     return parts if all(type(name) is str for name in parts[1:]) else None
 
 
-def _fraction(value: Any) -> tuple[Any, ...] | None:
+def _fraction(value: object) -> tuple[Any, ...] | None:
     parts = stored(value, "_numerator"), stored(value, "_denominator")
     is_whole = all(type(part) is int for part in parts) and parts[1] > 0
     return parts if is_whole else None
 
 
-def _uuid(value: Any) -> tuple[Any, ...] | None:
+def _uuid(value: object) -> tuple[Any, ...] | None:
     number = stored(value, "int")
     is_whole = type(number) is int and 0 <= number < 1 << 128
     return (f"{number:032x}",) if is_whole else None
 
 
-def _path(value: Any) -> tuple[Any, ...] | None:
+def _path(value: object) -> tuple[Any, ...] | None:
     """The path's text, which pathlib's code makes from the parts."""
     try:
         text = plain_text(value, "__str__")
@@ -151,13 +151,13 @@ def exact_of(cls: type) -> tuple[str, Parts] | None:
     return found if is_of_c(cls) or names in _OF_PYTHON else None
 
 
-def is_exact_value(value: Any) -> bool:
+def is_exact_value(value: object) -> bool:
     """Whether a report can have the value exactly, so that its str() runs none of the program's."""
     exact = exact_of(type(value))
     return exact is not None and exact[1](value) is not None
 
 
-def plain_text(value: Any, name: str) -> str | None:
+def plain_text(value: object, name: str) -> str | None:
     """The text by `__repr__` or `__str__` of a class of Python's library; None if not safe."""
     cls = type(value)
     module, qualname = names_of(cls)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_FIELDS: Final = 1_000
 
 
-def dataclass(writer: Writer, value: Any, cls: type) -> None:
+def dataclass(writer: Writer, value: object, cls: type) -> None:
     pairs = _of_dataclass(value, cls)
     if pairs is None:
         writer.by_user(value, cls)
@@ -37,7 +37,7 @@ def dataclass(writer: Writer, value: Any, cls: type) -> None:
         writer.fields(names_of(cls)[1], pairs)
 
 
-def _of_dataclass(value: Any, cls: type) -> list[tuple[str, Any]] | None:
+def _of_dataclass(value: object, cls: type) -> list[tuple[str, Any]] | None:
     fields = attribute_of(mro_of(cls), "__dataclass_fields__")[1]
     field_type = loaded("dataclasses", "Field")
     if type(fields) is not dict or any(type(field) is not field_type for field in fields.values()):
@@ -50,7 +50,7 @@ def _of_dataclass(value: Any, cls: type) -> list[tuple[str, Any]] | None:
     return _stored_pairs(value, cls, shown)
 
 
-def _stored_pairs(value: Any, cls: type, names: list[Any]) -> list[tuple[str, Any]] | None:
+def _stored_pairs(value: object, cls: type, names: list[Any]) -> list[tuple[str, Any]] | None:
     """Names with stored values; None where reading an attribute may give another value."""
     if len(names) > _MOST_FIELDS or any(type(name) is not str for name in names):
         return None

@@ -139,7 +139,7 @@ _KINDS_OF_FUNCTIONS: Final = (
 )
 
 
-def plain_name(name: Any) -> str:
+def plain_name(name: object) -> str:
     """A name that is an exact str; "?" for any other."""
     return name if type(name) is str else "?"
 

@@ -134,14 +134,14 @@ def _in_array(ndarray: Any, value: Any) -> list[Any]:
     return _but_atoms(ndarray.flat.__get__, value)
 
 
-def _held(value: Any, facts: _Facts) -> Iterator[Any]:
+def _held(value: object, facts: _Facts) -> Iterator[Any]:
     """An object's attributes, and the referents that its repr in C may format."""
     yield from state_of(value, _MOST_OBJECTS + 1).values()
     if facts.tells_in_c:
         yield from _but_atoms(gc.get_referents, value)
 
 
-def _but_atoms(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any]:
+def _but_atoms(read: Callable[[Any], Iterable[Any]], value: object) -> list[Any]:
     """The elements that `read` gives, without the atoms, and only some more than the bound."""
     found = first_of(read, value, sys.maxsize)
     if _ATOMS.issuperset(map(id, map(type, found))):
@@ -167,10 +167,10 @@ def _says_its_text(mro: tuple[type, ...]) -> bool:
     return any(id(cls) in _CONTAINERS or cls is Collection for cls in mro)
 
 
-def _is_foreign(method: Any) -> bool:
+def _is_foreign(method: object) -> bool:
     return type(method) is types.FunctionType and not is_stdlib_code(method)
 
 
-def _is_own_descriptor(item: Any) -> bool:
+def _is_own_descriptor(item: object) -> bool:
     """Whether an attribute of a class is a descriptor whose class a library wrote in Python."""
     return _is_foreign(attribute_of(mro_of(type(item)), "__get__")[1])

@@ -156,7 +156,7 @@ class Messages:
                 self._note_object(note, node)
 
     def _note_object(self, note: object, node: Node) -> None:
-        def use(result: Any) -> None:
+        def use(result: object) -> None:
             if isinstance(result, Failed):
                 result = _failed_text("note", result)
             put_extra(node, "str", result)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .values import Values
 
 
-def read_object(values: Values, value: Any, depth: int) -> Node:
+def read_object(values: Values, value: object, depth: int) -> Node:
     """A stand-in, unless a special node fits the value better."""
     info = values.info(type(value))
     if info.is_special:
@@ -101,7 +101,7 @@ def read_exact(values: Values, kind: str, parts: tuple[Any, ...]) -> Node:
     return exact(kind, values.refs(parts, 2))
 
 
-def _read_summary(values: Values, summarise: Summarise, value: Any, info: TypeInfo) -> Node:
+def _read_summary(values: Values, summarise: Summarise, value: object, info: TypeInfo) -> Node:
     text, known, length = summarise(value)
     extra: dict[str, Any] = {"why": "a summary"}
     if length is not None:
@@ -109,7 +109,7 @@ def _read_summary(values: Values, summarise: Summarise, value: Any, info: TypeIn
     return instance(values.type_index(info.cls), text, values.named(known, 3), extra)
 
 
-def _namespace_of(value: Any, info: TypeInfo) -> dict[Any, Any]:
+def _namespace_of(value: object, info: TypeInfo) -> dict[Any, Any]:
     """The __dict__ of an object; an empty one where the object has none."""
     if info.dict_of is None:
         return {}
@@ -120,7 +120,7 @@ def _namespace_of(value: Any, info: TypeInfo) -> dict[Any, Any]:
     return namespace if issubclass(type(namespace), dict) else {}
 
 
-def _attributes_of(values: Values, value: Any, info: TypeInfo, depth: int) -> Attributes:
+def _attributes_of(values: Values, value: object, info: TypeInfo, depth: int) -> Attributes:
     found: Attributes = {}
     namespace = _namespace_of(value, info)
     if namespace:
@@ -169,7 +169,7 @@ _KEPT_AS_NODES: Final = frozenset({"module", "redacted", "str", "bytes", "bytear
 
 
 def _read_stand_in(
-    values: Values, value: Any, info: TypeInfo, details: Details, depth: int
+    values: Values, value: object, info: TypeInfo, details: Details, depth: int
 ) -> Node:
     """The node of a stand-in that an earlier restore made. Everything that it knows is kept."""
     if details.node and kind_of(details.node) in _KEPT_AS_NODES:

@@ -105,7 +105,7 @@ class _Own:
         self._exc = exc
         self._with_state = with_state
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:
         reduced = _reduction_of(self._exc, protocol)
         if type(reduced) is not tuple or len(reduced) < 3 or type(reduced[2]) is not dict:
             return reduced
@@ -115,7 +115,7 @@ class _Own:
         return (*reduced[:2], state or None, *reduced[3:])
 
 
-def _reduction_of(exc: BaseException, protocol: Any) -> Any:
+def _reduction_of(exc: BaseException, protocol: object) -> Any:
     cls: Any = type(exc)
     registered = copyreg.dispatch_table.get(cls)
     module = getattr(registered, "__module__", None) or ""

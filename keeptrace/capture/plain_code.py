@@ -52,8 +52,8 @@ class NotPlain(Exception):
 class Texts(Protocol):
     """Makes the texts of values that are not atoms."""
 
-    def repr_of(self, value: Any) -> str: ...
-    def str_of(self, value: Any) -> str: ...
+    def repr_of(self, value: object) -> str: ...
+    def str_of(self, value: object) -> str: ...
 
 
 class _Shown:
@@ -61,7 +61,7 @@ class _Shown:
 
     __slots__ = ("_texts", "_value")
 
-    def __init__(self, value: Any, texts: Texts) -> None:
+    def __init__(self, value: object, texts: Texts) -> None:
         self._value = value
         self._texts = texts
 
@@ -80,7 +80,7 @@ class _Shown:
 # -- atoms, formats and attributes
 
 
-def _is_atom(value: Any) -> bool:
+def _is_atom(value: object) -> bool:
     return id(type(value)) in _ATOMS
 
 
@@ -95,13 +95,13 @@ def bounded(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any, texts: Texts) -> Any:
+def _shown(value: object, texts: Texts) -> Any:
     if _is_atom(value) and type(value) is not bytes:
         return bounded(value)
     return _Shown(value, texts)
 
 
-def _checked_format(text: Any) -> str:
+def _checked_format(text: object) -> str:
     """A format without widths that take megabytes, or fields that reach into a value."""
     if type(text) is not str or len(text) > _MOST_TEXT or "*" in text:
         raise NotPlain
@@ -111,19 +111,19 @@ def _checked_format(text: Any) -> str:
     return text
 
 
-def formatted(value: Any, spec: Any, texts: Texts) -> str:
+def formatted(value: object, spec: object, texts: Texts) -> str:
     if spec == "":
         return text_of(value, texts)
     return format(_shown(value, texts), _checked_format(spec))
 
 
-def text_of(value: Any, texts: Texts) -> str:
+def text_of(value: object, texts: Texts) -> str:
     if type(value) is str:
         return str(bounded(value))
     return texts.str_of(value)
 
 
-def truth(value: Any) -> bool:
+def truth(value: object) -> bool:
     cls = type(value)
     if id(cls) in _ATOMS or id(cls) in _SIZED:
         return bool(value)
@@ -162,21 +162,21 @@ def attribute(value: Any, name: str) -> Any:
     return _stored_or_constant(own, name, found)
 
 
-def _value_of_slot(slot: types.MemberDescriptorType, value: Any) -> Any:
+def _value_of_slot(slot: types.MemberDescriptorType, value: object) -> Any:
     try:
         return slot.__get__(value)
     except AttributeError:  # a slot without a value
         raise NotPlain from None
 
 
-def _whole_dict(own: dict[Any, Any], found: Any) -> dict[Any, Any]:
+def _whole_dict(own: dict[Any, Any], found: object) -> dict[Any, Any]:
     """The object's __dict__; `found` is the class's attribute of that name."""
     if type(own) is not dict or type(found) is not types.GetSetDescriptorType:
         raise NotPlain
     return own
 
 
-def _stored_or_constant(own: dict[Any, Any], name: str, found: Any) -> Any:
+def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> Any:
     """The entry of the object's __dict__, else `found`, the class's attribute of that name."""
     kind = mro_of(type(found))
     for hook in ("__set__", "__delete__"):
@@ -210,7 +210,7 @@ _OF_CLASSES: Final[dict[str, Callable[[type], str]]] = {
 
 
 def _one_number(call: Callable[[Any], Any]) -> Callable[..., Any]:
-    def checked(texts: Texts, value: Any) -> Any:
+    def checked(texts: Texts, value: object) -> Any:
         if type(value) not in (int, float, bool):
             raise NotPlain
         return call(bounded(value))
@@ -218,11 +218,11 @@ def _one_number(call: Callable[[Any], Any]) -> Callable[..., Any]:
     return checked
 
 
-def _format_call(texts: Texts, value: Any, spec: Any = "") -> str:
+def _format_call(texts: Texts, value: object, spec: object = "") -> str:
     return formatted(value, spec, texts)
 
 
-def _getattr_call(texts: Texts, value: Any, name: Any, default: Any = None) -> Any:
+def _getattr_call(texts: Texts, value: object, name: object, default: object = None) -> Any:
     if type(name) is not str:
         raise NotPlain
     return attribute(value, name)  # no default: a __getattr__ may give an absent attribute
@@ -296,7 +296,7 @@ class Method:
 # -- operators
 
 
-def _percent(left: Any, right: Any, texts: Texts) -> Any:
+def _percent(left: object, right: object, texts: Texts) -> Any:
     if type(left) is not str:
         return bounded(left) % bounded(right)
     if type(right) is tuple:
@@ -306,11 +306,11 @@ def _percent(left: Any, right: Any, texts: Texts) -> Any:
     return _checked_format(left) % (_shown(right, texts),)
 
 
-def _add(left: Any, right: Any, texts: Texts) -> Any:
+def _add(left: object, right: object, texts: Texts) -> Any:
     return bounded(left) + bounded(right)
 
 
-def _subtract(left: Any, right: Any, texts: Texts) -> Any:
+def _subtract(left: object, right: object, texts: Texts) -> Any:
     return bounded(left) - bounded(right)
 
 
@@ -323,7 +323,7 @@ def _multiply(left: Any, right: Any, texts: Texts) -> Any:
     return bounded(left) * bounded(right)
 
 
-def _divide(left: Any, right: Any, texts: Texts) -> Any:
+def _divide(left: object, right: object, texts: Texts) -> Any:
     return bounded(left) / bounded(right)
 
 

@@ -33,7 +33,7 @@ class Machine:
 
     __slots__ = ("at", "function", "keywords", "local", "stack", "texts")
 
-    def __init__(self, function: types.FunctionType, value: Any, texts: Texts) -> None:
+    def __init__(self, function: types.FunctionType, value: object, texts: Texts) -> None:
         self.function: types.FunctionType = function
         self.local: dict[str, Any] = {function.__code__.co_varnames[0]: value}
         self.stack: list[Any] = []
@@ -75,10 +75,10 @@ class Machine:
         self.store_fast(names[0])
         self.store_fast(names[1])
 
-    def load_const(self, value: Any) -> None:
+    def load_const(self, value: object) -> None:
         self.stack.append(value)
 
-    def push_null(self, argument: Any) -> None:
+    def push_null(self, argument: object) -> None:
         self.stack.append(_NULL)
 
     def load_global(self, argument: tuple[str, bool]) -> None:
@@ -136,10 +136,10 @@ class Machine:
         elif name is not None:
             raise NotPlain
 
-    def format_simple(self, argument: Any) -> None:
+    def format_simple(self, argument: object) -> None:
         self.stack.append(formatted(self.stack.pop(), "", self.texts))
 
-    def format_with_spec(self, argument: Any) -> None:
+    def format_with_spec(self, argument: object) -> None:
         value, spec = self.pop(2)
         self.stack.append(formatted(value, spec, self.texts))
 
@@ -155,7 +155,7 @@ class Machine:
     def build_slice(self, count: int) -> None:
         self.stack.append(slice(*self.pop(count)))
 
-    def binary_slice(self, argument: Any) -> None:
+    def binary_slice(self, argument: object) -> None:
         value, start, stop = self.pop(3)
         self.stack.append(subscript(value, slice(start, stop), self.texts))
 
@@ -171,10 +171,10 @@ class Machine:
         left, right = self.pop(2)
         self.stack.append((left is right) ^ bool(inverted))
 
-    def invert(self, argument: Any) -> None:
+    def invert(self, argument: object) -> None:
         self.stack.append(not truth(self.stack.pop()))
 
-    def to_bool(self, argument: Any) -> None:
+    def to_bool(self, argument: object) -> None:
         self.stack.append(truth(self.stack.pop()))
 
     def copy(self, depth: int) -> None:
@@ -184,7 +184,7 @@ class Machine:
         stack = self.stack
         stack[-1], stack[-depth] = stack[-depth], stack[-1]
 
-    def drop(self, argument: Any) -> None:
+    def drop(self, argument: object) -> None:
         self.stack.pop()
 
     def jump(self, target: int) -> None:
@@ -218,10 +218,10 @@ class Machine:
         else:
             self.stack.pop()
 
-    def give(self, argument: Any) -> None:
+    def give(self, argument: object) -> None:
         self.at = -1
 
-    def give_const(self, value: Any) -> None:
+    def give_const(self, value: object) -> None:
         self.stack.append(value)
         self.at = -1
 

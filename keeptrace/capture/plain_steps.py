@@ -85,7 +85,7 @@ def _is_jump(instruction: dis.Instruction) -> bool:
 # -- the arguments of instructions
 
 
-def _nothing(instruction: Any) -> Any:
+def _nothing(instruction: object) -> Any:
     return None
 
 
@@ -193,7 +193,7 @@ _STEPS: Final[dict[str, tuple[Callable[[Machine, Any], None], Callable[[Any], An
 }
 
 
-def follow(function: Any, value: Any, texts: Texts) -> str:
+def follow(function: object, value: object, texts: Texts) -> str:
     """The result of `function(value)`, a plain __repr__ or __str__. Raises NotPlain."""
     if type(function) is not types.FunctionType:
         raise NotPlain

@@ -57,13 +57,13 @@ def read_dict(values: Values, value: dict[Any, Any], depth: int) -> Node:
     return container("dict", *pairs_of(values, value, depth - 1))
 
 
-def read_edge(values: Values, value: Any, length: int | None = None) -> Node:
+def read_edge(values: Values, value: object, length: int | None = None) -> Node:
     """The stand-in of a value whose contents lie beyond the depth that is kept."""
     return _node_at_edge(values, value, None, length)
 
 
 def _node_at_edge(
-    values: Values, value: Any, attributes: Attributes | None, length: int | None
+    values: Values, value: object, attributes: Attributes | None, length: int | None
 ) -> Node:
     values.cut("depth")
     extra: dict[str, Any] = {}

@@ -49,7 +49,7 @@ def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
         return True
 
 
-def address_text(value: Any) -> str:
+def address_text(value: object) -> str:
     """The text of object.__repr__."""
     module, qualname = names_of(type(value))
     name = qualname if module == "builtins" else f"{module}.{qualname}"
@@ -77,21 +77,21 @@ class Renderer:
             found = self._infos[id(cls)] = info_of(cls)
         return found
 
-    def __call__(self, value: Any) -> str:
+    def __call__(self, value: object) -> str:
         """The repr. Raises NeedsUserCode if run_reprs is True and the program's code is needed."""
         return self._write(Writer.write, value, _refuse if self._runs else Writer.tell)
 
-    def with_user_code(self, value: Any) -> str:
+    def with_user_code(self, value: object) -> str:
         """The repr, made with the program's code: call this under guard."""
         return self._write(Writer.write, value, Writer.run)
 
-    def string(self, value: Any) -> str:
+    def string(self, value: object) -> str:
         """The text of str(), made without the program's code."""
         return self._write(
             lambda writer, value: writer.put(writer.str_of(value)), value, Writer.tell
         )
 
-    def followed(self, function: Any, value: Any) -> str | None:
+    def followed(self, function: object, value: object) -> str | None:
         """The result of `function(value)`, a __repr__ or __str__; None if it is not plain."""
         writer = Writer(self, self._most, Writer.tell)
         try:
@@ -100,7 +100,10 @@ class Renderer:
             return None
 
     def _write(
-        self, write: Callable[[Writer, Any], None], value: Any, user: Callable[[Writer, Any], None]
+        self,
+        write: Callable[[Writer, Any], None],
+        value: object,
+        user: Callable[[Writer, Any], None],
     ) -> str:
         writer = Writer(self, self._most, user)
         try:
@@ -116,7 +119,7 @@ class _Changed(Exception):
     """Another thread changed a container while it was read."""
 
 
-def _refuse(writer: Writer, value: Any) -> NoReturn:
+def _refuse(writer: Writer, value: object) -> NoReturn:
     raise NeedsUserCode
 
 
@@ -167,7 +170,7 @@ class Writer:
             return
         self.put(lead + text)
 
-    def _guarded(self, value: Any, cls: type) -> None:
+    def _guarded(self, value: object, cls: type) -> None:
         parts, left, active, states = len(self.parts), self.left, len(self.active), self._states
         self.active.append(id(value))
         try:
@@ -186,10 +189,10 @@ class Writer:
             why = f"whose repr raised {names_of(type(problem))[1]}"
             self.put(f"<{names_of(cls)[1]} object at {id(value):#x}, {why}>")
 
-    def default(self, value: Any, cls: type) -> None:
+    def default(self, value: object, cls: type) -> None:
         self.put(address_text(value))
 
-    def atom(self, value: Any, cls: Any) -> None:
+    def atom(self, value: object, cls: object) -> None:
         owner, function = attribute_of(mro_of(cls), "__repr__")
         careful = CAREFUL.get(id(owner)) or CAREFUL_BY_NAME.get(names_of(owner))
         if careful is not None:
@@ -197,14 +200,14 @@ class Writer:
         else:
             self.put(function(value))
 
-    def stdlib(self, value: Any, cls: type) -> None:
+    def stdlib(self, value: object, cls: type) -> None:
         text = plain_text(value, "__repr__")
         if text is None:
             self.tell(value)
         else:
             self.put(text)
 
-    def builtin(self, value: Any, cls: type) -> None:
+    def builtin(self, value: object, cls: type) -> None:
         """Writes with the methods of the class that defines the repr, not with a subclass's."""
         owner = cls if id(cls) in WRITTEN else attribute_of(mro_of(cls), "__repr__")[0]
         writer = WRITTEN.get(id(owner))
@@ -213,16 +216,16 @@ class Writer:
         else:
             writer[1](self, value, owner)
 
-    def by_user(self, value: Any, cls: type) -> None:
+    def by_user(self, value: object, cls: type) -> None:
         self.user(self, value)
 
     # -- in place of the program's own __repr__
 
-    def run(self, value: Any) -> None:
+    def run(self, value: object) -> None:
         """Runs the __repr__."""
         self.put(repr(value))
 
-    def tell(self, value: Any) -> None:
+    def tell(self, value: object) -> None:
         """Follows a plain __repr__; otherwise writes the object's state."""
         function = attribute_of(mro_of(type(value)), "__repr__")[1]
         try:
@@ -230,7 +233,7 @@ class Writer:
         except NotPlain:
             self.state(value)
 
-    def follow(self, function: Any, value: Any) -> str:
+    def follow(self, function: object, value: object) -> str:
         """The result of a plain `function(value)`. Raises NotPlain."""
         from .plain_steps import follow
 
@@ -253,7 +256,7 @@ class Writer:
             del self.active[before:]
         return nested.text()
 
-    def repr_of(self, value: Any) -> str:
+    def repr_of(self, value: object) -> str:
         return self._nested(lambda nested: nested.write(value))
 
     def str_of(self, value: Any) -> str:
@@ -273,7 +276,7 @@ class Writer:
                 return plain_text(value, "__str__") or self._nested(lambda it: it.state(value))
         return self.repr_of(value)
 
-    def state(self, value: Any) -> None:
+    def state(self, value: object) -> None:
         """Writes type, elements and attributes, in place of a repr that does not run."""
         if self._states:  # within another object's state: the address identifies this object
             return self.put(address_text(value))
@@ -289,7 +292,7 @@ class Writer:
             return self.put(address_text(value))
         return self._put_state(value, base, pairs)
 
-    def _put_state(self, value: Any, base: type | None, pairs: list[tuple[str, Any]]) -> None:
+    def _put_state(self, value: object, base: type | None, pairs: list[tuple[str, Any]]) -> None:
         """Writes the contents as those of a builtin base, and the first attributes."""
         self._states += 1
         self.put(f"<{names_of(type(value))[1]} object: ")
@@ -305,7 +308,7 @@ class Writer:
         self._states -= 1
         self.put(">")
 
-    def _told_attributes(self, value: Any) -> list[tuple[str, Any]]:
+    def _told_attributes(self, value: object) -> list[tuple[str, Any]]:
         """The public attributes; the private ones if there are no public ones."""
         every = list(state_of(value, _MOST_STATE).items())
         public = [pair for pair in every if not pair[0].startswith("_")]

@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
     return f"<{names_of(cls)[1]}>"
 
 
-def _is_plain_moment(value: Any) -> bool:
+def _is_plain_moment(value: object) -> bool:
     """Whether a pandas scalar has no zone, or one whose offset runs none of the program's code."""
     zone = getattr(value, "tzinfo", None)
     known = (loaded("datetime", "timezone"), loaded("zoneinfo", "ZoneInfo"))
@@ -71,7 +71,7 @@ def _is_of(cls: type, package: str, base: str | None) -> bool:
     return any(parent is found for parent in mro_of(cls))
 
 
-def _shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: Any, dtype: str) -> str:
+def _shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: object, dtype: str) -> str:
     if few is None:
         return f"{name}(shape={shape}, dtype={dtype}; values not read)"
     values = ", ".join(map(_short, few))
@@ -79,7 +79,7 @@ def _shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: Any, dt
     return f"{name}([{values}{more}], shape={shape}, dtype={dtype})"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return f"{value:.6g}" if type(value) is float else str(value)[:_MOST_VALUE]
 
 
@@ -136,7 +136,7 @@ def _numpy_scalar(generic: Any, value: Any) -> Summary:
     return repr(value)[:_MOST_SCALAR], {"item": plain, "dtype": told}, None
 
 
-def _dtype(cls: Any, value: Any) -> Summary:
+def _dtype(cls: object, value: object) -> Summary:
     told = _dtype_text(value)
     return f"dtype({told!r})"[:_MOST_SCALAR], {"name": told}, None
 
@@ -144,14 +144,14 @@ def _dtype(cls: Any, value: Any) -> Summary:
 # -- pandas
 
 
-def _manager_of(value: Any) -> Any:
+def _manager_of(value: object) -> Any:
     manager = instance_dict(value).get("_mgr")
     if not _is_of(type(manager), "pandas", None):
         raise AttributeError("_mgr")
     return manager
 
 
-def _values_of(index: Any) -> Any:
+def _values_of(index: object) -> Any:
     return instance_dict(index).get("_data")
 
 
@@ -192,7 +192,7 @@ def _dtype_of(values: Any) -> str:
     return _dtype_text(values.dtype) if is_known else f"<{names_of(cls)[1]}>"
 
 
-def _dataframe(cls: Any, value: Any) -> Summary:
+def _dataframe(cls: object, value: object) -> Summary:
     manager = _manager_of(value)
     shape = (len(manager.axes[1]), len(manager.axes[0]))
     count = min(shape[1], _FEW_COLUMNS)
@@ -209,7 +209,7 @@ def _dataframe(cls: Any, value: Any) -> Summary:
     return text, known, shape[0]
 
 
-def _series(cls: Any, value: Any) -> Summary:
+def _series(cls: object, value: object) -> Summary:
     manager = _manager_of(value)
     values = manager.blocks[0].values
     length, dtype = len(manager.axes[0]), _dtype_of(values)
@@ -272,7 +272,7 @@ def _memoryview(cls: Any, value: Any) -> Summary:
 # -- open files
 
 
-def _file(cls: Any, value: Any) -> Summary:
+def _file(cls: object, value: object) -> Summary:
     """Name, mode and position."""
     known = facts(value)
     return text_of(value, known), known, None

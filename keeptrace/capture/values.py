@@ -80,7 +80,7 @@ class Values:
 
     # -- in
 
-    def ref(self, value: Any, depth: int) -> Ref:
+    def ref(self, value: object, depth: int) -> Ref:
         """The ref of a value that is `depth` levels from the end of what is kept."""
         return self.refs((value,), depth)[0]
 
@@ -148,7 +148,7 @@ class Values:
             namespace.update(placed)
         return namespace
 
-    def _place(self, value: Any, depth: int) -> Ref:
+    def _place(self, value: object, depth: int) -> Ref:
         """Gives a place to a value that had none."""
         index = len(self.nodes)
         if id(value) in self._exceptions:
@@ -236,7 +236,7 @@ class Values:
         elif self.bytes > self.max_bytes:
             self._stop = "max_bytes"
 
-    def _unreadable(self, value: Any, problem: BaseException) -> Node:
+    def _unreadable(self, value: object, problem: BaseException) -> Node:
         """The stand-in of a value whose reader failed."""
         if isinstance(problem, RecursionError) and stack_is_short():
             raise problem  # the stack is short: capture() tries again with more

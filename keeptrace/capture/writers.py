@@ -106,7 +106,7 @@ def counter(writer: Writer, value: Any, owner: Any) -> None:
     return writer.call(name, lambda: writer.pairs(found))
 
 
-def view(writer: Writer, value: Any, owner: Any) -> None:
+def view(writer: Writer, value: object, owner: object) -> None:
     """Keys, values or items. An OrderedDict's own views hash each key again."""
     (held,) = gc.get_referents(value)
     found = ordered_items(held) if owner in _ORDERED_VIEWS else dict.items(held)
@@ -118,12 +118,12 @@ def view(writer: Writer, value: Any, owner: Any) -> None:
     writer.call(name_of(type(value)), "[", lambda: writer.items(parts), "]")
 
 
-def proxy(writer: Writer, value: Any, owner: Any) -> None:
+def proxy(writer: Writer, value: object, owner: object) -> None:
     (inner,) = gc.get_referents(value)  # no other way runs none of the program's code
     writer.call("mappingproxy", lambda: writer.write(inner))
 
 
-def namespace(writer: Writer, value: Any, owner: Any) -> None:
+def namespace(writer: Writer, value: object, owner: object) -> None:
     name = "namespace" if type(value) is owner else name_of(type(value))
     found = dict.items(instance_dict(value))
     writer.fields(name, [(key, item) for key, item in found if type(key) is str])
@@ -140,18 +140,18 @@ def typed_array(writer: Writer, value: Any, owner: Any) -> None:
     writer.call(name, f"{code!r}, ", lambda: writer.write(shown))
 
 
-def user_data(writer: Writer, value: Any, owner: Any) -> None:
+def user_data(writer: Writer, value: object, owner: object) -> None:
     writer.write(_part(value, "data"))
 
 
-def chain_map(writer: Writer, value: Any, owner: Any) -> None:
+def chain_map(writer: Writer, value: object, owner: object) -> None:
     maps = _part(value, "maps")
     if type(maps) is not list:
         raise AttributeError("maps")
     writer.call(name_of(type(value)), lambda: writer.items(maps))
 
 
-def _part(value: Any, name: str) -> Any:
+def _part(value: object, name: str) -> Any:
     """An attribute that every whole object has. Raises AttributeError for a half-built object."""
     found = stored(value, name)
     if found is ABSENT:
@@ -170,7 +170,7 @@ def method(writer: Writer, value: Any, owner: Any) -> None:
     writer.put(">")
 
 
-def partial(writer: Writer, value: Any, owner: Any) -> None:
+def partial(writer: Writer, value: object, owner: object) -> None:
     def keywords() -> None:
         for name, item in dict.items(_keywords_of(value)):
             writer.put(f", {str.__str__(name)}=")
@@ -188,7 +188,7 @@ def partial(writer: Writer, value: Any, owner: Any) -> None:
     writer.call(name, lambda: writer.write(_function_of(value)), arguments, keywords)
 
 
-def exception(writer: Writer, value: Any, owner: Any) -> None:
+def exception(writer: Writer, value: object, owner: object) -> None:
     writer.put(f"{name_of(type(value))}(")
     writer.items(_args_of(value))
     writer.put(")")

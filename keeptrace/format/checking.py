@@ -60,35 +60,35 @@ def _check_values(nodes: list[Any], sizes: dict[str, range]) -> None:
     bound(len(classes), bounds.MAX_CLASSES, "classes")
 
 
-def _is_index(value: Any) -> bool:
+def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
-def _is_small(value: Any) -> bool:
+def _is_small(value: object) -> bool:
     return type(value) is int and value in _SMALL
 
 
-def _is_line(value: Any) -> bool:
+def _is_line(value: object) -> bool:
     return type(value) is int and value in _LINES
 
 
-def _is_length(value: Any) -> bool:
+def _is_length(value: object) -> bool:
     return type(value) is int and 0 <= value <= sys.maxsize
 
 
-def _is_in(value: Any, table: range) -> bool:
+def _is_in(value: object, table: range) -> bool:
     return type(value) is int and value in table
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return type(value) is str
 
 
-def _are_texts(value: Any) -> bool:
+def _are_texts(value: object) -> bool:
     return type(value) is list and all(type(text) is str for text in value)
 
 
-def _check_ref(ref: Any, sizes: dict[str, range], what: str) -> None:
+def _check_ref(ref: object, sizes: dict[str, range], what: str) -> None:
     if type(ref) is list:
         need(len(ref) == 1 and _is_in(ref[0], sizes["values"]), what)
     else:

@@ -165,7 +165,7 @@ def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
     """The number of values that each root shows. A shared value counts each time."""
     sizes: dict[int, int] = {}
 
-    def size_of(ref: Any) -> int:
+    def size_of(ref: object) -> int:
         if type(ref) is list:
             return sizes.get(ref[0], 1)
         return 1 + len(ref) // _CHARACTERS_A_VALUE if type(ref) is str else 1

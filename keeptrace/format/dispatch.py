@@ -38,10 +38,10 @@ _ABSENT: Final = object()
 class Owner(Protocol):
     """Decides about the entries of some classes."""
 
-    def claim(self, cls: Any) -> None:
+    def claim(self, cls: object) -> None:
         """Makes the entry of a class, if the class is one of the owner's."""
 
-    def note(self, cls: Any, reduction: Reduction | None) -> bool:
+    def note(self, cls: object, reduction: Reduction | None) -> bool:
         """Whether the class is the owner's.
 
         Then what somebody else puts there waits until the owner is gone.
@@ -107,7 +107,7 @@ class _TableOf:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def __get__(self, pickler: Any, cls: Any = None) -> Any:
+    def __get__(self, pickler: object, cls: object = None) -> Any:
         if pickler is None:
             return self
         try:
@@ -115,10 +115,10 @@ class _TableOf:
         except AttributeError:  # it has none
             return self._table
 
-    def __set__(self, pickler: Any, table: Any) -> None:
+    def __set__(self, pickler: object, table: object) -> None:
         _own_table.__set__(pickler, table)
 
-    def __delete__(self, pickler: Any) -> None:
+    def __delete__(self, pickler: object) -> None:
         _own_table.__delete__(pickler)
 
 
@@ -128,7 +128,7 @@ class Replacements:
     def __init__(self) -> None:
         self._made: list[tuple[Any, str, Any, Any]] = []
 
-    def put(self, holder: Any, name: str, new: Any) -> None:
+    def put(self, holder: object, name: str, new: object) -> None:
         self._made.append((holder, name, vars(holder).get(name, _ABSENT), new))
         setattr(holder, name, new)
 
@@ -192,6 +192,6 @@ def _exchange(cls: Any, old: Any, new: Any, put: Callable[[Any, str, Any], None]
             put(cls, name, type(value)(*[new if part is old else part for part in value.maps]))
 
 
-def is_for_us(cls: Any) -> bool:
+def is_for_us(cls: object) -> bool:
     """Whether init() decides how instances of the class are pickled."""
     return isinstance(cls, type) and (cls is types.TracebackType or issubclass(cls, BaseException))

@@ -65,7 +65,7 @@ class _Recorded:
         self.arguments = arguments
 
 
-def _latin1(text: Any, encoding: Any) -> bytes:
+def _latin1(text: object, encoding: object) -> bytes:
     """What protocol 2, which has no bytes, writes them as."""
     if type(text) is not str or encoding != "latin1":
         raise pickle.UnpicklingError("not a dump of keeptrace")

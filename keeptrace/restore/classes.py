@@ -71,7 +71,7 @@ def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
     return found
 
 
-def _may_be_used(cls: Any, bases: list[Any]) -> bool:
+def _may_be_used(cls: object, bases: list[Any]) -> bool:
     """Whether this is an exception with the original's builtin bases. An `except` for these bases
     then works; another class may have the same name.
     """

@@ -235,7 +235,7 @@ class ExceptionTable:
         return refused
 
     def _put_attribute(
-        self, exc: BaseException, mro: tuple[type, ...], name: str, value: Any
+        self, exc: BaseException, mro: tuple[type, ...], name: str, value: object
     ) -> None:
         slot = _slot_of(mro, name)
         if slot is not None:
@@ -275,7 +275,7 @@ def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
 _ANY_VALUE: Final = ("value", "code", "obj")
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(name: str, value: object) -> Any:
     """The value of a field. A text that was cut becomes a str with a mark: printing a stand-in
     would fail.
     """
@@ -293,7 +293,7 @@ def _items(notes: Any) -> list[Any]:
     return list(notes) if type(notes) in (list, tuple) else []
 
 
-def _notes(value: Any) -> Any:
+def _notes(value: object) -> Any:
     """Notes that the interpreter can print: before Python 3.13 it crashes if a sequence raises."""
     details = details_of(value)
     if details is None:

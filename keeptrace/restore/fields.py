@@ -79,15 +79,15 @@ _MOST_COLUMNS: Final = 1 << 20
 _C_INT: Final = range(-(1 << 31), 1 << 31)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return value is None or type(value) is str
 
 
-def _is_str(value: Any) -> bool:
+def _is_str(value: object) -> bool:
     return type(value) is str
 
 
-def _is_line(value: Any) -> bool:
+def _is_line(value: object) -> bool:
     return value is None or (type(value) is int and value in _C_INT)
 
 
@@ -95,15 +95,15 @@ def _is_column(value: Any) -> bool:
     return _is_line(value) and abs(value or 0) <= _MOST_COLUMNS
 
 
-def _is_start(value: Any) -> bool:
+def _is_start(value: object) -> bool:
     return type(value) is int and 0 <= value < sys.maxsize
 
 
-def _is_end(value: Any) -> bool:
+def _is_end(value: object) -> bool:
     return type(value) is int and -sys.maxsize < value < sys.maxsize
 
 
-def _is_metadata(value: Any) -> bool:
+def _is_metadata(value: object) -> bool:
     """(line, column, source) of a SyntaxError: traceback searches misspelt keywords there."""
     if value is None:
         return True
@@ -141,7 +141,7 @@ _CHECKS: Final[dict[type[BaseException], dict[str, Callable[[Any], bool]]]] = {
 
 
 def put_field(
-    exc: BaseException, name: str, value: Any, state: tuple[type, tuple[str, ...]] | None = None
+    exc: BaseException, name: str, value: object, state: tuple[type, tuple[str, ...]] | None = None
 ) -> bool:
     """Sets a field of an exception. All fields from data go through this function.
 
@@ -161,7 +161,7 @@ def put_field(
     return True
 
 
-def unsearched(exc: BaseException, name: str, value: Any, module: Any) -> Any:
+def unsearched(exc: BaseException, name: str, value: object, module: object) -> Any:
     """The value of a field, such that showing the exception imports nothing, and opens no device.
 
     traceback imports the module that an ImportError names, to tell of similar names in it (module:

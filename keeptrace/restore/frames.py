@@ -247,7 +247,7 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
             sys.settrace(trace)
 
 
-def _let_go(generator: Any) -> None:
+def _let_go(generator: object) -> None:
     """The finalizer of the generators, which does nothing."""
 
 

@@ -26,17 +26,17 @@ class Missing(StandIn):
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{cls.__qualname__} cannot be called: {what_it_is(missing_instance(cls))}")
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         if isinstance(state, dict):
             vars(self).update(
                 (name, value) for name, value in state.items() if isinstance(name, str)
             )
 
     # A pickle may fill the object as a container.
-    def append(self, item: Any) -> None: ...
-    def extend(self, items: Any) -> None: ...
-    def add(self, item: Any) -> None: ...
-    def __setitem__(self, key: Any, value: Any) -> None: ...
+    def append(self, item: object) -> None: ...
+    def extend(self, items: object) -> None: ...
+    def add(self, item: object) -> None: ...
+    def __setitem__(self, key: object, value: object) -> None: ...
 
 
 def _missing(module: str, qualname: str, why: str) -> Any:
@@ -109,7 +109,7 @@ _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEN
 _loading: Final[set[int]] = set()  # the threads that load live objects now
 
 
-def _opens_for_writing(file: Any, flags: Any) -> bool:
+def _opens_for_writing(file: object, flags: object) -> bool:
     """Whether an "open" event takes over a descriptor, or opens a file for writing."""
     return type(file) is int or (type(flags) is int and bool(flags & _WRITING))
 
@@ -257,7 +257,7 @@ def _refusal(target: Any, args: tuple[Any, ...]) -> Any:
     return outside(module, name, f"<{module}.{name}{told and ' of '}{told}>")
 
 
-def _argument(value: Any) -> str:
+def _argument(value: object) -> str:
     return repr(value)[:_MOST_TOLD] if type(value) in _PLAIN else "..."
 
 

@@ -102,7 +102,7 @@ def _is_of_a_library(name: str) -> bool:
     return type(file) is str and ("site-packages" in file or "dist-packages" in file)
 
 
-def acts_outside(function: Any) -> bool:
+def acts_outside(function: object) -> bool:
     """Whether calling a function that a pickle names would act outside of the process."""
     if type(function) is functools.partial:
         function = function.func

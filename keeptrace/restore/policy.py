@@ -128,7 +128,7 @@ POOL: Final = Policy(lookups=True, imports=True, truthy=True)
 LIVE: Final = Policy(lookups=True, imports=True)
 
 
-def is_plainly_loaded(name: Any) -> bool:
+def is_plainly_loaded(name: object) -> bool:
     """Whether `__import__(name)` gives a loaded module, for which dir() runs none of its code."""
     if type(name) is not str:
         return False

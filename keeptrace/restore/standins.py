@@ -38,7 +38,7 @@ class StandIn:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self!r} cannot be called: {what_it_is(self)}")
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: object) -> Any:
         raise TypeError(
             f"{self!r} cannot be pickled on its own: {what_it_is(self)}; "
             "keeptrace.dumps(exception) keeps it"
@@ -62,7 +62,7 @@ class _Sized:
                 f"{missing} of the {len(self)} elements were not kept: {what_it_is(self)}"
             )
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Any:
         details = known_details(self)
         if details.pairs is not None:
             if key in details.pairs:
@@ -79,7 +79,7 @@ class _Sized:
                 return [details.items[index] for index in wanted]
         raise LookupError(f"element {key!r} was not kept: {what_it_is(self)}")
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: object) -> bool:
         details = known_details(self)
         if value in details.items:
             return True
@@ -98,7 +98,7 @@ class _Sized:
     def items(self) -> Iterable[Any]:
         return self._mapping("items").items()
 
-    def get(self, key: Any, default: Any = None) -> Any:
+    def get(self, key: object, default: object = None) -> Any:
         pairs = self._mapping("get")
         return pairs[key] if key in pairs else self[key] if len(pairs) < len(self) else default
 
@@ -124,7 +124,7 @@ def aside_name(name: str) -> str:
     return f"[{name}]"
 
 
-def is_protocol(name: str, value: Any) -> bool:
+def is_protocol(name: str, value: object) -> bool:
     """Whether a tool would act on this attribute: numpy reads memory by __array_interface__."""
     is_special = name.startswith("__") and name.endswith("__")
     return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
@@ -150,17 +150,17 @@ class Details:
 _details_slot: Final = StandIn.__dict__[MARK]
 
 
-def known_details(standin: Any) -> Details:
+def known_details(standin: object) -> Details:
     details: Details = _details_slot.__get__(standin)
     return details
 
 
-def what_it_is(standin: Any) -> str:
+def what_it_is(standin: object) -> str:
     why = known_details(standin).why
     return "keeptrace kept a stand-in, not the object" + (f" ({why})" if why else "")
 
 
-def _no_attribute(standin: Any, name: str) -> str:
+def _no_attribute(standin: object, name: str) -> str:
     kind = type(standin).__name__
     return f"{kind!r} object has no attribute {name!r} that was kept: {what_it_is(standin)}"
 
@@ -188,7 +188,7 @@ def make_stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "")
     return standin
 
 
-def details_of(value: Any) -> Details | None:
+def details_of(value: object) -> Details | None:
     """The details of a stand-in, made by any copy of the restorer; None for all other objects."""
     for cls in type.__dict__["__mro__"].__get__(type(value)):
         slot = type.__dict__["__dict__"].__get__(cls).get(MARK)

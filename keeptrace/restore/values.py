@@ -47,7 +47,7 @@ class ValueTable:
                 report["live"], sum(node[0] == "live" for node in self._nodes), policy is not POOL
             )
 
-    def __call__(self, ref: Any) -> Any:
+    def __call__(self, ref: object) -> Any:
         return self.made[ref[0]] if type(ref) is list else ref
 
     def make_shells(self) -> None:
@@ -71,7 +71,7 @@ class ValueTable:
                 continue
             done[index] = 1
 
-    def _put(self, index: int, value: Any) -> None:
+    def _put(self, index: int, value: object) -> None:
         self.made[index] = value
         self._done[index] = 1
 
@@ -114,7 +114,7 @@ class ValueTable:
         except CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
 
-    def _not_live(self, value: Any, missing: Missing) -> Any:
+    def _not_live(self, value: object, missing: Missing) -> Any:
         """The stand-in for a live object, which says why the object is missing."""
         details = details_of(value)
         if details is not None and self._policy.load_live:
@@ -138,7 +138,7 @@ class ValueTable:
         elif kind == "dict":
             value.update(self._pairs(refs))
 
-    def _fill_stand_in(self, value: Any, node: list[Any]) -> None:
+    def _fill_stand_in(self, value: object, node: list[Any]) -> None:
         _, _, _, attributes, extra = node
         if attributes:
             namespace = vars(value)
@@ -310,7 +310,7 @@ def _keys(values: list[Any]) -> list[Any]:
     return keys
 
 
-def _hashable(value: Any) -> Any:
+def _hashable(value: object) -> Any:
     """The value, or a stand-in if hashing fails: the data is damaged, or its class changed."""
     try:
         hash(value)
