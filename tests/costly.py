@@ -46,6 +46,13 @@ def entries(report: dict[str, Any]) -> None:
 
 
 @case
+def entries_of_many_lines(report: dict[str, Any]) -> None:
+    frame = report["exceptions"][0]["traceback"][0][0]
+    lines = range(1, 20_001)  # equal entries would be folded
+    report["exceptions"][0]["traceback"] = [[frame, [line, line, 0, 1]] for line in lines]
+
+
+@case
 def entries_of_many_variables(report: dict[str, Any]) -> None:
     report["frames"][0]["locals"].update({f"v{at}": at for at in range(2_000)})
     report["exceptions"][0]["traceback"] *= 2_000

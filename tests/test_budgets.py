@@ -74,6 +74,7 @@ def test_what_is_left_out_is_told() -> None:
     assert '"left_out": ' in said["show --json"]
     said = {command: phrases for command, _, phrases in views_of("entries")}
     assert "the rest is left out" in said["show --all"]
+    said = {command: phrases for command, _, phrases in views_of("entries_of_many_lines")}
     assert "more frames, further out, are not shown" in said["html"]
 
 
