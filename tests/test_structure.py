@@ -162,7 +162,7 @@ def test_the_core_needs_the_standard_library_alone(module: str) -> None:
     optional = {"ipdb", "IPython", "pudb"} if module == "keeptrace.debug" else set()
     tops = {name.partition(".")[0] for name in imports_of(module)}
     # The standard library's own, which older and newer Pythons list under another name.
-    optional |= {"_sha256", "_sha2"}
+    optional |= {"_sha256", "_sha2", "_interpreters", "_xxsubinterpreters"}
     assert tops - sys.stdlib_module_names - {"keeptrace"} <= optional
 
 
