@@ -870,7 +870,7 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_long_lines_cost_linear_time(what: str) -> None:
     """Lines of a megabyte, made to be slow, at every place of a traceback, are read in a moment."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     head, frame = SIMPLE.split("\n")[:2]
     for lines in (
         [],
@@ -880,12 +880,12 @@ def test_long_lines_cost_linear_time(what: str) -> None:
         ["  + Exception Group " + head, "  | " + frame],
     ):
         list(parse_tracebacks([*lines, HOSTILE[what], "ValueError: x"]))
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_lines_are_read_fast_enough() -> None:
     """Ordinary lines cost next to nothing, however many there are."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert (
         list(
             parse_tracebacks(
@@ -894,7 +894,7 @@ def test_lines_are_read_fast_enough() -> None:
         )
         == []
     )
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 # --------------------------------------------------------------------------------------------------------------------
