@@ -184,6 +184,9 @@ def test_the_second_attacher_is_told() -> None:
         assert [failure.attached for failure in keeptrace.held()] == [first.child.pid]
         first.end("quit")
     until(lambda: [failure.attached for failure in keeptrace.held()] == [None])
+    (failure,) = keeptrace.held()
+    open_files = Path(f"/proc/{failure.pid}/fd").iterdir()
+    assert not [file for file in open_files if "/dev/pts" in os.readlink(file)]
 
 
 def test_an_attacher_that_is_killed() -> None:

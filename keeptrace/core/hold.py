@@ -145,7 +145,7 @@ def pipes_of_engine() -> Mapping[int, int]:
 def pipes() -> dict[int, int]:
     """The pipes of this process, but for the standard streams: descriptor → inode."""
     found = {}
-    for fd in _descriptors():
+    for fd in descriptors():
         try:
             status = os.fstat(fd)
         except OSError:  # the one by which they were listed
@@ -155,7 +155,8 @@ def pipes() -> dict[int, int]:
     return found
 
 
-def _descriptors() -> list[int]:
+def descriptors() -> list[int]:
+    """All that this process has open."""
     for directory in _DESCRIPTORS:
         if os.path.isdir(directory):
             return [int(name) for name in os.listdir(directory)]

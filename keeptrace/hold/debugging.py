@@ -13,11 +13,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from ..core.errors import KeepTraceError
+from ..core.hold import descriptors as all_descriptors
 from ..debug import post_mortem
 from .peers import is_readable
 
@@ -115,6 +116,9 @@ def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Itera
     before = sys.stdin, sys.stdout, sys.stderr
     kept = {name: os.environ.pop(name, None) for name in TERMINAL_VARIABLES}
     os.environ.update({name: variables[name] for name in TERMINAL_VARIABLES if name in variables})
+    # Without the descriptor by which they were listed.
+    others = {fd for fd in all_descriptors() if _file_of(fd) is not None}
+    files = {_file_of(fd) for fd in descriptors}
     for number, fd in enumerate(descriptors):
         os.dup2(fd, number)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  # these three are the block's
@@ -127,11 +131,32 @@ def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Itera
             with suppress(OSError, ValueError):  # the terminal is gone, or the user closed it
                 stream.flush()
         no_streams()
+        _forget(files, others)
         sys.stdin, sys.stdout, sys.stderr = before
         for name, value in kept.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+def _file_of(fd: int) -> tuple[int, int] | None:
+    """What a descriptor leads to; None if it is closed."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _forget(files: Collection[tuple[int, int] | None], others: Collection[int]) -> None:
+    """Closes what a debugger has kept open of the terminal: whoever reads from that would wait for
+    its end. Only what is not among the others, which were open before.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in all_descriptors():
+        if fd not in others and fd != null and _file_of(fd) in files:
+            os.dup2(null, fd, inheritable=False)
+    os.close(null)
 
 
 def no_streams() -> None:
