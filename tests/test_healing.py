@@ -313,6 +313,8 @@ def test_collected_with_tasks_on_their_way() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_program_that_ends(method: str, end: str, tmp_path: Path) -> None:
     """A program that ends without a shutdown waits for its tasks as with the engine's pool, and leaves no worker."""
+    if method == "fork" and sys.version_info[:2] == (3, 12):
+        pytest.skip("Python 3.12 forks no process once the program has ended: the pool breaks")
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent(f"""
