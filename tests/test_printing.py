@@ -236,3 +236,31 @@ def test_an_error_told_by_its_arguments_is_of_the_very_class(held: Any) -> None:
     exc = AttributeError("text", name="a", obj=held)
     loaded = keeptrace.loads(keeptrace.dumps(exc))
     assert type(loaded) is AttributeError and str(loaded) == "text"
+
+
+class OddMeta(type):
+    """Classes that cannot be compared."""
+
+    def __eq__(cls, other: object) -> bool:
+        raise RuntimeError("compared")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Incomparable(ValueError, metaclass=OddMeta):
+    """An exception of such a class."""
+
+
+class WithoutTraceback(ValueError):
+    """An exception whose own property hides its traceback."""
+
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("hidden")
+
+
+@pytest.mark.parametrize("cls", [Incomparable, WithoutTraceback])
+def test_plain_pickle_asks_no_class(cls: Any) -> None:
+    """pickle.loads of a dump gives the exception, whatever its class or metaclass do when asked."""
+    found = pickle.loads(keeptrace.dumps(cls("text")))
+    assert isinstance(found, ValueError) and str(found) == "text"

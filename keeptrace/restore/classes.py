@@ -77,8 +77,8 @@ def _may_be_used(cls: object, bases: list[Any]) -> bool:
     """
     if not isinstance(cls, type) or not issubclass(cls, BaseException):
         return False
-    builtin = [base for base in bases if base is not None and id(base) in BUILTIN_TYPES]
-    return all(base in raw_mro_of(cls) for base in builtin)
+    builtin = {id(base) for base in bases if base is not None} & BUILTIN_TYPES
+    return builtin <= set(map(id, raw_mro_of(cls)))  # by id: `in` would ask a metaclass's __eq__
 
 
 def _make_class(

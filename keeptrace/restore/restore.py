@@ -84,9 +84,10 @@ def boot(payload: dict[str, Any]) -> Any:
     traceback.
     """
     exc = restore(read_payload(payload), KNOWN)
+    traceback = BaseException.__dict__["__traceback__"].__get__(exc)  # a class may have its own
     given = {
         "exception": exc,
-        "exc_info": (type(exc), exc, exc.__traceback__),
-        "traceback": exc.__traceback__,
+        "exc_info": (type(exc), exc, traceback),
+        "traceback": traceback,
     }
     return given[payload["kind"]]
