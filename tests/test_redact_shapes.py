@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import keeptrace
 from keeptrace.redact.automaton import trie
 from keeptrace.redact.redactor import Redactor
 from keeptrace.redact.shapes import ALPHABETS, SHAPES, Shape
@@ -125,3 +126,10 @@ def test_a_key_anywhere_in_a_text(data: st.DataObject) -> None:
     before, after = " ".join(data.draw(words)), " ".join(data.draw(words))
     key = example(shape, prefix, random.Random(data.draw(st.integers(0, 999))))
     assert Redactor().text(f"{before} {key} {after}") == f"{before} {MARK} {after}"
+
+
+def test_prose_is_no_sql() -> None:
+    """A thing that is "identified by the request" has no password; a user of a database has."""
+    said = ValueError("the resource identified by the request; ALTER USER a IDENTIFIED BY tiger77")
+    text = str(keeptrace.loads(keeptrace.dumps(said)))
+    assert "identified by the request" in text and "tiger77" not in text

@@ -294,7 +294,9 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "password in SQL",
         ("identified",),
-        r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+['\"]?([^\s'\";]{1,100})",
+        # not "the resource identified by the request", which is no SQL
+        r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+(?!(?:the|an?|its|this|that|each)\s)"
+        r"['\"]?([^\s'\";]{1,100})",
     ),
     Pattern(
         "password in SQL", ("encrypted password",), r"(?i)\bENCRYPTED\s+PASSWORD\s+'([^']{1,100})'"
