@@ -228,7 +228,7 @@ OWN = """
     MARK = "the program's own"
 """
 # What our modules import, but for what every program of the standard library's pools needs itself.
-ENGINES = "import concurrent.futures.process, multiprocessing.pool, multiprocessing.popen_fork, multiprocessing.popen_spawn_posix, multiprocessing.synchronize, traceback"
+ENGINES = "import concurrent.futures.process, multiprocessing.pool, multiprocessing.popen_fork, multiprocessing.popen_spawn_posix, multiprocessing.resource_tracker, multiprocessing.synchronize, traceback"
 
 
 def engines_need() -> set[str]:
