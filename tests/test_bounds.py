@@ -291,7 +291,7 @@ def lines_of(exc: BaseException) -> list[int | None]:
 def test_lines_below_one_are_told_as_they_were() -> None:
     """Generated code may stand below line one: the traceback has the same numbers."""
     exc = caught(lines_below_zero)
-    assert lines_of(exc)[-2] < 1  # type: ignore[operator]
+    assert (lines_of(exc)[-2] or 0) < 1  # Python 3.15 has no number for such a line
     assert lines_of(keeptrace.loads(keeptrace.dumps(exc, include_source=False))) == lines_of(exc)
 
 
