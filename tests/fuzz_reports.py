@@ -1006,6 +1006,7 @@ def _prepare() -> None:
 
     with contextlib.suppress(ImportError):
         import numpy  # noqa: F401
+    sys.dont_write_bytecode = True  # what is imported later would write a file
     rich.cells.cell_len("漢")  # rich imports its table of widths at the first wide character
     for report in shapes():
         read(copy.deepcopy(report), True)

@@ -160,6 +160,7 @@ _STEPS: Final[dict[str, tuple[Callable[[Machine, Any], None], Callable[[Any], An
     "STORE_FAST_STORE_FAST": (Machine.store_twice, _value),
     "LOAD_CONST": (Machine.load_const, _value),
     "LOAD_SMALL_INT": (Machine.load_const, _value),
+    "LOAD_COMMON_CONSTANT": (Machine.load_const, _value),  # 3.14 and newer
     "LOAD_GLOBAL": (Machine.load_global, _global),
     "LOAD_ATTR": (_load_attribute, _attribute_name),
     "LOAD_METHOD": (Machine.load_method, _value),
