@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import pickle
+import sys
 import types
 from concurrent.futures import process as engine
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ OTHER_FACTS = {
     "deleted_module_of_a_class": "a module that is no text has no name",
     "exec_with_a_mapping": "reading the mapping would run the user's code; a stand-in of it is there instead",
 }
+if sys.version_info >= (3, 15):
+    OTHER_FACTS["module not found by import"] = OTHER_TEXT["module not found by import"] = (
+        "a suggestion would list the directories of sys.path: a stand-in takes name_from's place"
+    )
 
 
 def raised(name: str) -> BaseException:

@@ -99,13 +99,20 @@ class CodeFacts:
         if found is None:
             if len(self.positions) == _MOST_LOOKED_FOR:  # each look-up walks along the code
                 for at, each in enumerate(code.co_positions()):
-                    self.positions.setdefault(2 * at, list(each))
+                    self.positions.setdefault(2 * at, _as_told(each))
                 return self.position(code, lasti)
             place = None
             if lasti >= 0:
                 place = next(islice(code.co_positions(), lasti // 2, None), None)
-            found = self.positions[lasti] = list(place or _NOWHERE)
+            found = self.positions[lasti] = _as_told(place or _NOWHERE)
         return found
+
+
+def _as_told(place: tuple[int | None, ...]) -> Position:
+    """A position without a line below one: generated code has them, and from Python 3.15 on a
+    traceback tells none. So the traceback itself is asked."""
+    line, *rest = place
+    return [None if line is None or line < 1 else line, *rest]
 
 
 def _file_name(name: str) -> str:

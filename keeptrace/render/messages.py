@@ -32,7 +32,9 @@ def message_of(report: Report, values: ShownValues, record: Mapping[str, Any]) -
     try:
         exc = base.__new__(base)
         exc.args = tuple(args)
-        fields = [(name, values.built(ref)) for name, ref in record["fields"].items()]
+        # A SyntaxError's _metadata is for suggestions, not for the message.
+        names = [name for name in record["fields"] if name != "_metadata"]
+        fields = [(name, values.built(record["fields"][name])) for name in names]
         are_put = [put_field(exc, name, value) for name, value in fields]
         if all(are_put):
             return str(exc)
