@@ -70,9 +70,9 @@ def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickl
 def _is_wanted(exc: BaseException, record: ExceptionRecord, nodes: list[Node]) -> bool:
     """Whether the class's own reduction may have state that the report lacks."""
     cls = type(exc)
-    if id(cls) in BUILTIN_TYPES or issubclass(
-        cls, BaseExceptionGroup
-    ):  # a group's children come from the report
+    if id(cls) in BUILTIN_TYPES:
+        return False
+    if issubclass(cls, BaseExceptionGroup):  # its children come from the report
         return False
     if has_own_state(cls):
         return True

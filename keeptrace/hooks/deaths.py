@@ -79,9 +79,8 @@ class DeathBox:
             return
         remove(self._path)
         self._close()
-        if (
-            self._of_children and self._pid == self._first
-        ):  # children that were ordered to end have left theirs
+        # Children that were ordered to end have left theirs.
+        if self._of_children and self._pid == self._first:
             self._store.collect_deaths()
         if self._made:
             try:
@@ -92,9 +91,8 @@ class DeathBox:
     def _close(self) -> None:
         fault_file.release()
         file, self._file = self._file, -1
-        if (
-            identity_of(file) == self._identity
-        ):  # else somebody has closed all files, and opened another
+        # Else somebody has closed all files, and opened another.
+        if identity_of(file) == self._identity:
             os.close(file)
 
 

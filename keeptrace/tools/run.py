@@ -61,9 +61,8 @@ def run(arguments: Sequence[str], directory: str, debug: bool, hold: bool = Fals
 
     if debug:
         environment[_DEBUG] = "first"
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the program, which gets the signal too
+    # Ctrl-C is for the program, which gets the signal too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(subprocess.call(command, env=environment))
 
 

@@ -51,9 +51,8 @@ _ROOM: Final = 1 << 17  # for one note (bytes)
 _START: Final = _PAGE + 2 * _ROOM  # of what is appended
 MOST_NOTE: Final = _ROOM - _WORD.size  # (bytes)
 
-_RECORD: Final = struct.Struct(
-    "=cQ"
-)  # after a NUL, which faulthandler never writes: the kind, and the size of the record
+# After a NUL, which faulthandler never writes: the kind, and the size of the record.
+_RECORD: Final = struct.Struct("=cQ")
 _FAILURE, ANSWER = b"F", b"A"
 
 # Most of faulthandler's text that is read: ~100 threads of 100 frames. (bytes)

@@ -88,9 +88,8 @@ def serve(box: BlackBox, options: Options) -> None:
         faulthandler.enable(box.fd)
     text, with_locals = signal_for_text(), signal_for_locals()
     if text is not None:
-        faulthandler.register(
-            text, box.fd, all_threads=False
-        )  # C code cannot read other threads' frames safely
+        # C code cannot read other threads' frames safely.
+        faulthandler.register(text, box.fd, all_threads=False)
     if with_locals is not None:
         signal.signal(with_locals, _answer)
     _watch_program()
@@ -159,9 +158,8 @@ def _stacks_of_threads(options: Options, frame: types.FrameType) -> list[tuple[s
     """The frames of each Python thread, by thread name; of this thread, which runs `frame`, under
     None.
     """
-    quiet = options.replace(
-        run_reprs=False
-    )  # the task may be anywhere, so none of its code may run now
+    # The task may be anywhere, so none of its code may run now.
+    quiet = options.replace(run_reprs=False)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     here = threading.get_ident()
     told: list[tuple[str | None, bytes]] = []
