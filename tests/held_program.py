@@ -16,6 +16,11 @@ import keeptrace
 from keeptrace.concurrent import KeepTraceProcessPoolExecutor, keep_trace
 
 
+def use_place(path: str) -> None:
+    """A fork server that an earlier test has started has the environment of then."""
+    os.environ["XDG_RUNTIME_DIR"] = path
+
+
 def numbers() -> Iterator[int]:
     yield from range(100)
 

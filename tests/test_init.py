@@ -372,3 +372,26 @@ def test_another_library_registers_afterwards(way: str) -> None:
         for kind in (ValueError, OwnError):
             copyreg.dispatch_table.pop(kind, None)
         copyreg.pickle(complex, copyreg.pickle_complex)  # type: ignore[attr-defined]  # typeshed does not know it
+
+
+class _Odd(type):
+    """Classes that are no keys of a dict."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(cls, other: object) -> bool:
+        raise RuntimeError("compared")
+
+
+class _NoKey(ValueError, metaclass=_Odd):
+    """While such a class exists, init() meets it."""
+
+
+def test_a_class_that_is_no_key() -> None:
+    """An exception class that cannot be hashed or compared keeps init() from nothing."""
+    try:
+        raise KeyError("k")
+    except KeyError as exc:
+        with keeptrace.init():
+            data = pickle.dumps(exc)
+    assert pickle.loads(data).__traceback__ is not None

@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,13 @@ LIMIT = 60  # for what ought to come at once (seconds)
 MORE = 100_000_000  # what a task takes above the mark (bytes)
 
 
-def mark() -> Options:
-    """A mark that a worker passes when it takes MORE: of a forked worker this process's memory is a part."""
-    return Options(memory_mark=resident_memory() + MORE // 2)
+def mark(method: str = "fork") -> Options:
+    """A mark that a worker passes when it takes MORE: a forked one begins with this process's memory."""
+    begins_with = resident_memory()
+    if method != "fork":
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            begins_with = pool.submit(resident_memory).result(LIMIT)
+    return Options(memory_mark=begins_with + MORE // 2)
 
 
 class Guarded:
@@ -106,7 +110,7 @@ def check(death: Any, ready: str) -> None:
 def test_killed_above_the_mark(method: str, on_death: Any, tmp_path: Path) -> None:
     """The death of a worker that the kernel kills has the stack with its variables, what it had, and the largest variables."""
     context, ready = multiprocessing.get_context(method), str(tmp_path / "ready")
-    with KeepTraceProcessPoolExecutor(1, context, on_death=on_death, trace=mark()) as pool:
+    with KeepTraceProcessPoolExecutor(1, context, on_death=on_death, trace=mark(method)) as pool:
         future = pool.submit(fill, MORE, ready)
         until(lambda: os.path.exists(ready), LIMIT)
         process: Any = next(iter((pool._processes or {}).values()))
@@ -143,7 +147,7 @@ def test_loky(tmp_path: Path) -> None:
     """The same of loky's executor."""
     loky = pytest.importorskip("keeptrace.concurrent.loky")
     ready = str(tmp_path / "ready")
-    with loky.KeepTraceLokyExecutor(1, trace=mark()) as pool:
+    with loky.KeepTraceLokyExecutor(1, trace=mark("loky")) as pool:
         future = pool.submit(fill, MORE, ready)
         until(lambda: os.path.exists(ready), LIMIT)
         (process,) = pool._processes.values()

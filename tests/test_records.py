@@ -331,3 +331,15 @@ def test_a_daemon_that_closes_all_files(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_text() == ""
     (exc,) = deaths(tmp_path)
     assert "died without a word" in str(exc)
+
+
+def test_what_ends_a_process_can_be_pickled(tmp_path: Path) -> None:
+    """os._exit and its like are sent to workers by name, as ever, after install()."""
+    code = (
+        "import os, pickle, keeptrace; keeptrace.install('dumps');"
+        "print([pickle.loads(pickle.dumps(f)) is f for f in (os._exit, os.execv, os.execve)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[True, True, True]\n", "")

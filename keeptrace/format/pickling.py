@@ -139,13 +139,14 @@ class Initialized:
     def _register_exceptions(self) -> None:
         """Registers every existing exception class, for C code that reads copyreg's own dict."""
         waiting: list[type] = [BaseException]
-        seen: set[type] = set()
+        seen: set[int] = set()  # ids: comparing classes may run a metaclass's code
         while waiting:
             cls = waiting.pop()
-            if cls not in seen:
-                seen.add(cls)
+            if id(cls) not in seen:
+                seen.add(id(cls))
                 waiting += _subclasses_of(cls)
-                self.claim(cls)
+                if type(cls).__hash__ is type.__hash__ and type(cls).__eq__ is type.__eq__:
+                    self.claim(cls)
 
     def _patch_module(self, module: types.ModuleType) -> None:
         for name in ("dump", "dumps"):

@@ -68,6 +68,7 @@ def _ending(leave: Callable[..., Any]) -> Callable[..., Any]:
         finally:  # there is no such program
             _begin_all()
 
+    ended.__module__ = os.__name__  # where pickle finds it; `posix` has the one that it wraps
     return ended
 
 
