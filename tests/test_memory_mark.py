@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -105,11 +107,25 @@ def check(death: Any, ready: str) -> None:
     assert pickle.loads(pickle.dumps(death)) == death
 
 
+def in_a_fresh_process(function: Any, *arguments: str) -> None:
+    """Calls it where little memory is taken: what the tests before have freed, a forked worker would fill first."""
+    code = f"import test_memory_mark; test_memory_mark.{function.__name__}(*{arguments!r})"
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("on_death", ["break", "replace"])
-def test_killed_above_the_mark(method: str, on_death: Any, tmp_path: Path) -> None:
+def test_killed_above_the_mark(method: str, on_death: str, tmp_path: Path) -> None:
     """The death of a worker that the kernel kills has the stack with its variables, what it had, and the largest variables."""
-    context, ready = multiprocessing.get_context(method), str(tmp_path / "ready")
+    in_a_fresh_process(kill_above_the_mark, method, on_death, str(tmp_path / "ready"))
+
+
+def kill_above_the_mark(method: str, on_death: Any, ready: str) -> None:
+    context = multiprocessing.get_context(method)
     with KeepTraceProcessPoolExecutor(1, context, on_death=on_death, trace=mark(method)) as pool:
         future = pool.submit(fill, MORE, ready)
         until(lambda: os.path.exists(ready), LIMIT)
@@ -124,7 +140,11 @@ def test_killed_above_the_mark(method: str, on_death: Any, tmp_path: Path) -> No
 
 def test_pool_and_process(tmp_path: Path) -> None:
     """The same of a KeepTracePool and of a KeepTraceProcess."""
-    ready = str(tmp_path / "pool")
+    in_a_fresh_process(kill_in_a_pool, str(tmp_path / "pool"))
+    in_a_fresh_process(kill_a_process, str(tmp_path / "process"))
+
+
+def kill_in_a_pool(ready: str) -> None:
     with KeepTracePool(1, context=multiprocessing.get_context("fork"), trace=mark()) as pool:
         waiting = pool.apply_async(fill, (MORE, ready))
         (process,) = pool._traffic.workers
@@ -134,7 +154,8 @@ def test_pool_and_process(tmp_path: Path) -> None:
             waiting.get(LIMIT)
         check(caught.value.deaths[0], ready)  # type: ignore[attr-defined]
 
-    ready = str(tmp_path / "process")
+
+def kill_a_process(ready: str) -> None:
     alone = KeepTraceProcess(target=fill, args=(MORE, ready), trace=mark())
     alone.start()
     until(lambda: noted(alone), LIMIT)
@@ -158,7 +179,11 @@ def test_loky(tmp_path: Path) -> None:
 
 def test_below_the_mark_again(tmp_path: Path) -> None:
     """A worker that gave its memory back, or runs another task, is not told to have died of an older stack."""
-    context, ready = multiprocessing.get_context("fork"), tmp_path / "ready"
+    in_a_fresh_process(kill_below_the_mark_again, str(tmp_path / "ready"))
+
+
+def kill_below_the_mark_again(file: str) -> None:
+    context, ready = multiprocessing.get_context("fork"), Path(file)
     with KeepTraceProcessPoolExecutor(1, context, on_death="replace", trace=mark()) as pool:
         assert pool.submit(fill_only, MORE).result(LIMIT) == MORE // 10_240
         future = pool.submit(tasks.wait_for, str(ready))
