@@ -1037,7 +1037,7 @@ def main() -> None:
     """Reads all, or those that are named; one line of JSON each."""
     import datetime, decimal, fractions, pathlib, uuid  # noqa: E401, F401, I001  # so that little is imported under watch
 
-    keeptrace.loads(packed(fresh()))
+    traceback.format_exception(keeptrace.loads(packed(fresh())))  # on 3.15 printing imports more
     linecache.getlines(json.__file__)
     for name in sys.argv[1:] or CASES:
         print(json.dumps(in_a_fork(name)), flush=True)

@@ -6,7 +6,8 @@ The user's code runs last, under guard, after everything else has been read.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from ..core.clock import monotonic
 from ..core.guard import Failed, run_each
@@ -20,6 +21,8 @@ from .lazy import holds_lazy
 from .losses import Losses
 from .reprs import NeedsUserCode, Renderer
 from .values import Values
+
+_T = TypeVar("_T")
 
 # Arguments that can be large: str() of the exception must not format the whole argument.
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
@@ -61,7 +64,7 @@ class Messages:
         """Records str(exc), unless a restorer can make it from the report."""
         nodes = self._values.nodes
         told = facts.has_str
-        fields = record["fields"].values() if _fields_tell(facts) else ()
+        fields = _fields_told(facts, record["fields"])
         if not told and is_exact(nodes, [record["args"], *fields]):
             return
         if not told and self._plain_message(exc, facts, record):
@@ -81,8 +84,8 @@ class Messages:
     def _held_by(self, exc: BaseException, facts: ExceptionFacts) -> list[Any]:
         arguments = args_of(exc)
         held = [*(arguments[:1] if facts.is_group else arguments), *dict_of(exc).values()]
-        if facts.state is not None and _fields_tell(facts):
-            held += state_of(exc, *facts.state).values()
+        if facts.state is not None:
+            held += _fields_told(facts, state_of(exc, *facts.state))
         for _, read in facts.slots:
             try:
                 held.append(read(exc))
@@ -171,6 +174,15 @@ class Messages:
 def _fields_tell(facts: ExceptionFacts) -> bool:
     """Whether the __str__ of the C type reads more than args."""
     return facts.state is not None and facts.state[0] not in _TOLD_BY_ARGS
+
+
+def _fields_told(facts: ExceptionFacts, fields: Mapping[str, _T]) -> list[_T]:
+    """The fields that the __str__ of the C type reads."""
+    if not _fields_tell(facts):
+        return []
+    if facts.state is not None and facts.state[0] is ImportError:
+        return [fields["msg"]] if "msg" in fields else []
+    return list(fields.values())
 
 
 def _cut(text: str, most: int) -> str:

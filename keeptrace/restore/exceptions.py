@@ -229,7 +229,8 @@ class ExceptionTable:
                 value = unsearched(exc, name, value, values(fields.get("name")))
             if not put_field(exc, name, value, state):
                 raw_dict_of(exc)[aside_name(name)] = value
-                refused.append(name)
+                if name != "_metadata":  # for suggestions alone, and cut where little is kept
+                    refused.append(name)
         if not is_quiet:
             forbid_search(exc)
         return refused
