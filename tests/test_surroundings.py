@@ -358,6 +358,19 @@ def test_run_with_modules_of_the_librarys_names(
     assert keeptrace.load(entry.path).__traceback__.tb_frame.f_globals["customer"] == "Ada"  # type: ignore[union-attr]
 
 
+def test_the_command_beside_modules_of_the_librarys_names(tmp_path: Path) -> None:
+    """`python -m keeptrace` runs in a directory that has modules of the library's names, and runs none of them."""
+    pytest.importorskip("typer")
+    for name in ("argparse", "json", "secrets"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(f'{__name__} ran')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "keeptrace", "--version"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50
+    )
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("keeptrace ")
+
+
 def test_data_of_the_librarys_names_are_no_modules(tmp_path: Path) -> None:
     """A folder or a text file called json shadows nothing."""
     (tmp_path / "json").mkdir()

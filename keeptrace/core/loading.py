@@ -54,6 +54,10 @@ class _LoaderAround:
         self._before = before
         self._after = after
 
+    def __getattr__(self, name: str) -> Any:
+        """What else a loader can: `python -m` asks for the code of a package's __main__."""
+        return getattr(self._loader, name)
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         made: ModuleType | None = self._loader.create_module(spec)
         return made
