@@ -28,8 +28,11 @@ _T = TypeVar("_T")
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
 # Their messages name a place within the argument, and do not contain the argument.
 _TELLS_A_PLACE: Final = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
-# The C types with fields whose __str__ is that of BaseException.
-_TOLD_BY_ARGS: Final = (StopIteration, SystemExit, AttributeError, NameError)
+# The fields that the __str__ of a C type reads beside args. Of a type that is not here: all.
+_READ_BY_STR: Final[dict[type, tuple[str, ...]]] = {
+    **dict.fromkeys((StopIteration, SystemExit, AttributeError, NameError), ()),
+    ImportError: ("msg",),
+}
 # Formatting a traceback as text may take so long. (seconds)
 _MOST_TEXT_SECONDS: Final = 1.0
 
@@ -173,16 +176,15 @@ class Messages:
 
 def _fields_tell(facts: ExceptionFacts) -> bool:
     """Whether the __str__ of the C type reads more than args."""
-    return facts.state is not None and facts.state[0] not in _TOLD_BY_ARGS
+    return facts.state is not None and _READ_BY_STR.get(facts.state[0]) != ()
 
 
 def _fields_told(facts: ExceptionFacts, fields: Mapping[str, _T]) -> list[_T]:
     """The fields that the __str__ of the C type reads."""
-    if not _fields_tell(facts):
+    if facts.state is None:
         return []
-    if facts.state is not None and facts.state[0] is ImportError:
-        return [fields["msg"]] if "msg" in fields else []
-    return list(fields.values())
+    names = _READ_BY_STR.get(facts.state[0], fields)
+    return [fields[name] for name in names if name in fields]
 
 
 def _cut(text: str, most: int) -> str:

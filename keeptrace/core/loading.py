@@ -1,9 +1,9 @@
 """Loads a module with an action before or after the module's code.
 
-Both finders of this package use this loader, and find no module themselves. core/shadows.py gives
-the modules of this package the library's imports. hooks/importing.py acts after a module that the
-program imports. Shadowed modules could be imported here by mistake, so this module imports only
-`sys`.
+All finders of this package use this loader, and find no module themselves. core/shadows.py gives
+the modules of this package the library's imports. hooks/importing.py and format/pickling.py act
+after a module that the program imports. Shadowed modules could be imported here by mistake, so this
+module imports only `sys`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def spec_around(
     finder: the finder that asks; it is left out.
     """
     for other in sys.meta_path:
-        spec = None if other is finder else other.find_spec(name, path, target)
+        if other is finder or not hasattr(other, "find_spec"):
+            continue
+        spec = other.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
             loader: Any = _LoaderAround(spec.loader, before, after)
             spec.loader = loader

@@ -18,6 +18,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, capturing
+from ..core.loading import spec_around
 from ..core.options import Options, Pickler
 from .api import redacted
 from .dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
@@ -60,23 +61,11 @@ class Initialized:
         """Makes this a finder of modules: a pickler is patched when the program imports it."""
         if name not in _MODULES:
             return None
-        finders = (
-            finder.find_spec(name, path, target)
-            for finder in sys.meta_path
-            if finder is not self and hasattr(finder, "find_spec")
-        )
-        spec = next((found for found in finders if found is not None), None)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
+        return spec_around(self, name, path, target, after=self._patch_imported)
 
-            def exec_module(module: types.ModuleType) -> None:
-                run(module)
-                if self._is_applied:
-                    self._patch_module(module)
-
-            # Only the loader of this spec is changed.
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+    def _patch_imported(self, module: types.ModuleType) -> None:
+        if self._is_applied:
+            self._patch_module(module)
 
     def undo(self) -> None:
         """Puts back the earlier values; values that other code has put there since stay."""

@@ -172,16 +172,9 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
             left_out += 1
             continue
         frames.append(frame)
-        for name, ref in row.near + row.far:
-            variable = {
-                "name": name,
-                "type": view.values.value(ref).type,
-                "value": _text(view, ref),
-            }
-            if room.take(variable):
-                frame["locals"].append(variable)
-            else:
-                left_out += 1
+        variables = [_variable_data(view, name, ref) for name, ref in row.near + row.far]
+        frame["locals"] = [variable for variable in variables if room.take(variable)]
+        left_out += len(variables) - len(frame["locals"])
     if not data["header"] and room.take(header):
         data["header"] = header
     for each in told.values():
@@ -219,6 +212,10 @@ def _exception_data(view: View, exception: ShownException, most: int) -> dict[st
         "of": of,
         "frames": [],
     }
+
+
+def _variable_data(view: View, name: str, ref: Ref) -> dict[str, Any]:
+    return {"name": name, "type": view.values.value(ref).type, "value": _text(view, ref)}
 
 
 def _frame_data(row: _Row) -> dict[str, Any]:

@@ -7,12 +7,8 @@ data that slipped through could neither run nor fetch anything.
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, Final
 
 from ..core.errors import missing_extra
@@ -30,6 +26,7 @@ from .budgets import (
 from .data import label
 from .folding import folded
 from .nodes import Child
+from .pages import page_template
 from .plain_text import traceback_text
 from .sources import Snippet
 from .view import ShownException, ShownFrame, View
@@ -154,17 +151,13 @@ class _Page:
 
 def to_html(view: View, header: dict[str, Any]) -> str:
     """The page. Raises MissingExtraError if jinja2 or Pygments is not installed."""
-    template, style, script = _template()
+    template = page_template("the HTML report", "report.html.jinja", ("report.css",), "report.js")
     lexer = _lexer()
     page_budget = _Page(view.first_frame)
     ordered = view.in_order(suppressed=True)
     left_out = max(len(ordered) - HTML_EXCEPTIONS, 0)
     rows = view.tree(suppressed=True)[:HTML_EXCEPTIONS]
-    page: str = template.render(
-        style=_Trusted(style),
-        script=_Trusted(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+    return template.render(
         title=shorten(view.root.title.replace("\n", " "), 150),
         facts=facts(view, header),
         first=page_budget.first,
@@ -175,39 +168,6 @@ def to_html(view: View, header: dict[str, Any]) -> str:
         cuts=cut_texts(view),
         hidden=hidden_text(view) if view.redacted or "redacted" in view.cuts else "",
     )
-    return page
-
-
-@functools.cache
-def _template() -> tuple[Any, str, str]:
-    """The compiled template, the style and the script."""
-    try:
-        import jinja2
-    except ImportError:
-        raise missing_extra("the HTML report", "jinja2", "html") from None
-    files = resources.files(__package__).joinpath("templates")
-    page, style, script = (
-        files.joinpath(name).read_text("utf-8")
-        for name in ("report.html.jinja", "report.css", "report.js")
-    )
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(page), style, script
-
-
-class _Trusted:
-    """A file of this package, which the template writes unescaped."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __html__(self) -> str:
-        return self._text
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,17 +7,13 @@ The pages need no server, no network and, but for the filter, no script.
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
-from ..core.errors import missing_extra
 from ..core.texts import printable, shorten
+from .pages import page_template
 from .wording import time_text
 
 # Dumps by time, of all groups on the same scale. (bars of a chart)
@@ -113,14 +109,12 @@ def _write_reports(
 
 
 def _index(groups: Sequence[Seen], title: str, links: dict[str, str]) -> str:
-    template, style, script = _template()
+    template = page_template(
+        "the HTML site", "site.html.jinja", ("report.css", "site.css"), "site.js"
+    )
     times = [time for each in groups for _, time in each.dumps]
     start, end = (min(times), max(times)) if times else (0.0, 0.0)
-    page: str = template.render(
-        style=_Trusted(style),
-        script=_Trusted(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+    return template.render(
         title=printable(title),
         start=time_text(start),
         end=time_text(end),
@@ -131,7 +125,6 @@ def _index(groups: Sequence[Seen], title: str, links: dict[str, str]) -> str:
         height=_HEIGHT,
         groups=[_row(each, start, end, links) for each in groups],
     )
-    return page
 
 
 def _row(each: Seen, start: float, end: float, links: dict[str, str]) -> dict[str, Any]:
@@ -163,35 +156,3 @@ def _bars(times: Sequence[float], start: float, end: float) -> list[tuple[int, i
             height = max(round(count / most * _HEIGHT), 4)
             bars.append((at * _WIDTH, _HEIGHT - height, height, count))
     return bars
-
-
-class _Trusted:
-    """A file of this package, which the template writes unescaped."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __html__(self) -> str:
-        return self._text
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-@functools.cache
-def _template() -> tuple[Any, str, str]:
-    """The compiled template, the style and the script."""
-    try:
-        import jinja2
-    except ImportError:
-        raise missing_extra("the HTML site", "jinja2", "html") from None
-    files = resources.files(__package__).joinpath("templates")
-    page, style, more, script = (
-        files.joinpath(name).read_text("utf-8")
-        for name in ("site.html.jinja", "report.css", "site.css", "site.js")
-    )
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(page), style + more, script

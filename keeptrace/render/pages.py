@@ -1,0 +1,66 @@
+"""HTML pages from the templates of this package: each page has its style and script within it.
+
+The page's security policy names the hashes of both, so that a browser runs and applies nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from importlib import resources
+from typing import Any
+
+from ..core.errors import missing_extra
+
+
+class PageTemplate:
+    """A compiled template with its style and script."""
+
+    def __init__(self, template: Any, style: str, script: str) -> None:
+        self._template = template
+        self._fixed = {
+            "style": _Trusted(style),
+            "script": _Trusted(script),
+            "style_hash": _hash(style),
+            "script_hash": _hash(script),
+        }
+
+    def render(self, **values: object) -> str:
+        """The page with these values, which the template escapes."""
+        page: str = self._template.render(**self._fixed, **values)
+        return page
+
+
+class _Trusted:
+    """A file of this package, which the template writes unescaped."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __html__(self) -> str:
+        return self._text
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@functools.cache
+def page_template(what: str, page: str, styles: tuple[str, ...], script: str) -> PageTemplate:
+    """The template in the files of these names. Raises MissingExtraError, for `what`, if jinja2 is
+    not installed.
+    """
+    try:
+        import jinja2
+    except ImportError:
+        raise missing_extra(what, "jinja2", "html") from None
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(_file(page))
+    return PageTemplate(template, "".join(map(_file, styles)), _file(script))
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath("templates", name).read_text("utf-8")
