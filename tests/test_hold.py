@@ -408,7 +408,7 @@ def through_joblib(method: str) -> Any:
 
     with joblib.parallel_config(backend="keeptrace", n_jobs=2, hold=True):
         try:
-            joblib.Parallel()(joblib.delayed(held_program.parse)(path) for path in "ab")
+            joblib.Parallel()(joblib.delayed(held_program.parse)(path) for path in ["orders.csv"])
         except ValueError as exc:
             joblib.externals.loky.get_reusable_executor().shutdown()
             return exc
