@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import multiprocessing
 import os
@@ -22,7 +23,12 @@ import pool_tasks as tasks
 import pytest
 from waiting import ends, until
 
-from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, WorkerDeath
+from keeptrace.concurrent import (
+    KeepTracePool,
+    KeepTraceProcessPoolExecutor,
+    WorkerDeath,
+    keep_trace,
+)
 from keeptrace.concurrent.deaths.calls import describe_call
 from keeptrace.concurrent.deaths.fault_text import stack_of
 from keeptrace.concurrent.process_pool import queues as _queues
@@ -327,6 +333,31 @@ def test_descriptions_are_short_and_run_nothing() -> None:
     assert describe_call(Loud, (), {}).endswith("Loud()") and "double" in describe_call(
         [tasks.double].append, (tasks.double,), {}
     )
+
+
+def test_descriptions_name_the_function_behind_a_wrapper() -> None:
+    """What a library or a decorator puts in a function's place is looked through."""
+    from joblib import wrap_non_picklable_objects
+    from loky import wrap_non_picklable_objects as wrap_for_loky
+
+    wrapped: Any = [
+        functools.lru_cache(tasks.add),
+        functools.partial(functools.lru_cache(tasks.add)),
+        keep_trace(tasks.add),
+        wrap_non_picklable_objects(tasks.add),
+        wrap_for_loky(tasks.add),
+        Pickling(Pickling(tasks.add)),
+    ]
+    told = [describe_call(each, (1, 2), {}) for each in wrapped]
+    assert set(told) == {"add(1, 2)", "partial(add)(1, 2)"}, told
+    held_in_itself = Pickling(tasks.add)
+    held_in_itself.__wrapped__ = held_in_itself
+    assert "Pickling" in describe_call(held_in_itself, (), {})
+
+
+class Pickling:
+    def __init__(self, function: Any) -> None:
+        self.__wrapped__ = function
 
 
 TEXTS = {

@@ -3,6 +3,8 @@
 # ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 joblib = pytest.importorskip("joblib")
@@ -158,3 +160,14 @@ def test_scikit_learn():
     with pytest.raises(LookupError) as info:
         cross_val_score(Failing(), [[0], [1], [2], [3]], [0, 1, 0, 1], cv=2, error_score="raise")
     assert tasks.frames(info.value)["fit"].f_locals["wanted"] == 4
+
+
+def test_killed_worker_of_scikit_learn():
+    """The error names the function that scikit-learn's own Parallel runs, not scikit-learn's wrapper."""
+    pytest.importorskip("sklearn")
+    from sklearn.utils import parallel
+
+    with pytest.raises(RuntimeError) as info:
+        parallel.Parallel()([parallel.delayed(pool_tasks.die)("SIGSEGV")])
+    exc: Any = info.value
+    assert [death.tasks for death in exc.deaths] == [("die('SIGSEGV')",)]

@@ -16,6 +16,7 @@ import pytest
 
 from keeptrace import Options
 from keeptrace.concurrent.crossing import from_bytes, to_bytes
+from keeptrace.concurrent.deaths.fault_text import with_files
 
 SOURCE = textwrap.dedent(
     """
@@ -160,3 +161,58 @@ def test_functions_of_main(engine: str, tmp_path: Any) -> None:
     )
     assert "return inner(a)" in done.stderr and "return 1 / a" in done.stderr
     assert "dynamic-code" not in done.stderr
+
+
+DYING = """
+import faulthandler
+import {imports}
+from keeptrace.concurrent.loky import KeepTraceLokyExecutor
+import keeptrace.concurrent.joblib
+
+def outer():
+    def inner():
+        faulthandler._sigsegv()
+    return inner
+
+def task(a):
+    outer()()
+
+if __name__ == "__main__":
+    try:
+        {call}
+    except RuntimeError as exc:
+        print(*exc.__notes__)
+"""
+DYING_CALLS = {
+    "loky": "KeepTraceLokyExecutor(1).submit(task, 0).result(40)",
+    "joblib": "joblib.Parallel(2, backend='keeptrace')([joblib.delayed(task)(0)])",
+}
+
+
+@pytest.mark.parametrize("engine", DYING_CALLS)
+def test_death_in_functions_of_main(engine: str, tmp_path: Any) -> None:
+    """The stack of a dead worker shows the lines of functions that crossed by value."""
+    pytest.importorskip(engine)
+    pytest.importorskip("joblib")
+    program = tmp_path / "program.py"
+    program.write_text(DYING.format(imports=engine, call=DYING_CALLS[engine]))
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=100
+    )
+    assert "while it ran task(0)." in done.stdout, done.stderr
+    assert f'''File "{program}", line 9, in inner''' in done.stdout
+    assert "faulthandler._sigsegv()" in done.stdout and "outer()()" in done.stdout
+
+
+def test_a_place_that_two_files_have_is_not_told(module: types.ModuleType) -> None:
+    """Two functions with the same name and line: neither's file is shown of a dead worker."""
+    text = (
+        'Current thread 0x1 (most recent call first):\n  File "<dynamic-code>", line 5 in plain\n'
+    )
+    file = module.plain.__code__.co_filename
+    assert with_files(text) == text.replace("<dynamic-code>", file)
+    other = types.FunctionType(
+        module.plain.__code__.replace(co_filename="other.py"), module.__dict__
+    )
+    vars(module)["other"] = other
+    assert with_files(text) == text

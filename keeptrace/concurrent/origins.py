@@ -2,10 +2,10 @@
 
 cloudpickle sends functions of `__main__` and of notebooks as code. Since 3.1.3 the worker's copy
 has the file name `<dynamic-code>`, so no source line can be shown. The sending process still has
-the
-original: a code with the same name, first line, bytecode and positions, and with a file. The
+the original: a code with the same name, first line, bytecode and positions, and with a file. The
 worker's report has a checksum of these facts (CodeRecord.sum). Where the report arrives, this
-module replaces the copy's file by the original's.
+module replaces the copy's file by the original's. Of a worker that died, faulthandler tells only
+names and lines: there the file is looked up that has the only such function.
 
 The search looks at the frame's module: at its functions and classes, at their wrappers, at the code
 that is running, and at the source. So closures and lambdas are found too.
@@ -64,15 +64,47 @@ def _module_of(report: Report, number: int) -> types.ModuleType | None:
     return None
 
 
+def file_of_place(name: str, line: int) -> str | None:
+    """The file of the function with this name and with code at this line, among the functions that
+    cross by value; None if there is none, or if several files have one.
+    """
+    files = {
+        code.co_filename
+        for module in _sent_by_value()
+        for roots in _ways(_dict_of(module))
+        for code in _with_inner(roots)
+        if code.co_name == name and not is_dynamic(code) and _has_line(code, line)
+    }
+    return files.pop() if len(files) == 1 else None
+
+
+def _sent_by_value() -> Iterator[types.ModuleType]:
+    names = {"__main__"}
+    cloudpickle = sys.modules.get("cloudpickle")
+    if cloudpickle is not None:
+        names |= cloudpickle.list_registry_pickle_by_value()
+    for name in names:
+        module = sys.modules.get(name)
+        if type(module) is types.ModuleType:
+            yield module
+
+
+def _has_line(code: types.CodeType, line: int) -> bool:
+    return any(line == number for _, _, number in code.co_lines())
+
+
 def _find(wanted: int, module: types.ModuleType | None) -> str | None:
     if module is None:
         return None
-    namespace = _dict_of(module)
-    for roots in (_held(namespace), _running(namespace), _written(namespace)):
+    for roots in _ways(_dict_of(module)):
         for code in _with_inner(roots):
             if not is_dynamic(code) and checksum(code) == wanted:
                 return code.co_filename
     return None
+
+
+def _ways(namespace: dict[str, Any]) -> tuple[Iterator[types.CodeType], ...]:
+    return _held(namespace), _running(namespace), _written(namespace)
 
 
 def _with_inner(roots: Iterator[types.CodeType]) -> Iterator[types.CodeType]:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from ...capture.reprs import Renderer
+from ...core.raw import ABSENT, names_of, stored
 from ...core.texts import printable
 
 # Calls of a chunk shown one by one; the others are counted. (calls)
@@ -19,6 +20,22 @@ _MOST_CALLS: Final = 3
 _MOST_ARGUMENT: Final = 60
 # Arguments shown of one call. (arguments)
 _MOST_ARGUMENTS: Final = 6
+# Wrappers around wrappers that are looked through. (wrappers)
+_MOST_WRAPPERS: Final = 10
+
+# Classes whose instances stand for the function of a task → the attribute that has the function,
+# or a tuple that begins with the function.
+_WRAPPERS: Final[dict[tuple[str, str], str]] = {
+    ("sklearn.utils.parallel", "_FuncWrapper"): "function",
+    ("joblib.memory", "MemorizedFunc"): "func",
+    ("joblib.memory", "NotMemorizedFunc"): "func",
+    ("joblib._utils", "_TracebackCapturingWrapper"): "func",
+    ("joblib.externals.loky.cloudpickle_wrapper", "CallableObjectWrapper"): "_obj",
+    ("loky.cloudpickle_wrapper", "CallableObjectWrapper"): "_obj",
+    # keep_trace()'s: their __module__ is a property, which is not asked
+    ("builtins", "_Traced"): "_keeptrace",
+    ("builtins", "_TracedCoroutine"): "_keeptrace",
+}
 
 
 def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
@@ -31,7 +48,19 @@ def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> st
     ]
     if len(args) + len(kwargs) > len(told):
         told.append("...")
-    return printable(f"{_name_of(render, fn)}({', '.join(told)})")
+    return printable(f"{_name_of(render, unwrapped(fn))}({', '.join(told)})")
+
+
+def unwrapped(fn: object) -> object:
+    """The user's function behind an object that a library puts in its place."""
+    for _ in range(_MOST_WRAPPERS):
+        if type(fn) is types.FunctionType:  # functools.wraps gave the name, too
+            break
+        held = stored(fn, _WRAPPERS.get(names_of(type(fn)), "__wrapped__"))
+        if held is ABSENT:
+            break
+        fn = held[0] if type(held) is tuple else held
+    return fn
 
 
 def _short(render: Renderer, value: object) -> str:
@@ -49,7 +78,7 @@ def _name_of(render: Renderer, fn: Any) -> str:
     if type(fn) is types.MethodType and type(fn.__func__) is types.FunctionType:
         return str(fn.__func__.__qualname__)
     if type(fn) is partial:
-        return f"partial({_name_of(render, fn.func)})"
+        return f"partial({_name_of(render, unwrapped(fn.func))})"
     return _short(render, fn)
 
 

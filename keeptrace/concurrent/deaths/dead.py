@@ -17,7 +17,7 @@ from ...core.errors import KeepTraceError
 from ...core.signals import signal_name
 from ..crossing import from_bytes, without_frames_of
 from .black_box import box_of
-from .fault_text import engine_files, stack_of, traceback_text
+from .fault_text import engine_files, stack_of, traceback_text, with_files
 from .memory import MemoryNote, note_of
 
 
@@ -44,7 +44,7 @@ class WorkerDeath:
     stack: its Python stack at death, as a traceback to look at (without variables), where the
         signal left it the chance. With Options(memory_mark=...), of a worker that was killed above
         the mark: its last stack that was noted, with variables.
-    text: all that faulthandler wrote.
+    text: all that faulthandler wrote, with the files of functions that crossed by value.
     memory: with a memory_mark, the memory it had when last seen, and its largest variables; or
         None.
     """
@@ -136,7 +136,8 @@ def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
     box = box_of(process)
     if box is None:
         return WorkerDeath(process.pid, process.exitcode, tasks)
-    return WorkerDeath(process.pid, process.exitcode, tasks, box.last_words(), note_of(box))
+    text = with_files(box.last_words())
+    return WorkerDeath(process.pid, process.exitcode, tasks, text, note_of(box))
 
 
 def add_notes(

@@ -15,11 +15,13 @@ from ...core.texts import printable
 from ...restore.policy import POOL
 from ...restore.restore import restore
 from ..crossing import without_frames_of
+from ..origins import file_of_place
 from .worker import run_worker
 
 # Compiled at use: every worker imports this module, and few read a text.
 _THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
 _LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
+_DYNAMIC_LINE: Final = r'(?m)^  File "<dynamic-code>", line (\d+) in (.*)$'
 _ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
 
 
@@ -48,6 +50,22 @@ def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
 
 def _unescape(text: str) -> str:
     return re.sub(_ESCAPE, lambda match: chr(int(match[0][2:], 16)), text)
+
+
+def with_files(text: str) -> str:
+    """A worker's text, with the files of functions that this process sent to the worker by value."""
+    try:
+        return re.sub(_DYNAMIC_LINE, _line_with_file, text)
+    except Exception:  # another thread changes a module: only source lines are missing then
+        return text
+
+
+def _line_with_file(match: re.Match[str]) -> str:
+    line, name = match.groups()
+    file = file_of_place(_unescape(name), int(line))
+    if file is None:
+        return match[0]
+    return f'  File "{file}", line {line} in {name}'.encode("ascii", "backslashreplace").decode()
 
 
 def stack_of(text: str) -> types.TracebackType | None:

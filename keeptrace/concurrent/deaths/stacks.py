@@ -16,7 +16,7 @@ from ...core.signals import signal_name, state_of
 from ...core.texts import printable
 from ..crossing import from_bytes, without_frames_of
 from .black_box import ANSWER, ASK_LOCALS, ASK_TEXT, MOST_TEXT, NOT_YET, POSIX, TAKEN, box_of
-from .fault_text import engine_files, stack_of, traceback_text
+from .fault_text import engine_files, stack_of, traceback_text, with_files
 from .worker import run_worker
 
 
@@ -163,7 +163,7 @@ class _Question:
         text = self.box.read(self._start)[0]
         if not text.endswith((" in <module>\n", "  ...\n")) and now - self._since < _SETTLED:
             return False
-        stack = stack_of(text)
+        stack = stack_of(with_files(text))
         if stack is None or (
             f" in {run_worker.__name__}\n" not in text and not text.endswith("  ...\n")
         ):
