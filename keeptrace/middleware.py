@@ -1,31 +1,37 @@
-"""WSGI and ASGI middleware: a request that ends in an exception leaves a dump; the exception goes
-on to the server.
+"""Middleware of web frameworks: a request that ends in an exception leaves a dump; the exception
+goes its usual way.
 
-Starlette and FastAPI answer an exception and raise it again, so middleware sees every exception.
-Flask raises again only when debugging; connect Flask's signal instead:
+- WSGI, ASGI: the exception goes on to the server. Starlette and FastAPI answer an exception and
+  raise it again, so middleware sees every exception.
+- Django answers with 500 before middleware around it sees an exception, but sends a signal first.
+- Flask does so too, except when debugging. Connect its signal:
 
     store = keeptrace.Store("dumps")
     flask.got_request_exception.connect(
         lambda sender, exception, **_: store.write(exception), app, weak=False
     )
 
-Nothing is imported of any framework here.
+No framework is imported with this module.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .core.options import Options
-from .hooks import on_error, store_of
+from .hooks import is_failure, on_error, store_of
 from .store import DEFAULT_DIRECTORY, Store
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from .core.options import SingleOptions
+
+# Our receiver of Django's signal: each handler that Django makes loads the middleware again.
+_RECEIVER: Final = "keeptrace.middleware"
 
 
 class WSGIMiddleware:
@@ -119,3 +125,45 @@ class ASGIMiddleware:
     ) -> None:
         with self._keeping:
             await self._app(scope, receive, send)
+
+
+def _options(given: dict[str, Any]) -> SingleOptions:
+    options: SingleOptions = given  # type: ignore[assignment]  # make_options() checks the names
+    return options
+
+
+class DjangoMiddleware:
+    """Django's own: one line of the settings, MIDDLEWARE = ["keeptrace.middleware.DjangoMiddleware",
+    ...].
+
+    get_response: what Django gives to each middleware.
+
+    The setting KEEPTRACE has what the other classes take as arguments, as in {"directory":
+    "/var/dumps", "depth": 8}. A dump is written of each exception that Django answers with 500,
+    from views, middleware and templates; Http404, PermissionDenied and the others with an answer of
+    their own leave none.
+
+    It connects Django's signal got_request_exception and then steps aside (MiddlewareNotUsed), so
+    requests cost nothing. Raises OptionError.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        from django.conf import settings
+        from django.core.exceptions import MiddlewareNotUsed
+        from django.core.signals import got_request_exception
+
+        given: dict[str, Any] = {"directory": DEFAULT_DIRECTORY, "trace": None}
+        given.update(getattr(settings, "KEEPTRACE", {}))
+        self.store: Store = store_of(given.pop("directory"), given.pop("trace"), _options(given))
+        # The last settings count: a test may have changed them.
+        got_request_exception.disconnect(dispatch_uid=_RECEIVER)
+        got_request_exception.connect(self._keep, weak=False, dispatch_uid=_RECEIVER)
+        raise MiddlewareNotUsed
+
+    def _keep(self, **_: object) -> None:
+        exc = sys.exception()
+        if exc is not None and is_failure(exc):
+            self.store.write(exc)

@@ -1,9 +1,12 @@
-"""WSGI and ASGI middleware around bare applications, Flask and Starlette."""
+"""WSGI and ASGI middleware around bare applications, and what leaves dumps in Flask, Starlette, FastAPI, Django and Celery."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -259,3 +262,257 @@ def test_secrets_of_a_request_stay_out_of_the_dump(tmp_path):
     assert (
         "abcdef0123456789" not in repr(frame.f_locals) and frame.f_locals["scope"]["type"] == "http"
     )
+
+
+def test_fastapi(tmp_path):
+    """Added as the docs say: a dump of the endpoint that fails, none of an HTTPException."""
+    fastapi = pytest.importorskip("fastapi")
+    pytest.importorskip("httpx")
+    from fastapi.testclient import TestClient
+
+    app = fastapi.FastAPI()
+    app.add_middleware(ASGIMiddleware, directory=tmp_path)
+
+    @app.get("/pay/{amount}")
+    def pay(amount: int):
+        return amount / 0
+
+    @app.get("/closed")
+    async def closed():
+        raise fastapi.HTTPException(503)
+
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/pay/7").status_code == 500 and client.get("/closed").status_code == 503
+    (entry,) = Store(tmp_path).entries()
+    assert innermost(entry.path).f_locals == {"amount": 7}
+
+
+# -- Django: its settings are those of a whole process
+
+DJANGO = """
+import asyncio, sys
+from django.conf import settings
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.urls import path
+
+settings.configure(
+    SECRET_KEY="the-signing-key-of-this-site",
+    ROOT_URLCONF="__main__",
+    ALLOWED_HOSTS=["*"],
+    **SETTINGS,
+)
+
+def pay(request, amount):
+    return HttpResponse(amount / 0)
+
+async def pay_later(request, amount):
+    return HttpResponse(amount / 0)
+
+def none(request):
+    raise Http404
+
+def stream(request):
+    def chunks():
+        yield "a"
+        raise ValueError("chunk")
+    return StreamingHttpResponse(chunks())
+
+def broken(get_response):
+    def middleware(request):
+        if request.path == "/middleware":
+            raise KeyError("middleware")
+        return get_response(request)
+    return middleware
+
+urlpatterns = [
+    path("pay/<int:amount>", pay),
+    path("pay-later/<int:amount>", pay_later),
+    path("none", none),
+    path("stream", stream),
+]
+
+import django
+from django.test import AsyncClient, Client
+django.setup()
+client = Client(raise_request_exception=False)
+later = AsyncClient(raise_request_exception=False)
+"""
+
+
+def run_django(tmp_path, settings, requests):
+    """Runs requests in a process of their own; the statuses that they print, and the dumps."""
+    pytest.importorskip("django")
+    program = tmp_path / "site.py"
+    program.write_text(f"SETTINGS = {settings!r}\n{DJANGO}\n{requests}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    return done, Store(tmp_path / "keeptrace-dumps").entries()
+
+
+OURS = "keeptrace.middleware.DjangoMiddleware"
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_django(tmp_path, debug):
+    """Each request that Django answers with 500 leaves a dump, sync and async, of views and of middleware; a 404 none."""
+    _, entries = run_django(
+        tmp_path,
+        {"MIDDLEWARE": [OURS, "__main__.broken"], "DEBUG": debug},
+        """
+assert client.get("/none").status_code == 404
+assert client.get("/pay/7").status_code == 500
+assert asyncio.run(later.get("/pay-later/8")).status_code == 500
+assert client.get("/middleware").status_code == 500
+""",
+    )
+    by_place = {entry.where.rpartition(" ")[2]: entry for entry in entries}
+    assert innermost(by_place["pay"].path).f_locals["amount"] == 7
+    assert innermost(by_place["pay_later"].path).f_locals["amount"] == 8
+    assert len(entries) == 3 and "KeyError" in {entry.type for entry in entries}
+
+
+def test_django_settings(tmp_path):
+    """KEEPTRACE names directory and options; the last settings count, and a failure is written once."""
+    run_django(
+        tmp_path,
+        {"MIDDLEWARE": [OURS], "KEEPTRACE": {"directory": "first"}},
+        """
+from django.test import override_settings
+client.get("/pay/7")
+with override_settings(KEEPTRACE={"directory": "second", "max_values": 200}):
+    Client(raise_request_exception=False).get("/pay/8")
+with override_settings(KEEPTRACE={"directory": "third", "deep": 2}):
+    try:
+        Client().get("/pay/9")
+    except Exception as problem:
+        assert type(problem).__name__ == "OptionError", problem
+    else:
+        raise SystemExit("a wrong option was taken")
+""",
+    )
+    for name, amount in (("first", 7), ("second", 8)):
+        (entry,) = Store(tmp_path / name).entries()
+        assert entry.count == 1 and innermost(entry.path).f_locals["amount"] == amount
+
+
+def test_django_secrets(tmp_path):
+    """Neither the signing key of the site nor what a request carries is in its dump."""
+    _, (entry,) = run_django(
+        tmp_path,
+        {"MIDDLEWARE": [OURS]},
+        """
+client.cookies["sessionid"] = "the-session-of-somebody"
+client.post("/pay/7", {"password": "hunter2hunter2"}, headers={"authorization": "Bearer the-bearer-token-1"})
+""",
+    )
+    shown = subprocess.run(
+        [sys.executable, "-m", "keeptrace", "show", "--json", entry.path],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    ).stdout
+    assert "amount" in shown
+    for secret in (
+        "the-signing-key",
+        "the-session-of",
+        "hunter2hunter2",
+        "the-bearer-token",
+    ):
+        assert secret not in shown
+
+
+def test_django_logging(tmp_path):
+    """The handler, named in LOGGING as the docs say, writes the dump and puts its path into the log."""
+    handlers = {
+        "dumps": {"class": "keeptrace.LoggingHandler", "level": "ERROR"},
+        "text": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": "short"},
+    }
+    logging = {
+        "version": 1,
+        "formatters": {"short": {"format": "%(message)s %(keeptrace)s"}},
+        "handlers": handlers,
+        "loggers": {"django.request": {"handlers": ["dumps", "text"], "propagate": False}},
+    }
+    done, (entry,) = run_django(
+        tmp_path, {"LOGGING": logging}, 'client.get("/pay/7"); client.get("/none")'
+    )
+    assert innermost(entry.path).f_locals["amount"] == 7
+    assert f"Internal Server Error: /pay/7 {entry.path}\n" in done.stderr
+
+
+def test_django_streams(tmp_path):
+    """An answer that fails while it is sent leaves a dump by the middleware around the application."""
+    _, (entry,) = run_django(
+        tmp_path,
+        {"MIDDLEWARE": [OURS]},
+        """
+from django.core.wsgi import get_wsgi_application
+from django.test import RequestFactory
+from keeptrace.middleware import WSGIMiddleware
+application = WSGIMiddleware(get_wsgi_application(), "keeptrace-dumps")
+environ = RequestFactory().get("/stream").environ
+try:
+    list(application(environ, lambda status, headers, exc_info=None: None))
+except ValueError:
+    print("raised in the server")
+""",
+    )
+    assert entry.message == "chunk"
+
+
+# -- Celery
+
+CELERY = """
+import keeptrace
+from celery import Celery, signals
+
+app = Celery("celery_tasks", broker="filesystem://", backend="file://results")
+app.conf.update(
+    broker_transport_options={"data_folder_in": "queue", "data_folder_out": "queue"},
+    worker_hijack_root_logger=False, broker_connection_retry_on_startup=True,
+)
+store = keeptrace.Store("dumps")
+signals.task_failure.connect(lambda exception, **_: store.write(exception), weak=False)
+
+@app.task(bind=True, max_retries=1)
+def pay(self, amount):
+    try:
+        return amount / 0
+    except ZeroDivisionError as problem:
+        raise self.retry(exc=problem, countdown=0)
+"""
+
+
+@pytest.mark.engines
+def test_celery(tmp_path):
+    """The signal, connected as the docs say, writes the failed task's dump in the worker, after its retries."""
+    pytest.importorskip("celery")
+    (tmp_path / "celery_tasks.py").write_text(CELERY)
+    for name in ("queue", "results"):
+        (tmp_path / name).mkdir()
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    how = {"cwd": tmp_path, "env": environment}
+    command = [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "--pool", "solo"]
+    ask = "import celery_tasks; celery_tasks.pay.delay(7)"
+    subprocess.run([sys.executable, "-c", ask], check=True, timeout=60, **how)
+    with (tmp_path / "log").open("w") as log:
+        worker = subprocess.Popen(command, stdout=log, stderr=log, **how)
+    try:
+        end = time.monotonic() + 60
+        while not (entries := Store(tmp_path / "dumps").entries()):
+            assert time.monotonic() < end and worker.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+    finally:
+        worker.kill()
+        worker.wait()
+    (entry,) = entries
+    frame = innermost(entry.path)
+    assert entry.count == 1 and frame.f_code.co_name == "pay" and frame.f_locals["amount"] == 7
