@@ -198,7 +198,7 @@ def _held(exc: BaseException) -> int | None:
     from .store.telling import failed
 
     try:
-        name = keep(exc, Holding(Hold(count=_MOST_HELD, with_parent=True)))
+        name = keep(exc, Holding(Hold(count=_MOST_HELD, with_parent=True), ""))
     except (OSError, KeepTraceError) as problem:  # the dump is debugged instead
         failed(exc, problem)
         return None

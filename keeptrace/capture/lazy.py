@@ -51,14 +51,21 @@ _SHOW_HELD: Final = frozenset(map(id, _CLASSES_THAT_SHOW_HELD))
 _REFERENCES: Final = (weakref.ReferenceType, weakref.ProxyType, weakref.CallableProxyType)
 
 
-class _Facts(NamedTuple):
+class _Facts(
+    NamedTuple(
+        "_Facts",
+        [
+            ("cls", type),
+            ("mro", tuple[type, ...]),
+            ("is_lazy", bool),
+            ("is_opaque", bool),  # the search does not go into its instances
+            ("tells_in_c", bool),  # C code makes its repr, and may format its referents
+        ],
+    )
+):
     """The remembered facts of a class, which holds the class, so that its id stays its own."""
 
-    cls: type
-    mro: tuple[type, ...]
-    is_lazy: bool
-    is_opaque: bool  # the search does not go into its instances
-    tells_in_c: bool  # C code makes its repr, and may format its referents
+    __slots__ = ()
 
 
 _known: Final[dict[int, _Facts]] = {}

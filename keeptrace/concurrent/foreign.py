@@ -45,11 +45,10 @@ from .reductions import (
 from .worker_frames import ENGINES, OVERWRITES, PLUMBING, in_worker, module_of, without_modules
 
 
-class Way(NamedTuple):
+class Way(NamedTuple("Way", [("options", Options), ("holding", Holding | None)])):
     """How a traced function's exceptions cross."""
 
-    options: Options
-    holding: Holding | None = None
+    __slots__ = ()
 
 
 def leaving(exc: BaseException, way: Way, arrived: bool) -> None:

@@ -105,14 +105,15 @@ def need_fork() -> None:
         )
 
 
-class Holding(NamedTuple):
+# Fields annotated in the class would make Python 3.15 import ast, here and in each module that a
+# worker imports.
+class Holding(NamedTuple("Holding", [("hold", Hold), ("group", str)])):
     """A Hold of one pool, whose workers count together. It travels to the workers.
 
     group: a name of the pool; "" stands for all the workers of a program.
     """
 
-    hold: Hold
-    group: str = ""
+    __slots__ = ()
 
 
 def make_holding(hold: Hold | bool | None, is_pool: bool = True) -> Holding | None:

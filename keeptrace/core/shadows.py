@@ -47,6 +47,17 @@ def protect() -> None:
         from . import loading  # before the finder, which would otherwise be asked for this module
 
         sys.meta_path.insert(0, _Finder(loading.spec_around))
+        _complete_typing()
+
+
+def _complete_typing() -> None:
+    """Lets `typing` import now what Python 3.15's imports at the first NamedTuple: annotationlib,
+    which imports ast.
+    """
+    with LibraryAlone():
+        import typing
+
+        typing.ForwardRef("None")
 
 
 def _before_library() -> list[str]:

@@ -28,11 +28,10 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-class SignalState(NamedTuple):
+class SignalState(NamedTuple("SignalState", [("blocked", int), ("caught", int)])):
     """Signal masks of a process's main thread, from the system: bit n - 1 stands for signal n."""
 
-    blocked: int
-    caught: int
+    __slots__ = ()
 
     def blocks(self, number: int) -> bool:
         return bool(self.blocked >> number - 1 & 1)

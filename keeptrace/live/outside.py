@@ -36,13 +36,20 @@ _Reader: TypeAlias = Callable[[Any], object]
 _Facts: TypeAlias = dict[str, object]
 
 
-class _ClassFacts(NamedTuple):
+class _ClassFacts(
+    NamedTuple(
+        "_ClassFacts",
+        [
+            ("cls", type),  # held, so that no other class gets the id
+            ("is_owner", bool),
+            ("rebuilds", bool),
+            ("base_of", _Reader | None),  # reads the object whose memory an array uses
+        ],
+    )
+):
     """Facts of a class that decide whether instances travel."""
 
-    cls: type  # held, so that no other class gets the id
-    is_owner: bool
-    rebuilds: bool
-    base_of: _Reader | None  # reads the object whose memory an array uses
+    __slots__ = ()
 
 
 _kinds: Final[dict[int, _ClassFacts]] = {}

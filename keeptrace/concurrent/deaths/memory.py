@@ -39,7 +39,17 @@ _CGROUPS: Final = "/sys/fs/cgroup"
 _NO_LIMIT: Final = 1 << 60
 
 
-class MemoryNote(NamedTuple):
+class MemoryNote(
+    NamedTuple(
+        "MemoryNote",
+        [
+            ("resident", int),
+            ("limit", int),
+            ("frames", bytes),
+            ("largest", tuple[LargeVariable, ...]),
+        ],
+    )
+):
     """What a worker told of its memory.
 
     resident, limit: bytes, as it was last seen. limit: the container's, or the machine's memory.
@@ -47,10 +57,7 @@ class MemoryNote(NamedTuple):
     largest: the largest variables of the stack.
     """
 
-    resident: int
-    limit: int
-    frames: bytes = b""
-    largest: tuple[LargeVariable, ...] = ()
+    __slots__ = ()
 
     def __str__(self) -> str:
         of_limit = f" of a limit of {size_text(self.limit)}" if self.limit else ""

@@ -41,14 +41,15 @@ _SIZED: Final = (*_ELEMENTS, str, bytes, bytearray)
 _C_CODE: Final = (types.MethodDescriptorType, types.WrapperDescriptorType)
 
 
-class LargeVariable(NamedTuple):
+class LargeVariable(
+    NamedTuple(
+        "LargeVariable",
+        [("function", str), ("name", str), ("type", str), ("length", int | None), ("size", int)],
+    )
+):
     """A variable of a frame. size: about how many bytes it takes."""
 
-    function: str
-    name: str
-    type: str
-    length: int | None
-    size: int
+    __slots__ = ()
 
     def __str__(self) -> str:
         count = "" if self.length is None else f" of {self.length:,}"

@@ -30,12 +30,10 @@ from ..crossing import to_bytes
 from .black_box import ASK_LOCALS, ASK_TEXT, NOT_YET, TAKEN, BlackBox
 
 
-class Served(NamedTuple):
+class Served(NamedTuple("Served", [("box", BlackBox), ("options", Options), ("pid", int)])):
     """The box of this process."""
 
-    box: BlackBox
-    options: Options
-    pid: int
+    __slots__ = ()
 
 
 _served: Served | None = None
