@@ -25,6 +25,7 @@ class Kind(enum.Enum):
     ENUM = "the __repr__ of enum.Enum"
     ATTRS = "the __repr__ that attrs generated"
     PYDANTIC = "the __repr__ of pydantic.BaseModel"
+    SUMMARY = "a summary of capture/summaries.py"
     USER = "code of the program's, or code that may call it"
 
 

@@ -25,11 +25,14 @@ from ..core.report import Node
 from ..restore.standins import Details, details_of
 from .contents import items_of, names_in, node_with_repr, pairs_of, read_text
 from .kinds import Kind
-from .summaries import Summarise
+from .summary import Summarise
 from .types import TypeInfo
 
 if TYPE_CHECKING:
     from .values import Values
+
+# Facts are plain data: lists and dicts of atoms. (levels)
+_LEVELS_OF_FACTS: Final = 4
 
 
 def read_object(values: Values, value: object, depth: int) -> Node:
@@ -87,7 +90,7 @@ def _read_special(values: Values, value: Any, info: TypeInfo, depth: int) -> Nod
             return read_exact(values, kind, parts)
     if info.is_class:
         return read_type(values, value, depth)
-    return None if info.summary is None else _read_summary(values, info.summary, value, info)
+    return None if info.summary is None else _read_summary(values, info.summary, value, info, depth)
 
 
 def read_type(values: Values, value: type, depth: int) -> Node:
@@ -101,12 +104,25 @@ def read_exact(values: Values, kind: str, parts: tuple[Any, ...]) -> Node:
     return exact(kind, values.refs(parts, 2))
 
 
-def _read_summary(values: Values, summarise: Summarise, value: object, info: TypeInfo) -> Node:
-    text, known, length = summarise(value)
+def _read_summary(
+    values: Values, summarise: Summarise, value: object, info: TypeInfo, depth: int
+) -> Node:
+    summary = summarise(value)
     extra: dict[str, Any] = {"why": "a summary"}
-    if length is not None:
-        extra["len"] = length
-    return instance(values.type_index(info.cls), text, values.named(known, 3), extra)
+    if summary.length is not None:
+        extra["len"] = summary.length
+    attributes: Attributes = {}
+    if summary.has_state and depth > 1:
+        attributes = _attributes_of(values, value, info, depth - 1)
+    attributes.update(values.named(dict(summary.facts), _LEVELS_OF_FACTS))
+    if depth > 1:
+        attributes.update(values.named(dict(summary.held), depth - 1))
+    elif summary.held or summary.has_state:
+        values.cut("depth")
+    if callable(summary.text):
+        return node_with_repr(values, value, info, attributes, extra)
+    text = values.renderer.summary(summary.text)
+    return instance(values.type_index(info.cls), text, attributes, extra)
 
 
 def _namespace_of(value: object, info: TypeInfo) -> dict[Any, Any]:

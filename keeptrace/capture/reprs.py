@@ -91,6 +91,11 @@ class Renderer:
             lambda writer, value: writer.put(writer.str_of(value)), value, Writer.tell
         )
 
+    def summary(self, text: str | Callable[[Writer], None]) -> str:
+        """The text of a summary. Raises NeedsUserCode as a repr does."""
+        user = _refuse if self._runs else Writer.tell
+        return self._write(Writer.put_summary, text, user)
+
     def followed(self, function: object, value: object) -> str | None:
         """The result of `function(value)`, a __repr__ or __str__; None if it is not plain."""
         writer = Writer(self, self._most, Writer.tell)
@@ -102,7 +107,7 @@ class Renderer:
     def _write(
         self,
         write: Callable[[Writer, Any], None],
-        value: object,
+        value: Any,
         user: Callable[[Writer, Any], None],
     ) -> str:
         writer = Writer(self, self._most, user)
@@ -215,6 +220,18 @@ class Writer:
             typed_array(self, value, owner)
         else:
             writer[1](self, value, owner)
+
+    def summary(self, value: object, cls: type) -> None:
+        summarise = self.renderer.info(cls).summary
+        if summarise is not None:
+            self.put_summary(summarise(value).text)
+
+    def put_summary(self, text: str | Callable[[Writer], None]) -> None:
+        """Writes the text of a summary."""
+        if type(text) is str:
+            self.put(text)
+        elif callable(text):
+            text(self)
 
     def by_user(self, value: object, cls: type) -> None:
         self.user(self, value)
@@ -370,5 +387,6 @@ _WRITERS: Final[dict[Kind, Callable[[Writer, Any, Any], None]]] = {
     Kind.ENUM: _generated.enum,
     Kind.ATTRS: _generated.attrs,
     Kind.PYDANTIC: _generated.pydantic,
+    Kind.SUMMARY: Writer.summary,
     Kind.USER: Writer.by_user,
 }

@@ -18,7 +18,8 @@ from ..core.raw import (
 from ..restore.standins import MARK
 from .exact import Parts, exact_of
 from .kinds import Kind, kind_of
-from .summaries import Summarise, is_of_summarised_library, summary_of
+from .summaries import is_of_summarised_library, summary_of
+from .summary import Summarise
 from .writers import WRITTEN
 
 # Builtin types whose contents are read in instances of subclasses, too.
@@ -58,6 +59,8 @@ class TypeInfo:
         self.repr: Any = attribute_of(self.mro, "__repr__")[1]
         self.kind: Kind = kind_of(self.mro, WRITTEN)
         self.summary: Summarise | None = summary_of(self.mro)
+        if self.summary is not None:
+            self.kind = Kind.SUMMARY
         # `type in self.mro` would run a metaclass's __eq__.
         self.is_class: bool = any(base is type for base in self.mro)
         is_told_otherwise = self.exact is not None or self.summary is not None

@@ -211,7 +211,8 @@ class Rebuilder:
         first = self._values.children(attributes.get("first"))
         size, dtype = attributes.get("size"), attributes.get("dtype")
         shape = [child.ref for child in self._values.children(attributes.get("shape"))]
-        if type(size) is not int or type(dtype) is not str or len(first) != size:
+        is_plain = type(dtype) is str and dtype != "object" and dtype[0] not in "[("
+        if type(size) is not int or not is_plain or len(first) != size:
             return self._none(path, "an array of which only the beginning was kept")
         self.imports.add("numpy")
         items = joined("[", [self.code(child.ref, path) for child in first], "]")

@@ -1,0 +1,148 @@
+"""Summaries of numpy's arrays and scalars: type, shape, dtype and a few values.
+
+The library's own class reads the attributes of a subclass's instance. Memory that may be gone
+(core/memory.py) is not read: such an array is shown by shape and dtype alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.memory import is_own_memory
+from ..core.raw import loaded, names_of, stored
+from .summary import (
+    FEW,
+    Summary,
+    Table,
+    described,
+    dtype_text,
+    is_atom,
+    is_of,
+    listed,
+    plain,
+)
+
+if TYPE_CHECKING:
+    from .reprs import Writer
+
+# Elements that are objects of the program. (elements)
+_FEW_OBJECTS: Final = 5
+_MOST_SCALAR: Final = 200
+
+
+def shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: object, dtype: str) -> str:
+    """An array by its first values; few is None if they may not be read."""
+    if few is None:
+        return f"{name}(shape={shape}, dtype={dtype}; values not read)"
+    return described(name, listed(few, size), shape=shape, dtype=dtype)
+
+
+# -- numpy
+
+
+def first_of_array(ndarray: Any, value: Any, count: int) -> list[Any] | None:
+    """The first values, one by one: slicing a subclass's instance would run the subclass's code."""
+    if not is_own_memory(value):
+        return None
+    return [plain(item) for item in islice(ndarray.flat.__get__(value), count)]
+
+
+def _ndarray(ndarray: Any, value: Any) -> Summary:
+    shape, dtype = tuple(ndarray.shape.__get__(value)), ndarray.dtype.__get__(value)
+    size, told = ndarray.size.__get__(value), dtype_text(dtype)
+    facts = {"shape": shape, "dtype": told, "size": size, "nbytes": ndarray.nbytes.__get__(value)}
+    length = shape[0] if shape else None
+    if dtype.hasobject or dtype.names is not None:
+        few = _first_objects(ndarray, value)
+        if few is not None:
+            write = _written("array", few, size, f"shape={shape}, dtype={told}")
+            return Summary(write, facts, length, {"first": few})
+    else:
+        few = first_of_array(ndarray, value, FEW)
+    if few is not None:
+        facts["first"] = few
+    return Summary(shape_and_dtype("array", few, size, shape, told), facts, length)
+
+
+def _first_objects(ndarray: Any, value: Any) -> list[Any] | None:
+    """The first elements of an array of objects or of records."""
+    if not is_own_memory(value):
+        return None
+    found = islice(ndarray.flat.__get__(value), _FEW_OBJECTS)
+    return [_fields_of(item) for item in found]
+
+
+def _fields_of(item: Any) -> Any:
+    """The fields of a record, by their names; other elements as they are."""
+    if not is_of(type(item), "numpy", "void") or item.dtype.names is None:
+        return item
+    return {name: _as_python(item[name]) for name in item.dtype.names}
+
+
+def _as_python(item: Any) -> Any:
+    """A scalar of numpy as a plain value, where this changes nothing."""
+    is_scalar = is_of(type(item), "numpy", "generic") and item.dtype.names is None
+    return plain(item) if is_scalar else _fields_of(item)
+
+
+def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[Writer], None]:
+    """Writes an array whose elements may be the program's objects."""
+    more = ", ..." if size > len(few) else ""
+    return lambda writer: writer.call(name, "[", lambda: writer.items(few), f"{more}], ", rest)
+
+
+def _numpy_scalar(generic: Any, value: Any) -> Summary:
+    dtype = generic.dtype.__get__(value)
+    told = dtype_text(dtype)
+    name = names_of(type(value))[1]
+    is_own = is_of(type(value), "numpy", "generic")
+    if is_own and dtype.names is not None:
+        fields = _fields_of(value)
+        return Summary(
+            lambda writer: writer.call(f"np.{name}", lambda: writer.write(fields)),
+            {"dtype": told},
+            held=fields,
+        )
+    if dtype.hasobject:
+        return Summary(f"<{name} of objects>", {"dtype": told})
+    item = generic.item(value)
+    if not is_own:  # a subclass of the program's
+        known = item if is_atom(item) else f"<{name}>"
+        return Summary(f"{name}({known!r})"[:_MOST_SCALAR], {"item": known, "dtype": told})
+    known = item if is_atom(item) else str(value)[:_MOST_SCALAR]
+    return Summary(repr(value)[:_MOST_SCALAR], {"item": known, "dtype": told})
+
+
+def _dtype(cls: object, value: object) -> Summary:
+    told = dtype_text(value)
+    return Summary(f"dtype({told!r})"[:_MOST_SCALAR], {"name": told})
+
+
+def _masked(cls: Any, value: Any) -> Summary:
+    """An array of which some values are masked: they are shown as None."""
+    ndarray = loaded("numpy", "ndarray")
+    whole = _ndarray(ndarray, value)
+    few, mask = whole.facts.get("first"), stored(value, "_mask")
+    size = whole.facts["size"]
+    if few is None or type(mask) is not ndarray or ndarray.size.__get__(mask) != size:
+        is_whole = type(mask) is loaded("numpy", "bool_")
+        return whole if is_whole else whole._replace(text=_unread(value), facts={}, held={})
+    hidden = first_of_array(ndarray, mask, len(few)) or [True] * len(few)
+    shown = [None if is_hidden else item for item, is_hidden in zip(few, hidden)]
+    facts = {**whole.facts, "first": shown, "mask": hidden}
+    text = shape_and_dtype("masked_array", shown, size, facts["shape"], facts["dtype"])
+    return Summary(text, facts, whole.length)
+
+
+def _unread(value: object) -> str:
+    return f"<{names_of(type(value))[1]}: values not read>"
+
+
+NUMPY: Final[Table] = {
+    ("numpy", "ndarray"): _ndarray,
+    ("numpy", "generic"): _numpy_scalar,
+    ("numpy", "dtype"): _dtype,
+    ("numpy.ma", "MaskedArray"): _masked,
+}

@@ -1,0 +1,232 @@
+"""Summaries of tensors and of arrays on devices, by what their libraries say of them.
+
+Memory of a device is neither copied nor waited for: shape, dtype and device are facts that the
+process knows. Only the libraries' own classes are asked; of a subclass only the type is shown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from ..core.raw import ABSENT, first_of, loaded, name_of, names_of, stored
+from .summary import FEW, Summary, Table, described, dtype_text, is_of, listed, plain
+
+# In the text of a module of a network. (parameters)
+_FEW_PARAMETERS: Final = 8
+# Modules of a network that are looked into. (modules)
+_MOST_MODULES: Final = 200
+# Devices of one array. (devices)
+_FEW_DEVICES: Final = 8
+
+# -- PyTorch
+
+
+def _tensor(cls: Any, value: Any) -> Summary:
+    """A tensor. Of a subclass only the type is shown: __torch_function__ reads its attributes."""
+    is_parameter = type(value) is loaded("torch.nn.parameter", "Parameter")
+    if type(value) is not cls and not is_parameter:
+        return Summary(f"<{names_of(type(value))[1]}>")
+    shape, size = tuple(value.shape), value.numel()
+    dtype, device = _dtype_of_torch(value), str(value.device)
+    facts: dict[str, Any] = {"shape": shape, "dtype": dtype, "device": device}
+    facts["requires_grad"] = bool(value.requires_grad)
+    name = "Parameter" if is_parameter else "tensor"
+    few = [] if is_parameter else _first_of_tensor(value, size)
+    parts = [listed(few, size)] if few else []
+    if few:
+        facts["first"] = few
+    text = described(name, *parts, shape=shape, dtype=dtype, device=repr(device))
+    return Summary(text, facts, shape[0] if shape else None)
+
+
+def _dtype_of_torch(value: Any) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _first_of_tensor(value: Any, size: int) -> list[Any]:
+    """The first values of a dense tensor in the process's own memory."""
+    if value.device.type != "cpu" or str(value.layout) != "torch.strided" or not size:
+        return []
+    storage = value.untyped_storage()
+    if storage.is_shared() or getattr(storage, "filename", None):  # may be a mapped file
+        return []
+    part = value.detach()
+    while part.dim() > 1:  # takes views of first rows: flatten() would copy
+        part = part[0]
+    return list(part[:FEW].tolist()) if part.dim() else [part.item()]
+
+
+def _module(cls: object, value: object) -> Summary:
+    """A module of a network: its parameters by shape and device, beside its attributes."""
+    shown = [
+        f"{name}: {_shape_and_device(part)}"
+        for name, part in islice(_parameters_of(value), _FEW_PARAMETERS)
+    ]
+    more = ", ..." if len(shown) == _FEW_PARAMETERS else ""
+    text = f"<{names_of(type(value))[1]} with {', '.join(shown) or 'no parameters'}{more}>"
+    return Summary(text, has_state=True)
+
+
+def _parameters_of(module: object) -> Iterator[tuple[str, Any]]:
+    """The parameters of a module and of the modules within, read from their own dicts."""
+    waiting = deque([("", module)])
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST_MODULES:
+        prefix, found = waiting.popleft()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield from _named(prefix, stored(found, "_parameters"))
+        waiting.extend(
+            (f"{name}.", part) for name, part in _named(prefix, stored(found, "_modules"))
+        )
+
+
+def _named(prefix: str, found: object) -> Iterator[tuple[str, Any]]:
+    if issubclass(type(found), dict):
+        pairs = first_of(dict.items, found, _MOST_MODULES)
+        yield from ((f"{prefix}{name}", part) for name, part in pairs if type(name) is str)
+
+
+def _shape_and_device(part: Any) -> str:
+    if not is_of(type(part), "torch", "Tensor"):
+        return f"<{names_of(type(part))[1]}>"
+    return f"{tuple(part.shape)} {_dtype_of_torch(part)} {part.device}"
+
+
+def _optimizer(cls: object, value: object) -> Summary:
+    """An optimizer: how many parameters each group has, and the group's settings."""
+    groups = stored(value, "param_groups")
+    shown = []
+    for group in groups[:FEW] if type(groups) is list else ():
+        if type(group) is dict:
+            shown.append({name: _setting(item) for name, item in group.items()})
+    name = names_of(type(value))[1]
+    return Summary(
+        lambda writer: writer.fields(name, [("param_groups", shown)]), {"param_groups": shown}
+    )
+
+
+def _setting(item: object) -> object:
+    if type(item) is list:
+        return f"<{len(item)} parameters>"
+    return plain(item)
+
+
+# -- arrays of other libraries
+
+
+def _is_known(base: type, cls: type) -> bool:
+    """Whether a class is of the library of its base: the library's attributes run its code alone."""
+    packages = {names_of(base)[0].partition(".")[0]}
+    if "jax" in packages:
+        packages.add("jaxlib")
+    return any(is_of(cls, package, None) for package in packages)
+
+
+def _of_library(cls: type, value: Any) -> Summary:
+    """An array by shape, dtype and device. Of a subclass only the type."""
+    own = type(value)
+    name = _NAMES.get(name_of(own), name_of(own))
+    if not _is_known(cls, own):
+        return Summary(f"<{name}>")
+    shape = _dimensions(value.shape)
+    facts: dict[str, Any] = {"shape": shape, "dtype": _dtype_name(value.dtype)}
+    device = _device_of(value)
+    if device is not None:
+        facts["device"] = device
+    told = {fact: repr(item) if fact == "device" else item for fact, item in facts.items()}
+    length = shape[0] if type(shape) is tuple and shape and type(shape[0]) is int else None
+    return Summary(described(name, **told), facts, length)
+
+
+def _dimensions(shape: Any) -> tuple[Any, ...] | None:
+    """A shape as a tuple of numbers; None for dimensions that are not known yet."""
+    if is_of(type(shape), "tensorflow", None):
+        if shape.rank is None:
+            return None
+        shape = shape.as_list()
+    if type(shape) is not tuple and type(shape) is not list:
+        return None
+    return tuple(size if type(size) is int else None for size in shape)
+
+
+def _dtype_name(dtype: Any) -> str:
+    if is_of(type(dtype), "tensorflow", None):
+        return str(dtype.name)
+    return dtype_text(dtype)
+
+
+def _device_of(value: Any) -> str | None:
+    """The device, or the devices, of an array, as their library names them."""
+    read = _DEVICES.get(names_of(type(value))[0].partition(".")[0])
+    return None if read is None else read(value)
+
+
+def _device_of_cupy(value: Any) -> str:
+    return f"cuda:{value.device.id}"
+
+
+def _devices_of_jax(value: Any) -> str:
+    few = list(islice(value.devices(), _FEW_DEVICES))
+    return ", ".join(sorted(f"{device.platform}:{device.id}" for device in few))
+
+
+def _device_of_tensorflow(value: Any) -> str | None:
+    device = value.device if hasattr(value, "numpy") else None  # a symbolic one has none
+    return device.rpartition("/device:")[2].lower() if type(device) is str else None
+
+
+# The first part of a class's module → the function that names the device
+_DEVICES: Final = {
+    "cupy": _device_of_cupy,
+    "jaxlib": _devices_of_jax,
+    "tensorflow": _device_of_tensorflow,
+}
+# Names by which users know the classes
+_NAMES: Final = {
+    "ArrayImpl": "Array",
+    "EagerTensor": "tf.Tensor",
+    "ResourceVariable": "tf.Variable",
+}
+
+
+# -- sparse matrices
+
+
+def _sparse(cls: Any, value: Any) -> Summary:
+    """A sparse matrix: its shape, and how many elements are stored."""
+    own = type(value)
+    if not is_of(own, "scipy", None):
+        return Summary(f"<{name_of(own)}>")
+    shape, data = stored(value, "_shape"), stored(value, "data")
+    ndarray = loaded("numpy", "ndarray")
+    dtype = stored(value, "dtype")
+    facts: dict[str, Any] = {"shape": shape if type(shape) is tuple else None}
+    if dtype is ABSENT and type(data) is ndarray:
+        dtype = ndarray.dtype.__get__(data)
+    if dtype is not ABSENT:
+        facts["dtype"] = dtype_text(dtype)
+    if type(data) is ndarray and data.dtype != object:  # a list of lists has rows of objects
+        facts["stored"] = int(data.size)
+    return Summary(described(name_of(own), **facts), facts)
+
+
+DEVICES: Final[Table] = {
+    ("torch", "Tensor"): _tensor,
+    ("torch.nn", "Module"): _module,
+    ("torch.optim", "Optimizer"): _optimizer,
+    **dict.fromkeys(
+        (
+            *(("cupy", "ndarray"), ("numba.cuda.cudadrv.devicearray", "DeviceNDArrayBase")),
+            *(("jax", "Array"), ("jax._src.core", "Tracer"), ("jax", "ShapeDtypeStruct")),
+            *(("tensorflow", "Tensor"), ("tensorflow", "Variable"), ("dask.array", "Array")),
+        ),
+        _of_library,
+    ),
+    ("scipy.sparse", "sparray"): _sparse,
+    ("scipy.sparse", "spmatrix"): _sparse,
+}

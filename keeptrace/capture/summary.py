@@ -1,0 +1,133 @@
+"""What a summary is, and the texts of the values in it.
+
+A summary needs no copy and no full repr, and never imports a library. None of the program's code
+runs: a value is shown only if its class is Python's own or a known library's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from ..core.raw import loaded, mro_of, name_of, names_of
+from .exact import is_exact_value
+
+if TYPE_CHECKING:
+    from .reprs import Writer
+
+# One value in the text. (characters)
+MOST_VALUE: Final = 80
+# Enough values to show the kind of data. (values)
+FEW: Final = 10
+
+_ATOMS: Final = (int, float, bool, str, bytes, complex, type(None))
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+class Summary(NamedTuple):
+    """What is kept of a value in place of its state.
+
+    text: the repr, or a function that writes the repr.
+    facts: attributes that are plain data.
+    length: the true length.
+    held: attributes that are the program's objects, read down to the depth that is left.
+    has_state: whether the object's own attributes are kept, too.
+    """
+
+    text: str | Callable[[Writer], None]
+    facts: dict[str, Any] = _NOTHING
+    length: int | None = None
+    held: dict[str, Any] = _NOTHING
+    has_state: bool = False
+
+
+Summarise: TypeAlias = Callable[[Any], Summary]
+# The class that has the summary, which may be a base, and the value
+SummariseAs: TypeAlias = Callable[[Any, Any], Summary]
+# (module, class) → the function that summarises the instances
+Table: TypeAlias = dict[tuple[str, str], SummariseAs]
+
+
+def is_atom(value: object) -> bool:
+    """Whether a value is of a builtin class without parts."""
+    return type(value) in _ATOMS
+
+
+def is_of(cls: type, package: str, base: str | None) -> bool:
+    """Whether a class is a library's own: a module of the library has it under its name."""
+    module, qualname = names_of(cls)
+    if module.partition(".")[0] != package or loaded(module, qualname) is not cls:
+        return False
+    if base is None:
+        return True
+    found = loaded(package, base)
+    return any(parent is found for parent in mro_of(cls))
+
+
+def plain(value: Any) -> Any:
+    """A value of an array or column: an atom, or a text made without the program's code."""
+    cls = type(value)
+    if cls is str or cls is bytes:
+        return value[:MOST_VALUE]
+    if cls in _ATOMS:
+        return value
+    if cls is tuple and len(value) <= FEW:  # a label of several levels
+        return tuple(map(plain, value))
+    if is_of(cls, "numpy", "generic"):
+        if value.dtype.hasobject or value.dtype.names is not None:
+            return f"<{name_of(cls)}>"
+        item = value.item()
+        return item if type(item) in _ATOMS else str(value)[:MOST_VALUE]
+    if is_exact_value(value):
+        return str(value)[:MOST_VALUE]
+    if is_of(cls, "pandas", None) and _is_plain_moment(value):
+        return str(value)[:MOST_VALUE]
+    return f"<{names_of(cls)[1]}>"
+
+
+def _is_plain_moment(value: object) -> bool:
+    """Whether a pandas scalar has no zone, or one whose offset runs none of the program's code."""
+    zone = getattr(value, "tzinfo", None)
+    known = (loaded("datetime", "timezone"), loaded("zoneinfo", "ZoneInfo"))
+    return zone is None or type(zone) in known
+
+
+def short(value: object) -> str:
+    """The text of one plain value."""
+    return f"{value:.6g}" if type(value) is float else repr(value)
+
+
+def listed(values: Iterable[object], length: int) -> str:
+    """The first of `length` values, in brackets."""
+    few = [short(value) for value in values]
+    if len(few) < length:
+        few.append("...")
+    return f"[{', '.join(few)}]"
+
+
+def described(kind: str, *parts: str, **facts: object) -> str:
+    """kind(parts, fact=value): an array by what is known of it."""
+    named = [f"{fact}={value}" for fact, value in facts.items() if value is not None]
+    return f"{kind}({', '.join([*parts, *named])})"
+
+
+def dtype_text(dtype: Any) -> str:
+    """A dtype as text, without titles and metadata: they hold objects, whose reprs would run."""
+    cls = type(dtype)
+    if cls is str:
+        return str(dtype[:MOST_VALUE])
+    if any(parent is type for parent in mro_of(cls)):
+        return name_of(dtype)
+    is_numpys = any(parent is loaded("numpy", "dtype") for parent in mro_of(cls))
+    if not is_numpys and not is_of(cls, "pandas", None):
+        return f"<{names_of(cls)[1]}>"
+    if is_numpys and _holds_objects(dtype):
+        return str(dtype.name)
+    return str(dtype)
+
+
+def _holds_objects(dtype: Any) -> bool:
+    """Whether a dtype of numpy has metadata, or titles of fields."""
+    if dtype.metadata is not None:
+        return True
+    return dtype.names is not None and any(len(field) > 2 for field in dtype.fields.values())

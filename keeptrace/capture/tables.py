@@ -1,0 +1,323 @@
+"""Summaries of tables: their columns with dtypes, the first labels, and the first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Final
+
+from ..core.memory import is_own_memory
+from ..core.raw import ABSENT, first_of, instance_dict, loaded, name_of, names_of, stored
+from .arrays import first_of_array, shape_and_dtype
+from .summary import (
+    FEW,
+    MOST_VALUE,
+    Summary,
+    Table,
+    described,
+    dtype_text,
+    is_of,
+    plain,
+    short,
+)
+
+_FEW_ROWS: Final = 5
+# Each column costs some 20 microseconds. (columns)
+_FEW_COLUMNS: Final = 20
+# In the text, which stands on one line. (rows of a table, values of a series, columns)
+_FEW_TOLD_ROWS: Final = 3
+_FEW_TOLD: Final = 5
+_FEW_TOLD_COLUMNS: Final = 8
+
+# -- pandas
+
+
+def _manager_of(value: object) -> Any:
+    manager = instance_dict(value).get("_mgr")
+    if not is_of(type(manager), "pandas", None):
+        raise AttributeError("_mgr")
+    return manager
+
+
+def _values_of(index: object) -> Any:
+    return instance_dict(index).get("_data")
+
+
+def _first_of_values(values: Any, count: int) -> list[Any] | None:
+    """The first values of a column or index; None if reading them would run unknown code."""
+    ndarray = loaded("numpy", "ndarray")
+    if type(values) is ndarray:
+        return first_of_array(ndarray, values, count)
+    if not is_of(type(values), "pandas", None):
+        return None
+    if "Arrow" in name_of(type(values)):
+        return _first_of_arrow(stored(values, "_pa_array"), count)
+    held = stored(values, "_ndarray")
+    if held is ABSENT:
+        held = stored(values, "_data")
+    if type(held) is ndarray and not is_own_memory(held):
+        return None
+    return [plain(item) for item in values[:count]]
+
+
+def _first_of_index(index: Any, count: int) -> list[Any] | None:
+    if not is_of(type(index), "pandas", "Index"):
+        return None
+    values = _values_of(index)
+    if values is not None and _first_of_values(values, 0) is None:
+        return None
+    return [plain(item) for item in index[:count].tolist()]
+
+
+def _column(manager: Any, at: int) -> Any:
+    values = manager.blocks[manager.blknos[at]].values
+    is_array = type(values) is loaded("numpy", "ndarray")
+    return values[manager.blklocs[at]] if is_array else values
+
+
+def _dtype_of(values: Any) -> str:
+    """The dtype of an array of numpy or pandas; for other arrays the class."""
+    cls = type(values)
+    is_known = cls is loaded("numpy", "ndarray") or is_of(cls, "pandas", None)
+    return dtype_text(values.dtype) if is_known else f"<{names_of(cls)[1]}>"
+
+
+def _names_of_levels(index: Any) -> list[str]:
+    """The names of an index's levels; an empty list unless every level has one."""
+    state = instance_dict(index)
+    names: Any = state.get("_names", [state.get("_name")])
+    is_list = issubclass(type(names), list)
+    found = list(list.__iter__(names)) if is_list else []
+    return found if all(type(name) is str for name in found) else []
+
+
+def _labels(index: Any, count: int) -> list[Any]:
+    """The first labels; a label of named levels is a dict, so that redaction sees the names."""
+    few = _first_of_index(index, count) or []
+    names = _names_of_levels(index)
+    if not names:
+        return few
+    if len(names) == 1:
+        return [{names[0]: label} for label in few]
+    return [dict(zip(names, label)) for label in few if type(label) is tuple]
+
+
+def _dataframe(cls: object, value: object) -> Summary:
+    manager = _manager_of(value)
+    heads, index = manager.axes
+    shape = (len(index), len(heads))
+    count = min(shape[1], _FEW_COLUMNS)
+    names = _first_of_index(heads, count) or [str(at) for at in range(count)]
+    columns = [_column(manager, at) for at in range(count)]
+    dtypes = [_dtype_of(column) for column in columns]
+    found = [_first_of_values(column, _FEW_ROWS) for column in columns]
+    first = {str(name): few or [] for name, few in zip(names, found)}
+    labels = _labels(index, _FEW_ROWS)
+    facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first, "index": labels}
+    told = columns_text(zip(names, dtypes), shape[1])
+    head = f"{name_of(type(value))} of {shape[0]} rows x {shape[1]} columns ({told})"
+    rows = _rows({name: few for name, few in first.items() if few})
+    return Summary(f"<{head}{_labelled(labels, rows, shape[0])}>", facts, shape[0])
+
+
+def columns_text(columns: Iterable[tuple[object, str]], count: int) -> str:
+    """The names and dtypes of the first columns."""
+    told = [f"{name}: {dtype}" for name, dtype in columns]
+    if len(told) < count:
+        told.append("...")
+    return ", ".join(told)
+
+
+def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The first rows. Each value stands beside its name, by which redaction hides it."""
+    few = dict(islice(columns.items(), _FEW_TOLD_COLUMNS))
+    count = min(max(map(len, few.values()), default=0), _FEW_TOLD_ROWS)
+    return [{name: col[at] for name, col in few.items() if at < len(col)} for at in range(count)]
+
+
+def _labelled(labels: list[Any], rows: list[Any], length: int) -> str:
+    """The first rows, each behind its label."""
+    told = [f"{short(label)}: {short(row)}" for label, row in zip(labels, rows)]
+    if told and len(told) < length:
+        told.append("...")
+    return f": {', '.join(told)}" if told else ""
+
+
+def _series(cls: object, value: object) -> Summary:
+    manager = _manager_of(value)
+    values, index = manager.blocks[0].values, manager.axes[0]
+    length, dtype = len(index), _dtype_of(values)
+    few = _first_of_values(values, FEW)
+    name = plain(instance_dict(value).get("_name"))
+    labels = _labels(index, FEW)
+    facts: dict[str, Any] = {"shape": (length,), "dtype": dtype, "name": name, "index": labels}
+    facts["first"] = _by_label(labels, few or [])
+    own = name_of(type(value))
+    if few is None:
+        return Summary(shape_and_dtype(own, None, length, (length,), dtype), facts, length)
+    rows: list[Any] = few
+    told = dtype
+    if type(name) is str:  # redaction hides secrets by the names beside them
+        rows = [{name: item} for item in few]
+        facts["column"] = {name: facts["first"]}
+        told = f"{name}: {dtype}"
+    text = f"<{own} of {length} rows ({told}){_labelled(labels, rows[:_FEW_TOLD], length)}>"
+    return Summary(text, facts, length)
+
+
+def _by_label(labels: list[Any], few: list[Any]) -> Any:
+    """The values of a series: by their labels, where these are names, as in a row of a table."""
+    is_named = bool(labels) and all(type(label) is str for label in labels)
+    if is_named and len(set(labels)) == len(labels) == len(few):
+        return dict(zip(labels, few))
+    return few
+
+
+def _index(cls: Any, value: Any) -> Summary:
+    own = type(value)
+    if not is_of(own, "pandas", "Index"):
+        raise TypeError("a subclass of pandas.Index")
+    few = _first_of_index(value, FEW)
+    labels = None if few is None else _labels(value, FEW)
+    length, dtype = len(value), dtype_text(value.dtype)
+    text = shape_and_dtype(name_of(own), labels, length, (length,), dtype)
+    return Summary(text, {"dtype": dtype, "first": labels or []}, length)
+
+
+# -- pyarrow
+
+
+def _first_of_arrow(array: Any, count: int) -> list[Any] | None:
+    """The first texts of an array of pyarrow; None for other values.
+
+    A file that pyarrow maps has buffers that nobody may write to. Arrow makes the buffers of texts
+    itself, while those of numbers may be a mapped array of numpy.
+    """
+    if type(array) is loaded("pyarrow", "ChunkedArray"):
+        array = array.chunk(0) if array.num_chunks else None
+    names = ("StringArray", "LargeStringArray")
+    if not any(type(array) is loaded("pyarrow", name) for name in names):
+        return None
+    if not all(buffer is None or buffer.is_mutable for buffer in array.buffers()):
+        return None
+    return [plain(item.as_py()) for item in array[:count]]
+
+
+def _arrow_table(cls: object, value: Any) -> Summary:
+    """A table or a batch. Dictionary types and nested types name their parts."""
+    own = type(value)
+    if not is_of(own, "pyarrow", None):
+        return Summary(f"<{name_of(own)}>")
+    schema, shape = value.schema, (value.num_rows, value.num_columns)
+    fields = [schema.field(at) for at in range(min(shape[1], _FEW_COLUMNS))]
+    dtypes = [str(field.type)[:MOST_VALUE] for field in fields]
+    names = [str(field.name)[:MOST_VALUE] for field in fields]
+    found = [_first_of_arrow(value.column(at), _FEW_ROWS) for at in range(len(fields))]
+    first = {name: few for name, few in zip(names, found) if few}
+    facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first}
+    told = columns_text(zip(names, dtypes), shape[1])
+    head = f"{name_of(own)} of {shape[0]} rows x {shape[1]} columns ({told})"
+    return Summary(f"<{head}{_listed_rows(_rows(first), shape[0])}>", facts, shape[0])
+
+
+def _listed_rows(rows: list[Any], length: int) -> str:
+    told = [short(row) for row in rows]
+    if told and len(told) < length:
+        told.append("...")
+    return f": {', '.join(told)}" if told else ""
+
+
+def _arrow_array(cls: object, value: Any) -> Summary:
+    """An array, in one piece or in several."""
+    own = type(value)
+    if not is_of(own, "pyarrow", None):
+        return Summary(f"<{name_of(own)}>")
+    few = _first_of_arrow(value, FEW)
+    length, dtype = len(value), str(value.type)[:MOST_VALUE]
+    facts: dict[str, Any] = {"shape": (length,), "dtype": dtype}
+    if few:
+        facts["first"] = few
+    text = shape_and_dtype(name_of(own), few, length, (length,), dtype)
+    return Summary(text, facts, length)
+
+
+# -- polars
+
+
+def _polars_frame(cls: object, value: Any) -> Summary:
+    """A frame by its columns. The values may be a mapped file's, and are not read."""
+    own = type(value)
+    if not is_of(own, "polars", None):
+        return Summary(f"<{name_of(own)}>")
+    shape = value.shape
+    columns = list(islice(value.schema.items(), _FEW_COLUMNS))
+    names = [name[:MOST_VALUE] for name, _ in columns]
+    dtypes = [str(dtype)[:MOST_VALUE] for _, dtype in columns]
+    told = columns_text(zip(names, dtypes), shape[1])
+    text = f"<{name_of(own)} of {shape[0]} rows x {shape[1]} columns ({told})>"
+    return Summary(text, {"shape": shape, "columns": names, "dtypes": dtypes}, shape[0])
+
+
+def _polars_series(cls: object, value: Any) -> Summary:
+    own = type(value)
+    if not is_of(own, "polars", None):
+        return Summary(f"<{name_of(own)}>")
+    name, dtype, length = value.name, str(value.dtype)[:MOST_VALUE], value.len()
+    facts = {"shape": (length,), "dtype": dtype, "name": name}
+    text = described("Series", short(name), shape=(length,), dtype=dtype)
+    return Summary(text, facts, length)
+
+
+# -- xarray
+
+
+def _labelled_array(cls: object, value: object) -> Summary:
+    """A DataArray or a Variable: dimensions and coordinates; the array itself is kept as data."""
+    own = type(value)
+    held = stored(value, "_variable") if stored(value, "_variable") is not ABSENT else value
+    sizes, data = _sizes_of(held), stored(held, "_data")
+    facts: dict[str, Any] = {"sizes": sizes}
+    name, coords = stored(value, "_name"), stored(value, "_coords")
+    if name is not ABSENT:
+        facts["name"] = plain(name)
+    if type(coords) is dict:
+        facts["coords"] = [name for name in coords if type(name) is str]
+    told = {fact: short(item) for fact, item in facts.items()}
+    return Summary(described(name_of(own), **told), facts, None, {"data": data})
+
+
+def _sizes_of(variable: object) -> dict[str, Any]:
+    """The dimensions of a variable with their lengths, if the data is numpy's."""
+    dims, data = stored(variable, "_dims"), stored(variable, "_data")
+    names = [plain(name) for name in dims] if type(dims) is tuple else []
+    shape: Any = [None] * len(names)
+    ndarray = loaded("numpy", "ndarray")
+    if type(data) is ndarray:
+        shape = ndarray.shape.__get__(data)
+    return {str(name): size for name, size in zip(names, shape)}
+
+
+def _dataset(cls: object, value: object) -> Summary:
+    """A dataset: its variables with their dimensions."""
+    variables = stored(value, "_variables")
+    found = first_of(dict.items, variables, _FEW_COLUMNS) if type(variables) is dict else []
+    told = {str(plain(name)): _sizes_of(variable) for name, variable in found}
+    listing = ", ".join(f"{name}: {short(sizes)}" for name, sizes in told.items())
+    held = {"variables": dict(found)}
+    return Summary(f"<{name_of(type(value))} of {listing}>", {"sizes": told}, None, held)
+
+
+TABLES: Final[Table] = {
+    ("pandas", "DataFrame"): _dataframe,
+    ("pandas", "Series"): _series,
+    ("pandas", "Index"): _index,
+    ("polars", "DataFrame"): _polars_frame,
+    ("polars", "Series"): _polars_series,
+    ("pyarrow", "Table"): _arrow_table,
+    ("pyarrow", "RecordBatch"): _arrow_table,
+    ("pyarrow", "ChunkedArray"): _arrow_array,
+    ("pyarrow", "Array"): _arrow_array,
+    ("xarray", "DataArray"): _labelled_array,
+    ("xarray", "Variable"): _labelled_array,
+    ("xarray", "Dataset"): _dataset,
+}
