@@ -20,6 +20,7 @@ import pytest
 import keeptrace
 from keeptrace import KeepTraceError, OptionError
 from keeptrace.format import api as _dump
+from keeptrace.format.reading import decode
 
 SECRET = "hunter2xyzzy"
 ROOT = Path(__file__).parent.parent
@@ -241,7 +242,7 @@ def with_secrets() -> BaseException:
 
 
 def everything_in(data: bytes) -> bytes:
-    read = _dump.decode(data)
+    read = decode(data)
     import zlib
 
     return (

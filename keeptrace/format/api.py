@@ -15,10 +15,7 @@ from ..core.options import Options, make_options
 from ..core.report import Report
 from ..core.reserve import release_reserve
 from ..core.telling import failed
-from ..restore.policy import BUILTINS, LIVE
-from ..restore.restore import restore
 from .files import is_url, make_private, read, write
-from .reading import decode
 from .writing import encode
 
 if TYPE_CHECKING:
@@ -211,6 +208,10 @@ def loads(data: bytes, live: bool = False) -> BaseException:
     Raises DumpError if the data is truncated, foreign, too new or hostile; what could be read of it
     is in `.salvaged`.
     """
+    from ..restore.policy import BUILTINS, LIVE  # who only writes does without
+    from ..restore.restore import restore
+    from .reading import decode
+
     read = decode(data)
     try:
         return restore(read.report, LIVE if live else BUILTINS)

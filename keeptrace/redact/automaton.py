@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from .looks import is_random
-from .shapes import ALPHABETS, PATTERNS, SHAPES
+from .shapes import ALPHABETS, PATTERNS, SHAPES, Pattern, Shape
 from .spans import STRONG, Span, continues_word
 
 
@@ -46,41 +48,49 @@ _MOST_JUDGED: Final = 256
 _RUN: Final = r"[\w+/=.~$:%-]{16,}+"
 
 
-_Body: TypeAlias = tuple[str, re.Pattern[str], bool]  # prefix, body, is common
+# Most texts need few of the table's expressions, and compiling all takes 10 ms.
+@cache
+def _body_matcher(body: str) -> _Matcher:
+    """Matches the body of a shape, which is a whole word."""
+    return re.compile(f"(?:{expand(body)})(?![A-Za-z0-9])").match
 
 
-def _bodies() -> dict[str, list[_Body]]:
-    """Each prefix that begins with no other prefix -> the keys with longer prefixes."""
+@cache
+def _finder(pattern: str) -> _Finder:
+    return re.compile(pattern).finditer
+
+
+_Matcher: TypeAlias = "Callable[[str, int], re.Match[str] | None]"
+_Finder: TypeAlias = "Callable[[str], Iterator[re.Match[str]]]"
+
+
+def _shapes_by_head() -> dict[str, list[tuple[str, Shape]]]:
+    """Each prefix that begins with no other prefix -> all prefixes that begin with it."""
     prefixes = [(prefix, shape) for shape in SHAPES for prefix in shape.prefixes.split()]
-    heads = _shortest({prefix for prefix, _ in prefixes})
-    bodies: dict[str, list[_Body]] = {}
+    prefixes.sort(key=itemgetter(0))  # so a prefix comes just before those that begin with it
+    head = prefixes[0][0]
+    by_head: dict[str, list[tuple[str, Shape]]] = {}
     for prefix, shape in prefixes:
-        head = next(short for short in heads if prefix.startswith(short))
-        body = re.compile(f"(?:{expand(shape.body)})(?![A-Za-z0-9])")
-        bodies.setdefault(head, []).append((prefix, body, shape.is_common))
-    for found in bodies.values():
+        if not prefix.startswith(head):
+            head = prefix
+        by_head.setdefault(head, []).append((prefix, shape))
+    for found in by_head.values():
         found.sort(key=lambda entry: -len(entry[0]))  # the longest prefix says most
-    return bodies
-
-
-def _shortest(prefixes: set[str]) -> set[str]:
-    """The prefixes without a shorter prefix at their beginning."""
-    return {p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes)}
+    return by_head
 
 
 class Automaton:
     """The compiled tables, made at first use: most programs import this module and never fail."""
 
     def __init__(self) -> None:
-        self._bodies = _bodies()
+        self._shapes = _shapes_by_head()
         self._runs = re.compile(_RUN).finditer
-        self._next_head = re.compile(trie(sorted(self._bodies))).search
+        self._next_head = re.compile(trie(sorted(self._shapes))).search
         self._next_digit = re.compile(r"[0-9]").search
-        patterns = [(p.hints, re.compile(p.pattern).finditer, p.is_key) for p in PATTERNS]
-        self._keys = [(hints, finditer) for hints, finditer, is_key in patterns if is_key]
-        self._others = [(hints, finditer) for hints, finditer, is_key in patterns if not is_key]
+        self._keys = [pattern for pattern in PATTERNS if pattern.is_key]
+        self._others = [pattern for pattern in PATTERNS if not pattern.is_key]
         # A lower-cased text without any of these matches none of the other patterns.
-        self.hints: list[str] = sorted({hint for p in PATTERNS if not p.is_key for hint in p.hints})
+        self.hints: list[str] = sorted({hint for other in self._others for hint in other.hints})
 
     def keys(self, text: str) -> Iterator[Span]:
         """Where a text has a vendor's key."""
@@ -110,14 +120,14 @@ class Automaton:
         return found.start()
 
     def _end_of_key(self, text: str, start: int, head: str, digit: int) -> int:
-        for prefix, body, is_common in self._bodies[head]:
+        for prefix, shape in self._shapes[head]:
             if not text.startswith(prefix, start):
                 continue
             begin = start + len(prefix)
-            if is_common and digit >= begin + _MOST_JUDGED:
+            if shape.is_common and digit >= begin + _MOST_JUDGED:
                 continue
-            found = body.match(text, begin)
-            if found is not None and (not is_common or is_random(found[0][:_MOST_JUDGED])):
+            found = _body_matcher(shape.body)(text, begin)
+            if found is not None and (not shape.is_common or is_random(found[0][:_MOST_JUDGED])):
                 return found.end()
         return 0
 
@@ -130,13 +140,10 @@ class Automaton:
         yield from _found(self._others, text, low)
 
 
-_Finders: TypeAlias = "Sequence[tuple[tuple[str, ...], Callable[[str], Iterator[re.Match[str]]]]]"
-
-
-def _found(finders: _Finders, text: str, low: str) -> Iterator[Span]:
-    for hints, finditer in finders:
-        if not hints or any(hint in low for hint in hints):
-            for match in finditer(text):
+def _found(patterns: Sequence[Pattern], text: str, low: str) -> Iterator[Span]:
+    for pattern in patterns:
+        if not pattern.hints or any(hint in low for hint in pattern.hints):
+            for match in _finder(pattern.pattern)(text):
                 yield *match.span(match.lastindex or 0), STRONG
 
 

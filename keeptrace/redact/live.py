@@ -5,7 +5,6 @@ A pickle cannot be edited, so with a secret the whole pickle is dropped.
 
 from __future__ import annotations
 
-import pickletools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -69,6 +68,8 @@ def _may_be_secret(opcode: str, argument: object) -> bool:
 
 
 def _values(data: bytes) -> Iterator[tuple[str, Any]]:
+    import pickletools  # few reports hold live objects
+
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name not in _MEMO:
             yield opcode.name, argument

@@ -39,8 +39,11 @@ _sources: Final[dict[bytes, Source]] = {}
 def _trigger() -> re.Pattern[str]:
     """Finds possible beginnings of names and shapes in a lower-cased text."""
     hints = {*words.STEMS, *automaton().hints, *commands.HINTS, sql.HINT}
-    needed = {hint for hint in hints if not any(other in hint for other in hints if other != hint)}
-    return re.compile(trie(sorted(needed)))
+    needed: list[str] = []
+    for hint in sorted(hints, key=len):
+        if not any(shorter in hint for shorter in needed):
+            needed.append(hint)
+    return re.compile(trie(needed))
 
 
 def _lower(text: str) -> str:
