@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from . import concurrent as concurrent
     from . import middleware as middleware
+    from .core.context import context as context
     from .core.errors import DumpError as DumpError
     from .core.errors import KeepTraceError as KeepTraceError
     from .core.errors import MissingExtraError as MissingExtraError
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "attach": "hold.attaching",
+    "context": "core.context",
     "dump": "format.api",
     "dumps": "format.api",
     "group": "grouping",
@@ -106,6 +108,7 @@ __all__ = [
     "ThreadStack",
     "__version__",
     "attach",
+    "context",
     "dump",
     "dumps",
     "group",

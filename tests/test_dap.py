@@ -251,7 +251,7 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
     )
 
     scopes = {scope["name"]: scope for scope in client.ask("scopes", frameId=top["id"])["scopes"]}
-    assert list(scopes) == ["Locals", "Globals", "Exception ZeroDivisionError"]
+    assert list(scopes) == ["Locals", "Globals", "Exception ZeroDivisionError", "Process"]
     variables = client.variables(scopes["Locals"]["variablesReference"])
     assert variables["é"]["value"] == "'üüü'" and variables["é"]["variablesReference"] == 0
     order = client.variables(variables["order"]["variablesReference"])

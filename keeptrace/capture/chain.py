@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from ..core.bounds import MAX_EXCEPTIONS, MAX_TYPES
+from ..core.context import NAME as _SAID
+from ..core.context import put_said, said
 from ..core.options import Options
 from ..core.raw import mro_of, names_of
 from ..core.report import ExceptionRecord, Ref
@@ -189,7 +191,8 @@ class Chain:
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
     ) -> None:
         namespace = dict_of(exc)
-        if not namespace and not facts.slots:  # as most
+        now = said() if record is self.records[0] else None
+        if not namespace and not facts.slots and now is None:  # as most
             return
         kept = {
             name: value
@@ -202,6 +205,8 @@ class Chain:
                 kept.setdefault(name, read(exc))
             except AttributeError:  # a slot without a value
                 continue
+        if now is not None or _SAID in kept:
+            put_said(kept, now)
         if kept:
             record["attributes"] = self._values.named(kept, depth)
             self._may_live(record["attributes"].values())

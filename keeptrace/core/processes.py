@@ -25,6 +25,15 @@ def start_of(pid: int) -> int | None:
         return None
 
 
+def resident(pid: int) -> int:
+    """Bytes of resident memory of a process; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):  # it has ended; or macOS
+        return 0
+
+
 def is_alive(pid: int, start: int | None) -> bool:
     """Whether the process with this start is alive. start: of start_of(), None if not known."""
     if start is not None:

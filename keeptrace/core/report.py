@@ -16,6 +16,8 @@ report is one dict of tables:
     sources     {filename: zlib-compressed UTF-8 bytes}; the files of the frames
     live        bytes or None: one pickle of a list of objects, for the nodes ["live", ...]
     cuts        {reason: how many values or frames were cut or hidden}
+    process     {name: ref}: facts of the process that wrote the dump (format/facts.py), atoms or
+                redacted; absent within a pool, and in dumps of older versions
     held        only within a pool: what holds the exception (see concurrent/crossing.py)
 
 A *position* is [line, end line, column, end column]; columns count UTF-8 bytes as
@@ -138,6 +140,7 @@ if TYPE_CHECKING:
         sources: dict[str, bytes]
         live: bytes | None
         cuts: dict[str, int]
+        process: NotRequired[dict[str, Ref]]
         held: NotRequired[list[str]]
 
 else:

@@ -9,17 +9,19 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from ..capture.capture import capture, type_only
 from ..core.bounds import MAX_DUMP
+from ..core.context import with_extra
 from ..core.errors import DumpError, KeepTraceError, OptionError
 from ..core.guard import in_fresh_thread, with_enough_stack
 from ..core.options import Options, make_options
 from ..core.report import Report
 from ..core.reserve import release_reserve
 from ..core.telling import failed
+from .facts import facts_of_process
 from .files import is_url, make_private, read, write
 from .writing import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
     from typing import TypeAlias, Unpack
 
@@ -60,13 +62,14 @@ def _report_by(captured: _Others, exc: BaseException | None, settings: Options) 
             )
     if not isinstance(exc, BaseException):
         raise OptionError(f"a dump is made of an exception, not of {type(exc).__name__}")
-    return redacted(captured(exc, settings), exc, settings)
+    return for_file(captured(exc, settings), exc, settings)
 
 
-def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
-    """The report without secrets. If hiding secrets fails, only the exception's type is left, so
-    that a defect leaks nothing.
+def for_file(report: Report, exc: BaseException, settings: Options) -> Report:
+    """The report with the facts of this process, and without secrets. If hiding secrets fails, only
+    the exception's type is left, so that a defect leaks nothing.
     """
+    report["process"] = facts_of_process(report)
     if settings.redact is False:
         return report
     from ..redact.redactor import Redactor
@@ -87,6 +90,7 @@ def dumps(
     exc: BaseException | None = None,
     *,
     threads: bool = False,
+    extra: Mapping[str, object] | None = None,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> bytes:
@@ -95,6 +99,8 @@ def dumps(
     exc: the exception; default the one that is being handled.
     threads: keep also what all other threads and the asyncio tasks were doing, as by snapshot(),
         with its roomier bounds.
+    extra: names and values that the dump adds to those of keeptrace.context(), in the exception's
+        attribute `keeptrace_context`. The exception here stays as it was.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     The bytes are a plain pickle too: pickle.loads restores the exception where keeptrace is not
@@ -105,11 +111,15 @@ def dumps(
     """
     handled = sys.exception() if exc is None else exc  # of this thread
     others = _others_of(sys._getframe(1)) if threads else None
+
+    def made() -> bytes:
+        return with_extra(extra, lambda: _dumps(handled, others, trace, options))
+
     try:
-        return _dumps(handled, others, trace, options)
+        return made()
     except RecursionError:
         pass  # little stack is left: a thread of its own has more
-    return in_fresh_thread(lambda: _dumps(handled, others, trace, options))
+    return in_fresh_thread(made)
 
 
 def _others_of(here: FrameType) -> _Others:
@@ -145,6 +155,7 @@ def dump(
     *,
     threads: bool = False,
     on_error: Literal["raise", "tell"] = "raise",
+    extra: Mapping[str, object] | None = None,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> None:
@@ -154,7 +165,7 @@ def dump(
     path_or_file: a path, which is written whole or not at all, and whose directory is made if it is
         missing; a URL that fsspec knows (extra "fsspec"), such as s3://bucket/name.dump; or a
         binary file that is open for writing.
-    threads: as for dumps().
+    threads: as for dumps(). extra: as for dumps().
     on_error: "raise" if the dump cannot be written, or "tell": one line on stderr says why, and an
         `except` block goes on with the program's own error.
     options: those of keeptrace.Options, or a whole one as `trace`.
@@ -169,7 +180,11 @@ def dump(
     handled = sys.exception() if exc is None else exc  # of this thread
     try:
         others = _others_of(sys._getframe(1)) if threads else None
-        with_enough_stack(lambda: write_to(path_or_file, _dumps(handled, others, trace, options)))
+        with_enough_stack(
+            lambda: write_to(
+                path_or_file, with_extra(extra, lambda: _dumps(handled, others, trace, options))
+            )
+        )
     except RecursionError:  # nothing can be called any more; the user's own error must go on
         return
     except Exception as problem:

@@ -33,6 +33,8 @@ def check(report: Any) -> None:
         _check_code(code)
     for names in report["globals"]:
         _check_refs_by_name(names, sizes, "globals")
+    _check_refs_by_name(report.get("process", {}), sizes, "process")
+    bound(len(report.get("process", ())), bounds.MAX_LOCALS, "facts of its process")
     for frame in report["frames"]:
         _check_frame(frame, sizes)
     for record in report["exceptions"]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..capture.capture import capture, capturing
 from ..core.loading import spec_around
 from ..core.options import Options, Pickler
-from .api import redacted
+from .api import for_file
 from .dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
 from .writing import carrier
 
@@ -204,7 +204,7 @@ class Initialized:
             _traceback_of.__set__(exc, own)
 
     def _carrier(self, exc: BaseException, kind: str) -> Any:
-        return carrier(redacted(capture(exc, self._options), exc, self._options), kind)
+        return carrier(for_file(capture(exc, self._options), exc, self._options), kind)
 
     def _reduce_exception(self, exc: BaseException) -> Any:
         # a capture in progress pickles what the user's pickler can, and so do copy.copy and

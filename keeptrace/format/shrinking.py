@@ -68,6 +68,8 @@ class _Shrinking:
             if frame["locals"] is not None:
                 frame["locals"] = self._named(frame["locals"])
         report["globals"] = [self._named(table) for table in report["globals"]]
+        if "process" in report:
+            report["process"] = self._named(report["process"])
         self._cuts += max(len(report["exceptions"]) - step.exceptions, 0)
         del report["exceptions"][step.exceptions :]
         for record in report["exceptions"]:

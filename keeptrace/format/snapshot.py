@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from ..core.guard import with_enough_stack
 from ..core.options import Options
-from .api import redacted, write_to
+from .api import for_file, write_to
 from .process import roomy_options, snapshot_report
 from .writing import encode
 
@@ -59,4 +59,4 @@ def snapshot_bytes(
 
 def _taken(here: FrameType | None, caller: int, settings: Options) -> tuple[bytes, float]:
     report, made, pause = snapshot_report(here, caller, settings)
-    return encode(redacted(report, made, settings)), pause
+    return encode(for_file(report, made, settings)), pause

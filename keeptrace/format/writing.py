@@ -124,6 +124,7 @@ def _bare(report: Report, problem: ValueError) -> Report:
         types=[[module, qualname, []]],
         values=[["tuple", 0, []]],
         live=None,
+        process={},
     )
     checked: Report = bare
     return checked

@@ -28,9 +28,10 @@ from typing import Final, NoReturn
 from ..capture.facts import traceback_of
 from ..core.errors import KeepTraceError
 from ..core.hold import Holding, How, can_stop, stop_later
+from ..core.processes import resident
 from ..store.identity import fingerprint
 from .directory import Directory, Name, Place, make_directory
-from .memory import resident, resident_of
+from .memory import resident_of
 
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 

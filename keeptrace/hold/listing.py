@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from ..core.errors import KeepTraceError, OptionError
 from ..core.hold import held_name, need_fork
+from ..core.processes import resident
 from .directory import Name, directories
-from .memory import resident
 from .peers import ANSWERS, ask, is_readable, peer_of
 
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
+from ..core.processes import resident
 from .directory import Directory, Name
 from .peers import peer_of
-
-
-def resident(pid: int) -> int:
-    """Bytes of resident memory of a process; 0 where the system does not tell."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):  # it has ended; or macOS
-        return 0
 
 
 def resident_of(directory: Directory, names: Iterable[Name]) -> int:

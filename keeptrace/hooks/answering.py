@@ -20,7 +20,7 @@ from typing import Any, Final
 from ..core.errors import OptionError
 from ..core.options import Options
 from ..core.raw import names_of
-from ..format.api import redacted
+from ..format.api import for_file
 from ..format.process import roomy_options, snapshot_report
 from ..format.writing import encode
 from .meeting import put_answer, put_failure, take_request
@@ -82,7 +82,7 @@ def answer(
 
         def finish() -> None:
             try:
-                put_answer(directory, token, encode(redacted(report, made, settings)))
+                put_answer(directory, token, encode(for_file(report, made, settings)))
             except Exception as problem:
                 _fail(directory, token, problem)
 

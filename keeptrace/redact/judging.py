@@ -56,6 +56,7 @@ class Judge:
             self._names(frame["locals"])
         for namespace in self._report["globals"]:
             self._names(namespace)
+        self._names(self._report.get("process"))
         for index in range(len(self.values)):
             # Looked up each time, because the walk empties nodes on its way.
             self._node(self.values[index])

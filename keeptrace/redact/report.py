@@ -77,6 +77,7 @@ class ReportRedaction:
                 self._change_mapping(frame["locals"], change)
         for namespace in self._report["globals"]:
             self._change_mapping(namespace, change)
+        self._change_mapping(self._report.get("process", {}), change)
         for node in self._values:
             self._change_node(node, change)
 
@@ -224,6 +225,7 @@ class ReportRedaction:
             if frame["locals"]:
                 yield frame["locals"]
         yield from self._report["globals"]
+        yield self._report.get("process", {})
         for node in self._values:
             yield from schema.holders_of(node)
 
@@ -250,6 +252,7 @@ class ReportRedaction:
             yield (frame["locals"] or {}).values()
         for namespace in self._report["globals"]:
             yield namespace.values()
+        yield self._report.get("process", {}).values()
 
 
 def _packed(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 The layout, stable within `"format": 1`:
 
-    {format, header, python, cuts, redacted,
+    {format, header, python, process: {name: text or number}, cuts, redacted,
      exceptions: [{number, type, message, notes, relation, of, links: [{relation, number}], text,
      details: [variable],
                    frames: [{number, file, line, end_line, column, end_column, function, library,
@@ -45,6 +45,7 @@ def to_data(
         "format": FORMAT,
         "header": header,
         "python": view.python,
+        "process": {name: _fact(view.values, ref) for name, ref in view.process},
         "cuts": view.cuts,
         "redacted": view.redacted,
         "exceptions": [
@@ -148,6 +149,12 @@ class _DataWriter:
             parts = ((label(values, child), child.ref) for child in value.children)
             found["parts"] = self._list(parts, len(value.children), levels - 1)
         return found
+
+
+def _fact(values: ShownValues, ref: Ref) -> object:
+    if type(ref) is list:  # hidden
+        return values.text(ref)
+    return ref
 
 
 def label(values: ShownValues, child: Child) -> str:

@@ -14,9 +14,11 @@ from typing import Any, Final
 from ..core.texts import printable, shorten
 from .leaves import leaves
 from .view import ShownException, ShownFrame, View
+from .wording import process_rows
 
 # Facts of a header that are worth a line when they differ.
 _FACTS: Final = ("python", "platform", "where", "fingerprint")
+_ALWAYS_DIFFER: Final = ("uptime", "memory")
 ABSENT: Final = "(absent)"
 
 
@@ -62,7 +64,11 @@ def _facts(
     first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> Iterator[Change]:
     tables = [
-        {"python": view.python, **{name: header[name] for name in _FACTS if header.get(name)}}
+        {
+            "python": view.python,
+            **{name: header[name] for name in _FACTS if header.get(name)},
+            **{name: fact for name, fact in process_rows(view) if name not in _ALWAYS_DIFFER},
+        }
         for view, header in zip((first, second), headers)
     ]
     yield from _changes(*[{name: str(value) for name, value in each.items()} for each in tables])

@@ -30,7 +30,7 @@ from .pages import page_template
 from .plain_text import traceback_text
 from .sources import Snippet
 from .view import ShownException, ShownFrame, View
-from .wording import cut_texts, hidden_text, relation_text, time_text
+from .wording import cut_texts, hidden_text, process_rows, relation_text, time_text
 
 # Lines around the failing one.
 _BEFORE: Final = 7
@@ -160,6 +160,7 @@ def to_html(view: View, header: dict[str, Any]) -> str:
     return template.render(
         title=shorten(view.root.title.replace("\n", " "), 150),
         facts=facts(view, header),
+        process=process_rows(view),
         first=page_budget.first,
         text=page_budget.add_text(traceback_text(view)),
         tree=[_row(view, exception) for exception in rows] if len(ordered) > 1 else [],

@@ -81,6 +81,7 @@ class _ReportReader:
             {printable(str(reason)): int(count) for reason, count in report["cuts"].items()},
             _redacted(report),
             _counts(report),
+            self._variables(report.get("process", {})),
         )
         view.give_numbers()
         self._values.name_exceptions([(each.number, each.title) for each in exceptions])

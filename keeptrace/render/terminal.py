@@ -22,7 +22,7 @@ from .data import label
 from .nodes import Child
 from .sources import Snippet
 from .view import ShownException, ShownFrame, View
-from .wording import cut_texts, hidden_text, relation_text
+from .wording import cut_texts, hidden_text, process_rows, relation_text
 
 # Without --all, as much as fits a screen: exceptions; first and last frames of an exception;
 # variables of a frame; characters of a value.
@@ -109,6 +109,8 @@ class _Printer:
             self.line(
                 (f"{more} more exceptions of the chain are not shown: --all shows them", "dim")
             )
+        if self._everything:
+            self._process()
         self._cuts()
 
     def _overview(self) -> None:
@@ -194,6 +196,14 @@ class _Printer:
             if not self._has_room():
                 break
             self.line(indent, (line, style))
+
+    def _process(self) -> None:
+        rows = process_rows(self._view)
+        if rows:
+            self.line()
+            self.line(("The process that wrote the dump:", "dim"))
+        for name, fact in rows:
+            self.line((f"  {name:<12} ", "cyan"), shorten(fact, self._most))
 
     def _cuts(self) -> None:
         view = self._view

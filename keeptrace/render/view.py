@@ -93,6 +93,7 @@ class View:
     cuts: dict[str, int]
     redacted: dict[str, int]
     counts: dict[str, int]
+    process: list[tuple[str, Ref]]  # facts of the process that wrote the dump
 
     @property
     def root(self) -> ShownException:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
+from ..core.report import Ref
+from ..core.texts import printable
 from .view import ShownException, View
 
 _RELATIONS: Final = {
@@ -54,6 +57,27 @@ def _counted(count: int, noun: str) -> str:
 def cut_texts(view: View) -> list[str]:
     """Each reason for a cut with its count; hidden_text() has the redactions."""
     return [f"{reason} {count}" for reason, count in view.cuts.items() if reason != "redacted"]
+
+
+def process_rows(view: View) -> list[tuple[str, str]]:
+    """Facts of the process that wrote the dump, with their names; none in dumps of old versions."""
+    return [(name, _fact(view, name, ref)) for name, ref in view.process]
+
+
+def _fact(view: View, name: str, ref: Ref) -> str:
+    text = view.values.plain(ref)
+    if text is not None:
+        return printable(text)
+    if name in _UNITS and type(ref) in (int, float):
+        return _UNITS[name](ref)
+    return view.values.text(ref)
+
+
+# The numbers among the facts
+_UNITS: Final[dict[str, Callable[[float], str]]] = {
+    "uptime": lambda seconds: f"{seconds:,.1f} seconds since its start",
+    "memory": lambda size: f"{size / (1 << 20):,.1f} MiB resident",
+}
 
 
 def time_text(seconds: Any) -> str:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ...render.view import View
 
 
+# (characters of a line)
+_MAX_CONTEXT = 400
+
+
 def show(
     file: File = None,
     everything: Everything = False,
@@ -189,13 +193,14 @@ def info(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a dump holds: versions, sizes, what was cut, what was redacted.
+    """Say what a dump holds: versions, sizes, the process, what was cut, what was redacted.
 
     \b
     Examples:
       keeptrace info crash.keeptrace
     """
-    from ...render.wording import cut_texts, hidden_text, time_text
+    from ...core.context import NAME as CONTEXT
+    from ...render.wording import cut_texts, hidden_text, process_rows, time_text
 
     file = chosen_dump(file)
     header, view = read_view(file)
@@ -219,9 +224,14 @@ def info(
         "sources": f"{counts['sources']} files, {counts['source bytes']:,} bytes compressed",
         "live objects": live,
     }
+    said = dict(view.root.details).get(CONTEXT)
+    if said is not None:
+        facts["context"] = view.values.text(said, _MAX_CONTEXT)
+    process = dict(process_rows(view))
     if as_json:
-        print_json({**facts, "cut": view.cuts, "redacted": view.redacted})
+        print_json({**facts, "process": process, "cut": view.cuts, "redacted": view.redacted})
         return
+    facts.update(process)
     rows = [(name, value) for name, value in facts.items() if value not in (None, "")]
     rows.append(("cut", ", ".join(cut_texts(view)) or "nothing"))
     rows.append(("hidden", hidden_text(view)))

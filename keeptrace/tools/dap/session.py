@@ -197,6 +197,8 @@ class Session:
             (f"note {at}", note) for at, note in enumerate(exception.notes, 1)
         ]
         scopes.append(self._scope(f"Exception {exception.type}", exception.details + notes))
+        if self._view.process:
+            scopes.append(self._scope("Process", self._view.process))
         return {"scopes": scopes}
 
     def _scope(self, name: str, variables: list[tuple[str, Ref]]) -> Body:

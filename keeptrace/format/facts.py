@@ -1,0 +1,167 @@
+"""What a dump says of the process that writes it: command line, directory, user, versions, memory.
+
+- Facts are read when a dump is made, not at capture: within a pool nothing is read.
+- No module is imported and no code of the program runs: a version is the text `__version__` of a
+  loaded module's own namespace, else the name of the `.dist-info` directory beside it. Each
+  directory is listed once a process; nothing else is read from a disk.
+- No name of a user is asked for, because a directory service may take any time.
+- A fact that the system does not tell is absent. Every text is bounded, and redacted as all texts.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..core.processes import resident, start_of
+from ..core.raw import module_dict
+from ..core.report import Ref, Report
+from ..core.texts import shorten
+
+# Longer command lines are data. (characters a fact)
+_MOST: Final = 2_000
+# More than a traceback of a large service passes through. (packages)
+_MOST_PACKAGES: Final = 50
+# Directories of packages that a process has. (directories)
+_MOST_DIRECTORIES: Final = 20
+_INSTALLED: Final = ".dist-info"
+_USER_NAMES: Final = ("LOGNAME", "USER", "USERNAME")
+# The names in a directory of packages, as they were when the first dump asked.
+_listed: Final[dict[str, list[str]]] = {}
+
+
+def facts_of_process(report: Report) -> dict[str, Ref]:
+    """The facts by name: texts and numbers. Never raises because of the system.
+
+    report: whose frames tell the packages.
+    """
+    found: dict[str, Ref] = {}
+    for name, read in _FACTS.items():
+        try:
+            fact = read(report)
+        except Exception:  # law 1: a fact that cannot be had must not cost the dump
+            continue
+        if fact:
+            found[name] = shorten(fact, _MOST) if isinstance(fact, str) else fact
+    return found
+
+
+def _command(report: Report) -> str:
+    return shlex.join(sys.orig_argv)
+
+
+def _directory(report: Report) -> str:
+    return os.getcwd()
+
+
+def _user(report: Report) -> str:
+    told = [f"uid {os.getuid()}"] if hasattr(os, "getuid") else []
+    told += [f"{name} {os.environ[name]}" for name in _USER_NAMES if os.environ.get(name)][:1]
+    return ", ".join(told)
+
+
+def _system(report: Report) -> str:
+    if not hasattr(os, "uname"):
+        return sys.platform
+    system = os.uname()
+    return f"{system.sysname} {system.release} {system.machine}"
+
+
+def _interpreter(report: Report) -> str:
+    return f"{sys.implementation.name} {' '.join(sys.version.split())}"
+
+
+def _executable(report: Report) -> str:
+    return sys.executable
+
+
+def _uptime(report: Report) -> float | None:
+    """Seconds since the process began."""
+    start = start_of(os.getpid())
+    if start is None:
+        return None
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return round(since_boot - start / os.sysconf("SC_CLK_TCK"), 1)
+
+
+def _memory(report: Report) -> int:
+    """Bytes of resident memory."""
+    return resident(os.getpid())
+
+
+# -- versions
+
+
+def _packages(report: Report) -> str:
+    """The packages whose frames are in the report, with their versions."""
+    found: dict[str, str] = {}
+    for directory in dict.fromkeys(os.path.dirname(code["file"]) for code in report["codes"]):
+        package = _package_of(directory)
+        if package is not None and package[0] not in found:
+            found[package[0]] = _version_of(*package)
+        if len(found) == _MOST_PACKAGES:
+            break
+    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()) if version)
+
+
+def _package_of(directory: str) -> tuple[str, str] | None:
+    """The name and the directory of the outermost loaded package that a directory is in; None for
+    the standard library, and for modules that are in no package.
+    """
+    parts = directory.split(os.sep)
+    for at, part in enumerate(parts, 1):
+        home = _namespace_of(part).get("__file__")
+        if type(home) is str and os.path.dirname(home).split(os.sep) == parts[:at]:
+            return None if part in sys.stdlib_module_names else (part, os.path.dirname(home))
+    return None
+
+
+def _namespace_of(module: str) -> dict[str, Any]:
+    """The namespace of a loaded module; empty if there is none. Lazy modules stay as they are."""
+    home = sys.modules.get(module)
+    if issubclass(type(home), types.ModuleType):
+        return module_dict(home)  # type: ignore[no-any-return]  # a module has a dict
+    return {}
+
+
+def _version_of(name: str, directory: str) -> str:
+    version = _namespace_of(name).get("__version__")
+    if type(version) is str:
+        return version
+    for each in _installed_in(os.path.dirname(directory)):
+        distribution, _, told = each.removesuffix(_INSTALLED).partition("-")
+        if _normal(distribution) == _normal(name):
+            return told
+    return ""
+
+
+def _installed_in(directory: str) -> list[str]:
+    if directory not in _listed and len(_listed) < _MOST_DIRECTORIES:
+        try:
+            names = os.listdir(directory)
+        except OSError:  # a zip file, or a directory that may not be read
+            names = []
+        _listed[directory] = [name for name in names if name.endswith(_INSTALLED)]
+    return _listed.get(directory, [])
+
+
+def _normal(name: str) -> str:
+    return name.replace("-", "_").replace(".", "_").lower()
+
+
+_FACTS: Final[dict[str, Callable[[Report], str | float | None]]] = {
+    "command": _command,
+    "directory": _directory,
+    "user": _user,
+    "system": _system,
+    "interpreter": _interpreter,
+    "executable": _executable,
+    "packages": _packages,
+    "uptime": _uptime,
+    "memory": _memory,
+}
