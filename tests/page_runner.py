@@ -22,7 +22,8 @@ class ExampleFailed(Exception):
 PRELUDES = {
     "README.md": "def serve(request): raise ExampleFailed('a failure')\nrequest = object()",
     "docs/pools.md": """
-import concurrent.futures
+import concurrent.futures, types
+dataset = types.SimpleNamespace(map=lambda function, num_proc: None)
 some_pool = concurrent.futures.ThreadPoolExecutor(1)
 paths = ["orders.csv"]
 exc = ExampleFailed('a failure')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from pathlib import Path
@@ -94,9 +95,10 @@ def test_options_and_names() -> None:
 
 def test_nothing_left_behind() -> None:
     """close() frees the file."""
+    gc.collect()  # what earlier tests left
     before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
     process = ended(KeepTraceProcess(target=tasks.divide, args=(1,)))
     process.exception()
     process.close()
     if before:
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before

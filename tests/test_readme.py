@@ -37,6 +37,7 @@ LIBRARIES = {
     "joblib": "joblib",
     "loky": "loky",
     "mpi": "mpi4py",
+    "multiprocess": "multiprocess",
     "ray": "ray",
     "rq": "rq",
 }

@@ -90,6 +90,7 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.concurrent.joblib": {"joblib"},
     "keeptrace.concurrent.loky": {"loky"},
     "keeptrace.concurrent.mpi": {"mpi4py"},
+    "keeptrace.concurrent.multiprocess": {"multiprocess"},
     "keeptrace.concurrent.ray": {"ray"},
     "keeptrace.concurrent.rq": {"rq"},
 }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from . import joblib as joblib
     from . import loky as loky
     from . import mpi as mpi
+    from . import multiprocess as multiprocess
     from . import ray as ray
     from . import rq as rq
     from .deaths.dead import WorkerDeath as WorkerDeath
@@ -78,5 +79,7 @@ if sys.version_info >= (3, 14):
 
 if not TYPE_CHECKING:  # type checkers report any name that is not imported above
     __getattr__, __dir__ = lazy_names(
-        __name__, _HOMES, engines=("celery", "dask", "joblib", "loky", "mpi", "ray", "rq")
+        __name__,
+        _HOMES,
+        engines=("celery", "dask", "joblib", "loky", "mpi", "multiprocess", "ray", "rq"),
     )

@@ -20,7 +20,8 @@ import functools
 import importlib
 import types
 import warnings
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from ..core.shadows import LibraryAlone
 
@@ -31,6 +32,8 @@ _SEEN: Final = {
     "threads": "CPython 3.11 to 3.15",
     "interpreters": "CPython 3.14 and 3.15",
     "process": "CPython 3.11 to 3.15",
+    "multiprocess pool": "multiprocess 0.70.19",
+    "multiprocess process": "multiprocess 0.70.19",
     "loky": "loky 3.7",
     "joblib": "joblib 1.6",
     "joblib nested": "joblib 1.6",
@@ -59,6 +62,8 @@ _LOST: Final = {
         " but those of an initializer arrive as the engine sends them."
     ),
     "process": "exception() of a failed process tells its exit code alone.",
+    "multiprocess pool": _OWN_POOL,
+    "multiprocess process": "exception() of a failed process tells its exit code alone.",
     "loky": _OWN_POOL,
     "joblib": _OWN_POOL,
     "joblib nested": "The causes of exceptions of nested calls arrive as text.",
@@ -105,6 +110,25 @@ _LOKY: Final = (
     ),
 )
 
+_POOL: Final = (
+    *("INIT", "MaybeEncodingError", "RUN", "TERMINATE", "_PoolCache"),
+    *("_helper_reraises_exception", "mapstar", "starmapstar"),
+    *_of("ApplyResult", "_callback _error_callback _event _set"),
+    *_of("IMapIterator", "_cond _index _length _set _unsorted"),
+    "MapResult._number_left",
+    *_of(
+        "Pool",
+        "_cache _change_notifier _check_running _help_stuff_finish _inqueue _map_async"
+        " _outqueue _pool _processes _quick_get _quick_put _repopulate_pool _setup_queues"
+        " _state _terminate_pool _worker_handler",
+    ),
+)
+_PROCESS: Final = _of("BaseProcess", "_args _bootstrap _kwargs _target")
+_QUEUES: Final = (
+    *_of("Queue", "_reader _rlock _sem _writer"),
+    *_of("SimpleQueue", "_reader _rlock _wlock _writer"),
+)
+
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "threading": (
         *_of("Condition", "_is_owned _lock"),
@@ -134,25 +158,14 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         *_of("InterpreterPoolExecutor", "_create_worker_context prepare_context"),
         *_of("WorkerContext", "interp prepare results run"),
     ),
-    "multiprocessing.process": _of("BaseProcess", "_args _bootstrap _kwargs _target"),
+    "multiprocessing.process": _PROCESS,
     "multiprocessing.synchronize": ("SemLock._semlock",),
-    "multiprocessing.queues": (
-        *_of("Queue", "_reader _rlock _sem _writer"),
-        *_of("SimpleQueue", "_reader _rlock _wlock _writer"),
-    ),
-    "multiprocessing.pool": (
-        *("INIT", "MaybeEncodingError", "RUN", "TERMINATE", "_PoolCache"),
-        *("_helper_reraises_exception", "mapstar", "starmapstar"),
-        *_of("ApplyResult", "_callback _error_callback _event _set"),
-        *_of("IMapIterator", "_cond _index _length _set _unsorted"),
-        "MapResult._number_left",
-        *_of(
-            "Pool",
-            "_cache _change_notifier _check_running _help_stuff_finish _inqueue _map_async"
-            " _outqueue _pool _processes _quick_get _quick_put _repopulate_pool _setup_queues"
-            " _state _terminate_pool _worker_handler",
-        ),
-    ),
+    "multiprocessing.queues": _QUEUES,
+    "multiprocessing.pool": _POOL,
+    "multiprocess.process": _PROCESS,
+    "multiprocess.synchronize": ("SemLock._semlock",),
+    "multiprocess.queues": _QUEUES,
+    "multiprocess.pool": _POOL,
     "loky.process_executor": _LOKY,
     "joblib.externals.loky.process_executor": _LOKY,
     "joblib._utils": ("_ExceptionWithTraceback",),
@@ -181,6 +194,11 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "threads": ("concurrent.futures.thread",),
     "interpreters": ("concurrent.futures.interpreter",),
     "process": ("multiprocessing.process",),
+    "multiprocess pool": (
+        *("multiprocess.pool", "multiprocess.queues"),
+        *("multiprocess.synchronize", "threading"),
+    ),
+    "multiprocess process": ("multiprocess.process",),
     "loky": ("loky.process_executor", "multiprocessing.queues"),
     "joblib": ("joblib.externals.loky.process_executor", "multiprocessing.queues"),
     "joblib nested": ("joblib._utils",),
@@ -191,6 +209,26 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "mpi": ("mpi4py.futures._core",),
     "celery": ("celery.app.base", "celery.result"),
 }
+
+
+class PoolEngine(NamedTuple):
+    """The parts of multiprocessing, or of a fork of multiprocessing, that our pools use."""
+
+    package: str
+    pool: Any  # the module
+    pickler: Any  # its ForkingPickler
+    wait: Callable[..., Any]  # of its module `connection`
+
+
+@functools.cache
+def pool_engine(package: str) -> PoolEngine:
+    """The parts of a package: "multiprocessing", or "multiprocess"."""
+    with LibraryAlone():  # an engine's module imports more of the library
+        pool, reduction, connection = (
+            importlib.import_module(f"{package}.{name}")
+            for name in ("pool", "reduction", "connection")
+        )
+    return PoolEngine(package, pool, reduction.ForkingPickler, connection.wait)
 
 
 @functools.cache

@@ -4,7 +4,7 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from multiprocessing import get_context as _engine_context
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +62,21 @@ def get_context(method: str | None = None) -> KeepTraceContext:
 
     Raises ValueError for a method that this system does not have.
     """
-    context: Any = _engine_context(method)
+    made: KeepTraceContext = keeping_context(_engine_context(method), KeepTraceContext, PROCESSES)
+    return made
+
+
+def keeping_context(context: Any, ours: type, processes: Mapping[str, type]) -> Any:
+    """A context like the engine's, of a class that is derived from ours and from the engine's.
+
+    processes: start method → our class. Raises ValueError for another start method.
+    """
     kind = type(context)
     start_method = context.get_start_method()
-    if start_method not in PROCESSES:
-        # another library registered this start method with multiprocessing
+    if start_method not in processes:
+        # another library registered this start method with the engine
         raise ValueError(
-            f"cannot find context for {start_method!r}: keeptrace knows {', '.join(PROCESSES)}"
+            f"cannot find context for {start_method!r}: keeptrace knows {', '.join(processes)}"
         )
-    extras = {"Process": PROCESSES[start_method], "PlainProcess": kind.Process}
-    made: KeepTraceContext = type(f"KeepTrace{kind.__name__}", (KeepTraceContext, kind), extras)()
-    return made
+    extras = {"Process": processes[start_method], "PlainProcess": kind.Process}
+    return type(f"KeepTrace{kind.__name__}", (ours, kind), extras)()

@@ -7,7 +7,6 @@ import multiprocessing.context as engine
 import sys
 from collections.abc import Callable
 from functools import partial
-from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from ..core.hold import Hold, make_holding, remember_pipes
@@ -20,17 +19,18 @@ from .deaths.worker import run_worker
 from .engines import missing
 
 _code_of: Final = SystemExit.__dict__["code"].__get__
-_FILES: Final = frozenset(
-    (__file__, run_worker.__code__.co_filename, sys.modules[BaseProcess.__module__].__file__ or "")
-)
+_FILES: Final = frozenset((__file__, run_worker.__code__.co_filename))
 
 
-class _KeepingProcess:
-    """A process that keeps the exception of run() for its parent.
+class KeepingProcess:
+    """Put before a class of processes of multiprocessing, or of a fork of multiprocessing: a
+    process that keeps the exception of run() for its parent.
 
     We wrap `run()`, because `_bootstrap` swallows exceptions. The child puts the exception into its
     black box, and the parent reads the box.
     """
+
+    _kind = "process"  # in the tables of engines.py
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class _KeepingProcess:
         self._call: str | None = None
 
     def start(self) -> None:
-        if not missing("process"):
+        if not missing(self._kind):
             process: Any = self
             self._keeptrace_box = BlackBox()
             if process._target is not None:
@@ -100,18 +100,24 @@ def _run(process: Any, run: Callable[[], None]) -> None:
     try:
         run_worker(box, process._trace, _call, (run,))
     except BaseException as problem:
-        set_traceback(problem, without_frames_of(traceback_of(problem), _FILES))
+        set_traceback(problem, without_frames_of(traceback_of(problem), _files_of(process)))
         # by type, because isinstance() may call code of the exception, which may raise
         if not (issubclass(type(problem), SystemExit) and _code_of(problem) in (None, 0)):
             box.put(to_bytes(problem, process._trace, holding=process._holding))
         raise
 
 
+def _files_of(process: Any) -> frozenset[str]:
+    """The files of the frames between the process's start and its target."""
+    homes = [cls.__module__ for cls in type(process).__mro__ if cls.__name__ == "BaseProcess"]
+    return _FILES.union([str(sys.modules[home].__file__) for home in homes])
+
+
 def _call(box: BlackBox, options: Options, run: Callable[[], None]) -> None:
     run()
 
 
-class KeepTraceProcess(_KeepingProcess, multiprocessing.Process):
+class KeepTraceProcess(KeepingProcess, multiprocessing.Process):
     """A multiprocessing.Process with exception(): what it raised, with its frames, once it has
     ended.
 
@@ -121,7 +127,7 @@ class KeepTraceProcess(_KeepingProcess, multiprocessing.Process):
     keeptrace.concurrent.get_context(method).Process."""
 
 
-class SpawnProcess(_KeepingProcess, engine.SpawnProcess):
+class SpawnProcess(KeepingProcess, engine.SpawnProcess):
     """KeepTraceProcess, started by spawn."""
 
 
@@ -130,10 +136,10 @@ PROCESSES: dict[str, Any] = {"spawn": SpawnProcess}
 
 if sys.platform != "win32":
 
-    class ForkProcess(_KeepingProcess, engine.ForkProcess):
+    class ForkProcess(KeepingProcess, engine.ForkProcess):
         """KeepTraceProcess, started by fork."""
 
-    class ForkServerProcess(_KeepingProcess, engine.ForkServerProcess):
+    class ForkServerProcess(KeepingProcess, engine.ForkServerProcess):
         """KeepTraceProcess, started by forkserver."""
 
     PROCESSES.update(fork=ForkProcess, forkserver=ForkServerProcess)

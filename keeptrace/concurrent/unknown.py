@@ -63,8 +63,8 @@ class PlainLokyExecutor(_Plain):
         return super().submit(task, *args, **kwargs)  # type: ignore[misc]  # loky's comes after
 
 
-class PlainPool(_Plain, Pool):
-    """Takes the place of KeepTracePool."""
+class PlainTaskPool(_Plain):
+    """Put before the class Pool of an engine."""
 
     def __init__(
         self,
@@ -79,18 +79,22 @@ class PlainPool(_Plain, Pool):
     ) -> None:
         self._trace = make_options(trace)
         self._holding = make_holding(hold)
-        super().__init__(processes, initializer, initargs, maxtasksperchild, context)
+        super().__init__(  # type: ignore[call-arg]  # the engine's class comes after
+            processes, initializer, initargs, maxtasksperchild, context
+        )
 
 
 def _traced(name: str) -> Callable[..., object]:
     """The method of the engine's pool, for a traced function."""
-    method = getattr(Pool, name)
 
-    @functools.wraps(method)
+    @functools.wraps(getattr(Pool, name))
     def traced(
-        self: PlainPool, func: Callable[..., object], *args: object, **kwargs: object
+        self: PlainTaskPool, func: Callable[..., object], *args: object, **kwargs: object
     ) -> object:
-        return method(self, traced_task(func, self._trace, self._holding), *args, **kwargs)
+        method = getattr(super(PlainTaskPool, self), name)
+        task = traced_task(func, self._trace, self._holding)
+        found: object = method(task, *args, **kwargs)
+        return found
 
     return traced
 
@@ -99,4 +103,8 @@ for _name in (
     *("apply_async", "map", "map_async", "starmap", "starmap_async"),
     *("imap", "imap_unordered"),
 ):
-    setattr(PlainPool, _name, _traced(_name))
+    setattr(PlainTaskPool, _name, _traced(_name))
+
+
+class PlainPool(PlainTaskPool, Pool):
+    """Takes the place of KeepTracePool."""

@@ -142,6 +142,14 @@ def _pool(method: str, options: Options | None) -> Iterator[Opened]:
 
 
 @contextmanager
+def _multiprocess(method: str, options: Options | None) -> Iterator[Opened]:
+    from keeptrace.concurrent import multiprocess
+
+    with multiprocess.get_context(method).Pool(1, trace=options) as pool:
+        yield of_pool(pool)
+
+
+@contextmanager
 def _threads(method: str, options: Options | None) -> Iterator[Opened]:
     with KeepTraceThreadPoolExecutor(1, trace=options) as pool:
         yield of_executor(pool)
@@ -477,6 +485,13 @@ _RAY = {
 ENGINES = [
     Engine("KeepTraceProcessPoolExecutor", _process_pool, METHODS),
     Engine("KeepTracePool", _pool, METHODS, survives=True),
+    Engine(
+        "multiprocess: KeepTracePool",
+        _multiprocess,
+        METHODS[:2],
+        needs=("multiprocess",),
+        survives=True,
+    ),
     Engine("KeepTraceThreadPoolExecutor", _threads, in_process=True, one_process=True),
     Engine("KeepTraceInterpreterPoolExecutor", _interpreters, python=(3, 14), one_process=True),
     Engine(

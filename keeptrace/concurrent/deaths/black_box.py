@@ -21,9 +21,11 @@ inherits.
 
 from __future__ import annotations
 
+import importlib
 import mmap
 import os
 import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from typing import Any, Final
@@ -106,9 +108,7 @@ class BlackBox:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.fd < 0:
             return BlackBox, ()
-        from multiprocessing.reduction import DupFd
-
-        return _inherited, (DupFd(self.fd),)
+        return _inherited, (_starting_reduction().DupFd(self.fd),)
 
     def close(self) -> None:
         """Frees the file. The words keep their last values, as numbers."""
@@ -203,6 +203,15 @@ class BlackBox:
         text = self.read()[0]
         start = text.rfind("Fatal Python error: ")
         return text[start:] if start >= 0 else ""
+
+
+def _starting_reduction() -> Any:
+    """The module `reduction` of the package that starts a process now in this thread:
+    multiprocessing, or the fork multiprocess.
+    """
+    context = sys.modules.get("multiprocess.context")
+    is_fork = context is not None and context.get_spawning_popen() is not None
+    return importlib.import_module(f"{'multiprocess' if is_fork else 'multiprocessing'}.reduction")
 
 
 def _inherited(fd: Any) -> BlackBox:

@@ -22,7 +22,8 @@ _MOST_ARGUMENT: Final = 60
 _MOST_ARGUMENTS: Final = 6
 # Wrappers around wrappers that are looked through. (wrappers)
 _MOST_WRAPPERS: Final = 10
-
+# What Hugging Face datasets runs in its workers. The last argument is a dict with the user's function.
+_DATASETS_RUNNER: Final = ("datasets.utils.py_utils", "_write_generator_to_queue")
 # Classes whose instances stand for the function of a task → the attribute that has the function,
 # or a tuple that begins with the function.
 _WRAPPERS: Final[dict[tuple[str, str], str]] = {
@@ -40,6 +41,8 @@ _WRAPPERS: Final[dict[tuple[str, str], str]] = {
 
 def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
     """The call as short text, without running code of the user's."""
+    if type(fn) is types.FunctionType and (fn.__module__, fn.__qualname__) == _DATASETS_RUNNER:
+        fn, args, kwargs = _of_datasets(args) or (fn, args, kwargs)
     render = Renderer(_MOST_ARGUMENT, run_reprs=False)
     told = [_short(render, value) for value in args[:_MOST_ARGUMENTS]]
     told += [
@@ -49,6 +52,14 @@ def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> st
     if len(args) + len(kwargs) > len(told):
         told.append("...")
     return printable(f"{_name_of(render, unwrapped(fn))}({', '.join(told)})")
+
+
+def _of_datasets(args: Sequence[Any]) -> tuple[object, Sequence[Any], dict[str, Any]] | None:
+    """The user's function of Dataset.map(), and for which part of the dataset it runs."""
+    job = args[-1] if args else None
+    if type(job) is not dict or "function" not in job:
+        return None
+    return job["function"], (), {name: job[name] for name in ("rank", "offset") if name in job}
 
 
 def unwrapped(fn: object) -> object:

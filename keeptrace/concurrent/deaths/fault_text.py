@@ -125,6 +125,7 @@ def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType 
 _BETWEEN: Final = (
     *("concurrent.futures.process", "concurrent.futures.thread", "threading"),
     *("multiprocessing.pool", "multiprocessing.process", "multiprocessing.queues"),
+    *("multiprocess.pool", "multiprocess.process", "multiprocess.queues"),
     *("loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel"),
     *("keeptrace.concurrent.process", "keeptrace.concurrent.deaths.worker"),
     *("keeptrace.concurrent.process_pool.executor", "keeptrace.concurrent.process_pool.of_loky"),

@@ -19,6 +19,8 @@ explains the deaths of its workers.
   a message, of a worker that it killed.
 
 worker.py has the worker's side, traffic.py the messages, workers.py the deaths of workers.
+
+KeepingPool is for multiprocessing and for forks of multiprocessing: its subclasses say which.
 """
 
 from __future__ import annotations
@@ -26,16 +28,15 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from multiprocessing import connection
-from multiprocessing import pool as engine
-from multiprocessing.pool import AsyncResult, IMapIterator, Pool
-from typing import Any, TypeVar
+from functools import cache, partial
+from multiprocessing.pool import INIT, RUN, TERMINATE, Pool
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...core.hold import Hold, make_holding
 from ...core.options import Options, make_options
 from ..deaths.dead import WorkerDied
 from ..deaths.stacks import WorkerStack, stacks_of
+from ..engines import PoolEngine, pool_engine
 from ..process_pool.interrupts import (
     AtomicCondition,
     free_abandoned,
@@ -45,13 +46,21 @@ from ..process_pool.interrupts import (
 )
 from .traffic import Traffic
 
+if TYPE_CHECKING:
+    from multiprocessing.pool import AsyncResult, IMapIterator
+    from typing import Self
+
+    _EnginePool = Pool
+else:
+    _EnginePool = object  # a subclass adds the engine's class
+
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
-    """The engine's table: job → result object. Makes each result object safe before anybody waits
-    for it or answers.
+class _Cache(dict[int, Any]):
+    """Put before the class of the engine's table: job → result object. Makes each result object
+    safe before anybody waits for it or answers.
 
     - An interrupt leaves no lock taken that the result thread needs.
     - A callback that raises would kill an engine's thread in the parent: we print the error through
@@ -61,8 +70,8 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
     newest: Any = None  # the main thread's newest job
 
     def __setitem__(self, job: int, result: Any) -> None:
-        if isinstance(result, IMapIterator):
-            result._cond = AtomicCondition()  # type: ignore[attr-defined]
+        if hasattr(result, "_cond"):  # of imap()
+            result._cond = AtomicCondition()
         else:
             make_event_atomic(result._event)
             if result._callback:
@@ -85,6 +94,11 @@ class _Cache(engine._PoolCache):  # type: ignore[name-defined, misc]
             del self[self.newest]
 
 
+@cache
+def _cache_of(engine: PoolEngine) -> type:
+    return type("_Cache", (_Cache, engine.pool._PoolCache), {})
+
+
 def _call_back(callback: Callable[[Any], object], value: object) -> None:
     try:
         callback(value)
@@ -94,21 +108,11 @@ def _call_back(callback: Callable[[Any], object], value: object) -> None:
         )
 
 
-class KeepTracePool(Pool):
-    """A multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their
-    frames and variables.
+class KeepingPool(_EnginePool):
+    """Put before the class Pool of an engine."""
 
-    All arguments are those of multiprocessing.Pool, and mean the same.
-
-    context: a multiprocessing context that starts the processes.
-    trace: what to keep of a failing task (keeptrace.Options).
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
-
-    A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an
-    initializer fails, all tasks raise WorkerDied with its exception as the cause.
-    """
-
-    _state = engine.INIT  # for the engine's __del__, if the constructor fails
+    _package: str  # the engine's
+    _state = INIT  # for the engine's __del__, if the constructor fails
 
     def __init__(
         self,
@@ -129,7 +133,8 @@ class KeepTracePool(Pool):
     def _setup_queues(self) -> None:
         super()._setup_queues()  # type: ignore[misc]
         queues = self._inqueue, self._outqueue  # type: ignore[attr-defined]
-        self._traffic = traffic = Traffic(self._trace, self._holding, *queues)
+        engine = pool_engine(self._package)
+        self._traffic = traffic = Traffic(engine, self._trace, self._holding, *queues)
         self._quick_put = traffic.put
         self._quick_get = traffic.get
         self._outqueue.put = traffic.tell_end  # type: ignore[attr-defined]
@@ -140,7 +145,7 @@ class KeepTracePool(Pool):
     def _repopulate_pool(self) -> None:
         make_queue_atomic(self._change_notifier)  # type: ignore[attr-defined]
         self._cache: Any
-        self._cache.__class__ = _Cache
+        self._cache.__class__ = _cache_of(pool_engine(self._package))
         self._traffic.cache = self._cache
         super()._repopulate_pool()  # type: ignore[misc]
         self._traffic.open = True
@@ -202,7 +207,7 @@ class KeepTracePool(Pool):
             self._cache.forget_newest(before)
             raise
 
-    def __enter__(self) -> KeepTracePool:
+    def __enter__(self) -> Self:
         # Not our own check: a broken pool can be entered, and must be left.
         super()._check_running()  # type: ignore[misc]
         return self
@@ -222,10 +227,10 @@ class KeepTracePool(Pool):
         meanwhile; this one does not.
         """
         free_abandoned()
-        if self._state != engine.RUN:
+        if self._state != RUN:
             self._worker_handler.join()  # type: ignore[attr-defined]
             while workers := list(self._traffic.workers):
-                connection.wait([worker.sentinel for worker in workers])
+                pool_engine(self._package).wait([worker.sentinel for worker in workers])
                 with interrupts_deferred():  # half-examined, a worker would be forgotten
                     self._traffic.examine()
         super().join()
@@ -251,6 +256,23 @@ class KeepTracePool(Pool):
         """
 
 
+class KeepTracePool(KeepingPool, Pool):
+    """A multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their
+    frames and variables.
+
+    All arguments are those of multiprocessing.Pool, and mean the same.
+
+    context: a multiprocessing context that starts the processes.
+    trace: what to keep of a failing task (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+
+    A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an
+    initializer fails, all tasks raise WorkerDied with its exception as the cause.
+    """
+
+    _package = "multiprocessing"
+
+
 def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: object) -> None:
     """The engine's method; a pool that breaks was stopped before."""
     free_abandoned()
@@ -260,7 +282,7 @@ def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: object) 
 
 def _terminate_all(traffic: Traffic, terminate: Callable[..., None], *args: Any) -> None:
     _, _, outqueue, _, change_notifier, worker_handler, task_handler, _, _ = args
-    worker_handler._state = task_handler._state = engine.TERMINATE
+    worker_handler._state = task_handler._state = TERMINATE
     traffic.ending = True
     change_notifier.put(None)
     if worker_handler is not threading.current_thread():

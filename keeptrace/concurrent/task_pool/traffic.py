@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import select
 import threading
-from multiprocessing import pool as engine
-from multiprocessing.pool import IMapIterator, MapResult
-from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from typing import Any, Final
 
 from ...core.hold import Holding
 from ...core.options import Options
 from ..deaths.black_box import POSIX
+from ..engines import PoolEngine
 from ..process_pool.pipes import drain, read_message
 from .worker import TRAILER, pack
 from .workers import WAKE, Workers
@@ -31,9 +29,14 @@ class Traffic(Workers):
     """The messages between the pool and its workers."""
 
     def __init__(
-        self, options: Options, holding: Holding | None, inqueue: Any, outqueue: Any
+        self,
+        engine: PoolEngine,
+        options: Options,
+        holding: Holding | None,
+        inqueue: Any,
+        outqueue: Any,
     ) -> None:
-        super().__init__(options, holding, inqueue, outqueue)
+        super().__init__(engine, options, holding, inqueue, outqueue)
         self._fd = outqueue._reader.fileno()
         # For the result thread: results that no worker sent, and None, the engine's sentinel.
         self._told: SimpleQueue[Any] = SimpleQueue()
@@ -50,14 +53,15 @@ class Traffic(Workers):
             self._send(_NO_MORE)
             return
         job, index, func, args, _ = task
+        engine = self._engine.pool
         if self.broken is not None:
             self._tell(_FOR_NOBODY)
-        elif func is engine._helper_reraises_exception:  # type: ignore[attr-defined]
+        elif func is engine._helper_reraises_exception:
             # The iterable raised in this process: the exception has its frames.
             self._tell((job, index, (False, args[0])))
         else:
             try:
-                message = pack(task, job, index)
+                message = pack(self._engine.pickler, task, job, index)
             except BaseException as problem:
                 self._tell((job, index, (False, problem)))
                 return
@@ -117,7 +121,7 @@ class Traffic(Workers):
         key = TRAILER.unpack_from(message, len(message) - TRAILER.size)
         self.sent.pop(key, None)
         try:
-            found = ForkingPickler.loads(message)
+            found = self._engine.pickler.loads(message)
         except BaseException as problem:
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
             return *key, (False, problem)
@@ -126,7 +130,7 @@ class Traffic(Workers):
         if (
             not succeeded
             and issubclass(type(value), StopIteration)
-            and isinstance(self.cache.get(key[0]), IMapIterator)
+            and isinstance(self.cache.get(key[0]), self._engine.pool.IMapIterator)
         ):
             # As a generator does; else the loop over imap() would just end.
             told = RuntimeError("a task raised StopIteration")
@@ -138,14 +142,14 @@ class Traffic(Workers):
         assert self.broken is not None
         for waiting in list(self.cache.values()):
             outcome = False, self.broken()
-            if isinstance(waiting, IMapIterator):
-                with waiting._cond:  # type: ignore[attr-defined]
-                    waiting._unsorted.clear()  # type: ignore[attr-defined]
-                    waiting._length = waiting._index + 1  # type: ignore[attr-defined]
-                waiting._set(waiting._index, outcome)  # type: ignore[attr-defined]
+            if isinstance(waiting, self._engine.pool.IMapIterator):
+                with waiting._cond:
+                    waiting._unsorted.clear()
+                    waiting._length = waiting._index + 1
+                waiting._set(waiting._index, outcome)
             else:
-                if isinstance(waiting, MapResult):
-                    waiting._number_left = 1  # type: ignore[attr-defined]
+                if isinstance(waiting, self._engine.pool.MapResult):
+                    waiting._number_left = 1
                 waiting._set(0, outcome)
 
     # -- in whatever thread

@@ -13,14 +13,13 @@ import select
 import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from multiprocessing import pool as engine
-from multiprocessing.reduction import ForkingPickler
 from os import getppid  # at once: a task may replace it
 from typing import Any, Final
 
 from ...capture.reprs import Renderer
 from ...core.hold import Holding, remember_pipes
 from ...core.options import Options
+from ...live.keeping import bounded
 from ..crossing import framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import (
     ENDED,
@@ -35,6 +34,7 @@ from ..deaths.black_box import (
     WAITING,
     BlackBox,
 )
+from ..engines import PoolEngine, pool_engine
 from ..process_pool.pipes import read_message, take_lock
 
 TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
@@ -43,9 +43,10 @@ TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its
 _MOST_RESULT: Final = 1_000
 
 
-def pack(item: object, job: int, index: int) -> bytes:
+def pack(pickler: Any, item: object, job: int, index: int) -> bytes:
+    """The item as a message. pickler: the engine's class."""
     file = io.BytesIO()
-    ForkingPickler(file).dump(item)
+    pickler(file).dump(item)
     file.write(TRAILER.pack(job, index))
     return file.getvalue()
 
@@ -54,6 +55,7 @@ def work(
     box: BlackBox,
     options: Options,
     holding: Holding | None,
+    package: str,
     inqueue: Any,
     outqueue: Any,
     initializer: Callable[..., object] | None,
@@ -61,7 +63,12 @@ def work(
     most: int | None,
     wrap: bool,
 ) -> None:
-    """The main function of a worker. Stands for multiprocessing.pool.worker()."""
+    """The main function of a worker. Stands for multiprocessing.pool.worker().
+
+    package: the engine's name: multiprocessing, or a fork of multiprocessing.
+    """
+    engine = pool_engine(package)
+    loads, mappers = engine.pickler.loads, _mappers(engine)
     inqueue._writer.close()
     outqueue._reader.close()
     words = box.words
@@ -70,7 +77,8 @@ def work(
     parent = getppid()
     if holding is not None:
         remember_pipes()
-    cross = framed_exception(options, engine, sys.modules[__name__], holding=holding)
+    cross = framed_exception(options, engine.pool, sys.modules[__name__], holding=holding)
+    cross.dumps = staticmethod(bounded(engine.pickler))
     run_initializer(initializer, initargs, options, box)
     words[STATE] = IDLE
     completed = 0
@@ -79,14 +87,14 @@ def work(
         if message is None:
             break
         try:
-            _, _, func, args, kwds = ForkingPickler.loads(message)
+            _, _, func, args, kwds = loads(message)
             message = None
-            result = True, _MAPPERS.get(id(func), func)(*args, **kwds)
+            result = True, mappers.get(id(func), func)(*args, **kwds)
         # The engine catches Exception only; a BaseException kills the worker, and the caller
         # blocks.
         except BaseException as problem:
             result = False, cross(problem, traceback_of(problem))
-        _reply(outqueue, words, result, cross, parent)
+        _reply(engine, outqueue, words, result, cross, parent)
         # The task's objects are freed before the worker waits.
         message = func = args = kwds = result = None  # type: ignore[assignment]
         completed += 1
@@ -102,12 +110,14 @@ def _starmap(func: Callable[..., Any], items: Iterable[Sequence[Any]]) -> list[A
     return [func(*item) for item in items]
 
 
-# The engine's pass a StopIteration of the task's on to list(), which takes it for the end, and
-# loses the rest of the chunk.
-_MAPPERS: Final[dict[int, Callable[..., Any]]] = {
-    id(engine.mapstar): _map,  # type: ignore[attr-defined]
-    id(engine.starmapstar): lambda task: _starmap(*task),  # type: ignore[attr-defined]
-}
+def _mappers(engine: PoolEngine) -> dict[int, Callable[..., Any]]:
+    """Replacements of the engine's functions for chunks, by id. The engine's pass a StopIteration
+    of the task's on to list(), which takes it for the end, and loses the rest of the chunk.
+    """
+    return {
+        id(engine.pool.mapstar): _map,
+        id(engine.pool.starmapstar): lambda task: _starmap(*task),
+    }
 
 
 def _waiter(fd: int) -> Callable[[], Any]:
@@ -152,17 +162,21 @@ def _receive(
 
 
 def _reply(
-    outqueue: Any, words: Any, result: tuple[bool, Any], cross: Callable[..., Any], parent: int
+    engine: PoolEngine,
+    outqueue: Any,
+    words: Any,
+    result: tuple[bool, Any],
+    cross: Callable[..., Any],
+    parent: int,
 ) -> None:
     job, index = words[JOB], words[INDEX]
     try:
-        message = pack((job, index, result), job, index)
+        message = pack(engine.pickler, (job, index, result), job, index)
     except BaseException as problem:
         text = Renderer(_MOST_RESULT, run_reprs=False)(result[1])
-        make: Any = engine.MaybeEncodingError  # type: ignore[attr-defined]  # not in its __all__
-        failure = make(problem, _FixedRepr(text))
+        failure = engine.pool.MaybeEncodingError(problem, _FixedRepr(text))
         failure.__cause__ = problem
-        message = pack((job, index, (False, cross(failure, None))), job, index)
+        message = pack(engine.pickler, (job, index, (False, cross(failure, None))), job, index)
     if outqueue._wlock is None:  # Windows, where messages are whole
         outqueue._writer.send_bytes(message)
         words[STATE] = IDLE

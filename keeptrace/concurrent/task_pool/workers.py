@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from multiprocessing import pool as engine
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
@@ -34,6 +34,7 @@ from ..deaths.black_box import (
 from ..deaths.calls import describe_calls
 from ..deaths.dead import WorkerDeath, WorkerDied, add_notes, death_of
 from ..deaths.worker import make_worker
+from ..engines import PoolEngine
 from ..process_pool.pipes import drain
 from .worker import work
 
@@ -50,6 +51,10 @@ _ORPHANED: Final = 2.0
 _ARRIVES: Final = 1.0
 # Time for all workers to end on request; then they are killed. (seconds)
 _ENDS: Final = 5.0
+
+
+# Deaths kept for whoever asks; a pool may go on for ever. (deaths)
+_MOST_DEATHS: Final = 10
 
 
 class _NoWorker:
@@ -92,8 +97,14 @@ class Workers:
     """
 
     def __init__(
-        self, options: Options, holding: Holding | None, inqueue: Any, outqueue: Any
+        self,
+        engine: PoolEngine,
+        options: Options,
+        holding: Holding | None,
+        inqueue: Any,
+        outqueue: Any,
     ) -> None:
+        self._engine = engine
         self._options = options
         self._holding = holding
         self._inqueue = inqueue
@@ -103,6 +114,7 @@ class Workers:
         # Guards the list of workers and the locks of the queues.
         self._turn = threading.RLock()
         self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → a task without a result
+        self.deaths: deque[WorkerDeath] = deque(maxlen=_MOST_DEATHS)  # of workers with a task
         self.open = False  # the constructor has started all workers
         self.ending = False  # nothing is worth waiting for any more
         self.broken: Callable[[], WorkerDied] | None = None  # makes the error for every task
@@ -124,7 +136,7 @@ class Workers:
                 getattr(type(context), "PlainProcess", context.Process),
                 self._options,
                 work,
-                (self._holding, *args),
+                (self._holding, self._engine.package, *args),
             ),
             self,
         )
@@ -203,7 +215,8 @@ class Workers:
         job, index = key = box.words[JOB], box.words[INDEX]
         if (task := self.sent.pop(key, None)) is None:
             return
-        death = death_of(process, _tasks(task))
+        death = death_of(process, self._tasks(task))
+        self.deaths.append(death)
         error = WorkerDied(str(death), [death])
         if death.stack is not None:
             error.add_note(death.note())
@@ -223,7 +236,7 @@ class Workers:
 
     def _died_within(self, process: Any, box: BlackBox) -> None:
         task = self.sent.get((box.words[JOB], box.words[INDEX]))
-        death = death_of(process, _tasks(task) if task and box.words[STATE] == SENDING else ())
+        death = death_of(process, self._tasks(task) if task and box.words[STATE] == SENDING else ())
         self._break(
             f"a worker died within a message, the pool's queues are not usable any more: {death}",
             [death],
@@ -308,8 +321,19 @@ class Workers:
             return []
         task = self.sent.get((box.words[JOB], box.words[INDEX]))
         if task:
-            return _tasks(task)
+            return self._tasks(task)
         return []
+
+    def _tasks(self, task: Any) -> list[str]:
+        _, _, func, args, kwds = task
+        engine = self._engine.pool
+        if func is engine.mapstar:
+            return describe_calls([(args[0][0], (item,), {}) for item in args[0][1]])
+        if func is engine.starmapstar:
+            return describe_calls(
+                [(args[0][0], item if type(item) is tuple else (item,), {}) for item in args[0][1]]
+            )
+        return describe_calls([(func, args, kwds)])
 
 
 _EXAMINE: Final[dict[int, Callable[[Workers, Any, BlackBox], None]]] = {
@@ -332,14 +356,3 @@ def _free(lock: Any) -> None:
     """Frees a lock without a living owner."""
     lock.acquire(False)
     lock.release()
-
-
-def _tasks(task: Any) -> list[str]:
-    _, _, func, args, kwds = task
-    if func is engine.mapstar:  # type: ignore[attr-defined]
-        return describe_calls([(args[0][0], (item,), {}) for item in args[0][1]])
-    if func is engine.starmapstar:  # type: ignore[attr-defined]
-        return describe_calls(
-            [(args[0][0], item if type(item) is tuple else (item,), {}) for item in args[0][1]]
-        )
-    return describe_calls([(func, args, kwds)])

@@ -1,0 +1,201 @@
+"""Pools and processes of multiprocess, the fork of multiprocessing that pickles with dill, whose
+exceptions arrive with their frames, and whose deaths are explained.
+
+    from keeptrace.concurrent.multiprocess import KeepTracePool     # multiprocess.Pool
+    keeptrace.concurrent.multiprocess.install()    # for libraries that make their own pools:
+    dataset.map(function, num_proc=8)              # Hugging Face datasets, pathos
+
+The classes are those of task_pool/ and process.py, put before multiprocess's own.
+
+datasets looks at the process ids of its pool, and raises an error without a cause when one changes.
+The error leaves the pool's `with` block: there the pool adds its workers' deaths.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.errors import missing_extra
+from ..core.hold import Hold, make_holding
+from ..core.options import Options, make_options
+from ..core.raw import ABSENT, stored
+from .crossing import traceback_of
+from .deaths.dead import WorkerDied, add_notes
+from .engines import missing
+from .pool import keeping_context
+from .process import KeepingProcess
+from .worker_frames import module_of
+
+try:
+    import multiprocess
+    import multiprocess.context as engine
+    import multiprocess.pool
+except ImportError:
+    raise missing_extra(
+        "keeptrace.concurrent.multiprocess", "multiprocess", "multiprocess"
+    ) from None
+
+_IS_KNOWN: Final = not (missing("multiprocess pool") or missing("pool"))
+if TYPE_CHECKING or _IS_KNOWN:
+    from .task_pool.pool import KeepingPool
+else:
+    from .unknown import PlainTaskPool as KeepingPool
+
+if TYPE_CHECKING:
+    from multiprocessing import Process as _Process
+    from multiprocessing.context import BaseContext
+    from multiprocessing.pool import Pool as _Pool
+else:
+    BaseContext = object  # get_context() adds the context class of the start method
+    _Process, _Pool = multiprocess.Process, multiprocess.pool.Pool
+
+__all__ = ["KeepTracePool", "KeepTraceProcess", "get_context", "install"]
+
+# Packages that tell of a worker's death without a cause.
+_TELL_NO_CAUSE: Final = ("datasets.",)
+
+
+class KeepTracePool(KeepingPool, _Pool):
+    """A multiprocess.Pool whose tasks' exceptions arrive with their whole chain, and their frames
+    and variables.
+
+    All arguments are those of multiprocess.Pool, and mean the same. trace, hold, stacks() and what
+    a worker's death means are those of keeptrace.concurrent.KeepTracePool.
+    """
+
+    _package = "multiprocess"
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        if exc is not None and _IS_KNOWN and _tells_no_cause(exc):
+            self._traffic.examine()  # the error may be quicker than the thread of workers
+            _explain(exc, list(self._traffic.deaths))
+        super().__exit__(exc_type, exc, traceback)
+
+
+def _tells_no_cause(exc: BaseException) -> bool:
+    traceback = traceback_of(exc)
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None or stored(exc, "deaths") is not ABSENT:
+        return False
+    return module_of(traceback.tb_frame).startswith(_TELL_NO_CAUSE)
+
+
+def _explain(exc: Any, deaths: list[Any]) -> None:
+    if deaths and exc.__cause__ is None:
+        exc.__cause__ = WorkerDied(str(deaths[-1]), deaths)
+        exc.deaths = deaths
+        add_notes(exc, deaths, None)
+
+
+class _KeepingProcess(KeepingProcess):
+    _kind = "multiprocess process"
+
+
+class KeepTraceProcess(_KeepingProcess, _Process):
+    """A multiprocess.Process with exception(): what it raised, with its frames, once it has ended.
+
+    trace and hold are those of keeptrace.concurrent.KeepTraceProcess.
+    """
+
+
+# start method → its process class
+_PROCESSES: Final[dict[str, type]] = {
+    "spawn": type("SpawnProcess", (_KeepingProcess, engine.SpawnProcess), {})
+}
+if sys.platform != "win32":
+    _PROCESSES["fork"] = type("ForkProcess", (_KeepingProcess, engine.ForkProcess), {})
+    _PROCESSES["forkserver"] = type(
+        "ForkServerProcess", (_KeepingProcess, engine.ForkServerProcess), {}
+    )
+for _cls in _PROCESSES.values():  # spawned processes are pickled with their class
+    _cls.__module__ = __name__
+    globals()[_cls.__name__] = _cls
+
+
+class KeepTraceContext(BaseContext):
+    """A context of multiprocess whose Pool and Process are keeptrace's."""
+
+    Process: type[KeepTraceProcess]
+
+    def Pool(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        *,
+        trace: Options | None = None,
+        hold: Hold | bool | None = None,
+    ) -> KeepTracePool:
+        """A KeepTracePool of this start method. All arguments are those of KeepTracePool."""
+        return KeepTracePool(
+            processes, initializer, initargs, maxtasksperchild, self, trace=trace, hold=hold
+        )
+
+    def get_context(  # type: ignore[override]  # the engine's has types by start method
+        self, method: str | None = None
+    ) -> KeepTraceContext:
+        """This context, or the context of another start method."""
+        if method is None:
+            return self
+        return get_context(method)
+
+
+def get_context(method: str | None = None) -> KeepTraceContext:
+    """The multiprocess context of a start method, with our Pool and our Process in it.
+
+    method: "fork", "spawn", "forkserver", or None for the system's default.
+
+    Raises ValueError for a method that this system does not have.
+    """
+    context = multiprocess.get_context(method)
+    made: KeepTraceContext = keeping_context(context, KeepTraceContext, _PROCESSES)
+    return made
+
+
+class Installed:
+    """The changes of install(). undo(), or the end of the `with` block, puts back the earlier
+    state.
+    """
+
+    def __init__(self, made: type) -> None:
+        self._made = made
+        self._before = multiprocess.pool.Pool
+        multiprocess.pool.Pool = made
+
+    def undo(self) -> None:
+        """Lets multiprocess make the earlier pools again; a later install() stays."""
+        if multiprocess.pool.Pool is self._made:
+            multiprocess.pool.Pool = self._before
+
+    def __enter__(self) -> Installed:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.undo()
+
+
+def install(*, trace: Options | None = None, hold: Hold | bool | None = None) -> Installed:
+    """Makes the pools that multiprocess.Pool() gives from now on KeepTracePools: also those of
+    libraries, such as Hugging Face datasets (`dataset.map(function, num_proc=8)`) and pathos.
+
+    trace, hold: those of KeepTracePool.
+
+    Returns a context manager that undoes it. Raises OptionError for a wrong option.
+    """
+    make_options(trace)
+    make_holding(hold)  # a wrong one is an error here
+
+    def make(self: Any, *args: Any, **more: Any) -> None:
+        KeepTracePool.__init__(self, *args, **{"trace": trace, "hold": hold, **more})
+
+    return Installed(type("KeepTracePool", (KeepTracePool,), {"__init__": make}))
