@@ -31,6 +31,17 @@ def is_users(frame: types.FrameType) -> bool:
     return "site-packages" not in file
 
 
+def from_users(traceback: types.TracebackType | None) -> types.TracebackType | None:
+    """The traceback from the user's first frame on; the whole one if no frame is the user's.
+
+    The frames above it, of a runner of tests or a shell, are large, and the same in every failure.
+    """
+    entry = traceback
+    while entry is not None and not is_users(entry.tb_frame):
+        entry = entry.tb_next
+    return entry or traceback
+
+
 def levels_below_users(traceback: types.TracebackType) -> int:
     """How many frames are below the innermost frame of the user's own code.
 

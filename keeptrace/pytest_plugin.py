@@ -19,7 +19,6 @@ from .core import DEFAULT_DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from types import TracebackType
 
     from .hooks.deaths import DeathBox
     from .store import Store
@@ -145,15 +144,10 @@ class _Dumps:
     def _dump(self, report: Any, call: Any) -> None:
         if not report.failed or call is None or call.excinfo is None:
             return
-        exc: BaseException = call.excinfo.value
-        whole = exc.__traceback__
-        exc.__traceback__ = _from_users(whole)
-        try:
-            path = self._store.write_as(exc, _name_of(report.nodeid))
-            if self._config.getoption("keeptrace_pdb") == _LIVE:
-                report.keeptrace_held = _held(exc)
-        finally:
-            exc.__traceback__ = whole
+        from .hooks.examples import failed_example
+
+        with failed_example(call.excinfo.value) as exc:
+            path = self._keep(report, exc)
         if path is None:
             return
         self._keep_out_of_version_control()
@@ -164,6 +158,19 @@ class _Dumps:
             lambda *section: report.sections.append(section)
         )
         sections("keeptrace", command_to_open(path))
+
+    def _keep(self, report: Any, exc: BaseException) -> str | None:
+        from .debug import from_users
+
+        whole = exc.__traceback__
+        exc.__traceback__ = from_users(whole)
+        try:
+            path = self._store.write_as(exc, _name_of(report.nodeid))
+            if self._config.getoption("keeptrace_pdb") == _LIVE:
+                report.keeptrace_held = _held(exc)
+        finally:
+            exc.__traceback__ = whole
+        return path
 
     def _keep_out_of_version_control(self) -> None:
         """Dumps hold variables; nobody means to commit them."""
@@ -209,19 +216,6 @@ def _name_of(nodeid: str) -> str:
     """The test's file, without its directory, and its name, whose parameters may hold any text."""
     path, separator, name = nodeid.partition("::")
     return f"{os.path.basename(path)}{separator}{name}"
-
-
-def _from_users(traceback: TracebackType | None) -> TracebackType | None:
-    """The traceback from the user's first frame on.
-
-    The frames above it (pytest, unittest) are large, and the same in every test.
-    """
-    from .debug import is_users
-
-    entry = traceback
-    while entry is not None and not is_users(entry.tb_frame):
-        entry = entry.tb_next
-    return entry or traceback
 
 
 class _Debugger:

@@ -233,13 +233,14 @@ def test_a_dump_that_fails_changes_nothing(tmp_path, breakage):
 
 
 def test_modules_are_hooked_when_they_are_imported(tmp_path):
-    """install() imports neither asyncio nor multiprocessing, and leaves no trace on their loaders."""
+    """install() imports none of the modules that it hooks, leaves no trace on their loaders, and waits only for those to come."""
     code = """
-assert not {"asyncio", "multiprocessing"} & set(sys.modules), "imported by install()"
-import asyncio.base_events, multiprocessing.util
+assert not {"asyncio", "multiprocessing", "unittest", "doctest", "IPython"} & set(sys.modules), "imported by install()"
+import asyncio.base_events, multiprocessing.util, unittest, doctest
 for module in (asyncio.base_events, multiprocessing.process, multiprocessing.util):
     assert not type(module.__loader__).__module__.startswith("keeptrace.hooks") and module.__spec__.loader is module.__loader__
-assert not any(type(finder).__module__.startswith("keeptrace.hooks") for finder in sys.meta_path)
+(finder,) = (finder for finder in sys.meta_path if type(finder).__module__.startswith("keeptrace.hooks"))
+assert set(finder.actions) == {"IPython.core.interactiveshell"}
 import inspect
 assert "def call_exception_handler" in inspect.getsource(asyncio.base_events)
 """

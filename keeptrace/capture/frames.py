@@ -25,6 +25,7 @@ from .cleared import was_cleared
 from .facts import IMPORT_SYSTEM, CodeFacts, facts_of_code, traceback_of
 from .locals import read_locals
 from .losses import Losses
+from .shell import names_of_shell
 from .values import Values
 
 # The part of max_bytes and of max_seconds that frames may take. (1 / part)
@@ -306,10 +307,10 @@ class Frames:
 
     def _take_all(self, namespace: dict[str, Any], place: int) -> None:
         """Notes all globals of a module whose own code failed: they are the frame's variables."""
+        found = {n: value for n, value in tuple(dict.items(namespace)) if type(n) is str}
+        left_out = IMPORT_SYSTEM | names_of_shell(set(found))
         self._wanted[place].update(
-            (name, value)
-            for name, value in tuple(dict.items(namespace))
-            if type(name) is str and name not in IMPORT_SYSTEM
+            (name, value) for name, value in found.items() if name not in left_out
         )
 
     def _take(self, names: Iterable[str], namespace: dict[str, Any], place: int) -> None:

@@ -5,14 +5,15 @@ and child processes report them.
     threading.excepthook ───────────────────┤
     sys.unraisablehook ─────────────────────┼─▶ the previous hook ─▶ then Store.write(exc)
     asyncio: a loop's exception handler ────┘
+    IPython, unittest, doctest: their reports ┘
     multiprocessing: a child's run() ─────────▶ Store.write(exc) ─▶ then the child prints and ends
 
 - A hook always calls the previous hook first: the user sees the error before a dump fails or takes
   time. In a child process the dump comes first, in bounded time (store.py).
 - uninstall() replaces only hooks that are still ours. If somebody has chained to our hook, our hook
   stays in the chain and only calls the previous hook.
-- install() imports neither asyncio nor multiprocessing: importing.py hooks each of them when the
-  program imports the module.
+- install() imports none of asyncio, multiprocessing and the runners (runners.py): importing.py hooks
+  each of them when the program imports the module.
 - A forked child inherits the hooks. A spawned child gets the hooks through the configuration that
   multiprocessing hands down to every descendant. We wrap a child's run(), because its caller
   (_bootstrap) swallows the exception.
@@ -27,7 +28,7 @@ import pickle
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core import DEFAULT_DIRECTORY
@@ -37,8 +38,9 @@ from ..core.processes import is_main_interpreter
 from ..format.files import is_url
 from ..store import Store
 from ..store.telling import command_to_open, tell
-from .failures import is_failure, store_of
+from .failures import excluded_names, is_excluded, is_failure, store_of
 from .importing import WhenImported, when_imported
+from .runners import RUNNERS
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -77,9 +79,12 @@ _CONFIG: Final = "keeptrace"
 class Installed:
     """The installed hooks. uninstall(), or the end of its block, restores the previous hooks."""
 
-    def __init__(self, store: Store, holding: Holding | None = None) -> None:
+    def __init__(
+        self, store: Store, holding: Holding | None = None, excluded: frozenset[str] = frozenset()
+    ) -> None:
         self.store = store
         self.holding = holding
+        self.excluded = excluded
         self.active: bool = True
         self._put: list[tuple[Any, str, Any, Any]] = []
         self._finder: WhenImported | None = None
@@ -106,6 +111,10 @@ class Installed:
             {
                 "asyncio.base_events": lambda module: self._hook(module.BaseEventLoop, _LOOP),
                 "multiprocessing.process": self._watch_children,
+                **{
+                    name: functools.partial(watch, self._replace, self._keep_from_users)
+                    for name, watch in RUNNERS.items()
+                },
             }
         )
 
@@ -169,8 +178,30 @@ class Installed:
 
         is_last: the exception ends this process.
         """
+        line = self._keep(exc, traceback, is_last)
+        if line is not None:
+            tell(line)
+
+    def _keep_from_users(self, exc: object) -> str | None:
+        """Keeps an exception with its frames from the user's first on; what there is to tell."""
+        from ..debug import from_users
+
+        if not isinstance(exc, BaseException):
+            return None
+        whole = _traceback_of(exc)
+        _set_traceback(exc, from_users(whole))
+        try:
+            return self._keep(exc)
+        finally:
+            _set_traceback(exc, whole)
+
+    def _keep(
+        self, exc: object, traceback: types.TracebackType | None = None, is_last: bool = False
+    ) -> str | None:
         if not self.active or not isinstance(exc, BaseException) or not is_failure(exc):
-            return
+            return None
+        if is_excluded(exc, self.excluded):
+            return None
         # Some libraries call the hooks with a traceback that is not the exception's own.
         bare = _traceback_of(exc) is None and traceback is not None
         if bare:
@@ -185,43 +216,49 @@ class Installed:
             if bare:
                 _set_traceback(exc, None)
         if kept is None:
-            return
+            return None
         kind, command = type(exc).__name__, command_to_open(kept.path)
         if kept.is_own:
-            tell(f"a dump of this {kind} was written; see it with: {command}")
-        else:
-            tell(f"this {kind} was counted; see the first that is alike with: {command}")
+            return f"a dump of this {kind} was written; see it with: {command}"
+        return f"this {kind} was counted; see the first that is alike with: {command}"
+
+    def _replace(
+        self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> None:
+        """Replaces a function by one that is made of it, until uninstall()."""
+        before = getattr(owner, name)
+        ours = functools.wraps(before)(make(before))
+        setattr(owner, name, ours)
+        self._put.append((owner, name, before, ours))
 
     def _hook(self, owner: object, hook: _Hook) -> None:
-        before = getattr(owner, hook.name)
+        def make(before: Callable[..., Any]) -> Callable[..., Any]:
+            def ours(*args: object, **kwargs: object) -> Any:
+                try:
+                    return before(*args, **kwargs)
+                finally:
+                    if self.active:
+                        self.keep(*hook.read(*args, **kwargs), is_last=hook.ends_process)
 
-        @functools.wraps(before)
-        def ours(*args: object, **kwargs: object) -> Any:
-            try:
-                return before(*args, **kwargs)
-            finally:
-                if self.active:
-                    self.keep(*hook.read(*args, **kwargs), is_last=hook.ends_process)
+            return ours
 
-        setattr(owner, hook.name, ours)
-        self._put.append((owner, hook.name, before, ours))
+        self._replace(owner, hook.name, make)
 
     def _watch_children(self, processes: types.ModuleType) -> None:
         """Hooks _bootstrap, which every child process runs, and which swallows exceptions."""
         processes.current_process()._config[_CONFIG] = _HandedDown(self)
-        base = processes.BaseProcess
-        before = base._bootstrap
 
-        @functools.wraps(before)
-        def ours(process: object, *args: object, **kwargs: object) -> Any:
-            if self.active:
-                if self.holding is not None:
-                    remember_pipes()
-                self._watch(process)
-            return before(process, *args, **kwargs)
+        def make(before: Callable[..., Any]) -> Callable[..., Any]:
+            def ours(process: object, *args: object, **kwargs: object) -> Any:
+                if self.active:
+                    if self.holding is not None:
+                        remember_pipes()
+                    self._watch(process)
+                return before(process, *args, **kwargs)
 
-        base._bootstrap = ours
-        self._put.append((base, "_bootstrap", before, ours))
+            return ours
+
+        self._replace(processes.BaseProcess, "_bootstrap", make)
 
     def _watch(self, process: Any) -> None:
         run = process.run
@@ -254,6 +291,7 @@ class _HandedDown:
                 "signal": installed.signal,
                 "deaths": installed.leaves_records,
                 "hold": hold,
+                "exclude": tuple(installed.excluded),
             }
             data = pickle.dumps((installed.store, settings))
         # A `redact` or a `pickler` may be a lambda; the child must start nevertheless.
@@ -285,11 +323,13 @@ def install(
     signal: int | None = None,
     deaths: bool = True,
     hold: Hold | bool | None = None,
+    exclude: Iterable[type[BaseException] | str] = (),
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Installed:
     """Writes a dump of every exception that nobody catches, in the program, its threads, event
-    loops and child processes.
+    loops and child processes; also of cells of IPython and Jupyter, and of tests of unittest and
+    doctest, which fail.
 
     directory: default "keeptrace-dumps" in the current directory; or a Store, for your own bounds.
     deduplicate: as for a Store: count failures that are alike, and keep a few of them. False keeps
@@ -300,6 +340,8 @@ def install(
         while it lives, and whoever looks into the directory next makes a dump of what is left.
         Not on Windows, nor for a URL.
     hold: True or a keeptrace.Hold keeps the failed process alive as well, for keeptrace.attach().
+    exclude: exceptions that leave no dump, as classes or qualified names ("shop.OutOfStock"), with
+        their subclasses; and groups of such alone.
     options: those of keeptrace.Options, or a whole one as `trace`.
 
     Python reports the exception first, as usual; then one line on stderr says how to see the dump.
@@ -309,7 +351,7 @@ def install(
     """
     global _active
     store = store_of(directory, trace, options, deduplicate)
-    made = Installed(store, make_holding(hold, is_pool=False))
+    made = Installed(store, make_holding(hold, is_pool=False), excluded_names(exclude))
     uninstall()
     _active = made
     made.apply(signal, deaths)

@@ -34,6 +34,9 @@ _ENGINES: Final = {
     "concurrent.futures.process": "_ExceptionWithTraceback",
     "multiprocessing.pool": "ExceptionWithTraceback",
 }
+# `python -m doctest` runs that module as __main__, where our hooks cannot reach it.
+_DOCTEST: Final = ("-m", "doctest")
+_IMPORTED_DOCTEST: Final = "import doctest, sys; sys.exit(doctest._test())"
 
 
 # -- the side of the command
@@ -49,6 +52,8 @@ def run(arguments: Sequence[str], directory: str, debug: bool, hold: bool = Fals
     if hold:
         need_fork()
         environment[_HOLD] = "1"
+    if tuple(arguments[:2]) == _DOCTEST:
+        arguments = ["-c", _IMPORTED_DOCTEST, *arguments[2:]]
     command = [sys.executable, *arguments]
     sys.stdout.flush()
     sys.stderr.flush()
