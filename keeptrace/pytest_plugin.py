@@ -205,11 +205,11 @@ def _held(exc: BaseException) -> int | None:
     from .store.telling import failed
 
     try:
-        name = keep(exc, Holding(Hold(count=_MOST_HELD, with_parent=True), ""))
+        kept = keep(exc, Holding(Hold(count=_MOST_HELD, with_parent=True), ""))
     except (OSError, KeepTraceError) as problem:  # the dump is debugged instead
         failed(exc, problem)
         return None
-    return int(name.partition("-")[0]) if name is not None else None
+    return int(kept.name.partition("-")[0]) if kept.is_held else None
 
 
 def _name_of(nodeid: str) -> str:

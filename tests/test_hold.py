@@ -22,7 +22,7 @@ import pytest
 from waiting import until
 
 import keeptrace
-from keeptrace.concurrent import KeepTraceProcessPoolExecutor
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor, keep_trace
 from keeptrace.hold.memory import resident
 
 if not hasattr(os, "fork"):
@@ -271,6 +271,24 @@ def test_the_first_of_each_kind() -> None:
     assert [failure.number for failure in keeptrace.held()] == [1, 2, 3]
 
 
+def test_a_failure_without_room_names_the_one_of_its_kind() -> None:
+    """attach() and release() of a failure that was refused say which one of its kind is held, or that there was no room."""
+    hold = keeptrace.Hold(count=1)
+    with KeepTraceProcessPoolExecutor(1, get_context("fork"), hold=hold) as pool:
+        first, second = (pool.submit(held_program.parse, "a").exception() for _ in range(2))
+        other = pool.submit(len, 1).exception()
+    assert second is not None and other is not None
+    for use in (keeptrace.attach, keeptrace.release):
+        with pytest.raises(keeptrace.KeepTraceError, match=r"failure 1 of .* is held: attach\(1\)"):
+            use(second)
+        with pytest.raises(keeptrace.KeepTraceError, match="as many failures as it may"):
+            use(other)
+    assert keeptrace.release(first) == 1
+    with pytest.raises(keeptrace.KeepTraceError, match="has ended since"):
+        keeptrace.attach(pickle.loads(pickle.dumps(second)))
+    assert not hasattr(second, "__notes__")
+
+
 def test_a_killed_process_makes_room() -> None:
     """The socket of a held process that was killed is removed, and counts no more."""
     hold = keeptrace.Hold(count=1)
@@ -490,17 +508,29 @@ def test_an_installed_hold(tmp_path: Path) -> None:
         session.end("quit")
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_worker_that_is_held_itself(method: str, place: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        *[(method, {}) for method in METHODS],
+        *[(method, {"on_death": "replace", "max_deaths": 0}) for method in METHODS],
+        # The failure is the worker's last task, and then not its last.
+        ("spawn", {"max_tasks_per_child": 2}),
+        ("spawn", {"max_tasks_per_child": 3}),
+        ("spawn", {"max_tasks_per_child": 2, "on_death": "replace", "max_deaths": 0}),
+    ],
+)
+def test_a_worker_that_is_held_itself(method: str, settings: Any, place: Path) -> None:
     """how="stop": the failure arrives, another worker takes over, and the pool ends without the one that is held."""
     hold = keeptrace.Hold(how="stop")
     start: Any = (get_context(method), held_program.use_place, (str(place),))
-    with KeepTraceProcessPoolExecutor(1, *start, hold=hold) as pool:
+    with KeepTraceProcessPoolExecutor(1, *start, hold=hold, **settings) as pool:
         worker = pool.submit(os.getpid).result()
         exc = pool.submit(held_program.parse, "orders.csv").exception()
         assert type(exc) is ValueError and "__keeptrace_stopped__" not in vars(exc)
-        assert pool.submit(os.getpid).result() != worker
-        assert list(pool.map(held_program.double, range(100))) == [2 * n for n in range(100)]
+        assert pool.submit(os.getpid).result(60) != worker
+        # One after the other: with max_tasks_per_child the engine itself may forget to start workers.
+        answers = [pool.submit(held_program.double, number).result(60) for number in range(5)]
+        assert answers == [0, 2, 4, 6, 8]
     (failure,) = keeptrace.held()
     assert failure.pid == worker
     with attach(1) as session:
@@ -528,13 +558,28 @@ def test_a_program_that_ends_before_its_stopped_worker() -> None:
     assert len(keeptrace.held()) == 1
 
 
-def test_a_hold_that_cannot_stop_says_so() -> None:
-    """Where the worker itself cannot be held, the failure arrives with a note."""
-    hold = keeptrace.Hold(how="stop")
-    with keeptrace.concurrent.get_context("fork").Pool(1, hold=hold) as pool:
-        with pytest.raises(ValueError) as caught:
-            pool.apply(held_program.parse, ("orders.csv",))
-    assert "not held" in caught.value.__notes__[0]
+def make_loky(hold: Any) -> object:
+    pytest.importorskip("loky")
+    from keeptrace.concurrent.loky import KeepTraceLokyExecutor
+
+    return KeepTraceLokyExecutor(1, hold=hold)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda hold: keeptrace.concurrent.get_context("fork").Pool(1, hold=hold),
+        lambda hold: keeptrace.concurrent.get_context("fork").Process(target=len, hold=hold),
+        lambda hold: keep_trace(held_program.parse, hold=hold),
+        lambda hold: keeptrace.concurrent.wrap(ProcessPoolExecutor(1), hold=hold),
+        lambda hold: keeptrace.install("nowhere", hold=hold),
+        make_loky,
+    ],
+)
+def test_a_hold_that_cannot_stop_says_so(use: Any) -> None:
+    """Where the worker itself cannot be held, how="stop" is an error that says where it can."""
+    with pytest.raises(keeptrace.OptionError, match="KeepTraceProcessPoolExecutor alone"):
+        use(keeptrace.Hold(how="stop"))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, type_only
 from ..core.errors import KeepTraceError
-from ..core.hold import Holding, is_stopping, mark_held, mark_not_held, mark_stopped
+from ..core.hold import (
+    Holding,
+    is_stopping,
+    mark_held,
+    mark_not_held,
+    mark_refused,
+    mark_stopped,
+)
 from ..core.options import Options
 from ..core.raw import names_of
 from ..core.reserve import release_reserve
@@ -87,17 +94,18 @@ def to_bytes(
 def _held(exc: BaseException, holding: Holding) -> list[str]:
     """Holds the exception.
 
-    ["held", the name of its socket], ["stopped", the name, this pid], ["failed", why], or nothing.
+    ["held", the name of its socket], ["stopped", the name, this pid], ["failed", why], or ["refused",
+    what is held of the same kind].
     """
     from ..hold.keeping import keep
 
     try:
-        name = keep(exc, holding)
+        kept = keep(exc, holding)
     except Exception as problem:  # law 1: no room, no directory, a system without such sockets
         return ["failed", one_line(f"{type(problem).__name__}: {problem}")]
-    if name is None:
-        return []
-    return ["stopped", name, str(os.getpid())] if is_stopping() else ["held", name]
+    if not kept.is_held:
+        return ["refused", kept.name]
+    return ["stopped", kept.name, str(os.getpid())] if is_stopping() else ["held", kept.name]
 
 
 def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
@@ -144,6 +152,8 @@ def _marked(exc: BaseException, how: str = "", told: str = "", stopped: str = ""
         mark_held(exc, told)
         if stopped:
             mark_stopped(exc, int(stopped))
+    elif how == "refused":
+        mark_refused(exc, told)
     elif how == "failed":
         mark_not_held(exc, told)
     return exc

@@ -21,6 +21,9 @@ How: TypeAlias = Literal["fork", "stop"]
 _MARK: Final = "__keeptrace_held__"
 # The same for the pid of its worker, if this one is held itself.
 _STOPPED: Final = "__keeptrace_stopped__"
+# On an exception for which there was no room: the socket of the failure of the same kind that is
+# held; "" if the pool held as many as it may.
+_REFUSED: Final = "__keeptrace_not_held__"
 # Where the descriptors of a process are listed: Linux, macOS.
 _DESCRIPTORS: Final = ("/proc/self/fd", "/dev/fd")
 
@@ -43,8 +46,9 @@ class Hold:
     max_rss: bytes of resident memory that all held processes of a pool may have together; None is
         no limit. What is over it is not held, or ends, the newest first.
     how: "fork": the worker forks, its copy is held, and the worker goes on. "stop": the worker
-        sends its failure and is held itself, and the pool takes another one. None: "stop" on macOS
-        and where CUDA is initialised, else "fork".
+        sends its failure and is held itself, and the pool takes another one; with
+        KeepTraceProcessPoolExecutor alone. None: "stop" on macOS and where CUDA is initialised, else
+        "fork".
     with_parent: whether a held process ends when the program ends.
 
     Immutable and picklable. Raises OptionError for a wrong value, KeepTraceError on Windows.
@@ -116,14 +120,29 @@ class Holding(NamedTuple("Holding", [("hold", Hold), ("group", str)])):
     __slots__ = ()
 
 
-def make_holding(hold: Hold | bool | None, is_pool: bool = True) -> Holding | None:
-    """What a pool makes of its argument `hold`. Raises OptionError."""
+def only_executors() -> str:
+    """Why a worker cannot be held itself."""
+    return (
+        'Hold(how="stop") needs a pool that takes another worker in the place of the one that is'
+        ' held: KeepTraceProcessPoolExecutor alone does that; elsewhere use how="fork"'
+    )
+
+
+def make_holding(
+    hold: Hold | bool | None, is_pool: bool = True, can_stop: bool = False
+) -> Holding | None:
+    """What a pool makes of its argument `hold`. Raises OptionError.
+
+    can_stop: whether its workers can be held themselves.
+    """
     if hold is None or hold is False:
         return None
     if hold is True:
         hold = Hold()
     if not isinstance(hold, Hold):
         raise OptionError(f"hold must be True, False or a keeptrace.Hold, not {hold!r}")
+    if hold.how == "stop" and not can_stop:
+        raise OptionError(only_executors())
     return Holding(hold, os.urandom(4).hex() if is_pool else "")
 
 
@@ -223,6 +242,17 @@ def take_stopped(exc: BaseException) -> int | None:
     """The pid of the worker that has stopped with this exception. A second call gives None."""
     found = _dict_of(exc).pop(_STOPPED, None)
     return found if type(found) is int else None
+
+
+def mark_refused(exc: BaseException, same_kind: str) -> None:
+    """Notes that there was no room, and what is held of the same kind, or ""."""
+    _dict_of(exc)[_REFUSED] = same_kind
+
+
+def same_kind_of(exc: BaseException) -> str | None:
+    """What mark_refused() noted; None on an exception for which there was no question of room."""
+    found = _dict_of(exc).get(_REFUSED)
+    return found if type(found) is str else None
 
 
 def mark_not_held(exc: BaseException, why: str) -> None:

@@ -23,11 +23,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from ..capture.facts import traceback_of
 from ..core.errors import KeepTraceError
-from ..core.hold import Holding, How, can_stop, stop_later
+from ..core.hold import Holding, How, can_stop, only_executors, stop_later
 from ..core.processes import resident
 from ..store.identity import fingerprint
 from .directory import Directory, Name, Place, make_directory
@@ -36,33 +36,40 @@ from .memory import resident_of
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
-def keep(exc: BaseException, holding: Holding) -> str | None:
+class Kept(NamedTuple):
+    """Whether a failure is held, and the name of its socket.
+
+    If there was no room for it: the name of the failure of the same kind that is held, or "" if the
+    pool holds as many as it may.
+    """
+
+    is_held: bool
+    name: str = ""
+
+
+def keep(exc: BaseException, holding: Holding) -> Kept:
     """Holds an exception whose traceback has the frames, if there is room for another one.
 
-    Returns the name of its socket, or None: the pool holds one of this kind, or as many as it may.
     Raises OSError and KeepTraceError if it cannot be held.
     """
     if not issubclass(type(exc), Exception):  # Ctrl-C and exit are no failures
-        return None
+        return Kept(False)
     how = holding.hold.how or _chosen()
     if how == "stop" and not can_stop():
-        raise KeepTraceError(
-            "only KeepTraceProcessPoolExecutor without max_tasks_per_child can hold the worker"
-            ' itself (how="stop")'
-        )
+        raise KeepTraceError(only_executors())
     directory = make_directory()
+    place = None
     try:
         with directory.locked():
             name = _admitted(directory, holding, fingerprint(exc))
-            if name is None:
-                directory.close()
-                return None
+            if isinstance(name, Kept):
+                return name
             place = Place(name, directory, directory.listen(name))
-    except BaseException:
-        directory.close()
-        raise
+    finally:
+        if place is None:
+            directory.close()
     _HOLD[how](exc, holding, place)
-    return str(name)
+    return Kept(True, str(name))
 
 
 def _fork(exc: BaseException, holding: Holding, place: Place) -> None:
@@ -110,18 +117,21 @@ def _has_cuda() -> bool:
         return False
 
 
-def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | None:
-    """The name of a new held process, or None if there is no room for it."""
+def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | Kept:
+    """The name of a new held process, or why there is no room for it."""
     hold = holding.hold
     group = holding.group or f"{_program():x}"
     names = [name for name, _ in directory.living()]
     ours = [name for name in names if name.group == group]
-    if len(ours) >= hold.count or any(name.kind == kind for name in ours):
-        return None
+    for name in ours:
+        if name.kind == kind:
+            return Kept(False, str(name))
+    if len(ours) >= hold.count:
+        return Kept(False)
     if hold.max_rss is not None:
         together = resident_of(directory, ours) + resident(os.getpid())
         if together > hold.max_rss:
-            return None
+            return Kept(False)
     taken = {name.number for name in names}
     number = next(number for number in range(1, len(taken) + 2) if number not in taken)
     return Name(number, group, kind, os.urandom(4).hex())

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..core.errors import KeepTraceError, OptionError
-from ..core.hold import held_name, need_fork
+from ..core.hold import held_name, need_fork, same_kind_of
 from ..core.processes import resident
 from .directory import Name, directories
 from .peers import ANSWERS, ask, is_readable, peer_of
@@ -84,14 +84,23 @@ def _matcher(what: BaseException | int) -> Callable[[Name], bool]:
     if isinstance(what, BaseException):
         wanted = held_name(what)
         if wanted is None:
-            raise KeepTraceError(
-                f"this {type(what).__name__} is not held: it did not come from a pool with hold=,"
-                " or the pool held one of this kind already, or as many as it may"
-            )
+            raise KeepTraceError(f"this {type(what).__name__} is not held: {_why_not_held(what)}")
         return lambda name: str(name) == wanted
     if type(what) is int:
         return lambda name: name.number == what
     raise OptionError(f"what is held is named by its number or its exception, not {what!r}")
+
+
+def _why_not_held(exc: BaseException) -> str:
+    same_kind = same_kind_of(exc)
+    if same_kind is None:
+        return "it did not come from a pool with hold="
+    number = same_kind.partition("-")[0]
+    if not number:
+        return "the pool held as many failures as it may; `keeptrace held` lists them"
+    if any(str(name) == same_kind for name, _ in _living()):
+        return f"failure {number} of the same kind is held: attach({number}) or release({number})"
+    return "its pool held one of the same kind, which has ended since"
 
 
 def release(*failures: BaseException | int, all: bool = False) -> int:

@@ -83,8 +83,7 @@ def _work(
     """The main function of a worker: the engine's, within our surroundings."""
     if holding is not None:
         remember_pipes()
-        if most is None:
-            allow_stop()
+        allow_stop()
     framed = framed_exception(options, engine, holding=holding)
     setattr(engine, "_ExceptionWithTraceback", framed)
     read_tasks(engine, call_queue, result_queue, box.words)
@@ -92,6 +91,19 @@ def _work(
         call_queue.get = partial(_next_task, call_queue.get)
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
+    _run_loop(box, call_queue, result_queue, initializer, initargs, most)
+    become_held()  # of its last task
+
+
+def _run_loop(
+    box: BlackBox,
+    call_queue: Any,
+    result_queue: Any,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    most: int | None,
+) -> None:
+    """Runs the engine's loop, again after an exception that ended it."""
     while True:
         try:
             engine._process_worker(call_queue, result_queue, initializer, initargs, most)
@@ -151,14 +163,16 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 def _adopt(executor: Any, manager: Any) -> None:
     """Makes a manager thread ours."""
     if executor._crew is not None:
-        executor._crew.take_over(manager)
+        from .healing import take_over  # the workers of other executors do without
+
+        take_over(manager, executor._crew)
     else:
         manager.__class__ = ManagerThread
         manager.hire = partial(
             _hire,
             executor._mp_context,
             (executor._call_queue, executor._result_queue),
-            (executor._initializer, executor._initargs),
+            (executor._initializer, executor._initargs, executor._max_tasks_per_child),
         )
     manager.executor_reference = weakref.ref(
         executor, partial(_executor_collected, manager.thread_wakeup)
@@ -169,11 +183,11 @@ def _adopt(executor: Any, manager: Any) -> None:
 def _hire(
     context: Any,
     queues: tuple[object, object],
-    initialization: tuple[object, tuple[Any, ...]],
+    start: tuple[object, tuple[Any, ...], int | None],
     workers: dict[int, Any],
 ) -> None:
     """Starts a worker, as the engine's _spawn_process() does."""
-    process = context.Process(target=engine._process_worker, args=(*queues, *initialization, None))
+    process = context.Process(target=engine._process_worker, args=(*queues, *start))
     process.start()
     workers[process.pid] = process
 
@@ -214,13 +228,13 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         hold: Hold | bool | None = None,
     ) -> None:
         options = make_options(trace)
-        holding = make_holding(hold)
+        holding = make_holding(hold, can_stop=True)
         check_on_death(on_death, max_deaths)
         super().__init__(
             max_workers, mp_context, initializer, initargs, max_tasks_per_child=max_tasks_per_child
         )
         if on_death == "replace":
-            from .healing import Crew  # the workers of other executors do without
+            from .crew import Crew
 
             self._crew = Crew(self, options, holding, max_deaths)
         self._mp_context: Any = WorkerContext(self._mp_context, options, _work, holding)

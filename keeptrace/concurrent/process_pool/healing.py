@@ -12,33 +12,27 @@
   had begun: a task that was not begun goes to another worker, any other gets a TaskLost.
 - Workers that die one after the other, without a finished task between, break the pool as the
   engine does. So does an initializer that raises.
+- crew.py has the workers, as their parent knows them.
 - submit(), map() and shutdown() are the engine's; its queues are there, but nobody uses them.
 """
 
 from __future__ import annotations
 
-import functools
 import select
-import sys
 from collections import deque
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from multiprocessing.reduction import ForkingPickler
 from queue import Empty
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
-from ...core.hold import Holding
-from ...core.options import Options
-from ..deaths.black_box import ENDED, JOB, STATE, BlackBox, box_of
+from ...core.hold import take_stopped
 from ..deaths.dead import WorkerDied, death_of
-from ..deaths.worker import make_worker
 from .breaking import tasks_of
-from .healing_worker import NO_MORE, NUMBER, work
-from .lines import Line
+from .crew import Crew, Worker
+from .dismissed import dismiss
 from .manager import ManagerThread
-from .on_death import DEATHS
 from .pipes import drain
 
 # For the exit code of a process whose sentinel says that it is gone. (seconds)
@@ -50,156 +44,10 @@ class TaskLost(WorkerDied, BrokenProcessPool):
     """The worker that ran the task died; the pool goes on. `deaths` has the worker's death."""
 
 
-class Worker:
-    """A worker's process, and what its parent knows of it."""
-
-    def __init__(self, process: Any, line: Line, left: int | None) -> None:
-        self.process = process
-        self.line = line
-        self.left = left  # tasks until it ends by itself
-        self.is_ready = False
-        self.task: int | None = None  # the number of the task that it was given
-
-    @property
-    def box(self) -> BlackBox:
-        box = box_of(self.process)
-        assert box is not None
-        return box
-
-    def takes_tasks(self) -> bool:
-        return self.is_ready and self.task is None and self.left != 0
-
-    def give(self, number: int, pickled: memoryview) -> bool:
-        """Sends a task. Gives whether all of it is written."""
-        self.task = number
-        if self.left is not None:
-            self.left -= 1
-        return self.line.send(NUMBER.pack(number), pickled)
-
-    def has_begun(self) -> bool:
-        """Whether the worker took the task that it was given off its line."""
-        return self.task is not None and bool(self.box.words[JOB] == self.task + 1)
-
-    def ended_by_itself(self) -> bool:
-        return self.task is None and bool(self.box.words[STATE] == ENDED)
-
-
-class Crew:
-    """The workers of an executor. Knows the executor's parts, not the executor, which may be
-    collected.
-
-    max_deaths: deaths in a row that the pool survives; None for the default.
-    """
-
-    def __init__(
-        self, executor: Any, options: Options, holding: Holding | None, max_deaths: int | None
-    ) -> None:
-        context = executor._mp_context
-        self._pipe = context.Pipe
-        self._new_worker = functools.partial(make_worker, context.Process, options, work)
-        self._most: int | None = executor._max_tasks_per_child
-        self._start = executor._initializer, executor._initargs, self._most
-        self._holding = holding
-        self._size: int = executor._max_workers
-        self.processes: dict[int, Any] = executor._processes  # by pid
-        self.max_deaths = DEATHS * self._size if max_deaths is None else max_deaths
-        self._main_file = getattr(sys.modules.get("__main__"), "__file__", None)
-        self.deaths = 0  # since a task was finished
-        self.replaces = True
-        self.poll = select.poll()
-        self.workers: dict[int, Worker] = {}  # by the descriptors of line and sentinel
-
-    def take_over(self, manager: Any) -> None:
-        """Makes a manager thread the one of these workers."""
-        manager.__class__ = HealingManager
-        manager.crew = self
-
-    def hire(self) -> None:
-        """Starts a worker. Raises what the system raises if it cannot be started."""
-        self._restore_main_file()
-        worker = self._started()
-        if self._restore_main_file():  # gone meanwhile, perhaps before the worker was told
-            worker.process.kill()
-            worker.process.join()
-            worker.line.close()
-            worker = self._started()
-        for fd in (worker.line.fd, worker.process.sentinel):
-            self.workers[fd] = worker
-            self.poll.register(fd, select.POLLIN)
-        self.processes[worker.process.pid] = worker.process
-
-    def _started(self) -> Worker:
-        ours, theirs = self._pipe()
-        line = Line(ours)  # before the start: a forked worker closes its copy
-        process = self._new_worker((self._holding, theirs, *self._start))
-        try:
-            process.start()
-        except BaseException:
-            line.close()
-            raise
-        finally:
-            theirs.close()
-        return Worker(process, line, self._most)
-
-    def _restore_main_file(self) -> bool:
-        """Gives __main__ the script's name again, which Python drops when the script has ended.
-
-        A worker that is started between then and the interpreter's end finds the script by it.
-        """
-        main = sys.modules.get("__main__")
-        if self._main_file is None or main is None or hasattr(main, "__file__"):
-            return False
-        main.__file__ = self._main_file
-        return True
-
-    def hire_some(self, count: int) -> None:
-        """Starts so many workers, as far as there may be more.
-
-        Raises what the system raises, if there is no other worker.
-        """
-        for _ in range(min(count, self._size - len(self.processes))):
-            try:
-                self.hire()
-            except Exception:
-                if not self.processes:
-                    raise
-                return
-
-    def hire_for(self, waiting: int) -> None:
-        """Starts workers for so many tasks that wait, as hire_some() does."""
-        if waiting and len(self.processes) < self._size:
-            free = sum(worker.task is None and worker.left != 0 for worker in self.each())
-            self.hire_some(waiting - free)
-
-    def each(self) -> list[Worker]:
-        return [worker for fd, worker in self.workers.items() if fd == worker.line.fd]
-
-    def remove(self, worker: Worker) -> None:
-        """Forgets a worker that has ended."""
-        self.ignore(worker.line.fd)
-        self.ignore(worker.process.sentinel)
-        del self.workers[worker.line.fd], self.workers[worker.process.sentinel]
-        del self.processes[worker.process.pid]
-        worker.line.close()
-        worker.box.close()
-
-    def ignore(self, fd: int) -> None:
-        """Waits for this descriptor no more."""
-        with suppress(KeyError):
-            self.poll.unregister(fd)
-
-    def dismiss(self) -> None:
-        """Ends all workers, none of which has a task, and waits for them."""
-        workers = self.each()
-        for worker in workers:
-            worker.line.send(NO_MORE)
-        for worker in workers:
-            worker.process.join()
-            worker.line.close()
-
-    def close(self) -> None:
-        for worker in self.each():
-            worker.line.close()
+def take_over(manager: Any, crew: Crew) -> None:
+    """Makes a manager thread the one of these workers."""
+    manager.__class__ = HealingManager
+    manager.crew = crew
 
 
 class _Breaks(Exception):
@@ -250,7 +98,9 @@ class HealingManager(ManagerThread):
                 ended.append(worker)
             else:
                 self._attend(worker, event)
-        for worker in ended:
+                if worker.is_held:
+                    ended.append(worker)
+        for worker in dict.fromkeys(ended):
             self._examine(worker)
 
     # -- tasks
@@ -311,16 +161,22 @@ class HealingManager(ManagerThread):
             item = self.pending_work_items.pop(worker.task)
             worker.task = None
             self.crew.deaths = 0
-            _answer(item.future, message)
+            worker.is_held = _answer(item.future, message)
         if worker.takes_tasks():
             self._idle[worker.line.fd] = worker
 
     def _examine(self, worker: Worker) -> None:
-        """Sees to a worker that has ended. Raises _Breaks if the pool is to break."""
-        _reap(worker.process)
-        self._hear(worker)  # it may have answered before it died
+        """Sees to a worker that has ended, or that is held itself. Raises _Breaks if the pool is to
+        break.
+        """
+        self._hear(worker)  # it may have answered before
+        if not worker.is_held:
+            _reap(worker.process)
+            self._hear(worker)
         self._idle.pop(worker.line.fd, None)
-        if not worker.ended_by_itself():
+        if worker.is_held:
+            dismiss(worker.process)
+        elif not worker.ended_by_itself():
             self._count_death(worker)
             self._settle(worker)
         self.crew.remove(worker)
@@ -355,7 +211,7 @@ class HealingManager(ManagerThread):
         items.pop(number).future.set_exception(error)
 
     def _farewell(self) -> None:
-        self.crew.dismiss()
+        self.crew.end_all()
         self.call_queue.close()
         self.call_queue.join_thread()
         with self.shutdown_lock:
@@ -376,7 +232,8 @@ def _reap(process: Any) -> None:
     process.join()
 
 
-def _answer(future: Any, message: bytes) -> None:
+def _answer(future: Any, message: bytes) -> bool:
+    """Gives whether the worker that answered is held itself from now on."""
     try:
         succeeded, value = ForkingPickler.loads(message)
     except BaseException as problem:
@@ -384,5 +241,7 @@ def _answer(future: Any, message: bytes) -> None:
         succeeded, value = False, problem
     if succeeded:
         future.set_result(value)
-    else:
-        future.set_exception(value)
+        return False
+    stopped = take_stopped(value)
+    future.set_exception(value)
+    return stopped is not None

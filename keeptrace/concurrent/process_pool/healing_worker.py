@@ -13,7 +13,7 @@ from multiprocessing.reduction import ForkingPickler
 from os import getppid  # at once: a task may replace it
 from typing import Any, Final, TypeAlias
 
-from ...core.hold import Holding, remember_pipes
+from ...core.hold import Holding, allow_stop, become_held, remember_pipes
 from ...core.options import Options
 from ..crossing import framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import ENDED, IDLE, JOB, RUNNING, STATE, BlackBox
@@ -45,6 +45,7 @@ def work(
     """
     if holding is not None:
         remember_pipes()
+        allow_stop()
     cross = framed_exception(options, sys.modules[__name__], holding=holding)
     try:
         run_initializer(initializer, initargs, options, box)
@@ -65,6 +66,7 @@ def work(
         except BaseException as problem:
             result = False, cross(problem, traceback_of(problem))
         _reply(line, result, cross)
+        become_held()
         box.words[STATE] = IDLE
         # The task's objects are freed before the worker waits.
         call = fn = args = kwargs = result = None  # type: ignore[assignment]

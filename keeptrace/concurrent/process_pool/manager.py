@@ -74,6 +74,7 @@ class ManagerThread(engine._ExecutorManagerThread):
         stopped = take_stopped(exc) if exc is not None else None
         if stopped is not None:
             self._dismiss(stopped)
+            result.exit_pid = None  # after its last task, too
         return result, is_broken, cause
 
     def _dismiss(self, pid: int) -> None:
