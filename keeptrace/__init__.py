@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from . import concurrent as concurrent
     from . import middleware as middleware
+    from .capture.summarise import summarise as summarise
     from .core.context import context as context
     from .core.errors import DumpError as DumpError
     from .core.errors import KeepTraceError as KeepTraceError
@@ -85,6 +86,7 @@ _HOMES = {
     "ThreadStack": "snapshots.groups",
     "parse_tracebacks": "textlog",
     "snapshot": "format.snapshot",
+    "summarise": "capture.summarise",
     "uninstall": "hooks",
     "unload_ipython_extension": "ipython",
 }
@@ -123,6 +125,7 @@ __all__ = [
     "post_mortem",
     "release",
     "snapshot",
+    "summarise",
     "uninstall",
     "unload_ipython_extension",
 ]

@@ -51,6 +51,10 @@ def options() -> None:
     keeptrace.Options().replace(max_item=3)  # error
     keeptrace.init(depth=5, redact=False).undo()
     keeptrace.init(dpeth=5)  # error
+    with keeptrace.summarise("package.Table", lambda table: {"rows": len(table)}):
+        keeptrace.summarise(Future, repr).undo()
+    keeptrace.summarise(Future, lambda future: 3)  # error
+    keeptrace.summarise(3, repr)  # error
     with keeptrace.install("dumps", depth=5):
         pass
     keeptrace.install("dumps", deep=5)  # error

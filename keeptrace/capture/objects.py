@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core.guard import Failed
 from ..core.nodes import (
     Attributes,
     class_,
@@ -18,11 +19,14 @@ from ..core.nodes import (
     kept_text,
     kind_of,
     length_of,
+    put_attributes,
+    put_repr,
     with_names,
 )
-from ..core.raw import attribute_of, first_of, mro_of, ordered_items
+from ..core.raw import attribute_of, first_of, mro_of, names_of, ordered_items
 from ..core.report import Node
 from ..restore.standins import Details, details_of
+from .chosen import Chosen
 from .contents import items_of, names_in, node_with_repr, pairs_of, read_text
 from .kinds import Kind
 from .summary import Summarise
@@ -83,6 +87,8 @@ def _read_special(values: Values, value: Any, info: TypeInfo, depth: int) -> Nod
     details = details_of(value)
     if details is not None:
         return _read_stand_in(values, value, info, details, depth)
+    if info.chosen is not None and values.options.run_reprs is not False:
+        return _read_chosen(values, info.chosen, value, info, depth)
     if info.exact is not None:
         kind, parts_of = info.exact
         parts = parts_of(value)
@@ -121,8 +127,42 @@ def _read_summary(
         values.cut("depth")
     if callable(summary.text):
         return node_with_repr(values, value, info, attributes, extra)
-    text = values.renderer.summary(summary.text)
+    text = values.renderer.cut(summary.text)
     return instance(values.type_index(info.cls), text, attributes, extra)
+
+
+def _read_chosen(
+    values: Values, function: Chosen, value: object, info: TypeInfo, depth: int
+) -> Node:
+    """The node of an object whose class has a function of the program's own. It runs later."""
+    extra: dict[str, Any] = {"why": "a summary"}
+    text = f"<{info.qualname}: its summary has not ended>"
+    node = instance(values.type_index(info.cls), text, None, extra)
+
+    def use(result: object) -> None:
+        kind = type(result)
+        if kind is str:
+            put_repr(node, values.renderer.cut(str(result)))
+        elif kind is dict:
+            _put_chosen(
+                values, node, info, dict(first_of(dict.items, result, values.max_items)), depth
+            )
+        else:
+            why = result.why if isinstance(result, Failed) else f"returned {names_of(kind)[1]}"
+            values.cut("failed reprs")
+            put_repr(node, f"<{info.qualname} object at {id(value):#x}, whose summary {why}>")
+
+    values.later(lambda: function(value), use)
+    return node
+
+
+def _put_chosen(
+    values: Values, node: Node, info: TypeInfo, found: dict[Any, Any], depth: int
+) -> None:
+    named = {name: item for name, item in found.items() if type(name) is str}
+    put_repr(node, values.renderer.fields(info.qualname, named.items()))
+    if depth > 1:
+        put_attributes(node, values.named(named, depth - 1))
 
 
 def _namespace_of(value: object, info: TypeInfo) -> dict[Any, Any]:

@@ -91,10 +91,13 @@ class Renderer:
             lambda writer, value: writer.put(writer.str_of(value)), value, Writer.tell
         )
 
-    def summary(self, text: str | Callable[[Writer], None]) -> str:
-        """The text of a summary. Raises NeedsUserCode as a repr does."""
-        user = _refuse if self._runs else Writer.tell
-        return self._write(Writer.put_summary, text, user)
+    def cut(self, text: str) -> str:
+        """A text within the bound."""
+        return text if len(text) <= self._most else f"{text[: self._most]}..."
+
+    def fields(self, name: str, pairs: Iterable[tuple[str, Any]]) -> str:
+        """name(field=value, ...), made without the program's code."""
+        return self._write(lambda writer, found: writer.fields(name, found), pairs, Writer.tell)
 
     def followed(self, function: object, value: object) -> str | None:
         """The result of `function(value)`, a __repr__ or __str__; None if it is not plain."""
@@ -224,14 +227,11 @@ class Writer:
     def summary(self, value: object, cls: type) -> None:
         summarise = self.renderer.info(cls).summary
         if summarise is not None:
-            self.put_summary(summarise(value).text)
-
-    def put_summary(self, text: str | Callable[[Writer], None]) -> None:
-        """Writes the text of a summary."""
-        if type(text) is str:
-            self.put(text)
-        elif callable(text):
-            text(self)
+            write = summarise(value).text
+            if callable(write):
+                write(self)
+            else:
+                self.put(write)
 
     def by_user(self, value: object, cls: type) -> None:
         self.user(self, value)

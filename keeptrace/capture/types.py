@@ -16,6 +16,7 @@ from ..core.raw import (
     namespace_of,
 )
 from ..restore.standins import MARK
+from .chosen import Chosen, chosen_of
 from .exact import Parts, exact_of
 from .kinds import Kind, kind_of
 from .summaries import is_of_summarised_library, summary_of
@@ -36,7 +37,7 @@ class TypeInfo:
     """The facts of one class."""
 
     __slots__ = (
-        *("base", "cls", "dict_of", "exact", "is_class", "is_special", "kind", "module"),
+        *("base", "chosen", "cls", "dict_of", "exact", "is_class", "is_special", "kind", "module"),
         *("mro", "qualname", "repr", "slots", "summary"),
     )
 
@@ -61,9 +62,11 @@ class TypeInfo:
         self.summary: Summarise | None = summary_of(self.mro)
         if self.summary is not None:
             self.kind = Kind.SUMMARY
+        self.chosen: Chosen | None = chosen_of(self.mro)
         # `type in self.mro` would run a metaclass's __eq__.
         self.is_class: bool = any(base is type for base in self.mro)
-        is_told_otherwise = self.exact is not None or self.summary is not None
+        others = (self.exact, self.summary, self.chosen)
+        is_told_otherwise = any(other is not None for other in others)
         self.is_special: bool = self.is_class or is_stand_in or is_told_otherwise
 
     def is_current(self) -> bool:
@@ -88,6 +91,11 @@ class TypeInfo:
 _MOST_KNOWN: Final = 4096
 # Facts of classes that stay: those that their module names.
 _known: Final[dict[int, TypeInfo]] = {}
+
+
+def forget() -> None:
+    """Lets all facts go, because what is kept of a class has changed."""
+    _known.clear()
 
 
 def info_of(cls: type) -> TypeInfo:

@@ -247,12 +247,13 @@ class Values:
         return ["object", self.type_index(cls), text, None, {"why": why, "address": id(value)}]
 
     def finish(self) -> None:
-        """Runs the user's code that was left for later, under guard."""
-        if self._pending:
+        """Runs the user's code that was left for later, under guard, and reads the results."""
+        while self._pending:
             pending, self._pending = self._pending, []
             results = run_each([call for call, _ in pending], self.deadline)
             for (_, use), result in zip(pending, results):
                 use(result)
+            self.drain()
         if self._renderer is not None and self._renderer.failed:
             self.cut("failed reprs", self._renderer.failed)
 

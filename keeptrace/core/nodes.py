@@ -228,6 +228,11 @@ def put_repr(node: Node, text: str) -> None:
     node[2] = text
 
 
+def put_attributes(node: Node, attributes: Attributes) -> None:
+    """Replaces the attributes of an object."""
+    node[3] = attributes
+
+
 def put_extra(node: Node, name: str, value: Any) -> None:
     """Adds an entry to the extra of an object."""
     node[4] = {**extra_of(node), name: value}
