@@ -109,8 +109,10 @@ def test_a_session(project):
 def in_a_shell(project, code):
     """Runs code with a shell of IPython, without a terminal."""
     head = "from IPython.core.interactiveshell import InteractiveShell\nimport keeptrace\nshell = InteractiveShell.instance()\nshell.run_line_magic('load_ext', 'keeptrace')\n"
+    program = project / "in_a_shell.py"  # not -c: a dump tells the command line
+    program.write_text(head + code)
     done = subprocess.run(
-        [sys.executable, "-c", head + code],
+        [sys.executable, program.name],
         cwd=project,
         env=environment(project),
         capture_output=True,
