@@ -458,7 +458,7 @@ def test_worker_that_does_not_answer(tmp_path: Path) -> None:
             and "did not answer" in silent.why
             and "did not answer" in str(silent)
         )
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         os.kill(pid, signal.SIGCONT)
         file.unlink()
         assert future.result(20) == "seen"

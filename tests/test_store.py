@@ -515,10 +515,10 @@ def test_a_full_disk(tmp_path):
 def test_a_disk_that_does_not_answer(tmp_path, monkeypatch, capsys):
     """A hanging network drive is left behind after a while, and the program goes on."""
     monkeypatch.setattr(_files, "MAX_WRITE_SECONDS", 0.2)
-    monkeypatch.setattr(_store_local.LocalDirectory, "repeat", lambda self, key: time.sleep(2))
+    monkeypatch.setattr(_store_local.LocalDirectory, "repeat", lambda self, key: time.sleep(60))
     started = time.monotonic()
     assert Store(tmp_path).write(failing(total, [1])) is None
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 20
     assert "TimeoutError: the file system did not answer" in told(capsys)
 
 
