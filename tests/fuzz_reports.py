@@ -983,10 +983,17 @@ def _forbid_open(file: Any) -> None:
         path = os.fsdecode(file)
         ends = os.path.isfile(path) or os.path.isdir(path)
         is_odd = path.startswith(("/dev/", "/proc/", "/sys/", "//", "\\")) or not ends
-        if is_odd and path != os.devnull and os.path.exists(path):
+        if path in _own_files():
+            return
+        if is_odd and os.path.exists(path):
             _caught(f"open {path!r}")
     elif file in (0, 1, 2, 255):
         _caught(f"open of descriptor {file}")
+
+
+def _own_files() -> set[str]:
+    """What a new dump of the restored exception says of this process comes from there; no forged report knows its number."""
+    return {os.devnull, f"/proc/{os.getpid()}/stat", f"/proc/{os.getpid()}/statm"}
 
 
 def _caught(what: str) -> None:
