@@ -18,7 +18,11 @@ from keeptrace.concurrent import WorkerDied
 from keeptrace.concurrent.deaths.black_box import READING, STATE, WAITING
 
 pytest.importorskip("loky")
-from keeptrace.concurrent.loky import KeepTraceLokyExecutor, TerminatedWorkerError
+from keeptrace.concurrent.loky import (
+    KeepTraceLokyExecutor,
+    TerminatedWorkerError,
+    get_reusable_executor,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX alone")
 
@@ -70,6 +74,25 @@ def test_a_death_costs_its_own_task() -> None:
         assert isinstance(error, WorkerDied) and isinstance(error, TerminatedWorkerError)
         (death,) = error.deaths
         assert (death.exitcode, death.tasks) == (exitcode, (f"die({how!r})",))
+
+
+def test_the_reusable_executor() -> None:
+    """get_reusable_executor() has the option too, and one without it is another executor."""
+    pool: Any = get_reusable_executor(2, on_death="replace", initializer=tasks.no_faulthandler)
+    try:
+        before = [pool.submit(tasks.double, number) for number in range(10)]
+        assert isinstance(pool.submit(tasks.die, "7").exception(LIMIT), WorkerDied)
+        assert [future.result(LIMIT) for future in before] == [*range(0, 20, 2)]
+        same = get_reusable_executor(2, on_death="replace", initializer=tasks.no_faulthandler)
+        assert same is pool and same.submit(tasks.double, 4).result(LIMIT) == 8
+        other: Any = get_reusable_executor(2, initializer=tasks.no_faulthandler)
+        assert other is not pool and pool._flags.shutdown
+        error = other.submit(tasks.die, "7").exception(LIMIT)
+        assert isinstance(error, TerminatedWorkerError) and not isinstance(error, WorkerDied)
+    finally:
+        get_reusable_executor().shutdown()
+    with pytest.raises(OptionError, match="max_deaths"):
+        get_reusable_executor(1, on_death="replace", max_deaths=-1)
 
 
 @pytest.mark.parametrize("timeout", [None, 30])

@@ -3,6 +3,9 @@
 # ruff: noqa: E402  # the library may be absent
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,9 +15,12 @@ joblib = pytest.importorskip("joblib")
 import pool_tasks
 import traced_tasks as tasks
 from traced_tasks import check_chained
+from waiting import until
 
 import keeptrace.concurrent.joblib  # noqa: F401  # it registers the backend
 from keeptrace import Options
+from keeptrace.concurrent import WorkerDied
+from keeptrace.concurrent.deaths.black_box import RUNNING, STATE, WAITING
 
 Parallel, delayed = joblib.Parallel, joblib.delayed
 
@@ -117,6 +123,43 @@ def test_killed_worker():
             exc.__notes__
         )
     assert exc.deaths
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX alone")
+def test_workers_that_are_replaced(tmp_path):
+    """With on_death="replace" a waiting worker that is killed costs nothing; a task's death is a WorkerDied, and the next call goes on."""
+    go_on = tmp_path / "go on"
+
+    def run(function, arguments):
+        with joblib.parallel_config(backend="keeptrace", n_jobs=2, on_death="replace"):
+            return Parallel()(delayed(function)(argument) for argument in arguments)
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(run, stay_until, [go_on])
+        try:
+            until(lambda: {RUNNING, WAITING} <= {*states().values()})
+            chosen = next(pid for pid, state in states().items() if state == WAITING)
+            os.kill(chosen, signal.SIGKILL)
+            until(lambda: chosen not in states())
+        finally:
+            go_on.touch()
+        assert done.result(60) == ["went on"]
+    with pytest.raises(WorkerDied) as info:
+        run(pool_tasks.die, ["SIGKILL"])
+    assert info.value.deaths[0].signal == "SIGKILL"
+    assert run(abs, [-1, -2, -3]) == [1, 2, 3]
+
+
+def stay_until(path):
+    until(path.exists, 60)
+    return "went on"
+
+
+def states():
+    """What each worker of joblib's executor is at."""
+    pool = joblib.externals.loky.reusable_executor._executor
+    workers = list(pool._processes.items()) if pool is not None else []
+    return {pid: process._keeptrace_box.words[STATE] for pid, process in workers}
 
 
 def test_options():

@@ -27,6 +27,7 @@ from ..core.options import Options, make_options
 from .engines import missing
 from .process_pool.breaking import Calls
 from .process_pool.of_loky import adopt, initialization
+from .process_pool.on_death import Healing, OnDeath, check_on_death
 from .undo import survive_wiping
 
 try:
@@ -45,6 +46,8 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
 
     trace: what to keep of a failing task (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    on_death, max_deaths: as for KeepTraceLokyExecutor. Parallel ends at its first error all the
+        same: a worker that dies while it waits costs nothing, any other one the call.
 
     All other arguments are those of joblib's loky backend.
     """
@@ -54,12 +57,16 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         *,
         trace: Options | None = None,
         hold: Hold | bool | None = None,
+        on_death: OnDeath = "break",
+        max_deaths: int | None = None,
         **arguments: object,
     ) -> None:
         super().__init__(**arguments)
         self._trace = make_options(trace)
         make_holding(hold)  # a wrong one is an error here
         self._hold = hold
+        check_on_death(on_death, max_deaths)
+        self._healing = Healing(on_death, max_deaths)
 
     def configure(
         self,
@@ -78,9 +85,10 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
             self._trace = make_options(trace)
         initializer = initializer or self.backend_kwargs.get("initializer")
         initargs = initargs or self.backend_kwargs.get("initargs", ())
-        start = initialization(self._trace, self._hold, _prepare, (initializer, initargs))
+        ours = self._trace, self._hold, self._healing
+        start = initialization(*ours, _prepare, (initializer, initargs))
         workers: int = super().configure(n_jobs, parallel, prefer, require, **arguments, **start)
-        adopt(self._workers, process_executor, self._trace, self._hold, _calls_of)
+        adopt(self._workers, process_executor, *ours, _calls_of)
         return workers
 
     def retrieve_result_callback(self, out: Any) -> Any:

@@ -14,7 +14,7 @@ from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
 from .process_pool.breaking import stacks as _stacks
 from .process_pool.of_loky import adopt, initialization, is_adopted
-from .process_pool.on_death import DEATHS, OnDeath, check_on_death
+from .process_pool.on_death import Healing, OnDeath, check_on_death
 
 try:
     from loky import process_executor, reusable_executor
@@ -91,7 +91,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
         max_deaths: int | None = None,
     ) -> None:
         check_on_death(on_death, max_deaths)
-        options = make_options(trace)
+        options, healing = make_options(trace), Healing(on_death, max_deaths)
         make_holding(hold)  # a wrong one is an error before the pool is made
         super().__init__(
             max_workers=max_workers,
@@ -100,12 +100,9 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
             timeout=timeout,
             context=context,
             env=env,
-            **initialization(options, hold, initializer, initargs),
+            **initialization(options, hold, healing, initializer, initargs),
         )
-        survived: int | None = None
-        if on_death == "replace":
-            survived = DEATHS * self._max_workers if max_deaths is None else max_deaths
-        adopt(self, process_executor, options, hold, max_deaths=survived)
+        adopt(self, process_executor, options, hold, healing)
 
 
 def get_reusable_executor(
@@ -122,14 +119,17 @@ def get_reusable_executor(
     *,
     trace: Options | None = None,
     hold: Hold | bool | None = None,
+    on_death: OnDeath = "break",
+    max_deaths: int | None = None,
 ) -> KeepTraceLokyExecutor:
     """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
 
-    All arguments are loky's, and mean the same. `trace`, `hold` and stacks() are those of
-    KeepTraceLokyExecutor.
+    All arguments are loky's, and mean the same. `trace`, `hold`, `on_death`, `max_deaths` and
+    stacks() are those of KeepTraceLokyExecutor.
     Loky keeps one executor a thread: one without frames, or with other options, is not used again
     but replaced."""
-    options = make_options(trace)
+    check_on_death(on_death, max_deaths)
+    options, healing = make_options(trace), Healing(on_death, max_deaths)
     make_holding(hold)
     if reuse is True and not is_adopted(reusable_executor._executor_storage.executor):
         reuse = "auto"
@@ -142,7 +142,7 @@ def get_reusable_executor(
         job_reducers=job_reducers,
         result_reducers=result_reducers,
         env=env,
-        **initialization(options, hold, initializer, initargs),
+        **initialization(options, hold, healing, initializer, initargs),
     )
-    adopted: KeepTraceLokyExecutor = adopt(executor, process_executor, options, hold)
+    adopted: KeepTraceLokyExecutor = adopt(executor, process_executor, options, hold, healing)
     return adopted

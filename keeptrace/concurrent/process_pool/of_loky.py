@@ -33,6 +33,7 @@ from ..deaths.black_box import BlackBox
 from ..engines import missing
 from ..unknown import PlainLokyExecutor
 from .breaking import Calls, PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from .on_death import Healing
 from .queues import bounded_shutdown, read_results, read_tasks
 
 # Modules whose frames are between the engine's and the task's.
@@ -91,10 +92,11 @@ def _work(
 def start_worker(
     options: Options,
     hold: Hold | bool | None,
+    healing: Healing,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
 ) -> None:
-    """The initializer. `options` and `hold` only serve loky's comparison."""
+    """The initializer. `options`, `hold` and `healing` only serve loky's comparison."""
     if _box is not None:
         run_initializer(initializer, initargs, options, _box)
     elif initializer is not None:  # an unknown engine starts its own workers
@@ -107,29 +109,30 @@ def start_worker(
 def initialization(
     options: Options,
     hold: Hold | bool | None,
+    healing: Healing,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
 ) -> dict[str, Any]:
     """Arguments for an executor that adopt() can adopt. Raises TypeError as loky does."""
     if initializer is not None and not callable(initializer):
         raise TypeError(f"initializer must be a callable, got: {initializer!r}")
-    return {"initializer": start_worker, "initargs": (options, hold, initializer, initargs)}
+    settings = options, hold, healing
+    return {"initializer": start_worker, "initargs": (*settings, initializer, initargs)}
 
 
 def adopt(
     executor: Any,
     engine: ModuleType,
     options: Options,
-    hold: Hold | bool | None = None,
+    hold: Hold | bool | None,
+    healing: Healing,
     calls_of: Callable[[Any], Calls | None] = lambda function: None,
-    max_deaths: int | None = None,
 ) -> Any:
     """Makes an executor of any class ours. The executor was made with initialization(), and has no
     workers yet. A second call does nothing.
 
     calls_of: returns the calls behind a function without arguments, if the function stands for
         several calls.
-    max_deaths: deaths in a row that the executor survives; None: it breaks at the first one.
     """
     if not is_adopted(executor) and missing(engine.__name__.partition(".")[0]):
         executor.__class__ = type(type(executor).__name__, (PlainLokyExecutor, type(executor)), {})
@@ -137,10 +140,11 @@ def adopt(
         executor._holding = make_holding(hold)
     if not is_adopted(executor):
         context = executor._context
+        executor._max_deaths = healing.survived(executor._max_workers)
+        heals = executor._max_deaths is not None
         executor._context = WorkerContext(
-            context, options, _work, engine.__name__, make_holding(hold), max_deaths is not None
+            context, options, _work, engine.__name__, make_holding(hold), heals
         )
-        executor._max_deaths = max_deaths
         read_results(engine, executor)
         cls: Any = type(executor)
         executor.__class__ = adopted_class(cls, engine, calls_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from ...core.errors import OptionError
 from ..deaths.black_box import POSIX
@@ -12,6 +12,21 @@ from ..deaths.black_box import POSIX
 DEATHS: Final = 3
 
 OnDeath: TypeAlias = Literal["break", "replace"]
+
+
+class Healing(NamedTuple):
+    """The two arguments of an executor."""
+
+    on_death: OnDeath = "break"
+    max_deaths: int | None = None
+
+    def survived(self, workers: int) -> int | None:
+        """Deaths in a row that an executor of so many workers survives; None: it breaks at the
+        first one.
+        """
+        if self.on_death == "break":
+            return None
+        return DEATHS * workers if self.max_deaths is None else self.max_deaths
 
 
 def check_on_death(on_death: object, max_deaths: object) -> None:
