@@ -40,6 +40,7 @@ COMMANDS = [
     "attach",
     "release",
     "dap",
+    "mcp",
 ]
 
 

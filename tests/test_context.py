@@ -277,7 +277,7 @@ def test_every_view_shows_both(tmp_path: Path) -> None:
     keeptrace.dump(caught(fail_within, 7), other, extra={"tenant": "else"})
     told = cli("info", file)
     assert "'tenant': 'acme'" in told and "directory     " in told
-    assert json.loads(cli("info", file, "--json"))["process"]["directory"] == os.getcwd()
+    assert json.loads(cli("info", file, "--json"))["process facts"]["directory"] == os.getcwd()
     shown, everything = cli("show", file), cli("show", "--all", file)
     assert ".keeptrace_context = {" in shown and "  directory " not in shown
     assert f"  directory    {os.getcwd()}" in everything

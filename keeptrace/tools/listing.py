@@ -14,7 +14,8 @@ def failures_in(directory: str) -> list[Seen]:
     entries = [_of_entry(entry) for entry in Store(directory).entries()]
     names = [name for name in os.listdir(directory) if name.endswith(SUFFIX)]
     others = [os.path.join(directory, name) for name in names if read_name(name) is None]
-    return entries + [_of_file(path) for path in sorted(others)]
+    # Opening a named pipe would block.
+    return entries + [_of_file(path) for path in sorted(others) if os.path.isfile(path)]
 
 
 def _of_entry(entry: Entry) -> Seen:

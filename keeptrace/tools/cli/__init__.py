@@ -72,6 +72,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "attach": (processes.attach, {}),
     "release": (processes.release, {}),
     "dap": (editors.dap, {}),
+    "mcp": (editors.mcp, {}),
 }
 for _name, (_function, _settings) in _COMMANDS.items():
     app.command(_name, context_settings={**_settings})(_function)

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from ...render.view import View
 
 
-# (characters of a line)
-_MAX_CONTEXT = 400
-
-
 def show(
     file: File = None,
     everything: Everything = False,
@@ -199,41 +195,16 @@ def info(
     Examples:
       keeptrace info crash.keeptrace
     """
-    from ...core.context import NAME as CONTEXT
-    from ...render.wording import cut_texts, hidden_text, process_rows, time_text
+    from ...render.wording import process_rows
+    from ..about import facts_of, rows_of
 
     file = chosen_dump(file)
     header, view = read_view(file)
-    counts = view.counts
-    live = "none"
-    if counts["live bytes"]:
-        live = f"{counts['live bytes']:,} bytes: they come alive with --live alone"
-    facts: dict[str, Any] = {
-        "exception": view.root.title,
-        "where": header.get("where"),
-        "written": time_text(header.get("time")),
-        "python": view.python,
-        "process": header.get("pid"),
-        "host": header.get("host"),
-        "format": header.get("keeptrace"),
-        "fingerprint": header.get("fingerprint"),
-        "size": f"{os.path.getsize(file):,} bytes" if file != "-" else None,
-        "exceptions": counts["exceptions"],
-        "frames": counts["frames"],
-        "values": counts["values"],
-        "sources": f"{counts['sources']} files, {counts['source bytes']:,} bytes compressed",
-        "live objects": live,
-    }
-    said = dict(view.root.details).get(CONTEXT)
-    if said is not None:
-        facts["context"] = view.values.text(said, _MAX_CONTEXT)
-    process = dict(process_rows(view))
+    size = os.path.getsize(file) if file != "-" else None
     if as_json:
-        print_json({**facts, "process": process, "cut": view.cuts, "redacted": view.redacted})
+        process = dict(process_rows(view))
+        rest = {"process facts": process, "cut": view.cuts, "redacted": view.redacted}
+        print_json({**facts_of(header, view, size), **rest})
         return
-    facts.update(process)
-    rows = [(name, value) for name, value in facts.items() if value not in (None, "")]
-    rows.append(("cut", ", ".join(cut_texts(view)) or "nothing"))
-    rows.append(("hidden", hidden_text(view)))
-    for name, value in rows:
-        typer.echo(f"{name:<13} {printable(str(value).partition(chr(10))[0])}")
+    for row in rows_of(header, view, size):
+        typer.echo(row)

@@ -1,4 +1,4 @@
-"""The command `dap`: a dump for an editor."""
+"""The commands `dap` and `mcp`: dumps for an editor, and for an assistant."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ...core import DEFAULT_DIRECTORY
 from ...core.errors import KeepTraceError
 from ..choosing import chosen_dump
-from .common import File, Live, read_view
+from .common import Directory, File, Live, read_view
 
 
 def dap(
@@ -53,3 +54,20 @@ def dap(
         server.serve_stdio(target)
     else:
         server.serve_port(target, port)
+
+
+def mcp(directory: Directory = DEFAULT_DIRECTORY) -> None:
+    """Serve a directory of dumps to an assistant, by the Model Context Protocol.
+
+    On standard input and output. Tools list, show, compare and search dumps and logs of the
+    directory, each within a budget of characters. They read below the directory alone, write
+    nothing, and run nothing. Needs the extra "mcp".
+
+    \b
+    Examples:
+      keeptrace mcp
+      keeptrace mcp /var/dumps
+    """
+    from ..mcp import serve
+
+    serve(directory)
