@@ -244,7 +244,7 @@ def test_versions_of_the_packages_whose_frames_are_there(
     def raised() -> None:
         told.run(lambda: silent.run(lambda: asked.run(lambda: json.loads("{"))))
 
-    facts = facts_of(report_of(caught(raised)))
+    facts = facts_of(decode(keeptrace.dumps(caught(raised))).report)
     assert facts["packages"].split(", ") == ["silent_pkg 3.4.5", "told_pkg 1.2"]
 
 
@@ -252,7 +252,7 @@ def test_versions_of_the_packages_whose_frames_are_there(
 def test_forged_facts_are_refused(forged: Any) -> None:
     """A report whose facts are not laid out as facts is no report."""
     report: Any = report_of(caught(lambda: 1 / 0))
-    make_view(report)
+    assert "process" not in report and make_view(report).process == []
     report["process"] = forged
     with pytest.raises(keeptrace.DumpError):
         make_view(report)

@@ -216,7 +216,7 @@ def test_without_the_sdk_the_command_names_the_extra(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One sentence says what to install."""
-    from keeptrace.tools.mcp import serve
+    from keeptrace.tools.mcp.server import serve
 
     monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
     with pytest.raises(

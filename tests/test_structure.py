@@ -83,7 +83,6 @@ HOSTS: dict[str, set[str]] = {
         )
     },
     "keeptrace.ipython": {"IPython"},
-    "keeptrace.tools.mcp.server": {"mcp", "mcp_types"},
     "keeptrace.live.dill": {"dill"},
     "keeptrace.render.terminal": {"rich"},
     "keeptrace.concurrent.celery": {"celery"},

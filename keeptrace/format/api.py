@@ -50,10 +50,13 @@ def report_of(
     """The report of an exception for a file: secrets are hidden unless the options say
     otherwise.
     """
-    return _report_by(capture, exc, make_options(trace, **options))
+    settings = make_options(trace, **options)
+    found = _needed(exc)
+    return redacted(capture(found, settings), found, settings)
 
 
-def _report_by(captured: _Others, exc: BaseException | None, settings: Options) -> Report:
+def _needed(exc: BaseException | None) -> BaseException:
+    """The exception, or the one that is being handled. Raises KeepTraceError and OptionError."""
     if exc is None:
         exc = sys.exception()
         if exc is None:
@@ -62,14 +65,19 @@ def _report_by(captured: _Others, exc: BaseException | None, settings: Options) 
             )
     if not isinstance(exc, BaseException):
         raise OptionError(f"a dump is made of an exception, not of {type(exc).__name__}")
-    return for_file(captured(exc, settings), exc, settings)
+    return exc
 
 
 def for_file(report: Report, exc: BaseException, settings: Options) -> Report:
-    """The report with the facts of this process, and without secrets. If hiding secrets fails, only
-    the exception's type is left, so that a defect leaks nothing.
-    """
+    """The report with the facts of this process, and without secrets."""
     report["process"] = facts_of_process(report)
+    return redacted(report, exc, settings)
+
+
+def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
+    """The report without secrets. If hiding secrets fails, only the exception's type is left, so
+    that a defect leaks nothing.
+    """
     if settings.redact is False:
         return report
     from ..redact.redactor import Redactor
@@ -143,7 +151,9 @@ def _dumps(
 
         settings = roomy_options(trace, options, run_reprs=None)
     try:
-        return encode(_report_by(others or capture, exc, settings))
+        found = _needed(exc)
+        captured = (others or capture)(found, settings)
+        return encode(for_file(captured, found, settings))
     except MemoryError:  # the frames hold all of it, and what was kept in reserve was not enough
         release_reserve()
     return encode(report_of(exc, settings.replace(**_LITTLE)))

@@ -68,6 +68,6 @@ def mcp(directory: Directory = DEFAULT_DIRECTORY) -> None:
       keeptrace mcp
       keeptrace mcp /var/dumps
     """
-    from ..mcp import serve
+    from ..mcp.server import serve
 
     serve(directory)

@@ -12,9 +12,3 @@ Rules:
  3. Every answer has at most `budget` characters, and says what is left out.
  4. An error of ours becomes an error of the tool, with the sentence that the command line prints.
 """
-
-from __future__ import annotations
-
-from .server import serve
-
-__all__ = ["serve"]
