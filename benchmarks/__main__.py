@@ -32,6 +32,7 @@ QUESTIONS = (
     "dask",
     "ray",
     "hold",
+    "options",
     "profile",
 )
 _RESULTS = HERE / "results.json"

@@ -1,4 +1,4 @@
-"""What does it cost to hold a failed process, by its resident memory; and what does `hold=True` cost a task that succeeds?"""
+"""What does it cost to hold a failed process, by its resident memory?"""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import tempfile
 import time
 import warnings
 from multiprocessing import get_context
-from typing import Any
 
 import keeptrace
 from keeptrace.concurrent import KeepTraceProcessPoolExecutor
 
 from ._answer import Answer, Table, main
 from ._measure import duration, spread
-from .pool import CONTROL, OURS, _against_plain, _rounds, _submit, fail
+from .pool import fail
 
 # (bytes of memory that the worker has touched)
 _MEMORY = {"0": 0, "100 MB": 100_000_000, "1 GB": 1_000_000_000}
-_TASKS = 100  # a round
 
 
 _ballast: list[bytearray] = []
@@ -41,7 +39,7 @@ def _hold_once() -> float:
         fail(1)
     except ValueError as exc:
         begin = time.perf_counter()
-        kept = keep(exc, Holding(Hold(how="fork")))
+        kept = keep(exc, Holding(Hold(how="fork"), ""))
         took = time.perf_counter() - begin
         assert kept.is_held
     return took
@@ -55,27 +53,6 @@ def _held(size: int, times: int) -> list[float]:
             found.append(pool.submit(_hold_once).result())
             keeptrace.release(all=True)
     return found[1:]  # the first one imports
-
-
-def _succeeding(answer: Answer, seconds: float) -> None:
-    context = get_context("fork")
-    pools: dict[str, Any] = {
-        "plain": KeepTraceProcessPoolExecutor(1, context),
-        OURS: KeepTraceProcessPoolExecutor(1, context, hold=True),
-        CONTROL: KeepTraceProcessPoolExecutor(1, context),
-    }
-    runs = _rounds(pools, _submit, _TASKS, seconds)
-    for pool in pools.values():
-        pool.shutdown()
-    table = Table("A task that succeeds", ["", "without hold", "hold=True", "ratio", "control"])
-    for way, times in (("clock", runs.clock), ("processor", runs.processor)):
-        found = _against_plain(times)
-        plain, ours = (duration(spread(times[name]).median) for name in ("plain", OURS))
-        ratios = [f"{found[name].median:.3f}" for name in (OURS, CONTROL)]
-        table.rows.append([way, plain, ours, *ratios])
-        answer.numbers[f"succeeds/{way}"] = found[OURS].median
-        answer.numbers[f"succeeds/{way}/control"] = found[CONTROL].median
-    answer.tables.append(table)
 
 
 def run(quick: bool) -> Answer:
@@ -97,7 +74,6 @@ def run(quick: bool) -> Answer:
             table.rows.append([name, duration(found.median), quartiles])
             answer.numbers[name] = found.median
         answer.tables.append(table)
-    _succeeding(answer, 3 if quick else 20)
     return answer
 
 

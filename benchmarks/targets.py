@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from . import growth, imports
+from . import growth, imports, options
 from ._answer import Answer, Table
 from ._measure import duration, size, times
 
@@ -40,10 +40,32 @@ def _pool(key: str, task: str, most: float) -> Callable[[Answers], Verdict]:
             f"{method} {numbers[f'{path}/processor']:.3f}× ({numbers[f'{path}/clock']:.3f}×)"
             for method, path in known.items()
         )
-        met = True if worst <= most else None if worst <= most + noise else False
-        return f"{said}; two equal pools differ by {noise:.3f}", met
+        return f"{said}; two equal pools differ by {noise:.3f}", _within(worst, most, noise)
 
     return judge
+
+
+def _options(answers: Answers) -> Verdict:
+    """The dearest option of a pool, by processor time, for a task that succeeds."""
+    numbers = _numbers(answers, "options")
+    found = {
+        option: numbers[f"{option}/processor"]
+        for option in options.OPTIONS
+        if f"{option}/processor" in numbers
+    }
+    if not found:
+        return None
+    dearest = max(found, key=found.__getitem__)
+    noise = max(abs(1 - numbers[f"{option}/processor/control"]) for option in found)
+    met = _within(found[dearest], 1.02, noise)
+    return f"at most {found[dearest]:.3f}× ({dearest}); two equal pools differ by {noise:.3f}", met
+
+
+def _within(ratio: float, most: float, noise: float) -> bool | None:
+    """None if the ratio is above by no more than the noise."""
+    if ratio <= most:
+        return True
+    return None if ratio <= most + noise else False
 
 
 def _path(answers: Answers) -> Verdict:
@@ -195,6 +217,9 @@ TARGETS: list[Target] = [
         "a task that succeeds, `map(chunksize=100)`",
         "≤ 1.02× stdlib",
         _pool("pool", "no-op, map(chunksize=100)", 1.02),
+    ),
+    Target(
+        "the same with each option of a pool on, `submit`", "≤ 1.02× the pool without it", _options
     ),
     Target("what is ours on the way of a task that succeeds", "≤ 1.0× what it replaces", _path),
     Target(
