@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
-from typing import Any
 
 import pytest
+from chromium import browser, document_of
 
 import keeptrace
 
@@ -59,6 +58,17 @@ def test_index(site: Path) -> None:
     assert "http://" not in page and "https://" not in page
 
 
+def test_the_bars_count_every_failure(site: Path) -> None:
+    """Dumps stand at their times; repeats without a dump are one low bar between the first and the last."""
+    page = (site / "index.html").read_text("utf-8")
+    for article in page.split("<article")[1:]:
+        count = re.search(r'<span class="count">(\d+)&times;', article)
+        bars = [int(number) for number in re.findall(r"<title>(\d+) ", article)]
+        assert count is not None and sum(bars) == int(count[1])
+    assert page.count('class="between"') == 1
+    assert "<title>2 repeats, counted without their times</title>" in page
+
+
 def test_every_link_leads_to_a_report(site: Path) -> None:
     """Links are relative, and each report is a whole page of its own."""
     page = (site / "index.html").read_text("utf-8")
@@ -77,12 +87,7 @@ def test_a_page_of_the_newest_dump(site: Path) -> None:
     assert done.returncode == 0 and "KeyError" in (folder / "one.html").read_text("utf-8")
 
 
-def _browser() -> str | None:
-    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    return next(filter(None, found), None)
-
-
-@pytest.mark.skipif(_browser() is None, reason="no Chromium is installed")
+@pytest.mark.skipif(browser() is None, reason="no Chromium is installed")
 @pytest.mark.parametrize(("filter_of", "shown"), [("", 3), ("KeyError", 1), ("nothing", 0)])
 def test_the_filter_in_a_browser(site: Path, tmp_path: Path, filter_of: str, shown: int) -> None:
     """The script of the page, in a real browser, hides the groups that do not fit."""
@@ -92,20 +97,6 @@ def test_the_filter_in_a_browser(site: Path, tmp_path: Path, filter_of: str, sho
         'const field = document.getElementById("search");'
         f'field.value = "{filter_of}"; field.dispatchEvent(new Event("input"));'
     )
-    policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
-    changed = policy.sub("", page).replace("</body>", f"<script>{typed}</script></body>")
-    (tmp_path / "index.html").write_text(changed, "utf-8")
-    dom = _dom(tmp_path / "index.html", tmp_path)
+    dom = document_of(page, typed, tmp_path)
     articles = re.findall(r"<article [^>]*>", dom)
     assert len([each for each in articles if "hidden" not in each]) == shown
-
-
-def _dom(page: Path, tmp_path: Path) -> str:
-    command: list[Any] = [
-        *(_browser(), "--headless", "--no-sandbox", "--disable-gpu"),
-        *("--disable-background-networking", f"--user-data-dir={tmp_path}/profile"),
-        *("--dump-dom", page.as_uri()),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert "<article" in done.stdout, done.stderr
-    return done.stdout

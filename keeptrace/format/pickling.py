@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture, capturing
 from ..core.loading import spec_around
-from ..core.options import Options, Pickler
+from ..core.options import DEFAULT, Options, Pickler
 from .api import for_file
 from .dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
 from .writing import carrier
@@ -228,7 +228,7 @@ _stack: Final[list[Initialized]] = []
 
 def init(
     pickler: Pickler = None,
-    depth: int = 3,
+    depth: int = DEFAULT.depth,
     include_source: bool = True,
     **options: Unpack[InitOptions],
 ) -> Initialized:

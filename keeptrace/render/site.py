@@ -16,9 +16,10 @@ from ..core.texts import printable, shorten
 from .pages import page_template
 from .wording import time_text
 
-# Dumps by time, of all groups on the same scale. (bars of a chart)
+# Failures by time; all groups have the same span of time. (bars of a chart)
 _BARS: Final = 24
-_WIDTH: Final = 8  # of a bar (units of the chart)
+_WIDTH: Final = 8  # of a bar with its gap (units of the chart)
+_GAP: Final = 2
 _HEIGHT: Final = 28  # of a chart (units)
 # More take minutes to make, and nobody opens them. (reports of one site)
 MOST_REPORTS: Final = 500
@@ -112,8 +113,8 @@ def _index(groups: Sequence[Seen], title: str, links: dict[str, str]) -> str:
     template = page_template(
         "the HTML site", "site.html.jinja", ("report.css", "site.css"), "site.js"
     )
-    times = [time for each in groups for _, time in each.dumps]
-    start, end = (min(times), max(times)) if times else (0.0, 0.0)
+    start = min((each.first for each in groups), default=0.0)
+    end = max((each.last for each in groups), default=0.0)
     return template.render(
         title=printable(title),
         start=time_text(start),
@@ -139,20 +140,47 @@ def _row(each: Seen, start: float, end: float, links: dict[str, str]) -> dict[st
         "last": time_text(each.last),
         "dumps": dumps,
         "link": next((link for link, _ in dumps if link), None),
-        "bars": _bars([time for _, time in each.dumps], start, end),
+        "chart": _chart(each, start, max(end - start, 1.0)),
     }
 
 
-def _bars(times: Sequence[float], start: float, end: float) -> list[tuple[int, int, int, int]]:
-    """The bars of a chart: (x, y, height, dumps)."""
+@dataclass(slots=True)
+class _Bar:
+    """A rectangle of a chart, in its units, and what it stands for."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    count: int
+    is_between: bool = False  # repeats without a dump: only their number is known
+
+
+def _chart(each: Seen, start: float, span: float) -> list[_Bar]:
+    """The dumps of a group as bars, on the repeats as one low bar from the first to the last."""
+
+    def place(time: float) -> int:
+        return max(min(int((time - start) / span * _BARS), _BARS - 1), 0)
+
     counts = [0] * _BARS
-    span = max(end - start, 1.0)
-    for time in times:
-        counts[min(int((time - start) / span * _BARS), _BARS - 1)] += 1
-    most = max(counts)
-    bars = []
-    for at, count in enumerate(counts):
-        if count:
-            height = max(round(count / most * _HEIGHT), 4)
-            bars.append((at * _WIDTH, _HEIGHT - height, height, count))
+    for _, time in each.dumps:
+        counts[place(time)] += 1
+    first, last = place(each.first), place(each.last)
+    repeats = max(each.count - len(each.dumps), 0)
+    share = repeats / (last - first + 1)
+    most = max(counts) + share
+    base = _tall(share, most, 2)
+    bars = [
+        _Bar(at * _WIDTH, _HEIGHT - base - height, _WIDTH - _GAP, height, count)
+        for at, count in enumerate(counts)
+        if (height := min(_tall(count, most, 4), _HEIGHT - base))
+    ]
+    if repeats:
+        width = (last - first + 1) * _WIDTH - _GAP
+        bars.insert(0, _Bar(first * _WIDTH, _HEIGHT - base, width, base, repeats, True))
     return bars
+
+
+def _tall(part: float, whole: float, least: int) -> int:
+    """The height of a part of a bar that has its whole height; nothing for nothing."""
+    return max(round(part / whole * (_HEIGHT - 4)), least) if part else 0
