@@ -363,6 +363,7 @@ class Pickling:
 TEXTS = {
     "one thread": ('Current thread 0x1 (most recent call first):\n  File "a.py", line 3 in f\n  File "b.py", line 9 in <module>\n', ["<module>", "f"]),
     "named": ('Current thread 0x1 [python] (most recent call first):\n  File "a.py", line 3 in f\n\nThread 0x2 (most recent call first):\n  File "c", line 1 in g\n', ["f"]),
+    "newer first": ('Thread 0x2 (most recent call first):\n  File "c", line 1 in g\n\nCurrent thread 0x1 (most recent call first):\n  File "a.py", line 3 in f\n', ["f"]),
     "stack": ('Stack (most recent call first):\n  File "a b\\xe9.py", line ??? in f\n', ["f"]),
     "c stack": ("Current thread's C stack trace (most recent call first):\n  Binary file \"python\", at x [0x1]\n", None),
     "none": ("Fatal Python error: Aborted\n\nCurrent thread 0x1 (most recent call first):\n  <no Python frame>\n", None),

@@ -7,7 +7,7 @@ import sys
 import traceback
 import types
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from ...core.nodes import sequence
 from ...core.report import FORMAT
@@ -22,14 +22,16 @@ from .worker import run_worker
 _THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
 _LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
 _DYNAMIC_LINE: Final = r'(?m)^  File "<dynamic-code>", line (\d+) in (.*)$'
+_CURRENT: Final = r"^Current thread "
 _ESCAPE: Final = r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}"
 
 
-def _stacks_in(text: str) -> Iterator[list[tuple[str, int | None, str]]]:
-    """The frames (file, line, function) of each thread, innermost first. The first thread is the
-    one that died or answers.
-    """
-    found: list[tuple[str, int | None, str]] | None = None
+_Stack: TypeAlias = list[tuple[str, int | None, str]]
+
+
+def _stacks_in(text: str) -> Iterator[_Stack]:
+    """The frames (file, line, function) of each thread, innermost first."""
+    found: _Stack | None = None
     for line in text.splitlines():
         match = re.match(_LINE, line)
         if match and found is not None:
@@ -69,14 +71,18 @@ def _line_with_file(match: re.Match[str]) -> str:
 
 
 def stack_of(text: str) -> types.TracebackType | None:
-    """The first stack in faulthandler's text, as a traceback; None without a stack."""
-    frames = next(_stacks_in(text), None)
+    """The stack of the thread that died or answers, from faulthandler's text, as a traceback; None
+    without a stack.
+    """
+    # Threads that are newer stand before the one that died.
+    current = re.search(_CURRENT, text, re.M)
+    frames = next(_stacks_in(text[current.start() if current else 0 :]), None)
     if not frames:
         return None
     return _below_worker(_restored(frames[::-1]))
 
 
-def _restored(frames: list[tuple[str, int | None, str]]) -> types.TracebackType | None:
+def _restored(frames: _Stack) -> types.TracebackType | None:
     unknown = {"<locals>": "not known: only the stack was left"}
     codes = [
         {
@@ -133,7 +139,9 @@ _BETWEEN: Final = (
         "keeptrace.concurrent.process_pool.queues",
         "keeptrace.concurrent.process_pool.healing_worker",
     ),
-    "keeptrace.concurrent.task_pool.worker",
+    *("keeptrace.concurrent.task_pool.worker", "keeptrace.concurrent.torch.worker"),
+    *("keeptrace.concurrent.torch.ranks", "torch.utils.data._utils.worker"),
+    "torch.multiprocessing.spawn",
 )
 
 
