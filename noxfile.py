@@ -39,7 +39,7 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
-@nox.parametrize("step", ["engines", "packaging", "coverage"])
+@nox.parametrize("step", ["engines", "torch", "packaging", "coverage"])
 def ci(session: nox.Session, step: str) -> None:
     """A step of .ci/, in an environment of its own."""
     session.run(f".ci/{step}", external=True)

@@ -22,6 +22,7 @@ version = release = keeptrace.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 autodoc_mock_imports = [
     "celery",
+    "torch",
     "cloudpickle",
     "dask",
     "distributed",

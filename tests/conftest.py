@@ -75,16 +75,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 # Files of tests of heavy engines alone. Collecting them imports those, and Dask's import changes how the process pickles exceptions.
-_ENGINES = ("test_celery.py", "test_dask.py", "test_mpi.py", "test_ray.py", "test_rq.py")
+_ENGINES = {
+    **dict.fromkeys(
+        ("test_celery.py", "test_dask.py", "test_mpi.py", "test_ray.py", "test_rq.py"), "engines"
+    ),
+    "test_torch.py": "torch",
+}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Heavy engines are imported where their tests are wanted."""
-    return (
-        True
-        if collection_path.name in _ENGINES and config.option.markexpr == "not engines"
-        else None
-    )
+    mark = _ENGINES.get(collection_path.name)
+    if mark is not None and f"not {mark}" in config.option.markexpr:
+        return True
+    return None
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

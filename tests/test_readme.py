@@ -40,6 +40,7 @@ LIBRARIES = {
     "multiprocess": "multiprocess",
     "ray": "ray",
     "rq": "rq",
+    "torch": "torch",
 }
 # Programs that need more than a process: these are only compiled, and what they import is imported.
 SERVICES = {

@@ -88,6 +88,11 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.concurrent.celery": {"celery"},
     "keeptrace.concurrent.dask": {"distributed", "cloudpickle", "dask"},
     "keeptrace.concurrent.joblib": {"joblib"},
+    "keeptrace.concurrent.torch": {"torch"},
+    **{
+        f"keeptrace.concurrent.torch.{module}": {"torch"}
+        for module in ("loader", "ranks", "recording", "worker", "wrappers")
+    },
     "keeptrace.concurrent.loky": {"loky"},
     "keeptrace.concurrent.mpi": {"mpi4py"},
     "keeptrace.concurrent.multiprocess": {"multiprocess"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from . import multiprocess as multiprocess
     from . import ray as ray
     from . import rq as rq
+    from . import torch as torch
     from .deaths.dead import WorkerDeath as WorkerDeath
     from .deaths.dead import WorkerDied as WorkerDied
     from .deaths.stacks import WorkerStack as WorkerStack
@@ -81,5 +82,5 @@ if not TYPE_CHECKING:  # type checkers report any name that is not imported abov
     __getattr__, __dir__ = lazy_names(
         __name__,
         _HOMES,
-        engines=("celery", "dask", "joblib", "loky", "mpi", "multiprocess", "ray", "rq"),
+        engines=("celery", "dask", "joblib", "loky", "mpi", "multiprocess", "ray", "rq", "torch"),
     )

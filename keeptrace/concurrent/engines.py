@@ -43,6 +43,8 @@ _SEEN: Final = {
     "ray pool": "Ray 2.60",
     "mpi": "mpi4py 4.1",
     "celery": "Celery 5.7",
+    "torch": "PyTorch 2.13",
+    "torch ranks": "PyTorch 2.13",
 }
 _OWN_POOL: Final = (
     "Tasks' exceptions arrive with their frames, but the pool is the engine's own: it does not"
@@ -73,6 +75,8 @@ _LOST: Final = {
     "ray pool": _DECORATE,
     "mpi": _DECORATE,
     "celery": "Tasks' exceptions arrive as Celery stores them, without frames.",
+    "torch": "Exceptions of a DataLoader's workers arrive as torch sends them, without frames.",
+    "torch ranks": "Exceptions of ranks arrive as torch sends them: as text.",
 }
 
 # Modules that start workers. `current_process()._parent_pid` says whether this process is a worker.
@@ -180,6 +184,20 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "mpi4py.futures._core": ("_format_exc", "_wrap_exc"),
     "celery.app.base": _of("Celery", "_backend _get_backend"),
     "celery.result": _of("AsyncResult", "_cache _to_remote_traceback"),
+    "torch.utils.data.dataloader": (
+        *("DataLoader._get_iterator", "_DatasetKind"),
+        *_of(
+            "_MultiProcessingDataLoaderIter",
+            "_dataset_kind _get_data _next_index _num_workers _prefetch_factor _reset _send_idx"
+            " _shutdown _task_info _workers",
+        ),
+    ),
+    "torch.utils.data._utils.worker": ("ExceptionWrapper", "_worker_loop"),
+    "torch.utils.data._utils.pin_memory": ("ExceptionWrapper",),
+    "torch.utils.data._utils.signal_handling": (
+        *("_error_if_any_worker_fails", "_set_worker_signal_handlers"),
+    ),
+    "torch.multiprocessing.spawn": ("_wrap",),
 }
 
 _MODULES: Final[dict[str, tuple[str, ...]]] = {
@@ -208,6 +226,11 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "ray pool": ("ray.util.multiprocessing.pool",),
     "mpi": ("mpi4py.futures._core",),
     "celery": ("celery.app.base", "celery.result"),
+    "torch": (
+        *("torch.utils.data.dataloader", "torch.utils.data._utils.worker"),
+        *("torch.utils.data._utils.pin_memory", "torch.utils.data._utils.signal_handling"),
+    ),
+    "torch ranks": ("torch.multiprocessing.spawn",),
 }
 
 

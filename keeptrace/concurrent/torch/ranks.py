@@ -1,0 +1,212 @@
+"""spawn() and start_processes(): torch's, where the exception of a rank is the cause of torch's
+error, and the death of a rank is told of.
+
+    rank                                          parent
+    run_worker(): the black box                   join(): torch's, which raises
+      └▶ torch's _wrap(): the rank's function       └▶ ProcessRaisedException from the exception,
+           raises: the box keeps the exception           ProcessExitedException with `deaths`
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Any, Final
+
+import torch.multiprocessing
+from torch.multiprocessing.spawn import ProcessContext, ProcessException
+
+from ...core.options import Options, make_options
+from ...core.texts import one_line
+from ..crossing import from_bytes, set_traceback, to_bytes, traceback_of
+from ..deaths.black_box import BlackBox, failure_of
+from ..deaths.calls import describe_call
+from ..deaths.dead import WorkerDeath, death_of
+from ..deaths.worker import run_worker
+from ..engines import missing
+
+# Setting this variable to 1 starts the ranks of a fork server at the same time; torch's rule.
+_PARALLEL: Final = "TORCH_MP_PARALLEL_START"
+_code_of: Final = SystemExit.__dict__["code"].__get__
+
+
+class KeepTraceProcessContext(ProcessContext):  # type: ignore[misc]  # see pyproject.toml
+    """A torch.multiprocessing.ProcessContext whose errors tell more.
+
+    join() raises torch's errors: ProcessRaisedException, whose `__cause__` is the exception of the
+    rank, with its frames; ProcessExitedException, whose `deaths` say how ranks died, and where.
+    """
+
+    def __init__(
+        self, processes: Sequence[Any], error_files: Sequence[str], calls: Sequence[str]
+    ) -> None:
+        super().__init__(processes, error_files)
+        self._calls = calls
+
+    def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
+        """Waits for the ranks. True if all have ended, False if not after `timeout` seconds.
+
+        grace_period: seconds that the others have to end by themselves when a rank failed.
+        """
+        try:
+            return bool(super().join(timeout, grace_period))
+        except ProcessException as error:
+            self._explain(error)
+            raise
+
+    def _explain(self, error: Any) -> None:
+        failed = self.processes[error.error_index]
+        failure = failure_of(failed)
+        if failure is not None:
+            error.__cause__ = from_bytes(failure)
+        error.deaths = [self._death_of(rank) for rank in self._dead_ranks(error.error_index)]
+        for death in error.deaths:
+            error.add_note(death.note())
+        for rank, process in enumerate(self.processes):
+            other = failure_of(process) if process is not failed else None
+            if other is not None:
+                exc = from_bytes(other)
+                error.add_note(f"Rank {rank} raised {type(exc).__name__}: {one_line(str(exc))}")
+
+    def _dead_ranks(self, first: int) -> list[int]:
+        """The ranks that neither ended by themselves nor by torch, which terminates what is left;
+        the first that torch saw comes first.
+        """
+        dead = [
+            rank
+            for rank, process in enumerate(self.processes)
+            if (rank == first or process.exitcode not in _BY_TORCH)
+            and process.exitcode != 0
+            and failure_of(process) is None
+        ]
+        return sorted(dead, key=lambda rank: rank != first)
+
+    def _death_of(self, rank: int) -> WorkerDeath:
+        return death_of(self.processes[rank], [f"rank {rank}, {self._calls[rank]}"])
+
+
+# Exit codes of ranks that torch ends.
+_BY_TORCH: Final = (-15, -9)
+
+
+def spawn(
+    fn: Callable[..., object],
+    args: tuple[Any, ...] = (),
+    nprocs: int = 1,
+    join: bool = True,
+    daemon: bool = False,
+    start_method: str = "spawn",
+    *,
+    trace: Options | None = None,
+) -> KeepTraceProcessContext | None:
+    """torch.multiprocessing.spawn, whose errors have the rank's exception as their `__cause__`.
+
+    All arguments are those of torch.multiprocessing.spawn, and mean the same.
+
+    trace: what to keep of a failure (keeptrace.Options).
+
+    Raises ProcessRaisedException or ProcessExitedException if a rank failed, as torch does, and
+    OptionError for a wrong option.
+    """
+    return start_processes(fn, args, nprocs, join, daemon, start_method, trace=trace)
+
+
+def start_processes(
+    fn: Callable[..., object],
+    args: tuple[Any, ...] = (),
+    nprocs: int = 1,
+    join: bool = True,
+    daemon: bool = False,
+    start_method: str = "spawn",
+    *,
+    trace: Options | None = None,
+) -> KeepTraceProcessContext | None:
+    """torch.multiprocessing.start_processes, as spawn() of this module, for every start method.
+
+    trace: what to keep of a failure (keeptrace.Options).
+    """
+    options = make_options(trace)
+    if missing("torch ranks"):
+        plain = torch.multiprocessing.start_processes
+        return plain(fn, args, nprocs, join, daemon, start_method)  # type: ignore[no-any-return]
+    ranks = _Ranks(fn, args, start_method, daemon, options)
+    parallel = start_method == "forkserver" and os.environ.get(_PARALLEL) == "1"
+    if parallel and nprocs:
+        with ThreadPoolExecutor(nprocs) as threads:
+            started = list(threads.map(ranks.start, range(nprocs)))
+    else:
+        started = [ranks.start(rank) for rank in range(nprocs)]
+    context = KeepTraceProcessContext(
+        [process for process, _ in started],
+        [file for _, file in started],
+        [describe_call(fn, (rank, *args), {}) for rank in range(nprocs)],
+    )
+    if not join:
+        return context
+    while not context.join():
+        pass
+    return None
+
+
+class _Ranks:
+    """Starts ranks, each with a black box."""
+
+    def __init__(
+        self,
+        fn: Callable[..., object],
+        args: tuple[Any, ...],
+        method: str,
+        daemon: bool,
+        options: Options,
+    ) -> None:
+        self._fn = fn
+        self._args = args
+        self._context: Any = get_context(method)
+        self._daemon = daemon
+        self._options = options
+
+    def start(self, rank: int) -> tuple[Any, str]:
+        """The process, and the file for torch's text of what it raises."""
+        with tempfile.NamedTemporaryFile(prefix="pytorch-errorfile-", suffix=".pickle") as file:
+            error_file = file.name  # torch takes a file that is there for a failure
+        box = BlackBox()
+        call = (self._fn, rank, self._args, error_file)
+        process = self._context.Process(
+            target=run_worker, args=(box, self._options, _run, call), daemon=self._daemon
+        )
+        process._keeptrace_box = box
+        process.start()
+        return process, error_file
+
+
+def _run(
+    box: BlackBox,
+    options: Options,
+    fn: Callable[..., object],
+    rank: int,
+    args: tuple[Any, ...],
+    error_file: str,
+) -> None:
+    from torch.multiprocessing.spawn import _wrap
+
+    _wrap(partial(_call, box, options, fn), rank, args, error_file)
+
+
+def _call(
+    box: BlackBox, options: Options, fn: Callable[..., object], rank: int, *args: object
+) -> None:
+    try:
+        fn(rank, *args)
+    except KeyboardInterrupt:  # by which torch's parent ends a rank
+        raise
+    except BaseException as exc:
+        traceback = traceback_of(exc)
+        set_traceback(exc, traceback and traceback.tb_next)  # without the frame of this function
+        # by type, because isinstance() may call code of the exception, which may raise
+        if not (issubclass(type(exc), SystemExit) and _code_of(exc) in (None, 0)):
+            box.put(to_bytes(exc, options))
+        raise

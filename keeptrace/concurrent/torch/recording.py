@@ -1,0 +1,76 @@
+"""record(): torch's decorator of a script's main function under torchrun, which also writes a dump
+beside torch's error file.
+
+torchrun gives each rank a file for its error, and shows the text of the first failure. The dump's
+path stands in that text, and in the file as message.extraInfo.keeptrace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec, TypeVar
+
+from ...core.options import Options, make_options
+from ...core.telling import failed
+from ...format.api import dump
+from ...store.names import SUFFIX
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# torch names each rank's file here.
+_ERROR_FILE: Final = "TORCHELASTIC_ERROR_FILE"
+
+
+def record(
+    fn: Callable[P, R], error_handler: Any = None, *, trace: Options | None = None
+) -> Callable[P, R | None]:
+    """torch.distributed.elastic.multiprocessing.errors.record, with a dump beside torch's error
+    file.
+
+    fn: the main function of a script that torchrun starts.
+    error_handler: torch's, or one of a subclass; None for torch's.
+    trace: what to keep of a failure (keeptrace.Options).
+
+    Without torchrun no file is written, as with torch's. Raises OptionError for a wrong option.
+    """
+    from torch.distributed.elastic.multiprocessing import errors
+
+    handler = _DumpingHandler(error_handler or errors.get_error_handler(), make_options(trace))
+    return errors.record(fn, handler)  # type: ignore[no-any-return]  # untyped
+
+
+class _DumpingHandler:
+    """An error handler of torch's, and the dump."""
+
+    def __init__(self, handler: Any, options: Options) -> None:
+        self._handler = handler
+        self._options = options
+
+    def record_exception(self, exc: BaseException) -> None:
+        """Writes torch's error file, then the dump, and names it in the file."""
+        self._handler.record_exception(exc)
+        file = os.environ.get(_ERROR_FILE)
+        if not file:
+            return
+        path = os.path.splitext(file)[0] + SUFFIX
+        try:
+            dump(exc, path, trace=self._options)
+            _name_in(file, path)
+        except Exception as problem:  # law 1: torch's own file tells of the failure
+            failed(exc, problem)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handler, name)
+
+
+def _name_in(file: str, path: str) -> None:
+    with open(file, encoding="utf-8") as text:
+        told = json.load(text)
+    extra = told["message"]["extraInfo"]
+    extra["keeptrace"] = path
+    extra["py_callstack"] += f"The frames are in a dump: keeptrace debug {path}\n"
+    with open(file, "w", encoding="utf-8") as text:
+        json.dump(told, text)

@@ -1,0 +1,78 @@
+"""Runs in every worker of a DataLoader: serves the black box, then runs torch's own loop.
+
+- torch's handlers of fatal signals come first, then faulthandler's, which writes the stack into the
+  box and calls them: the line that torch prints stays.
+- The box knows the batch that the worker is at: a store into memory before and after each.
+- A batch that cannot be pickled is the failure of that batch. torch's worker prints a traceback,
+  and its parent waits forever.
+- An exception that ends torch's loop (SystemExit, or an iterable dataset's `__iter__` at the second
+  epoch) goes into the box, and is the cause of the parent's error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch.utils.data._utils import signal_handling
+from torch.utils.data._utils import worker as engine
+
+from ...core.options import Options
+from ..deaths.black_box import JOB, BlackBox
+from ..deaths.worker import run_worker
+from .wrappers import FramedException, framed_bytes
+
+
+def start(
+    box: BlackBox, options: Options, loop: Callable[..., None], args: tuple[Any, ...]
+) -> None:
+    """The target of a worker's process. loop: torch's, with its arguments."""
+    signal_handling._set_worker_signal_handlers()
+    signal_handling._set_worker_signal_handlers = _nothing  # the loop's call would undo ours
+    run_worker(box, options, _work, (loop, args))
+
+
+def _nothing() -> None:
+    return None
+
+
+def _work(
+    box: BlackBox, options: Options, loop: Callable[..., None], args: tuple[Any, ...]
+) -> None:
+    engine.ExceptionWrapper = partial(FramedException, options)
+    named = dict(zip(loop.__code__.co_varnames, args))
+    _note_batches(box, named["index_queue"], named["data_queue"])
+    named["data_queue"]._on_queue_feeder_error = partial(
+        _send_failure, options, named["worker_id"], named["data_queue"]
+    )
+    try:
+        loop(*args)
+    except BaseException as exc:
+        box.put(framed_bytes(exc, options))
+        raise
+
+
+def _note_batches(box: BlackBox, indices: Any, batches: Any) -> None:
+    """Lets the box know the batch between the two queues."""
+    get, put, words = indices.get, batches.put, box.words
+
+    def get_noting(*args: Any, **kwargs: Any) -> Any:
+        got = get(*args, **kwargs)
+        if type(got) is tuple:  # no order to end, or to begin anew
+            words[JOB] = got[0] + 1
+        return got
+
+    def put_noting(*args: Any, **kwargs: Any) -> None:
+        put(*args, **kwargs)
+        words[JOB] = 0
+
+    indices.get, batches.put = get_noting, put_noting
+
+
+def _send_failure(
+    options: Options, worker_id: int, batches: Any, exc: BaseException, message: tuple[int, object]
+) -> None:
+    """Sends what pickling a batch raised in the place of the batch. Runs in the queue's thread."""
+    where = f"in DataLoader worker process {worker_id}"
+    batches.put((message[0], FramedException(options, exc, where)))
