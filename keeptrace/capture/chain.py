@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from ..core.bounds import MAX_EXCEPTIONS, MAX_TYPES
 from ..core.context import NAME as _SAID
 from ..core.context import put_said, said
+from ..core.nodes import items_of, sequence
 from ..core.options import Options
 from ..core.raw import mro_of, names_of
 from ..core.report import ExceptionRecord, Ref
@@ -144,7 +145,7 @@ class Chain:
             self._losses.note(record, "its class", problem)
         elif what == "arguments":
             lost = self._losses.ref(what, problem)
-            record["args"] = [self._values.add(["tuple", 1, [lost]])]
+            record["args"] = [self._values.add(sequence("tuple", [lost]))]
         elif what == "attributes":
             record["attributes"]["<attributes>"] = self._losses.ref(what, problem)
         else:
@@ -172,7 +173,7 @@ class Chain:
     ) -> None:
         refs = self._message_refs(args_of(exc), depth)
         self._may_live(refs)
-        record["args"] = [self._values.add(["tuple", len(refs), refs])]
+        record["args"] = [self._values.add(sequence("tuple", refs))]
 
     def _read_fields(
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
@@ -218,14 +219,15 @@ class Chain:
         if type(notes) in (list, tuple):
             refs = self._message_refs(notes, depth)
             kind = type(notes).__name__
-            record["notes"] = [self._values.add([kind, len(notes), refs])]
+            record["notes"] = [self._values.add(sequence(kind, refs))]
         elif notes is not None:
             record["notes"] = self._values.ref(notes, depth)
 
     def _want_message(
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
     ) -> None:
-        refs = (*self._values.nodes[record["args"][0]][2], *record["fields"].values())
+        arguments = items_of(self._values.nodes[record["args"][0]])
+        refs = (*arguments, *record["fields"].values())
         if facts.has_str or "notes" in record or list in map(type, refs):
             self._messages.want(exc, record, facts)
 

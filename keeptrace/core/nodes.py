@@ -223,6 +223,39 @@ def put_text(node: Node, text: str) -> None:
     node[2] = text
 
 
+def cut_text(node: Node, characters: int) -> None:
+    """Keeps so many characters of a text. The node still says the true length."""
+    node[2] = node[2][:characters]
+
+
+def put_refs(node: Node, refs: list[Ref]) -> None:
+    """Replaces the elements of a container or the parts of an exact value. A container still says
+    its true length.
+    """
+    node[2] = refs
+
+
+def put_stand_in(node: Node, ref: Ref) -> None:
+    """Replaces the ref of a live object's stand-in."""
+    node[STAND_IN] = ref
+
+
+def put_exception(node: Node, index: int) -> None:
+    """Replaces the index of the exception."""
+    node[1] = index
+
+
+def cut_names(node: Node, most: int) -> None:
+    """Keeps so many of the names that dir() gives, of a class or module that has them."""
+    if has_names(node):
+        node[2] = node[2][:most]
+
+
+def drop_names(node: Node) -> None:
+    """Takes the names that dir() gives from a class or module."""
+    del node[2:]
+
+
 def put_repr(node: Node, text: str) -> None:
     """Replaces the repr of an object."""
     node[2] = text
@@ -236,6 +269,11 @@ def put_attributes(node: Node, attributes: Attributes) -> None:
 def put_extra(node: Node, name: str, value: Any) -> None:
     """Adds an entry to the extra of an object."""
     node[4] = {**extra_of(node), name: value}
+
+
+def replace(node: Node, other: Node) -> None:
+    """Makes the node another one, wherever it is referred to."""
+    node[:] = other
 
 
 # -- makers

@@ -11,7 +11,19 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from ..core import bounds
-from ..core.nodes import TEXTS, WITH_REFS, indexes, keys_of, refs_of
+from ..core.nodes import (
+    TEXTS,
+    WITH_REFS,
+    digits_of,
+    indexes,
+    items_of,
+    kept_text,
+    keys_of,
+    kind_of,
+    name_of,
+    refs_of,
+)
+from ..core.report import Node, Ref
 from ..restore.order import in_order
 
 # What is made of parts that must be there first, and so cannot hold itself.
@@ -93,12 +105,17 @@ def lineage(types: list[Any]) -> Lineage:
 class KeyCosts:
     """The cost of hashing and comparing each value. A shared part counts each time."""
 
-    def __init__(self, nodes: list[Any]) -> None:
+    def __init__(self, nodes: list[Node]) -> None:
         self.depth: dict[int, int] = {}  # of tuples in tuples
         self.hold_themselves: list[int] = []
         self._nodes = nodes
         self._cost: dict[int, int] = {}
-        needs = {at: _parts_of(node) for at, node in enumerate(nodes) if node[0] in _MADE_OF_PARTS}
+        needs = {
+            at: indexes(refs_of(node))
+            for at, node in enumerate(nodes)
+            if kind_of(node) in _MADE_OF_PARTS
+        }
+        self.made_of_parts: list[int] = list(needs)
         for index in in_order(needs, lambda at: needs.get(at, ())):
             parts = needs.get(index)
             if parts is None:
@@ -106,7 +123,7 @@ class KeyCosts:
             known = [part for part in parts if part in self._cost or part not in needs]
             if len(known) < len(parts):
                 self.hold_themselves.append(index)
-            elements = 0 if nodes[index][0] == "live" else len(nodes[index][2])
+            elements = len(items_of(nodes[index]))
             self._cost[index] = 1 + elements + sum([self.of(part) for part in known])
             self.depth[index] = 1 + max([self.depth.get(part, 0) for part in known], default=0)
 
@@ -115,37 +132,42 @@ class KeyCosts:
         return _own_cost(self._nodes[index]) if found is None else found
 
 
-def key_costs(nodes: list[Any]) -> KeyCosts:
+def key_costs(nodes: list[Node]) -> KeyCosts:
     return KeyCosts(nodes)
 
 
-def _parts_of(node: list[Any]) -> list[int]:
-    return indexes(refs_of(node))
-
-
-def _own_cost(node: list[Any]) -> int:
+def _own_cost(node: Node) -> int:
     """The cost of a value without its parts. Long numbers and texts cost more."""
-    if node[0] == "int":
-        return 1 + len(node[1]) // _DIGITS_A_VALUE
-    if node[0] in TEXTS:
-        return 1 + len(node[2]) // _CHARACTERS_A_VALUE
+    kind = kind_of(node)
+    if kind == "int":
+        return 1 + len(digits_of(node)) // _DIGITS_A_VALUE
+    if kind in TEXTS:
+        return 1 + len(kept_text(node)) // _CHARACTERS_A_VALUE
     return 1
 
 
-def _measure_keys(nodes: list[Any]) -> None:
+def _measure_keys(nodes: list[Node]) -> None:
     costs = key_costs(nodes)
     for index in costs.hold_themselves:
-        need(False, f"{nodes[index][0]} that holds itself")
-    for node in nodes:
-        if node[0] == "exact" and node[1] in PARTS:
-            _, _, allowed = PARTS[node[1]]
-            need(all(nodes[part][0] in allowed for part in indexes(node[2])), node[1])
+        need(False, f"{kind_of(nodes[index])} that holds itself")
+    for index in costs.made_of_parts:
+        if kind_of(nodes[index]) == "exact":
+            _check_parts(nodes[index], nodes)
     total = 0
     for node in nodes:
         for index in keys_of(node):
             bound(costs.depth.get(index, 0), bounds.MAX_KEY_DEPTH, "levels in a key")
             total += costs.of(index)
     bound(total, bounds.MAX_KEYS, "values in keys")
+
+
+def _check_parts(node: Node, nodes: list[Node]) -> None:
+    """Raises ValueError for an exact value that could take any time to make."""
+    name = name_of(node)
+    if name in PARTS:
+        _, _, allowed = PARTS[name]
+        parts = indexes(items_of(node))
+        need(all(kind_of(nodes[part]) in allowed for part in parts), name)
 
 
 # -- exceptions
@@ -156,12 +178,12 @@ def shown_in_message(record: Any) -> list[int]:
     return indexes([record["args"], record.get("notes"), *record["fields"].values()])
 
 
-def refs_in(node: list[Any]) -> list[Any]:
+def refs_in(node: Node) -> list[Ref]:
     """The values that the repr of a value shows."""
-    return refs_of(node) if node[0] in WITH_REFS else []
+    return refs_of(node) if kind_of(node) in WITH_REFS else []
 
 
-def unfolded(nodes: list[Any], roots: Iterable[int]) -> dict[int, int]:
+def unfolded(nodes: list[Node], roots: Iterable[int]) -> dict[int, int]:
     """The number of values that each root shows. A shared value counts each time."""
     sizes: dict[int, int] = {}
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..core import bounds
 from ..core.nodes import (
+    drop_names,
     extra_of,
     has_names,
     items_of,
@@ -72,9 +73,9 @@ class _Fitter:
                 entry[:2] = map(bounds.short_name, entry[:2])
                 self._cut()
         self._cut_bases()
-        classes = [node for node in self._nodes if node[0] == "type" and has_names(node)]
+        classes = [node for node in self._nodes if kind_of(node) == "type" and has_names(node)]
         for node in classes[bounds.MAX_CLASSES :]:
-            del node[2:]
+            drop_names(node)
             self._cut()
 
     def _cut_bases(self) -> None:

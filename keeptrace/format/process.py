@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..capture.capture import capture
 from ..core.clock import monotonic
+from ..core.nodes import exception_of, kind_of, put_exception
 from ..core.options import DEFAULT, Options, make_options
 from ..core.report import ExceptionRecord, Report
 from ..snapshots.groups import Snapshot
@@ -81,8 +82,8 @@ def _put_apart(report: Report, made: Snapshot) -> bool:
     for record in records:
         _renumber(record)
     for node in report["values"]:
-        if node[0] == "exception":
-            node[1] = max(node[1] - 1, 0)
+        if kind_of(node) == "exception":
+            put_exception(node, max(exception_of(node) - 1, 0))
     records[1]["str"] = made.message
     last = _last_context(records)
     if last is None:

@@ -13,12 +13,23 @@ from ..core.nodes import (
     SEQUENCES,
     TEXTS,
     Attributes,
+    attributes_of,
+    cut_names,
+    cut_text,
     exception_of,
+    extra_of,
     items_of,
     kept_text,
     kind_of,
     pairs_of,
+    put_attributes,
+    put_extra,
+    put_refs,
+    put_repr,
+    put_stand_in,
     redacted,
+    replace,
+    repr_of,
     stand_in,
     stand_in_of,
 )
@@ -120,43 +131,45 @@ class _Shrinking:
             shrink_node(self, node)
 
     def _sequence(self, node: Node) -> None:
-        node[2] = self._refs(items_of(node))
+        put_refs(node, self._refs(items_of(node)))
 
     def _mapping(self, node: Node) -> None:
-        node[2] = self._refs(pairs_of(node), 2)
+        put_refs(node, self._refs(pairs_of(node), 2))
 
     def _kept_text(self, node: Node) -> None:
         if len(kept_text(node)) > self._step.characters:
             self._cuts += 1
-            node[2] = kept_text(node)[: self._step.characters]
+            cut_text(node, self._step.characters)
 
     def _exact(self, node: Node) -> None:
-        node[2] = [self._ref(ref) for ref in items_of(node)]
+        put_refs(node, [self._ref(ref) for ref in items_of(node)])
 
     def _live(self, node: Node) -> None:
-        node[2] = self._ref(stand_in_of(node))
+        put_stand_in(node, self._ref(stand_in_of(node)))
 
     def _names(self, node: Node) -> None:
         """Names that dir() gives, of classes and modules that have them."""
-        node[2:] = [names[: self._step.elements] for names in node[2:]]
+        cut_names(node, self._step.elements)
 
     def _exception(self, node: Node) -> None:
         if exception_of(node) >= self._step.exceptions:
-            node[:] = redacted(f"an exception beyond the {REASON}")
+            replace(node, redacted(f"an exception beyond the {REASON}"))
 
     def _object(self, node: Node) -> None:
-        if node[2] is not None:
-            node[2] = self._text(node[2])
-        if node[3] is not None:
-            node[3] = self._named(node[3])
-        extra = node[4] = dict(node[4] or {})
+        told = repr_of(node)
+        if told is not None:
+            put_repr(node, self._text(told))
+        attributes = attributes_of(node)
+        if attributes:
+            put_attributes(node, self._named(attributes))
+        extra = extra_of(node)
         for name, each in (("items", 1), ("pairs", 2)):
             if name in extra:
-                extra[name] = self._refs(extra[name], each)
+                put_extra(node, name, self._refs(extra[name], each))
         if "dir" in extra:
-            extra["dir"] = extra["dir"][: self._step.elements]
+            put_extra(node, "dir", extra["dir"][: self._step.elements])
         if "str" in extra:
-            extra["str"] = self._text(extra["str"])
+            put_extra(node, "str", self._text(extra["str"]))
 
     def _record(self, record: Any) -> None:
         for name in ("args", "notes"):

@@ -105,7 +105,7 @@ class ReportRedaction:
         if type(before) is str:
             text = change(before, "")
             self._judge.live_touched = self._judge.live_touched or text is not before
-            node[schema.STAND_IN] = text
+            schema.put_stand_in(node, text)
 
     @staticmethod
     def _change_texts_of_object(node: Node, change: Callable[[str, str], str]) -> None:

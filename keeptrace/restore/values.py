@@ -28,7 +28,8 @@ _CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
 
 
 def is_whole(node: list[Any]) -> bool:
-    return bool(len(node[2]) == node[1] * (2 if node[0] == "dict" else 1))
+    kind, length, parts = node
+    return bool(len(parts) == length * (2 if kind == "dict" else 1))
 
 
 class ValueTable:
@@ -100,19 +101,23 @@ class ValueTable:
         return [part[0] for part in parts if type(part) is list]
 
     def _with_parts(self, node: list[Any]) -> Any:
-        kind = node[0]
-        if kind == "live":
-            found = self.live[node[1]] if node[1] < len(self.live) else missing_instance(Missing)
-            return self._not_live(self(node[2]), found) if isinstance(found, Missing) else found
-        parts = self._each(node[2])
+        if node[0] == "live":
+            return self._live_object(node)
+        kind, name, refs = node
+        parts = self._each(refs)
         try:
             if kind == "tuple":
                 return tuple(parts)
             if kind == "frozenset":
                 return frozenset(_keys(parts))
-            return EXACT[node[1]](*parts)
+            return EXACT[name](*parts)
         except CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
+
+    def _live_object(self, node: list[Any]) -> Any:
+        _, number, stand_in = node
+        found = self.live[number] if number < len(self.live) else missing_instance(Missing)
+        return self._not_live(self(stand_in), found) if isinstance(found, Missing) else found
 
     def _not_live(self, value: object, missing: Missing) -> Any:
         """The stand-in for a live object, which says why the object is missing."""
@@ -226,21 +231,22 @@ class ValueTable:
         return raw if kind == "bytes" else bytearray(raw)
 
     def _type(self, node: list[Any]) -> Any:
-        cls = self._type_of[node[1]]
+        _, index, *names = node
+        cls = self._type_of[index]
         if cls is None:
-            module, qualname, _ = self._types[node[1]]
+            module, qualname, _ = self._types[index]
             found = self._policy.find(module, qualname)
             if isinstance(found, type):
                 return found
             cls = stand_in_class(qualname, module, False)
-            if len(node) > 2:  # the names that dir() gave; names like __slots__ have effects
-                namespace = {name: None for name in node[2] if not name.startswith("__")}
+            if names:  # what dir() gave; names like __slots__ have effects
+                namespace = {name: None for name in names[0] if not name.startswith("__")}
                 namespace.update(__module__=module, __qualname__=qualname)
                 cls = type(cls.__name__, (cls,), namespace)
         return cls
 
     def _module(self, node: list[Any]) -> Any:
-        name = node[1]
+        _, name, *names = node
         found = sys.modules.get(name) if self._policy.lookups else None
         if found is not None and may_import_module(name):
             return found
@@ -248,8 +254,8 @@ class ValueTable:
             stand_in_class("module", "builtins", False), f"<module {name!r}>", node
         )
         vars(standin)["__name__"] = name
-        if len(node) > 2:
-            known_details(standin).dir = frozenset(node[2])
+        if names:
+            known_details(standin).dir = frozenset(names[0])
         return standin
 
     def _function(self, node: list[Any]) -> Any:
@@ -266,9 +272,10 @@ class ValueTable:
         return standin
 
     def _redacted(self, node: list[Any]) -> StandIn:
+        _, what = node
         return make_stand_in(
             stand_in_class("redacted", "keeptrace", False),
-            f"<redacted: {node[1]}>",
+            f"<redacted: {what}>",
             node,
             "it looked secret",
         )
