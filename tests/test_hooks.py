@@ -240,7 +240,7 @@ import asyncio.base_events, multiprocessing.util, unittest, doctest
 for module in (asyncio.base_events, multiprocessing.process, multiprocessing.util):
     assert not type(module.__loader__).__module__.startswith("keeptrace.hooks") and module.__spec__.loader is module.__loader__
 (finder,) = (finder for finder in sys.meta_path if type(finder).__module__.startswith("keeptrace.hooks"))
-assert set(finder.actions) == {"IPython.core.interactiveshell"}
+assert set(finder.actions) == {"IPython.core.interactiveshell", "loky.process_executor", "joblib.externals.loky.process_executor"}
 import inspect
 assert "def call_exception_handler" in inspect.getsource(asyncio.base_events)
 """

@@ -61,6 +61,31 @@ def prefork():
     for pid in workers[::2]: os.kill(pid, signal.SIGTERM)
     for pid in workers: os.waitpid(pid, 0)
 
+def wait_in(writer):
+    os.write(writer, b".")
+    time.sleep(60)
+
+def waiting(method):
+    reader, writer = os.pipe()
+    process = mp.get_context(method).Process(target=wait_in, args=(writer,))
+    process.start()
+    os.read(reader, 1)
+    return process
+
+def touch(path):
+    open(path, "w").close()
+    time.sleep(60)
+
+def fail_after(path):
+    while not os.path.exists(path): time.sleep(0.01)
+    raise ValueError("on purpose")
+
+def abort_joblib(path):
+    import joblib
+    calls = joblib.delayed(touch)(path), joblib.delayed(fail_after)(path)
+    try: joblib.Parallel(2)(calls)
+    except ValueError: pass
+
 def in_a_process(how, method):
     process = mp.get_context(method).Process(target=die, args=(how,))
     process.start()
@@ -227,6 +252,32 @@ def test_a_pool_that_is_terminated(pool: str, tmp_path: Path) -> None:
     what = f"import keeptrace.concurrent\n    with {pool}(2) as pool: assert pool.map(abs, [-1]) == [1]"
     assert run(tmp_path, what) == 0
     assert not (tmp_path / "dumps").exists()
+
+
+@pytest.mark.parametrize("how", ["kill()", "terminate()"])
+def test_a_process_that_its_parent_ends(how: str, tmp_path: Path) -> None:
+    """Process.kill() is no death, as terminate() is none: the child leaves nothing."""
+    assert run(tmp_path, f"process = waiting('fork'); process.{how}; process.join()") == 0
+    assert not (tmp_path / "dumps").exists()
+
+
+def test_a_process_that_somebody_kills(tmp_path: Path) -> None:
+    """A child that is killed past its parent has died; nor does kill() hide a crash before it."""
+    what = "process = waiting('fork'); os.kill(process.pid, signal.{}); process.{}; process.join()"
+    assert run(tmp_path, what.format("SIGKILL", "join()")) == 0
+    (exc,) = deaths(tmp_path)
+    assert "died without a word" in str(exc)
+    assert run(tmp_path, what.format("SIGSEGV", "join(); process.kill()")) == 0
+    assert "SIGSEGV" in [exc.signal for exc in deaths(tmp_path)]
+
+
+def test_workers_that_joblib_kills(tmp_path: Path) -> None:
+    """joblib kills its workers after an error: they leave nothing."""
+    pytest.importorskip("joblib")
+    run_it = ("-m", "keeptrace", "run", "--dir", str(tmp_path / "dumps"))
+    what = f"abort_joblib({str(tmp_path / 'began')!r})"
+    assert run(tmp_path, what, *run_it, install="pass") == 0
+    assert (tmp_path / "began").exists() and deaths(tmp_path) == []
 
 
 def test_without_records(tmp_path: Path) -> None:

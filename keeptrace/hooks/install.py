@@ -39,7 +39,7 @@ from ..format.files import is_url
 from ..store import Store
 from ..store.telling import command_to_open, tell
 from .failures import excluded_names, is_excluded, is_failure, store_of
-from .importing import WhenImported, when_imported
+from .importing import Action, WhenImported, when_imported
 from .runners import RUNNERS
 
 if TYPE_CHECKING:
@@ -111,12 +111,20 @@ class Installed:
             {
                 "asyncio.base_events": lambda module: self._hook(module.BaseEventLoop, _LOOP),
                 "multiprocessing.process": self._watch_children,
+                **self._watchers_of_kills(),
                 **{
                     name: functools.partial(watch, self._replace, self._keep_from_users)
                     for name, watch in RUNNERS.items()
                 },
             }
         )
+
+    def _watchers_of_kills(self) -> dict[str, Action]:
+        if self._box is None:
+            return {}
+        from .kills import watchers
+
+        return watchers(self._replace, self.store.directory)
 
     @property
     def leaves_records(self) -> bool:
@@ -259,6 +267,10 @@ class Installed:
             return ours
 
         self._replace(processes.BaseProcess, "_bootstrap", make)
+        if self._box is not None:
+            from .kills import watch_kills
+
+            watch_kills(self._replace, self.store.directory, processes)
 
     def _watch(self, process: Any) -> None:
         run = process.run

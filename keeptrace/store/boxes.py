@@ -14,7 +14,7 @@ import re
 from collections.abc import Generator
 from typing import Final, NamedTuple
 
-from ..core.processes import is_alive, namespace
+from ..core.processes import is_alive, namespace, start_of
 from ..format.files import create
 from .local import LocalDirectory
 
@@ -25,6 +25,8 @@ _MOST_TEXT: Final = 1 << 20
 _LEAST_NUMBER: Final = 200
 # What an asker writes before it lets the process write its stack.
 ASKED: Final = "keeptrace asks for a stack\n"
+# What a parent writes before it kills the process on purpose.
+KILLED: Final = "killed by its parent, on purpose\n"
 
 
 class BoxFacts(NamedTuple):
@@ -60,7 +62,7 @@ def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
     """A new box: its path, and a descriptor that holds its lock. Raises OSError."""
     import fcntl
 
-    path = os.path.join(directory, f".{facts.pid}-{facts.start or 0}.box")
+    path = _path(directory, facts.pid, facts.start)
     try:
         file = create(path)
     except FileExistsError:  # of this very process, which did not get to remove it
@@ -71,6 +73,25 @@ def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
     fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
     os.write(file, json.dumps(facts._asdict()).encode() + b"\n")
     return path, file
+
+
+def _path(directory: str, pid: int, start: int | None) -> str:
+    return os.path.join(directory, f".{pid}-{start or 0}.box")
+
+
+def note_kill(directory: str, pid: int) -> None:
+    """Notes in the box of a process, if it has one, that its parent kills it now."""
+    path = _path(directory, pid, start_of(pid))
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # it has no box, or has ended
+        return
+    try:
+        os.write(file, KILLED.encode())
+    except OSError:  # a full disk
+        return
+    finally:
+        os.close(file)
 
 
 def _moved_up(file: int) -> int:

@@ -1,6 +1,7 @@
 """Boxes that died processes left (boxes.py) → dumps: which signal, where, what command.
 
-A process that was ordered to end (SIGTERM, SIGHUP) did not die: its box is removed without a word.
+A process that was ordered to end (SIGTERM, SIGHUP), or that its parent killed on purpose, did not die:
+its box is removed without a word.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..core.errors import ProcessDied
 from ..core.fault_file import ELSEWHERE
 from ..core.processes import memory_kills, memory_of_group
 from ..textlog import parse_tracebacks
-from .boxes import ASKED, Box, left_boxes
+from .boxes import ASKED, KILLED, Box, left_boxes
 from .local import LocalDirectory
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def _last_words(text: str) -> tuple[str | None, str]:
 
 
 def _is_ordered(text: str) -> bool:
-    """Whether a stack was written that nobody had asked for."""
-    return text.count(_STACK) > text.count(ASKED)
+    """Whether its parent killed it, or a stack was written that nobody had asked for."""
+    return KILLED in text or text.count(_STACK) > text.count(ASKED)
 
 
 def _told(box: Box, signal: str | None, what: str | None) -> str:

@@ -248,11 +248,18 @@ def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> Non
                 deadline = monotonic() + _ENDS
         if monotonic() > deadline:
             for process in waiting.values():
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)  # loky's have no kill()
+                _kill(process)
             deadline = math.inf
     while not over.wait(_MOMENT):
         drain(pipe)
+
+
+def _kill(process: Any) -> None:
+    try:
+        process.kill()
+    except AttributeError:  # loky's cannot
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def _ended_well(process: Any) -> bool:
