@@ -282,5 +282,7 @@ def test_every_view_shows_both(tmp_path: Path) -> None:
     assert ".keeptrace_context = {" in shown and "  directory " not in shown
     assert f"  directory    {os.getcwd()}" in everything
     assert json.loads(cli("show", "--json", file))["process"]["directory"] == os.getcwd()
+    brief = json.loads(cli("show", "--json", "--budget", "2000", file))
+    assert "'tenant': 'acme'" in brief["exceptions"][0]["context"]
     page = cli("html", file, "-o", "-")
     assert "The process that wrote the dump" in page and "&#39;tenant&#39;: &#39;acme&#39;" in page

@@ -75,7 +75,7 @@ def test_show_about_expand_and_diff(answers: Answers) -> None:
     """The failing line with its values; facts; a value by its path and from a part on; two dumps."""
     shown = answers.show("a.keeptrace")
     assert "ZeroDivisionError: float division by zero" in shown or "division by zero" in shown
-    assert "order = " in shown
+    assert "order = " in shown and "context: {'tenant': 'acme'}" in shown
     about = answers.about("a.keeptrace")
     assert "'tenant': 'acme'" in about and "directory " in about
     frame = next(

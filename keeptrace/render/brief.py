@@ -67,6 +67,8 @@ def brief_text(view: View, most: int) -> str:
     paper = _Paper(most)
     for exception in _heads(view):
         paper.add(f"[{exception.number}] {_title(view, exception, most)}")
+        if exception.context is not None:
+            paper.add(f"    context: {_text(view, exception.context)}")
     rows = list(_rows(view))
     shown = 0
     for row in rows:
@@ -204,7 +206,9 @@ def compact(data: object) -> str:
 
 def _exception_data(view: View, exception: ShownException, most: int) -> dict[str, Any]:
     of = view.exceptions[exception.of].number if exception.of >= 0 else None
+    said = {} if exception.context is None else {"context": _text(view, exception.context)}
     return {
+        **said,
         "number": exception.number,
         "type": exception.type,
         "message": shorten(exception.message, min(_MESSAGE, most // 3)),

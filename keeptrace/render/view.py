@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..core.context import NAME as CONTEXT
 from ..core.errors import KeepTraceError
 from ..core.report import Ref
 from ..snapshots.groups import NAMES as OF_SNAPSHOTS
@@ -75,6 +76,11 @@ class ShownException:
         if self.message:
             return f"{self.type}: {self.message}"
         return self.type
+
+    @property
+    def context(self) -> Ref | None:
+        """What the program said by keeptrace.context(); None if nothing."""
+        return dict(self.details).get(CONTEXT)
 
     @property
     def is_of_snapshot(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..core.context import NAME as CONTEXT
 from ..core.texts import printable
 from ..render.view import View
 from ..render.wording import cut_texts, hidden_text, process_rows, time_text
@@ -17,7 +16,7 @@ def facts_of(header: dict[str, Any], view: View, size: int | None = None) -> dic
     """Where, when and how the dump was made, and what is in it, by name; None for what is not
     known. size: bytes of the file.
     """
-    counts = view.counts
+    counts, said = view.counts, view.root.context
     live = "none"
     if counts["live bytes"]:
         live = f"{counts['live bytes']:,} bytes: they come alive with --live alone"
@@ -36,7 +35,7 @@ def facts_of(header: dict[str, Any], view: View, size: int | None = None) -> dic
         "values": counts["values"],
         "sources": f"{counts['sources']} files, {counts['source bytes']:,} bytes compressed",
         "live objects": live,
-        "context": _said(view),
+        "context": None if said is None else view.values.text(said, _MAX_CONTEXT),
     }
 
 
@@ -53,9 +52,3 @@ def rows_of(header: dict[str, Any], view: View, size: int | None = None) -> list
         for name, fact in facts.items()
         if fact not in (None, "")
     ]
-
-
-def _said(view: View) -> str | None:
-    """What the program said by keeptrace.context()."""
-    ref = dict(view.root.details).get(CONTEXT)
-    return None if ref is None else view.values.text(ref, _MAX_CONTEXT)
