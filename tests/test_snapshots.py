@@ -239,6 +239,26 @@ def test_loops_of_all_threads() -> None:
     assert sorted(found) == [0, 1]
 
 
+class BareLoop(asyncio.AbstractEventLoop):
+    """A loop of another library, which no frame leads to."""
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(self, *args: Any, **kwargs: Any) -> Any:
+        return None
+
+
+def test_tasks_of_loops_that_no_frame_runs() -> None:
+    """The tasks of a loop that C code runs are there too (uvloop)."""
+    loop = BareLoop()
+    coroutine = fetch(7)
+    task = asyncio.Task(coroutine, loop=loop, name="of a bare loop")
+    assert by_name(taken())["of a bare loop"].state == "ready"
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # it never runs
+    coroutine.close()
+
+
 CIRCLE = """
 import asyncio, os, sys, keeptrace
 

@@ -1,8 +1,9 @@
 """The tasks of asyncio, of every loop that can be found, and the frames of their coroutines.
 
 Loops are found where threads run them, and through the tasks that asyncio itself remembers (before
-Python 3.14). Only tasks of asyncio's own classes, and subclasses of them, are read: others would
-have to be asked by their own code.
+Python 3.14). From 3.14 on, loops of other libraries are looked for among all objects. Only tasks of
+asyncio's own classes, and subclasses of them, are read: others would have to be asked by their own
+code.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def tasks_of(stacks: list[Stack]) -> list[Task]:
     loops: dict[int, Any] = {}
     for task in _remembered():
         found[id(task)] = task
-    for loop in _running_loops(stacks):
+    for loop in (*_running_loops(stacks), *_loops_of_others()):
         loops[id(loop)] = loop
     for loop in loops.values():
         found.update({id(task): task for task in sys.modules["asyncio"].all_tasks(loop)})
@@ -101,6 +102,18 @@ def _running_loops(stacks: Iterable[Stack]) -> list[Any]:
             if base is not None and issubclass(type(owner), base):
                 loops.append(owner)
     return loops
+
+
+def _loops_of_others() -> list[Any]:
+    """Loops that are not of asyncio's own classes: C code may run them, in no frame (uvloop)."""
+    base = loaded("asyncio.events", "AbstractEventLoop")
+    if base is None or sys.version_info < (3, 14):  # _remembered() has their tasks
+        return []
+    own = loaded("asyncio.base_events", "BaseEventLoop")
+    classes = {cls for cls in type.__subclasses__(base) if cls is not own}
+    if not classes:
+        return []
+    return [each for each in gc.get_objects() if not classes.isdisjoint(type(each).__mro__)]
 
 
 def _read(task: Any, cls: Any, stacks: list[Stack]) -> Task | None:
