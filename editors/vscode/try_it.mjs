@@ -5,8 +5,9 @@
 //   npm install --no-save puppeteer-core
 //   CODE_SERVER=/path/to/node_modules/code-server PYTHON=python3 node try_it.mjs ../../docs/pictures
 //
-// CODE_SERVER: where `npm install code-server` put it (4.100 for Node 20). Its native modules must be built: see
-// docs/npm.md of code-server. PYTHON: one with keeptrace-concurrent[cli,html]. CHROMIUM: default /usr/bin/chromium.
+// CODE_SERVER: where `npm install --ignore-scripts code-server@4.100.3` (for Node 20) put it. Then, in its lib/vscode:
+// `npm install --ignore-scripts --omit=dev`, and `npm rebuild` of node-pty, native-watchdog and @vscode/spdlog; and of
+// argon2 beside it. PYTHON: one with keeptrace-concurrent[cli,html]. CHROMIUM: default /usr/bin/chromium.
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -70,8 +71,11 @@ async function serve(home) {
     "telemetry.telemetryLevel": "off",
     "debug.openDebug": "openOnDebugBreak",
   };
-  mkdirSync(join(home, "data", "User"), { recursive: true });
-  writeFileSync(join(home, "data", "User", "settings.json"), JSON.stringify(settings));
+  // The path of a Python is a setting of the machine that runs the extension.
+  for (const of of ["User", "Machine"]) {
+    mkdirSync(join(home, "data", of), { recursive: true });
+    writeFileSync(join(home, "data", of, "settings.json"), JSON.stringify(settings));
+  }
   const environment = { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, "config") };
   execFileSync(process.execPath, [SERVER, ...places, "--install-extension", join(HERE, vsix)], {
     stdio: "inherit",
@@ -92,14 +96,22 @@ async function serve(home) {
   return { address, server };
 }
 
+/** Whether an element of a frame says the text; a frame may go away meanwhile. */
+async function says(frame, selector, text) {
+  try {
+    const contains = (all, text) => all.some((each) => each.textContent.includes(text));
+    return await frame.$$eval(selector, contains, text);
+  } catch {
+    return false;
+  }
+}
+
 /** Waits until a frame of the page has an element with the text. */
-async function seen(page, selector, text) {
-  const end = Date.now() + PATIENCE;
+async function seen(page, selector, text, patience = PATIENCE) {
+  const end = Date.now() + patience;
   while (Date.now() < end) {
     for (const frame of page.frames()) {
-      const found = await frame
-        .$$eval(selector, (all, text) => all.some((each) => each.textContent.includes(text)), text)
-        .catch(() => false);
+      const found = await says(frame, selector, text);
       if (found) return;
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -107,12 +119,24 @@ async function seen(page, selector, text) {
   throw new Error(`nothing like ${selector} says ${text}`);
 }
 
+/** Double-clicks the dump until the report is there: at first VS Code does not know its extensions yet. */
+async function openReport(page) {
+  const row = await page.waitForSelector(`.explorer-folders-view [aria-label^="${DUMP}"]`);
+  for (let tries = 1; ; tries++) {
+    await row.click({ count: 2 });
+    try {
+      return await seen(page, "h2", "ValueError", 15_000);
+    } catch (problem) {
+      if (tries === 8) throw problem;
+      await page.click(".tab.active .action-label.codicon-close");
+    }
+  }
+}
+
 async function tryIt(page, folder, address, pictures) {
   await page.goto(`${address}?folder=${encodeURIComponent(folder)}`);
   await seen(page, ".explorer-folders-view .monaco-list-row", DUMP);
-  const row = await page.waitForSelector(`.explorer-folders-view [aria-label^="${DUMP}"]`);
-  await row.click({ count: 2 });
-  await seen(page, "h2", "ValueError");
+  await openReport(page);
   await page.screenshot({ path: join(pictures, "vscode-report.png") });
 
   const button = await page.waitForSelector('.editor-actions [aria-label^="Open Dump in the Debugger"]');
