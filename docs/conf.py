@@ -22,14 +22,15 @@ version = release = keeptrace.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 autodoc_mock_imports = [
     "celery",
-    "torch",
     "cloudpickle",
     "dask",
     "distributed",
     "loky",
     "mpi4py",
+    "multiprocess",
     "ray",
     "rq",
+    "torch",
 ]  # engines need not be installed
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4  # links to headings are checked, as GitHub makes their anchors

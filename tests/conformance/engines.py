@@ -13,6 +13,7 @@ import importlib.util
 import multiprocessing
 import os
 import sys
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -30,7 +31,7 @@ from keeptrace.concurrent import (
     wrap,
 )
 
-from .cases import Returned, cause_of, context_of
+from .cases import Returned, cause_of, context_of, set_traceback, traceback_of
 
 WAIT = 30  # seconds: an engine that hangs fails the case, it does not hold it up
 set_context = BaseException.__dict__["__context__"].__set__
@@ -307,6 +308,55 @@ def _first(outcome: Any) -> Any:
     return Returned(outcome.value[0]) if type(outcome) is Returned else outcome
 
 
+@contextmanager
+def _torch(method: str, options: Options | None) -> Iterator[Opened]:
+    from keeptrace.concurrent.torch import DataLoader, DataLoaderWorkerDied
+
+    def call(calls: list[tuple[Any, ...]]) -> Any:
+        # the indices are the calls
+        loader = DataLoader(
+            _Calls(),
+            batch_size=None,
+            sampler=calls,
+            num_workers=1,
+            multiprocessing_context=method,
+            trace=options,
+        )
+        try:
+            return Returned(list(loader))
+        except DataLoaderWorkerDied as died:
+            return _called(died.__cause__ or died)
+        except BaseException as exc:
+            return _called(exc)
+
+    yield Opened(
+        lambda function, *args: _first(call([(function, *args)])),
+        lambda function, items: call([(function, item) for item in items]),
+    )
+
+
+class _Calls:
+    """A dataset, whose elements are the results of calls."""
+
+    def __getitem__(self, call: tuple[Any, ...]) -> Any:
+        function, *args = call
+        return function(*args)
+
+
+def _called(exc: BaseException) -> BaseException:
+    """The exception without the frames of the parent, of torch's fetch() and of the dataset."""
+    entry = traceback_of(exc)
+    while entry is not None and not _is_dataset(entry.tb_frame.f_code):
+        entry = entry.tb_next
+    if entry is not None:
+        set_traceback(exc, entry.tb_next)
+    return exc
+
+
+def _is_dataset(code: types.CodeType) -> bool:
+    return code.co_qualname == _Calls.__getitem__.__qualname__
+
+
 # -- those of others, through @keep_trace and wrap()
 
 
@@ -482,6 +532,12 @@ _RAY = {
     "worker death": Limit("Ray's WorkerCrashedError says no more than that", tried=False),
 }
 
+_TORCH = {
+    "StopIteration": Limit("torch's loop takes it for the end, as any loop does"),
+    "KeyboardInterrupt": Limit("torch's worker ends of it without a word"),
+    **{name: Limit("torch's worker asks it for its class, and ends of that") for name in UNASKED},
+}
+
 ENGINES = [
     Engine("KeepTraceProcessPoolExecutor", _process_pool, METHODS),
     Engine("KeepTracePool", _pool, METHODS, survives=True),
@@ -568,5 +624,14 @@ ENGINES = [
         marked=True,
         timeout=120,
         limits=_DASK,
+    ),
+    Engine(
+        "PyTorch: DataLoader",
+        _torch,
+        METHODS[:1],
+        needs=("torch",),
+        marked=True,
+        survives=True,
+        limits={**_WAITS, **_TORCH},
     ),
 ]
