@@ -210,6 +210,68 @@ def test_jax() -> None:
     ]
 
 
+def test_torch() -> None:
+    """Tensors of every kind have shape, dtype and device; only dense ones on the CPU have values."""
+    torch = pytest.importorskip("torch")
+    found = arrived(torch.arange(12.0).reshape(3, 4))
+    assert repr(found).endswith("shape=(3, 4), dtype=float32, device='cpu')")
+    assert found.first == [0.0, 1.0, 2.0, 3.0] and len(found) == 3
+    seen: list[str] = []
+
+    def maps(x: Any) -> Any:
+        seen.append(repr(arrived(x)))
+        return x
+
+    torch.vmap(maps)(torch.ones(3, 2))
+    seen += [
+        repr(arrived(torch.empty(2, device="meta"))),
+        repr(arrived(torch.eye(2).to_sparse()[0])),
+        repr(arrived(torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8))),
+    ]
+    assert [text.partition(", dtype=")[0] for text in seen] == ["tensor(shape=(2,)"] * 4
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    assert repr(arrived(nested)) == "tensor(dtype=float32, device='cpu')"
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4))
+    assert repr(arrived(network)) == (
+        "<Sequential with 0.weight: (4, 3) float32 cpu, 0.bias: (4,) float32 cpu>"
+    )
+    assert "'params': ['(4, 3) float32 cpu', '(4,) float32 cpu']" in repr(
+        arrived(torch.optim.SGD(network.parameters(), lr=0.1))
+    )
+    assert repr(arrived([torch.float32, torch.device("cpu")])) == (
+        "[torch.float32, device(type='cpu')]"
+    )
+
+
+def test_modes_of_torch_are_not_called() -> None:
+    """A mode of the program gets no operation for the sake of what is kept."""
+    torch = pytest.importorskip("torch")
+    overrides = pytest.importorskip("torch.overrides")
+    dispatch = pytest.importorskip("torch.utils._python_dispatch")
+    calls: list[object] = []
+
+    class Functions(overrides.TorchFunctionMode):  # type: ignore[name-defined, misc]
+        def __torch_function__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            calls.append(function)
+            return function(*args, **(kwargs or {}))
+
+    class Operations(dispatch.TorchDispatchMode):  # type: ignore[name-defined, misc]
+        def __torch_dispatch__(
+            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            calls.append(function)
+            return function(*args, **(kwargs or {}))
+
+    tensor = torch.ones(3)
+    with Functions():
+        calls.clear()
+        assert arrived(tensor).first == [1.0, 1.0, 1.0] and calls == []
+    with Operations():
+        assert arrived(tensor).shape == (3,) and calls == []
+
+
 # -- libraries that need a device: classes of the same names stand in for them
 
 
@@ -329,7 +391,8 @@ def test_tensors_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.size == 3
     adam = optimizer()
     adam.param_groups = [{"params": [parameter()], "lr": 0.1}]
-    assert "[{'params': '<1 parameters>', 'lr': 0.1}]" in repr(arrived(adam))
+    told = "(40000, 100000) float32 cuda:0"
+    assert f"[{{'params': ['{told}'], 'lr': 0.1}}]" in repr(arrived(adam))
 
 
 def test_other_arrays_on_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ process knows. Only the libraries' own classes are asked; of a subclass only the
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Final
 
@@ -25,31 +27,58 @@ _FEW_DEVICES: Final = 8
 
 
 def _tensor(cls: Any, value: Any) -> Summary:
-    """A tensor. Of a subclass only the type is shown: __torch_function__ reads its attributes."""
+    """A tensor. Of a subclass only the type is shown: its attributes may be computed."""
     is_parameter = type(value) is loaded("torch.nn.parameter", "Parameter")
     if type(value) is not cls and not is_parameter:
         return Summary(f"<{names_of(type(value))[1]}>")
-    shape, size = tuple(value.shape), value.numel()
-    dtype, device = _dtype_of_torch(value), str(value.device)
+    with _without_modes():
+        return _own_tensor(value, "Parameter" if is_parameter else "tensor")
+
+
+def _without_modes() -> AbstractContextManager[object]:
+    """Within, torch calls no mode of the program when an attribute of a tensor is read."""
+    disabled = loaded("torch._C", "DisableTorchFunction")
+    return contextlib.nullcontext() if disabled is None else disabled()
+
+
+def _own_tensor(value: Any, name: str) -> Summary:
+    shape, dtype, device = _shape_of(value), _dtype_of_torch(value), str(value.device)
     facts: dict[str, Any] = {"shape": shape, "dtype": dtype, "device": device}
     facts["requires_grad"] = bool(value.requires_grad)
-    name = "Parameter" if is_parameter else "tensor"
-    few = [] if is_parameter else _first_of_tensor(value, size)
-    parts = [listed(few, size)] if few else []
+    few = _first_of_tensor(value) if name == "tensor" and shape is not None else []
+    parts = []
     if few:
         facts["first"] = few
+        parts = [listed(few, value.numel())]
     text = described(name, *parts, shape=shape, dtype=dtype, device=repr(device))
     return Summary(text, facts, shape[0] if shape else None)
+
+
+def _shape_of(value: Any) -> tuple[int, ...] | None:
+    try:
+        return tuple(value.shape)
+    except RuntimeError:  # a nested tensor has none
+        return None
 
 
 def _dtype_of_torch(value: Any) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _first_of_tensor(value: Any, size: int) -> list[Any]:
+def _first_of_tensor(value: Any) -> list[Any]:
     """The first values of a dense tensor in the process's own memory."""
-    if value.device.type != "cpu" or str(value.layout) != "torch.strided" or not size:
+    count = loaded("torch._C", "_len_torch_dispatch_stack")
+    if count is not None and count():  # a mode of the program would get every operation
         return []
+    if value.device.type != "cpu" or str(value.layout) != "torch.strided" or not value.numel():
+        return []
+    try:
+        return _first_in_memory(value)
+    except RuntimeError:  # a quantized tensor, or one within vmap, gives no storage
+        return []
+
+
+def _first_in_memory(value: Any) -> list[Any]:
     storage = value.untyped_storage()
     if storage.is_shared() or getattr(storage, "filename", None):  # may be a mapped file
         return []
@@ -57,6 +86,11 @@ def _first_of_tensor(value: Any, size: int) -> list[Any]:
     while part.dim() > 1:  # takes views of first rows: flatten() would copy
         part = part[0]
     return list(part[:FEW].tolist()) if part.dim() else [part.item()]
+
+
+def _named_by_torch(cls: object, value: object) -> Summary:
+    """A dtype or a device, which C code names."""
+    return Summary(repr(value))
 
 
 def _module(cls: object, value: object) -> Summary:
@@ -94,11 +128,12 @@ def _named(prefix: str, found: object) -> Iterator[tuple[str, Any]]:
 def _shape_and_device(part: Any) -> str:
     if not is_of(type(part), "torch", "Tensor"):
         return f"<{names_of(type(part))[1]}>"
-    return f"{tuple(part.shape)} {_dtype_of_torch(part)} {part.device}"
+    with _without_modes():
+        return f"{_shape_of(part)} {_dtype_of_torch(part)} {part.device}"
 
 
 def _optimizer(cls: object, value: object) -> Summary:
-    """An optimizer: how many parameters each group has, and the group's settings."""
+    """An optimizer: each group's parameters by shape and device, and the group's settings."""
     groups = stored(value, "param_groups")
     shown = []
     for group in groups[:FEW] if type(groups) is list else ():
@@ -111,9 +146,10 @@ def _optimizer(cls: object, value: object) -> Summary:
 
 
 def _setting(item: object) -> object:
-    if type(item) is list:
-        return f"<{len(item)} parameters>"
-    return plain(item)
+    if type(item) is not list:
+        return plain(item)
+    few = [_shape_and_device(part) for part in item[:_FEW_PARAMETERS]]
+    return few if len(few) == len(item) else [*few, "..."]
 
 
 # -- arrays of other libraries
@@ -217,6 +253,8 @@ def _sparse(cls: Any, value: Any) -> Summary:
 
 DEVICES: Final[Table] = {
     ("torch", "Tensor"): _tensor,
+    ("torch", "dtype"): _named_by_torch,
+    ("torch", "device"): _named_by_torch,
     ("torch.nn", "Module"): _module,
     ("torch.optim", "Optimizer"): _optimizer,
     **dict.fromkeys(
