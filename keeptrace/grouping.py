@@ -181,7 +181,7 @@ def _failing_line(view: View) -> str:
 
 
 def _distance(path: str, line: str) -> int:
-    """How near a value is to the failure: named as it is on the failing line, by its name, or not."""
+    """How near a value is to the failure: the failing line has its path, its name, or neither."""
     if path in line or path.replace("'", '"') in line:
         return 0
     name = path.partition(".")[0].partition("[")[0]

@@ -133,7 +133,7 @@ def _options(given: dict[str, Any]) -> SingleOptions:
 
 
 class DjangoMiddleware:
-    """Django's own: one line of the settings, MIDDLEWARE = ["keeptrace.middleware.DjangoMiddleware",
+    """Django's own. One line of settings: MIDDLEWARE = ["keeptrace.middleware.DjangoMiddleware",
     ...].
 
     get_response: what Django gives to each middleware.

@@ -1,8 +1,8 @@
 """Who has faulthandler write where: one file a process.
 
-faulthandler itself does not tell whose file it was given. A program that enables it keeps it, before
-or after us; what we enabled, the black box of a pool's worker takes over. The file that loses the
-stack is told so.
+faulthandler itself does not tell whose file it was given. A program that enables faulthandler keeps
+it, before or after us; the black box of a pool's worker takes over what we enabled. A note in the
+file that loses the stack says so.
 """
 
 from __future__ import annotations

@@ -52,13 +52,13 @@ def built(live: bool) -> str:
 def ready_made() -> str:
     """The source of ready.py."""
     parts = [
-        '"""The restorer that travels inside dumps, ready made: do not edit, see build_traveller.py."""',
+        '"""The restorer that travels in dumps, ready made. Do not edit: see build_traveller.py."""',
         "",
         "from __future__ import annotations",
         "",
         "from typing import Final",
         "",
-        "# For dumps without live objects, and for those with them: a name made of the text, and the packed text.",
+        "# The packed text for dumps without live objects, and for dumps with live objects.",
     ]
     for name, live in (("PLAIN", False), ("LIVE", True)):
         text = built(live).encode()
@@ -110,11 +110,11 @@ def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
 def _note_import(node: ast.Import | ast.ImportFrom, imports: dict[str, str]) -> None:
     if isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__"):
         return
+    home = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
     for alias in node.names:
         told = ast.unparse(alias)
         name = alias.asname or alias.name.partition(".")[0]
-        is_plain = isinstance(node, ast.Import)
-        imports[name] = f"import {told}" if is_plain else f"from {node.module} import {told}"  # type: ignore[union-attr]  # it is no Import
+        imports[name] = f"{home}import {told}"
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:

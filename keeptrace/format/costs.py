@@ -117,15 +117,17 @@ class KeyCosts:
         }
         self.made_of_parts: list[int] = list(needs)
         for index in in_order(needs, lambda at: needs.get(at, ())):
-            parts = needs.get(index)
-            if parts is None:
-                continue
-            known = [part for part in parts if part in self._cost or part not in needs]
-            if len(known) < len(parts):
-                self.hold_themselves.append(index)
-            elements = len(items_of(nodes[index]))
-            self._cost[index] = 1 + elements + sum([self.of(part) for part in known])
-            self.depth[index] = 1 + max([self.depth.get(part, 0) for part in known], default=0)
+            if index in needs:
+                self._add(index, needs)
+
+    def _add(self, index: int, needs: dict[int, list[int]]) -> None:
+        parts = needs[index]
+        known = [part for part in parts if part in self._cost or part not in needs]
+        if len(known) < len(parts):
+            self.hold_themselves.append(index)
+        elements = len(items_of(self._nodes[index]))
+        self._cost[index] = 1 + elements + sum([self.of(part) for part in known])
+        self.depth[index] = 1 + max([self.depth.get(part, 0) for part in known], default=0)
 
     def of(self, index: int) -> int:
         found = self._cost.get(index)

@@ -100,7 +100,7 @@ class _Fitter:
     # -- groups
 
     def groups(self) -> None:
-        """Bounds the sizes of groups. A shared part counts each time, because printing repeats it."""
+        """Bounds the sizes of groups. A shared part counts each time: printing repeats the part."""
         records = self._report["exceptions"]
         if not any("children" in record for record in records):
             return

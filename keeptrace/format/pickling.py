@@ -35,7 +35,7 @@ _traceback_of: Final = BaseException.__dict__["__traceback__"]
 
 
 class Initialized:
-    """The changes of init(). undo(), or the end of the `with` block, puts back the earlier state."""
+    """The changes of init(). undo() or the end of the `with` block restores the earlier state."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -184,7 +184,7 @@ class Initialized:
         return file.getvalue()
 
     def _carried(self, obj: Any) -> Any:
-        """An exc_info tuple as one object, so that its three parts belong together after loading."""
+        """An exc_info tuple as one object, so that its parts belong together after loading."""
         if (
             type(obj) is not tuple
             or len(obj) != 3

@@ -163,20 +163,12 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
     told = {exception.index: _exception_data(view, exception, most) for exception in _heads(view)}
     data: dict[str, Any] = {"format": FORMAT, "header": {}, "python": view.python, "exceptions": []}
     room = _Room(most - len(compact(data)) - _REST)
-    kept = {index for index, each in told.items() if room.take(each)}
+    kept = {index: each for index, each in told.items() if room.take(each)}
     left_out = 0
     for at, row in enumerate(_rows(view)):
         if at == 1 and room.take(header):
             data["header"] = header
-        frames = told[row.frame.exception]["frames"] if row.frame.exception in kept else None
-        frame = _frame_data(row)
-        if frames is None or not room.take(frame):
-            left_out += 1
-            continue
-        frames.append(frame)
-        variables = [_variable_data(view, name, ref) for name, ref in row.near + row.far]
-        frame["locals"] = [variable for variable in variables if room.take(variable)]
-        left_out += len(variables) - len(frame["locals"])
+        left_out += _put_frame(view, row, kept.get(row.frame.exception), room)
     if not data["header"] and room.take(header):
         data["header"] = header
     for each in told.values():
@@ -184,6 +176,20 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
     data["exceptions"] = [told[each.index] for each in view.exceptions if each.index in kept]
     data["left_out"] = left_out + len(view.exceptions) - len(kept)
     return data
+
+
+def _put_frame(view: View, row: _Row, exception: dict[str, Any] | None, room: _Room) -> int:
+    """Adds a frame and its variables to the data of its exception, as far as there is room.
+
+    Returns how many of these parts are left out.
+    """
+    frame = _frame_data(row)
+    if exception is None or not room.take(frame):
+        return 1
+    exception["frames"].append(frame)
+    variables = [_variable_data(view, name, ref) for name, ref in row.near + row.far]
+    frame["locals"] = [variable for variable in variables if room.take(variable)]
+    return len(variables) - len(frame["locals"])
 
 
 class _Room:

@@ -1,7 +1,7 @@
 """What differs between two dumps: of one failure, or of a failing and a passing call.
 
-facts (Python, host, place) · the exceptions · the path of functions · the variables of each function
-on both paths, from the innermost outwards
+facts (Python, host, place) · the exceptions · the path of functions · the variables of each
+function on both paths, from the innermost outwards
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A recursion's frames in few rows: of the frames at one place, the first and the last are shown."""
+"""A recursion in few rows: of the frames at one place, the first and the last are shown."""
 
 from __future__ import annotations
 

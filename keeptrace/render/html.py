@@ -133,7 +133,7 @@ class _Page:
         return self._values.left > 0 and self._characters.left > 0
 
     def lines(self, snippet: Snippet, lexer: Any) -> list[dict[str, Any]]:
-        """The coloured lines of a snippet; a loop's exceptions, or a recursion's frames, share it."""
+        """The coloured lines of a snippet. Frames of a recursion share a snippet."""
         if id(snippet) not in self._lines:
             self._lines[id(snippet)] = snippet, _lines(snippet, lexer, self.coloured)
         return self._lines[id(snippet)][1]

@@ -21,7 +21,7 @@ _NOISE: Final = frozenset({"module", "function", "type"})
 
 
 def leaves(values: ShownValues, variables: Iterable[tuple[str, Ref]]) -> dict[str, str]:
-    """The path of each value without parts, and its text. An empty container is such a value, too."""
+    """The path and the text of each value without parts. An empty container has none either."""
     found: dict[str, str] = {}
     for name, ref in variables:
         for path, text in _below(values, name, ref, LEVELS, ()):
@@ -52,7 +52,7 @@ def _below(
 
 
 def _tells_nothing_itself(values: ShownValues, ref: Ref) -> bool:
-    """Whether the parts say more than the text: containers, and objects without a repr of their own."""
+    """Whether the parts say more than the text: containers, and objects with the default repr."""
     value = values.value(ref)
     return value.text is None or value.is_default
 

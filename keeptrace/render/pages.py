@@ -1,6 +1,6 @@
 """HTML pages from the templates of this package: each page has its style and script within it.
 
-The page's security policy names the hashes of both, so that a browser runs and applies nothing else.
+The page's security policy names the hashes of both, so a browser runs and applies nothing else.
 """
 
 from __future__ import annotations

@@ -45,15 +45,21 @@ def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
         module, qualname, bases = types_[index]
         if not bases and module != "builtins":  # the type of a value: no module is searched for it
             continue
+        above = [made[base] for base in bases]
         found = policy.find(module, qualname)
-        if _may_be_used(found, [made[base] for base in bases]):
+        if _may_be_used(found, above):
             made[index] = found
         elif bases:
-            above = [made[base] for base in bases if made[base] is not None] or [Exception]
-            if not policy.trusts:
-                above = [_without_hooks(base) for base in above]
-            made[index] = exception_class(qualname, module, tuple(dict.fromkeys(above)))
+            made[index] = _class_below(above, qualname, module, policy)
     return made
+
+
+def _class_below(bases: list[Any], qualname: str, module: str, policy: Policy) -> Any:
+    """A new class with these bases, of which None stands for a class that was not found."""
+    above = [base for base in bases if base is not None] or [Exception]
+    if not policy.trusts:
+        above = [_without_hooks(base) for base in above]
+    return exception_class(qualname, module, tuple(dict.fromkeys(above)))
 
 
 def is_hooked(mro: tuple[type, ...]) -> bool:

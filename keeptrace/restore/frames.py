@@ -141,11 +141,8 @@ class FrameStacks:
         is_function = (
             local is not None and code["flags"] & OPTIMIZED_NEWLOCALS == OPTIMIZED_NEWLOCALS
         )
-        if not is_function:
-            self._evals += 1
-            self._most_evals = max(self._most_evals, self._evals)
         named = (file, code["name"], code["qualname"], code["line"])
-        if not is_function and self._evals <= MOST_EVALS:
+        if not is_function and self._may_evaluate():
             made = frame_code(*named, 0, (0, 0, 0), (), (), positions, is_outermost)
             return self._evaluation(made, namespace, local), ()
         arguments, flags, args = code["names"], code["flags"], tuple(code["args"])
@@ -157,14 +154,16 @@ class FrameStacks:
         names = tuple(local)
         unbound = tuple(at for at, ref in enumerate(local.values()) if ref is _UNBOUND)
         made = frame_code(*named, flags, args, names, unbound, positions, is_outermost)
-        function = types.FunctionType(made, namespace, None, (None,) * made.co_argcount)
-        if made.co_kwonlyargcount:
-            function.__kwdefaults__ = dict.fromkeys(
-                names[made.co_argcount : made.co_argcount + made.co_kwonlyargcount]
-            )
         values = self._made
         refs = local.values()
-        return function, tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
+        given = tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
+        return _callable_of(made, namespace), given
+
+    def _may_evaluate(self) -> bool:
+        """Counts a frame of a module or class body. False if too many of them call each other."""
+        self._evals += 1
+        self._most_evals = max(self._most_evals, self._evals)
+        return self._evals <= MOST_EVALS
 
     def _evaluation(
         self, code: types.CodeType, namespace: dict[str, Any], refs: dict[str, Any] | None
@@ -206,6 +205,15 @@ class FrameStacks:
                 added = namespace.get("__builtins__")
                 if added is builtins.__dict__ or added is builtins:
                     del namespace["__builtins__"]  # eval() added it
+
+
+def _callable_of(code: types.CodeType, namespace: dict[str, Any]) -> types.FunctionType:
+    """A function with a default for each argument."""
+    function = types.FunctionType(code, namespace, None, (None,) * code.co_argcount)
+    if code.co_kwonlyargcount:
+        end = code.co_argcount + code.co_kwonlyargcount
+        function.__kwdefaults__ = dict.fromkeys(code.co_varnames[code.co_argcount : end])
+    return function
 
 
 def _traceback(

@@ -1,4 +1,4 @@
-"""Source lines for tracebacks and debuggers: from the file if it is unchanged, else from the dump."""
+"""Source lines for tracebacks and debuggers: from an unchanged file, otherwise from the dump."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class ValueTable:
         self._done[index] = 1
 
     def finish(self, exceptions: list[BaseException]) -> None:
-        """Makes the objects that need their parts (tuples, frozensets, dates), then fills shells."""
+        """Makes objects that need their parts (tuples, frozensets, dates), then fills shells."""
         if not all(self._done):
             for index, node in enumerate(self._nodes):
                 if node[0] == "exception":

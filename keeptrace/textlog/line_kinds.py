@@ -9,12 +9,13 @@ from .grammar import (
     HEAD,
     LAST_LINE,
     ORIGINAL,
+    file_name,
     is_end,
     is_error_like,
     is_header,
     is_record,
 )
-from .read import ReadException
+from .read import ReadException, ReadFrame
 
 
 def place_in(text: str, is_flat: bool) -> re.Match[str] | None:
@@ -24,6 +25,12 @@ def place_in(text: str, is_flat: bool) -> re.Match[str] | None:
     if text.startswith("    ") and not is_flat:
         return None
     return FILE_LINE.match(text)
+
+
+def frame_at(place: re.Match[str], is_flat: bool) -> ReadFrame:
+    """The frame of a match that place_in() gave."""
+    name = place["name"] or ""
+    return ReadFrame(file_name(place["file"]), int(place["line"]), name.rstrip(), is_flat)
 
 
 def last_line_in(text: str, exception: ReadException, is_flat: bool) -> re.Match[str] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import re
 
-from .grammar import BAR, FILE_LINE, VARYING
+from .grammar import BAR, FILE_LINE, RULE, VARYING
 from .steps import Verdict
 
 
@@ -33,6 +33,12 @@ class Margin:
     def owns(self, line: str) -> bool:
         """Whether a line has exactly this prefix, and so belongs to this traceback."""
         return bool(self._prefixed) and line.startswith(self._prefix.rstrip())
+
+    def is_bar(self, match: re.Match[str]) -> bool:
+        """Whether a match of BAR is a bar of the groups, and no bar in a message."""
+        if match["mark"] == "+":
+            return match["rule"] is not None and RULE.match(match["rule"]) is not None
+        return len(match["indent"]) >= (self.bar or 0)
 
     def take_off(self, line: str, ending: bool) -> str | Verdict:
         """The line without its margin. ending: the traceback may end here."""

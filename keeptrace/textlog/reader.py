@@ -27,7 +27,6 @@ from .grammar import (
     ORIGINAL,
     REPEATED,
     RULE,
-    file_name,
     is_end,
     is_error_like,
     is_header,
@@ -35,9 +34,9 @@ from .grammar import (
     is_record,
 )
 from .levels import LOG_ENDS, Levels
-from .line_kinds import ends_message, last_line_in, opens_fence, place_in
+from .line_kinds import ends_message, frame_at, last_line_in, opens_fence, place_in
 from .margin import Margin
-from .read import ReadException, ReadFrame
+from .read import ReadException
 from .steps import State, Verdict
 
 _PADDING: Final = " " * 8
@@ -101,18 +100,13 @@ class TracebackReader:
 
     def _feed_group(self, text: str) -> Verdict:
         match = BAR.match(text)
-        if match is not None and self._is_bar(match):
+        if match is not None and self._margin.is_bar(match):
             return self._take_bar(match)
         if self._levels.depth > 1 or self._state in (State.MESSAGE, State.AFTER):
             self._leave_groups()
         elif self._state is State.FRAMES:
             return Verdict.OVER
         return _STEPS[self._state](self, text)
-
-    def _is_bar(self, match: re.Match[str]) -> bool:
-        if match["mark"] == "+":
-            return match["rule"] is not None and RULE.match(match["rule"]) is not None
-        return len(match["indent"]) >= (self._margin.bar or 0)
 
     def _take_bar(self, match: re.Match[str]) -> Verdict:
         column = len(match["indent"])
@@ -297,12 +291,7 @@ class TracebackReader:
         return Verdict.TAKEN
 
     def _take_place(self, match: re.Match[str]) -> None:
-        frame = ReadFrame(
-            file_name(match["file"]),
-            int(match["line"]),
-            (match["name"] or "").rstrip(),
-            self._margin.flat,
-        )
+        frame = frame_at(match, self._margin.flat)
         if match["name"] is None:
             self._now.syntax = (frame, [])
         else:

@@ -7,8 +7,8 @@ editors.py; common.py is for all.
 Rules:
  1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
     turns every KeepTraceError and OSError into that. Only the requested output goes to stdout.
- 2. Only `debug --live`, `dap --live`, `attach`, `repro --verify` and `run` run code that is not ours;
-    all other commands read.
+ 2. Only `debug --live`, `dap --live`, `attach`, `repro --verify` and `run` run code that is not
+    ours; all other commands read.
  3. A command imports the libraries and modules that it needs, so `--help` and completion are quick.
 """
 

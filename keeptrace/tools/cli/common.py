@@ -28,8 +28,9 @@ class Debugger(enum.StrEnum):
 
 
 _FILE_HELP: Final = (
-    "A dump, plain or gzipped; a directory, for its newest; a number of `keeptrace ls`, or the start "
-    "of a name; - reads standard input. Default: the newest of keeptrace-dumps or $KEEPTRACE_DIR."
+    "A dump, plain or gzipped; a directory, for its newest; a number of `keeptrace ls`, or the "
+    "start of a name; - reads standard input. Default: the newest of keeptrace-dumps or "
+    "$KEEPTRACE_DIR."
 )
 File = Annotated[
     str | None,

@@ -25,9 +25,9 @@ def diff(
 ) -> None:
     """Say what differs between two dumps: facts, exceptions, path, and variables.
 
-    Of one failure seen twice, or of a failing and a passing call (a snapshot). The variables are those
-    of the functions on both paths to the root cause, the innermost first. Exit code 1 if anything
-    differs, as for diff.
+    Of one failure seen twice, or of a failing and a passing call (a snapshot). The variables are
+    those of the functions on both paths to the root cause, the innermost first. Exit code 1 if
+    anything differs, as for diff.
 
     \b
     Examples:

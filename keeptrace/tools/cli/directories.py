@@ -26,8 +26,8 @@ def list_dumps(
 ) -> None:
     """List a directory of dumps, the newest last.
 
-    A table in a terminal, with numbers that show, debug and html take; in a pipe one line each, with
-    tabs: last seen, count, type, where, message, path.
+    A table in a terminal, with numbers that show, debug and html take; in a pipe one line each,
+    with tabs: last seen, count, type, where, message, path.
 
     \b
     Examples:

@@ -125,8 +125,8 @@ def html(
 ) -> None:
     """Write the dump as one HTML file that opens anywhere.
 
-    It holds everything it needs, asks no network, and can be mailed. A directory of dumps with -o and
-    another directory becomes a site: an index of failures, each with its reports.
+    It holds everything it needs, asks no network, and can be mailed. A directory of dumps with -o
+    and another directory becomes a site: an index of failures, each with its reports.
 
     \b
     Examples:

@@ -9,7 +9,8 @@ on a port.
 - The program in the editor is the dump: it stands where the exception was raised, and neither steps
   nor continues.
 - Each exception of the chain, with causes, contexts and the children of groups, is a *thread*,
-  named by its number in `keeptrace show`; so the editor's list of threads is the tree of the exceptions.
+  named by its number in `keeptrace show`; so the editor's list of threads is the tree of the
+  exceptions.
 - Every answer is read from the report (render/model.py), and no code runs. evaluate reads
   names, attributes and subscripts of kept values; only in a dump opened with --live it runs the
   expression, in the restored frames, with a namespace for each frame, kept

@@ -1,8 +1,8 @@
 """Values of a report as Python code, for a test that makes them again.
 
-Literals, containers, values of the standard library, enums, dataclasses and other plain instances, numpy
-arrays and pandas frames that were kept whole. For everything else None stands in the code, and
-`missing` says what it was.
+Literals, containers, values of the standard library, enums, dataclasses and other plain instances,
+numpy arrays and pandas frames that were kept whole. For all other values None stands in the code,
+and `missing` says which value is missing.
 """
 
 from __future__ import annotations
@@ -165,21 +165,25 @@ class Rebuilder:
         if made is not None:
             return made
         cls = self.type_code(schema.type_of(node))
-        extra, attributes = schema.extra_of(node), schema.attributes_of(node)
-        if cls is None or "why" in extra or not (attributes or "items" in extra):
+        if cls is None or not _has_state(node):
             shown = self._values.type_name(schema.type_of(node))
-            why = extra.get("why") or "its state was not kept"
+            why = schema.extra_of(node).get("why") or "its state was not kept"
             return self._none(path, f"a {shown}: {why}")
-        member = _ENUM.fullmatch(schema.repr_of(node) or "")
-        if member is not None and attributes.get("_name_") == member[2]:
-            return f"{cls}.{member[2]}"
+        member = _enum_member(node)
+        if member is not None:
+            return f"{cls}.{member}"
         if str(module).partition(".")[0] in sys.stdlib_module_names:
             return self._none(path, f"a {full}, whose state is not in its attributes alone")
+        return self._instance(cls, str(qualname), node, path)
+
+    def _instance(self, cls: str, qualname: str, node: Node, path: str) -> str:
+        """An object of a class of the program, made from its elements or attributes."""
+        extra, attributes = schema.extra_of(node), schema.attributes_of(node)
         if "items" in extra:  # a named tuple, or its like
             items = [self.code(each, f"{path}[{at}]") for at, each in enumerate(extra["items"])]
             return joined(f"{cls}(", items, ")")
         parts = [f"{name}={self.code(each, f'{path}.{name}')}" for name, each in attributes.items()]
-        if _is_dataclass_like(schema.repr_of(node), str(qualname), list(attributes)):
+        if _is_dataclass_like(schema.repr_of(node), qualname, list(attributes)):
             return joined(f"{cls}(", parts, ")")
         self.needs_instances = True
         return joined("instance(", [cls, *parts], ")")
@@ -231,6 +235,20 @@ def _atom(value: Any) -> str:
     if type(value) is float and not math.isfinite(value):
         return f"float({str(value)!r})"
     return repr(value)
+
+
+def _has_state(node: Node) -> bool:
+    """Whether the state of an object was kept."""
+    extra = schema.extra_of(node)
+    return "why" not in extra and bool(schema.attributes_of(node) or "items" in extra)
+
+
+def _enum_member(node: Node) -> str | None:
+    """The name of a member of an enum; None for other objects."""
+    shown = _ENUM.fullmatch(schema.repr_of(node) or "")
+    if shown is None or schema.attributes_of(node).get("_name_") != shown[2]:
+        return None
+    return shown[2]
 
 
 def _is_dataclass_like(text: str | None, qualname: str, names: list[str]) -> bool:

@@ -39,7 +39,8 @@ def original(*names):
     while inner is not None:
         found = inner
         names = ("fget", "func", "__func__", "__wrapped__")
-        inner = next((part for part in (getattr(found, name, None) for name in names) if part), None)
+        parts = [getattr(found, name, None) for name in names]
+        inner = next((part for part in parts if part), None)
     return found
 
 '''
@@ -78,8 +79,9 @@ def repro_text(
 ) -> str:
     """A pytest file that calls the function of a frame as it was called, and expects its exception.
 
-    dump: the path of the dump, which is named in the file. number: of the frame; default the innermost
-    that can be called. live: take from the dump, as living objects, what cannot be rebuilt as code.
+    dump: the path of the dump, which is named in the file. number: of the frame; default the
+    innermost that can be called. live: take values that cannot be rebuilt as code from the dump, as
+    living objects.
 
     Raises KeepTraceError if no frame can be called.
     """
@@ -113,7 +115,8 @@ class _Writer:
         dump = os.path.basename(self._dump).replace("\\", "/").replace('"', "'")
         return (
             f'"""{frame.function} fails: {title}\n\n'
-            f"Made by keeptrace repro of frame #{frame.number} in {dump}. Arguments are as they were when\n"
+            f"Made by keeptrace repro of frame #{frame.number} in {dump}."
+            " Arguments are as they were when\n"
             'the exception left the function; it may have changed them.\n"""'
         )
 
@@ -222,7 +225,7 @@ class _Writer:
 
 
 def _mangled(names: list[str]) -> list[str]:
-    """The parts of a qualified name as attributes: private names of a class have its name in front."""
+    """The parts of a qualified name as attributes: private names begin with the class's name."""
     found = names[:1]
     for owner, name in pairwise(names):
         is_private = name.startswith("__") and not name.endswith("__")

@@ -17,7 +17,8 @@ def _users():
     ]
     ours = sys.modules.pop("sitecustomize", None)
     try:
-        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401  # the next one on the path, where there is one
+        # The next module of this name on the path, if there is one.
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as problem:
         if getattr(problem, "name", None) != "sitecustomize":
             raise  # the user's module lacks an import: site reports the error
