@@ -336,8 +336,8 @@ def test_deep_stacks() -> None:
     finally:
         threading.stack_size(0)
         sys.setrecursionlimit(limit)
-    report = capture(found[0], Options(limit=-1, max_bytes=1 << 24))
-    restored = again(found[0], limit=-1, max_bytes=1 << 24)
+    report = capture(found[0], Options(limit=-1, max_bytes=1 << 24, max_seconds=60.0))
+    restored = again(found[0], limit=-1, max_bytes=1 << 24, max_seconds=60.0)
     assert sys.getrecursionlimit() == limit
     frames = frames_of(restored)
     assert len(frames) == 5_002
