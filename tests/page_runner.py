@@ -23,6 +23,9 @@ PRELUDES = {
     "README.md": "def serve(request): raise ExampleFailed('a failure')\nrequest = object()",
     "docs/pools.md": """
 import concurrent.futures, types
+class PythonException(Exception): pass
+def udf(function): return lambda column: column
+spark = types.SimpleNamespace(range=lambda size: spark, select=lambda column: spark, collect=lambda: None)
 dataset = types.SimpleNamespace(map=lambda function, num_proc: None)
 some_pool = concurrent.futures.ThreadPoolExecutor(1)
 paths = ["orders.csv"]

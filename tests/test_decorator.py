@@ -11,6 +11,7 @@ import multiprocessing
 import pickle
 import sys
 import traceback
+import types
 import typing
 import weakref
 from concurrent.futures import (
@@ -323,3 +324,42 @@ def test_wrapped_executor_passes_on_the_rest():
         check_chained(pool.submit(tasks.chained, 3).exception(), 3)
     with pytest.raises(RuntimeError):
         inner.submit(int)
+
+
+def returning(size):
+    """Returns what a decorated function raised."""
+    try:
+        tasks.traced_chained(size)
+    except ValueError as exc:
+        return exc
+
+
+@pytest.mark.parametrize(
+    "engine", ["concurrent.futures", "loky", "multiprocessing", "multiprocess"]
+)
+def test_a_returned_exception_keeps_its_cause(engine):
+    """The engine overwrites the cause of what a task raises, and not of what a task returns."""
+    library = pytest.importorskip(engine)
+    if hasattr(library, "ProcessPoolExecutor"):
+        with library.ProcessPoolExecutor(1) as pool:
+            found = [pool.submit(returning, 5).result(50), *pool.map(returning, [5])]
+            raised = pool.submit(tasks.traced_chained, 5).exception(50)
+    else:
+        with library.get_context("spawn").Pool(1) as pool:
+            found = [pool.apply_async(returning, (5,)).get(50), *pool.map(returning, [5])]
+            with pytest.raises(ValueError) as info:
+                pool.apply_async(tasks.traced_chained, (5,)).get(50)
+            raised = info.value
+    for exc in (*found, raised):
+        check_chained(exc, 5)
+
+
+def test_a_decorated_function_with_its_modules_globals_alone():
+    """ipyparallel rebuilds functions so; the user's exception comes out, and no error of ours."""
+    function = tasks.traced_chained
+    rebuilt = types.FunctionType(
+        function.__code__, vars(tasks), function.__name__, None, function.__closure__
+    )
+    with pytest.raises(ValueError) as info:
+        rebuilt(5)
+    check_chained(info.value, 5)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES, for type checkers
     from . import multiprocess as multiprocess
     from . import ray as ray
     from . import rq as rq
+    from . import spark as spark
+    from . import texts as texts
     from . import torch as torch
     from .deaths.dead import WorkerDeath as WorkerDeath
     from .deaths.dead import WorkerDied as WorkerDied
@@ -82,5 +84,6 @@ if not TYPE_CHECKING:  # type checkers report any name that is not imported abov
     __getattr__, __dir__ = lazy_names(
         __name__,
         _HOMES,
+        modules=("spark", "texts"),
         engines=("celery", "dask", "joblib", "loky", "mpi", "multiprocess", "ray", "rq", "torch"),
     )

@@ -139,13 +139,16 @@ def _traced(function: object, way: Way) -> Any:
 
 
 def _function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
+    # In the closure: ipyparallel rebuilds the function with the globals of the wrapped one's module.
+    prepare = leaving
+
     @functools.wraps(function)
     def traced(*args: object, **kwargs: object) -> Any:
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
             try:
-                leaving(exc, way, False)
+                prepare(exc, way, False)
             except RecursionError:  # nothing can be called any more
                 pass
             raise
@@ -154,13 +157,15 @@ def _function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
 
 
 def _coroutine_function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
+    prepare = leaving  # as above
+
     @functools.wraps(function)
     async def traced(*args: object, **kwargs: object) -> Any:
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
             try:
-                leaving(exc, way, False)
+                prepare(exc, way, False)
             except RecursionError:  # nothing can be called any more
                 pass
             raise

@@ -25,7 +25,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..core.guard import with_enough_stack
 from ..core.hold import Holding
@@ -40,9 +40,13 @@ from .reductions import (
     is_copying,
     rebuild_lasting,
     rebuild_overwritten,
+    rebuild_reraised,
     rebuild_wiped,
 )
 from .worker_frames import ENGINES, OVERWRITES, PLUMBING, in_worker, module_of, without_modules
+
+# Engines that clear the frames of an exception before they pickle the exception.
+_CLEAR_FRAMES: Final = frozenset({"apscheduler"})
 
 
 class Way(NamedTuple("Way", [("options", Options), ("holding", Holding | None)])):
@@ -80,7 +84,7 @@ def _prepare(
         engine = caller.f_globals.get("__name__", "").partition(".")[0]
     if engine in NEEDS_CARRIER and NEEDS_CARRIER[engine](exc):
         return carrier_of(exc, way.options, engine).with_traceback(traceback)
-    dict_of(exc)[KEY] = _CapturingReduction(exc, way)
+    dict_of(exc)[KEY] = _CapturingReduction(exc, way, at_once=engine in _CLEAR_FRAMES)
     go_first(type(exc))
     return None
 
@@ -90,7 +94,7 @@ class _CapturingReduction(Reduction):
 
     __slots__ = ("_data", "_exc", "_traceback", "_way")
 
-    def __init__(self, exc: BaseException, way: Way) -> None:
+    def __init__(self, exc: BaseException, way: Way, at_once: bool) -> None:
         self._exc: Callable[[], BaseException | None]
         try:
             self._exc = weakref.ref(exc)
@@ -101,7 +105,8 @@ class _CapturingReduction(Reduction):
         self._traceback = traceback_of(exc)  # engines wipe the traceback before they pickle
         self._way = way
         self._data: bytes | None = None
-        if issubclass(type(exc), MemoryError):  # the frames hold memory that the pickler needs
+        # The frames of a MemoryError hold memory that the pickler needs.
+        if at_once or issubclass(type(exc), MemoryError):
             self._data = self._capture(exc)
             self._exc, self._traceback = _nothing, None
 
@@ -161,10 +166,25 @@ def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseExcepti
         if module.startswith(OVERWRITES):
             if wiped:
                 return rebuild_wiped
+            if _sends_result(frame):
+                return from_bytes
             return rebuild_overwritten
         if module.startswith("ray."):
             return rebuild_lasting
+        if module.startswith("parsl."):
+            return rebuild_reraised
         if not module.startswith(PLUMBING):
             break
         frame = frame.f_back
     return from_bytes
+
+
+def _sends_result(frame: types.FrameType) -> bool:
+    """Whether the engine's frame pickles what a task returned: such an exception keeps its cause."""
+    name = frame.f_code.co_name
+    if name == "_sendback_result":  # of concurrent.futures and loky
+        return frame.f_locals.get("exception") is None
+    if name == "worker":  # of multiprocessing.pool and its forks
+        outcome = frame.f_locals.get("result")
+        return type(outcome) is tuple and outcome[0] is True
+    return False

@@ -47,6 +47,18 @@ def rebuild_wiped(data: bytes) -> BaseException:
     return exc
 
 
+def rebuild_reraised(data: bytes) -> BaseException:
+    """The exception, prepared for an engine that sets the cause, if there is one, and the traceback.
+
+    Never raises.
+    """
+    exc = from_bytes(data)
+    if exc.__cause__ is not None:
+        survive_overwriting(exc)
+    survive_wiping(exc)
+    return exc
+
+
 def rebuild_lasting(data: bytes) -> BaseException:
     """The exception, with its bytes, so that it can be pickled again.
 

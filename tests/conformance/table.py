@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .cases import CASES, COLUMNS
 from .engines import ENGINES, Engine
+from .others import section
 
 COMMAND = "python -m pytest tests/conformance --table docs/engines.md"
 
@@ -57,7 +58,7 @@ def write(path: Path, outcomes: list[Outcome]) -> None:
     columns = [f"- **{column}**: {meaning}" for column, meaning in COLUMNS.items()]
     numbered = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
     path.write_text(
-        HEAD + "\n".join([*lines, "", *columns, "", *numbered, "", _versions(), ""]),
+        HEAD + "\n".join([*lines, "", *columns, "", *numbered, "", _versions(), "", section()]),
         encoding="utf-8",
     )
 
@@ -112,7 +113,7 @@ def read(path: Path) -> tuple[list[str], list[str]]:
     """The columns and the first cells of the rows of the page's table."""
     rows = [
         re.split(r"\s*\|\s*", line.strip())[1:-1]
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for line in path.read_text(encoding="utf-8").partition("\n## ")[0].splitlines()
         if line.startswith("|")
     ]
     return rows[0][1:], [row[0] for row in rows[2:]]
