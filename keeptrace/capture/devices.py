@@ -156,7 +156,7 @@ def _setting(item: object) -> object:
 
 
 def _is_known(base: type, cls: type) -> bool:
-    """Whether a class is of the library of its base: the library's attributes run its code alone."""
+    """Whether a class is of its base's library, whose attributes run the library's code alone."""
     packages = {names_of(base)[0].partition(".")[0]}
     if "jax" in packages:
         packages.add("jaxlib")

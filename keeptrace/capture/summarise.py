@@ -19,7 +19,7 @@ _KEPT: Final = (
 
 
 class Summarised:
-    """A function that summarise() registered. undo(), or the end of the `with` block, removes it."""
+    """A function that summarise() registered. undo() or the end of the `with` block removes it."""
 
     def __init__(self, key: Key, kind: type | str, function: Callable[[Any], Any]) -> None:
         self._key = key

@@ -109,7 +109,7 @@ def keep_trace(
         or other callable. Left out, a decorator is returned: `@keep_trace(depth=5,
         pickler=cloudpickle)`.
     trace: what to keep (keeptrace.Options).
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
     options: single settings of it.
 
     In the process where the program runs nothing changes: the same exceptions, the same tracebacks.
@@ -139,7 +139,7 @@ def _traced(function: object, way: Way) -> Any:
 
 
 def _function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
-    # In the closure: ipyparallel rebuilds the function with the globals of the wrapped one's module.
+    # In the closure: ipyparallel rebuilds the function with the wrapped function's globals.
     prepare = leaving
 
     @functools.wraps(function)
@@ -310,7 +310,7 @@ def wrap(
     executor: anything with the Executor interface; what it has besides stays reachable as its
         attribute.
     trace: what to keep (keeptrace.Options).
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
     options: single settings of it.
 
     Raises OptionError for a wrong one.

@@ -180,7 +180,7 @@ def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseExcepti
 
 
 def _sends_result(frame: types.FrameType) -> bool:
-    """Whether the engine's frame pickles what a task returned: such an exception keeps its cause."""
+    """Whether the engine's frame pickles a task's result: such an exception keeps its cause."""
     name = frame.f_code.co_name
     if name == "_sendback_result":  # of concurrent.futures and loky
         return frame.f_locals.get("exception") is None

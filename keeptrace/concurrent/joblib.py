@@ -45,7 +45,7 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
     """joblib's loky backend, with tasks whose exceptions arrive with their frames.
 
     trace: what to keep of a failing task (keeptrace.Options).
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
     on_death, max_deaths: as for KeepTraceLokyExecutor. Parallel ends at its first error all the
         same: a worker that dies while it waits costs nothing, any other one the call.
 

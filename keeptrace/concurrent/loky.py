@@ -60,7 +60,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
     All arguments are those of loky.ProcessPoolExecutor, and mean the same.
 
     trace: what to keep of a failing task (keeptrace.Options).
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
     on_death: "replace": a worker that dies costs its own task, and another one takes its place, where
         loky's queues allow it (docs/pools.md). "break" (the default): as loky's.
     max_deaths: as for KeepTraceProcessPoolExecutor.

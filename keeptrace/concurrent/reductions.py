@@ -48,7 +48,7 @@ def rebuild_wiped(data: bytes) -> BaseException:
 
 
 def rebuild_reraised(data: bytes) -> BaseException:
-    """The exception, prepared for an engine that sets the cause, if there is one, and the traceback.
+    """The exception, prepared for an engine that sets the cause (if any) and the traceback.
 
     Never raises.
     """

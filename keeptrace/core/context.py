@@ -32,7 +32,7 @@ _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
 
 class Said(NamedTuple):
-    """What the program says now. names: by context(). extra: for one dump, whatever else is said."""
+    """What the program says now. names: by context(). extra: for one dump, whatever is said."""
 
     names: dict[str, object]
     extra: dict[str, object]

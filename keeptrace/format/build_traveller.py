@@ -23,7 +23,7 @@ from ..core.digest import digest
 ROOM: Final = Path(__file__).parent.parent / "restore"
 READY: Final = Path(__file__).parent / "ready.py"
 _WAY_IN: Final = "boot"
-# A dump without live objects calls none of these, so it needs neither them nor their own parts.
+# A dump without live objects calls none of these functions, and travels without their parts.
 LIVE_ONLY: Final = frozenset({"load_live_objects", "load_quickly", "Missing"})
 
 
@@ -36,7 +36,7 @@ class _Definition(NamedTuple):
 
 
 def built(live: bool) -> str:
-    """The text that travels, for dumps with live objects or for those without."""
+    """The text that travels in dumps with or without live objects."""
     imports: dict[str, str] = {}
     definitions: list[_Definition] = []
     for path in _in_order():
@@ -52,7 +52,7 @@ def built(live: bool) -> str:
 def ready_made() -> str:
     """The source of ready.py."""
     parts = [
-        '"""The restorer that travels in dumps, ready made. Do not edit: see build_traveller.py."""',
+        '"""The restorer that travels in dumps, ready made: do not edit (build_traveller.py)."""',
         "",
         "from __future__ import annotations",
         "",
@@ -70,7 +70,7 @@ def ready_made() -> str:
 
 
 def _in_order() -> list[Path]:
-    """The modules of the room, each after those that it imports."""
+    """The modules of the room, each after its imports."""
     paths = {path.stem: path for path in ROOM.glob("*.py") if path.stem != "__init__"}
     needs = {name: set(_imported(path)) & paths.keys() for name, path in paths.items()}
     ordered: list[Path] = []
@@ -91,7 +91,7 @@ def _imported(path: Path) -> Iterator[str]:
 def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
     """The statements of a module.
 
-    Its imports of the standard library go into `imports`, by the names they define.
+    Imports of the standard library go into `imports`, by the names that they define.
     """
     lines = source.splitlines()
     for node in ast.parse(source).body:
@@ -148,10 +148,10 @@ def _reached(definitions: Iterable[_Definition], without: frozenset[str]) -> lis
 
 
 def _without_annotations(source: str) -> str:
-    """The source without annotations: what they name need not travel.
+    """The source without annotations, so the annotated types need not travel.
 
-    Cut out of the text, and not by ast.unparse: what that writes on one Python, an older one cannot
-    always read."""
+    Annotations are cut from the text. ast.unparse is no alternative: an older Python cannot always
+    read the text that a newer Python's ast.unparse writes."""
     lines = [line.encode() for line in source.splitlines()]
     cuts = sorted(_annotations(ast.parse(source)), reverse=True)
     for row, start, end in cuts:

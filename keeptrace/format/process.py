@@ -18,7 +18,7 @@ from ..core.report import ExceptionRecord, Report
 from ..snapshots.groups import Snapshot
 from ..snapshots.taking import take
 
-# What is kept where the caller says nothing: some 1,000 stacks of a few frames each.
+# The defaults for a whole process: room for some 1,000 stacks of a few frames each.
 _ROOMY: Final[dict[str, Any]] = {
     "max_exceptions": 10_000,
     "max_bytes": 8 << 20,
@@ -27,7 +27,7 @@ _ROOMY: Final[dict[str, Any]] = {
 
 
 def roomy_options(trace: Options | None, options: Any, *, run_reprs: bool | None) -> Options:
-    """The options as given. What has its default value gets that for a whole process.
+    """The given options. Options with their default value get the default for a whole process.
 
     Raises OptionError.
     """
@@ -43,9 +43,9 @@ def roomy_options(trace: Options | None, options: Any, *, run_reprs: bool | None
 def snapshot_report(
     here: FrameType | None, caller: int, settings: Options
 ) -> tuple[Report, Snapshot, float]:
-    """The report of this process, what it was made of, and the seconds that reading took.
+    """The report of this process, the snapshot behind it, and the seconds of reading.
 
-    here: the frame of the caller, from which on its stack counts. caller: its thread.
+    here: the frame of the caller, where the caller's stack begins. caller: the caller's thread.
     """
     start = monotonic()
     made = take(here, caller, get_ident())
@@ -74,8 +74,8 @@ def report_with_threads(
 
 
 def _put_apart(report: Report, made: Snapshot) -> bool:
-    """Takes the group out that held the exception and the Snapshot, and links the Snapshot to the
-    end of the exception's contexts. False if that has no end.
+    """Removes the group of the exception and the Snapshot, and links the Snapshot to the end of the
+    exception's contexts. False if the contexts lead in a circle.
     """
     records = report["exceptions"]
     del records[0]

@@ -1,4 +1,4 @@
-"""The restorer that travels in dumps, ready made. Do not edit: see build_traveller.py."""
+"""The restorer that travels in dumps, ready made: do not edit (build_traveller.py)."""
 
 from __future__ import annotations
 

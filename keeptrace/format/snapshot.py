@@ -1,4 +1,4 @@
-"""snapshot(): what a process does now, as a dump."""
+"""snapshot(): the stacks of a living process as a dump."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class Directory:
         return connection
 
     def living(self) -> Iterator[tuple[Name, socket.socket]]:
-        """The processes that live, each with a connection, which is closed when the next follows."""
+        """The living processes, each with a connection that is closed when the next follows."""
         for name in self.names():
             connection = self.connect(name)
             if connection is not None:

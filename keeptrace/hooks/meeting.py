@@ -129,7 +129,7 @@ class Request(NamedTuple):
 
 
 def put_request(directory: str, pid: int, request: Request) -> None:
-    """Leaves a request for a process. Raises OSError; FileExistsError if another request is open."""
+    """Leaves a request for a process. Raises OSError; FileExistsError if a request is open."""
     with os.fdopen(create(_request(directory, pid)), "wb") as file:
         file.write(json.dumps(request._asdict()).encode())
 

@@ -27,7 +27,7 @@ Keep: TypeAlias = Callable[[object], str | None]
 
 
 def _watch_cells(replace: Replace, keep: Keep, module: Any) -> None:
-    """showtraceback() is called for cells and for %run; for code that does not compile it is not."""
+    """IPython calls showtraceback() for cells and %run, and not for code that does not compile."""
 
     def make(before: Callable[..., Any]) -> Callable[..., Any]:
         def showtraceback(shell: object, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -1,9 +1,8 @@
-"""The tasks of asyncio, of every loop that can be found, and the frames of their coroutines.
+"""The tasks of asyncio in all loops, and the frames of the tasks' coroutines.
 
-Loops are found where threads run them, and through the tasks that asyncio itself remembers (before
-Python 3.14). From 3.14 on, loops of other libraries are looked for among all objects. Only tasks of
-asyncio's own classes, and subclasses of them, are read: others would have to be asked by their own
-code.
+The running threads lead to their loops; before Python 3.14, asyncio also remembers all tasks. From
+3.14 on, loops of foreign classes are searched for among all objects. Only tasks of asyncio's own
+classes and their subclasses are read: reading a foreign task would run the program's code.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from .threads import Stack
 _MOST_FRAMES: Final = 2_000
 # A set of tasks may change while it is listed. (attempts, as many as asyncio makes)
 _ATTEMPTS: Final = 1_000
-# How each kind of coroutine names its frame, and what it awaits.
+# For each kind of coroutine: the attributes with its frame and with the awaited object.
 _KINDS: Final[dict[type, tuple[str, str, str]]] = {
     types.CoroutineType: ("cr_frame", "cr_await", "cr_running"),
     types.GeneratorType: ("gi_frame", "gi_yieldfrom", "gi_running"),
     types.AsyncGeneratorType: ("ag_frame", "ag_await", "ag_running"),
 }
-# What stands between a coroutine and another that it awaits; C code that does not name the other.
+# Objects of C code between a coroutine and the awaited one, without an attribute for the latter.
 _WRAPPERS: Final = frozenset(
     {"async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"}
 )
-# Functions of the standard library that run a loop, and have it, or its runner, as `self`.
+# Functions of the standard library that run a loop; `self` is the loop or its runner.
 _RUN_LOOPS: Final = frozenset({"run_forever", "run_until_complete", "run"})
 
 
@@ -63,7 +62,7 @@ def tasks_of(stacks: list[Stack]) -> list[Task]:
 
 
 def class_of(future: object) -> Any:
-    """The class of asyncio's that a task is of; None for what is no task of asyncio's."""
+    """A task's class in asyncio; None for objects that are no tasks of asyncio."""
     for module, name in (("_asyncio", "Task"), ("asyncio.tasks", "_PyTask")):
         cls = loaded(module, name)
         if isinstance(cls, type) and issubclass(type(future), cls):
@@ -72,7 +71,7 @@ def class_of(future: object) -> Any:
 
 
 def _remembered() -> list[Any]:
-    """The tasks in the sets of asyncio; from Python 3.14 on these have only the tasks of others."""
+    """The tasks in asyncio's sets, which from Python 3.14 on have tasks of foreign classes only."""
     tasks: list[Any] = []
     for name in ("_all_tasks", "_scheduled_tasks", "_eager_tasks"):
         known = loaded("asyncio.tasks", name)
@@ -145,7 +144,7 @@ def _stack_within(
 
 
 def _frames_inwards(awaited: Any) -> list[types.FrameType]:
-    """The frames of a coroutine and of those that it awaits, the outermost first."""
+    """The frames of a coroutine and of the awaited coroutines, the outermost first."""
     frames: list[types.FrameType] = []
     while awaited is not None and len(frames) < _MOST_FRAMES:
         kind = _KINDS.get(type(awaited))

@@ -1,7 +1,7 @@
 """Which task waits for which: edges, the order of a tree, and the tree as text.
 
-Since Python 3.14 asyncio keeps this itself (`_asyncio_awaited_by`). Before, what a task waits for
-is read where gather(), shield(), wait(), wait_for() and TaskGroup keep it.
+Since Python 3.14 asyncio keeps the edges (`_asyncio_awaited_by`). On older Pythons, the edges are
+read from the variables of gather(), shield(), wait(), wait_for() and TaskGroup.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ..capture.locals import read_locals
 from ..core.raw import loaded
 from .tasks import Task, class_of
 
-# Futures on the way from a task to the tasks that it waits for: gather() of gather() of ...
+# Futures between a task and an awaited task: gather() of gather() of ...
 _MOST_FUTURES: Final = 10_000
-# Of the tree. More lines nobody reads; the members of the snapshot are in the same order. (lines)
+# Of the tree's text. All tasks are members of the snapshot, in the same order. (lines)
 _MOST_LINES: Final = 200
 # Deeper levels stand below one another. (levels)
 _MOST_INDENT: Final = 20
@@ -33,7 +33,7 @@ _WAITING: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
 
 
 class Waiting:
-    """Who waits for whom among tasks. Numbers are indexes into the given tasks."""
+    """Which tasks wait for which. Numbers are indexes into the given tasks."""
 
     def __init__(self, tasks: list[Task]) -> None:
         self._index: dict[int, int] = {id(task.task): at for at, task in enumerate(tasks)}
@@ -54,9 +54,9 @@ class Waiting:
             self.awaited_by[other].append(waiter)
 
     def tree(self) -> list[tuple[int, int]]:
-        """Every task once, with its level: below the first task that waits for it.
+        """Every task once, with its level: a task is below the first task that waits for it.
 
-        Tasks that nobody waits for come first; then those that wait for one another in a circle.
+        Tasks without a waiting task come first; then circles of waiting tasks.
         """
         order = sorted(range(len(self._tasks)), key=self._rank)
         seen: set[int] = set()
@@ -84,7 +84,7 @@ class Waiting:
 
 
 def tree_text(tasks: list[Task], rows: list[tuple[int, int]]) -> str:
-    """The tree of tasks: each below one that waits for it, with its coroutine and its state."""
+    """The tree of tasks: each below a waiting task, with its coroutine and state."""
     lines = [f"{len(tasks)} tasks, each below the task that awaits it:"]
     for at, level in rows[:_MOST_LINES]:
         task = tasks[at]
@@ -96,7 +96,7 @@ def tree_text(tasks: list[Task], rows: list[tuple[int, int]]) -> str:
 
 
 def _awaited(task: Task) -> Iterator[Any]:
-    """The tasks that a task waits for."""
+    """The tasks for which a task waits."""
     waiting = [_raw(task.task, "_fut_waiter")]
     if task.frames and task.state != "running":
         waiting += _held_by(task.frames[0])

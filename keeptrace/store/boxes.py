@@ -2,8 +2,8 @@
 
     .4711-81562.box     the process and its start: a line of JSON, then what faulthandler wrote
 
-The process holds a lock on its box, and removes the box as it ends. A box without a lock is left of
-a process that died: whoever looks into the directory makes a dump of it (deaths.py).
+A process holds a lock on its box, and removes the box as the process ends. A box without a lock
+belongs to a dead process: the next reader of the directory makes a dump of the box (deaths.py).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from .local import LocalDirectory
 _NAME: Final = re.compile(r"\.(\d+)-(\d+)\.box", re.ASCII)
 # The stacks of ~100 threads of 100 frames, and the line before them. (bytes)
 _MOST_TEXT: Final = 1 << 20
-# Of a box's descriptor: more than most programs have open.
+# The least number of a box's descriptor: more than most programs have open.
 _LEAST_NUMBER: Final = 200
-# What an asker writes before it lets the process write its stack.
+# An asker writes this line, and then has the process write its stack.
 ASKED: Final = "keeptrace asks for a stack\n"
-# What a parent writes before it kills the process on purpose.
+# A parent writes this line, and then kills the process on purpose.
 KILLED: Final = "killed by its parent, on purpose\n"
 
 
 class BoxFacts(NamedTuple):
-    """What a process tells of itself as it begins.
+    """The facts that a process writes into its box at its start.
 
-    start: see core/processes.py. space: the namespace that its number is of, or None. began:
-    seconds since 1970. kills: how many processes its control group had lost for lack of memory.
-    stack: the signal that lets it write its stack. has_stack: whether faulthandler writes here as
-    it dies. worker: of pytest-xdist.
+    start: see core/processes.py. space: the namespace of the process's number, or None. began:
+    seconds since 1970. kills: how many processes the control group had lost for lack of memory.
+    stack: the signal that makes the process write its stack. has_stack: whether faulthandler writes
+    here when the process dies. worker: of pytest-xdist.
     """
 
     pid: int
@@ -50,7 +50,7 @@ class BoxFacts(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A box that was read. text: what faulthandler wrote. changed: seconds since 1970."""
+    """A box after reading. text: of faulthandler. changed: seconds since 1970."""
 
     name: str
     facts: BoxFacts
@@ -65,7 +65,7 @@ def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
     path = _path(directory, facts.pid, facts.start)
     try:
         file = create(path)
-    except FileExistsError:  # of this very process, which did not get to remove it
+    except FileExistsError:  # of an earlier start in this very process
         os.unlink(path)
         file = create(path)
     file = _moved_up(file)
@@ -80,11 +80,11 @@ def _path(directory: str, pid: int, start: int | None) -> str:
 
 
 def note_kill(directory: str, pid: int) -> None:
-    """Notes in the box of a process, if it has one, that its parent kills it now."""
+    """Notes in the box of a process, if there is one, that the parent kills the process now."""
     path = _path(directory, pid, start_of(pid))
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # it has no box, or has ended
+    except OSError:  # the process has no box, or has ended
         return
     try:
         os.write(file, KILLED.encode())
@@ -97,14 +97,14 @@ def note_kill(directory: str, pid: int) -> None:
 def _moved_up(file: int) -> int:
     """The same file under a high number.
 
-    Daemons close all files and open others, which get the lowest numbers: faulthandler must not
-    write into one of these.
+    Daemons close all files and open new ones, which get the lowest numbers. faulthandler must not
+    write into a new one.
     """
     import fcntl
 
     try:
         moved = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _LEAST_NUMBER)
-    except OSError:  # this process may not have so many
+    except OSError:  # above the process's limit of descriptors
         return file
     os.close(file)
     return moved
@@ -120,7 +120,7 @@ def identity_of(file: int) -> tuple[int, int] | None:
 
 
 def has_boxes(files: LocalDirectory) -> bool:
-    """Whether there is any box, of living or dead processes."""
+    """Whether the directory has any box, of a living or a dead process."""
     return os.name == "posix" and bool(_names(files))
 
 
@@ -132,8 +132,8 @@ def _names(files: LocalDirectory) -> list[str]:
 
 
 def left_boxes(files: LocalDirectory) -> Generator[Box]:
-    """The boxes of ours whose processes have died. Whoever goes on to the next one has kept this
-    one, and it is removed; closing the iterator leaves it.
+    """This user's boxes of dead processes. Asking for the next box removes the last one, which
+    counts as kept; closing the iterator leaves the last box in place.
     """
     for name in _names(files):
         try:
@@ -150,7 +150,7 @@ def left_boxes(files: LocalDirectory) -> Generator[Box]:
 
 
 def _is_left(file: int) -> bool:
-    """Whether nobody holds the lock of a box. From here on we do: nobody else reads it."""
+    """Takes the lock of a box, so that no other process reads the box. False if it is taken."""
     import fcntl
 
     try:
@@ -161,7 +161,7 @@ def _is_left(file: int) -> bool:
 
 
 def _lives(facts: BoxFacts) -> bool:
-    """Whether the process runs all the same: C code has closed its files, or run exec."""
+    """Whether the process runs without its lock: C code has closed its files, or run exec."""
     return facts.space == namespace() and is_alive(facts.pid, facts.start)
 
 
@@ -170,13 +170,13 @@ def _read(name: str, file: int) -> Box | None:
     head, _, text = os.pread(file, _MOST_TEXT, 0).partition(b"\n")
     try:
         facts = BoxFacts(**json.loads(head))
-    except (ValueError, TypeError):  # it died as it wrote this line, or a later version wrote it
+    except (ValueError, TypeError):  # a line cut by the death, or of a later version
         return None
     return Box(name, facts, text.decode("utf-8", "replace"), state.st_mtime)
 
 
 def box_of(path: str) -> Box | None:
-    """The box in a file, of a process that lives; None if it is none."""
+    """The box of a living process in a file; None for other files."""
     name = os.path.basename(path)
     if _NAME.fullmatch(name) is None:
         return None
@@ -185,6 +185,6 @@ def box_of(path: str) -> Box | None:
 
 
 def name_has_pid(name: str, pid: int) -> bool:
-    """Whether a file's name is that of the box of a process."""
+    """Whether a file has the name of a process's box."""
     found = _NAME.fullmatch(name)
     return found is not None and found[1] == str(pid)

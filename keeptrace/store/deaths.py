@@ -1,7 +1,7 @@
 """Boxes that died processes left (boxes.py) → dumps: which signal, where, what command.
 
-A process that was ordered to end (SIGTERM, SIGHUP), or that its parent killed on purpose, did not die:
-its box is removed without a word.
+If a process was ordered to end (SIGTERM, SIGHUP), or its parent killed the process on purpose,
+nothing is reported and the box is removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FATAL: Final = "Fatal Python error: "
 _ABORTED: Final = "Aborted"
-# What faulthandler calls the signals; all else that is fatal to Python ends by SIGABRT.
+# The names of signals in faulthandler's text. Other fatal errors of Python end by SIGABRT.
 _SIGNALS: Final = {
     "Segmentation fault": "SIGSEGV",
     "Bus error": "SIGBUS",
@@ -41,7 +41,7 @@ _MOST_NOTE: Final = 20_000
 
 
 class Death(NamedTuple):
-    """A death that was found, and the path of its dump."""
+    """A death, and the path of its dump."""
 
     exc: ProcessDied
     path: str
@@ -74,7 +74,7 @@ def _collected(store: Store, files: LocalDirectory, signals: dict[str, str]) -> 
 
 
 def died(box: Box, known: str | None = None) -> ProcessDied | None:
-    """What a box tells of its process; None if that was ordered to end. known: its signal."""
+    """The death that a box records; None if the process was ordered to end. known: the signal."""
     facts = box.facts
     what, text = _last_words(box.text)
     if what is None and known is None and _is_ordered(box.text):
@@ -93,7 +93,7 @@ def died(box: Box, known: str | None = None) -> ProcessDied | None:
 
 
 def _last_words(text: str) -> tuple[str | None, str]:
-    """What was fatal to Python, and all that faulthandler wrote of it."""
+    """The fatal error, and the whole text of faulthandler."""
     at = text.rfind(_FATAL)
     if at < 0:
         return None, ""
@@ -102,7 +102,7 @@ def _last_words(text: str) -> tuple[str | None, str]:
 
 
 def _is_ordered(text: str) -> bool:
-    """Whether its parent killed it, or a stack was written that nobody had asked for."""
+    """Whether the parent killed the process, or faulthandler wrote a stack without a request."""
     return KILLED in text or text.count(_STACK) > text.count(ASKED)
 
 
@@ -136,7 +136,7 @@ def _stack_in(text: str) -> TracebackType | None:
 
 
 def _script(exc: ProcessDied) -> str:
-    """What ran, in a word: the worker's name, the script's, or the module's."""
+    """The name of the worker, the script or the module."""
     words = exc.command.split()
     named = [word for word in words[1:] if word.strip(".") and not word.startswith("-")]
     return exc.worker or re.split(r"[/\\]", (named or words or ["python"])[0])[-1]

@@ -22,7 +22,7 @@ _MOST_ARGUMENT: Final = 60
 _MOST_ARGUMENTS: Final = 6
 # Wrappers around wrappers that are looked through. (wrappers)
 _MOST_WRAPPERS: Final = 10
-# What Hugging Face datasets runs in its workers. The last argument is a dict with the user's function.
+# Hugging Face datasets runs this in workers. The last argument is a dict with the user's function.
 _DATASETS_RUNNER: Final = ("datasets.utils.py_utils", "_write_generator_to_queue")
 # Classes whose instances stand for the function of a task → the attribute that has the function,
 # or a tuple that begins with the function.

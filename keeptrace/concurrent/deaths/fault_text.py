@@ -55,7 +55,7 @@ def _unescape(text: str) -> str:
 
 
 def with_files(text: str) -> str:
-    """A worker's text, with the files of functions that this process sent to the worker by value."""
+    """A worker's text, with the files of functions that this process sent the worker by value."""
     try:
         return re.sub(_DYNAMIC_LINE, _line_with_file, text)
     except Exception:  # another thread changes a module: only source lines are missing then

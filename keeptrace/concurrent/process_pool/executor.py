@@ -204,7 +204,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         takes its place (POSIX).
     max_deaths: with "replace", how many workers may die one after the other, without a finished
         task between, before the pool breaks all the same. Default: 3 for each worker.
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
 
     The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of
     WorkerDeath. With on_death="replace", the error of the worker's own task is a WorkerDied as

@@ -264,7 +264,7 @@ class KeepTracePool(KeepingPool, Pool):
 
     context: a multiprocessing context that starts the processes.
     trace: what to keep of a failing task (keeptrace.Options).
-    hold: True or a keeptrace.Hold keeps the processes of failed tasks alive, for keeptrace.attach().
+    hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
 
     A task whose worker dies raises WorkerDied, and the pool goes on with another worker. If an
     initializer fails, all tasks raise WorkerDied with its exception as the cause.
