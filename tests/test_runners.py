@@ -138,6 +138,39 @@ def test_unittest_reports_as_without_us(tmp_path):
     assert told(ours.stderr) == told(bare.stderr)
 
 
+OWN_RESULT = """
+import unittest, keeptrace
+keeptrace.install()
+
+class Result(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.errors = {}
+
+    def addError(self, test, err):
+        try:
+            super().addError(test, err)
+        except AttributeError:
+            self.errors[test] = err
+
+class Test(unittest.TestCase):
+    def test(self):
+        {}["price"]
+
+result = Result()
+Test("test")(result)
+print(len(result.errors))
+"""
+
+
+def test_unittest_with_a_result_of_its_own(tmp_path):
+    """A result that keeps its reports in another way gets its errors as ever; the line goes to stderr."""
+    done = run(tmp_path, "-c", OWN_RESULT)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    (entry,) = dumps(tmp_path)
+    assert entry.type == "KeyError" and done.stderr.startswith("keeptrace: a dump of this KeyError")
+
+
 def test_unittest_uninstalled(tmp_path):
     """After uninstall() nothing is left of us in unittest."""
     code = """

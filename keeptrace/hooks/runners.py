@@ -51,7 +51,7 @@ def _watch_tests(replace: Replace, keep: Keep, module: Any) -> None:
     def make(before: Callable[..., Any]) -> Callable[..., Any]:
         # addSubTest() has one more argument, and no error for a subtest that passed.
         def add(result: Any, *arguments: Any, **named: Any) -> Any:
-            lists = result.errors, result.failures
+            lists = _reports_of(result)
             counts = [len(reports) for reports in lists]
             try:
                 return before(result, *arguments, **named)
@@ -67,13 +67,19 @@ def _watch_tests(replace: Replace, keep: Keep, module: Any) -> None:
         replace(module.TestResult, name, make)
 
 
-def _tell_below(lists: tuple[list[Any], ...], counts: list[int], line: str) -> None:
+def _reports_of(result: Any) -> list[list[Any]]:
+    """The lists of reports that a result has; a subclass may have made others of them."""
+    named = (getattr(result, name, None) for name in ("errors", "failures"))
+    return [reports for reports in named if isinstance(reports, list)]
+
+
+def _tell_below(lists: list[list[Any]], counts: list[int], line: str) -> None:
     """Writes the line below the report of a test that was just added to one of the lists."""
     for reports, count in zip(lists, counts):
-        if len(reports) > count:
-            test, text = reports[-1]
-            reports[-1] = (test, f"{text}keeptrace: {line}\n")
-            return
+        match reports[count:]:
+            case [(test, str(text))]:
+                reports[-1] = (test, f"{text}keeptrace: {line}\n")
+                return
     tell(line)
 
 
