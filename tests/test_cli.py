@@ -161,6 +161,7 @@ def test_show_options(call: Any, dump: Path) -> None:
     one = call("show", dump, "--frame", frame["number"])
     assert one.code == 0 and "globals that its code uses" in one.out
     assert len(call("show", dump, "--all").out) > len(call("show", dump).out)
+    assert call("show", dump, "-v").out == call("show", dump, "--all").out
     assert (
         json.loads(call("show", dump, "--json", "--frame", frame["number"]).out)["exceptions"][1][
             "frames"

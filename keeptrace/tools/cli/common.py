@@ -60,7 +60,8 @@ WhichDebugger = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for other programs.")]
 Everything = Annotated[
-    bool, typer.Option("--all", "-a", help="Every frame and variable, at length.")
+    bool,
+    typer.Option("--all", "-a", "--verbose", "-v", help="Every frame and variable, at length."),
 ]
 
 
