@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import os
 import pickle
@@ -125,24 +124,31 @@ def test_another_terminal_attaches_after_the_program_has_ended() -> None:
             session.end("quit")
 
 
-@pytest.mark.parametrize(
-    ("debugger", "prompt"), [("ipdb", "ipdb> "), ("pudb", r"ValueError|Variables")]
-)
-def test_other_debuggers(debugger: str, prompt: str, tmp_path: Path) -> None:
-    """ipdb and pudb run in the held process as well, on the attacher's terminal."""
-    if importlib.util.find_spec(debugger) is None:
-        pytest.skip(f"{debugger} is not installed")
+def test_ipdb(tmp_path: Path) -> None:
+    """ipdb runs in the held process as well, on the attacher's terminal."""
+    pytest.importorskip("ipdb")
     hold_one()
-    kind = "xterm" if debugger == "pudb" else "dumb"
-    with attach(1, "--debugger", debugger, TERM=kind, HOME=str(tmp_path)) as session:
-        session.expect(prompt)
-        if debugger == "ipdb":
-            session.prompt = prompt
-            assert "40 + 2" not in session.ask("p next(gen) + 41").splitlines()[-1]
-            session.end("quit")
-        else:
-            session.child.send("q")
-            session.child.expect(["quit", pexpect.EOF])
+    with attach(1, "--debugger", "ipdb", HOME=str(tmp_path)) as session:
+        session.prompt = "ipdb> "
+        session.expect(session.prompt)
+        assert "40 + 2" not in session.ask("p next(gen) + 41").splitlines()[-1]
+        session.end("quit")
+
+
+def test_pudb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does pudb, on the whole screen; quitting leaves the process held."""
+    pytest.importorskip("pudb")
+    (tmp_path / "pudb").mkdir()
+    (tmp_path / "pudb" / "pudb.cfg").write_text(
+        "[pudb]\nseen_welcome = z\nprompt_on_quit = False\n"
+    )
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    hold_one()
+    with attach(1, "--debugger", "pudb", TERM="xterm") as session:
+        session.expect("Command line")
+        session.child.send("q")
+        session.expect(pexpect.EOF)
+    assert [failure.number for failure in keeptrace.held()] == [1]
 
 
 def test_ctrl_c_in_the_debugger() -> None:
