@@ -17,6 +17,7 @@ import pytest
 from keeptrace import Options
 from keeptrace.concurrent.crossing import from_bytes, to_bytes
 from keeptrace.concurrent.deaths.fault_text import with_files
+from keeptrace.concurrent.texts import exception_of, keep_in_text
 
 SOURCE = textwrap.dedent(
     """
@@ -123,6 +124,15 @@ def test_lambda_of_a_cell_that_runs_no_more() -> None:
     function = types.FunctionType(namespace["functions"][0].__code__, main.__dict__)
     function.__module__ = "__main__"
     assert "lambda a: 1 / a" in "".join(traceback.format_exception(arrived(function)))
+
+
+def test_source_lines_of_a_dump_in_a_text(module: types.ModuleType) -> None:
+    """Engines that send text send functions by value, too."""
+    function = cloudpickle.loads(cloudpickle.dumps(module.plain))
+    with pytest.raises(ZeroDivisionError) as info:
+        keep_in_text(function)(0)
+    exc = exception_of(info.value)
+    assert exc is not None and "1 / a" in traceback.format_exception(exc)[-2]
 
 
 PROGRAM = """

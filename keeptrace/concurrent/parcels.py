@@ -32,6 +32,7 @@ from ..restore.policy import LOADED, Policy
 from ..restore.restore import restore
 from ..store import Store
 from ..store.telling import failed
+from .origins import put_files
 from .worker_frames import without_modules
 
 if TYPE_CHECKING:
@@ -178,6 +179,10 @@ class Parcels:
         else:
             raise DumpError("this is no text that keeptrace put there")
         read = decode(data)
+        try:
+            put_files(read.report)
+        except Exception:  # another thread changes a module: only source lines are missing then
+            pass
         try:
             return restore(read.report, _POLICY)
         except Exception as problem:  # a well-formed report that capture would not make
