@@ -37,10 +37,11 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
 # By id: the attributes and the hash of a class may run its metaclass's code.
 BUILTIN_TYPES: Final = frozenset(map(id, BUILTIN_CLASSES.values()))
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
-put_args, put_traceback, put_context, put_cause, put_suppress = (
-    BaseException.__dict__[name].__set__
-    for name in ("args", "__traceback__", "__context__", "__cause__", "__suppress_context__")
-)
+put_args: Final[Any] = BaseException.__dict__["args"].__set__
+put_traceback: Final[Any] = BaseException.__dict__["__traceback__"].__set__
+put_context: Final[Any] = BaseException.__dict__["__context__"].__set__
+put_cause: Final[Any] = BaseException.__dict__["__cause__"].__set__
+put_suppress: Final[Any] = BaseException.__dict__["__suppress_context__"].__set__
 
 
 def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:

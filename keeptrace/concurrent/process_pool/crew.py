@@ -72,11 +72,11 @@ class Crew:
         self._holding = holding
         self._size: int = executor._max_workers
         self.processes: dict[int, Any] = executor._processes  # by pid
-        self.max_deaths = DEATHS * self._size if max_deaths is None else max_deaths
+        self.max_deaths: int = DEATHS * self._size if max_deaths is None else max_deaths
         self._main_file = getattr(sys.modules.get("__main__"), "__file__", None)
         self.deaths = 0  # since a task was finished
         self.replaces = True
-        self.poll = select.poll()
+        self.poll: select.poll = select.poll()
         self.workers: dict[int, Worker] = {}  # by the descriptors of line and sentinel
 
     def hire(self) -> None:
