@@ -248,10 +248,12 @@ def test_install(installed: None) -> None:
 # -- deaths
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])
-def test_a_killed_worker(how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "method"), [("SIGKILL", "fork"), ("SIGSEGV", "fork"), ("SIGSEGV", "spawn")]
+)
+def test_a_killed_worker(how: str, method: str) -> None:
     """The error, a RuntimeError as torch's, says which worker, by what, at which indices; and where, if there was time."""
-    exc = raised_by(loader(Samples(how)))
+    exc = raised_by(loader(Samples(how), multiprocessing_context=method))
     assert isinstance(exc, RuntimeError) and isinstance(exc, WorkerDied)
     (death,) = exc.deaths
     assert death.signal == how
@@ -354,13 +356,10 @@ def test_a_rank_that_dies(how: str) -> None:
 # -- torchrun
 
 
-def torchrun(how: str, directory: Path, *before: str) -> tuple[str, list[Path]]:
-    command = [
-        *(sys.executable, *before, "-m", "torch.distributed.run", "--standalone"),
-        *("--nproc-per-node", "1", "--log-dir", str(directory)),
-        *(str(HERE / "torch_program.py"), how),
-    ]
+def failing(directory: Path, *arguments: str) -> tuple[str, list[Path]]:
+    """What a failing program prints on stderr, and the dumps that it leaves."""
     environment = {**os.environ, "PYTHONPATH": f"{HERE.parent}{os.pathsep}{HERE}"}
+    command = [sys.executable, *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=100, env=environment, cwd=directory
     )
@@ -368,13 +367,46 @@ def torchrun(how: str, directory: Path, *before: str) -> tuple[str, list[Path]]:
     return done.stderr, list(directory.rglob("*.keeptrace"))
 
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1")
+PROGRAM = str(HERE / "torch_program.py")
+
+
 def test_record_under_torchrun(tmp_path: Path) -> None:
     """The dump lies beside torch's error file, is named in it, and in what torchrun prints."""
-    told, (dump,) = torchrun("chained", tmp_path)
+    told, (dump,) = failing(tmp_path, *TORCHRUN, "--log-dir", str(tmp_path), PROGRAM, "chained")
     assert f"keeptrace debug {dump}" in told
     data = json.loads(dump.with_suffix(".json").read_text())
     assert data["message"]["extraInfo"]["keeptrace"] == str(dump)
     assert data["message"]["message"] == "ValueError: cannot share 5"
+    exc = keeptrace.load(dump)
+    assert frames(exc)["chained"].f_locals["rows"] == [0, 1, 2, 3, 4]
+    assert type(exc.__cause__) is ZeroDivisionError
+
+
+def test_torchrun_under_keeptrace_run(tmp_path: Path) -> None:
+    """A rank that is killed leaves a dump, and so does torchrun."""
+    pytest.importorskip("typer")
+    _, dumps = failing(
+        tmp_path, "-m", "keeptrace", "run", "--dir", ".", *TORCHRUN, PROGRAM, "SIGKILL"
+    )
+    kinds = {type(keeptrace.load(dump)).__name__ for dump in dumps}
+    assert kinds == {"ProcessDied", "ChildFailedError"}
+
+
+LOADING = """
+from torch.utils.data import DataLoader
+from torch_program import Samples
+if __name__ == "__main__":
+    for batch in DataLoader(Samples("chained"), num_workers=1, multiprocessing_context="fork"):
+        pass
+"""
+
+
+def test_a_loader_under_keeptrace_run(tmp_path: Path) -> None:
+    """The workers of a program that knows nothing of keeptrace keep their frames."""
+    pytest.importorskip("typer")
+    (tmp_path / "loading.py").write_text(LOADING)
+    _, (dump,) = failing(tmp_path, "-m", "keeptrace", "run", "--dir", ".", "loading.py")
     exc = keeptrace.load(dump)
     assert frames(exc)["chained"].f_locals["rows"] == [0, 1, 2, 3, 4]
     assert type(exc.__cause__) is ZeroDivisionError

@@ -61,7 +61,8 @@ def act(how: str) -> Any:
     if how == "key":
         raise KeyError("absent")
     if how == "SIGSEGV":
-        pool_tasks.no_faulthandler()  # pytest's
+        if "pytest" in sys.modules:  # in a forked worker
+            pool_tasks.no_faulthandler()
         with_another_thread()
         signal.raise_signal(signal.SIGSEGV)
     if how == "SIGKILL":

@@ -11,6 +11,7 @@ import faulthandler
 import functools
 import os
 import signal
+from collections.abc import Callable
 from typing import Any, Final
 
 # Orders to end, which a process may get at any time. Their stack in the file tells that it was
@@ -59,6 +60,17 @@ def take(file: int, question: int | None, *, takes_over: bool) -> None:
 def is_elsewhere() -> bool:
     """Whether somebody else has enabled faulthandler."""
     return faulthandler.is_enabled() and not _ours.is_enabled
+
+
+def keep_orders(set_handlers: Callable[[], None]) -> None:
+    """Calls a function that sets C handlers of signals; an order to end is noted as before, and
+    passed on to these.
+    """
+    for number in _ours.orders:
+        faulthandler.unregister(number)
+    set_handlers()
+    for number in _ours.orders:
+        faulthandler.register(number, _ours.file, all_threads=False, chain=True)
 
 
 def release() -> None:

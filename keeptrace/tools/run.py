@@ -34,6 +34,7 @@ _ENGINES: Final = {
     "concurrent.futures.process": "_ExceptionWithTraceback",
     "multiprocessing.pool": "ExceptionWithTraceback",
 }
+_TORCH: Final = "torch.utils.data"
 # `python -m doctest` runs that module as __main__, where our hooks cannot reach it.
 _DOCTEST: Final = ("-m", "doctest")
 _IMPORTED_DOCTEST: Final = "import doctest, sys; sys.exit(doctest._test())"
@@ -94,7 +95,7 @@ def start() -> None:
     from ..hooks.importing import when_imported
 
     install(directory=os.environ[_DIRECTORY], hold=_HOLD in os.environ)
-    when_imported(dict.fromkeys(_ENGINES, _keep_frames))
+    when_imported({**dict.fromkeys(_ENGINES, _keep_frames), _TORCH: _keep_frames_of_torch})
     # Removed from the environment: the program's children do not open the debugger.
     first = os.environ.pop(_DEBUG, "")
     if first in (str(os.getpid()), "first"):
@@ -108,6 +109,13 @@ def _keep_frames(engine: types.ModuleType) -> None:
     holding = make_holding(_HOLD in os.environ, is_pool=False)
     framed = framed_exception(DEFAULT, engine, holding=holding)
     setattr(engine, _ENGINES[engine.__name__], framed)
+
+
+def _keep_frames_of_torch(engine: types.ModuleType) -> None:
+    """Lets the exceptions of DataLoaders' workers cross with their frames."""
+    from ..concurrent.torch import install
+
+    install()
 
 
 def _debug_at_the_end() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
 from ...core.options import Options, make_options
-from ...core.telling import failed
+from ...core.telling import tell
 from ...format.api import dump
 from ...store.names import SUFFIX
 
@@ -56,21 +56,23 @@ class _DumpingHandler:
         if not file:
             return
         path = os.path.splitext(file)[0] + SUFFIX
-        try:
-            dump(exc, path, trace=self._options)
+        dump(exc, path, trace=self._options, on_error="tell")
+        if os.path.exists(path):
             _name_in(file, path)
-        except Exception as problem:  # law 1: torch's own file tells of the failure
-            failed(exc, problem)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._handler, name)
 
 
 def _name_in(file: str, path: str) -> None:
-    with open(file, encoding="utf-8") as text:
-        told = json.load(text)
-    extra = told["message"]["extraInfo"]
-    extra["keeptrace"] = path
-    extra["py_callstack"] += f"The frames are in a dump: keeptrace debug {path}\n"
-    with open(file, "w", encoding="utf-8") as text:
-        json.dump(told, text)
+    try:
+        with open(file, encoding="utf-8") as text:
+            told = json.load(text)
+        extra = told["message"]["extraInfo"]
+        extra["keeptrace"] = path
+        extra["py_callstack"] += f"The frames are in a dump: keeptrace debug {path}\n"
+        changed = json.dumps(told)
+        with open(file, "w", encoding="utf-8") as text:
+            text.write(changed)
+    except Exception as problem:  # a handler of the program's own may write anything there
+        tell(f"{file} does not name the dump {path}: {type(problem).__name__}: {problem}")

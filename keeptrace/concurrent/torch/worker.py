@@ -18,6 +18,7 @@ from typing import Any
 from torch.utils.data._utils import signal_handling
 from torch.utils.data._utils import worker as engine
 
+from ...core.fault_file import keep_orders
 from ...core.options import Options
 from ..deaths.black_box import JOB, BlackBox
 from ..deaths.worker import run_worker
@@ -28,7 +29,7 @@ def start(
     box: BlackBox, options: Options, loop: Callable[..., None], args: tuple[Any, ...]
 ) -> None:
     """The target of a worker's process. loop: torch's, with its arguments."""
-    signal_handling._set_worker_signal_handlers()
+    keep_orders(signal_handling._set_worker_signal_handlers)
     signal_handling._set_worker_signal_handlers = _nothing  # the loop's call would undo ours
     run_worker(box, options, _work, (loop, args))
 
