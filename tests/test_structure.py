@@ -243,6 +243,17 @@ def test_import_of_the_pools_is_small() -> None:
     assert {name.partition(".")[0] for name in extra} - sys.stdlib_module_names <= {"keeptrace"}
 
 
+def test_workers_modules_annotate_no_fields_of_named_tuples() -> None:
+    """Python 3.15 imports ast for a NamedTuple whose fields are annotated in the class; a list of fields costs nothing."""
+    loaded = loaded_by("from keeptrace.concurrent import KeepTraceProcessPoolExecutor")
+    assert [
+        f"{name}.{node.name}"
+        for name in sorted(loaded & FILES.keys())
+        for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases)
+    ] == []
+
+
 def room_of(module: str) -> str:
     """The folder that a module is in; empty for the modules that stand beside the rooms."""
     parts = module.split(".")

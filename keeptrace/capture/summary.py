@@ -24,7 +24,18 @@ _ATOMS: Final = (int, float, bool, str, bytes, complex, type(None))
 _NOTHING: Final[dict[str, Any]] = {}
 
 
-class Summary(NamedTuple):
+class Summary(
+    NamedTuple(
+        "Summary",
+        [
+            ("text", str | Callable[[Any], None]),
+            ("facts", dict[str, Any]),
+            ("length", int | None),
+            ("held", dict[str, Any]),
+            ("has_state", bool),
+        ],
+    )
+):
     """What is kept of a value in place of its state.
 
     text: the repr, or a function that writes the repr.
@@ -34,11 +45,17 @@ class Summary(NamedTuple):
     has_state: whether the object's own attributes are kept, too.
     """
 
-    text: str | Callable[[Writer], None]
-    facts: dict[str, Any] = _NOTHING
-    length: int | None = None
-    held: dict[str, Any] = _NOTHING
-    has_state: bool = False
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        text: str | Callable[[Writer], None],
+        facts: dict[str, Any] = _NOTHING,
+        length: int | None = None,
+        held: dict[str, Any] = _NOTHING,
+        has_state: bool = False,
+    ) -> Summary:
+        return super().__new__(cls, text, facts, length, held, has_state)
 
 
 Summarise: TypeAlias = Callable[[Any], Summary]

@@ -234,13 +234,20 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-class PoolEngine(NamedTuple):
+class PoolEngine(
+    NamedTuple(
+        "PoolEngine",
+        [
+            ("package", str),
+            ("pool", Any),  # the module
+            ("pickler", Any),  # its ForkingPickler
+            ("wait", Callable[..., Any]),  # of its module `connection`
+        ],
+    )
+):
     """The parts of multiprocessing, or of a fork of multiprocessing, that our pools use."""
 
-    package: str
-    pool: Any  # the module
-    pickler: Any  # its ForkingPickler
-    wait: Callable[..., Any]  # of its module `connection`
+    __slots__ = ()
 
 
 @functools.cache

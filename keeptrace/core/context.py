@@ -31,11 +31,12 @@ NAME: Final = "keeptrace_context"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
 
-class Said(NamedTuple):
+class Said(
+    NamedTuple("Said", [("names", dict[str, object]), ("extra", dict[str, object])]),
+):
     """What the program says now. names: by context(). extra: for one dump, whatever is said."""
 
-    names: dict[str, object]
-    extra: dict[str, object]
+    __slots__ = ()
 
 
 _said: Final[ContextVar[Said | None]] = ContextVar("said", default=None)

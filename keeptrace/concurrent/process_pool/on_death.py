@@ -14,11 +14,10 @@ DEATHS: Final = 3
 OnDeath: TypeAlias = Literal["break", "replace"]
 
 
-class Healing(NamedTuple):
+class Healing(NamedTuple("Healing", [("on_death", OnDeath), ("max_deaths", int | None)])):
     """The two arguments of an executor."""
 
-    on_death: OnDeath = "break"
-    max_deaths: int | None = None
+    __slots__ = ()
 
     def survived(self, workers: int) -> int | None:
         """Deaths in a row that an executor of so many workers survives; None: it breaks at the
