@@ -3,6 +3,7 @@
     python tests/soak.py                          every engine under every start method, 10,000 tasks each (some minutes)
     python tests/soak.py executor:fork loky:loky  some of them: executor, healing, pool or loky, with a start method
     python tests/soak.py --tasks 1000             fewer tasks; memory is judged from 5,000 on
+    python tests/soak.py --snapshots 100          instead, so many snapshots of a process with 50 busy threads and 1,000 tasks
 
 A tenth of the tasks fails, in the ways of KINDS in turn; one in a thousand ends its worker, by SIGKILL, SIGSEGV and os._exit in
 turn. KeepTraceProcessPoolExecutor and KeepTraceLokyExecutor break then, and are made anew; KeepTracePool goes on, and so does
@@ -595,8 +596,18 @@ def main() -> int:
     )
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds for one engine")
+    parser.add_argument("--snapshots", type=int, help="snapshots of a busy process, instead")
     parser.add_argument("--report", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.snapshots:
+        from test_snapshots import take_under_load  # imports pytest
+
+        begin = time.monotonic()
+        take_under_load(chosen.snapshots)
+        print(
+            f"{chosen.snapshots} snapshots in {time.monotonic() - begin:.0f} s: all answers are right"
+        )
+        return 0
     if chosen.report:
         engine, _, method = chosen.engines[0].partition(":")
         Path(chosen.report).write_text(json.dumps(one(engine, method, chosen.tasks)))

@@ -137,12 +137,12 @@ def test_ipdb(tmp_path: Path) -> None:
 
 def test_pudb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So does pudb, on the whole screen; quitting leaves the process held."""
-    pytest.importorskip("pudb")
     (tmp_path / "pudb").mkdir()
     (tmp_path / "pudb" / "pudb.cfg").write_text(
         "[pudb]\nseen_welcome = z\nprompt_on_quit = False\n"
     )
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    pytest.importorskip("pudb")  # reads the variable
     hold_one()
     with attach(1, "--debugger", "pudb", TERM="xterm") as session:
         session.expect("Command line")

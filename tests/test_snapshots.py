@@ -338,8 +338,12 @@ def test_none_of_the_programs_code_runs() -> None:
 
 def test_under_load() -> None:
     """A process with 50 busy threads and 1,000 tasks goes on through snapshots, and its answers stay
-    right.
+    right. `python tests/soak.py --snapshots 100` does the same for longer.
     """
+    take_under_load(2)
+
+
+def take_under_load(count: int) -> None:
     stop = threading.Event()
     wrong: list[int] = []
 
@@ -362,7 +366,7 @@ def test_under_load() -> None:
     async def main() -> list[int]:
         tasks = [asyncio.create_task(answer(number)) for number in range(1_000)]
         await asyncio.sleep(0)
-        for _ in range(2):
+        for _ in range(count):
             file = io.BytesIO()
             await asyncio.to_thread(keeptrace.snapshot, file)
         stop.set()
