@@ -114,7 +114,7 @@ def _read_summary(
     values: Values, summarise: Summarise, value: object, info: TypeInfo, depth: int
 ) -> Node:
     summary = summarise(value)
-    extra: dict[str, Any] = {"why": "a summary"}
+    extra: dict[str, Any] = {} if summary.has_state else {"why": "a summary"}
     if summary.length is not None:
         extra["len"] = summary.length
     attributes: Attributes = {}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from ..core.raw import attribute_of, mro_of, names_of, state_of
+from . import array_likes
 from . import generated as _generated
 from .exact import is_exact_value, plain_text
 from .kinds import Kind
@@ -239,16 +240,22 @@ class Writer:
     # -- in place of the program's own __repr__
 
     def run(self, value: object) -> None:
-        """Runs the __repr__."""
-        self.put(repr(value))
+        """Runs the __repr__, but not that of an array."""
+        if array_likes.is_array_like(value):
+            self.put(array_likes.told(value) or address_text(value))
+        else:
+            self.put(repr(value))
 
     def tell(self, value: object) -> None:
-        """Follows a plain __repr__; otherwise writes the object's state."""
+        """Follows a plain __repr__; otherwise writes the object's state, or an array's shape."""
+        text = array_likes.told(value)
+        if text is not None:
+            return self.put(text)
         function = attribute_of(mro_of(type(value)), "__repr__")[1]
         try:
-            self.put(self.follow(function, value))
+            return self.put(self.follow(function, value))
         except NotPlain:
-            self.state(value)
+            return self.state(value)
 
     def follow(self, function: object, value: object) -> str:
         """The result of a plain `function(value)`. Raises NotPlain."""

@@ -9,8 +9,10 @@ from ..core.raw import loaded, name_of, names_of
 from ..live.outside import facts, text_of
 from .arrays import NUMPY
 from .devices import DEVICES
+from .living import BUILTIN, LIVING
 from .summary import Summarise, SummariseAs, Summary, Table
 from .tables import TABLES
+from .web import WEB, mapped_of
 
 # -- views of memory
 
@@ -30,12 +32,15 @@ def _file(cls: object, value: object) -> Summary:
     return Summary(text_of(value, known), known)
 
 
+_BUILTIN: Final[dict[int, SummariseAs]] = {id(memoryview): _memoryview, **BUILTIN}
 _FILES: Final = ("FileIO", "BufferedReader", "BufferedWriter", "BufferedRandom", "TextIOWrapper")
 # (module, class) → the function that summarises its instances
 _SUMMARIES: Final[Table] = {
     **NUMPY,
     **TABLES,
     **DEVICES,
+    **LIVING,
+    **WEB,
     **{("_io", name): _file for name in _FILES},
 }
 
@@ -61,8 +66,9 @@ def is_of_summarised_library(mro: tuple[type, ...]) -> bool:
 
 def summary_of(mro: tuple[type, ...]) -> Summarise | None:
     """The function that summarises the instances of mro[0]; None for most classes."""
-    if mro[0] is memoryview:
-        return functools.partial(_memoryview, memoryview)
+    builtin = _BUILTIN.get(id(mro[0]))
+    if builtin is not None:
+        return functools.partial(builtin, mro[0])
     for cls in mro:
         names = _BY_PACKAGE.get(names_of(cls)[0].partition(".")[0])
         if names is None:
@@ -70,4 +76,4 @@ def summary_of(mro: tuple[type, ...]) -> Summarise | None:
         for home, summarise in names.get(name_of(cls), ()):
             if loaded(home, name_of(cls)) is cls:
                 return functools.partial(summarise, cls)
-    return None
+    return mapped_of(mro)

@@ -1,0 +1,204 @@
+"""Summaries of what is at work when a task fails: generators, sockets, databases, mocks, elements.
+
+The C methods of Python's and the libraries' own classes read the objects, so a subclass's methods
+never run. Nothing is sent, read, queried or waited for.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any, Final
+
+from ..core.raw import first_of, instance_dict, name_of, names_of
+from .facts import facts_of_code
+from .locals import read_locals
+from .summary import FEW, MOST_VALUE, SummariseAs, Summary, Table, is_atom, short
+
+# -- generators and coroutines
+
+# The class → the prefix of its attributes, and the attribute with what it waits for
+_SUSPENDED: Final = {
+    id(types.GeneratorType): ("gi", "gi_yieldfrom"),
+    id(types.CoroutineType): ("cr", "cr_await"),
+    id(types.AsyncGeneratorType): ("ag", "ag_await"),
+}
+
+
+def _generator(cls: Any, value: Any) -> Summary:
+    """A generator or coroutine: its current line, its variables, and what it waits for."""
+    prefix, awaited = _SUSPENDED[id(cls)]
+    code, frame, is_running = (
+        cls.__dict__[f"{prefix}_{name}"].__get__(value) for name in ("code", "frame", "running")
+    )
+    file, line = str.__str__(code.co_filename), None if frame is None else frame.f_lineno
+    state = _state_of(cls, prefix, value, frame, is_running)
+    facts: dict[str, Any] = {"state": state, "file": file, "line": line}
+    name = str.__str__(value.__qualname__)
+    text = f"<{name_of(cls)} object {name} at {id(value):#x}>"
+    if frame is None or is_running:
+        return Summary(text, facts)
+    is_traced = bool(sys.gettrace() or sys.getprofile())
+    held: dict[str, Any] = {"locals": read_locals(frame, facts_of_code(code), is_traced)}
+    waits_for = cls.__dict__[awaited].__get__(value)
+    if waits_for is not None:
+        held["waits_for"] = waits_for
+    return Summary(text, facts, held=held)
+
+
+def _state_of(cls: Any, prefix: str, value: object, frame: object, is_running: bool) -> str:
+    if frame is None:
+        return "ended"
+    if is_running:
+        return "running"
+    suspended = cls.__dict__.get(f"{prefix}_suspended")  # an async_generator's is new in 3.12
+    is_suspended = suspended is None or suspended.__get__(value)
+    return "suspended" if is_suspended else "not started"
+
+
+# -- sockets
+
+
+def _socket(cls: Any, value: Any) -> Summary:
+    """A socket: descriptor, kind and addresses, of which the system is asked alone."""
+    facts: dict[str, Any] = {"fileno": cls.fileno(value)}
+    for name, kind in (("family", "AddressFamily"), ("type", "SocketKind")):
+        number = cls.__dict__[name].__get__(value)
+        facts[name] = _enum_name(kind, number)
+    facts["timeout"] = cls.__dict__["timeout"].__get__(value)
+    if facts["fileno"] != -1:
+        for name, ask in (("laddr", cls.getsockname), ("raddr", cls.getpeername)):
+            try:
+                facts[name] = ask(value)
+            except OSError:  # not bound, or not connected
+                continue
+    told = [f"{name}={item}" for name, item in facts.items() if name in ("family", "type")]
+    told += [f"{name}={short(facts[name])}" for name in ("laddr", "raddr") if name in facts]
+    told.insert(0, f"fileno={facts['fileno']}")
+    return Summary(f"<{names_of(type(value))[1]} object: {', '.join(told)}>", facts)
+
+
+def _enum_name(kind: str, number: int) -> str | int:
+    """The name of a number of the socket module."""
+    module = sys.modules.get("socket")
+    members = instance_dict(module).get(kind) if module is not None else None
+    known = {} if members is None else members._value2member_map_
+    found = known.get(number)
+    return number if found is None else str(found._name_)
+
+
+# -- sqlite3
+
+
+def _connection(cls: Any, value: Any) -> Summary:
+    """A connection: whether a transaction is open. Its file's name is known to SQLite alone."""
+    name = f"<{'.'.join(names_of(type(value)))} object at {id(value):#x}"
+    facts: dict[str, Any] = {}
+    try:
+        for fact in ("in_transaction", "isolation_level", "total_changes"):
+            facts[fact] = cls.__dict__[fact].__get__(value)
+    except Exception:  # of sqlite3: the connection is closed
+        return Summary(f"{name}, closed>", {"closed": True})
+    told = ", ".join(f"{fact}={short(item)}" for fact, item in facts.items())
+    return Summary(f"{name}: {told}>", facts)
+
+
+def _row(cls: Any, value: Any) -> Summary:
+    """A row: its values by the names of the columns."""
+    pairs = dict(zip(cls.keys(value), cls.__iter__(value)))
+    named = {name: item for name, item in pairs.items() if type(name) is str}
+    return Summary(
+        lambda writer: writer.fields(name_of(type(value)), named.items()),
+        length=cls.__len__(value),
+        held=named,
+    )
+
+
+# -- matches of regular expressions
+
+
+def _match(cls: Any, value: Any) -> Summary:
+    """A match: place, text and named groups. The text may be a mapped file, which is not read."""
+    string = cls.__dict__["string"].__get__(value)
+    if type(string) not in (str, bytes):
+        return Summary(f"<re.Match object; span={cls.span(value)}>", {"span": cls.span(value)})
+    facts = {"span": cls.span(value), "pos": value.pos, "endpos": value.endpos}
+    held = {"string": string, "re": cls.__dict__["re"].__get__(value)}
+    named = cls.groupdict(value)
+    if named:
+        held["groupdict"] = named
+    return Summary(cls.__repr__(value), facts, held=held)
+
+
+# -- mocks
+
+_MOCK_FACTS: Final = {
+    "_mock_called": "called",
+    "_mock_call_count": "call_count",
+    "_mock_return_value": "return_value",
+    "_mock_side_effect": "side_effect",
+}
+
+
+def _mock(cls: object, value: object) -> Summary:
+    """A mock: its name, its calls, and the attributes that the test gave it."""
+    state = instance_dict(value)
+    held = {name: state[raw] for raw, name in _MOCK_FACTS.items() if raw in state}
+    calls = state.get("_mock_mock_calls")
+    made = _calls(calls) if issubclass(type(calls), list) else []
+    held["mock_calls"] = made
+    held["children"] = dict(instance_dict(value).get("_mock_children") or {})
+    for name, item in first_of(dict.items, state, 10 * FEW):
+        if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls")):
+            held.setdefault(name, item)
+    name = state.get("_mock_name")
+    told = f" name={name[:MOST_VALUE]!r}" if type(name) is str else ""
+    count = list.__len__(calls) if calls is not None and made else 0
+    text = f"<{name_of(type(value))}{told} at {id(value):#x}, calls={count}>"
+    return Summary(text, {"name": name} if told else {}, held=held)
+
+
+def _calls(calls: Any) -> list[Any]:
+    """The first calls as tuples of name, arguments and keywords."""
+    found = first_of(list.__iter__, calls, FEW)
+    return [tuple(tuple.__iter__(call)) for call in found if issubclass(type(call), tuple)]
+
+
+# -- elements of XML and HTML
+
+
+def _element(cls: Any, value: Any) -> Summary:
+    """An element: tag, attributes and a little text, which stands under the tag's name."""
+    read = cls.__dict__
+    if type(read.get("tag")) is not types.GetSetDescriptorType:
+        return Summary(f"<{name_of(type(value))} at {id(value):#x}>", has_state=True)
+    tag, text = (_shortened(read[name].__get__(value)) for name in ("tag", "text"))
+    attributes = {
+        name[:MOST_VALUE]: _shortened(item)
+        for name, item in cls.items(value)[:FEW]
+        if type(name) is str
+    }
+    facts: dict[str, Any] = {"tag": tag, "attrib": attributes, "content": {str(tag): text}}
+    inside = "".join(f" {name}={short(item)}" for name, item in attributes.items())
+    count = cls.__len__(value)
+    told = f"<{tag}{inside}>{text or ''}</{tag}>"
+    return Summary(f"<{name_of(type(value))} object, children={count}: {told}>", facts, count)
+
+
+def _shortened(value: Any) -> Any:
+    if type(value) is str:
+        return value.strip()[:MOST_VALUE]
+    return value if is_atom(value) else f"<{name_of(type(value))}>"
+
+
+# Builtin classes without subclasses
+BUILTIN: Final[dict[int, SummariseAs]] = dict.fromkeys(_SUSPENDED, _generator)
+LIVING: Final[Table] = {
+    ("_socket", "socket"): _socket,
+    ("sqlite3", "Connection"): _connection,
+    ("sqlite3", "Row"): _row,
+    ("re", "Match"): _match,
+    ("unittest.mock", "NonCallableMock"): _mock,
+    ("xml.etree.ElementTree", "Element"): _element,
+    ("lxml.etree", "_Element"): _element,
+}

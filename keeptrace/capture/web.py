@@ -1,0 +1,156 @@
+"""Summaries of what web programs hold: requests of frameworks, and rows of object-relational mappers.
+
+Only what is loaded already is shown: no body is read, no form is parsed, no field is queried.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.raw import (
+    attribute_of,
+    first_of,
+    instance_dict,
+    loaded,
+    mro_of,
+    name_of,
+    names_of,
+    namespace_of,
+    state_of,
+)
+from .plain_code import NotPlain
+from .summary import MOST_VALUE, Summarise, Summary, Table, plain, short
+
+if TYPE_CHECKING:
+    from .reprs import Writer
+
+# Headers of one request. (headers)
+_MOST_HEADERS: Final = 50
+# More fields than a table has columns. (fields)
+_MOST_FIELDS: Final = 200
+
+# -- requests
+
+
+def _request(method: object, path: object, query: object, headers: dict[str, Any]) -> Any:
+    """The text of a request, and its headers as facts."""
+    told = plain(query) if type(query) in (str, bytes) else ""
+    shown = told.decode("latin-1") if type(told) is bytes else told
+    target = f"{plain(path)}?{shown}" if shown else plain(path)
+    return f"{plain(method)} {short(target)}", {"headers": headers}
+
+
+def _of_environ(environ: Any) -> dict[str, Any]:
+    """The headers in the environment of a WSGI request, by the names that they have in a request."""
+    found = {}
+    for name, item in first_of(dict.items, environ, 4 * _MOST_HEADERS):
+        if type(name) is str and type(item) is str and _is_header(name):
+            found[name.removeprefix("HTTP_").replace("_", "-").title()] = item
+    return dict(list(found.items())[:_MOST_HEADERS])
+
+
+def _is_header(name: str) -> bool:
+    return name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
+def _wsgi_request(cls: object, value: object) -> Summary:
+    """A request of Flask, Werkzeug or Django under WSGI."""
+    environ: Any = instance_dict(value).get("environ")
+    if not issubclass(type(environ), dict):
+        return _asgi_request(cls, value)
+    read = functools.partial(dict.get, environ)
+    told, facts = _request(
+        read("REQUEST_METHOD"), read("PATH_INFO"), read("QUERY_STRING"), _of_environ(environ)
+    )
+    return Summary(f"<{name_of(type(value))} {told}>", facts, has_state=True)
+
+
+def _asgi_request(cls: object, value: object) -> Summary:
+    """A request of Starlette, FastAPI or Django under ASGI."""
+    scope: Any = instance_dict(value).get("scope")
+    if not issubclass(type(scope), dict):
+        return Summary(f"<{name_of(type(value))}>", has_state=True)
+    read = functools.partial(dict.get, scope)
+    pairs: Any = read("headers")
+    headers = {}
+    for pair in pairs[:_MOST_HEADERS] if type(pairs) in (list, tuple) else ():
+        if type(pair) in (list, tuple) and list(map(type, pair)) == [bytes, bytes]:
+            headers[pair[0].decode("latin-1")] = pair[1].decode("latin-1")
+    told, facts = _request(
+        read("method", read("type")), read("path"), read("query_string"), headers
+    )
+    return Summary(f"<{name_of(type(value))} {told}>", facts, has_state=True)
+
+
+# -- rows of object-relational mappers
+
+
+def _django_model(base: type, value: object) -> Summary:
+    """A model: its loaded fields. A __str__ or __repr__ of the program's is followed if plain."""
+    mro = mro_of(type(value))
+    if attribute_of(mro, "__repr__")[0] is not base:
+        return Summary(lambda writer: writer.tell(value), has_state=True)
+    owner, function = attribute_of(mro, "__str__")
+    fields = {name: item for name, item in _loaded_fields(value).items() if name != "_state"}
+    write = _with_fields(value, fields)
+    if owner is not base:
+        return Summary(lambda writer: _put_str(writer, value, function, write), has_state=True)
+    return Summary(write, has_state=True)
+
+
+def _put_str(
+    writer: Writer, value: object, function: object, otherwise: Callable[[Writer], None]
+) -> None:
+    """Writes a model as Django does, with its __str__, if that is plain."""
+    try:
+        text = writer.follow(function, value)
+    except NotPlain:
+        return otherwise(writer)
+    return writer.put(f"<{name_of(type(value))}: {text}>")
+
+
+def _with_fields(value: object, fields: dict[str, Any]) -> Callable[[Writer], None]:
+    name = names_of(type(value))[1]
+    return lambda writer: writer.fields(name, fields.items())
+
+
+def _loaded_fields(value: object) -> dict[str, Any]:
+    return state_of(value, _MOST_FIELDS)
+
+
+def mapped_of(mro: tuple[type, ...]) -> Summarise | None:
+    """The summary of a class that SQLAlchemy maps, which has a manager in its namespace."""
+    manager = loaded("sqlalchemy.orm.instrumentation", "ClassManager")
+    if manager is None:
+        return None
+    for cls in mro:
+        found = namespace_of(cls).get("_sa_class_manager")
+        if found is not None and any(each is manager for each in mro_of(type(found))):
+            return _mapped
+    return None
+
+
+def _mapped(value: object) -> Summary:
+    """A mapped object: its loaded columns and relations, and its identity in the database."""
+    fields = _loaded_fields(value)
+    state = fields.pop("_sa_instance_state", None)
+    key = instance_dict(state).get("key")
+    facts: dict[str, Any] = {}
+    if type(key) is tuple and len(key) > 1 and type(key[1]) is tuple:
+        facts["identity"] = plain(key[1])
+    if not fields:
+        name = names_of(type(value))[1]
+        return Summary(
+            f"<{name} object, of which nothing is loaded: {facts}>"[: MOST_VALUE * 4], facts
+        )
+    return Summary(_with_fields(value, fields), facts, held=fields)
+
+
+WEB: Final[Table] = {
+    ("werkzeug.wrappers", "Request"): _wsgi_request,
+    ("django.http", "HttpRequest"): _wsgi_request,
+    ("starlette.requests", "HTTPConnection"): _asgi_request,
+    ("django.db.models", "Model"): _django_model,
+}
