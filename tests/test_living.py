@@ -128,7 +128,7 @@ def test_databases() -> None:
     assert found.number == 3 and "tiger" not in f"{found!r} {vars(found)}"
     assert len(statements) == count
     connection.close()
-    assert arrived(connection).closed is True and "closed>" in repr(arrived(connection))
+    assert arrived(connection).is_open is False and "not open>" in repr(arrived(connection))
 
 
 def test_matches() -> None:
@@ -157,7 +157,7 @@ def test_mocks(cls: str) -> None:
 
 
 def _markup() -> str:
-    inside = "<password>tiger</password>"
+    inside = "<p:password xmlns:p='urn:p' p:secret='tiger'>tiger</p:password>"
     return f"<order town='Lisbon' password='tiger'>a few words{inside}</order>"
 
 

@@ -122,6 +122,7 @@ def _secret_tables() -> list[tuple[str, Any]]:
         ("record", structured[0]),
         ("objects", objects),
         ("in a text", [{"table": frame}]),
+        ("two levels", pd.concat({"user": frame}, axis=1)),
     ]
 
 
@@ -178,6 +179,22 @@ def test_xarray() -> None:
     dataset = arrived(xr.Dataset({"rain": array}))
     assert "rain: {'x': 2, 'y': 3}" in repr(dataset)
     assert dataset.variables["rain"].data.dtype == "float64"
+
+
+def test_secrets_in_xarray() -> None:
+    """The values of an array with a secret's name are hidden."""
+    np, xr = pytest.importorskip("numpy"), pytest.importorskip("xarray")
+    array = xr.DataArray(np.array(["tiger", "Lisbon"]), name="password")
+    for value in (array, xr.Dataset({"password": array})):
+        found = arrived(value)
+        assert "tiger" not in f"{found!r} {vars(found)}"
+
+
+def test_dask() -> None:
+    """An array of Dask has its shape and dtype; nothing is computed for it."""
+    array = pytest.importorskip("dask.array")
+    found = arrived(array.ones((1_000_000, 3), chunks=1000))
+    assert repr(found) == "Array(shape=(1000000, 3), dtype=float64)"
 
 
 def test_sparse_matrices() -> None:

@@ -97,8 +97,8 @@ def _connection(cls: Any, value: Any) -> Summary:
     try:
         for fact in ("in_transaction", "isolation_level", "total_changes"):
             facts[fact] = cls.__dict__[fact].__get__(value)
-    except Exception:  # of sqlite3: the connection is closed
-        return Summary(f"{name}, closed>", {"closed": True})
+    except Exception:  # of sqlite3: the connection is closed, or was never opened
+        return Summary(f"{name}, not open>", {"is_open": False})
     told = ", ".join(f"{fact}={short(item)}" for fact, item in facts.items())
     return Summary(f"{name}: {told}>", facts)
 
@@ -178,11 +178,18 @@ def _element(cls: Any, value: Any) -> Summary:
         for name, item in cls.items(value)[:FEW]
         if type(name) is str
     }
+    local = _local(str(tag))
     facts: dict[str, Any] = {"tag": tag, "attrib": attributes, "content": {str(tag): text}}
-    inside = "".join(f" {name}={short(item)}" for name, item in attributes.items())
+    inside = "".join(f" {_local(name)}={short(item)}" for name, item in attributes.items())
     count = cls.__len__(value)
-    told = f"<{tag}{inside}>{text or ''}</{tag}>"
-    return Summary(f"<{name_of(type(value))} object, children={count}: {told}>", facts, count)
+    said = f": {local}={short(text)}" if text else ""  # redaction sees the name beside the text
+    name = name_of(type(value))
+    return Summary(f"<{name} {local!r}{inside} children={count}{said}>", facts, count)
+
+
+def _local(name: str) -> str:
+    """A name without its namespace."""
+    return name.rpartition("}")[2]
 
 
 def _shortened(value: Any) -> Any:

@@ -111,13 +111,18 @@ def _dataframe(cls: object, value: object) -> Summary:
     columns = [_column(manager, at) for at in range(count)]
     dtypes = [_dtype_of(column) for column in columns]
     found = [_first_of_values(column, _FEW_ROWS) for column in columns]
-    first = {str(name): few or [] for name, few in zip(names, found)}
+    first = {_column_name(name): few or [] for name, few in zip(names, found)}
     labels = _labels(index, _FEW_ROWS)
     facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first, "index": labels}
     told = columns_text(zip(names, dtypes), shape[1])
     head = f"{name_of(type(value))} of {shape[0]} rows x {shape[1]} columns ({told})"
     rows = _rows({name: few for name, few in first.items() if few})
     return Summary(f"<{head}{_labelled(labels, rows, shape[0])}>", facts, shape[0])
+
+
+def _column_name(name: object) -> str:
+    """A name as a text; of levels, so that redaction knows each."""
+    return ".".join(map(str, name)) if type(name) is tuple else str(name)
 
 
 def columns_text(columns: Iterable[tuple[object, str]], count: int) -> str:
@@ -283,7 +288,11 @@ def _labelled_array(cls: object, value: object) -> Summary:
     if type(coords) is dict:
         facts["coords"] = [name for name in coords if type(name) is str]
     told = {fact: short(item) for fact, item in facts.items()}
-    return Summary(described(name_of(own), **told), facts, None, {"data": data})
+    text = described(name_of(own), **told)
+    own_name = facts.get("name")
+    if type(own_name) is str:  # redaction hides secrets by the names beside them
+        return Summary(text, facts, None, {"variables": {own_name: data}, "data": data})
+    return Summary(text, facts, None, {"data": data})
 
 
 def _sizes_of(variable: object) -> dict[str, Any]:
