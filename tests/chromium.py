@@ -24,7 +24,7 @@ def document_of(page: str, script: str, folder: Path) -> str:
     command: list[Any] = [
         *(browser(), "--headless", "--no-sandbox", "--disable-gpu"),
         *("--disable-background-networking", f"--user-data-dir={folder}/profile"),
-        *("--virtual-time-budget=5000", "--dump-dom", copy.as_uri()),
+        *("--dump-dom", copy.as_uri()),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert "</html>" in done.stdout, done.stderr

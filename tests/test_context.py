@@ -130,7 +130,7 @@ def test_a_workers_context_arrives(method: str) -> None:
     ways = multiprocessing.get_context(method)
     with KeepTraceProcessPoolExecutor(1, mp_context=ways) as executor:
         future = executor.submit(fail_within, 7)
-        exc = future.exception(timeout=60)
+        exc = future.exception(timeout=100)
     assert exc.keeptrace_context["request_id"] == 7
     with KeepTracePool(1, context=ways) as pool:
 
@@ -153,7 +153,7 @@ def test_a_value_that_cannot_be_pickled_costs_no_exception() -> None:
     with concurrent.futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn")
     ) as executor:
-        arrived: Any = executor.submit(fail_within, 7).exception(timeout=60)
+        arrived: Any = executor.submit(fail_within, 7).exception(timeout=100)
     assert type(arrived) is ValueError and arrived.keeptrace_context == told
 
 
