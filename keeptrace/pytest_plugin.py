@@ -95,8 +95,8 @@ class _Dumps:
         self._box: DeathBox | None = None
         self._store: Store = Store(config.option.keeptrace, max_files=_MAX_FILES, deduplicate=False)
 
-    # Later than pytest's own faulthandler plugin, which has the stack written to stderr. Of a worker
-    # the report shows the stack, so there it goes to us.
+    # Later than pytest's own faulthandler plugin, which has the stack written to stderr. A worker's
+    # stack goes to our file, because the report shows the stack.
     def pytest_sessionstart(self, session: Any) -> None:
         if os.name != "posix" or "://" in self._store.directory:
             return

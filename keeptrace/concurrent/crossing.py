@@ -94,8 +94,8 @@ def to_bytes(
 def _held(exc: BaseException, holding: Holding) -> list[str]:
     """Holds the exception.
 
-    ["held", the name of its socket], ["stopped", the name, this pid], ["failed", why], or ["refused",
-    what is held of the same kind].
+    ["held", the name of its socket], ["stopped", the name, this pid], ["failed", why], or
+    ["refused", what is held of the same kind].
     """
     from ..hold.keeping import keep
 

@@ -27,8 +27,10 @@ class GatheredFailures(ExceptionGroup[Exception]):
     results: list[Any]
     groups: FailureGroups
 
-    def derive(self, excs: Sequence[Exception], /) -> ExceptionGroup[Exception]:  # type: ignore[override]
-        """A plain group, of what `except*` and split() take out."""
+    def derive(  # type: ignore[override]
+        self, excs: Sequence[Exception], /
+    ) -> ExceptionGroup[Exception]:
+        """A plain group of the exceptions that `except*` and split() take out."""
         return ExceptionGroup(self.message, excs)
 
 
@@ -38,9 +40,9 @@ def gather(futures: Iterable[Future[_T]], *, timeout: float | None = None) -> li
     futures: of any executor.
     timeout: seconds to wait for all together; None for no limit.
 
-    If some failed, GatheredFailures is raised when all are done: an ExceptionGroup with an example of
-    each kind of failure, whose message counts them and says what differs; `.results` and `.groups`
-    have everything. A failure that is no Exception (KeyboardInterrupt, SystemExit) is raised as
+    If some failed, GatheredFailures is raised when all are done: an ExceptionGroup with an example
+    of each kind of failure, whose message counts them and says what differs; `.results` and
+    `.groups` have everything. A failure that is no Exception (KeyboardInterrupt, SystemExit) is raised as
     itself. Raises TimeoutError.
     """
     until = None if timeout is None else monotonic() + timeout
@@ -79,7 +81,8 @@ def _gathered(results: list[Any], failures: list[BaseException]) -> GatheredFail
     groups = group(failures)
     examples = [each.example for each in groups]
     message = f"{len(failures)} of {len(results)} failed\n{groups}"
-    raised = GatheredFailures(shorten(message, _MOST), examples)  # type: ignore[arg-type]  # Exceptions
+    text = shorten(message, _MOST)
+    raised = GatheredFailures(text, examples)  # type: ignore[arg-type]  # all are Exceptions
     raised.results = [each.exc if isinstance(each, _Failure) else each for each in results]
     raised.groups = groups
     return raised

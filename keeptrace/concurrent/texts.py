@@ -46,8 +46,8 @@ def keep_in_text(
 
     function: the function that the engine runs in a worker, such as a UDF of Spark. Left out, a
         decorator is returned.
-    max_inline: bytes of the dump; the note is a third longer. A larger dump is made smaller: without
-        sources, then with representations only.
+    max_inline: bytes of the dump; the note is a third longer. A larger dump is made smaller:
+        without sources, then with representations only.
     trace: what to keep (keeptrace.Options).
     options: single settings of it.
 

@@ -47,8 +47,8 @@ class Hold:
         no limit. What is over it is not held, or ends, the newest first.
     how: "fork": the worker forks, its copy is held, and the worker goes on. "stop": the worker
         sends its failure and is held itself, and the pool takes another one; with
-        KeepTraceProcessPoolExecutor alone. None: "stop" on macOS and where CUDA is initialised, else
-        "fork".
+        KeepTraceProcessPoolExecutor alone. None: "stop" on macOS and where CUDA is initialised,
+        else "fork".
     with_parent: whether a held process ends when the program ends.
 
     Immutable and picklable. Raises OptionError for a wrong value, KeepTraceError on Windows.

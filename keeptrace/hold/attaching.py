@@ -1,7 +1,7 @@
 """attach(): the debugger of a held process, on this terminal.
 
-This process gives its standard streams away and waits, until the user quits the debugger or the held
-process ends. foreground.py says what becomes of Ctrl-C.
+This process gives its standard streams away and waits, until the user quits the debugger or the
+held process ends. foreground.py says what becomes of Ctrl-C.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 main thread                              watching thread, for as long
 standard streams become the terminal's   the attacher is gone ─▶ streams become /dev/null, SIGINT:
-post_mortem(exc)                                                 the debugger reads the end, and quits
+post_mortem(exc)                                                 the debugger reads the end: quits
 standard streams become /dev/null        somebody else connects ─▶ is told who is attached
 """
 

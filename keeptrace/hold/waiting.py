@@ -78,7 +78,8 @@ class _Held:
         self._attached: dict[str, Any] | None = None  # who, and since when
         self._since = now()
         self._deadline = monotonic() + self._hold.seconds
-        place.listener.listen()  # from here on the kernel tells this process's pid to whoever connects
+        # From here on, the kernel tells a connecting process this process's pid.
+        place.listener.listen()
 
     def wait(self) -> None:
         """Serves whoever connects, until there is no reason to wait."""

@@ -54,7 +54,7 @@ def _as_main(name: str) -> str:
 
 
 def is_excluded(exc: BaseException, names: frozenset[str]) -> bool:
-    """Whether an exception is of an excluded class, as `except` sees it, or a group of these alone."""
+    """Whether an exception is of an excluded class, as for `except`, or a group of these alone."""
     if not names:
         return False
     waiting = [exc]

@@ -12,8 +12,8 @@ and child processes report them.
   time. In a child process the dump comes first, in bounded time (store.py).
 - uninstall() replaces only hooks that are still ours. If somebody has chained to our hook, our hook
   stays in the chain and only calls the previous hook.
-- install() imports none of asyncio, multiprocessing and the runners (runners.py): importing.py hooks
-  each of them when the program imports the module.
+- install() imports none of asyncio, multiprocessing and the runners (runners.py): importing.py
+  hooks each of them when the program imports the module.
 - A forked child inherits the hooks. A spawned child gets the hooks through the configuration that
   multiprocessing hands down to every descendant. We wrap a child's run(), because its caller
   (_bootstrap) swallows the exception.

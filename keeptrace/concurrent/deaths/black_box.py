@@ -9,9 +9,9 @@ inherits.
 
 - The worker writes its state into the page: a store into memory for each task, which cannot fail or
   block.
-- A note of a worker with a memory mark (memory.py) goes into the unused one of two rooms, and then a
-  word tells which room is new: a worker that is killed as it writes leaves the older note whole.
-  Rooms that nobody writes to take no memory.
+- A note of a worker with a memory mark (memory.py) goes into the unused one of two rooms, and then
+  a word tells which room is new: a worker that is killed as it writes leaves the older note whole.
+  Rooms without a note take no memory.
 - A box costs the parent one descriptor. A map of the page would cost another descriptor, so the
   parent reads the words from the file, with one system call for each worker that is gone or asked
   for its stacks.

@@ -1,11 +1,11 @@
-"""Loky's executor with on_death="replace": a worker that dies costs its own task, where that is safe.
+"""Loky's executor with on_death="replace": where safe, a worker that dies costs its own task.
 
-Loky's workers share two queues, with a lock each. Each worker's black box has its state, so that the
-parent knows what a dead worker left:
+Loky's workers share two queues, with a lock each. Each worker's black box has its state, so that
+the parent knows what a dead worker left:
 
     RUNNING           its task is lost, the queues are whole: another worker is started
     IDLE, STARTING    nothing is lost
-    WAITING           it held the lock of the queue of tasks, and had read nothing: the lock is freed
+    WAITING           it held the lock of the queue of tasks, and read nothing: the lock is freed
     SENDING           the pipe of results is empty, so it had sent nothing or all: the lock is freed
     READING           it may have read a part of a message: the executor breaks as ever
 
