@@ -16,17 +16,15 @@ export class ReportEditor implements vscode.CustomReadonlyEditorProvider {
     document: vscode.CustomDocument,
     panel: vscode.WebviewPanel,
   ): Promise<void> {
-    if (opensDebugger(document.uri)) {
-      panel.dispose();
-      await startDebugging(document.uri);
-      return;
-    }
     panel.webview.options = { enableScripts: true, localResourceRoots: [] };
     panel.webview.html = await pageOf(document.uri);
+    if (opensDebugger(document.uri)) {
+      await startDebugging(document.uri);
+    }
   }
 }
 
-/** Whether a double-click opens the debugger; the command for the report asks for the report. */
+/** Whether a double-click also opens the debugger; the command for the report asks for the report. */
 function opensDebugger(dump: vscode.Uri): boolean {
   const isWanted = wanted.delete(dump.toString());
   const setting = vscode.workspace.getConfiguration("keeptrace", dump).get<string>("open");
