@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
@@ -80,9 +81,14 @@ def _executable(report: Report) -> str:
     return sys.executable
 
 
+@functools.cache  # by number, because a fork has its own start
+def _start_of(pid: int) -> int | None:
+    return start_of(pid)
+
+
 def _uptime(report: Report) -> float | None:
     """Seconds since the process began."""
-    start = start_of(os.getpid())
+    start = _start_of(os.getpid())
     if start is None:
         return None
     since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
