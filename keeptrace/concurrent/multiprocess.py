@@ -31,7 +31,6 @@ from .worker_frames import module_of
 
 try:
     import multiprocess
-    import multiprocess.context as engine
     import multiprocess.pool
 except ImportError:
     raise missing_extra(
@@ -45,10 +44,12 @@ else:
     from .unknown import PlainTaskPool as KeepingPool
 
 if TYPE_CHECKING:
+    import multiprocessing.context as engine
     from multiprocessing import Process as _Process
     from multiprocessing.context import BaseContext
     from multiprocessing.pool import Pool as _Pool
 else:
+    engine = multiprocess.context
     BaseContext = object  # get_context() adds the context class of the start method
     _Process, _Pool = multiprocess.Process, multiprocess.pool.Pool
 
@@ -107,18 +108,22 @@ class KeepTraceProcess(_KeepingProcess, _Process):
     """
 
 
+class SpawnProcess(_KeepingProcess, engine.SpawnProcess):
+    """KeepTraceProcess, started by spawn."""
+
+
 # start method → its process class
-_PROCESSES: Final[dict[str, type]] = {
-    "spawn": type("SpawnProcess", (_KeepingProcess, engine.SpawnProcess), {})
-}
+_PROCESSES: Final[dict[str, type]] = {"spawn": SpawnProcess}
+
 if sys.platform != "win32":
-    _PROCESSES["fork"] = type("ForkProcess", (_KeepingProcess, engine.ForkProcess), {})
-    _PROCESSES["forkserver"] = type(
-        "ForkServerProcess", (_KeepingProcess, engine.ForkServerProcess), {}
-    )
-for _cls in _PROCESSES.values():  # spawned processes are pickled with their class
-    _cls.__module__ = __name__
-    globals()[_cls.__name__] = _cls
+
+    class ForkProcess(_KeepingProcess, engine.ForkProcess):
+        """KeepTraceProcess, started by fork."""
+
+    class ForkServerProcess(_KeepingProcess, engine.ForkServerProcess):
+        """KeepTraceProcess, started by forkserver."""
+
+    _PROCESSES.update(fork=ForkProcess, forkserver=ForkServerProcess)
 
 
 class KeepTraceContext(BaseContext):
