@@ -402,11 +402,13 @@ if __name__ == "__main__":
 """
 
 
-def test_a_loader_under_keeptrace_run(tmp_path: Path) -> None:
-    """The workers of a program that knows nothing of keeptrace keep their frames."""
+@pytest.mark.parametrize("first", ["", "import keeptrace.concurrent.torch"])
+def test_a_loader_under_keeptrace_run(tmp_path: Path, first: str) -> None:
+    """The workers of a program keep their frames, whether or not the program names keeptrace."""
     pytest.importorskip("typer")
-    (tmp_path / "loading.py").write_text(LOADING)
-    _, (dump,) = failing(tmp_path, "-m", "keeptrace", "run", "--dir", ".", "loading.py")
+    (tmp_path / "loading.py").write_text(first + LOADING)
+    told, (dump,) = failing(tmp_path, "-m", "keeptrace", "run", "--dir", ".", "loading.py")
+    assert "no dumps" not in told
     exc = keeptrace.load(dump)
     assert frames(exc)["chained"].f_locals["rows"] == [0, 1, 2, 3, 4]
     assert type(exc.__cause__) is ZeroDivisionError

@@ -113,7 +113,8 @@ def _keep_frames(engine: types.ModuleType) -> None:
 
 def _keep_frames_of_torch(engine: types.ModuleType) -> None:
     """Lets the exceptions of DataLoaders' workers cross with their frames."""
-    from ..concurrent.torch import install
+    # Not from the package: a program that imports the package first has loaded half of it here.
+    from ..concurrent.torch.loader import install
 
     install()
 
