@@ -35,6 +35,8 @@ def excluded_names(exclude: Iterable[type[BaseException] | str]) -> frozenset[st
     """
     if isinstance(exclude, str):
         raise OptionError(f"exclude takes several, as in exclude=({exclude!r},)")
+    if isinstance(exclude, type):
+        raise OptionError(f"exclude takes several, as in exclude=({exclude.__name__},)")
     return frozenset(map(_excluded_name, exclude))
 
 
