@@ -1,7 +1,7 @@
 """attach(): the debugger of a held process, on this terminal.
 
-This process gives its standard streams away and waits, until the user quits the debugger or the
-held process ends. foreground.py says what becomes of Ctrl-C.
+This process lends its standard streams and waits, until the user quits the debugger or the held
+process ends. foreground.py explains Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,17 +21,15 @@ from .peers import ask, receive
 
 
 def attach(exc_or_number: BaseException | int, debugger: str | None = None) -> None:
-    """Opens a debugger in a process that is held, on this terminal, in the live frames of its
-    failure.
+    """Opens a debugger in a held process, on this terminal, in the live frames of its failure.
 
-    exc_or_number: an exception that came from a pool with `hold=`, or a number of held().
-    debugger: as for post_mortem(), and as it is installed where the failed process ran.
+    exc_or_number: an exception from a pool with `hold=`, or a number of held().
+    debugger: as for post_mortem(); the failed process must have the debugger installed.
 
-    Returns when the user quits the debugger. The process is still held then, for another attach().
+    Returns when the user quits the debugger. The process stays held, for another attach().
 
-    Raises KeepTraceError if no process holds this, if somebody else is attached (the message says
-    who), or if this process has no terminal or other standard streams; OptionError for an unknown
-    debugger.
+    Raises KeepTraceError if no process holds the failure, if somebody else is attached (the message
+    says who), or if this process has no standard streams; OptionError for an unknown debugger.
     """
     check_debugger(debugger)
     with find(exc_or_number) as connection:
@@ -63,7 +61,7 @@ def _variables() -> dict[str, str]:
 
 
 def _end_of(connection: socket.socket) -> str | None:
-    """Waits for the debugger's end. What went wrong, if something did."""
+    """Waits for the debugger's end. Returns the error, if there was an error."""
     try:
         answer, _ = receive(connection, timeout=None)
     except (EOFError, OSError):
@@ -74,7 +72,7 @@ def _end_of(connection: socket.socket) -> str | None:
 
 @contextmanager
 def _restored(fd: int) -> Iterator[None]:
-    """Gives the terminal its modes back, should the held process be killed in the middle."""
+    """Gives the terminal its modes back, in case the held process is killed in the middle."""
     import termios
 
     try:

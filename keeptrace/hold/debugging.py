@@ -1,4 +1,4 @@
-"""A debugger in the held process, on the terminal of whoever attached.
+"""A debugger in the held process, on the terminal of the attacher.
 
 main thread                              watching thread, for as long
 standard streams become the terminal's   the attacher is gone ─▶ streams become /dev/null, SIGINT:
@@ -22,12 +22,12 @@ from ..core.hold import descriptors as all_descriptors
 from ..debug import post_mortem
 from .peers import is_readable
 
-# What a debugger wants to know of a terminal, from the attacher's environment.
+# Facts of the terminal that debuggers need, from the attacher's environment.
 TERMINAL_VARIABLES: Final = (
     *("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "PYTHON_COLORS", "PYTHONBREAKPOINT"),
     *("LINES", "COLUMNS", "INPUTRC", "TERMINFO"),
 )
-# Between two interrupts of a debugger whose attacher is gone, and which has not ended. (seconds)
+# Between two interrupts of a debugger that still runs after its attacher is gone. (seconds)
 _AGAIN: Final = 1.0
 
 
@@ -70,7 +70,7 @@ def _ignore_interrupts() -> None:
 def watched(
     connection: socket.socket, listener: socket.socket, serve: Callable[[], object]
 ) -> Iterator[None]:
-    """Within the block a thread looks after the attacher, and calls serve() if others connect."""
+    """Within the block a thread watches the attacher, and calls serve() for further connections."""
     ended, end = os.pipe()
     is_done = _thread.allocate_lock()
     is_done.acquire()
@@ -116,7 +116,7 @@ def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Itera
     before = sys.stdin, sys.stdout, sys.stderr
     kept = {name: os.environ.pop(name, None) for name in TERMINAL_VARIABLES}
     os.environ.update({name: variables[name] for name in TERMINAL_VARIABLES if name in variables})
-    # Without the descriptor by which they were listed.
+    # Without the descriptor that listed the directory.
     others = {fd for fd in all_descriptors() if _file_of(fd) is not None}
     files = {_file_of(fd) for fd in descriptors}
     for number, fd in enumerate(descriptors):
@@ -140,7 +140,7 @@ def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Itera
 
 
 def _file_of(fd: int) -> tuple[int, int] | None:
-    """What a descriptor leads to; None if it is closed."""
+    """The target of a descriptor; None if the descriptor is closed."""
     try:
         status = os.fstat(fd)
     except OSError:
@@ -149,8 +149,8 @@ def _file_of(fd: int) -> tuple[int, int] | None:
 
 
 def _forget(files: Collection[tuple[int, int] | None], others: Collection[int]) -> None:
-    """Closes what a debugger has kept open of the terminal: whoever reads from that would wait for
-    its end. Only what is not among the others, which were open before.
+    """Closes the descriptors of the terminal that a debugger left open, because a reader of the
+    terminal would wait for their end. Descriptors that were open before stay open.
     """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd in all_descriptors():

@@ -1,16 +1,15 @@
-"""Where held processes are found: one Unix socket each, in a directory of the user's alone.
+"""Where to find held processes: one Unix socket each, in a directory that only the user can open.
 
     $XDG_RUNTIME_DIR/keeptrace/      or, without one, in the directory for temporary files:
     /tmp/keeptrace-1000/
       1-9f3a07c2-4be81f07c2d90a13-5d20e6b1     number, pool, kind of failure, a token
       2-9f3a07c2-77f0c41be5528a90-e81b3c44
 
-- Nothing about the failure is in a file: whoever may connect is told by the process itself.
-- The directory is opened once, without following a link, and its owner and mode are checked. Its
-  sockets are reached through that descriptor, so that nobody can put another directory in its
-  place.
-- A process that was killed leaves its socket behind: nobody listens there, and whoever notices
-  removes it.
+- No file says anything about the failure: the process itself tells its own user.
+- The directory is opened once, without following a link, and its owner and mode are checked. All
+  sockets are reached through that descriptor, so nobody can swap the directory meanwhile.
+- A killed process leaves its socket behind. The next process that fails to connect removes the
+  socket.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from ..core.clock import monotonic, sleep
 from ..core.errors import KeepTraceError
 
 _PRIVATE: Final = 0o700
-# What a socket's address may have at most, on any system. (bytes)
+# The longest address of a socket on any system. (bytes)
 _MOST_ADDRESS: Final = 100
-# Attachers that wait to be told that somebody else is attached. (connections)
+# Attachers waiting for the answer that somebody else is attached. (connections)
 _BACKLOG: Final = 16
-# For another worker that takes a number; it takes milliseconds. (seconds)
+# The wait for another worker that takes a number, which needs milliseconds. (seconds)
 _MOST_WAIT: Final = 2.0
 _MOMENT: Final = 0.001  # (seconds)
 
@@ -57,7 +56,7 @@ class Name(NamedTuple):
 
 
 def _candidates() -> list[str]:
-    """The directories in which sockets may be, the preferred one first."""
+    """The possible directories of sockets, the preferred directory first."""
     found = [os.path.join(tempfile.gettempdir(), f"keeptrace-{os.geteuid()}")]
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isabs(runtime) and os.access(runtime, os.W_OK):
@@ -69,7 +68,7 @@ class Directory:
     """An open directory of sockets. Use it in a `with` block."""
 
     def __init__(self, path: str) -> None:
-        """Raises OSError if there is none, KeepTraceError if it is not the user's alone."""
+        """Raises OSError if there is no directory, KeepTraceError if others can open the directory."""
         self.path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         status = os.fstat(self._fd)
@@ -91,9 +90,9 @@ class Directory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Within the block only this process takes numbers. No fork in it: that would share it.
+        """Within the block only this process takes numbers. Do not fork within: a fork shares the lock.
 
-        Raises KeepTraceError if another process has taken it for long, because it was stopped.
+        Raises KeepTraceError if another process, a stopped one say, keeps the lock for long.
         """
         deadline = monotonic() + _MOST_WAIT
         while not self._lock():
@@ -118,10 +117,10 @@ class Directory:
         return sorted(name for name in found if name is not None)
 
     def connect(self, name: Name) -> socket.socket | None:
-        """A connection to a held process; None if it is gone, and then its socket is removed."""
+        """A connection to a held process; None if the process is gone, and the socket is removed."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.setblocking(False)  # one whose backlog is full lives
+            connection.setblocking(False)  # a process with a full backlog lives
             connection.connect(self._address(name))
         except BlockingIOError:
             pass
@@ -135,7 +134,7 @@ class Directory:
         return connection
 
     def living(self) -> Iterator[tuple[Name, socket.socket]]:
-        """The living processes, each with a connection that is closed when the next follows."""
+        """The living processes, each with a connection. The next step closes the connection."""
         for name in self.names():
             connection = self.connect(name)
             if connection is not None:
@@ -158,7 +157,7 @@ class Directory:
             os.unlink(str(name), dir_fd=self._fd)
 
     def _address(self, name: Name) -> str:
-        """The socket's address. Raises KeepTraceError if it is too long for this system."""
+        """The socket's address. Raises KeepTraceError if the address is too long for this system."""
         for address in (f"/proc/self/fd/{self._fd}/{name}", os.path.join(self.path, str(name))):
             if (
                 os.path.isdir(os.path.dirname(address))

@@ -1,10 +1,10 @@
-"""Who gets the terminal's Ctrl-C while a debugger of a held process is on it.
+"""Who gets the terminal's Ctrl-C while a held process has its debugger there.
 
     terminal ── SIGINT, SIGWINCH ─▶ the process in front ── kill() ─▶ held process
 
-The terminal signals the process group in its foreground. With the attaching program that would be
-the workers of its pool as well, which end of a Ctrl-C. So a small process of a group of its own
-stands in front meanwhile, and passes on what it gets. A shell does the same with its jobs.
+The terminal signals the process group in its foreground. The group of the attaching program also
+has the workers of its pool, and a Ctrl-C would end the workers. So a small process with a group of
+its own stands in front meanwhile, and passes the signals on. A shell does the same with its jobs.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-# Signals of the terminal that are meant for the debugger.
+# Signals of the terminal for the debugger.
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGWINCH)
-# Between two looks of the process in front for the one that attaches. (seconds)
+# Between two checks whether the attaching process lives. (seconds)
 _LOOK: Final = 1.0
-# What a process may have open where nobody raised the limit far. (descriptors)
+# The usual limit of open descriptors, where nobody raised the limit far. (descriptors)
 _DESCRIPTORS: Final = 1 << 16
 
 
 @contextmanager
 def passing_on(terminal: int, pid: int) -> Iterator[None]:
-    """Within the block the signals of this terminal go to that process, and Ctrl-Z does nothing."""
+    """Within the block the process gets the signals of this terminal, and Ctrl-Z does nothing."""
     if _is_in_front(terminal):
         with _another_in_front(terminal, pid):
             yield
@@ -64,7 +64,7 @@ def _another_in_front(terminal: int, pid: int) -> Iterator[None]:
 
 
 def _fork(become: Callable[[], NoReturn]) -> int:
-    """Forks a process without handlers of signals, which all are blocked there."""
+    """Forks a process without signal handlers, with all signals blocked."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

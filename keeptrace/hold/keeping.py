@@ -7,12 +7,12 @@
       waits for the one in between ◀── ends               waits, for attach() or release()
       sends its failure, goes on
 
-- The held process is nobody's child in the program: no wait() of the program's meets it, and it is
-  no zombie when it has ended.
-- Signals are blocked meanwhile: no handler of the program runs in the copy.
-- With how="stop" nothing is forked: the worker itself becomes the held process, when it has sent
-  its failure and asks for the next task.
-- The engines' own forks warn of threads; ours does not, because the copy joins and ends none.
+- The held process is no child of the program: no wait() of the program reaps the process, and its
+  end leaves no zombie.
+- Signals are blocked during the forks, so no handler of the program runs in the copy.
+- With how="stop" nothing is forked. The worker itself becomes the held process, after the worker
+  has sent the failure and asks for the next task.
+- The engines' own forks warn of threads. Our fork does not, because the copy joins no thread.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 class Kept(NamedTuple):
     """Whether a failure is held, and the name of its socket.
 
-    If there was no room for it: the name of the failure of the same kind that is held, or "" if the
-    pool holds as many as it may.
+    Without room: the name of the held failure of the same kind, or "" if the pool already holds
+    its most.
     """
 
     is_held: bool
@@ -48,9 +48,9 @@ class Kept(NamedTuple):
 
 
 def keep(exc: BaseException, holding: Holding) -> Kept:
-    """Holds an exception whose traceback has the frames, if there is room for another one.
+    """Holds an exception with the frames of its traceback, if there is room for another failure.
 
-    Raises OSError and KeepTraceError if it cannot be held.
+    Raises OSError and KeepTraceError if the process cannot be held.
     """
     if not issubclass(type(exc), Exception):  # Ctrl-C and exit are no failures
         return Kept(False)
@@ -102,14 +102,14 @@ _HOLD: Final[dict[How, Callable[[BaseException, Holding, Place], None]]] = {
 
 
 def _chosen() -> How:
-    """How a process is held whose Hold leaves that open."""
+    """The way to hold a process if the Hold leaves the way open."""
     if sys.platform == "darwin":  # its frameworks end a forked process that uses them
         return "stop"
     return "stop" if _has_cuda() else "fork"
 
 
 def _has_cuda() -> bool:
-    """Whether CUDA is initialised: it does not work in a forked process."""
+    """Whether CUDA is initialised. CUDA does not work in a forked process."""
     torch = sys.modules.get("torch")
     try:
         return torch is not None and bool(torch.cuda.is_initialized())
@@ -118,7 +118,7 @@ def _has_cuda() -> bool:
 
 
 def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | Kept:
-    """The name of a new held process, or why there is no room for it."""
+    """The name of a new held process, or the reason that there is no room."""
     hold = holding.hold
     group = holding.group or f"{_program():x}"
     names = [name for name, _ in directory.living()]
@@ -138,7 +138,7 @@ def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | Kept:
 
 
 def _program() -> int:
-    """The process whose workers count together: the one that started this worker."""
+    """The process whose workers count together: the parent of this worker."""
     processes = sys.modules.get("multiprocessing.process")
     parent = processes.current_process()._parent_pid if processes is not None else None
     return parent or os.getpid()
@@ -151,7 +151,7 @@ def _wait(exc: BaseException, holding: Holding, place: Place, program: int) -> N
 
 
 def _fork_away(become: Callable[[], None]) -> None:
-    """Forks twice, and calls become() in the process that is held, which ends then.
+    """Forks twice, and calls become() in the held process, which then ends.
 
     Raises OSError if the system has no more processes.
     """
@@ -170,7 +170,7 @@ def _fork_away(become: Callable[[], None]) -> None:
 
 
 def _fork_on(become: Callable[[], None], mask: Iterable[int]) -> NoReturn:
-    """The process in between, and then the one that is held. Both end here, whatever happens."""
+    """The process in between, then the held process. Both end here in any case."""
     status = 1
     try:
         is_held = os.fork() == 0

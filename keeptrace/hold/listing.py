@@ -1,4 +1,4 @@
-"""held() and release(): what is held on this machine for this user."""
+"""held() and release(): the failures that are held on this machine for this user."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class HeldFailure(NamedTuple):
     """A failure whose process is held.
 
     number: for attach() and release().
-    pid: the process.
-    since: when it failed. (seconds since 1970)
-    seconds_left: until it ends.
-    memory: its resident memory, which it may share with its worker. (bytes; 0 on macOS)
+    pid: of the held process.
+    since: the time of the failure. (seconds since 1970)
+    seconds_left: until the process ends.
+    memory: resident memory, partly shared with the worker. (bytes; 0 on macOS)
     type, message, where: of the exception; `where` is the innermost function of the user's own
         code.
-    task: the call that failed.
-    attached: the pid of the process that has its debugger now, or None.
+    task: the failed call.
+    attached: the pid of the process that uses the debugger now, or None.
 
-    A process that is too busy to answer has its number, pid and memory alone.
+    Of a process too busy to answer, only number, pid and memory are known.
     """
 
     number: int
@@ -44,7 +44,7 @@ class HeldFailure(NamedTuple):
 
 
 def held() -> list[HeldFailure]:
-    """The failures that are held for this user, by number, of all programs.
+    """The failures held for this user, of all programs, by number.
 
     Raises KeepTraceError on Windows.
     """
@@ -70,7 +70,7 @@ def _held_failure(name: Name, connection: socket.socket) -> HeldFailure:
 
 @contextmanager
 def find(exc_or_number: BaseException | int) -> Iterator[socket.socket]:
-    """A connection to the process that holds this. Raises KeepTraceError if none does."""
+    """A connection to the process that holds this failure. Raises KeepTraceError if no process does."""
     is_wanted = _matcher(exc_or_number)
     for name, connection in _living():
         if is_wanted(name):
@@ -104,13 +104,13 @@ def _why_not_held(exc: BaseException) -> str:
 
 
 def release(*failures: BaseException | int, all: bool = False) -> int:
-    """Ends processes that are held, and returns how many.
+    """Ends held processes, and returns their count.
 
-    failures: exceptions that came from a pool with `hold=`, or numbers of held().
-    all: all that are held for this user.
+    failures: exceptions from a pool with `hold=`, or numbers of held().
+    all: every failure held for this user.
 
-    Raises KeepTraceError if no process holds one of these, if somebody is attached to it, or if it
-    is too busy to answer.
+    Raises KeepTraceError if no process holds a failure, if somebody is attached to the process, or
+    if the process is too busy to answer.
     """
     wanted = [_matcher(failure) for failure in failures]
     if all:

@@ -10,7 +10,7 @@ from .peers import peer_of
 
 
 def resident_of(directory: Directory, names: Iterable[Name]) -> int:
-    """What these held processes have together."""
+    """The memory of these held processes together. (bytes)"""
     chosen = set(names)
     return sum(
         resident(peer_of(connection).pid)

@@ -1,10 +1,10 @@
-"""How a held process and whoever asks it talk: a line of JSON each, and three descriptors.
+"""How a held process and an asking process talk: a line of JSON each, and three descriptors.
 
     asker ── {"do": "tell"}                          ─▶ held ── its card
           ── {"do": "release"}                       ─▶      ── {}, and it ends
           ── {"do": "attach", ...} + descriptors 0-2 ─▶      ── {"pid": ...}, at the end {} or {"error": ...}
 
-Both look at the uid of the other first, which the kernel tells.
+Each side first checks the uid of its peer, as the kernel tells it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any, Final, NamedTuple
 from ..core.clock import monotonic
 from ..core.errors import KeepTraceError
 
-# A held process that waits answers in milliseconds, one that is busy not at all. (seconds)
+# A waiting process answers in milliseconds, a busy process not at all. (seconds)
 ANSWERS: Final = 5.0
-# A card has a message, which is cut, and a task. (bytes)
+# A card has a shortened message and a task. (bytes)
 _MOST: Final = 1 << 16
 # struct ucred: pid, uid, gid
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -34,7 +34,7 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID = 0, 1, 2
 
 
 class Peer(NamedTuple):
-    """The process at the other end of a connection."""
+    """The pid of the peer of a connection."""
 
     pid: int
     uid: int
@@ -51,14 +51,14 @@ def peer_of(connection: socket.socket) -> Peer:
 
 
 def is_users(connection: socket.socket) -> bool:
-    """Whether the process at the other end is of the same user."""
+    """Whether the peer has the same user."""
     return peer_of(connection).uid == os.geteuid()
 
 
 def send(
     connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()
 ) -> None:
-    """Raises OSError if the other end is gone."""
+    """Raises OSError if the peer is gone."""
     data = json.dumps(message).encode() + b"\n"
     connection.settimeout(ANSWERS)
     if descriptors:
@@ -70,9 +70,9 @@ def send(
 def receive(
     connection: socket.socket, timeout: float | None = ANSWERS, most_descriptors: int = 0
 ) -> tuple[dict[str, Any], list[int]]:
-    """A message and the descriptors that came with it.
+    """A message and its descriptors.
 
-    Raises TimeoutError, and EOFError if the other end is gone.
+    Raises TimeoutError, and EOFError if the peer is gone.
     """
     deadline = None if timeout is None else monotonic() + timeout
     data, descriptors = b"", []

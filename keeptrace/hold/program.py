@@ -1,4 +1,4 @@
-"""Whether the program that a held process belongs to has ended."""
+"""Whether the program of a held process has ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 class Program:
     """The process with this pid.
 
-    fd: a descriptor that can be read when it has ended; None where the system has none.
+    fd: a descriptor that becomes readable at the end of the program; None where the system has no
+        such descriptors.
     """
 
     def __init__(self, pid: int) -> None:
@@ -20,7 +21,7 @@ class Program:
                 self.fd = os.pidfd_open(pid)
         except ProcessLookupError:
             self._ended = True
-        except OSError:  # an older kernel, or a sandbox that forbids it
+        except OSError:  # an older kernel, or a sandbox without pidfd
             pass
 
     def has_ended(self) -> bool:

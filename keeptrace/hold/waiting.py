@@ -1,11 +1,11 @@
-"""The held process: leaves the engine, then waits to be attached to, or released.
+"""The held process: leaves the engine, then waits for attach() or release().
 
-- Its main thread waits in one poll() for whoever connects, the end of its time, and the end of the
+- The main thread waits in one poll() for connections, the end of its time, and the end of the
   program.
-- It runs no atexit functions and no finalizers: the worker does that.
-- Its standard streams are /dev/null, but while somebody is attached: then they are the terminal of
-  the attacher, whose descriptors came over the socket. It has no terminal of its own, so that no
-  Ctrl-C reaches it but the one that the attacher passes on.
+- The process runs no atexit functions and no finalizers, because the worker runs them.
+- The standard streams are /dev/null. While somebody is attached, the streams are the terminal of
+  the attacher, whose descriptors came over the socket. The process has no terminal of its own, so
+  only a Ctrl-C that the attacher passes on can reach the debugger.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .peers import close_all, is_readable, is_users, peer_of, receive, send
 from .program import Program
 from .wording import message_of, task_of
 
-# The most for a process that nobody wants: the kernel ends it before any other.
+# The highest score: the kernel kills this process first when memory runs out.
 _FIRST_TO_GO: Final = "1000"
 # Between two looks at the memory of all that are held, or for the program where the system cannot
 # tell of its end. (seconds)
@@ -36,9 +36,9 @@ _LOOK: Final = 5.0
 
 
 def wait_held(exc: BaseException, holding: Holding, place: Place, program: int) -> NoReturn:
-    """Becomes the process that holds the exception. Never returns, and never raises.
+    """Becomes the held process of the exception. Never returns, and never raises.
 
-    program: the pid of the process whose end ends this one, if the Hold says so.
+    program: the pid of the program, whose end also ends the held process if the Hold says so.
     """
     try:
         gc.disable()
@@ -50,9 +50,9 @@ def wait_held(exc: BaseException, holding: Holding, place: Place, program: int) 
 
 
 def _leave_engine() -> None:
-    """From here on the program does not see this process: not in its pipes, not on its terminal.
+    """Hides this process from the program: from the program's pipes, and from its terminal.
 
-    The descriptors stay taken, by /dev/null: objects that have their numbers do no harm.
+    /dev/null takes the descriptors, so objects that still use their numbers do no harm.
     """
     with suppress(OSError):  # a worker that its engine has made the leader of a session
         os.setsid()
@@ -78,11 +78,11 @@ class _Held:
         self._attached: dict[str, Any] | None = None  # who, and since when
         self._since = now()
         self._deadline = monotonic() + self._hold.seconds
-        # From here on, the kernel tells a connecting process this process's pid.
+        # From now on the kernel tells a connecting process the pid of this process.
         place.listener.listen()
 
     def wait(self) -> None:
-        """Serves whoever connects, until there is no reason to wait."""
+        """Serves each connection, until there is no reason to wait."""
         signal.signal(signal.SIGTERM, self._terminate)
         files: list[Any] = [self._listener]
         if self._program is not None and self._program.fd is not None:
@@ -103,7 +103,7 @@ class _Held:
         return min(left, _LOOK) if must_look else left
 
     def _is_over(self) -> bool:
-        """Whether the program has ended, or this process is one too many for the memory."""
+        """Whether the program has ended, or the held processes use too much memory."""
         if self._program is not None and self._program.has_ended():
             return True
         if self._hold.max_rss is None:
@@ -121,7 +121,7 @@ class _Held:
         os._exit(0)
 
     def _serve(self) -> bool:
-        """Answers one process. False if that one released this one."""
+        """Answers one request. False if the request was a release."""
         try:
             connection, _ = self._listener.accept()
         except OSError:  # it is gone again
@@ -133,7 +133,11 @@ class _Held:
                     return True
                 message, descriptors = receive(connection, most_descriptors=3)
                 return self._answer(connection, message, descriptors)
-            except (OSError, EOFError, ValueError):  # it only looked whether somebody is here
+            except (
+                OSError,
+                EOFError,
+                ValueError,
+            ):  # the peer only looked whether a process listens
                 return True
             finally:
                 close_all(descriptors)
@@ -168,7 +172,7 @@ class _Held:
             self._attached = None
 
     def _card(self) -> dict[str, Any]:
-        """What a list tells of this process."""
+        """The facts of this process for a list."""
         return {
             "pid": os.getpid(),
             "since": self._since,
