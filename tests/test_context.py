@@ -124,6 +124,60 @@ def test_tasks_and_generators_have_their_own() -> None:
     assert caught(next, generator).keeptrace_context == {"step": 1}
 
 
+def test_threads_share_one_object_and_keep_no_name_afterwards() -> None:
+    """Blocks of one object overlap in two threads; a later failure in either has no names."""
+    shared = keeptrace.context(service="shop")
+    in_first, in_second, first_is_out = threading.Event(), threading.Event(), threading.Event()
+    later: dict[str, Any] = {}
+
+    def first() -> None:
+        with shared:
+            in_first.set()
+            in_second.wait(60)
+        first_is_out.set()
+        later["first"] = restored(caught(lambda: 1 / 0))
+
+    def second() -> None:
+        in_first.wait(60)
+        with shared:
+            in_second.set()
+            first_is_out.wait(60)
+        later["second"] = restored(caught(lambda: 1 / 0))
+
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [hasattr(later[name], NAME) for name in ("first", "second")] == [False, False]
+
+
+class Key(str):
+    """A name that is equal to another, and whose comparison is code that fails."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("compared")
+
+
+def test_keys_of_the_program_cost_no_exception() -> None:
+    """An attribute of that name with keys of other classes stays, and nothing compares its keys."""
+    exc: Any = ValueError("its own")
+    exc.keeptrace_context = {Key("request_id"): 1}
+
+    def work() -> None:
+        with keeptrace.context(request_id=7):
+            raise exc
+
+    assert caught(work) is exc
+    with keeptrace.context(request_id=7):
+        assert restored(exc).args == ("its own",)
+    found = restored(caught(fail_within, 7), extra={Key("request_id"): 8})
+    assert found.keeptrace_context["request_id"] == 8
+
+
 @pytest.mark.parametrize("method", ["spawn", *(["fork"] if hasattr(os, "fork") else [])])
 def test_a_workers_context_arrives(method: str) -> None:
     """Through both pools, and into a dump that the parent makes; the parent's own is added."""
@@ -155,6 +209,46 @@ def test_a_value_that_cannot_be_pickled_costs_no_exception() -> None:
     ) as executor:
         arrived: Any = executor.submit(fail_within, 7).exception(timeout=100)
     assert type(arrived) is ValueError and arrived.keeptrace_context == told
+
+
+class Unreadable:
+    """Can be pickled; reading the pickle raises."""
+
+    def __init__(self, needed: object) -> None:
+        self.needed = needed
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Unreadable, ()
+
+
+class Job:
+    error: BaseException | None = None
+
+
+def test_a_value_that_cannot_be_read_back_costs_no_exception() -> None:
+    """Where a stock pool's thread reads a result, an error would end the pool."""
+
+    def work() -> None:
+        with keeptrace.context(job=Unreadable(1)):
+            raise ValueError("x")
+
+    arrived = pickle.loads(pickle.dumps(caught(work)))
+    assert arrived.keeptrace_context == {"job": "<Unreadable: cannot be pickled>"}
+
+
+def test_values_that_refer_to_the_exception_are_pickled_once() -> None:
+    """Each name would double the work at each level, without an end."""
+    jobs = {f"job{number}": Job() for number in range(8)}
+
+    def work() -> None:
+        with keeptrace.context(**jobs):
+            raise ValueError("x")
+
+    exc = caught(work)
+    for job in jobs.values():
+        job.error = exc
+    arrived = pickle.loads(pickle.dumps(exc))
+    assert all(job.error is arrived for job in arrived.keeptrace_context.values())
 
 
 def test_extra_is_in_one_dump() -> None:

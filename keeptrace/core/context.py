@@ -19,7 +19,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from .errors import OptionError
-from .raw import names_of
+from .raw import has_names_alone, names_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,19 +45,28 @@ _said: Final[ContextVar[Said | None]] = ContextVar("said", default=None)
 class Names(dict[str, object]):
     """The attribute of an exception.
 
-    Stock pools and logs pickle it with the exception, so a value that cannot be pickled must not
-    cost the exception: a text that says so takes its place.
+    Stock pools and logs pickle it with the exception, so a value that cannot be pickled, or not
+    be read back, must not cost the exception: a text that says so takes its place.
     """
 
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: object) -> tuple[type, tuple[dict[str, object]]]:
-        return dict, ({name: _picklable(value) for name, value in self.items()},)
+        if _is_trying.get():  # a value refers to the exception: trials within trials would not end
+            return dict, (dict(self),)
+        token = _is_trying.set(True)
+        try:
+            return dict, ({name: _picklable(value) for name, value in self.items()},)
+        finally:
+            _is_trying.reset(token)
+
+
+_is_trying: Final[ContextVar[bool]] = ContextVar("is_trying", default=False)
 
 
 def _picklable(value: object) -> object:
     try:
-        pickle.dumps(value)
+        pickle.loads(pickle.dumps(value))  # a pool's thread that cannot read a result may end
     except Exception:  # whatever the value's own reduction raises
         return f"<{names_of(type(value))[1]}: cannot be pickled>"
     return value
@@ -82,17 +91,19 @@ class context:
 
     def __init__(self, /, **names: object) -> None:
         self._names = names
-        self._tokens: list[Token[Said | None]] = []
+        # By the id of what the block says, because threads and tasks may share one object.
+        self._tokens: dict[int, tuple[Said, Token[Said | None]]] = {}
 
     def __enter__(self) -> None:
         names, extra = _said.get() or _NOTHING
-        self._tokens.append(_said.set(Said({**names, **self._names}, extra)))
+        now = Said({**names, **self._names}, extra)
+        self._tokens[id(now)] = now, _said.set(now)
 
     def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
         said = _said.get()
         try:
-            _said.reset(self._tokens.pop())
-        except ValueError:  # a generator was closed elsewhere; its context has ended before
+            _said.reset(self._tokens.pop(id(said))[1])
+        except (KeyError, ValueError):  # a generator was closed elsewhere; its context has ended
             said = Said(self._names, {})
         if exc is not None and said is not None:
             _keep(exc, said.names)
@@ -142,12 +153,17 @@ def _keep(exc: BaseException, names: dict[str, object]) -> None:
     """Gives an exception the names, but for those that it has from a block within."""
     namespace = _dict_of(exc)
     own = dict.get(namespace, NAME)
-    if own is None or type(own) in _OURS:
+    if _is_ours(own):
         dict.__setitem__(namespace, NAME, Names({**names, **(own or {})}))
 
 
 # The attribute is a plain dict if the exception was restored.
 _OURS: Final = (Names, dict)
+
+
+def _is_ours(own: Any) -> bool:
+    """Whether names can be added to an exception's attribute without code of its keys."""
+    return own is None or (type(own) in _OURS and has_names_alone(own))
 
 
 def said() -> Said | None:
@@ -159,7 +175,7 @@ def put_said(attributes: dict[str, Any], now: Said | None) -> None:
     """Adds what the program says to the attributes of an exception, as a plain dict."""
     own = attributes.get(NAME)
     names, extra = now or _NOTHING
-    if own is None or type(own) in _OURS:
+    if _is_ours(own):
         attributes[NAME] = {**names, **(own or {}), **extra}
 
 
@@ -170,10 +186,10 @@ def with_extra(extra: Mapping[str, object] | None, call: Callable[[], _T]) -> _T
     """
     if extra is None:
         return call()
-    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
+    if not isinstance(extra, Mapping) or not all(issubclass(type(name), str) for name in extra):
         raise OptionError(f"extra must be a dict with texts as keys, not {type(extra).__name__}")
     names, _ = _said.get() or _NOTHING
-    token = _said.set(Said(names, dict(extra)))
+    token = _said.set(Said(names, {str.__str__(name): item for name, item in extra.items()}))
     try:
         return call()
     finally:
