@@ -150,8 +150,13 @@ class _Paper:
     def text(self) -> str:
         lines = [line for piece in self._pieces for line in piece]
         if self._frames or self._unshown:
-            lines.append(f"... {self._frames} frames and {self._unshown} values are left out")
+            frames, values = _counted(self._frames, "frame"), _counted(self._unshown, "value")
+            lines.append(f"... left out: {frames}, {values}")
         return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
