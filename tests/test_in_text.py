@@ -76,6 +76,23 @@ def test_no_dump() -> None:
         exception_of(text.replace("<dump:", "<dump:AAAA"))
 
 
+def test_notes_of_any_kind() -> None:
+    """The program may set the notes of an exception to anything; the others are read."""
+
+    def noted() -> None:
+        exc: Any = EngineError("x")
+        exc.__notes__ = [3, "a text"]
+        raise exc
+
+    with pytest.raises(EngineError) as info:
+        keep_in_text(noted)()
+    assert type(exception_of(info.value)) is EngineError
+    error: Any = EngineError("nothing")
+    for notes in (None, [3], 5):
+        error.__notes__ = notes
+        assert exception_of(error) is None
+
+
 def test_a_large_failure_stays_within_the_bound() -> None:
     """The dump is made smaller; without room for any, the exception is as it was."""
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,33 @@ def test_links_within_are_followed(answers: Answers, directory: Path) -> None:
     """A link to a dump of the directory is that dump."""
     (directory / "latest").symlink_to(directory / "a.keeptrace")
     assert answers.show("latest") == answers.show("a.keeptrace")
+
+
+def test_a_forged_time_leaves_the_list(
+    answers: Answers, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One dump whose header has a number beyond all floats hides no other failure."""
+    with monkeypatch.context() as forging:
+        forging.setattr("keeptrace.format.writing.now", lambda: 10**400)
+        keeptrace.dump(failed(0), directory / "forged.keeptrace")
+    assert "forged.keeptrace  1x" in answers.list()
+
+
+def test_a_gzipped_log_may_be_cut_or_hold_one_endless_line(
+    answers: Answers, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cut log gives one sentence; of a line without an end only a piece is in memory."""
+    (directory / "cut.gz").write_bytes(gzip.compress(LOG.encode())[:-20])
+    with pytest.raises(KeepTraceError, match=r"cut\.gz cannot be read to its end"):
+        answers.find_in_log("cut.gz")
+    monkeypatch.setattr("keeptrace.tools.logs._MOST_LINE", 1 << 16)
+    (directory / "endless.gz").write_bytes(gzip.compress(b"a" * (1 << 24) + b"\n" + LOG.encode()))
+    tracemalloc.start()
+    try:
+        assert "2 times" in answers.find_in_log("endless.gz")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 23
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_wrong_directory_is_one_sentence(tmp_path: Path) -> None:

@@ -442,3 +442,20 @@ def test_other_arrays_on_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     _placed(monkeypatch, Tensor, "tensorflow")
     assert repr(arrived(ndarray())) == "ndarray(shape=(3, 4), dtype=float32, device='cuda:1')"
     assert repr(arrived(Tensor())) == "Tensor(shape=(2, None), dtype=float16, device='gpu:0')"
+
+
+@pytest.mark.parametrize("size", [-5, 10**40])
+def test_a_shape_beyond_all_lengths_leaves_the_dump_readable(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JAX checks no sizes of a ShapeDtypeStruct."""
+    if "jax" in sys.modules:
+        pytest.skip("the real library is loaded")
+
+    class ShapeDtypeStruct:
+        shape, dtype = (size, 2), "float32"
+
+    ShapeDtypeStruct.__qualname__ = ShapeDtypeStruct.__name__
+    _placed(monkeypatch, ShapeDtypeStruct, "jax")
+    told = f"ShapeDtypeStruct(shape=({size}, 2), dtype=float32)"
+    assert repr(arrived(ShapeDtypeStruct())) == told

@@ -6,6 +6,7 @@ stand-in of an earlier restore becomes the node from which it was made.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -115,7 +116,7 @@ def _read_summary(
 ) -> Node:
     summary = summarise(value)
     extra: dict[str, Any] = {} if summary.has_state else {"why": "a summary"}
-    if summary.length is not None:
+    if type(summary.length) is int and 0 <= summary.length <= sys.maxsize:  # a library may lie
         extra["len"] = summary.length
     attributes: Attributes = {}
     if summary.has_state and depth > 1:

@@ -78,7 +78,7 @@ def _noting(function: Callable[..., Any], add_note: Callable[[BaseException], No
 def _add_note(max_inline: int, trace: Options | None, options: Any, exc: BaseException) -> None:
     """Adds the dump of the exception as a note. Never raises."""
     try:
-        if any(_NOTE in note for note in getattr(exc, "__notes__", ())):
+        if any(_NOTE in note for note in _notes_of(exc)):
             return
         traceback = traceback_of(exc)
         set_traceback(exc, traceback.tb_next if traceback is not None else None)
@@ -111,9 +111,17 @@ def exception_of(error: BaseException | str) -> BaseException | None:
 
 def _texts_of(error: BaseException) -> Iterator[str]:
     yield str(error)
-    yield from getattr(error, "__notes__", ())
+    yield from _notes_of(error)
     for value in vars(error).values():
         if isinstance(value, str):
             yield value
         elif isinstance(value, dict):
             yield from (text for text in value.values() if isinstance(text, str))
+
+
+def _notes_of(exc: BaseException) -> list[str]:
+    """The notes that are texts: the program may have set the attribute to anything."""
+    notes = getattr(exc, "__notes__", ())
+    if not isinstance(notes, (list, tuple)):
+        return []
+    return [note for note in notes if isinstance(note, str)]

@@ -46,7 +46,7 @@ def _of_file(path: str) -> Seen:
     except (OSError, KeepTraceError):  # it is listed by its name
         pass
     time = header.get("time")
-    seen = float(time) if isinstance(time, (int, float)) else os.path.getmtime(path)
+    seen = time if type(time) is float else os.path.getmtime(path)
     return Seen(
         fingerprint=_text(header.get("fingerprint")) or path,
         type=_text(header.get("type")).removeprefix("builtins.") or os.path.basename(path),

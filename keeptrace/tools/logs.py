@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import os
 import sys
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Final, NamedTuple
@@ -17,6 +19,8 @@ from ..textlog import read_log, report_of
 
 # Between two looks at a followed log. (seconds)
 _POLL: Final = 0.2
+# A few kilobytes of gzip may hold a line that fills the memory. (bytes)
+_MOST_LINE: Final = 16 << 20
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -82,16 +86,24 @@ def counted(tracebacks: Iterable[Logged]) -> list[Repeated]:
 def _opened(name: str) -> Iterator[Iterable[bytes]]:
     if name == "-":
         with open(sys.stdin.fileno(), "rb", closefd=False) as log:
-            yield log
+            yield _lines(log)
         return
     if os.path.isdir(name):
         raise KeepTraceError(f"{name} is a directory: name the log files in it")
     with open(name, "rb") as log:
         if log.peek(len(_GZIP))[: len(_GZIP)] == _GZIP:
-            with gzip.open(log) as plain:
-                yield plain
+            try:
+                with gzip.open(log) as plain:
+                    yield _lines(plain)
+            except (EOFError, zlib.error) as problem:  # cut, or damaged within
+                raise KeepTraceError(f"{name} cannot be read to its end: {problem}") from None
         else:
-            yield log
+            yield _lines(log)
+
+
+def _lines(log: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+    """The lines of a log; a line beyond all measure comes in pieces."""
+    return iter(functools.partial(log.readline, _MOST_LINE), b"")
 
 
 def _followed(name: str) -> Iterator[bytes]:
