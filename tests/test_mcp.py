@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import signal
 import sys
 import tracemalloc
 from pathlib import Path
@@ -238,6 +239,27 @@ def test_the_sdks_client_over_stdio(directory: Path) -> None:
             assert is_error and "the frame has kept no nothing" in text
 
     asyncio.run(talk())
+
+
+def test_ctrl_c_ends_the_server_in_a_terminal(directory: Path) -> None:
+    """A line says what the command waits for, and one Ctrl-C ends it."""
+    pytest.importorskip("mcp.server.mcpserver", reason="the SDK is the extra mcp")
+    pexpect = pytest.importorskip("pexpect")
+    environment = {**os.environ, "PYTHONPATH": str(Path(keeptrace.__file__).parent.parent)}
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "keeptrace", "mcp", str(directory)],
+        env=environment,
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect_exact("waiting for an assistant on standard input; Ctrl-C ends")
+    child.sendline('{"jsonrpc": "2.0", "id": 4711, "method": "ping"}')
+    child.expect(r'"id": ?4711,"\w+"')  # an answer: the thread that reads has begun
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.signalstatus == signal.SIGINT
 
 
 def test_without_the_sdk_the_command_names_the_extra(

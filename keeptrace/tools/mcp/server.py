@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 from ...core.errors import KeepTraceError, missing_extra
+from ...core.telling import tell
 from .answers import Answers
 from .inside import Inside
 
@@ -20,11 +23,16 @@ _TOOLS: Final = ("list", "show", "about", "expand", "diff", "find_in_log", "repr
 
 
 def serve(directory: str) -> None:
-    """Answers on standard input and output until the client leaves.
+    """Answers on standard input and output until the client leaves. SIGINT ends the process.
 
     Raises KeepTraceError if there is no such directory, MissingExtraError without the SDK.
     """
-    make_server(directory).run("stdio")
+    server = make_server(directory)
+    if sys.stdin.isatty():
+        tell("waiting for an assistant on standard input; Ctrl-C ends")
+    # The SDK reads standard input in a thread, which no exception interrupts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    server.run("stdio")
 
 
 def make_server(directory: str) -> Any:
