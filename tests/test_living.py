@@ -138,6 +138,18 @@ def test_matches() -> None:
     assert repr(found) == "<re.Match object; span=(3, 10), match='me@host'>"
 
 
+@pytest.mark.parametrize("room", [14, 25, 40, 46])
+def test_a_cut_hides_the_password_of_a_url(room: int) -> None:
+    """Redaction knows a password by the host behind it, which a cut text may lack."""
+    url = "postgresql://bob:sentinel-words-sentinel-w@db.example.com/shop"
+    element = ElementTree.fromstring(f"<a b='{'x' * (79 - room)} {url}'/>")
+    match: Any = re.match(".*", f"{'x' * (48 - room)} {url}")
+    for value in (element, match):
+        found = arrived(value)
+        assert " postgresql://" in repr(found)
+        assert "sentinel" not in f"{found!r} {vars(found)}"
+
+
 @pytest.mark.parametrize("cls", ["Mock", "MagicMock"])
 def test_mocks(cls: str) -> None:
     """A mock has its name, its calls and what it was given, and none of its machinery."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..core.raw import first_of, instance_dict, name_of, names_of
 from .facts import facts_of_code
 from .locals import read_locals
-from .summary import FEW, MOST_VALUE, SummariseAs, Summary, Table, is_atom, short
+from .summary import FEW, SummariseAs, Summary, Table, beginning, is_atom, short
 
 # -- generators and coroutines
 
@@ -117,6 +117,10 @@ def _row(cls: Any, value: Any) -> Summary:
 # -- matches of regular expressions
 
 
+# A match shows the beginning of its text, with a quote before it. (characters)
+_MOST_MATCH: Final = 49
+
+
 def _match(cls: Any, value: Any) -> Summary:
     """A match: place, text and named groups. The text may be a mapped file, which is not read."""
     string = cls.__dict__["string"].__get__(value)
@@ -127,7 +131,10 @@ def _match(cls: Any, value: Any) -> Summary:
     named = cls.groupdict(value)
     if named:
         held["groupdict"] = named
-    return Summary(cls.__repr__(value), facts, held=held)
+    found, text = cls.group(value), cls.__repr__(value)
+    if type(found) is str and len(beginning(found, _MOST_MATCH)) < min(len(found), _MOST_MATCH):
+        text = f"<re.Match object; span={cls.span(value)}, match={beginning(found, _MOST_MATCH)!r}>"
+    return Summary(text, facts, held=held)
 
 
 # -- mocks
@@ -152,7 +159,7 @@ def _mock(cls: object, value: object) -> Summary:
         if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls")):
             held.setdefault(name, item)
     name = state.get("_mock_name")
-    told = f" name={name[:MOST_VALUE]!r}" if type(name) is str else ""
+    told = f" name={beginning(name)!r}" if type(name) is str else ""
     count = list.__len__(calls) if calls is not None and made else 0
     text = f"<{name_of(type(value))}{told} at {id(value):#x}, calls={count}>"
     return Summary(text, {"name": name} if told else {}, held=held)
@@ -174,7 +181,7 @@ def _element(cls: Any, value: Any) -> Summary:
         return Summary(f"<{name_of(type(value))} at {id(value):#x}>", has_state=True)
     tag, text = (_shortened(read[name].__get__(value)) for name in ("tag", "text"))
     attributes = {
-        name[:MOST_VALUE]: _shortened(item)
+        beginning(name): _shortened(item)
         for name, item in cls.items(value)[:FEW]
         if type(name) is str
     }
@@ -194,7 +201,7 @@ def _local(name: str) -> str:
 
 def _shortened(value: Any) -> Any:
     if type(value) is str:
-        return value.strip()[:MOST_VALUE]
+        return beginning(value.strip())
     return value if is_atom(value) else f"<{name_of(type(value))}>"
 
 

@@ -6,6 +6,7 @@ runs: a value is shown only if its class is Python's own or a known library's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -20,6 +21,10 @@ MOST_VALUE: Final = 80
 # Enough values to show the kind of data. (values)
 FEW: Final = 10
 
+# Behind "://": user and password, up to the host.
+_USER: Final = re.compile(r"[^\s/\"'<>]{1,300}@")
+# A URL within which a text is cut. (characters)
+_MOST_URL: Final = 400
 _ATOMS: Final = (int, float, bool, str, bytes, complex, type(None))
 _NOTHING: Final[dict[str, Any]] = {}
 
@@ -81,11 +86,27 @@ def is_of(cls: type, package: str, base: str | None) -> bool:
     return any(parent is found for parent in mro_of(cls))
 
 
+def beginning(text: str, most: int = MOST_VALUE) -> str:
+    """The first characters of a text. Redaction knows a URL's password by the host behind it, so a
+    cut between them leaves both out.
+    """
+    kept = text[:most]
+    scheme = kept.rfind("://")
+    if len(kept) == len(text) or scheme < 0:
+        return kept
+    at = scheme + len("://")
+    user = _USER.match(text, at)
+    is_parted = user is not None and user.end() >= most
+    return kept[:at] if is_parted else kept
+
+
 def plain(value: Any) -> Any:
     """A value of an array or column: an atom, or a text made without the program's code."""
     cls = type(value)
-    if cls is str or cls is bytes:
-        return value[:MOST_VALUE]
+    if cls is str:
+        return beginning(value)
+    if cls is bytes:
+        return beginning(value[:_MOST_URL].decode("latin-1")).encode("latin-1")
     if cls in _ATOMS:
         return value
     if cls is tuple and len(value) <= FEW:  # a label of several levels

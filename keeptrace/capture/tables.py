@@ -14,6 +14,7 @@ from .summary import (
     MOST_VALUE,
     Summary,
     Table,
+    beginning,
     described,
     dtype_text,
     is_of,
@@ -216,7 +217,7 @@ def _arrow_table(cls: object, value: Any) -> Summary:
     schema, shape = value.schema, (value.num_rows, value.num_columns)
     fields = [schema.field(at) for at in range(min(shape[1], _FEW_COLUMNS))]
     dtypes = [str(field.type)[:MOST_VALUE] for field in fields]
-    names = [str(field.name)[:MOST_VALUE] for field in fields]
+    names = [beginning(str(field.name)) for field in fields]
     found = [_first_of_arrow(value.column(at), _FEW_ROWS) for at in range(len(fields))]
     first = {name: few for name, few in zip(names, found) if few}
     facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first}
@@ -256,7 +257,7 @@ def _polars_frame(cls: object, value: Any) -> Summary:
         return Summary(f"<{name_of(own)}>")
     shape = value.shape
     columns = list(islice(value.schema.items(), _FEW_COLUMNS))
-    names = [name[:MOST_VALUE] for name, _ in columns]
+    names = [beginning(name) for name, _ in columns]
     dtypes = [str(dtype)[:MOST_VALUE] for _, dtype in columns]
     told = columns_text(zip(names, dtypes), shape[1])
     text = f"<{name_of(own)} of {shape[0]} rows x {shape[1]} columns ({told})>"
