@@ -21,6 +21,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
+from .core.errors import OptionError
 from .core.options import Options
 from .hooks import is_failure, on_error, store_of
 from .store import DEFAULT_DIRECTORY, Store
@@ -156,7 +157,11 @@ class DjangoMiddleware:
         from django.core.signals import got_request_exception
 
         given: dict[str, Any] = {"directory": DEFAULT_DIRECTORY, "trace": None}
-        given.update(getattr(settings, "KEEPTRACE", {}))
+        setting = getattr(settings, "KEEPTRACE", {})
+        if not isinstance(setting, dict):
+            kind = type(setting).__name__
+            raise OptionError(f'KEEPTRACE must be a dict, as {{"directory": "dumps"}}, not {kind}')
+        given.update(setting)
         self.store: Store = store_of(given.pop("directory"), given.pop("trace"), _options(given))
         # The last settings count: a test may have changed them.
         got_request_exception.disconnect(dispatch_uid=_RECEIVER)

@@ -388,13 +388,14 @@ from django.test import override_settings
 client.get("/pay/7")
 with override_settings(KEEPTRACE={"directory": "second", "max_values": 200}):
     Client(raise_request_exception=False).get("/pay/8")
-with override_settings(KEEPTRACE={"directory": "third", "deep": 2}):
-    try:
-        Client().get("/pay/9")
-    except Exception as problem:
-        assert type(problem).__name__ == "OptionError", problem
-    else:
-        raise SystemExit("a wrong option was taken")
+for wrong in ({"directory": "third", "deep": 2}, "third"):
+    with override_settings(KEEPTRACE=wrong):
+        try:
+            Client().get("/pay/9")
+        except Exception as problem:
+            assert type(problem).__name__ == "OptionError", problem
+        else:
+            raise SystemExit(f"{wrong!r} was taken")
 """,
     )
     for name, amount in (("first", 7), ("second", 8)):
