@@ -76,6 +76,26 @@ def test_no_dump() -> None:
         exception_of(text.replace("<dump:", "<dump:AAAA"))
 
 
+def test_a_text_that_is_cut_gives_no_earlier_exception() -> None:
+    """A chain has two dumps. Where the last one is cut, the first is not the exception."""
+
+    @keep_in_text
+    def inner() -> None:
+        raise KeyError("the cause")
+
+    @keep_in_text
+    def outer() -> None:
+        try:
+            inner()
+        except KeyError as exc:
+            raise EngineError("its effect") from exc
+
+    text = text_of(outer)
+    assert type(exception_of(text)) is EngineError
+    with pytest.raises(DumpError, match="ends within the dump"):
+        exception_of(text[:-100])
+
+
 def test_notes_of_any_kind() -> None:
     """The program may set the notes of an exception to anything; the others are read."""
 

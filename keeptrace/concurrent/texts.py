@@ -101,11 +101,13 @@ def exception_of(error: BaseException | str) -> BaseException | None:
     Raises DumpError if the dump cannot be read, as when the engine cut the text.
     """
     for text in [error] if isinstance(error, str) else _texts_of(error):
-        parcels = _PARCEL.findall(text)
-        if parcels:  # of a chain, the last one is the exception that the others led to
-            return Parcels(()).unpack(re.sub(r"\s", "", parcels[-1]))
-        if _NOTE in text:
+        # Of a chain, the last one is the exception that the others led to.
+        parcels = list(_PARCEL.finditer(text))
+        last = parcels[-1] if parcels else None
+        if text.find(_NOTE, last.end() if last else 0) >= 0:  # not the exception before it
             raise DumpError("the text ends within the dump: give keep_in_text a smaller max_inline")
+        if last is not None:
+            return Parcels(()).unpack(re.sub(r"\s", "", last[1]))
     return None
 
 
