@@ -173,6 +173,39 @@ def _markup() -> str:
     return f"<order town='Lisbon' password='tiger'>a few words{inside}</order>"
 
 
+class Names(dict[str, Any]):
+    """Children of a mock, or attributes of an object, whose methods must not run."""
+
+    def __bool__(self) -> bool:
+        raise SystemExit("asked whether it is empty")
+
+    def __iter__(self) -> Iterator[str]:
+        raise SystemExit("iterated")
+
+    def keys(self) -> Any:
+        raise SystemExit("asked for its keys")
+
+
+def test_children_of_a_mock_run_nothing() -> None:
+    """A dict of the program's own class is read as a dict, and anything else is none."""
+    mock = unittest.mock.Mock()
+    vars(mock)["_mock_children"] = Names(a=1)
+    assert arrived(mock).children == {"a": 1}
+    vars(mock)["_mock_children"] = 3
+    assert arrived(mock).children == {}
+
+
+class Thing:
+    pass
+
+
+def test_attributes_in_a_dict_of_another_class_run_nothing() -> None:
+    """An object's __dict__ may be of a subclass, which Python itself reads as a dict."""
+    thing = Thing()
+    thing.__dict__ = Names(a=1)
+    assert vars(arrived(thing))["a"] == 1
+
+
 def test_elements() -> None:
     """An element has its tag, attributes and a little text; secrets in them are hidden."""
     element = ElementTree.fromstring(_markup())

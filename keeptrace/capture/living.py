@@ -154,7 +154,9 @@ def _mock(cls: object, value: object) -> Summary:
     calls = state.get("_mock_mock_calls")
     made = _calls(calls) if issubclass(type(calls), list) else []
     held["mock_calls"] = made
-    held["children"] = dict(instance_dict(value).get("_mock_children") or {})
+    children = state.get("_mock_children")
+    pairs = first_of(dict.items, children, 10 * FEW) if issubclass(type(children), dict) else []
+    held["children"] = {name: child for name, child in pairs if type(name) is str}
     for name, item in first_of(dict.items, state, 10 * FEW):
         if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls")):
             held.setdefault(name, item)

@@ -180,10 +180,11 @@ def _namespace_of(value: object, info: TypeInfo) -> dict[Any, Any]:
 def _attributes_of(values: Values, value: object, info: TypeInfo, depth: int) -> Attributes:
     found: Attributes = {}
     namespace = _namespace_of(value, info)
-    if namespace:
+    if dict.__len__(namespace):
         left_out = dict.__len__(namespace) - values.max_items
         if left_out > 0:
             values.cut("max_items", left_out)
+        if left_out > 0 or type(namespace) is not dict:  # copying a subclass would iterate it
             kept = {
                 name: item
                 for name, item in first_of(dict.items, namespace, values.max_items)
