@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from picklers import needs_functions_by_value
 
 import keeptrace.concurrent
 from keeptrace.concurrent import engines as _engines
@@ -124,7 +125,13 @@ KINDS = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=needs_functions_by_value) if kind == "multiprocess pool" else kind
+        for kind in KINDS
+    ],
+)
 def test_each_name_gone(kind: str, tmp_path: Path) -> None:
     """An engine without one of the names: the frames of a failing task arrive, and one warning names what is missing."""
     pytest.importorskip(KINDS[kind])

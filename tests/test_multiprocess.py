@@ -16,6 +16,7 @@ multiprocess = pytest.importorskip("multiprocess")
 
 import pool_tasks
 import traced_tasks as tasks
+from picklers import needs_functions_by_value
 
 import keeptrace.concurrent.multiprocess as ours
 from keeptrace import OptionError, Options
@@ -43,6 +44,7 @@ def test_frames_and_cause(pool: Any) -> None:
     assert pool.map(tasks.double, range(4)) == [0, 2, 4, 6]
 
 
+@needs_functions_by_value
 def test_functions_that_only_dill_pickles(pool: Any) -> None:
     """Closures cross as with multiprocess's own pool, and arguments of exceptions stay live."""
     bound = 3
