@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from test_summaries import arrived
 
+import keeptrace
+
 
 class Order:
     def __init__(self, number: int) -> None:
@@ -204,6 +206,9 @@ def test_attributes_in_a_dict_of_another_class_run_nothing() -> None:
     thing = Thing()
     thing.__dict__ = Names(a=1)
     assert vars(arrived(thing))["a"] == 1
+    exc = ValueError("x")
+    exc.__dict__ = Names(a=1)
+    assert vars(keeptrace.loads(keeptrace.dumps(exc))) == {"a": 1}
 
 
 def test_elements() -> None:

@@ -193,7 +193,7 @@ class Chain:
     ) -> None:
         namespace = dict_of(exc)
         now = said() if record is self.records[0] else None
-        if not namespace and not facts.slots and now is None:  # as most
+        if not dict.__len__(namespace) and not facts.slots and now is None:  # as most
             return
         kept = {
             name: value

@@ -81,7 +81,8 @@ class context:
     An exception that leaves the block, or the function, has them as its attribute
     `keeptrace_context`, a dict. Dumps and pools keep that like all attributes: within the bounds,
     and without secrets. What is dumped within the block has them, too. A shared exception instance
-    that is raised again keeps the values of the first time.
+    that is raised again keeps the values of the first time. A block that is open at a `yield` holds
+    for the generator's caller, too, as all context variables do.
 
     Raises OptionError for what is no function: a class, a generator function (use a `with` block
     in it).
