@@ -315,6 +315,15 @@ def test_a_secret_on_the_command_line_is_hidden(tmp_path: Path) -> None:
         assert "directory" not in facts
 
 
+def test_a_quote_in_a_secret_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell's own way of quoting it would end the quoted text, and the hidden value, before it."""
+    arguments = ["prog.py", "--password", 'gh0st\'s "$wr1ter"', "that's"]
+    monkeypatch.setattr(sys, "orig_argv", arguments)
+    command = facts_of(decode(keeptrace.dumps(caught(lambda: 1 / 0))).report)["command"]
+    assert not any(part in command for part in ("gh0st", "'s ", "wr1ter"))
+    assert command.endswith(' "that\'s"')
+
+
 def test_versions_of_the_packages_whose_frames_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shlex
 import sys
 import time
@@ -31,6 +32,9 @@ _MOST_PACKAGES: Final = 50
 # Directories of packages that a process has. (directories)
 _MOST_DIRECTORIES: Final = 20
 _INSTALLED: Final = ".dist-info"
+# What a shell reads within double quotes.
+_SPECIAL: Final = re.compile(r'["\\$`]')
+_ESCAPED: Final = r"\\\g<0>"
 _USER_NAMES: Final = ("LOGNAME", "USER", "USERNAME")
 # The names in a directory of packages, as they were when the first dump asked.
 _listed: Final[dict[str, list[str]]] = {}
@@ -53,7 +57,14 @@ def facts_of_process(report: Report) -> dict[str, Ref]:
 
 
 def _command(report: Report) -> str:
-    return shlex.join(sys.orig_argv)
+    return " ".join(map(_quoted, sys.orig_argv))
+
+
+def _quoted(argument: str) -> str:
+    """An argument for a shell, in one pair of quotes: redaction takes what is in it as one value."""
+    if "'" not in argument:
+        return shlex.quote(argument)
+    return f'"{_SPECIAL.sub(_ESCAPED, argument)}"'
 
 
 def _directory(report: Report) -> str:
