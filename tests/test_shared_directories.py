@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -383,8 +384,8 @@ def test_a_directory_that_vanishes(tmp_path: Path) -> None:
 
 
 def removing(folder: Path) -> None:
-    while True:
-        subprocess.run(["rm", "-rf", str(folder)])
+    while True:  # in this process alone, so that nothing is removed after its end
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_nothing_is_told_twice_when_renaming_fails(
