@@ -150,27 +150,44 @@ _MOCK_FACTS: Final = {
 def _mock(cls: object, value: object) -> Summary:
     """A mock: its name, its calls, and the attributes that the test gave it."""
     state = instance_dict(value)
-    held = {name: state[raw] for raw, name in _MOCK_FACTS.items() if raw in state}
-    calls = state.get("_mock_mock_calls")
-    made = _calls(calls) if issubclass(type(calls), list) else []
-    held["mock_calls"] = made
-    children = state.get("_mock_children")
-    pairs = first_of(dict.items, children, 10 * FEW) if issubclass(type(children), dict) else []
-    held["children"] = {name: child for name, child in pairs if type(name) is str}
-    for name, item in first_of(dict.items, state, 10 * FEW):
-        if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls")):
-            held.setdefault(name, item)
-    name = state.get("_mock_name")
-    told = f" name={beginning(name)!r}" if type(name) is str else ""
-    count = list.__len__(calls) if calls is not None and made else 0
+    calls: Any = state.get("_mock_mock_calls")
+    made = _calls(calls)
+    count = list.__len__(calls) if made else 0
+    name: Any = state.get("_mock_name")
+    facts = {"name": name} if type(name) is str else {}
+    told = f" name={beginning(name)!r}" if facts else ""
     text = f"<{name_of(type(value))}{told} at {id(value):#x}, calls={count}>"
-    return Summary(text, {"name": name} if told else {}, held=held)
+    held = {known: state[raw] for raw, known in _MOCK_FACTS.items() if raw in state}
+    held["mock_calls"] = made
+    held["children"] = _children(state.get("_mock_children"))
+    for given, item in _given(state).items():
+        held.setdefault(given, item)
+    return Summary(text, facts, held=held)
 
 
 def _calls(calls: Any) -> list[Any]:
     """The first calls as tuples of name, arguments and keywords."""
+    if not issubclass(type(calls), list):
+        return []
     found = first_of(list.__iter__, calls, FEW)
     return [tuple(tuple.__iter__(call)) for call in found if issubclass(type(call), tuple)]
+
+
+def _children(children: Any) -> dict[str, Any]:
+    """The mocks of a mock's attributes, by name."""
+    if not issubclass(type(children), dict):
+        return {}
+    pairs = first_of(dict.items, children, 10 * FEW)
+    return {name: child for name, child in pairs if type(name) is str}
+
+
+def _given(state: Any) -> dict[str, Any]:
+    """The attributes that the test gave a mock."""
+    return {
+        name: item
+        for name, item in first_of(dict.items, state, 10 * FEW)
+        if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls"))
+    }
 
 
 # -- elements of XML and HTML
