@@ -37,6 +37,8 @@ def excluded_names(exclude: Iterable[type[BaseException] | str]) -> frozenset[st
         raise OptionError(f"exclude takes several, as in exclude=({exclude!r},)")
     if isinstance(exclude, type):
         raise OptionError(f"exclude takes several, as in exclude=({exclude.__name__},)")
+    if not isinstance(exclude, Iterable):
+        raise OptionError(f"exclude takes exceptions or their names, as a tuple, not {exclude!r}")
     return frozenset(map(_excluded_name, exclude))
 
 

@@ -31,6 +31,7 @@ try:
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
+from ..version import package_version
 from . import (
     comparing,
     directories,
@@ -80,8 +81,7 @@ for _name, (_function, _settings) in _COMMANDS.items():
 
 def _print_version(asked: bool) -> None:
     if asked:
-        package = sys.modules[__name__.partition(".")[0]]
-        typer.echo(f"keeptrace {package.__version__}, Python {platform.python_version()}")
+        typer.echo(f"keeptrace {package_version()}, Python {platform.python_version()}")
         raise typer.Exit
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ...core.errors import KeepTraceError, missing_extra
 from ...core.telling import tell
+from ..version import package_version
 from .answers import Answers
 from .inside import Inside
 
@@ -44,7 +45,12 @@ def make_server(directory: str) -> Any:
     except ImportError:
         raise missing_extra("keeptrace mcp", "the SDK mcp 2", "mcp") from None
     answers = Answers(Inside(directory))
-    server = MCPServer("keeptrace", instructions=_INSTRUCTIONS, log_level="WARNING")
+    server = MCPServer(
+        "keeptrace",
+        version=package_version(),
+        instructions=_INSTRUCTIONS,
+        log_level="WARNING",
+    )
     for name in _TOOLS:
         tool = getattr(answers, name)
         server.add_tool(
