@@ -35,6 +35,7 @@ from ..core import DEFAULT_DIRECTORY
 from ..core.hold import Hold, Holding, make_holding, remember_pipes
 from ..core.options import Options
 from ..core.processes import is_main_interpreter
+from ..core.watching import start_watcher
 from ..format.files import is_url
 from ..store import Store
 from ..store.telling import command_to_open, tell
@@ -106,13 +107,13 @@ class Installed:
             state = "writing to"
         return f"<keeptrace hooks, {state} {self.store.directory}>"
 
-    def apply(self, signal: int | None, deaths: bool) -> None:
+    def apply(self, signal: int | None, deaths: bool, watch: bool) -> None:
         if signal is not None:
             from .presence import Presence
 
             self._presence = Presence(signal, self.store.options)
         if deaths and os.name == "posix" and not is_url(self.store.directory):
-            self._leave_records()
+            self._leave_records(watch)
         self._hook(sys, _EXCEPTHOOK)
         self._hook(threading, _THREADS)
         self._hook(sys, _UNRAISABLE)
@@ -147,8 +148,11 @@ class Installed:
             return self._presence.signal
         return None
 
-    def _leave_records(self) -> None:
-        """Makes dumps of earlier deaths, and lets this process leave a record at its own."""
+    def _leave_records(self, watch: bool) -> None:
+        """Makes dumps of earlier deaths, and lets this process leave a record at its own.
+
+        watch: whether a watcher notes its memory.
+        """
         if not is_main_interpreter():  # all interpreters share a box and faulthandler
             return
         from .deaths import DeathBox
@@ -156,6 +160,8 @@ class Installed:
         try:
             self.store.collect_deaths()
             self._box = DeathBox(self.store)
+            if watch:
+                start_watcher(self.store.directory)
         except OSError as problem:
             tell(f"if this process is killed, no dump will tell: {problem}")
 
@@ -350,6 +356,7 @@ def install(
     deduplicate: bool = True,
     signal: int | None = None,
     deaths: bool = True,
+    watch: bool = False,
     hold: Hold | bool | None = None,
     exclude: Iterable[type[BaseException] | str] = (),
     trace: Options | None = None,
@@ -367,6 +374,8 @@ def install(
     deaths: let killed processes leave dumps, too. Each process keeps a small file in the directory
         while alive; the next reader of the directory makes a dump of a dead process's file. Not on
         Windows, nor for a URL.
+    watch: starts one small process for the directory, which notes the memory of these processes for
+        the dumps of killed ones. Linux alone.
     hold: True or a keeptrace.Hold keeps the failed process alive as well, for keeptrace.attach().
     exclude: exceptions to leave out, as classes or qualified names ("shop.OutOfStock"). Their
         subclasses leave no dump either, nor do groups of excluded exceptions alone.
@@ -382,7 +391,7 @@ def install(
     made = Installed(store, make_holding(hold, is_pool=False), excluded_names(exclude))
     uninstall()
     _active = made
-    made.apply(signal, deaths)
+    made.apply(signal, deaths, watch)
     return made
 
 

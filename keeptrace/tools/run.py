@@ -23,6 +23,7 @@ from typing import Final, NoReturn
 from ..core.hold import make_holding, need_fork
 from ..core.options import DEFAULT
 from ..core.shadows import RUN_FROM
+from ..core.watching import start_watcher
 
 _FROM: Final = RUN_FROM  # the parent directory of the package
 _DIRECTORY: Final = "KEEPTRACE_RUN_DIRECTORY"
@@ -61,6 +62,7 @@ def run(arguments: Sequence[str], directory: str, debug: bool, hold: bool = Fals
     if os.name == "posix":
         if debug:
             environment[_DEBUG] = str(os.getpid())
+        start_watcher(environment[_DIRECTORY], os.getpid())
         os.execve(sys.executable, command, environment)
     import signal
     import subprocess
