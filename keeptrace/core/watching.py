@@ -1,14 +1,14 @@
-"""The watcher: a small process that notes how much memory others have, for the records of those
-that are killed. Linux.
+"""The watcher: a small process that notes the memory of other processes, for the records of killed
+ones. Linux.
 
     .4711-81562.box      a process's black box (store/boxes.py): a line of JSON, then
                          the watcher's line, of a fixed length: resident, peak, seen, ended
 
-- A watcher serves one directory of boxes: it reads /proc/PID/status of each process that has a box
-  there, and waits for the ends of all. It ends after the last of them.
-- The watched processes do nothing for this. A look at one costs the watcher a system call; looks
-  are a second apart, and a tenth of a second while memory grows.
-- A dead process has no memory that anybody could read. So the record tells the last look, and the
+- A watcher serves one directory of boxes: the watcher reads /proc/PID/status of each process with a
+  box there, waits for their ends, and ends after the last one.
+- The watched processes do nothing. A look at a process costs the watcher a system call; looks are a
+  second apart, and a tenth of a second while memory grows.
+- The system tells nothing of a dead process's memory. So the record has the last look, and the
   peak that the system had noted by then.
 """
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BOX_NAME: Final = re.compile(r"\.(\d+)-(\d+)\.box", re.ASCII)
 # The watcher's line in a box, without its end. (bytes)
 LINE: Final = 80
+_SAMPLE: Final = re.compile(rb"(\d+) (\d+) (\d+\.\d+) (\d+\.\d+) *")
 _MOST_HEAD: Final = 1 << 13  # where the box's first line has ended (bytes)
 _MOST_STATUS: Final = 1 << 13  # of /proc/PID/status (bytes)
 _MOST_MESSAGE: Final = 64  # a number (bytes)
@@ -38,15 +39,15 @@ _MEMORY: Final = re.compile(rb"^Vm(HWM|RSS):\s*(\d+) kB$", re.MULTILINE)
 # Between two looks: at the most, and while a process grows. (seconds)
 _LONGEST: Final = 1.0
 _SHORTEST: Final = 0.1
-# A process that has grown by this fraction of its memory is growing, and is noted anew.
+# Growth by this fraction of a process's memory counts as growing, and is noted. (a fraction)
 _GROWTH: Final = 1 / 16
 
 
 class Sample(NamedTuple):
     """A look at the memory of a process.
 
-    resident: bytes. peak: the most that it had had. seen: when, in seconds since 1970. ended: when
-    the process died; 0.0 if nobody saw that.
+    resident: bytes. peak: the most until then. seen: when, in seconds since 1970. ended: when the
+    process died; 0.0 if the watcher has not seen its death.
     """
 
     resident: int
@@ -61,11 +62,10 @@ class Sample(NamedTuple):
 
 def sample_in(line: bytes) -> Sample | None:
     """The sample in a watcher's line; None if there was no look."""
-    words = line.split()
-    if len(words) != len(Sample._fields):
+    found = _SAMPLE.fullmatch(line)
+    if found is None:
         return None
-    resident, peak, seen, ended = words
-    return Sample(int(resident), int(peak), float(seen), float(ended))
+    return Sample(int(found[1]), int(found[2]), float(found[3]), float(found[4]))
 
 
 # -- the side of the watched process
@@ -73,7 +73,7 @@ def sample_in(line: bytes) -> Sample | None:
 
 def start_watcher(directory: str, pid: int = 0) -> None:
     """Starts a watcher for a directory of boxes, unless there is one. Does nothing where the system
-    does not tell what a watcher needs. Raises OSError.
+    cannot serve a watcher: the memory is not known then.
 
     pid: a process that has no box yet; 0 if the first box is there.
     """
@@ -85,18 +85,18 @@ def start_watcher(directory: str, pid: int = 0) -> None:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     python = [sys.executable, "-I", "-S", "-c", _CODE, root, directory, str(pid)]
     # By a shell, so that the watcher is no child of ours: programs wait for all their children.
-    subprocess.run(
-        ["/bin/sh", "-c", '"$@" &', "sh", *python],
-        check=False,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    command = ["/bin/sh", "-c", '"$@" &', "sh", *python]
+    null = subprocess.DEVNULL
+    try:
+        subprocess.run(
+            command,
+            check=False, cwd="/", stdin=null, stdout=null, stderr=null, start_new_session=True,
+        )  # fmt: skip
+    except OSError:  # no shell, or no more processes
+        return
 
 
-# Behind the standard library: what lies beside the package must not take its names.
+# Behind the standard library: a package beside ours must not shadow its modules.
 _CODE: Final = """
 import sys
 sys.path.append(sys.argv[1])
@@ -109,7 +109,7 @@ watch(sys.argv[2], int(sys.argv[3]))
 
 
 class _Watched:
-    """A process with a box. Raises OSError if it has ended."""
+    """A process with a box. Raises OSError if the process has ended."""
 
     def __init__(self, box: str, pid: int) -> None:
         self.end: int = os.pidfd_open(pid)  # readable when the process has ended
@@ -164,7 +164,7 @@ class _Watched:
 class _Watcher:
     """The processes of one directory.
 
-    inbox: a socket, by which other watchers say for which processes they were started.
+    inbox: receives the pids of processes that have started another watcher.
     """
 
     def __init__(self, directory: str, pid: int, inbox: socket.socket) -> None:
@@ -173,7 +173,7 @@ class _Watcher:
         self._poll = select.poll()
         self._poll.register(inbox.fileno(), select.POLLIN)
         self._watched: dict[str, _Watched] = {}  # by the names of their boxes
-        self._roots: dict[int, int] = {}  # descriptors that tell of the end, by pid
+        self._roots: dict[int, int] = {}  # readable at their ends; by pid
         self._changed = -1.0  # the directory
         self._add_root(pid)
 
@@ -189,7 +189,7 @@ class _Watcher:
             self._drop_ended(ready)
 
     def _find(self) -> bool:
-        """Finds new boxes, and drops those that are gone. Gives whether there are any."""
+        """Finds new boxes, and drops removed ones. Gives whether any are left."""
         try:
             changed = os.stat(self._directory).st_mtime
             if changed == self._changed and now() - changed > _LONGEST:
@@ -243,7 +243,7 @@ class _Watcher:
 
 
 def address_of(directory: str) -> bytes:
-    """The address of a directory's watcher: an abstract one, which ends with the watcher."""
+    """The address of a directory's watcher: abstract, so no file is left."""
     about = f"{os.geteuid()} {namespace()} {directory}".encode("utf-8", "surrogateescape")
     return b"\0keeptrace-watcher-" + digest(about).encode()
 

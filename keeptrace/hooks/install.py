@@ -160,10 +160,11 @@ class Installed:
         try:
             self.store.collect_deaths()
             self._box = DeathBox(self.store)
-            if watch:
-                start_watcher(self.store.directory)
         except OSError as problem:
             tell(f"if this process is killed, no dump will tell: {problem}")
+            return
+        if watch:
+            start_watcher(self.store.directory)
 
     def uninstall(self) -> None:
         """Restores the previous hooks, except where somebody else has replaced ours since.
