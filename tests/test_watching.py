@@ -31,6 +31,7 @@ def _can_watch() -> bool:
 pytestmark = pytest.mark.skipif(not _can_watch(), reason="a watcher needs Linux's pidfd_open")
 
 SIZE = 200_000_000  # of what a program allocates (bytes)
+LIMIT = 60  # for what takes a second (seconds)
 
 PROGRAM = """
 import os, signal, sys
@@ -76,12 +77,12 @@ class Growing:
     def grow(self) -> None:
         """Returns when a watcher has seen that it has."""
         self._tell()
-        until(lambda: (sample := self.sample()) is not None and sample.resident > SIZE)
+        until(lambda: (sample := self.sample()) is not None and sample.resident > SIZE, LIMIT)
 
     def kill(self) -> None:
         """Returns when a watcher has seen that it is dead."""
         os.kill(self.pid, signal.SIGKILL)
-        until(lambda: (sample := self.sample()) is not None and bool(sample.ended))
+        until(lambda: (sample := self.sample()) is not None and bool(sample.ended), LIMIT)
 
     def end(self) -> None:
         self._tell()
@@ -105,7 +106,7 @@ def growing(directory: Path, what: str, install: bool = False) -> Iterator[Growi
     ) as process:  # fmt: skip
         try:
             yield Growing(process, directory)
-            process.wait(60)
+            process.wait(LIMIT)
         finally:
             process.kill()
 
@@ -158,7 +159,9 @@ def test_the_peak_of_a_process_that_shrank(tmp_path: Path) -> None:
 def test_what_nobody_has_watched(tmp_path: Path) -> None:
     """Without a watcher a record says nothing of the process's memory."""
     code = "import keeptrace, os, sys; keeptrace.install(sys.argv[1]); os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "dumps")], check=False, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "dumps")], check=False, timeout=LIMIT
+    )
     exc = record(tmp_path / "dumps")
     assert exc.resident is None and exc.peak is None and "last seen" not in str(exc)
 
@@ -168,9 +171,9 @@ def test_a_watcher_ends_with_the_last_process(install: bool, tmp_path: Path) -> 
     """After a program that ends well there is neither a watcher nor a file."""
     directory = tmp_path / "dumps"
     with growing(directory, "grow(1)", install) as process:
-        until(lambda: has_watcher(directory))
+        until(lambda: has_watcher(directory), LIMIT)
         process.end()
-    until(lambda: not has_watcher(directory))
+    until(lambda: not has_watcher(directory), LIMIT)
     assert not directory.exists()
 
 
@@ -182,7 +185,7 @@ def test_one_watcher_for_two_programs(tmp_path: Path) -> None:
             first.end()
         second.grow()
         second.kill()
-    until(lambda: not has_watcher(tmp_path / "dumps"))
+    until(lambda: not has_watcher(tmp_path / "dumps"), LIMIT)
     assert record(tmp_path / "dumps").pid == second.pid
 
 
@@ -193,7 +196,7 @@ def test_a_watcher_is_no_child(install: bool, tmp_path: Path) -> None:
         "try: os.wait()\n"
         "except ChildProcessError: sys.exit(7)"
     )  # fmt: skip
-    done = subprocess.run(program(tmp_path / "dumps", what, install), check=False, timeout=60)
+    done = subprocess.run(program(tmp_path / "dumps", what, install), check=False, timeout=LIMIT)
     assert done.returncode == 7
 
 
@@ -206,7 +209,7 @@ def test_it():
     data = bytearray({SIZE})
     data[::4096] = bytes(len(data[::4096]))
     (path,) = glob.glob(f"dumps/.{{os.getpid()}}-*.box")
-    until(lambda: (sample := box_of(path).sample) is not None and sample.resident > {SIZE})
+    until(lambda: (sample := box_of(path).sample) is not None and sample.resident > {SIZE}, 60)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
