@@ -10,6 +10,7 @@ import pickle
 import sys
 import types
 from concurrent.futures import process as engine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Iterator
@@ -24,7 +25,7 @@ from keeptrace.concurrent.crossing import without_frames_of
 from keeptrace.restore.policy import BUILTINS, KNOWN, POOL
 from keeptrace.restore.restore import restore
 
-POLICIES = {"BUILTINS": BUILTINS, "KNOWN": KNOWN, "POOL": POOL}
+POLICIES = [BUILTINS, KNOWN, POOL]
 METHODS = ["fork", "spawn", "forkserver"]
 ENGINE = frozenset({engine.__file__})
 
@@ -95,7 +96,7 @@ class Captured:
     report: bytes
 
 
-@pytest.fixture(scope="module", params=cases.CASES)
+@pytest.fixture(params=cases.CASES)
 def captured(request: pytest.FixtureRequest) -> Captured:
     exc = raised(request.param)
     text, facts = cases.told(request.param)
@@ -103,12 +104,15 @@ def captured(request: pytest.FixtureRequest) -> Captured:
     return Captured(request.param, exc, text, facts, pickle.dumps(report))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_restored_here(captured: Captured, policy: str) -> None:
+def test_restored_here(captured: Captured) -> None:
     """capture → bytes → restore in one process keeps facts and text under each policy."""
-    report = pickle.loads(captured.report)
-    restored = restore(report, POLICIES[policy])
-    assert "fallback" not in report["cuts"]
+    for policy in POLICIES:
+        report = pickle.loads(captured.report)
+        assert "fallback" not in report["cuts"]
+        _is_as_it_was(restore(report, policy), captured)
+
+
+def _is_as_it_was(restored: BaseException, captured: Captured) -> None:
     if captured.name not in OTHER_FACTS:
         same(cases.facts_of(restored), captured.facts)
     if captured.name not in OTHER_TEXT:
@@ -134,20 +138,35 @@ def _frames(exc: BaseException) -> list[types.FrameType]:
     return frames
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def pool(request: pytest.FixtureRequest) -> Iterator[KeepTraceProcessPoolExecutor]:
-    with KeepTraceProcessPoolExecutor(
-        1, get_context(request.param), trace=Options(max_seconds=20.0)
-    ) as made:
-        yield made
+@pytest.fixture(scope="module")
+def pools() -> Iterator[dict[str, KeepTraceProcessPoolExecutor]]:
+    """A worker of each start method."""
+    with ExitStack() as stack:
+        yield {
+            method: stack.enter_context(
+                KeepTraceProcessPoolExecutor(
+                    1, get_context(method), trace=Options(max_seconds=20.0)
+                )
+            )
+            for method in METHODS
+        }
 
 
 @pytest.mark.parametrize("name", cases.CASES)
-def test_from_a_worker(name: str, pool: KeepTraceProcessPoolExecutor) -> None:
+def test_from_a_worker(name: str, pools: dict[str, KeepTraceProcessPoolExecutor]) -> None:
     """What a worker raises arrives in the parent as the worker saw it, and the worker lives on."""
-    future = pool.submit(cases.tell, name)
-    exc = future.exception(timeout=50)
-    text, facts = pool.submit(cases.told, name).result(timeout=50)
+    futures = {
+        method: (pool.submit(cases.tell, name), pool.submit(cases.told, name))
+        for method, pool in pools.items()
+    }
+    for method, (failed, told) in futures.items():
+        print(method)  # pytest shows it if something is not the same
+        _has_arrived(failed.exception(timeout=50), name, *told.result(timeout=50))
+
+
+def _has_arrived(
+    exc: BaseException | None, name: str, text: str, facts: list[dict[str, Any]]
+) -> None:
     assert exc is not None
     traceback = BaseException.__dict__["__traceback__"].__get__(exc)
     assert (

@@ -63,23 +63,23 @@ def test_a_key_is_hidden(shape: Shape, prefix: str) -> None:
         assert key not in hidden and len(hidden) == len(line)
 
 
-@pytest.mark.parametrize(("shape", "prefix"), CASES, ids=NAMES)
-def test_a_prefix_alone_is_no_key(shape: Shape, prefix: str) -> None:
-    """The prefix in a sentence, with a short word behind it, is left."""
-    for text in (
-        f"it begins with {prefix} and more",
-        f"see {prefix}abc1 there",
-        f"the file {prefix}x.txt",
-    ):
-        assert Redactor().text(text) == text
+def test_a_prefix_alone_is_no_key() -> None:
+    """Each prefix in a sentence, with a short word behind it, is left."""
+    for _, prefix in CASES:
+        for text in (
+            f"it begins with {prefix} and more",
+            f"see {prefix}abc1 there",
+            f"the file {prefix}x.txt",
+        ):
+            assert Redactor().text(text) == text
 
 
-@pytest.mark.parametrize(("shape", "prefix"), CASES, ids=NAMES)
-def test_a_key_within_a_word_is_none(shape: Shape, prefix: str) -> None:
-    """What goes on before the prefix is another word."""
-    if prefix[0].isalnum():
-        text = "see xq" + prefix.replace(".", "").replace("-", "")[:4] + " there"
-        assert Redactor().text(text) == text
+def test_a_key_within_a_word_is_none() -> None:
+    """What goes on before a prefix is another word."""
+    for _, prefix in CASES:
+        if prefix[0].isalnum():
+            text = "see xq" + prefix.replace(".", "").replace("-", "")[:4] + " there"
+            assert Redactor().text(text) == text
 
 
 ORDINARY = """

@@ -108,6 +108,11 @@ def _is_for_types(node: ast.AST) -> bool:
 
 
 @functools.cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imports_of(module: str, inside_functions: bool = True) -> frozenset[str]:
     """The full names of what a module imports, without what is for type checkers only."""
     return frozenset(_imports_of(module, inside_functions))
@@ -115,7 +120,7 @@ def imports_of(module: str, inside_functions: bool = True) -> frozenset[str]:
 
 def _imports_of(module: str, inside_functions: bool) -> Iterator[str]:
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
-    waiting: list[ast.AST] = [ast.parse(FILES[module].read_text(encoding="utf-8"))]
+    waiting: list[ast.AST] = [tree_of(module)]
     while waiting:
         node = waiting.pop()
         if _is_for_types(node) or (
@@ -141,12 +146,10 @@ def _imports_of(module: str, inside_functions: bool) -> Iterator[str]:
         waiting += ast.iter_child_nodes(node)
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_nothing_imports_the_root(module: str) -> None:
-    """No module of the package imports the package's root: every import cycle begins there."""
-    if module.endswith("__main__"):
-        pytest.skip("the command line's way in")
-    assert "keeptrace" not in imports_of(module)
+def test_nothing_imports_the_root() -> None:
+    """No module of the package imports the package's root, but the command line's way in: every import cycle begins there."""
+    importers = [module for module in FILES if "keeptrace" in imports_of(module)]
+    assert [module for module in importers if not module.endswith("__main__")] == []
 
 
 def test_no_cycles() -> None:
@@ -164,21 +167,26 @@ def test_no_cycles() -> None:
     assert left == {}, "these modules import each other in a circle"
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_the_core_needs_the_standard_library_alone(module: str) -> None:
+def test_the_core_needs_the_standard_library_alone() -> None:
     """Neither at import nor later does the core name another library, but for the picklers and debuggers that it is asked for."""
-    optional = {"ipdb", "IPython", "pudb"} if module == "keeptrace.debug" else set()
-    tops = {name.partition(".")[0] for name in imports_of(module)}
     # The standard library's own, which older and newer Pythons list under another name.
-    optional |= {"_sha256", "_sha2", "_interpreters", "_xxsubinterpreters"}
-    assert tops - sys.stdlib_module_names - {"keeptrace"} <= optional
+    standard = {"_sha256", "_sha2", "_interpreters", "_xxsubinterpreters"}
+    for module in CORE:
+        optional = {"ipdb", "IPython", "pudb"} if module == "keeptrace.debug" else set()
+        assert other_libraries(imports_of(module)) <= optional | standard, module
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_no_library_at_import(module: str) -> None:
+def test_no_library_at_import() -> None:
     """What is optional is imported inside the function that uses it, but for modules that are all about one library."""
-    tops = {name.partition(".")[0] for name in imports_of(module, inside_functions=False)}
-    assert tops - sys.stdlib_module_names - {"keeptrace"} <= HOSTS.get(module, set())
+    for module in FILES:
+        named = other_libraries(imports_of(module, inside_functions=False))
+        assert named <= HOSTS.get(module, set()), module
+
+
+def other_libraries(names: frozenset[str]) -> frozenset[str]:
+    """The top packages of these modules that are neither the standard library's nor ours."""
+    tops = frozenset(name.partition(".")[0] for name in names)
+    return tops - sys.stdlib_module_names - {"keeptrace"}
 
 
 @pytest.mark.parametrize("module", HOSTS)
@@ -299,26 +307,23 @@ def test_the_ready_made_restorer_is_fresh() -> None:
         assert text == build_traveller.built(live), f"run: {command}"
 
 
-@pytest.mark.parametrize(
-    "path", sorted(Path(__file__).parent.rglob("test_*.py")), ids=lambda path: path.name
-)
-def test_every_test_says_what_it_shows(path: Path) -> None:
+def test_every_test_says_what_it_shows() -> None:
     """Every test function, and every test file, has a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    tests = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and node.name.startswith("test_")
-    ]
-    assert ast.get_docstring(tree)
-    assert [test.name for test in tests if not ast.get_docstring(test)] == []
+    for path in sorted(Path(__file__).parent.rglob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tests = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and node.name.startswith("test_")
+        ]
+        assert ast.get_docstring(tree), path
+        assert [test.name for test in tests if not ast.get_docstring(test)] == [], path
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_every_module_opens_with_its_theory(module: str) -> None:
+def test_every_module_opens_with_its_theory() -> None:
     """Every module has a docstring."""
-    assert ast.get_docstring(ast.parse(FILES[module].read_text(encoding="utf-8")))
+    assert [module for module in FILES if not ast.get_docstring(tree_of(module))] == []
 
 
 @pytest.mark.parametrize(
@@ -441,15 +446,13 @@ def test_the_restorer_makes_every_kind_of_node() -> None:
     assert {*values._LEAVES, *values._CONTAINERS, *made_in_place} == nodes.KINDS.keys()
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_parts_of_nodes_are_read_by_name(module: str) -> None:
+def test_parts_of_nodes_are_read_by_name() -> None:
     """No module but those of the schema reads a part of a node by its number."""
-    if module in SCHEMA or room_of(module) == "restore":
-        pytest.skip("a part of the schema")
-    tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
+    others = [name for name in FILES if name not in SCHEMA and room_of(name) != "restore"]
     assert [
-        f"line {found.lineno}: {ast.unparse(found)}"
-        for found in ast.walk(tree)
+        f"{module}, line {found.lineno}: {ast.unparse(found)}"
+        for module in others
+        for found in ast.walk(tree_of(module))
         if isinstance(found, ast.Subscript)
         and isinstance(found.slice, (ast.Constant, ast.Slice))
         and _is_node(found.value)
