@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from depth import DEPTH
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "keeptrace", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    "keeptrace",
+    deadline=None,
+    max_examples=50 * DEPTH,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("keeptrace")
 
@@ -54,6 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; pytest-xdist is told (in pyproject.toml) not to reorder them by numbers of tests."""
     rank = {name: at for at, name in enumerate(_LONG)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """What collecting made stays for good: no later search for garbage walks ten thousand tests, and no forked worker copies them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int | None:

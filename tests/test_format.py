@@ -17,6 +17,7 @@ from typing import Any
 import fuzz
 import hostile
 import pytest
+from depth import DEPTH
 
 import keeptrace
 from keeptrace import DumpError
@@ -216,7 +217,7 @@ def test_header() -> None:
 
 def test_fuzz() -> None:
     """A short run of tests/fuzz.py: mutated dumps, byte by byte and within their structure."""
-    assert fuzz.run(500, seed=7) == 0
+    assert fuzz.run(150 * DEPTH, seed=7) == 0
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -17,6 +17,7 @@ from typing import Any
 import fuzz_reports
 import hostile
 import pytest
+from depth import DEPTH
 
 import keeptrace
 from keeptrace.restore.files import may_be_opened, source_text
@@ -211,7 +212,7 @@ def test_reports_that_did_harm() -> None:
 
 def test_fuzz() -> None:
     """A short run of tests/fuzz_reports.py: forged reports, field by field."""
-    assert fuzz_reports.run(150, seed=11) == []
+    assert fuzz_reports.run(50 * DEPTH, seed=11) == []
 
 
 def test_a_field_that_cannot_be_is_told() -> None:

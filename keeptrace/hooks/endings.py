@@ -1,9 +1,9 @@
-"""Resources with the lifetime of the running program: exit, os._exit() and exec end them; forked
-children begin their own.
+"""Things with the lifetime of this process's program: ended by exit, os._exit() and exec, and begun
+again in forked children.
 
 atexit alone is not enough. Children of multiprocessing end by os._exit(), exec() puts another
-program into the process, and a forked child must not use its parent's resources. A killed process
-ends nothing; other processes notice its death.
+program into the process, and a forked child must not use its parent's things. A killed process ends
+nothing, and other processes notice that.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from ..store.telling import tell
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
 
 class Lasting(Protocol):
-    """A resource, such as a file, with the lifetime of the process."""
+    """Something, such as a file, that exists while the process lives."""
 
     def begin(self) -> None:
         """Begins in this process."""
@@ -32,14 +29,14 @@ class Lasting(Protocol):
 
 
 _lasting: Final[list[Lasting]] = []
-# Functions of os that end the process, or its program, without atexit. Users may pickle them.
+# What ends this process, or its program, without atexit. Each may be given to others by name.
 _LEAVING: Final = ("_exit", "execv", "execve")
-# subprocess forks here; the child runs another program at once.
+# A child of subprocess runs another program in a moment.
 _FORKS_FOR_EXEC: Final = "_execute_child"
 
 
 def begin(lasting: Lasting) -> None:
-    """Begins a resource, which ends with the process. Raises the errors of its begin()."""
+    """Begins something that ends with the process. Raises the errors of its begin()."""
     lasting.begin()
     if not _lasting:
         _watch()
@@ -47,7 +44,7 @@ def begin(lasting: Lasting) -> None:
 
 
 def end(lasting: Lasting) -> None:
-    """Ends a resource before the process ends."""
+    """Ends something before the process does."""
     if lasting in _lasting:
         _lasting.remove(lasting)
         lasting.end()
@@ -62,16 +59,16 @@ def _watch() -> None:
             setattr(os, name, _ending(leave))
 
 
-def _ending(leave: Callable[_P, _R]) -> Callable[_P, _R]:
+def _ending(leave: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(leave)
-    def ended(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def ended(*args: object, **kwargs: object) -> Any:
         _end_all()
         try:
             return leave(*args, **kwargs)
-        finally:  # exec found no program, so ours goes on
+        finally:  # there is no such program
             _begin_all()
 
-    ended.__module__ = os.__name__  # where pickle finds the wrapper; `posix` has the original
+    ended.__module__ = os.__name__  # where pickle finds it; `posix` has the one that it wraps
     return ended
 
 

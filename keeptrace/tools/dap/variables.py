@@ -1,4 +1,4 @@
-"""Variables for an editor: the client asks for the parts of a value by a reference."""
+"""Variables for an editor: each value with parts gets a reference, by which the client asks on."""
 
 from __future__ import annotations
 
@@ -48,11 +48,9 @@ class Variables:
         value = values.value(ref)
         text = values.text(ref, _CHARACTERS)
         held = values.attributes(ref)
-        if held:
-            text += f" ({held})"
         variable: Body = {
             "name": name,
-            "value": text,
+            "value": f"{text} ({held})" if held else text,
             "type": value.type,
             "variablesReference": 0,
         }

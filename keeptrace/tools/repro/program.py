@@ -11,7 +11,7 @@ from ...core.errors import KeepTraceError
 from ...core.report import CodeRecord, Report
 from ...render.view import ShownException, ShownFrame, View
 
-# Parts of the names of functions that no other module can call.
+# What no caller can reach from outside.
 _UNREACHABLE: Final = ("<locals>", "<lambda>", "<module>", "<listcomp>", "<genexpr>", "<dictcomp>")
 
 
@@ -19,9 +19,8 @@ _UNREACHABLE: Final = ("<locals>", "<lambda>", "<module>", "<listcomp>", "<genex
 class Target:
     """The call to repeat.
 
-    exception: the exception that left the function.
-    until: for a script, the line at which the module failed: the module had run the statements
-        above. None for an imported module.
+    exception: what left the function. until: for a script, the line of its module that failed; the
+    statements before it are what the module had run. None for a module that is imported.
     """
 
     frame: ShownFrame
@@ -33,14 +32,11 @@ class Target:
 
 
 def target_of(report: Report, view: View, number: int | None) -> Target:
-    """The call in a frame; without a number, the innermost call that a test can repeat.
+    """The call in a frame; without a number, the innermost that can be called from a test.
 
-    Raises KeepTraceError if no test can call the function.
+    Raises KeepTraceError if there is none.
     """
-    if number is None:
-        frame = _innermost(view)
-    else:
-        frame = view.frame(number)
+    frame = _innermost(view) if number is None else view.frame(number)
     if frame.left_out or not _is_reachable(frame):
         raise KeepTraceError(
             f"frame {frame.number} ({frame.function or 'not kept'}) cannot be called from a test: "
@@ -72,7 +68,7 @@ def _innermost(view: View) -> ShownFrame:
 
 
 def _left(view: View, frame: ShownFrame) -> ShownException:
-    """The exception that left the frame: the outermost exception with this frame."""
+    """The exception that left the frame: the outermost of those that passed through it."""
     passed = [
         exception
         for exception in view.exceptions
@@ -82,11 +78,9 @@ def _left(view: View, frame: ShownFrame) -> ShownException:
 
 
 def _module_of(file: str) -> tuple[str, str]:
-    """The module in a file: its name, and the directory for sys.path."""
+    """The name of a file's module, and the directory from which it is imported."""
     root, name = os.path.split(os.path.splitext(file)[0])
-    parts = []
-    if name != "__init__":
-        parts.append(name)
+    parts = [] if name == "__init__" else [name]
     while os.path.isfile(os.path.join(root, "__init__.py")):
         root, name = os.path.split(root)
         parts.append(name)
@@ -94,7 +88,7 @@ def _module_of(file: str) -> tuple[str, str]:
 
 
 def _line_of_script(view: View, file: str) -> int | None:
-    """The line at which the file failed as a module; None if its module was loaded."""
+    """The line at which the frame's own module failed, if it did."""
     for frame in view.frames():
         if frame.is_module and frame.file == file and frame.line is not None:
             return frame.line
