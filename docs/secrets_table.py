@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keeptrace.redact import commands, words
-from keeptrace.redact.shapes import PATTERNS, SHAPES
+from keeptrace.redact.patterns import PATTERNS
+from keeptrace.redact.shapes import SHAPES
 from keeptrace.redact.spans import GUESS, STRONG, WEAK
 
 PAGE = Path(__file__).parent / "secrets.md"
@@ -56,6 +57,8 @@ def page() -> str:
         (
             "\n## By name\n",
             *_names(),
+            "## In records\n",
+            *_records(),
             "## By shape\n",
             *_shapes(),
             "## On command lines\n",
@@ -74,13 +77,25 @@ def _names() -> Iterator[str]:
     yield " ".join(f"`{name}`" for name in sorted(words.VENDORS)) + "\n"
 
 
+def _records() -> Iterator[str]:
+    yield (
+        'A value beside a name is judged by this name: `{"name": "DB_PASSWORD", "value": "x"}`, in values and in texts '
+        "of JSON, YAML and elements. The name may be under any of the first, the value under any of the second:\n"
+    )
+    for members in (words.ROW_NAMES, words.ROW_VALUES):
+        yield " ".join(f"`{member}`" for member in sorted(members)) + "\n"
+    yield "The password of `user:password@host` is hidden under these names, and elsewhere if it is no word:\n"
+    yield " ".join(f"`{name}`" for name in sorted(words.HOSTS)) + "\n"
+
+
 def _shapes() -> Iterator[str]:
     yield "| vendor | begins with |\n|---|---|"
     vendors: dict[str, list[str]] = {}
     for shape in SHAPES:
         vendors.setdefault(shape.vendor, []).extend(shape.prefixes.split())
     for vendor in sorted(vendors, key=str.lower):
-        yield f"| {vendor} | {' '.join(f'`{prefix}`' for prefix in vendors[vendor])} |"
+        prefixes = " ".join(f"`{prefix}`" for prefix in vendors[vendor])
+        yield f"| {vendor} | {prefixes.replace('|', chr(92) + '|')} |"
     yield "\nAnd what does not begin with a word of its own:\n"
     for what in dict.fromkeys(pattern.what for pattern in PATTERNS):
         yield f"- {what}"

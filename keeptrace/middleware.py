@@ -129,8 +129,17 @@ class ASGIMiddleware:
 
 
 def _options(given: dict[str, Any]) -> SingleOptions:
-    options: SingleOptions = given  # type: ignore[assignment]  # make_options() checks the names
+    options: SingleOptions = given  # type: ignore[assignment]  # _check_names() has seen the names
     return options
+
+
+def _check_names(setting: dict[Any, Any]) -> None:
+    known = ("directory", "trace", *Options.__slots__)
+    for name in setting:
+        if name not in known:
+            raise OptionError(
+                f"KEEPTRACE has no option {name!r}; the options are {', '.join(known)}"
+            )
 
 
 class DjangoMiddleware:
@@ -161,6 +170,7 @@ class DjangoMiddleware:
         if not isinstance(setting, dict):
             kind = type(setting).__name__
             raise OptionError(f'KEEPTRACE must be a dict, as {{"directory": "dumps"}}, not {kind}')
+        _check_names(setting)
         given.update(setting)
         self.store: Store = store_of(given.pop("directory"), given.pop("trace"), _options(given))
         # The last settings count: a test may have changed them.

@@ -100,11 +100,14 @@ class _Dumps:
     def pytest_sessionstart(self, session: Any) -> None:
         if os.name != "posix" or "://" in self._store.directory:
             return
+        from .core.watching import start_watcher
         from .hooks.deaths import DeathBox
 
         is_worker = hasattr(self._config, "workerinput")
         try:
             self._box = DeathBox(self._store, takes_over=is_worker, of_children=False)
+            if not is_worker and self._config.getoption("dist", "no") != "no":
+                start_watcher(self._store.directory)  # xdist's workers have boxes there
         except OSError:  # a directory that cannot be written to is told of when a test fails
             return
 

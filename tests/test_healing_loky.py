@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +16,8 @@ from waiting import ends, until
 
 from keeptrace import OptionError
 from keeptrace.concurrent import WorkerDied
-from keeptrace.concurrent.deaths.black_box import READING, STATE, WAITING
+from keeptrace.concurrent.deaths.black_box import READING, STATE, TAKEN, WAITING
+from keeptrace.concurrent.process_pool import healing_loky
 
 pytest.importorskip("loky")
 from keeptrace.concurrent.loky import (
@@ -49,13 +51,46 @@ def set_state_and_die(state: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def keep_the_lock_and_die() -> None:
-    """Dies with the lock of the queue of tasks, before it has said so."""
+def queue(name: str) -> Any:
+    """A queue of the worker that runs this."""
     frame: Any = sys._getframe()
     while frame.f_code.co_name != "_process_worker":
         frame = frame.f_back
-    assert frame.f_locals["call_queue"]._rlock.acquire(True, LIMIT)
+    return frame.f_locals[name]
+
+
+def keep_the_lock_and_die() -> None:
+    """Dies with the lock of the queue of tasks, before it has said so."""
+    assert queue("call_queue")._rlock.acquire(True, LIMIT)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def answer_in_part(size: int, part: int) -> bytes:
+    """Makes the worker die when so many bytes of its result are sent."""
+    writer = queue("result_queue")._writer
+
+    class Dying(type(writer)):  # type: ignore[misc]
+        def _send_bytes(self, message: Any) -> None:
+            left = memoryview(struct.pack("!i", len(message)) + bytes(message))[:part]
+            while left:
+                left = left[os.write(self.fileno(), left) :]
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    writer.__class__ = Dying
+    return bytes(size)
+
+
+def read_in_part(part: int) -> int:
+    """Makes the worker die when it has read so many bytes of its next task."""
+
+    def read_message(fd: int) -> None:
+        left = part
+        while left:
+            left -= len(os.read(fd, left))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    healing_loky.read_message = read_message  # type: ignore[attr-defined]
+    return os.getpid()
 
 
 def test_a_death_costs_its_own_task() -> None:
@@ -117,10 +152,35 @@ def test_died_with_the_lock() -> None:
         assert ends(pool.shutdown, LIMIT)
 
 
-def test_died_within_a_message() -> None:
-    """A worker that may have read a part of a message breaks the executor, as loky's."""
+@pytest.mark.parametrize("size, part", [(100_000_000, 50_000_000), (10_000, 3), (10_000, 5_000)])
+def test_died_within_a_result(size: int, part: int) -> None:
+    """A worker that dies as it sends a result, of which a part has arrived, costs that task alone."""
     with healing() as pool:
-        error = pool.submit(set_state_and_die, READING).exception(LIMIT)
+        lost = pool.submit(answer_in_part, size, part)
+        others = [pool.submit(tasks.double, number) for number in range(10)]
+        error = lost.exception(LIMIT)
+        assert isinstance(error, WorkerDied) and error.deaths[0].signal == "SIGKILL"
+        assert "died as it sent the result" in error.__notes__[0]
+        assert [future.result(LIMIT) for future in others] == [*range(0, 20, 2)]
+        assert pool.submit(tasks.double, 4).result(LIMIT) == 8
+
+
+@pytest.mark.parametrize("size, part", [(10_000_000, 5_000_000), (10, 3), (100_000, 50_000)])
+def test_died_within_a_task(size: int, part: int) -> None:
+    """A task of which a worker had read a part when it died runs on the next worker."""
+    with healing(1) as pool:
+        dying = pool.submit(read_in_part, part).result(LIMIT)
+        sizes = [pool.submit(len, bytes(size + number)) for number in range(10)]
+        assert [future.result(LIMIT) for future in sizes] == [size + number for number in range(10)]
+        assert pool.submit(tasks.double, 4).result(LIMIT) == 8
+        assert dying not in pool._processes
+
+
+@pytest.mark.parametrize("state", [READING, TAKEN])
+def test_died_with_a_task_that_nobody_knows(state: int) -> None:
+    """If nobody can tell which task a dead worker had read, the executor breaks, as loky's."""
+    with healing() as pool:
+        error = pool.submit(set_state_and_die, state).exception(LIMIT)
         assert isinstance(error, TerminatedWorkerError) and not isinstance(error, WorkerDied)
         assert error.deaths[0].signal == "SIGKILL"
 

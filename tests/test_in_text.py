@@ -145,4 +145,7 @@ def test_wrong_arguments() -> None:
     for wrong in (lambda: keep_in_text(3), lambda: keep_in_text(failing, max_inline=-1)):
         with pytest.raises(OptionError):
             wrong()
+    for nothing in (3, None):
+        with pytest.raises(OptionError, match="exception_of takes the engine's error or its text"):
+            exception_of(nothing)  # type: ignore[arg-type]
     assert spark.keep_in_text is keep_in_text and spark.exception_of is exception_of

@@ -197,7 +197,7 @@ def test_a_wrong_directory_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_sdks_client_over_stdio(directory: Path) -> None:
-    """The client lists the tools with their arguments, calls them, and gets our sentences as errors."""
+    """The client gets our version, lists the tools, calls them, and gets our sentences as errors."""
     pytest.importorskip("mcp.server.mcpserver", reason="the SDK is the extra mcp")
     from mcp import Client, StdioServerParameters
 
@@ -209,6 +209,7 @@ def test_the_sdks_client_over_stdio(directory: Path) -> None:
 
     async def talk() -> None:
         async with Client(server) as client:
+            assert client.server_info.version == keeptrace.__version__
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert set(tools) == {
                 *("list", "show", "about", "expand", "diff", "find_in_log", "repro")

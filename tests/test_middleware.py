@@ -394,6 +394,7 @@ for wrong in ({"directory": "third", "deep": 2}, "third"):
             Client().get("/pay/9")
         except Exception as problem:
             assert type(problem).__name__ == "OptionError", problem
+            assert wrong == "third" or "options are directory, trace, depth" in str(problem)
         else:
             raise SystemExit(f"{wrong!r} was taken")
 """,

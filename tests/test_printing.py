@@ -63,6 +63,9 @@ def restored(exc: BaseException, **options: Any) -> BaseException:
 ALIKE: dict[str, Callable[[], BaseException]] = {
     "errno None": lambda: OSError(None, "cannot connect"),
     "strerror None": lambda: OSError(3, None),
+    "errno and strerror None": lambda: OSError(None, None),
+    "all None but a second file": lambda: OSError(None, None, None, None, "absent"),
+    "a name of no number": lambda: FileNotFoundError(None, None),
     "both None": lambda: OSError("alone"),
     "file": lambda: OSError(2, "no", "a", None, "b"),
     "errno None and a file": lambda: ConnectionError(None, "no", "a"),

@@ -403,7 +403,9 @@ def test_a_builtin_is_excluded_by_its_bare_name(tmp_path):
     assert "KeyError" in done.stderr and dumps(tmp_path) == []
 
 
-@pytest.mark.parametrize("exclude", [(int,), (ValueError("x"),), "ValueError", ValueError, (None,)])
+@pytest.mark.parametrize(
+    "exclude", [(int,), (ValueError("x"),), "ValueError", ValueError, (None,), 3, None]
+)
 def test_what_cannot_be_excluded(exclude):
     """Anything but classes of exceptions and names is refused when install() is called."""
     with pytest.raises(keeptrace.OptionError, match="exclude takes"):

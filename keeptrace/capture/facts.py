@@ -242,10 +242,24 @@ def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str,
             value = _exact(value)
         if value is not None:
             found[name] = value
-    if cls is OSError and ("errno" in found or "strerror" in found):
-        # str() shows a field that was set to None, and no field that was never set.
+    # str() shows a field that was set to None, and no field that was never set.
+    if cls is OSError and ("errno" in found or "strerror" in found or _shows_no_number(exc)):
         found = {"errno": None, "strerror": None, **found}
     return found
+
+
+def _shows_no_number(exc: BaseException) -> bool:
+    """Whether str() of an OSError shows its number and its text although both are None.
+
+    Only str() tells the fields of `OSError(None, None)` from fields that were never set. The args
+    may only be texts then, since str() runs the code of other values.
+    """
+    args = args_of(exc)
+    if not 2 <= len(args) <= 5 or args[0] is not None or args[1] is not None:
+        return False
+    if not all(type(arg) in (str, types.NoneType) for arg in args):
+        return False
+    return OSError.__str__(exc).startswith("[Errno None] None")
 
 
 # C code and `traceback` read the fields of these, and take a subclass of str for a str.

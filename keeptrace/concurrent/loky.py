@@ -61,8 +61,8 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
 
     trace: what to keep of a failing task (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
-    on_death: "replace": a worker that dies costs its own task, and another one takes its place,
-        where loky's queues allow it (docs/pools.md). "break" (the default): as loky's.
+    on_death: "replace": a worker that dies costs its own task, and another one takes its place
+        (docs/pools.md). "break" (the default): as loky's.
     max_deaths: as for KeepTraceProcessPoolExecutor.
 
     The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of

@@ -98,8 +98,12 @@ def exception_of(error: BaseException | str) -> BaseException | None:
 
     error: the engine's error, or its text. The error's attributes are searched, too.
 
-    Raises DumpError if the dump cannot be read, as when the engine cut the text.
+    Raises DumpError if the dump cannot be read, as when the engine cut the text; OptionError for
+    what is neither an exception nor a text.
     """
+    if not isinstance(error, (BaseException, str)):
+        kind = type(error).__name__
+        raise OptionError(f"exception_of takes the engine's error or its text, not {kind}")
     for text in [error] if isinstance(error, str) else _texts_of(error):
         # Of a chain, the last one is the exception that the others led to.
         parcels = list(_PARCEL.finditer(text))

@@ -44,7 +44,8 @@ class ProcessDied(KeepTraceError):
     also by the system when memory ran out, leaves no trace, and neither does a power failure.
     command: its command line, without the values of options. began: when it was started; ended:
     when it died, None if nobody knows; both in seconds since 1970. worker: the name of the
-    pytest-xdist worker that it was, or None.
+    pytest-xdist worker that it was, or None. resident: bytes of memory that it had when a watcher
+    looked last; peak: the most until then; both None if nobody watched (docs/hooks.md).
 
     Its `__traceback__`, if any, is the stack that faulthandler wrote, without variables.
     """
@@ -60,6 +61,8 @@ class ProcessDied(KeepTraceError):
         began: float,
         ended: float | None,
         worker: str | None = None,
+        resident: int | None = None,
+        peak: int | None = None,
     ) -> None:
         super().__init__(message)
         self.pid: int = pid
@@ -67,6 +70,8 @@ class ProcessDied(KeepTraceError):
         self.command: str = command
         self.began: float = began
         self.ended: float | None = ended
+        self.resident: int | None = resident
+        self.peak: int | None = peak
         if worker is not None:
             self.worker = worker
 

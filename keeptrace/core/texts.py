@@ -29,6 +29,13 @@ def shorten(text: str, most: int) -> str:
     return f"{text[: max(most - 3, 0)]}..."
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """The count with its noun: "1 dump", "3 dumps". plural: default: the noun with an s."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {plural or noun + 's'}"
+
+
 def one_line(text: str) -> str:
     """The text as one printable line."""
     return printable(" ".join(text.split()))

@@ -1,10 +1,10 @@
-"""The side of a process that is asked for a snapshot: by a signal, or by sys.remote_exec.
+"""Answers a request for a snapshot, which comes by a signal or by sys.remote_exec.
 
     keeptrace snapshot 4711 ── ask-4711, SIGUSR1 ──▶ the main thread, between two bytecodes
                                                       reads the stacks: within max_seconds
                             ◀── answer-TOKEN ──────── a thread of ours hides secrets, and writes
 
-The main thread takes no lock that it could hold already: what is needed is imported beforehand.
+The main thread must take no lock that it may hold already: we import all needed modules beforehand.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import types
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.errors import OptionError
 from ..core.options import Options
@@ -24,6 +24,9 @@ from ..format.api import for_file
 from ..format.process import roomy_options, snapshot_report
 from ..format.writing import encode
 from .meeting import put_answer, put_failure, take_request
+
+if TYPE_CHECKING:
+    from ..core.options import SingleOptions
 
 # Modules that the first snapshot imports.
 _NEEDED: Final = ("..redact.redactor", "..capture.source", "..format.traveller", "..format.ready")
@@ -60,7 +63,7 @@ class Answering:
         if request is not None:
             max_seconds = request.max_seconds
             answer(self._directory, request.token, frame, self._options, max_seconds)
-        elif callable(self._before):  # the signal was not for us
+        elif callable(self._before):  # the signal had another reason
             self._before(number, frame)
 
 
@@ -73,10 +76,12 @@ def answer(
 ) -> None:
     """Reads the stacks of this process, and lets a thread write the snapshot. Never raises.
 
-    frame: what the main thread was doing.
+    frame: the interrupted frame of the main thread.
     """
+    changes: SingleOptions = {}
+    if max_seconds is not None:
+        changes["max_seconds"] = max_seconds
     try:
-        changes: dict[str, Any] = {} if max_seconds is None else {"max_seconds": max_seconds}
         settings = roomy_options(trace, changes, run_reprs=False)
         report, made, _ = snapshot_report(frame, _thread.get_ident(), settings)
 
@@ -98,5 +103,5 @@ def _fail(directory: str, token: str, problem: Exception) -> None:
     try:
         why = f"the process could not take a snapshot: {names_of(type(problem))[1]}: {problem}"
         put_failure(directory, token, why)
-    except Exception:  # a full disk: the asking side has a clock of its own
+    except Exception:  # such as a full disk: the asking process has a time limit of its own
         return

@@ -1,4 +1,4 @@
-"""on_error: a dump of an exception that leaves a block or a function."""
+"""on_error: a dump when an exception leaves a block or a function."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class on_error:  # used as a statement and as a decorator, like contextlib's
-    """Writes a dump of an exception that leaves a block or a function; the exception goes on
+    """Writes a dump when an exception leaves a block or a function; the exception goes on
     unchanged.
 
         with keeptrace.on_error("dumps"): ...
         @keeptrace.on_error("crash.keeptrace")
         async def task(): ...
 
-    directory_or_path: a name with an extension is a file, which the next failure overwrites; any
-        other name, and the name of a directory that exists, is a directory (see Store). A Store is
-        used as it is.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    directory_or_path: a name with an extension is a file; the next failure overwrites the file.
+        Any other name, and the name of an existing directory, is a directory (see Store). A Store
+        is used unchanged.
+    options: the fields of keeptrace.Options, or a whole Options as `trace`.
 
-    As a decorator it takes functions, coroutine functions, generators and asynchronous generators.
-    `path` is the dump that was written last, None before. Raises OptionError.
+    As a decorator, on_error takes functions, coroutine functions, generators and asynchronous
+    generators. `path` is the last written dump, None before the first. Raises OptionError.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
                 return
         self._store = store_of(directory_or_path, trace, options)
 
-    # This call shows that __exit__ can be called at the same depth of the stack.
+    # If the stack has room for this call, the call of __exit__ at the same depth has room, too.
     def __enter__(self) -> on_error:
         return self
 
@@ -74,7 +74,7 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
             return
         try:
             with_enough_stack(lambda: self._leave(exc))
-        except RecursionError:  # nothing can be called any more; the user's own error goes on
+        except RecursionError:  # no room for any call; the user's own error goes on
             return
 
     def _leave(self, exc: BaseException) -> None:
@@ -89,7 +89,7 @@ class on_error:  # used as a statement and as a decorator, like contextlib's
         file = self._file or ""
         try:
             bounded(lambda: dump(exc, file, trace=self._options))
-        except RecursionError:  # little stack is left: see __exit__
+        except RecursionError:  # the stack is almost full: __exit__ tries again with more
             raise
         except Exception as problem:  # law 1: the user's own error goes on without its dump
             failed(exc, problem)

@@ -1,9 +1,9 @@
-"""Things with the lifetime of this process's program: ended by exit, os._exit() and exec, and begun
-again in forked children.
+"""Resources with the lifetime of the running program: exit, os._exit() and exec end them; forked
+children begin their own.
 
 atexit alone is not enough. Children of multiprocessing end by os._exit(), exec() puts another
-program into the process, and a forked child must not use its parent's things. A killed process ends
-nothing, and other processes notice that.
+program into the process, and a forked child must not use its parent's resources. A killed process
+ends nothing; other processes notice its death.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 from ..store.telling import tell
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 
 class Lasting(Protocol):
-    """Something, such as a file, that exists while the process lives."""
+    """A resource, such as a file, with the lifetime of the process."""
 
     def begin(self) -> None:
         """Begins in this process."""
@@ -29,14 +32,14 @@ class Lasting(Protocol):
 
 
 _lasting: Final[list[Lasting]] = []
-# What ends this process, or its program, without atexit. Each may be given to others by name.
+# Functions of os that end the process, or its program, without atexit. Users may pickle them.
 _LEAVING: Final = ("_exit", "execv", "execve")
-# A child of subprocess runs another program in a moment.
+# subprocess forks here; the child runs another program at once.
 _FORKS_FOR_EXEC: Final = "_execute_child"
 
 
 def begin(lasting: Lasting) -> None:
-    """Begins something that ends with the process. Raises the errors of its begin()."""
+    """Begins a resource, which ends with the process. Raises the errors of its begin()."""
     lasting.begin()
     if not _lasting:
         _watch()
@@ -44,7 +47,7 @@ def begin(lasting: Lasting) -> None:
 
 
 def end(lasting: Lasting) -> None:
-    """Ends something before the process does."""
+    """Ends a resource before the process ends."""
     if lasting in _lasting:
         _lasting.remove(lasting)
         lasting.end()
@@ -59,16 +62,16 @@ def _watch() -> None:
             setattr(os, name, _ending(leave))
 
 
-def _ending(leave: Callable[..., Any]) -> Callable[..., Any]:
+def _ending(leave: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(leave)
-    def ended(*args: object, **kwargs: object) -> Any:
+    def ended(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         _end_all()
         try:
             return leave(*args, **kwargs)
-        finally:  # there is no such program
+        finally:  # exec found no program, so ours goes on
             _begin_all()
 
-    ended.__module__ = os.__name__  # where pickle finds it; `posix` has the one that it wraps
+    ended.__module__ = os.__name__  # where pickle finds the wrapper; `posix` has the original
     return ended
 
 

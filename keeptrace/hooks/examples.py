@@ -1,8 +1,8 @@
 """Failed examples of doctest, as exceptions with a frame in the example.
 
 doctest names the code of an example "<doctest shop.total[2]>", and gives linecache its source while
-the test runs. An example that raised has such a frame. For an example that printed something else
-we make one: with the example's variables and source, at its statement.
+the test runs. An example that raised has a frame of its own. For an example with the wrong output
+we make a frame, with the example's variables and source, at its statement.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import contextlib
 import linecache
 import sys
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-# The exception, for a moment among the variables of the example. No program can use this name.
+if TYPE_CHECKING:
+    from doctest import DocTest, Example
+
+# During exec, a variable of the example for the exception. No program can use such a name.
 _FAILURE: Final = "<failure>"
 
 
@@ -24,7 +27,7 @@ class ExampleFailed(AssertionError):
 
 @contextlib.contextmanager
 def failed_example(exc: BaseException) -> Iterator[BaseException]:
-    """The exception to dump for what a test ended with: of a doctest, the example's own.
+    """The exception to dump for a failed test: for a doctest, the exception of its example.
 
     In the block linecache knows the example's source.
     """
@@ -45,7 +48,7 @@ def failed_example(exc: BaseException) -> Iterator[BaseException]:
 
 
 @contextlib.contextmanager
-def _known_source(test: Any, example: Any) -> Iterator[None]:
+def _known_source(test: DocTest, example: Example) -> Iterator[None]:
     name = _file_of(test, example)
     lines = example.source.splitlines(keepends=True)
     before = linecache.cache.get(name)
@@ -58,13 +61,13 @@ def _known_source(test: Any, example: Any) -> Iterator[None]:
             linecache.cache[name] = before
 
 
-def _file_of(test: Any, example: Any) -> str:
+def _file_of(test: DocTest, example: Example) -> str:
     """doctest's name for the code of an example."""
     return f"<doctest {test.name}[{test.examples.index(example)}]>"
 
 
-def wrong_output(test: Any, example: Any, got: str) -> ExampleFailed:
-    """An exception raised at an example, with the variables that the example has left."""
+def wrong_output(test: DocTest, example: Example, got: str) -> ExampleFailed:
+    """An exception raised at an example, with the variables as the example left them."""
     failure = ExampleFailed(f"expected {example.want!r}, got {got!r}")
     statement = ast.parse(example.source).body[0]
     name = ast.copy_location(ast.Name(_FAILURE, ast.Load()), statement)

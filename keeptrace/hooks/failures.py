@@ -31,18 +31,22 @@ def is_failure(exc: BaseException) -> bool:
 def excluded_names(exclude: Iterable[type[BaseException] | str]) -> frozenset[str]:
     """The qualified names of exceptions to leave out: "shop.OutOfStock", "builtins.ValueError".
 
-    Raises OptionError for what is neither a class of exceptions nor a text.
+    Raises OptionError for anything but classes of exceptions and names.
     """
     if isinstance(exclude, str):
         raise OptionError(f"exclude takes several, as in exclude=({exclude!r},)")
     if isinstance(exclude, type):
         raise OptionError(f"exclude takes several, as in exclude=({exclude.__name__},)")
+    if not isinstance(exclude, Iterable):
+        raise OptionError(f"exclude takes exceptions or their names, as a tuple, not {exclude!r}")
     return frozenset(map(_excluded_name, exclude))
 
 
 def _excluded_name(given: object) -> str:
     if isinstance(given, str):
-        name = given if "." in given else f"builtins.{given}"
+        name = given
+        if "." not in given:
+            name = f"builtins.{given}"
     elif isinstance(given, type) and issubclass(given, BaseException):
         name = ".".join(names_of(given))
     else:
@@ -52,11 +56,13 @@ def _excluded_name(given: object) -> str:
 
 def _as_main(name: str) -> str:
     # In a spawned child, the program's own module has another name.
-    return f"__main__.{name[len(_MAIN_OF_CHILD) :]}" if name.startswith(_MAIN_OF_CHILD) else name
+    if name.startswith(_MAIN_OF_CHILD):
+        return f"__main__.{name[len(_MAIN_OF_CHILD) :]}"
+    return name
 
 
 def is_excluded(exc: BaseException, names: frozenset[str]) -> bool:
-    """Whether an exception is of an excluded class, as for `except`, or a group of these alone."""
+    """Whether an exception is of an excluded class, as for `except`, or a group of only such."""
     if not names:
         return False
     waiting = [exc]

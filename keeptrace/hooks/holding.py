@@ -7,12 +7,12 @@ from ..store.telling import tell
 
 
 def hold(exc: BaseException, holding: Holding) -> None:
-    """Holds a copy of this process, and says so on stderr. Never raises."""
+    """Holds a copy of the process, and says so on stderr. Never raises."""
     kind = type(exc).__name__
-    name = held_name(exc)  # of the worker that it came from
+    name = held_name(exc)  # a worker may hold the failure already
     try:
         name = name or _kept(exc, holding)
-    except Exception as problem:  # no directory, no process: the dump is written
+    except Exception as problem:  # no directory, or no process: a dump exists all the same
         tell(f"this {kind} is not held: {type(problem).__name__}: {problem}")
         return
     if name is not None:
@@ -21,8 +21,10 @@ def hold(exc: BaseException, holding: Holding) -> None:
 
 
 def _kept(exc: BaseException, holding: Holding) -> str | None:
-    """The name of the socket, if there was room for another failure."""
+    """The name of the socket, or None when the limit of held failures is reached."""
     from ..hold.keeping import keep
 
     kept = keep(exc, holding)
-    return kept.name if kept.is_held else None
+    if kept.is_held:
+        return kept.name
+    return None

@@ -1,4 +1,4 @@
-"""Runs actions after modules that the program imports, so that our hooks import no modules."""
+"""Runs actions right after the program imports certain modules. Our hooks import none of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.loading import spec_around
 from ..store.telling import tell
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     # At run time importlib's abstract classes would load half of importlib.resources.
     from importlib.machinery import ModuleSpec
 
-Action = Callable[[types.ModuleType], None]
+Action: TypeAlias = Callable[[types.ModuleType], None]
+# Makes the new function of the function before.
+Make: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+# Replaces the function of this name in a class or module.
+Replace: TypeAlias = Callable[[object, str, Make], None]
 
 
 def when_imported(actions: dict[str, Action]) -> WhenImported | None:
@@ -38,7 +42,7 @@ def when_imported(actions: dict[str, Action]) -> WhenImported | None:
 
 
 class WhenImported:
-    """A finder that calls actions with modules right after their import. Finds no module itself."""
+    """A finder: finds no module itself, and calls actions with modules right after their import."""
 
     def __init__(self, actions: dict[str, Action]) -> None:
         self.actions = actions

@@ -10,10 +10,10 @@ and child processes report them.
 
 - A hook always calls the previous hook first: the user sees the error before a dump fails or takes
   time. In a child process the dump comes first, in bounded time (store.py).
-- uninstall() replaces only hooks that are still ours. If somebody has chained to our hook, our hook
-  stays in the chain and only calls the previous hook.
-- install() imports none of asyncio, multiprocessing and the runners (runners.py): importing.py
-  hooks each of them when the program imports the module.
+- uninstall() removes a hook only where ours is still in place. If somebody has chained to our hook,
+  our hook stays in the chain and only calls the previous hook.
+- install() imports neither asyncio nor multiprocessing nor the runners (runners.py): importing.py
+  hooks each module when the program imports the module.
 - A forked child inherits the hooks. A spawned child gets the hooks through the configuration that
   multiprocessing hands down to every descendant. We wrap a child's run(), because its caller
   (_bootstrap) swallows the exception.
@@ -35,17 +35,20 @@ from ..core import DEFAULT_DIRECTORY
 from ..core.hold import Hold, Holding, make_holding, remember_pipes
 from ..core.options import Options
 from ..core.processes import is_main_interpreter
+from ..core.watching import start_watcher
 from ..format.files import is_url
 from ..store import Store
 from ..store.telling import command_to_open, tell
 from .failures import excluded_names, is_excluded, is_failure, store_of
-from .importing import Action, WhenImported, when_imported
+from .importing import Action, Make, WhenImported, when_imported
 from .runners import RUNNERS
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
     from typing import Unpack
 
     from ..core.options import SingleOptions
+    from ..store.store import Kept
     from .deaths import DeathBox
     from .presence import Presence
 
@@ -54,7 +57,7 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
 
 class _Hook(NamedTuple):
-    """An attribute for Python's reports of uncaught exceptions.
+    """The attribute that Python calls with uncaught exceptions.
 
     read: its arguments → (exception, traceback).
     """
@@ -67,13 +70,20 @@ class _Hook(NamedTuple):
 _EXCEPTHOOK: Final = _Hook("excepthook", lambda kind, value, traceback: (value, traceback), True)
 _THREADS: Final = _Hook("excepthook", lambda args: (args.exc_value, args.exc_traceback))
 _UNRAISABLE: Final = _Hook("unraisablehook", lambda args: (args.exc_value, args.exc_traceback))
-# Every loop calls its default handler and the user's handler by this method.
+# The method by which every loop calls its default handler, or the user's.
 _LOOP: Final = _Hook(
     "call_exception_handler", lambda loop, context: (context.get("exception"), None)
 )
 
 # Our key in the configuration for multiprocessing's descendants.
 _CONFIG: Final = "keeptrace"
+
+
+class _Replaced(NamedTuple):
+    owner: object
+    name: str
+    before: Callable[..., Any]
+    ours: Callable[..., Any]
 
 
 class Installed:
@@ -86,7 +96,7 @@ class Installed:
         self.holding = holding
         self.excluded = excluded
         self.active: bool = True
-        self._put: list[tuple[Any, str, Any, Any]] = []
+        self._put: list[_Replaced] = []
         self._finder: WhenImported | None = None
         self._presence: Presence | None = None
         self._box: DeathBox | None = None
@@ -97,13 +107,13 @@ class Installed:
             state = "writing to"
         return f"<keeptrace hooks, {state} {self.store.directory}>"
 
-    def apply(self, signal: int | None, deaths: bool) -> None:
+    def apply(self, signal: int | None, deaths: bool, watch: bool) -> None:
         if signal is not None:
             from .presence import Presence
 
             self._presence = Presence(signal, self.store.options)
         if deaths and os.name == "posix" and not is_url(self.store.directory):
-            self._leave_records()
+            self._leave_records(watch)
         self._hook(sys, _EXCEPTHOOK)
         self._hook(threading, _THREADS)
         self._hook(sys, _UNRAISABLE)
@@ -128,19 +138,22 @@ class Installed:
 
     @property
     def leaves_records(self) -> bool:
-        """Whether this process leaves a record when it dies."""
+        """Whether this process leaves a record at its death."""
         return self._box is not None
 
     @property
     def signal(self) -> int | None:
-        """The signal by which this process is asked for a snapshot."""
+        """The signal upon which this process answers a request for a snapshot."""
         if self._presence is not None:
             return self._presence.signal
         return None
 
-    def _leave_records(self) -> None:
-        """Lets this process leave a record when it dies; makes dumps of those that did."""
-        if not is_main_interpreter():  # the process has one box, and one faulthandler
+    def _leave_records(self, watch: bool) -> None:
+        """Makes dumps of earlier deaths, and lets this process leave a record at its own.
+
+        watch: whether a watcher notes its memory.
+        """
+        if not is_main_interpreter():  # all interpreters share a box and faulthandler
             return
         from .deaths import DeathBox
 
@@ -149,6 +162,9 @@ class Installed:
             self._box = DeathBox(self.store)
         except OSError as problem:
             tell(f"if this process is killed, no dump will tell: {problem}")
+            return
+        if watch:
+            start_watcher(self.store.directory)
 
     def uninstall(self) -> None:
         """Restores the previous hooks, except where somebody else has replaced ours since.
@@ -160,18 +176,23 @@ class Installed:
             self._presence.stop()
         if self._box is not None:
             self._box.stop()
-        for owner, name, before, ours in reversed(self._put):
-            if owner.__dict__.get(name) is ours:
-                setattr(owner, name, before)
+        for put in reversed(self._put):
+            if put.owner.__dict__.get(put.name) is put.ours:
+                setattr(put.owner, put.name, put.before)
         self._put.clear()
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
+        self._leave_children_alone()
+
+    def _leave_children_alone(self) -> None:
+        """Takes our key out of the configuration for child processes."""
         process = sys.modules.get("multiprocessing.process")
-        if process is not None:
-            config = process.current_process()._config
-            handed_down = config.get(_CONFIG)
-            if isinstance(handed_down, _HandedDown) and handed_down.installed is self:
-                del config[_CONFIG]
+        if process is None:
+            return
+        config = process.current_process()._config
+        handed_down = config.get(_CONFIG)
+        if isinstance(handed_down, _HandedDown) and handed_down.installed is self:
+            del config[_CONFIG]
 
     def __enter__(self) -> Installed:
         return self
@@ -182,7 +203,7 @@ class Installed:
     def keep(
         self, exc: object, traceback: types.TracebackType | None = None, is_last: bool = False
     ) -> None:
-        """Writes a dump of an uncaught exception, and a line on stderr that says where.
+        """Writes a dump of an uncaught exception, then the command to open the dump on stderr.
 
         is_last: the exception ends this process.
         """
@@ -191,7 +212,7 @@ class Installed:
             tell(line)
 
     def _keep_from_users(self, exc: object) -> str | None:
-        """Keeps an exception with its frames from the user's first on; what there is to tell."""
+        """Keeps an exception from the user's first frame on; returns the line for the user."""
         from ..debug import from_users
 
         if not isinstance(exc, BaseException):
@@ -210,7 +231,7 @@ class Installed:
             return None
         if is_excluded(exc, self.excluded):
             return None
-        # Some libraries call the hooks with a traceback that is not the exception's own.
+        # Some libraries give the hooks the traceback apart from the exception.
         bare = _traceback_of(exc) is None and traceback is not None
         if bare:
             _set_traceback(exc, traceback)
@@ -225,23 +246,18 @@ class Installed:
                 _set_traceback(exc, None)
         if kept is None:
             return None
-        kind, command = type(exc).__name__, command_to_open(kept.path)
-        if kept.is_own:
-            return f"a dump of this {kind} was written; see it with: {command}"
-        return f"this {kind} was counted; see the first that is alike with: {command}"
+        return _line_for_user(exc, kept)
 
-    def _replace(
-        self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> None:
-        """Replaces a function by one that is made of it, until uninstall()."""
+    def _replace(self, owner: object, name: str, make: Make) -> None:
+        """Replaces a function by `make(function)`, until uninstall()."""
         before = getattr(owner, name)
         ours = functools.wraps(before)(make(before))
         setattr(owner, name, ours)
-        self._put.append((owner, name, before, ours))
+        self._put.append(_Replaced(owner, name, before, ours))
 
     def _hook(self, owner: object, hook: _Hook) -> None:
-        def make(before: Callable[..., Any]) -> Callable[..., Any]:
-            def ours(*args: object, **kwargs: object) -> Any:
+        def make(before: Callable[..., object]) -> Callable[..., object]:
+            def ours(*args: object, **kwargs: object) -> object:
                 try:
                     return before(*args, **kwargs)
                 finally:
@@ -253,11 +269,11 @@ class Installed:
         self._replace(owner, hook.name, make)
 
     def _watch_children(self, processes: types.ModuleType) -> None:
-        """Hooks _bootstrap, which every child process runs, and which swallows exceptions."""
+        """Hooks _bootstrap: every child process runs this method, and it swallows exceptions."""
         processes.current_process()._config[_CONFIG] = _HandedDown(self)
 
-        def make(before: Callable[..., Any]) -> Callable[..., Any]:
-            def ours(process: object, *args: object, **kwargs: object) -> Any:
+        def make(before: Callable[..., object]) -> Callable[..., object]:
+            def ours(process: BaseProcess, *args: object, **kwargs: object) -> object:
                 if self.active:
                     if self.holding is not None:
                         remember_pipes()
@@ -272,7 +288,7 @@ class Installed:
 
             watch_kills(self._replace, self.store.directory, processes)
 
-    def _watch(self, process: Any) -> None:
+    def _watch(self, process: BaseProcess) -> None:
         run = process.run
 
         def watched() -> None:
@@ -286,7 +302,14 @@ class Installed:
                 self.keep(exc, is_last=True)
                 raise
 
-        process.run = watched
+        process.run = watched  # type: ignore[method-assign]
+
+
+def _line_for_user(exc: BaseException, kept: Kept) -> str:
+    kind, command = type(exc).__name__, command_to_open(kept.path)
+    if kept.is_own:
+        return f"a dump of this {kind} was written; see it with: {command}"
+    return f"this {kind} was counted; see the first that is alike with: {command}"
 
 
 class _HandedDown:
@@ -316,7 +339,7 @@ class _HandedDown:
         return _install_in_child, (data,)
 
 
-def _install_in_child(data: bytes) -> Any:
+def _install_in_child(data: bytes) -> _HandedDown | None:
     try:
         store, settings = pickle.loads(data)
         return _HandedDown(install(store, **settings))
@@ -334,44 +357,47 @@ def install(
     deduplicate: bool = True,
     signal: int | None = None,
     deaths: bool = True,
+    watch: bool = False,
     hold: Hold | bool | None = None,
     exclude: Iterable[type[BaseException] | str] = (),
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Installed:
-    """Writes a dump of every exception that nobody catches, in the program, its threads, event
-    loops and child processes; also of cells of IPython and Jupyter, and of tests of unittest and
-    doctest, which fail.
+    """Writes a dump of every uncaught exception in the program, its threads, event loops and child
+    processes; also of failing cells of IPython and Jupyter, and of failing tests of unittest and
+    doctest.
 
     directory: default "keeptrace-dumps" in the current directory; or a Store, for your own bounds.
-    deduplicate: as for a Store: count failures that are alike, and keep a few of them. False keeps
-        every dump.
-    signal: lets the process answer `keeptrace snapshot PID` when it gets this signal, such as
-        signal.SIGUSR1; so that older Pythons than 3.14 answer at all.
-    deaths: let a process that is killed leave a dump, too: it keeps a small file in the directory
-        while it lives, and whoever looks into the directory next makes a dump of what is left.
-        Not on Windows, nor for a URL.
+    deduplicate: as for a Store: count failures that are alike, and keep only a few of their dumps.
+        False keeps every dump.
+    signal: the signal upon which the process answers `keeptrace snapshot PID`, such as
+        signal.SIGUSR1. A Python older than 3.14 answers only with a signal.
+    deaths: let killed processes leave dumps, too. Each process keeps a small file in the directory
+        while alive; the next reader of the directory makes a dump of a dead process's file. Not on
+        Windows, nor for a URL.
+    watch: starts one small process for the directory, which notes the memory of these processes for
+        the dumps of killed ones. Linux alone.
     hold: True or a keeptrace.Hold keeps the failed process alive as well, for keeptrace.attach().
-    exclude: exceptions that leave no dump, as classes or qualified names ("shop.OutOfStock"), with
-        their subclasses; and groups of such alone.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    exclude: exceptions to leave out, as classes or qualified names ("shop.OutOfStock"). Their
+        subclasses leave no dump either, nor do groups of excluded exceptions alone.
+    options: the fields of keeptrace.Options, or a whole Options as `trace`.
 
-    Python reports the exception first, as usual; then one line on stderr says how to see the dump.
-    Event loops other than asyncio's own (uvloop) leave dumps only of exceptions that reach Python's
-    hooks. Returns a context manager that uninstalls. A second call replaces the first. Raises
-    OptionError.
+    Python reports the exception first, as usual; then a line on stderr has the command to open the
+    dump. In event loops other than asyncio's own (uvloop), only exceptions that reach Python's
+    hooks leave dumps. Returns a context manager that uninstalls. A second call replaces the first.
+    Raises OptionError.
     """
     global _active
     store = store_of(directory, trace, options, deduplicate)
     made = Installed(store, make_holding(hold, is_pool=False), excluded_names(exclude))
     uninstall()
     _active = made
-    made.apply(signal, deaths)
+    made.apply(signal, deaths, watch)
     return made
 
 
 def uninstall() -> None:
-    """Undoes install(). Nothing happens if it is not installed."""
+    """Undoes install(). Without an install() before, nothing happens."""
     global _active
     if _active is not None:
         _active.uninstall()

@@ -1,11 +1,11 @@
-"""Where a prepared process and whoever asks it meet: files in a directory of the user's alone.
+"""Where a prepared process and an asking process meet: files in a private directory of the user.
 
-$XDG_RUNTIME_DIR/keeptrace/      or, without one, in the directory for temporary files:
+$XDG_RUNTIME_DIR/keeptrace/      or else, in the directory for temporary files:
 /tmp/keeptrace-1000/
-  process-4711       what process 4711 answers to, and since when it runs; as JSON
-  ask-4711           a request for a snapshot: a token, and the seconds that it may take
-  answer-TOKEN       the snapshot, whole; or failed-TOKEN: why there is none
-  script-TOKEN.py    what a process that nobody prepared runs (sys.remote_exec)
+  process-4711       the signals of process 4711, and its start; as JSON
+  ask-4711           a request for a snapshot: a token, and the time limit in seconds
+  answer-TOKEN       the snapshot, whole; or failed-TOKEN: the reason for a missing snapshot
+  script-TOKEN.py    the script for a process that nobody prepared (sys.remote_exec)
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _places() -> Iterator[str]:
     for directory in _candidates():
         try:
             is_usable = _is_private(directory)
-        except OSError:  # there is none
+        except OSError:  # does not exist
             continue
         if is_usable:
             yield directory
@@ -110,7 +110,7 @@ def facts_of(pid: int) -> tuple[str, Facts] | None:
         try:
             with os.fdopen(open_regular(path), "rb") as file:
                 facts = Facts(**json.loads(file.read(_MOST_FACTS)))
-        except (OSError, ValueError, TypeError):  # none, or a foreign file
+        except (OSError, ValueError, TypeError):  # no announcement, or a foreign file
             continue
         if facts.pid == pid and is_alive(pid, facts.start) and start_of(pid) == facts.start:
             return directory, facts
@@ -129,13 +129,13 @@ class Request(NamedTuple):
 
 
 def put_request(directory: str, pid: int, request: Request) -> None:
-    """Leaves a request for a process. Raises OSError; FileExistsError if a request is open."""
+    """Leaves a request for a process. Raises OSError; FileExistsError if the last is still open."""
     with os.fdopen(create(_request(directory, pid)), "wb") as file:
         file.write(json.dumps(request._asdict()).encode())
 
 
 def take_request(directory: str, pid: int) -> Request | None:
-    """The request for this process, once; None without a request."""
+    """Takes the request for a process away, and returns it; None without a request."""
     path = _request(directory, pid)
     try:
         with os.fdopen(open_regular(path), "rb") as file:
@@ -171,8 +171,9 @@ def put_failure(directory: str, token: str, why: str) -> None:
 
 
 def take_answer(directory: str, token: str) -> bytes | None:
-    """The answer to a request; None while there is no answer. Raises KeepTraceError with the reason
-    if there is no snapshot.
+    """Takes the answer to a request away, and returns it; None while the process has not answered.
+
+    Raises KeepTraceError with the reason for a missing snapshot.
     """
     for kind in ("failed", "answer"):
         path = os.path.join(directory, f"{kind}-{token}")

@@ -1,6 +1,4 @@
-"""The announcement of a prepared process, from install() until its end, and in its forked children
-too.
-"""
+"""Announces a prepared process and its forked children, from install() until their end."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from .meeting import Facts, announce, meeting_place, withdraw
 
 
 class Presence:
-    """The answers that one install() prepares.
+    """The announcement, and the handler of the signal, for an install().
 
     Raises OptionError for a signal that cannot be used; KeepTraceError and OSError without a
     directory for the user alone.
@@ -38,8 +36,6 @@ class Presence:
         announce(self._directory, Facts(self._pid, start_of(self._pid), self.signal))
 
     def end(self) -> None:
-        """Withdraws the announcement, as the process ends. A forked child does not withdraw its
-        parent's.
-        """
+        """Withdraws the announcement of this process. A forked child leaves its parent's alone."""
         if self._pid == os.getpid():
             withdraw(self._directory, self._pid)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def wrapper_of(
@@ -27,9 +30,9 @@ def wrapper_of(
 
 
 def _function(
-    catcher: AbstractContextManager[object], function: Callable[..., Any]
-) -> Callable[..., Any]:
-    def wrapper(*args: object, **kwargs: object) -> Any:
+    catcher: AbstractContextManager[object], function: Callable[_P, _R]
+) -> Callable[_P, _R]:
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         with catcher:
             return function(*args, **kwargs)
 
@@ -37,9 +40,9 @@ def _function(
 
 
 def _coroutine(
-    catcher: AbstractContextManager[object], function: Callable[..., Any]
-) -> Callable[..., Any]:
-    async def wrapper(*args: object, **kwargs: object) -> Any:
+    catcher: AbstractContextManager[object], function: Callable[_P, Awaitable[_R]]
+) -> Callable[_P, Coroutine[Any, Any, _R]]:
+    async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         with catcher:
             return await function(*args, **kwargs)
 
@@ -47,9 +50,9 @@ def _coroutine(
 
 
 def _generator(
-    catcher: AbstractContextManager[object], function: Callable[..., Any]
-) -> Callable[..., Any]:
-    def wrapper(*args: object, **kwargs: object) -> Generator[Any, Any, Any]:
+    catcher: AbstractContextManager[object], function: Callable[_P, Generator[Any, Any, _R]]
+) -> Callable[_P, Generator[Any, Any, _R]]:
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> Generator[Any, Any, _R]:
         with catcher:
             return (yield from function(*args, **kwargs))
 
@@ -57,9 +60,9 @@ def _generator(
 
 
 def _async_generator(
-    catcher: AbstractContextManager[object], function: Callable[..., Any]
-) -> Callable[..., Any]:
-    async def wrapper(*args: object, **kwargs: object) -> Any:
+    catcher: AbstractContextManager[object], function: Callable[_P, AsyncGenerator[_R, Any]]
+) -> Callable[_P, AsyncGenerator[_R, Any]]:
+    async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> AsyncGenerator[_R, Any]:
         with catcher:
             inner = function(*args, **kwargs)
             step = inner.__anext__()

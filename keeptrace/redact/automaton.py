@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Final, TypeAlias
 
 from .looks import is_random
-from .shapes import ALPHABETS, PATTERNS, SHAPES, Pattern, Shape
+from .patterns import PATTERNS, Pattern
+from .shapes import ALPHABETS, SHAPES, Shape
 from .spans import STRONG, Span, continues_word
 
 
@@ -45,7 +46,7 @@ _MOST_JUDGED: Final = 256
 
 
 # A key and its prefix are one run of these characters; shorter runs are words.
-_RUN: Final = r"[\w+/=.~$:%-]{16,}+"
+_RUN: Final = r"[\w+/=.~$:%|!-]{16,}+"
 
 
 # Most texts need few of the table's expressions, and compiling all takes 10 ms.

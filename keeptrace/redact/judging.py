@@ -7,23 +7,23 @@ and not only the reference, so that no alias shows the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
 from . import commands, looks, words
+from .hosts import password_before_host
 from .learning import Learner, text_of
-from .pairs import LISTED, OPTION, is_directory, is_secret_pair
+from .numbers import bare as bare_name
+from .numbers import is_card_number, is_secret_number
+from .pairs import ASSIGNED, LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
-from .spans import STRONG, WEAK, Span
+from .spans import MARK, STRONG, WEAK, Span
 
 # Exact values that may be a secret; paths and dates are none.
 _EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
 # Kept of a long name in the redacted node. (characters)
 _MOST_NAME: Final = 60
-# The least number hidden under a secret name: smaller numbers are counts and places.
-_LEAST_NUMBER: Final = 1_000
 
 
 class Judge:
@@ -93,25 +93,34 @@ class Judge:
     def _names(self, mapping: dict[str, Ref] | None) -> None:
         if not mapping:
             return
-        is_card = not words.CARD_SIBLINGS.isdisjoint(map(_bare, mapping))
+        places: dict[str, object] = {bare_name(name): name for name in mapping}
+        is_card = not words.CARD_SIBLINGS.isdisjoint(places)
         for name, ref in mapping.items():
             self._name(mapping, name, name, ref, is_card)
+        self._row(mapping, places)
 
-    def _name(self, container: object, key: object, name: str, ref: Ref, is_card: bool) -> None:
+    def _name(self, container: Any, key: object, name: str, ref: Ref, is_card: bool) -> None:
         grade = self._rules.grade(name)
-        bare = _bare(name)
+        bare = bare_name(name)
         if bare in words.CARD_NUMBERS or (is_card and bare == "number"):
             self._judge_card(container, key, name, ref)
-        elif grade or self._rules.asks:
-            self._judge(container, key, name, ref, grade)
+            return
+        if bare in words.HOSTS:
+            self._judge_host(container, key, name)
+        if grade or self._rules.asks:
+            self._judge(container, key, name, container[key], grade)
 
     def _pairs(self, flat: list[Ref]) -> None:
         names = [self.text_of(ref) for ref in flat[: len(flat) & ~1 : 2]]
         if _is_word_table(names, flat[1::2]):
             return
-        bare = {_bare(name) for name in names if name is not None and len(name) <= _MOST_NAME}
-        is_card = not words.CARD_SIBLINGS.isdisjoint(bare)
-        is_web_key = "kty" in bare
+        places: dict[str, object] = {
+            bare_name(name): 2 * number + 1
+            for number, name in enumerate(names)
+            if name is not None and len(name) <= _MOST_NAME
+        }
+        is_card = not words.CARD_SIBLINGS.isdisjoint(places)
+        is_web_key = "kty" in places
         for number, name in enumerate(names):
             at = 2 * number + 1
             if name is None:
@@ -120,6 +129,36 @@ class Judge:
                 self._judge(flat, at, name, flat[at], STRONG)
             else:
                 self._name(flat, at, name, flat[at], is_card)
+        self._row(flat, places)
+
+    def _row(self, container: Any, places: dict[str, object]) -> None:
+        """Judges the value of a record that holds a name and a value as two members."""
+        values = words.ROW_VALUES & places.keys()
+        if not values:
+            return
+        for member in words.ROW_NAMES & places.keys():
+            name = self._last_text(container[places[member]])
+            if name is not None:
+                for value in values:
+                    self._value_of_row(container, places[value], name)
+
+    def _last_text(self, ref: Ref) -> str | None:
+        """A text, or the last text of a sequence: pydantic's place ("body", "password")."""
+        if type(ref) is list and schema.kind_of(self.values[ref[0]]) in ("tuple", "list"):
+            items = schema.items_of(self.values[ref[0]])
+            ref = items[-1] if items else None
+        return self.text_of(ref)
+
+    def _value_of_row(self, container: Any, key: object, name: str) -> None:
+        ref = container[key]
+        grade, value = self._rules.grade(name), self.text_of(ref)
+        if value is None:
+            is_secret = type(ref) is int and bare_name(name) in words.CODES
+        else:
+            is_secret = is_secret_pair(self._rules, ASSIGNED, name, value, True, False)
+            is_secret = (is_secret and not self._is_label(value)) or self._rules.says(name, value)
+        if is_secret:
+            self._judge(container, key, name, ref, grade)
 
     def _items(self, items: list[Ref]) -> None:
         """Pairs as in headers, ("Authorization", "x"), and command lines, ["--password", "x"]."""
@@ -175,7 +214,7 @@ class Judge:
         if type(ref) is str:
             self._judge_text(container, key, name, ref, grade)
         elif type(ref) is int:
-            if grade == STRONG and _is_secret_number(name, ref):
+            if grade == STRONG and is_secret_number(name, ref):
                 self._learn_text(str(ref), STRONG)
                 container[key] = self.place(name)
         elif type(ref) is list:
@@ -227,8 +266,23 @@ class Judge:
 
     def _judge_card(self, container: object, key: object, name: str, ref: Ref) -> None:
         text = str(ref) if type(ref) is int else self.text_of(ref)
-        if text is not None and _is_card_number(text):
+        if text is not None and is_card_number(text):
             self._judge(container, key, name, ref, STRONG)
+
+    def _judge_host(self, container: Any, key: object, name: str) -> None:
+        """Hides the password of user:password@host, and leaves the user and the host."""
+        ref = container[key]
+        text = self.text_of(ref)
+        where = password_before_host(text or "")
+        if text is None or where is None:
+            return
+        self._learn_text(text[where[0] : where[1]], STRONG)
+        self._count(name)
+        shown = text[: where[0]] + MARK + text[where[1] :]
+        if type(ref) is list:
+            schema.put_text(self.values[ref[0]], shown)
+        else:
+            container[key] = shown
 
     def _is_description(self, node: Node) -> bool:
         """Whether a container describes a secret: a JSON schema, a form's field, a list of a form's
@@ -317,35 +371,14 @@ def _is_describing(name: str) -> bool:
     return name.lower() in words.DESCRIBING
 
 
-@lru_cache(8_192)
-def _bare(name: str) -> str:
-    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
-
-
 def _is_word_table(names: list[str | None], refs: list[Ref]) -> bool:
     """Whether a mapping describes or counts words; its keys are no names then."""
-    bare = {_bare(name) for name in names if name is not None}
+    bare = {bare_name(name) for name in names if name is not None}
     if not bare.isdisjoint(words.TABLE_WORDS):
         return True
     if not bare.isdisjoint(words.CODES | words.CARD_SIBLINGS):
         return False
     return len(refs) > 1 and all(type(ref) in (int, float) for ref in refs)
-
-
-def _is_secret_number(name: str, number: int) -> bool:
-    return abs(number) >= _LEAST_NUMBER or _bare(name) in words.CODES
-
-
-def _is_card_number(text: str) -> bool:
-    """Whether a text has 13 to 19 digits with a right check digit (ISO/IEC 7812, Luhn)."""
-    digits = text.replace(" ", "").replace("-", "")
-    if not (digits.isdigit() and digits.isascii() and 13 <= len(digits) <= 19):
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
 
 
 def _has_anything(node: Node) -> bool:

@@ -131,4 +131,4 @@ def vendors() -> frozenset[str]:
     from .shapes import SHAPES
 
     named = {shape.vendor.lower().replace(" ", "").replace(".", "") for shape in SHAPES}
-    return words.VENDORS | named
+    return words.VENDORS | (named - words.EVERYDAY_VENDORS)

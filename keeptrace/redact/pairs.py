@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from . import looks, words
+from . import looks, rows, words
 from .names import grade
 from .rules import Rules
 from .spans import GUESS, MARK, STRONG, WEAK, Span
@@ -176,12 +176,17 @@ class _PairScan:
         self._rules = rules
         self._at = 0
         self._headers_seen = 0  # the end of the last header's line
+        self._record = rows.Record(text, rules)
 
     def run(self) -> None:
+        if rows.ERROR_HINT in self._text:
+            self._inputs()
         search = _made("pair").search
         while (match := search(self._text, self._at)) is not None:
             self._at = match.end()
             name, how = match[1], match.lastgroup or ASSIGNED
+            if how == ASSIGNED:
+                name = self._record.name_of(name, self._at) or name
             if not self._rules.asks and not self._rules.grade(name):
                 continue
             if how == OPTION and not name.startswith("--"):
@@ -193,6 +198,12 @@ class _PairScan:
                 where = self._quoted_value(match, quote)
             if where is not None:
                 self._judge(match, name, how, where, quote is not None)
+
+    def _inputs(self) -> None:
+        for name, is_quoted, (start, end) in rows.inputs(self._text):
+            value = self._text[start:end]
+            if is_secret_pair(self._rules, ASSIGNED, name, value, is_quoted, self._in_source):
+                self.spans.append((start, end, STRONG))
 
     def _judge(
         self, match: re.Match[str], name: str, how: str, where: tuple[int, int], is_quoted: bool

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from ..core.nodes import is_hidden, what_of
 from ..core.redaction import Redaction
 from ..core.report import Report
-from . import commands, pairs, sources, sql, words
+from . import commands, hosts, pairs, sources, sql, words
 from .automaton import automaton, trie
 from .live import leaks
 from .report import ReportRedaction
@@ -105,6 +105,8 @@ class Redactor:
                 found += commands.spans(text)
             if sql.HINT in low:
                 found += sql.spans(text)
+        if hosts.HINT in text:
+            found += hosts.spans(text, low)
         if not self.rules.is_default:
             found = [span for span in found if not self.rules.keeps(text[span[0] : span[1]])]
         if found:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final
 
-from . import looks, words
+from . import looks, rows, words
 from .pairs import ASSIGNED, LISTED, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span, merged
@@ -79,6 +79,7 @@ class _SourceScan:
         self._last_end = 0
         self._grade = 0
         self._in_list = False
+        self._record = rows.Record(text, rules)
 
     def read(self, literal: re.Match[str]) -> None:
         start, end = literal.span()
@@ -135,6 +136,8 @@ class _SourceScan:
         name, how, self._in_list = self._name_before(gap, previous)
         if how == LISTED and self._is_looked_up():
             name = ""
+        if how == ASSIGNED:
+            name = self._record.name_of(name, start) or name
         self._grade = self._rules.grade(name) if name else 0
         return name, how
 

@@ -1,6 +1,6 @@
 """The words in names of secrets, as data.
 
-To teach a new name, add a word to a line. tests/test_redact_words.py reads these tables.
+To teach a new name, add a word to a line. tests/test_redact_tables.py tries each line.
 """
 
 # ruff: noqa: SIM905 - tables of words are read and extended as lines of words
@@ -141,13 +141,13 @@ VENDORS: Final = frozenset(
     aws github gitlab slack
     datadog sentry cohere mistral groq gemini deepseek openrouter perplexity tavily pinecone
     weaviate qdrant elastic
-    cloudflare heroku vercel netlify supabase firebase mapbox pusher segment mixpanel amplitude
+    cloudflare heroku vercel netlify supabase firebase mapbox pusher mixpanel amplitude
     braintree paypal
-    square shopify hubspot zendesk intercom dropbox notion airtable figma linear jira atlassian
+    shopify hubspot zendesk intercom dropbox notion airtable figma jira atlassian
     bitbucket circleci
     newrelic grafana pagerduty opsgenie okta auth0 cognito plaid coinbase binance kraken
     etherscan infura alchemy
-    giphy youtube maps weather openweather newsapi serp serpapi huggingface hf replicate wandb
+    giphy youtube openweather newsapi serp serpapi huggingface hf replicate wandb
     langchain langsmith
     postmark resend ses nexmo vonage telnyx docusign npm pypi docker snyk sonar codecov rollbar
     bugsnag honeycomb
@@ -229,7 +229,8 @@ STEMS: Final = (
     databaseur database_ur database
     dburl dburi db_ur db-ur broker otp mfa verif secur recover backup cvv cvc seed mnemonic
     webhook sess sid csrf xsrf
-    jwt bearer cookie sig nonce salt hmac pin magic unlock device_code devicecode
+    accesscode access_code access-code invite usercode user_code user-code onetime one_time one-time
+    pat= pat: pat" pat' pat_ jwt bearer cookie sig nonce salt hmac pin magic unlock device_code devicecode
     """
 ).split()
 
@@ -251,3 +252,36 @@ WEB_KEY_PARTS: Final = frozenset("d p q dp dq qi k".split())
 TABLE_WORDS: Final = frozenset("the of and to is that was an from which".split())
 # The shell's working directories, in every environment.
 DIRECTORIES: Final = frozenset(("pwd", "oldpwd"))
+# A record with two of these members holds the value of what the first names: {"name": "DB_PASSWORD",
+# "value": "x"}. Written without "_" and "-"; "loc" and "input" are those of pydantic's errors.
+ROW_NAMES: Final = frozenset(
+    """
+    name key k id variable variablename var envvar env setting settingname option optionname
+    property propertyname header headername param paramname parameter parametername parameterkey
+    configkey attribute field fieldname argument loc
+    """.split()
+)
+ROW_VALUES: Final = frozenset(
+    """
+    value val v values parametervalue settingvalue optionvalue propertyvalue headervalue
+    secretvalue stringvalue currentvalue newvalue oldvalue input
+    """.split()
+)
+# Names of a host that may have user:password@ before it, as urllib leaves them.
+HOSTS: Final = frozenset(
+    "netloc host hostname originreqhost tunnelhost server authority proxy proxyhost address".split()
+)
+# Schemes and kinds of addresses: in "mailto:carol1@example.org" no user stands before the colon.
+ADDRESSES: Final = frozenset(
+    """
+    mailto acct sip sips xmpp im pres jid email mail to cc bcc from reply-to user npm git pkg docker
+    file http https contact author image
+    """.split()
+)
+# Vendors whose name is an everyday word: `plain_key`, `segment_key` are names of other things.
+EVERYDAY_VENDORS: Final = frozenset(
+    """
+    age amazon boundary brave courier lob persona plain polar render sanity scale
+    segment temporal together vault retool linear square
+    """.split()
+)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..core.report import Ref
-from ..core.texts import printable
+from ..core.texts import counted, printable
 from .view import ShownException, View
 
 _RELATIONS: Final = {
@@ -41,17 +41,18 @@ def hidden_text(view: View) -> str:
         shown = ", ".join(names[:_MAX_NAMES])
         if len(names) > _MAX_NAMES:
             shown += f" and {len(names) - _MAX_NAMES} more names"
-        parts.append(f"{_counted(values, 'value')}: {shown}")
+        parts.append(f"{counted(values, 'value')}: {shown}")
     places = view.cuts.get("redacted", 0) - values
     if places > 0:
-        parts.append(f"{_counted(places, 'place')} in texts")
+        parts.append(f"{counted(places, 'place')} in texts")
     return "; ".join(parts) or "nothing"
 
 
-def _counted(count: int, noun: str) -> str:
-    if count == 1:
-        return f"{count} {noun}"
-    return f"{count} {noun}s"
+def repeats_text(count: int, at_least: bool) -> str:
+    """How often a failure was seen: "3", or "3+" if there may have been more repeats."""
+    if at_least:
+        return f"{count}+"
+    return f"{count}"
 
 
 def cut_texts(view: View) -> list[str]:

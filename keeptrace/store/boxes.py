@@ -1,6 +1,7 @@
 """Black boxes in a directory of dumps: one small file for each process that lives.
 
-    .4711-81562.box     the process and its start: a line of JSON, then what faulthandler wrote
+    .4711-81562.box     the process and its start: a line of JSON, a watcher's line
+                        (core/watching.py), then what faulthandler wrote
 
 A process holds a lock on its box, and removes the box as the process ends. A box without a lock
 belongs to a dead process: the next reader of the directory makes a dump of the box (deaths.py).
@@ -10,15 +11,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Generator
 from typing import Final, NamedTuple
 
 from ..core.processes import is_alive, namespace, start_of
+from ..core.watching import BOX_NAME, LINE, Sample, sample_in
 from ..format.files import create
 from .local import LocalDirectory
 
-_NAME: Final = re.compile(r"\.(\d+)-(\d+)\.box", re.ASCII)
 # The stacks of ~100 threads of 100 frames, and the line before them. (bytes)
 _MOST_TEXT: Final = 1 << 20
 # The least number of a box's descriptor: more than most programs have open.
@@ -50,12 +50,15 @@ class BoxFacts(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A box after reading. text: of faulthandler. changed: seconds since 1970."""
+    """A box after reading. text: of faulthandler. changed: seconds since 1970. sample: the last
+    look of a watcher at the process's memory, if any.
+    """
 
     name: str
     facts: BoxFacts
     text: str
     changed: float
+    sample: Sample | None
 
 
 def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
@@ -71,7 +74,7 @@ def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
     file = _moved_up(file)
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
-    os.write(file, json.dumps(facts._asdict()).encode() + b"\n")
+    os.write(file, json.dumps(facts._asdict()).encode() + b"\n" + b" " * LINE + b"\n")
     return path, file
 
 
@@ -126,7 +129,7 @@ def has_boxes(files: LocalDirectory) -> bool:
 
 def _names(files: LocalDirectory) -> list[str]:
     try:
-        return sorted(entry for entry in os.listdir(files.directory) if _NAME.fullmatch(entry))
+        return sorted(entry for entry in os.listdir(files.directory) if BOX_NAME.fullmatch(entry))
     except OSError:  # no directory yet
         return []
 
@@ -167,18 +170,19 @@ def _lives(facts: BoxFacts) -> bool:
 
 def _read(name: str, file: int) -> Box | None:
     state = os.fstat(file)
-    head, _, text = os.pread(file, _MOST_TEXT, 0).partition(b"\n")
+    head, _, rest = os.pread(file, _MOST_TEXT, 0).partition(b"\n")
+    line, _, text = rest.partition(b"\n")
     try:
-        facts = BoxFacts(**json.loads(head))
+        facts, sample = BoxFacts(**json.loads(head)), sample_in(line)
     except (ValueError, TypeError):  # a line cut by the death, or of a later version
         return None
-    return Box(name, facts, text.decode("utf-8", "replace"), state.st_mtime)
+    return Box(name, facts, text.decode("utf-8", "replace"), state.st_mtime, sample)
 
 
 def box_of(path: str) -> Box | None:
     """The box of a living process in a file; None for other files."""
     name = os.path.basename(path)
-    if _NAME.fullmatch(name) is None:
+    if BOX_NAME.fullmatch(name) is None:
         return None
     with open(path, "rb") as file:
         return _read(name, file.fileno())
@@ -186,5 +190,5 @@ def box_of(path: str) -> Box | None:
 
 def name_has_pid(name: str, pid: int) -> bool:
     """Whether a file has the name of a process's box."""
-    found = _NAME.fullmatch(name)
+    found = BOX_NAME.fullmatch(name)
     return found is not None and found[1] == str(pid)

@@ -16,6 +16,7 @@ from ..core.digest import digest
 from ..core.errors import ProcessDied
 from ..core.fault_file import ELSEWHERE
 from ..core.processes import memory_kills, memory_of_group
+from ..core.watching import Sample
 from ..textlog import parse_tracebacks
 from .boxes import ASKED, KILLED, Box, left_boxes
 from .local import LocalDirectory
@@ -80,16 +81,28 @@ def died(box: Box, known: str | None = None) -> ProcessDied | None:
     if what is None and known is None and _is_ordered(box.text):
         return None
     signal = known or (None if what is None else _SIGNALS.get(what, "SIGABRT"))
-    ended = None if what is None else max(box.changed, facts.began)
     named = f"process {facts.pid} ({facts.command})"
     exc = ProcessDied(
         f"{named} {_told(box, signal, what)}",
-        facts.pid, signal, facts.command, facts.began, ended, facts.worker,
+        facts.pid, signal, facts.command, facts.began, _ended(box, what), facts.worker,
+        *_memory(box.sample),
     )  # fmt: skip
     if text:
         exc.__traceback__ = _stack_in(text)
         exc.add_note(f"faulthandler wrote:\n{text[:_MOST_NOTE]}")
     return exc
+
+
+def _ended(box: Box, what: str | None) -> float | None:
+    """When the process died; None if nobody knows."""
+    if box.sample is not None and box.sample.ended:
+        return box.sample.ended
+    return None if what is None else max(box.changed, box.facts.began)
+
+
+def _memory(sample: Sample | None) -> tuple[int | None, int | None]:
+    """What the process had at a watcher's last look, and at the most."""
+    return (None, None) if sample is None else (sample.resident, sample.peak)
 
 
 def _last_words(text: str) -> tuple[str | None, str]:
@@ -109,12 +122,26 @@ def _is_ordered(text: str) -> bool:
 def _told(box: Box, signal: str | None, what: str | None) -> str:
     if what not in (None, _ABORTED, *_SIGNALS):
         return f"was aborted: {what}"
+    seen = _last_look(box.sample)
     if signal is not None:
-        return f"was killed by {signal}{_lack_of_memory(box)}"
+        return f"was killed by {signal}{seen}{_lack_of_memory(box)}"
     if not box.facts.has_stack or ELSEWHERE in box.text:
-        return "died; faulthandler was told to write elsewhere, so nobody knows here of what"
-    why = "by SIGKILL (by hand, or by the system when memory ran out), or the machine stopped"
-    return f"died without a word: {why}{_lack_of_memory(box)}"
+        return f"died{seen}; faulthandler was told to write elsewhere, so nobody knows here of what"
+    why = "by SIGKILL (by hand, or by the system when memory ran out)"
+    if box.sample is None or not box.sample.ended:
+        why += ", or the machine stopped"
+    return f"died without a word{seen}: {why}{_lack_of_memory(box)}"
+
+
+def _last_look(sample: Sample | None) -> str:
+    """What a watcher has seen of the memory of the process."""
+    if sample is None:
+        return ""
+    resident, peak = (f"{number / _MEGABYTE:,.0f} MB" for number in (sample.resident, sample.peak))
+    told = f", last seen with {resident} of memory"
+    if sample.ended:
+        told += f" {max(0.0, sample.ended - sample.seen):.1f} s before"
+    return f"{told} (at most {peak})"
 
 
 def _lack_of_memory(box: Box) -> str:

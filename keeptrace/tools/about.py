@@ -1,4 +1,4 @@
-"""What a dump says of itself: `keeptrace info`, and the tool `about` for assistants."""
+"""The facts of a dump: `keeptrace info`, and the tool `about` for assistants."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _MAX_CONTEXT: Final = 400
 
 
 def facts_of(header: dict[str, Any], view: View, size: int | None = None) -> dict[str, Any]:
-    """Where, when and how the dump was made, and what is in it, by name; None for what is not
-    known. size: bytes of the file.
+    """The origin and the contents of a dump, by name; None for an unknown fact.
+
+    size: bytes of the file.
     """
-    counts, said = view.counts, view.root.context
+    counts = view.counts
     live = "none"
     if counts["live bytes"]:
         live = f"{counts['live bytes']:,} bytes: they come alive with --live alone"
@@ -29,26 +30,40 @@ def facts_of(header: dict[str, Any], view: View, size: int | None = None) -> dic
         "host": header.get("host"),
         "format": header.get("keeptrace"),
         "fingerprint": header.get("fingerprint"),
-        "size": None if size is None else f"{size:,} bytes",
+        "size": _size_text(size),
         "exceptions": counts["exceptions"],
         "frames": counts["frames"],
         "values": counts["values"],
         "sources": f"{counts['sources']} files, {counts['source bytes']:,} bytes compressed",
         "live objects": live,
-        "context": None if said is None else view.values.text(said, _MAX_CONTEXT),
+        "context": _context_text(view),
     }
 
 
+def _size_text(size: int | None) -> str | None:
+    if size is None:
+        return None
+    return f"{size:,} bytes"
+
+
+def _context_text(view: View) -> str | None:
+    context = view.root.context
+    if context is None:
+        return None
+    return view.values.text(context, _MAX_CONTEXT)
+
+
 def rows_of(header: dict[str, Any], view: View, size: int | None = None) -> list[str]:
-    """The facts as lines, with those of the process, and what was cut and hidden."""
+    """The facts of the dump and of its process, and all cuts and hidden secrets, as lines."""
     facts = {
         **facts_of(header, view, size),
         **dict(process_rows(view)),
         "cut": ", ".join(cut_texts(view)) or "nothing",
         "hidden": hidden_text(view),
     }
-    return [
-        f"{name:<13} {printable(str(fact).partition(chr(10))[0])}"
-        for name, fact in facts.items()
-        if fact not in (None, "")
-    ]
+    known = {name: str(fact) for name, fact in facts.items() if fact not in (None, "")}
+    return [f"{name:<13} {printable(_first_line(text))}" for name, text in known.items()]
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

@@ -1,7 +1,7 @@
-"""The side that asks another process for a snapshot.
+"""Asks another process for a snapshot.
 
-A process that install(signal=...) has prepared gets its signal; any other runs a small script by
-sys.remote_exec, which Python 3.14 and newer have.
+A process prepared by install(signal=...) gets the signal. Every other process runs a small script
+by sys.remote_exec, new in Python 3.14.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ _UNPREPARED: Final = (
 def snapshot_of(pid: int, timeout: float, max_seconds: float | None = None) -> bytes:
     """A snapshot of another process, as a dump.
 
-    timeout: seconds to wait for. max_seconds: as of keeptrace.Options; default the process's own.
+    timeout: seconds to wait for the answer.
+    max_seconds: as in keeptrace.Options; default: the options of the process.
 
-    Raises KeepTraceError, which says why there is none.
+    Raises KeepTraceError with the reason if the process gives no snapshot.
     """
     check_process(pid)
     request = Request(os.urandom(8).hex(), max_seconds)
@@ -64,7 +65,7 @@ def snapshot_of(pid: int, timeout: float, max_seconds: float | None = None) -> b
 
 
 def check_process(pid: int) -> None:
-    """Raises KeepTraceError if there is no such process of ours."""
+    """Raises KeepTraceError if the process does not exist or belongs to another user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -77,7 +78,7 @@ def check_process(pid: int) -> None:
         raise KeepTraceError(f"{pid} is no number of a process") from None
 
 
-# -- a process that was prepared
+# -- prepared processes
 
 
 def _by_signal(directory: str, facts: Facts, request: Request, timeout: float) -> bytes:
@@ -106,7 +107,7 @@ def _by_signal(directory: str, facts: Facts, request: Request, timeout: float) -
 
 
 def _awaited(directory: str, pid: int, request: Request, timeout: float) -> bytes:
-    """The answer. Raises TimeoutError, and KeepTraceError if there will be none."""
+    """The answer. Raises TimeoutError, and KeepTraceError if the process has ended."""
     start = start_of(pid)
     deadline = monotonic() + timeout
     while True:
@@ -154,7 +155,7 @@ def _by_script(pid: int, request: Request, timeout: float) -> bytes:
 
 
 def _inject(pid: int, script: str) -> None:
-    """Lets the process run the script. Raises KeepTraceError, which says what is in the way."""
+    """Lets the process run the script. Raises KeepTraceError with the obstacle and the remedy."""
     try:
         sys.remote_exec(pid, script)  # type: ignore[attr-defined,unused-ignore]  # Python 3.14
     except PermissionError:

@@ -1,12 +1,14 @@
-"""Which dump a user means: a file, a directory, a number of `keeptrace ls`, the start of a name.
+"""Finds the dump that a user names: a file, a directory, a number of `keeptrace ls`, or the start
+of a name.
 
     keeptrace show                     the newest dump of the directory
     keeptrace show 3                   the third of `keeptrace ls`
     keeptrace show 20261128T1210       the only dump whose name starts so
-    keeptrace show /var/dumps          the newest dump there; /var/dumps/3 is the third
+    keeptrace show /var/dumps          the newest dump of /var/dumps; /var/dumps/3 is the third
 
-The directory is $KEEPTRACE_DIR, else ./keeptrace-dumps. A dump that was one of many alike, and was
-removed since, is found by the fingerprint in its name: the dump nearest in time is shown.
+The directory is $KEEPTRACE_DIR, else ./keeptrace-dumps. The store may have removed the named dump,
+as a repetition. Its name holds the fingerprint of the failure, so the user gets the dump of the
+same failure that is nearest in time.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ DIRECTORY_VARIABLE: Final = "KEEPTRACE_DIR"
 
 
 def default_directory() -> str:
-    """Where dumps are looked for."""
+    """The directory of dumps when a command names no directory."""
     return os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY
 
 
@@ -38,9 +40,9 @@ def listed(directory: str) -> list[Entry]:
 
 
 def chosen_dump(given: str | None) -> str:
-    """The path of the dump that a user means; "-" and URLs of files as they are.
+    """The path of the dump that a user means; "-" and URLs of files stay unchanged.
 
-    Raises KeepTraceError if there is none, or several.
+    Raises KeepTraceError if no dump fits, or several do.
     """
     if not given:
         return _newest(default_directory())
@@ -48,17 +50,26 @@ def chosen_dump(given: str | None) -> str:
         return given
     if os.path.isdir(given):
         return _newest(given)
+    return _named(given)
+
+
+def _named(given: str) -> str:
+    """The dump with a number or a start of its name; `given` itself if no dump fits."""
     directory, name = os.path.split(given)
     directory = directory or default_directory()
     if not name or not os.path.isdir(directory):
-        return given  # whoever opens it says what is wrong
-    if name.isascii() and name.isdigit() and len(name) < _SHORTEST_DATE:
+        return given  # opening the file will raise the error
+    if _is_number(name):
         return _numbered(directory, int(name))
     return _starting_with(directory, name) or _alike(directory, name) or given
 
 
-# A shorter number is the number of a dump; a longer one is the date at the start of a name.
-# (digits)
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < _SHORTEST_DATE
+
+
+# A number with fewer digits counts the dumps of a directory. A longer number is the date at the
+# start of a name. (digits)
 _SHORTEST_DATE: Final = 8
 
 
@@ -94,25 +105,26 @@ def _starting_with(directory: str, start: str) -> str | None:
         raise KeepTraceError(
             f"{len(found)} names in {directory} start with {start}: {one_line(few)} ..."
         )
-    return os.path.join(directory, found[0]) if found else None
+    if not found:
+        return None
+    return os.path.join(directory, found[0])
 
 
 def _alike(directory: str, name: str) -> str | None:
-    """The dump nearest in time to a dump of the same failure that is there no longer."""
+    """The dump of the same failure that is nearest in time to a removed dump."""
     from ..store.names import read_name
 
     wanted = read_name(name)
     if wanted is None:
         return None
-    told = [(each, read_name(each)) for each in os.listdir(directory)]
-    alike = [
-        (abs(found.time - wanted.time), each)
-        for each, found in told
-        if found is not None and found.key == wanted.key
-    ]
-    if not alike:
+    distances = []  # (seconds from the wanted dump, name)
+    for each in os.listdir(directory):
+        found = read_name(each)
+        if found is not None and found.key == wanted.key:
+            distances.append((abs(found.time - wanted.time), each))
+    if not distances:
         return None
-    nearest = os.path.join(directory, min(alike)[1])
+    nearest = os.path.join(directory, min(distances)[1])
     print(
         f"keeptrace: that dump was one of many alike and is gone; this is the nearest: {nearest}",
         file=sys.stderr,
@@ -121,17 +133,26 @@ def _alike(directory: str, name: str) -> str | None:
 
 
 def completions(start: str) -> list[str]:
-    """What a shell may complete: paths, and names in the default directory."""
-    directory, name = os.path.split(start)
-    found = [
-        os.path.join(directory, entry.name) + ("/" if entry.is_dir() else "")
-        for entry in _entries(directory or os.curdir)
-        if entry.name.startswith(name) and (name or not entry.name.startswith("."))
-    ]
-    if not directory:
+    """Completions for a shell: paths, and names in the default directory."""
+    found = _paths(start)
+    if not os.path.dirname(start):
         names = [entry.name for entry in _entries(default_directory())]
-        found += [each for each in names if each[:1].isdigit() and each.startswith(name)]
+        found += [name for name in names if name[:1].isdigit() and name.startswith(start)]
     return sorted(found)
+
+
+def _paths(start: str) -> list[str]:
+    """The files and directories whose paths begin with `start`; hidden files only if asked for."""
+    directory, name = os.path.split(start)
+    found = []
+    for entry in _entries(directory or os.curdir):
+        is_hidden = entry.name.startswith(".") and not name
+        if entry.name.startswith(name) and not is_hidden:
+            path = os.path.join(directory, entry.name)
+            if entry.is_dir():
+                path += "/"
+            found.append(path)
+    return found
 
 
 def _entries(directory: str) -> list[os.DirEntry[str]]:

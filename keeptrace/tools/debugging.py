@@ -1,6 +1,6 @@
 """`keeptrace debug`: the debugger in the frames of a dump. Needs the standard library alone.
 
-keeptrace/__main__.py comes here by plain_main() where typer or rich is not installed.
+Without typer or rich, keeptrace/__main__.py calls plain_main().
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .choosing import chosen_dump
 if TYPE_CHECKING:
     from ..render.view import View
 
-# Exceptions deeper in the tree stand below one another. (levels)
+# Deeper exceptions are indented no further. (levels)
 _MAX_INDENT: Final = 12
-# (characters of a title in the tree)
+# A title in the tree. (characters)
 _MAX_TITLE: Final = 200
 
 
@@ -31,10 +31,10 @@ def debug(
 ) -> None:
     """Opens a debugger in an exception of a dump.
 
-    given: as the user names the dump; see chosen_dump(). number: of the exception, as `show` gives
-    it; None stands for the root cause.
+    given: the user's name for the dump; see chosen_dump().
+    number: the number of the exception in `keeptrace show`; None means the root cause.
 
-    Raises KeepTraceError if there is no such dump or exception.
+    Raises KeepTraceError if the dump or the exception does not exist.
     """
     if given == "-":
         raise KeepTraceError(
@@ -43,16 +43,20 @@ def debug(
     file = chosen_dump(given)
     data = read_bytes(file)
     view = make_view(decoded(data, file).report)
-    shown = view.root_cause if number is None else view.exception(number)
+    shown = view.root_cause
+    if number is not None:
+        shown = view.exception(number)
     restored = list(chain_of(loads(data, live=live)))
-    exc = restored[shown.index] if shown.index < len(restored) else restored[0]
+    exc = restored[0]
+    if shown.index < len(restored):
+        exc = restored[shown.index]
     if len(view.exceptions) > 1:
         _print_tree(view, shown.number)
     open_debugger(exc, restored[0], debugger)
 
 
 def decoded(data: bytes, file: str) -> Dump:
-    """The dump in some bytes. Raises DumpError, which names the file and what could be read."""
+    """The dump in some bytes. Raises DumpError with the name of the file and the readable facts."""
     try:
         return decode(data)
     except DumpError as problem:
@@ -65,9 +69,11 @@ def decoded(data: bytes, file: str) -> Dump:
 
 
 def _print_tree(view: View, number: int) -> None:
-    """The exceptions of a dump, with an arrow at one of them."""
+    """Prints the exceptions of a dump, with an arrow at the exception of this number."""
     for exception in view.tree(suppressed=True):
-        arrow = "->" if exception.number == number else "  "
+        arrow = "  "
+        if exception.number == number:
+            arrow = "->"
         indent = "  " * min(exception.depth, _MAX_INDENT)
         title = exception.title.partition("\n")[0][:_MAX_TITLE]
         print(f"{arrow} [{exception.number}] {indent}{title}")

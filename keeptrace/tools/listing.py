@@ -1,4 +1,4 @@
-"""The failures of a directory of dumps, for a site: what the store tells of them."""
+"""The failures in a directory of dumps, for a site and for assistants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..store.names import SUFFIX, read_name
 
 
 def failures_in(directory: str) -> list[Seen]:
-    """What is in a directory, also dumps with names of their own. Raises OSError."""
+    """The failures in a directory, also dumps that the user has named. Raises OSError."""
     entries = [_of_entry(entry) for entry in Store(directory).entries()]
     names = [name for name in os.listdir(directory) if name.endswith(SUFFIX)]
     others = [os.path.join(directory, name) for name in names if read_name(name) is None]
@@ -19,7 +19,7 @@ def failures_in(directory: str) -> list[Seen]:
 
 
 def _of_entry(entry: Entry) -> Seen:
-    told = [(path, read_name(os.path.basename(path))) for path in entry.kept]
+    names = [(path, read_name(os.path.basename(path))) for path in entry.kept]
     return Seen(
         fingerprint=entry.fingerprint,
         type=entry.type.removeprefix("builtins."),
@@ -30,23 +30,23 @@ def _of_entry(entry: Entry) -> Seen:
         at_least=entry.at_least,
         first=entry.time,
         last=entry.last,
-        dumps=[(path, name.time) for path, name in told if name is not None],
+        dumps=[(path, name.time) for path, name in names if name is not None],
     )
 
 
 def _of_file(path: str) -> Seen:
-    """A dump that keeptrace.dump wrote: a failure that was seen once."""
+    """A dump by keeptrace.dump: a failure with a count of 1."""
     from ..core.errors import KeepTraceError
     from ..format.reading import read_header
 
-    header = {}
     try:
         with open(path, "rb") as file:
             header = read_header(file.read(_HEAD))
-    except (OSError, KeepTraceError):  # it is listed by its name
-        pass
-    time = header.get("time")
-    seen = time if type(time) is float else os.path.getmtime(path)
+    except (OSError, KeepTraceError):  # without a header, the name of the file must do
+        header = {}
+    seen = header.get("time")
+    if type(seen) is not float:
+        seen = os.path.getmtime(path)
     return Seen(
         fingerprint=_text(header.get("fingerprint")) or path,
         type=_text(header.get("type")).removeprefix("builtins.") or os.path.basename(path),
@@ -61,9 +61,11 @@ def _of_file(path: str) -> Seen:
     )
 
 
-# The header of a dump lies within its beginning. (bytes)
+# The header lies within the first bytes of a dump. (bytes)
 _HEAD = 32_768
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value
+    return ""

@@ -19,13 +19,13 @@ from ..textlog import read_log, report_of
 
 # Between two looks at a followed log. (seconds)
 _POLL: Final = 0.2
-# A few kilobytes of gzip may hold a line that fills the memory. (bytes)
+# A few kilobytes of gzip may hold a line of many gigabytes. (bytes)
 _MOST_LINE: Final = 16 << 20
 _GZIP: Final = b"\x1f\x8b"
 
 
 class Logged(NamedTuple):
-    """A traceback, and its place in its log."""
+    """A traceback and its place in a log."""
 
     number: int  # among all tracebacks of all the logs, from 1
     file: str
@@ -49,28 +49,27 @@ class Repeated(NamedTuple):
 
 
 def read(files: Iterable[str], follow: bool = False) -> Iterator[Logged]:
-    """The tracebacks of some logs, one log after the other. "-" is standard input; a file may be
-    compressed by gzip.
+    """The tracebacks of several logs, in order. "-" is standard input; a file may be gzipped.
 
-    follow: waits for more at the end of the last log, as `tail -F` does.
+    follow: waits for more at the end of the last log, like `tail -F`.
 
-    Raises OSError for a file that cannot be read.
+    Raises OSError for an unreadable file.
     """
     names = list(files)
     number = 0
     for name in names:
         with _opened(name) as log:
-            is_followed = follow and name == names[-1] and name != "-"
-            lines = _followed(name) if is_followed else log
+            lines = log
+            if follow and name == names[-1] and name != "-":
+                lines = _followed(name)
             for found in read_log(lines):
                 number += 1
-                yield Logged(
-                    number, name, found.number, found.time, found.before.strip(), report_of(found)
-                )
+                before = found.before.strip()
+                yield Logged(number, name, found.number, found.time, before, report_of(found))
 
 
 def counted(tracebacks: Iterable[Logged]) -> list[Repeated]:
-    """Equal tracebacks as one group, in the order of the first of each."""
+    """Groups of equal tracebacks, in the order of their first tracebacks."""
     groups: dict[str, Repeated] = {}
     for found in tracebacks:
         key = fingerprint_of(found.report)
@@ -102,7 +101,7 @@ def _opened(name: str) -> Iterator[Iterable[bytes]]:
 
 
 def _lines(log: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    """The lines of a log; a line beyond all measure comes in pieces."""
+    """The lines of a log; a line longer than _MOST_LINE comes in pieces."""
     return iter(functools.partial(log.readline, _MOST_LINE), b"")
 
 

@@ -1,4 +1,4 @@
-"""`keeptrace run`: a program runs as without us; an exception at its end is dumped.
+"""`keeptrace run`: runs a program unchanged, and dumps the exception that ends the program.
 
     keeptrace run script.py ──exec──▶ python script.py      the same process, arguments, streams
       PYTHONPATH=…/keeptrace/tools/startup  │ site imports sitecustomize ──▶ start(): the hooks;
@@ -23,19 +23,20 @@ from typing import Final, NoReturn
 from ..core.hold import make_holding, need_fork
 from ..core.options import DEFAULT
 from ..core.shadows import RUN_FROM
+from ..core.watching import start_watcher
 
-_FROM: Final = RUN_FROM  # the directory that holds the package
+_FROM: Final = RUN_FROM  # the parent directory of the package
 _DIRECTORY: Final = "KEEPTRACE_RUN_DIRECTORY"
 _HOLD: Final = "KEEPTRACE_RUN_HOLD"  # set, if failed processes are held
 _DEBUG: Final = "KEEPTRACE_RUN_DEBUG"  # the process whose end opens the debugger
 
-# module of an engine → its class for exceptions on their way to the parent
+# module of an engine → the engine's class for exceptions on the way to the parent
 _ENGINES: Final = {
     "concurrent.futures.process": "_ExceptionWithTraceback",
     "multiprocessing.pool": "ExceptionWithTraceback",
 }
 _TORCH: Final = "torch.utils.data"
-# `python -m doctest` runs that module as __main__, where our hooks cannot reach it.
+# `python -m doctest` runs doctest as __main__; our hooks work on an imported doctest alone.
 _DOCTEST: Final = ("-m", "doctest")
 _IMPORTED_DOCTEST: Final = "import doctest, sys; sys.exit(doctest._test())"
 
@@ -61,13 +62,14 @@ def run(arguments: Sequence[str], directory: str, debug: bool, hold: bool = Fals
     if os.name == "posix":
         if debug:
             environment[_DEBUG] = str(os.getpid())
+        start_watcher(environment[_DIRECTORY], os.getpid())
         os.execve(sys.executable, command, environment)
     import signal
     import subprocess
 
     if debug:
         environment[_DEBUG] = "first"
-    # Ctrl-C is for the program, which gets the signal too.
+    # The program gets Ctrl-C, too, and decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(subprocess.call(command, env=environment))
 
@@ -113,7 +115,8 @@ def _keep_frames(engine: types.ModuleType) -> None:
 
 def _keep_frames_of_torch(engine: types.ModuleType) -> None:
     """Lets the exceptions of DataLoaders' workers cross with their frames."""
-    # Not from the package: a program that imports the package first has loaded half of it here.
+    # From the module: while the program imports keeptrace.concurrent.torch, the package is loaded
+    # only in part.
     from ..concurrent.torch.loader import install
 
     install()

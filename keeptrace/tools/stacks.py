@@ -1,4 +1,4 @@
-"""The stack of another process that keeps a black box: also while it hangs in C code.
+"""The stack of another process with a black box, also while the process hangs in C code.
 
 keeptrace stacks 4711 ── SIGURG ──▶ faulthandler, in C, whatever the main thread does
                       ◀── its box ── the Python stack of the main thread, as text
@@ -21,7 +21,7 @@ from .asking import check_process
 
 # Between two looks into the box. (seconds)
 _LOOK = 0.005
-# A stack that has not grown for so long is whole. (seconds)
+# A stack is whole after this time without growth. (seconds)
 _SETTLED = 0.1
 _NO_BOX = (
     "process {pid} keeps no black box: start it with keeptrace run, or let it call "
@@ -30,7 +30,7 @@ _NO_BOX = (
 
 
 class ProcessStack(NamedTuple):
-    """What the main thread of a process was doing."""
+    """The stack of the main thread of a process."""
 
     command: str
     stack: TracebackType
@@ -39,9 +39,10 @@ class ProcessStack(NamedTuple):
 def stack_of_process(pid: int, directory: str, timeout: float) -> ProcessStack:
     """The stack of a process's main thread.
 
-    directory: where its box may be, if the system does not tell. timeout: seconds to wait for.
+    directory: searched for the box if the system does not list the files of the process.
+    timeout: seconds to wait for the answer.
 
-    Raises KeepTraceError, which says why there is none, and OSError.
+    Raises KeepTraceError with the reason if the process gives no stack, and OSError.
     """
     check_process(pid)
     path, box = _found(pid, directory)
@@ -79,7 +80,7 @@ def _found(pid: int, directory: str) -> tuple[str, Box]:
 
 
 def _candidates(pid: int, directory: str) -> Iterator[str]:
-    """Files that may be the box of a process: those it has open, and those in the directory."""
+    """Files that may be the box of a process: its open files, and files in the directory."""
     opened = f"/proc/{pid}/fd"
     try:
         for name in os.listdir(opened):
@@ -96,7 +97,7 @@ def _candidates(pid: int, directory: str) -> Iterator[str]:
 
 
 def _awaited(path: str, start: int, box: Box, timeout: float) -> str:
-    """What faulthandler has written since, when it has ended."""
+    """The text that faulthandler has added, when complete."""
     deadline = monotonic() + timeout
     seen, since = 0, monotonic()
     while True:

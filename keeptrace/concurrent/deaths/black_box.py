@@ -36,8 +36,9 @@ POSIX: Final = os.name == "posix"
 STATE, JOB, INDEX, ASK_TEXT, ASK_LOCALS, RESIDENT, LIMIT, _NOTED = range(8)
 
 # STATE: the state of the worker. In READING and SENDING, a part of a message may have moved; in
-# READING, SENDING and WAITING, the worker holds the queue's lock.
-STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED = range(7)
+# READING, SENDING and WAITING, the worker holds the queue's lock. TAKEN: it has a task that nobody
+# knows yet.
+STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED, TAKEN = range(8)
 
 # ASK_TEXT and ASK_LOCALS: the number of the signal for this kind of answer. NOT_YET: the worker is
 # still starting. TAKEN: none, because the program uses the signal.

@@ -1,16 +1,20 @@
-"""Loky's executor with on_death="replace": where safe, a worker that dies costs its own task.
+"""Loky's executor with on_death="replace": a worker that dies costs its own task.
 
 Loky's workers share two queues, with a lock each. Each worker's black box has its state, so that
-the parent knows what a dead worker left:
+the parent knows what a dead worker left, and frees the locks that the worker held:
 
-    RUNNING           its task is lost, the queues are whole: another worker is started
+    RUNNING           its task is lost, the queues are whole
     IDLE, STARTING    nothing is lost
-    WAITING           it held the lock of the queue of tasks, and read nothing: the lock is freed
-    SENDING           the pipe of results is empty, so it had sent nothing or all: the lock is freed
-    READING           it may have read a part of a message: the executor breaks as ever
+    WAITING           it held the lock of the queue of tasks, and read nothing
+    READING           it had that lock, and had read a part of a message: the parent reads the rest,
+                      and sends the task again
+    SENDING           it held the lock of the queue of results: the parent drops what has arrived of
+                      the result, and the task is lost
+    TAKEN             it had read a task whose number nobody knows: the executor breaks as ever
 
-(concurrent/process_pool/healing.py has the way of the standard library's executor, which never
-breaks so; loky's timeouts and resizing need its own queues.)
+loky_pipes.py has the parent's ends of the pipes. (concurrent/process_pool/healing.py has the way of
+the standard library's executor, whose workers share nothing; loky's timeouts and resizing need its
+own queues.)
 """
 
 from __future__ import annotations
@@ -25,8 +29,19 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
-from ..deaths.black_box import IDLE, JOB, READING, RUNNING, SENDING, STATE, WAITING, box_of
+from ..deaths.black_box import (
+    IDLE,
+    JOB,
+    READING,
+    RUNNING,
+    SENDING,
+    STATE,
+    TAKEN,
+    WAITING,
+    box_of,
+)
 from ..deaths.dead import WorkerDied, death_of
+from .loky_pipes import drop_rest
 from .pipes import read_message, take_lock
 from .queues import MessageLock, gone
 
@@ -76,18 +91,21 @@ def _receiver(calls: Any, words: Any) -> Callable[..., bytes]:
             words[STATE] = IDLE
             calls._rlock.release()
             raise
-        calls._rlock.release()
-        calls._sem.release()
-        number = _number_in(message)
-        if number is not None:  # else READING, until the message is unpickled
+        # Noted before the lock is freed: who is READING has the lock.
+        number = number_in(message)
+        if number is None:
+            words[STATE] = TAKEN  # until the message is unpickled
+        else:
             words[JOB] = number + 1
             words[STATE] = RUNNING
+        calls._rlock.release()
+        calls._sem.release()
         return message
 
     return receive
 
 
-def _number_in(message: bytes) -> int | None:
+def number_in(message: Any) -> int | None:
     """The task's number in a pickled _CallItem, whose first attribute that is; None if unknown."""
     found = _NUMBER.search(message, 0, _HEAD)
     return None if found is None else int.from_bytes(found[found.lastindex or 0], "little")
@@ -127,7 +145,8 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
         def wait_result_broken_or_wakeup(self) -> Any:
             found = super().wait_result_broken_or_wakeup()
             _, is_broken, problem = found
-            if is_broken and type(problem) is terminated and self._replace_dead():
+            is_cut = self.result_queue._reader.was_cut()
+            if is_broken and (is_cut or type(problem) is terminated) and self._replace_dead(is_cut):
                 return None, False, None
             return found
 
@@ -136,13 +155,17 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                 self.deaths = 0
             super().process_result_item(item)
 
-        def _replace_dead(self) -> bool:
-            """Gives whether the executor goes on."""
+        def _replace_dead(self, is_cut: bool) -> bool:
+            """Gives whether the executor goes on.
+
+            is_cut: whether a result ended with its sender's death.
+            """
             if self.result_queue._reader.poll():
-                return True  # it may have answered, and is looked at again after that
+                # It may have answered, and is looked at again after that.
+                return not is_cut
             dead = gone(self.processes)
             self.deaths += len(dead)
-            if self.deaths > self.max_deaths or not self._are_whole(dead):
+            if self.deaths > self.max_deaths or not self._are_whole(dead, is_cut):
                 return False
             executor = self.executor_reference()
             if executor is None and len(dead) == len(self.processes) and self.pending_work_items:
@@ -155,12 +178,14 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                     executor._adjust_process_count()
             return True
 
-        def _are_whole(self, dead: list[Any]) -> bool:
-            """Whether the queues are: frees what the dead have held."""
+        def _are_whole(self, dead: list[Any], is_cut: bool) -> bool:
+            """Whether the queues are: mends and frees what the dead have held."""
             states = [_state_of(process) for process in dead]
-            if any(state in (None, READING) for state in states):
+            if None in states or TAKEN in states or (is_cut and SENDING not in states):
                 return False
-            if WAITING in states:
+            if READING in states and not self._send_again():
+                return False
+            if WAITING in states or READING in states:
                 _free(self.call_queue._rlock)
             if SENDING in states:
                 _free(self.result_queue._wlock)
@@ -168,6 +193,20 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             return _is_usable(self.call_queue._rlock, living, (WAITING, READING)) and _is_usable(
                 self.result_queue._wlock, living, (SENDING,)
             )
+
+        def _send_again(self) -> bool:
+            """Sends the task that a dead worker was reading to another one. Gives whether the task
+            is known.
+            """
+            calls = self.call_queue
+            message = calls._writer.cut_message(calls._reader.fileno())
+            if message is None or message.number not in self.pending_work_items:
+                return False
+            drop_rest(message, calls._reader.fileno())
+            calls._sem.release()  # as its reader would have
+            item = self.pending_work_items[message.number]
+            calls.put(engine._CallItem(message.number, item.fn, item.args, item.kwargs))
+            return True
 
         def _forget(self, process: Any) -> None:
             items = self.pending_work_items
@@ -178,6 +217,8 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             number = box.words[JOB] - 1
             if box.words[STATE] in (RUNNING, SENDING) and number in items:
                 error = lost(str(death), [death])
+                if box.words[STATE] == SENDING:
+                    error.add_note("keeptrace: the worker died as it sent the result of this task")
                 if death.stack is not None:
                     error.add_note(death.note())
                 self.running_work_items.remove(number)

@@ -146,6 +146,11 @@ def adopt(
             context, options, _work, engine.__name__, make_holding(hold), heals
         )
         read_results(engine, executor)
+        if heals:
+            from .healing_loky import number_in
+            from .loky_pipes import survive_cuts
+
+            survive_cuts(executor, number_in)
         cls: Any = type(executor)
         executor.__class__ = adopted_class(cls, engine, calls_of)
     return executor

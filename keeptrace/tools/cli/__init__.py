@@ -1,15 +1,16 @@
 """The command line: the table of its commands, and the border where errors become sentences.
 
-Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. One module for
-each kind of command: programs.py, dumps.py, directories.py, living.py, logs.py, processes.py,
-editors.py; common.py is for all.
+Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. Each kind of
+command has a module: programs.py, dumps.py, comparing.py, repeating.py, directories.py, living.py,
+logs.py, processes.py, editors.py. All use common.py.
 
 Rules:
- 1. A wrong or broken file, or a wrong option, is one sentence on stderr and exit code 2: main()
-    turns every KeepTraceError and OSError into that. Only the requested output goes to stdout.
- 2. Only `debug --live`, `dap --live`, `attach`, `repro --verify` and `run` run code that is not
-    ours; all other commands read.
- 3. A command imports the libraries and modules that it needs, so `--help` and completion are quick.
+ 1. A wrong or broken file, or a wrong option, gives a sentence on stderr and exit code 2: main()
+    catches every KeepTraceError and OSError. Only the requested output goes to stdout.
+ 2. Only `debug --live`, `dap --live`, `attach`, `repro --verify` and `run` run foreign code; all
+    other commands read.
+ 3. Each command imports its libraries and modules when called, so `--help` and completion are
+    quick.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ try:
 except ImportError:
     raise missing_extra("the keeptrace command", "typer and rich", "cli") from None
 
+from ..version import package_version
 from . import (
     comparing,
     directories,
@@ -80,8 +82,7 @@ for _name, (_function, _settings) in _COMMANDS.items():
 
 def _print_version(asked: bool) -> None:
     if asked:
-        package = sys.modules[__name__.partition(".")[0]]
-        typer.echo(f"keeptrace {package.__version__}, Python {platform.python_version()}")
+        typer.echo(f"keeptrace {package_version()}, Python {platform.python_version()}")
         raise typer.Exit
 
 
@@ -94,14 +95,14 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Options before the command; the help of `app` stands for this text."""
+    """Options before the command. Their help is the help of `app`."""
 
 
 def main() -> None:
     """Runs the command; see rule 1."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A terminal that lacks a character still gets the line.
+            # A terminal without some character still gets the line.
             stream.reconfigure(errors="backslashreplace")
     try:
         typer.main.get_command(app)()  # app() itself would replace sys.excepthook for good
@@ -111,7 +112,13 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as problem:
-        _fail(f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem))
+        _fail(_sentence_of(problem))
+
+
+def _sentence_of(problem: OSError) -> str:
+    if problem.filename:
+        return f"{problem.filename}: {problem.strerror}"
+    return str(problem)
 
 
 def _fail(sentence: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Debugger(enum.StrEnum):
-    """The names that post_mortem knows."""
+    """The debuggers of post_mortem."""
 
     pdb = "pdb"
     ipdb = "ipdb"
@@ -66,11 +66,15 @@ Everything = Annotated[
 
 
 def read_dump(file: str) -> Dump:
-    """The dump in a file; "-" is standard input. Raises DumpError, which names the file."""
+    """The dump in a file; "-" is standard input. Raises DumpError with the name of the file."""
     from ...format.api import read_bytes
     from ..debugging import decoded
 
-    return decoded(read_bytes(sys.stdin.buffer if file == "-" else file), file)
+    if file == "-":
+        data = read_bytes(sys.stdin.buffer)
+    else:
+        data = read_bytes(file)
+    return decoded(data, file)
 
 
 def read_view(file: str) -> tuple[dict[str, Any], View]:
@@ -86,13 +90,13 @@ def print_json(data: object) -> None:
 
 
 def console() -> Console:
-    from rich.console import Console  # not for completion, which must be quick
+    from rich.console import Console  # imported late: completion must be quick
 
     return Console(highlight=False, soft_wrap=True)
 
 
 def chosen(debugger: Debugger | None) -> str | None:
-    """The debugger's name, as post_mortem takes it."""
+    """The name of the debugger, for post_mortem."""
     if debugger:
         return debugger.value
     return None

@@ -9,7 +9,7 @@ import typer
 
 from ...core import DEFAULT_DIRECTORY
 from ...core.errors import KeepTraceError
-from ...core.texts import printable, shorten
+from ...core.texts import counted, printable, shorten
 from .common import AsJson, Directory, console, print_json
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def list_dumps(
 ) -> None:
     """List a directory of dumps, the newest last.
 
-    A table in a terminal, with numbers that show, debug and html take; in a pipe one line each,
-    with tabs: last seen, count, type, where, message, path.
+    Prints a table in a terminal, with numbers for show, debug and html. In a pipe, prints a line
+    for each dump, with tabs: last seen, count, type, where, message, path.
 
     \b
     Examples:
@@ -51,12 +51,12 @@ def list_dumps(
 
 def _row(entry: Entry) -> tuple[str, str, str, str, str, str]:
     """Last seen, count, type, where, message, path."""
-    from ...render.wording import time_text
+    from ...render.wording import repeats_text, time_text
 
     message = str(entry.message).partition("\n")[0]
     return (
         time_text(entry.last),
-        f"{entry.count}{'+' if entry.at_least else ''}",
+        repeats_text(entry.count, entry.at_least),
         printable(str(entry.type)),
         printable(str(entry.where)),
         printable(shorten(message, _MAX_MESSAGE)),
@@ -69,19 +69,18 @@ def _print_table(rows: list[tuple[str, str, str, str, str, str]], directory: str
 
     screen = console()
     for number, (when, count, kind, where, message, path) in enumerate(rows, 1):
-        screen.print(
-            Text.assemble(
-                (f"{number:>3}  ", "bold"),
-                (when, "dim"),
-                "  ",
-                (f"{count:>4}x ", "cyan"),
-                (kind, "bold red"),
-                f": {message}" if message else "",
-            )
+        failure = Text.assemble(
+            (f"{number:>3}  ", "bold"),
+            (when, "dim"),
+            "  ",
+            (f"{count:>4}x ", "cyan"),
+            (kind, "bold red"),
         )
-        screen.print(
-            Text.assemble("         ", (where, "green"), "  ", (os.path.basename(path), "dim"))
-        )
+        if message:
+            failure.append(f": {message}")
+        screen.print(failure)
+        name = os.path.basename(path)
+        screen.print(Text.assemble("         ", (where, "green"), "  ", (name, "dim")))
     screen.print(Text(f"{len(rows)} dumps in {printable(directory)}", "dim"))
 
 
@@ -95,7 +94,7 @@ def prune(
 ) -> None:
     """Remove the oldest dumps of a directory.
 
-    Without options, what is beyond the bounds that every directory of dumps has by default.
+    Without options, keeps the default bounds of a directory of dumps.
 
     \b
     Examples:
@@ -111,7 +110,7 @@ def prune(
     bounds: dict[str, Any] = {"max_files": max_files, "max_bytes": max_bytes, "max_age": max_age}
     given = {name: bound for name, bound in bounds.items() if bound is not None}
     removed = Store(directory, **given).prune()
-    typer.echo(f"removed {removed} dump{'' if removed == 1 else 's'}")
+    typer.echo(f"removed {counted(removed, 'dump')}")
 
 
 def _need_directory(directory: str) -> None:

@@ -43,7 +43,7 @@ def show(
 ) -> None:
     """Show the traceback with source and variables.
 
-    In colour in a terminal, as plain text in a pipe. Runs nothing that came in the dump.
+    In colour in a terminal, as plain text in a pipe. Runs no code from the dump.
 
     \b
     Examples:
@@ -95,8 +95,8 @@ def debug(
 ) -> None:
     """Open the debugger in the frames of a dump.
 
-    It stands in the root cause, in the innermost frame of your own code. `exceptions` lists the
-    chain and the members of groups, `exceptions N` opens one.
+    The debugger starts in the root cause, in the innermost frame of your own code. `exceptions`
+    lists the chain and the members of groups, `exceptions N` opens exception N.
 
     \b
     Examples:
@@ -123,10 +123,10 @@ def html(
     ] = None,
     opens: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write the dump as one HTML file that opens anywhere.
+    """Write the dump as a single HTML file that opens anywhere.
 
-    It holds everything it needs, asks no network, and can be mailed. A directory of dumps with -o
-    and another directory becomes a site: an index of failures, each with its reports.
+    The file needs no other file and no network, and can be mailed. With a directory of dumps, and
+    another directory as -o, writes a site: an index of failures, each with its reports.
 
     \b
     Examples:
@@ -167,7 +167,7 @@ def _is_site(file: str, output: str) -> bool:
 
 
 def _write_site(directory: str, target: str) -> str:
-    """Writes the site, and returns its index."""
+    """Writes the site, and returns the path of its index."""
     from ...format.files import make_private, write
     from ...render.html import to_html
     from ...render.site import write_site
@@ -189,7 +189,7 @@ def info(
     file: File = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a dump holds: versions, sizes, the process, what was cut, what was redacted.
+    """Show the facts of a dump: versions, sizes, the process, cuts, and hidden secrets.
 
     \b
     Examples:
@@ -200,7 +200,9 @@ def info(
 
     file = chosen_dump(file)
     header, view = read_view(file)
-    size = os.path.getsize(file) if file != "-" else None
+    size = None
+    if file != "-":
+        size = os.path.getsize(file)
     if as_json:
         process = dict(process_rows(view))
         rest = {"process facts": process, "cut": view.cuts, "redacted": view.redacted}

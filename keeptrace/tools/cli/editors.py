@@ -27,9 +27,8 @@ def dap(
 ) -> None:
     """Serve a dump to an editor, by the Debug Adapter Protocol.
 
-    On standard input and output; with --port on a port of this machine, with the token that is
-    printed (or the one in KEEPTRACE_DAP_TOKEN), which the launch configuration has to give as
-    "token".
+    On standard input and output, or with --port on a port of this machine. On a port, the launch
+    configuration must give the printed token, or the token in KEEPTRACE_DAP_TOKEN, as "token".
 
     \b
     Examples:
@@ -60,7 +59,7 @@ def mcp(directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Serve a directory of dumps to an assistant, by the Model Context Protocol.
 
     On standard input and output. Tools list, show, compare and search dumps and logs of the
-    directory, each within a budget of characters. They read below the directory alone, write
+    directory, each within a budget of characters. The tools read below the directory alone, write
     nothing, and run nothing. Needs the extra "mcp".
 
     \b

@@ -1,4 +1,4 @@
-"""The commands about processes that run: `snapshot` and `stacks`."""
+"""The commands for running processes: `snapshot` and `stacks`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def snapshot(
         typer.Option("--max-seconds", metavar="SECONDS", help="How long its main thread may read."),
     ] = None,
 ) -> None:
-    """Write what a running process does: every thread's stack with variables, and asyncio's tasks.
+    """Write a snapshot of a running process: the stacks of threads and asyncio's tasks, with
+    variables.
 
-    The process goes on. It has called keeptrace.install(signal=...), or is a Python 3.14 or newer,
-    as the one that runs this command.
+    The process goes on. It must have called keeptrace.install(signal=...), or both Pythons must be
+    3.14 or newer: the Python of the process and the Python of this command.
 
     \b
     Examples:
@@ -60,7 +61,7 @@ def stacks(
 ) -> None:
     """Show the stack of a running process's main thread, also while it hangs in C code.
 
-    The process goes on. It runs below keeptrace run, or has called keeptrace.install().
+    The process goes on. It must run below keeptrace run, or have called keeptrace.install().
 
     \b
     Examples:

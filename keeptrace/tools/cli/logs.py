@@ -35,7 +35,7 @@ def log(
     ] = None,
     debugger: WhichDebugger = None,
 ) -> None:
-    """Find the tracebacks in text logs, and show them. Equal ones are shown once, and counted.
+    """Find and show the tracebacks in text logs. Equal tracebacks appear once, with their count.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def _log_as_json(tracebacks: Iterable[Logged], everything: bool) -> None:
 
 
 def _show_logged(group: Repeated, everything: bool) -> None:
-    """Prints a traceback, its place in its log, and its count."""
+    """Prints a traceback with its place in the log and its count."""
     from ...render.model import make_view
     from ...render.terminal import show as show_view
 

@@ -1,4 +1,4 @@
-"""The commands for failed processes that are held: `held`, `attach` and `release`."""
+"""The commands for held processes: `held`, `attach` and `release`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...core.errors import KeepTraceError
-from ...core.texts import printable, shorten
+from ...core.texts import counted, printable, shorten
 from .common import AsJson, WhichDebugger, chosen, console, print_json
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ _MEGABYTE = 1_000_000
 def held(as_json: AsJson = False) -> None:
     """List the failures whose processes are held, of all your programs.
 
-    A table in a terminal; in a pipe one line each, with tabs: number, age, memory, exception,
-    place, task, who is attached.
+    Prints a table in a terminal. In a pipe, prints a line for each failure, with tabs: number, age,
+    memory, exception, place, task, attached process.
 
     \b
     Examples:
@@ -46,10 +46,13 @@ def held(as_json: AsJson = False) -> None:
 
 
 def _row(failure: HeldFailure) -> tuple[str, str, str, str, str, str, str]:
-    """Number, age, memory, exception, place, task, who is attached."""
-    message = shorten(failure.message, _MAX_MESSAGE)
-    exception = f"{failure.type}: {message}" if message else failure.type
-    attached = f"process {failure.attached}" if failure.attached is not None else ""
+    """Number, age, memory, exception, place, task, attached process."""
+    exception = failure.type
+    if failure.message:
+        exception += f": {shorten(failure.message, _MAX_MESSAGE)}"
+    attached = ""
+    if failure.attached is not None:
+        attached = f"process {failure.attached}"
     return (
         str(failure.number),
         _age(failure.since),
@@ -70,24 +73,28 @@ def _age(since: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes else f"{seconds} s"
+    if minutes:
+        return f"{minutes} min"
+    return f"{seconds} s"
 
 
 def _print(row: tuple[str, str, str, str, str, str, str]) -> None:
     from rich.text import Text
 
     number, age, memory, exception, where, task, attached = row
+    facts = f"{age}, {memory}"
+    if attached:
+        facts += f", attached: {attached}"
     screen = console()
     screen.print(Text.assemble((f"{number:>3}", "cyan"), "  ", (exception, "bold red")))
-    facts = [age, memory, *([f"attached: {attached}"] if attached else [])]
-    screen.print(Text.assemble("     ", (where, "green"), f"  {task}  ", (", ".join(facts), "dim")))
+    screen.print(Text.assemble("     ", (where, "green"), f"  {task}  ", (facts, "dim")))
 
 
 def attach(
     number: Annotated[int, typer.Argument(metavar="N", help="The number in keeptrace held.")],
     debugger: WhichDebugger = None,
 ) -> None:
-    """Open the debugger in a process that is held, with its live objects.
+    """Open the debugger in a held process, with its live objects.
 
     When you quit the debugger, the process is still held.
 
@@ -107,7 +114,7 @@ def release(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", "-a", help="All that are held.")] = False,
 ) -> None:
-    """End processes that are held.
+    """End held processes.
 
     \b
     Examples:
@@ -119,4 +126,4 @@ def release(
     if not numbers and not everything:
         raise KeepTraceError("release which? Name numbers of keeptrace held, or give --all")
     count = end(*(numbers or ()), all=everything)
-    typer.echo(f"released {count} process{'' if count == 1 else 'es'}")
+    typer.echo(f"released {counted(count, 'process', 'processes')}")

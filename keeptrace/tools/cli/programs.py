@@ -1,4 +1,4 @@
-"""The commands that run programs: `run` and `demo`."""
+"""The commands `run` and `demo`, which run programs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def run(
         ),
     ] = DEFAULT_DIRECTORY,
 ) -> None:
-    """Run a program; what ends it is dumped.
+    """Run a program, and dump the exception that ends it.
 
-    Also what ends one of its threads, pool workers or other Python processes that it starts. Its
-    exit code is its own.
+    Also dumps the exceptions that end threads, pool workers and other Python processes of the
+    program. The exit code is the program's own.
 
     \b
     Examples:
@@ -50,7 +50,9 @@ def run(
     """
     from ..run import run as start
 
-    start(["-m", *arguments] if module else arguments, directory, debug, hold)
+    if module:
+        arguments = ["-m", *arguments]
+    start(arguments, directory, debug, hold)
 
 
 def demo(
@@ -64,7 +66,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Let a worker process fail, dump that, and show the dump.
+    """Let a worker process fail, dump the failure, and show the dump.
 
     \b
     Examples:
@@ -89,6 +91,6 @@ def demo(
 
     terminal.show(read_view(path)[1], console())
     typer.echo(f"\nIt was dumped to {printable(path)}. Now try:")
-    for command in ("show --frame 2", "debug", "html", "info"):
-        name, _, rest = command.partition(" ")
-        typer.echo(f"  keeptrace {name} {quoted(path)}{' ' + rest if rest else ''}")
+    typer.echo(f"  keeptrace show {quoted(path)} --frame 2")
+    for name in ("debug", "html", "info"):
+        typer.echo(f"  keeptrace {name} {quoted(path)}")

@@ -43,9 +43,10 @@ def repro(
 ) -> None:
     """Write a pytest file that repeats the failing call, and expects its exception.
 
-    Arguments become code: literals, dataclasses and other instances, small arrays and frames. What
-    cannot be rebuilt is named at its place; with --live it is taken from the dump beside the test.
-    --verify runs the program's code; exit code 1 if the call does not fail the same way.
+    Arguments become code: literals, dataclasses and other instances, small arrays and frames. A
+    comment names each value that code cannot rebuild; with --live, the test reads such values from
+    a copy of the dump in its directory. --verify runs the program's code, and exits with code 1 if
+    the call does not fail the same way.
 
     \b
     Examples:
@@ -76,7 +77,7 @@ def repro(
 
 
 def _put_beside(dump: str, target: str) -> None:
-    """The test reads living objects from the dump in its own directory."""
+    """Copies the dump into the directory of the test, which reads live objects from the copy."""
     beside = os.path.join(os.path.dirname(os.path.abspath(target)), os.path.basename(dump))
     if not os.path.exists(beside) or not os.path.samefile(dump, beside):
         shutil.copyfile(dump, beside)

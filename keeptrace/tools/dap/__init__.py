@@ -11,10 +11,9 @@ on a port.
 - Each exception of the chain, with causes, contexts and the children of groups, is a *thread*,
   named by its number in `keeptrace show`; so the editor's list of threads is the tree of the
   exceptions.
-- Every answer is read from the report (render/model.py), and no code runs. evaluate reads
-  names, attributes and subscripts of kept values; only in a dump opened with --live it runs the
-  expression, in the restored frames, with a namespace for each frame, kept
-  between evaluations.
+- Every answer is read from the report (render/model.py), and no code runs. evaluate reads names,
+  attributes and subscripts of kept values. Only for a dump opened with --live, evaluate runs the
+  expression in the restored frames, with a namespace for each frame, kept between evaluations.
 - A port is of 127.0.0.1 alone. Every user of the machine can reach it, so the session answers only
   initialize before a client has given the token. A message that is not DAP ends the connection.
 

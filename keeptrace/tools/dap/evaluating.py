@@ -28,7 +28,7 @@ class Evaluator:
         self._views: list[View] = []  # kept alive: references name values by the id of their table
 
     def result_of(self, arguments: Body, number: int) -> tuple[ShownValues, Ref]:
-        """The value of the expression in a frame. Raises RequestError for the user's error, too."""
+        """The value of the expression in a frame. Errors of the expression become RequestError."""
         frame = self._target.live.get(number)
         if frame is None:
             raise RequestError("there is no frame to evaluate it in")

@@ -25,14 +25,15 @@ _INNER: Final = 10
 _MAX_TITLE: Final = 500
 # Requests that are answered before the client has given the token.
 _OPEN: Final = ("initialize", "launch", "attach", "disconnect")
-# What a handler raises when the arguments are not laid out as the protocol says.
+# Raised by a handler if the layout of the arguments is wrong.
 _WRONG_ARGUMENTS: Final = (TypeError, ValueError, KeyError, IndexError, AttributeError)
 
 
 class Session:
     """Answers the requests of one client.
 
-    token: the client must give it; None for no token. trusted() is called when it was given.
+    token: the token that the client must give; None for no token.
+    trusted: called when the client has given the token.
     """
 
     def __init__(
@@ -108,7 +109,9 @@ class Session:
         self._after = []
 
     def _handled(self, command: object, arguments: Body) -> Body | None:
-        handler = self._requests.get(command) if isinstance(command, str) else None
+        handler = None
+        if isinstance(command, str):
+            handler = self._requests.get(command)
         if handler is None:
             raise RequestError(f"{command}: a dump has no such request")
         if not self._is_trusted and command not in _OPEN:
@@ -147,7 +150,7 @@ class Session:
         self._event("initialized")
 
     def _is_right(self, given: object) -> bool:
-        """Whether this is the token. Compares in constant time."""
+        """Whether the client gave the right token. Compares in constant time."""
         if self._token is None:
             return True
         return isinstance(given, str) and hmac.compare_digest(given.encode(), self._token.encode())
@@ -218,7 +221,7 @@ class Session:
         return {"result": shown.pop("value"), **shown}
 
     def _read(self, expression: str, number: int) -> Ref:
-        """The kept value that an expression names. Raises RequestError; nothing runs."""
+        """The kept value that an expression names. Raises RequestError; runs no code."""
         try:
             return lookup(self._view.values, self._target.frame(number), expression)
         except NeedsRunning as problem:
@@ -240,7 +243,9 @@ class Session:
         }
 
     def _details(self, exception: ShownException, levels: int) -> Body:
-        inner = self._shown_below(exception) if levels else []
+        inner = []
+        if levels:
+            inner = self._shown_below(exception)
         return {
             "message": exception.message,
             "typeName": exception.type.rpartition(".")[2],

@@ -17,33 +17,38 @@ _MAX_TITLE: Final = 100
 
 
 class Stack:
-    """Answers about the places in a dump, in the counting of one client."""
+    """Answers about the places in a dump, with lines and columns as the client counts them."""
 
     def __init__(self, view: View) -> None:
         self._view = view
         self._first_line = self._first_column = 1
         self._sources: list[str] = []  # the file of each sourceReference, from 1
-        self._same: dict[str, bool] = {}  # file → whether this machine's text equals the dump's
+        self._same: dict[str, bool] = {}  # file → whether the local text equals the dump's
 
     def count_from(self, arguments: Body) -> None:
         """Takes the client's first line and first column from the request `initialize`."""
-        self._first_line = 1 if arguments.get("linesStartAt1", True) else 0
-        self._first_column = 1 if arguments.get("columnsStartAt1", True) else 0
+        self._first_line = int(bool(arguments.get("linesStartAt1", True)))
+        self._first_column = int(bool(arguments.get("columnsStartAt1", True)))
 
     def threads(self, arguments: Body) -> Body:
         threads = []
         for exception in self._view.tree(suppressed=True):
             if exception.is_of_snapshot:
+                if not exception.frames:
+                    continue
                 name = self._name_of_thread(exception)
-                threads += [{"id": thread_id(exception), "name": name}] if exception.frames else []
-                continue
-            title = shorten(exception.title.partition("\n")[0], _MAX_TITLE)
-            name = f"[{exception.number}] {title}"
-            relation = relation_text(self._view, exception)
-            if relation:
-                name += f" ({relation})"
+            else:
+                name = self._name_of_exception(exception)
             threads.append({"id": thread_id(exception), "name": name})
         return {"threads": threads}
+
+    def _name_of_exception(self, exception: ShownException) -> str:
+        title = shorten(exception.title.partition("\n")[0], _MAX_TITLE)
+        name = f"[{exception.number}] {title}"
+        relation = relation_text(self._view, exception)
+        if relation:
+            name += f" ({relation})"
+        return name
 
     def _name_of_thread(self, exception: ShownException) -> str:
         """The name of a thread or task, as in the process itself."""
@@ -117,7 +122,7 @@ class Stack:
         return source
 
     def _is_same(self, file: str, lines: list[str] | None) -> bool:
-        """Whether the file of this machine has these lines. Frames share files."""
+        """Whether the local file has these lines. The answer is kept: frames share files."""
         if file not in self._same:
             here = self._view.sources.here(file)
             self._same[file] = here is not None and reads_the_same(here, lines or [])
@@ -138,5 +143,5 @@ class Stack:
 
 
 def thread_id(exception: ShownException) -> int:
-    """The threadId of an exception; its name has the number that `keeptrace show` gives it."""
+    """The threadId of an exception. The name of the thread has the number in `keeptrace show`."""
     return exception.index + 1

@@ -1,4 +1,4 @@
-"""The dump that a server serves."""
+"""The served dump."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .protocol import RequestError
 
 
 class Target:
-    """A view of the dump and, where evaluate may run, its restored exceptions.
+    """A view of the dump and, if evaluate may run code, its restored exceptions.
 
-    restored: the exceptions in the order of the report; empty for a dump that is not trusted.
+    restored: the exceptions in the order of the report; empty for an untrusted dump.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Variables for an editor: each value with parts gets a reference, by which the client asks on."""
+"""Variables for an editor: the client asks for the parts of a value by a reference."""
 
 from __future__ import annotations
 
@@ -48,9 +48,11 @@ class Variables:
         value = values.value(ref)
         text = values.text(ref, _CHARACTERS)
         held = values.attributes(ref)
+        if held:
+            text += f" ({held})"
         variable: Body = {
             "name": name,
-            "value": f"{text} ({held})" if held else text,
+            "value": text,
             "type": value.type,
             "variablesReference": 0,
         }

@@ -1,10 +1,10 @@
-"""What the tools answer. Each public method is a tool: its docstring is what assistants read."""
+"""The answers of the tools. Each public method is a tool; assistants read its docstring."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from ...core.errors import OptionError
 from ...core.texts import printable, shorten
@@ -15,8 +15,9 @@ from ...render.data import label
 from ...render.diff import compare, lines
 from ...render.lookup import lookup
 from ...render.model import make_view
+from ...render.site import Seen
 from ...render.view import View
-from ...render.wording import time_text
+from ...render.wording import repeats_text, time_text
 from ..about import rows_of
 from ..debugging import decoded
 from ..listing import failures_in
@@ -27,12 +28,13 @@ from .inside import Inside
 # (characters of an answer)
 _BUDGET: Final = 4_000
 _MOST: Final = 100_000
-# A budget pays for at least so many characters of a line, and for the count of what is left out.
+# Within a budget: the least room for a line, and the room for the count of the omitted rows.
+# (characters)
 _LINE: Final = 300
 _REST: Final = 60
-# More tracebacks of a log take minutes to read. (tracebacks)
+# Reading more tracebacks of a log takes minutes. (tracebacks)
 _MOST_TRACEBACKS: Final = 10_000
-# Failures of a log that share a budget. (failures)
+# The budget is divided among at most this many failures of a log. (failures)
 _MOST_SHOWN: Final = 10
 
 
@@ -43,23 +45,22 @@ class Answers:
         self._inside = inside
 
     def list(self, containing: str = "", budget: int = _BUDGET) -> str:
-        """The failures in the directory, the newest first: name of the newest dump, how often, when,
-        exception, message, place; and the names of other files, such as logs.
+        """The failures in the directory, the newest first: name of the newest dump, how often,
+        when, exception, message, place; and the names of other files, such as logs.
 
         containing: only failures with this text in type, message, place or host.
         budget: characters of the answer.
         """
-        seen = sorted(failures_in(self._inside.path), key=lambda each: each.last, reverse=True)
+        failures = failures_in(self._inside.path)
+        failures.sort(key=lambda failure: failure.last, reverse=True)
         rows: list[str] = []
         dumps: set[str] = set()
-        for each in seen:
-            names = [self._inside.name_of(path) for path, _ in each.dumps]
-            kept = [name for name in names if name is not None]
-            dumps.update(kept)
-            told = f"{each.type}: {each.message}  {each.where}  {each.host}"
-            if kept and containing in told:
-                count = f"{each.count}{'+' if each.at_least else ''}x"
-                rows.append(f"{kept[-1]}  {count}  {time_text(each.last)}  {told}")
+        for failure in failures:
+            names = _names_of(failure, self._inside)
+            dumps.update(names)
+            described = _described(failure)
+            if names and containing in described:
+                rows.append(f"{names[-1]}  {_times(failure)}  {described}")
         others = [name for name in self._inside.names() if name not in dumps]
         rows += [f"other file: {name}" for name in others if containing in name]
         return _within(rows, budget) or "there is no failure in the directory"
@@ -67,14 +68,14 @@ class Answers:
     def show(self, file: str, budget: int = _BUDGET) -> str:
         """A dump: exceptions, frames with the failing line and variables; the most telling first.
 
-        file: its name, as list gives it. budget: characters of the answer.
+        file: the dump's name, as in list. budget: characters of the answer.
         """
         return brief_text(self._view(file), _checked(budget))
 
     def about(self, file: str, budget: int = _BUDGET) -> str:
-        """Facts of a dump: when, where, by which process and versions, context, what was cut.
+        """Facts of a dump: time, place, process, versions, context and cuts.
 
-        file: its name. budget: characters of the answer.
+        file: the dump's name. budget: characters of the answer.
         """
         dump = self._dump(file)
         return _within(rows_of(dump.header, make_view(dump.report)), budget)
@@ -82,41 +83,40 @@ class Answers:
     def expand(
         self, file: str, frame: int, path: str, start: int = 0, budget: int = _BUDGET
     ) -> str:
-        """One kept value and its parts. Nothing runs: the path is names, attributes and constant
-        subscripts, such as order.lines[0]['price'].
+        """A kept value and its parts. Nothing runs: the path consists of names, attributes and
+        constant subscripts, such as order.lines[0]['price'].
 
-        file: the dump's name. frame: the number N of the frame #N that show gives. path: the value.
+        file: the dump's name. frame: the number N of the frame #N in show. path: the value.
         start: the first part, to read on. budget: characters of the answer.
         """
         view = self._view(file)
         values = view.values
         ref = lookup(values, view.frame(frame), path)
         value = values.value(ref)
-        length = "" if value.length is None else f", length {value.length}"
-        rows = [f"{path} = {values.text(ref, _checked(budget) // 2)}  ({value.type}{length})"]
-        parts = values.children(ref)
-        rows += [
-            f"  {label(values, part)} = {values.text(part.ref, _LINE)}" for part in parts[start:]
-        ]
+        kind = value.type
+        if value.length is not None:
+            kind += f", length {value.length}"
+        rows = [f"{path} = {values.text(ref, _checked(budget) // 2)}  ({kind})"]
+        for part in values.children(ref)[start:]:
+            rows.append(f"  {label(values, part)} = {values.text(part.ref, _LINE)}")
         if value.missing:
             rows.append(f"  {value.missing} of {value.length} were not kept")
         return _within(rows, budget)
 
     def diff(self, first: str, second: str, budget: int = _BUDGET) -> str:
-        """What differs between two dumps: facts, exceptions, path, and variables of each function.
+        """The differences between two dumps: facts, exceptions, path, variables of each function.
 
-        first, second: their names. budget: characters of the answer.
+        first, second: the names of the dumps. budget: characters of the answer.
         """
         before, after = self._dump(first), self._dump(second)
-        sections = compare(
-            make_view(before.report), make_view(after.report), (before.header, after.header)
-        )
+        views = make_view(before.report), make_view(after.report)
+        sections = compare(*views, (before.header, after.header))
         return _within(lines(sections, _LINE), budget) or "nothing differs"
 
     def find_in_log(self, file: str, containing: str = "", budget: int = _BUDGET) -> str:
-        """The tracebacks in a text log, equal ones counted, with lines and times.
+        """The tracebacks in a text log, with lines and times. Equal tracebacks appear once.
 
-        file: the log's name; it may be gzipped. containing: only tracebacks whose exceptions have
+        file: the name of the log, plain or gzipped. containing: only tracebacks of exceptions with
         this text in type or message. budget: characters of the answer.
         """
         self._inside.open(file).close()
@@ -127,7 +127,8 @@ class Answers:
             for group, view in groups
             if any(containing in exception.title for exception in view.exceptions)
         ]
-        each = max(_checked(budget) // min(len(found) or 1, _MOST_SHOWN) - _LINE, LEAST)
+        shares = min(max(len(found), 1), _MOST_SHOWN)
+        each = max(_checked(budget) // shares - _LINE, LEAST)
         texts = [
             f"--- {group.times} times, first in line {group.first.line} {group.first.time}, "
             f"last in line {group.last.line} {group.last.time}\n{brief_text(view, each)}"
@@ -136,11 +137,11 @@ class Answers:
         return _within(texts, budget) or "there is no such traceback in the log"
 
     def repro(self, file: str, frame: int | None = None, budget: int = 4 * _BUDGET) -> str:
-        """The text of a pytest file that repeats the failing call with its arguments. It is not
-        written and not run.
+        """The text of a pytest file that repeats the failing call with its arguments. No file is
+        written, and nothing runs.
 
-        file: the dump's name. frame: the number of the frame whose call is repeated; default the
-        innermost of the program's own. budget: characters of the answer.
+        file: the dump's name. frame: the number of the frame whose call is repeated; default: the
+        innermost frame of the program's own code. budget: characters of the answer.
         """
         path = self._inside.real(file)
         report = self._dump(file).report
@@ -155,23 +156,39 @@ class Answers:
         return make_view(self._dump(file).report)
 
 
+def _names_of(failure: Seen, inside: Inside) -> list[str]:
+    """The names of the dumps of a failure, without dumps outside the directory."""
+    names = [inside.name_of(path) for path, _ in failure.dumps]
+    return [name for name in names if name is not None]
+
+
+def _described(failure: Seen) -> str:
+    return f"{failure.type}: {failure.message}  {failure.where}  {failure.host}"
+
+
+def _times(failure: Seen) -> str:
+    """How often the failure was seen, and when last."""
+    count = repeats_text(failure.count, failure.at_least)
+    return f"{count}x  {time_text(failure.last)}"
+
+
 def _checked(budget: int) -> int:
     if not LEAST <= budget <= _MOST:
         raise OptionError(f"a budget is {LEAST} to {_MOST:,} characters, not {budget}")
     return budget
 
 
-def _within(rows: Iterable[Any], budget: int) -> str:
-    """The rows that fit, and how many do not."""
+def _within(rows: Iterable[str], budget: int) -> str:
+    """As many rows as the budget allows, and the count of the others. Only the first is cut."""
     left = _checked(budget) - _REST
     told: list[str] = []
-    waiting = [printable(str(row), "\n") for row in rows]
-    while waiting:
-        row = waiting[0] if told else shorten(waiting[0], left)
-        left -= len(row) + 1
+    texts = [printable(row, "\n") for row in rows]
+    for at, text in enumerate(texts):
+        if at == 0:
+            text = shorten(text, left)
+        left -= len(text) + 1
         if left < 0:
-            told.append(f"... {len(waiting)} more: a larger budget shows them")
+            told.append(f"... {len(texts) - at} more: a larger budget shows them")
             break
-        told.append(row)
-        del waiting[0]
+        told.append(text)
     return "\n".join(told)

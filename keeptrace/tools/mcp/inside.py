@@ -1,4 +1,4 @@
-"""Files of one directory: names that lead elsewhere are refused."""
+"""The files of a directory, by name. Names that lead out of the directory are refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...core.errors import KeepTraceError
 from ...core.texts import printable, shorten
 from ...format.files import open_regular
 
-# An assistant that reads more names has no room for dumps. (files)
+# After reading more names, an assistant has no room for dumps. (files)
 _MOST_FILES: Final = 100
 
 
 class Inside:
-    """The files below a directory. Raises KeepTraceError if there is no such directory."""
+    """The files below a directory. Raises KeepTraceError if the directory does not exist."""
 
     def __init__(self, directory: str) -> None:
         if not os.path.isdir(directory):
@@ -26,7 +26,7 @@ class Inside:
     def real(self, name: str) -> str:
         """The real path of a file, given relative to the directory.
 
-        Raises KeepTraceError for a name that leads out of the directory, or to no regular file.
+        Raises KeepTraceError if the name leads out of the directory, or to no regular file.
         """
         if not name or "\0" in name or os.path.isabs(name) or os.path.splitdrive(name)[0]:
             raise KeepTraceError(f"{_shown(name)}: name a file relative to the directory of dumps")
@@ -39,11 +39,11 @@ class Inside:
 
     def open(self, name: str) -> IO[bytes]:
         """Opens a file. Raises KeepTraceError as real() does, and OSError."""
-        # The last step may have become a link, or a pipe, meanwhile.
+        # Since the check, the file may have become a link or a pipe.
         return os.fdopen(open_regular(self.real(name)), "rb")
 
     def name_of(self, path: str) -> str | None:
-        """The name of a file by its path; None if the file is not inside."""
+        """The relative name of a file; None for a file outside the directory."""
         name = os.path.relpath(path, self.path)
         try:
             self.real(name)

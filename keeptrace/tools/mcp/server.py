@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ...core.errors import KeepTraceError, missing_extra
 from ...core.telling import tell
+from ..version import package_version
 from .answers import Answers
 from .inside import Inside
 
@@ -25,12 +26,12 @@ _TOOLS: Final = ("list", "show", "about", "expand", "diff", "find_in_log", "repr
 def serve(directory: str) -> None:
     """Answers on standard input and output until the client leaves. SIGINT ends the process.
 
-    Raises KeepTraceError if there is no such directory, MissingExtraError without the SDK.
+    Raises KeepTraceError if the directory does not exist, MissingExtraError without the SDK.
     """
     server = make_server(directory)
     if sys.stdin.isatty():
         tell("waiting for an assistant on standard input; Ctrl-C ends")
-    # The SDK reads standard input in a thread, which no exception interrupts.
+    # KeyboardInterrupt would not stop the SDK's thread, which reads standard input.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server.run("stdio")
 
@@ -44,7 +45,12 @@ def make_server(directory: str) -> Any:
     except ImportError:
         raise missing_extra("keeptrace mcp", "the SDK mcp 2", "mcp") from None
     answers = Answers(Inside(directory))
-    server = MCPServer("keeptrace", instructions=_INSTRUCTIONS, log_level="WARNING")
+    server = MCPServer(
+        "keeptrace",
+        version=package_version(),
+        instructions=_INSTRUCTIONS,
+        log_level="WARNING",
+    )
     for name in _TOOLS:
         tool = getattr(answers, name)
         server.add_tool(
@@ -58,7 +64,7 @@ def make_server(directory: str) -> Any:
 
 
 def _with_sentences(tool: Callable[..., str], tool_error: type[Exception]) -> Callable[..., str]:
-    """The tool, whose errors of ours and of the disk become errors of the protocol."""
+    """The tool, with KeepTraceError and OSError turned into errors of the protocol."""
 
     @functools.wraps(tool)
     def answered(*args: Any, **kwargs: Any) -> str:

@@ -1,11 +1,11 @@
 """A test from a dump: `keeptrace repro`.
 
-In: a dump and the number of a frame. Out: the text of a pytest file that calls the function of that
-frame with the arguments that the dump has kept, and expects the exception that left it.
+In: a dump and the number of a frame. Out: the text of a pytest file. The test calls the function of
+the frame with the arguments in the dump, and expects the exception that left the frame.
 
-    the frame ─▶ program.py: how its module is loaded and its function found
-              ─▶ values.py: its arguments as Python code; what is missing is named
-              ─▶ writing.py: the file                    verifying.py runs it in a child
+    the frame ─▶ program.py: loads the module, and finds the function
+              ─▶ values.py: the arguments as Python code; names missing values
+              ─▶ writing.py: the file            verifying.py runs the file in a child
 """
 
 from __future__ import annotations

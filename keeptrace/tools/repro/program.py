@@ -11,7 +11,7 @@ from ...core.errors import KeepTraceError
 from ...core.report import CodeRecord, Report
 from ...render.view import ShownException, ShownFrame, View
 
-# What no caller can reach from outside.
+# Parts of the names of functions that no other module can call.
 _UNREACHABLE: Final = ("<locals>", "<lambda>", "<module>", "<listcomp>", "<genexpr>", "<dictcomp>")
 
 
@@ -19,8 +19,9 @@ _UNREACHABLE: Final = ("<locals>", "<lambda>", "<module>", "<listcomp>", "<genex
 class Target:
     """The call to repeat.
 
-    exception: what left the function. until: for a script, the line of its module that failed; the
-    statements before it are what the module had run. None for a module that is imported.
+    exception: the exception that left the function.
+    until: for a script, the line at which the module failed: the module had run the statements
+        above. None for an imported module.
     """
 
     frame: ShownFrame
@@ -32,11 +33,14 @@ class Target:
 
 
 def target_of(report: Report, view: View, number: int | None) -> Target:
-    """The call in a frame; without a number, the innermost that can be called from a test.
+    """The call in a frame; without a number, the innermost call that a test can repeat.
 
-    Raises KeepTraceError if there is none.
+    Raises KeepTraceError if no test can call the function.
     """
-    frame = _innermost(view) if number is None else view.frame(number)
+    if number is None:
+        frame = _innermost(view)
+    else:
+        frame = view.frame(number)
     if frame.left_out or not _is_reachable(frame):
         raise KeepTraceError(
             f"frame {frame.number} ({frame.function or 'not kept'}) cannot be called from a test: "
@@ -68,7 +72,7 @@ def _innermost(view: View) -> ShownFrame:
 
 
 def _left(view: View, frame: ShownFrame) -> ShownException:
-    """The exception that left the frame: the outermost of those that passed through it."""
+    """The exception that left the frame: the outermost exception with this frame."""
     passed = [
         exception
         for exception in view.exceptions
@@ -78,9 +82,11 @@ def _left(view: View, frame: ShownFrame) -> ShownException:
 
 
 def _module_of(file: str) -> tuple[str, str]:
-    """The name of a file's module, and the directory from which it is imported."""
+    """The module in a file: its name, and the directory for sys.path."""
     root, name = os.path.split(os.path.splitext(file)[0])
-    parts = [] if name == "__init__" else [name]
+    parts = []
+    if name != "__init__":
+        parts.append(name)
     while os.path.isfile(os.path.join(root, "__init__.py")):
         root, name = os.path.split(root)
         parts.append(name)
@@ -88,7 +94,7 @@ def _module_of(file: str) -> tuple[str, str]:
 
 
 def _line_of_script(view: View, file: str) -> int | None:
-    """The line at which the frame's own module failed, if it did."""
+    """The line at which the file failed as a module; None if its module was loaded."""
     for frame in view.frames():
         if frame.is_module and frame.file == file and frame.line is not None:
             return frame.line

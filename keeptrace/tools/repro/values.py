@@ -1,8 +1,7 @@
-"""Values of a report as Python code, for a test that makes them again.
+"""Values of a report as Python code, for a test that makes the values again.
 
 Literals, containers, values of the standard library, enums, dataclasses and other plain instances,
-numpy arrays and pandas frames that were kept whole. For all other values None stands in the code,
-and `missing` says which value is missing.
+whole numpy arrays and pandas frames. Every other value becomes None, with an entry in `missing`.
 """
 
 from __future__ import annotations
@@ -24,18 +23,19 @@ _LEVELS: Final = 40
 # A longer container has a line for each element. (columns)
 _COLUMNS: Final = 84
 _BRACKETS: Final = {"list": ("[", "]"), "tuple": ("(", ")"), "set": ("{", "}"), "dict": ("{", "}")}
+_SETS: Final = ("set", "frozenset")
 _ENUM: Final = re.compile(r"<(\w+)\.(\w+): .*>", re.DOTALL)
-# Subclasses of containers that are made from their elements.
+# Subclasses of containers with a constructor that takes the elements.
 _FROM_ITEMS: Final = frozenset({"collections.deque", "collections.UserList"})
 _FROM_PAIRS: Final = frozenset({"collections.OrderedDict", "collections.Counter"})
-# Modules whose types only the program itself knows under this name.
+# Names of the program's own module, which a test must import under another name.
 _MAIN: Final = frozenset({"__main__", "__mp_main__"})
 
 
 class Rebuilder:
     """Writes values as code, and collects what the code needs.
 
-    module: the name of the program's module; its types are reached as `program.Name`.
+    module: the name of the program's module. The code has its types as `program.Name`.
     """
 
     def __init__(self, report: Report, values: ShownValues, module: str) -> None:
@@ -48,7 +48,7 @@ class Rebuilder:
         self._active: set[int] = set()
 
     def code(self, ref: Ref, path: str) -> str:
-        """An expression that makes the value. path: how the value is reached, for `missing`."""
+        """An expression that makes the value. path: the place of the value, for `missing`."""
         if type(ref) is not list:
             return _atom(ref)
         if ref[0] in self._active or len(self._active) >= _LEVELS:
@@ -61,7 +61,7 @@ class Rebuilder:
             self._active.discard(ref[0])
 
     def type_code(self, index: int) -> str | None:
-        """An expression for a type of the report; None if nobody can import it."""
+        """An expression for a type of the report; None for a type without an import path."""
         module, qualname, _ = self._types[index]
         return self._named(str(module), str(qualname))
 
@@ -95,7 +95,7 @@ class Rebuilder:
             "live": lambda node, path: self.code(schema.stand_in_of(node), path),
         }
 
-    # -- one method for each kind of node
+    # -- a method for each kind of node
 
     def _other(self, node: Node, path: str) -> str:
         if schema.kind_of(node) == "redacted":
@@ -111,28 +111,40 @@ class Rebuilder:
         return repr(raw_text(kind, text))
 
     def _container(self, node: Node, path: str) -> str:
-        kind, refs = schema.kind_of(node), schema.items_of(node)
-        pairs = schema.pairs_of(node)
-        kept = len(pairs) // 2 if kind == "dict" else len(refs)
-        if kept < schema.length_of(node):
-            self.missing.append(f"{path}: {schema.length_of(node) - kept} of its elements")
+        kind = schema.kind_of(node)
         if kind == "dict":
-            return joined("{", self._pairs(pairs, path), "}")
-        parts = [self.code(each, f"{path}[{at}]") for at, each in enumerate(refs)]
-        if kind == "frozenset" or (kind == "set" and not parts):
-            return f"{kind}({joined('[', parts, ']') if parts else ''})"
+            return self._dict(node, path)
+        refs = schema.items_of(node)
+        self._note_cut(node, len(refs), path)
+        parts = self._elements(refs, path)
+        if kind in _SETS and not parts:
+            return f"{kind}()"
+        if kind == "frozenset":
+            return f"frozenset({joined('[', parts, ']')})"
         if kind == "tuple" and len(parts) == 1:
             return f"({parts[0]},)"
         opening, closing = _BRACKETS[kind]
         return joined(opening, parts, closing)
 
+    def _dict(self, node: Node, path: str) -> str:
+        pairs = schema.pairs_of(node)
+        self._note_cut(node, len(pairs) // 2, path)
+        return joined("{", self._pairs(pairs, path), "}")
+
+    def _note_cut(self, node: Node, kept: int, path: str) -> None:
+        cut = schema.length_of(node) - kept
+        if cut > 0:
+            self.missing.append(f"{path}: {cut} of its elements")
+
+    def _elements(self, refs: list[Ref], path: str) -> list[str]:
+        return [self.code(ref, f"{path}[{at}]") for at, ref in enumerate(refs)]
+
     def _pairs(self, pairs: list[Ref], path: str) -> list[str]:
         parts = []
         for key, value in zip(pairs[::2], pairs[1::2]):
             name = self._values.text(key, 60)
-            parts.append(
-                f"{self.code(key, f'a key of {path}')}: {self.code(value, f'{path}[{name}]')}"
-            )
+            key_code = self.code(key, f"a key of {path}")
+            parts.append(f"{key_code}: {self.code(value, f'{path}[{name}]')}")
         return parts
 
     def _exact(self, node: Node, path: str) -> str:
@@ -143,7 +155,9 @@ class Rebuilder:
         if module == "builtins":
             return text
         self.imports.add(module)
-        return text if text.startswith(f"{module}.") else f"{module}.{text}"
+        if text.startswith(f"{module}."):
+            return text
+        return f"{module}.{text}"
 
     def _type(self, node: Node, path: str) -> str:
         return self.type_code(schema.type_of(node)) or self._none(path, "a local class")
@@ -177,11 +191,10 @@ class Rebuilder:
         return self._instance(cls, str(qualname), node, path)
 
     def _instance(self, cls: str, qualname: str, node: Node, path: str) -> str:
-        """An object of a class of the program, made from its elements or attributes."""
+        """An instance of the program's class, made from its elements or attributes."""
         extra, attributes = schema.extra_of(node), schema.attributes_of(node)
-        if "items" in extra:  # a named tuple, or its like
-            items = [self.code(each, f"{path}[{at}]") for at, each in enumerate(extra["items"])]
-            return joined(f"{cls}(", items, ")")
+        if "items" in extra:  # a named tuple, say
+            return joined(f"{cls}(", self._elements(extra["items"], path), ")")
         parts = [f"{name}={self.code(each, f'{path}.{name}')}" for name, each in attributes.items()]
         if _is_dataclass_like(schema.repr_of(node), qualname, list(attributes)):
             return joined(f"{cls}(", parts, ")")
@@ -205,11 +218,10 @@ class Rebuilder:
             return joined(f"{full}({{", self._pairs(extra["pairs"], path), "})")
         if full in _FROM_ITEMS and "items" in extra:
             self.imports.add("collections")
-            items = [self.code(each, f"{path}[{at}]") for at, each in enumerate(extra["items"])]
-            return joined(f"{full}([", items, "])")
+            return joined(f"{full}([", self._elements(extra["items"], path), "])")
         return None
 
-    # -- small arrays and frames that the summary holds whole
+    # -- small arrays and frames, whole in their summary
 
     def _array(self, attributes: dict[str, Ref], path: str) -> str:
         first = self._values.children(attributes.get("first"))
@@ -252,14 +264,15 @@ def _enum_member(node: Node) -> str | None:
 
 
 def _is_dataclass_like(text: str | None, qualname: str, names: list[str]) -> bool:
-    """Whether the repr names exactly the attributes, in order, as a dataclass's own does."""
-    if text is None or not text.startswith(f"{qualname}("):
+    """Whether the repr names exactly the attributes, in order, like the repr of a dataclass."""
+    if text is None or not names or not text.startswith(f"{qualname}("):
         return False
-    return bool(names) and re.findall(r"(?<=[(\s])(\w+)=", text)[: len(names)] == names
+    shown = re.findall(r"(?<=[(\s])(\w+)=", text)
+    return shown[: len(names)] == names
 
 
 def joined(opening: str, parts: list[str], closing: str) -> str:
-    """The parts in brackets: on one line if it is short, else each on its own."""
+    """The parts in brackets: on a single line if short enough, else a line for each part."""
     line = f"{opening}{', '.join(parts)}{closing}"
     if len(line) <= _COLUMNS and "\n" not in line:
         return line

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ...core.errors import missing_extra
 
-# A call that failed within a second in production does so here. (seconds)
+# For pytest, the imports of the program, and the call. (seconds)
 _PATIENCE: Final = 120.0
 # The end of pytest's report. (lines)
 _LINES: Final = 30
@@ -24,27 +24,19 @@ class Verdict(NamedTuple):
 
 
 def verify(path: str) -> Verdict:
-    """Runs the test file with pytest, in a child of this Python.
+    """Runs the test file with pytest, in a child process of the same Python.
 
     Raises MissingExtraError if pytest is not installed.
     """
     if importlib.util.find_spec("pytest") is None:
         raise missing_extra("--verify", "pytest", "test")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        os.path.abspath(path),
-    ]
-    folder = os.path.dirname(os.path.abspath(path))
+    file = os.path.abspath(path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file]
     try:
         done = subprocess.run(
             command,
             check=False,
-            cwd=folder,
+            cwd=os.path.dirname(file),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

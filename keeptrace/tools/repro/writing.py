@@ -17,7 +17,7 @@ from .values import Rebuilder, joined
 
 _VARARGS: Final = 0x04
 _VARKEYWORDS: Final = 0x08
-# What differs from run to run, or was hidden, in a message.
+# Parts of a message that differ from run to run, or were hidden.
 _UNSTABLE: Final = re.compile(r"0x[0-9a-f]{6,}|<redacted|\bat \d{4}-\d\d")
 
 _INSTANCE: Final = '''
@@ -77,13 +77,13 @@ _STEPS: Final = {"cause": ".__cause__", "context": ".__context__", "suppressed":
 def repro_text(
     report: Report, view: View, *, dump: str, number: int | None = None, live: bool = False
 ) -> str:
-    """A pytest file that calls the function of a frame as it was called, and expects its exception.
+    """The text of a pytest file that repeats the call in a frame, and expects its exception.
 
-    dump: the path of the dump, which is named in the file. number: of the frame; default the
-    innermost that can be called. live: take values that cannot be rebuilt as code from the dump, as
-    living objects.
+    dump: the path of the dump; the text names the file.
+    number: of the frame; default: the innermost frame with a function that a test can call.
+    live: the test reads values without code from the dump, as live objects.
 
-    Raises KeepTraceError if no frame can be called.
+    Raises KeepTraceError if a test cannot call the function of any frame.
     """
     target = target_of(report, view, number)
     return _Writer(report, view, target, dump, live).text()
@@ -121,7 +121,7 @@ class _Writer:
         )
 
     def _head(self) -> str:
-        """Imports, helpers and the program's module. Called last: it needs what the others use."""
+        """Imports, helpers and the program's module. Called last: the arguments need imports."""
         target, values = self._target, self._values
         helpers = [_ORIGINAL]
         modules = {"inspect", "pytest", "sys", *values.imports}
@@ -149,8 +149,8 @@ class _Writer:
         return "\n\n\n".join(parts) + "\n\n"
 
     def _live_helper(self) -> str:
-        position = [each for each in self._exception_of_frame().frames if not each.is_caller]
-        at = next(index for index, each in enumerate(position) if each is self._target.frame)
+        frames = [frame for frame in self._exception_of_frame().frames if not frame.is_caller]
+        at = next(index for index, frame in enumerate(frames) if frame is self._target.frame)
         name = os.path.basename(self._dump)
         dump = f"pathlib.Path(__file__).with_name({name!r})"
         return _LIVE.format(dump=dump, path=self._path_to(), position=at)
@@ -221,13 +221,16 @@ class _Writer:
             return f"asyncio.run(consume({call}))"
         if is_async(code):
             return f"asyncio.run({call})"
-        return f"list({call})" if is_generator(code) else call
+        if is_generator(code):
+            return f"list({call})"
+        return call
 
 
 def _mangled(names: list[str]) -> list[str]:
     """The parts of a qualified name as attributes: private names begin with the class's name."""
     found = names[:1]
     for owner, name in pairwise(names):
-        is_private = name.startswith("__") and not name.endswith("__")
-        found.append(f"_{owner.lstrip('_')}{name}" if is_private else name)
+        if name.startswith("__") and not name.endswith("__"):
+            name = f"_{owner.lstrip('_')}{name}"
+        found.append(name)
     return found

@@ -1,1 +1,1 @@
-"""`keeptrace run` puts this directory on PYTHONPATH, for its sitecustomize.py. See tools/run.py."""
+"""`keeptrace run` puts this directory on PYTHONPATH, for sitecustomize.py. See tools/run.py."""

@@ -1,7 +1,8 @@
 """Imported by every Python that starts below `keeptrace run`, before the program: see tools/run.py.
 
-Any Python may import this file, so its syntax is old, and the file does nothing where keeptrace
-does not run. The file hides the user's own sitecustomize, and imports it.
+Any version of Python may import this file, so its syntax is old, and it does nothing in versions
+that keeptrace does not support. The file hides the user's own sitecustomize, and therefore imports
+the user's file first.
 """
 
 import os
@@ -10,14 +11,14 @@ import sys
 
 def _users():
     # type: () -> None
-    """Imports the hidden sitecustomize, as if this file were not there."""
+    """Imports the hidden sitecustomize, as without this file."""
     here = os.path.normcase(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [
         path for path in sys.path if os.path.normcase(os.path.abspath(path or os.curdir)) != here
     ]
     ours = sys.modules.pop("sitecustomize", None)
     try:
-        # The next module of this name on the path, if there is one.
+        # The next module of the same name on the path, if any.
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as problem:
         if getattr(problem, "name", None) != "sitecustomize":
@@ -33,7 +34,7 @@ def _start():
     if not package or sys.version_info < (3, 11):
         return
     path = list(sys.path)
-    # for this import alone: a package knows itself where its modules are
+    # needed for the import of keeptrace alone: the package then finds its own modules
     sys.path.insert(0, package)
     try:
         from keeptrace.tools import run as _run

@@ -1,0 +1,234 @@
+"""Secrets whose shape has no vendor's prefix at its beginning, as data.
+
+To teach a new one, add a Pattern and its example and neighbour to tests/test_redact_tables.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Pattern(NamedTuple):
+    """A shape without a literal at its beginning."""
+
+    what: str
+    # a lower-cased text with the shape has one of these; none: every text is searched
+    hints: tuple[str, ...]
+    pattern: str  # group 1 is the secret, or the whole match without a group
+    # Searched for only in texts with a long run of letters, digits and signs.
+    is_key: bool = False
+
+
+PATTERNS: Final[tuple[Pattern, ...]] = (
+    # A private key in PEM form, also with escaped line ends, also cut off at either end.
+    Pattern(
+        "private key",
+        ("private key",),
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)",
+    ),
+    # Beginnings of private keys' DER in base64: PKCS#1, PKCS#8, and keys of elliptic curves.
+    Pattern(
+        "private key",
+        ("mii", "mhccaqee", "mighageam", "mig2ageam", "mc4caqawbqydk2v"),
+        r"(?<![A-Za-z0-9+/])((?:MII[A-Za-z0-9+/]{3}IBA[AD]|MHcCAQEE|MIG[H2]AgEAM|MC4CAQAwBQYDK2V)"
+        r"[A-Za-z0-9+/=]{20,}+(?:\s{1,4}[A-Za-z0-9+/=]{32,}+)*+)",
+        True,
+    ),
+    # PEM in base64: "-----BEGIN" is LS0tLS1CRUdJTi at the beginning.
+    Pattern("private key", ("ls0tls1crudjti",), r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}+", True),
+    # The password in scheme://user:password@host. The user may be empty (redis://:password@host).
+    Pattern(
+        "password in a URL",
+        ("://",),
+        r"""://[^\s:/@"'<>?#]{0,100}:([^\s/"'<>]{1,200})@(?=[\w.\[-])""",
+    ),
+    # A key in the user's place: https://key@host. Users are short, or words.
+    Pattern("key in a URL", ("://",), r"://(?=[A-Za-z0-9_]{0,40}\d)([A-Za-z0-9_]{20,100})@"),
+    # user/password@ of Oracle's drivers.
+    Pattern(
+        "password in a URL",
+        ("jdbc:oracle:",),
+        r"jdbc:oracle:\w+:[^\s/:@]{1,60}/([^\s@\"']{1,100})@",
+    ),
+    # Header values. A word of letters only ("Bearer authentication") is prose.
+    Pattern(
+        "bearer token",
+        ("bearer",),
+        r"\b[Bb](?:earer|EARER)(?:\s|%20|\+){1,3}"
+        r"((?=[\w.~+/=-]{0,200}\d|[\w.~+/=-]{24})[\w.~+/=-]{6,}+)(?![\"']?=[\"'])",
+    ),
+    Pattern(
+        "basic authentication",
+        ("basic",),
+        r"\b[Bb](?:asic|ASIC)\s{1,3}((?=[\w+/]{0,200}(?:\d|[a-z][A-Z]|=))"
+        r"(?:[\w+/]{4}){2,}+(?:[\w+/]{2,3}=?=)?(?![\w+/=]))(?=[\s\"'\\,;)\]}]|$)",
+    ),
+    Pattern(
+        "token of a header",
+        ("authorization", "authenticate"),
+        r"(?i:\b(?:token|apikey|api-key|ssws|geniekey)\s{1,3})"
+        r"((?=[\w.~+/=-]{0,80}\d)[\w.~+/=-]{8,}+)",
+    ),
+    # JSON web tokens: a header with {" in base64 at its beginning, and a second part.
+    Pattern(
+        "JSON web token",
+        ("eyj",),
+        r"eyJ(?<![\w-]eyJ)[\w-]{8,}+\.[\w-]{4,}+(?:\.[\w-]*+){0,3}",
+        True,
+    ),
+    Pattern(
+        "webhook of Slack",
+        ("hooks.slack.com",),
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/]{16,}+)",
+    ),
+    Pattern(
+        "webhook of Discord",
+        ("/webhooks/",),
+        r"discord(?:app)?\.com/api(?:/v\d+)?/webhooks/\d{10,20}/([\w-]{40,}+)",
+    ),
+    Pattern(
+        "webhook of Teams",
+        ("/incomingwebhook/",),
+        r"/IncomingWebhook/([\w-]{16,}+(?:/[\w-]{16,}+){0,2})",
+    ),
+    Pattern(
+        "webhook of Zapier", ("hooks.zapier.com",), r"hooks\.zapier\.com/hooks/catch/\d+/(\w{6,}+)"
+    ),
+    Pattern(
+        "signature of a URL",
+        ("sig=", "signature="),
+        r"[?&](?:sig|Signature|X-Amz-Signature|X-Goog-Signature)=([\w%+/=-]{16,}+)",
+    ),
+    Pattern(
+        "token of Discord",
+        (),
+        r"(?<![\w.-])([MNO][A-Za-z0-9_-]{22,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])",
+        True,
+    ),
+    # A chat bot's token: its number and 35 characters.
+    Pattern("token of Telegram", (":aa",), r"\b\d{8,10}:(AA[\w-]{33})(?![\w-])", True),
+    Pattern(
+        "key of Mailchimp", ("-us",), r"(?<![0-9A-Za-z])([0-9A-Za-z]{32}-us\d{1,2})(?!\w)", True
+    ),
+    Pattern(
+        "secret of Azure", ("q~",), r"(?<![\w~.-])([\w~.]{3}\dQ~[\w~.-]{31,34})(?![\w~-])", True
+    ),
+    Pattern(
+        "token of Azure DevOps",
+        ("azdo",),
+        r"(?<!\w)([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?!\w)",
+        True,
+    ),
+    Pattern(
+        "token of Terraform", (".atlasv1.",), r"([A-Za-z0-9]{14}\.atlasv1\.[\w=-]{40,}+)", True
+    ),
+    Pattern("token of PayPal", ("access_token$",), r"(access_token\$\w+\$\w{8,}\$\w{16,})", True),
+    Pattern(
+        "password in SQL",
+        ("identified",),
+        # not "the resource identified by the request", which is no SQL
+        r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+(?!(?:the|an?|its|this|that|each)\s)"
+        r"['\"]?([^\s'\";]{1,100})",
+    ),
+    Pattern(
+        "password in SQL", ("encrypted password",), r"(?i)\bENCRYPTED\s+PASSWORD\s+'([^']{1,100})'"
+    ),
+    Pattern("password in ODBC", ("pwd={",), r"(?i)\bPWD=\{((?:[^}]|\}\}){1,200})\}"),
+    # Lines of .netrc and .pgpass.
+    Pattern(
+        "password in .netrc",
+        ("login",),
+        r"(?m)(?:\bmachine\s+\S{1,200}\s+|\bdefault\s+|^[ \t]*)login\s+(?!(?:and|or|with|to|via)\s)"
+        r"\S{1,100}\s+(?:account\s+\S{1,100}\s+)?password\s+(\S{1,200})",
+    ),
+    Pattern(
+        "password in .pgpass",
+        (":5432:", ":5433:", ":6432:", ":*:"),
+        r"(?m)^[\w.*-]{1,80}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*-]{1,60}:([^\s:]{4,100})$",
+    ),
+    Pattern(
+        "token in a URL",
+        ("?key=", "&key="),
+        r"[?&]key=((?=[\w-]{0,60}\d)[\w-]{24,100})(?=[&#\s\"']|$)",
+    ),
+    # Azure's newer keys hold the name of their service near the end.
+    Pattern(
+        "key of Azure",
+        ("azse", "azfu", "azca", "azeg", "acdb", "aiot", "+ast", "+asb", "+aeh", "+aba", "+acr"),
+        r"(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{33,76}"
+        r"(?:AzSe|AzFu|AzCa|AZEG|ACDb|AIoT|\+ASt|\+ASb|\+AEh|\+ABa|\+ACR)"
+        r"[A-Za-z0-9+/]{4,10}={0,2})(?![A-Za-z0-9+/=])",
+        True,
+    ),
+    Pattern(
+        "key of Azure OpenAI",
+        ("jqqj99",),
+        r"(?<![A-Za-z0-9])([A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{14,30})(?![A-Za-z0-9])",
+        True,
+    ),
+    Pattern(
+        "token of a Facebook app",
+        ("|",),
+        r"(?<![\w|])(\d{15,16}\|[\w-]{27,40})(?![\w|-])",
+        True,
+    ),
+    Pattern(
+        "key of MaxMind", ("_mmk",), r"(?<!\w)([A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)(?!\w)", True
+    ),
+    Pattern("key of New Relic", ("nral",), r"(?<!\w)(\w{6}[0-9a-f]{30}NRAL)(?!\w)", True),
+    Pattern(
+        "token of Asana",
+        ("1/1", "2/1"),
+        r"(?<![\w/])([12]/\d{15,17}(?:/\d{15,17})?:[0-9a-f]{32})(?!\w)",
+        True,
+    ),
+    Pattern(
+        "token of Vault",
+        ("s.",),
+        r"(?<![\w.])(s\.(?=[A-Za-z]*\d[A-Za-z]*\d)(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9]{24})"
+        r"(?![\w.(])",
+        True,
+    ),
+    Pattern(
+        "token of Twitter",
+        ("aaaaaaaaaaaaaaaaaaaa",),
+        r"(?<![\w+/])(A{20,24}[A-Za-z0-9]{20,80}%(?:3D|2[BbFf])[\w%]{20,200})",
+        True,
+    ),
+    Pattern(
+        "token of Telegram",
+        ("api.telegram.org", "tgram://"),
+        r"(?:api\.telegram\.org/(?:file/)?bot|tgram://)(\d{6,12}:[\w-]{30,50})",
+    ),
+    # Webhooks have their secret in the path.
+    Pattern(
+        "address of a webhook",
+        ("hook",),
+        r"/(?:hook|hooks|webhook|webhooks)/"
+        r"((?:[A-Za-z0-9]{1,40}/)?(?=[A-Za-z0-9]{0,99}\d)(?=[A-Za-z0-9]{0,99}[a-z])[A-Za-z0-9]{24,100}"
+        r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![\w-])",
+    ),
+    Pattern("address of a webhook", ("hook.",), r"//hook\.(?:\w+\.)?make\.com/(\w{20,60})"),
+    Pattern("address of a webhook", ("/with/key/",), r"/with/key/([\w-]{16,60})"),
+    # Hashes of passwords, as systems and frameworks keep them.
+    Pattern("hash of a password", ("$2",), r"(?<!\w)(\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53})(?![\w/])"),
+    Pattern(
+        "hash of a password",
+        ("$argon2",),
+        r"(\$argon2(?:id|i|d)\$(?:v=\d{1,3}\$)?[a-z0-9=,]{6,60}\$[\w+/]{11,100}\$[\w+/]{16,200})",
+    ),
+    Pattern(
+        "hash of a password",
+        ("$1$", "$5$", "$6$", "$y$", "$7$"),
+        r"(?<![\w$])(\$[1567y]\$(?:[\w=./]{1,40}\$){1,2}[./A-Za-z0-9]{22,100})(?![\w/])",
+    ),
+    Pattern(
+        "hash of a password",
+        ("pbkdf2", "bcrypt_sha256", "scrypt"),
+        r"\b((?:pbkdf2_sha\d+|pbkdf2:sha\d+|bcrypt_sha256|scrypt)[:$][\w:.=-]{1,40}\$[\w$./+=-]{40,300})",
+    ),
+    Pattern(
+        "private key of PuTTY", ("private-lines:",), r"Private-Lines: \d+\s+([A-Za-z0-9+/=\s]{40,})"
+    ),
+)

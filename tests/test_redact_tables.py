@@ -1,0 +1,277 @@
+"""The tables of redact/: each line has an example that is hidden, and a neighbour that is not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import types
+import urllib.parse
+import urllib.request
+from typing import Any
+
+import pytest
+from test_redact_places import KEY, PASSWORD, WORD, dumped
+
+import keeptrace
+from keeptrace.redact import commands, words
+from keeptrace.redact.names import grade
+from keeptrace.redact.patterns import PATTERNS
+from keeptrace.redact.redactor import Redactor
+from keeptrace.redact.spans import GUESS, MARK, STRONG, WEAK
+
+HEX = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+LETTERS = "qZ8rT4nW1xV7pL2mK9sD3fGhJ5"
+BASE64 = LETTERS * 4
+
+# What a pattern is called -> texts with the secret between "<" and ">", and a text that is left.
+SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
+    "private key": (
+        (
+            f"<-----BEGIN PRIVATE KEY-----\n{BASE64}\n-----END PRIVATE KEY----->",
+            f"<MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{BASE64}>",
+            f"<LS0tLS1CRUdJTi{BASE64}>",
+        ),
+        "-----BEGIN PUBLIC KEY-----",
+    ),
+    "password in a URL": (
+        ("postgres://bob:<x1>@db/app", "jdbc:oracle:thin:bob/<x1>@db:1521/x"),
+        "http://db:8080/x@y1z",
+    ),
+    "key in a URL": ((f"https://<{HEX}>@o1.ingest.sentry.io/1",), "sftp://deploy-user-2024@host/x"),
+    "bearer token": (("Bearer <a1b2c3d4>",), "Bearer authentication"),
+    "basic authentication": (("Basic <Ym9iOng5>",), "basic Vectorizer2 settings"),
+    "token of a header": (("Authorization: SSWS <00a1b2c3d4>",), "WWW-Authenticate: Token"),
+    "JSON web token": (("<eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln>",), "eyJustAWord.x"),
+    "webhook of Slack": ((f"https://hooks.slack.com/services/<T0/B0/{LETTERS}>",), "hooks.slack.com/services/x"),
+    "webhook of Discord": (
+        (f"https://discord.com/api/webhooks/161705266884476562/<{BASE64}>",),
+        "https://discord.com/api/webhooks/161705266884476562",
+    ),
+    "webhook of Teams": ((f"https://a.webhook.office.com/b/IncomingWebhook/<{HEX}>",), "/IncomingWebhook/x"),
+    "webhook of Zapier": (("hooks.zapier.com/hooks/catch/12/<a1b2c3>",), "hooks.zapier.com/hooks/catch/12"),
+    "signature of a URL": ((f"https://a/b?sig=<{HEX}>",), "https://a/b?sig=none"),
+    "token of Discord": (("<MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs>",), "Nested.module.name"),
+    "token of Telegram": (
+        ("110201543:<AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw5>", "https://api.telegram.org/bot<123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11>/getMe"),
+        "https://api.telegram.org/bots",
+    ),
+    "key of Mailchimp": ((f"<{HEX}-us12>",), "the key-us12"),
+    "secret of Azure": ((f"<abc8Q~{LETTERS}abcdefgh>",), "Q~ is no key"),
+    "token of Azure DevOps": ((f"<{BASE64[:76]}AZDOa1b2>",), "an AZDO token"),
+    "token of Terraform": ((f"<{LETTERS[:14]}.atlasv1.{BASE64[:64]}>",), "x.atlasv1.y"),
+    "token of PayPal": (("<access_token$production$a1b2c3d4e5$" + HEX + ">",), "access_token$x"),
+    "password in SQL": (
+        ("CREATE USER bob IDENTIFIED BY '<x1y2>'", "ENCRYPTED PASSWORD '<x1y2>'"),
+        "the resource identified by the request",
+    ),
+    "password in ODBC": (("UID=bob;PWD={<x1y2>};",), "{PWD}"),
+    "password in .netrc": (("machine a login bob password <x1y2>",), "the login and password fields"),
+    "password in .pgpass": (("db:5432:shop:bob:<x1y2>",), "db:5432:shop"),
+    "token in a URL": ((f"https://a/b?key=<{HEX}>&q=1",), "https://a/b?key=name"),
+    "key of Azure": (
+        (f"<{BASE64[:76]}+AStAbCdEf==>", f"<{BASE64[:42]}AzSeDa1b2c>", f"<{BASE64[:33]}+ASbAbCdE=>"),
+        "AzSearchClient and +AStar",
+    ),
+    "key of Azure OpenAI": ((f"<{BASE64[:52]}JQQJ99BAACYeBjFXJ3w3AAABACOGab12>",), "JQQJ99"),
+    "token of a Facebook app": (("<123456789012345|a1b2c3d4e5f6a7b8c9d0e1f2a3b>",), "123456789012345|12"),
+    "key of MaxMind": ((f"<a1B2c3_{LETTERS}abc_mmk>",), "the_mmk"),
+    "key of New Relic": ((f"<eu01xx{HEX[:30]}NRAL>",), "NRAL"),
+    "token of Asana": ((f"<1/1234567890123456:{HEX}>", f"<2/1234567890123456/1234567890123456:{HEX}>"), "1/2:3"),
+    "token of Vault": ((f"<s.{LETTERS[:24]}>",), "s.someMethodNameOfASession"),
+    "token of Twitter": ((f"<{'A' * 21}{LETTERS}%3D{LETTERS}>",), "A" * 60),
+    "address of a webhook": (
+        (
+            f"https://chat.example.org/hooks/<{LETTERS}a>",
+            "https://open.feishu.cn/open-apis/bot/v2/hook/<3d25c1a0-0000-4000-8000-00000000abcd>",
+            f"https://hook.eu1.make.com/<{LETTERS}>",
+            f"https://maker.ifttt.com/trigger/x/with/key/<{LETTERS}>",
+        ),
+        "https://api.github.com/repos/bob/shop/hooks/12345678/deliveries and /webhooks/stripe-payments-succeeded-v2",
+    ),
+    "hash of a password": (
+        (
+            f"<$2b$12${BASE64[:53]}>",
+            "<$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQxMjM$" + LETTERS + ">",
+            f"bob:<$6$rounds=5000$saltsalt${BASE64[:86]}>:19000:0:99999:7:::",
+            f"<pbkdf2_sha256$600000${LETTERS}${BASE64[:43]}=>",
+            "<scrypt:32768:8:1$" + LETTERS + f"${HEX}{HEX}>",
+        ),
+        "$1 and $2 cost $5$",
+    ),
+    "private key of PuTTY": ((f"PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 8\n<{BASE64}>",), "Private-Lines: 8"),
+}  # fmt: skip
+
+
+def test_each_pattern_has_an_example() -> None:
+    """A pattern that is added to the table needs an example here."""
+    assert {pattern.what for pattern in PATTERNS} == set(SHAPES)
+
+
+@pytest.mark.parametrize("what", SHAPES)
+def test_a_shape_is_hidden(what: str) -> None:
+    """The secret is replaced by the mark, in a text of its own and in a sentence; the neighbour is left."""
+    examples, neighbour = SHAPES[what]
+    redactor = Redactor()
+    for example in examples:
+        text = example.replace("<", "").replace(">", "")
+        secret = example[example.index("<") + 1 : example.rindex(">")]
+        assert secret not in redactor.text(text), text
+        assert secret not in redactor.text(f"failed: {text} (403)") or "\n" in text or ":" in text
+    assert redactor.text(neighbour) is neighbour
+
+
+@pytest.mark.parametrize("name", sorted(words.NAMES))
+def test_a_name_is_known(name: str) -> None:
+    """A random value is hidden under each name, also with a word before it; the name of a field is no secret's."""
+    found = words.NAMES[name]
+    assert grade(name) in (found, STRONG)
+    for asked in (name, f"db_{name}", f"{name}_value"):
+        if name == "session" and asked != name:
+            continue  # a word before it, as in `training_session`, says what kind of session it is
+        if name != "pass" or asked == "db_pass":
+            assert LETTERS not in Redactor().text(f'{{"{asked}": "{LETTERS}"}}'), asked
+    assert grade(f"has_{name}") == 0
+    assert grade(f"{name}_field_id") == 0
+
+
+def test_the_grades_differ() -> None:
+    """A word is hidden under a strong name, an opaque text under a weak name, a random text under a guessed name."""
+    redactor = Redactor()
+    hides = {
+        found: [text for text in (WORD, "abc12def9", LETTERS) if text not in redactor.text(f'{{"{name}": "{text}"}}')]
+        for name, found in (("password", STRONG), ("token", WEAK), ("salt", GUESS))
+    }  # fmt: skip
+    assert hides[STRONG] == [WORD, "abc12def9", LETTERS]
+    assert hides[WEAK] == ["abc12def9", LETTERS]
+    assert hides[GUESS] == [LETTERS]
+
+
+@pytest.mark.parametrize("vendor", sorted(words.EVERYDAY_VENDORS))
+def test_an_everyday_word_before_a_key(vendor: str) -> None:
+    """`segment_key = "row"` names no company's key, and a random value is hidden all the same."""
+    redactor = Redactor()
+    text = f"{{'{vendor}_key': 'row_of_{vendor}'}}"
+    assert redactor.text(text) is text
+    assert LETTERS not in redactor.text(f"{{'{vendor}_key': '{LETTERS}'}}")
+
+
+@pytest.mark.parametrize("program", sorted(commands.PROGRAMS))
+def test_a_program_is_known(program: str) -> None:
+    """The value of each option is hidden, in a text and in a list; the argument of another option is left."""
+    for option in commands.PROGRAMS[program].split():
+        words_of = program.split()
+        joined = option.endswith("*")
+        arguments = (
+            [*words_of, f"{option[:-1]}{PASSWORD}"] if joined else [*words_of, option, PASSWORD]
+        )
+        assert PASSWORD not in Redactor().text(" ".join(arguments)), arguments
+        found = [arguments[at][start:end] for at, start, end in commands.passwords(arguments)]
+        assert found == [PASSWORD]
+    neighbour = [*program.split(), "--colour", "red77"]
+    assert not list(commands.passwords(neighbour))
+
+
+ROWS_HIDDEN: dict[str, tuple[Any, str]] = {
+    "environment of a container": ([{"name": "PORT", "value": "80"}, {"name": "DB_PASSWORD", "value": WORD}], WORD),
+    "parameters of a stack": ({"ParameterKey": "DBPassword", "ParameterValue": WORD}, WORD),
+    "parameter of a store": ({"Name": "/prod/db/password", "Type": "SecureString", "Value": WORD}, WORD),
+    "tags": ([{"Key": "api_key", "Value": KEY}], KEY),
+    "header of an archive": ([{"name": "X-Api-Key", "value": KEY}], KEY),
+    "cookie of an archive": ([{"name": "sessionid", "value": KEY, "path": "/"}], KEY),
+    "row of settings": ({"setting": "smtp_password", "val": WORD}, WORD),
+    "one-time code": ({"name": "otp", "value": 493817}, "493817"),
+    "object": (types.SimpleNamespace(name="client_secret", value=WORD), WORD),
+    "private attributes": (types.SimpleNamespace(_name="DB_PASSWORD", _value=WORD), WORD),
+    "attribute pattern": ({"k": "password", "v": WORD}, WORD),
+    "bytes": ({b"name": b"password", b"value": WORD.encode()}, WORD),
+    "error of a validator": ([{"loc": ("body", "password"), "msg": "too short", "input": WORD}], WORD),
+    "JSON": (json.dumps([{"name": "DB_PASSWORD", "value": "x1"}]), "x1"),
+    "JSON with a member between": ('{"Name": "/db/password", "Type": "String", "Value": "x1"}', "x1"),
+    "JSON within a text": (json.dumps(json.dumps({"name": "password", "value": "x1y"})), "x1y"),
+    "YAML": (f"env:\n- name: DB_PASSWORD\n  value: {WORD}\n", WORD),
+    "repr": ("EnvVar(name='DB_PASSWORD', value='x1')", "x1"),
+    "short form of a command": (f"ParameterKey=DBPassword,ParameterValue={WORD}", WORD),
+    "element": ('<input name="password" type="password" value="x1">', "x1"),
+    "element of a configuration": ('<add key="ClearTextPassword" value="x1" />', "x1"),
+    "message of pydantic": (
+        "1 validation error for User\npassword\n  String should have at least 12 characters "
+        f"[type=string_too_short, input_value='{WORD}', input_type=str]\n",
+        WORD,
+    ),
+    "named items": (urllib.parse.urlsplit(f"https://bob:{WORD}@db/x"), WORD),
+    "request": (urllib.request.Request("http://bob:x1@db/x"), "x1"),
+    "connection": (http.client.HTTPConnection("db"), "never"),
+    "host": ({"host": f"bob:{WORD}@db:5432"}, WORD),
+    "host of a text": (f"netloc='bob:{WORD}@db'", WORD),
+    "port of a host": (f"nonnumeric port: '{WORD}@db'", WORD),
+    "host in a sentence": (f"cannot reach bob:{KEY}@db:5432 today", KEY),
+}  # fmt: skip
+del ROWS_HIDDEN["connection"]
+
+
+@pytest.mark.parametrize("case", ROWS_HIDDEN)
+def test_the_value_of_a_record_is_hidden(case: str, tmp_path: Any) -> None:
+    """A name and its value as two members of a record: the value is judged by the name beside it."""
+    value, secret = ROWS_HIDDEN[case]
+    assert secret in dumped(tmp_path, value, redact=False, include_source=False)
+    told = dumped(tmp_path, value, include_source=False)
+    if len(secret) > 3:
+        assert secret not in told
+    else:
+        assert f"{secret}@" not in told and f'"{secret}' not in told and f"'{secret}" not in told
+
+
+ROWS_KEPT: dict[str, Any] = {
+    "a number": {"name": "password", "value": 3},
+    "metrics": [{"name": "password", "value": 0.25}, {"name": "secret", "value": 12345}],
+    "a type": {"name": "password", "type": "string"},
+    "a type as a value": {"name": "password", "value": "string"},
+    "field of a form": {"name": "password", "type": "password", "label": "Password", "value": "", "required": True},
+    "a sentence": {"name": "password", "value": "the password of the user is required"},
+    "a word of prose": {"name": "password", "value": "required"},
+    "a label": {"name": "password", "value": "Password"},
+    "choices": [{"label": "Password", "value": "password"}, {"label": "Token", "value": "token"}],
+    "a parser's token": {"type": "NAME", "name": "token", "value": "running"},
+    "count of tokens": {"name": "token_count", "value": "4711abc9"},
+    "key of a cache": {"key": "user:1:profile", "value": "a1b2c3d4e5f6g7"},
+    "an error without an input": [{"loc": ("body", "password"), "msg": "Field required", "input": None}],
+    "the next record": "- name: password\n- name: colour\n  value: red77\n",
+    "another record in JSON": '[{"name": "password"}, {"name": "colour", "value": "red77"}]',
+    "a reference": "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      name: db\n",
+    "user of mail": "mailto:carol77x@example.org",
+    "path of scp": "scp bob@host:/srv/x a:b@c",
+    "an image": "redis:7.2@sha256:0a1b2c3d4e5f60718293",
+    "address of a host": {"host": "db.example.org:5432", "netloc": "bob@db"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ROWS_KEPT)
+def test_a_record_without_a_secret_is_shown(case: str, tmp_path: Any) -> None:
+    """Definitions of fields, counts, labels and addresses are as they are without redaction."""
+    assert MARK not in (told := dumped(tmp_path, ROWS_KEPT[case], include_source=False))
+    assert '["redacted"' not in told
+
+
+def test_variables_of_a_loop_are_a_record(tmp_path: Any) -> None:
+    """`for name, value in settings` has the name in one variable and the secret in another."""
+    try:
+        exec("for name, value in s.items(): raise ValueError(name)", {"s": {"DB_PASSWORD": WORD}})
+    except ValueError as exc:
+        data = keeptrace.dumps(exc.with_traceback(exc.__traceback__.tb_next))  # type: ignore[union-attr]
+    assert WORD.encode() not in data
+
+
+def test_a_record_in_a_source(tmp_path: Any) -> None:
+    """The rule holds for the literals of a source that travels, and not for its names."""
+    told = dumped(tmp_path, 1, line=f"env = [dict(name='DB_PASSWORD', value='{WORD}')]")
+    assert WORD not in told
+    line = "field = dict(name='password', value=str)"
+    assert line in dumped(tmp_path, 1, line=line)
+
+
+@pytest.mark.parametrize("name", sorted(words.HOSTS))
+def test_a_host_is_known(name: str, tmp_path: Any) -> None:
+    """Under each name the password before a host is hidden; the user and the host are left."""
+    told = dumped(tmp_path, {name: "bob:x1y@db:5432"})
+    assert "x1y" not in told and f"bob:{MARK}@db:5432" in told
+    assert MARK not in dumped(tmp_path, {name: "db:5432"})
