@@ -1,7 +1,7 @@
-"""A view within a number of characters: the most telling comes first, and the rest is counted.
+"""A view within a budget of characters: the most telling parts come first, the rest is counted.
 
-message · the frame to look at first, with the values that its failing line names · the frames
-outwards, the user's own first · their other variables · the other exceptions
+message · the first frame to look at, with the values on its failing line · the frames outwards, the
+user's own first · the other variables · the other exceptions
 """
 
 from __future__ import annotations
@@ -14,55 +14,62 @@ from typing import Any, Final
 
 from ..core.errors import OptionError
 from ..core.report import Ref
-from ..core.texts import printable, shorten
+from ..core.texts import counted, printable, shorten
 from .data import FORMAT
 from .view import ShownException, ShownFrame, View
 from .wording import relation_text
 
-# Less cannot hold a message and a place. (characters)
+# A smaller budget cannot hold a message and a place. (characters)
 LEAST: Final = 200
-# (characters of one value, and of a message)
+# The length of a value, and of a message. (characters)
 _VALUE: Final = 200
 _MESSAGE: Final = 1_000
-# Room for the line that counts what is left out. (characters)
+# Room for the line with the counts of the omitted parts. (characters)
 _REST: Final = 80
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(slots=True)
 class _Row:
-    """A frame, with the variables that are shown of it so far."""
+    """A frame, the source of its failing line, and its variables."""
 
     frame: ShownFrame
     source: str
-    near: list[tuple[str, Ref]] = field(default_factory=list)  # named on the failing line
+    near: list[tuple[str, Ref]] = field(default_factory=list)  # on the failing line
     far: list[tuple[str, Ref]] = field(default_factory=list)
 
 
 def _rows(view: View) -> Iterator[_Row]:
     """The frames, the most telling first."""
-    first = view.root_cause
-    others = [each for each in view.in_order() if each is not first]
-    for exception in [first, *reversed(others)]:
-        frames = [frame for frame in reversed(exception.frames) if not frame.left_out]
-        users = [frame for frame in frames if not frame.is_library]
-        for frame in users + [frame for frame in frames if frame.is_library]:
+    cause = view.root_cause
+    others = [exception for exception in view.in_order() if exception is not cause]
+    for exception in [cause, *reversed(others)]:
+        for frame in _users_first(exception.frames):
             yield _row(view, frame)
 
 
+def _users_first(frames: list[ShownFrame]) -> list[ShownFrame]:
+    """The kept frames: the user's own before the frames of libraries, each from the innermost."""
+    kept = [frame for frame in reversed(frames) if not frame.left_out]
+    return sorted(kept, key=lambda frame: frame.is_library)
+
+
 def _row(view: View, frame: ShownFrame) -> _Row:
-    snippet = view.sources.snippet(frame, 0, 0)
-    source = snippet.lines[0].strip() if snippet else ""
+    source = view.sources.failing_line(frame).strip()
     words = set(_WORD.findall(source))
     row = _Row(frame, source)
     for name, ref in frame.locals:
-        if not (frame.is_module and view.is_noise(name, ref)):
-            (row.near if name in words else row.far).append((name, ref))
+        if frame.is_module and view.is_noise(name, ref):
+            continue
+        if name in words:
+            row.near.append((name, ref))
+        else:
+            row.far.append((name, ref))
     return row
 
 
 def brief_text(view: View, most: int) -> str:
-    """The view as text of at most `most` characters. Raises OptionError if that is too few."""
+    """The view as text of at most `most` characters. Raises OptionError for too small a budget."""
     _check(most)
     paper = _Paper(most)
     for exception in _heads(view):
@@ -88,7 +95,7 @@ def _check(most: int) -> None:
 
 
 def _heads(view: View) -> list[ShownException]:
-    """The captured exception, then its root cause, then the others."""
+    """Each exception once: the captured exception, the root cause, then the rest of the tree."""
     heads = [view.root, view.root_cause, *view.tree()]
     return list({exception.index: exception for exception in heads}.values())
 
@@ -96,18 +103,21 @@ def _heads(view: View) -> list[ShownException]:
 def _title(view: View, exception: ShownException, most: int) -> str:
     title = shorten(exception.title.replace("\n", " "), min(_MESSAGE, most // 3))
     relation = relation_text(view, exception)
-    return f"{title} ({relation})" if relation else title
+    if relation:
+        title += f" ({relation})"
+    return title
 
 
 def _place(frame: ShownFrame) -> str:
-    line = "?" if frame.line is None else frame.line
-    return printable(f"#{frame.number} {frame.title}  {frame.file}:{line}")
+    return printable(f"#{frame.number} {frame.title}  {frame.file}:{frame.line_text}")
 
 
 def _text(view: View, ref: Ref) -> str:
     text = view.values.text(ref, _VALUE)
     held = view.values.attributes(ref, _VALUE - len(text))
-    return f"{text}  ({held})" if held else text
+    if held:
+        text += f"  ({held})"
+    return text
 
 
 def _lines(view: View, row: _Row, variables: list[tuple[str, Ref]]) -> Iterator[str]:
@@ -119,7 +129,7 @@ def _lines(view: View, row: _Row, variables: list[tuple[str, Ref]]) -> Iterator[
 
 
 class _Paper:
-    """Pieces of text that fit, in their order; a piece may get lines below it later."""
+    """Pieces of text, in order, within a budget. Lines can be added below an earlier piece."""
 
     def __init__(self, most: int) -> None:
         self._left = most - _REST
@@ -150,43 +160,48 @@ class _Paper:
     def text(self) -> str:
         lines = [line for piece in self._pieces for line in piece]
         if self._frames or self._unshown:
-            frames, values = _counted(self._frames, "frame"), _counted(self._unshown, "value")
+            frames, values = counted(self._frames, "frame"), counted(self._unshown, "value")
             lines.append(f"... left out: {frames}, {values}")
         return "\n".join(lines)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
-    """The view as to_data() lays it out, in at most `most` characters of compact JSON.
+    """The view in the layout of to_data(), in at most `most` characters of compact JSON.
 
-    Values are lines without parts. Raises OptionError if the budget is too small.
+    Values are lines without parts. Raises OptionError for too small a budget.
     """
     _check(most)
-    told = {exception.index: _exception_data(view, exception, most) for exception in _heads(view)}
     data: dict[str, Any] = {"format": FORMAT, "header": {}, "python": view.python, "exceptions": []}
     room = _Room(most - len(compact(data)) - _REST)
-    kept = {index: each for index, each in told.items() if room.take(each)}
-    left_out = 0
-    for at, row in enumerate(_rows(view)):
-        if at == 1 and room.take(header):
-            data["header"] = header
-        left_out += _put_frame(view, row, kept.get(row.frame.exception), room)
-    if not data["header"] and room.take(header):
+    kept: dict[int, dict[str, Any]] = {}  # by the exception's index
+    for exception in _heads(view):
+        part = _exception_data(view, exception, most)
+        if room.take(part):
+            kept[exception.index] = part
+    rows = list(_rows(view))
+    left_out = len(view.exceptions) - len(kept)
+    left_out += _put_frames(view, rows[:1], kept, room)
+    if room.take(header):
         data["header"] = header
-    for each in told.values():
-        each["frames"].sort(key=lambda frame: frame["number"])
-    data["exceptions"] = [told[each.index] for each in view.exceptions if each.index in kept]
-    data["left_out"] = left_out + len(view.exceptions) - len(kept)
+    left_out += _put_frames(view, rows[1:], kept, room)
+    for part in kept.values():
+        part["frames"].sort(key=lambda frame: frame["number"])
+    data["exceptions"] = [kept[each.index] for each in view.exceptions if each.index in kept]
+    data["left_out"] = left_out
     return data
 
 
-def _put_frame(view: View, row: _Row, exception: dict[str, Any] | None, room: _Room) -> int:
-    """Adds a frame and its variables to the data of its exception, as far as there is room.
+def _put_frames(
+    view: View, rows: list[_Row], exceptions: dict[int, dict[str, Any]], room: _Room
+) -> int:
+    """Adds frames to the data of the exceptions. Returns the number of omitted parts."""
+    return sum(_put_frame(view, row, exceptions.get(row.frame.exception), room) for row in rows)
 
-    Returns how many of these parts are left out.
+
+def _put_frame(view: View, row: _Row, exception: dict[str, Any] | None, room: _Room) -> int:
+    """Adds a frame and its variables to the data of its exception, within the room.
+
+    Returns the number of omitted parts.
     """
     frame = _frame_data(row)
     if exception is None or not room.take(frame):
@@ -198,7 +213,7 @@ def _put_frame(view: View, row: _Row, exception: dict[str, Any] | None, room: _R
 
 
 class _Room:
-    """The characters of JSON that are left."""
+    """A budget of characters of JSON."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -216,15 +231,16 @@ def compact(data: object) -> str:
 
 
 def _exception_data(view: View, exception: ShownException, most: int) -> dict[str, Any]:
-    of = view.exceptions[exception.of].number if exception.of >= 0 else None
-    said = {} if exception.context is None else {"context": _text(view, exception.context)}
+    context = {}
+    if exception.context is not None:
+        context["context"] = _text(view, exception.context)
     return {
-        **said,
+        **context,
         "number": exception.number,
         "type": exception.type,
         "message": shorten(exception.message, min(_MESSAGE, most // 3)),
         "relation": exception.relation or None,
-        "of": of,
+        "of": view.parent_number(exception),
         "frames": [],
     }
 

@@ -12,23 +12,23 @@ from typing import Final
 # People read about a page of a message; the first messages are whole. (characters of all messages
 # and notes)
 MAX_MESSAGES: Final = 4_000_000
-# One message; capture keeps no longer ones. (characters)
+# A single message; capture keeps no longer messages. (characters)
 MAX_MESSAGE: Final = 100_000
 # (characters)
 MAX_SHORT: Final = 200
 # (notes of all exceptions)
 MAX_NOTES: Final = 20_000
-# Parsing takes up to five seconds for a million, of generated code; a hand-written module has ten
-# thousands. (words and signs of the sources of this machine that are compared with the frames)
+# Parsing a million of generated code takes up to five seconds; a hand-written module has ten
+# thousands. (words and signs of local sources, parsed to compare with the frames)
 MAX_PARSED: Final = 1_000_000
 # A longer line was generated; its end is not shown. (characters of a source line)
 MAX_LINE: Final = 2_000
-# A lexer needs the lines above; a longer function is coloured from there on.
-# (lines)
+# A lexer needs the lines from the start of the function. Further down in a longer function,
+# colouring starts at the snippet. (lines)
 MAX_ABOVE: Final = 300
-# (characters of the one-line text of a value)
+# The one-line text of a value. (characters)
 MAX_VALUE: Final = 10_000
-# (characters of the whole text of a value)
+# The whole text of a value. (characters)
 MAX_FULL: Final = 100_000
 
 # -- of one view
@@ -37,7 +37,7 @@ MAX_FULL: Final = 100_000
 HTML_VALUES: Final = 20_000
 HTML_FRAMES: Final = 1_200
 HTML_CHARACTERS: Final = 12_000_000
-# Pygments takes five seconds for each million. (characters of source that are coloured)
+# Pygments takes five seconds for each million. (characters of coloured source)
 HTML_COLOURED: Final = 500_000
 # The overview lists the other exceptions. (exceptions)
 HTML_EXCEPTIONS: Final = 1_000
@@ -49,14 +49,14 @@ JSON_CHARACTERS: Final = 12_000_000
 TERMINAL_LINES: Final = 20_000
 # (characters in a terminal)
 TERMINAL_CHARACTERS: Final = 10_000_000
-# An editor asks for the next ones. (variables in one answer)
+# An editor asks for more when needed. (variables in an answer)
 DAP_VARIABLES: Final = 5_000
 # (parts of a value for an editor)
 DAP_PARTS: Final = 50_000
 
 
 class Budget:
-    """A number that is used up; amounts beyond the end count as left out."""
+    """An amount to spend; amounts beyond the end count as left out."""
 
     __slots__ = ("left", "left_out")
 
@@ -65,7 +65,7 @@ class Budget:
         self.left_out: int = 0
 
     def take(self, amount: int = 1) -> bool:
-        """Whether anything was left; so the last amount may be larger than the rest."""
+        """Whether anything was left. The last amount may be larger than the rest of the budget."""
         if self.left <= 0:
             self.left_out += amount
             return False

@@ -28,7 +28,7 @@ from .values import ShownValues
 from .view import ShownException, ShownFrame, View
 
 FORMAT: Final = 1
-# Levels of parts, without --all and with it: deeper ones are in `value` alone.
+# Levels of parts, without and with --all. Deeper parts are in the text of `value` alone.
 _LEVELS: Final = 2
 _ALL_LEVELS: Final = 50
 _CHARACTERS: Final = 1_000
@@ -39,8 +39,11 @@ _KEYS: Final = 60
 def to_data(
     view: View, header: dict[str, Any], *, everything: bool = False, frame: int | None = None
 ) -> dict[str, Any]:
-    """The view as dicts and lists that JSON can say. frame: the number of the only frame shown."""
-    writer = _DataWriter(view, _ALL_LEVELS if everything else _LEVELS, frame)
+    """The view as dicts and lists for JSON. frame: the number of the only frame to show."""
+    levels = _LEVELS
+    if everything:
+        levels = _ALL_LEVELS
+    writer = _DataWriter(view, levels, frame)
     return {
         "format": FORMAT,
         "header": header,
@@ -48,24 +51,7 @@ def to_data(
         "process": {name: _fact(view.values, ref) for name, ref in view.process},
         "cuts": view.cuts,
         "redacted": view.redacted,
-        "exceptions": [
-            {
-                "number": exception.number,
-                "type": exception.type,
-                "message": exception.message,
-                "notes": exception.notes,
-                "relation": exception.relation or None,
-                "of": view.exceptions[exception.of].number if exception.of >= 0 else None,
-                "links": [
-                    {"relation": relation, "number": view.exceptions[other].number}
-                    for relation, other in exception.links
-                ],
-                "text": exception.text,
-                "details": details,
-                "frames": frames,
-            }
-            for exception, details, frames in writer.exceptions()
-        ],
+        "exceptions": list(writer.exceptions()),
     }
 
 
@@ -82,10 +68,27 @@ class _DataWriter:
         self._characters = Budget(JSON_CHARACTERS)
         self._seen: set[int] = set()
 
-    def exceptions(self) -> Iterator[tuple[ShownException, list[Any], list[Any]]]:
+    def exceptions(self) -> Iterator[dict[str, Any]]:
         for exception in self._view.exceptions:
-            details = self._variables(exception.details, self._levels)
-            yield exception, details, self._frames_of(exception)
+            yield self._exception(exception)
+
+    def _exception(self, exception: ShownException) -> dict[str, Any]:
+        exceptions = self._view.exceptions
+        return {
+            "number": exception.number,
+            "type": exception.type,
+            "message": exception.message,
+            "notes": exception.notes,
+            "relation": exception.relation or None,
+            "of": self._view.parent_number(exception),
+            "links": [
+                {"relation": relation, "number": exceptions[other].number}
+                for relation, other in exception.links
+            ],
+            "text": exception.text,
+            "details": self._variables(exception.details, self._levels),
+            "frames": self._frames_of(exception),
+        }
 
     def _frames_of(self, exception: ShownException) -> list[dict[str, Any]]:
         wanted = [frame for frame in exception.frames if self._only in (None, frame.number)]
@@ -101,7 +104,13 @@ class _DataWriter:
         if frame.left_out:
             return {"number": frame.number, "left_out": frame.left_out}
         line, end_line, column, end_column = frame.position
+        caller = {}
+        if frame.is_caller:
+            caller["caller"] = True
         snippet = self._view.sources.snippet(frame, 0, 0)
+        source = None
+        if snippet is not None:
+            source = snippet.lines[0]
         return {
             "number": frame.number,
             "file": frame.file,
@@ -111,8 +120,8 @@ class _DataWriter:
             "end_column": end_column,
             "function": frame.function,
             "library": frame.is_library,
-            **({"caller": True} if frame.is_caller else {}),
-            "source": snippet.lines[0] if snippet else None,
+            **caller,
+            "source": source,
             "locals": self._variables(frame.locals, self._levels),
         }
 
@@ -162,3 +171,11 @@ def label(values: ShownValues, child: Child) -> str:
     if child.kind == "pair":
         return values.text(child.key, 80)
     return child.label
+
+
+def access(values: ShownValues, child: Child) -> str:
+    """The Python code that leads to a part of a value: ".name" or "[key]"."""
+    name = label(values, child)
+    if child.kind == "attribute":
+        return f".{name}"
+    return f"[{name}]"

@@ -1,4 +1,4 @@
-"""What differs between two dumps: of one failure, or of a failing and a passing call.
+"""The differences between two dumps of a failure, or between a failing and a passing call.
 
 facts (Python, host, place) · the exceptions · the path of functions · the variables of each
 function on both paths, from the innermost outwards
@@ -16,7 +16,7 @@ from .leaves import leaves
 from .view import ShownException, ShownFrame, View
 from .wording import process_rows
 
-# Facts of a header that are worth a line when they differ.
+# The facts of a header to compare. Other facts differ between any two dumps.
 _FACTS: Final = ("python", "platform", "where", "fingerprint")
 _ALWAYS_DIFFER: Final = ("uptime", "memory")
 ABSENT: Final = "(absent)"
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(slots=True)
 class Section:
-    """Changes under a heading; none means that nothing differs there."""
+    """Changes under a heading; empty if nothing differs."""
 
     title: str
     changes: list[Change] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Section:
 def compare(
     first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> list[Section]:
-    """The sections in which the dumps differ, in the order in which one reads them."""
+    """The sections with changes, in reading order."""
     sections = [
         Section("facts", list(_facts(first, second, headers))),
         Section("exceptions", list(_exceptions(first, second))),
@@ -57,21 +57,23 @@ def compare(
 
 
 def _lines(before: ShownFrame, after: ShownFrame) -> str:
-    return f"{before.line}" if before.line == after.line else f"{before.line} and {after.line}"
+    if before.line == after.line:
+        return f"{before.line}"
+    return f"{before.line} and {after.line}"
 
 
 def _facts(
     first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> Iterator[Change]:
-    tables = [
-        {
-            "python": view.python,
-            **{name: header[name] for name in _FACTS if header.get(name)},
-            **{name: fact for name, fact in process_rows(view) if name not in _ALWAYS_DIFFER},
-        }
-        for view, header in zip((first, second), headers)
-    ]
-    yield from _changes(*[{name: str(value) for name, value in each.items()} for each in tables])
+    before, after = headers
+    yield from _changes(_facts_of(first, before), _facts_of(second, after))
+
+
+def _facts_of(view: View, header: Mapping[str, Any]) -> dict[str, str]:
+    facts = {"python": view.python}
+    facts.update((name, str(header[name])) for name in _FACTS if header.get(name))
+    facts.update((name, fact) for name, fact in process_rows(view) if name not in _ALWAYS_DIFFER)
+    return facts
 
 
 def _exceptions(first: View, second: View) -> Iterator[Change]:
@@ -87,14 +89,13 @@ def _path(ours: ShownException, theirs: ShownException) -> Iterator[Change]:
     before, after = _functions(ours), _functions(theirs)
     for kind, start, end, other_start, other_end in _matched(before, after).get_opcodes():
         if kind != "equal":
-            one, other = before[start:end], after[other_start:other_end]
-            yield Change("functions", " > ".join(one) or ABSENT, " > ".join(other) or ABSENT)
-    lines = [
-        Change(f"line of {one.function}", f"{one.line}", f"{other.line}")
-        for one, other in _common(ours, theirs)
-        if one.line != other.line
-    ]
-    yield from lines
+            one = " > ".join(before[start:end])
+            other = " > ".join(after[other_start:other_end])
+            yield Change("functions", one or ABSENT, other or ABSENT)
+    for frame, other_frame in _common(ours, theirs):
+        if frame.line != other_frame.line:
+            name = f"line of {frame.function}"
+            yield Change(name, f"{frame.line}", f"{other_frame.line}")
 
 
 def _functions(exception: ShownException) -> list[str]:
@@ -120,14 +121,13 @@ def _variables(
 ) -> Iterable[Change]:
     if before.is_library:
         return ()
-    tables = [
-        leaves(view.values, _told(view, frame))
-        for view, frame in ((first, before), (second, after))
-    ]
-    return _changes(*tables)
+    return _changes(
+        leaves(first.values, _compared(first, before)),
+        leaves(second.values, _compared(second, after)),
+    )
 
 
-def _told(view: View, frame: ShownFrame) -> list[tuple[str, Any]]:
+def _compared(view: View, frame: ShownFrame) -> list[tuple[str, Any]]:
     if not frame.is_module:
         return frame.locals
     return [(name, ref) for name, ref in frame.locals if not view.is_noise(name, ref)]

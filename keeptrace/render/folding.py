@@ -1,4 +1,4 @@
-"""A recursion in few rows: of the frames at one place, the first and the last are shown."""
+"""A recursion in few rows: of many frames at a place, only the first and the last are shown."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Final
 
 from .view import ShownFrame
 
-# Of the frames at one place, so many of the first and of the last stand alone. (frames)
+# The first and the last frames at a place that keep a row each. (frames)
 _EQUAL: Final = 3
 
 
 def folded(frames: list[ShownFrame]) -> list[list[ShownFrame]]:
-    """Rows of frames: one alone, or the middle of a recursion, also of several functions."""
+    """Rows of frames: a single frame, or the middle of a recursion, also of several functions."""
     places: dict[tuple[object, ...], list[int]] = {}
     for index, frame in enumerate(frames):
         places.setdefault((frame.file, frame.function, frame.line), []).append(index)

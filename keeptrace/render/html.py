@@ -1,4 +1,4 @@
-"""A view as one HTML file: no network, no other file; the page opens with scripts off, too.
+"""A view as a single HTML file: no network, no other file; the page opens with scripts off, too.
 
 No data is ever marked as safe: the template escapes every text, and no data stands in a script or a
 style. The page's Content-Security-Policy allows our script and our style alone, by their hashes, so
@@ -32,16 +32,16 @@ from .sources import Snippet
 from .view import ShownException, ShownFrame, View
 from .wording import cut_texts, hidden_text, process_rows, relation_text, time_text
 
-# Lines around the failing one.
+# Lines around the failing line.
 _BEFORE: Final = 7
 _AFTER: Final = 4
-# (characters of a value's line)
+# The line of a value. (characters)
 _CHARACTERS: Final = 400
 # Values inside one another: browsers lay out a few hundred nested elements, people read fewer.
 # (levels)
 _LEVELS: Final = 12
 _INDENTED: Final = 12
-# Groups of variables that are open when the page opens.
+# Groups of variables that are open at first.
 _OPEN_GROUPS: Final = ("Locals", "Variables")
 
 
@@ -61,7 +61,7 @@ class _Node:
 
 
 class _Trees:
-    """Makes the trees of one frame: every value opens once; elsewhere a link leads there."""
+    """Makes the trees of a frame. Every value opens once; elsewhere a link leads to its place."""
 
     def __init__(self, view: View, place: str, page: _Page) -> None:
         self._values = view.values
@@ -114,7 +114,7 @@ class _Trees:
 
 
 class _Page:
-    """The room that is left on the page, and where each value opens.
+    """The budgets of a page, and the place where each value opens.
 
     first: the frame that is open at first.
     """
@@ -124,7 +124,7 @@ class _Page:
         self.opened: dict[int, str] = {}
         self.frames = Budget(HTML_FRAMES)
         self.coloured = Budget(HTML_COLOURED)
-        # by the snippet's id, with the snippet, so that its id is not given to another
+        # by the id of the snippet; the entry holds the snippet, which keeps the id unique
         self._lines: dict[int, tuple[Snippet, list[dict[str, Any]]]] = {}
         self._values = Budget(HTML_VALUES)
         self._characters = Budget(HTML_CHARACTERS)
@@ -150,29 +150,34 @@ class _Page:
 
 
 def to_html(view: View, header: dict[str, Any]) -> str:
-    """The page. Raises MissingExtraError if jinja2 or Pygments is not installed."""
+    """The page of a view. Raises MissingExtraError without jinja2 or Pygments."""
     template = page_template("the HTML report", "report.html.jinja", ("report.css",), "report.js")
     lexer = _lexer()
     page_budget = _Page(view.first_frame)
     ordered = view.in_order(suppressed=True)
     left_out = max(len(ordered) - HTML_EXCEPTIONS, 0)
-    rows = view.tree(suppressed=True)[:HTML_EXCEPTIONS]
+    rows = []
+    if len(ordered) > 1:
+        rows = view.tree(suppressed=True)[:HTML_EXCEPTIONS]
+    hidden = ""
+    if view.redacted or "redacted" in view.cuts:
+        hidden = hidden_text(view)
     return template.render(
         title=shorten(view.root.title.replace("\n", " "), 150),
         facts=facts(view, header),
         process=process_rows(view),
         first=page_budget.first,
         text=page_budget.add_text(traceback_text(view)),
-        tree=[_row(view, exception) for exception in rows] if len(ordered) > 1 else [],
+        tree=[_row(exception) for exception in rows],
         exceptions=[_exception(view, each, lexer, page_budget) for each in ordered[left_out:]],
         exceptions_left_out=left_out,
         cuts=cut_texts(view),
-        hidden=hidden_text(view) if view.redacted or "redacted" in view.cuts else "",
+        hidden=hidden,
     )
 
 
 def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
-    """Where and when the dump was written, and by which Python."""
+    """The place and the time of the failure, and the process that wrote the dump."""
     when = time_text(header.get("time"))
     found = [
         ("where", header.get("where")),
@@ -187,7 +192,7 @@ def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
 _RELATIONS: Final = {"child": "", "suppressed": "hidden context", "threads": "at that time"}
 
 
-def _row(view: View, exception: ShownException) -> dict[str, Any]:
+def _row(exception: ShownException) -> dict[str, Any]:
     relation = _RELATIONS.get(exception.relation, exception.relation)
     return {
         "number": exception.number,
@@ -198,6 +203,29 @@ def _row(view: View, exception: ShownException) -> dict[str, Any]:
 
 
 def _exception(view: View, exception: ShownException, lexer: object, page: _Page) -> dict[str, Any]:
+    frames = _frames(view, exception, lexer, page)
+    message = page.add_text(exception.message)
+    notes = [page.add_text(note) for note in exception.notes]
+    text = exception.text
+    if text is not None:
+        text = page.add_text(text)
+    return {
+        "number": exception.number,
+        "type": exception.type,
+        "message": message,
+        "relation": relation_text(view, exception),
+        "notes": notes,
+        "text": text,
+        "place": exception.place,
+        "frames": frames,
+        "details": _Trees(view, f"e{exception.number}", page).of(exception.details),
+    }
+
+
+def _frames(
+    view: View, exception: ShownException, lexer: object, page: _Page
+) -> list[dict[str, Any]]:
+    """The frames in printed order. The budget goes to the innermost frames first."""
     frames: list[dict[str, Any]] = []
     rows = folded(exception.frames)
     while rows:
@@ -209,23 +237,16 @@ def _exception(view: View, exception: ShownException, lexer: object, page: _Page
             frames.append({"hidden": 0, "folded": (len(row), row[0].number, row[-1].number)})
         else:
             frames.append(_frame(view, row[0], lexer, page))
-    return {
-        "number": exception.number,
-        "type": exception.type,
-        "message": page.add_text(exception.message),
-        "relation": relation_text(view, exception),
-        "notes": [page.add_text(note) for note in exception.notes],
-        "text": None if exception.text is None else page.add_text(exception.text),
-        "place": exception.place,
-        "frames": frames[::-1],
-        "details": _Trees(view, f"e{exception.number}", page).of(exception.details),
-    }
+    return frames[::-1]
 
 
 def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[str, Any]:
     if frame.left_out:
         return {"hidden": 0, "folded": None, "left_out": frame.left_out}
+    source = []
     snippet = view.sources.snippet(frame, _BEFORE, _AFTER)
+    if snippet is not None:
+        source = page.lines(snippet, lexer)
     trees = _Trees(view, f"f{frame.number}", page)
     return {
         "hidden": 0,
@@ -234,10 +255,10 @@ def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[st
         "number": frame.number,
         "function": frame.title,
         "file": printable(frame.file),
-        "line": frame.line if frame.line is not None else "?",
+        "line": frame.line_text,
         "is_library": frame.is_library,
         "is_open": frame is page.first,
-        "source": page.lines(snippet, lexer) if snippet else [],
+        "source": source,
         "groups": [
             (title, len(table), trees.of(table), title in _OPEN_GROUPS)
             for title, table in _groups(view, frame)
@@ -247,7 +268,7 @@ def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[st
 
 
 def _groups(view: View, frame: ShownFrame) -> list[tuple[str, list[tuple[str, Ref]]]]:
-    """The variables of a frame under their headings; some may be empty."""
+    """The variables of a frame under their headings; some groups may be empty."""
     used = ("Globals that its code uses", frame.globals)
     if not frame.is_module:
         return [("Locals", frame.locals), used]
@@ -265,7 +286,7 @@ def _lexer() -> Any:
     return PythonLexer(stripnl=False, ensurenl=False)
 
 
-# The kinds of tokens that have a colour, the more particular first.
+# Coloured kinds of tokens, the more particular first.
 _KINDS: Final = (
     ("Token.Keyword", "k"),
     ("Token.Literal.String", "s"),
@@ -290,15 +311,16 @@ def _lines(snippet: Snippet, lexer: Any, coloured: Budget) -> list[dict[str, Any
     lines: dict[int, list[tuple[str, bool, str]]] = {number: [] for number in wanted}
     number, column = snippet.start, 0
     source = "\n".join([*snippet.above, *snippet.lines])
-    tokens = lexer.get_tokens(source) if coloured.take(len(source)) else [("", source)]
+    tokens = [("", source)]
+    if coloured.take(len(source)):
+        tokens = lexer.get_tokens(source)
     for token, text in tokens:
         for at, part in enumerate(text.split("\n")):
             if at:
                 number, column = number + 1, 0
             if part and number in lines:
-                lines[number] += _segments(
-                    part, column, snippet.marks.get(number, (0, 0)), _kind(token)
-                )
+                mark = snippet.marks.get(number, (0, 0))
+                lines[number] += _segments(part, column, mark, _kind(token))
             column += len(part)
     return [
         {"number": number, "fails": number == snippet.line, "segments": lines[number]}

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from ..core.report import Ref
-from .data import label
-from .nodes import Child
+from .data import access
+from .nodes import ShownValue
 from .values import ShownValues
 
 # People read fewer. (paths of one frame)
 MOST_PATHS: Final = 1_000
-# Parts of parts; a deeper container is its one-line text. (levels)
+# Containers inside one another; a deeper container stays a one-line text. (levels)
 LEVELS: Final = 4
 # (characters of one value)
 _TEXT: Final = 120
-# Values that differ from run to run and say nothing.
+# Types of values that differ from run to run and explain nothing.
 _NOISE: Final = frozenset({"module", "function", "type"})
 
 
@@ -40,26 +40,22 @@ def _below(
     key = values.key(ref)
     if key is not None and key in above:
         return
-    is_opened = value.children and levels and _tells_nothing_itself(values, ref)
-    if not is_opened:
+    if not value.children or not levels or not _tells_nothing_itself(value):
         yield path, values.text(ref, _TEXT)
         return
-    inside = above if key is None else (*above, key)
+    inside = above
+    if key is not None:
+        inside = (*above, key)
     for child in value.children:
-        yield from _below(values, path + _step(values, child), child.ref, levels - 1, inside)
+        below = path + access(values, child)
+        yield from _below(values, below, child.ref, levels - 1, inside)
     if value.missing:
         yield f"len({path})", str(value.length)
 
 
-def _tells_nothing_itself(values: ShownValues, ref: Ref) -> bool:
+def _tells_nothing_itself(value: ShownValue) -> bool:
     """Whether the parts say more than the text: containers, and objects with the default repr."""
-    value = values.value(ref)
     return value.text is None or value.is_default
-
-
-def _step(values: ShownValues, child: Child) -> str:
-    name = label(values, child)
-    return f".{name}" if child.kind == "attribute" else f"[{name}]"
 
 
 def differing(tables: Iterable[Mapping[str, str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an expression of names, attributes and constant subscripts names in a frame of a report.
+"""Finds the kept value for an expression of names, attributes and constant subscripts.
 
 Nothing runs: the expression is parsed, and each step follows the kept values.
 """
@@ -16,7 +16,7 @@ from .view import ShownFrame
 
 
 class LookupFailed(KeepTraceError):
-    """The report has no such value; the message says at which step."""
+    """The report lacks the value; the message names the failed step."""
 
 
 class NeedsRunning(LookupFailed):
@@ -65,8 +65,10 @@ def _part(values: ShownValues, ref: Ref, step: ast.expr) -> Ref:
 
 
 def _constant(step: ast.expr) -> Any:
+    if not isinstance(step, ast.Subscript):
+        return None
     try:
-        return ast.literal_eval(step.slice) if isinstance(step, ast.Subscript) else None
+        return ast.literal_eval(step.slice)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         raise NeedsRunning("a subscript must be a constant") from None
 
@@ -78,4 +80,6 @@ def _has_key(values: ShownValues, ref: Ref, child: Child, key: Any) -> bool:
     if child.kind != "item" or type(key) is not int:
         return False
     length = values.value(ref).length or 0
-    return child.label == str(key + length if key < 0 else key)
+    if key < 0:
+        key += length
+    return child.label == str(key)

@@ -1,6 +1,6 @@
 """The messages of exceptions, from the report alone.
 
-The nearest builtin base makes a missing message: C code that gets only texts and numbers.
+The nearest builtin base class makes a missing message. Its C code gets only texts and numbers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..core.report import Ref, Report
+from ..core.texts import counted
 from ..restore.fields import put_field
 from .values import ShownValues
 
-# Fields of a SyntaxError that say where the error is, and their types.
+# Fields of a SyntaxError with the place of the error, and their types.
 _PLACE: Final = {"filename": str, "lineno": int, "offset": int, "text": str}
-# Every SyntaxError of a report has these fields; `offset` may be missing.
+# Required fields of a SyntaxError in a report; `offset` may be missing.
 _REQUIRED: Final = frozenset({"filename", "lineno", "text"})
-# The file's name and the line that could not be compiled. (characters)
+# The name of the file, and the line with the error. (characters)
 _MAX_PLACE: Final = 1_000
 
 
@@ -39,7 +40,7 @@ def message_of(report: Report, values: ShownValues, record: Mapping[str, Any]) -
         if all(are_put):
             return str(exc)
         return _joined(args)
-    except Exception:  # the class refuses these arguments, so they are shown alone
+    except Exception:  # the class refuses the arguments: show the arguments alone
         return _joined(args)
 
 
@@ -50,7 +51,7 @@ def _joined(args: list[Any]) -> str:
 def _group_message(values: ShownValues, record: Mapping[str, Any]) -> str:
     message = str(values.built(record["fields"].get("message", "")))
     count = len(record.get("children", ()))
-    return f"{message} ({count} sub-exception{'' if count == 1 else 's'})"
+    return f"{message} ({counted(count, 'sub-exception')})"
 
 
 def _builtin_base(report: Report, index: int) -> type[BaseException]:

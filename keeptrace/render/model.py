@@ -1,13 +1,13 @@
 """Report → View: exceptions, frames, variables and source lines, as plain data for every view.
 
 Rules:
- 1. A view is made from the report alone. Nothing in the data is restored, imported or run; a source
-    file of this machine is shown only if it holds the very code of the frame.
+ 1. A view is made from the report alone. Nothing in the data is restored, imported or run; a local
+    source file is shown only if it holds the very code of the frame.
  2. Every text in a view is printable: a character that commands a terminal or reorders the line
     appears as an escape.
  3. Nothing recurses over data without a bound. The index of a node finds cycles.
- 4. make_view() checks the whole report: if it is not laid out as core/report.py says, DumpError is
-    raised here, and nowhere later.
+ 4. make_view() checks the whole report against the layout in core/report.py, and raises DumpError.
+    No later step raises DumpError.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _DAMAGE: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, O
 def make_view(report: Report) -> View:
     """The view of a report.
 
-    Raises DumpError if the report is not laid out as core/report.py says.
+    Raises DumpError for a report with another layout than core/report.py describes.
     """
     try:
         check(report)
@@ -56,7 +56,7 @@ def make_view(report: Report) -> View:
 
 
 class _ReportReader:
-    """Reads one report, within the budgets of a view."""
+    """Reads a report, within the budgets of a view."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -95,6 +95,8 @@ class _ReportReader:
         if message is None:
             message = message_of(self._report, self._values, record)
         text = record.get("text")
+        if text is not None:
+            text = printable(text, "\n\t")
         return ShownException(
             index,
             type=self._values.type_name(record["type"]),
@@ -103,7 +105,7 @@ class _ReportReader:
             links=_links(record),
             frames=self._frames(index, record),
             message=self._bounded(message),
-            text=None if text is None else printable(text, "\n\t"),
+            text=text,
             place=printable(syntax_error_line(self._values, record["fields"]), "\n\t"),
         )
 
@@ -133,7 +135,9 @@ class _ReportReader:
 
     def _bounded(self, text: str) -> str:
         """A message or a note, shortened after the view's budget is spent."""
-        most = MAX_MESSAGE if self._messages.take(len(text)) else MAX_SHORT
+        most = MAX_SHORT
+        if self._messages.take(len(text)):
+            most = MAX_MESSAGE
         return printable(shorten(text, most), "\n\t")
 
     # -- frames
@@ -147,7 +151,7 @@ class _ReportReader:
         return callers + [self._frame(exception, *entry) for entry in record["traceback"]]
 
     def _frame(self, exception: int, index: int, position: Any) -> ShownFrame:
-        """One entry of a traceback. index: -1 if `position` counts frames that were not kept."""
+        """An entry of a traceback. index: -1 if `position` is the number of omitted frames."""
         self._frames_read += 1
         if index < 0:
             return _left_out(self._frames_read, exception, int(position))
@@ -155,10 +159,13 @@ class _ReportReader:
         code = self._report["codes"][record["code"]]
         if len(position) != 4:
             raise ValueError("a position has four parts")
-        checked = [part if type(part) is int else None for part in position]
+        checked = [_int_or_none(part) for part in position]
         namespace = self._variables(self._report["globals"][record["globals"]])
         is_module = record["locals"] is None
-        local = namespace if record["locals"] is None else self._variables(record["locals"])
+        if record["locals"] is None:
+            own, used = namespace, []
+        else:
+            own, used = self._variables(record["locals"]), namespace
         file = str(code["file"])
         return ShownFrame(
             number=self._frames_read,
@@ -169,8 +176,8 @@ class _ReportReader:
             function=printable(str(code["qualname"])),
             code_line=int(code["line"]),
             position=checked,
-            locals=local,
-            globals=[] if is_module else namespace,
+            locals=own,
+            globals=used,
             is_module=is_module,
             is_library=bool(_LIBRARY.search(file)),
             index=index,
@@ -182,6 +189,12 @@ class _ReportReader:
             found = [(printable(shorten(name, MAX_SHORT)), ref) for name, ref in table.items()]
             self._tables[id(table)] = found
         return found
+
+
+def _int_or_none(part: object) -> int | None:
+    if type(part) is int:
+        return part
+    return None
 
 
 def _left_out(number: int, exception: int, count: int) -> ShownFrame:
@@ -216,7 +229,7 @@ def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _mark_threads(exceptions: list[ShownException]) -> None:
-    """Links a Snapshot at the end of a chain to the root, which was dumped with its threads."""
+    """Links a Snapshot at the end of a chain to the root, dumped together with its threads."""
     snapshots = {each.index for each in exceptions if each.type == SNAPSHOT}
     for exception in exceptions:
         for link in exception.links:
@@ -227,9 +240,9 @@ def _mark_threads(exceptions: list[ShownException]) -> None:
 
 
 def _link(exceptions: list[ShownException]) -> None:
-    """Gives each exception its place: below the exception through which it is first reached.
+    """Gives each exception its place in the tree: below the first exception with a link to it.
 
-    Links hidden by `from None` count only for exceptions that no other link reaches.
+    A link hidden by `from None` counts only if no other link leads to the exception.
     """
     seen = {0}
     for hidden_too in (False, True):
@@ -249,7 +262,7 @@ def _link(exceptions: list[ShownException]) -> None:
 
 
 def _redacted(report: Report) -> dict[str, int]:
-    """How many values were redacted, by their names."""
+    """The number of redacted values for each name."""
     counts: dict[str, int] = {}
     for node in report["values"]:
         if is_hidden(node):

@@ -1,7 +1,7 @@
 """A node of the report → the value in a view.
 
-MAKERS has one function for each kind of node. A value has a text of its own, or brackets around its
-parts; the parts are refs, which values.py follows.
+MAKERS has a function for each kind of node. A value has a text, or brackets around its parts. The
+parts are refs; values.py follows the refs.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .budgets import MAX_FULL, MAX_VALUE
 if TYPE_CHECKING:
     from .values import ShownValues
 
-# A longer text is shown whole below its line. (characters)
+# The whole of a longer text appears below its line. (characters)
 _ONE_LINE: Final = 200
 # str() of a longer number takes seconds. (bits)
 _MAX_DECIMAL: Final = 10_000
-# Exact values inside one another: a datetime holds a timezone, which holds a timedelta. (levels)
+# Exact values inside one another: a datetime holds a timezone with a timedelta. (levels)
 _EXACT_LEVELS: Final = 3
 _BRACKETS: Final = {
     "list": ("[", "]"),
@@ -34,15 +34,15 @@ _BRACKETS: Final = {
 }
 # Containers whose empty brackets do not show their type.
 _SETS: Final = ("set", "frozenset")
-# Raised for forged parts, and for values unknown to this system.
+# Raised for forged parts, and for values unknown to the system.
 _NO_SUCH_VALUE: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 
 
 @dataclass(slots=True)
 class Child:
-    """One part of a value.
+    """A part of a value.
 
-    kind: "attribute" (label is its name), "item" (label is its index) or "pair" (key is its key).
+    kind: "attribute" (label: its name), "item" (label: its index) or "pair" (key: its key).
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Child:
 
 @dataclass(slots=True)
 class ShownValue:
-    """A node's own text, or the brackets around its parts, and the parts."""
+    """The text of a node, or brackets and parts."""
 
     type: str
     text: str | None = None
@@ -63,11 +63,11 @@ class ShownValue:
     missing: int = 0  # parts that the capture cut
     why: str = ""  # the reason for a cut, in the words of the capture
     full: str | None = None  # a text in full, if longer than a line
-    is_default: bool = False  # the text is but type and address: the attributes say more
+    is_default: bool = False  # the text is only type and address: the attributes say more
 
 
 def atom_text(value: object) -> str:
-    """The repr of an atom, shortened where it is a long string."""
+    """The repr of an atom. A long string is shortened."""
     if type(value) is str and len(value) > MAX_VALUE:
         return f"{printable(repr(value[:MAX_VALUE]))}... ({len(value)} characters)"
     return printable(repr(value))
@@ -81,7 +81,7 @@ def full_text(text: str) -> str | None:
 
 
 def raw_text(kind: str, text: str) -> str | bytes | bytearray:
-    """The str, bytes or bytearray that a text node holds."""
+    """The str, bytes or bytearray in a text node."""
     if kind == "str":
         return text
     raw = text.encode("latin-1")
@@ -118,12 +118,16 @@ def _exact_part(values: ShownValues, ref: list[int], levels: int) -> Any:
     return None
 
 
-# -- one function for each kind of node
+# -- a function for each kind of node
 
 
 def _container(values: ShownValues, node: Node) -> ShownValue:
-    kind, length, refs = schema.kind_of(node), schema.length_of(node), schema.items_of(node)
-    children = _pairs(refs) if kind == "dict" else _items(refs)
+    kind = schema.kind_of(node)
+    length = schema.length_of(node)
+    refs = schema.items_of(node)
+    children = _items(refs)
+    if kind == "dict":
+        children = _pairs(refs)
     value = ShownValue(kind, None, _BRACKETS[kind], children, length, length - len(children))
     if kind in _SETS and not length:
         value.text = f"{kind}()"
@@ -139,7 +143,9 @@ def _items(refs: list[Ref]) -> list[Child]:
 
 
 def _text(values: ShownValues, node: Node) -> ShownValue:
-    kind, length, text = schema.kind_of(node), schema.length_of(node), schema.kept_text(node)
+    kind = schema.kind_of(node)
+    length = schema.length_of(node)
+    text = schema.kept_text(node)
     missing = length - len(text)
     shown = printable(repr(raw_text(kind, text[:MAX_VALUE])))
     unit = "bytes"
@@ -244,7 +250,7 @@ def _redacted(values: ShownValues, node: Node) -> ShownValue:
 
 
 def _live(values: ShownValues, node: Node) -> ShownValue:
-    """A live object is shown as its stand-in, the node inside."""
+    """Shows a live object as its stand-in, the node inside."""
     ref = values.check(schema.stand_in_of(node))
     if type(ref) is list:
         inner = values.node(ref)

@@ -1,6 +1,6 @@
-"""HTML pages from the templates of this package: each page has its style and script within it.
+"""HTML pages from the package's templates. Each page contains its style and its script.
 
-The page's security policy names the hashes of both, so a browser runs and applies nothing else.
+The page's security policy has the hashes of both, so a browser runs and applies nothing else.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class PageTemplate:
         }
 
     def render(self, **values: object) -> str:
-        """The page with these values, which the template escapes."""
+        """The page with the values. The template escapes the values."""
         page: str = self._template.render(**self._fixed, **values)
         return page
 
 
 class _Trusted:
-    """A file of this package, which the template writes unescaped."""
+    """A file of the package, left unescaped by the template."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -43,13 +43,15 @@ class _Trusted:
 
 
 def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 @functools.cache
 def page_template(what: str, page: str, styles: tuple[str, ...], script: str) -> PageTemplate:
-    """The template in the files of these names. Raises MissingExtraError, for `what`, if jinja2 is
-    not installed.
+    """The template `page` with its styles and its script, by the names of the files.
+
+    what: the feature to name in the MissingExtraError, raised without jinja2.
     """
     try:
         import jinja2

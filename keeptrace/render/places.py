@@ -1,4 +1,4 @@
-"""The places in a source text: whether a file of this machine holds the code of a frame."""
+"""The places in a source text, to check whether a local file holds the code of a frame."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Places:
                 self._functions.add((name, min([line, *decorators])))
 
     def hold(self, name: str, first_line: int, position: list[int | None]) -> bool:
-        """Whether a function of this name starts there, with an expression at the position."""
+        """Whether the text has the function at this line, and an expression at the position."""
         if name.isidentifier() and (name, first_line) not in self._functions:
             return False
         return None in position or tuple(position) in self._positions
 
 
 def places_of(text: str) -> Places | None:
-    """The places of a text; None if the text is not Python of this version."""
+    """The places of a text; None if the running Python cannot parse the text."""
     try:
         return Places(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

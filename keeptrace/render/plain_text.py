@@ -1,4 +1,4 @@
-"""A view as the text of a traceback, as Python prints it: to copy into a mail or an issue."""
+"""A view as the text of a traceback, in Python's own format: to copy into a mail or an issue."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from ..core.texts import printable, shorten
+from ..core.texts import counted, printable, shorten
 from .view import ShownException, ShownFrame, View
 
-# Python itself folds equal entries beyond these. (entries)
+# Python folds further equal entries, too. (entries)
 _EQUAL: Final = 3
-# (characters of the whole)
+# The whole text. (characters)
 _MOST: Final = 200_000
 _BETWEEN: Final = {
     "cause": "The above exception was the direct cause of the following exception:",
@@ -20,7 +20,7 @@ _BETWEEN: Final = {
 
 
 def traceback_text(view: View) -> str:
-    """The traceback of the whole chain; the members of a group stand below it, one by one."""
+    """The traceback of the whole chain. The members of a group follow the group."""
     parts = []
     for exception in view.in_order():
         if exception.relation == "child":
@@ -39,18 +39,22 @@ def _lines(view: View, exception: ShownException) -> Iterator[str]:
     frames = [frame for frame in exception.frames if not frame.is_caller]
     if frames:
         yield "Traceback (most recent call last):\n"
-    for _, group in groupby(frames, key=_place):
-        equal = list(group)
-        for frame in equal[:_EQUAL]:
-            yield from _entry(view, frame)
-        if len(equal) > _EQUAL:
-            more = len(equal) - _EQUAL
-            yield f"  [Previous line repeated {more} more time{'' if more == 1 else 's'}]\n"
+        yield from _entries(view, frames)
     if exception.place:
         yield exception.place
     yield f"{exception.title}\n"
     for note in exception.notes:
         yield f"{note}\n"
+
+
+def _entries(view: View, frames: list[ShownFrame]) -> Iterator[str]:
+    for _, group in groupby(frames, key=_place):
+        equal = list(group)
+        for frame in equal[:_EQUAL]:
+            yield from _entry(view, frame)
+        more = len(equal) - _EQUAL
+        if more > 0:
+            yield f"  [Previous line repeated {counted(more, 'more time')}]\n"
 
 
 def _place(frame: ShownFrame) -> tuple[object, ...]:
@@ -61,8 +65,8 @@ def _entry(view: View, frame: ShownFrame) -> Iterator[str]:
     if frame.left_out:
         yield f"  [{frame.left_out} frames were not kept]\n"
         return
-    line = "?" if frame.line is None else frame.line
-    yield f'  File "{printable(frame.file)}", line {line}, in {printable(frame.name)}\n'
+    file, name = printable(frame.file), printable(frame.name)
+    yield f'  File "{file}", line {frame.line_text}, in {name}\n'
     snippet = view.sources.snippet(frame, 0, 0)
     if snippet is not None:
         yield f"    {snippet.lines[0].strip()}\n"

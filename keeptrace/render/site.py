@@ -1,6 +1,6 @@
-"""A directory of dumps as a static site: an index of failures, each leading to its reports.
+"""A directory of dumps as a static site: an index of failures, with links to their reports.
 
-    DIR/*.keeptrace ─▶ index.html (groups, newest first) ─▶ reports/<name>.html, one a dump
+    DIR/*.keeptrace ─▶ index.html (groups, newest first) ─▶ reports/<name>.html, for each dump
 
 The pages need no server, no network and, but for the filter, no script.
 """
@@ -21,14 +21,14 @@ _BARS: Final = 24
 _WIDTH: Final = 8  # of a bar with its gap (units of the chart)
 _GAP: Final = 2
 _HEIGHT: Final = 28  # of a chart (units)
-# More take minutes to make, and nobody opens them. (reports of one site)
+# Making more reports takes minutes, and nobody opens so many. (reports of a site)
 MOST_REPORTS: Final = 500
 _MESSAGE: Final = 300
 
 
 @dataclass(slots=True)
 class Seen:
-    """A failure as the directory lists it: a group of dumps that are alike.
+    """A failure in a directory: a group of dumps with the same fingerprint.
 
     dumps: (path, seconds since 1970), oldest first.
     """
@@ -54,8 +54,9 @@ def write_site(
 ) -> tuple[int, int]:
     """Writes the site, and returns the number of its groups and reports.
 
-    target: a directory that exists. page_of: a dump's path → its report; raises KeepTraceError or
-    OSError for a damaged dump, which is listed without a link.
+    target: an existing directory.
+    page_of: the path of a dump → its report. If page_of raises KeepTraceError or OSError, the site
+        lists the dump without a link.
 
     Raises MissingExtraError if jinja2 is not installed.
     """
@@ -67,14 +68,14 @@ def write_site(
 
 
 def _merged(seen: Iterable[Seen]) -> list[Seen]:
-    """One group for each fingerprint: users, and directories without counts, have several."""
+    """A group for each fingerprint. Several users, or a directory without counts, have several."""
     groups: dict[str, Seen] = {}
     for each in seen:
         known = groups.get(each.fingerprint)
         if known is None:
             groups[each.fingerprint] = each
             continue
-        newest = max(known, each, key=lambda one: one.last)
+        newest = max(known, each, key=lambda group: group.last)
         known.message, known.where, known.host = newest.message, newest.where, newest.host
         known.count += each.count
         known.at_least = known.at_least or each.at_least
@@ -130,12 +131,15 @@ def _index(groups: Sequence[Seen], title: str, links: dict[str, str]) -> str:
 
 def _row(each: Seen, start: float, end: float, links: dict[str, str]) -> dict[str, Any]:
     dumps = [(links.get(path), time_text(time)) for path, time in reversed(each.dumps)]
+    count = f"{each.count:,}"
+    if each.at_least:
+        count += "+"
     return {
         "type": printable(each.type),
         "message": printable(shorten(each.message, _MESSAGE)),
         "where": printable(each.where),
         "host": printable(each.host),
-        "count": f"{each.count:,}{'+' if each.at_least else ''}",
+        "count": count,
         "first": time_text(each.first),
         "last": time_text(each.last),
         "dumps": dumps,
@@ -146,7 +150,7 @@ def _row(each: Seen, start: float, end: float, links: dict[str, str]) -> dict[st
 
 @dataclass(slots=True)
 class _Bar:
-    """A rectangle of a chart, in its units, and what it stands for."""
+    """A rectangle of a chart, in its units, and the number of failures behind the rectangle."""
 
     x: int
     y: int
@@ -157,7 +161,7 @@ class _Bar:
 
 
 def _chart(each: Seen, start: float, span: float) -> list[_Bar]:
-    """The dumps of a group as bars, on the repeats as one low bar from the first to the last."""
+    """The dumps of a group as bars. Below, the repeats are a low bar from the first to the last."""
 
     def place(time: float) -> int:
         return max(min(int((time - start) / span * _BARS), _BARS - 1), 0)
@@ -182,5 +186,7 @@ def _chart(each: Seen, start: float, span: float) -> list[_Bar]:
 
 
 def _tall(part: float, whole: float, least: int) -> int:
-    """The height of a part of a bar that has its whole height; nothing for nothing."""
-    return max(round(part / whole * (_HEIGHT - 4)), least) if part else 0
+    """The height of a bar for `part`, if a bar for `whole` fills the chart. least: unless 0."""
+    if not part:
+        return 0
+    return max(round(part / whole * (_HEIGHT - 4)), least)

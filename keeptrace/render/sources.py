@@ -1,6 +1,6 @@
-"""The source lines of frames: from the snapshot in the dump, else from this machine.
+"""The source lines of frames: from the snapshot in the dump, else from a local file.
 
-places.py tells whether a file of this machine holds the code of the frame.
+places.py checks whether the local file holds the code of the frame.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Sources:
     def snapshot(self, file: str) -> list[str] | None:
         """The lines in the report; None if they are missing or damaged."""
         if file not in self._snapshots:
-            packed = self._packed.get(file)
-            self._snapshots[file] = None if packed is None else _unpacked(packed)
+            self._snapshots[file] = _unpacked(self._packed.get(file))
         return self._snapshots[file]
 
     def of(self, frame: ShownFrame) -> list[str] | None:
@@ -84,14 +83,25 @@ class Sources:
     def _places_in(self, text: str) -> Places | None:
         counted = islice(_WORD_OR_SIGN.finditer(text), self._parsed.left + 1)
         size = sum(1 for _ in counted)
-        return places_of(text) if size <= self._parsed.left and self._parsed.take(size) else None
+        if size > self._parsed.left or not self._parsed.take(size):
+            return None
+        return places_of(text)
 
     def here(self, file: str) -> list[str] | None:
-        """The lines of a file of this machine, read once."""
+        """The lines of a local file, read once; None beyond _MAX_FILES files."""
         if file not in self._here:
             has_room = len(self._here) < _MAX_FILES
-            self._here[file] = _lines_here(file) if has_room else None
+            self._here[file] = None
+            if has_room:
+                self._here[file] = _lines_here(file)
         return self._here[file]
+
+    def failing_line(self, frame: ShownFrame) -> str:
+        """The text of the frame's line; empty without a source."""
+        snippet = self.snippet(frame, 0, 0)
+        if snippet is None:
+            return ""
+        return snippet.lines[0]
 
     def snippet(self, frame: ShownFrame, before: int, after: int) -> Snippet | None:
         """The lines around the frame's position; None without a source."""
@@ -131,7 +141,9 @@ def _first_line(wanted: int, code_line: int, line: int) -> int:
     return first
 
 
-def _unpacked(packed: bytes) -> list[str] | None:
+def _unpacked(packed: bytes | None) -> list[str] | None:
+    if packed is None:
+        return None
     engine = zlib.decompressobj()
     try:
         data = engine.decompress(packed, _MAX_SOURCE)
@@ -143,16 +155,18 @@ def _unpacked(packed: bytes) -> list[str] | None:
 
 
 def _split(text: str) -> list[str]:
-    """Lines as Python counts them, not as Unicode does."""
+    """Lines as Python counts lines: Unicode knows more line separators."""
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
 def _lines_here(file: str) -> list[str] | None:
-    """The lines of a regular file of this machine.
+    """The lines of a regular local file.
 
-    Network paths are not tried: another machine would learn who reads.
+    Network paths are not opened: another machine would learn who reads.
     """
-    text = None if file.startswith("<") else source_text(file)
+    if file.startswith("<"):
+        return None
+    text = source_text(file)
     if text is None:
         return None
     return _split(text)
@@ -161,7 +175,7 @@ def _lines_here(file: str) -> list[str] | None:
 def _marks(
     lines: list[str], line: int, last: int, column: int | None, end_column: int | None
 ) -> dict[int, tuple[int, int]]:
-    """The failing expression in each of its lines, as characters of the line as shown."""
+    """The failing expression: (first character, end) in each of its lines, as shown."""
     if column is None:
         return {}
     marks = {}

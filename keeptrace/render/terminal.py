@@ -1,7 +1,7 @@
-"""A view in the terminal, by rich; plain text where the output is no terminal.
+"""A view in the terminal, by rich; plain text in a pipe.
 
 Every line is a rich.text.Text made of printable texts: neither rich nor the terminal reads the data
-as markup or commands. A line counts lines left out, and names the option to show them.
+as markup or commands. For omitted lines, a line has their count and the option to show all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.text import Text
 from ..core.report import Ref
 from ..core.texts import printable, shorten
 from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
-from .data import label
+from .data import access
 from .nodes import Child
 from .sources import Snippet
 from .view import ShownException, ShownFrame, View
@@ -35,10 +35,10 @@ _CHARACTERS: Final = 160
 _ALL_CHARACTERS: Final = 2_000
 _ALL_LEVELS: Final = 1
 _FRAME_LEVELS: Final = 3
-# Parts of one value in a tree; lines of one text.
+# Parts of a value in a tree; lines of a text.
 _PARTS: Final = 30
 _LINES: Final = 40
-# Indented levels of a tree; deeper levels stand below one another.
+# Indented levels of a tree; deeper levels are indented no further.
 _INDENTED: Final = 12
 _OVERVIEW: Final = {
     "cause": "cause: ",
@@ -54,7 +54,7 @@ def show(
 ) -> None:
     """Prints a view, or a single frame with its variables as trees.
 
-    Raises KeepTraceError if the dump has no such frame.
+    Raises KeepTraceError for an unknown frame.
     """
     printer = _Printer(view, console, everything or frame is not None)
     if frame is not None:
@@ -73,10 +73,14 @@ class _Printer:
         self._lines = Budget(TERMINAL_LINES)
         self._characters = Budget(TERMINAL_CHARACTERS)
         self._frames_unshown = 0
-        self._most = _ALL_CHARACTERS if everything else _CHARACTERS
-        if console.is_terminal and not everything:
+        self._most = _CHARACTERS
+        if everything:
+            self._most = _ALL_CHARACTERS
+        elif console.is_terminal:
             self._most = min(_CHARACTERS, max(console.width - 24, 40))
-        self._syntax = Syntax("", "python", theme="ansi_dark") if console.color_system else None
+        self._syntax: Syntax | None = None
+        if console.color_system:
+            self._syntax = Syntax("", "python", theme="ansi_dark")
 
     def line(self, *parts: str | tuple[str, str]) -> None:
         """Prints a line if the budget has room; see finish()."""
@@ -89,33 +93,37 @@ class _Printer:
     # -- the whole
 
     def all(self) -> None:
-        view = self._view
-        ordered = view.in_order(self._everything)
-        left_out = 0 if self._everything else max(len(ordered) - _EXCEPTIONS, 0)
+        ordered = self._view.in_order(self._everything)
         if len(ordered) > 1:
             self._overview()
-        shown = ordered
-        if left_out:
-            # The captured exception comes last or, if a group, before its children; the exceptions
-            # furthest from it are left out.
-            shown = [exception for exception in ordered if exception.index < _EXCEPTIONS]
-        for at, exception in enumerate(shown):
-            if at or len(ordered) > 1:
-                self.line()
-            self._exception(exception, len(ordered) > 1)
-        if left_out:
-            self.line()
-            more = len(ordered) - len(shown)
-            self.line(
-                (f"{more} more exceptions of the chain are not shown: --all shows them", "dim")
-            )
+            self._chain(ordered)
+        else:
+            self._exception(ordered[0], numbered=False)
         if self._everything:
             self._process()
         self._cuts()
 
+    def _chain(self, ordered: list[ShownException]) -> None:
+        shown = ordered
+        if not self._everything and len(ordered) > _EXCEPTIONS:
+            # The report's order begins at the captured exception, so the exceptions furthest away
+            # are left out.
+            shown = [exception for exception in ordered if exception.index < _EXCEPTIONS]
+        for exception in shown:
+            self.line()
+            self._exception(exception, numbered=True)
+        if shown is not ordered:
+            more = len(ordered) - len(shown)
+            self.line()
+            self.line(
+                (f"{more} more exceptions of the chain are not shown: --all shows them", "dim")
+            )
+
     def _overview(self) -> None:
         rows = self._view.tree(self._everything)
-        most = len(rows) if self._everything else 3 * _EXCEPTIONS
+        most = len(rows)
+        if not self._everything:
+            most = 3 * _EXCEPTIONS
         for exception in rows[:most]:
             indent = ""
             if exception.depth:
@@ -155,7 +163,7 @@ class _Printer:
         self._attributes(exception)
 
     def _number(self, exception: ShownException) -> None:
-        """The line above an exception of several: its number, type and relation."""
+        """The line above each exception of a chain: number, type and relation."""
         relation = relation_text(self._view, exception)
         if relation:
             relation = f"   {relation}"
@@ -166,7 +174,7 @@ class _Printer:
         )
 
     def _attributes(self, exception: ShownException) -> None:
-        """Attributes that say more than the message."""
+        """Prints the attributes; without --all, only if an attribute adds to the message."""
         for name, ref in exception.details:
             if not self._has_room():
                 break
@@ -218,14 +226,16 @@ class _Printer:
 
     def _frames(self, exception: ShownException) -> None:
         frames = exception.frames
-        over = 0 if self._everything else len(frames) - _FIRST_FRAMES - _LAST_FRAMES
+        over = 0  # the number of frames to leave out
+        if not self._everything:
+            over = max(len(frames) - _FIRST_FRAMES - _LAST_FRAMES, 0)
         for at, frame in enumerate(frames):
-            if over > 0 and at == _FIRST_FRAMES:
+            if over and at == _FIRST_FRAMES:
                 last = frames[at + over - 1]
                 place = f"{over} frames more, #{frame.number} to #{last.number}"
                 options = "--all shows them, --frame N one of them"
                 self.line((f"  ... {place}: {options}", "dim"))
-            if over <= 0 or not _FIRST_FRAMES <= at < _FIRST_FRAMES + over:
+            if not _FIRST_FRAMES <= at < _FIRST_FRAMES + over:
                 self._frame(frame, at == len(frames) - 1)
 
     def _frame(self, frame: ShownFrame, is_last: bool) -> None:
@@ -246,7 +256,7 @@ class _Printer:
         return self._lines.left > 0 and self._characters.left > 0
 
     def finish(self) -> None:
-        """Says whether the budget cut the output."""
+        """Prints a last line if the budget cut the output."""
         if not self._has_room():
             frames = ""
             if self._frames_unshown:
@@ -255,18 +265,14 @@ class _Printer:
             self._console.print(Text(text, "dim"), soft_wrap=True, highlight=False)
 
     def _place(self, frame: ShownFrame) -> None:
-        style = "bold"
+        title_style, place_style = "bold", "green"
         if frame.is_library:
-            style = "dim"
-        place = f"{frame.file}:{frame.line if frame.line is not None else '?'}"
-        place_style = "green"
-        if frame.is_library:
-            place_style = "dim"
+            title_style = place_style = "dim"
         self.line(
             (f"  #{frame.number} ", "cyan"),
-            (frame.title, style),
+            (frame.title, title_style),
             ("  in  ", "dim"),
-            (printable(place), place_style),
+            (printable(f"{frame.file}:{frame.line_text}"), place_style),
         )
 
     def _source(self, snippet: Snippet | None) -> None:
@@ -275,7 +281,9 @@ class _Printer:
         width = len(str(snippet.first + len(snippet.lines)))
         rows = zip(snippet.lines, self._coloured(snippet))
         for number, (line, coloured) in enumerate(rows, snippet.first):
-            arrow = ("  > ", "bold red") if number == snippet.line else ("    ", "")
+            arrow = ("    ", "")
+            if number == snippet.line:
+                arrow = ("  > ", "bold red")
             self.line(arrow, (f"{number:>{width}} | ", "dim"), coloured)
             mark = snippet.marks.get(number)
             if mark is not None and _is_part(line, mark):
@@ -291,19 +299,20 @@ class _Printer:
         return lines[len(snippet.above) : len(snippet.above) + len(snippet.lines)]
 
     def _variables(self, frame: ShownFrame, snippet: Snippet | None) -> None:
-        named = frame.locals
-        if not self._everything:
-            named = self._chosen(frame, snippet)
+        if self._everything:
+            named, levels = frame.locals, _ALL_LEVELS
+        else:
+            named, levels = self._chosen(frame, snippet), 0
         for name, ref in named:
             if not self._has_room():
                 break
-            self._variable("      ", name, ref, _ALL_LEVELS if self._everything else 0)
+            self._variable("      ", name, ref, levels)
         hidden = len(frame.locals) - len(named)
         if hidden:
             self.line((f"      ... {hidden} more: --frame {frame.number} shows them", "dim"))
 
     def _chosen(self, frame: ShownFrame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
-        """A few variables, first the variables on the failing line."""
+        """A few variables; the variables on the failing line take precedence."""
         candidates = frame.locals
         if frame.is_module:
             is_noise = self._view.is_noise
@@ -319,27 +328,25 @@ class _Printer:
 
     def _variable(self, indent: str, name: str, ref: Ref, levels: int) -> None:
         text = self._values.text(ref, self._most)
-        held = "" if levels else self._values.attributes(ref, self._most - len(text))
-        self.line(
-            indent,
-            (shorten(name, 100), "cyan"),
-            " = ",
-            text,
-            (f"  ({held})" if held else "", "dim"),
-        )
+        held = ""
+        if not levels:
+            held = self._values.attributes(ref, self._most - len(text))
+        if held:
+            held = f"  ({held})"
+        self.line(indent, (shorten(name, 100), "cyan"), " = ", text, (held, "dim"))
         if levels:
             self._parts(indent + "  ", ref, levels, (self._values.key(ref),))
 
     def _parts(self, indent: str, ref: Ref, levels: int, above: tuple[int | None, ...]) -> None:
-        """The parts of a value, a line each; a value inside itself is not opened again."""
+        """Prints the parts of a value, a line each. A value inside itself is not opened again."""
         value = self._values.value(ref)
         children = value.children
         if value.brackets[0] and self._are_flat(children):
-            return  # the container's own line shows all of them
+            return  # the container's own line shows all parts
         for child in children[:_PARTS]:
             self.line(
                 indent,
-                (self._access(child), "cyan"),
+                (access(self._values, child), "cyan"),
                 " = ",
                 self._values.text(child.ref, self._most),
             )
@@ -354,13 +361,6 @@ class _Printer:
 
     def _are_flat(self, children: list[Child]) -> bool:
         return not any(self._values.children(child.ref) for child in children)
-
-    def _access(self, child: Child) -> str:
-        """A part as Python code reaches it: ".name" or "[key]"."""
-        name = label(self._values, child)
-        if child.kind == "attribute":
-            return f".{name}"
-        return f"[{name}]"
 
     # -- one frame
 

@@ -1,4 +1,4 @@
-"""The values of a report: follows refs, and writes values as one line of text."""
+"""The values of a report: follows refs, and writes each value as a line of text."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..core.texts import printable, shorten
 from .budgets import MAX_MESSAGE, MAX_SHORT
 from .nodes import MAKERS, Child, ShownValue, atom_text, exact_value, full_text, raw_text
 
-# Nested containers in a one-line text. (levels)
+# Nested containers in a line. (levels)
 _LEVELS: Final = 4
-# The title of an exception that is a variable's value. (characters)
+# The title of an exception in a variable. (characters)
 _MAX_TITLE: Final = 120
 # An attribute's value in the line of an object's attributes. (characters)
 _MAX_HELD: Final = 40
@@ -27,11 +27,11 @@ class ShownValues:
     def __init__(self, report: Report) -> None:
         self._types = [_type_name(module, qualname) for module, qualname, _ in report["types"]]
         self._nodes = report["values"]
-        self._made: dict[int, ShownValue] = {}  # a view reads few of many values, some repeatedly
+        self._made: dict[int, ShownValue] = {}  # a view reads few values, some repeatedly
         self._titles: list[tuple[int, str]] = []
 
     def name_exceptions(self, titles: list[tuple[int, str]]) -> None:
-        """Lets exceptions that are values be shown by their numbers and titles."""
+        """Gives the numbers and titles of exceptions, for exceptions in variables."""
         self._titles = titles
         self._made.clear()
 
@@ -46,7 +46,7 @@ class ShownValues:
         return value
 
     def check(self, ref: Ref) -> Ref:
-        """Returns the ref. Raises IndexError or TypeError if it leads nowhere."""
+        """Returns the ref. Raises IndexError or TypeError for a ref without a value."""
         if type(ref) is list:
             if len(ref) != 1 or type(ref[0]) is not int or not 0 <= ref[0] < len(self._nodes):
                 raise IndexError(f"there is no value {shorten(repr(ref), 40)}")
@@ -61,7 +61,7 @@ class ShownValues:
         return self._nodes[ref[0]]
 
     def key(self, ref: Ref) -> int | None:
-        """Equal for two refs of one object; None for atoms, which have no identity."""
+        """Equal for two refs of the same object; None for atoms, which have no identity."""
         if type(ref) is not list:
             return None
         index: int = ref[0]
@@ -92,13 +92,13 @@ class ShownValues:
         return None
 
     def text(self, ref: Ref, most: int = 200) -> str:
-        """One line, of at most `most` characters."""
+        """A line of at most `most` characters."""
         writer = _LineWriter(self, most)
         writer.write(ref, ())
         return shorten("".join(writer.parts), most)
 
     def attributes(self, ref: Ref, most: int = 120) -> str:
-        """One line of an object's attributes, where its own text says nothing; else empty."""
+        """A line of the attributes, for an object with the default repr; empty for other values."""
         value = self.value(ref)
         if not value.is_default or not value.children or most < _MIN_ATTRIBUTES:
             return ""
@@ -117,9 +117,9 @@ class ShownValues:
         return ""
 
     def built(self, ref: Ref) -> Any:
-        """An atom, or a value of the standard library that is made of atoms.
+        """An atom, or a value of the standard library made of atoms.
 
-        Any other value is replaced by an object whose repr is the value's text.
+        For any other value, returns an object with the value's text as repr.
         """
         if type(ref) is not list:
             return ref
@@ -148,7 +148,7 @@ class PrintsAs:
 
 
 class _LineWriter:
-    """Writes a value in one line, and ends as soon as the line is full."""
+    """Writes a value in a line, and stops when the line is full."""
 
     def __init__(self, values: ShownValues, most: int) -> None:
         self._values = values

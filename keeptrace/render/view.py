@@ -1,4 +1,4 @@
-"""All that a view needs, as plain data: exceptions, frames, values, sources."""
+"""The plain data of every view: exceptions, frames, values, sources."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..snapshots.groups import NAMES as OF_SNAPSHOTS
 from .sources import Sources
 from .values import ShownValues
 
-# Values that rarely explain a failure, in a module's namespace.
+# Types of values in a module's namespace that rarely explain a failure.
 _NOISE: Final = frozenset({"module", "function", "type"})
 
 
 @dataclass(slots=True)
 class ShownFrame:
-    """One entry of a traceback, or a caller of its first frame (Options.outer_frames).
+    """An entry of a traceback, or a caller of the first frame (Options.outer_frames).
 
-    left_out: if not 0, the entry stands for so many frames, which were not kept.
+    left_out: if not 0, the entry replaces this number of frames, which were not kept.
     """
 
-    number: int  # from 1, in the order in which the whole is printed: the N of `--frame N`
+    number: int  # from 1, in printed order: the N of `--frame N`
     exception: int
     file: str
     line: int | None
@@ -47,13 +47,20 @@ class ShownFrame:
             return f"{self.function} (a caller)"
         return self.function
 
+    @property
+    def line_text(self) -> str:
+        """The number of the line; "?" for an unknown line."""
+        if self.line is None:
+            return "?"
+        return str(self.line)
+
 
 @dataclass(slots=True)
 class ShownException:
-    """One exception of the report.
+    """An exception of the report.
 
     relation: to the exception at `of`: "cause", "context", "suppressed", "child", or "threads": the
-        Snapshot of what the others did.
+        Snapshot of the other threads and the tasks.
     """
 
     index: int
@@ -79,18 +86,18 @@ class ShownException:
 
     @property
     def context(self) -> Ref | None:
-        """What the program said by keeptrace.context(); None if nothing."""
+        """The facts that the program gave to keeptrace.context(); None without facts."""
         return dict(self.details).get(CONTEXT)
 
     @property
     def is_of_snapshot(self) -> bool:
-        """Whether this is no exception, but a process, or the stack of a thread or a task."""
+        """Whether a snapshot made the entry: a process, or the stack of a thread or a task."""
         return self.type in OF_SNAPSHOTS
 
 
 @dataclass(slots=True)
 class View:
-    """Exceptions are in the report's order: the captured exception is the first."""
+    """A report, ready to show. The captured exception comes first, as in the report."""
 
     exceptions: list[ShownException]
     values: ShownValues
@@ -99,7 +106,7 @@ class View:
     cuts: dict[str, int]
     redacted: dict[str, int]
     counts: dict[str, int]
-    process: list[tuple[str, Ref]]  # facts of the process that wrote the dump
+    process: list[tuple[str, Ref]]  # facts of the writing process
 
     @property
     def root(self) -> ShownException:
@@ -114,7 +121,7 @@ class View:
 
     @property
     def root_cause(self) -> ShownException:
-        """The best first place: the root cause, as far as the user's own code is in its frames."""
+        """The exception to look at first: the last cause with frames of the user's own code."""
         if self.root.is_of_snapshot:
             return self.entry
         path = [each for each in self._to_root_cause() if each.frames]
@@ -137,12 +144,17 @@ class View:
             exception = self.exceptions[at]
             yield exception
             links = dict(reversed(exception.links))  # the first of each relation
-            at = next(
-                (links[name] for name in ("cause", "context", "child") if name in links), None
-            )
+            followed = [links[name] for name in ("cause", "context", "child") if name in links]
+            at = next(iter(followed), None)
+
+    def parent_number(self, exception: ShownException) -> int | None:
+        """The number of the exception at `of`; None for the captured exception."""
+        if exception.of < 0:
+            return None
+        return self.exceptions[exception.of].number
 
     def exception(self, number: int) -> ShownException:
-        """The exception of this number. Raises KeepTraceError if the dump has none."""
+        """The exception with a number. Raises KeepTraceError for an unknown number."""
         for exception in self.exceptions:
             if exception.number == number:
                 return exception
@@ -152,7 +164,7 @@ class View:
         )
 
     def give_numbers(self) -> None:
-        """Numbers exceptions and frames in the order in which they are printed."""
+        """Numbers exceptions and frames in printed order."""
         ordered = self.in_order(suppressed=True)
         printed = {exception.index for exception in ordered}
         ordered += [each for each in self.exceptions if each.index not in printed]
@@ -167,7 +179,7 @@ class View:
             yield from exception.frames
 
     def frame(self, number: int) -> ShownFrame:
-        """The frame of this number. Raises KeepTraceError if the dump has none."""
+        """The frame with a number. Raises KeepTraceError for an unknown number."""
         frames = {frame.number: frame for frame in self.frames()}
         if number not in frames:
             raise KeepTraceError(
@@ -176,13 +188,13 @@ class View:
         return frames[number]
 
     def is_noise(self, name: str, ref: Ref) -> bool:
-        """Whether a module's variable is its own machinery, an import or a definition."""
+        """Whether a module's variable is a dunder name, an import or a definition."""
         return name.startswith("__") or self.values.value(ref).type in _NOISE
 
     def tree(self, suppressed: bool = False) -> list[ShownException]:
         """Every exception once, each below its parent.
 
-        suppressed: also the contexts that `from None` hides.
+        suppressed: include the contexts hidden by `from None`.
         """
         listed, waiting, seen = [], [0], set()
         while waiting:
@@ -209,9 +221,12 @@ class View:
         before: dict[int, list[int]] = {}
         after: dict[int, list[int]] = {}
         for exception in self.tree(suppressed):
-            if exception.of >= 0:
-                side = after if exception.relation in ("child", "threads") else before
-                side.setdefault(exception.of, []).append(exception.index)
+            if exception.of < 0:
+                continue
+            side = before
+            if exception.relation in ("child", "threads"):
+                side = after
+            side.setdefault(exception.of, []).append(exception.index)
         ordered, waiting = [], [(0, False)]
         while waiting:
             index, is_reached = waiting.pop()

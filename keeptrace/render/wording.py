@@ -1,4 +1,4 @@
-"""Sentences that several views share."""
+"""Sentences for several views."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def relation_text(view: View, exception: ShownException) -> str:
 
 
 def hidden_text(view: View) -> str:
-    """What was redacted in a dump: "3 values: password, dsn; 2 places in texts"."""
+    """The redactions of a dump: "3 values: password, dsn; 2 places in texts"."""
     values = sum(view.redacted.values())
     parts = []
     if values:
@@ -49,7 +49,7 @@ def hidden_text(view: View) -> str:
 
 
 def repeats_text(count: int, at_least: bool) -> str:
-    """How often a failure was seen: "3", or "3+" if there may have been more repeats."""
+    """The number of times a failure was seen: "3", or "3+" for 3 or more."""
     if at_least:
         return f"{count}+"
     return f"{count}"
@@ -61,7 +61,7 @@ def cut_texts(view: View) -> list[str]:
 
 
 def process_rows(view: View) -> list[tuple[str, str]]:
-    """Facts of the process that wrote the dump, with their names; none in dumps of old versions."""
+    """The named facts of the writing process; empty for dumps of old versions."""
     return [(name, _fact(view, name, ref)) for name, ref in view.process]
 
 
@@ -82,7 +82,7 @@ _UNITS: Final[dict[str, Callable[[float], str]]] = {
 
 
 def time_text(seconds: Any) -> str:
-    """Seconds since 1970 as local time; empty for anything else. seconds: as a header has it."""
+    """Seconds since 1970 as local time; empty if a forged header has anything else."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(float(seconds)))
     except (TypeError, ValueError, OverflowError, OSError):
