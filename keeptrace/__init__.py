@@ -1,7 +1,7 @@
 """Exceptions that keep their frames when they leave the process that raised them.
 
-Pools are in keeptrace.concurrent. What is listed here is imported when it is first used: workers
-import this package too."""
+Pools are in keeptrace.concurrent. The names below are imported at their first use, because every
+worker imports the package, too."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-if not TYPE_CHECKING:  # to a type checker, a name that is not above is an error
+if not TYPE_CHECKING:  # type checkers shall report an unknown name
     from .core.exports import lazy_names
 
     __getattr__, __dir__ = lazy_names(__name__, _HOMES, modules=("concurrent", "middleware"))

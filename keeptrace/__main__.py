@@ -8,7 +8,7 @@ from .core.errors import KeepTraceError
 
 
 def main() -> None:
-    """Runs the command. A wrong file or option is one sentence and exit code 2."""
+    """Runs the command. For a wrong file or option, prints a sentence and exits with code 2."""
     try:
         from .tools.cli import main as command
     except KeepTraceError as problem:  # the extra is not installed
@@ -18,7 +18,7 @@ def main() -> None:
 
 
 def _without_extra(arguments: list[str], absence: KeepTraceError) -> None:
-    """`keeptrace debug` needs no extra; any other command is a sentence that names the extra."""
+    """Runs `keeptrace debug`, which needs no extra; for other commands, names the extra."""
     try:
         if arguments[:1] != ["debug"]:
             raise absence

@@ -32,9 +32,9 @@ def is_users(frame: types.FrameType) -> bool:
 
 
 def from_users(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """The traceback from the user's first frame on; the whole one if no frame is the user's.
+    """The traceback from the user's first frame on; the whole traceback without such a frame.
 
-    The frames above it, of a runner of tests or a shell, are large, and the same in every failure.
+    The frames above, of a test runner or a shell, are large, and the same in every failure.
     """
     entry = traceback
     while entry is not None and not is_users(entry.tb_frame):
@@ -56,14 +56,16 @@ def levels_below_users(traceback: types.TracebackType) -> int:
             is_found = True
             below = 0
         entry = entry.tb_next
-    return below if is_found else 0
+    if not is_found:
+        return 0
+    return below
 
 
 class _Exceptions:
-    """The command `exceptions` of a debugger of pdb's kind: all of a chain and its groups.
+    """The command `exceptions` of a debugger of pdb's kind, for whole chains and groups.
 
-    pdb's own, of Python 3.13 and newer, knows causes and contexts alone. The numbers are pdb's,
-    from 0, in the order in which Python prints the exceptions.
+    The command of pdb, new in Python 3.13, knows causes and contexts alone. As in pdb, numbers
+    start at 0, in the order of Python's own tracebacks.
     """
 
     def __init__(self, debugger: Any, exc: BaseException, root: BaseException) -> None:
@@ -93,8 +95,11 @@ class _Exceptions:
 
     def _list(self) -> None:
         for number, exc in enumerate(self._all):
-            arrow = ">" if exc is self._current else " "
-            shown = number if exc.__traceback__ is not None else "-"
+            arrow, shown = " ", str(number)
+            if exc is self._current:
+                arrow = ">"
+            if exc.__traceback__ is None:
+                shown = "-"
             self._debugger.message(f"{arrow} {shown:>3} {shorten(repr(exc), _MAX_REPR)}")
 
 
@@ -113,23 +118,27 @@ def interact(
 ) -> None:
     """Opens a debugger of pdb's kind in the innermost frame of the user's own code.
 
-    Its command `exceptions` lists and opens all that `root` leads to, in chains and groups; default
-    all that `exc` leads to.
+    root: where the command `exceptions` begins: it lists the chain and the groups below; default:
+        `exc`.
     """
+    if root is None:
+        root = exc
     debugger.reset()
-    debugger.do_exceptions = _Exceptions(debugger, exc, exc if root is None else root)
+    debugger.do_exceptions = _Exceptions(debugger, exc, root)
     levels = levels_below_users(traceback)
     if levels:
         debugger.cmdqueue.append(f"up {levels}")
-    # Since Python 3.13 pdb takes the exception itself; before, and in IPython, the traceback.
-    takes_exceptions = hasattr(debugger, "_get_tb_and_exceptions")
-    debugger.interaction(None, exc if takes_exceptions else traceback)
+    # Since Python 3.13, pdb takes the exception; older versions and IPython take the traceback.
+    if hasattr(debugger, "_get_tb_and_exceptions"):
+        debugger.interaction(None, exc)
+    else:
+        debugger.interaction(None, traceback)
 
 
 def open_pdb(
     exc: BaseException, traceback: types.TracebackType, root: BaseException | None = None
 ) -> pdb.Pdb:
-    """Opens pdb; returns the debugger, which knows whether the user has quit."""
+    """Opens pdb. Returns the debugger: its `quitting` tells whether the user has quit."""
     import pdb
 
     debugger = pdb.Pdb()
@@ -178,22 +187,24 @@ def post_mortem(exc: BaseException | None = None, *, debugger: str | None = None
     """Opens a debugger in the innermost frame of the user's own code, where the exception was
     raised or passed through.
 
-    exc: the exception; default the exception being handled, else the last exception that ended an
+    exc: the exception; default: the exception being handled, else the last exception that ended an
         interactive command.
-    debugger: "pdb", "ipdb", "ipython", "pudb", or None: the one that PYTHONBREAKPOINT names, if it
-        is one of these, else pdb. The debugger's `down` leads on into the library frames below;
-        `exceptions` lists all of the chain and its groups, and `exceptions N` opens one (not pudb).
+    debugger: "pdb", "ipdb", "ipython", "pudb", or None: the debugger named by PYTHONBREAKPOINT if
+        known, else pdb. The debugger's `down` leads on into the library frames below; `exceptions`
+        lists the whole chain and its groups, and `exceptions N` opens exception N (not in pudb).
 
-    Raises KeepTraceError if there is no exception or it has no frames, OptionError for an unknown
-    debugger, and MissingExtraError if that is not installed.
+    Raises KeepTraceError without an exception or without frames, OptionError for an unknown
+    debugger, and MissingExtraError if the debugger is not installed.
     """
-    open_debugger(_current() if exc is None else exc, debugger=debugger)
+    if exc is None:
+        exc = _current()
+    open_debugger(exc, debugger=debugger)
 
 
 def open_debugger(
     exc: BaseException, root: BaseException | None = None, debugger: str | None = None
 ) -> None:
-    """post_mortem(), where `exceptions` lists all that `root` leads to."""
+    """post_mortem(), with `root` as the beginning of the command `exceptions`; default: `exc`."""
     if not isinstance(exc, BaseException):
         raise KeepTraceError(f"post_mortem takes an exception, not {type(exc).__name__}")
     exc = _with_frames(exc)
@@ -203,12 +214,14 @@ def open_debugger(
             f"this {type(exc).__name__} has no frames to stand in: "
             "it was never raised, or only its text was kept"
         )
+    if root is None:
+        root = exc
     start = _chosen(debugger)
-    start(exc, traceback, exc if root is None else root)
+    start(exc, traceback, root)
 
 
 def _with_frames(exc: BaseException) -> BaseException:
-    """The exception; of a group that was never raised, as a snapshot, its first member."""
+    """The exception. A group that was never raised, such as a snapshot: its first member."""
     while isinstance(exc, BaseExceptionGroup) and exc.__traceback__ is None:
         exc = exc.exceptions[0]
     return exc
@@ -226,7 +239,7 @@ def _current() -> BaseException:
 
 
 def check_debugger(name: str | None) -> None:
-    """Raises OptionError for a name that post_mortem does not know."""
+    """Raises OptionError for the name of an unknown debugger."""
     _chosen(name)
 
 

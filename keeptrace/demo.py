@@ -1,6 +1,6 @@
 """A task that fails in a worker process: a line of orders.csv is broken.
 
-`keeptrace demo` shows the same failure by the command line's views; this module needs no extra:
+`keeptrace demo` shows the same failure in the terminal, with colours. The module needs no extra:
 
 python -m keeptrace.demo              shows the worker's frames and variables, here in the parent
 python -m keeptrace.demo --debug      opens the debugger in them
@@ -23,13 +23,13 @@ _PARTS = 3
 
 
 def total(order: dict[str, str]) -> Decimal:
-    """What one order costs."""
+    """The price of an order."""
     quantity = int(order["quantity"])
     return quantity * Decimal(order["price"])
 
 
 def total_of_part(path: Path, part: int, parts: int) -> Decimal:
-    """What a worker does: the sum of every `parts`-th order of the file."""
+    """The task of a worker: the sum of every `parts`-th order of the file."""
     orders = list(csv.DictReader(path.read_text().splitlines()))[part::parts]
     return sum((total(order) for order in orders), Decimal())
 
@@ -43,8 +43,10 @@ def failed_task() -> BaseException:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the demo; the exit code."""
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    """Runs the demo, and returns the exit code."""
+    if arguments is None:
+        arguments = sys.argv[1:]
+    debug = "--debug" in arguments
     exc = failed_task()
     print(f"A worker failed; this is process {os.getpid()}, its parent.\n")
     traceback.print_exception(exc, file=sys.stdout)

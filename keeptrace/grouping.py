@@ -1,7 +1,7 @@
-"""Many failures at once: groups of exceptions that are alike, and what differs within each.
+"""Many failures at once: groups of similar exceptions, and the differences within each group.
 
-group(exceptions) ─▶ by fingerprint (store/identity.py) ─▶ of each group: a view of a sample
-  ─▶ the variables of the frame to look at first (render/leaves.py) ─▶ those that differ
+group(exceptions) ─▶ by fingerprint (store/identity.py) ─▶ of each group: views of a sample
+  ─▶ the variables of the first frame to look at (render/leaves.py) ─▶ the differing variables
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Final, overload
 from .core.errors import OptionError
 from .core.options import Options
 from .core.raw import names_of
-from .core.texts import printable, shorten
+from .core.texts import counted, printable, shorten
 from .format.api import report_of
 from .render.leaves import differing, leaves
 from .render.model import make_view
 from .render.view import ShownFrame, View
 from .store.identity import fingerprint
 
-# A sample shows what differs; each takes a millisecond or two. (exceptions of one group)
+# A sample shows the differences; a capture takes a millisecond or two. (exceptions of a group)
 _SAMPLE: Final = 500
-# What is captured of each: the frame to look at first is what counts.
+# The capture of a sample: the first frame to look at is enough.
 _OPTIONS: Final = Options(
     limit=20, max_values=2_000, max_bytes=100_000, max_exceptions=20, include_source=False
 )
@@ -36,9 +36,9 @@ _ABSENT: Final = "(absent)"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A value that is not the same in all failures of a group.
+    """A value that differs between the failures of a group.
 
-    expression: as it would be read in the frame: "order['quantity']", or "str(exception)".
+    expression: Python code for the value in the frame: "order['quantity']", or "str(exception)".
     values: each text with its count, the most frequent first.
     """
 
@@ -48,17 +48,19 @@ class Difference:
     def __str__(self) -> str:
         shown = ", ".join(f"{text} {count}" for text, count in self.values[:_VALUES])
         more = len(self.values) - _VALUES
-        return f"{self.expression}: {shown}" + (f", {more} more" if more > 0 else "")
+        if more > 0:
+            shown += f", {more} more"
+        return f"{self.expression}: {shown}"
 
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Exceptions of the same types that went through the same places.
+    """Exceptions of the same types with tracebacks through the same places.
 
-    exceptions: all of them, in the given order; `example` is the first.
+    exceptions: all exceptions, in the given order; `example` is the first.
     where: "file:line in function", the innermost of the user's own code; empty without frames.
-    differences: what is not the same in all, nearest to the failure first; of a large group, in the
-        first 500.
+    differences: the differing values, nearest to the failure first; in a large group, of the first
+        500 exceptions.
     """
 
     fingerprint: str
@@ -78,8 +80,10 @@ class FailureGroup:
 
     def lines(self) -> Iterator[str]:
         """The group as lines of a table."""
-        place = f"  {self.where}" if self.where else ""
-        yield f"{self.count:>7}x  {self.type}{place}"
+        head = f"{self.count:>7}x  {self.type}"
+        if self.where:
+            head += f"  {self.where}"
+        yield head
         if self.message:
             yield f"          {self.message.partition(chr(10))[0]}"
         for difference in self.differences[:_DIFFERENCES]:
@@ -90,7 +94,7 @@ class FailureGroup:
 
 
 class FailureGroups(Sequence[FailureGroup]):
-    """The groups of group(), the largest first. str() of it is a table."""
+    """The groups of group(), the largest first. str() makes a table."""
 
     def __init__(self, groups: Iterable[FailureGroup]) -> None:
         self._groups = tuple(groups)
@@ -116,18 +120,19 @@ class FailureGroups(Sequence[FailureGroup]):
 
 
 def _head(groups: FailureGroups) -> str:
-    count, kinds = sum(each.count for each in groups), len(groups)
-    return f"{count} failure{'' if count == 1 else 's'} in {kinds} group{'' if kinds == 1 else 's'}"
+    failures = sum(each.count for each in groups)
+    return f"{counted(failures, 'failure')} in {counted(len(groups), 'group')}"
 
 
 def group(exceptions: Iterable[BaseException]) -> FailureGroups:
-    """Groups failures that are alike: the same types along the same functions and lines.
+    """Groups similar failures: the same types along the same functions and lines.
 
-    exceptions: such as those of the failed futures of a pool. What is no exception raises
-        OptionError.
+    exceptions: for example the exceptions of the failed futures of a pool.
 
-    Each group has a count, an example, and what differs within it: print the result. Secrets are
+    Each group has a count, an example, and the differing values: print the result. Secrets are
     hidden in the texts. Nothing is written.
+
+    Raises OptionError for anything but exceptions.
     """
     alike: dict[str, list[BaseException]] = {}
     for exc in exceptions:
@@ -169,20 +174,25 @@ def _differences(views: list[View]) -> Iterator[Difference]:
 
 
 def _table(view: View) -> dict[str, str]:
+    table: dict[str, str] = {}
     frame = view.first_frame
-    variables = [] if frame is None else frame.locals
-    return {**leaves(view.values, variables), "str(exception)": view.root.message}
+    if frame is not None:
+        table = leaves(view.values, frame.locals)
+    return {**table, "str(exception)": view.root.message}
 
 
 def _failing_line(view: View) -> str:
     frame = view.first_frame
-    snippet = None if frame is None else view.sources.snippet(frame, 0, 0)
-    return "" if snippet is None else snippet.lines[0]
+    if frame is None:
+        return ""
+    return view.sources.failing_line(frame)
 
 
 def _distance(path: str, line: str) -> int:
-    """How near a value is to the failure: the failing line has its path, its name, or neither."""
+    """The distance of a value from the failing line, which has its path, its name, or neither."""
     if path in line or path.replace("'", '"') in line:
         return 0
     name = path.partition(".")[0].partition("[")[0]
-    return 1 if name in line else 2
+    if name in line:
+        return 1
+    return 2

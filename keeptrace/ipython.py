@@ -1,7 +1,7 @@
 """%load_ext keeptrace: dumps and failed pool tasks in IPython and Jupyter.
 
-- %kt_debug FILE opens a dump; %kt_debug NAME the exception, or the failed future, that a variable
-  holds. Like %debug, it uses the shell's own debugger, but starts in the user's innermost frame
+- %kt_debug FILE opens a dump; %kt_debug NAME opens the exception, or the failed future, in a
+  variable. Like %debug, it uses the shell's own debugger, but starts in the user's innermost frame
   rather than in a library's.
 - The exception opened last is the shell's last exception, for %debug and %tb. Both also work after
   a cell that ended in a pool task's exception, because its frames are real.
@@ -29,7 +29,7 @@ _USAGE: Final = (
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What %load_ext calls. shell: the running IPython."""
+    """Called by %load_ext. shell: the running IPython."""
     shell.register_magic_function(lambda line: kt_debug(shell, line), "line", "kt_debug")
     formatters = shell.display_formatter.formatters
     formatters["text/plain"].for_type(BaseException, _as_text)
@@ -37,7 +37,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """What %unload_ext calls: as if it had never been loaded. shell: the running IPython."""
+    """Called by %unload_ext: removes the magic and the formatters. shell: the running IPython."""
     shell.magics_manager.magics["line"].pop("kt_debug", None)
     formatters = shell.display_formatter.formatters
     for name, function in (("text/plain", _as_text), ("text/html", _as_page)):
@@ -46,7 +46,7 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def kt_debug(shell: Any, line: str) -> None:
-    """Open the debugger on a dump, or on the exception that a variable holds.
+    """Open the debugger on a dump, or on the exception in a variable.
 
     %kt_debug [--live] FILE|NAME
     """
@@ -75,14 +75,19 @@ def _exception_of(shell: Any, given: str, live: bool) -> BaseException:
         return load(given, live)
     if isinstance(found, BaseException):
         return found
-    ask = getattr(found, "exception", None)
-    is_done = getattr(found, "done", None)
-    if callable(ask) and callable(is_done):
-        told = ask() if is_done() and not found.cancelled() else None
-        if isinstance(told, BaseException):
-            return told
-        raise KeepTraceError(f"the future {given} has not failed")
-    raise KeepTraceError(f"{given} is {type(found).__name__}, no exception, future or dump")
+    if not _is_future(found):
+        raise KeepTraceError(f"{given} is {type(found).__name__}, no exception, future or dump")
+    if found.done() and not found.cancelled():
+        exc = found.exception()
+        if isinstance(exc, BaseException):
+            return exc
+    raise KeepTraceError(f"the future {given} has not failed")
+
+
+def _is_future(found: object) -> bool:
+    """Also of other libraries: joblib, Dask and asyncio have classes of their own."""
+    names = ("exception", "done")
+    return all(callable(getattr(found, name, None)) for name in names)
 
 
 def _as_text(exc: BaseException, printer: Any, cycle: bool) -> None:

@@ -1,4 +1,4 @@
-"""A logging handler that keeps a dump of each logged exception."""
+"""A logging handler that writes a dump of each logged exception."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class LoggingHandler(logging.Handler):
-    """Writes a dump for each record that has an exception, and its path into the record as
+    """Writes a dump for each record with an exception, and puts the path into the record, as
     `keeptrace`.
 
-    Add it before the handlers that write the text, and their formats can name the dump, with
-    "%(keeptrace)s": records without an exception, and those whose dump failed, get the empty text.
-    It writes no text itself.
+    Add the handler before the handlers that write text. Their formats can then name the dump, with
+    "%(keeptrace)s": empty for a record without an exception, or with a failed dump. The handler
+    itself writes no text.
 
-    directory: where, or a Store.
+    directory: for the dumps: a path, a URL, or a Store.
     level: as for every handler.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    options: the options of keeptrace.Options, or a keeptrace.Options as `trace`.
 
     Raises OptionError.
     """
@@ -45,19 +45,21 @@ class LoggingHandler(logging.Handler):
         self.store: Store = store_of(directory, trace, options)
 
     def handle(self, record: logging.LogRecord) -> Any:
-        """logging.Handler.handle() without its lock: a slow dump must not stop other threads from
+        """logging.Handler.handle() without the lock: a slow dump must not stop other threads from
         logging.
         """
         try:
             found: Any = self.filter(record)
-            if found:
-                self.emit(found if isinstance(found, logging.LogRecord) else record)
+            if isinstance(found, logging.LogRecord):  # a filter may replace the record
+                self.emit(found)
+            elif found:
+                self.emit(record)
         except RecursionError:  # nothing can be called any more; the program goes on
             return False
         return found
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes the dump. A record keeps the path from an earlier handler of this class."""
+        """Writes the dump. A record with a path from an earlier LoggingHandler keeps the path."""
         try:
             with_enough_stack(lambda: self._keep(record))
         except RecursionError:  # nothing can be called any more; the program goes on
@@ -67,7 +69,9 @@ class LoggingHandler(logging.Handler):
         if getattr(record, "keeptrace", ""):
             return
         record.keeptrace = ""
-        exc = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        # A __repr__ may log an exception while its frame is captured: no failure of the program.
+        exc = None
+        if isinstance(record.exc_info, tuple):
+            exc = record.exc_info[1]
+        # During a capture, a __repr__ may log an exception: no failure of the program.
         if exc is not None and is_failure(exc) and not capturing.get():
             record.keeptrace = self.store.write(exc) or ""

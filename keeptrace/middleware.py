@@ -1,10 +1,10 @@
-"""Middleware of web frameworks: a request that ends in an exception leaves a dump; the exception
+"""Middleware for web frameworks: writes a dump of each exception that ends a request. The exception
 goes its usual way.
 
 - WSGI, ASGI: the exception goes on to the server. Starlette and FastAPI answer an exception and
   raise it again, so middleware sees every exception.
 - Django answers with 500 before middleware around it sees an exception, but sends a signal first.
-- Flask does so too, except when debugging. Connect its signal:
+- Flask does the same, except when debugging. Connect its signal:
 
     store = keeptrace.Store("dumps")
     flask.got_request_exception.connect(
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .core.options import SingleOptions
 
-# Our receiver of Django's signal: each handler that Django makes loads the middleware again.
+# Identifies our receiver of Django's signal: each of Django's handlers loads the middleware again.
 _RECEIVER: Final = "keeptrace.middleware"
 
 
@@ -39,8 +39,8 @@ class WSGIMiddleware:
     """Stands around a WSGI application: app = WSGIMiddleware(app, "dumps").
 
     app: the application.
-    directory: where dumps go: a path, a URL, or a Store.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    directory: for the dumps: a path, a URL, or a Store.
+    options: the options of keeptrace.Options, or a keeptrace.Options as `trace`.
 
     Raises OptionError.
     """
@@ -63,7 +63,7 @@ class WSGIMiddleware:
         with self._keeping:
             body = self._app(environ, start_response)
         files = environ.get("wsgi.file_wrapper")
-        # A list can no longer fail, and a server may send its own kind of file without reading.
+        # A list can no longer fail. A server may send its own kind of file without reading it.
         if type(body) in (list, tuple) or (isinstance(files, type) and isinstance(body, files)):
             return body
         return _Body(body, self._keeping)
@@ -98,12 +98,13 @@ class ASGIMiddleware:
     add_middleware(ASGIMiddleware, ...).
 
     app: the application.
-    directory: where dumps go: a path, a URL, or a Store.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    directory: for the dumps: a path, a URL, or a Store.
+    options: the options of keeptrace.Options, or a keeptrace.Options as `trace`.
 
-    A dump is written in the event loop's own thread: other requests wait for it, some milliseconds,
-    at most `max_seconds` of the options and ten seconds for a disk that does not answer. Raises
-    OptionError.
+    Dumps are written in the thread of the event loop, so other requests wait some milliseconds: at
+    most `max_seconds` of the options, and ten seconds for a disk that does not answer.
+
+    Raises OptionError.
     """
 
     def __init__(
@@ -143,18 +144,19 @@ def _check_names(setting: dict[Any, Any]) -> None:
 
 
 class DjangoMiddleware:
-    """Django's own. One line of settings: MIDDLEWARE = ["keeptrace.middleware.DjangoMiddleware",
-    ...].
+    """Middleware for Django, with a line of settings: MIDDLEWARE =
+    ["keeptrace.middleware.DjangoMiddleware", ...].
 
-    get_response: what Django gives to each middleware.
+    get_response: Django's argument for each middleware.
 
-    The setting KEEPTRACE has what the other classes take as arguments, as in {"directory":
-    "/var/dumps", "depth": 8}. A dump is written of each exception that Django answers with 500,
-    from views, middleware and templates; Http404, PermissionDenied and the others with an answer of
-    their own leave none.
+    The setting KEEPTRACE has the arguments of the other classes, as in {"directory": "/var/dumps",
+    "depth": 8}. Exceptions from views, middleware and templates that Django answers with 500 leave
+    a dump. Exceptions with another answer, such as Http404 and PermissionDenied, leave none.
 
-    It connects Django's signal got_request_exception and then steps aside (MiddlewareNotUsed), so
-    requests cost nothing. Raises OptionError.
+    The class connects Django's signal got_request_exception and then steps aside
+    (MiddlewareNotUsed), so requests cost nothing.
+
+    Raises OptionError.
     """
 
     sync_capable = True

@@ -1,5 +1,5 @@
 """pytest --keeptrace[=DIR]: a dump for each failing test, fixture and collection, and the command
-that opens it.
+to open the dump.
 
     worker or single process                           pytest-xdist's controller, or same process
     makereport ─▶ dump ─▶ its path on the report ─ ─ ─▶ printed under the failure
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from .hooks.deaths import DeathBox
     from .store import Store
 
-# Test runs share the directory with those before; what a rerun of a large broken suite leaves is
-# what is looked at. (dumps)
+# Test runs share the directory with earlier runs. Enough for the failures of a large broken suite.
+# (dumps)
 _MAX_FILES = 5_000
-# What --keeptrace-pdb opens: the dump, or the process that failed.
+# The ways of --keeptrace-pdb: it opens the dump, or the failed process.
 _FROM_DUMP, _LIVE = "dump", "live"
-# Options that take a value by "=" alone, and what they mean without one.
+# Options with a value by "=" alone → the value of the bare option.
 _ALONE = {"--keeptrace": DEFAULT_DIRECTORY, "--keeptrace-pdb": _FROM_DUMP}
-# Failed processes of a worker that wait for the debugger; of more failures the dumps are debugged.
+# Failed processes of a worker that wait for the debugger. For more failures, it opens the dumps.
 _MOST_HELD = 20
 
 
-def pytest_addoption(parser: Any) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("keeptrace", "dumps of failures")
     group.addoption(
         "--keeptrace",
@@ -55,7 +55,9 @@ def pytest_addoption(parser: Any) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> None:
     """Reads `--keeptrace tests` as the default directory and tests: only `--keeptrace=DIR` names a
     directory, and only `--keeptrace-pdb=live` a way to debug.
     """
@@ -69,12 +71,14 @@ def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str
         setattr(early_config.known_args_namespace, name, getattr(known, name))
 
 
-def pytest_configure(config: Any) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     with_debugger = config.getoption("keeptrace_pdb")
     if with_debugger not in (None, _FROM_DUMP, _LIVE):
         raise pytest.UsageError(f"--keeptrace-pdb={with_debugger}: what is known is {_LIVE}")
-    directory = config.getoption("keeptrace") or (DEFAULT_DIRECTORY if with_debugger else None)
-    if directory is None:
+    directory = config.getoption("keeptrace")
+    if with_debugger and not directory:
+        directory = DEFAULT_DIRECTORY
+    if not directory:
         return
     if "://" not in directory:
         # Absolute: xdist's workers get the options, and write to the same directory.
@@ -86,18 +90,18 @@ def pytest_configure(config: Any) -> None:
 
 
 class _Dumps:
-    """Writes the dumps, where the tests run; tells of them, where the reports arrive."""
+    """Writes the dumps in the process of the tests; prints their commands where reports arrive."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         from .store import Store
 
         self._config = config
         self._box: DeathBox | None = None
         self._store: Store = Store(config.option.keeptrace, max_files=_MAX_FILES, deduplicate=False)
 
-    # Later than pytest's own faulthandler plugin, which has the stack written to stderr. A worker's
-    # stack goes to our file, because the report shows the stack.
-    def pytest_sessionstart(self, session: Any) -> None:
+    # Runs after pytest's faulthandler plugin, which sends stacks to stderr. The stack of a dying
+    # worker must go to our file, because the report shows the stack.
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         if os.name != "posix" or "://" in self._store.directory:
             return
         from .core.watching import start_watcher
@@ -108,7 +112,7 @@ class _Dumps:
             self._box = DeathBox(self._store, takes_over=is_worker, of_children=False)
             if not is_worker and self._config.getoption("dist", "no") != "no":
                 start_watcher(self._store.directory)  # xdist's workers have boxes there
-        except OSError:  # a directory that cannot be written to is told of when a test fails
+        except OSError:  # the first failing test will report the unwritable directory
             return
 
     def pytest_unconfigure(self) -> None:
@@ -117,7 +121,7 @@ class _Dumps:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: Any) -> None:
-        """Lets the report of a crashed worker of pytest-xdist say of what it died, and where."""
+        """Adds cause and place of the death to the report of a crashed worker of pytest-xdist."""
         from .store.crashes import death_of_worker, exit_code_of
         from .store.telling import command_to_open
 
@@ -133,18 +137,20 @@ class _Dumps:
         report.sections.append(("keeptrace", command_to_open(death.path)))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, Any, Any]:
         report: Any = yield
         self._dump(report, call)
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, Any]:
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
         report: Any = yield
         self._dump(report, getattr(report, "call", None))
         return report
 
-    def _dump(self, report: Any, call: Any) -> None:
+    def _dump(self, report: Any, call: pytest.CallInfo[Any] | None) -> None:
         if not report.failed or call is None or call.excinfo is None:
             return
         from .hooks.examples import failed_example
@@ -176,15 +182,15 @@ class _Dumps:
         return path
 
     def _keep_out_of_version_control(self) -> None:
-        """Dumps hold variables; nobody means to commit them."""
+        """Adds a .gitignore: dumps hold variables, and nobody means to commit variables."""
         try:
             with open(os.path.join(self._store.directory, ".gitignore"), "x") as file:
                 file.write("# written by keeptrace\n*\n")
         except OSError:  # the file exists, or the directory is a URL: a help, no guarantee
             return
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        from .core.texts import one_line
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        from .core.texts import counted, one_line
         from .store.telling import command_to_open
 
         reports = [*terminalreporter.getreports("error"), *terminalreporter.getreports("failed")]
@@ -196,12 +202,12 @@ class _Dumps:
         if self._config.getoption("tbstyle") == "no":  # pytest printed nothing under the failures
             for path in paths:
                 terminalreporter.line(command_to_open(path))
-        dumps = "1 dump" if len(paths) == 1 else f"{len(paths)} dumps"
+        dumps = counted(len(paths), "dump")
         terminalreporter.line(one_line(f"{dumps} in {self._store.directory}"))
 
 
 def _held(exc: BaseException) -> int | None:
-    """The number of the process that holds the failure; None if none does."""
+    """The number of the process that holds the failure; None if no process does."""
     from .core.errors import KeepTraceError
     from .core.hold import Hold, Holding
     from .hold.keeping import keep
@@ -212,11 +218,13 @@ def _held(exc: BaseException) -> int | None:
     except (OSError, KeepTraceError) as problem:  # the dump is debugged instead
         failed(exc, problem)
         return None
-    return int(kept.name.partition("-")[0]) if kept.is_held else None
+    if not kept.is_held:
+        return None
+    return int(kept.name.partition("-")[0])
 
 
 def _name_of(nodeid: str) -> str:
-    """The test's file, without its directory, and its name, whose parameters may hold any text."""
+    """The test's file, without the directory, and its name. Parameters may hold any text."""
     path, separator, name = nodeid.partition("::")
     return f"{os.path.basename(path)}{separator}{name}"
 
@@ -224,10 +232,10 @@ def _name_of(nodeid: str) -> str:
 class _Debugger:
     """Opens the debugger in the process that has the terminal.
 
-    `quit` ends the test run, `continue` goes on with it; in a live process both go on.
+    `quit` ends the test run, `continue` goes on. In a live process both go on with the run.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
     @pytest.hookimpl(trylast=True)
@@ -249,7 +257,7 @@ class _Debugger:
             self._debug_dump(report, path)
 
     def _attach(self, report: Any, number: int) -> bool:
-        """Debugs the failed process itself. False if that cannot be."""
+        """Debugs the failed process itself. Returns whether the process could be debugged."""
         from .core.errors import KeepTraceError
         from .hold.attaching import attach
         from .hold.listing import release
@@ -264,13 +272,15 @@ class _Debugger:
         return True
 
     def _show(self, report: Any) -> None:
-        """The failure, and where it was."""
+        """Prints the failure and its place."""
         terminal = self._config.get_terminal_writer()
         terminal.line()
         worker = getattr(getattr(report, "node", None), "gateway", None)
         report.toterminal(terminal)
-        place = f" in worker {worker.id}" if worker else ""
-        terminal.sep(">", f"keeptrace: {report.nodeid}{place}")
+        place = report.nodeid
+        if worker:
+            place += f" in worker {worker.id}"
+        terminal.sep(">", f"keeptrace: {place}")
 
     def _debug_dump(self, report: Any, path: str) -> None:
         from .core.errors import DumpError
