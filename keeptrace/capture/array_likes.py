@@ -1,7 +1,7 @@
-"""Arrays of unknown classes: what has a shape and a dtype, or offers its memory by a protocol.
+"""Arrays of unknown classes: objects with a shape and a dtype, or with a protocol for their memory.
 
-Such an object is never asked for its repr, not even with run_reprs=True: the repr may copy the
-memory of a device. What the object or its class has stored is read, and no property runs.
+keeptrace never runs the repr of such an object, not even with run_reprs=True: the repr may copy the
+memory of a device. keeptrace reads stored attributes of the object and its class, never a property.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DIMENSIONS: Final = 64
 
 
 def is_array_like(value: object) -> bool:
-    """Whether the object or its class has a shape and a dtype, or one of the protocols."""
+    """Whether the object or its class has a shape and a dtype, or an array protocol."""
     mro = mro_of(type(value))
     if any(attribute_of(mro, name)[1] is not None for name in _PROTOCOLS):
         return True
@@ -30,8 +30,10 @@ def _has(mro: tuple[type, ...], value: object, name: str) -> bool:
 
 
 def told(value: object) -> str | None:
-    """The array by what is stored of it; None if that is too little, or no array."""
-    return _described(value) if is_array_like(value) else None
+    """The array by its stored attributes; None for other objects, or without a stored shape."""
+    if is_array_like(value):
+        return _described(value)
+    return None
 
 
 def _stored(value: object, name: str) -> Any:
@@ -40,13 +42,17 @@ def _stored(value: object, name: str) -> Any:
         return found
     constant = attribute_of(mro_of(type(value)), name)[1]
     is_computed = constant is None or attribute_of(mro_of(type(constant)), "__get__")[1] is not None
-    return ABSENT if is_computed else constant
+    if is_computed:
+        return ABSENT
+    return constant
 
 
 def _described(value: object) -> str | None:
     shape, dtype = _stored(value, "shape"), _stored(value, "dtype")
     for interface in _INTERFACES:
-        offered = _stored(value, interface) if shape is ABSENT else None
+        if shape is not ABSENT:
+            break
+        offered = _stored(value, interface)
         if type(offered) is dict:
             shape, dtype = offered.get("shape"), offered.get("typestr", ABSENT)
     if type(shape) not in (tuple, list) or not _are_numbers(shape):

@@ -1,7 +1,7 @@
 """Summaries of numpy's arrays and scalars: type, shape, dtype and a few values.
 
-The library's own class reads the attributes of a subclass's instance. Memory that may be gone
-(core/memory.py) is not read: such an array is shown by shape and dtype alone.
+The library's own class reads the attributes of a subclass's instance. If an array's memory may be
+gone (core/memory.py), the summary has shape and dtype alone.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .summary import (
 if TYPE_CHECKING:
     from .reprs import Writer
 
-# Elements that are objects of the program. (elements)
+# Elements of an array of objects: each may be large. (elements)
 _FEW_OBJECTS: Final = 5
 _MOST_SCALAR: Final = 200
 
 
 def shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: object, dtype: str) -> str:
-    """An array by its first values; few is None if they may not be read."""
+    """The text of an array with its first values. few=None: the values may not be read."""
     if few is None:
         return f"{name}(shape={shape}, dtype={dtype}; values not read)"
     return described(name, listed(few, size), shape=shape, dtype=dtype)
@@ -43,7 +43,7 @@ def shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: object, 
 
 
 def first_of_array(ndarray: Any, value: Any, count: int) -> list[Any] | None:
-    """The first values, one by one: slicing a subclass's instance would run the subclass's code."""
+    """The first values, read singly: slicing a subclass's instance would run its own code."""
     if not is_own_memory(value):
         return None
     return [plain(item) for item in islice(ndarray.flat.__get__(value), count)]
@@ -75,21 +75,25 @@ def _first_objects(ndarray: Any, value: Any) -> list[Any] | None:
 
 
 def _fields_of(item: Any) -> Any:
-    """The fields of a record, by their names; other elements as they are."""
+    """The fields of a record, by their names; any other element itself."""
     if not is_of(type(item), "numpy", "void") or item.dtype.names is None:
         return item
     return {name: _as_python(item[name]) for name in item.dtype.names}
 
 
 def _as_python(item: Any) -> Any:
-    """A scalar of numpy as a plain value, where this changes nothing."""
+    """A scalar of numpy as a plain value, the fields of a record, or any other element itself."""
     is_scalar = is_of(type(item), "numpy", "generic") and item.dtype.names is None
-    return plain(item) if is_scalar else _fields_of(item)
+    if is_scalar:
+        return plain(item)
+    return _fields_of(item)
 
 
 def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[Writer], None]:
     """Writes an array whose elements may be the program's objects."""
-    more = ", ..." if size > len(few) else ""
+    more = ""
+    if size > len(few):
+        more = ", ..."
     return lambda writer: writer.call(name, "[", lambda: writer.items(few), f"{more}], ", rest)
 
 
@@ -108,11 +112,13 @@ def _numpy_scalar(generic: Any, value: Any) -> Summary:
     if dtype.hasobject:
         return Summary(f"<{name} of objects>", {"dtype": told})
     item = generic.item(value)
-    if not is_own:  # a subclass of the program's
+    if is_own:
+        text = repr(value)
+        known = item if is_atom(item) else str(value)[:_MOST_SCALAR]
+    else:  # a subclass of the program's
         known = item if is_atom(item) else f"<{name}>"
-        return Summary(f"{name}({known!r})"[:_MOST_SCALAR], {"item": known, "dtype": told})
-    known = item if is_atom(item) else str(value)[:_MOST_SCALAR]
-    return Summary(repr(value)[:_MOST_SCALAR], {"item": known, "dtype": told})
+        text = f"{name}({known!r})"
+    return Summary(text[:_MOST_SCALAR], {"item": known, "dtype": told})
 
 
 def _dtype(cls: object, value: object) -> Summary:
@@ -120,15 +126,17 @@ def _dtype(cls: object, value: object) -> Summary:
     return Summary(f"dtype({told!r})"[:_MOST_SCALAR], {"name": told})
 
 
-def _masked(cls: Any, value: Any) -> Summary:
-    """An array of which some values are masked: they are shown as None."""
+def _masked(cls: object, value: object) -> Summary:
+    """A masked array. The summary shows None for each masked value."""
     ndarray = loaded("numpy", "ndarray")
     whole = _ndarray(ndarray, value)
     few, mask = whole.facts.get("first"), stored(value, "_mask")
     size = whole.facts["size"]
     if few is None or type(mask) is not ndarray or ndarray.size.__get__(mask) != size:
         is_whole = type(mask) is loaded("numpy", "bool_")
-        return whole if is_whole else whole._replace(text=_unread(value), facts={}, held={})
+        if is_whole:
+            return whole
+        return whole._replace(text=_unread(value), facts={}, held={})
     hidden = first_of_array(ndarray, mask, len(few)) or [True] * len(few)
     shown = [None if is_hidden else item for item, is_hidden in zip(few, hidden)]
     facts = {**whole.facts, "first": shown, "mask": hidden}

@@ -2,15 +2,15 @@
 
     capture ─▶ Chain     the exceptions: arguments, attributes, notes       capture/chain.py
                Frames    their tracebacks: frames, variables, globals       capture/frames.py
-               Values    what all of these hold, within the bounds          capture/values.py
-               Messages  the texts that need the user's code, last          capture/messages.py
+               Values    the objects in all of these, within the bounds     capture/values.py
+               Messages  texts made by the user's code, last                capture/messages.py
 
 The ladder, from the first rung to the last:
- 1. A part that cannot be read costs that part alone (capture/losses.py).
- 2. If the stack or the memory runs out, the capture is repeated with more stack or memory.
+ 1. An unreadable part costs the report this part alone (capture/losses.py).
+ 2. If the stack or the memory runs out, capture() tries again with more stack or memory.
  3. If the second attempt fails, the report keeps representations, and the user's code does not run.
- 4. If that fails too, the report keeps the text alone.
-Rungs 3 and 4 are marked in the report, so the user sees them in the restored exception.
+ 4. If the third attempt fails too, the report keeps the text alone.
+The report marks rungs 3 and 4, so the user sees the loss in the restored exception.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Levels of values where the options set no limit.
 _ANY_DEPTH: Final = 1 << 30
 
-# Set while a capture runs, here and in its threads: exceptions that it pickles are not captured.
+# Set while a capture runs, also in its threads: picklers must not capture the exceptions again.
 capturing: Final[ContextVar[bool]] = ContextVar("capturing", default=False)
 
 
 class _Attempt:
-    """One attempt to make a report."""
+    """An attempt to make a report."""
 
     def __init__(
         self, options: Options, pool_dumps: _live.Dumps | None, is_repeatable: bool
@@ -55,8 +55,8 @@ class _Attempt:
         self._pool_dumps = pool_dumps
         self._deadline = monotonic() + options.max_seconds
         self._cuts: dict[str, int] = {}
-        self._roots: list[int] = []  # indexes of the values that may be made live
-        self._roots_of_exceptions = 0  # how many of these are not in frames
+        self._roots: list[int] = []  # indexes of the values that may become live
+        self._roots_of_exceptions = 0  # the first roots: arguments and attributes of exceptions
         numbers: dict[int, int] = {}
         self._values = Values(options, numbers, self._cuts, self._deadline)
         self._losses = Losses(self._values, is_repeatable)
@@ -113,7 +113,9 @@ class _Attempt:
         self._values.finish()
 
     def _keep_live(self, report: Report) -> None:
-        """Adds the pickle of the live objects: of all that were asked for, or those of a pool."""
+        """Adds a pickle of live objects: of all values if the options name a pickler, else of the
+        exceptions' own values if a pool sends the report.
+        """
         options = self._options
         if options.pickler is not None and not 0 <= options.depth <= 1:
             dumps, most = _live.dumps_of(options.pickler), options.max_bytes
@@ -144,11 +146,11 @@ def _attempt(
 
 
 def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None = None) -> Report:
-    """The report of an exception. Never raises because of the exception or of its frames.
+    """The report of an exception. Never raises because of the exception or its frames.
 
-    pool_dumps: how a pool of this machine pickles; None outside of a pool. Within a pool, arguments
-        and attributes of exceptions stay live if no node can hold them exactly, and sources stay in
-        their files.
+    pool_dumps: the pool's own pickler; None outside of a pool. Within a pool, arguments and
+        attributes of exceptions stay live unless a node holds the value exactly, and sources stay
+        in their files.
     """
     if issubclass(type(exc), MemoryError):
         release_reserve()
@@ -195,27 +197,29 @@ def _with_less(exc: BaseException, options: Options, problem: str) -> Report:
 def _told(problem: BaseException) -> str:
     try:
         return f"{type(problem).__name__}: {problem}"
-    except BaseException:  # its __str__ fails, or there is no memory
+    except BaseException:  # __str__ failed, or the memory ran out
         return "an error"
 
 
 def _text_of(exc: BaseException) -> str:
     try:
         return traceback_text(exc)
-    except BaseException:  # no memory for it
+    except BaseException:  # the memory ran out
         return ""
 
 
 def type_only(exc: BaseException, why: str) -> Report:
-    """A report that has the exception's type, and says why nothing else was kept."""
+    """A report with the exception's type, and with the reason for keeping nothing else."""
     return _bare(exc, f"keeptrace: {why}")
 
 
 def _bare(exc: BaseException, text: str) -> Report:
-    """Type and text alone, made of nothing that could fail."""
+    """Type and text alone, made by code without a way to fail."""
     module, qualname = names_of(type(exc))
     builtin = next(cls for cls in mro_of(type(exc)) if id(cls) in BUILTIN_TYPES)
-    bases = [] if builtin is type(exc) else [1]
+    bases = [1]
+    if builtin is type(exc):
+        bases = []
     record: ExceptionRecord = {
         "type": 0,
         "args": [0],

@@ -36,15 +36,15 @@ from .losses import Losses
 from .messages import Messages
 from .values import Values
 
-# Attributes that keeptrace adds to exceptions: concurrent/reductions.py gives the exceptions of a
-# traced function their own __reduce_ex__.
+# keeptrace's own attributes of exceptions: concurrent/reductions.py gives each exception of a
+# traced function a __reduce_ex__.
 _OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
-# Builtin exceptions that Python 3.11 lacks: a reader there needs their bases.
+# Builtin exceptions of newer Pythons: a reader on Python 3.11 needs their bases.
 _NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
 
-# The approximate size of an exception in a dump, without its parts. (bytes)
+# The approximate size of an empty record of an exception in a dump. (bytes)
 _RECORD: Final = 150
-# People search for messages, so a report's messages may have this many times max_bytes.
+# The room for a report's messages, which people search for. (times max_bytes)
 _MESSAGES: Final = 4
 
 
@@ -55,12 +55,12 @@ _PLAIN_NAMES: Final[dict[int, str]] = {
     if id(cls) in BUILTIN_TYPES and cls.__name__ not in _NEWER_THAN_3_11
 }
 _module_of: Final = type.__dict__["__module__"].__get__
-# Tracebacks show this for a class whose __module__ is not a str.
+# Tracebacks show this text for a class whose __module__ is no str.
 _NO_MODULE: Final = "<unknown>"
 
 
 class Chain:
-    """The exceptions of one capture, numbered in the order in which they are met."""
+    """The exceptions of one capture, numbered in the order of their discovery."""
 
     def __init__(
         self,
@@ -79,11 +79,11 @@ class Chain:
         self._losses = losses
         self._room = max(options.max_message, _MESSAGES * options.max_bytes)  # bytes, for messages
         self._index = index  # id of an exception → its number; shared with `values`
-        self._roots = roots  # indexes of the values that may be made live
+        self._roots = roots  # indexes of the values that may become live
         self._types: dict[int, int] = {}
 
     def collect(self, exc: BaseException) -> None:
-        """Numbers every exception that can be reached."""
+        """Numbers the exception, and every exception linked to an exception with a number."""
         most = min(self._options.max_exceptions, MAX_EXCEPTIONS)
         self._number(exc)
         for found in self.order:  # the list grows meanwhile
@@ -121,7 +121,10 @@ class Chain:
         for exc, record in zip(self.order, self.records):
             self._values.bytes += _RECORD
             facts = self._facts_of(exc, record)
-            for what, read in _PARTS if facts.has_fields else _PARTS_WITHOUT_FIELDS:
+            parts = _PARTS_WITHOUT_FIELDS
+            if facts.has_fields:
+                parts = _PARTS
+            for what, read in parts:
                 try:
                     read(self, exc, record, facts, depth)
                 except BaseException as problem:  # costs this part alone
@@ -133,13 +136,13 @@ class Chain:
         except BaseException as problem:  # an odd class: costs the facts of the user's class
             self._losses.note(record, "its class", problem)
             facts = ExceptionFacts(_plain_base(type(exc)))
-            facts.has_str = True  # it may have a __str__, so that makes the message
+            facts.has_str = True  # the class may have a __str__, so str() makes the message
             return facts
 
     def _lost(
         self, exc: BaseException, record: ExceptionRecord, what: str, problem: BaseException
     ) -> None:
-        """Marks a part that could not be read."""
+        """Marks an unreadable part."""
         if what == "type":
             record["type"] = self._builtin_type(_plain_base(type(exc)))
             self._losses.note(record, "its class", problem)
@@ -192,20 +195,12 @@ class Chain:
         self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts, depth: int
     ) -> None:
         namespace = dict_of(exc)
-        now = said() if record is self.records[0] else None
+        now = None
+        if record is self.records[0]:
+            now = said()
         if not dict.__len__(namespace) and not facts.slots and now is None:  # as most
             return
-        kept = {
-            name: value
-            for name, value in tuple(dict.items(namespace))
-            if type(name) is str and not name.startswith(_OF_KEEPTRACE)
-        }
-        kept.pop("__notes__", None)  # the record has a place for notes
-        for name, read in facts.slots:
-            try:
-                kept.setdefault(name, read(exc))
-            except AttributeError:  # a slot without a value
-                continue
+        kept = _own_attributes(exc, namespace, facts)
         if now is not None or _SAID in kept:
             put_said(kept, now)
         if kept:
@@ -232,7 +227,7 @@ class Chain:
             self._messages.want(exc, record, facts)
 
     def _message_refs(self, texts: Iterable[Any], depth: int) -> list[Ref]:
-        """Messages may be longer than other texts, as long as there is room for them."""
+        """The refs of values. A text in a message may be longer than other texts."""
         values = self._values
         most = self._options.max_message
         refs: list[Ref] = []
@@ -246,13 +241,15 @@ class Chain:
         return refs
 
     def _index_of(self, exc: BaseException | None) -> int | None:
-        return None if exc is None else self._index.get(id(exc))
+        if exc is None:
+            return None
+        return self._index.get(id(exc))
 
     def _may_live(self, refs: Iterable[Ref]) -> None:
         self._roots += [ref[0] for ref in refs if type(ref) is list]
 
     def _builtin_type(self, cls: type) -> int:
-        """The index of a builtin type of every supported Python."""
+        """The index of a builtin class of every supported Python."""
         found = self._types.get(id(cls))
         if found is None:
             found = self._types[id(cls)] = len(self._values.types)
@@ -260,7 +257,7 @@ class Chain:
         return found
 
     def _type(self, cls: type) -> int:
-        """The index of a type, with its bases down to builtin types of every supported Python."""
+        """The index of a type. Adds the type's bases down to builtins of every supported Python."""
         found = self._types.get(id(cls))
         if found is not None:
             return found
@@ -292,6 +289,24 @@ class Chain:
             if index >= start and _needs_bases(parent, types_[index][1]):
                 types_[index][2] = [self._types[id(base)] for base in bases_of(parent)]
         return self._types[id(cls)]
+
+
+def _own_attributes(
+    exc: BaseException, namespace: dict[Any, Any], facts: ExceptionFacts
+) -> dict[str, Any]:
+    """The attributes in an exception's __dict__ and slots, without notes and keeptrace's own."""
+    kept = {
+        name: value
+        for name, value in tuple(dict.items(namespace))
+        if type(name) is str and not name.startswith(_OF_KEEPTRACE)
+    }
+    kept.pop("__notes__", None)  # the record has a place for notes
+    for name, read in facts.slots:
+        try:
+            kept.setdefault(name, read(exc))
+        except AttributeError:  # a slot without a value
+            continue
+    return kept
 
 
 def _has_odd_module(cls: type) -> bool:

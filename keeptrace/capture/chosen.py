@@ -1,7 +1,7 @@
-"""The program's own functions for what is kept of a class: what summarise() has registered.
+"""The functions that summarise() has registered for classes.
 
-capture/objects.py calls the functions, under guard. A class is known by itself, or by its qualified
-name, so that nobody has to import a library for its sake.
+capture/objects.py calls the functions, under guard. A program registers a function for a class, or
+for the qualified name of a class: a name needs no import of the class's library.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ Chosen: TypeAlias = Callable[[Any], "str | dict[str, Any]"]
 # The id of a class, or its qualified name
 Key: TypeAlias = int | str
 
-# The last function of a key holds.
+# The last function of a key is in force.
 _functions: Final[dict[Key, list[Chosen]]] = {}
 
 
 def register(key: Key, function: Chosen) -> None:
-    """Makes this function the one for the class."""
+    """Registers a function for a class, in the place of an earlier function."""
     _functions.setdefault(key, []).append(function)
 
 
 def remove(key: Key, function: Chosen) -> None:
-    """Takes a function back; an earlier one holds again."""
+    """Removes a function. An earlier function for the class is in force again."""
     left = [each for each in _functions.get(key, ()) if each is not function]
     if left:
         _functions[key] = left
@@ -34,7 +34,7 @@ def remove(key: Key, function: Chosen) -> None:
 
 
 def chosen_of(mro: tuple[type, ...]) -> Chosen | None:
-    """The function for the instances of mro[0]: its own, or its nearest base's."""
+    """The function for the instances of mro[0]: the class's own, or the nearest base's."""
     if not _functions:
         return None
     for cls in mro:

@@ -1,9 +1,9 @@
-"""Whether somebody cleared a frame (frame.clear(), traceback.clear_frames) before it was captured.
+"""Whether somebody cleared a frame (frame.clear(), traceback.clear_frames) before the capture.
 
 A cleared frame has no variables. Neither has a frame whose variables have no values yet. So this
-module looks for variables that must have a value where the frame stands: arguments, and variables
-that the first instructions store, before any jump and outside of any `try`. Variables that the code
-deletes do not count, nor do variables shared with an inner function, which may delete them.
+module looks for variables with a certain value at the frame's instruction: arguments, and variables
+stored by the first instructions, before any jump and outside of any `try`. Variables with a `del`
+in the code do not count, nor do variables shared with an inner function, which may delete them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .facts import argument_count
 
 
 def was_cleared(code: types.CodeType, lasti: int) -> bool:
-    """Whether a frame of this code, which has no variables at this instruction, was cleared."""
+    """Whether somebody cleared a frame that has no variables at this instruction of its code."""
     bound = set(range(argument_count(code)))
     deleted: set[int] = set()
     end = min(lasti, _first_try(code), _first_jump(code))
@@ -67,7 +67,7 @@ def _first_try(code: types.CodeType) -> int:
     table = code.co_exceptiontable
     if not table:
         return sys.maxsize
-    units = table[0] & 63  # a number in groups of 6 bits; bit 6 says that another group follows
+    units = table[0] & 63  # a number in groups of 6 bits; bit 6 announces another group
     at = 0
     while table[at] & 64:
         at += 1

@@ -19,9 +19,9 @@ from .types import TypeInfo
 if TYPE_CHECKING:
     from .values import Values
 
-# Longer strings become nodes, so that fifty frames with the same text keep it once. (characters)
+# A longer string becomes a node, so fifty frames with the same string share a node. (characters)
 SHARED_TEXT: Final = 200
-# The size of an element without its value. (bytes)
+# The size of a reference to an element. (bytes)
 ELEMENT: Final = 8
 
 
@@ -38,7 +38,7 @@ def read_text(values: Values, value: Any, depth: int, raw: Any = str, kind: str 
 
 
 def items_of(values: Values, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
-    """The true length of a container, and the refs of the elements that are kept."""
+    """The true length of a container, and the refs of its first elements, within the bounds."""
     length = raw.__len__(value)
     most = values.room_for(length)
     items = values.refs(first_of(raw.__iter__, value, most), depth)
@@ -51,7 +51,7 @@ def items_of(values: Values, value: Any, raw: Any, depth: int) -> tuple[int, lis
 def pairs_of(
     values: Values, value: Any, depth: int, read: Callable[[Any], Any] = dict.items
 ) -> tuple[int, list[Ref]]:
-    """The true length of a dict, and the refs of the keys and values that are kept."""
+    """The true length of a dict, and the refs of its first pairs, keys and values in turn."""
     length = dict.__len__(value)
     most = values.room_for(length)
     size = 0
@@ -60,8 +60,10 @@ def pairs_of(
     for key, item in first_of(read, value, most):
         if type(key) is str and len(key) <= SHARED_TEXT:
             size += len(key)
-        else:  # a tuple is a key only when it is whole
-            key = values.ref(key, max(depth, 2) if type(key) is tuple else depth)
+        elif type(key) is tuple:  # a key must be whole: a tuple at the edge has no elements
+            key = values.ref(key, max(depth, 2))
+        else:
+            key = values.ref(key, depth)
         keys.append(key)
         items.append(item)
     flat: list[Ref] = [None] * (2 * len(keys))
@@ -74,7 +76,7 @@ def pairs_of(
 
 
 def names_in(namespace: Iterable[object], mro: tuple[type, ...]) -> list[str]:
-    """The names that dir() would give for a namespace and the classes of an mro."""
+    """The result of dir() for a namespace and the classes of an mro."""
     names = {name for name in tuple(namespace) if type(name) is str}
     for cls in mro:
         names.update(name for name in namespace_of(cls) if type(name) is str)
@@ -83,14 +85,14 @@ def names_in(namespace: Iterable[object], mro: tuple[type, ...]) -> list[str]:
 
 def node_with_repr(
     values: Values,
-    value: Any,
+    value: object,
     info: TypeInfo,
     attributes: Attributes | None,
     extra: dict[str, Any],
 ) -> Node:
-    """The node of an object. A repr that needs the user's code is made later, under guard.
+    """The node of an object. The user's code makes its part of a repr later, under guard.
 
-    In place of a default repr, which only has the address, the node has the address itself.
+    In place of a default repr the node has the address: the repr says nothing else.
     """
     node = instance(values.type_index(info.cls), None, attributes, extra)
     if info.kind is Kind.DEFAULT:

@@ -1,14 +1,15 @@
-"""Summaries of tensors and of arrays on devices, by what their libraries say of them.
+"""Summaries of tensors and of arrays on devices, made from attributes that libraries compute.
 
-Memory of a device is neither copied nor waited for: shape, dtype and device are facts that the
-process knows. Only the libraries' own classes are asked; of a subclass only the type is shown.
+The capture neither copies a device's memory nor waits for a device: the process itself knows shape,
+dtype and device. Only instances of the libraries' own classes are read. For an instance of a
+subclass, the summary names the type alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Final
@@ -18,7 +19,7 @@ from .summary import FEW, Summary, Table, described, dtype_text, is_of, listed, 
 
 # In the text of a module of a network. (parameters)
 _FEW_PARAMETERS: Final = 8
-# Modules of a network that are looked into. (modules)
+# The search for parameters stops after so many modules of a network. (modules)
 _MOST_MODULES: Final = 200
 # Devices of one array. (devices)
 _FEW_DEVICES: Final = 8
@@ -26,32 +27,45 @@ _FEW_DEVICES: Final = 8
 # -- PyTorch
 
 
-def _tensor(cls: Any, value: Any) -> Summary:
-    """A tensor. Of a subclass only the type is shown: its attributes may be computed."""
+def _tensor(cls: object, value: object) -> Summary:
+    """A tensor. For a subclass the type alone: a subclass may compute its attributes."""
     is_parameter = type(value) is loaded("torch.nn.parameter", "Parameter")
     if type(value) is not cls and not is_parameter:
         return Summary(f"<{names_of(type(value))[1]}>")
+    name = "Parameter" if is_parameter else "tensor"
     with _without_modes():
-        return _own_tensor(value, "Parameter" if is_parameter else "tensor")
+        return _own_tensor(value, name)
 
 
 def _without_modes() -> AbstractContextManager[object]:
-    """Within, torch calls no mode of the program when an attribute of a tensor is read."""
+    """A block in which torch calls no mode of the program for an attribute of a tensor."""
+    disabled: Callable[[], AbstractContextManager[object]] | None
     disabled = loaded("torch._C", "DisableTorchFunction")
-    return contextlib.nullcontext() if disabled is None else disabled()
+    if disabled is None:
+        return contextlib.nullcontext()
+    return disabled()
 
 
 def _own_tensor(value: Any, name: str) -> Summary:
     shape, dtype, device = _shape_of(value), _dtype_of_torch(value), str(value.device)
     facts: dict[str, Any] = {"shape": shape, "dtype": dtype, "device": device}
     facts["requires_grad"] = bool(value.requires_grad)
-    few = _first_of_tensor(value) if name == "tensor" and shape is not None else []
+    few: list[Any] = []
+    if name == "tensor" and shape is not None:
+        few = _first_of_tensor(value)
     parts = []
     if few:
         facts["first"] = few
         parts = [listed(few, value.numel())]
     text = described(name, *parts, shape=shape, dtype=dtype, device=repr(device))
-    return Summary(text, facts, shape[0] if shape else None)
+    return Summary(text, facts, _length_of(shape))
+
+
+def _length_of(shape: object) -> int | None:
+    """The length along the first dimension; None if no number is known."""
+    if type(shape) is tuple and shape and type(shape[0]) is int:
+        return shape[0]
+    return None
 
 
 def _shape_of(value: Any) -> tuple[int, ...] | None:
@@ -74,7 +88,7 @@ def _first_of_tensor(value: Any) -> list[Any]:
         return []
     try:
         return _first_in_memory(value)
-    except RuntimeError:  # a quantized tensor, or one within vmap, gives no storage
+    except RuntimeError:  # a quantized tensor, or a tensor within vmap, gives no storage
         return []
 
 
@@ -85,21 +99,25 @@ def _first_in_memory(value: Any) -> list[Any]:
     part = value.detach()
     while part.dim() > 1:  # takes views of first rows: flatten() would copy
         part = part[0]
-    return list(part[:FEW].tolist()) if part.dim() else [part.item()]
+    if part.dim():
+        return list(part[:FEW].tolist())
+    return [part.item()]
 
 
 def _named_by_torch(cls: object, value: object) -> Summary:
-    """A dtype or a device, which C code names."""
+    """A dtype or a device. C code makes the repr."""
     return Summary(repr(value))
 
 
 def _module(cls: object, value: object) -> Summary:
-    """A module of a network: its parameters by shape and device, beside its attributes."""
+    """A module of a network: the parameters by shape and device, beside the attributes."""
     shown = [
         f"{name}: {_shape_and_device(part)}"
         for name, part in islice(_parameters_of(value), _FEW_PARAMETERS)
     ]
-    more = ", ..." if len(shown) == _FEW_PARAMETERS else ""
+    more = ""
+    if len(shown) == _FEW_PARAMETERS:
+        more = ", ..."
     text = f"<{names_of(type(value))[1]} with {', '.join(shown) or 'no parameters'}{more}>"
     return Summary(text, has_state=True)
 
@@ -134,9 +152,11 @@ def _shape_and_device(part: Any) -> str:
 
 def _optimizer(cls: object, value: object) -> Summary:
     """An optimizer: each group's parameters by shape and device, and the group's settings."""
-    groups = stored(value, "param_groups")
+    groups: object = stored(value, "param_groups")
+    if type(groups) is not list:
+        groups = []
     shown = []
-    for group in groups[:FEW] if type(groups) is list else ():
+    for group in groups[:FEW]:
         if type(group) is dict:
             shown.append({name: _setting(item) for name, item in group.items()})
     name = names_of(type(value))[1]
@@ -149,14 +169,16 @@ def _setting(item: object) -> object:
     if type(item) is not list:
         return plain(item)
     few = [_shape_and_device(part) for part in item[:_FEW_PARAMETERS]]
-    return few if len(few) == len(item) else [*few, "..."]
+    if len(few) == len(item):
+        return few
+    return [*few, "..."]
 
 
 # -- arrays of other libraries
 
 
 def _is_known(base: type, cls: type) -> bool:
-    """Whether a class is of its base's library, whose attributes run the library's code alone."""
+    """Whether class and base belong to the same library, so attributes run no other code."""
     packages = {names_of(base)[0].partition(".")[0]}
     if "jax" in packages:
         packages.add("jaxlib")
@@ -174,13 +196,14 @@ def _of_library(cls: type, value: Any) -> Summary:
     device = _device_of(value)
     if device is not None:
         facts["device"] = device
-    told = {fact: repr(item) if fact == "device" else item for fact, item in facts.items()}
-    length = shape[0] if type(shape) is tuple and shape and type(shape[0]) is int else None
-    return Summary(described(name, **told), facts, length)
+    told = dict(facts)
+    if device is not None:
+        told["device"] = repr(device)
+    return Summary(described(name, **told), facts, _length_of(shape))
 
 
 def _dimensions(shape: Any) -> tuple[Any, ...] | None:
-    """A shape as a tuple of numbers; None for dimensions that are not known yet."""
+    """A shape as a tuple of numbers. An unknown dimension, or shape, is None."""
     if is_of(type(shape), "tensorflow", None):
         if shape.rank is None:
             return None
@@ -196,10 +219,12 @@ def _dtype_name(dtype: Any) -> str:
     return dtype_text(dtype)
 
 
-def _device_of(value: Any) -> str | None:
-    """The device, or the devices, of an array, as their library names them."""
+def _device_of(value: object) -> str | None:
+    """The library's own name of an array's device or devices."""
     read = _DEVICES.get(names_of(type(value))[0].partition(".")[0])
-    return None if read is None else read(value)
+    if read is None:
+        return None
+    return read(value)
 
 
 def _device_of_cupy(value: Any) -> str:
@@ -212,17 +237,21 @@ def _devices_of_jax(value: Any) -> str:
 
 
 def _device_of_tensorflow(value: Any) -> str | None:
-    device = value.device if hasattr(value, "numpy") else None  # a symbolic one has none
-    return device.rpartition("/device:")[2].lower() if type(device) is str else None
+    if not hasattr(value, "numpy"):  # a symbolic tensor has no device
+        return None
+    device = value.device
+    if type(device) is str:
+        return device.rpartition("/device:")[2].lower()
+    return None
 
 
-# The first part of a class's module → the function that names the device
+# First part of a class's module → function for the name of the device
 _DEVICES: Final = {
     "cupy": _device_of_cupy,
     "jaxlib": _devices_of_jax,
     "tensorflow": _device_of_tensorflow,
 }
-# Names by which users know the classes
+# Names of classes in the libraries' documentation
 _NAMES: Final = {
     "ArrayImpl": "Array",
     "EagerTensor": "tf.Tensor",
@@ -233,15 +262,17 @@ _NAMES: Final = {
 # -- sparse matrices
 
 
-def _sparse(cls: Any, value: Any) -> Summary:
-    """A sparse matrix: its shape, and how many elements are stored."""
+def _sparse(cls: object, value: object) -> Summary:
+    """A sparse matrix: the shape, and the number of stored elements."""
     own = type(value)
     if not is_of(own, "scipy", None):
         return Summary(f"<{name_of(own)}>")
     shape, data = stored(value, "_shape"), stored(value, "data")
     ndarray = loaded("numpy", "ndarray")
     dtype = stored(value, "dtype")
-    facts: dict[str, Any] = {"shape": shape if type(shape) is tuple else None}
+    if type(shape) is not tuple:
+        shape = None
+    facts: dict[str, Any] = {"shape": shape}
     if dtype is ABSENT and type(data) is ndarray:
         dtype = ndarray.dtype.__get__(data)
     if dtype is not ABSENT:

@@ -1,8 +1,8 @@
-"""Exact values of the standard library, and the parts from which a reader rebuilds them.
+"""Exact values of the standard library: the parts from which a reader rebuilds a value.
 
 Reading the parts runs none of the program's code: parts come from immutable C classes, or from the
-slots of Python classes. A value whose parts are no plain data becomes an ordinary object.
-Half-built values lack parts: reading them raises AttributeError.
+slots of Python classes. A value whose parts are no plain data becomes an ordinary object. A
+half-built value lacks parts: reading the value raises AttributeError.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Parts: TypeAlias = Callable[[Any], tuple[Any, ...] | None]
 
 _PATHS: Final = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
 _ATOMS: Final = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
-# Bounds for a value whose text the standard library's Python code makes: its attributes, and the
-# elements and levels below, all of which are checked first.
+# Bounds for a value whose text the standard library's Python code makes: is_plain_data() checks the
+# attributes, and the elements and levels below.
 _MOST_STATE: Final = 20
 _MOST_PARTS: Final = 1_000
 _MOST_LEVELS: Final = 3
@@ -41,7 +41,9 @@ def is_plain_data(value: object, levels: int = _MOST_LEVELS) -> bool:
     """Whether the standard library's code can read a value without running the program's code."""
     if id(type(value)) in _ATOMS:
         return True
-    parts = _parts_within(value) if levels else None
+    if not levels:
+        return False
+    parts = _parts_within(value)
     return parts is not None and all(is_plain_data(part, levels - 1) for part in parts)
 
 
@@ -49,9 +51,13 @@ def _parts_within(value: Any) -> Iterable[Any] | None:
     """The elements of a small container, or the state of a standard library's object, else None."""
     cls = type(value)
     if cls is list or cls is tuple:
-        return tuple(value) if len(value) <= _MOST_PARTS else None
+        if len(value) <= _MOST_PARTS:
+            return tuple(value)
+        return None
     if cls is dict:
-        return chain.from_iterable(tuple(value.items())) if len(value) <= _MOST_PARTS else None
+        if len(value) <= _MOST_PARTS:
+            return chain.from_iterable(tuple(value.items()))
+        return None
     module, qualname = names_of(cls)
     if module not in _PYTHON_HOMES or not is_found(cls, module, qualname):
         return None
@@ -88,32 +94,40 @@ def _time(value: Any) -> tuple[Any, ...] | None:
 
 
 def _timezone(value: Any) -> tuple[Any, ...] | None:
-    """Offset and name, unless one of them is of a subclass, which the program may have made."""
+    """Offset and name; None if either has a class of the program's."""
     parts: tuple[Any, ...] = value.__getinitargs__()
     if type(parts[0]) is not loaded("datetime", "timedelta"):
         return None
-    return parts if all(type(name) is str for name in parts[1:]) else None
+    if all(type(name) is str for name in parts[1:]):
+        return parts
+    return None
 
 
 def _fraction(value: object) -> tuple[Any, ...] | None:
     parts = stored(value, "_numerator"), stored(value, "_denominator")
     is_whole = all(type(part) is int for part in parts) and parts[1] > 0
-    return parts if is_whole else None
+    if is_whole:
+        return parts
+    return None
 
 
 def _uuid(value: object) -> tuple[Any, ...] | None:
     number = stored(value, "int")
     is_whole = type(number) is int and 0 <= number < 1 << 128
-    return (f"{number:032x}",) if is_whole else None
+    if is_whole:
+        return (f"{number:032x}",)
+    return None
 
 
 def _path(value: object) -> tuple[Any, ...] | None:
-    """The path's text, which pathlib's code makes from the parts."""
+    """The path's text, made by pathlib's code."""
     try:
         text = plain_text(value, "__str__")
     except AttributeError:  # half built: the path has no parts
         return None
-    return None if text is None else (text,)
+    if text is None:
+        return None
+    return (text,)
 
 
 _OF_C: Final[dict[tuple[str, str], tuple[str, Parts]]] = {
@@ -134,25 +148,26 @@ _OF_PYTHON: Final[dict[tuple[str, str], tuple[str, Parts]]] = {
     ("uuid", "UUID"): ("UUID", _uuid),
     **{(home, name): (name, _path) for home in ("pathlib", "pathlib._local") for name in _PATHS},
 }
-# Modules whose code makes the text of a value without calling other code, if its state is plain
-# data.
+# Modules whose code makes the text of a value of plain data without calling other code.
 _PYTHON_HOMES: Final = frozenset({"pathlib", "pathlib._local", "uuid", "fractions", "ipaddress"})
 
-# (module, name) of a class → its kind (restore/exact.py), and the function that gives its parts
+# (module, name) of a class → the kind (restore/exact.py), and the function for the parts
 EXACT: Final[dict[tuple[str, str], tuple[str, Parts]]] = {**_OF_C, **_OF_PYTHON}
 
 
 def exact_of(cls: type) -> tuple[str, Parts] | None:
-    """The kind of exact value that the instances of a class are, and the function for its parts."""
+    """The exact kind of a class's instances, and the function for their parts; else None."""
     names = names_of(cls)
     found = EXACT.get(names)
     if found is None or not is_found(cls, *names):
         return None
-    return found if is_of_c(cls) or names in _OF_PYTHON else None
+    if is_of_c(cls) or names in _OF_PYTHON:
+        return found
+    return None
 
 
 def is_exact_value(value: object) -> bool:
-    """Whether a report can have the value exactly, so that its str() runs none of the program's."""
+    """Whether a report can hold the value exactly: str() runs none of the program's code."""
     exact = exact_of(type(value))
     return exact is not None and exact[1](value) is not None
 
@@ -167,4 +182,6 @@ def plain_text(value: object, name: str) -> str | None:
     if not is_stdlib_code(method) or not is_plain_data(value):
         return None
     text = method(value)
-    return text if type(text) is str else None
+    if type(text) is str:
+        return text
+    return None

@@ -1,4 +1,4 @@
-"""The facts of code objects and of exception classes that a capture needs.
+"""Facts of code objects and of exception classes.
 
 None of the user's code runs: the raw descriptors of `type` and `BaseException` read the classes,
 never a metaclass, a property or a `__getattribute__`.
@@ -29,8 +29,8 @@ children_of: Final = BaseExceptionGroup.__dict__["exceptions"].__get__
 group_message_of: Final = BaseExceptionGroup.__dict__["message"].__get__
 bases_of: Final = type.__dict__["__bases__"].__get__
 
-# Names in a module's namespace that belong to the import system. In a restored frame they would
-# mislead the reader.
+# The import system's names in a module's namespace. In a restored frame these names would mislead
+# the reader.
 IMPORT_SYSTEM: Final = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 
 _OPTIMIZED: Final = 0x1
@@ -38,9 +38,9 @@ _VARARGS: Final = 0x4
 _VARKEYWORDS: Final = 0x8
 # code.replace() takes any C int; no Python uses the higher bits. (bits)
 _KNOWN_FLAGS: Final = 0x7FFF_FFFF
-# Code that gets the dict of its function's variables uses one of these names.
+# Code must use one of these names to get the dict of its function's variables.
 _GIVES_LOCALS: Final = frozenset({"f_locals", "locals", "vars"})
-# cloudpickle gives this file name to code that crossed by value.
+# cloudpickle's file name for code that crossed by value.
 _DYNAMIC_CODE: Final = "<dynamic-code>"
 
 
@@ -50,13 +50,13 @@ def is_dynamic(code: types.CodeType) -> bool:
 
 
 def checksum(code: types.CodeType) -> int:
-    """A number that differs if name, first line, bytecode or positions of the code differ."""
+    """A number for name, first line, bytecode and positions of the code. Any change shows."""
     named = f"{code.co_firstlineno} {code.co_qualname}".encode("utf-8", "replace")
     return zlib.crc32(code.co_linetable, zlib.crc32(code.co_code, zlib.crc32(named)))
 
 
 def argument_count(code: types.CodeType) -> int:
-    """How many of a code object's variables are its arguments; *args and **kwargs are the last."""
+    """The number of a code object's arguments. *args and **kwargs count, and are the last."""
     count = code.co_argcount + code.co_kwonlyargcount
     return count + bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
 
@@ -70,9 +70,9 @@ class CodeFacts:
     )  # fmt: skip
 
     def __init__(self, code: types.CodeType) -> None:
-        # Tells whether the id still is this code object's.
+        # Shows whether the id still belongs to this code object.
         self.code: weakref.ref[types.CodeType] = weakref.ref(code)
-        text = str.__str__  # names may be of a subclass
+        text = str.__str__  # a name's class may be a subclass
         count = argument_count(code)
         self.record: Any = {
             "file": _file_name(text(code.co_filename)),
@@ -94,10 +94,10 @@ class CodeFacts:
         self.positions: dict[int, Position] = {}
 
     def position(self, code: types.CodeType, lasti: int) -> Position:
-        """Where the instruction at this offset of the code object stands in the source."""
+        """The position in the source of the instruction at this offset."""
         found = self.positions.get(lasti)
         if found is None:
-            if len(self.positions) == _MOST_LOOKED_FOR:  # each look-up walks along the code
+            if len(self.positions) == _MOST_LOOKED_FOR:  # each look-up walks through the code
                 for at, each in enumerate(code.co_positions()):
                     self.positions.setdefault(2 * at, _as_told(each))
                 return self.position(code, lasti)
@@ -109,19 +109,22 @@ class CodeFacts:
 
 
 def _as_told(place: tuple[int | None, ...]) -> Position:
-    """A position without a line below one: generated code has them, and from Python 3.15 on a
-    traceback tells none. So the traceback itself is asked."""
+    """A position. A line below 1, which generated code has, becomes None: the caller then asks the
+    traceback, which gives no such line from Python 3.15 on.
+    """
     line, *rest = place
-    return [None if line is None or line < 1 else line, *rest]
+    if line is None or line < 1:
+        return [None, *rest]
+    return [line, *rest]
 
 
 def _file_name(name: str) -> str:
-    """A name that a file can have: systems and readers of tracebacks refuse a NUL."""
+    """A valid name for a file: systems and readers of tracebacks refuse a NUL."""
     return short_name(name.replace("\0", "\\0"), MAX_FILE_NAME)
 
 
 def _global_names(code: types.CodeType) -> list[str]:
-    """The names that the code, and the functions defined in it, may take from the globals."""
+    """The names in the code and in its inner functions: all globals of the code are among them."""
     names: list[str] = []
     waiting = [code]
     while waiting:
@@ -132,11 +135,11 @@ def _global_names(code: types.CodeType) -> list[str]:
 
 
 _NOWHERE: Final = (None, None, None, None)
-# Code that fails at more places has all its positions kept. (positions of one code object)
+# If code fails at more places, one walk reads all positions. (positions of one code object)
 _MOST_LOOKED_FOR: Final = 32
-_facts: dict[int, CodeFacts] = {}  # by the id of the code object, which is not kept alive
-# More code objects than the failures of a large program have. A program that makes code all the
-# time reaches the bound, and the cache starts afresh. (code objects)
+_facts: dict[int, CodeFacts] = {}  # by the id of the code object; only a weak reference
+# More code objects than a large program's failures meet. If a program makes code all the time, the
+# cache reaches the bound and starts afresh. (code objects)
 _MOST_FACTS: Final = 4096
 
 
@@ -151,13 +154,13 @@ def facts_of_code(code: types.CodeType) -> CodeFacts:
 
 
 class ExceptionFacts:
-    """What the instances of an exception class hold beside args and __dict__."""
+    """The parts of an exception class's instances beside args and __dict__."""
 
     __slots__ = ("has_fields", "has_str", "is_group", "mro", "slots", "state")
 
     def __init__(self, cls: type) -> None:
         self.mro: Any = mro_of(cls)
-        self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # what C code holds
+        self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # fields in C
         self.is_group: bool = issubclass(cls, BaseExceptionGroup)
         self.has_fields: bool = self.state is not None or self.is_group
         self.has_str: bool = has_hook(self.mro, "__str__")
@@ -169,7 +172,7 @@ class ExceptionFacts:
         ]
 
 
-# Facts of builtin classes, which cannot change. Facts of the user's classes are not kept.
+# Facts of builtin classes, which cannot change. The cache has no class of the user's.
 _builtin_facts: Final[dict[int, ExceptionFacts]] = {}
 
 
@@ -184,7 +187,7 @@ def facts_of_exception(cls: type) -> ExceptionFacts:
 
 
 def chain_of(exc: BaseException) -> Iterator[BaseException]:
-    """An exception and its whole chain, in the order in which a report numbers them."""
+    """An exception and its whole chain, in the order of a report's numbers."""
     waiting, seen = [exc], {id(exc)}
     for found in waiting:  # the list grows meanwhile
         yield found
@@ -195,8 +198,8 @@ def chain_of(exc: BaseException) -> Iterator[BaseException]:
 
 
 def in_printed_order(exc: BaseException) -> list[BaseException]:
-    """All of chain_of(), as Python prints them: causes and contexts first, a group before its
-    children.
+    """The exceptions of chain_of(), in Python's order of printing: causes and contexts first, a
+    group before the children.
     """
     ordered: list[BaseException] = []
     seen = {id(exc)}
@@ -208,7 +211,9 @@ def in_printed_order(exc: BaseException) -> list[BaseException]:
             continue
         linked = {id(other): other for other in linked_to(found) if id(other) not in seen}
         seen.update(linked)
-        inside = children_of(found) if issubclass(type(found), BaseExceptionGroup) else ()
+        inside: tuple[BaseException, ...] = ()
+        if issubclass(type(found), BaseExceptionGroup):
+            inside = children_of(found)
         children = [linked.pop(id(child)) for child in inside if id(child) in linked]
         waiting += [(child, False) for child in reversed(children)]
         waiting.append((found, True))
@@ -228,7 +233,7 @@ def linked_to(exc: BaseException) -> list[BaseException]:
 
 
 def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of the C type (restore/fields.py) that have values."""
+    """The fields with values of a C type (restore/fields.py)."""
     found = {}
     for name in names:
         descriptor = cls.__dict__.get(name)
@@ -242,17 +247,17 @@ def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str,
             value = _exact(value)
         if value is not None:
             found[name] = value
-    # str() shows a field that was set to None, and no field that was never set.
+    # str() shows a field with None, but no field without a value.
     if cls is OSError and ("errno" in found or "strerror" in found or _shows_no_number(exc)):
         found = {"errno": None, "strerror": None, **found}
     return found
 
 
 def _shows_no_number(exc: BaseException) -> bool:
-    """Whether str() of an OSError shows its number and its text although both are None.
+    """Whether str() of an OSError shows number and text, although both are None.
 
-    Only str() tells the fields of `OSError(None, None)` from fields that were never set. The args
-    may only be texts then, since str() runs the code of other values.
+    Only str() tells the fields of `OSError(None, None)` from fields without a value. The args must
+    be texts or None, because str() runs the code of other values.
     """
     args = args_of(exc)
     if not 2 <= len(args) <= 5 or args[0] is not None or args[1] is not None:
@@ -262,7 +267,7 @@ def _shows_no_number(exc: BaseException) -> bool:
     return OSError.__str__(exc).startswith("[Errno None] None")
 
 
-# C code and `traceback` read the fields of these, and take a subclass of str for a str.
+# C code and `traceback` read these types' fields, and treat a subclass of str like str.
 _READ_BY_TYPE: Final = (SyntaxError, UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 
 

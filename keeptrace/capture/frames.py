@@ -1,12 +1,12 @@
 """Tracebacks → records: frames with their positions, their variables and the globals they use.
 
-- Exceptions are read in the order of their numbers, the root first, and the innermost frames of
-  each first. When a bound is reached, the frames that were read are kept.
-- Frames may take half of the report's bytes and of its seconds. Each exception leaves room for a
-  few frames of every later exception, or at least for the frame that raised. The traceback marks
-  frames that were left out.
-- A failure to read (capture/losses.py) costs one part: the variables of a frame, its position, or
-  the globals of a module.
+- Exceptions are read in the order of their numbers, the root first, and each exception's innermost
+  frames first. At a bound the reading ends, and the frames so far are kept.
+- Frames may take half of the report's bytes and seconds. Each exception leaves room for a few
+  frames of every later exception, or at least for the frame of its `raise`. The traceback marks
+  missing frames.
+- A failure to read (capture/losses.py) costs a single part: the variables of a frame, the position
+  of a frame, or the globals of a module.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from .losses import Losses
 from .shell import names_of_shell
 from .values import Values
 
-# The part of max_bytes and of max_seconds that frames may take. (1 / part)
+# The part of max_bytes and of max_seconds for frames. (1 / part)
 _PART: Final = 2
-# The approximate size in a dump of a frame without its variables, and of a variable. (bytes)
+# The approximate sizes in a dump: a frame without its variables, and a variable. (bytes)
 _FRAME: Final = 100
 _VARIABLE: Final = 16
 # Variables of a usual frame.
 _USUAL: Final = 4
-# Frames that each exception keeps if possible: the frame that raised, and its callers.
+# Frames for each exception, if there is room: the raising frame and its callers. (frames)
 _FEW: Final = 20
 # Frames are kept even if max_bytes leaves no room. (bytes)
 _LEAST_BYTES: Final = 200 * _FRAME
-# The clock is read once per so many frames.
+# The clock is read once for so many frames.
 _CLOCK_EVERY: Final = 16
 
 _MISSING: Final = object()
-_LOCALS_LOST: Final = "<locals>"  # no identifier, so it never meets a name of the user's
+_LOCALS_LOST: Final = "<locals>"  # no identifier, so no variable of the user's has this name
 _GLOBALS_LOST: Final = "<globals>"
 _LEFT_OUT: Final = "<left out>"
 _OF_MODULE: Final = ("__name__", "__file__")
 
 
-# A code object that was met (held, so that its id is not given to another), and its index.
+# A known code object (held, so its id stays its own), the facts, and the index.
 _CodeMet: TypeAlias = tuple[types.CodeType, CodeFacts, int]
 
 
 def _look_up(names: Iterable[str], namespace: dict[str, Any], found: dict[str, Any]) -> None:
-    """Adds to `found` the names that a module has, with their values."""
+    """Adds to `found` the module's values of the names. A name may have no value."""
     read = dict.get  # exec() also takes subclasses of dict, whose methods may be the user's
     for name in names:
         value = read(namespace, name, _MISSING)
@@ -71,27 +71,27 @@ class Frames:
         self.frames: list[Any] = []
         self.codes: list[Any] = []
         self.globals: list[dict[str, Ref]] = []
-        self.files: dict[str, dict[str, Any]] = {}  # file → the globals of a frame of it
+        self.files: dict[str, dict[str, Any]] = {}  # file → the globals of a frame
         self._options = options
         self._values = values
         self._losses = losses
-        self._roots = roots  # indexes of the values that may be made live
+        self._roots = roots  # indexes of the values that may become live
         self._limit = bound(options.limit)
         self._keeps_live = options.pickler is not None and not 0 <= options.depth <= 1
         self._deadline = deadline - options.max_seconds + options.max_seconds / _PART
         self._room = max(_LEAST_BYTES, options.max_bytes // _PART)  # bytes
         self._frame_index: dict[int, int] = {}
-        self._held: list[types.FrameType] = []  # so that no other frame gets the id of one
+        self._held: list[types.FrameType] = []  # keeps the ids of frames their own
         self._codes_met: dict[int, _CodeMet] = {}
         self._globals_index: dict[int, int] = {}
-        # For each code the number of the globals where its names were looked up last.
+        # For each code the number of the globals with the last look-up of the code's names.
         self._places: list[int] = []
-        # For each namespace the names that the frames' code uses, with their values.
+        # For each namespace the names in the code of frames, with the values.
         self._wanted: list[dict[str, Any]] = []
         self._lost_globals: dict[int, Ref] = {}
         self._cleared = 0  # frames
         self._is_traced = sys.gettrace() is not None or sys.getprofile() is not None
-        self._name_errors: list[tuple[types.FrameType, int]] = []  # where they were raised
+        self._name_errors: list[tuple[types.FrameType, int]] = []  # the raising frames
 
     # -- tracebacks
 
@@ -121,7 +121,7 @@ class Frames:
         if len(entries) <= most:
             told = self._innermost(entries, depth)
             outermost = []
-            reason = "max_seconds"  # the only bound that can leave out frames now
+            reason = "max_seconds"  # no other bound can leave out frames now
         else:
             head = most // 4
             told = self._innermost(entries[len(entries) - most + head :], depth)
@@ -140,22 +140,24 @@ class Frames:
             record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
 
     def _most(self, waiting: int, count: int) -> tuple[int, str]:
-        """The number of frames that the next traceback may keep, and the bound that limits it."""
+        """The greatest number of frames for the next traceback, and the bound with this limit."""
         limit = self._limit
         room = self._room // (_FRAME + _USUAL * _VARIABLE)
         if count <= _FEW and count <= limit and count <= room - waiting:  # as most have
             return count, ""
-        few = min(_FEW, room - waiting)  # each waiting exception keeps the frame that raised
+        few = min(_FEW, room - waiting)  # each waiting exception keeps the raising frame
         room = max(1, few, room // (waiting + 1), room - waiting * _FEW)
         if self._is_late() and min(limit, room) > _FEW:
             return _FEW, "max_seconds"
-        return (limit, "limit") if limit <= room else (room, "max_bytes")
+        if limit <= room:
+            return (limit, "limit")
+        return (room, "max_bytes")
 
     def _is_late(self) -> bool:
         return monotonic() > self._deadline
 
     def _innermost(self, entries: list[types.TracebackType], depth: int) -> list[list[Any]]:
-        """The entries from the innermost on, until the time is over."""
+        """The entries from the innermost on, until the deadline."""
         told: list[list[Any]] = []
         for entry in reversed(entries):
             if len(told) >= _FEW and not len(told) % _CLOCK_EVERY and self._is_late():
@@ -180,7 +182,7 @@ class Frames:
         return [index, position]
 
     def _outer(self, frame: types.FrameType | None, depth: int) -> list[int]:
-        """The callers of the outermost frame, as far as there is room."""
+        """The callers of the outermost frame, within the room."""
         found: list[int] = []
         most, reason = self._most(0, sys.maxsize)
         while frame is not None and len(found) < most:
@@ -197,7 +199,7 @@ class Frames:
     # -- frames
 
     def _meet(self, frame: types.FrameType) -> _CodeMet:
-        """Notes the code of a frame, which no frame before had."""
+        """Notes the code of a frame. No earlier frame had this code."""
         code = frame.f_code
         facts = facts_of_code(code)
         met = self._codes_met[id(code)] = (code, facts, len(self.codes))
@@ -207,7 +209,7 @@ class Frames:
         return met
 
     def _frame(self, frame: types.FrameType, met: _CodeMet, depth: int) -> int:
-        """Reads a frame that no traceback had before."""
+        """Reads a frame. No earlier traceback had this frame."""
         _, facts, code = met
         at = facts.positions.get(frame.f_lasti)
         if at is None or at[0] is None:
@@ -230,9 +232,7 @@ class Frames:
                 self._room -= _FRAME
                 self._values.bytes += _FRAME
                 self._take_all(namespace, place)
-        except (
-            BaseException
-        ) as problem:  # an odd mapping or metaclass: costs this frame's variables
+        except BaseException as problem:  # an odd mapping: costs this frame's variables
             local = {_LOCALS_LOST: self._losses.ref("variables", problem)}
         self.frames.append({"code": code, "globals": place, "locals": local, "at": at})
         return index
@@ -244,14 +244,20 @@ class Frames:
         lasti: int,
         entry: types.TracebackType | None,
     ) -> Position:
-        """A position of a frame: at the entry of a traceback, or now. It has at least the line."""
+        """The position of a traceback's entry, or the current position of a frame. The position has
+        the line, if Python knows the line.
+        """
         try:
             position = facts.position(frame.f_code, lasti)
         except BaseException as problem:  # a damaged table: costs the columns
             self._losses.count(problem)
             position = [None, None, None, None]
         if position[0] is None:
-            number = frame.f_lineno if entry is None else entry.tb_lineno
+            number: int | None
+            if entry is None:
+                number = frame.f_lineno
+            else:
+                number = entry.tb_lineno
             if number is not None:
                 return [number, *position[1:]]
         return position
@@ -267,7 +273,7 @@ class Frames:
         return self._within_room(found, depth, "variables")
 
     def _within_room(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
-        """The refs of variables. Those without room are replaced by a mark."""
+        """The refs of variables. A mark stands for all variables without room."""
         values = self._values
         size = _VARIABLE * len(found)
         if found and size > self._room:
@@ -280,12 +286,14 @@ class Frames:
         return refs
 
     def _first_of(self, found: dict[Any, Any], depth: int, what: str) -> dict[str, Ref]:
-        """The refs of the first variables, as far as there is room, and a mark for the others."""
+        """The refs of the first variables, within the room, and a mark for the rest."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
         refs = self._values.named(dict(islice(found.items(), room)), depth)
         self._values.cut("max_bytes", count - room)
-        missing = f"more {what}" if room else what
+        missing = what
+        if room:
+            missing = f"more {what}"
         refs[_LEFT_OUT] = self._losses.out_of_room(missing, "max_bytes")
         self._room -= _VARIABLE * len(refs)
         self._values.bytes += _VARIABLE * len(refs)
@@ -299,14 +307,14 @@ class Frames:
     # -- globals
 
     def _new_globals(self, namespace: dict[str, Any]) -> int:
-        """The number of a namespace that no frame had before."""
+        """Gives a number to a namespace. No earlier frame had this namespace."""
         place = self._globals_index[id(namespace)] = len(self._wanted)
         self._wanted.append({})
         self._take(_OF_MODULE, namespace, place)
         return place
 
     def _take_all(self, namespace: dict[str, Any], place: int) -> None:
-        """Notes all globals of a module whose own code failed: they are the frame's variables."""
+        """Notes all globals of a module: they are the variables of a frame of the module's code."""
         found = {n: value for n, value in tuple(dict.items(namespace)) if type(n) is str}
         left_out = IMPORT_SYSTEM | names_of_shell(set(found))
         self._wanted[place].update(
@@ -320,7 +328,7 @@ class Frames:
             self._lost_globals[place] = self._losses.ref("more globals", problem)
 
     def read_globals(self, depth: int) -> None:
-        """Reads the globals last, so that the variables of all frames are kept first."""
+        """Reads the globals last, because the variables of all frames come first."""
         self._room += max(0, self._options.max_bytes - self._values.bytes) // _PART
         for place, wanted in enumerate(self._wanted):
             try:
@@ -337,7 +345,7 @@ class Frames:
                 self._losses.count(problem)
 
     def _names_for_suggestions(self, frame: types.FrameType, index: int) -> None:
-        """Keeps every global name of a frame, which a NameError's "did you mean" searches."""
+        """Keeps every global name of a frame: a NameError's "did you mean" searches the names."""
         if index < 0:  # the frame was left out
             return
         values = self._values

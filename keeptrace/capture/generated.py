@@ -1,8 +1,8 @@
 """Writes the reprs that dataclasses, namedtuple, enum, attrs and pydantic generate.
 
-The class has the fields in their order, so the generated method need not run: fields are read from
-the object's storage, never through a property. If a class contradicts itself (wrong type or number
-of fields), the object's state is written as for any other object.
+The class lists the fields in order, so the generated method need not run: fields are read from the
+object's storage, never through a property. If a class contradicts itself (wrong type or number of
+fields), the text has the object's state, like the text of any object.
 """
 
 from __future__ import annotations
@@ -51,13 +51,15 @@ def _of_dataclass(value: object, cls: type) -> list[tuple[str, Any]] | None:
 
 
 def _stored_pairs(value: object, cls: type, names: list[Any]) -> list[tuple[str, Any]] | None:
-    """Names with stored values; None where reading an attribute may give another value."""
+    """Names with stored values; None if Python's look-up may give different values."""
     if len(names) > _MOST_FIELDS or any(type(name) is not str for name in names):
         return None
     if not is_looked_up_plainly(mro_of(cls)):
         return None
     pairs = [(name, stored(value, name)) for name in names]
-    return None if any(item is ABSENT for _, item in pairs) else pairs
+    if any(item is ABSENT for _, item in pairs):
+        return None
+    return pairs
 
 
 def named_elements(value: Any) -> list[tuple[str, Any]] | None:
@@ -79,7 +81,7 @@ def namedtuple(writer: Writer, value: Any, cls: Any) -> None:
 
 def enum(writer: Writer, value: Any, cls: Any) -> None:
     name, inner = stored(value, "_name_"), stored(value, "_value_")
-    own_repr = namespace_of(cls).get("_value_repr_")  # of a data type that is mixed in
+    own_repr = namespace_of(cls).get("_value_repr_")  # of a mixed-in data type
     if type(name) is not str or inner is ABSENT or own_repr is not None:
         return writer.by_user(value, cls)
     writer.put(f"<{name_of(cls)}.{name}: ")
@@ -112,7 +114,7 @@ def _is_shown(field: object) -> bool:
 
 
 def pydantic(writer: Writer, value: Any, cls: Any) -> None:
-    """The fields, then the extra ones; a class with computed fields runs code to show them."""
+    """The fields, then extra fields. A class with computed fields runs code to show them."""
     mro = mro_of(cls)
     computed = attribute_of(mro, "__pydantic_computed_fields__")[1]
     fields = attribute_of(mro, "__pydantic_fields__")[1]

@@ -1,14 +1,14 @@
 """Finds lazy objects: objects that load missing parts when code reads or formats them.
 
-An exception's own `__str__` makes its message; Python and every logger run `__str__`, too. For most
-libraries' exceptions this is right. But a message that formats a row of a database would query the
-database, from another thread. So `__str__` does not run if the exception holds a lazy object,
-directly or one step further.
+An exception's own `__str__` makes the message; Python and every logger run `__str__`, too. So does
+a capture, for the exceptions of most libraries. But if a message formats a row of a database,
+`__str__` would query the database, from another thread. So `__str__` does not run if the exception
+holds a lazy object, at most two attributes away.
 
-An object is lazy if reading it runs code that no class of Python's has: its class defines
-`__getattr__`, or has descriptors of a library's own kind (columns and relations of all
-object-relational mappers), or computes its elements and has no `__str__`. An object that is only
-iterable (a response of requests), or a Mapping, is not lazy.
+An object is lazy if reading the object runs code unlike the code of Python's own classes: the class
+defines `__getattr__`, or has descriptors of a library's own kind (columns and relations of all
+object-relational mappers), or computes its elements and has no `__str__`. Objects with an iterator
+alone (a response of requests) are not lazy, nor are Mappings.
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ from ..core.raw import attribute_of, first_of, loaded, mro_of, namespace_of, sta
 from .exact import is_stdlib_code
 from .facts import args_of
 
-# Objects of one exception; looking at them takes some milliseconds. An exception with more objects
-# counts as lazy.
+# The search takes some milliseconds for so many objects. An exception with more objects counts as
+# lazy. (objects)
 _MOST_OBJECTS: Final = 10_000
 # Steps from attribute to attribute; going into a container is no step.
 _MOST_STEPS: Final = 2
-# Classes that are remembered. A program that makes classes all the time reaches the bound, and the
-# table starts afresh.
+# If a program makes classes all the time, the table reaches the bound and starts afresh. (classes)
 _MOST_CLASSES: Final = 4_096
 _CONTAINERS: Final = {id(cls): cls for cls in (list, tuple, set, frozenset, dict)}
 _NEVER: Final = (types.FunctionType, types.ModuleType, types.CodeType, types.FrameType)
-# These hold no objects, so a long list of numbers is skipped at once.
+# Atoms hold no objects, so the search skips a long list of numbers at once.
 _ATOMS: Final = frozenset(map(id, (str, int, float, bool, bytes, complex, type(None), type)))
 # C classes whose reprs contain the reprs of their referents, as those of containers do.
 _CLASSES_THAT_SHOW_HELD: Final[tuple[type, ...]] = (
@@ -47,7 +46,7 @@ _CLASSES_THAT_SHOW_HELD: Final[tuple[type, ...]] = (
     *(itertools.count, itertools.repeat),
 )
 _SHOW_HELD: Final = frozenset(map(id, _CLASSES_THAT_SHOW_HELD))
-# Reprs of references ask the referent, and looking at the referent would ask it, too.
+# The repr of a reference asks the referent. So would a look at the referent.
 _REFERENCES: Final = (weakref.ReferenceType, weakref.ProxyType, weakref.CallableProxyType)
 
 
@@ -58,12 +57,12 @@ class _Facts(
             ("cls", type),
             ("mro", tuple[type, ...]),
             ("is_lazy", bool),
-            ("is_opaque", bool),  # the search does not go into its instances
-            ("tells_in_c", bool),  # C code makes its repr, and may format its referents
+            ("is_opaque", bool),  # the search does not enter instances
+            ("tells_in_c", bool),  # C code makes the repr, and may format referents
         ],
     )
 ):
-    """The remembered facts of a class, which holds the class, so that its id stays its own."""
+    """The remembered facts of a class. The reference to the class keeps the id its own."""
 
     __slots__ = ()
 
@@ -78,17 +77,21 @@ def _facts_of(cls: type) -> _Facts:
             _known.clear()
         mro = mro_of(cls)
         is_opaque = any(cls is never for never in _NEVER) or any(of is type for of in mro)
-        owner, told = attribute_of(mro, "__repr__")
-        is_of_c = type(told) is types.WrapperDescriptorType
-        shows_held = id(owner) in _CONTAINERS or id(owner) in _SHOW_HELD
-        tells_in_c = is_of_c and not shows_held and owner not in (object, BaseException)
-        found = _Facts(cls, mro, _is_lazy(mro), is_opaque, tells_in_c)
+        found = _Facts(cls, mro, _is_lazy(mro), is_opaque, _tells_in_c(mro))
         _known[id(cls)] = found
     return found
 
 
+def _tells_in_c(mro: tuple[type, ...]) -> bool:
+    """Whether C code makes the repr, and may format referents beside those of _elements()."""
+    owner, told = attribute_of(mro, "__repr__")
+    is_of_c = type(told) is types.WrapperDescriptorType
+    shows_held = id(owner) in _CONTAINERS or id(owner) in _SHOW_HELD
+    return is_of_c and not shows_held and owner not in (object, BaseException)
+
+
 def holds_lazy(values: Collection[Any]) -> bool:
-    """Whether one of the values may be lazy, or holds an object that may be lazy."""
+    """Whether a value may be lazy, or holds an object that may be lazy."""
     waiting = deque((value, 0) for value in values)  # in the order of their steps
     seen: set[int] = set()
     while waiting:
@@ -105,16 +108,21 @@ def holds_lazy(values: Collection[Any]) -> bool:
                 continue
             if facts.is_lazy:
                 return True
-            waiting.extendleft((item, steps) for item in _elements(value, facts))
-            if steps < _MOST_STEPS:
-                waiting.extend((item, steps + 1) for item in _held(value, facts))
+            _add_parts(waiting, value, steps, facts)
         if len(seen) + len(waiting) > _MOST_OBJECTS:
             return True
     return False
 
 
+def _add_parts(waiting: deque[tuple[Any, int]], value: object, steps: int, facts: _Facts) -> None:
+    """Adds an object's elements and attributes to the search."""
+    waiting.extendleft((item, steps) for item in _elements(value, facts))
+    if steps < _MOST_STEPS:
+        waiting.extend((item, steps + 1) for item in _held(value, facts))
+
+
 def _elements(value: Any, facts: _Facts) -> Iterator[Any]:
-    """The elements of a container, read by the methods of Python's own class."""
+    """The elements of a container, read with the methods of Python's own class."""
     for cls in facts.mro:
         if id(cls) in _CONTAINERS:
             yield from _in_container(value, cls)
@@ -142,14 +150,14 @@ def _in_array(ndarray: Any, value: Any) -> list[Any]:
 
 
 def _held(value: object, facts: _Facts) -> Iterator[Any]:
-    """An object's attributes, and the referents that its repr in C may format."""
+    """An object's attributes, and the referents, if a repr in C may format them."""
     yield from state_of(value, _MOST_OBJECTS + 1).values()
     if facts.tells_in_c:
         yield from _but_atoms(gc.get_referents, value)
 
 
 def _but_atoms(read: Callable[[Any], Iterable[Any]], value: object) -> list[Any]:
-    """The elements that `read` gives, without the atoms, and only some more than the bound."""
+    """The elements given by `read`, without atoms, and only some more than the bound."""
     found = first_of(read, value, sys.maxsize)
     if _ATOMS.issuperset(map(id, map(type, found))):
         return []
@@ -168,7 +176,7 @@ def _is_lazy(mro: tuple[type, ...]) -> bool:
 
 
 def _says_its_text(mro: tuple[type, ...]) -> bool:
-    """Whether a class defines `__str__`, or is a container by a class of Python's."""
+    """Whether a class defines `__str__`, or derives from a container class of Python's."""
     if type(attribute_of(mro, "__str__")[1]) is types.FunctionType:
         return True
     return any(id(cls) in _CONTAINERS or cls is Collection for cls in mro)
@@ -179,5 +187,5 @@ def _is_foreign(method: object) -> bool:
 
 
 def _is_own_descriptor(item: object) -> bool:
-    """Whether an attribute of a class is a descriptor whose class a library wrote in Python."""
+    """Whether an attribute of a class is a descriptor of a library's class in Python."""
     return _is_foreign(attribute_of(mro_of(type(item)), "__get__")[1])

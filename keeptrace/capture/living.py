@@ -1,7 +1,7 @@
-"""Summaries of what is at work when a task fails: generators, sockets, databases, mocks, elements.
+"""Summaries of generators, sockets, connections to databases, matches, mocks and elements.
 
 The C methods of Python's and the libraries' own classes read the objects, so a subclass's methods
-never run. Nothing is sent, read, queried or waited for.
+never run. A summary sends nothing, queries nothing, reads no file, and never waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .summary import FEW, SummariseAs, Summary, Table, beginning, is_atom, short
 
 # -- generators and coroutines
 
-# The class → the prefix of its attributes, and the attribute with what it waits for
+# The class → the prefix of the attributes, and the attribute with the awaited object
 _SUSPENDED: Final = {
     id(types.GeneratorType): ("gi", "gi_yieldfrom"),
     id(types.CoroutineType): ("cr", "cr_await"),
@@ -26,14 +26,15 @@ _SUSPENDED: Final = {
 
 
 def _generator(cls: Any, value: Any) -> Summary:
-    """A generator or coroutine: its current line, its variables, and what it waits for."""
+    """A generator or coroutine: the current line, the variables, and the awaited object."""
     prefix, awaited = _SUSPENDED[id(cls)]
     code, frame, is_running = (
         cls.__dict__[f"{prefix}_{name}"].__get__(value) for name in ("code", "frame", "running")
     )
-    file, line = str.__str__(code.co_filename), None if frame is None else frame.f_lineno
     state = _state_of(cls, prefix, value, frame, is_running)
-    facts: dict[str, Any] = {"state": state, "file": file, "line": line}
+    facts: dict[str, Any] = {"state": state, "file": str.__str__(code.co_filename), "line": None}
+    if frame is not None:
+        facts["line"] = frame.f_lineno
     name = str.__str__(value.__qualname__)
     text = f"<{name_of(cls)} object {name} at {id(value):#x}>"
     if frame is None or is_running:
@@ -46,21 +47,23 @@ def _generator(cls: Any, value: Any) -> Summary:
     return Summary(text, facts, held=held)
 
 
-def _state_of(cls: Any, prefix: str, value: object, frame: object, is_running: bool) -> str:
+def _state_of(cls: object, prefix: str, value: object, frame: object, is_running: bool) -> str:
     if frame is None:
         return "ended"
     if is_running:
         return "running"
-    suspended = cls.__dict__.get(f"{prefix}_suspended")  # an async_generator's is new in 3.12
+    suspended = cls.__dict__.get(f"{prefix}_suspended")  # ag_suspended is new in 3.12
     is_suspended = suspended is None or suspended.__get__(value)
-    return "suspended" if is_suspended else "not started"
+    if is_suspended:
+        return "suspended"
+    return "not started"
 
 
 # -- sockets
 
 
 def _socket(cls: Any, value: Any) -> Summary:
-    """A socket: descriptor, kind and addresses, of which the system is asked alone."""
+    """A socket: descriptor, kind and addresses. Only the system is asked for the addresses."""
     facts: dict[str, Any] = {"fileno": cls.fileno(value)}
     for name, kind in (("family", "AddressFamily"), ("type", "SocketKind")):
         number = cls.__dict__[name].__get__(value)
@@ -79,19 +82,24 @@ def _socket(cls: Any, value: Any) -> Summary:
 
 
 def _enum_name(kind: str, number: int) -> str | int:
-    """The name of a number of the socket module."""
+    """The socket module's name for a number; the number itself without such a name."""
     module = sys.modules.get("socket")
-    members = instance_dict(module).get(kind) if module is not None else None
-    known = {} if members is None else members._value2member_map_
-    found = known.get(number)
-    return number if found is None else str(found._name_)
+    if module is None:
+        return number
+    members = instance_dict(module).get(kind)
+    if members is None:
+        return number
+    found = members._value2member_map_.get(number)
+    if found is None:
+        return number
+    return str(found._name_)
 
 
 # -- sqlite3
 
 
-def _connection(cls: Any, value: Any) -> Summary:
-    """A connection: whether a transaction is open. Its file's name is known to SQLite alone."""
+def _connection(cls: object, value: object) -> Summary:
+    """A connection: whether a transaction is open. Only SQLite knows the name of the file."""
     name = f"<{'.'.join(names_of(type(value)))} object at {id(value):#x}"
     facts: dict[str, Any] = {}
     try:
@@ -104,7 +112,7 @@ def _connection(cls: Any, value: Any) -> Summary:
 
 
 def _row(cls: Any, value: Any) -> Summary:
-    """A row: its values by the names of the columns."""
+    """A row: the values by the names of the columns."""
     pairs = dict(zip(cls.keys(value), cls.__iter__(value)))
     named = {name: item for name, item in pairs.items() if type(name) is str}
     return Summary(
@@ -122,7 +130,7 @@ _MOST_MATCH: Final = 49
 
 
 def _match(cls: Any, value: Any) -> Summary:
-    """A match: place, text and named groups. The text may be a mapped file, which is not read."""
+    """A match: place, text and named groups. A text in a mapped file is never read."""
     string = cls.__dict__["string"].__get__(value)
     if type(string) not in (str, bytes):
         return Summary(f"<re.Match object; span={cls.span(value)}>", {"span": cls.span(value)})
@@ -148,14 +156,18 @@ _MOCK_FACTS: Final = {
 
 
 def _mock(cls: object, value: object) -> Summary:
-    """A mock: its name, its calls, and the attributes that the test gave it."""
+    """A mock: the name, the calls, and the attributes set by the test."""
     state = instance_dict(value)
     calls: Any = state.get("_mock_mock_calls")
     made = _calls(calls)
-    count = list.__len__(calls) if made else 0
+    count = 0
+    if made:
+        count = list.__len__(calls)
     name: Any = state.get("_mock_name")
     facts = {"name": name} if type(name) is str else {}
-    told = f" name={beginning(name)!r}" if facts else ""
+    told = ""
+    if facts:
+        told = f" name={beginning(name)!r}"
     text = f"<{name_of(type(value))}{told} at {id(value):#x}, calls={count}>"
     held = {known: state[raw] for raw, known in _MOCK_FACTS.items() if raw in state}
     held["mock_calls"] = made
@@ -165,7 +177,7 @@ def _mock(cls: object, value: object) -> Summary:
     return Summary(text, facts, held=held)
 
 
-def _calls(calls: Any) -> list[Any]:
+def _calls(calls: object) -> list[Any]:
     """The first calls as tuples of name, arguments and keywords."""
     if not issubclass(type(calls), list):
         return []
@@ -173,7 +185,7 @@ def _calls(calls: Any) -> list[Any]:
     return [tuple(tuple.__iter__(call)) for call in found if issubclass(type(call), tuple)]
 
 
-def _children(children: Any) -> dict[str, Any]:
+def _children(children: object) -> dict[str, Any]:
     """The mocks of a mock's attributes, by name."""
     if not issubclass(type(children), dict):
         return {}
@@ -181,8 +193,8 @@ def _children(children: Any) -> dict[str, Any]:
     return {name: child for name, child in pairs if type(name) is str}
 
 
-def _given(state: Any) -> dict[str, Any]:
-    """The attributes that the test gave a mock."""
+def _given(state: object) -> dict[str, Any]:
+    """The attributes of a mock set by the test."""
     return {
         name: item
         for name, item in first_of(dict.items, state, 10 * FEW)
@@ -194,7 +206,7 @@ def _given(state: Any) -> dict[str, Any]:
 
 
 def _element(cls: Any, value: Any) -> Summary:
-    """An element: tag, attributes and a little text, which stands under the tag's name."""
+    """An element: tag, attributes and a little text. The tag is the name of the text."""
     read = cls.__dict__
     if type(read.get("tag")) is not types.GetSetDescriptorType:
         return Summary(f"<{name_of(type(value))} at {id(value):#x}>", has_state=True)
@@ -208,7 +220,9 @@ def _element(cls: Any, value: Any) -> Summary:
     facts: dict[str, Any] = {"tag": tag, "attrib": attributes, "content": {str(tag): text}}
     inside = "".join(f" {_local(name)}={short(item)}" for name, item in attributes.items())
     count = cls.__len__(value)
-    said = f": {local}={short(text)}" if text else ""  # redaction sees the name beside the text
+    said = ""
+    if text:  # redaction sees the name beside the text
+        said = f": {local}={short(text)}"
     name = name_of(type(value))
     return Summary(f"<{name} {local!r}{inside} children={count}{said}>", facts, count)
 
@@ -218,10 +232,12 @@ def _local(name: str) -> str:
     return name.rpartition("}")[2]
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: object) -> Any:
     if type(value) is str:
         return beginning(value.strip())
-    return value if is_atom(value) else f"<{name_of(type(value))}>"
+    if is_atom(value):
+        return value
+    return f"<{name_of(type(value))}>"
 
 
 # Builtin classes without subclasses

@@ -1,15 +1,15 @@
 """Reads a frame's variables, and leaves the frame and the program's own locals() unchanged.
 
-Before Python 3.13, `frame.f_locals` of a function is a dict that the frame keeps. Each reading
-updates the dict, and locals() gives the same dict to the program. So a reading has two effects that
-this module undoes:
-- The dict keeps variables alive that the function later deletes or rebinds. If only the frame has
-  the dict, its variables are removed again; the next reading puts them back.
-- A dict that the program keeps would change. Its old content is put back. The garbage collector
-  gives the dict of a frame that has ended, before the reading. For a frame that still runs, the
-  dict is searched among all objects, if the function's code names locals() at all.
+Before Python 3.13 a function's frame keeps the dict `frame.f_locals`. Each reading updates the
+dict, and locals() gives the same dict to the program. So a reading has two effects, and this module
+undoes both:
+- The dict would keep deleted and rebound variables alive. If only the frame has the dict, the
+  module removes the variables; the next reading puts them back.
+- A dict held by the program would change. The module puts the old content back. Before the reading,
+  the garbage collector finds the dict of an ended frame among the frame's referents. For a running
+  frame the module searches all objects, if the function's code names locals() at all.
 While a trace or profile function runs, the interpreter writes the dict back into the variables, so
-the dict is left alone.
+the module leaves the dict alone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def _type_of_locals() -> type:
     return type(sys._getframe().f_locals)
 
 
-_LOCALS: Final[Any] = _type_of_locals()  # dict, and a proxy of the frame from Python 3.13 on
-# References to the dict: the frame's, the local variable's, and the argument's of getrefcount.
+_LOCALS: Final[Any] = _type_of_locals()  # dict; a proxy of the frame from Python 3.13 on
+# References to the dict: of the frame, of the local variable, and of getrefcount's argument.
 _OWN_REFERENCES: Final = 3
-# Dicts that may be the one of a running function; each is copied. (dicts)
+# Candidates for the dict of a running function; each is copied. (dicts)
 _MOST_CANDIDATES: Final = 1_000
 
 
@@ -40,7 +40,9 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
         return _of_mapping(frame.f_locals)
     if _LOCALS is not dict:
         return {**frame.f_locals}
-    before = _before(frame, facts) if facts.names_locals else None
+    before = None
+    if facts.names_locals:
+        before = _before(frame, facts)
     snapshot: Any = frame.f_locals
     found: dict[Any, Any] = snapshot.copy()
     if before and id(snapshot) in before:
@@ -50,7 +52,7 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
     elif sys.getrefcount(snapshot) > _OWN_REFERENCES:
         _take_out_added(snapshot, facts)
     elif not is_traced:
-        for name in facts.variables:  # names that exec() added stay: no variable has them
+        for name in facts.variables:  # names added by exec() are no variables, and stay
             snapshot.pop(name, None)
     return found
 
@@ -61,9 +63,9 @@ def _of_mapping(namespace: Any) -> dict[Any, Any]:
         return namespace.copy()
     if type(namespace) is _LOCALS:
         return {**namespace}
-    if issubclass(type(namespace), dict):  # a metaclass made it for a class body
+    if issubclass(type(namespace), dict):  # a metaclass made the dict for a class body
         return dict(dict.items(namespace))
-    # A mapping that the user gave to exec(): reading it would run the user's code.
+    # exec() got the user's own kind of mapping: reading would run the user's code.
     return {"<locals>": namespace}
 
 
@@ -71,9 +73,9 @@ _Namespace: TypeAlias = dict[Any, Any]
 
 
 def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, tuple[_Namespace, _Namespace]]:
-    """The dicts of which one may be the frame's, with their copies, by id.
+    """Candidates for the frame's dict, with copies, by id.
 
-    The result holds the dicts: were one freed, the frame's new dict might get its id.
+    The result holds the dicts, so the frame's new dict cannot get the id of a freed candidate.
     """
     referents = gc.get_referents(frame)
     if any(found is frame.f_code for found in referents):  # the frame has ended
@@ -85,7 +87,7 @@ def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, tuple[_Namesp
 
 
 def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:
-    """Dicts whose first key is one of the function's variables."""
+    """Dicts with a variable of the function as first key."""
     count = 0
     for found in gc.get_objects():
         if type(found) is dict and found and count < _MOST_CANDIDATES:
@@ -96,16 +98,18 @@ def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:
 
 
 def _take_out_added(snapshot: dict[Any, Any], facts: CodeFacts) -> None:
-    """Removes from the program's dict the names that the reading has added.
+    """Removes from the program's dict the names added by the reading.
 
-    The garbage collector did not know the dict, so it held only numbers and texts before. A reading
-    adds names at the end, in the order of the code's variables.
+    The garbage collector did not track the dict, so the dict held only numbers and texts before. A
+    reading adds names at the end, in the order of the code's variables.
     """
     order = {name: at for at, name in enumerate(facts.variables)}
     last = -1
     is_added = False
     for name, value in list(snapshot.items()):
-        at = order.get(name) if type(name) is str else None
+        if type(name) is not str:
+            continue
+        at = order.get(name)
         if at is None:
             continue
         is_added = is_added or value is snapshot or at < last

@@ -1,10 +1,10 @@
-"""Losses: parts of a report that could not be read. Each costs that part alone, and is marked.
+"""Losses: unreadable parts of a report. A loss costs the part alone, and leaves a mark.
 
-A part is a frame's variables, a module's globals, the arguments of one exception, and so on. The
-code that reads a part catches every exception, and asks this module for a stand-in or a note.
+A part is a frame's variables, a module's globals, the arguments of an exception, and so on. The
+reading code catches every exception, and asks this module for a stand-in or a note.
 
-The first attempt of a capture ends if the stack or the memory runs out: capture() repeats it with a
-whole stack, and with its reserve of memory. In the second attempt RecursionError and MemoryError
+If the stack or the memory runs out, the first attempt of a capture ends. capture() tries again with
+a whole stack, and with the reserve of memory. In the second attempt RecursionError and MemoryError
 cost the part, like all other errors.
 """
 
@@ -19,7 +19,7 @@ _WORTH_REPEATING = (RecursionError, MemoryError)
 
 
 class Losses:
-    """Marks the parts of one report that could not be read."""
+    """Marks the unreadable parts of a report."""
 
     def __init__(self, values: Values, is_repeatable: bool) -> None:
         self._values = values
@@ -28,13 +28,13 @@ class Losses:
         self._cut: dict[str, Ref] = {}
 
     def ref(self, what: str, problem: BaseException) -> Ref:
-        """A stand-in for the part, which says why it is missing."""
+        """A stand-in for a missing part, with the reason."""
         self.count(problem)
         text = f"<{what} not kept: reading it raised {_name_of(problem)}>"
         return self._stand_in(text, "unreadable")
 
     def note(self, record: ExceptionRecord, what: str, problem: BaseException) -> None:
-        """Lets the exception say that a part is missing."""
+        """Adds a note about a missing part to the exception."""
         self.count(problem)
         self.say(record, f"{what} could not be read: {_name_of(problem)}")
 
@@ -49,7 +49,7 @@ class Losses:
         self._values.cut("unreadable")
 
     def out_of_room(self, what: str, reason: str) -> Ref:
-        """The stand-in for a part that did not fit within a bound."""
+        """The stand-in for a part beyond a bound."""
         key = what + reason
         if key not in self._cut:
             text = f"<{what} not kept, {reason} was reached>"
@@ -57,7 +57,7 @@ class Losses:
         return self._cut[key]
 
     def cleared(self) -> Ref:
-        """The stand-in for the variables of a frame that the program cleared."""
+        """The stand-in for the variables of a cleared frame."""
         text = "<variables not kept: the frame was cleared before keeptrace saw it>"
         if text not in self._cut:
             self._cut[text] = self._stand_in(text, "cleared")
@@ -87,7 +87,7 @@ def add_note(report: Report, note: str, record: ExceptionRecord | None = None) -
     before: list[Ref] = []
     if type(notes) is list and kind_of(values[notes[0]]) in ("list", "tuple"):
         length, before = length_of(values[notes[0]]), items_of(values[notes[0]])
-    elif notes is not None:  # any other value counts as one note
+    elif notes is not None:  # any other value counts as a note
         length, before = 1, [notes]
     values.append(container("list", length + 1, [*before, note]))
     record["notes"] = [len(values) - 1]

@@ -1,7 +1,7 @@
-"""The texts of exceptions and notes that a reader could not make from the report.
+"""The texts of exceptions and notes, where a reader could not make the text from the report.
 
 A report needs a message if the exception's class has its own __str__, or an argument is a stand-in.
-The user's code runs last, under guard, after everything else has been read.
+The user's code runs last, under guard, after the reading of everything else.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .values import Values
 
 _T = TypeVar("_T")
 
-# Arguments that can be large: str() of the exception must not format the whole argument.
+# Classes of large arguments: str() of the exception must not format a whole large argument.
 _LARGE: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
-# Their messages name a place within the argument, and do not contain the argument.
+# Messages of these classes name a place in the argument, and do not contain the argument.
 _TELLS_A_PLACE: Final = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
-# The fields that the __str__ of a C type reads beside args. Of a type that is not here: all.
+# The fields read by the __str__ of a C type, beside args. A type without an entry reads all.
 _READ_BY_STR: Final[dict[type, tuple[str, ...]]] = {
     **dict.fromkeys((StopIteration, SystemExit, AttributeError, NameError), ()),
     ImportError: ("msg",),
@@ -47,7 +47,7 @@ class Messages:
         self._waiting: list[tuple[BaseException, ExceptionRecord, ExceptionFacts]] = []
 
     def want(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
-        """Notes an exception whose message may be needed after the values have been read."""
+        """Notes an exception. The report may need the message, as the values will show."""
         self._waiting.append((exc, record, facts))
 
     def read(self) -> None:
@@ -60,11 +60,11 @@ class Messages:
                 record["str"] = _failed_text("exception", Failed("raised"))
             try:
                 self._note_objects(exc, record)
-            except BaseException as problem:  # costs str() of these notes: their stand-ins remain
+            except BaseException as problem:  # costs str() of these notes; stand-ins remain
                 self._losses.count(problem)
 
     def _message(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
-        """Records str(exc), unless a restorer can make it from the report."""
+        """Records str(exc), unless a restorer can make the text from the report."""
         nodes = self._values.nodes
         told = facts.has_str
         fields = _fields_told(facts, record["fields"])
@@ -80,13 +80,17 @@ class Messages:
             record["str"] = self._without_running(exc, facts)
 
     def _may_run(self, values: list[Any]) -> bool:
-        """Whether code that formats these values may run; see capture/lazy.py for the default."""
+        """Whether code may run to format these values; capture/lazy.py explains the default."""
         runs = self._options.run_reprs
-        return not holds_lazy(values) if runs is None else runs
+        if runs is None:
+            return not holds_lazy(values)
+        return runs
 
     def _held_by(self, exc: BaseException, facts: ExceptionFacts) -> list[Any]:
         arguments = args_of(exc)
-        held = [*(arguments[:1] if facts.is_group else arguments), *dict_of(exc).values()]
+        if facts.is_group:
+            arguments = arguments[:1]
+        held = [*arguments, *dict_of(exc).values()]
         if facts.state is not None:
             held += _fields_told(facts, state_of(exc, *facts.state))
         for _, read in facts.slots:
@@ -111,7 +115,7 @@ class Messages:
             self._values.later(lambda: _cut(str(exc), most), use)
 
     def _without_running(self, exc: BaseException, facts: ExceptionFacts) -> str:
-        """The result of str() if it needs none of the program's code; else a description."""
+        """The result of str(), made without the program's code if possible; else a description."""
         renderer = Renderer(self._options.max_message, False)
         arguments = args_of(exc)
         name = names_of(type(exc))[1]
@@ -120,25 +124,26 @@ class Messages:
             if text is not None:
                 return text
         elif not _fields_tell(facts) and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):
-            return renderer(arguments) if len(arguments) != 1 else renderer.string(arguments[0])
+            if len(arguments) != 1:
+                return renderer(arguments)
+            return renderer.string(arguments[0])
         return f"<{name}: its str() was not run; its arguments are {renderer(arguments)}>"
 
     def _of_large(self, exc: BaseException) -> str:
         """The beginning of str(exc). The whole would take several times the argument's memory."""
-        arguments = args_of(exc)
         renderer = Renderer(self._options.max_message, True)
-        return renderer.with_user_code(arguments[0] if len(arguments) == 1 else arguments)
+        return renderer.with_user_code(_shown_by_str(args_of(exc)))
 
     def _plain_message(
         self, exc: BaseException, facts: ExceptionFacts, record: ExceptionRecord
     ) -> bool:
-        """Records the result of BaseException.__str__, if it needs none of the user's code."""
+        """Records the result of BaseException.__str__, unless the result needs the user's code."""
         arguments = args_of(exc)
         if _fields_tell(facts) or not arguments:
             return False
         if issubclass(type(exc), (KeyError, BaseExceptionGroup)):
             return False  # their __str__ in C reads more than args
-        value = arguments[0] if len(arguments) == 1 else arguments
+        value = _shown_by_str(arguments)
         _, text_of = attribute_of(mro_of(type(value)), "__str__")
         if text_of is not object.__str__:
             return False
@@ -149,7 +154,7 @@ class Messages:
         return True
 
     def _note_objects(self, exc: BaseException, record: ExceptionRecord) -> None:
-        """Records str() of notes that are not str: tracebacks show it."""
+        """Records str() of each note of another class: tracebacks show str(note)."""
         notes = notes_of(exc)
         if type(notes) not in (list, tuple):
             return
@@ -174,13 +179,20 @@ class Messages:
             use(Renderer(most, False).string(note))
 
 
+def _shown_by_str(arguments: tuple[Any, ...]) -> object:
+    """The object in BaseException.__str__: the only argument, or the tuple of all arguments."""
+    if len(arguments) == 1:
+        return arguments[0]
+    return arguments
+
+
 def _fields_tell(facts: ExceptionFacts) -> bool:
     """Whether the __str__ of the C type reads more than args."""
     return facts.state is not None and _READ_BY_STR.get(facts.state[0]) != ()
 
 
 def _fields_told(facts: ExceptionFacts, fields: Mapping[str, _T]) -> list[_T]:
-    """The fields that the __str__ of the C type reads."""
+    """The fields read by the __str__ of the C type."""
     if facts.state is None:
         return []
     names = _READ_BY_STR.get(facts.state[0], fields)
@@ -188,11 +200,13 @@ def _fields_told(facts: ExceptionFacts, fields: Mapping[str, _T]) -> list[_T]:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters in all)"
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}... ({len(text)} characters in all)"
 
 
 def _failed_text(what: str, failed: Failed) -> str:
-    """The text in place of a str() that failed. For a str() that raised it is Python's own text."""
+    """The text in place of a failed str(): Python's own text, if str() raised."""
     if failed.why.startswith("raised"):
         return f"<{what} str() failed>"
     return f"<str() of the {what} {failed.why}>"
@@ -206,11 +220,13 @@ def traceback_text(exc: BaseException) -> str:
         return "".join(traceback.format_exception(exc))
 
     (result,) = run_each([text], monotonic() + _MOST_TEXT_SECONDS)
-    return f"<formatting it {result.why}>" if isinstance(result, Failed) else str(result)
+    if isinstance(result, Failed):
+        return f"<formatting it {result.why}>"
+    return str(result)
 
 
 def cut_within(text: str, most: int) -> str:
-    """The beginning and the end of a traceback's text: they have the frames and the message."""
+    """The beginning and the end of a traceback's text: outermost frames, and the message."""
     if len(text) <= most:
         return text
     half = most // 2

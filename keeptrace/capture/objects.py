@@ -1,7 +1,7 @@
-"""Reads objects of any class: as stand-ins, with the attributes in their __dict__ and slots.
+"""Reads objects of any class: as stand-ins, with the attributes in __dict__ and slots.
 
 Some classes have exact values (capture/exact.py) or summaries (capture/summaries.py) instead. A
-stand-in of an earlier restore becomes the node from which it was made.
+stand-in of an earlier restore becomes its original node again.
 """
 
 from __future__ import annotations
@@ -56,15 +56,16 @@ def read_object(values: Values, value: object, depth: int) -> Node:
         extra["why"] = "depth"
     if info.base is not None:
         _add_contents(values, value, info.base, depth, extra)
-    if attributes is not None and info.kind in _MORE_ATTRIBUTES:
-        _MORE_ATTRIBUTES[info.kind](attributes, extra, info)
-    if values.wants_dir and id(value) in values.wants_dir:
+    more = _MORE_ATTRIBUTES.get(info.kind)
+    if more is not None and attributes is not None:
+        more(attributes, extra, info)
+    if id(value) in values.wants_dir:
         extra["dir"] = names_in(_namespace_of(value, info), info.mro)
     return node_with_repr(values, value, info, attributes, extra)
 
 
 def _add_elements_by_name(attributes: Attributes, extra: dict[str, Any], info: TypeInfo) -> None:
-    """Adds the elements of a named tuple to its attributes, by their names."""
+    """Adds the elements of a named tuple to the attributes, by name."""
     names = attribute_of(info.mro, "_fields")[1]
     if all(type(name) is str for name in names):
         attributes.update(zip(names, extra["items"]))
@@ -97,7 +98,9 @@ def _read_special(values: Values, value: Any, info: TypeInfo, depth: int) -> Nod
             return read_exact(values, kind, parts)
     if info.is_class:
         return read_type(values, value, depth)
-    return None if info.summary is None else _read_summary(values, info.summary, value, info, depth)
+    if info.summary is None:
+        return None
+    return _read_summary(values, info.summary, value, info, depth)
 
 
 def read_type(values: Values, value: type, depth: int) -> Node:
@@ -115,7 +118,9 @@ def _read_summary(
     values: Values, summarise: Summarise, value: object, info: TypeInfo, depth: int
 ) -> Node:
     summary = summarise(value)
-    extra: dict[str, Any] = {} if summary.has_state else {"why": "a summary"}
+    extra: dict[str, Any] = {}
+    if not summary.has_state:
+        extra["why"] = "a summary"
     if type(summary.length) is int and 0 <= summary.length <= sys.maxsize:  # a library may lie
         extra["len"] = summary.length
     attributes: Attributes = {}
@@ -135,7 +140,7 @@ def _read_summary(
 def _read_chosen(
     values: Values, function: Chosen, value: object, info: TypeInfo, depth: int
 ) -> Node:
-    """The node of an object whose class has a function of the program's own. It runs later."""
+    """The node of an object of a class with a function by summarise(). The function runs later."""
     extra: dict[str, Any] = {"why": "a summary"}
     text = f"<{info.qualname}: its summary has not ended>"
     node = instance(values.type_index(info.cls), text, None, extra)
@@ -145,11 +150,12 @@ def _read_chosen(
         if kind is str:
             put_repr(node, values.renderer.cut(str(result)))
         elif kind is dict:
-            _put_chosen(
-                values, node, info, dict(first_of(dict.items, result, values.max_items)), depth
-            )
+            found = first_of(dict.items, result, values.max_items)
+            _put_chosen(values, node, info, dict(found), depth)
         else:
-            why = result.why if isinstance(result, Failed) else f"returned {names_of(kind)[1]}"
+            why = f"returned {names_of(kind)[1]}"
+            if isinstance(result, Failed):
+                why = result.why
             values.cut("failed reprs")
             put_repr(node, f"<{info.qualname} object at {id(value):#x}, whose summary {why}>")
 
@@ -167,14 +173,17 @@ def _put_chosen(
 
 
 def _namespace_of(value: object, info: TypeInfo) -> dict[Any, Any]:
-    """The __dict__ of an object; an empty one where the object has none."""
+    """The __dict__ of an object; an empty dict for an object without __dict__."""
     if info.dict_of is None:
         return {}
     try:
         namespace = info.dict_of(value)
     except AttributeError:
         return {}
-    return namespace if issubclass(type(namespace), dict) else {}
+    if not issubclass(type(namespace), dict):
+        return {}
+    found: dict[Any, Any] = namespace
+    return found
 
 
 def _attributes_of(values: Values, value: object, info: TypeInfo, depth: int) -> Attributes:
@@ -222,14 +231,14 @@ _READ_PAIRS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     dict: dict.items,
     OrderedDict: ordered_items,
 }
-# Stand-ins of these kinds keep the whole node from which they were made.
+# Stand-ins of these kinds keep the whole original node.
 _KEPT_AS_NODES: Final = frozenset({"module", "redacted", "str", "bytes", "bytearray", "function"})
 
 
 def _read_stand_in(
     values: Values, value: object, info: TypeInfo, details: Details, depth: int
 ) -> Node:
-    """The node of a stand-in that an earlier restore made. Everything that it knows is kept."""
+    """The node of a stand-in made by an earlier restore, with all information of the stand-in."""
     if details.node and kind_of(details.node) in _KEPT_AS_NODES:
         return list(details.node)
     extra = _known_of_stand_in(details)
@@ -243,7 +252,7 @@ def _read_stand_in(
 
 
 def _known_of_stand_in(details: Details) -> dict[str, Any]:
-    """Length, text, reason and names of a stand-in, as far as they are known."""
+    """Length, text, reason and names of a stand-in, without unknown values."""
     known = {"len": details.length, "str": details.string, "why": details.why or None}
     extra: dict[str, Any] = {name: found for name, found in known.items() if found is not None}
     if details.dir:

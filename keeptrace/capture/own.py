@@ -1,13 +1,13 @@
 """Exceptions that cross as pickles made by their own class's reduction.
 
 Some exceptions cannot be rebuilt from arguments and attributes: C, Rust or Cython code of pydantic,
-psycopg2 and other libraries keeps state that Python does not see. Every pickler uses the class's
-own reduction, which knows this state. So the exception's own pickle travels beside the report,
-among the live objects.
+psycopg2 and other libraries keeps hidden state. Every pickler uses the class's own reduction, which
+knows the state. So the exception's own pickle travels beside the report, among the live objects.
 
 The worker first rebuilds the exception from the pickle, and sends the pickle only if class and text
-are the same. A failure, or a rebuilding that takes too long, costs this pickle alone: the restorer
-then makes a class of the same name."""
+stay the same. A failure or a slow rebuilding costs this pickle alone: the restorer then makes a
+class of the same name.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +31,15 @@ from .values import Values
 # A record of a report, and the pickle of its exception.
 Pickled: TypeAlias = tuple[ExceptionRecord, bytes]
 
-# Methods by which a class controls its pickling.
+# Methods with which a class controls pickling.
 _HOOKS: Final = (
     *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"),
     *("__getnewargs__", "__getnewargs_ex__"),
 )
-# Entries in an exception's state that do not belong to its class: the report has its own place for
-# notes, and concurrent/reductions.py adds a __reduce_ex__ to exceptions of traced functions.
+# Foreign entries in an exception's state: the report has its own place for notes, and
+# concurrent/reductions.py adds a __reduce_ex__ to exceptions of traced functions.
 _NOT_OWN: Final = ("__notes__", "__reduce_ex__")
-# These libraries register every class of exceptions with copyreg, so their reductions are not the
-# class's own.
+# These libraries register reductions for all exceptions with copyreg: no class's own reductions.
 _REGISTER_ALL: Final = ("keeptrace.", "tblib.")
 # The rebuilt exception and its parts have other addresses.
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
@@ -49,7 +48,7 @@ _put_args: Final = BaseException.__dict__["args"].__set__
 
 
 def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickled]:
-    """The own pickles of the exceptions of a chain that need one and can be rebuilt from it.
+    """Pickles of a chain's exceptions: of each exception that needs a pickle and survives the trip.
 
     most: bytes of all pickles.
     """
@@ -68,11 +67,11 @@ def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickl
 
 
 def _is_wanted(exc: BaseException, record: ExceptionRecord, nodes: list[Node]) -> bool:
-    """Whether the class's own reduction may have state that the report lacks."""
+    """Whether the class's own reduction may have more state than the report."""
     cls = type(exc)
     if id(cls) in BUILTIN_TYPES:
         return False
-    if issubclass(cls, BaseExceptionGroup):  # its children come from the report
+    if issubclass(cls, BaseExceptionGroup):  # children come from the report
         return False
     if has_own_state(cls):
         return True
@@ -91,7 +90,9 @@ def _tried(exc: BaseException, dumps: Dumps, most: int) -> bytes | None:
     if type(rebuilt) is not type(exc):
         return None
     _put_args(rebuilt, args_of(exc))  # as the restorer does
-    return data if _text(rebuilt) == _text(exc) else None
+    if _text(rebuilt) == _text(exc):
+        return data
+    return None
 
 
 def _text(exc: BaseException) -> str:
@@ -99,7 +100,7 @@ def _text(exc: BaseException) -> str:
 
 
 class _Own:
-    """Pickles the exception as it would be pickled without keeptrace."""
+    """Pickles the exception as if keeptrace were absent."""
 
     def __init__(self, exc: BaseException, with_state: bool) -> None:
         self._exc = exc

@@ -1,22 +1,24 @@
 """The rules for following a plain `__repr__` or `__str__` step by step, instead of running it.
 
 A running repr may do anything: a model's repr may query a database. Most reprs only read stored
-attributes and format them. keeptrace follows such a repr over the real object, one bytecode
-instruction after the other. Each step is of a kind that cannot reach outside:
+attributes and format the values. keeptrace follows such a repr over the real object, bytecode
+instruction by instruction. Each step is of a kind without effects outside:
 
     attributes      stored in the object's own __dict__ or slots, or constants of its class; never
                     through a property, another descriptor, __getattr__ or __getattribute__
-    calls           of builtins that look at one value (str, repr, len, type, ...), and of methods
-                    of exact texts
+    calls           of builtins with one value as argument (str, repr, len, type, ...), and of
+                    methods of exact texts
     operators       between exact atoms; subscripts of exact texts, lists, tuples and dicts by atoms
     formatting      of exact atoms by Python; of all other values by the caller (`Texts`), with the
                     same rules
     jumps           forwards only, so the code ends
 
-Any other step raises NotPlain. This module has the rules, capture/plain_machine.py the steps."""
+Any other step raises NotPlain. This module has the rules, capture/plain_machine.py the steps.
+"""
 
 from __future__ import annotations
 
+import itertools
 import types
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
@@ -32,7 +34,7 @@ from ..core.raw import (
     names_of,
 )
 
-# Longer texts are not joined or formatted. (characters)
+# Joining or formatting a longer text raises NotPlain. (characters)
 _MOST_TEXT: Final = 100_000
 # A width or precision with more digits would make megabytes of text. (digits)
 _MOST_DIGITS: Final = 3
@@ -46,18 +48,18 @@ _INDEXED: Final = frozenset(map(id, (str, bytes, list, tuple)))
 
 
 class NotPlain(Exception):
-    """The code does more than read stored attributes and format them."""
+    """The code does more than read stored attributes and format the values."""
 
 
 class Texts(Protocol):
-    """Makes the texts of values that are not atoms."""
+    """Makes the texts of all values except atoms."""
 
     def repr_of(self, value: object) -> str: ...
     def str_of(self, value: object) -> str: ...
 
 
 class _Shown:
-    """Stands for a value in `%` and str.format, which get only its texts."""
+    """Stands for a value in `%` and str.format, which see only the texts."""
 
     __slots__ = ("_texts", "_value")
 
@@ -85,7 +87,7 @@ def _is_atom(value: object) -> bool:
 
 
 def bounded(value: Any) -> Any:
-    """The value, if it is an atom of bounded size. Raises NotPlain."""
+    """The value. Raises NotPlain unless the value is an atom of bounded size."""
     cls = type(value)
     if cls is str or cls is bytes:
         if len(value) > _MOST_TEXT:
@@ -102,11 +104,11 @@ def _shown(value: object, texts: Texts) -> Any:
 
 
 def _checked_format(text: object) -> str:
-    """A format without widths that take megabytes, or fields that reach into a value."""
+    """The format. Raises NotPlain for a great width, or a width from an argument."""
     if type(text) is not str or len(text) > _MOST_TEXT or "*" in text:
         raise NotPlain
-    digits = "".join(sign if sign.isdigit() else " " for sign in text).split()
-    if any(len(run) > _MOST_DIGITS for run in digits):
+    runs = itertools.groupby(text, str.isdigit)
+    if any(are_digits and len(list(run)) > _MOST_DIGITS for are_digits, run in runs):
         raise NotPlain
     return text
 
@@ -140,7 +142,7 @@ def _length(value: Any) -> int:
 
 
 def attribute(value: Any, name: str) -> Any:
-    """The value of `value.name`, if the object stores it, or its class has it as a constant."""
+    """The value of `value.name`: stored by the object, or a constant of the class."""
     cls = type(value)
     mro = mro_of(cls)
     if any(parent is type for parent in mro):
@@ -170,14 +172,14 @@ def _value_of_slot(slot: types.MemberDescriptorType, value: object) -> Any:
 
 
 def _whole_dict(own: dict[Any, Any], found: object) -> dict[Any, Any]:
-    """The object's __dict__; `found` is the class's attribute of that name."""
+    """The object's __dict__. found: the class's own attribute `__dict__`."""
     if type(own) is not dict or type(found) is not types.GetSetDescriptorType:
         raise NotPlain
     return own
 
 
 def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> Any:
-    """The entry of the object's __dict__, else `found`, the class's attribute of that name."""
+    """The entry of the object's __dict__; else `found`, the class's attribute of the same name."""
     kind = mro_of(type(found))
     for hook in ("__set__", "__delete__"):
         if attribute_of(kind, hook)[1] is not None:  # such a descriptor overrides the __dict__
@@ -225,7 +227,7 @@ def _format_call(texts: Texts, value: object, spec: object = "") -> str:
 def _getattr_call(texts: Texts, value: object, name: object, default: object = None) -> Any:
     if type(name) is not str:
         raise NotPlain
-    return attribute(value, name)  # no default: a __getattr__ may give an absent attribute
+    return attribute(value, name)  # no default: __getattr__ may give an absent attribute
 
 
 _CALLS: Final[tuple[tuple[Any, Callable[..., Any]], ...]] = (
@@ -242,7 +244,7 @@ _CALLS: Final[tuple[tuple[Any, Callable[..., Any]], ...]] = (
 )
 BUILTINS: Final = {id(builtin): (builtin, call) for builtin, call in _CALLS}
 
-# Methods of an exact text whose result is not longer than the text.
+# Methods of an exact text with a result no longer than the text.
 _TEXT_METHODS: Final = frozenset(
     {
         *("capitalize", "casefold", "lower", "lstrip", "partition", "removeprefix", "removesuffix"),
@@ -274,7 +276,7 @@ def _format_method(text: str, texts: Texts, args: list[Any], names: dict[str, An
 
 
 class Method:
-    """A method of an exact text, as it is loaded before it is called."""
+    """A method of an exact text, loaded for a call."""
 
     __slots__ = ("name",)
 

@@ -21,7 +21,7 @@ from .plain_code import (
     truth,
 )
 
-# A program that makes classes all the time reaches the bound, and the tables start afresh.
+# If a program makes classes all the time, a table reaches the bound and starts afresh.
 # (code objects)
 MOST_PROGRAMS: Final = 4_096
 # CPython pushes a NULL where a call has no receiver.
@@ -29,7 +29,7 @@ _NULL: Final = object()
 
 
 class Machine:
-    """One run over one code object."""
+    """A run over a code object."""
 
     __slots__ = ("at", "function", "keywords", "local", "stack", "texts")
 
@@ -118,13 +118,18 @@ class Machine:
         if type(first) is Method:
             self.stack.append(first(second, self.texts, args, names))
             return
-        known = BUILTINS.get(id(second if first is _NULL else first))
+        called = first
+        if first is _NULL:
+            called = second
+        known = BUILTINS.get(id(called))
         if known is None or names or (first is not _NULL and second is not _NULL):
             raise NotPlain
         self.stack.append(known[1](self.texts, *args))
 
     def format_value(self, flags: int) -> None:  # 3.11 and 3.12
-        spec = self.stack.pop() if flags & 4 else ""
+        spec = ""
+        if flags & 4:
+            spec = self.stack.pop()
         self.convert((None, "str", "repr", "ascii")[flags & 3])
         self.stack.append(formatted(self.stack.pop(), spec, self.texts))
 
@@ -242,10 +247,12 @@ def _global_entry(namespace: dict[str, Any], name: str) -> Any:
     return dict.get(namespace, name, ABSENT)
 
 
-# typeshed does not know this attribute of functions
+# typeshed lacks this attribute of functions
 _builtins_descriptor: Final[Any] = types.FunctionType.__dict__["__builtins__"].__get__
 
 
 def _builtins_of(function: types.FunctionType) -> dict[str, Any]:
     found = _builtins_descriptor(function)
-    return found if type(found) is dict else {}
+    if type(found) is dict:
+        return found
+    return {}

@@ -1,7 +1,7 @@
 """Translates the bytecode of a plain `__repr__` or `__str__` into steps of the machine.
 
-The instructions differ between Pythons; those of 3.11 to 3.15 are known. Code with any other
-instruction is not plain: no instruction of a loop is among them.
+The instructions differ between Pythons: the table has instructions of 3.11 to 3.15, but none of
+loops. Code with any other instruction is not plain.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from .plain_code import COMPARISONS, OPERATORS, NotPlain, Texts, subscript
+from .plain_code import COMPARISONS, OPERATORS, NotPlain, Operator, Texts, subscript
 from .plain_machine import MOST_PROGRAMS, Machine
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _UNUSUAL: Final = 0x4 | 0x8 | 0x20 | 0x80 | 0x100 | 0x200
 Step: TypeAlias = tuple[Callable[[Machine, Any], None], Any]
 
 
-# By the code's id. The entry holds the code, so its id stays its own.
+# By the code's id. The entry holds the code, so no other code gets the id.
 _programs: Final[dict[int, tuple[types.CodeType, list[Step] | None]]] = {}
 
 
@@ -39,14 +39,14 @@ def program_of(code: types.CodeType) -> list[Step] | None:
 
 
 def _read(code: types.CodeType) -> list[Step] | None:
-    """Translates bytecode. Takes a function of one argument, without loops, cells or generators."""
+    """Translates the bytecode of a function with one argument; None for unknown instructions."""
     import dis
 
     if code.co_argcount != 1 or code.co_kwonlyargcount or code.co_flags & _UNUSUAL:
         return None
     steps: list[Step] = []
-    targets: dict[int, int] = {}  # offset of an instruction → its place in steps
-    jumps: list[tuple[int, int]] = []  # place of a jump, offset of its target
+    targets: dict[int, int] = {}  # offset of an instruction → place in steps
+    jumps: list[tuple[int, int]] = []  # place of a jump, offset of the target
     for instruction in dis.get_instructions(code):
         targets[instruction.offset] = len(steps)
         if instruction.opname in _WITHOUT_EFFECT:
@@ -55,8 +55,6 @@ def _read(code: types.CodeType) -> list[Step] | None:
         if step is None or len(steps) >= _MOST_STEPS:
             return None
         if _is_jump(instruction):
-            if instruction.argval <= instruction.offset:  # backwards
-                return None
             jumps.append((len(steps), instruction.argval))
         steps.append(step)
     for place, target in jumps:
@@ -65,9 +63,11 @@ def _read(code: types.CodeType) -> list[Step] | None:
 
 
 def _step_of(instruction: dis.Instruction, code: types.CodeType) -> Step | None:
-    """The step of an instruction; None for an unknown one."""
+    """The step of an instruction; None for an unknown instruction or a jump backwards."""
     known = _STEPS.get(instruction.opname)
     if known is None:
+        return None
+    if _is_jump(instruction) and instruction.argval <= instruction.offset:
         return None
     take, argument_of = known
     argument = argument_of(instruction)
@@ -85,35 +85,35 @@ def _is_jump(instruction: dis.Instruction) -> bool:
 # -- the arguments of instructions
 
 
-def _nothing(instruction: object) -> Any:
+def _nothing(instruction: object) -> None:
     return None
 
 
-def _argument(instruction: Any) -> Any:
+def _argument(instruction: dis.Instruction) -> int | None:
     return instruction.arg
 
 
-def _value(instruction: Any) -> Any:
+def _value(instruction: dis.Instruction) -> Any:
     return instruction.argval
 
 
-def _target(instruction: Any) -> Any:
+def _target(instruction: dis.Instruction) -> Any:
     return instruction.argval
 
 
-def _global(instruction: Any) -> Any:
-    return instruction.argval, bool(instruction.arg & 1)
+def _global(instruction: dis.Instruction) -> tuple[str, bool]:
+    return instruction.argval, bool((instruction.arg or 0) & 1)
 
 
-def _operator(instruction: Any) -> Any:
+def _operator(instruction: dis.Instruction) -> Operator | None:
     return OPERATORS.get(instruction.argrepr.removesuffix("="))
 
 
-def _comparison(instruction: Any) -> Any:
+def _comparison(instruction: dis.Instruction) -> Callable[[Any, Any], bool] | None:
     return COMPARISONS.get(instruction.argval.removeprefix("bool(").removesuffix(")"))
 
 
-def _conversion(instruction: Any) -> Any:
+def _conversion(instruction: dis.Instruction) -> str:
     return instruction.argrepr
 
 
@@ -125,8 +125,8 @@ def _load_attribute(machine: Machine, argument: tuple[str, bool]) -> None:
         machine.load_attribute(name)
 
 
-def _attribute_name(instruction: Any) -> Any:
-    """The name, and whether the attribute is loaded for a call, which only 3.12 and newer say."""
+def _attribute_name(instruction: dis.Instruction) -> tuple[str, bool]:
+    """The name, and whether a call follows, which only the bytecode of 3.12 and newer shows."""
     return instruction.argval, "NULL|self" in instruction.argrepr
 
 
@@ -204,7 +204,7 @@ def follow(function: object, value: object, texts: Texts) -> str:
     try:
         text = Machine(function, value, texts).run(program)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        raise NotPlain from None  # run for real, it would have raised too
+        raise NotPlain from None  # the real function would have raised, too
     if type(text) is not str:
         raise NotPlain
     return text

@@ -1,7 +1,7 @@
-"""The table of readers: for each builtin class the function that makes a node of its instances.
+"""The table of readers: for each builtin class the function that makes a node of an instance.
 
 capture/objects.py reads the instances of all other classes. A reader takes the value table, the
-value, and the number of levels that are kept from this value on.
+value, and the depth: the number of levels to keep, the value's own level included.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .objects import read_object, read_type
 if TYPE_CHECKING:
     from .values import Values
 
-# id of a builtin container → itself, and the kind of its nodes
+# id of a builtin container → the class, and the kind of its nodes
 _CONTAINERS: Final = {id(cls): (cls, cls.__name__) for cls in (list, tuple, set, frozenset)}
 
 
@@ -58,7 +58,7 @@ def read_dict(values: Values, value: dict[Any, Any], depth: int) -> Node:
 
 
 def read_edge(values: Values, value: object, length: int | None = None) -> Node:
-    """The stand-in of a value whose contents lie beyond the depth that is kept."""
+    """The stand-in of a value at the edge: the contents lie deeper than the report goes."""
     return _node_at_edge(values, value, None, length)
 
 
@@ -85,7 +85,9 @@ def read_function(values: Values, value: Any, depth: int) -> Node:
     if type(home) is not str:
         home = ""
     name, qualname = str.__str__(value.__name__), str.__str__(value.__qualname__)
-    address = id(value) if type(value) is types.FunctionType else 0
+    address = 0
+    if type(value) is types.FunctionType:
+        address = id(value)
     return function(home, qualname, name, address)
 
 

@@ -1,8 +1,9 @@
 """Bounded reprs of values, made without the program's code where possible.
 
-The text is that of `repr()` up to the bound; a longer text ends in "...". By default a class's own
-`__repr__` never runs. keeptrace follows a plain `__repr__` step by step (capture/plain_code.py);
-otherwise the text has the object's state. A repr that fails costs the text of that value alone.
+The text is the same as `repr()`, up to the bound; a longer text ends in "...". By default a
+class's own `__repr__` never runs. keeptrace follows a plain `__repr__` step by step
+(capture/plain_code.py); otherwise the text has the object's state. A failing repr costs the text of
+this value alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
+from ..core.guard import stack_is_short
 from ..core.raw import attribute_of, mro_of, names_of, state_of
 from . import array_likes
 from . import generated as _generated
@@ -18,49 +20,37 @@ from .exact import is_exact_value, plain_text
 from .kinds import Kind
 from .plain_code import NotPlain
 from .types import TypeInfo, info_of
-from .writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, typed_array
+from .writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, full_name, typed_array
 
 _SMALL: Final = 1 << 63  # integers below need no second look
 # (levels of nested containers)
 _LEVELS: Final = 12
 # Each nested user-defined repr takes some frames of the stack. (levels)
 _MOST_OWN: Final = 6
-# Attributes in the text of an object's state; its stand-in has all of them. (attributes)
+# Attributes in the text of an object's state; the stand-in has all attributes. (attributes)
 _MOST_TOLD: Final = 8
-# Attributes that are read to choose these. (attributes)
+# Attributes read for the choice. (attributes)
 _MOST_STATE: Final = 100
 _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # repr() of a cycle
-# Every repr may take so many frames. If fewer are left, the stack is the cause of a RecursionError.
-_PROBED_FRAMES: Final = 60
 
 
 class NeedsUserCode(Exception):
-    """The repr needs the program's code, and the options let it run."""
+    """The repr needs the program's code, and the options allow the program's code."""
 
 
 class _Full(Exception):
-    """The bound on the text is reached."""
-
-
-def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
-    """Whether fewer frames than this are left on the stack."""
-    try:
-        return bool(frames) and stack_is_short(frames - 1)
-    except RecursionError:
-        return True
+    """The text has reached its bound."""
 
 
 def address_text(value: object) -> str:
     """The text of object.__repr__."""
-    module, qualname = names_of(type(value))
-    name = qualname if module == "builtins" else f"{module}.{qualname}"
-    return f"<{name} object at {id(value):#x}>"
+    return f"<{full_name(type(value))} object at {id(value):#x}>"
 
 
 class Renderer:
     """Makes reprs of at most `most` characters.
 
-    run_reprs: as in Options. True raises NeedsUserCode where the program's code is to be run.
+    run_reprs: as in Options. With True, a repr by the program's code raises NeedsUserCode.
     """
 
     def __init__(
@@ -68,19 +58,23 @@ class Renderer:
     ) -> None:
         self.failed = 0  # values whose repr could not be made
         self._most = most
-        self._runs = run_reprs is True
-        self._infos: dict[int, TypeInfo] = {} if infos is None else infos
+        self._user: Callable[[Writer, Any], None] = Writer.tell
+        if run_reprs is True:
+            self._user = _refuse
+        if infos is None:
+            infos = {}
+        self._infos: dict[int, TypeInfo] = infos
 
     def info(self, cls: type) -> TypeInfo:
-        """The facts of a class, remembered."""
+        """The facts of a class, from the cache if possible."""
         found = self._infos.get(id(cls))
         if found is None:
             found = self._infos[id(cls)] = info_of(cls)
         return found
 
     def __call__(self, value: object) -> str:
-        """The repr. Raises NeedsUserCode if run_reprs is True and the program's code is needed."""
-        return self._write(Writer.write, value, _refuse if self._runs else Writer.tell)
+        """The repr. Raises NeedsUserCode if run_reprs is True and the repr is the program's."""
+        return self._write(Writer.write, value, self._user)
 
     def with_user_code(self, value: object) -> str:
         """The repr, made with the program's code: call this under guard."""
@@ -94,14 +88,16 @@ class Renderer:
 
     def cut(self, text: str) -> str:
         """A text within the bound."""
-        return text if len(text) <= self._most else f"{text[: self._most]}..."
+        if len(text) <= self._most:
+            return text
+        return f"{text[: self._most]}..."
 
     def fields(self, name: str, pairs: Iterable[tuple[str, Any]]) -> str:
         """name(field=value, ...), made without the program's code."""
         return self._write(lambda writer, found: writer.fields(name, found), pairs, Writer.tell)
 
     def followed(self, function: object, value: object) -> str | None:
-        """The result of `function(value)`, a __repr__ or __str__; None if it is not plain."""
+        """The result of `function(value)`, a __repr__ or __str__; None unless the code is plain."""
         writer = Writer(self, self._most, Writer.tell)
         try:
             return writer.follow(function, value)
@@ -111,7 +107,7 @@ class Renderer:
     def _write(
         self,
         write: Callable[[Writer, Any], None],
-        value: Any,
+        value: object,
         user: Callable[[Writer, Any], None],
     ) -> str:
         writer = Writer(self, self._most, user)
@@ -125,7 +121,7 @@ class Renderer:
 
 
 class _Changed(Exception):
-    """Another thread changed a container while it was read."""
+    """Another thread changed a container during the reading."""
 
 
 def _refuse(writer: Writer, value: object) -> NoReturn:
@@ -133,7 +129,7 @@ def _refuse(writer: Writer, value: object) -> NoReturn:
 
 
 class Writer:
-    """One text that is being made."""
+    """A text in the making."""
 
     __slots__ = ("_own", "_states", "active", "left", "parts", "renderer", "user")
 
@@ -143,7 +139,7 @@ class Writer:
         self.user: Callable[[Writer, Any], None] = user
         self.parts: list[str] = []
         self.active: list[int] = []
-        self._own = 0  # depth of nested __repr__s of the program that are followed
+        self._own = 0  # depth of nested __repr__s of the program, now followed
         self._states = 0  # depth of nested states
 
     def text(self) -> str:
@@ -158,16 +154,16 @@ class Writer:
     # -- values
 
     def write(self, value: Any, lead: str = "") -> None:
-        """Writes `lead`, then the repr of any value. One that fails is marked, and costs no other.
+        """Writes `lead`, then the repr of any value. A mark replaces a failing repr.
 
-        The hot path of a capture: it is one function, and a short text is put once.
+        The hot path of a capture: a single function, and a single put() for a short text.
         """
         cls = type(value)
         is_small = cls is int and -_SMALL < value < _SMALL
         if is_small or value is None or cls is bool or cls is float:
             text = repr(value)
         elif cls is str or cls is bytes:
-            text = repr(value if len(value) <= self.left else value[: self.left + 1])
+            text = repr(value[: self.left + 1])
         elif id(value) in self.active:
             text = _AGAIN.get(id(cls), "...")
         elif len(self.active) >= _LEVELS:
@@ -187,11 +183,11 @@ class Writer:
             self.active.pop()
         except (_Full, _Changed, NeedsUserCode):
             raise
-        except BaseException as problem:  # a repr may raise anything; it costs this value's text
+        except BaseException as problem:  # any exception of a repr costs this value's text
             if isinstance(problem, RecursionError) and stack_is_short():
                 raise
             if isinstance(problem, SystemExit) and self.user is Writer.run:
-                raise  # the guard asks its thread to end in this way
+                raise  # the guard ends its thread with SystemExit
             del self.parts[parts:], self.active[active:]
             self.left, self._states = left, states
             self.renderer.failed += 1
@@ -217,8 +213,10 @@ class Writer:
             self.put(text)
 
     def builtin(self, value: object, cls: type) -> None:
-        """Writes with the methods of the class that defines the repr, not with a subclass's."""
-        owner = cls if id(cls) in WRITTEN else attribute_of(mro_of(cls), "__repr__")[0]
+        """Writes with the methods of the repr's own class, not with a subclass's."""
+        owner = cls
+        if id(cls) not in WRITTEN:
+            owner = attribute_of(mro_of(cls), "__repr__")[0]
         writer = WRITTEN.get(id(owner))
         if writer is None:
             typed_array(self, value, owner)
@@ -240,7 +238,7 @@ class Writer:
     # -- in place of the program's own __repr__
 
     def run(self, value: object) -> None:
-        """Runs the __repr__, but not that of an array."""
+        """Runs the __repr__, unless the value is an array."""
         if array_likes.is_array_like(value):
             self.put(array_likes.told(value) or address_text(value))
         else:
@@ -270,7 +268,7 @@ class Writer:
             self._own -= 1
 
     def _nested(self, write: Callable[[Writer], None]) -> str:
-        """A text by itself, within the same bound."""
+        """A separate text, within the same bound."""
         nested = Writer(self.renderer, max(self.left, 0), Writer.tell)
         nested.active, nested._own, nested._states = self.active, self._own, self._states
         before = len(self.active)
@@ -284,7 +282,7 @@ class Writer:
         return self._nested(lambda nested: nested.write(value))
 
     def str_of(self, value: Any) -> str:
-        """The text of str(): of a text or exact value, by a plain __str__, else the repr."""
+        """The text of str() for a text, an exact value or a plain __str__; else the repr."""
         cls = type(value)
         if cls is str:
             return value  # type: ignore[no-any-return]  # cls is its exact type
@@ -301,8 +299,8 @@ class Writer:
         return self.repr_of(value)
 
     def state(self, value: object) -> None:
-        """Writes type, elements and attributes, in place of a repr that does not run."""
-        if self._states:  # within another object's state: the address identifies this object
+        """Writes type, elements and attributes, in place of the program's own repr."""
+        if self._states:  # within another object's state the address is enough
             return self.put(address_text(value))
         base = next((parent for parent in mro_of(type(value)) if id(parent) in CONTENTS), None)
         if base is type:
@@ -310,14 +308,14 @@ class Writer:
         pairs = self._told_attributes(value)
         if base is tuple:
             named = _generated.named_elements(value)
-            if named is not None:  # redaction knows secrets by the names of elements
+            if named is not None:  # redaction finds secrets by the names of elements
                 base, pairs = None, [*named, *pairs]
         if base is None and not pairs:
             return self.put(address_text(value))
         return self._put_state(value, base, pairs)
 
     def _put_state(self, value: object, base: type | None, pairs: list[tuple[str, Any]]) -> None:
-        """Writes the contents as those of a builtin base, and the first attributes."""
+        """Writes the contents, in the style of the builtin base, and the first attributes."""
         self._states += 1
         self.put(f"<{names_of(type(value))[1]} object: ")
         lead = ""
@@ -333,7 +331,7 @@ class Writer:
         self.put(">")
 
     def _told_attributes(self, value: object) -> list[tuple[str, Any]]:
-        """The public attributes; the private ones if there are no public ones."""
+        """The public attributes; without public attributes, the private attributes."""
         every = list(state_of(value, _MOST_STATE).items())
         public = [pair for pair in every if not pair[0].startswith("_")]
         return public or [pair for pair in every if not pair[0].startswith("__")]
@@ -348,7 +346,7 @@ class Writer:
                 lead = ", "
         except RecursionError:
             raise
-        except RuntimeError:  # by the container: write() handles those of its elements
+        except RuntimeError:  # from the container: write() handles errors of elements
             raise _Changed from None
 
     def pairs(self, found: Iterable[tuple[Any, Any]]) -> None:
@@ -374,7 +372,7 @@ class Writer:
         self.put(")")
 
     def call(self, name: str, *parts: Any) -> None:
-        """Writes name(parts). A part that is not a str is called, and writes itself."""
+        """Writes name(parts). A part is a text, or a function that writes the part."""
         self.put(f"{name}(")
         for part in parts:
             if type(part) is str:

@@ -1,7 +1,7 @@
 """Snapshots of the source files of frames.
 
-A dump has whole files, compressed. Within a pool only sources without a file travel: code that was
-typed or generated and registered with linecache, or code that a loader keeps in an archive.
+A dump has whole files, compressed. Within a pool only sources without a file travel: typed or
+generated code registered with linecache, or code in a loader's archive.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ..core.report import Report
 from ..core.shadows import LibraryAlone
 from ..restore.files import may_be_opened, source_text
 
-# A larger module is generated code, which a debugger does not need. (bytes)
+# A larger module is generated code: a debugger does not need the source. (bytes)
 _MAX_FILE: Final = 4 << 20
-# Files that exist on disk: each is looked for once.
+# Existing files: one look at the disk is enough.
 _on_disk: set[str] = set()
 # (file, modification time, size) → compressed text
 _packed: dict[tuple[str, int, int], bytes] = {}
@@ -28,7 +28,7 @@ _MOST_PACKED: Final = 512
 def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool, most: int) -> None:
     """Adds the sources of the report's frames.
 
-    namespaces: for each file the globals of one of its frames, which name the loader of the source.
+    namespaces: for each file the globals of a frame, which name the loader of the source.
     whole: also take sources from files on disk.
     most: compressed bytes in all; sources beyond the bound are left out and counted.
     """
@@ -44,23 +44,25 @@ def snapshot(report: Report, namespaces: dict[str, dict[str, Any]], whole: bool,
 
 
 def _packed_source(file: str, namespace: dict[str, Any], whole: bool) -> bytes:
-    """The compressed source of a file; b"" if there is none, or it need not travel."""
+    """The compressed source of a file; b"" without a source, or if the source need not travel."""
     # Since 3.13 linecache gives the command line of a worker as the source of all eval'd code.
     if file == "<string>" and not whole:
         return b""
-    # Every Python has its own frozen modules, and Python's tracebacks do not show their source.
+    # Every Python has its own frozen modules, and tracebacks do not show frozen sources.
     if file.startswith("<frozen "):
         return b""
     if not whole and _is_on_disk(file):
         return b""
-    packed = _from_disk(file) if whole else None
+    packed = None
+    if whole:
+        packed = _from_disk(file)
     if packed is None:
         packed = _pack(_from_linecache(file, namespace))
     return packed
 
 
 def _is_registered(file: str) -> bool:
-    """Whether code was registered with linecache by hand, so that no file has it."""
+    """Whether a program registered the source with linecache by hand: no file has the source."""
     cached = linecache.cache.get(file)
     return cached is not None and len(cached) > 1 and cached[1] is None
 
@@ -75,7 +77,7 @@ def _is_on_disk(file: str) -> bool:
 
 
 def _from_disk(file: str) -> bytes | None:
-    """The compressed text of a file; b"" if it is unreadable, None if linecache may have it."""
+    """The compressed text of a file; b"" for an unreadable file, None if linecache may have it."""
     if _is_registered(file):
         return None
     try:
@@ -103,4 +105,6 @@ def _from_linecache(file: str, namespace: dict[str, Any]) -> str:
 
 
 def _pack(text: str) -> bytes:
-    return zlib.compress(text.encode("utf-8", "replace"), 6) if text else b""
+    if text:
+        return zlib.compress(text.encode("utf-8", "replace"), 6)
+    return b""

@@ -1,4 +1,4 @@
-"""The table of the kinds of values that have summaries (capture/summary.py says what these are)."""
+"""The table of classes with summaries. capture/summary.py explains summaries."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from .web import WEB, mapped_of
 
 
 def _memoryview(cls: Any, value: Any) -> Summary:
-    """A view without its contents, which its owner has. A released view raises."""
+    """A view without contents: the owner of the memory has the contents. A released view raises."""
     known = {name: getattr(value, name) for name in ("nbytes", "format", "shape", "readonly")}
-    return Summary(memoryview.__repr__(value), known, value.shape[0] if value.ndim else None)
+    length = None
+    if value.ndim:
+        length = value.shape[0]
+    return Summary(memoryview.__repr__(value), known, length)
 
 
 # -- open files
@@ -34,7 +37,7 @@ def _file(cls: object, value: object) -> Summary:
 
 _BUILTIN: Final[dict[int, SummariseAs]] = {id(memoryview): _memoryview, **BUILTIN}
 _FILES: Final = ("FileIO", "BufferedReader", "BufferedWriter", "BufferedRandom", "TextIOWrapper")
-# (module, class) → the function that summarises its instances
+# (module, class) → the function that summarises an instance
 _SUMMARIES: Final[Table] = {
     **NUMPY,
     **TABLES,
@@ -46,8 +49,8 @@ _SUMMARIES: Final[Table] = {
 
 
 def _by_package() -> dict[str, dict[str, list[tuple[str, SummariseAs]]]]:
-    """The table by the first part of the module and the name of the class: a library defines a
-    class deep within, and exports the class where users find it.
+    """The table by the first part of the module and the name of the class. A library defines a
+    class in an inner module, and users import the class from an outer module.
     """
     found: dict[str, dict[str, list[tuple[str, SummariseAs]]]] = {}
     for (home, name), summarise in _SUMMARIES.items():
@@ -60,12 +63,12 @@ _BY_PACKAGE: Final = _by_package()
 
 
 def is_of_summarised_library(mro: tuple[type, ...]) -> bool:
-    """Whether a class, or a base of it, is defined by a library whose values have summaries."""
+    """Whether a class, or a base, comes from a library with entries in the table."""
     return any(names_of(cls)[0].partition(".")[0] in _BY_PACKAGE for cls in mro)
 
 
 def summary_of(mro: tuple[type, ...]) -> Summarise | None:
-    """The function that summarises the instances of mro[0]; None for most classes."""
+    """The function that summarises an instance of mro[0]; None for most classes."""
     builtin = _BUILTIN.get(id(mro[0]))
     if builtin is not None:
         return functools.partial(builtin, mro[0])

@@ -1,4 +1,4 @@
-"""summarise(): what a library or a program itself wants to be kept of its objects."""
+"""summarise(): a library or a program chooses the parts of its objects to keep."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.raw import name_of
 from .chosen import Key, register, remove
 from .types import forget
 
-# keeptrace keeps these themselves.
+# Classes with exact nodes: a summary would lose the value.
 _KEPT: Final = (
     *(object, type, str, bytes, bytearray, int, float, bool, complex, list, tuple, dict, set),
     *(frozenset, type(None), types.FunctionType, types.MethodType, types.ModuleType),
@@ -19,15 +19,15 @@ _KEPT: Final = (
 
 
 class Summarised:
-    """A function that summarise() registered. undo() or the end of the `with` block removes it."""
+    """A registration by summarise(). undo() or the end of a `with` block removes the function."""
 
     def __init__(self, key: Key, kind: type | str, function: Callable[[Any], Any]) -> None:
         self._key = key
-        self._kind = kind  # held, so that the id of a class is not given to another
+        self._kind = kind  # held, so no other class gets the id
         self._function = function
 
     def undo(self) -> None:
-        """Removes the function; an earlier one for the class holds again."""
+        """Removes the function. An earlier function for the class is in force again."""
         remove(self._key, self._function)
         forget()
 
@@ -41,22 +41,22 @@ class Summarised:
 def summarise(
     kind: type | str, function: Callable[[Any], str] | Callable[[Any], dict[str, Any]]
 ) -> Summarised:
-    """Keeps of the instances of a class what `function(instance)` returns.
+    """Keeps the result of `function(instance)` in place of each instance of a class.
 
-    kind: the class, or its qualified name ("package.module.Class", the class's own `__module__` and
-        `__qualname__`), so that nothing needs to be imported. Subclasses are meant, too.
+    kind: the class, or the class's qualified name ("package.module.Class", made of `__module__` and
+        `__qualname__`), which needs no import. Subclasses have the same function.
     function: returns a text, which becomes the repr, or a dict of names and values, which become
         the attributes.
 
-    The function is code of the program that runs while a failure is captured: in another thread,
-    with a deadline, and not with run_reprs=False. If it raises, or takes too long, or returns
-    anything else, only the type of that object is kept. What it returns is bounded, and secrets are
-    hidden in it. Each process needs its own call: a pool's workers in their initializer.
+    The function is the program's code, and runs during a capture: in another thread, with a
+    deadline, and not with run_reprs=False. If the function raises, is too slow, or returns anything
+    else, the report keeps only the type of the object. The result is bounded, and secrets in the
+    result are hidden. Each process needs its own call: a pool's workers in their initializer.
 
-    Returns an object whose undo() removes the function; it is a context manager as well.
+    Returns an object with undo(), which removes the function. The object is a context manager, too.
 
-    Raises OptionError for a name without a module, for builtin classes, which are kept themselves,
-    and for what cannot be called.
+    Raises OptionError for a name without a module, for builtin classes, whose values keeptrace
+    keeps exactly, and for a function that is not callable.
     """
     if not callable(function):
         raise OptionError(f"summarise needs a function of one object, not {function!r}")

@@ -1,7 +1,7 @@
-"""What a summary is, and the texts of the values in it.
+"""Summaries of large values, and the texts of the values in summaries.
 
 A summary needs no copy and no full repr, and never imports a library. None of the program's code
-runs: a value is shown only if its class is Python's own or a known library's.
+runs: a summary shows a value only if the class is Python's own or a known library's.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .exact import is_exact_value
 if TYPE_CHECKING:
     from .reprs import Writer
 
-# One value in the text. (characters)
+# A single value in the text. (characters)
 MOST_VALUE: Final = 80
 # Enough values to show the kind of data. (values)
 FEW: Final = 10
 
 # Behind "://": user and password, up to the host.
 _USER: Final = re.compile(r"[^\s/\"'<>]{1,300}@")
-# A URL within which a text is cut. (characters)
+# A cut bytes value may end within a URL of at most this length. (characters)
 _MOST_URL: Final = 400
 _ATOMS: Final = (int, float, bool, str, bytes, complex, type(None))
 _NOTHING: Final[dict[str, Any]] = {}
@@ -41,13 +41,13 @@ class Summary(
         ],
     )
 ):
-    """What is kept of a value in place of its state.
+    """A description of a value, in place of the value's state.
 
     text: the repr, or a function that writes the repr.
-    facts: attributes that are plain data.
+    facts: attributes of plain data.
     length: the true length.
-    held: attributes that are the program's objects, read down to the depth that is left.
-    has_state: whether the object's own attributes are kept, too.
+    held: attributes with the program's objects, read down to the depth of the report.
+    has_state: whether the report keeps the object's own attributes, too.
     """
 
     __slots__ = ()
@@ -64,9 +64,9 @@ class Summary(
 
 
 Summarise: TypeAlias = Callable[[Any], Summary]
-# The class that has the summary, which may be a base, and the value
+# Takes the class with the summary, perhaps a base of the value's class, and the value
 SummariseAs: TypeAlias = Callable[[Any, Any], Summary]
-# (module, class) → the function that summarises the instances
+# (module, class) → the function that summarises an instance
 Table: TypeAlias = dict[tuple[str, str], SummariseAs]
 
 
@@ -76,7 +76,7 @@ def is_atom(value: object) -> bool:
 
 
 def is_of(cls: type, package: str, base: str | None) -> bool:
-    """Whether a class is a library's own: a module of the library has it under its name."""
+    """Whether a class is a library's own: a module of the library exports the class by name."""
     module, qualname = names_of(cls)
     if module.partition(".")[0] != package or loaded(module, qualname) is not cls:
         return False
@@ -87,8 +87,8 @@ def is_of(cls: type, package: str, base: str | None) -> bool:
 
 
 def beginning(text: str, most: int = MOST_VALUE) -> str:
-    """The first characters of a text. Redaction knows a URL's password by the host behind it, so a
-    cut between them leaves both out.
+    """The first characters of a text. Redaction recognises a URL's password by the host after the
+    password. If the cut would lose the host, the text loses the password, too.
     """
     kept = text[:most]
     scheme = kept.rfind("://")
@@ -97,7 +97,9 @@ def beginning(text: str, most: int = MOST_VALUE) -> str:
     at = scheme + len("://")
     user = _USER.match(text, at)
     is_parted = user is not None and user.end() >= most
-    return kept[:at] if is_parted else kept
+    if is_parted:
+        return kept[:at]
+    return kept
 
 
 def plain(value: Any) -> Any:
@@ -112,27 +114,34 @@ def plain(value: Any) -> Any:
     if cls is tuple and len(value) <= FEW:  # a label of several levels
         return tuple(map(plain, value))
     if is_of(cls, "numpy", "generic"):
-        if value.dtype.hasobject or value.dtype.names is not None:
-            return f"<{name_of(cls)}>"
-        item = value.item()
-        return item if type(item) in _ATOMS else str(value)[:MOST_VALUE]
-    if is_exact_value(value):
-        return str(value)[:MOST_VALUE]
-    if is_of(cls, "pandas", None) and _is_plain_moment(value):
+        return _plain_scalar(value)
+    if is_exact_value(value) or (is_of(cls, "pandas", None) and _is_plain_moment(value)):
         return str(value)[:MOST_VALUE]
     return f"<{names_of(cls)[1]}>"
 
 
+def _plain_scalar(value: Any) -> Any:
+    """A scalar of numpy as an atom, or as a text."""
+    if value.dtype.hasobject or value.dtype.names is not None:
+        return f"<{name_of(type(value))}>"
+    item = value.item()
+    if is_atom(item):
+        return item
+    return str(value)[:MOST_VALUE]
+
+
 def _is_plain_moment(value: object) -> bool:
-    """Whether a pandas scalar has no zone, or one whose offset runs none of the program's code."""
+    """Whether a pandas scalar has no zone, or a zone of Python's own."""
     zone = getattr(value, "tzinfo", None)
     known = (loaded("datetime", "timezone"), loaded("zoneinfo", "ZoneInfo"))
     return zone is None or type(zone) in known
 
 
 def short(value: object) -> str:
-    """The text of one plain value."""
-    return f"{value:.6g}" if type(value) is float else repr(value)
+    """The text of a plain value."""
+    if type(value) is float:
+        return f"{value:.6g}"
+    return repr(value)
 
 
 def listed(values: Iterable[object], length: int) -> str:
@@ -144,13 +153,13 @@ def listed(values: Iterable[object], length: int) -> str:
 
 
 def described(kind: str, *parts: str, **facts: object) -> str:
-    """kind(parts, fact=value): an array by what is known of it."""
+    """The text "kind(parts, fact=value)" of an array. Leaves out unknown facts."""
     named = [f"{fact}={value}" for fact, value in facts.items() if value is not None]
     return f"{kind}({', '.join([*parts, *named])})"
 
 
 def dtype_text(dtype: Any) -> str:
-    """A dtype as text, without titles and metadata: they hold objects, whose reprs would run."""
+    """A dtype as text, without titles and metadata: these hold objects with the program's reprs."""
     cls = type(dtype)
     if cls is str:
         return str(dtype[:MOST_VALUE])

@@ -25,7 +25,7 @@ from .summary import (
 _FEW_ROWS: Final = 5
 # Each column costs some 20 microseconds. (columns)
 _FEW_COLUMNS: Final = 20
-# In the text, which stands on one line. (rows of a table, values of a series, columns)
+# Bounds of the text, a single line. (rows of a table, values of a series, columns)
 _FEW_TOLD_ROWS: Final = 3
 _FEW_TOLD: Final = 5
 _FEW_TOLD_COLUMNS: Final = 8
@@ -45,7 +45,7 @@ def _values_of(index: object) -> Any:
 
 
 def _first_of_values(values: Any, count: int) -> list[Any] | None:
-    """The first values of a column or index; None if reading them would run unknown code."""
+    """The first values of a column or index; None if reading would run unknown code."""
     ndarray = loaded("numpy", "ndarray")
     if type(values) is ndarray:
         return first_of_array(ndarray, values, count)
@@ -73,27 +73,34 @@ def _first_of_index(index: Any, count: int) -> list[Any] | None:
 def _column(manager: Any, at: int) -> Any:
     values = manager.blocks[manager.blknos[at]].values
     is_array = type(values) is loaded("numpy", "ndarray")
-    return values[manager.blklocs[at]] if is_array else values
+    if is_array:
+        return values[manager.blklocs[at]]
+    return values
 
 
 def _dtype_of(values: Any) -> str:
-    """The dtype of an array of numpy or pandas; for other arrays the class."""
+    """The dtype of an array of numpy or pandas; the class of any other array."""
     cls = type(values)
     is_known = cls is loaded("numpy", "ndarray") or is_of(cls, "pandas", None)
-    return dtype_text(values.dtype) if is_known else f"<{names_of(cls)[1]}>"
+    if is_known:
+        return dtype_text(values.dtype)
+    return f"<{names_of(cls)[1]}>"
 
 
-def _names_of_levels(index: Any) -> list[str]:
-    """The names of an index's levels; an empty list unless every level has one."""
+def _names_of_levels(index: object) -> list[str]:
+    """The names of an index's levels; an empty list unless every level has a name."""
     state = instance_dict(index)
     names: Any = state.get("_names", [state.get("_name")])
-    is_list = issubclass(type(names), list)
-    found = list(list.__iter__(names)) if is_list else []
-    return found if all(type(name) is str for name in found) else []
+    if not issubclass(type(names), list):
+        return []
+    found = list(list.__iter__(names))
+    if all(type(name) is str for name in found):
+        return found
+    return []
 
 
-def _labels(index: Any, count: int) -> list[Any]:
-    """The first labels; a label of named levels is a dict, so that redaction sees the names."""
+def _labels(index: object, count: int) -> list[Any]:
+    """The first labels. A label of named levels is a dict: redaction needs the names."""
     few = _first_of_index(index, count) or []
     names = _names_of_levels(index)
     if not names:
@@ -122,8 +129,10 @@ def _dataframe(cls: object, value: object) -> Summary:
 
 
 def _column_name(name: object) -> str:
-    """A name as a text; of levels, so that redaction knows each."""
-    return ".".join(map(str, name)) if type(name) is tuple else str(name)
+    """A name as a text. A name of levels has a dot between levels: redaction knows each level."""
+    if type(name) is tuple:
+        return ".".join(map(str, name))
+    return str(name)
 
 
 def columns_text(columns: Iterable[tuple[object, str]], count: int) -> str:
@@ -135,18 +144,20 @@ def columns_text(columns: Iterable[tuple[object, str]], count: int) -> str:
 
 
 def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The first rows. Each value stands beside its name, by which redaction hides it."""
+    """The first rows, each value beside its column's name: redaction hides secrets by name."""
     few = dict(islice(columns.items(), _FEW_TOLD_COLUMNS))
     count = min(max(map(len, few.values()), default=0), _FEW_TOLD_ROWS)
     return [{name: col[at] for name, col in few.items() if at < len(col)} for at in range(count)]
 
 
 def _labelled(labels: list[Any], rows: list[Any], length: int) -> str:
-    """The first rows, each behind its label."""
+    """The first rows, each after its label."""
     told = [f"{short(label)}: {short(row)}" for label, row in zip(labels, rows)]
     if told and len(told) < length:
         told.append("...")
-    return f": {', '.join(told)}" if told else ""
+    if told:
+        return f": {', '.join(told)}"
+    return ""
 
 
 def _series(cls: object, value: object) -> Summary:
@@ -163,7 +174,7 @@ def _series(cls: object, value: object) -> Summary:
         return Summary(shape_and_dtype(own, None, length, (length,), dtype), facts, length)
     rows: list[Any] = few
     told = dtype
-    if type(name) is str:  # redaction hides secrets by the names beside them
+    if type(name) is str:  # redaction hides secrets by the names beside the values
         rows = [{name: item} for item in few]
         facts["column"] = {name: facts["first"]}
         told = f"{name}: {dtype}"
@@ -172,7 +183,7 @@ def _series(cls: object, value: object) -> Summary:
 
 
 def _by_label(labels: list[Any], few: list[Any]) -> Any:
-    """The values of a series: by their labels, where these are names, as in a row of a table."""
+    """The values of a series; by label, if all labels are names, as in a row of a table."""
     is_named = bool(labels) and all(type(label) is str for label in labels)
     if is_named and len(set(labels)) == len(labels) == len(few):
         return dict(zip(labels, few))
@@ -183,8 +194,9 @@ def _index(cls: Any, value: Any) -> Summary:
     own = type(value)
     if not is_of(own, "pandas", "Index"):
         raise TypeError("a subclass of pandas.Index")
-    few = _first_of_index(value, FEW)
-    labels = None if few is None else _labels(value, FEW)
+    labels = None
+    if _first_of_index(value, FEW) is not None:
+        labels = _labels(value, FEW)
     length, dtype = len(value), dtype_text(value.dtype)
     text = shape_and_dtype(name_of(own), labels, length, (length,), dtype)
     return Summary(text, {"dtype": dtype, "first": labels or []}, length)
@@ -196,11 +208,13 @@ def _index(cls: Any, value: Any) -> Summary:
 def _first_of_arrow(array: Any, count: int) -> list[Any] | None:
     """The first texts of an array of pyarrow; None for other values.
 
-    A file that pyarrow maps has buffers that nobody may write to. Arrow makes the buffers of texts
-    itself, while those of numbers may be a mapped array of numpy.
+    Buffers of a mapped file are read-only. Arrow allocates the buffers of texts itself, but buffers
+    of numbers may be a mapped array of numpy.
     """
     if type(array) is loaded("pyarrow", "ChunkedArray"):
-        array = array.chunk(0) if array.num_chunks else None
+        if not array.num_chunks:
+            return None
+        array = array.chunk(0)
     names = ("StringArray", "LargeStringArray")
     if not any(type(array) is loaded("pyarrow", name) for name in names):
         return None
@@ -230,11 +244,13 @@ def _listed_rows(rows: list[Any], length: int) -> str:
     told = [short(row) for row in rows]
     if told and len(told) < length:
         told.append("...")
-    return f": {', '.join(told)}" if told else ""
+    if told:
+        return f": {', '.join(told)}"
+    return ""
 
 
 def _arrow_array(cls: object, value: Any) -> Summary:
-    """An array, in one piece or in several."""
+    """An array, whole or in chunks."""
     own = type(value)
     if not is_of(own, "pyarrow", None):
         return Summary(f"<{name_of(own)}>")
@@ -251,7 +267,7 @@ def _arrow_array(cls: object, value: Any) -> Summary:
 
 
 def _polars_frame(cls: object, value: Any) -> Summary:
-    """A frame by its columns. The values may be a mapped file's, and are not read."""
+    """A frame by its columns. The values are not read: their memory may be a mapped file."""
     own = type(value)
     if not is_of(own, "polars", None):
         return Summary(f"<{name_of(own)}>")
@@ -280,7 +296,9 @@ def _polars_series(cls: object, value: Any) -> Summary:
 def _labelled_array(cls: object, value: object) -> Summary:
     """A DataArray or a Variable: dimensions and coordinates; the array itself is kept as data."""
     own = type(value)
-    held = stored(value, "_variable") if stored(value, "_variable") is not ABSENT else value
+    held = stored(value, "_variable")
+    if held is ABSENT:  # a Variable holds the data itself
+        held = value
     sizes, data = _sizes_of(held), stored(held, "_data")
     facts: dict[str, Any] = {"sizes": sizes}
     name, coords = stored(value, "_name"), stored(value, "_coords")
@@ -291,7 +309,7 @@ def _labelled_array(cls: object, value: object) -> Summary:
     told = {fact: short(item) for fact, item in facts.items()}
     text = described(name_of(own), **told)
     own_name = facts.get("name")
-    if type(own_name) is str:  # redaction hides secrets by the names beside them
+    if type(own_name) is str:  # redaction hides secrets by the names beside the values
         return Summary(text, facts, None, {"variables": {own_name: data}, "data": data})
     return Summary(text, facts, None, {"data": data})
 
@@ -299,7 +317,9 @@ def _labelled_array(cls: object, value: object) -> Summary:
 def _sizes_of(variable: object) -> dict[str, Any]:
     """The dimensions of a variable with their lengths, if the data is numpy's."""
     dims, data = stored(variable, "_dims"), stored(variable, "_data")
-    names = [plain(name) for name in dims] if type(dims) is tuple else []
+    names = []
+    if type(dims) is tuple:
+        names = [plain(name) for name in dims]
     shape: Any = [None] * len(names)
     ndarray = loaded("numpy", "ndarray")
     if type(data) is ndarray:
@@ -308,9 +328,11 @@ def _sizes_of(variable: object) -> dict[str, Any]:
 
 
 def _dataset(cls: object, value: object) -> Summary:
-    """A dataset: its variables with their dimensions."""
+    """A dataset: the variables with their dimensions."""
     variables = stored(value, "_variables")
-    found = first_of(dict.items, variables, _FEW_COLUMNS) if type(variables) is dict else []
+    if type(variables) is not dict:
+        variables = {}
+    found = first_of(dict.items, variables, _FEW_COLUMNS)
     told = {str(plain(name)): _sizes_of(variable) for name, variable in found}
     listing = ", ".join(f"{name}: {short(sizes)}" for name, sizes in told.items())
     held = {"variables": dict(found)}

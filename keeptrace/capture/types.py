@@ -1,4 +1,4 @@
-"""What a reader needs to know of a class to read its instances, remembered across captures."""
+"""Facts of classes, for readers of instances. A table remembers facts across captures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .summaries import is_of_summarised_library, summary_of
 from .summary import Summarise
 from .writers import WRITTEN
 
-# Builtin types whose contents are read in instances of subclasses, too.
+# Builtin types with contents, read in instances of subclasses, too.
 _BASES: Final = {
     id(cls): cls
     for cls in (
@@ -34,7 +34,7 @@ _BASES: Final = {
 
 
 class TypeInfo:
-    """The facts of one class."""
+    """The facts of a class."""
 
     __slots__ = (
         *("base", "chosen", "cls", "dict_of", "exact", "is_class", "is_special", "kind", "module"),
@@ -42,7 +42,7 @@ class TypeInfo:
     )
 
     def __init__(self, cls: type) -> None:
-        self.cls = cls  # held, so that its id is not given to another
+        self.cls = cls  # held, so no other class gets the id
         self.module: str
         self.qualname: str
         self.module, self.qualname = names_of(cls)
@@ -50,7 +50,7 @@ class TypeInfo:
         self.slots: list[tuple[str, Callable[[Any], Any]]]
         self.dict_of: Callable[[Any], Any] | None
         self.slots, self.dict_of = instance_layout_of(cls)
-        self.base: type | None = None  # the builtin container or text that it derives from
+        self.base: type | None = None  # the nearest builtin container, text or number
         is_stand_in = False
         for parent in self.mro:
             is_stand_in = is_stand_in or MARK in namespace_of(parent)
@@ -70,7 +70,7 @@ class TypeInfo:
         self.is_special: bool = self.is_class or is_stand_in or is_told_otherwise
 
     def is_current(self) -> bool:
-        """Whether the program has left the class as it was: its bases, its names, its repr."""
+        """Whether the program has changed neither bases nor names nor repr of the class."""
         cls = self.cls
         if is_of_c(cls):
             return True
@@ -81,25 +81,25 @@ class TypeInfo:
         )
 
     def is_lasting(self) -> bool:
-        """Whether a later capture will find the same: a library may be half imported by now."""
+        """Whether a later capture will find the same: a library may be half imported now."""
         if not is_found(self.cls, self.module, self.qualname):
             return False
         return self.summary is not None or not is_of_summarised_library(self.mro)
 
 
-# More classes than a large program's failures meet; then the table starts afresh. (classes)
+# More classes than a large program's failures meet. A full table starts afresh. (classes)
 _MOST_KNOWN: Final = 4096
-# Facts of classes that stay: those that their module names.
+# Facts of lasting classes: a module has the class under its name.
 _known: Final[dict[int, TypeInfo]] = {}
 
 
 def forget() -> None:
-    """Lets all facts go, because what is kept of a class has changed."""
+    """Empties the table, because summarise() has changed a class's facts."""
     _known.clear()
 
 
 def info_of(cls: type) -> TypeInfo:
-    """The facts of a class, from the table if they are there and still hold."""
+    """The facts of a class, from the table if the table has current facts."""
     found = _known.get(id(cls))
     if found is None or not found.is_current():
         found = TypeInfo(cls)

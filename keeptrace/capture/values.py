@@ -5,11 +5,11 @@ Rules:
     `__getattr__`, metaclass or `__dir__` of the user's ever runs. With run_reprs=True the user's
     `__repr__`s are collected, and run last, under guard.
  2. A queue replaces recursion. Every object is read once, at its least distance from a variable,
-    the nearest objects first. So a bound leaves out the objects that are furthest away.
+    the nearest objects first. So a bound cuts the objects that are furthest away.
  3. The graph is held during the walk: a reused `id` would show one object as another.
- 4. Values that are left out are counted in `cuts`, and marked in their places.
- 5. A reader may raise any exception. Only drain() calls readers, and there the value becomes a
-    stand-in that says why. The rest of the report is kept.
+ 4. Values beyond a bound are counted in `cuts`, and a stand-in marks their places.
+ 5. A reader may raise any exception. Only drain() calls readers: drain() puts a stand-in with the
+    reason in the place of the unreadable value, and reads on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from ..core.bounds import MAX_READ, MAX_TYPES
 from ..core.clock import monotonic
-from ..core.guard import run_each
+from ..core.guard import run_each, stack_is_short
 from ..core.nodes import stand_in
 from ..core.options import Options, bound
 from ..core.raw import names_of
@@ -28,7 +28,7 @@ from ..core.report import Node, Ref
 from .contents import ELEMENT, SHARED_TEXT
 from .objects import read_object
 from .readers import READERS as _READERS
-from .reprs import Renderer, stack_is_short
+from .reprs import Renderer
 from .types import TypeInfo, info_of
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
@@ -38,11 +38,11 @@ _BITS: Final = 64
 _CLOCK_EVERY: Final = 32
 # The approximate size of a value without its text. (bytes)
 _OVERHEAD: Final = 24
-_UNREAD: Final[Node] = []  # the node of a value that has a place and is not read yet
+_UNREAD: Final[Node] = []  # the node of a value with a place, before drain() reads the value
 
 
 class Values:
-    """The value table of a report while it is filled."""
+    """The value table of a report, while the capture fills the table."""
 
     def __init__(
         self, options: Options, exceptions: dict[int, int], cuts: dict[str, int], deadline: float
@@ -65,7 +65,7 @@ class Values:
         self._spent: dict[tuple[int, str], int] = {}
         self._pending: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
         self._renderer: Renderer | None = None  # most small captures need none
-        self._stop = ""  # the bound that was reached
+        self._stop = ""  # the first bound that was reached
         self.max_text: int = options.max_text
         self.max_bytes: int = options.max_bytes
         self.max_items: int = bound(options.max_items)
@@ -81,12 +81,12 @@ class Values:
     # -- in
 
     def ref(self, value: object, depth: int) -> Ref:
-        """The ref of a value that is `depth` levels from the end of what is kept."""
+        """The ref of one value, which is kept for `depth` levels more."""
         return self.refs((value,), depth)[0]
 
     def refs(self, values: Iterable[Any], depth: int) -> list[Ref]:
-        """The ref of each value: an atom itself; for other values a place in the table, where
-        drain() reads the value.
+        """The refs of values. The ref of an atom is the atom itself. Other values get a place in
+        the table, and drain() reads the values later.
 
         A hot loop of the capture: a function for the test of atoms would cost a call a value.
         """
@@ -117,8 +117,8 @@ class Values:
     def named(self, namespace: dict[Any, Any], depth: int) -> dict[str, Ref]:
         """Replaces the values of a namespace by refs. The dict must be the caller's own copy.
 
-        Drops names that are not exact texts, which no source can use. The same hot loop as in
-        refs(), for dicts.
+        Drops names that are not exact texts: no source code can use such a name. The loop is hot,
+        like the loop of refs(), and so has the same test of atoms inline.
         """
         placed: list[tuple[str, Ref]] = []
         has_odd_names = False
@@ -142,14 +142,14 @@ class Values:
             index = seen(id(value))
             placed.append((name, self._place(value, depth) if index is None else [index]))
         self.bytes += size
-        if has_odd_names:  # storing into the dict would run their __eq__
-            namespace = {name: item for name, item in namespace.items() if type(name) is str}
+        if has_odd_names:
+            namespace = _with_plain_names(namespace)
         if placed:
             namespace.update(placed)
         return namespace
 
     def _place(self, value: object, depth: int) -> Ref:
-        """Gives a place to a value that had none."""
+        """The ref of a value without a place. Gives the value a place, if there is room."""
         index = len(self.nodes)
         if id(value) in self._exceptions:
             self.nodes.append(["exception", self._exceptions[id(value)]])
@@ -162,13 +162,13 @@ class Values:
         return [index]
 
     def add(self, node: Node) -> int:
-        """Adds a node that stands for no object."""
+        """Adds a node of the capture's own, which stands for no object of the program."""
         self.nodes.append(node)
         return len(self.nodes) - 1
 
     @property
     def objects(self) -> dict[int, Any]:
-        """The objects that were read, by the indexes of their values."""
+        """The objects with places in the table, by the indexes of their values."""
         return {index: value for index, value, _ in self._queue}
 
     def cut(self, reason: str, count: int = 1) -> None:
@@ -187,7 +187,7 @@ class Values:
         return [self._spent[key]]
 
     def type_index(self, cls: type) -> int:
-        """The index of a type. All types beyond the bound share one index."""
+        """The index of a type. Types beyond the bound share an index."""
         known = self._type_indexes.get(id(cls))
         if known is None:
             index = self._last_type
@@ -209,7 +209,7 @@ class Values:
     # -- the walk
 
     def drain(self) -> None:
-        """Reads all values that have places, the nearest first, until a bound is reached."""
+        """Reads all values with places, the nearest first, until the capture reaches a bound."""
         nodes = self.nodes
         max_bytes = self.max_bytes
         reader_of = _READERS.get
@@ -228,7 +228,7 @@ class Values:
                 nodes[index] = self._unreadable(value, problem)
 
     def _look_at_bounds(self) -> None:
-        """Notes the first bound that is reached."""
+        """Notes the first bound that the capture has reached."""
         if self._stop:
             return
         if monotonic() > self.deadline:
@@ -247,7 +247,7 @@ class Values:
         return ["object", self.type_index(cls), text, None, {"why": why, "address": id(value)}]
 
     def finish(self) -> None:
-        """Runs the user's code that was left for later, under guard, and reads the results."""
+        """Runs the user's code that later() has collected, under guard, and reads the results."""
         while self._pending:
             pending, self._pending = self._pending, []
             results = run_each([call for call, _ in pending], self.deadline)
@@ -260,8 +260,8 @@ class Values:
     # -- bounds of containers
 
     def room_for(self, length: int) -> int:
-        """How many of a container's elements fit. Atoms have no places in the table, so max_values
-        does not limit them.
+        """How many of a container's elements fit. max_values does not limit atoms, because atoms
+        have no places in the table.
         """
         room = (self.max_bytes - self.bytes) // ELEMENT
         if length <= self.max_items and length <= room:
@@ -269,4 +269,12 @@ class Values:
         return max(1, min(self.max_items, room))
 
     def cut_elements(self, most: int, count: int) -> None:
-        self.cut("max_items" if most == self.max_items else "max_bytes", count)
+        reason = "max_bytes"
+        if most == self.max_items:
+            reason = "max_items"
+        self.cut(reason, count)
+
+
+def _with_plain_names(namespace: dict[Any, Any]) -> dict[str, Any]:
+    """The entries whose names are exact texts. Storing beside other names runs their __eq__."""
+    return {name: item for name, item in namespace.items() if type(name) is str}

@@ -1,6 +1,6 @@
-"""Summaries of what web programs hold: requests of frameworks, and rows of object-relational mappers.
+"""Summaries of requests of web frameworks, and of rows of object-relational mappers.
 
-Only what is loaded already is shown: no body is read, no form is parsed, no field is queried.
+A summary shows loaded data alone: never reads a body, parses a form, or queries a field.
 """
 
 from __future__ import annotations
@@ -34,16 +34,29 @@ _MOST_FIELDS: Final = 200
 # -- requests
 
 
-def _request(method: object, path: object, query: object, headers: dict[str, Any]) -> Any:
-    """The text of a request, and its headers as facts."""
-    told = plain(query) if type(query) in (str, bytes) else ""
-    shown = told.decode("latin-1") if type(told) is bytes else told
-    target = f"{plain(path)}?{shown}" if shown else plain(path)
+def _request(
+    method: object, path: object, query: object, headers: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The text of a request, and the headers as facts."""
+    target = plain(path)
+    shown = _query_text(query)
+    if shown:
+        target = f"{target}?{shown}"
     return f"{plain(method)} {short(target)}", {"headers": headers}
 
 
-def _of_environ(environ: Any) -> dict[str, Any]:
-    """The headers in the environment of a WSGI request, by the names that they have in a request."""
+def _query_text(query: object) -> str:
+    """The query of a request as a text; "" for any other value."""
+    if type(query) is bytes:
+        found: bytes = plain(query)
+        return found.decode("latin-1")
+    if type(query) is str:
+        return str(plain(query))
+    return ""
+
+
+def _of_environ(environ: object) -> dict[str, Any]:
+    """The headers in the environment of a WSGI request, by their names in a request."""
     found = {}
     for name, item in first_of(dict.items, environ, 4 * _MOST_HEADERS):
         if type(name) is str and type(item) is str and _is_header(name):
@@ -74,8 +87,10 @@ def _asgi_request(cls: object, value: object) -> Summary:
         return Summary(f"<{name_of(type(value))}>", has_state=True)
     read = functools.partial(dict.get, scope)
     pairs: Any = read("headers")
+    if type(pairs) not in (list, tuple):
+        pairs = ()
     headers = {}
-    for pair in pairs[:_MOST_HEADERS] if type(pairs) in (list, tuple) else ():
+    for pair in pairs[:_MOST_HEADERS]:
         if type(pair) in (list, tuple) and list(map(type, pair)) == [bytes, bytes]:
             headers[pair[0].decode("latin-1")] = pair[1].decode("latin-1")
     told, facts = _request(
@@ -88,7 +103,7 @@ def _asgi_request(cls: object, value: object) -> Summary:
 
 
 def _django_model(base: type, value: object) -> Summary:
-    """A model: its loaded fields. A __str__ or __repr__ of the program's is followed if plain."""
+    """A model: the loaded fields. A plain __str__ or __repr__ of the program's makes the text."""
     mro = mro_of(type(value))
     if attribute_of(mro, "__repr__")[0] is not base:
         return Summary(lambda writer: writer.tell(value), has_state=True)
@@ -103,7 +118,7 @@ def _django_model(base: type, value: object) -> Summary:
 def _put_str(
     writer: Writer, value: object, function: object, otherwise: Callable[[Writer], None]
 ) -> None:
-    """Writes a model as Django does, with its __str__, if that is plain."""
+    """Writes a model in Django's style, with the result of __str__, if the __str__ is plain."""
     try:
         text = writer.follow(function, value)
     except NotPlain:
@@ -121,7 +136,7 @@ def _loaded_fields(value: object) -> dict[str, Any]:
 
 
 def mapped_of(mro: tuple[type, ...]) -> Summarise | None:
-    """The summary of a class that SQLAlchemy maps, which has a manager in its namespace."""
+    """The summary of a class mapped by SQLAlchemy: the class's namespace has a manager."""
     manager = loaded("sqlalchemy.orm.instrumentation", "ClassManager")
     if manager is None:
         return None
@@ -133,7 +148,7 @@ def mapped_of(mro: tuple[type, ...]) -> Summarise | None:
 
 
 def _mapped(value: object) -> Summary:
-    """A mapped object: its loaded columns and relations, and its identity in the database."""
+    """A mapped object: loaded columns and relations, and the identity in the database."""
     fields = _loaded_fields(value)
     state = fields.pop("_sa_instance_state", None)
     key = instance_dict(state).get("key")

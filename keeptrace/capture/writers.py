@@ -1,7 +1,7 @@
 """Writes the reprs of builtin types whose C code would call the reprs of their parts.
 
-Each function takes the writer, the value, and the class that defines the repr. The class's own
-methods read the value: a subclass's methods may be the program's.
+Each function takes the writer, the value, and the owner: the class in the mro with the repr. The
+owner's methods read the value, because a subclass's methods may be the program's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import sys
 import types
 from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Write: TypeAlias = Callable[["Writer", Any, Any], None]
 
-# More are shown in the order in which they were met. (elements of a Counter)
+# A larger Counter keeps its order of insertion. (elements)
 _MOST_SORTED: Final = 1_000
 # str() of an int takes quadratic time, and refuses more than get_int_max_str_digits(). (bits)
 _MOST_BITS: Final = 10_000
@@ -55,10 +55,14 @@ def mapping(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def sequence(writer: Writer, value: Any, owner: Any) -> None:
-    writer.put("[" if owner is list else "(")
+    opening, closing = "(", ")"
+    if owner is list:
+        opening, closing = "[", "]"
+    elif owner is tuple and tuple.__len__(value) == 1:
+        closing = ",)"
+    writer.put(opening)
     writer.items(owner.__iter__(value))
-    closing = ",)" if tuple is owner and tuple.__len__(value) == 1 else ")"
-    writer.put("]" if owner is list else closing)
+    writer.put(closing)
 
 
 def unordered(writer: Writer, value: Any, owner: Any) -> None:
@@ -75,7 +79,9 @@ def unordered(writer: Writer, value: Any, owner: Any) -> None:
 
 def queue(writer: Writer, value: Any, owner: Any) -> None:
     most = _maxlen_of(value)
-    closing = "]" if most is None else f"], maxlen={most}"
+    closing = "]"
+    if most is not None:
+        closing = f"], maxlen={most}"
     writer.call(name_of(type(value)), "[", lambda: writer.items(deque.__iter__(value)), closing)
 
 
@@ -109,7 +115,9 @@ def counter(writer: Writer, value: Any, owner: Any) -> None:
 def view(writer: Writer, value: object, owner: object) -> None:
     """Keys, values or items. An OrderedDict's own views hash each key again."""
     (held,) = gc.get_referents(value)
-    found = ordered_items(held) if owner in _ORDERED_VIEWS else dict.items(held)
+    found: Iterable[tuple[Any, Any]] = dict.items(held)
+    if owner in _ORDERED_VIEWS:
+        found = ordered_items(held)
     if owner in _VIEWS_OF_ITEMS:
         parts: Any = found
     else:
@@ -119,12 +127,14 @@ def view(writer: Writer, value: object, owner: object) -> None:
 
 
 def proxy(writer: Writer, value: object, owner: object) -> None:
-    (inner,) = gc.get_referents(value)  # no other way runs none of the program's code
+    (inner,) = gc.get_referents(value)  # every other way runs the program's code
     writer.call("mappingproxy", lambda: writer.write(inner))
 
 
 def namespace(writer: Writer, value: object, owner: object) -> None:
-    name = "namespace" if type(value) is owner else name_of(type(value))
+    name = "namespace"
+    if type(value) is not owner:
+        name = name_of(type(value))
     found = dict.items(instance_dict(value))
     writer.fields(name, [(key, item) for key, item in found if type(key) is str])
 
@@ -136,7 +146,10 @@ def typed_array(writer: Writer, value: Any, owner: Any) -> None:
         writer.put(f"{name}({code!r})")
         return
     few = owner.__getitem__(value, slice(0, writer.left))
-    shown = few.tounicode() if code in ("u", "w") else few.tolist()
+    if code in ("u", "w"):
+        shown = few.tounicode()
+    else:
+        shown = few.tolist()
     writer.call(name, f"{code!r}, ", lambda: writer.write(shown))
 
 
@@ -152,19 +165,21 @@ def chain_map(writer: Writer, value: object, owner: object) -> None:
 
 
 def _part(value: object, name: str) -> Any:
-    """An attribute that every whole object has. Raises AttributeError for a half-built object."""
+    """An attribute of every whole object. Raises AttributeError for a half-built object."""
     found = stored(value, name)
     if found is ABSENT:
         raise AttributeError(name)
     return found
 
 
-# -- callables, exceptions and other types that hold values
+# -- callables, exceptions and other types with values inside
 
 
 def method(writer: Writer, value: Any, owner: Any) -> None:
     function = value.__func__
-    name = function.__qualname__ if type(function) is types.FunctionType else "?"
+    name = "?"
+    if type(function) is types.FunctionType:
+        name = function.__qualname__
     writer.put(f"<bound method {str.__str__(name)} of ")
     writer.write(value.__self__)
     writer.put(">")
@@ -182,9 +197,9 @@ def partial(writer: Writer, value: object, owner: object) -> None:
             writer.write(item)
 
     cls = type(value)
-    # Before 3.13 the repr of a subclass has its bare name.
-    is_whole = cls is owner or sys.version_info >= (3, 13)
-    name = ".".join(names_of(cls)) if is_whole else name_of(cls)
+    name = ".".join(names_of(cls))
+    if cls is not owner and sys.version_info < (3, 13):
+        name = name_of(cls)
     writer.call(name, lambda: writer.write(_function_of(value)), arguments, keywords)
 
 
@@ -201,9 +216,15 @@ def bounds(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def class_(writer: Writer, value: Any, owner: Any) -> None:
-    module, qualname = names_of(value)
-    name = qualname if module == "builtins" else f"{module}.{qualname}"
-    writer.put(f"<class '{name}'>")
+    writer.put(f"<class '{full_name(value)}'>")
+
+
+def full_name(cls: type) -> str:
+    """The qualified name of a class, with the module unless the class is a builtin."""
+    module, qualname = names_of(cls)
+    if module == "builtins":
+        return qualname
+    return f"{module}.{qualname}"
 
 
 def weak_reference(writer: Writer, value: Any, owner: Any) -> None:
@@ -216,14 +237,16 @@ def weak_reference(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def file(writer: Writer, value: Any, owner: Any) -> None:
-    """An open file. Its repr asks the file below for a name, which may run the program's code."""
+    """An open file. The repr asks the file below for a name, and may run the program's code."""
     below = value
     while type(below) in _FILES:
         if type(below) is io.FileIO:
             if type(stored(below, "name")) not in (str, bytes, int):
                 break
             return writer.put(owner.__repr__(value))
-        part = "buffer" if type(below) is io.TextIOWrapper else "raw"
+        part = "raw"
+        if type(below) is io.TextIOWrapper:
+            part = "buffer"
         below = type(below).__dict__[part].__get__(below)
     return writer.state(value)
 
@@ -237,7 +260,7 @@ _FILES: Final = (
     *(io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO),
 )
 
-# The classes that define a repr, and the functions that write it
+# Classes with a repr of their own, and the functions that write the repr
 _BUILTINS: Final[tuple[tuple[Any, Write], ...]] = (
     (dict, mapping),
     (list, sequence),
@@ -265,7 +288,7 @@ _BUILTINS: Final[tuple[tuple[Any, Write], ...]] = (
 WRITTEN: Final[dict[int, tuple[Any, Write]]] = {id(cls): (cls, write) for cls, write in _BUILTINS}
 
 
-# -- C types whose own repr runs after their parts have been checked
+# -- C types: after a check of the parts, the type's own repr runs
 
 
 def text(writer: Writer, value: Any, owner: Any) -> None:
@@ -294,7 +317,7 @@ def real(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def module(writer: Writer, value: Any, owner: Any) -> None:
-    """A module. The own repr runs only for a module that the import system made."""
+    """A module. The own repr runs only for a module made by the import system."""
     spec = module_dict(value).get("__spec__")
     if type(value) is owner and type(spec) is ModuleSpec and _is_plain_spec(spec):
         writer.put(types.ModuleType.__repr__(value))
@@ -303,14 +326,14 @@ def module(writer: Writer, value: Any, owner: Any) -> None:
 
 
 def _is_plain_spec(spec: ModuleSpec) -> bool:
-    """Whether a module's repr consists of its name and its file alone."""
+    """Whether a module's repr consists of name and file alone."""
     found = instance_dict(spec)
     texts = (found.get("name"), found.get("origin"))
     return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
 
 
 def with_zone(writer: Writer, value: Any, owner: Any) -> None:
-    """A time, whose repr contains the repr of its zone."""
+    """A time. The repr contains the repr of the zone."""
     zone = owner.__dict__["tzinfo"].__get__(value)
     if zone is None or _is_plain_zone(zone):
         writer.put(owner.__repr__(value))
@@ -338,8 +361,10 @@ def _is_plain_zone(value: Any) -> bool:
 
 
 def pattern(writer: Writer, value: Any, owner: Any) -> None:
-    """A pattern or a match. Its text may be a mapped file, or of a subclass of the program's."""
-    name = "pattern" if owner.__name__ == "Pattern" else "string"
+    """A pattern or a match. The text may be a mapped file, or of a subclass of the program's."""
+    name = "string"
+    if owner.__name__ == "Pattern":
+        name = "pattern"
     if type(owner.__dict__[name].__get__(value)) in (str, bytes, type(None)):
         writer.put(owner.__repr__(value))
     else:
@@ -353,7 +378,7 @@ CAREFUL: Final[dict[int, Write]] = {
     id(int): number,
     id(types.ModuleType): module,
 }
-# By module and name, so that their modules need not be imported.
+# By module and name, because the table must not import the modules.
 CAREFUL_BY_NAME: Final[dict[tuple[str, str], Write]] = {
     ("datetime", "datetime"): with_zone,
     ("datetime", "time"): with_zone,
@@ -362,7 +387,7 @@ CAREFUL_BY_NAME: Final[dict[tuple[str, str], Write]] = {
     ("re", "Pattern"): pattern,
     ("re", "Match"): pattern,
 }
-# The functions that write the contents of an instance of a subclass
+# Functions for the contents of an instance of a subclass
 CONTENTS: Final[dict[int, tuple[Any, Write]]] = {
     **WRITTEN,
     **{id(cls): (cls, write) for cls, write in ((str, text), (bytes, text))},

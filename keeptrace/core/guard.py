@@ -23,6 +23,8 @@ _T = TypeVar("_T")
 
 # A call that hangs must leave time for the other calls. (part of the time left, for each call)
 _SHARE: Final = 0.3
+# A repr may take so many frames. With less room a short stack caused the RecursionError. (frames)
+_PROBED_FRAMES: Final = 60
 
 
 def _original(name: str) -> Any:
@@ -160,3 +162,11 @@ def _ask_to_end(thread: int) -> None:
     except ImportError:  # a Python without it: the thread is left to itself
         return
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))
+
+
+def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
+    """Whether the stack has less room than so many frames."""
+    try:
+        return bool(frames) and stack_is_short(frames - 1)
+    except RecursionError:
+        return True
