@@ -1,7 +1,7 @@
-"""The real clocks, even if the program or its tests replaced those of `time`.
+"""The real clocks, even if the program or its tests replaced the functions of `time`.
 
 Tests patch `time.monotonic` or `time.sleep`. freezegun also replaces the functions in every module
-that holds them, and deadlines would then never come, or come at once. freezegun does not look for
+with a reference, and deadlines would then never come, or come at once. freezegun does not look for
 partials, and a partial is as quick as the function.
 """
 

@@ -1,12 +1,12 @@
-"""keeptrace.context: what the program says about its work, for the failures that happen meanwhile.
+"""keeptrace.context: the program describes its current work for the reader of a failure.
 
     with keeptrace.context(request_id=7):     an exception that leaves the block keeps the names
         serve(request)
 
-- An exception that leaves a block gets the names as its attribute `keeptrace_context`, a dict. So
+- An exception that leaves a block gets the names as the attribute `keeptrace_context`, a dict. So
   the names arrive wherever the exception arrives: in a dump, through a pool, in a debugger.
-- A capture within a block adds the names to its report. The exception stays as it was.
-- Blocks within one another add up; of equal names the innermost holds.
+- A capture within a block adds the names to the report. The exception stays unchanged.
+- The names of nested blocks add up. Of equal names, the innermost block's is in force.
 - A block costs two changes of a context variable. Nothing is copied or formatted until a failure.
 """
 
@@ -34,7 +34,7 @@ _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 class Said(
     NamedTuple("Said", [("names", dict[str, object]), ("extra", dict[str, object])]),
 ):
-    """What the program says now. names: by context(). extra: for one dump, whatever is said."""
+    """The current description. names: from context(). extra: for a single dump, over any name."""
 
     __slots__ = ()
 
@@ -45,14 +45,14 @@ _said: Final[ContextVar[Said | None]] = ContextVar("said", default=None)
 class Names(dict[str, object]):
     """The attribute of an exception.
 
-    Stock pools and logs pickle it with the exception, so a value that cannot be pickled, or not
-    be read back, must not cost the exception: a text that says so takes its place.
+    Stock pools and logs pickle the dict with the exception. A value must not cost the exception, so
+    a text replaces each value that cannot be pickled or loaded again.
     """
 
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: object) -> tuple[type, tuple[dict[str, object]]]:
-        if _is_trying.get():  # a value refers to the exception: trials within trials would not end
+        if _is_trying.get():  # a value refers to the exception: trials in trials would never end
             return dict, (dict(self),)
         token = _is_trying.set(True)
         try:
@@ -66,33 +66,33 @@ _is_trying: Final[ContextVar[bool]] = ContextVar("is_trying", default=False)
 
 def _picklable(value: object) -> object:
     try:
-        pickle.loads(pickle.dumps(value))  # a pool's thread that cannot read a result may end
-    except Exception:  # whatever the value's own reduction raises
+        pickle.loads(pickle.dumps(value))  # an unreadable result may end a pool's thread
+    except Exception:  # the value's own reduction may raise anything
         return f"<{names_of(type(value))[1]}: cannot be pickled>"
     return value
 
 
 class context:
-    """Says what the program works on: `with keeptrace.context(request_id=7):`, or as a decorator of
-    a function or coroutine function.
+    """Describes the program's work: `with keeptrace.context(request_id=7):`, or as a decorator of a
+    function or coroutine function.
 
     names: names and values for the reader of a failure: the id of a request, of a job, of a tenant.
 
-    An exception that leaves the block, or the function, has them as its attribute
-    `keeptrace_context`, a dict. Dumps and pools keep that like all attributes: within the bounds,
-    and without secrets. What is dumped within the block has them, too. A shared exception instance
-    that is raised again keeps the values of the first time. A block that is open at a `yield` holds
-    for the generator's caller, too, as all context variables do.
+    An exception that leaves the block, or the function, has the names as the attribute
+    `keeptrace_context`, a dict. Dumps and pools keep the dict like all attributes: within the
+    bounds, and without secrets. A dump written within the block has the names, too. A shared
+    exception instance, raised again, keeps the values of the first time. A block with a `yield`
+    inside stays in force for the generator's caller, like all changes of context variables.
 
-    Raises OptionError for what is no function: a class, a generator function (use a `with` block
-    in it).
+    Raises OptionError if the decorated object is a class or a generator function. Within a
+    generator function, use a `with` block.
     """
 
     __slots__ = ("_names", "_tokens")
 
     def __init__(self, /, **names: object) -> None:
         self._names = names
-        # By the id of what the block says, because threads and tasks may share one object.
+        # By the id of the block's Said, because threads and tasks may share this object.
         self._tokens: dict[int, tuple[Said, Token[Said | None]]] = {}
 
     def __enter__(self) -> None:
@@ -104,13 +104,13 @@ class context:
         said = _said.get()
         try:
             _said.reset(self._tokens.pop(id(said))[1])
-        except (KeyError, ValueError):  # a generator was closed elsewhere; its context has ended
+        except (KeyError, ValueError):  # a generator was closed elsewhere, after its context
             said = Said(self._names, {})
         if exc is not None and said is not None:
             _keep(exc, said.names)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        import inspect  # workers need none
+        import inspect  # imported late: workers do not need the module
 
         if not inspect.isroutine(function):
             raise OptionError(f"context decorates functions, not {type(function).__name__}")
@@ -151,29 +151,29 @@ def _coroutine_function(
 
 
 def _keep(exc: BaseException, names: dict[str, object]) -> None:
-    """Gives an exception the names, but for those that it has from a block within."""
+    """Gives an exception the names. Names from an inner block stay."""
     namespace = _dict_of(exc)
     own = dict.get(namespace, NAME)
     if _is_ours(own):
         dict.__setitem__(namespace, NAME, Names({**names, **(own or {})}))
 
 
-# The attribute is a plain dict if the exception was restored.
+# A restored exception has a plain dict as the attribute.
 _OURS: Final = (Names, dict)
 
 
 def _is_ours(own: Any) -> bool:
-    """Whether names can be added to an exception's attribute without code of its keys."""
+    """Whether an exception's attribute can take names without running code of the keys."""
     return own is None or (type(own) in _OURS and has_names_alone(own))
 
 
 def said() -> Said | None:
-    """What the program says now; None if nothing."""
+    """The current description; None outside of all blocks."""
     return _said.get()
 
 
 def put_said(attributes: dict[str, Any], now: Said | None) -> None:
-    """Adds what the program says to the attributes of an exception, as a plain dict."""
+    """Adds the description to the attributes of an exception, as a plain dict."""
     own = attributes.get(NAME)
     names, extra = now or _NOTHING
     if _is_ours(own):
@@ -181,7 +181,7 @@ def put_said(attributes: dict[str, Any], now: Said | None) -> None:
 
 
 def with_extra(extra: Mapping[str, object] | None, call: Callable[[], _T]) -> _T:
-    """The result of the call, within which captures add `extra` to what the program says.
+    """The result of the call. Captures within the call add `extra` to the description.
 
     Raises OptionError if `extra` is no mapping with texts as keys.
     """

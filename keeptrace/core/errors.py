@@ -1,6 +1,6 @@
-"""Every error that keeptrace raises of its own accord, in one hierarchy.
+"""All of keeptrace's own errors, in one hierarchy.
 
-`except KeepTraceError` catches them all.
+`except KeepTraceError` catches every error of keeptrace.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ class KeepTraceError(Exception):
 
 
 class OptionError(KeepTraceError, ValueError):
-    """An option has a wrong value; the message names the option and what it accepts."""
+    """An option has a wrong value. The message names the option and the accepted values."""
 
 
 class DumpError(KeepTraceError, ValueError):
     """A dump could not be read: truncated, foreign, from a newer format, or hostile.
 
-    `salvaged` holds what could still be read of it: the dump's header (type, message and place of
-    the exception, when and where it was written), or an empty dict.
+    `salvaged` holds the readable part of the dump: the header (type, message and place of the
+    exception, time and place of the writing), or an empty dict.
     """
 
     def __init__(self, message: str, salvaged: dict[str, Any] | None = None) -> None:
@@ -32,22 +32,21 @@ class DumpError(KeepTraceError, ValueError):
 
 
 class MissingExtraError(KeepTraceError, ImportError):
-    """An optional library is needed for what was asked; the message names the extra that brings
-    it.
-    """
+    """A feature needs an optional library. The message names the extra with the library."""
 
 
 class ProcessDied(KeepTraceError):
-    """A process died: what a dump tells of it that another process wrote afterwards.
+    """A process died. Another process wrote the dump afterwards.
 
-    pid: its number. signal: the name of the signal that killed it; None if nobody knows: SIGKILL,
-    also by the system when memory ran out, leaves no trace, and neither does a power failure.
-    command: its command line, without the values of options. began: when it was started; ended:
-    when it died, None if nobody knows; both in seconds since 1970. worker: the name of the
-    pytest-xdist worker that it was, or None. resident: bytes of memory that it had when a watcher
-    looked last; peak: the most until then; both None if nobody watched (docs/hooks.md).
+    pid: the number of the process. signal: the name of the killing signal. None means unknown:
+    SIGKILL leaves no trace, also if the system killed the process for lack of memory, and a power
+    failure leaves no trace either. command: the command line, without the values of options. began:
+    the time of the start. ended: the time of the death; None means unknown. Both are seconds since
+    1970. worker: the name of the process as a worker of pytest-xdist, or None. resident: bytes of
+    memory at a watcher's last look. peak: the most memory until then. Both are None without a
+    watcher (docs/hooks.md).
 
-    Its `__traceback__`, if any, is the stack that faulthandler wrote, without variables.
+    `__traceback__`, if any, is the stack written by faulthandler, without variables.
     """
 
     worker: str | None = None
@@ -76,7 +75,7 @@ class ProcessDied(KeepTraceError):
             self.worker = worker
 
 
-ProcessDied.__module__ = "keeptrace"  # under which readers of dumps meet it
+ProcessDied.__module__ = "keeptrace"  # the public module, for readers of dumps
 
 
 def missing_extra(what: str, library: str, extra: str) -> MissingExtraError:

@@ -1,6 +1,6 @@
 """The public names of a package, each imported from its module at first use.
 
-Workers import the package, too, and pay only for the names that they use.
+Workers import the package, too, and pay only for the names in use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def lazy_names(
             try:
                 return importlib.import_module(f"{package}.{name}")
             except ImportError as problem:
-                # a program that only asks for the name is told: no such attribute
+                # hasattr() of a program must give False, not raise
                 raise AttributeError(str(problem)) from problem
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -51,8 +51,8 @@ def lazy_names(
 
 
 def _imported(module: str, package: str) -> ModuleType:
-    """The module. The first dump of a program imports most of the package: where no memory is left,
-    the reserve serves for that.
+    """The module. The first dump of a program imports most of the package: if the memory runs out,
+    the import gets the reserve.
     """
     try:
         return importlib.import_module(module, package)

@@ -1,8 +1,8 @@
-"""Who has faulthandler write where: one file a process.
+"""The owner of faulthandler's output: a process has one file for faulthandler.
 
-faulthandler itself does not tell whose file it was given. A program that enables faulthandler keeps
-it, before or after us; the black box of a pool's worker takes over what we enabled. A note in the
-file that loses the stack says so.
+faulthandler itself does not know the owner of its file. If the program enables faulthandler, before
+or after keeptrace, the program keeps faulthandler. The black box of a pool's worker takes over a
+file of keeptrace's. The file that loses the stack gets a note.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import signal
 from collections.abc import Callable
 from typing import Any, Final
 
-# Orders to end, which a process may get at any time. Their stack in the file tells that it was
-# ordered, and did not die. faulthandler passes them on, so the process ends of them as ever.
+# Signals that order a process to end. The stack in the file shows that the process did not crash.
+# faulthandler passes the signal on, so the process ends as without faulthandler.
 ORDERS: Final = ("SIGTERM", "SIGHUP")
-# Stands in the file if the stack at death will not.
+# The note in a file that loses the stack at death.
 ELSEWHERE: Final = "faulthandler writes elsewhere\n"
 
 
 class _Owned:
-    """What of faulthandler is ours: its file (-1 for none), and signals."""
+    """keeptrace's part of faulthandler: the file (-1 for none), and the signals."""
 
     def __init__(self) -> None:
         self.file = -1
@@ -35,10 +35,10 @@ _ours: Final = _Owned()
 
 
 def take(file: int, question: int | None, *, takes_over: bool) -> None:
-    """Lets faulthandler write into a file: as the process dies, is ordered to end, or is asked for
-    its stack by the signal `question`.
+    """Makes faulthandler write the stack into a file: at the death of the process, at an order to
+    end, and at the signal `question`.
 
-    takes_over: also where somebody else has enabled faulthandler.
+    takes_over: take faulthandler also from another owner.
     """
     release()
     _ours.file = file
@@ -52,19 +52,19 @@ def take(file: int, question: int | None, *, takes_over: bool) -> None:
             faulthandler.register(number, file, all_threads=False, chain=True)
             _ours.orders.append(number)
     if question is not None:
-        # Reading other threads' frames from C is not safe while they run.
+        # Reading the frames of other, running threads from C is not safe.
         faulthandler.register(question, file, all_threads=False)
         _ours.question = question
 
 
 def is_elsewhere() -> bool:
-    """Whether somebody else has enabled faulthandler."""
+    """Whether another owner has enabled faulthandler."""
     return faulthandler.is_enabled() and not _ours.is_enabled
 
 
 def keep_orders(set_handlers: Callable[[], None]) -> None:
-    """Calls a function that sets C handlers of signals; an order to end is noted as before, and
-    passed on to these.
+    """Calls a function that sets C handlers of signals. faulthandler still writes the stack at an
+    order to end, and passes the signal on to the new handlers.
     """
     for number in _ours.orders:
         faulthandler.unregister(number)
@@ -74,7 +74,7 @@ def keep_orders(set_handlers: Callable[[], None]) -> None:
 
 
 def release() -> None:
-    """Takes back what take() did."""
+    """Undoes take()."""
     _let_go()
     for number in _ours.orders:
         faulthandler.unregister(number)
@@ -83,7 +83,7 @@ def release() -> None:
 
 
 def give_up() -> None:
-    """Leaves the stack at death, and the questions, to another file."""
+    """Leaves the stack at death, and the question, to another file."""
     _note_loss()
     _let_go()
 
@@ -102,12 +102,12 @@ def _note_loss() -> None:
         return
     try:
         os.write(_ours.file, ELSEWHERE.encode())
-    except OSError:  # a full disk, or a file that the program has closed
+    except OSError:  # a full disk, or the program has closed the file
         return
 
 
 def _watch_program() -> None:
-    """From here on, a program that enables faulthandler gets it."""
+    """From now on, a program that enables faulthandler becomes the owner."""
     enable = faulthandler.enable
     if hasattr(enable, "__wrapped__"):
         return

@@ -1,12 +1,13 @@
 """Runs code of the user's (a `__repr__`, a `__str__`, a reduction) with a deadline.
 
-The code runs in a raw thread. A call that raises costs only its own result. A call that does not
-end in time is abandoned, and the remaining calls run in another thread.
+The code runs in a raw thread. A call that raises costs only its own result. The guard abandons a
+call beyond its time, and runs the remaining calls in another thread.
 
-- Raw, because a `threading.Thread` costs more, and the program sees it in `threading.enumerate`.
-- A real thread also under gevent and eventlet: only a thread can leave an endless computation.
+- The thread is raw: a `threading.Thread` costs more, and the program sees the thread in
+  `threading.enumerate`.
+- The thread is real under gevent and eventlet, too: only a thread can leave an endless computation.
 - Abandoned threads get an asynchronous SystemExit, which ends every loop written in Python. Nothing
-  can end a thread that hangs in C code; we leave such a thread behind.
+  can end a thread that hangs in C code; the guard leaves such a thread behind.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class _Run:
                 try:
                     result = self.calls[self.at]()
                 except BaseException as problem:
-                    # a SystemExit raised by a __repr__ ends this call alone
+                    # SystemExit of a __repr__ ends this call alone
                     result = Failed(f"raised {type(problem).__name__}")
                 if self.abandoned:
                     return
@@ -112,10 +113,10 @@ def run_each(calls: Sequence[Callable[[], _T]], deadline: float) -> list[_T | Fa
 
 
 def in_fresh_thread(call: Callable[[], _T]) -> _T:
-    """What the call returns or raises, with a whole stack to itself.
+    """The result of the call, or its exception. The call has a whole stack to itself.
 
-    It waits as long as the call takes. Calls only functions written in C, so its own frame is the
-    only one that must fit onto the stack here. Raises RecursionError if no thread can be had.
+    Waits without a limit. This function calls only functions written in C, so the caller's stack
+    needs room for a single frame. Raises RecursionError if no thread can start.
     """
     results: list[_T] = []
     problems: list[BaseException] = []
@@ -143,23 +144,23 @@ def _work(
 
 
 def with_enough_stack(call: Callable[[], _T]) -> _T:
-    """What the call returns or raises. If little stack is left here, it is made again in a thread.
+    """The result of the call, or its exception. If the stack is short, calls again in a thread.
 
-    For what runs where the user's own error is on its way, at any depth. Raises RecursionError if
-    not even a thread can be started. The caller catches that in the very frame that the user's code
-    called: with less stack still, no function at all can be called there.
+    For code that runs beside the user's own error, at any depth. Raises RecursionError if no thread
+    can start. The caller catches RecursionError in the frame called by the user's code: on an even
+    shorter stack, the user's code could not have made the call.
     """
     try:
         return call()
     except RecursionError:
-        pass  # the frames of the first call are let go before the second
+        pass  # frees the frames of the first call before the second call
     return in_fresh_thread(call)
 
 
 def _ask_to_end(thread: int) -> None:
     try:
         import ctypes
-    except ImportError:  # a Python without it: the thread is left to itself
+    except ImportError:  # this Python has no ctypes: the thread runs on
         return
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))
 

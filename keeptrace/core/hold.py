@@ -1,7 +1,7 @@
-"""Hold: that a failed worker is kept alive, as data; and the mark on an exception that is held.
+"""Hold: the options for keeping failed workers alive, and the marks on their exceptions.
 
-keeptrace/hold/ does it, and is imported by the first failure. What a worker needs before that is
-here.
+keeptrace/hold/ holds the processes; the first failure imports that room. This module has the parts
+that a worker needs before a failure.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from .errors import KeepTraceError, OptionError
 
 How: TypeAlias = Literal["fork", "stop"]
 
-# In the __dict__ of an exception that is held: the name of the socket, a plain str. A capture
-# leaves out names that begin like this.
+# Marks in the __dict__ of exceptions. A capture leaves out names with this beginning.
+# Of an exception in a held process: the name of the socket, a plain str.
 _MARK: Final = "__keeptrace_held__"
-# The same for the pid of its worker, if this one is held itself.
+# Of an exception in a stopped worker: the worker's pid.
 _STOPPED: Final = "__keeptrace_stopped__"
-# On an exception for which there was no room: the socket of the failure of the same kind that is
-# held; "" if the pool held as many as it may.
+# Of an exception without room in the pool: the socket of a held failure of the same kind; "" if the
+# pool held no such failure.
 _REFUSED: Final = "__keeptrace_not_held__"
-# Where the descriptors of a process are listed: Linux, macOS.
+# Directories that list a process's descriptors: of Linux, of macOS.
 _DESCRIPTORS: Final = ("/proc/self/fd", "/dev/fd")
 
 
@@ -38,18 +38,18 @@ def _checked(name: str, value: Any, least: float, unit: str) -> Any:
 
 
 class Hold:
-    """How the processes of failed tasks are held, with their live objects, for keeptrace.attach().
+    """Keeps the processes of failed tasks alive, with their live objects, for keeptrace.attach().
 
-    count: how many a pool holds at a time; of each kind of failure (its types and places) the
-        first.
-    seconds: how long each is held.
-    max_rss: bytes of resident memory that all held processes of a pool may have together; None is
-        no limit. What is over it is not held, or ends, the newest first.
-    how: "fork": the worker forks, its copy is held, and the worker goes on. "stop": the worker
-        sends its failure and is held itself, and the pool takes another one; with
-        KeepTraceProcessPoolExecutor alone. None: "stop" on macOS and where CUDA is initialised,
-        else "fork".
-    with_parent: whether a held process ends when the program ends.
+    count: the greatest number of held processes of a pool at a time. Of each kind of failure (the
+        same types and places) the pool holds only the first.
+    seconds: the time for which each process is held.
+    max_rss: bytes of resident memory for all held processes of a pool together; None means no
+        limit. Beyond the limit, new processes are not held, and the newest held process ends.
+    how: "fork": the worker forks a copy, the copy is held, and the worker goes on. "stop": the
+        worker sends the failure and is held itself, and the pool starts another worker; only with
+        KeepTraceProcessPoolExecutor. None: "stop" on macOS and with an initialised CUDA, else
+        "fork".
+    with_parent: whether a held process ends at the end of the program.
 
     Immutable and picklable. Raises OptionError for a wrong value, KeepTraceError on Windows.
     """
@@ -101,7 +101,7 @@ class Hold:
 
 
 def need_fork() -> None:
-    """Raises KeepTraceError where processes cannot be held."""
+    """Raises KeepTraceError on a system without fork."""
     if not hasattr(os, "fork"):
         raise KeepTraceError(
             "failed processes can be held on Linux and macOS only: Windows cannot fork a process;"
@@ -109,10 +109,9 @@ def need_fork() -> None:
         )
 
 
-# Fields annotated in the class would make Python 3.15 import ast, here and in each module that a
-# worker imports.
+# Annotated fields in the class would make Python 3.15 import ast in every worker.
 class Holding(NamedTuple("Holding", [("hold", Hold), ("group", str)])):
-    """A Hold of one pool, whose workers count together. It travels to the workers.
+    """The Hold of a pool, whose workers count together. Each worker gets the Hold.
 
     group: a name of the pool; "" stands for all the workers of a program.
     """
@@ -121,19 +120,19 @@ class Holding(NamedTuple("Holding", [("hold", Hold), ("group", str)])):
 
 
 def only_executors() -> str:
-    """Why a worker cannot be held itself."""
+    """The message of the error for how="stop" in a pool that cannot replace workers."""
     return (
-        'Hold(how="stop") needs a pool that takes another worker in the place of the one that is'
-        ' held: KeepTraceProcessPoolExecutor alone does that; elsewhere use how="fork"'
+        'Hold(how="stop") needs a pool that replaces a held worker: only'
+        ' KeepTraceProcessPoolExecutor does; elsewhere use how="fork"'
     )
 
 
 def make_holding(
     hold: Hold | bool | None, is_pool: bool = True, can_stop: bool = False
 ) -> Holding | None:
-    """What a pool makes of its argument `hold`. Raises OptionError.
+    """The Holding for a pool's argument `hold`; None for no holding. Raises OptionError.
 
-    can_stop: whether its workers can be held themselves.
+    can_stop: whether the pool's workers can be held themselves.
     """
     if hold is None or hold is False:
         return None
@@ -143,32 +142,39 @@ def make_holding(
         raise OptionError(f"hold must be True, False or a keeptrace.Hold, not {hold!r}")
     if hold.how == "stop" and not can_stop:
         raise OptionError(only_executors())
-    return Holding(hold, os.urandom(4).hex() if is_pool else "")
+    group = ""
+    if is_pool:
+        group = os.urandom(4).hex()
+    return Holding(hold, group)
 
 
 # -- the worker's pipes
 
-_at_start: dict[int, int] | None = None  # of this worker; None: nobody has looked
+_at_start: dict[int, int] | None = None  # this worker's first pipes; None before the first look
 
 
 def remember_pipes() -> None:
-    """Called as a worker starts: the pipes that it has now are the engine's, or its parent's."""
+    """Notes the pipes at the start of a worker: the pipes of the engine and of the parent."""
     global _at_start
     _at_start = pipes()
 
 
 def pipes_of_engine() -> Mapping[int, int]:
-    """The pipes that a held process must not have: those of its start; all, if that is unknown."""
-    return pipes() if _at_start is None else _at_start
+    """The pipes that a held process must close: the first pipes, or all pipes if the first are
+    unknown.
+    """
+    if _at_start is None:
+        return pipes()
+    return _at_start
 
 
 def pipes() -> dict[int, int]:
-    """The pipes of this process, but for the standard streams: descriptor → inode."""
+    """The pipes of this process, without the standard streams: descriptor → inode."""
     found = {}
     for fd in descriptors():
         try:
             status = os.fstat(fd)
-        except OSError:  # the one by which they were listed
+        except OSError:  # the descriptor of the listing itself
             continue
         if fd > 2 and stat.S_ISFIFO(status.st_mode):
             found[fd] = status.st_ino
@@ -176,25 +182,25 @@ def pipes() -> dict[int, int]:
 
 
 def descriptors() -> list[int]:
-    """All that this process has open."""
+    """All open descriptors of this process."""
     for directory in _DESCRIPTORS:
         if os.path.isdir(directory):
             return [int(name) for name in os.listdir(directory)]
     return []
 
 
-# -- workers that are held themselves
+# -- workers held themselves
 
 
 class _Worker:
-    """This process, as far as it can be held itself."""
+    """The state of this process as a worker that may be held itself."""
 
     can_stop: bool = False
-    become_held: Callable[[], object] | None = None  # set by a failure that is not sent yet
+    become_held: Callable[[], object] | None = None  # set by a failure before the sending
 
 
 def allow_stop() -> None:
-    """Says that this worker calls become_held() when it has sent a failure."""
+    """Declares that this worker calls become_held() after sending a failure."""
     _Worker.can_stop = True
 
 
@@ -203,7 +209,7 @@ def can_stop() -> bool:
 
 
 def stop_later(become_held: Callable[[], object]) -> None:
-    """Has become_held() call this function, which does not return."""
+    """Makes become_held() call this function, which does not return."""
     _Worker.become_held = become_held
 
 
@@ -212,7 +218,7 @@ def is_stopping() -> bool:
 
 
 def become_held() -> None:
-    """Called between two tasks."""
+    """Holds this worker, if the last task failed. The worker calls this between two tasks."""
     if _Worker.become_held is not None:
         _Worker.become_held()
 
@@ -221,38 +227,44 @@ def become_held() -> None:
 
 
 def held_name(exc: BaseException) -> str | None:
-    """The name of the socket of the process that holds this exception."""
-    found = _dict_of(exc).get(_MARK)
-    return found if type(found) is str else None
+    """The name of the holding process's socket; None unless a process holds this exception."""
+    return _text_or_none(_dict_of(exc).get(_MARK))
+
+
+def _text_or_none(found: object) -> str | None:
+    if type(found) is str:
+        return found
+    return None
 
 
 def mark_held(exc: BaseException, name: str) -> None:
-    """Notes on an exception that arrived which process holds the original."""
+    """Notes on an exception the process that holds the original."""
     number = name.partition("-")[0]
     _dict_of(exc)[_MARK] = name
     _add_note(exc, f"keeptrace: held with its live objects: {command_to_attach(number)}")
 
 
 def mark_stopped(exc: BaseException, pid: int) -> None:
-    """Notes which worker has stopped, for its pool."""
+    """Notes on an exception the stopped worker, for the pool."""
     _dict_of(exc)[_STOPPED] = pid
 
 
 def take_stopped(exc: BaseException) -> int | None:
-    """The pid of the worker that has stopped with this exception. A second call gives None."""
+    """The pid of the worker stopped with this exception. Removes the mark."""
     found = _dict_of(exc).pop(_STOPPED, None)
-    return found if type(found) is int else None
+    if type(found) is int:
+        return found
+    return None
 
 
 def mark_refused(exc: BaseException, same_kind: str) -> None:
-    """Notes that there was no room, and what is held of the same kind, or ""."""
+    """Notes that the pool had no room. same_kind: the socket of a like failure, or ""."""
     _dict_of(exc)[_REFUSED] = same_kind
 
 
 def same_kind_of(exc: BaseException) -> str | None:
-    """What mark_refused() noted; None on an exception for which there was no question of room."""
-    found = _dict_of(exc).get(_REFUSED)
-    return found if type(found) is str else None
+    """The note of mark_refused(); None without a note."""
+    return _text_or_none(_dict_of(exc).get(_REFUSED))
 
 
 def mark_not_held(exc: BaseException, why: str) -> None:
@@ -264,7 +276,7 @@ def command_to_attach(number: object) -> str:
 
 
 def _dict_of(exc: BaseException) -> dict[str, Any]:
-    """Of an exception whatever its class says."""
+    """The __dict__ of an exception, read without the exception's class."""
     found: dict[str, Any] = BaseException.__dict__["__dict__"].__get__(exc)
     return found
 
@@ -272,5 +284,5 @@ def _dict_of(exc: BaseException) -> dict[str, Any]:
 def _add_note(exc: BaseException, text: str) -> None:
     try:
         BaseException.add_note(exc, text)
-    except TypeError as problem:  # its __notes__ are no list
+    except TypeError as problem:  # __notes__ is no list
         sys.stderr.write(f"{text} ({problem})\n")

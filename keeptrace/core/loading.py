@@ -2,8 +2,8 @@
 
 All finders of this package use this loader, and find no module themselves. core/shadows.py gives
 the modules of this package the library's imports. hooks/importing.py and format/pickling.py act
-after a module that the program imports. Shadowed modules could be imported here by mistake, so this
-module imports only `sys`.
+after the program's import of a module. An import here could find the program's own file in place of
+the library's module, so this module imports only `sys`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def spec_around(
     before: Callable[[ModuleType], None] | None = None,
     after: Callable[[ModuleType], None] | None = None,
 ) -> ModuleSpec | None:
-    """The spec that the other finders find for a name, with a loader that also calls `before` or
-    `after` with the module.
+    """The other finders' spec for a name, with a loader that also calls `before` and `after` with
+    the module.
 
-    finder: the finder that asks; it is left out.
+    finder: the calling finder, which is not asked.
     """
     for other in sys.meta_path:
         if other is finder or not hasattr(other, "find_spec"):
@@ -44,7 +44,7 @@ def spec_around(
 
 
 class _LoaderAround:
-    """Loads as the module's own loader does. The module sees its own loader."""
+    """Loads like the module's own loader. The module sees its own loader."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class _LoaderAround:
         self._after = after
 
     def __getattr__(self, name: str) -> Any:
-        """What else a loader can: `python -m` asks for the code of a package's __main__."""
+        """Other methods of the loader: `python -m` asks for the code of a package's __main__."""
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

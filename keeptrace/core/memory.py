@@ -1,8 +1,8 @@
-"""Memory that can be read without danger.
+"""Finds memory that is safe to read.
 
 A buffer may be a mapped file. If somebody truncates the file, reading the buffer ends the process
-with SIGBUS, which nothing can catch. So we read only memory with a known owner: bytes, bytearrays,
-array.arrays, and numpy arrays that own their memory or are views of the former.
+with SIGBUS, and no handler can catch the signal. So keeptrace reads only memory with a known owner:
+bytes, bytearrays, array.arrays, numpy arrays with their own memory, and views of these.
 """
 
 from __future__ import annotations

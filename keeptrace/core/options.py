@@ -13,11 +13,11 @@ from .redaction import Redaction
 Pickler: TypeAlias = Union[ModuleType, str, Callable[[Any], bytes], None]
 Redact: TypeAlias = Union[bool, Redaction, Callable[[str, str], bool], None]
 
-if TYPE_CHECKING:  # each worker would lose a millisecond by making these classes
+if TYPE_CHECKING:  # making the classes would cost each worker a millisecond
     from typing import TypedDict, Unpack
 
     class CommonOptions(TypedDict, total=False):
-        """The options by name, without those that some functions have as parameters."""
+        """The options of all functions. The classes below add the rest."""
 
         limit: int
         max_items: int
@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # each worker would lose a millisecond by making these classe
         redact: Redact
 
     class InitOptions(CommonOptions, total=False):
-        """The options that init() does not have as parameters."""
+        """The options of init(), beside its parameters."""
 
         max_bytes: int
 
@@ -57,7 +57,7 @@ _UNBOUNDED: Final = sys.maxsize
 # least value is -1.
 _BOUNDS: Final[dict[str, tuple[float, float, str]]] = {
     # At 6, the service of the benchmarks has all its values, for half a kilobyte more than at 3 and
-    # in the same time. Only beyond do trees that double with each level take longer. (levels)
+    # in the same time. Trees that double with each level take longer only beyond 6. (levels)
     "depth": (6, -1, "levels"),
     # Twice CPython's default recursion limit, so a RecursionError is kept whole. (frames a
     # traceback)
@@ -114,8 +114,11 @@ def _checked_switch(name: str, value: object, default: bool | None) -> bool | No
 def _checked_pickler(pickler: Any) -> str | Callable[[Any], bytes] | None:
     if isinstance(pickler, ModuleType):
         pickler = pickler.__name__
-    is_known = pickler in _PICKLERS if isinstance(pickler, str) else callable(pickler)
-    if pickler is not None and not is_known:
+    if isinstance(pickler, str):
+        is_known = pickler in _PICKLERS
+    else:
+        is_known = pickler is None or callable(pickler)
+    if not is_known:
         choices = f"{', '.join(_PICKLERS)}, a dumps callable or None"
         raise OptionError(f"pickler must be {choices}, not {pickler!r}")
     return pickler  # type: ignore[no-any-return]  # as was just checked
@@ -141,42 +144,42 @@ def _checked_redact(redact: Any) -> Redact:
 
 
 class Options:
-    """What a capture keeps and what it may cost. Immutable, hashable and picklable.
+    """The contents and the cost of a capture. Immutable, hashable and picklable.
 
     depth: levels of values kept. 0 = only the text; 1 = variables as representations, with numbers,
         strings and other atoms exact; n = n-1 levels expanded; -1 = no limit of levels (the other
         bounds still hold).
     include_source: let whole source files of the frames travel in dumps. Pools of one machine never
-        send sources that a file holds.
-    pickler: None, "pickle", "cloudpickle", "dill" (or the module itself), or a callable `dumps(obj)
-        -> bytes`: what keeps objects live. None keeps everything as stand-ins.
-    limit: frames kept a traceback; when more, the outermost and the innermost are kept and the cut
-        is marked.
+        send the source of an existing file.
+    pickler: keeps objects live: "pickle", "cloudpickle", "dill" (or the module itself), or a
+        callable `dumps(obj) -> bytes`. None keeps everything as stand-ins.
+    limit: frames kept a traceback. Of a longer traceback the outermost and the innermost frames are
+        kept, with a mark in the gap.
     max_items: elements a container.
     max_text: characters (bytes) of one string (bytes) value.
     max_message: characters of exception messages and notes.
     max_repr: characters a representation.
     max_values: values a report.
     max_bytes: bytes a report, about.
-    max_seconds: seconds a capture. Frames may take a half of both; of each exception a few are kept
-        in any case.
+    max_seconds: seconds a capture. Frames may take half of the bytes and half of the seconds; a few
+        frames of each exception are kept in any case.
     max_exceptions: exceptions a report (chains, groups).
     max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
-    run_reprs: whether `__repr__` and `__str__` of the program's classes run. None (the default):
-        none that could reach outside. Generated and plain ones (that format stored attributes) read
-        as ever; other objects are told by their type and what they have loaded; only the messages
-        of exceptions that hold no lazy object are made by their own `__str__`, under guard. True
-        runs all of them, under guard. False runs no code of the program at all.
+    run_reprs: whether `__repr__` and `__str__` of the program's classes run. None (the default): no
+        code with effects outside of the object. Generated and plain reprs (reprs that format stored
+        attributes) read as ever; other objects show their type and their loaded attributes. An
+        exception's own `__str__` makes the message, under guard, if the exception holds no lazy
+        object. True runs all reprs, under guard. False runs no code of the program at all.
     redact: True hides secrets, False does not. A keeptrace.Redaction adds names and patterns to
-        keep and to hide; a callable `(name, text) -> bool` says what else is secret. None means: on
-        for what is written to a file, off within a pool, where the data never leaves the machine.
-    outer_frames: keep the frames that called the one which caught the exception, too.
-    memory_mark: for worker processes of our pools (POSIX): resident memory from which on a worker
-        keeps its stack, with variables, where its parent finds it if the kernel kills the worker.
-        Bytes, or as a float below 1.0 a fraction of the container's limit or of the machine's
-        memory. None (the default): nobody watches.
+        keep and to hide; a callable `(name, text) -> bool` finds more secrets. None means: on for
+        dumps, off within a pool, because the data never leaves the machine.
+    outer_frames: keep the callers of the frame with the `except`, too.
+    memory_mark: for worker processes of our pools (POSIX): an amount of resident memory. Above the
+        mark, a worker notes its stack, with variables, for the parent, in case the kernel kills the
+        worker. Bytes, or as a float below 1.0 a fraction of the container's limit or of the
+        machine's memory. None (the default): no watch.
 
-    Raises OptionError for an unknown name or a value that is out of range.
+    Raises OptionError for an unknown name or a value out of range.
     """
 
     __slots__ = (*_BOUNDS, *_SWITCHES, "memory_mark", "pickler", "redact")
@@ -219,7 +222,7 @@ class Options:
         return ((name, getattr(self, name)) for name in self.__slots__)
 
     def replace(self, **changes: Unpack[SingleOptions]) -> Options:
-        """A copy with some options changed. Raises OptionError as the constructor does."""
+        """A copy with some options changed. Raises OptionError like the constructor."""
         if changes:
             return Options(**{**dict(self.items()), **changes})
         return self
@@ -263,7 +266,7 @@ DEFAULT: Final = Options()
 
 
 def make_options(base: Options | None = None, **changes: Unpack[SingleOptions]) -> Options:
-    """The options that `changes` make of `base` (default: the defaults). Raises OptionError."""
+    """`base` (by default the defaults) with some options changed. Raises OptionError."""
     if base is not None and not isinstance(base, Options):
         raise OptionError(f"options must be a keeptrace.Options, not {type(base).__name__}")
     return (base or DEFAULT).replace(**changes)

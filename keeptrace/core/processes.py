@@ -14,28 +14,30 @@ _DEAD = (b"Z", b"X")  # a zombie has ended, but its parent has not read the exit
 
 
 def start_of(pid: int) -> int | None:
-    """The start of a process, in clock ticks of the system. None if the process has ended, or if
-    the system does not say.
+    """The start of a process, in clock ticks of the system. None if the process has ended, or on a
+    system without /proc.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             facts = file.read().rpartition(b")")[2].split()
-        return None if facts[_STATE] in _DEAD else int(facts[_START])
+        if facts[_STATE] in _DEAD:
+            return None
+        return int(facts[_START])
     except (OSError, ValueError, IndexError):
         return None
 
 
 def resident(pid: int) -> int:
-    """Bytes of resident memory of a process; 0 where the system does not tell."""
+    """Bytes of resident memory of a process; 0 on a system without /proc."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):  # it has ended; or macOS
+    except (OSError, IndexError):  # the process has ended; or macOS
         return 0
 
 
 def is_alive(pid: int, start: int | None) -> bool:
-    """Whether the process with this start is alive. start: of start_of(), None if not known."""
+    """Whether the process with this start is alive. start: from start_of(); None means unknown."""
     if start is not None:
         return start_of(pid) == start
     try:
@@ -48,8 +50,8 @@ def is_alive(pid: int, start: int | None) -> bool:
 
 
 def namespace() -> int | None:
-    """What the numbers of this process's world are told apart by from those of other containers;
-    None where the system does not say.
+    """The id of this process's PID namespace: containers have equal numbers for other processes.
+    None on a system without /proc.
     """
     try:
         return os.stat("/proc/self/ns/pid").st_ino
@@ -58,8 +60,8 @@ def namespace() -> int | None:
 
 
 def memory_kills() -> int | None:
-    """How many processes of our control group the system has killed for lack of memory; None where
-    it does not say.
+    """The number of processes of our control group killed for lack of memory; None if the system
+    does not count.
     """
     try:
         told = dict(line.split() for line in _of_group("memory.events").splitlines())
@@ -69,8 +71,8 @@ def memory_kills() -> int | None:
 
 
 def memory_of_group() -> tuple[int, int] | None:
-    """The most memory that our control group has had, and what it may have, in bytes; None where
-    the system does not say, or sets no limit.
+    """The peak memory of our control group, and the limit, in bytes; None without a limit, or if
+    the system does not count.
     """
     try:
         return int(_of_group("memory.peak")), int(_of_group("memory.max"))
@@ -79,7 +81,7 @@ def memory_of_group() -> tuple[int, int] | None:
 
 
 def _of_group(name: str) -> str:
-    """What the system tells of our control group. Raises OSError."""
+    """A file of our control group. Raises OSError."""
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         path = file.read().strip().rpartition("::")[2].lstrip("/")
     with open(os.path.join("/sys/fs/cgroup", path, name), encoding="utf-8") as file:
@@ -87,13 +89,13 @@ def _of_group(name: str) -> str:
 
 
 def is_main_interpreter() -> bool:
-    """Whether the caller runs in the interpreter that the process began with."""
-    # Statements, not import_module(): shadows.py keeps these apart from a program's own modules.
+    """Whether the caller runs in the main interpreter, not in a subinterpreter."""
+    # Statements, not import_module(): shadows.py protects only import statements.
     try:
         import _interpreters as interpreters  # type: ignore[import-not-found]  # 3.13 and newer
     except ImportError:
         try:
             import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
-        except ImportError:  # a Python without them
+        except ImportError:  # this Python has no subinterpreters
             return True
     return bool(interpreters.get_current() == interpreters.get_main())

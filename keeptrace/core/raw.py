@@ -28,16 +28,16 @@ ABSENT: Final = object()
 _IMMUTABLE: Final = 1 << 8
 # Most classes have the first kind; C types like SimpleNamespace have the second.
 _READERS_OF_DICT: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
-# Added to the instances by one class: the slots, and the reader of their __dict__.
+# A class's additions to instances: the slots, and the reader of __dict__.
 Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
 # More classes than a large program's failures meet; then the table starts afresh. (classes)
 _MOST_LAYOUTS: Final = 4096
-# Layouts of classes that stay: those that their module names. With the class, so that its id is
-# not given to another.
+# Layouts of lasting classes: a module has the class under its name. The entry holds the class, so
+# no other class gets the id.
 _layouts: Final[dict[int, tuple[type, Layout]]] = {}
-# The same of classes with all their bases. With the __mro__, which changes with the bases.
+# Layouts of classes with all bases. The entry holds the __mro__, which changes with the bases.
 _instance_layouts: Final[dict[int, tuple[tuple[type, ...], Layout]]] = {}
-# Types that C code alone hashes and compares.
+# Types with hashing and comparison in C code alone.
 _HASHED_BY_C: Final = {id(cls) for cls in (str, int, float, bool, bytes, complex, type(None))}
 
 
@@ -47,7 +47,9 @@ def names_of(cls: type) -> tuple[str, str]:
         module = _module_of(cls)
     except AttributeError:  # deleted from the class
         module = "builtins"
-    return module if type(module) is str else "builtins", str.__str__(_qualname_of(cls))
+    if type(module) is not str:
+        module = "builtins"
+    return module, str.__str__(_qualname_of(cls))
 
 
 def name_of(cls: type) -> str:
@@ -56,7 +58,7 @@ def name_of(cls: type) -> str:
 
 
 def is_of_c(cls: type) -> bool:
-    """Whether a class is C code's; nobody can have changed its attributes then."""
+    """Whether a class is C code's: the attributes of such a class never change."""
     return bool(flags_of(cls) & _IMMUTABLE)
 
 
@@ -72,7 +74,7 @@ def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
 def is_looked_up_plainly(mro: tuple[type, ...]) -> bool:
     """Whether object.__getattribute__ finds the attributes of the instances."""
     owner = attribute_of(mro, "__getattribute__")[0]
-    # BaseException has the same function, under its own name
+    # BaseException has the same function as object
     return owner is object or owner is BaseException
 
 
@@ -93,7 +95,7 @@ def is_found(cls: type, module: str, qualname: str) -> bool:
 
 
 def layout_of(cls: type) -> Layout:
-    """The slots of a class, and the reader of its instances' __dict__ if this class adds one."""
+    """The slots of a class, and the reader of instances' __dict__ if this class adds it."""
     found = _layouts.get(id(cls))
     if found is not None:
         return found[1]
@@ -147,11 +149,14 @@ def instance_dict(value: object) -> dict[Any, Any]:
         found = dict_of(value)
     except AttributeError:
         return {}
-    return found if issubclass(type(found), dict) else {}
+    if not issubclass(type(found), dict):
+        return {}
+    namespace: dict[Any, Any] = found
+    return namespace
 
 
 def state_of(value: object, most: int) -> dict[str, Any]:
-    """The entries of an object's own __dict__, at most `most`, and its slots."""
+    """The values in an object's slots, and at most `most` entries of the __dict__."""
     found = {
         name: item
         for name, item in first_of(dict.items, instance_dict(value), most)

@@ -1,8 +1,8 @@
-"""Memory that is kept back for a failure where no other is left.
+"""A reserve of memory for the capture of a MemoryError.
 
-A MemoryError's frames may hold all of the memory, also all that importing the capture takes. So
-whoever imports the package takes the reserve. Nothing is written to it: it takes address space
-alone.
+The frames of a MemoryError may hold all memory, and even importing the capture needs some. So the
+import of the package takes the reserve. Nothing writes to the reserve, so the reserve costs address
+space alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _reserve: bytes | None = None
 
 
 def hold_reserve() -> None:
-    """Takes the reserve, if there is memory for it."""
+    """Takes the reserve, if there is enough memory."""
     global _reserve
     if _reserve is None:
         try:

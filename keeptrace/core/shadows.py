@@ -1,15 +1,15 @@
 """The standard library's modules for this package, where the program has files of the same names.
 
-A program may have a `json.py` or an `mmap.py` of its own, and `import json` then finds that file.
-Without this module, keeptrace would import the program's file too, and fail. If a program has such
-files, the modules of this package import by _import():
+A program may have a `json.py` or an `mmap.py` of its own, and `import json` then finds the
+program's file. Without this module, keeptrace would import the program's file too, and fail. If a
+program has such files, the modules of this package import with _import():
 
     import json ──▶ shadowed? ──▶ leave the program's directories out of sys.path, and the program's
-                                  json out of sys.modules; import the library's json, keep it here;
-                                  put the program's view back
+                                  json out of sys.modules; import and keep the library's json; put
+                                  the program's view back
 
-A program without such files, which is the rule, pays for one look at each directory that comes
-before the library's.
+A program without such files, as most programs are, pays for a look at each directory before the
+library's.
 """
 
 from __future__ import annotations
@@ -30,30 +30,28 @@ RUN_FROM = "KEEPTRACE_RUN_FROM"
 _PACKAGE = __name__.partition(".")[0]
 _LIBRARY = os.path.dirname(os.__file__)  # `os` is part of the interpreter: nothing can shadow it
 
-_directories: set[str] = set()  # of the program, as they stand in sys.path
-_shadows: set[str] = set()  # names of the library that files in these directories shadow
+_directories: set[str] = set()  # the program's entries in sys.path
+_shadows: set[str] = set()  # names of the library's modules, shadowed by files in the directories
 _ours: dict[str, ModuleType] = {}  # the library's modules of the shadowed names, for us alone
 _lock = RLock()
 
 
 def protect() -> None:
-    """Looks for shadows, and protects the modules of this package that are imported later."""
+    """Looks for shadows. Protects all modules of this package from the next import on."""
     for directory in (*_before_library(), *_programs_directories()):
         names = {name for name in _names_in(directory) if not _is_loaded(name)}
         if names:
             _directories.add(directory)
             _shadows.update(names)
     if _shadows and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        from . import loading  # before the finder, which would otherwise be asked for this module
+        from . import loading  # before the finder, which must not see this import
 
         sys.meta_path.insert(0, _Finder(loading.spec_around))
         _complete_typing()
 
 
 def _complete_typing() -> None:
-    """Lets `typing` import now what Python 3.15's imports at the first NamedTuple: annotationlib,
-    which imports ast.
-    """
+    """Makes Python 3.15's typing import annotationlib and ast now, not at the first NamedTuple."""
     with LibraryAlone():
         import typing
 
@@ -69,7 +67,7 @@ def _before_library() -> list[str]:
 def _programs_directories() -> list[str]:
     """The directories of the files on the command line.
 
-    Below `keeptrace run` we are imported before Python knows the program's directory.
+    Below `keeptrace run`, keeptrace is imported before Python knows the program's directory.
     """
     if RUN_FROM not in os.environ:
         return []
@@ -78,7 +76,7 @@ def _programs_directories() -> list[str]:
 
 
 def _names_in(directory: str) -> Iterator[str]:
-    """The names in a directory that are also names of the library's modules."""
+    """Names of the library's modules that a directory has, too."""
     try:
         files = os.listdir(directory or os.curdir)
     except OSError:  # an archive, or no directory
@@ -98,7 +96,7 @@ def _is_module(directory: str, file: str, suffix: str) -> bool:
 
 
 def _is_loaded(name: str) -> bool:
-    """Whether the name leads to the library's module already."""
+    """Whether sys.modules has the library's module under this name."""
     if name in sys.builtin_module_names:
         return True
     module = sys.modules.get(name)
@@ -109,7 +107,7 @@ def _is_loaded(name: str) -> bool:
 
 
 class _Finder:
-    """Lets the modules of this package import by _import(). Finds nothing itself."""
+    """Makes the modules of this package import with _import(). Finds no module itself."""
 
     def __init__(self, spec_around: Callable[..., ModuleSpec | None]) -> None:
         self._spec_around = spec_around
@@ -123,7 +121,7 @@ class _Finder:
 
 
 def _give_imports(module: ModuleType) -> None:
-    """Lets the import statements of a module call _import()."""
+    """Makes the import statements of a module call _import()."""
     vars(module)["__builtins__"] = {**vars(builtins), "__import__": _import}
 
 
@@ -134,7 +132,7 @@ def _import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """Stands for `__import__`: imports the library's modules without the program's directories."""
+    """Replaces `__import__`: imports the library's modules without the program's directories."""
     top = name.partition(".")[0]
     loaded = name in sys.modules and top not in _shadows
     if level or loaded or top not in sys.stdlib_module_names:
@@ -150,7 +148,7 @@ def _import(
 class LibraryAlone:
     """A context in which imports find the library's modules.
 
-    Some functions of the library import when they are called, and need this context too.
+    Some functions of the library import during the call, and need this context too.
     """
 
     _depth = 0  # of nested contexts: only the outermost changes anything
@@ -187,7 +185,7 @@ def _take_shadows() -> dict[str, ModuleType]:
 
 
 def _unlock() -> None:
-    """Runs in a forked process, which lacks the thread that may have held the lock."""
+    """Runs in a forked process: the thread that may hold the lock does not exist there."""
     global _lock
     _lock = RLock()
     LibraryAlone._depth = 0

@@ -1,12 +1,12 @@
-"""The signals by which a parent asks a worker for its stacks, and when a signal may be sent.
+"""The signals with which a parent asks a worker for stacks, and the rules for sending.
 
 A signal without a handler ends the process, and a handler of the program's would run. So:
 
 - The worker chooses unused signals, and writes their numbers into its black box.
 - The worker gives a number up before the program sets a handler of its own, or resets ours.
-- The parent sends a signal only if its number is in the box, and if the system says that the worker
-  handles the signal now and does not block it. On systems that do not say so, we use only signals
-  that are ignored by default.
+- The parent sends a signal only if the number is in the box, and if the system shows that the
+  worker handles the signal now and does not block the signal. On systems without this information,
+  keeptrace uses only signals that are ignored by default.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import os
 import signal
 from typing import Final, NamedTuple
 
-# Ignored without a handler; few programs use it.
+# Ignored without a handler; few programs use this signal.
 _TEXT: Final[int | None] = getattr(signal, "SIGURG", None)
-# Ignored without a handler; of BSD and macOS.
+# Ignored without a handler; a signal of BSD and macOS.
 _INFO: Final[int | None] = getattr(signal, "SIGINFO", None)
 
 
@@ -41,7 +41,7 @@ class SignalState(NamedTuple("SignalState", [("blocked", int), ("caught", int)])
 
 
 def state_of(pid: int) -> SignalState | None:
-    """None where the system does not say."""
+    """The signal masks of a process; None on a system without /proc."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             lines = file.read().splitlines()
@@ -53,23 +53,25 @@ def state_of(pid: int) -> SignalState | None:
 
 def signal_for_text() -> int | None:
     """A free signal for faulthandler to answer."""
-    return _first_free([] if _TEXT is None else [_TEXT])
+    return _first_free(_TEXT)
 
 
 def signal_for_locals() -> int | None:
     """A free signal for Python to answer: a real-time signal from the middle, because programs take
     the first ones.
     """
-    realtime: list[int] = []
     if hasattr(signal, "SIGRTMIN") and state_of(os.getpid()) is not None:
-        realtime = [*range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1), signal.SIGRTMAX]
-    return _first_free(realtime or ([] if _INFO is None else [_INFO]))
+        return _first_free(*range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1), signal.SIGRTMAX)
+    return _first_free(_INFO)
 
 
-def _first_free(numbers: list[int]) -> int | None:
+def _first_free(*numbers: int | None) -> int | None:
+    """The first unused signal. None in place of a number: this system lacks the signal."""
     state = state_of(os.getpid())
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     for number in numbers:
+        if number is None:
+            continue
         of_c_code = state is not None and state.catches(number)
         if signal.getsignal(number) == signal.SIG_DFL and number not in blocked and not of_c_code:
             return number

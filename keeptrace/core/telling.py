@@ -1,4 +1,4 @@
-"""One line on stderr for the user: where a dump is, or why there is none."""
+"""A line on stderr for the user: the place of a dump, or the reason for a missing dump."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from .texts import one_line
 
 
 def tell(text: str) -> None:
-    """One line on stderr. Never raises."""
+    """Writes a line to stderr. Never raises."""
     try:
         sys.stderr.write(f"keeptrace: {one_line(text)}\n")
-    except Exception:  # stderr is None, closed or a broken object: nobody is left to tell
+    except Exception:  # stderr is None, closed or a broken object: no other channel is left
         return
 
 
 def failed(exc: BaseException, problem: object) -> None:
-    """Tells why there is no dump of `exc`. Never raises."""
+    """Tells the reason for a missing dump of `exc`. Never raises."""
     try:
         why = str(problem)
         if isinstance(problem, BaseException):
             why = f"{type(problem).__name__}: {why}"
         tell(f"no dump of this {names_of(type(exc))[1]}: {why}")
-    except Exception:  # the problem's own __str__ fails
+    except Exception:  # the problem's own __str__ failed
         tell("no dump of this exception, and no word on why")

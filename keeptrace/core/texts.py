@@ -14,13 +14,13 @@ def printable(text: str, keep: str = "") -> str:
     """The text with an escape for every invisible character, except those in `keep`."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
+    return "".join(_escape(character, keep) for character in text)
 
 
-def _escape(character: str) -> str:
-    if character not in "\\'":
-        return repr(character)[1:-1]
-    return character
+def _escape(character: str, keep: str) -> str:
+    if character.isprintable() or character in keep:
+        return character
+    return repr(character)[1:-1]
 
 
 def shorten(text: str, most: int) -> str:

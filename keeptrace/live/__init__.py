@@ -1,5 +1,5 @@
-"""Objects that travel as themselves, if a pickler can keep them.
+"""Live objects: objects that travel as themselves, in a pickle.
 
-In: the objects of a report's values. Out: one pickle beside the report, without objects that own
-something outside of the process. The room imports core, and tables of restore.
+In: the objects of a report's values. Out: a pickle beside the report, without the owners of files,
+sockets and other things outside of the process. The room imports core, and tables of restore.
 """

@@ -1,12 +1,11 @@
-"""dill's pickler, changed so that its objects work in another program and change nothing there.
+"""A subclass of dill's pickler. The objects work in another program, and change nothing there.
 
 - dill refers to the program's namespace (`__main__`) by name, so in another program a function
-  would find that program's variables, or none. Here the names that functions use travel along, in
-  one namespace for all functions.
-- dill sends the state of each module that an object refers to, and puts the state into the reader's
-  module. Here a module is a name alone.
-- dill takes a pickler for its own only if the pickler's module has "dill" in its name, as this
-  module has.
+  would find foreign variables, or none. Here the names used by functions travel along, in a
+  namespace for all functions.
+- dill sends the state of each module with a reference from an object, and puts the state into the
+  reader's module. Here a module is a name alone.
+- dill accepts only picklers of modules with "dill" in the name, like this module.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
         # Stands for the program's namespace in the pickle.
         self._namespace: dict[str, object] = {"__name__": "__main__"}
         self._brought: set[str] = {"__name__", "__builtins__"}
-        self._needed: list[str] = []  # names that saved functions use
+        self._needed: list[str] = []  # names in the code of saved functions
         self._is_bringing = False
 
     def reducer_override(self, obj: object) -> Any:
@@ -45,7 +44,7 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
             return reduced(obj)
         if type(obj) is types.ModuleType and sys.modules.get(obj.__name__) is obj:
             return importlib.import_module, (obj.__name__,)
-        if type(obj) is types.CodeType:  # dill reads an attribute that Python 3.15 has not
+        if type(obj) is types.CodeType:  # dill reads an attribute that Python 3.15 lacks
             return _create_code, tuple([getattr(obj, f"co_{name}") for name in CODE_PARAMS])
         return NotImplemented
 
@@ -64,15 +63,15 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
         return function.__globals__ is self._program and id(function) not in self.memo
 
     def _can_bring(self) -> bool:
-        """Whether needed names can be written now.
+        """Whether the pickler can write needed names now.
 
-        While dill writes a class or a function (_postproc), the pickle cannot refer to it, and its
-        methods may use its name.
+        While dill writes a class or a function (_postproc), the pickle cannot refer to the class,
+        and a method may use the name of the class.
         """
         return bool(self._needed) and not self._postproc and not self._is_bringing
 
     def _bring(self) -> None:
-        """Puts the names that the functions use, with their values, into the namespace."""
+        """Puts the needed names, with their values, into the namespace."""
         self._is_bringing = True
         for name in self._needed:  # the list grows meanwhile
             if name in self._program and name not in self._brought:
@@ -86,7 +85,7 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:
-    """The global names that the code, and the functions defined in the code, use."""
+    """The global names in the code and in its inner functions."""
     for instruction in dis.get_instructions(code):
         if instruction.opname in _GLOBAL_INSTRUCTIONS:
             yield str(instruction.argval)

@@ -1,9 +1,9 @@
-"""Live objects: objects that a pickler can keep travel as themselves, each beside a stand-in for
-readers that cannot load the object.
+"""Live objects: objects that travel as themselves, each beside a stand-in for readers that cannot
+load the object.
 
-All live objects of a report are in one pickle, so that identity and cycles hold across variables
-and frames. An object that cannot be pickled costs only itself: the pickler tries its parts instead,
-level by level.
+All live objects of a report share a pickle, so identity and cycles hold across variables and
+frames. An object that cannot be pickled costs only itself: the pickler tries the object's parts
+instead, level by level.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
         def dump(self, obj: object, /) -> object: ...
 
 
-# (object, most bytes) → its pickle. Raises the errors of the object's own reduction.
+# (object, most bytes) → the pickle. Raises the errors of the object's own reduction.
 Dumps: TypeAlias = Callable[[object, int], bytes]
 # Index of a value → the original object.
 Objects: TypeAlias = Mapping[int, object]
 
-# Kinds of nodes that are as good as a pickle.
+# Kinds of nodes for which a pickle would add nothing.
 _NEVER_LIVE: Final = frozenset({"exception", "live", "redacted"})
 
 # Size of a _NotKept in the pickle. (bytes)
@@ -43,7 +43,7 @@ _MOST_REASON: Final = 400
 
 
 class _TooLarge(Exception):
-    """The pickle grew beyond its bound. size: bytes at this time."""
+    """The pickle grew beyond the bound. size: bytes so far."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -51,9 +51,7 @@ class _TooLarge(Exception):
 
 
 class _NotKept:
-    """Replaces an object that was too large for the pickle. Read again, it says why the stand-in is
-    used.
-    """
+    """Replaces an object too large for the pickle. The reader gets the reason for the stand-in."""
 
     def __init__(self, size: int, most: int) -> None:
         self._why = (
@@ -82,7 +80,7 @@ class _BoundedFile(io.BytesIO):
 
 
 def bounded(pickler: Callable[[io.BytesIO], Pickler]) -> Dumps:
-    """A pickler class as a function that stops at a size."""
+    """A pickler class as a function with a bound on the size."""
 
     def dumps(obj: object, most: int) -> bytes:
         file = _BoundedFile(most)
@@ -119,12 +117,12 @@ def keep(
     own: Sequence[tuple[ExceptionRecord, bytes]] = (),
     leaves_out: Callable[[object], bool] | None = None,
 ) -> None:
-    """Makes the objects behind `roots` (indexes of values) live, where an object says more than its
+    """Makes the objects behind `roots` (indexes of values) live, if an object is more than its
     stand-in.
 
     most: bytes of the pickle. deadline: of time.monotonic().
     own: exceptions' own pickles (see capture/own.py), which travel after the live objects.
-    leaves_out: says of which objects the stand-in stays.
+    leaves_out: returns whether an object stays a stand-in.
     """
     if leaves_out is not None:
         objects = {index: obj for index, obj in objects.items() if not leaves_out(obj)}
@@ -144,7 +142,7 @@ def keep(
 
 
 class _Keeper:
-    """Pickles the objects of one report, within bounds of bytes and time."""
+    """Pickles the objects of a report, within bounds of bytes and time."""
 
     def __init__(
         self, nodes: list[Node], objects: Objects, dumps: Dumps, most: int, deadline: float
@@ -156,7 +154,7 @@ class _Keeper:
         self._deadline = deadline
 
     def worth_keeping(self, indexes: Iterable[int]) -> list[int]:
-        """The values, each once, whose pickle says more than the node."""
+        """The values, without repetition, for which a pickle holds more than the node."""
         return [index for index in dict.fromkeys(indexes) if self._can_gain(index)]
 
     def _can_gain(self, index: int) -> bool:
@@ -165,7 +163,7 @@ class _Keeper:
         return not is_exact(self._nodes, [[index]])
 
     def pickle(self, wanted: list[int], pickles: list[bytes]) -> tuple[list[int], bytes | Failed]:
-        """The kept values, and the pickle of all."""
+        """The kept values, and the pickle of all kept values."""
         pickled = self._bounded([*(self._objects[index] for index in wanted), *pickles], self._most)
         if not isinstance(pickled, Failed):
             return wanted, pickled
@@ -185,10 +183,10 @@ class _Keeper:
             self._nodes[index] = schema.live(number, len(self._nodes) - 1)
 
     def _one_by_one(self, wanted: list[int]) -> dict[int, object]:
-        """The objects that can be pickled, by index, as far as there is room.
+        """The objects that can be pickled, by index, within the room.
 
-        The parts of an object replace an object that cannot be pickled; a _NotKept and its parts
-        replace an object that is too large.
+        The parts of an object replace an object that cannot be pickled; a _NotKept and the parts
+        replace an object too large for the room.
         """
         kept: dict[int, object] = {}
         seen = set(wanted)

@@ -1,10 +1,10 @@
 """Objects that own something outside of the process (files, sockets, processes, databases), on
 their way into a live pickle.
 
-A copy of such an object would act on the same thing a second time: loading a copy of a file that
-was open for writing would empty the file, and a temporary file would be deleted when the copy dies.
-So a stand-in with the object's facts goes into the pickle instead. We read the facts without input
-or output, and run no code but C types' of the standard library.
+A copy of such an object would act on the same file a second time: loading a copy of a file opened
+for writing would empty the file, and the death of a copy would delete a temporary file. So a
+stand-in with the object's facts goes into the pickle instead. keeptrace reads the facts without
+input or output, and runs only code of the standard library's C types.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..restore.live import outside
 from ..restore.outside import owns_outside
 from ..restore.standins import details_of
 
-# Kept of an attribute of a stand-in within a live object. (characters or bytes)
+# A text among the facts of a stand-in. (characters or bytes)
 _MOST_SHOWN: Final = 500
 _PLAIN: Final = (int, float, bool, type(None))
 _PATHS: Final = ("PosixPath", "WindowsPath")
 _METHODS: Final = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
-# A class with such a method rebuilds its instances by code of its own.
+# A class with such a method rebuilds instances with its own code.
 _REBUILDERS: Final = (
     *("__reduce__", "__reduce_ex__", "__setstate__"),
     *("__getnewargs__", "__getnewargs_ex__"),
 )
-_IS_HEAP: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that no C code made static
+_IS_HEAP: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: not a static type of C code
 
 _Reader: TypeAlias = Callable[[Any], object]
 _Facts: TypeAlias = dict[str, object]
@@ -40,20 +40,20 @@ class _ClassFacts(
     NamedTuple(
         "_ClassFacts",
         [
-            ("cls", type),  # held, so that no other class gets the id
+            ("cls", type),  # held, so no other class gets the id
             ("is_owner", bool),
             ("rebuilds", bool),
-            ("base_of", _Reader | None),  # reads the object whose memory an array uses
+            ("base_of", _Reader | None),  # reads an array's `base`, the owner of the memory
         ],
     )
 ):
-    """Facts of a class that decide whether instances travel."""
+    """Facts of a class. These facts decide whether instances travel."""
 
     __slots__ = ()
 
 
 _kinds: Final[dict[int, _ClassFacts]] = {}
-# More classes than a large program has; then the table starts afresh. (classes)
+# More classes than a large program has. A full table starts afresh. (classes)
 _MOST_KINDS: Final = 4096
 
 
@@ -82,7 +82,7 @@ def is_outside(value: object) -> bool:
         return _is_bound_outside(value)
     if kind.base_of is not None:
         return _is_mapped(value)
-    # Code that rebuilds an object may open again what the object holds.
+    # Code that rebuilds an object may open the object's files again.
     return kind.rebuilds and any(map(_is_owner, _stored_in(value).values()))
 
 
@@ -99,9 +99,9 @@ def _is_bound_outside(method: Any) -> bool:
 
 
 def _is_mapped(array: object) -> bool:
-    """Whether an array's memory is a file's.
+    """Whether an array's memory is a mapped file.
 
-    Reading such memory is input, and kills the process if the file was truncated.
+    Reading such memory is input, and kills the process if somebody has truncated the file.
     """
     base_of = _kind_of(type(array)).base_of
     while base_of is not None:
@@ -127,7 +127,7 @@ def _stored_in(value: object) -> _Facts:
 
 
 def _texts_of(namespace: object) -> _Facts:
-    """The entries of a __dict__ whose names are exact texts."""
+    """The entries of a __dict__ with exact texts as names."""
     if not issubclass(type(namespace), dict):
         return {}
     items: ItemsView[object, object] = dict.items(namespace)  # type: ignore[arg-type]
@@ -137,7 +137,7 @@ def _texts_of(namespace: object) -> _Facts:
 def _read(found: _Facts, name: str, read: _Reader, value: object) -> None:
     try:
         found[name] = read(value)
-    except (AttributeError, ValueError, OSError):  # absent, or a file that is closed or a pipe
+    except (AttributeError, ValueError, OSError):  # absent, a closed file, or a pipe
         return
 
 
@@ -167,10 +167,10 @@ def _buffered(cls: Any, file: object) -> _Facts:
     found: _Facts = {}
     _read(found, "raw", _raw_of[cls], file)
     raw = found.pop("raw", None)
-    if type(raw) is not _io.FileIO:  # the facts of another class would run code of the class
+    if type(raw) is not _io.FileIO:  # another class would run its own code
         return found
     found = _file_io(raw)
-    # A thread that waits for data in a pipe has the lock that tell() needs. A pipe has no position.
+    # A thread waiting for data in a pipe holds the lock for tell(). A pipe has no position.
     if "position" in found:
         _read(found, "position", cls.tell, file)
     return found
@@ -184,13 +184,13 @@ def _text(file: object) -> _Facts:
     _read(found, "buffer", _buffer_of, file)
     under = facts(found.pop("buffer", None))
     mode = _stored_in(file).get("mode", under.pop("mode", None))
-    # tell() of the text would write out its buffer, so we give the position of the bytes below.
+    # tell() of the text would write out the buffer. So the position is that of the bytes below.
     renamed = {_BELOW_TEXT.get(name, name): part for name, part in under.items()}
     _read(found, "encoding", _reader(_io.TextIOWrapper, "encoding"), file)
     return {"name": None, "mode": mode, **renamed, **found}
 
 
-# By id, because the hash of a class may be its metaclass's.
+# By id, because a metaclass may define the hash of its classes.
 _FACTS: Final[dict[int, Callable[[Any], _Facts]]] = {
     id(_io.FileIO): _file_io,
     **{id(cls): partial(_buffered, cls) for cls in _raw_of},
@@ -198,9 +198,9 @@ _FACTS: Final[dict[int, Callable[[Any], _Facts]]] = {
 }
 
 
-# Attributes in which wrappers of the standard library keep the wrapped file.
+# The attributes of the standard library's wrappers that may hold the wrapped file.
 _WRAPPED: Final = ("_fp", "fp", "fileobj", "file", "_file", "stream", "raw", "buffer")
-# Wrappers around one file, at most.
+# Nested wrappers around a file. (wrappers)
 _MOST_WRAPPERS: Final = 8
 
 
@@ -213,7 +213,7 @@ def facts(value: object, wrappers: int = 0) -> _Facts:
         read = _FACTS.get(id(cls))
         if read is not None and cls is type(value):
             return _shown(read(value))
-        if read is not None:  # of a class that somebody derived
+        if read is not None:  # a subclass
             return _shown({**_stored_in(value), **read(value)})
     if not _is_owner(value):
         return {}
@@ -221,7 +221,7 @@ def facts(value: object, wrappers: int = 0) -> _Facts:
 
 
 def _facts_of_wrapper(stored: _Facts, wrappers: int) -> _Facts:
-    """The facts of the file that these attributes wrap, and the attributes."""
+    """The facts of the wrapped file among these attributes, and the attributes."""
     wrapped = next((stored[name] for name in _WRAPPED if stored.get(name) is not None), None)
     if wrapped is None or wrappers > _MOST_WRAPPERS or not _is_owner(wrapped):
         return _shown(stored)
@@ -250,8 +250,8 @@ def text_of(value: object, shown: _Facts) -> str:
 
 
 def reduced(value: Any) -> tuple[Any, ...]:
-    """The reduction for a pickler: a stand-in with the object's facts, and with the files and the
-    like that the object holds.
+    """The reduction for a pickler: a stand-in with the object's facts, and with the object's own
+    files and the like.
     """
     details = details_of(value)
     names = names_of(type(value))

@@ -1,5 +1,5 @@
-"""The picklers of live objects: pickle's, cloudpickle's and dill's. Each puts a stand-in in the
-place of an object that must stay outside.
+"""The picklers of live objects: pickle's, cloudpickle's and dill's. Each replaces an object that
+must stay outside by a stand-in.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _of_cloudpickle(module: Any) -> Callable[[io.BytesIO], Pickler]:
 
 
 def pickler_of(name: str) -> Callable[[io.BytesIO], Pickler]:
-    """The pickler class of a module that Options.pickler names.
+    """The pickler class for the name of a module in Options.pickler.
 
     Raises MissingExtraError if the library is not installed.
     """

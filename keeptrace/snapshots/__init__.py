@@ -1,10 +1,10 @@
-"""What a whole process does now, as one exception that a dump can hold.
+"""The work of a whole process at a moment, as an exception for a dump.
 
     threads.py   sys._current_frames() ─▶ a traceback for each thread ─┐
     tasks.py     the tasks of asyncio, their coroutines' frames ───────┼─▶ taking.py: a Snapshot
-    waiting.py   which task waits for which, as a tree ────────────────┘
+    waiting.py   a tree of the tasks that wait for one another ────────┘
 
-In: nothing but the process. Out: a Snapshot (groups.py), an exception group whose members have the
-stacks. Runs none of the program's code and waits for nothing. The room imports core, capture and
-the standard library; asyncio only where the program has loaded it.
+In: the process itself. Out: a Snapshot (groups.py), an exception group of members with the stacks.
+A snapshot runs none of the program's code and never waits. The room imports core, capture and the
+standard library; asyncio only if the program has loaded asyncio.
 """

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final
 
-_HOME: Final = "keeptrace"  # the module under which users and readers of dumps meet the classes
+_HOME: Final = "keeptrace"  # the public module of the classes
 
 
 class ThreadStack(Exception):
-    """What one thread was doing; its `__traceback__` is the thread's stack.
+    """A thread of a snapshot. `__traceback__` is the thread's stack.
 
-    name: of the thread. ident: its `threading.get_ident()`. native_id: the system's number, or
-        None.
+    name: the thread's name. ident: the thread's `threading.get_ident()`. native_id: the system's
+        number of the thread, or None.
     """
 
     def __init__(self, text: str, name: str, ident: int, native_id: int | None) -> None:
@@ -24,9 +24,10 @@ class ThreadStack(Exception):
 
 
 class TaskStack(Exception):
-    """What one asyncio task was doing; its `__traceback__` is the stack of its coroutines.
+    """An asyncio task of a snapshot. `__traceback__` is the stack of the task's coroutines.
 
-    name: of the task. state: "running", "waiting" or "ready". awaits, awaited_by: names of tasks.
+    name: the task's name. state: "running", "waiting" or "ready". awaits, awaited_by: names of
+        tasks.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class TaskStack(Exception):
 
 
 class Snapshot(ExceptionGroup[ThreadStack | TaskStack]):
-    """A process as it was: `exceptions` has its threads, then its tasks in the order of their tree.
+    """A process at a moment: `exceptions` has the threads, then the tasks in the order of a tree.
 
-    pid: of the process. A snapshot that a dump gave back has also pause: the seconds for which the
-    thread that took the snapshot was stopped.
+    pid: the process's number. A snapshot from a dump also has pause: the seconds for which taking
+    the snapshot stopped the calling thread.
     """
 
     pid: int = 0
@@ -52,7 +53,7 @@ class Snapshot(ExceptionGroup[ThreadStack | TaskStack]):
 _CLASSES: Final = (ThreadStack, TaskStack, Snapshot)
 for _cls in _CLASSES:
     _cls.__module__ = _HOME
-# As reports and views name them.
+# The names in reports and views.
 SNAPSHOT: Final = f"{_HOME}.{Snapshot.__name__}"
 NAMES: Final = frozenset(f"{_HOME}.{cls.__name__}" for cls in _CLASSES)
 

@@ -1,4 +1,4 @@
-"""Taking a snapshot: threads and tasks become one exception group."""
+"""Takes a snapshot: threads and tasks become an exception group."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .tasks import tasks_of
 from .threads import members_of, stacks_of_threads, traceback_of
 from .waiting import Waiting, tree_text
 
-# Names in a sentence about a task; the attributes have all. (names)
+# Names in the text of a task; the attributes have all names. (names)
 _MOST_NAMES: Final = 5
 
 
 def take(here: FrameType | None, ident: int, helper: int, *, with_caller: bool = True) -> Snapshot:
     """The snapshot of this process; see threads.py for the arguments.
 
-    with_caller: False leaves out the caller's thread, unless there is nothing else.
+    with_caller: False leaves out the caller's thread, unless the process has no other.
     """
     stacks = stacks_of_threads(here, ident, helper)
     tasks = tasks_of(stacks)
@@ -29,11 +29,11 @@ def take(here: FrameType | None, ident: int, helper: int, *, with_caller: bool =
         awaits = waiting.names(waiting.awaits[at])
         awaited_by = waiting.names(waiting.awaited_by[at])
         task = tasks[at]
-        text = (
-            f"{task.name} ({task.state}){_told('awaits', awaits)}{_told('awaited by', awaited_by)}"
-        )
-        members.append(TaskStack(text, task.name, task.state, awaits, awaited_by))
-        put_stack(members[-1], traceback_of(task.frames))
+        relations = _told("awaits", awaits) + _told("awaited by", awaited_by)
+        text = f"{task.name} ({task.state}){relations}"
+        member = TaskStack(text, task.name, task.state, awaits, awaited_by)
+        put_stack(member, traceback_of(task.frames))
+        members.append(member)
     if not with_caller and len(members) > 1:
         del members[0]
     threads = _counted(len(members) - len(rows), "thread")
@@ -47,9 +47,13 @@ def take(here: FrameType | None, ident: int, helper: int, *, with_caller: bool =
 def _told(relation: str, names: list[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return f", {relation} {', '.join(names[:_MOST_NAMES])}{more}"
+    text = f", {relation} {', '.join(names[:_MOST_NAMES])}"
+    if len(names) > _MOST_NAMES:
+        text += f" and {len(names) - _MOST_NAMES} more"
+    return text
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun}s"

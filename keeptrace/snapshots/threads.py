@@ -1,6 +1,6 @@
 """The stacks of threads, read while the threads run.
 
-A thread goes on meanwhile: its inner frames may have returned when its outer ones are read. Each
+A thread runs on meanwhile: inner frames may have returned before the outer frames are read. Each
 frame is read whole.
 """
 
@@ -25,10 +25,10 @@ class Stack(NamedTuple):
 
 
 def stacks_of_threads(here: FrameType | None, ident: int, helper: int) -> list[Stack]:
-    """The stacks of all threads, that of the caller first.
+    """The stacks of all threads, the caller's first.
 
-    here: the caller's frame, from which on its stack counts. ident: the caller's thread. helper:
-        a thread of ours that may do the work for the caller, and is left out.
+    here: the innermost frame of the caller's stack. ident: the caller's thread. helper: a thread
+        of keeptrace's at work for the caller, which is left out.
     """
     tops: dict[int, FrameType | None] = {ident: here}
     for other, top in sys._current_frames().items():
@@ -59,9 +59,13 @@ def members_of(stacks: list[Stack]) -> list[ThreadStack]:
     members = []
     for at, (ident, frames) in enumerate(stacks):
         thread = known.get(ident)
-        name = f"thread {ident:#x}" if thread is None else str(_name_of(thread))
-        native_id = None if thread is None else _native_id_of(thread)
-        text = f"{name} (took the snapshot)" if at == 0 else name
-        members.append(ThreadStack(text, name, ident, native_id))
-        put_stack(members[-1], traceback_of(frames))
+        name, native_id = f"thread {ident:#x}", None
+        if thread is not None:
+            name, native_id = str(_name_of(thread)), _native_id_of(thread)
+        text = name
+        if at == 0:
+            text = f"{name} (took the snapshot)"
+        member = ThreadStack(text, name, ident, native_id)
+        put_stack(member, traceback_of(frames))
+        members.append(member)
     return members

@@ -1,30 +1,27 @@
-"""Which task waits for which: edges, the order of a tree, and the tree as text.
+"""The graph of tasks that wait for one another: edges, the order of a tree, the tree as text.
 
-Since Python 3.14 asyncio keeps the edges (`_asyncio_awaited_by`). On older Pythons, the edges are
-read from the variables of gather(), shield(), wait(), wait_for() and TaskGroup.
+Since Python 3.14 asyncio keeps the edges (`_asyncio_awaited_by`). On older Pythons, this module
+finds the edges in the variables of gather(), shield(), wait(), wait_for() and TaskGroup.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from ..capture.facts import facts_of_code
-from ..capture.locals import read_locals
 from ..core.raw import loaded
-from .tasks import Task, class_of
+from .tasks import Task, class_of, variables_of
 
 # Futures between a task and an awaited task: gather() of gather() of ...
 _MOST_FUTURES: Final = 10_000
-# Of the tree's text. All tasks are members of the snapshot, in the same order. (lines)
+# Lines of the tree's text. The snapshot has all tasks as members, in the same order. (lines)
 _MOST_LINES: Final = 200
-# Deeper levels stand below one another. (levels)
+# Deeper levels have the indent of this level. (levels)
 _MOST_INDENT: Final = 20
 
-# Functions of asyncio that wait for tasks: (file, name) → from the function's variables, the tasks.
+# Functions of asyncio that wait for tasks: (file, name) → finds the tasks among the variables.
 _WAITING: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
     ("tasks.py", "_wait"): lambda variables: variables.get("fs"),
     ("tasks.py", "wait_for"): lambda variables: [variables.get("fut")],
@@ -33,7 +30,7 @@ _WAITING: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
 
 
 class Waiting:
-    """Which tasks wait for which. Numbers are indexes into the given tasks."""
+    """The edges between waiting and awaited tasks. Numbers are indexes into the given tasks."""
 
     def __init__(self, tasks: list[Task]) -> None:
         self._index: dict[int, int] = {id(task.task): at for at, task in enumerate(tasks)}
@@ -47,16 +44,16 @@ class Waiting:
                 if id(other) in self._index:
                     self._add(self._index[id(other)], task.task)
 
-    def _add(self, waiter: int, awaited: Any) -> None:
+    def _add(self, waiter: int, awaited: object) -> None:
         other = self._index.get(id(awaited))
         if other is not None and other not in self.awaits[waiter]:
             self.awaits[waiter].append(other)
             self.awaited_by[other].append(waiter)
 
     def tree(self) -> list[tuple[int, int]]:
-        """Every task once, with its level: a task is below the first task that waits for it.
+        """Every task once, with a level: each task is below its first waiter.
 
-        Tasks without a waiting task come first; then circles of waiting tasks.
+        Tasks without a waiter come first; then circles of waiting tasks.
         """
         order = sorted(range(len(self._tasks)), key=self._rank)
         seen: set[int] = set()
@@ -75,7 +72,7 @@ class Waiting:
         return rows
 
     def _rank(self, at: int) -> tuple[int, str]:
-        """Task-2 comes before Task-10."""
+        """The key for sorting: Task-2 comes before Task-10."""
         name = self._tasks[at].name
         return len(name), name
 
@@ -84,19 +81,22 @@ class Waiting:
 
 
 def tree_text(tasks: list[Task], rows: list[tuple[int, int]]) -> str:
-    """The tree of tasks: each below a waiting task, with its coroutine and state."""
+    """The tree of tasks: each below a waiting task, with coroutine and state."""
     lines = [f"{len(tasks)} tasks, each below the task that awaits it:"]
     for at, level in rows[:_MOST_LINES]:
         task = tasks[at]
-        place = f": {task.frames[-1].f_code.co_qualname}" if task.frames else ""
-        lines.append(f"{'  ' * (min(level, _MOST_INDENT) + 1)}{task.name}{place} ({task.state})")
+        indent = "  " * (min(level, _MOST_INDENT) + 1)
+        place = ""
+        if task.frames:
+            place = f": {task.frames[-1].f_code.co_qualname}"
+        lines.append(f"{indent}{task.name}{place} ({task.state})")
     if len(rows) > _MOST_LINES:
         lines.append(f"  ... {len(rows) - _MOST_LINES} more")
     return "\n".join(lines)
 
 
 def _awaited(task: Task) -> Iterator[Any]:
-    """The tasks for which a task waits."""
+    """The tasks awaited by a task, also through futures without a task."""
     waiting = [_raw(task.task, "_fut_waiter")]
     if task.frames and task.state != "running":
         waiting += _held_by(task.frames[0])
@@ -113,17 +113,16 @@ def _awaited(task: Task) -> Iterator[Any]:
 
 
 def _held_by(frame: types.FrameType) -> list[Any]:
-    """The tasks in a function of asyncio's that waits for them."""
+    """The awaited tasks in the variables of a waiting function of asyncio's."""
     code = frame.f_code
     reader = _WAITING.get((os.path.basename(code.co_filename), code.co_name))
     if reader is None or not frame.f_globals.get("__name__", "").startswith("asyncio."):
         return []
-    is_traced = sys.gettrace() is not None or sys.getprofile() is not None
-    return _listed(reader(read_locals(frame, facts_of_code(code), is_traced)))
+    return _listed(reader(variables_of(frame)))
 
 
-def _behind(future: Any) -> list[Any]:
-    """The futures for which a future of gather() or shield() stands."""
+def _behind(future: object) -> list[Any]:
+    """The futures behind a future of gather() or shield()."""
     gathering = loaded("asyncio.tasks", "_GatheringFuture")
     if gathering is not None and type(future) is gathering:
         return _listed(_raw(future, "_children"))
@@ -137,15 +136,15 @@ def _behind(future: Any) -> list[Any]:
     return found
 
 
-def _raw(owner: Any, name: str) -> Any:
-    """An attribute without the owner's own __getattribute__; None if there is none."""
+def _raw(owner: object, name: str) -> Any:
+    """An attribute, read without the owner's own __getattribute__; None if absent."""
     try:
         return object.__getattribute__(owner, name)
     except AttributeError:
         return None
 
 
-def _set_of(owner: Any, name: str) -> list[Any]:
+def _set_of(owner: object, name: str) -> list[Any]:
     return _listed(_raw(owner, name))
 
 
