@@ -14,15 +14,18 @@ from .policy import Policy
 
 
 def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
-    """The builtin class whose C struct the instances have: its __new__ runs no user code."""
+    """The builtin class with the C struct of the instances: its __new__ runs no user code."""
     cls: Any = mro[0]
     while id(cls) not in BUILTIN_TYPES:
         cls = raw_base_of(cls)
-    return cls if issubclass(cls, BaseException) else BaseException
+    found: type[BaseException] = BaseException
+    if issubclass(cls, BaseException):
+        found = cls
+    return found
 
 
 def builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
-    """The builtin exceptions among the bases, without bases of another one of them."""
+    """The nearest builtin exceptions among the bases: without bases of another result."""
     found: list[type[BaseException]] = []
     for cls in mro:
         is_builtin = id(cls) in BUILTIN_TYPES and issubclass(cls, BaseException)
@@ -32,9 +35,9 @@ def builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
 
 
 def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
-    """The class of each entry of `types` that has bases: looked up, or made with the same name.
+    """The classes for the entries of `types`: looked up, or made with the same name.
 
-    None for entries without bases, except builtin exceptions.
+    None for an entry without bases, unless the entry is a builtin exception.
     """
     types_ = report["types"]
     made: list[Any] = [None] * len(types_)
@@ -43,7 +46,7 @@ def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
         indexes = in_order(indexes, lambda index: types_[index][2])
     for index in indexes:
         module, qualname, bases = types_[index]
-        if not bases and module != "builtins":  # the type of a value: no module is searched for it
+        if not bases and module != "builtins":  # the type of a value needs no look-up
             continue
         above = [made[base] for base in bases]
         found = policy.find(module, qualname)
@@ -55,7 +58,7 @@ def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
 
 
 def _class_below(bases: list[Any], qualname: str, module: str, policy: Policy) -> Any:
-    """A new class with these bases, of which None stands for a class that was not found."""
+    """A new class with these bases. None among the bases stands for a class without a look-up."""
     above = [base for base in bases if base is not None] or [Exception]
     if not policy.trusts:
         above = [_without_hooks(base) for base in above]
@@ -70,7 +73,7 @@ def is_hooked(mro: tuple[type, ...]) -> bool:
 
 
 def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
-    """The nearest class of the MRO from which a subclass can be made without the program's code."""
+    """The nearest class of the MRO without the program's code in the making of subclasses."""
     found: type[BaseException] = next(
         above for above in raw_mro_of(cls) if not is_hooked(raw_mro_of(above))
     )
@@ -78,13 +81,13 @@ def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
 
 
 def _may_be_used(cls: object, bases: list[Any]) -> bool:
-    """Whether this is an exception with the original's builtin bases. An `except` for these bases
-    then works; another class may have the same name.
+    """Whether this is an exception class with the original's builtin bases, for which an `except`
+    must work. A different class may have the same name.
     """
     if not isinstance(cls, type) or not issubclass(cls, BaseException):
         return False
     builtin = {id(base) for base in bases if base is not None} & BUILTIN_TYPES
-    return builtin <= set(map(id, raw_mro_of(cls)))  # by id: `in` would ask a metaclass's __eq__
+    return builtin <= set(map(id, raw_mro_of(cls)))  # by id: `in` would run a metaclass's __eq__
 
 
 def _make_class(
@@ -121,7 +124,7 @@ def _true(self: BaseException) -> bool:
 
 @functools.lru_cache(256)
 def leaf_class(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
-    """A subclass of the same name with the recorded message (told), or that counts as true."""
+    """A subclass of the same name. told: with the recorded message. truthy: bool() gives True."""
     namespace: dict[str, Any] = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
@@ -136,7 +139,7 @@ def leaf_class(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseE
 
 
 def has_hook(mro: tuple[type, ...], *names: str) -> bool:
-    """Whether a class that is not builtin defines one of the special methods."""
+    """Whether a class defines a special method of these names. Builtin classes do not count."""
     return any(
         name in raw_namespace_of(cls)
         for cls in mro

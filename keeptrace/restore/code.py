@@ -1,6 +1,6 @@
-"""Code objects for frames, made from one template for each number of variables.
+"""Code objects for frames, made from a template for each number of variables.
 
-The positions in the source are written into the template's line table.
+The line table of each code object has the positions in the original source.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import ast
 
-KEY: Final = "<keeptrace>"  # no identifier, so no name of the user's is the same
-# The interpreter and linecache look these up in a module's namespace and call them, so they are
-# never taken from data.
+KEY: Final = "<keeptrace>"  # no identifier, so no variable of the user's has this name
+# The interpreter and linecache call the objects with these names in a module's namespace, so such
+# objects never come from data.
 NEVER_GLOBAL: Final = (KEY, "__builtins__", "__loader__", "__spec__")
 # Frames of modules and class bodies run in eval(), which takes some 700 bytes of the C stack. A
-# thread may have 512 kB, and Python 3.12 allows some 500 nested calls. Further frames are restored
-# as functions.
+# thread may have 512 kB, and Python 3.12 allows some 500 nested calls. Further frames become frames
+# of functions.
 MOST_EVALS: Final = 300
-# So many evals run on the caller's stack, which may be short; more run in a thread with its own.
+# So many evals run on the caller's stack, which may be short; more run in a thread of their own.
 EVALS_HERE: Final = 16
 STACK_BYTES: Final = 2 << 20  # bytes; an eval() takes up to 1,000
 OPTIMIZED_NEWLOCALS: Final = 0x1 | 0x2
@@ -35,12 +35,12 @@ _ASYNC_GENERATOR: Final = 0x200
 def _template(
     count: int, unbound: tuple[int, ...], pads: int, is_function: bool, is_outermost: bool
 ) -> types.CodeType:
-    """The code for a frame with `count` locals, which restore.py describes.
+    """The code for a frame with `count` locals, described in restore.py.
 
-    unbound: locals that are deleted again (arguments without a value).
-    pads: instructions at the beginning, which take further positions.
+    unbound: locals without a value: the code deletes these again.
+    pads: instructions at the beginning, as places for further positions.
     """
-    import ast  # costly, and a worker process that only captures does not need it
+    import ast  # costly, and needless in a worker process, which only captures
 
     where: dict[str, Any] = dict(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
 
@@ -95,7 +95,7 @@ def _compiled(body: list[ast.stmt], flags: int = 0) -> types.CodeType:
 
 
 def _function_code(module: types.CodeType) -> types.CodeType:
-    """The code of the one function that a module defines."""
+    """The code of the only function in a module."""
     return next(const for const in module.co_consts if isinstance(const, types.CodeType))
 
 
@@ -119,13 +119,13 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-_MOST_LINES: Final = 10_000  # lines of one expression: traceback reads them all
+_MOST_LINES: Final = 10_000  # lines of one expression: traceback reads all lines
 
 
 def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[bytes, int]:
-    """One entry of a code object's location table (CPython, Objects/locations.md), and its line.
+    """An entry of a code object's location table (CPython, Objects/locations.md), and the line.
 
-    units: instructions of the entry. before: the line of the entry before.
+    units: instructions of the entry. before: the line of the previous entry.
     """
     line, end, column, end_column = position
     if line is None:
@@ -140,7 +140,7 @@ def _line_entry(units: int, before: int, position: tuple[Any, ...]) -> tuple[byt
 
 
 def _line_table(units: int, first: int, positions: tuple[tuple[Any, ...], ...]) -> bytes:
-    """A location table: positions[0], after one instruction for each of the further positions."""
+    """A location table: an instruction for each further position, then positions[0]."""
     out = []
     line = first
     for position in positions[1:]:

@@ -1,4 +1,4 @@
-"""Values of the standard library that are rebuilt from their parts."""
+"""Builds values of the standard library from their parts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any, Final
 def _path(flavour: str, text: str) -> Any:
     import pathlib
 
-    pure = pathlib.PureWindowsPath if "Windows" in flavour else pathlib.PurePosixPath
-    concrete = pathlib.WindowsPath if "Windows" in flavour else pathlib.PosixPath
+    pure: Any = pathlib.PurePosixPath
+    concrete: Any = pathlib.PosixPath
+    if "Windows" in flavour:
+        pure, concrete = pathlib.PureWindowsPath, pathlib.WindowsPath
     if "Pure" in flavour or not isinstance(pathlib.Path(), concrete):
-        return pure(text)  # a path of another system can only be made in its pure form
+        return pure(text)  # a path of another system can only be pure
     return concrete(text)
 
 
 def _std(module: str, name: str) -> Callable[..., Any]:
-    """A builder that imports its module of the standard library when it is called."""
+    """A builder that imports the module of the standard library at the first call."""
 
     def build(*args: Any) -> Any:
         return getattr(__import__(module), name)(*args)
@@ -36,7 +38,7 @@ def _time(*args: Any) -> Any:
 
 
 def _fraction(numerator: int, denominator: int) -> Any:
-    """The fraction as captured: reducing it again would take quadratic time."""
+    """The fraction as captured: reducing the fraction again would take quadratic time."""
     fraction: Any = _std("fractions", "Fraction")()
     if type(numerator) is not int or type(denominator) is not int or denominator < 1:
         raise ValueError("no fraction")
@@ -45,7 +47,7 @@ def _fraction(numerator: int, denominator: int) -> Any:
     return fraction
 
 
-# kind → the function that builds the value from its parts. Capture knows the same kinds.
+# kind → the function that builds the value from the parts. Capture knows the same kinds.
 EXACT: Final[dict[str, Callable[..., Any]]] = {
     "range": range,
     "slice": slice,
@@ -58,11 +60,11 @@ EXACT: Final[dict[str, Callable[..., Any]]] = {
     "timezone": _std("datetime", "timezone"),
     "Decimal": _std("decimal", "Decimal"),
     "Fraction": _fraction,
-    "UUID": _std("uuid", "UUID"),  # by its digits
+    "UUID": _std("uuid", "UUID"),  # from the digits
     "PosixPath": lambda text: _path("PosixPath", text),
     "PurePosixPath": lambda text: _path("PurePosixPath", text),
     "WindowsPath": lambda text: _path("WindowsPath", text),
     "PureWindowsPath": lambda text: _path("PureWindowsPath", text),
 }
-# The standard library raises these if a part is of another type.
+# The standard library's errors for a part of a wrong type.
 CANNOT_BUILD: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)

@@ -1,4 +1,4 @@
-"""The report's exceptions: made empty first and filled later, so that values can refer to them."""
+"""The report's exceptions: made empty first and filled later, because values refer to them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _refs_of(record: dict[str, Any]) -> list[Any]:
     return [record["args"], *record["fields"].values(), *record["attributes"].values()]
 
 
-# Nodes of these kinds do not hold the value itself.
+# Kinds of nodes without the value itself.
 _INEXACT: Final = frozenset({"object", "redacted", "function", "module", "type"})
 _SEQUENCES: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
 _TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
@@ -69,7 +69,7 @@ class ExceptionTable:
     ) -> None:
         self._records = report["exceptions"]
         self._live = live
-        # Ids of the exceptions that their class's own reduction made.
+        # Ids of the exceptions made by their class's own reduction.
         self._as_itself: set[int] = set()
         self._nodes = report["values"]
         self._types = report["types"]
@@ -94,20 +94,26 @@ class ExceptionTable:
             cls = exception_class(cls.__qualname__, cls.__module__, builtin_bases(raw_mro_of(cls)))
         if "str" not in record and id(cls) in BUILTIN_TYPES:
             return cls
+        return self._leaf(record, cls)
+
+    def _leaf(self, record: dict[str, Any], cls: type[BaseException]) -> type[BaseException]:
+        """The class, or a subclass with the recorded message, or with bool() giving True."""
         mro = raw_mro_of(cls)
         told = "str" in record and not self._tells_itself(record, cls)
         truthy = self._policy.truthy and has_hook(mro, "__bool__", "__len__")
-        if (told or truthy) and (self._policy.trusts or not is_hooked(mro)):
-            make: Any = leaf_class
-            try:
-                return make(cls, told, truthy)  # type: ignore[no-any-return]
-            except Exception:  # refused by the user's metaclass or __init_subclass__
-                return cls
-        return cls
+        if not told and not truthy:
+            return cls
+        if not self._policy.trusts and is_hooked(mro):
+            return cls
+        make: Any = leaf_class
+        try:
+            return make(cls, told, truthy)  # type: ignore[no-any-return]
+        except Exception:  # refused by the user's metaclass or __init_subclass__
+            return cls
 
     def _tells_itself(self, record: dict[str, Any], cls: type[BaseException]) -> bool:
-        """Whether str() of the restored exception gives the message that was recorded."""
-        if not self._policy.lookups:  # nothing is live, so capture recorded only what is needed
+        """Whether str() of the restored exception gives the recorded message."""
+        if not self._policy.lookups:  # nothing is live, so the message was recorded for a reason
             return False
         module, qualname, _ = self._types[record["type"]]
         refs = _refs_of(record)
@@ -118,21 +124,23 @@ class ExceptionTable:
         )
 
     def _tells_addresses(self, record: dict[str, Any], refs: list[Any]) -> bool:
-        """Whether the message has the address of a live object, which has another one here."""
+        """Whether the message has the address of a live object, which is different here."""
         told = [*self._nodes[refs[0][0]][2], *refs[1:]]
         return " at 0x" in record["str"] and any(
             self._nodes[ref[0]][0] == "live" for ref in told if type(ref) is list
         )
 
     def _own(self, record: dict[str, Any]) -> BaseException | None:
-        """The exception as its class's own reduction makes it, which capture has tried."""
+        """The exception made by its class's own reduction, which the capture has tried."""
         number = record.get("own")
-        pickled = self._live[number] if number is not None and number < len(self._live) else None
+        if number is None or number >= len(self._live):
+            return None
+        pickled = self._live[number]
         if type(pickled) is not bytes:
             return None
         try:
             made = load_quickly(pickled, self._policy is not POOL)
-        except BaseException:  # the library is absent, or another version: a class is made instead
+        except BaseException:  # the library is absent, or has a different version
             return None
         cls = type(made)
         if not issubclass(cls, BaseException) or cls.__qualname__ != self._types[record["type"]][1]:
@@ -147,9 +155,10 @@ class ExceptionTable:
         if own is not None:
             return own
         cls = self._class(record)
-        group = self._group(record, cls) if record.get("children") else None
-        if group is not None:
-            return group
+        if record.get("children"):
+            group = self._group(record, cls)
+            if group is not None:
+                return group
         try:
             return builtin_base(raw_mro_of(cls)).__new__(cls)
         except TypeError:  # a group without children, in a damaged report
@@ -157,7 +166,7 @@ class ExceptionTable:
             return Exception.__new__(other)
 
     def _group(self, record: dict[str, Any], cls: type[BaseException]) -> BaseException | None:
-        """A group with its children; None if the report is damaged."""
+        """A group with the children; None if the report is damaged."""
         inner = [self.made[child] for child in record["children"] if self.made[child] is not None]
         message = record["fields"].get("message")
         if type(message) is not str:
@@ -166,7 +175,7 @@ class ExceptionTable:
         for candidate in (cls, BaseExceptionGroup):
             try:
                 return make(candidate, message, inner)  # type: ignore[no-any-return]
-            except (TypeError, ValueError):  # the class is no group here, or no child is left
+            except (TypeError, ValueError):  # the class is no group here, or every child is lost
                 continue
         return None
 
@@ -178,19 +187,21 @@ class ExceptionTable:
                 put_context(exc, self.made[record["context"]])
             if record["cause"] is not None:
                 put_cause(exc, self.made[record["cause"]])
-            put_suppress(exc, bool(record["suppress"]))  # last: putting a cause changes it
+            put_suppress(exc, bool(record["suppress"]))  # last: putting a cause changes the flag
 
     def _fill(self, exc: BaseException, record: dict[str, Any], values: ValueTable) -> None:
         as_itself = id(exc) in self._as_itself
         if not as_itself or is_exact(self._nodes, [record["args"]]):
             args = values(record["args"])
-            put_args(exc, args if type(args) is tuple else (args,))
+            if type(args) is not tuple:
+                args = (args,)
+            put_args(exc, args)
         mro = raw_mro_of(type(exc))
-        refused = [] if as_itself else self._put_fields(exc, record["fields"], values)
+        refused: list[str] = []
+        if not as_itself:
+            refused = self._put_fields(exc, record["fields"], values)
         if "str" in record:
-            told = _slot_of(mro, "__keeptrace_str__")
-            if told is not None:
-                told.__set__(exc, record["str"])
+            _put_message(exc, mro, record["str"])
         for name, ref in record["attributes"].items():
             if as_itself and _has(exc, mro, name) and not is_exact(self._nodes, [ref]):
                 continue
@@ -200,7 +211,7 @@ class ExceptionTable:
     def _put_notes(
         self, exc: BaseException, record: dict[str, Any], values: ValueTable, refused: list[str]
     ) -> None:
-        """Puts the notes of the report, and notes on fields and frames that are missing."""
+        """Puts the notes of the report, and notes on missing fields and frames."""
         added = []
         if refused:
             kind, names = type(exc).__name__, ", ".join(refused)
@@ -217,19 +228,21 @@ class ExceptionTable:
     def _put_fields(
         self, exc: BaseException, fields: dict[str, Any], values: ValueTable
     ) -> list[str]:
-        """Puts the fields. Returns the names of refused fields, whose values stand aside."""
+        """Puts the fields. Returns the names of refused fields, with values set aside."""
         refused: list[str] = []
         if not fields:
             return refused
         state = fields_of(raw_mro_of(type(exc)))
         is_quiet = self._policy.imports or not isinstance(exc, (ImportError, SyntaxError))
         for name, ref in fields.items():
-            value = _plain(name, values(ref)) if type(ref) is list else ref
+            value = ref
+            if type(ref) is list:
+                value = _plain(name, values(ref))
             if not is_quiet:
                 value = unsearched(exc, name, value, values(fields.get("name")))
             if not put_field(exc, name, value, state):
                 raw_dict_of(exc)[aside_name(name)] = value
-                if name != "_metadata":  # for suggestions alone, and cut where little is kept
+                if name != "_metadata":  # only for suggestions, and cut in small dumps
                     refused.append(name)
         if not is_quiet:
             forbid_search(exc)
@@ -242,7 +255,7 @@ class ExceptionTable:
         if slot is not None:
             try:
                 slot.__set__(exc, value)
-            except (AttributeError, TypeError):  # C code's slot: read-only, or for another type
+            except (AttributeError, TypeError):  # C code's slot: read-only, or of a fixed type
                 return
         elif _is_of_builtin(mro, name) or (not self._policy.trusts and is_protocol(name, value)):
             raw_dict_of(exc)[aside_name(name)] = value
@@ -250,18 +263,26 @@ class ExceptionTable:
             raw_dict_of(exc)[name] = value
 
 
+def _put_message(exc: BaseException, mro: tuple[type, ...], text: str) -> None:
+    told = _slot_of(mro, "__keeptrace_str__")
+    if told is not None:
+        told.__set__(exc, text)
+
+
 def _slot_of(mro: tuple[type, ...], name: str) -> Any:
-    """The slot of that name in a class written in Python; None if there is none."""
+    """The slot of this name in a class written in Python; None if absent."""
     for cls in mro:
         found = raw_namespace_of(cls).get(name)
         if found is not None:
             is_slot = type(found) is types.MemberDescriptorType and id(cls) not in BUILTIN_TYPES
-            return found if is_slot else None
+            if is_slot:
+                return found
+            return None
     return None
 
 
 def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
-    """Whether the exception has a value in its slot or `__dict__`."""
+    """Whether the exception has a value in the slot or in `__dict__`."""
     slot = _slot_of(mro, name)
     if slot is None:
         return name in raw_dict_of(exc)
@@ -272,14 +293,12 @@ def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
     return True
 
 
-# Fields that may be any object. C code and `traceback` read the other fields as str, int or bytes.
+# Fields for any object. C code and `traceback` read all other fields as str, int or bytes.
 _ANY_VALUE: Final = ("value", "code", "obj")
 
 
 def _plain(name: str, value: object) -> Any:
-    """The value of a field. A text that was cut becomes a str with a mark: printing a stand-in
-    would fail.
-    """
+    """The value of a field. A cut text is a str with a mark: printing a stand-in would fail."""
     details = details_of(value)
     if details is None or name in _ANY_VALUE or not details.node:
         return value
@@ -287,15 +306,19 @@ def _plain(name: str, value: object) -> Any:
     if kind in ("bytes", "bytearray"):
         kept: Any = details.items  # a str
         return kept.encode("latin-1") + f"... ({details.length} in all)".encode()
-    return str(value) if kind == "str" or details.string is not None else value
+    if kind == "str" or details.string is not None:
+        return str(value)
+    return value
 
 
 def _items(notes: Any) -> list[Any]:
-    return list(notes) if type(notes) in (list, tuple) else []
+    if type(notes) in (list, tuple):
+        return list(notes)
+    return []
 
 
 def _notes(value: object) -> Any:
-    """Notes that the interpreter can print: before Python 3.13 it crashes if a sequence raises."""
+    """Printable notes: before Python 3.13 the interpreter crashes if a sequence of notes raises."""
     details = details_of(value)
     if details is None:
         if has_hook(raw_mro_of(type(value)), "__getitem__"):  # a live object, which may raise
@@ -319,7 +342,7 @@ def _notes(value: object) -> Any:
 
 
 def _is_of_builtin(mro: tuple[type, ...], name: str) -> bool:
-    """Whether a builtin base has C state or a method of that name, which data must not change."""
+    """Whether a builtin base has C state or a method of this name: data must not change either."""
     if name in _OF_ANY_OBJECT:
         return False
     return any(name in raw_namespace_of(cls) for cls in mro if id(cls) in BUILTIN_TYPES)

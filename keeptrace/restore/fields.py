@@ -1,4 +1,4 @@
-"""Fields: state that the C types of exceptions hold outside of __dict__."""
+"""Fields: state of the C types of exceptions outside of __dict__."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .files import may_be_opened, unopened_name
 from .policy import BUILTIN_CLASSES, is_plainly_loaded
 from .standins import make_stand_in, stand_in_class
 
-# C type → the names of its fields, in the order in which bases are searched
+# C type → the names of the fields, in the order of the search among bases
 FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     OSError: ("errno", "strerror", "filename", "filename2", "characters_written"),
     SyntaxError: (
@@ -34,7 +34,7 @@ FIELDS: Final[dict[type[BaseException], tuple[str, ...]]] = {
     AttributeError: ("name", "obj"),
     NameError: ("name",),
 }
-# By id: the attributes and the hash of a class may run its metaclass's code.
+# By id: the attributes and the hash of a class may run a metaclass's code.
 BUILTIN_TYPES: Final = frozenset(map(id, BUILTIN_CLASSES.values()))
 _FIELDS_BY_ID: Final = {id(cls): (cls, names) for cls, names in FIELDS.items()}
 put_args: Final[Any] = BaseException.__dict__["args"].__set__
@@ -45,7 +45,7 @@ put_suppress: Final[Any] = BaseException.__dict__["__suppress_context__"].__set_
 
 
 def fields_of(mro: tuple[type, ...]) -> tuple[type, tuple[str, ...]] | None:
-    """The first C type with fields among the bases, and the names of its fields."""
+    """The first C type with fields among the bases, and the names of the fields."""
     return next((_FIELDS_BY_ID[id(cls)] for cls in mro if id(cls) in _FIELDS_BY_ID), None)
 
 
@@ -53,15 +53,16 @@ _POINTER: Final = tuple.__itemsize__  # the size of a slot in an instance (bytes
 
 
 def has_own_state(cls: type) -> bool:
-    """Whether C code of the class's library holds state of its instances.
+    """Whether C code of the class's library holds state of the instances.
 
     `__dict__`, slots and FIELDS do not have such state, so no `__new__` of a builtin base may make
-    an instance. Only the class is looked at: no code of its library runs."""
+    an instance. This function reads only the class: no code of the library runs.
+    """
     while id(cls) not in BUILTIN_TYPES:
         namespace = raw_namespace_of(cls)
         if type(namespace.get("__new__")) is types.BuiltinFunctionType:
             return True
-        known = 0  # bytes that the class statement adds to an instance of the base
+        known = 0  # bytes added by the class statement to an instance of the base
         if "__slots__" in namespace:
             known = _POINTER * sum(
                 type(slot) is types.MemberDescriptorType for slot in namespace.values()
@@ -75,7 +76,7 @@ def has_own_state(cls: type) -> bool:
     return False
 
 
-# A larger number is not a column: printing a SyntaxError repeats a character so many times.
+# A larger number is no column: printing a SyntaxError repeats a character so many times.
 _MOST_COLUMNS: Final = 1 << 20
 _C_INT: Final = range(-(1 << 31), 1 << 31)
 
@@ -105,7 +106,7 @@ def _is_end(value: object) -> bool:
 
 
 def _is_metadata(value: object) -> bool:
-    """(line, column, source) of a SyntaxError: traceback searches misspelt keywords there."""
+    """Checks (line, column, source) of a SyntaxError, in which traceback looks for keywords."""
     if value is None:
         return True
     if type(value) is not tuple or len(value) != 3:
@@ -117,11 +118,11 @@ def _is_metadata(value: object) -> bool:
 _UNICODE_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "encoding": _is_str,
     "object": _is_str,
-    "start": _is_start,  # before Python 3.14 str() reads memory there without a check
+    "start": _is_start,  # before Python 3.14 str() reads memory at this offset without a check
     "end": _is_end,
     "reason": _is_str,
 }
-# The fields that C code or traceback use without a check. The other fields may be anything.
+# The fields used without a check by C code or traceback. Other fields may hold any object.
 _CHECKS: Final[dict[type[BaseException], dict[str, Callable[[Any], bool]]]] = {
     SyntaxError: {
         "filename": _is_text,  # traceback would open a file by its number
@@ -146,8 +147,8 @@ def put_field(
 ) -> bool:
     """Sets a field of an exception. All fields from data go through this function.
 
-    Returns whether the C code and Python's own printing can bear the value. A name that is no field
-    of this Python is ignored. state: the result of fields_of(), if the caller knows it.
+    Returns whether the C code and Python's own printing can bear the value. Ignores a name without
+    a field in this Python. state: the result of fields_of(), if the caller has it.
     """
     state = state or fields_of(raw_mro_of(type(exc)))
     if state is None or name not in state[1] or name not in state[0].__dict__:
@@ -163,25 +164,27 @@ def put_field(
 
 
 def unsearched(exc: BaseException, name: str, value: object, module: object) -> Any:
-    """The value of a field, such that showing the exception imports nothing, and opens no device.
+    """The value of a field, changed if showing it would import a module or open a device.
 
-    traceback imports the module that an ImportError names, to tell of similar names in it (module:
-    that name). From Python 3.14 on, and in IPython, a SyntaxError's file is opened.
+    To suggest similar names, traceback imports the module named by an ImportError (module: this
+    name). Python 3.14 and newer, and IPython, open a SyntaxError's file.
     """
     if type(value) is not str:
         return value
     if name == "filename" and isinstance(exc, SyntaxError):
-        return value if may_be_opened(value) else unopened_name(value)
+        if may_be_opened(value):
+            return value
+        return unopened_name(value)
     if name == "name_from" and not is_plainly_loaded(module):
         return _not_looked_up(value)
     return value
 
 
 def forbid_search(exc: BaseException) -> None:
-    """Lets showing a ModuleNotFoundError list no directory.
+    """Prevents the listing of directories when traceback shows a ModuleNotFoundError.
 
-    From Python 3.15 on traceback looks through sys.path for names like that of the missing module,
-    but not where the error has a name that was to come from a module: a stand-in takes its place.
+    From Python 3.15 on traceback searches sys.path for names similar to the missing module's,
+    unless the error has a `name_from`. So a stand-in becomes the `name_from`.
     """
     if sys.version_info < (3, 15) or not isinstance(exc, ModuleNotFoundError):
         return
@@ -192,7 +195,9 @@ def forbid_search(exc: BaseException) -> None:
 
 def _not_looked_up(value: str | None) -> Any:
     kind = type(value).__name__
-    node = [kind, len(value), value] if value else []
+    node: list[Any] = []
+    if value:
+        node = [kind, len(value), value]
     return make_stand_in(
         stand_in_class(kind, "builtins", False), repr(value), node, "not looked up"
     )

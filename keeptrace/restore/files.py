@@ -1,4 +1,4 @@
-"""The files that may be opened: regular files of bounded size."""
+"""The files that a restore may open: regular files of bounded size."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Final
 # Bounds against forged data, for all the sources of a report. (bytes, lines)
 MAX_SOURCE: Final = 32 << 20
 MAX_LINES: Final = 1_000_000
-# A larger module is generated code, which nobody reads in a traceback. (bytes)
+# A larger module is generated code: nobody reads the source in a traceback. (bytes)
 MAX_SOURCE_FILE: Final = 8 << 20
-# Names of other machines' files on Windows begin so. Opening such a file tells the other machine
-# who reads.
+# Beginnings of names of other machines' files on Windows. Opening such a file tells the other
+# machine the reader's account.
 _NETWORK: Final = ("//", "\\\\", "/\\", "\\/")
 
 
 def source_text(file: str, most: int = MAX_SOURCE_FILE) -> str | None:
-    """The text of a source file. Only this function opens files whose names come from data.
+    """The text of a source file. Only this function opens files with names from data.
 
-    None if the file is not a regular file of at most `most` bytes, cannot be read, or has no text.
-    A device or a pipe may never end, or never answer.
+    None if the file is no regular file of at most `most` bytes, or is unreadable, or has no text.
+    Reading a device or a pipe may never end.
     """
     if file.startswith(_NETWORK) or not _is_regular(file, most):
         return None
@@ -38,9 +38,7 @@ def source_text(file: str, most: int = MAX_SOURCE_FILE) -> str | None:
 
 
 def _is_regular(file: str, most: int) -> bool:
-    """Whether this is a regular file with contents. Files in /proc claim to be empty, and may have
-    no end.
-    """
+    """Whether this is a regular file with contents. Files in /proc, of size 0, may be endless."""
     try:
         found = os.stat(file)
     except (OSError, ValueError):
@@ -53,35 +51,38 @@ def _is_source(found: os.stat_result, most: int) -> bool:
 
 
 def _read_regular(file: str, most: int) -> bytes:
-    """The contents of a regular file; b"" if another kind of file has taken its place."""
+    """The contents of a regular file; b"" if the name leads to another kind of file by now."""
     flags = os.O_RDONLY
     for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"):
         flags |= getattr(os, name, 0)
     with open(os.open(file, flags), "rb") as stream:
         found = os.fstat(stream.fileno())
-        return stream.read(min(found.st_size, most)) if stat.S_ISREG(found.st_mode) else b""
+        if stat.S_ISREG(found.st_mode):
+            return stream.read(min(found.st_size, most))
+        return b""
 
 
 def may_be_opened(file: str) -> bool:
     """Whether linecache, traceback, pdb and the interpreter may open this name.
 
-    They open any file. So the name must be that of a bounded regular file with contents, of a
-    directory, or of nothing."""
+    These tools open any file. So the name must be the name of a bounded regular file with contents,
+    of a directory, or of no file.
+    """
     if file.startswith("<") and file.endswith(">"):  # the name of code without a file
         return True
     if file.startswith(_NETWORK):
         return False
     places = {file, without_detours(file)}
     above = [place for place in sys.path if type(place) is str]
-    if not os.path.isabs(file):  # linecache looks for it along sys.path
+    if not os.path.isabs(file):  # linecache searches sys.path
         places.update([os.path.join(place, file) for place in above])
-    if sys.version_info < (3, 13):  # the interpreter's printer looks for the last part there
+    if sys.version_info < (3, 13):  # the interpreter searches sys.path for the last part
         places.update([os.path.join(place, os.path.basename(file)) for place in above])
     return all(map(is_absent_or_ordinary, places))
 
 
 def without_detours(file: str) -> str:
-    """The name by which pdb and inspect look for a file, in linecache and then on disk."""
+    """The name with which pdb and inspect look for a file, in linecache and then on disk."""
     try:
         return os.path.abspath(file)
     except (OSError, ValueError):  # the working directory is gone, or no file can have this name
@@ -89,7 +90,7 @@ def without_detours(file: str) -> str:
 
 
 def is_absent_or_ordinary(path: str) -> bool:
-    """Whether opening exactly this name ends: it is a bounded file, a directory, or nothing."""
+    """Whether opening exactly this name ends: a bounded file, a directory, or no file."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -98,7 +99,7 @@ def is_absent_or_ordinary(path: str) -> bool:
 
 
 def unopened_name(file: str) -> str:
-    """The name for code whose file must not be opened."""
+    """The name for code of a file that must not be opened."""
     return f"{file} [not opened]"
 
 

@@ -1,4 +1,4 @@
-"""Real frames: functions that call each other, of which the outermost frame has no caller."""
+"""Real frames, made by functions that call each other. The outermost frame has no caller."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .files import may_be_opened
 from .standins import aside_name
 from .values import ValueTable
 
-_FROZEN: Final = "<frozen"  # file names of code within the interpreter begin so
+_FROZEN: Final = "<frozen"  # the beginning of file names of code within the interpreter
 # The place of an argument without a value.
 _UNBOUND: Final[Any] = object()
 
 
 class _Awaited:
-    """The outermost frame of a module awaits one of these, and so is suspended."""
+    """The outermost frame of a module awaits such an object, and so is suspended."""
 
     def __await__(self) -> Iterator[None]:
         return iter((None,))
@@ -42,26 +42,28 @@ class FrameStacks:
     def __init__(self, report: dict[str, Any], values: ValueTable, files: dict[str, str]) -> None:
         self._frames = report["frames"]
         self._codes = report["codes"]
-        self._made = values.made
+        self._each = values.each
         self._files = files
         self._globals = [self._named(table) for table in report["globals"]]
         for namespace in self._globals:
             for name in NEVER_GLOBAL:
                 namespace.pop(name, None)
         self._items: list[Any] = []  # the results of K(), in the order of the calls
-        self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces that have the key
+        self._keyed: dict[int, dict[str, Any]] = {}  # the namespaces with the key
         self._starts: list[Callable[[], Any]] = []  # the outermost function of each stack
         self._deepest = 0  # frames of the deepest stack
-        self._evals = 0  # frames of modules and class bodies in the stack that is planned
-        self._most_evals = 0  # the largest number of these in a stack
+        self._evals = 0  # frames of modules and class bodies in the current stack
+        self._most_evals = 0  # the largest `_evals` of a stack
 
     def hide_unopened(self) -> None:
         """Renames the `__file__` of modules with frozen code if the file must not be opened.
 
-        For frozen code pdb opens this file, and so does linecache from Python 3.14 on.
+        For frozen code pdb opens this file; linecache does the same from Python 3.14 on.
         """
         frozen = {at for at, code in enumerate(self._codes) if code["file"].startswith(_FROZEN)}
-        for frame in self._frames if frozen else ():
+        if not frozen:
+            return
+        for frame in self._frames:
             namespace = self._globals[frame["globals"]]
             file = namespace.get("__file__")
             if frame["code"] not in frozen or file is None:
@@ -70,21 +72,22 @@ class FrameStacks:
                 namespace[aside_name("__file__")] = namespace.pop("__file__")
 
     def _named(self, refs: dict[str, Any]) -> dict[str, Any]:
-        made = self._made
-        return {name: made[ref[0]] if type(ref) is list else ref for name, ref in refs.items()}
+        return dict(zip(refs, self._each(refs.values())))
 
     def add(
         self, entries: list[list[Any]], outer: list[int]
     ) -> Callable[[], types.TracebackType | None]:
-        """Plans the frames of one traceback. Returns a function that gives it after run()."""
+        """Plans the frames of a traceback. Returns a function for the traceback after run()."""
         frames = self._frames
-        # The index and positions of each frame. Neighbouring entries of one frame share it.
+        # The index and positions of each frame. Neighbouring entries of one frame share the item.
         planned: list[tuple[int, dict[Any, int]]] = [
             (index, {tuple(frames[index]["at"]): 0}) for index in outer
         ]
-        # For each entry the number of its frame, the place of its position there, and its line.
+        # For each entry the number of the frame, the place among the frame's positions, the line.
         places: list[tuple[int, int, int | None]] = []
-        last = planned[-1][0] if planned else None
+        last = None
+        if planned:
+            last = planned[-1][0]
         for index, what in entries:
             if index < 0:
                 planned.append((index, {what: 0}))
@@ -130,7 +133,7 @@ class FrameStacks:
     def _function(
         self, index: int, positions: tuple[Any, ...], is_outermost: bool
     ) -> tuple[Callable[[], Any], tuple[Any, ...]]:
-        """The function whose call makes the frame, and the frame's locals."""
+        """The function that makes the frame when called, and the frame's locals."""
         if index < 0:
             return self._left_out(positions[0], is_outermost), ()
         frame = self._frames[index]
@@ -142,25 +145,21 @@ class FrameStacks:
             local is not None and code["flags"] & OPTIMIZED_NEWLOCALS == OPTIMIZED_NEWLOCALS
         )
         named = (file, code["name"], code["qualname"], code["line"])
-        if not is_function and self._may_evaluate():
+        if is_function:
+            local = _with_arguments(local, code["names"])
+            flags, args = code["flags"], tuple(code["args"])
+        elif self._may_evaluate():
             made = frame_code(*named, 0, (0, 0, 0), (), (), positions, is_outermost)
             return self._evaluation(made, namespace, local), ()
-        arguments, flags, args = code["names"], code["flags"], tuple(code["args"])
-        if not is_function:
-            arguments, flags, args, local = [], OPTIMIZED_NEWLOCALS, (0, 0, 0), local or {}
-        if list(local)[: len(arguments)] != arguments:
-            # Code names its arguments first; one that the function deleted has no value.
-            local = {**dict.fromkeys(arguments, _UNBOUND), **local}
-        names = tuple(local)
+        else:
+            local = local or {}
+            flags, args = OPTIMIZED_NEWLOCALS, (0, 0, 0)
         unbound = tuple(at for at, ref in enumerate(local.values()) if ref is _UNBOUND)
-        made = frame_code(*named, flags, args, names, unbound, positions, is_outermost)
-        values = self._made
-        refs = local.values()
-        given = tuple([values[ref[0]] if type(ref) is list else ref for ref in refs])
-        return _callable_of(made, namespace), given
+        made = frame_code(*named, flags, args, tuple(local), unbound, positions, is_outermost)
+        return _callable_of(made, namespace), tuple(self._each(local.values()))
 
     def _may_evaluate(self) -> bool:
-        """Counts a frame of a module or class body. False if too many of them call each other."""
+        """Counts a frame of a module or class body. False if too many such frames are nested."""
         self._evals += 1
         self._most_evals = max(self._most_evals, self._evals)
         return self._evals <= MOST_EVALS
@@ -172,11 +171,11 @@ class FrameStacks:
         if refs is None:
             return functools.partial(eval, code, namespace)
         local = self._named(refs)
-        local.pop(KEY, None)  # only damaged data has the key: it would be called
+        local.pop(KEY, None)  # only damaged data has the key: the code would call the value
         return functools.partial(eval, code, namespace, local)
 
     def _left_out(self, count: int, is_outermost: bool) -> Callable[[], Any]:
-        """The function for the frame that stands for frames that were left out."""
+        """The function for a frame that stands for left-out frames."""
         told = f"{count} frames left out"
         flags, positions = OPTIMIZED_NEWLOCALS, ((1, 1, None, None),)
         named = ("<keeptrace>", told, told, 1)
@@ -204,7 +203,14 @@ class FrameStacks:
                 del namespace[KEY]
                 added = namespace.get("__builtins__")
                 if added is builtins.__dict__ or added is builtins:
-                    del namespace["__builtins__"]  # eval() added it
+                    del namespace["__builtins__"]  # added by eval()
+
+
+def _with_arguments(local: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
+    """The locals, all arguments first, as code names them. A deleted argument is unbound."""
+    if list(local)[: len(arguments)] == arguments:
+        return local
+    return {**dict.fromkeys(arguments, _UNBOUND), **local}
 
 
 def _callable_of(code: types.CodeType, namespace: dict[str, Any]) -> types.FunctionType:
@@ -219,7 +225,7 @@ def _callable_of(code: types.CodeType, namespace: dict[str, Any]) -> types.Funct
 def _traceback(
     places: list[tuple[int, int, int | None]], frame: Any, at: int
 ) -> types.TracebackType | None:
-    """The traceback over restored frames. frame: the innermost one, whose number is `at`."""
+    """The traceback over restored frames. frame: the innermost frame. at: its number."""
     traceback: types.TracebackType | None = None
     for number, place, line in reversed(places):
         while at > number:
@@ -235,7 +241,7 @@ def _traceback(
 
 
 def _run_each(starts: list[Callable[[], Any]]) -> None:
-    """Runs each stack, and leaves its outermost frame without a caller (restore.py says how)."""
+    """Runs each stack. Leaves the outermost frame without a caller; restore.py explains the way."""
     hooks = sys.get_asyncgen_hooks()
     trace = sys.gettrace()
     if trace is not None:  # coverage or a debugger would take the frames for the program's own
@@ -246,7 +252,7 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
             outermost = start()
             try:
                 outermost.__anext__().send(None)
-            except StopIteration:  # an asynchronous generator yields so
+            except StopIteration:  # the yield of an asynchronous generator
                 pass
             del outermost
     finally:
@@ -256,14 +262,14 @@ def _run_each(starts: list[Callable[[], Any]]) -> None:
 
 
 def _let_go(generator: object) -> None:
-    """The finalizer of the generators, which does nothing."""
+    """The finalizer of the generators: lets a generator go without closing it."""
 
 
 _stack_lock: Final = _thread.allocate_lock()
 
 
 def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
-    """Runs here, or in a thread with a stack that is large enough."""
+    """Runs here, or in a thread with a large enough stack."""
     if evals <= EVALS_HERE:
         run()
         return
@@ -279,7 +285,7 @@ def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
         finally:
             ended.release()
 
-    with _stack_lock:  # the whole process has one size, changed here for the start of one thread
+    with _stack_lock:  # a process has a single size: changed here for the start of this thread
         size = _thread.stack_size(STACK_BYTES)
         try:
             _thread.start_new_thread(run_in_thread, ())
@@ -291,7 +297,7 @@ def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
 
 
 _limit_lock: Final = _thread.allocate_lock()
-# Levels of recursion that the caller may have used without being counted.
+# Uncounted levels of recursion above the caller. (frames)
 _SPARE: Final = 200
 
 
@@ -305,7 +311,7 @@ def _with_room_for(depth: int, run: Callable[[], None]) -> None:
     while frame is not None:
         used += 1
         frame = frame.f_back
-    # The whole interpreter has one limit: one restore at a time raises it, for microseconds.
+    # An interpreter has a single limit: one restore at a time raises the limit, for microseconds.
     with _limit_lock:
         limit = sys.getrecursionlimit()
         # An eval() counts more than once.

@@ -1,5 +1,5 @@
-"""Loads live objects step by step. An object that cannot be loaded becomes a stand-in that says
-why.
+"""Loads live objects step by step. A stand-in with the reason replaces an object that cannot be
+loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .standins import StandIn, known_details, make_stand_in, what_it_is
 
 
 class Missing(StandIn):
-    """Takes the place of an object of a live pickle that cannot be loaded here. Takes any state."""
+    """Replaces an object of a live pickle that cannot be loaded here. Accepts any state."""
 
     _why = "it could not be loaded here"
 
@@ -40,7 +40,7 @@ class Missing(StandIn):
 
 
 def _missing(module: str, qualname: str, why: str) -> Any:
-    """A class whose instances say why the real object is missing."""
+    """A class of stand-ins with the reason why the real object is missing."""
     name = qualname.rpartition(".")[2]
     return type(name, (Missing,), {"__module__": module, "__qualname__": qualname, "_why": why})
 
@@ -50,7 +50,7 @@ def missing_instance(cls: type[Missing]) -> Any:
 
 
 def not_kept(why: str) -> Missing:
-    """A live pickle calls this in the place of an object that was too large."""
+    """A live pickle calls this function in the place of an object too large for the pickle."""
     made: Missing = missing_instance(_missing("builtins", "object", why))
     return made
 
@@ -59,17 +59,17 @@ _WHY_OUTSIDE: Final = "it owns something outside of the process, and that is not
 
 
 def outside(module: str, qualname: str, text: str) -> Any:
-    """The stand-in for an object that owns something outside of the process. text: its repr."""
+    """The stand-in for an object that owns something outside of the process. text: the repr."""
     standin = missing_instance(_missing(module, qualname, _WHY_OUTSIDE))
     known_details(standin).text = text
     return standin
 
 
-# (module, name) in a live pickle → the object that the name stands for here
+# (module, name) in a live pickle → the object for this name here
 _OTHERWISE: Final[dict[tuple[str, str], Callable[[], Any]]] = {
-    ("keeptrace.restore.live", "outside"): lambda: outside,  # where keeptrace is not installed
+    ("keeptrace.restore.live", "outside"): lambda: outside,  # works without keeptrace, too
     ("keeptrace.restore.live", "not_kept"): lambda: not_kept,
-    # dill's names for the namespace of the program, and for a class that has no name
+    # dill's names for the namespace of the program, and for a class without a name
     ("__builtin__", "__main__"): lambda: vars(sys.modules["__main__"]),
     ("__builtin__", "NoneType"): lambda: type(None),
 }
@@ -81,7 +81,7 @@ def _find(unpickler: Any, module: str, name: str) -> Any:
         return meant()
     thread = _thread.get_ident()
     is_watched = thread in _loading
-    _loading.discard(thread)  # importing a module may do the same as in the program
+    _loading.discard(thread)  # an import may do the same as in the program
     try:
         return unpickler.find_class(module, name)
     finally:
@@ -91,8 +91,8 @@ def _find(unpickler: Any, module: str, name: str) -> Any:
 
 _PLAIN: Final = (str, bytes, int, float, bool, type(None))
 _MOST_TOLD: Final = 200  # characters of an argument
-# Audit events of actions that are forbidden to code of the pickled classes during the load. The
-# interpreter announces each action by an event; raising in the hook prevents the action.
+# Audit events of actions forbidden to code of the pickled classes during the load. The interpreter
+# announces each action with an event; raising in the hook prevents the action.
 _FORBIDDEN: Final = frozenset({
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link"),
     *("os.symlink", "os.truncate", "os.chmod", "os.chown"),
@@ -106,7 +106,7 @@ _FORBIDDEN_OF: Final = (
     *("fcntl.", "winreg.", "msvcrt."),
 )
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_loading: Final[set[int]] = set()  # the threads that load live objects now
+_loading: Final[set[int]] = set()  # the threads now loading live objects
 
 
 def _opens_for_writing(file: object, flags: object) -> bool:
@@ -134,7 +134,7 @@ def _install_watch() -> None:
 
 
 class _NotAlone(Exception):
-    """The pickle names an object that may act outside of the process: its steps must be checked."""
+    """The pickle names an object that may act outside of the process: check every step."""
 
 
 class _Quick(pickle.Unpickler):
@@ -147,7 +147,7 @@ class _Quick(pickle.Unpickler):
         return found
 
 
-# dill names modules so, and then puts the state of the writer's modules into modules here.
+# dill's function for modules, which puts the state of the writer's modules into modules here.
 _CHANGES_MODULES: Final = frozenset(
     {("dill._dill", "_import_module"), ("dill.dill", "_import_module")}
 )
@@ -158,7 +158,7 @@ def _guard(load: Callable[[Any], None], operands: int) -> Callable[[Any], None]:
     return lambda unpickler: unpickler._guarded(load, operands)
 
 
-# The opcodes that call an object, and the number of stack values that each takes
+# The opcodes that call an object, and the number of their operands on the stack
 _CALLS: Final = {
     **dict.fromkeys((pickle.REDUCE[0], pickle.NEWOBJ[0], pickle.BUILD[0]), 2),
     pickle.NEWOBJ_EX[0]: 3,
@@ -166,8 +166,8 @@ _CALLS: Final = {
 _GUARDED: Final = {code: _guard(_Unpickler.dispatch[code], count) for code, count in _CALLS.items()}
 
 
-class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its parts
-    """Reads a live pickle by steps. A step that fails, or would act outside, gives a Missing."""
+class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed lacks the parts of the class
+    """Reads a live pickle by steps. A failing or forbidden step gives a Missing."""
 
     dispatch: ClassVar[dict[int, Any]] = {**_Unpickler.dispatch, **_GUARDED}
     is_checked = True
@@ -187,39 +187,40 @@ class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed does not know its 
             return
         try:
             load(self)
-        except BaseException as problem:  # even sys.exit() in a reduction costs this object alone
+        except BaseException as problem:  # sys.exit() in a reduction costs this object alone
             self.stack[height:] = [self._missing_for(saved, problem)]
 
     def _missing_for(self, operands: list[Any], problem: BaseException) -> Any:
         """The stand-in for the result of a failed step."""
-        target = operands[0] if operands else None
-        cls = target if isinstance(target, type) else type(target)
-        if not operands:
-            cls = object
         why = _why_failed(operands, problem)
+        if not operands:
+            return missing_instance(_missing("builtins", "object", why))
+        target = operands[0]
+        if isinstance(target, type):
+            return missing_instance(_missing(target.__module__, target.__qualname__, why))
+        cls = type(target)
         missing = missing_instance(_missing(cls.__module__, cls.__qualname__, why))
-        if operands and not isinstance(target, type):
-            for index, known in self.memo.items():
-                if known is target:  # half made, so its aliases are missing, too
-                    self.memo[index] = missing
+        for index, known in self.memo.items():
+            if known is target:  # half made, so aliases are missing, too
+                self.memo[index] = missing
         return missing
 
 
 _BUILD: Final = _Unpickler.dispatch[pickle.BUILD[0]]
-# Functions that make an instance of the class that is their first argument.
+# Functions that make an instance of their first argument, a class.
 _MAKERS: Final = frozenset(
     {"_reconstructor", "__newobj__", "__newobj_ex__", "__new__", "_create_type"}
 )
 
 
 def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool) -> Any:
-    """The result of a step that is not carried out, because it needs a missing object or would act
-    outside of the process; else None.
+    """The replacement for the result of a step that needs a missing object, or would act outside
+    of the process; None for any other step.
     """
     target = operands[0]
     if load is _BUILD:
         if is_checked and issubclass(type(target), types.ModuleType):
-            return target  # without the state: a module stays as it is here
+            return target  # without the state: a module must not change here
         return None
     target, args = _called(operands)
     if isinstance(target, type) and issubclass(target, Missing):
@@ -232,13 +233,15 @@ def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool
 
 
 def _called(operands: list[Any]) -> tuple[Any, tuple[Any, ...]]:
-    """The object that a step calls, and the arguments: of a maker the class that it makes."""
+    """The object called by a step, and the arguments. For a maker: the class of the new object."""
     target, *arguments = operands
     args: tuple[Any, ...] = ()
     if arguments and type(arguments[0]) is tuple:
         args = arguments[0]
     is_maker = not isinstance(target, type) and getattr(target, "__name__", "") in _MAKERS
-    return (args[0], args[1:]) if is_maker and args else (target, args)
+    if is_maker and args:
+        return (args[0], args[1:])
+    return (target, args)
 
 
 def _refusal(target: Any, args: tuple[Any, ...]) -> Any:
@@ -258,21 +261,25 @@ def _refusal(target: Any, args: tuple[Any, ...]) -> Any:
 
 
 def _argument(value: object) -> str:
-    return repr(value)[:_MOST_TOLD] if type(value) in _PLAIN else "..."
+    if type(value) in _PLAIN:
+        return repr(value)[:_MOST_TOLD]
+    return "..."
 
 
 def _file_of(args: tuple[Any, ...]) -> Any:
-    """The stand-in for a file that dill would open."""
+    """The stand-in for a file: dill would open the file."""
     name, mode, position, closed = args[:4]
     kind = _class_of_file(str(mode))
-    state = f"name={name!r} mode={mode!r} position={position!r}{' closed' if closed else ''}"
+    state = f"name={name!r} mode={mode!r} position={position!r}"
+    if closed:
+        state += " closed"
     standin = outside("_io", kind, f"<_io.{kind} {state}>")
     vars(standin).update(name=name, mode=mode, position=position, closed=closed)
     return standin
 
 
 def _class_of_file(mode: str) -> str:
-    """The name of the class of _io that open() gives for a mode."""
+    """The name of open()'s class of _io for a mode."""
     if "b" not in mode:
         return "TextIOWrapper"
     if "+" in mode:
@@ -291,9 +298,12 @@ def _why_not_found(module: str, name: str, problem: BaseException) -> str:
 
 
 def _why_failed(operands: list[Any], problem: BaseException) -> str:
-    """Why a step failed: if a part is missing, the reason is that of the part."""
+    """Why a step failed. If a part is missing, the reason is the part's reason."""
     for part in operands:
-        for found in (part, *(part if type(part) is tuple else ())):
+        parts = (part,)
+        if type(part) is tuple:
+            parts = part
+        for found in parts:
             if isinstance(found, Missing) or (
                 isinstance(found, type) and issubclass(found, Missing)
             ):
@@ -302,16 +312,16 @@ def _why_failed(operands: list[Any], problem: BaseException) -> str:
 
 
 def load_live_objects(data: bytes, count: int, is_checked: bool) -> list[Any]:
-    """The live objects, and a Missing for each that cannot be loaded.
+    """The live objects, with a Missing for each object that cannot be loaded.
 
-    is_checked: load nothing that owns something outside of the process. Within a pool the objects
-        of an exception cross as they do without keeptrace.
+    is_checked: load no owner of anything outside of the process. Within a pool the objects of an
+        exception cross as without keeptrace.
     """
     why = "the live objects are no list"
     for load in (load_quickly, _load_leniently):
         try:
             objects = load(data, is_checked)
-        except BaseException as problem:  # by the user's reduction: stand-ins are shown instead
+        except BaseException as problem:  # from the user's reduction: stand-ins remain
             why = f"loading the live objects raised {type(problem).__name__}: {problem}"
             continue
         if type(objects) is list:
@@ -320,13 +330,17 @@ def load_live_objects(data: bytes, count: int, is_checked: bool) -> list[Any]:
 
 
 def load_quickly(data: bytes, is_checked: bool) -> Any:
-    return _watched(_Quick(io.BytesIO(data)).load) if is_checked else pickle.loads(data)
+    if is_checked:
+        return _watched(_Quick(io.BytesIO(data)).load)
+    return pickle.loads(data)
 
 
 def _load_leniently(data: bytes, is_checked: bool) -> Any:
     unpickler = _Lenient(io.BytesIO(data))
     unpickler.is_checked = is_checked
-    return _watched(unpickler.load) if is_checked else unpickler.load()
+    if is_checked:
+        return _watched(unpickler.load)
+    return unpickler.load()
 
 
 def _watched(load: Callable[[], Any]) -> Any:

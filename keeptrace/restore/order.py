@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 
 def in_order(roots: Iterable[int], needs: Callable[[int], Iterable[int]]) -> Iterator[int]:
-    """The roots and their needs, in an order in which each index follows its own needs.
+    """The roots and their needs, each index after its own needs.
 
-    An index that needs itself, as in damaged data, is given as if it did not.
+    In damaged data an index may need itself: the function ignores such a need.
     """
     state: dict[int, int] = {}  # 1: on the stack, 2: given
     for root in roots:
         stack = [root]
         while stack:
             index = stack[-1]
-            waiting = [] if index in state else [need for need in needs(index) if need not in state]
-            state.setdefault(index, 1)
+            waiting: list[int] = []
+            if index not in state:
+                waiting = [need for need in needs(index) if need not in state]
+                state[index] = 1
             if waiting:
                 stack.extend(waiting)
                 continue

@@ -1,6 +1,6 @@
 """Finds objects and functions that own or change something outside of the process.
 
-A restore never brings them to life, and a capture does not pickle them as live objects.
+A restore never brings such objects to life, and a capture does not pickle them as live objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .descriptors import raw_module_of, raw_mro_of, raw_name_of, raw_names_in, raw_namespace_of
 
-# Modules whose classes and functions open, make or delete files, processes and the like.
+# Modules with classes and functions that open, make or delete files, processes and the like.
 _OUTSIDE: Final = frozenset({
     *("_io", "_pyio", "io", "os", "posix", "nt", "shutil"),
     *("tempfile", "mmap", "_mmap", "fcntl", "pty", "signal", "_signal"),
@@ -25,7 +25,7 @@ _OUTSIDE: Final = frozenset({
     *("_zstd", "zipfile", "tarfile", "fileinput", "runpy", "webbrowser"),
     *("winreg", "msvcrt", "_winapi"),
 })  # fmt: skip
-# (module, name) of such classes and functions in modules that are harmless otherwise.
+# (module, name) of such classes and functions in otherwise harmless modules.
 _OUTSIDE_ALSO: Final = frozenset({
     *(("weakref", "finalize"), ("threading", "Thread")),
     *(("threading", "_DummyThread"), ("_thread", "start_new_thread")),
@@ -38,17 +38,17 @@ _OUTSIDE_ALSO: Final = frozenset({
     *(("dill._dill", "_create_capsule"), ("dill.dill", "_create_filehandle")),
     *(("dill.dill", "_create_thread_handle"), ("dill.dill", "_create_capsule")),
 })  # fmt: skip
-# Data, and functions that only change data, in modules of _OUTSIDE.
+# Data, and functions of data alone, in modules of _OUTSIDE.
 _INSIDE: Final = frozenset({
     *(("_io", "StringIO"), ("_io", "BytesIO"), ("os", "fspath")),
     *(("os", "PathLike"), ("posix", "fspath")),
     *(("queue", "Queue"), ("subprocess", "CompletedProcess"), ("zipfile", "ZipInfo")),
     *(("tarfile", "TarInfo"), ("sqlite3", "Row")),
 })  # fmt: skip
-# A library's class with one of these methods holds a resource. Programs also use the words for
-# other purposes.
+# A library's class with such a method holds a resource. The program's own classes may use the words
+# for any purpose.
 _CLOSERS: Final = ("close", "shutdown", "terminate", "dispose", "disconnect", "cleanup")
-# By id, because the hash of a class may be its metaclass's.
+# By id, because a metaclass may define the hash of its classes.
 _DATA: Final = frozenset(id(cls) for cls in (BaseException, tuple, type, int, str, bytes))
 _IN_MEMORY: Final = frozenset({id(io.StringIO), id(io.BytesIO)})
 
@@ -60,11 +60,11 @@ def _is_outside(module: str, name: str) -> bool:
 
 
 def owns_outside(cls: type) -> bool:
-    """Whether instances of the class own something outside of the process, or act on it when they
-    die.
+    """Whether instances of the class own something outside of the process, or change something
+    outside at their death.
 
     Such a class has a base from a module of _OUTSIDE, a file descriptor, a finalizer (which would
-    run once more for each copy), or is a library's class with a method that releases a resource.
+    run again for each copy), or is a library's class with a method for releasing a resource.
     """
     mro = raw_mro_of(cls)
     if any(id(parent) in _DATA for parent in mro):
@@ -80,7 +80,7 @@ def owns_outside(cls: type) -> bool:
 
 
 def _holds_resource(namespace: Any, module: str) -> bool:
-    """Whether a class has a file descriptor, a finalizer, or a library's way to release."""
+    """Whether a class has a file descriptor, a finalizer, or a library's method for releasing."""
     if "__del__" in namespace or "fileno" in namespace:
         return True
     return any(closer in namespace for closer in _CLOSERS) and _is_of_a_library(module)
@@ -91,23 +91,27 @@ def _home(cls: type) -> tuple[str, str]:
         module = raw_module_of(cls)
     except AttributeError:  # deleted from the class
         module = ""
-    return module if type(module) is str else "", raw_name_of(cls)
+    if type(module) is not str:
+        module = ""
+    return module, raw_name_of(cls)
 
 
 def _is_of_a_library(name: str) -> bool:
     if name.partition(".")[0] in sys.stdlib_module_names:
         return True
     module = sys.modules.get(name)
-    file = raw_names_in(module).get("__file__") if type(module) is types.ModuleType else None
+    if type(module) is not types.ModuleType:
+        return False
+    file = raw_names_in(module).get("__file__")
     return type(file) is str and ("site-packages" in file or "dist-packages" in file)
 
 
 def acts_outside(function: object) -> bool:
-    """Whether calling a function that a pickle names would act outside of the process."""
+    """Whether calling a function named by a pickle would act outside of the process."""
     if type(function) is functools.partial:
         function = function.func
     owner = getattr(function, "__self__", None)
-    if isinstance(owner, type):  # a class method, such as the one that rebuilds SharedMemory
+    if isinstance(owner, type):  # a class method, such as SharedMemory's for rebuilding
         function = owner
     if isinstance(function, type):
         return function not in (type, object) and owns_outside(function)

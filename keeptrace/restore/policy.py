@@ -1,4 +1,4 @@
-"""Policies: what a restore may look up in its process."""
+"""Policies: the limits of a restore's look-ups in its process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from .descriptors import raw_names_in
 
 
 class Policy:
-    """What a restore may look up in its process.
+    """The limits of a restore's look-ups in its process.
 
-    BUILTINS: only builtins, for data that nobody trusts (keeptrace.load).
+    BUILTINS: only builtins, for untrusted data (keeptrace.load).
     LOADED: also loaded modules, but no imports: for text.
-    KNOWN: also the standard library: for pickle.load, which trusts its data.
-    POOL, LIVE: also imports, and functions by name, where the same program runs at both ends."""
+    KNOWN: also the standard library: for pickle.load, whose data is trusted.
+    POOL, LIVE: also imports, and functions by name: the same program runs at both ends.
+    """
 
     __slots__ = ("imports", "load_live", "lookups", "standard", "truthy")
 
@@ -31,15 +32,14 @@ class Policy:
         self.lookups: bool = lookups
         self.standard: bool = standard  # the standard library may be imported
         self.imports: bool = imports
-        # Exceptions of a class with __bool__ or __len__ count as true: a future takes a false one
-        # for no exception.
+        # bool() of every exception must be True: a future takes a false exception for no exception.
         self.truthy: bool = truthy
         self.load_live: bool = load_live
 
     @property
     def trusts(self) -> bool:
-        """Whether the data may run the program's code (live objects, hooks of classes), as plain
-        pickle.load may.
+        """Whether the data may run the program's code (live objects, hooks of classes), like the
+        data of plain pickle.load.
         """
         return self.load_live
 
@@ -54,17 +54,21 @@ class Policy:
         if found is None and may_import and may_import_module(name):
             try:
                 __import__(name)
-            except (Exception, SystemExit):  # absent or broken here: its types are made instead
+            except (Exception, SystemExit):  # absent or broken here: new types replace the module's
                 return None
             found = sys.modules.get(name)
-        return found if issubclass(type(found), types.ModuleType) else None
+        if issubclass(type(found), types.ModuleType):
+            return found
+        return None
 
     def find(self, module: str, qualname: str) -> Any:
         """The object of a qualified name, without running hooks of classes; None if absent."""
         if not self.lookups:
-            return _HARMLESS.get(qualname) if module == "builtins" else None
+            if module == "builtins":
+                return _HARMLESS.get(qualname)
+            return None
         found: Any = self.module(module)
-        if "." not in qualname and type(found) is types.ModuleType:  # most are such
+        if "." not in qualname and type(found) is types.ModuleType:  # as most names
             return raw_names_in(found).get(qualname)
         for part in qualname.split("."):
             if type(found) is types.ModuleType or issubclass(type(found), types.ModuleType):
@@ -76,19 +80,23 @@ class Policy:
         return found
 
     def function(self, module: str, qualname: str) -> Any:
-        """The function of that name, if the same program runs at both ends or the function is
+        """The function of this name, if the same program runs at both ends or the function is
         harmless; else None.
         """
         if self.imports and module in sys.modules:
             found = self.find(module, qualname)
+        elif module == "builtins":
+            found = _HARMLESS.get(qualname)
         else:
-            found = _HARMLESS.get(qualname) if module == "builtins" else None
-        return found if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)) else None
+            return None
+        if isinstance(found, (types.FunctionType, types.BuiltinFunctionType)):
+            return found
+        return None
 
 
-# Builtin functions that only look at their arguments, or print them. Tools call some attributes of
-# the objects that they show (_render_traceback_, __tracebackhide__), so other functions (exec,
-# open, getattr) become stand-ins.
+# Builtin functions that only read or print their arguments. Tools call some attributes of shown
+# objects (_render_traceback_, __tracebackhide__), so dangerous functions (exec, open, getattr)
+# become stand-ins.
 _HARMLESS_FUNCTIONS: Final = (
     *("abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex"),
     *("id", "isinstance", "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow"),
@@ -100,8 +108,8 @@ BUILTIN_CLASSES: Final = {
     for name, found in vars(builtins).items()
     if isinstance(found, type) and found.__module__ == "builtins" and not name.startswith("__")
 }
-# The objects that names from data may stand for if nothing else is looked up. None of these leads
-# to another name.
+# The objects for names from data without any look-up in modules. No object here leads to further
+# names.
 _HARMLESS: Final[dict[str, Any]] = {
     **BUILTIN_CLASSES,
     **{
@@ -110,7 +118,7 @@ _HARMLESS: Final[dict[str, Any]] = {
         if type(found := getattr(builtins, name, None)) is types.BuiltinFunctionType
     },
 }
-# Modules of the standard library whose import acts visibly; also the modules in these packages.
+# Modules and packages of the standard library with visible effects of the import.
 _NEVER_IMPORTED: Final = frozenset(
     {"antigravity", "this", "__main__", "__mp_main__", "idlelib", "turtle"}
 )
@@ -129,7 +137,7 @@ LIVE: Final = Policy(lookups=True, imports=True)
 
 
 def is_plainly_loaded(name: object) -> bool:
-    """Whether `__import__(name)` gives a loaded module, for which dir() runs none of its code."""
+    """Whether `__import__(name)` gives a loaded module without a `__dir__` of its own."""
     if type(name) is not str:
         return False
     parts = name.split(".")

@@ -3,7 +3,7 @@
 So the room imports only the standard library, and works on every Python from 3.11 on, with reports
 of any Python (core/report.py has the layout).
 
-How a frame is restored. Only running code makes a frame object, so each frame is that of a small
+The making of a frame. Only running code makes a frame object, so each frame belongs to a small
 function, which runs:
 
     def <original name>(<original arguments, all with defaults>):
@@ -11,20 +11,20 @@ function, which runs:
         K()()              # calls the function of the next frame; in the innermost frame, a C call
                            # that notes the frame
 
-One template is compiled for each number of locals. `code.replace` then puts in names, flags, file
-and first line. The line table is written by hand: every instruction has the source position of the
+A template is compiled for each number of locals. `code.replace` then puts in names, flags, file
+and first line. code.py writes the line table: every instruction has the source position of the
 original's failing instruction, so `~~^~~` markers are identical. Nothing is raised, and calls
 between Python functions use no C stack, so deep recursions are restored, too.
 
 The outermost `f_back` must be None: a caller's frame would stay alive, with its locals, as long as
 the restored frames. CPython links a frame to its caller when the frame ends. So the outermost
-function is an asynchronous generator: it runs up to its one `yield`, and is dropped there,
-suspended, while a finalizer is set (sys.set_asyncgen_hooks) that does nothing. The other frames
-refer to its frame, which survives without a caller. (A raw thread has no caller at its bottom
-either, but costs some 100 microseconds for each exception.)
+function is an asynchronous generator: the generator runs up to its only `yield`, is suspended, and
+is then dropped under a finalizer without effect (sys.set_asyncgen_hooks). The inner frames refer to
+the generator's frame, which survives without a caller. (The bottom frame of a raw thread has no
+caller either, but a thread costs some 100 microseconds for each exception.)
 
 Rules:
- 1. Nothing from the data is called or imported, except types and modules that `Policy` allows.
+ 1. Nothing from the data is called or imported, except types and modules allowed by `Policy`.
  2. A value is exact, or visibly a stand-in.
  3. No recursion over data: reports can be deep, cyclic and hostile.
 """
@@ -45,14 +45,16 @@ from .values import ValueTable
 def restore(report: Any, policy: Policy = BUILTINS) -> BaseException:
     """The exception of a report: type, args, attributes, notes, chain, and real tracebacks.
 
-    Raises ValueError, TypeError, KeyError or IndexError if the report's layout is not that of
-    core/report.py."""
+    Raises ValueError, TypeError, KeyError or IndexError for a report with a wrong layout.
+    """
     type_of = exception_types(report, policy)
     values = ValueTable(report, type_of, policy)
     values.make_shells()
     exceptions = ExceptionTable(report, type_of, policy, values.live)
     values.finish(exceptions.made)
-    files = install_sources(report["sources"]) if report["sources"] else {}
+    files: dict[str, str] = {}
+    if report["sources"]:
+        files = install_sources(report["sources"])
     if not policy.imports:
         rename_unopened(report, files)
     stacks = FrameStacks(report, values, files)
@@ -80,11 +82,11 @@ def read_payload(payload: dict[str, Any], most: int = 64 << 20) -> dict[str, Any
 
 
 def boot(payload: dict[str, Any]) -> Any:
-    """What plain pickle.load of a dump gives: the exception, its exc_info tuple, or the bare
+    """The result of plain pickle.load of a dump: the exception, the exc_info tuple, or the bare
     traceback.
     """
     exc = restore(read_payload(payload), KNOWN)
-    traceback = BaseException.__dict__["__traceback__"].__get__(exc)  # a class may have its own
+    traceback = BaseException.__dict__["__traceback__"].__get__(exc)  # a class may define its own
     given = {
         "exception": exc,
         "exc_info": (type(exc), exc, traceback),

@@ -22,19 +22,19 @@ from .files import (
     without_detours,
 )
 
-# Code without a file shares these names: a snapshot with such a name would be shown for live code.
+# Names shared by all code without a file: live code would show a snapshot under such a name.
 _OF_NOBODY: Final = frozenset({"<string>", "<stdin>"})
 
 
 def rename_unopened(report: dict[str, Any], renamed: dict[str, str]) -> None:
-    """Adds the files that must not be opened, except those whose text linecache has."""
+    """Adds the files that must not be opened, unless linecache has the text."""
     for file in {code["file"] for code in report["codes"]} - renamed.keys():
         if not may_be_opened(file) and not _is_all_in_linecache(file):
             renamed[file] = unopened_name(file)
 
 
 def _is_all_in_linecache(file: str) -> bool:
-    """Whether linecache has the file's text under every name that a tool uses."""
+    """Whether linecache has the file's text under every name used by a tool."""
     plain = without_detours(file)
     return _has_snapshot(file) and (_has_snapshot(plain) or is_absent_or_ordinary(plain))
 
@@ -44,13 +44,13 @@ def _has_snapshot(file: str) -> bool:
     return cached is not None and len(cached) > 1 and cached[1] is None
 
 
-# (file, compressed text) → modification time and size of the file that had the same text
+# (file, compressed text) → modification time and size of the file with the same text
 _same_on_disk: Final[dict[tuple[str, bytes], tuple[int, int]]] = {}
 _MOST_SAME: Final = 256
 
 
 def _is_same_on_disk(file: str, packed: bytes) -> bool:
-    """Whether the file was compared before, and has not changed since."""
+    """Whether an earlier comparison found the same text, and the file has not changed since."""
     try:
         found = os.stat(file)
     except (OSError, ValueError):
@@ -68,12 +68,12 @@ def _remember_same(file: str, packed: bytes) -> None:
     _same_on_disk[file, packed] = (found.st_mtime_ns, found.st_size)
 
 
-# Redaction replaces a piece of source by as many bytes (redact/spans.py). Fewer stars are code.
+# Redaction keeps the number of bytes of a piece of source (redact/spans.py). Fewer stars are code.
 _HIDDEN: Final = rb"<redacted>\**|\*{3,}"
 
 
 def reads_the_same(here: list[str], kept: list[str]) -> bool:
-    """Whether two texts are the same, except for secrets that are hidden in the kept one."""
+    """Whether two texts are the same, except for hidden secrets in the kept text."""
     if len(here) != len(kept):
         return False
     pairs = [(ours.rstrip(), theirs.rstrip()) for ours, theirs in zip(here, kept)]
@@ -81,7 +81,7 @@ def reads_the_same(here: list[str], kept: list[str]) -> bool:
 
 
 def _is_hidden(ours: str, theirs: str) -> bool:
-    """Whether the lines are the same, except for secrets that are hidden in the kept one."""
+    """Whether the lines are the same, except for hidden secrets in the kept line."""
     import re  # rarely needed
 
     line, kept = ours.encode("utf-8", "replace"), theirs.encode("utf-8", "replace")
@@ -95,7 +95,8 @@ def install_sources(sources: dict[str, bytes]) -> dict[str, str]:
     of renamed files.
 
     A file with the same text needs no snapshot. The snapshot of an absent file gets the file's
-    name. A changed file keeps its name for live code, and the snapshot gets a name that says so."""
+    name. A changed file keeps the name for live code, and the snapshot gets a name with a mark.
+    """
     renamed: dict[str, str] = {}
     room, most_lines = MAX_SOURCE, MAX_LINES
     for file, packed in sources.items():
@@ -119,8 +120,8 @@ def install_sources(sources: dict[str, bytes]) -> dict[str, str]:
 
 
 def _install_source(file: str, packed: bytes, text: str, sources: dict[str, bytes]) -> str:
-    """Gives one snapshot to linecache, if its text is needed. Returns its name."""
-    # Reads lines as a file does; str.splitlines() knows more line ends.
+    """Gives a snapshot to linecache, unless the file has the same text. Returns the name to use."""
+    # Reads lines like a file; str.splitlines() knows more line ends.
     lines = io.StringIO(text, newline=None).readlines()
     is_snapshot = _has_snapshot(file)  # of an earlier dump, or code without a file
     if not is_snapshot and not may_be_opened(file):
@@ -145,8 +146,8 @@ def _install_source(file: str, packed: bytes, text: str, sources: dict[str, byte
     return name
 
 
-# Snapshots in linecache. A program that reads dumps all day keeps the newest snapshots, and all
-# snapshots of the dump that it reads now. (characters)
+# The room for snapshots in linecache. A program that reads dumps all day keeps the newest
+# snapshots, and all snapshots of the current dump. (characters)
 _MOST_KEPT: Final = 64 << 20
 _kept: Final[dict[str, tuple[Any, ...]]] = {}  # keeptrace's entries, the oldest first
 
@@ -168,8 +169,8 @@ def _keep_in_linecache(name: str, size: int, lines: list[str], current: dict[str
 
 
 def _lines_of_live(file: str) -> list[str] | None:
-    """The lines of a live module without a file, which its loader may have; None if there is no
-    such module.
+    """The lines of a live module without a file, from the module's loader; None without such a
+    module.
     """
     if file.startswith("<frozen ") or file in _OF_NOBODY:
         return []
@@ -182,8 +183,10 @@ def _lines_of_live(file: str) -> list[str] | None:
 
 
 def _lines_on_disk(file: str) -> list[str] | None:
-    """The lines of a file; [] if it cannot be read, None if there is no file."""
+    """The lines of a file; [] for an unreadable file, None for an absent file."""
     if not os.path.isfile(file):
         return None
     text = source_text(file)
-    return [] if text is None else io.StringIO(text).readlines()
+    if text is None:
+        return []
+    return io.StringIO(text).readlines()

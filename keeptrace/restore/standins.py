@@ -1,4 +1,4 @@
-"""Stand-ins: objects that take the place of originals, and tell what a report knows of them."""
+"""Stand-ins: objects that replace originals, and show the report's facts about them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARK: Final = "__keeptrace_standin__"
 
 
 class StandIn:
-    """Stands for an object, with its type's name, its repr, its true length, and its attributes
+    """Stands for an object, with the type's name, the repr, the true length, and the attributes
     down to the depth.
     """
 
@@ -23,7 +23,9 @@ class StandIn:
 
     def __str__(self) -> str:
         details = known_details(self)
-        return repr(self) if details.string is None else details.string
+        if details.string is None:
+            return repr(self)
+        return details.string
 
     def __getattr__(self, name: str) -> Any:
         details = known_details(self)
@@ -33,7 +35,9 @@ class StandIn:
 
     def __dir__(self) -> Iterable[str]:
         details = known_details(self)
-        return sorted({*vars(self), *details.dir}) if details.dir else vars(self)
+        if details.dir:
+            return sorted({*vars(self), *details.dir})
+        return vars(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self!r} cannot be called: {what_it_is(self)}")
@@ -70,7 +74,7 @@ class _Sized:
             if len(details.pairs) == len(self):
                 raise KeyError(key)
         elif isinstance(key, (slice, int)):
-            wanted: int | range = range(len(self))[key]  # raises IndexError as the original would
+            wanted: int | range = range(len(self))[key]  # raises IndexError like the original
             kept = range(len(details.items))
             if isinstance(wanted, int):
                 if wanted in kept:
@@ -100,7 +104,11 @@ class _Sized:
 
     def get(self, key: object, default: object = None) -> Any:
         pairs = self._mapping("get")
-        return pairs[key] if key in pairs else self[key] if len(pairs) < len(self) else default
+        if key in pairs:
+            return pairs[key]
+        if len(pairs) < len(self):  # the pair may be cut: raises LookupError
+            return self[key]
+        return default
 
     def _mapping(self, name: str) -> dict[Any, Any]:
         pairs = known_details(self).pairs
@@ -109,9 +117,9 @@ class _Sized:
         return pairs
 
 
-# Tools look for attributes whose names begin so, and call them, or take them for addresses. Before
-# Python 3.13 the interpreter prints an object with the last of them as a SyntaxError, and fails if
-# its line is not a number.
+# Beginnings of names of attributes that tools call, or take for addresses. Before Python 3.13 the
+# interpreter prints an object with a `print_file_and_line` as a SyntaxError, and fails without a
+# number as the line.
 _PROTOCOLS: Final = (
     *("_repr_", "_ipython_", "_render_traceback_", "_as_parameter_"),
     "print_file_and_line",
@@ -120,12 +128,12 @@ _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 
 def aside_name(name: str) -> str:
-    """The name in vars() for an attribute that must not be found under its own name."""
+    """The name in vars() for an attribute with a dangerous name."""
     return f"[{name}]"
 
 
 def is_protocol(name: str, value: object) -> bool:
-    """Whether a tool would act on this attribute: numpy reads memory by __array_interface__."""
+    """Whether a tool would act on this attribute: numpy reads memory at an __array_interface__."""
     is_special = name.startswith("__") and name.endswith("__")
     return name.startswith(_PROTOCOLS) or (is_special and type(value) not in _ATOMS)
 
@@ -137,10 +145,10 @@ class Details:
 
     def __init__(self, text: str, node: list[Any], why: str = "") -> None:
         self.text: str = text
-        # As in the report: a capture of the restored exception reads it.
+        # The node in the report: a capture of the restored exception reads the node.
         self.node: list[Any] = node
         self.why: str = why
-        self.string: str | None = None  # the text of str(), if it is not the repr
+        self.string: str | None = None  # the text of str(), unless equal to the repr
         self.length: int | None = None
         self.items: Sequence[Any] = []
         self.pairs: dict[Any, Any] | None = None
@@ -156,8 +164,11 @@ def known_details(standin: object) -> Details:
 
 
 def what_it_is(standin: object) -> str:
+    text = "keeptrace kept a stand-in, not the object"
     why = known_details(standin).why
-    return "keeptrace kept a stand-in, not the object" + (f" ({why})" if why else "")
+    if why:
+        text += f" ({why})"
+    return text
 
 
 def _no_attribute(standin: object, name: str) -> str:
@@ -177,7 +188,9 @@ def _known_attribute(standin: StandIn, name: str) -> StandIn:
 
 @functools.lru_cache(512)
 def stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
-    bases = (StandIn, _Sized) if sized else (StandIn,)
+    bases: tuple[type, ...] = (StandIn,)
+    if sized:
+        bases = (StandIn, _Sized)
     name = qualname.rpartition(".")[2] or "object"
     return type(name, bases, {"__module__": module, "__qualname__": qualname, "__doc__": None})
 
@@ -189,7 +202,7 @@ def make_stand_in(cls: type[StandIn], text: str, node: list[Any], why: str = "")
 
 
 def details_of(value: object) -> Details | None:
-    """The details of a stand-in, made by any copy of the restorer; None for all other objects."""
+    """The details of a stand-in, made by any copy of the restorer; None for any other object."""
     for cls in type.__dict__["__mro__"].__get__(type(value)):
         slot = type.__dict__["__dict__"].__get__(cls).get(MARK)
         if type(slot) is types.MemberDescriptorType:

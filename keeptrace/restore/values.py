@@ -27,9 +27,16 @@ _SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set
 _CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
 
 
+def _refs_an_element(kind: str) -> int:
+    """A dict's element has two refs: key and value."""
+    if kind == "dict":
+        return 2
+    return 1
+
+
 def is_whole(node: list[Any]) -> bool:
     kind, length, parts = node
-    return bool(len(parts) == length * (2 if kind == "dict" else 1))
+    return bool(len(parts) == length * _refs_an_element(kind))
 
 
 class ValueTable:
@@ -49,7 +56,9 @@ class ValueTable:
             )
 
     def __call__(self, ref: object) -> Any:
-        return self.made[ref[0]] if type(ref) is list else ref
+        if type(ref) is list:
+            return self.made[ref[0]]
+        return ref
 
     def make_shells(self) -> None:
         """Makes all objects that can exist before their contents."""
@@ -77,7 +86,7 @@ class ValueTable:
         self._done[index] = 1
 
     def finish(self, exceptions: list[BaseException]) -> None:
-        """Makes objects that need their parts (tuples, frozensets, dates), then fills shells."""
+        """Makes objects that need finished parts (tuples, frozensets, dates), then fills shells."""
         if not all(self._done):
             for index, node in enumerate(self._nodes):
                 if node[0] == "exception":
@@ -93,18 +102,20 @@ class ValueTable:
                 filler(self, value, node)
 
     def _parts(self, index: int) -> list[int]:
-        """The values that must be made before this one."""
+        """The values to make before this value."""
         if self._done[index]:
             return []
         node = self._nodes[index]
-        parts = node[2:3] if node[0] == "live" else node[2]
+        parts = node[2]
+        if node[0] == "live":
+            parts = node[2:3]
         return [part[0] for part in parts if type(part) is list]
 
     def _with_parts(self, node: list[Any]) -> Any:
         if node[0] == "live":
             return self._live_object(node)
         kind, name, refs = node
-        parts = self._each(refs)
+        parts = self.each(refs)
         try:
             if kind == "tuple":
                 return tuple(parts)
@@ -116,15 +127,22 @@ class ValueTable:
 
     def _live_object(self, node: list[Any]) -> Any:
         _, number, stand_in = node
-        found = self.live[number] if number < len(self.live) else missing_instance(Missing)
-        return self._not_live(self(stand_in), found) if isinstance(found, Missing) else found
+        if number < len(self.live):
+            found = self.live[number]
+        else:
+            found = missing_instance(Missing)
+        if isinstance(found, Missing):
+            return self._not_live(self(stand_in), found)
+        return found
 
     def _not_live(self, value: object, missing: Missing) -> Any:
-        """The stand-in for a live object, which says why the object is missing."""
+        """The stand-in for a missing live object, with the reason."""
         details = details_of(value)
         if details is not None and self._policy.load_live:
             why = known_details(missing).why
-            details.why = f"{details.why}; {why}" if details.why else why
+            if details.why:
+                why = f"{details.why}; {why}"
+            details.why = why
         return value
 
     def _fill_container(self, value: Any, node: list[Any]) -> None:
@@ -135,11 +153,11 @@ class ValueTable:
                 details.pairs = self._pairs(refs)
                 details.items = list(details.pairs)
             else:
-                details.items = self._each(refs)
+                details.items = self.each(refs)
         elif kind == "list":
-            value.extend(self._each(refs))
+            value.extend(self.each(refs))
         elif kind == "set":
-            value.update(_keys(self._each(refs)))
+            value.update(_keys(self.each(refs)))
         elif kind == "dict":
             value.update(self._pairs(refs))
 
@@ -147,7 +165,7 @@ class ValueTable:
         _, _, _, attributes, extra = node
         if attributes:
             namespace = vars(value)
-            namespace.update(zip(attributes, self._each(attributes.values())))
+            namespace.update(zip(attributes, self.each(attributes.values())))
             for name in [name for name in attributes if name[:1] == "_"]:
                 if is_protocol(name, namespace[name]):
                     namespace[aside_name(name)] = namespace.pop(name)
@@ -158,18 +176,18 @@ class ValueTable:
             details.pairs = self._pairs(extra["pairs"])
             details.items = list(details.pairs)
         elif "items" in extra:
-            details.items = self._each(extra["items"])
+            details.items = self.each(extra["items"])
 
     def _pairs(self, flat: list[Any]) -> dict[Any, Any]:
-        return dict(zip(_keys(self._each(flat[: len(flat) & ~1 : 2])), self._each(flat[1::2])))
+        return dict(zip(_keys(self.each(flat[: len(flat) & ~1 : 2])), self.each(flat[1::2])))
 
-    def _each(self, refs: Iterable[Any]) -> list[Any]:
+    def each(self, refs: Iterable[Any]) -> list[Any]:
         made = self.made
         return [made[ref[0]] if type(ref) is list else ref for ref in refs]
 
     def _cut_container(self, node: list[Any]) -> StandIn:
         kind, length, items = node
-        count = len(items) // (2 if kind == "dict" else 1)
+        count = len(items) // _refs_an_element(kind)
         standin = make_stand_in(
             stand_in_class(kind, "builtins", True),
             "",
@@ -187,20 +205,14 @@ class ValueTable:
     def _object(self, node: list[Any]) -> StandIn:
         _, type_index, text, _, extra = node
         module, qualname, _ = self._types[type_index]
-        length = extra.get("len") if extra else None
-        standin = make_stand_in(
-            stand_in_class(qualname, module, length is not None),
-            "",
-            node,
-            extra.get("why", "") if extra else "",
-        )
-        details = known_details(standin)
+        extra = extra or {}
+        length = extra.get("len")
+        cls = stand_in_class(qualname, module, length is not None)
         if text is None:
-            shown = qualname if module == "builtins" else f"{module}.{qualname}"
-            at = f" at {extra['address']:#x}" if extra and "address" in extra else ""
-            text = f"<{shown} object{at}>"
-        details.text = text
+            text = _default_repr(module, qualname, extra.get("address"))
+        standin = make_stand_in(cls, text, node, extra.get("why", ""))
         if extra:
+            details = known_details(standin)
             details.length = length
             details.string = extra.get("str")
             details.dir = frozenset(extra.get("dir", ()))
@@ -216,10 +228,13 @@ class ValueTable:
             node,
             f"{len(text)} of its {length} characters were kept",
         )
+        shown = text
+        if kind != "str":
+            shown = text.encode("latin-1")
         details = known_details(standin)
         details.length = length
         details.items = text
-        details.text = f"{text if kind == 'str' else text.encode('latin-1')!r}... ({length} in all)"
+        details.text = f"{shown!r}... ({length} in all)"
         details.string = f"{text}... ({length} in all)"
         return standin
 
@@ -228,7 +243,9 @@ class ValueTable:
         if len(text) < length:
             return self._text(node)
         raw = text.encode("latin-1")
-        return raw if kind == "bytes" else bytearray(raw)
+        if kind == "bytes":
+            return raw
+        return bytearray(raw)
 
     def _type(self, node: list[Any]) -> Any:
         _, index, *names = node
@@ -239,7 +256,7 @@ class ValueTable:
             if isinstance(found, type):
                 return found
             cls = stand_in_class(qualname, module, False)
-            if names:  # what dir() gave; names like __slots__ have effects
+            if names:  # the result of dir(); names like __slots__ would have effects
                 namespace = {name: None for name in names[0] if not name.startswith("__")}
                 namespace.update(__module__=module, __qualname__=qualname)
                 cls = type(cls.__name__, (cls,), namespace)
@@ -247,9 +264,10 @@ class ValueTable:
 
     def _module(self, node: list[Any]) -> Any:
         _, name, *names = node
-        found = sys.modules.get(name) if self._policy.lookups else None
-        if found is not None and may_import_module(name):
-            return found
+        if self._policy.lookups and may_import_module(name):
+            found = sys.modules.get(name)
+            if found is not None:
+                return found
         standin = make_stand_in(
             stand_in_class("module", "builtins", False), f"<module {name!r}>", node
         )
@@ -263,10 +281,10 @@ class ValueTable:
         found = self._policy.function(module, qualname)
         if found is not None:
             return found
-        kind = "function" if address else "builtin_function_or_method"
-        text = (
-            f"<function {qualname} at {address:#x}>" if address else f"<built-in function {name}>"
-        )
+        if address:
+            kind, text = "function", f"<function {qualname} at {address:#x}>"
+        else:
+            kind, text = "builtin_function_or_method", f"<built-in function {name}>"
         standin = make_stand_in(stand_in_class(kind, "builtins", False), text, node)
         vars(standin).update(__name__=name, __qualname__=qualname, __module__=module)
         return standin
@@ -300,9 +318,19 @@ _FILLERS: Final[dict[str, Callable[[ValueTable, Any, list[Any]], None]]] = {
 _MOST_OF_ONE_HASH: Final = 16
 
 
+def _default_repr(module: str, qualname: str, address: int | None) -> str:
+    """The text of object.__repr__."""
+    name = qualname
+    if module != "builtins":
+        name = f"{module}.{qualname}"
+    if address is None:
+        return f"<{name} object>"
+    return f"<{name} object at {address:#x}>"
+
+
 def _keys(values: list[Any]) -> list[Any]:
-    """The values as keys. Many forged keys with the same hash would take quadratic time, so most of
-    them become stand-ins.
+    """The values as keys. Many forged keys with the same hash would take quadratic time, so
+    stand-ins replace most of such keys.
     """
     keys = [value if type(value) is str else _hashable(value) for value in values]
     if len(keys) <= 2 * _MOST_OF_ONE_HASH:
@@ -318,7 +346,7 @@ def _keys(values: list[Any]) -> list[Any]:
 
 
 def _hashable(value: object) -> Any:
-    """The value, or a stand-in if hashing fails: the data is damaged, or its class changed."""
+    """The value, or a stand-in if hashing fails: the data is damaged, or the class has changed."""
     try:
         hash(value)
     except Exception as problem:  # the hash of a live object is the user's code
