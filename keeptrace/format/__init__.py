@@ -1,6 +1,6 @@
-"""Report ↔ bytes: the only room that knows how a dump is laid out.
+"""Report ↔ bytes: only this room knows the layout of a dump.
 
-writing.py lays it out and fits it to the bounds; reading.py and checking.py read it without running
-anything of it; traveller.py has the restorer that travels along; api.py is dump() and load(),
-pickling.py is init(). The room imports core, capture, restore and redact.
+writing.py makes dumps within the bounds; reading.py and checking.py read dumps without running any
+code from the bytes; traveller.py has the restorer that travels along; api.py has dump() and load(),
+pickling.py has init(). The room imports core, capture, restore and redact.
 """

@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
     from ..core.options import SingleOptions
 
-    # Exception → report, perhaps with the threads around it.
+    # Exception → report, perhaps with all other threads.
     _Others: TypeAlias = Callable[[BaseException, Options], Report]
 
-# A dump larger than this is none, or holds sources beyond all measure; it is refused before it is
-# read. (bytes)
+# load() refuses a larger file before reading: no dump of keeptrace has this size. (bytes)
 _MAX_FILE = MAX_DUMP
 _ON_ERROR: Final = ("raise", "tell")
-# What a dump is made with where there is next to no memory.
+# The options of a dump if next to no memory is left.
 _LITTLE: Final[dict[str, Any]] = {
     "depth": 1,
     "include_source": False,
@@ -47,16 +46,14 @@ _LITTLE: Final[dict[str, Any]] = {
 def report_of(
     exc: BaseException | None, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> Report:
-    """The report of an exception for a file: secrets are hidden unless the options say
-    otherwise.
-    """
+    """The report of an exception for a file. Hides secrets, unless the options keep them."""
     settings = make_options(trace, **options)
     found = _needed(exc)
     return redacted(capture(found, settings), found, settings)
 
 
 def _needed(exc: BaseException | None) -> BaseException:
-    """The exception, or the one that is being handled. Raises KeepTraceError and OptionError."""
+    """The exception, by default the handled exception. Raises KeepTraceError and OptionError."""
     if exc is None:
         exc = sys.exception()
         if exc is None:
@@ -75,15 +72,17 @@ def for_file(report: Report, exc: BaseException, settings: Options) -> Report:
 
 
 def redacted(report: Report, exc: BaseException, settings: Options) -> Report:
-    """The report without secrets. If hiding secrets fails, only the exception's type is left, so
-    that a defect leaks nothing.
+    """The report without secrets. If hiding secrets fails, the report has only the exception's
+    type, so a defect leaks nothing.
     """
     if settings.redact is False:
         return report
     from ..redact.redactor import Redactor
 
     try:
-        added = None if isinstance(settings.redact, bool) else settings.redact
+        added = settings.redact
+        if isinstance(added, bool):
+            added = None
         Redactor(added).report(report)
     except Exception as problem:
         return type_only(
@@ -104,21 +103,24 @@ def dumps(
 ) -> bytes:
     """An exception with its chain, frames, variables and sources, as bytes.
 
-    exc: the exception; default the one that is being handled.
-    threads: keep also what all other threads and the asyncio tasks were doing, as by snapshot(),
-        with its roomier bounds.
-    extra: names and values that the dump adds to those of keeptrace.context(), in the exception's
-        attribute `keeptrace_context`. The exception here stays as it was.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    exc: the exception; by default the handled exception of this thread.
+    threads: keep also the stacks of all other threads and of the asyncio tasks, like snapshot(),
+        with the roomier bounds of snapshot().
+    extra: names and values to add to the names of keeptrace.context(), in the attribute
+        `keeptrace_context` of the exception in the dump. The exception here stays unchanged.
+    options: the options of keeptrace.Options, or a whole Options object as `trace`.
 
-    The bytes are a plain pickle too: pickle.loads restores the exception where keeptrace is not
-    installed.
+    The bytes are a plain pickle too: pickle.loads restores the exception without keeptrace.
 
-    Raises KeepTraceError if there is no exception, OptionError for a wrong option, and
-    RecursionError where not even a thread can be started. Never fails because of the exception.
+    Raises KeepTraceError without an exception, OptionError for a wrong option, and RecursionError
+    if the stack is short and no thread can start. Never fails because of the exception.
     """
-    handled = sys.exception() if exc is None else exc  # of this thread
-    others = _others_of(sys._getframe(1)) if threads else None
+    handled = exc
+    if handled is None:
+        handled = sys.exception()  # of this thread
+    others = None
+    if threads:
+        others = _others_of(sys._getframe(1))
 
     def made() -> bytes:
         return with_extra(extra, lambda: _dumps(handled, others, trace, options))
@@ -126,7 +128,7 @@ def dumps(
     try:
         return made()
     except RecursionError:
-        pass  # little stack is left: a thread of its own has more
+        pass  # the stack is short: a thread has a whole stack
     return in_fresh_thread(made)
 
 
@@ -154,7 +156,7 @@ def _dumps(
         found = _needed(exc)
         captured = (others or capture)(found, settings)
         return encode(for_file(captured, found, settings))
-    except MemoryError:  # the frames hold all of it, and what was kept in reserve was not enough
+    except MemoryError:  # the frames hold all memory, and the capture used up its reserve
         release_reserve()
     return encode(report_of(exc, settings.replace(**_LITTLE)))
 
@@ -171,31 +173,35 @@ def dump(
 ) -> None:
     """Writes dumps(exc) to a path or to a binary file.
 
-    exc: the exception; None stands for the one that is being handled.
-    path_or_file: a path, which is written whole or not at all, and whose directory is made if it is
-        missing; a URL that fsspec knows (extra "fsspec"), such as s3://bucket/name.dump; or a
-        binary file that is open for writing.
+    exc: the exception; None means the handled exception of this thread.
+    path_or_file: a path, for which dump() makes missing directories, and writes the file whole or
+        not at all; a URL for fsspec (extra "fsspec"), such as s3://bucket/name.dump; or a binary
+        file open for writing.
     threads: as for dumps(). extra: as for dumps().
-    on_error: "raise" if the dump cannot be written, or "tell": one line on stderr says why, and an
+    on_error: "raise" if dump() cannot write, or "tell": dump() writes the reason to stderr, and an
         `except` block goes on with the program's own error.
-    options: those of keeptrace.Options, or a whole one as `trace`.
+    options: the options of keeptrace.Options, or a whole Options object as `trace`.
 
-    At the very recursion limit, where nothing more can be called, no dump is written.
+    At the very recursion limit no function can be called, so dump() writes nothing.
 
-    Raises what dumps raises, and OSError if the file cannot be written; MissingExtraError or
-    OptionError for a URL that nothing that is installed can open.
+    Raises the errors of dumps(), and OSError if writing fails; MissingExtraError or OptionError for
+    a URL without an installed library.
     """
     if on_error not in _ON_ERROR:
         raise OptionError(f"on_error must be one of {', '.join(_ON_ERROR)}, not {on_error!r}")
-    handled = sys.exception() if exc is None else exc  # of this thread
+    handled = exc
+    if handled is None:
+        handled = sys.exception()  # of this thread
     try:
-        others = _others_of(sys._getframe(1)) if threads else None
+        others = None
+        if threads:
+            others = _others_of(sys._getframe(1))
         with_enough_stack(
             lambda: write_to(
                 path_or_file, with_extra(extra, lambda: _dumps(handled, others, trace, options))
             )
         )
-    except RecursionError:  # nothing can be called any more; the user's own error must go on
+    except RecursionError:  # no function can be called; the user's own error must go on
         return
     except Exception as problem:
         if on_error == "raise" or handled is None:
@@ -204,7 +210,7 @@ def dump(
 
 
 def write_to(path_or_file: str | os.PathLike[str] | IO[bytes], data: bytes) -> None:
-    """Writes a dump to a path, a URL or a binary file. Raises as dump() does."""
+    """Writes a dump to a path, a URL or a binary file. Raises the errors of dump()."""
     if isinstance(path_or_file, (str, os.PathLike)):
         _write(os.fspath(path_or_file), data)
     else:
@@ -222,38 +228,41 @@ def _write(path: str, data: bytes) -> None:
 
 
 def loads(data: bytes, live: bool = False) -> BaseException:
-    """The exception in a dump. Runs nothing that came with it; docs/safety.md says what may be done
-    with each part.
+    """The exception in a dump. Runs no code from the dump; docs/safety.md explains the treatment of
+    each part.
 
-    data: the bytes of a dump, which may be compressed with gzip.
-    live: let the objects that the dump's `pickler` kept come alive: this imports modules and runs
-        code that the dump names. Only for dumps whose writer you trust as you trust a program. What
-        cannot be loaded is a stand-in.
+    data: the bytes of a dump, perhaps compressed with gzip.
+    live: bring the objects kept by the dump's `pickler` to life: this imports modules and runs code
+        named by the dump. Use live=True only if you trust the writer of the dump like the author of
+        a program. A stand-in replaces an object that cannot be loaded.
 
-    Raises DumpError if the data is truncated, foreign, too new or hostile; what could be read of it
-    is in `.salvaged`.
+    Raises DumpError if the data is truncated, foreign, too new or hostile. `.salvaged` has the
+    readable part.
     """
-    from ..restore.policy import BUILTINS, LIVE  # who only writes does without
+    from ..restore.policy import BUILTINS, LIVE  # imported late: writers do not need the restorer
     from ..restore.restore import restore
     from .reading import decode
 
     read = decode(data)
+    policy = BUILTINS
+    if live:
+        policy = LIVE
     try:
-        return restore(read.report, LIVE if live else BUILTINS)
-    except Exception as problem:  # a report that is well-formed but not one that capture makes
+        return restore(read.report, policy)
+    except Exception as problem:  # a well-formed report, unlike any report of a capture
         raise DumpError(
             f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header
         ) from None
 
 
 def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -> BaseException:
-    """The exception in a file, by loads().
+    """The exception in a file, as loads() gives it.
 
-    path_or_file: a path, a URL as for dump(), or a binary file that is open for reading; each may
+    path_or_file: a path, a URL as for dump(), or a binary file open for reading. The contents may
         be compressed with gzip.
     live: as for loads().
 
-    Raises what loads raises, and OSError.
+    Raises the errors of loads(), and OSError.
     """
     return loads(read_bytes(path_or_file), live)
 
@@ -261,7 +270,7 @@ def load(path_or_file: str | os.PathLike[str] | IO[bytes], live: bool = False) -
 def read_bytes(path_or_file: str | os.PathLike[str] | IO[bytes]) -> bytes:
     """The bytes of a dump.
 
-    Raises DumpError for a file that is too large to be one, OSError if it cannot be read.
+    Raises DumpError for a file too large for a dump, OSError for an unreadable file.
     """
     if isinstance(path_or_file, (str, os.PathLike)):
         data = read(os.fspath(path_or_file), _MAX_FILE + 1)

@@ -24,7 +24,7 @@ _LENGTHS: Final = {name: kind.lengths for name, kind in KINDS.items()}
 
 
 def check(report: Any) -> None:
-    """Raises ValueError unless the report has its form, and restoring it has a bounded cost."""
+    """Raises ValueError unless the report has the form of a report, and a bounded cost."""
     _check_tables(report)
     sizes = {name: range(len(report[name])) for name in _TABLES}
     _check_values(report["values"], sizes)
@@ -100,7 +100,7 @@ def _check_ref(ref: object, sizes: dict[str, range], what: str) -> None:
 def _check_refs(refs: Any, sizes: dict[str, range], what: str) -> None:
     need(type(refs) is list, what)
     values = sizes["values"]
-    for ref in refs:  # the same as _check_ref, which would take twice the time
+    for ref in refs:  # like _check_ref(), but in half the time
         if type(ref) is list:
             need(len(ref) == 1 and type(ref[0]) is int and ref[0] in values, what)
         elif type(ref) is dict:
@@ -173,7 +173,7 @@ def _check_exception(record: Any, sizes: dict[str, range]) -> None:
 
 
 def _check_entry(entry: Any, sizes: dict[str, range]) -> None:
-    """One entry of a traceback: a frame and its position, or -1 and a number of frames."""
+    """An entry of a traceback: a frame and a position, or -1 and a number of frames."""
     need(type(entry) is list and len(entry) == 2, "traceback")
     index, place = entry
     if type(index) is int and index == -1:
@@ -183,7 +183,7 @@ def _check_entry(entry: Any, sizes: dict[str, range]) -> None:
         _check_position(place)
 
 
-# -- nodes: one function a kind
+# -- nodes: a function for each kind
 
 
 def _check_node(node: Any, sizes: dict[str, range]) -> None:
@@ -196,7 +196,9 @@ def _check_node(node: Any, sizes: dict[str, range]) -> None:
 def _check_container(node: list[Any], sizes: dict[str, range]) -> None:
     kind, length, refs = node
     _check_refs(refs, sizes, kind)
-    each = 2 if kind == "dict" else 1
+    each = 1
+    if kind == "dict":
+        each = 2
     need(_is_length(length) and len(refs) <= length * each, kind)
 
 

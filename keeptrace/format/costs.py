@@ -1,8 +1,8 @@
 """The cost of restoring a report, computed without restoring it.
 
-Shared values unfold when they are hashed, compared or shown: a few lines of data can cause any
-amount of work. The writer uses these functions to cut a report down to the bounds
-(format/fitting.py), the reader to refuse a report beyond the bounds (measure()).
+Hashing, comparing and showing unfold shared values: a few lines of data can cause any amount of
+work. The writer uses these functions to cut a report down to the bounds (format/fitting.py), the
+reader to refuse a report beyond the bounds (measure()).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ..core.nodes import (
 from ..core.report import Node, Ref
 from ..restore.order import in_order
 
-# What is made of parts that must be there first, and so cannot hold itself.
+# Kinds of values made after their parts: such a value cannot hold itself.
 _MADE_OF_PARTS: Final = frozenset({"tuple", "frozenset", "exact", "live"})
-# Exact values whose parts, if forged, cost any time: how many there are, and the atoms and the
-# nodes that they may be.
+# Exact values with parts that could cost any time if forged: the number of parts, and the allowed
+# atoms and nodes.
 PARTS: Final[dict[str, tuple[int, type, frozenset[str]]]] = {
     "Fraction": (2, int, frozenset({"int", "object", "redacted"})),
     "Decimal": (1, str, frozenset({"str", "object", "redacted"})),
@@ -61,21 +61,21 @@ def measure(report: dict[str, Any]) -> None:
 # -- types
 
 
-# What making a class of one more ancestor takes, and one step of merging the ancestors of its
-# bases.
+# The time of making a class for each ancestor, and the time of a step of merging the ancestors of
+# the bases.
 _NANOSECONDS_AN_ANCESTOR: Final = 1_500
 _NANOSECONDS_A_COMPARISON: Final = 4
 
 
 class Lineage(NamedTuple):
-    """The cost of making the exception types. above: the types that exceed a bound."""
+    """The cost of making the exception types. above: the types beyond a bound."""
 
     above: list[int]
     total: int
 
 
 def lineage(types: list[Any]) -> Lineage:
-    """Python merges the ancestors of all bases into one order, in more than linear time."""
+    """The cost of types. Python merges the ancestors of all bases, in more than linear time."""
     derived = [index for index, entry in enumerate(types) if entry[2]]
     ancestors: dict[int, int] = {}  # as bits
     above: list[int] = []
@@ -92,7 +92,7 @@ def lineage(types: list[Any]) -> Lineage:
         is_above = len(bases) > bounds.MAX_BASES or count > bounds.MAX_ANCESTORS
         if is_above or total + cost > bounds.MAX_LINEAGE:
             above.append(index)
-            own = 1 << index | 1 << len(types)  # the writer puts it below a builtin class
+            own = 1 << index | 1 << len(types)  # the writer puts the type below a builtin class
         else:
             total += cost
         ancestors[index] = own
@@ -131,7 +131,9 @@ class KeyCosts:
 
     def of(self, index: int) -> int:
         found = self._cost.get(index)
-        return _own_cost(self._nodes[index]) if found is None else found
+        if found is None:
+            return _own_cost(self._nodes[index])
+        return found
 
 
 def key_costs(nodes: list[Node]) -> KeyCosts:
@@ -164,7 +166,7 @@ def _measure_keys(nodes: list[Node]) -> None:
 
 
 def _check_parts(node: Node, nodes: list[Node]) -> None:
-    """Raises ValueError for an exact value that could take any time to make."""
+    """Raises ValueError for an exact value with an unbounded time of making."""
     name = name_of(node)
     if name in PARTS:
         _, _, allowed = PARTS[name]
@@ -176,23 +178,27 @@ def _check_parts(node: Node, nodes: list[Node]) -> None:
 
 
 def shown_in_message(record: Any) -> list[int]:
-    """The values that a message, the notes and the fields of an exception show."""
+    """The values shown by the message, the notes and the fields of an exception."""
     return indexes([record["args"], record.get("notes"), *record["fields"].values()])
 
 
 def refs_in(node: Node) -> list[Ref]:
-    """The values that the repr of a value shows."""
-    return refs_of(node) if kind_of(node) in WITH_REFS else []
+    """The values shown by the repr of a value."""
+    if kind_of(node) in WITH_REFS:
+        return refs_of(node)
+    return []
 
 
 def unfolded(nodes: list[Node], roots: Iterable[int]) -> dict[int, int]:
-    """The number of values that each root shows. A shared value counts each time."""
+    """The number of values shown by each root. A shared value counts each time."""
     sizes: dict[int, int] = {}
 
     def size_of(ref: object) -> int:
         if type(ref) is list:
             return sizes.get(ref[0], 1)
-        return 1 + len(ref) // _CHARACTERS_A_VALUE if type(ref) is str else 1
+        if type(ref) is str:
+            return 1 + len(ref) // _CHARACTERS_A_VALUE
+        return 1
 
     for index in in_order(roots, lambda at: indexes(refs_in(nodes[at]))):
         own = _own_cost(nodes[index])
@@ -225,9 +231,9 @@ class Stores(NamedTuple):
     """The cost of making the frames of all tracebacks."""
 
     of_frame: list[int]  # variables of each frame
-    shapes_above: list[int]  # frames whose kinds are beyond the bound on kinds
+    shapes_above: list[int]  # frames of kinds beyond the bound on kinds
     entries: int  # frames of all tracebacks
-    total: int  # their variables
+    total: int  # variables of these frames
 
     @property
     def is_above(self) -> bool:
@@ -235,7 +241,7 @@ class Stores(NamedTuple):
 
 
 def stores_of(report: Any) -> Stores:
-    """Each kind of frame is compiled once. Each frame is made once for every traceback it is in."""
+    """The cost of frames. Each kind is compiled once, each frame made again for each traceback."""
     frames, codes = report["frames"], report["codes"]
     shapes = _Shapes()
     of_frame: list[int] = []
@@ -262,7 +268,7 @@ class _Shapes:
         self._variables = 0
 
     def add(self, local: dict[str, Any], names: list[str]) -> bool:
-        """Adds a frame with these variables and arguments. False if it exceeds a bound."""
+        """Adds a frame with these variables and arguments. False if the frame exceeds a bound."""
         count = 1 + len(local) + len(names)
         self._variables += count
         if count == 1:

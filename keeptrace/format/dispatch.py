@@ -1,18 +1,19 @@
-"""Picklers' tables of reductions, for classes of exceptions whenever they are defined.
+"""Picklers' tables of reductions, for classes of exceptions defined at any time.
 
-A pickler finds the reduction of an object by its exact class: in the pickler's own table or in
-copyreg.dispatch_table. The C code of pickle keeps this very dict, so it only finds entries of the
-dict. In all other places a Table replaces the dict: it makes the entry of a class when a pickler
-first asks for the class.
+A pickler finds the reduction of an object by the exact class: in the pickler's own table or in
+copyreg.dispatch_table. The C code of pickle keeps this very dict, and finds only entries of the
+dict. In all other places a Table replaces the dict. A Table makes the entry of a class when a
+pickler first asks for the class.
 
-    copyreg.dispatch_table           read by whoever makes a table of their own, and written by
-    copyreg.pickle() pickle.dispatch_table            read by pickle's picklers in Python, dill's
-    among them pickle.Pickler                   a subclass whose instances have the Table as their
-    own attributes of pickler classes    ForkingPickler's and cloudpickle's, and every other that
-    refers to the dict
+    copyreg.dispatch_table           for libraries with tables of their own; copyreg.pickle() writes
+                                     here
+    pickle.dispatch_table            for pickle's picklers in Python, and dill's
+    pickle.Pickler                   a subclass with the Table as the instances' own table
+    attributes of pickler classes    ForkingPickler's and cloudpickle's, and all other references to
+                                     the dict
 
-Code that imported pickle's C functions or its C class before (`from pickle import dumps`) is not
-reached: it only finds classes that had an entry at that time.
+A Table does not reach code with an earlier import of pickle's C functions or C class
+(`from pickle import dumps`): such code only finds the entries of the dict.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Reduction: TypeAlias = Callable[[Any], Any]
 PLAIN: Final[dict[type, Reduction]] = copyreg.dispatch_table
 _CPickler: Any = pickle.Pickler
 _PyPickler: Any = pickle._Pickler
-# The descriptor that reads and sets the table of one pickler.
+# The descriptor that reads and sets the table of a pickler.
 _own_table: Final = vars(_CPickler)["dispatch_table"]
 _subclasses_of: Final = type.__dict__["__subclasses__"]
 _ABSENT: Final = object()
@@ -39,17 +40,16 @@ class Owner(Protocol):
     """Decides about the entries of some classes."""
 
     def claim(self, cls: object) -> None:
-        """Makes the entry of a class, if the class is one of the owner's."""
+        """Makes the entry of a class, if the class belongs to the owner."""
 
     def note(self, cls: object, reduction: Reduction | None) -> bool:
-        """Whether the class is the owner's.
-
-        Then what somebody else puts there waits until the owner is gone.
+        """Whether the class belongs to the owner. Then the owner notes the reduction, which comes
+        into force after the owner's end.
         """
 
 
 class Table(MutableMapping[type, Reduction]):
-    """copyreg's table, for which an owner makes entries on demand."""
+    """copyreg's table, with entries made by an owner on demand."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -80,9 +80,7 @@ class Table(MutableMapping[type, Reduction]):
 
 
 class _Copy(dict[type, Reduction]):
-    """A pickler's own table, made of a Table; classes that are defined later are found by that
-    one.
-    """
+    """A pickler's own copy of a Table. The Table makes the entries of later classes."""
 
     def __init__(self, table: Table, entries: dict[type, Reduction]) -> None:
         super().__init__(entries)
@@ -102,7 +100,7 @@ class _Copy(dict[type, Reduction]):
 
 
 class _TableOf:
-    """The attribute `dispatch_table` of C picklers: their own, or else a Table."""
+    """The attribute `dispatch_table` of C picklers: the pickler's own table, or else a Table."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -112,7 +110,7 @@ class _TableOf:
             return self
         try:
             return _own_table.__get__(pickler)
-        except AttributeError:  # it has none
+        except AttributeError:  # the pickler has no table of its own
             return self._table
 
     def __set__(self, pickler: object, table: object) -> None:
@@ -123,7 +121,7 @@ class _TableOf:
 
 
 class Replacements:
-    """Attributes of modules and classes that are replaced for a while."""
+    """Temporary replacements of attributes of modules and classes."""
 
     def __init__(self) -> None:
         self._made: list[tuple[Any, str, Any, Any]] = []
@@ -133,7 +131,7 @@ class Replacements:
         setattr(holder, name, new)
 
     def undo(self) -> None:
-        """Puts back the earlier values; values that other code has put there since stay."""
+        """Puts back the earlier values. A newer value, put there by other code, stays."""
         for holder, name, original, new in reversed(self._made):
             if vars(holder).get(name) is not new:
                 continue
@@ -145,9 +143,9 @@ class Replacements:
 
 
 def install(table: Table, replaced: Replacements) -> type:
-    """Lets every pickler that can be reached have the table.
+    """Gives the table to every pickler within reach.
 
-    Gives the pickler class that takes the C one's place.
+    Returns the pickler class that replaces the C class.
     """
     own = {
         "dispatch_table": _TableOf(table),
@@ -166,13 +164,13 @@ def install(table: Table, replaced: Replacements) -> type:
 
 
 def remove(table: Table) -> None:
-    """Gives the dict to the classes that took the table while it was there."""
+    """Puts copyreg's dict back into classes made with the table in the meantime."""
     for cls in _pickler_classes():
         _exchange(cls, table, PLAIN, setattr)
 
 
 def _pickler_classes() -> list[Any]:
-    """The classes derived from pickle's two."""
+    """The classes derived from pickle's two picklers."""
     found: dict[int, Any] = {}
     waiting = [*_subclasses_of(_CPickler), *_subclasses_of(_PyPickler)]
     while waiting:
@@ -184,14 +182,18 @@ def _pickler_classes() -> list[Any]:
 
 
 def _exchange(cls: Any, old: Any, new: Any, put: Callable[[Any, str, Any], None]) -> None:
-    """Puts one table in the place of another, wherever the class refers to it."""
+    """Replaces a table, wherever the class refers to the table."""
     for name, value in list(vars(cls).items()):
         if value is old:
             put(cls, name, new)
         elif isinstance(value, ChainMap) and any(part is old for part in value.maps):
-            put(cls, name, type(value)(*[new if part is old else part for part in value.maps]))
+            maps = list(value.maps)
+            for at, part in enumerate(value.maps):
+                if part is old:
+                    maps[at] = new
+            put(cls, name, type(value)(*maps))
 
 
 def is_for_us(cls: object) -> bool:
-    """Whether init() decides how instances of the class are pickled."""
+    """Whether init() decides about the pickling of instances of the class."""
     return isinstance(cls, type) and (cls is types.TracebackType or issubclass(cls, BaseException))

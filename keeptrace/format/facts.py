@@ -1,11 +1,11 @@
-"""What a dump says of the process that writes it: command line, directory, user, versions, memory.
+"""A dump's facts about the writing process: command line, directory, user, versions, memory.
 
-- Facts are read when a dump is made, not at capture: within a pool nothing is read.
-- No module is imported and no code of the program runs: a version is the text `__version__` of a
-  loaded module's own namespace, else the name of the `.dist-info` directory beside it. Each
-  directory is listed once a process; nothing else is read from a disk.
-- No name of a user is asked for, because a directory service may take any time.
-- A fact that the system does not tell is absent. Every text is bounded, and redacted as all texts.
+- dump() reads the facts, not the capture: a pool reads no facts.
+- No module is imported and no code of the program runs: a version is the text `__version__` in a
+  loaded module's own namespace, else the name of a `.dist-info` directory beside the module. A
+  process lists each directory once, and reads nothing else from a disk.
+- The system is not asked for a user's name: a directory service may take any time.
+- An unknown fact is absent. Every text is bounded, and redacted like all texts.
 """
 
 from __future__ import annotations
@@ -27,32 +27,34 @@ from ..core.texts import shorten
 
 # Longer command lines are data. (characters a fact)
 _MOST: Final = 2_000
-# More than a traceback of a large service passes through. (packages)
+# More packages than in a traceback of a large service. (packages)
 _MOST_PACKAGES: Final = 50
-# Directories of packages that a process has. (directories)
+# Directories of packages of a process. (directories)
 _MOST_DIRECTORIES: Final = 20
 _INSTALLED: Final = ".dist-info"
-# What a shell reads within double quotes.
+# Special characters for a shell, also within double quotes.
 _SPECIAL: Final = re.compile(r'["\\$`]')
 _ESCAPED: Final = r"\\\g<0>"
 _USER_NAMES: Final = ("LOGNAME", "USER", "USERNAME")
-# The names in a directory of packages, as they were when the first dump asked.
+# The names in a directory of packages, at the time of the first dump.
 _listed: Final[dict[str, list[str]]] = {}
 
 
 def facts_of_process(report: Report) -> dict[str, Ref]:
     """The facts by name: texts and numbers. Never raises because of the system.
 
-    report: whose frames tell the packages.
+    report: the frames of the report show the packages.
     """
     found: dict[str, Ref] = {}
     for name, read in _FACTS.items():
         try:
             fact = read(report)
-        except Exception:  # law 1: a fact that cannot be had must not cost the dump
+        except Exception:  # law 1: an unknown fact must not cost the dump
             continue
+        if isinstance(fact, str):
+            fact = shorten(fact, _MOST)
         if fact:
-            found[name] = shorten(fact, _MOST) if isinstance(fact, str) else fact
+            found[name] = fact
     return found
 
 
@@ -61,7 +63,7 @@ def _command(report: Report) -> str:
 
 
 def _quoted(argument: str) -> str:
-    """An argument for a shell, in one pair of quotes: redaction takes what is in it as one value."""
+    """An argument for a shell, in a pair of quotes: redaction sees a single value within quotes."""
     if "'" not in argument:
         return shlex.quote(argument)
     return f'"{_SPECIAL.sub(_ESCAPED, argument)}"'
@@ -72,7 +74,9 @@ def _directory(report: Report) -> str:
 
 
 def _user(report: Report) -> str:
-    told = [f"uid {os.getuid()}"] if hasattr(os, "getuid") else []
+    told = []
+    if hasattr(os, "getuid"):
+        told.append(f"uid {os.getuid()}")
     told += [f"{name} {os.environ[name]}" for name in _USER_NAMES if os.environ.get(name)][:1]
     return ", ".join(told)
 
@@ -92,7 +96,7 @@ def _executable(report: Report) -> str:
     return sys.executable
 
 
-@functools.cache  # by number, because a fork has its own start
+@functools.cache  # by number, because a forked process has a different start
 def _start_of(pid: int) -> int | None:
     return start_of(pid)
 
@@ -115,7 +119,7 @@ def _memory(report: Report) -> int:
 
 
 def _packages(report: Report) -> str:
-    """The packages whose frames are in the report, with their versions."""
+    """The packages with frames in the report, and their versions."""
     found: dict[str, str] = {}
     for directory in dict.fromkeys(os.path.dirname(code["file"]) for code in report["codes"]):
         package = _package_of(directory)
@@ -127,19 +131,21 @@ def _packages(report: Report) -> str:
 
 
 def _package_of(directory: str) -> tuple[str, str] | None:
-    """The name and the directory of the outermost loaded package that a directory is in; None for
-    the standard library, and for modules that are in no package.
+    """The name and the directory of the outermost loaded package around a directory; None for the
+    standard library, and for modules outside of packages.
     """
     parts = directory.split(os.sep)
     for at, part in enumerate(parts, 1):
         home = _namespace_of(part).get("__file__")
         if type(home) is str and os.path.dirname(home).split(os.sep) == parts[:at]:
-            return None if part in sys.stdlib_module_names else (part, os.path.dirname(home))
+            if part in sys.stdlib_module_names:
+                return None
+            return part, os.path.dirname(home)
     return None
 
 
 def _namespace_of(module: str) -> dict[str, Any]:
-    """The namespace of a loaded module; empty if there is none. Lazy modules stay as they are."""
+    """The namespace of a loaded module; empty if absent. Lazy modules stay unloaded."""
     home = sys.modules.get(module)
     if issubclass(type(home), types.ModuleType):
         return module_dict(home)  # type: ignore[no-any-return]  # a module has a dict
@@ -161,7 +167,7 @@ def _installed_in(directory: str) -> list[str]:
     if directory not in _listed and len(_listed) < _MOST_DIRECTORIES:
         try:
             names = os.listdir(directory)
-        except OSError:  # a zip file, or a directory that may not be read
+        except OSError:  # a zip file, or an unreadable directory
             names = []
         _listed[directory] = [name for name in names if name.endswith(_INSTALLED)]
     return _listed.get(directory, [])

@@ -1,15 +1,14 @@
-"""Writes files whole or not at all, on this machine or behind any URL that fsspec knows.
+"""Writes files whole or not at all, on this machine or at any URL of fsspec's.
 
-A path with "://" in it is a URL. All other paths are of this machine and need only the standard
-library.
+A path with "://" is a URL. All other paths are local and need only the standard library.
 
-- A local file, also of a file:// URL, is written beside its place and renamed, so that a reader
-  sees the whole file or none. In a bucket an object exists when its upload is complete. fsspec's
-  other file systems (ftp, ssh, ...) have their own promises.
-- Dumps hold the program's variables: files and directories are private to their user from the
-  moment they are made.
-- In a directory that other users can write to, any name may be a link, a pipe or a device of
-  another user: open_regular() follows no link, waits for no pipe, and opens only regular files.
+- A local file, also of a file:// URL, is written beside its place and then renamed, so a reader
+  sees the whole file or no file. In a bucket an object exists after the complete upload. fsspec's
+  remaining file systems (ftp, ssh, ...) have their own promises.
+- Dumps hold the program's variables: files and directories are private to their user from their
+  creation on.
+- In a directory writable for several users, any name may be a link, a pipe or a device of a foreign
+  user: open_regular() follows no link, waits for no pipe, and opens only regular files.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ MAX_WRITE_SECONDS: Final = 10.0
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_DIRECTORY: Final = 0o700
 
-# Windows has neither such links nor such pipes, and so no flags against them.
+# Windows has neither such links nor such pipes, and so lacks the flags.
 _FLAGS: Final = ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
 _CAREFULLY: Final[int] = sum(getattr(os, name, 0) for name in _FLAGS)
 
@@ -45,10 +44,11 @@ def is_url(path: str) -> bool:
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """fsspec's file system of a URL, and the path there.
+    """fsspec's file system of a URL, and the path in the file system.
 
-    Raises MissingExtraError if fsspec or what it needs for this kind of URL is not installed,
-    OptionError for an unknown kind."""
+    Raises MissingExtraError if fsspec, or a library of fsspec's for this kind of URL, is absent,
+    OptionError for an unknown kind.
+    """
     kind = url.partition("://")[0]
     try:
         from fsspec.core import url_to_fs
@@ -65,22 +65,24 @@ def file_system(url: str) -> tuple[Any, str]:
 
 def is_local(files: Any) -> bool:
     """Whether a file system of fsspec's is this machine's."""
-    protocols = [files.protocol] if isinstance(files.protocol, str) else files.protocol
+    protocols = files.protocol
+    if isinstance(protocols, str):
+        protocols = [protocols]
     return "file" in protocols
 
 
 def write(path: str, data: bytes) -> None:
-    """Writes a file, named by a path or a URL. Raises OSError if it cannot be, and what
-    file_system() raises.
+    """Writes a file, named by a path or a URL. Raises OSError, and the errors of file_system().
 
-    A device or a pipe (/dev/null, /dev/stdout, a shell's `>(command)`) is written to as it is.
+    Writes directly to a device or a pipe (/dev/null, /dev/stdout, a shell's `>(command)`).
     """
-    if not is_url(path):
-        put = _write_to_stream if _is_stream(path) else write_atomically
-        put(path, data)
-        return
-    files, inside = file_system(path)
-    asked(path, lambda: write_in(files, inside, data))
+    if is_url(path):
+        files, inside = file_system(path)
+        asked(path, lambda: write_in(files, inside, data))
+    elif _is_stream(path):
+        _write_to_stream(path, data)
+    else:
+        write_atomically(path, data)
 
 
 def write_in(files: Any, path: str, data: bytes) -> None:
@@ -94,7 +96,7 @@ def write_in(files: Any, path: str, data: bytes) -> None:
 def read(path: str, most: int) -> bytes:
     """At most the first `most` bytes of a file.
 
-    Raises OSError if it cannot be read, and what file_system() raises.
+    Raises OSError for an unreadable file, and the errors of file_system().
     """
     if not is_url(path):
         with open(path, "rb") as file:
@@ -109,14 +111,14 @@ def read(path: str, most: int) -> bytes:
 
 
 def asked(url: str, call: Callable[[], T]) -> T:
-    """The result of the call. An error of a file system becomes an OSError that names the URL."""
+    """The result of the call. An error of a file system becomes an OSError with the URL."""
     try:
         return call()
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from None
     except OSError:
         raise
-    except Exception as problem:  # each of fsspec's libraries has errors of its own
+    except Exception as problem:  # fsspec's libraries have their own errors
         raise OSError(f"{url}: {type(problem).__name__}: {problem}") from problem
 
 
@@ -124,14 +126,16 @@ def asked(url: str, call: Callable[[], T]) -> T:
 
 
 def user() -> int:
-    """The number of the user that this process acts for. Windows has none."""
-    return os.geteuid() if hasattr(os, "geteuid") else 0
+    """The number of this process's effective user; 0 on Windows."""
+    if hasattr(os, "geteuid"):
+        return os.geteuid()
+    return 0
 
 
 def write_atomically(path: str, data: bytes) -> None:
-    """Writes a local file by way of another one beside it.
+    """Writes a local file: first a temporary file in the same directory, which is then renamed.
 
-    Raises OSError, and leaves nothing behind then.
+    Raises OSError, and then leaves nothing behind.
     """
     beside = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     try:
@@ -146,11 +150,11 @@ def write_atomically(path: str, data: bytes) -> None:
 def _is_stream(path: str) -> bool:
     """Whether the path is a device or a pipe of this user or the system.
 
-    A device, pipe or link of another user is replaced by a file.
+    write() replaces a device, pipe or link of a foreign user by a file.
     """
     try:
         itself, target = os.lstat(path), os.stat(path)
-    except (OSError, ValueError):  # usually no such file; the writer meets all other errors itself
+    except (OSError, ValueError):  # usually no such file; writing raises all other errors again
         return False
     trusted = {0, user()}
     if itself.st_uid not in trusted or target.st_uid not in trusted:
@@ -159,7 +163,7 @@ def _is_stream(path: str) -> bool:
 
 
 def _write_to_stream(path: str, data: bytes) -> None:
-    # Without O_NONBLOCK opening a pipe that nobody reads would wait.
+    # Without O_NONBLOCK opening a pipe without a reader would block.
     file = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(file, "wb") as stream:
         os.set_blocking(file, True)
@@ -167,7 +171,7 @@ def _write_to_stream(path: str, data: bytes) -> None:
 
 
 def create(path: str) -> int:
-    """A descriptor of a new file, for its user alone.
+    """A descriptor of a new file, private to the user.
 
     Raises FileExistsError if anything has this name, even a link.
     """
@@ -177,7 +181,7 @@ def create(path: str) -> int:
 def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a regular file.
 
-    Raises OSError for other kinds of files. Follows no link, and does not wait.
+    Raises OSError for any different kind of file. Follows no link, and does not block.
     """
     file = os.open(path, flags | _CAREFULLY)
     if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -187,8 +191,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
 
 
 def remove(path: str) -> bool:
-    """Removes a file. False if it is a directory, another process was first, or the file belongs to
-    another user.
+    """Removes a file. False if the path is a directory, another process was first, or a foreign
+    user owns the file.
     """
     try:
         os.unlink(path)
@@ -198,9 +202,9 @@ def remove(path: str) -> bool:
 
 
 def make_private(directory: str) -> None:
-    """Makes a directory and its missing parents, private to their user.
+    """Makes a directory and its missing parents, private to the user.
 
-    An existing directory stays as it is.
+    Does not change an existing directory.
     """
     missing = []
     while directory and not os.path.isdir(directory):
@@ -215,11 +219,11 @@ def make_private(directory: str) -> None:
 
 
 def bounded(call: Callable[[], T]) -> T:
-    """What the call returns or raises; TimeoutError if a disk does not answer, and then it is left
-    behind.
+    """The result of the call, or its exception. Raises TimeoutError if a disk does not answer.
 
-    A thread can be left, a hanging system call cannot be interrupted. At the end of the interpreter
-    there are no threads."""
+    The call runs in a thread: a thread can be left behind, but no hanging system call can be
+    interrupted. During the interpreter's shutdown no thread can start, so the call runs here.
+    """
 
     def attempt() -> tuple[Any, Exception | None]:
         try:
@@ -230,7 +234,7 @@ def bounded(call: Callable[[], T]) -> T:
     if sys.is_finalizing():
         result, problem = attempt()
     else:
-        # one call gets a third of the time in run_each, so that others could follow it
+        # run_each() gives each call at most a third of the time
         (told,) = run_each([attempt], monotonic() + 3 * MAX_WRITE_SECONDS)
         if isinstance(told, Failed):
             if "end in time" in told.why:
@@ -241,4 +245,4 @@ def bounded(call: Callable[[], T]) -> T:
         result, problem = told
     if problem is not None:
         raise problem
-    return result  # type: ignore[no-any-return]  # what the call gave
+    return result  # type: ignore[no-any-return]  # of the call's type

@@ -1,9 +1,9 @@
 """Makes a report fit the bounds of a dump (core/bounds.py), so that readers accept the dump.
 
 The options of a capture keep nearly all reports far below these bounds. If a report exceeds a
-bound, this module cuts as little as possible: a value becomes a stand-in that says so, a frame
+bound, this module cuts as little as possible: a stand-in with the reason replaces a value, a frame
 loses variables, a traceback loses frames, a group loses exceptions. Each cut counts in the report's
-`cuts` under REASON. Ordinary reports pass with a few sums.
+`cuts` under REASON. An ordinary report costs a few sums.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 
 
 def fit(report: Report) -> None:
-    """Cuts the parts of a report that exceed a bound of a dump."""
+    """Cuts the parts of a report beyond the bounds of a dump."""
     fitter = _Fitter(report)
     fitter.types()
     fitter.groups()
@@ -52,7 +52,7 @@ class _Fitter:
             cuts[REASON] = cuts.get(REASON, 0) + count
 
     def _stand_in(self, what: str) -> Node:
-        """A new value that stands for a part that was cut."""
+        """A new value, in place of a cut part."""
         types = self._report["types"]
         if ["builtins", "object", []] not in types:
             types.append(["builtins", "object", []])
@@ -104,7 +104,7 @@ class _Fitter:
         records = self._report["exceptions"]
         if not any("children" in record for record in records):
             return
-        most = bounds.MAX_CHILDREN - len(records)  # one child stays, even a large group
+        most = bounds.MAX_CHILDREN - len(records)  # the first child stays, even a large group
         sizes: dict[int, int] = {}
         for index in in_order(range(len(records)), lambda at: children_of(records, at)):
             size = 1
@@ -146,8 +146,8 @@ class _Fitter:
             self._cut_tracebacks(stores)
 
     def _cut_tracebacks(self, stores: Stores) -> None:
-        """Keeps the innermost frames of each traceback, as long as there is room."""
-        # A mark replaces frames that are cut, so each traceback has at least one entry.
+        """Keeps the innermost frames of each traceback, within the room."""
+        # A mark replaces cut frames, so each traceback keeps an entry.
         frames = bounds.MAX_ENTRIES - len(self._report["exceptions"])
         variables = bounds.MAX_STORES
         used: set[int] = set()
@@ -156,7 +156,10 @@ class _Fitter:
             kept = 0
             for index, _ in reversed(entries):
                 frames -= 1
-                variables -= stores.of_frame[index] if index >= 0 else 1
+                if index >= 0:
+                    variables -= stores.of_frame[index]
+                else:
+                    variables -= 1
                 if frames < 0 or variables < 0:
                     break
                 kept += 1
@@ -180,7 +183,7 @@ class _Fitter:
         self._cut(left_out)
 
     def _drop_variables(self, frame: Any) -> None:
-        """Makes the frame one without variables."""
+        """Removes all variables of a frame, and the arguments of its code."""
         self._cut(len(frame["locals"] or ()))
         codes = self._report["codes"]
         code = codes[frame["code"]]
@@ -196,13 +199,13 @@ class _Fitter:
     # -- values
 
     def messages(self) -> None:
-        """Bounds the values that messages show. A value counts each time that it is shown."""
+        """Bounds the values shown by messages. A shared value counts each time."""
         records, nodes = self._report["exceptions"], self._nodes
         roots = [root for record in records for root in shown_in_message(record)]
         sizes = unfolded(nodes, roots)
         if sum([sizes[root] for root in roots]) <= bounds.MAX_UNFOLDED:
             return
-        left = bounds.MAX_UNFOLDED // 2  # the other half is for the rests of cut values
+        left = bounds.MAX_UNFOLDED // 2  # half of the room is for the rests of cut values
         for record in records:
             for root in shown_in_message(record):
                 if sizes[root] <= left:
@@ -212,7 +215,7 @@ class _Fitter:
                     record.setdefault("str", f"<the message: not kept, beyond the {REASON}>")
 
     def _cut_parts(self, root: int, sizes: dict[int, int]) -> None:
-        """Replaces the elements of an argument list that hold other values."""
+        """Replaces the arguments that hold further values."""
         node = self._nodes[root]
         if kind_of(node) not in ("tuple", "list"):
             self._replace(root, kind_of(node))
@@ -228,7 +231,7 @@ class _Fitter:
                 self._cut()
 
     def keys(self) -> None:
-        """Bounds the work of hashing when dicts and sets are made again."""
+        """Bounds the work of hashing in the making of dicts and sets."""
         nodes = self._nodes
         holders = [at for at, node in enumerate(nodes) if keys_of(node)]
         if not holders:

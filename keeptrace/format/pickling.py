@@ -1,11 +1,11 @@
-"""init(): lets plain pickle.dump keep exceptions and tracebacks.
+"""init(): makes plain pickle.dump keep exceptions and tracebacks.
 
 Two hooks, both undone completely:
-- The table of reductions that every pickler asks (format/dispatch.py) gets entries for tracebacks
-  and for all exception classes: also for classes defined later, and also if another library (tblib)
+- The table of reductions for all picklers (format/dispatch.py) gets entries for tracebacks and for
+  all exception classes: also for classes defined later, and also if another library (tblib)
   registers its own reductions afterwards.
-- `dump` and `dumps` of the pickle modules are replaced: they would pickle the type in an `exc_info`
-  tuple by name, so that loading it would need its module.
+- `dump` and `dumps` of the pickle modules are replaced: the originals would pickle the type in an
+  `exc_info` tuple by name, and loading would need the type's module.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Initialized:
         sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Makes this a finder of modules: a pickler is patched when the program imports it."""
+        """Makes this object a finder of modules, which patches picklers at their import."""
         if name not in _MODULES:
             return None
         return spec_around(self, name, path, target, after=self._patch_imported)
@@ -68,7 +68,7 @@ class Initialized:
             self._patch_module(module)
 
     def undo(self) -> None:
-        """Puts back the earlier values; values that other code has put there since stay."""
+        """Puts back the earlier values. A newer value, put there by other code, stays."""
         if self not in _stack:
             return
         is_last = _stack[-1] is self
@@ -99,7 +99,7 @@ class Initialized:
         self.undo()
 
     def claim(self, cls: Any) -> None:
-        """Makes the entry of a class of exceptions, or of tracebacks, the one of init()."""
+        """Makes init()'s entry for a class of exceptions, or for tracebacks."""
         if not self._is_applied or not is_for_us(cls):
             return
         found = PLAIN.get(cls)
@@ -107,14 +107,15 @@ class Initialized:
             return
         if found is not None:
             self._before[cls] = found
-        PLAIN[cls] = (
-            self._reduce_traceback if cls is types.TracebackType else self._reduce_exception
-        )
+        if cls is types.TracebackType:
+            PLAIN[cls] = self._reduce_traceback
+        else:
+            PLAIN[cls] = self._reduce_exception
         self._registered.add(cls)
 
     def note(self, cls: Any, reduction: Reduction | None) -> bool:
-        """Whether init() decides about the class. Then another's reduction holds from undo() on;
-        None removes it.
+        """Whether init() decides about the class. Then the reduction comes into force with undo().
+        None removes a noted reduction.
         """
         if not self._is_applied or not is_for_us(cls):
             return False
@@ -140,7 +141,9 @@ class Initialized:
     def _patch_module(self, module: types.ModuleType) -> None:
         for name in ("dump", "dumps"):
             original = getattr(module, name)
-            by_table = getattr(self, f"_{name}") if module is pickle else original
+            by_table = original
+            if module is pickle:
+                by_table = getattr(self, f"_{name}")
             self._replaced.put(module, name, self._wrapper(original, by_table))
 
     def _wrapper(self, original: Any, by_table: Any) -> Any:
@@ -165,7 +168,7 @@ class Initialized:
         fix_imports: bool = True,
         buffer_callback: Any = None,
     ) -> None:
-        """pickle.dump, but for its table."""
+        """pickle.dump, with init()'s table."""
         self._pickler(
             file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback
         ).dump(obj)
@@ -178,21 +181,20 @@ class Initialized:
         fix_imports: bool = True,
         buffer_callback: Any = None,
     ) -> bytes:
-        """pickle.dumps, but for its table."""
+        """pickle.dumps, with init()'s table."""
         file = io.BytesIO()
         self._dump(obj, file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
         return file.getvalue()
 
     def _carried(self, obj: Any) -> Any:
-        """An exc_info tuple as one object, so that its parts belong together after loading."""
-        if (
-            type(obj) is not tuple
-            or len(obj) != 3
-            or not isinstance(obj[1], BaseException)
-            or obj[0] is not type(obj[1])
-        ):
+        """An exc_info tuple as a single object, because the parts belong together after loading.
+        Any other object itself.
+        """
+        if type(obj) is not tuple or len(obj) != 3:
             return obj
-        _, exc, traceback = obj
+        cls, exc, traceback = obj
+        if not isinstance(exc, BaseException) or cls is not type(exc):
+            return obj
         own = _traceback_of.__get__(exc)
         if type(traceback) is not types.TracebackType or traceback is own:
             return self._carrier(exc, "exc_info")
@@ -207,22 +209,24 @@ class Initialized:
         return carrier(for_file(capture(exc, self._options), exc, self._options), kind)
 
     def _reduce_exception(self, exc: BaseException) -> Any:
-        # a capture in progress pickles what the user's pickler can, and so do copy.copy and
-        # copy.deepcopy: not our business
+        # A running capture uses the user's pickler, and copy.copy and copy.deepcopy use these
+        # tables: both must see the exception's own reduction.
         if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
             before = self._before.get(type(exc))
-            return exc.__reduce_ex__(4) if before is None else before(exc)
+            if before is None:
+                return exc.__reduce_ex__(4)
+            return before(exc)
         return self._carrier(exc, "exception").__reduce__()
 
     def _reduce_traceback(self, traceback: types.TracebackType) -> Any:
         if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
-            return object.__reduce_ex__(traceback, 4)  # raises TypeError, as without us
+            return object.__reduce_ex__(traceback, 4)  # raises TypeError, as without keeptrace
         return self._carrier(
             Exception("a traceback without its exception").with_traceback(traceback), "traceback"
         ).__reduce__()
 
 
-# Those that were not undone yet; the last one is in force.
+# The changes before their undo(). The last entry is in force.
 _stack: Final[list[Initialized]] = []
 
 
@@ -232,27 +236,27 @@ def init(
     include_source: bool = True,
     **options: Unpack[InitOptions],
 ) -> Initialized:
-    """Lets tracebacks, exceptions and exc_info tuples be pickled, with pickle, cloudpickle or dill,
-    any time afterwards.
+    """Makes tracebacks, exceptions and exc_info tuples picklable, with pickle, cloudpickle or dill,
+    from now on.
 
-    What is pickled can be unpickled by every Python from 3.11 on without keeptrace: plain
-    pickle.load gives real tracebacks.
+    Every Python from 3.11 on loads the pickles without keeptrace: plain pickle.load gives real
+    tracebacks.
 
     pickler: None keeps every object as a stand-in. The module pickle, cloudpickle or dill (or a
-        `dumps`) keeps objects live where it can.
+        `dumps`) keeps objects live if possible.
     depth: levels of values kept; 0 only the text, -1 no limit.
     include_source: let the source files of the frames travel.
-    options: any other of keeptrace.Options; secrets are hidden unless redact=False.
+    options: all further options of keeptrace.Options; secrets are hidden unless redact=False.
 
-    Returns a context manager that undoes it. A second call takes the place of the first, until it
-    is undone. Raises OptionError for a wrong option, MissingExtraError if the pickler is not
+    Returns a context manager that undoes the changes. A second call replaces the first, until its
+    undo(). Raises OptionError for a wrong option, MissingExtraError if the pickler is not
     installed.
     """
     settings = Options(pickler=pickler, depth=depth, include_source=include_source, **options)
     if isinstance(settings.pickler, str):
         from ..live.keeping import dumps_of
 
-        dumps_of(settings.pickler)  # raises now if the library is missing, not at the first failure
+        dumps_of(settings.pickler)  # raises now for a missing library, not at the first failure
     if _stack:
         _stack[-1]._retract()
     made = Initialized(settings)

@@ -1,7 +1,7 @@
-"""Reports of a whole process: a snapshot, and an exception with what all others were doing.
+"""Reports of a whole process: a snapshot, and an exception with the stacks of all other threads.
 
-An exception that is dumped with its threads has the Snapshot as the last context of its chain,
-hidden as by `from None`: readers of any age reach the Snapshot there, and tracebacks print as ever.
+An exception dumped with threads has the Snapshot as the last context of its chain, hidden as by
+`from None`: readers of any version find the Snapshot there, and tracebacks print as ever.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def snapshot_report(
 def report_with_threads(
     exc: BaseException, here: FrameType | None, caller: int, settings: Options
 ) -> Report:
-    """The report of an exception, with a Snapshot of all other threads and tasks as its last
-    context. Never raises because of the exception or of the process.
+    """The report of an exception, with a Snapshot of all other threads and tasks as the last
+    context. Never raises because of the exception or the process.
     """
     try:
         made = take(here, caller, get_ident(), with_caller=settings.outer_frames)
@@ -96,13 +96,14 @@ def _put_apart(report: Report, made: Snapshot) -> bool:
 def _renumber(record: ExceptionRecord) -> None:
     for link in ("cause", "context"):
         number = record[link]
-        record[link] = None if number is None else number - 1
+        if number is not None:
+            record[link] = number - 1
     if "children" in record:
         record["children"] = [child - 1 for child in record["children"]]
 
 
 def _last_context(records: list[ExceptionRecord]) -> ExceptionRecord | None:
-    """The end of the first exception's contexts; None if they lead in a circle."""
+    """The end of the first exception's contexts; None if the contexts lead in a circle."""
     seen = {0}
     record = records[0]
     while record["context"] is not None:

@@ -1,9 +1,10 @@
 """Bytes → report, without running any code from the bytes.
 
-decode() first reads the pickle's opcodes alone: which they are, how many, how large their indexes.
-Then it unpickles with every global refused but the one eval of a dump, for which a recorder is put;
-BOOT has to be, letter for letter, one that we know. The report is measured before it is built, and
-checked before anything uses it (see format/checking.py).
+decode() first reads the pickle's opcodes alone: checks their names, their number and the size of
+their indexes. Then decode() unpickles. The unpickler refuses every global except the eval of a
+dump, and puts a recorder in the place of eval. BOOT must be, letter for letter, the BOOT of a
+release. The report is measured before the parsing, and checked before any use (see
+format/checking.py).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from .writing import BOOTS, KINDS, MARK
 
 
 class Dump(NamedTuple):
-    """A dump that was read: nothing of it has been run.
+    """The parts of a dump, read without running any code.
 
     header: {keeptrace: format, type: "module.Qualname", message, where: "file:line in function",
         time: seconds since 1970, pid, host, python, fingerprint (see store.py)}.
-    kind: what a plain pickle.load gives: an exception, an exc_info tuple or a traceback.
+    kind: the kind of plain pickle.load's result: an exception, an exc_info tuple or a traceback.
     """
 
     header: dict[str, Any]
@@ -48,7 +49,7 @@ _OPCODES: Final = _INDEXED | {
     "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "SHORT_BINSTRING", "BINSTRING",
 }
 # fmt: on
-# The parts of a dump: their names and types.
+# The parts of a dump: names and types.
 _PAYLOAD: Final[dict[str, Any]] = {
     "header": str,
     "kind": str,
@@ -59,14 +60,14 @@ _PAYLOAD: Final[dict[str, Any]] = {
 
 
 class _Recorded:
-    """Stands for the eval of a dump: keeps its arguments."""
+    """Stands for the eval of a dump: keeps the arguments."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
 
 
 def _latin1(text: object, encoding: object) -> bytes:
-    """What protocol 2, which has no bytes, writes them as."""
+    """The bytes behind a call of encode(): protocol 2 writes bytes as such a call."""
     if type(text) is not str or encoding != "latin1":
         raise pickle.UnpicklingError("not a dump of keeptrace")
     return text.encode("latin-1")
@@ -88,11 +89,11 @@ class _Reader(pickle.Unpickler):
 
 
 def decode(data: bytes, most: int = MAX_DUMP) -> Dump:
-    """Reads a dump without running any of it.
+    """Reads a dump without running any code from the dump.
 
-    most: bytes that its parts may have when they are decompressed.
+    most: decompressed bytes of all parts.
 
-    Raises DumpError, with the header in `salvaged` where that can still be read.
+    Raises DumpError, with the header in `salvaged` if the header is readable.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise DumpError(f"a dump is bytes, not {type(data).__name__}")
@@ -113,11 +114,11 @@ def decode(data: bytes, most: int = MAX_DUMP) -> Dump:
         return Dump(header, payload["kind"], checked)
     except DumpError:
         raise
-    except Exception as problem:  # damaged data made a parser raise
+    except Exception as problem:  # a parser failed on damaged data
         raise DumpError(_why(data, problem), read_header(data)) from None
 
 
-# The strings of a JSON text, also one that does not end. Possessive, so it never looks back.
+# The strings of a JSON text, also a string without an end. Possessive, so there is no backtracking.
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -125,7 +126,7 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 def _body(packed: bytes, most: int) -> dict[str, Any]:
     """The report without sources and live objects.
 
-    A few kilobytes may decompress to any text, so the text is measured before it is parsed.
+    A few kilobytes may decompress to any text, so the text is measured before the parsing.
     """
     body = unpack_bounded(packed, most)
     stripped = _STRINGS.sub(b"", body)
@@ -141,7 +142,7 @@ def _body(packed: bytes, most: int) -> dict[str, Any]:
     del body
     report = json.loads(text)
     need(isinstance(report, dict), "report")
-    return report  # type: ignore[no-any-return]  # a dict is all that is known of it here
+    return report  # type: ignore[no-any-return]  # a dict, as was just checked
 
 
 def _why(data: bytes, problem: Exception) -> str:
@@ -154,7 +155,7 @@ def _why(data: bytes, problem: Exception) -> str:
 
 
 def _check_opcodes(data: bytes) -> None:
-    """Lets pass the few opcodes of a dump, none of which can run code or take much memory."""
+    """Raises ValueError for opcodes not found in dumps. A dump's opcodes run no code."""
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if count > MAX_OPCODES or opcode.name not in _OPCODES:
             raise ValueError(f"unexpected pickle opcode {opcode.name}")
@@ -169,8 +170,10 @@ def _payload(data: bytes) -> dict[str, Any]:
     if not isinstance(recorded, _Recorded) or len(recorded.arguments) != 2:
         raise ValueError("it is a pickle of something else")
     boot, names = recorded.arguments
-    payload = names.get("payload") if isinstance(names, dict) else None
-    if boot not in BOOTS or not isinstance(payload, dict):
+    if boot not in BOOTS or not isinstance(names, dict):
+        raise ValueError("it is a pickle of something else")
+    payload = names.get("payload")
+    if not isinstance(payload, dict):
         raise ValueError("it is a pickle of something else")
     if not all(isinstance(payload.get(name), cls) for name, cls in _PAYLOAD.items()):
         raise ValueError("its parts are not laid out as in a dump")
@@ -180,7 +183,9 @@ def _payload(data: bytes) -> dict[str, Any]:
 
 
 def _check_format(header: Any) -> None:
-    number = header.get("keeptrace") if isinstance(header, dict) else None
+    number = None
+    if isinstance(header, dict):
+        number = header.get("keeptrace")
     if type(number) is not int or number < 1:
         raise ValueError("its header is not one of a dump")
     if number > FORMAT:
@@ -202,7 +207,7 @@ def _gunzip(data: bytes, most: int) -> bytes:
 
 
 def read_header(data: bytes) -> dict[str, Any]:
-    """The header, even of a truncated dump; empty if there is none. Runs no code."""
+    """The header, even of a truncated dump; empty without a header. Runs no code."""
     start = data.find(MARK.encode())
     if start < 0:
         return {}
@@ -211,4 +216,6 @@ def read_header(data: bytes) -> dict[str, Any]:
         header, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return {}
-    return {str(name): value for name, value in header.items()} if isinstance(header, dict) else {}
+    if not isinstance(header, dict):
+        return {}
+    return {str(name): value for name, value in header.items()}

@@ -1,7 +1,8 @@
-"""Makes a report smaller, until readers accept the size of its dump.
+"""Makes a report smaller, until readers accept the size of the dump.
 
-Only captures with options far above the defaults need this. Each step keeps less of every table.
-Values, exceptions and frames are numbered from the failure on, so the nearest ones stay.
+Only captures with options far above the defaults need smaller reports. Each step keeps less of
+every table. The numbers of values, exceptions and frames begin at the failure, so the nearest
+values, exceptions and frames stay.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Step(NamedTuple):
     exceptions: int
 
 
-# The first step is far above the default options, the last one far below every reader's bounds.
+# The first step is far above the default options, the last step far below every reader's bounds.
 STEPS: Final = (
     Step(100_000, 100_000, 150_000, 10_000, 10_000),
     Step(10_000, 1_000, 30_000, 1_000, 1_000),
@@ -58,7 +59,7 @@ STEPS: Final = (
 
 
 def shrink(report: Report, step: Step) -> None:
-    """Cuts a report to what a step keeps. The cuts are counted, and marked at each value."""
+    """Cuts a report to the bounds of a step. Counts the cuts, and marks each cut value."""
     _Shrinking(report, step).run()
 
 
@@ -67,7 +68,7 @@ class _Shrinking:
         self._report = report
         self._step = step
         self._nodes = report["values"]
-        self._lost = -1  # index of the node that stands for all values that are not kept
+        self._lost = -1  # index of the node in place of all lost values
         self._cuts = 0
 
     def run(self) -> None:
@@ -148,7 +149,7 @@ class _Shrinking:
         put_stand_in(node, self._ref(stand_in_of(node)))
 
     def _names(self, node: Node) -> None:
-        """Names that dir() gives, of classes and modules that have them."""
+        """The names for dir() in a node of a class or module."""
         cut_names(node, self._step.elements)
 
     def _exception(self, node: Node) -> None:

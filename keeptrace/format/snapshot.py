@@ -26,19 +26,20 @@ def snapshot(
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> float:
-    """Writes what this process does now: every thread's stack with variables, and every asyncio
-    task with what it awaits. The process goes on.
+    """Writes the current work of this process: every thread's stack with variables, and every
+    asyncio task with its awaited tasks. The process goes on.
 
     path_or_file: as for dump().
-    options: those of keeptrace.Options, or a whole one as `trace`. What has its default value there
-        keeps more than a dump of one failure (max_exceptions=10_000, max_bytes=8 MiB,
-        max_values=100_000), and no code of the program runs (run_reprs=False).
+    options: the options of keeptrace.Options, or a whole Options object as `trace`. Options with
+        their default value get a larger default than for a dump of a failure
+        (max_exceptions=10_000, max_bytes=8 MiB, max_values=100_000), and no code of the program
+        runs (run_reprs=False).
 
-    Returns the seconds for which the calling thread read, about max_seconds at most; other threads
-    go on meanwhile. The file opens as any dump does. It holds a keeptrace.Snapshot, a group with a
+    Returns the seconds of reading in the calling thread, at most about max_seconds; other threads
+    go on meanwhile. The file opens like any dump, and holds a keeptrace.Snapshot: a group with a
     ThreadStack for each thread and a TaskStack for each task.
 
-    Raises what dump raises.
+    Raises the errors of dump().
     """
     data, pause = snapshot_bytes(sys._getframe(1), trace, options)
     write_to(path_or_file, data)
@@ -48,9 +49,9 @@ def snapshot(
 def snapshot_bytes(
     here: FrameType | None, trace: Options | None, options: SingleOptions
 ) -> tuple[bytes, float]:
-    """A snapshot of this process as a dump, and the seconds for which this thread read.
+    """A snapshot of this process as a dump, and the seconds of reading in this thread.
 
-    here: the frame of the caller, from which on its stack counts.
+    here: the innermost frame of the caller's stack.
     """
     caller = get_ident()
     settings = roomy_options(trace, options, run_reprs=False)

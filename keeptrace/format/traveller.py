@@ -12,8 +12,7 @@ from . import ready
 
 @cache
 def restorer(live: bool) -> tuple[str, bytes]:
-    """The name and the compressed source of the restorer. live: the one that brings live objects to
-    life.
-    """
-    name, text = (ready.LIVE_NAME, ready.LIVE) if live else (ready.PLAIN_NAME, ready.PLAIN)
-    return name, binascii.a2b_base64(text)
+    """The name and the compressed source of the restorer. live: the restorer for live objects."""
+    if live:
+        return ready.LIVE_NAME, binascii.a2b_base64(ready.LIVE)
+    return ready.PLAIN_NAME, binascii.a2b_base64(ready.PLAIN)

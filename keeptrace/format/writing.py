@@ -1,17 +1,17 @@
 """Report → bytes: the layout of a dump.
 
-A dump is a pickle of one call. So any Python restores it without keeptrace, and without the modules
-of the program that wrote it:
+A dump is a pickle of a call. So any Python restores a dump without keeptrace, and without the
+modules of the writing program:
 
     builtins.eval(BOOT, {"payload": {"header": JSON text, "kind": …,
                                      "body": zlib of the report as JSON,
                                      "sources": {file: zlib}, "live": pickle or None},
                          "name": …, "restorer": zlib of the source of restore/})
 
-The header comes first, and says in one line what failed where, even in a truncated dump. A dump can
-be read in two ways:
-- Plain pickle.load evaluates BOOT. It loads the restorer once per process, under a name made of the
-  restorer's hash.
+The header comes first, and names the failure and its place, even in a truncated dump. There are two
+ways to read a dump:
+- Plain pickle.load evaluates BOOT. BOOT loads the restorer once per process, under a name made of
+  the restorer's hash.
 - decode() of format/reading.py runs no code of the dump.
 """
 
@@ -38,13 +38,13 @@ BOOT: Final = (
     "hasattr(module, 'boot') or exec(__import__('zlib').decompress(restorer), module.__dict__), "
     "module.boot(payload)][-1]"
 )
-# The BOOT of every release; the newest is the last.
+# The BOOT of every release.
 BOOTS: Final = frozenset({BOOT})
 MARK: Final = '{"keeptrace":'
 
 KINDS: Final = ("exception", "exc_info", "traceback")
 
-# Parts of the report that travel beside its body, because they are bytes.
+# Parts of the report that travel beside the body, because they are bytes.
 _BESIDE: Final = ("sources", "live")
 # Room for the header and the restorer. (bytes)
 _REST: Final = 1 << 20
@@ -54,7 +54,7 @@ _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).
 
 
 class _Boot:
-    """Pickles as the call that is described at the head of this file."""
+    """Pickles as the call described in the module's docstring."""
 
     def __init__(self, payload: dict[str, Any], restorer: bool) -> None:
         self._payload = payload
@@ -68,7 +68,7 @@ class _Boot:
 
 
 def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> Any:
-    """An object whose pickle, of any protocol from 2 on, is a dump.
+    """An object that pickles as a dump, with any protocol from 2 on.
 
     restorer: let the restorer travel along. Without the restorer the dump is some 15 kB smaller,
         and only keeptrace reads it.
@@ -100,7 +100,7 @@ def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> A
 
 
 def _bare(report: Report, problem: ValueError) -> Report:
-    """The exception's type, and why nothing else was kept."""
+    """A report with the exception's type, and with the reason for keeping nothing else."""
     record = report["exceptions"][0]
     module, qualname, _ = report["types"][record["type"]]
     bare: Any = dict(report)
@@ -135,7 +135,7 @@ def _body(report: Report) -> str:
 
 
 def _is_readable(body: str) -> bool:
-    """Whether a reader accepts the body. format/reading.py counts the same marks, but not within
+    """Whether a reader accepts the body. format/reading.py counts the same marks, except within
     texts.
     """
     parts = sum([body.count(mark) for mark in (",", "[", "{")])
@@ -143,7 +143,7 @@ def _is_readable(body: str) -> bool:
 
 
 def _drop_extras(report: Report, most: int) -> None:
-    """Leaves out live objects, and then sources, that would make the dump too large."""
+    """Drops live objects, and then sources, if the dump would be too large."""
     live = report["live"]
     sources = report["sources"]
     sizes = {file: len(packed) + 4 * len(file) for file, packed in sources.items()}
@@ -161,7 +161,7 @@ def _drop_extras(report: Report, most: int) -> None:
 
 def encode(report: Report, kind: str = "exception", restorer: bool = True) -> bytes:
     """The report as a dump. restorer: as in carrier()."""
-    # protocol 4 is read by every Python; 5 would gain nothing here
+    # Every Python reads protocol 4; protocol 5 would gain nothing here.
     return pickle.dumps(carrier(report, kind, restorer), 4)
 
 
@@ -169,10 +169,12 @@ def _header(report: Report) -> dict[str, Any]:
     import os
 
     root = report["exceptions"][0]
-    module, qualname, _ = report["types"][root["type"]]
+    module, name, _ = report["types"][root["type"]]
+    if module != "builtins":
+        name = f"{module}.{name}"
     return {
         "keeptrace": FORMAT,
-        "type": (qualname if module == "builtins" else f"{module}.{qualname}")[:MAX_SHORT_TEXT],
+        "type": name[:MAX_SHORT_TEXT],
         "message": _message(report)[:MAX_SHORT_TEXT],
         "where": _where(report)[-MAX_SHORT_TEXT:],
         "time": now(),
@@ -193,30 +195,30 @@ def _host() -> str:
 
 
 def fingerprint_of(report: Report) -> str:
-    """The fingerprint of a report's failure, as fingerprint() makes it."""
+    """The fingerprint of a report's failure."""
     module, qualname, _ = report["types"][report["exceptions"][0]["type"]]
     return fingerprint(f"{module}.{qualname}", _places(report))
 
 
 def fingerprint(root: str, places: Iterable[str]) -> str:
-    """16 hexadecimal digits, equal for the same failure; store.py says what counts as the same.
+    """16 hexadecimal digits, equal for the same failure; store.py defines sameness.
 
-    root: the exception's type. places: what place() gives for each exception reached from it and
-        each entry of its traceback.
+    root: the exception's type. places: the results of place() for each exception of the chain and
+        each entry of the tracebacks.
     """
     told = "\n".join([root, *sorted(set(places))])
     return digest(told.encode("utf-8", "replace"))[:16]
 
 
 def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> str:
-    """One place that a failure passes: the exception's type, the function, the line within it."""
+    """A place on a failure's way: the exception's type, the function, the line in the function."""
     return f"{kind} {file}:{qualname}+{(line or first) - first}"
 
 
 def _places(report: Report) -> Iterable[str]:
     for record in report["exceptions"]:
         kind = ".".join(report["types"][record["type"]][:2])
-        if kind in OF_SNAPSHOTS:  # what the others did is no part of the failure
+        if kind in OF_SNAPSHOTS:  # other threads are no part of the failure
             continue
         entries = [
             (report["frames"][index]["code"], position[0])
@@ -240,9 +242,11 @@ def _where(report: Report) -> str:
 
 
 def _where_syntax(fields: dict[str, Any]) -> str:
-    """The line in which a SyntaxError is."""
+    """The file and line of a SyntaxError; "" for any other exception."""
     file, line = fields.get("filename"), fields.get("lineno")
-    return f"{file}:{line}" if type(file) is str and type(line) is int else ""
+    if type(file) is str and type(line) is int:
+        return f"{file}:{line}"
+    return ""
 
 
 def _message(report: Report) -> str:
