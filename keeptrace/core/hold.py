@@ -122,8 +122,8 @@ class Holding(NamedTuple("Holding", [("hold", Hold), ("group", str)])):
 def only_executors() -> str:
     """The message of the error for how="stop" in a pool that cannot replace workers."""
     return (
-        'Hold(how="stop") needs a pool that replaces a held worker: only'
-        ' KeepTraceProcessPoolExecutor does; elsewhere use how="fork"'
+        'Hold(how="stop") needs a pool that replaces a held worker:'
+        ' KeepTraceProcessPoolExecutor alone does; elsewhere use how="fork"'
     )
 
 
