@@ -171,6 +171,65 @@ def test_a_program_is_known(program: str) -> None:
     assert not list(commands.passwords(neighbour))
 
 
+@pytest.mark.parametrize("place", sorted(commands.POSITIONS))
+def test_a_position_is_known(place: str) -> None:
+    """The argument at the position is the password; the one before it is none."""
+    names = place.split()
+    arguments = [*names, *["x"] * commands.POSITIONS[place], PASSWORD, "-v"]
+    for given in (arguments, [names[0], "-q", *arguments[1:]]):
+        assert [given[at] for at, _, _ in commands.passwords(given)] == [PASSWORD], given
+    assert PASSWORD not in Redactor().text(" ".join(arguments))
+    assert not list(commands.passwords([*names, *["x"] * commands.POSITIONS[place]]))
+
+
+@pytest.mark.parametrize("program", sorted(commands.USERS))
+def test_a_user_is_known(program: str) -> None:
+    """The password behind the user is hidden, and the user is left; a value without the sign is left."""
+    option, sign = commands.USERS[program]
+    value = f"bob{sign}{PASSWORD}"
+    arguments = [program, *([option] if option else []), value]
+    if option.endswith("*"):
+        arguments = [program, option[:-1] + value]
+    assert [arguments[at][start:end] for at, start, end in commands.passwords(arguments)] == [
+        PASSWORD
+    ]
+    text = Redactor().text(" ".join(arguments))
+    assert PASSWORD not in text and "bob" in text
+    assert not list(commands.passwords([program, *([option] if option else []), "bob77"]))
+
+
+COMMANDS_HIDDEN = (
+    "aws configure set aws_secret_access_key {}",
+    "npm config set //registry.npmjs.org/:_authToken {}",
+    "influx -username a -password {}",
+    "echo bob:{} | chpasswd",
+    "echo '{}' | sudo -S true",
+    "echo {} | docker login -u bob --password-stdin",
+)
+COMMANDS_KEPT = (
+    "aws configure set region eu-central-77x9y8",
+    "git config user.email bob77x@example.org",
+    "no user -password given",
+    "echo $PASSWORD | docker login -u bob --password-stdin",
+    "echo bob77x9y8 | tee passwords.txt",
+    "net user bob /add",
+    "openssl req -key key77x9.pem",
+    "http GET example.org/a/b7",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS_HIDDEN)
+def test_a_command_is_hidden(command: str) -> None:
+    """A password behind its name, and one that is piped into a program."""
+    assert PASSWORD not in Redactor().text(command.format(PASSWORD))
+
+
+@pytest.mark.parametrize("command", COMMANDS_KEPT)
+def test_a_command_is_shown(command: str) -> None:
+    """Settings, options and variables without a password are the same object afterwards."""
+    assert Redactor().text(command) is command
+
+
 ROWS_HIDDEN: dict[str, tuple[Any, str]] = {
     "environment of a container": ([{"name": "PORT", "value": "80"}, {"name": "DB_PASSWORD", "value": WORD}], WORD),
     "parameters of a stack": ({"ParameterKey": "DBPassword", "ParameterValue": WORD}, WORD),

@@ -12,13 +12,15 @@ from itertools import islice
 from typing import Final
 
 from .looks import is_placeholder, is_template, is_unusual
+from .names import grade
 from .spans import STRONG, Span
 
-# program, or program and subcommand -> the options whose value is a password. "-p*": the value is
-# joined to it.
+# program, or program and subcommand -> the options, or words, whose value is a password. "-p*": the
+# value is joined to it.
 PROGRAMS: Final[dict[str, str]] = {
     **dict.fromkeys(
-        ("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump"), "-p*"
+        ("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlsh", "mariadb", "mariadb-dump"),
+        "-p*",
     ),
     **dict.fromkeys(
         ("mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport"), "-p"
@@ -26,15 +28,52 @@ PROGRAMS: Final[dict[str, str]] = {
     **dict.fromkeys(("sshpass",), "-p -p*"),
     **dict.fromkeys(("docker login", "podman login", "skopeo login", "buildah login"), "-p"),
     **dict.fromkeys(("nerdctl login", "oras login", "oc login", "cf login", "az login"), "-p"),
-    **dict.fromkeys(("sqlcmd", "mosquitto_pub", "mosquitto_sub", "zip", "unzip", "xfreerdp"), "-P"),
-    **dict.fromkeys(("redis-cli", "redis-benchmark", "ftp", "snmpwalk", "snmpget"), "-a -A"),
+    **dict.fromkeys(
+        ("sqlcmd", "mosquitto_pub", "mosquitto_sub", "zip", "unzip", "mssql-cli"), "-P"
+    ),
+    **dict.fromkeys(("bcp", "osql", "tsql", "isql"), "-P"),
+    **dict.fromkeys(("useradd", "usermod", "rdesktop", "beeline", "rabbitmqadmin"), "-p"),
+    **dict.fromkeys(("plink", "pscp", "psftp", "putty", "nodetool"), "-pw"),
+    **dict.fromkeys(("xfreerdp", "wfreerdp"), "/p:*"),
+    **dict.fromkeys(("redis-cli", "redis-benchmark", "ftp", "snmpwalk", "snmpget"), "-a -A -X"),
     **dict.fromkeys(("ldapsearch", "ldapadd", "ldapmodify", "ldapwhoami", "ldapdelete"), "-w"),
     **dict.fromkeys(("7z", "7za", "rar", "unrar"), "-p*"),
     **dict.fromkeys(("keytool", "jarsigner"), "-storepass -keypass -srcstorepass -deststorepass"),
-    **dict.fromkeys(("ipmitool",), "-P"),
+    "ipmitool": "-P",
+    "ldappasswd": "-w -s -a",
+    "nmcli": "password wifi-sec.psk",
+    "openssl": "-k -K",
+    "pdftk": "input_pw user_pw owner_pw",
+    "schtasks": "/rp",
+    "ssh-keygen": "-N -P",
 }
-# program -> the position, from 0, of the password among the arguments without options.
-_POSITIONS: Final[dict[str, int]] = {"htpasswd": 2, "vncpasswd": 0}
+# program, or program and subcommands -> the position, from 0, of the password among the arguments
+# behind these that are no options.
+POSITIONS: Final[dict[str, int]] = {
+    "htpasswd": 2,
+    "vncpasswd": 0,
+    "vault login": 0,
+    "net user": 1,
+    "mc alias set": 3,
+    "rabbitmqctl add_user": 1,
+    "rabbitmqctl change_password": 1,
+    "radtest": 1,
+}
+# program -> the option whose value is a user and a password, and the sign between both. No option:
+# any argument. "-u*": the value is joined to it.
+USERS: Final[dict[str, tuple[str, str]]] = {
+    "curl": ("-u*", ":"),
+    "http": ("-a", ":"),
+    "https": ("-a", ":"),
+    "xh": ("-a", ":"),
+    "lftp": ("-u", ","),
+    "smbclient": ("-U", "%"),
+    "rpcclient": ("-U", "%"),
+    "sqlplus": ("", "/"),
+    "chpasswd": ("", ":"),
+}
+# `aws configure set NAME VALUE`: behind these words a secret name has its value.
+_SETTERS: Final = frozenset(("set", "config", "configure"))
 # Options of any program whose value is user:password.
 _USER_OPTIONS: Final = ("-u", "--user", "-U", "--proxy-user", "--basic-auth")
 _USER_STARTS: Final = tuple(f"{option}=" for option in _USER_OPTIONS)
@@ -49,22 +88,26 @@ _PAIR: Final = ("-u", "-p")
 _MOST_ARGUMENTS: Final = 200
 
 
+_ALL: Final = frozenset(
+    name.partition(" ")[0] for name in (*PROGRAMS, *POSITIONS, *USERS, "wget", "aws", "npm", "git")
+)
+
+
 @cache
-def _hints() -> re.Pattern[str]:
-    programs = {name.partition(" ")[0] for name in (*PROGRAMS, *_POSITIONS, "net")}
-    names = "|".join(re.escape(name) for name in sorted(programs, reverse=True))
+def _starts() -> re.Pattern[str]:
+    names = "|".join(re.escape(name) for name in sorted(_ALL, reverse=True))
     return re.compile(rf"(?<![\w-])(?:{names})(?=\s)|(?<=[\s'\"])(?:{_USERS})(?=[\s='\"])")
 
 
 def may_have(low: str) -> bool:
     """Whether a lower-cased text may have a command line with a password."""
-    return _hints().search(low) is not None
+    return _starts().search(low) is not None or _PIPED in low
 
 
 # Every command line with a password has one of these, lower-cased, or a stem of a name.
 HINTS: Final = (
-    *("-u ", "-u'", "-p ", "-p'", "--user", "net use"),
-    *(f"{name.partition(' ')[0]} " for name in PROGRAMS),
+    *("-u ", "-u'", "-p ", "-p'", "--user", "net use", "sudo -s"),
+    *(f"{name.partition(' ')[0]} " for name in (*PROGRAMS, *POSITIONS, *USERS)),
 )
 
 
@@ -90,37 +133,74 @@ class _Command:
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = arguments
         path = arguments[0].replace("\\", "/")
-        self._program = path.rpartition("/")[2].removesuffix(".exe").lower()
-        self._options = _options_of(self._program, arguments)
-        self._joined = tuple(option[:-1] for option in self._options if option.endswith("*"))
+        program = path.rpartition("/")[2].removesuffix(".exe").lower()
+        names = _names_of(program, arguments)
+        options = next((PROGRAMS[name].split() for name in names if name in PROGRAMS), [])
+        self._options = [option for option in options if not option.endswith("*")]
+        self._joined = [option[:-1] for option in options if option.endswith("*")]
         self._has_user = _PAIR[0] in arguments
-        self._position = -1  # position of the newest argument that is no option
+        self._user_option, self._user_sign = USERS.get(program, ("-", ""))
+        self._place = next((name for name in names if name in POSITIONS), "")
+        # The position of the newest argument that is no option; subcommands do not count.
+        self._position = -1 - self._place.count(" ")
 
     def start_of_password(self, at: int) -> int | None:
         """Where the password of an argument begins; None if the argument has none."""
         argument, before = self._arguments[at], self._arguments[at - 1]
         if before in _USER_OPTIONS or argument.startswith(_USER_STARTS):
-            return _start_after_user(argument)
+            start = _start_after_user(argument)
+            if start is not None:
+                return start
+        if self._user_sign:
+            start = self._start_after_sign(argument, before)
+            if start is not None:
+                return start
         if before in self._options or self._follows_pair(before, argument):
             return _start_if_password(argument, 0)
-        if argument.startswith(self._joined):
-            return _start_if_password(argument, len("-p"))
-        if argument.startswith("-"):
+        for option in self._joined:
+            if argument.startswith(option):
+                return _start_if_password(argument, len(option))
+        if argument.startswith("-") or _is_switch(argument):
             return None
+        return self._start_of_plain(argument, before, at)
+
+    def _start_of_plain(self, argument: str, before: str, at: int) -> int | None:
+        """Where the password of an argument that is no option begins."""
         self._position += 1
-        if _POSITIONS.get(self._program) != self._position:
-            return None
-        return _start_if_password(argument, 0)
+        is_placed = bool(self._place) and POSITIONS[self._place] == self._position
+        is_set = at > 1 and self._arguments[at - 2] in _SETTERS and grade(before) == STRONG
+        if is_placed or is_set:
+            return _start_if_password(argument, 0)
+        return None
 
     def _follows_pair(self, before: str, argument: str) -> bool:
         return before == _PAIR[1] and self._has_user and is_unusual(argument)
 
+    def _start_after_sign(self, argument: str, before: str) -> int | None:
+        """Where the password begins behind the program's own sign: bob%password."""
+        option = self._user_option
+        if option.endswith("*"):
+            is_here = argument.startswith(option[:-1])
+            skipped = len(option) - 1
+        else:
+            is_here = before == option or not (option or argument.startswith("-"))
+            skipped = 0
+        start = argument.find(self._user_sign, skipped) + 1
+        if not is_here or start <= skipped + 1:
+            return None
+        return _start_if_password(argument, start)
 
-def _options_of(program: str, arguments: Sequence[str]) -> list[str]:
-    for name in (program, *(f"{program} {argument}" for argument in arguments[1:4])):
-        if name in PROGRAMS:
-            return PROGRAMS[name].split()
-    return []
+
+def _names_of(program: str, arguments: Sequence[str]) -> list[str]:
+    """The names under which the tables may have a command: vault, vault login."""
+    names = [program, *(f"{program} {argument}" for argument in arguments[1:4])]
+    plain = [argument for argument in arguments[1:5] if not argument.startswith("-")]
+    return [*names, " ".join((program, *plain[:2]))]
+
+
+def _is_switch(argument: str) -> bool:
+    """Whether an argument is an option of Windows: /add."""
+    return argument[:1] == "/" and argument[1:].isalpha()
 
 
 def _is_password(text: str) -> bool:
@@ -149,13 +229,6 @@ def _words() -> re.Pattern[str]:
     return re.compile(r"""'([^'\n]{0,500})'|"([^"\n]{0,500})"|([^\s'"]{1,500})""")
 
 
-@cache
-def _starts() -> re.Pattern[str]:
-    programs = {name.partition(" ")[0] for name in (*PROGRAMS, *_POSITIONS, "curl", "wget")}
-    names = "|".join(re.escape(name) for name in sorted(programs, reverse=True))
-    return re.compile(rf"(?<![\w-])(?:{names})(?=\s)|(?<=[\s'\"])(?:{_USERS})(?=[\s='\"])")
-
-
 def spans(text: str) -> Iterator[Span]:
     """Where command lines in a text have passwords."""
     last = 0
@@ -173,13 +246,23 @@ def spans(text: str) -> Iterator[Span]:
         for at, first, end in passwords(arguments):
             offset = found[at].start(found[at].lastindex or 0)
             yield offset + first, offset + end, STRONG
-    for match in _NET_USE.finditer(text):
-        yield *match.span(1), STRONG
+    for pattern in (_NET_USE, _ECHOED):
+        for match in pattern.finditer(text):
+            if not is_template(match[1]):
+                yield *match.span(1), STRONG
 
 
 # Windows: net use Z: \\host\share password /user:name
 _NET_USE: Final = re.compile(
     r"\bnet use \S{1,80} [\\/]{2}\S{1,200} ([^\s/]\S{0,100}) /user:", re.IGNORECASE
+)
+
+# A password that is piped into a program: echo bob:password | chpasswd
+_PIPED: Final = "echo "
+_ECHOED: Final = re.compile(
+    r"\becho\s{1,4}(?:-n\s{1,4})?[\"']?(?:\w{1,60}:)?([^\s\"'|]{1,200})[\"']?\s{0,4}\|\s{0,4}"
+    r"(?:sudo\s{1,4})?(?:chpasswd|passwd|sudo -S|-S|(?:docker|podman|helm registry|gh auth) login|kinit"
+    r"|cryptsetup|vault login)\b"
 )
 
 

@@ -78,12 +78,19 @@ def _is_secret_option(found: int, name: str, value: str, is_quoted: bool, in_sou
     return found == STRONG or len(value) >= 4
 
 
+def _is_option(name: str, value: str) -> bool:
+    """Whether a name is an option, and no word after a dash: -password Tr0ub4dor."""
+    return name.startswith("--") or looks.is_opaque(value)
+
+
 def _is_secret_item(found: int, name: str, value: str, is_quoted: bool, in_source: bool) -> bool:
     """Judges the item after a name: two names in a list are as likely as a name and its value."""
     if value.startswith("-"):
         return False
     if found == STRONG:
         return looks.is_unusual(value) and not grade(value)
+    if found == WEAK and looks.is_hidden_under(found, value):
+        return True
     return looks.is_opaque(value) or "=" in value
 
 
@@ -189,7 +196,7 @@ class _PairScan:
                 name = self._record.name_of(name, self._at) or name
             if not self._rules.asks and not self._rules.grade(name):
                 continue
-            if how == OPTION and not name.startswith("--"):
+            if how == OPTION and not name.startswith("-"):
                 continue
             quote = _made("quote").match(self._text, self._at)
             if quote is None:
@@ -210,7 +217,7 @@ class _PairScan:
     ) -> None:
         start, end = where
         value = self._text[start:end]
-        if self._is_no_value(value):
+        if self._is_no_value(value) or (how == OPTION and not _is_option(name, value)):
             return
         rules = self._rules
         found = rules.grade(name.strip("-"))
