@@ -44,7 +44,7 @@ the values of environment variables with secret names, wherever they occur.
 `keeptrace info` says what was hidden in a dump.
 """
 GRADES = {
-    STRONG: "Everything under these names is hidden: texts, numbers of four digits and more, containers, objects. "
+    STRONG: "Everything under these names is hidden: texts, numbers of six digits and more, containers, objects. "
     "What describes a secret (a form's label, a column's type, a JSON schema, counts of words) is left.",
     WEAK: "Under these names a text is hidden that has letters and digits and is no word, path, address or dotted name.",
     GUESS: "Under these names a text is hidden that looks random.",

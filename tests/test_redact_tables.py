@@ -34,7 +34,12 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
         "-----BEGIN PUBLIC KEY-----",
     ),
     "password in a URL": (
-        ("postgres://bob:<x1>@db/app", "jdbc:oracle:thin:bob/<x1>@db:1521/x"),
+        (
+            "postgres://bob:<x1>@db/app",
+            "postgres://bob:<a/x1>@db/app",
+            "jdbc:oracle:thin:bob/<x1>@db:1521/x",
+            "bob/<x1y2>@db:1521/XE",
+        ),
         "http://db:8080/x@y1z",
     ),
     "key in a URL": ((f"https://<{HEX}>@o1.ingest.sentry.io/1",), "sftp://deploy-user-2024@host/x"),
@@ -61,13 +66,25 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
     "token of Terraform": ((f"<{LETTERS[:14]}.atlasv1.{BASE64[:64]}>",), "x.atlasv1.y"),
     "token of PayPal": (("<access_token$production$a1b2c3d4e5$" + HEX + ">",), "access_token$x"),
     "password in SQL": (
-        ("CREATE USER bob IDENTIFIED BY '<x1y2>'", "ENCRYPTED PASSWORD '<x1y2>'"),
+        (
+            "CREATE USER bob IDENTIFIED BY '<x1y2>'",
+            "ENCRYPTED PASSWORD '<x1y2>'",
+            "SET PASSWORD FOR bob = '<x1y2>'",
+            "SET PASSWORD FOR 'bob'@'%' = PASSWORD('<x1y2>')",
+        ),
         "the resource identified by the request",
     ),
     "password in ODBC": (("UID=bob;PWD={<x1y2>};",), "{PWD}"),
     "password in .netrc": (("machine a login bob password <x1y2>",), "the login and password fields"),
     "password in .pgpass": (("db:5432:shop:bob:<x1y2>",), "db:5432:shop"),
-    "token in a URL": ((f"https://a/b?key=<{HEX}>&q=1",), "https://a/b?key=name"),
+    "token in a URL": (
+        (f"https://a/b?key=<{HEX}>&q=1", f"https://a/cb?code=<4/0A-{LETTERS}>"),
+        "https://a/b?key=name&code=DE",
+    ),
+    "private part of a JSON web key": (
+        (f'{{"kty": "RSA", "n": "a", "d": "<{BASE64}>"}}', f'{{"kty": "oct", "k": "<{LETTERS}>"}}'),
+        f'{{"kty": "RSA", "n": "{BASE64}"}}',
+    ),
     "key of Azure": (
         (f"<{BASE64[:76]}+AStAbCdEf==>", f"<{BASE64[:42]}AzSeDa1b2c>", f"<{BASE64[:33]}+ASbAbCdE=>"),
         "AzSearchClient and +AStar",
@@ -228,6 +245,103 @@ def test_a_command_is_hidden(command: str) -> None:
 def test_a_command_is_shown(command: str) -> None:
     """Settings, options and variables without a password are the same object afterwards."""
     assert Redactor().text(command) is command
+
+
+PLACES_HIDDEN: dict[str, tuple[Any, str]] = {
+    "part of a form with a type": (
+        f'--b\r\nContent-Disposition: form-data; name="api_key"\r\nContent-Type: text/plain\r\n\r\n{WORD}\r\n--b--',
+        WORD,
+    ),
+    "values of an insert": (f"INSERT INTO users (name, password) VALUES ('bob', '{WORD}'), ('eve', '{KEY}')", WORD),
+    "second row of an insert": (f"INSERT INTO users (name, password) VALUES ('bob', 'x'), ('eve', '{KEY}')", KEY),
+    "manifest in YAML": (f"kind: Secret\nmetadata:\n  name: shop\ndata:\n  user: YQ==\n  settings: {KEY}\n", KEY),
+    "manifest with text": (f"apiVersion: v1\nstringData:\n  conf: |\n    level: {WORD}\nkind: Secret\n", WORD),
+    "manifest in JSON": (f'{{"kind": "Secret", "data": {{"user": "YQ==", "settings": "{KEY}"}}}}', KEY),
+    "lines of a key": (["-----BEGIN EC PRIVATE KEY-----", BASE64, KEY, "-----END EC PRIVATE KEY-----", "end"], KEY),
+    "lines of a key in bytes": ((b"-----BEGIN PRIVATE KEY-----\n", b"ab\n", KEY.encode(), b"-----END"), KEY),
+    "card in a text": ("card_number=4111111111111111 exp=12/29", "4111111111111111"),
+    "card in JSON": ('{"creditCard": "4111-1111-1111-1111"}', "4111-1111"),
+    "header of a message": ([("Authorization", f"Token {KEY}")], KEY),
+    **{f"word {word}": ({word: KEY}, KEY) for word in sorted(words.FOREIGN)},
+    **{f"text with the word {word}": (f"{word}={KEY}", KEY) for word in sorted(words.FOREIGN)},
+}  # fmt: skip
+PLACES_KEPT: dict[str, Any] = {
+    "part of a form": 'Content-Disposition: form-data; name="colour"\r\nContent-Type: text/plain\r\n\r\nred77',
+    "an insert of others": "INSERT INTO users (name, colour) VALUES ('bob', 'red77')",
+    "places of an insert": "INSERT INTO users (name, password) VALUES (%s, '%s')",
+    "a manifest of another kind": "kind: ConfigMap\ndata:\n  settings: a1b2c3d4e5f6\n",
+    "a manifest that names a secret": "kind: Deployment\nspec:\n  secretName: db\ndata:\n  settings: a1b2c3d4e5\n",
+    "the document after a secret": "kind: Secret\n---\nkind: ConfigMap\ndata:\n  settings: a1b2c3d4e5\n",
+    "lines of a public key": ["-----BEGIN PUBLIC KEY-----", "MFkwEwYHKoZIzj0CAQ", "-----END PUBLIC KEY-----"],
+    "number of an order": "card_number=4111111111111112",
+    "image with a port": "registry/shop@sha256:0a1b2c3d",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES_HIDDEN)
+def test_a_secret_at_its_place_is_hidden(case: str, tmp_path: Any) -> None:
+    """Forms, statements, manifests, keys as lines, cards, and names in other alphabets."""
+    value, secret = PLACES_HIDDEN[case]
+    assert secret in dumped(tmp_path, value, redact=False, include_source=False)
+    assert secret not in dumped(tmp_path, value, include_source=False)
+
+
+@pytest.mark.parametrize("case", PLACES_KEPT)
+def test_the_same_place_without_a_secret_is_shown(case: str, tmp_path: Any) -> None:
+    """The neighbour of each place is as it is without redaction."""
+    told = dumped(tmp_path, PLACES_KEPT[case], include_source=False)
+    assert MARK not in told and '["redacted"' not in told
+
+
+# What is left -> its neighbour that is hidden, and the secret of the neighbour.
+INNOCENTS: dict[str, tuple[Any, Any, str]] = {
+    "a parser's token": (
+        {"token": types.SimpleNamespace(type="NAME", value="var_a1b2c3d4", lineno=3)},
+        {"token": types.SimpleNamespace(kind="access", value="var_a1b2c3d4")},
+        "var_a1b2c3d4",
+    ),
+    "a count of a word": ({"word_counts": {"password": 1712}}, {"password": 171217}, "171217"),
+    "a count in a text": ("Counter({'password': 1712})", "{'password': '1712'}", "1712"),
+    "a code is no count": ({"line": 1712}, {"cvc": 171}, '"171"'),
+    "errors of a form": (
+        {"password": [{"message": "This field is required.", "code": "required"}]},
+        {"password": [{"first": WORD}]},
+        WORD,
+    ),
+    "a complaint": ({"password": ["Too short"]}, {"password": [WORD]}, WORD),
+    "the name of a complaint": ({"password": "too_short"}, {"password": "two_shores"}, "two_shores"),
+    "the definition of a column": ({"password": "character varying(60) NOT NULL"}, {"password": f"{WORD}(60) or so"}, WORD),
+    "a type of SQLAlchemy": ({"secret": "LargeBinary", "password": "Text()"}, {"secret": "LargeBinar1"}, "LargeBinar1"),
+    "a type of numpy": ({"password": "O", "secret": "<U10"}, {"password": "Opq"}, "Opq"),
+    "a type of Python": ({"api_key": "Optional[str]", "token": "str | None"}, {"api_key": "Optional1"}, "Optional1"),
+    "a part of a path": (
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf",
+        f"the secret:{PASSWORD}",
+        PASSWORD,
+    ),
+    "the name of a value in help": ("-p, --password TEXT  of the user", f"app --password {WORD} of", WORD),
+    "files of a copy": ("mkdir -p a/x86_64 && cp -u a1:b2x c3", f"app -u a1:{PASSWORD}", PASSWORD),
+    "address of mail": ("Bob:bob77@example.org", f"bob:{PASSWORD}@example.org", PASSWORD),
+    "prose about what is identified": (
+        "no resource identified by 'orders' was found",
+        f"GRANT ALL ON a TO b identified by '{WORD}'",
+        WORD,
+    ),
+    "address of the sixth version": ("http://[::1]:8080/a@b", f"http://bob:a/{WORD}@b", WORD),
+    "a list in YAML": ("secrets:\n    - db_password\n", f"secrets: {WORD}\n", WORD),
+    "a verdict": ("1 passed, pass: test_a1", f"pass: {PASSWORD}", PASSWORD),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", INNOCENTS)
+def test_an_innocent_and_its_neighbour(case: str, tmp_path: Any) -> None:
+    """What could be no secret is shown under a secret's name; its neighbour is hidden."""
+    kept, hidden, secret = INNOCENTS[case]
+    told = dumped(tmp_path, kept, include_source=False)
+    assert MARK not in told and '["redacted"' not in told
+    if secret != '"171"':
+        assert secret in dumped(tmp_path, hidden, redact=False, include_source=False)
+    assert secret not in dumped(tmp_path, hidden, include_source=False)
 
 
 ROWS_HIDDEN: dict[str, tuple[Any, str]] = {

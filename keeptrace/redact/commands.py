@@ -72,6 +72,24 @@ USERS: Final[dict[str, tuple[str, str]]] = {
     "sqlplus": ("", "/"),
     "chpasswd": ("", ":"),
 }
+# Programs whose -u or -U gives no user.
+_OTHER_U: Final = frozenset(
+    [
+        "cp",
+        "mv",
+        "rsync",
+        "sort",
+        "diff",
+        "uniq",
+        "date",
+        "python",
+        "python3",
+        "ss",
+        "nc",
+        "git",
+        "tar",
+    ]
+)
 # `aws configure set NAME VALUE`: behind these words a secret name has its value.
 _SETTERS: Final = frozenset(("set", "config", "configure"))
 # Options of any program whose value is user:password.
@@ -138,7 +156,8 @@ class _Command:
         options = next((PROGRAMS[name].split() for name in names if name in PROGRAMS), [])
         self._options = [option for option in options if not option.endswith("*")]
         self._joined = [option[:-1] for option in options if option.endswith("*")]
-        self._has_user = _PAIR[0] in arguments
+        self._program = program
+        self._has_user = program not in _OTHER_U and _PAIR[0] in arguments
         self._user_option, self._user_sign = USERS.get(program, ("-", ""))
         self._place = next((name for name in names if name in POSITIONS), "")
         # The position of the newest argument that is no option; subcommands do not count.
@@ -147,14 +166,9 @@ class _Command:
     def start_of_password(self, at: int) -> int | None:
         """Where the password of an argument begins; None if the argument has none."""
         argument, before = self._arguments[at], self._arguments[at - 1]
-        if before in _USER_OPTIONS or argument.startswith(_USER_STARTS):
-            start = _start_after_user(argument)
-            if start is not None:
-                return start
-        if self._user_sign:
-            start = self._start_after_sign(argument, before)
-            if start is not None:
-                return start
+        start = self._start_after_user(argument, before)
+        if start is not None:
+            return start
         if before in self._options or self._follows_pair(before, argument):
             return _start_if_password(argument, 0)
         for option in self._joined:
@@ -163,6 +177,16 @@ class _Command:
         if argument.startswith("-") or _is_switch(argument):
             return None
         return self._start_of_plain(argument, before, at)
+
+    def _start_after_user(self, argument: str, before: str) -> int | None:
+        """Where the password behind a user begins."""
+        is_user = before in _USER_OPTIONS or argument.startswith(_USER_STARTS)
+        start = None
+        if is_user and self._program not in _OTHER_U:
+            start = _start_after_user(argument)
+        if start is None and self._user_sign:
+            start = self._start_after_sign(argument, before)
+        return start
 
     def _start_of_plain(self, argument: str, before: str, at: int) -> int | None:
         """Where the password of an argument that is no option begins."""
@@ -237,19 +261,24 @@ def spans(text: str) -> Iterator[Span]:
             continue
         begin = start.start()
         if start[0].startswith("-"):  # of an unknown program: the whole line
-            begin = max(last, text.rfind("\n", last, begin) + 1, begin - _MOST_BEFORE)
+            begin = max(last, begin - _MOST_BEFORE)
+            begin = max([begin, *(end.end() for end in _ENDS.finditer(text, begin, start.start()))])
         last = _end_of_line(text, start.end())
-        found = list(islice(_words().finditer(text, begin, last), _MOST_ARGUMENTS))
-        arguments = [match[match.lastindex or 0] for match in found]
-        if len(arguments) < 2:
-            continue
-        for at, first, end in passwords(arguments):
-            offset = found[at].start(found[at].lastindex or 0)
-            yield offset + first, offset + end, STRONG
+        yield from _of_line(text, begin, last)
     for pattern in (_NET_USE, _ECHOED):
         for match in pattern.finditer(text):
             if not is_template(match[1]):
                 yield *match.span(1), STRONG
+
+
+def _of_line(text: str, begin: int, last: int) -> Iterator[Span]:
+    """The passwords of one command line."""
+    found = list(islice(_words().finditer(text, begin, last), _MOST_ARGUMENTS))
+    arguments = [match[match.lastindex or 0] for match in found]
+    if len(arguments) > 1:
+        for at, first, end in passwords(arguments):
+            offset = found[at].start(found[at].lastindex or 0)
+            yield offset + first, offset + end, STRONG
 
 
 # Windows: net use Z: \\host\share password /user:name
@@ -261,14 +290,17 @@ _NET_USE: Final = re.compile(
 _PIPED: Final = "echo "
 _ECHOED: Final = re.compile(
     r"\becho\s{1,4}(?:-n\s{1,4})?[\"']?(?:\w{1,60}:)?([^\s\"'|]{1,200})[\"']?\s{0,4}\|\s{0,4}"
-    r"(?:sudo\s{1,4})?(?:chpasswd|passwd|sudo -S|-S|(?:docker|podman|helm registry|gh auth) login|kinit"
-    r"|cryptsetup|vault login)\b"
+    r"(?:sudo\s{1,4})?(?:chpasswd|passwd|sudo -S|-S|(?:docker|podman|helm registry) login"
+    r"|kinit|cryptsetup|vault login)\b"
 )
 
 
 def _end_of_line(text: str, start: int) -> int:
     """The end of a command: the end of its line, or an operator that joins the next command."""
-    match = re.compile(r"\n|&&|\|\||;|\Z").search(text, start)
+    match = _ENDS.search(text, start)
     if match is not None:
         return match.start()
     return len(text)
+
+
+_ENDS: Final = re.compile(r"\n|&&|\|\||;")

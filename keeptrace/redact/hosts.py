@@ -1,4 +1,4 @@
-"""Passwords before a host without a scheme, bob:x@db:5432, as urllib keeps them in `netloc` and `host`.
+"""Passwords before a host without a scheme, bob:x@db:5432, as in urllib's `netloc` and `host`.
 
 "bob:carol@example.org" may also be a path of scp or an address of mail, so a text without such a
 name needs a password that is no word.
@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final
 
 from . import words
-from .looks import is_opaque, is_unusual
+from .looks import is_opaque
 from .spans import STRONG, Span
 
 HINT: Final = "@"
@@ -43,10 +43,10 @@ def password_before_host(text: str) -> tuple[int, int] | None:
 
 
 def spans(text: str, low: str) -> Iterator[Span]:
-    """Where a text has passwords before hosts. low: the text, lower-cased character for character."""
-    whole = _made("whole").fullmatch(text)
-    if whole is not None and not _is_address(whole[1]) and is_unusual(whole[2]):
-        yield *whole.span(2), STRONG
+    """Where a text has passwords before hosts.
+
+    low: the text, lower-cased character for character.
+    """
     for found in _made("loose").finditer(text):
         if not _is_address(found[1]) and is_opaque(found[2]):
             yield *found.span(2), STRONG

@@ -12,6 +12,14 @@ from typing import Any, Final
 from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
 from . import commands, looks, words
+from .describing import (
+    EXACT_SECRETS,
+    has_anything,
+    is_describing,
+    is_in_text,
+    is_told,
+    is_word_table,
+)
 from .hosts import password_before_host
 from .learning import Learner, text_of
 from .numbers import bare as bare_name
@@ -20,8 +28,6 @@ from .pairs import ASSIGNED, LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import MARK, STRONG, WEAK, Span
 
-# Exact values that may be a secret; paths and dates are none.
-_EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
 # Kept of a long name in the redacted node. (characters)
 _MOST_NAME: Final = 60
 
@@ -112,7 +118,7 @@ class Judge:
 
     def _pairs(self, flat: list[Ref]) -> None:
         names = [self.text_of(ref) for ref in flat[: len(flat) & ~1 : 2]]
-        if _is_word_table(names, flat[1::2]):
+        if is_word_table(names, flat[1::2]):
             return
         places: dict[str, object] = {
             bare_name(name): 2 * number + 1
@@ -145,8 +151,7 @@ class Judge:
     def _last_text(self, ref: Ref) -> str | None:
         """A text, or the last text of a sequence: pydantic's place ("body", "password")."""
         if type(ref) is list and schema.kind_of(self.values[ref[0]]) in ("tuple", "list"):
-            items = schema.items_of(self.values[ref[0]])
-            ref = items[-1] if items else None
+            ref = next(reversed(schema.items_of(self.values[ref[0]])), None)
         return self.text_of(ref)
 
     def _value_of_row(self, container: Any, key: object, name: str) -> None:
@@ -232,7 +237,7 @@ class Judge:
             self._judge_strong_node(index, name)
         elif grade and kind in schema.WITH_REFS:
             self._judge_below(index, name, min(grade, WEAK))
-        elif grade == WEAK and kind == "object":
+        elif grade == WEAK and kind == "object" and not is_in_text(node):
             self.learner.learn_object(node)
 
     def _judge_text_node(self, index: int, name: str, grade: int) -> None:
@@ -242,7 +247,7 @@ class Judge:
             self.empty(index, name)
 
     def _judge_strong_node(self, index: int, name: str) -> None:
-        if _has_anything(self.values[index]):
+        if has_anything(self.values[index]):
             self.learner.learn_below(index)
             self.empty(index, name)
 
@@ -290,8 +295,16 @@ class Judge:
         """
         kind = schema.kind_of(node)
         if kind == "dict":
-            return self._are_all(schema.pairs_of(node)[::2], _is_describing)
-        return kind in schema.SEQUENCES and self._are_all(schema.items_of(node), looks.is_sentence)
+            return self._are_all(schema.pairs_of(node)[::2], is_describing)
+        if kind not in schema.SEQUENCES:
+            return False
+        items = schema.items_of(node)
+        below = [self.values[ref[0]] for ref in items if type(ref) is list]
+        if below and len(below) == len(items):
+            return all(
+                schema.kind_of(item) == "dict" and self._is_description(item) for item in below
+            )
+        return self._are_all(items, is_told)
 
     def _are_all(self, refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
         """Whether there are refs, all are texts, and the answer is yes for each."""
@@ -305,7 +318,7 @@ class Judge:
             kind = schema.kind_of(node)
             if kind != "exact":
                 self._judge_texts(schema.items_of(node), 2 if kind == "dict" else 1, name, grade)
-            elif grade == WEAK and schema.name_of(node) in _EXACT_SECRETS:
+            elif grade == WEAK and schema.name_of(node) in EXACT_SECRETS:
                 self.empty(at, name)
 
     def _judge_texts(self, items: list[Ref], step: int, name: str, grade: int) -> None:
@@ -365,35 +378,3 @@ class Judge:
 
 def _is_option(ref: Ref) -> bool:
     return type(ref) is str and ref.startswith("-")
-
-
-def _is_describing(name: str) -> bool:
-    return name.lower() in words.DESCRIBING
-
-
-def _is_word_table(names: list[str | None], refs: list[Ref]) -> bool:
-    """Whether a mapping describes or counts words; its keys are no names then."""
-    bare = {bare_name(name) for name in names if name is not None}
-    if not bare.isdisjoint(words.TABLE_WORDS):
-        return True
-    if not bare.isdisjoint(words.CODES | words.CARD_SIBLINGS):
-        return False
-    return len(refs) > 1 and all(type(ref) in (int, float) for ref in refs)
-
-
-def _has_anything(node: Node) -> bool:
-    """Whether a node under a strong name may hold a secret; a type, a module, a function or an
-    exception does not.
-    """
-    kind = schema.kind_of(node)
-    if kind in ("object", "int"):
-        return True
-    if kind == "exact":
-        return schema.name_of(node) in _EXACT_SECRETS
-    if kind == "dict":
-        return any(map(_says_something, schema.pairs_of(node)[1::2]))
-    return kind in schema.SEQUENCES and any(map(_says_something, schema.items_of(node)))
-
-
-def _says_something(ref: Ref) -> bool:
-    return ref is not None and type(ref) is not bool and ref != ""

@@ -43,7 +43,13 @@ _SOURCES: Final = {
     "mixed": r"[a-z][A-Z]|[A-Z]{2}[a-z]|[^\w\s.,:;!?()'\"-]",
     # Placeholders of templates, shells and help texts.
     "template": r"<[^<>]*>?|%[sr]|%\(\w+\)?s?|\$?\{[^{}]*\}?|\$\(.*|\$[A-Z_]+|[\[(]+|:\w+|\?",
-    "sql_type": r"[A-Za-z]{3,20} ?\(\d{1,6}(?:, ?\d{1,3})?\)",
+    "sql_type": r"(?i)[a-z]{3,20}(?: [a-z]{3,12})? ?\((?:\d{1,6}(?:, ?\d{1,3})?|max)?\)",
+    # What follows the type in the definition of a column.
+    "constraint": r"(?i)(?: (?:not null|null|unique|primary key|(?:default|collate) \S{1,30}))+",
+    "numpy_type": r"[<>|=]?[OSUVifubc]\d{0,4}",
+    "python_type": r"(?:typing\.)?(?:Optional|Union|Annotated|Literal|[Ll]ist|[Dd]ict|[Ss]et"
+    r"|Sequence|Mapping)"
+    r"\[.*\]|[A-Za-z]\w{0,30}(?: \| (?:None|[A-Za-z]\w{0,30}))+",
     "segments": r"[A-Za-z0-9]+",
     "runs": r"[A-Z]+|[a-z]+|[0-9]+",
     "hexadecimal": r"(?:0x)?[0-9a-fA-F]+",
@@ -82,7 +88,17 @@ def is_placeholder(text: str) -> bool:
 
 def is_type(text: str) -> bool:
     """Whether a text names a type: of a column, of a data frame, of a schema."""
-    return text.lower() in words.TYPES or _made("sql_type").fullmatch(text) is not None
+    bare = _made("constraint").sub("", text)
+    return bare.lower() in words.TYPES or any(
+        _made(kind).fullmatch(bare) for kind in ("sql_type", "numpy_type", "python_type")
+    )
+
+
+def is_complaint(text: str) -> bool:
+    """Whether a text is all that a validator says of a password: "Too short", "too_common"."""
+    found = [word.lower() for word in _made("segments").findall(text)]
+    known = sum(word in words.PROSE or word in words.COMPLAINTS for word in found)
+    return len(found) > 1 and known == len(found)
 
 
 def is_sentence(text: str) -> bool:
@@ -159,7 +175,8 @@ def is_hidden_under(grade: int, text: str) -> bool:
     if grade == 0 or is_placeholder(text):
         return False
     if grade == STRONG:
-        return not (is_type(text) or is_sentence(text) or is_template(text))
+        is_told = is_sentence(text) or is_complaint(text)
+        return not (is_told or is_type(text) or is_template(text))
     if grade == WEAK:
         return is_opaque(text) or _is_header_with_secret(text)
     return is_random(text)

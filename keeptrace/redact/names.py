@@ -39,7 +39,7 @@ def grade(name: str) -> int:
     if found is None:
         found = 0
         if len(name) <= _LONGEST_NAME:
-            found = _grade(name)
+            found = STRONG if name.lower() in words.FOREIGN else _grade(name)
         if len(_grades) >= _KEPT_NAMES:
             _grades.clear()
         _grades[name] = found

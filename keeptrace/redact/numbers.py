@@ -8,7 +8,7 @@ from typing import Final
 from . import words
 
 # The least number hidden under a secret name: smaller numbers are counts and places.
-_LEAST_NUMBER: Final = 1_000
+_LEAST_NUMBER: Final = 100_000
 
 
 @lru_cache(8_192)

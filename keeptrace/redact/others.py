@@ -1,5 +1,5 @@
-"""Secrets marked elsewhere: in the environment, by Django's decorators, in Kubernetes'
-manifests.
+"""Secrets marked elsewhere: in the environment, by Django's decorators, in Kubernetes' manifests,
+by the first line of a private key.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _POST_MARK: Final = "sensitive_post_parameters"
 _ALL: Final = "__ALL__"
 # The members with the data of a Kubernetes Secret, in base64 and as text.
 _SECRET_DATA: Final = ("data", "stringData")
+# In the first line of a private key in PEM form.
+_KEY_BEGINS: Final = "PRIVATE KEY"
 # The attributes with the parameters of a request.
 _POST: Final = ("_post", "POST")
 
@@ -39,7 +41,7 @@ def learn_environment(judge: Judge) -> None:
 
 
 def hide_marked(report: Report, judge: Judge) -> None:
-    """Hides values that Django's decorators and Kubernetes' manifests mark as secret."""
+    """Hides values that Django, Kubernetes' manifests and a key's first line mark as secret."""
     for index, names in _marked_frames(report, judge):
         _hide_locals(report["frames"][index]["locals"] or {}, names, judge)
     for node in list(judge.values):
@@ -48,6 +50,8 @@ def hide_marked(report: Report, judge: Judge) -> None:
             _hide_parameters(schema.attributes_of(node), judge)
         elif kind == "dict":
             _hide_manifest(schema.pairs_of(node), judge)
+        elif kind in ("list", "tuple"):
+            _hide_key(schema.items_of(node), judge)
 
 
 def _hide_locals(local: schema.Attributes, names: list[str], judge: Judge) -> None:
@@ -79,6 +83,19 @@ def _hide_manifest(flat: list[Ref], judge: Judge) -> None:
         pairs = _pairs_of(judge, flat[named[member]]) if member in named else []
         for at in range(0, len(pairs) - 1, 2):
             judge.hide(pairs, at + 1, judge.text_of(pairs[at]) or member)
+
+
+def _hide_key(items: list[Ref], judge: Judge) -> None:
+    """Hides the lines of a private key that is a list of lines."""
+    is_within = False
+    for at, ref in enumerate(items):
+        text = judge.text_of(ref) or ""
+        if _KEY_BEGINS in text and "-----BEGIN " in text:
+            is_within = "-----END" not in text
+        elif "-----END" in text:
+            is_within = False
+        elif is_within and text:
+            judge.hide(items, at, "private key")
 
 
 def _hide_parameters(request: schema.Attributes, judge: Judge) -> None:

@@ -15,8 +15,12 @@ from typing import Final
 
 from . import looks, rows, words
 from .names import grade
+from .numbers import bare, is_card_number
 from .rules import Rules
 from .spans import GUESS, MARK, STRONG, WEAK, Span
+
+# A shorter number under a quoted name counts words. (digits)
+_LEAST_DIGITS: Final = 6
 
 # How a name and a value are joined.
 ASSIGNED: Final = "A"  # password=x, "password": "x", password => x, <password>
@@ -30,7 +34,7 @@ _SOURCES: Final = {
                    (?: => | [!=]?=?=(?!>) | :=? | %3[dD] ) \s{0,8}+
                    (?: [\[(]\s{0,4}+ )?+ (?: [A-Za-z_][\w.]{0,40}+\((?=[bBuU]?["']) )?+
             | \\{0,3}["']\s{1,4}value=
-            | \\{0,3}["']\s{0,4}\r?\n\r?\n
+            | \\{0,3}["'][ ]{0,4}(?:\r?\n[\w-]{1,40}:[^\r\n]{0,120}){0,3}\r?\n\r?\n
             | > )
           | (?P<B> \\{0,3}["']\s{0,4},\s{0,4}(?=[bBuU]?\\{0,3}["']) )
           | (?P<C> [ ]{1,4}(?:is|was)[ ]{1,4} | [ ]{1,4}(?=["']) )
@@ -75,6 +79,8 @@ def _is_secret_option(found: int, name: str, value: str, is_quoted: bool, in_sou
         return False
     if value.lower().replace("-", "_") == name.replace("-", "_"):
         return False  # --password PASSWORD
+    if value in words.METAVARS:
+        return False
     return found == STRONG or len(value) >= 4
 
 
@@ -194,9 +200,7 @@ class _PairScan:
             name, how = match[1], match.lastgroup or ASSIGNED
             if how == ASSIGNED:
                 name = self._record.name_of(name, self._at) or name
-            if not self._rules.asks and not self._rules.grade(name):
-                continue
-            if how == OPTION and not name.startswith("-"):
+            if not self._is_asked(name) or (how == OPTION and not name.startswith("-")):
                 continue
             quote = _made("quote").match(self._text, self._at)
             if quote is None:
@@ -205,6 +209,9 @@ class _PairScan:
                 where = self._quoted_value(match, quote)
             if where is not None:
                 self._judge(match, name, how, where, quote is not None)
+
+    def _is_asked(self, name: str) -> bool:
+        return self._rules.asks or bool(self._rules.grade(name)) or _is_of_card(name)
 
     def _inputs(self) -> None:
         for name, is_quoted, (start, end) in rows.inputs(self._text):
@@ -217,23 +224,44 @@ class _PairScan:
     ) -> None:
         start, end = where
         value = self._text[start:end]
-        if self._is_no_value(value) or (how == OPTION and not _is_option(name, value)):
+        is_bare = how == ASSIGNED and not is_quoted
+        if self._is_no_value(name, how, value) or (is_bare and self._is_plain(match, name, value)):
             return
-        rules = self._rules
-        found = rules.grade(name.strip("-"))
-        is_secret = is_secret_pair(rules, how, name, value, is_quoted, self._in_source)
+        found = self._rules.grade(name.strip("-"))
         if self._is_passed(match, found, how, value):
             found = STRONG  # a token in a query or of a command is no parser's token
-            is_secret = is_secret or not _is_stand_in(value)
-        if is_secret or rules.says(name.strip("-"), value):
+        if self._is_secret(name, how, value, is_quoted, found):
             self.spans.append((start, end, found or STRONG))
             self._at = end
         if found and is_quoted and _opens_list(match[0]):
             self._at = end
             self._rest_of_list(found)
 
-    def _is_no_value(self, value: str) -> bool:
-        return not value or _is_marked(value) or (self._in_source and "\n" in value)
+    def _is_secret(self, name: str, how: str, value: str, is_quoted: bool, found: int) -> bool:
+        """found: the grade of the name at its place, which may be higher than the name's own."""
+        rules = self._rules
+        if is_secret_pair(rules, how, name, value, is_quoted, self._in_source):
+            return True
+        if found > rules.grade(name.strip("-")) and not _is_stand_in(value):
+            return True
+        is_card = _is_of_card(name) and is_card_number(value)
+        return is_card or rules.says(name.strip("-"), value)
+
+    def _is_no_value(self, name: str, how: str, value: str) -> bool:
+        if not value or _is_marked(value) or (self._in_source and "\n" in value):
+            return True
+        return how == OPTION and not _is_option(name, value)
+
+    def _is_plain(self, match: re.Match[str], name: str, value: str) -> bool:
+        """Whether a bare value is a count, a part of a path, or a verdict."""
+        joint = match[0][len(match[1]) :]
+        if value.isdigit() and len(value) < _LEAST_DIGITS and joint[:1] in ("'", '"'):
+            return name.lower() not in words.CODES  # {"password": 1712} counts a word
+        if not looks.has_letter(value) and not looks.has_digit(value):
+            return True
+        if joint == ":" and self._text[match.start() - 1 : match.start()] == ":":
+            return True  # arn:aws:secretsmanager:eu:1:secret:name
+        return name == "pass" and ":" in joint and not looks.is_opaque(value)  # "pass: test_a1"
 
     def _is_passed(self, match: re.Match[str], found: int, how: str, value: str) -> bool:
         """Whether a value under a weak name stands in a URL's query, or behind an option."""
@@ -304,6 +332,10 @@ class _PairScan:
             if looks.is_hidden_under(found, body):
                 self.spans.append((item.end(), end, found))
             self._at = end
+
+
+def _is_of_card(name: str) -> bool:
+    return bare(name) in words.CARD_NUMBERS
 
 
 def _opens_list(joined: str) -> bool:

@@ -43,6 +43,12 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         ("://",),
         r"""://[^\s:/@"'<>?#]{0,100}:([^\s/"'<>]{1,200})@(?=[\w.\[-])""",
     ),
+    # The same with a slash in the password; a port has digits alone.
+    Pattern(
+        "password in a URL",
+        ("://",),
+        r"""://[^\s:/@"'<>?#\[]{0,100}:(?!\d{1,5}/)([^\s/@"'<>]{1,100}/[^\s@"'<>]{1,100})@(?=[\w.\[-])""",
+    ),
     # A key in the user's place: https://key@host. Users are short, or words.
     Pattern("key in a URL", ("://",), r"://(?=[A-Za-z0-9_]{0,40}\d)([A-Za-z0-9_]{20,100})@"),
     # user/password@ of Oracle's drivers.
@@ -50,6 +56,11 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "password in a URL",
         ("jdbc:oracle:",),
         r"jdbc:oracle:\w+:[^\s/:@]{1,60}/([^\s@\"']{1,100})@",
+    ),
+    Pattern(
+        "password in a URL",
+        ("@",),
+        r"(?<![\w/.@:])\w{1,30}/([^\s/@\"']{4,60})@(?://)?[\w.-]{1,100}:\d{2,5}/\w",
     ),
     # Header values. A word of letters only ("Bearer authentication") is prose.
     Pattern(
@@ -128,11 +139,17 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "password in SQL",
         ("identified",),
         # not "the resource identified by the request", which is no SQL
-        r"(?i)\bIDENTIFIED\s+(?:WITH\s+\w+\s+)?BY\s+(?!(?:the|an?|its|this|that|each)\s)"
+        r"(?:(?i:\b(?:CREATE|ALTER|GRANT)\b[^;\n]{0,300}?\bIDENTIFIED)|\bIDENTIFIED)"
+        r"(?i:\s+(?:WITH\s+\w+\s+)?BY)\s+(?!(?:the|an?|its|this|that|each)\s)"
         r"['\"]?([^\s'\";]{1,100})",
     ),
     Pattern(
         "password in SQL", ("encrypted password",), r"(?i)\bENCRYPTED\s+PASSWORD\s+'([^']{1,100})'"
+    ),
+    Pattern(
+        "password in SQL",
+        ("set password",),
+        r"(?i)\bSET\s+PASSWORD\s+(?:FOR\s+[^=\n]{1,100})?=\s*(?:PASSWORD\s*\()?\s*'([^'\n]{1,100})'",
     ),
     Pattern("password in ODBC", ("pwd={",), r"(?i)\bPWD=\{((?:[^}]|\}\}){1,200})\}"),
     # Lines of .netrc and .pgpass.
@@ -151,6 +168,16 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "token in a URL",
         ("?key=", "&key="),
         r"[?&]key=((?=[\w-]{0,60}\d)[\w-]{24,100})(?=[&#\s\"']|$)",
+    ),
+    Pattern(
+        "token in a URL",
+        ("?code=", "&code="),
+        r"[?&]code=((?=[\w%./~-]{0,80}\d)[\w%./~-]{20,600})(?=[&#\s\"']|$)",
+    ),
+    Pattern(
+        "private part of a JSON web key",
+        ("kty",),
+        r"\"(?:d|p|q|dp|dq|qi|k)\\{0,3}\"\s{0,4}:\s{0,4}\\{0,3}\"([\w=+/-]{20,2000})",
     ),
     # Azure's newer keys hold the name of their service near the end.
     Pattern(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
 from ..core.nodes import is_hidden, what_of
 from ..core.redaction import Redaction
 from ..core.report import Report
-from . import commands, hosts, pairs, sources, sql, words
+from . import commands, hosts, manifests, pairs, sources, sql, words
 from .automaton import automaton, trie
 from .live import leaks
 from .report import ReportRedaction
@@ -22,6 +23,13 @@ from .spans import Span, filled, marked, merged
 _KEPT_SOURCES: Final = 64
 # Shorter texts have no room for a name and a secret. (characters)
 _LEAST_TEXT: Final = 5
+
+
+# A lower-cased text without any of the hints has nothing for the reader.
+_READERS: Final[tuple[tuple[tuple[str, ...], Callable[[str], Iterator[Span]]], ...]] = (
+    (sql.HINTS, sql.spans),
+    (manifests.HINTS, manifests.spans),
+)
 
 
 class Source(NamedTuple):
@@ -38,7 +46,7 @@ _sources: Final[dict[bytes, Source]] = {}
 @cache
 def _trigger() -> re.Pattern[str]:
     """Finds possible beginnings of names and shapes in a lower-cased text."""
-    hints = {*words.STEMS, *automaton().hints, *commands.HINTS, sql.HINT}
+    hints = {*words.STEMS, *words.FOREIGN, *automaton().hints, *commands.HINTS, *sql.HINTS}
     needed: list[str] = []
     for hint in sorted(hints, key=len):
         if not any(shorter in hint for shorter in needed):
@@ -103,8 +111,9 @@ class Redactor:
             found += pairs.spans(text, in_source, self.rules)
             if commands.may_have(low):
                 found += commands.spans(text)
-            if sql.HINT in low:
-                found += sql.spans(text)
+            for hints, read in _READERS:
+                if any(hint in low for hint in hints):
+                    found += read(text)
         if hosts.HINT in text:
             found += hosts.spans(text, low)
         if not self.rules.is_default:

@@ -52,7 +52,9 @@ class Record:
         if known in words.ROW_NAMES:
             found = _made("name").match(self._text, at)
             if found is not None:
-                self._name = found[1] if self._rules.grade(found[1]) else ""
+                self._name = ""
+                if self._rules.grade(found[1]):
+                    self._name = found[1]
                 self._end = found.end()
         elif self._name and known in words.ROW_VALUES and self._goes_on(at):
             return self._name
@@ -65,6 +67,6 @@ class Record:
 
 
 def inputs(text: str) -> Iterator[tuple[str, bool, tuple[int, int]]]:
-    """The fields in pydantic's errors: the name, whether the input is quoted, where the input is."""
+    """The fields in pydantic's errors: the name, whether the input is quoted, where it is."""
     for found in _made("error").finditer(text):
         yield found[1], bool(found[2]), found.span(3)

@@ -1,7 +1,7 @@
 """Parameters of an SQL statement in a message; their names are in the statement.
 
 SQLAlchemy and others write: [SQL: INSERT INTO users (name, password) VALUES (?, ?)] [parameters:
-('bob', 'secret')].
+('bob', 'secret')]. The values may also be in the statement.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from functools import cache
 from itertools import islice
 from typing import Final
 
+from .looks import is_template
 from .names import grade
 from .spans import STRONG, Span
 
-HINT: Final = "parameters"
+HINTS: Final = ("parameters", "insert", "replace into")
 # The first rows are enough: a message shows no more. (rows)
 _MOST_ROWS: Final = 100
 
@@ -24,7 +25,7 @@ _MOST_ROWS: Final = 100
 def _patterns() -> dict[str, re.Pattern[str]]:
     sources = {
         "insert": r"(?i)\b(?:INSERT|REPLACE)\s+(?:\w+\s+)?INTO\s+[\w.\"`\[\]]{1,200}\s*"
-        r"\(([^()]{1,4000})\)\s*VALUES",
+        r"\(([^()]{1,4000})\)\s*VALUES\s*",
         "assigned": r"[\"`\[]?(\w{1,80})[\"`\]]?\s*=\s*(?:\?|%s|\$\d+|:\d+)",
         "parameters": r"(?i)\bparameters:\s*",
         "item": r"\s*(?:[bBuU]?'((?:[^'\\]|\\.)*+)'|[bBuU]?\"((?:[^\"\\]|\\.)*+)\""
@@ -40,11 +41,27 @@ def spans(text: str) -> Iterator[Span]:
     for match in patterns["parameters"].finditer(text):
         secret = [grade(column) == STRONG for column in _columns(text[last : match.start()])]
         last = match.end()
-        if not any(secret):
-            continue
-        for number, start, end in islice(_items(text, last), len(secret) * _MOST_ROWS):
-            if secret[number % len(secret)]:
-                yield start, end, STRONG
+        if any(secret):
+            yield from _secret_items(text, last, secret)
+    yield from _values(text)
+
+
+def _values(text: str) -> Iterator[Span]:
+    """Where an INSERT has the values of secret columns."""
+    for insert in _patterns()["insert"].finditer(text):
+        secret = [grade(name) == STRONG for name in _names_of(insert)]
+        if any(secret):
+            yield from _secret_items(text, insert.end(), secret)
+
+
+def _secret_items(text: str, at: int, secret: list[bool]) -> Iterator[Span]:
+    for number, start, end in islice(_items(text, at), len(secret) * _MOST_ROWS):
+        if secret[number % len(secret)] and not is_template(text[start:end]):
+            yield start, end, STRONG
+
+
+def _names_of(insert: re.Match[str]) -> list[str]:
+    return [name.strip(' \n\t"`[]') for name in insert[1].split(",")]
 
 
 def _columns(statement: str) -> list[str]:
@@ -52,7 +69,7 @@ def _columns(statement: str) -> list[str]:
     patterns = _patterns()
     insert = patterns["insert"].search(statement)
     if insert is not None:
-        return [name.strip(' \n\t"`[]') for name in insert[1].split(",")]
+        return _names_of(insert)
     return patterns["assigned"].findall(statement)
 
 
@@ -61,7 +78,7 @@ def _items(text: str, at: int) -> Iterator[tuple[int, int, int]]:
     item = _patterns()["item"].match
     number = 0
     while at < len(text):
-        if text[at] in "([,":
+        if text[at] in "([, \t\n":
             at += 1
             continue
         match = item(text, at)

@@ -15,7 +15,9 @@ from .spans import GUESS, STRONG, WEAK
 # "Api Key" alike.
 _STRONG: Final = """
     password passwords passwd pwd pw psw passphrase passphrases passcode pgpass passwort senha
-    contrasena psk pword
+    contrasena psk pword pswd passwrd motdepasse kennwort wachtwoord clavesecreta claveprivada
+    haslo heslo
+    lozinka salasana losenord adgangskode jelszo sifre
     rootpw bindpw userpw adminpw ldappw dbpw
     secret secrets credential credentials creds cred clientsecret sharedsecret presharedkey
     apikey apikeys accesskey accesskeys accesskeyid secretkey secretkeys privatekey privatekeys
@@ -37,7 +39,8 @@ _STRONG: Final = """
     otp totp hotp otpsecret mfacode otpcode verificationcode securitycode recoverycode
     recoverycodes backupcodes
     authcode authorizationcode devicecode usercode unlockcode accesscode pincode invitecode
-    onetimecode
+    onetimecode backupcode otpseed totpseed walletseed privateseed masterseed recoveryphrase
+    backupphrase apisign accesssign honeycombteam
     cvv cvc cvv2 seedphrase seedwords mnemonic codeverifier webhookurl sharedaccesssignature
     csrfmiddlewaretoken magiclink authorizationauxiliary sessid sessionid
 """
@@ -171,7 +174,31 @@ TYPES: Final = frozenset(
     uint64 boolean object
     category array list dict tuple date time datetime datetime64 timestamp uuid json jsonb
     secretstr secretbytes
+    largebinary unicode unicodetext large_string string[python] string[pyarrow] datetime64[ns]
     password hidden charfield textfield passwordinput password_input
+    """.split()
+)
+# With the words of PROSE, all that a validator says of a password: "Too short".
+COMPLAINTS: Final = frozenset(
+    """
+    short long weak strong common similar match matches matching blank null numeric alphanumeric
+    entirely only digits digit letters letter upper lower uppercase lowercase case character
+    characters symbol symbols special password passwords do does more less than between values
+    length minimum maximum min max pwned breached reused guessable
+    """.split()
+)
+# What a parser's token has beside its text; a key has no place in a text.
+PLACES_IN_TEXT: Final = frozenset(
+    """
+    line lineno line_no column col col_offset pos position lexpos start_pos end_pos start_mark idx
+    offset start_index tok_type pos_ tag_
+    """.split()
+)
+# The names of values in help texts: --password TEXT.
+METAVARS: Final = frozenset(
+    """
+    TEXT STRING STR VALUE VAL PASSWORD PASSWD PASS PWD PASSPHRASE SECRET TOKEN KEY FILE FILENAME
+    PATH NAME USER URL HEX ARG
     """.split()
 )
 # The keys of a JSON schema, of a form's field or of a column: what they describe is no secret
@@ -225,12 +252,17 @@ EVERYDAY: Final = frozenset(
 # A text with none of these, and with no hint of a shape, has no secret's name in it.
 STEMS: Final = (
     """
-    pass pwd pw psw psk pword senha contrasena secret cred key token tok auth dsn conn
+    pswd mot_de_pass mot-de-pass motdepass kennwort wachtwoord clave haslo heslo lozinka
+    salasana losenord
+    adgangskode jelszo sifre api_sign api-sign apisign access_sign access-sign accesssign honeycomb
+    card ccnum cc_num cc-num pan= pan: pan" pan' pass pwd pw psw psk pword senha contrasena
+    secret cred key token tok auth dsn conn
     databaseur database_ur database
     dburl dburi db_ur db-ur broker otp mfa verif secur recover backup cvv cvc seed mnemonic
     webhook sess sid csrf xsrf
     accesscode access_code access-code invite usercode user_code user-code onetime one_time one-time
-    pat= pat: pat" pat' pat_ jwt bearer cookie sig nonce salt hmac pin magic unlock device_code devicecode
+    pat= pat: pat" pat' pat_ jwt bearer cookie sig nonce salt hmac pin magic unlock
+    device_code devicecode
     """
 ).split()
 
@@ -250,9 +282,16 @@ CARD_SIBLINGS: Final = frozenset("cvv cvc cvv2 exp expiry expirationdate expmont
 WEB_KEY_PARTS: Final = frozenset("d p q dp dq qi k".split())
 # A mapping with one of these among its keys is a table of words.
 TABLE_WORDS: Final = frozenset("the of and to is that was an from which".split())
+# Words for a password that no rule for ASCII splits.
+FOREIGN: Final = frozenset(
+    """
+    contraseña contraseñas пароль парола лозинка 密码 密碼 口令 パスワード 비밀번호 암호 hasło şifre lösenord
+    κωδικός סיסמה
+    """.split()
+)
 # The shell's working directories, in every environment.
 DIRECTORIES: Final = frozenset(("pwd", "oldpwd"))
-# A record with two of these members holds the value of what the first names: {"name": "DB_PASSWORD",
+# A record with two of these members holds a value and its name: {"name": "DB_PASSWORD",
 # "value": "x"}. Written without "_" and "-"; "loc" and "input" are those of pydantic's errors.
 ROW_NAMES: Final = frozenset(
     """

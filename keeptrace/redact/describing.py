@@ -1,0 +1,56 @@
+"""Values that only speak of secrets: schemas, errors of forms, counts of words, parsers' tokens."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..core import nodes as schema
+from ..core.report import Node, Ref
+from . import looks, words
+from .numbers import bare
+
+# Exact values that may be a secret; paths and dates are none.
+EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
+
+
+def is_describing(name: str) -> bool:
+    """Whether a key belongs to a schema, to a form's field or to an error."""
+    return name.lower() in words.DESCRIBING
+
+
+def is_told(text: str) -> bool:
+    """Whether a text is what a validator says of a password."""
+    return looks.is_sentence(text) or looks.is_complaint(text)
+
+
+def is_in_text(node: Node) -> bool:
+    """Whether an object has a place in a text, as a parser's token has."""
+    return not words.PLACES_IN_TEXT.isdisjoint(schema.attributes_of(node))
+
+
+def is_word_table(names: list[str | None], refs: list[Ref]) -> bool:
+    """Whether a mapping describes or counts words; its keys are no names then."""
+    found = {bare(name) for name in names if name is not None}
+    if not found.isdisjoint(words.TABLE_WORDS):
+        return True
+    if not found.isdisjoint(words.CODES | words.CARD_SIBLINGS):
+        return False
+    return len(refs) > 1 and all(type(ref) in (int, float) for ref in refs)
+
+
+def has_anything(node: Node) -> bool:
+    """Whether a node under a strong name may hold a secret; a type, a module, a function or an
+    exception does not.
+    """
+    kind = schema.kind_of(node)
+    if kind in ("object", "int"):
+        return True
+    if kind == "exact":
+        return schema.name_of(node) in EXACT_SECRETS
+    if kind == "dict":
+        return any(map(_says_something, schema.pairs_of(node)[1::2]))
+    return kind in schema.SEQUENCES and any(map(_says_something, schema.items_of(node)))
+
+
+def _says_something(ref: Ref) -> bool:
+    return ref is not None and type(ref) is not bool and ref != ""
