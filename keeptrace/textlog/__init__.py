@@ -96,9 +96,9 @@ def parse_tracebacks(lines: Iterable[Any]) -> Iterator[Parsed]:
 
     lines: a str, an open log file, or any iterator of lines, however long.
 
-    Gives (type, value, traceback) for each, as soon as it is known to have ended.
-    `traceback.print_exception(*found)` prints it again, `pdb.post_mortem(found[2])` walks through
-    it. Source lines that the text shows are shown where no file has them.
+    Yields (type, value, traceback) for each traceback, as soon as its end is known.
+    `traceback.print_exception(*found)` prints the traceback again, `pdb.post_mortem(found[2])`
+    walks through the frames. Source lines come from files, else from the text.
     """
     for report in parse_reports(lines):
         value = restored(report)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..core.nodes import exception, sequence, stand_in
 from ..core.report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
+from ..core.texts import counted
 from ..restore.fields import fields_of
 from .grammar import FENCES, FILE_LINE, HEAD, MOST_EXCEPTIONS, ORIGINAL, SIZE
 from .log import read_closed
@@ -16,9 +17,12 @@ from .messages import base_of, find_type, probe_of, split_notes
 from .read import NotInLog, ReadException, ReadFrame
 from .sources import LoggedSources, is_carets
 
+# co_flags of a function: optimized, new locals.
+_OF_FUNCTION: Final = 0x03
+
 
 class ReportBuilder:
-    """Makes one report. Uses a queue, since chains and groups can be deep."""
+    """Makes a report. Uses a queue, because chains and groups can be deep."""
 
     def __init__(self) -> None:
         self._exceptions: list[ExceptionRecord] = []
@@ -38,6 +42,9 @@ class ReportBuilder:
         self._add(root)
         while self._queue:
             self._exceptions.append(self._record(self._queue.popleft()))
+        cuts = {}
+        if self._cut:
+            cuts["frames"] = self._cut
         return {
             "format": FORMAT,
             "python": ".".join(map(str, sys.version_info[:3])),
@@ -49,7 +56,7 @@ class ReportBuilder:
             "values": self._values,
             "sources": self._sources.packed(),
             "live": None,
-            "cuts": {"frames": self._cut} if self._cut else {},
+            "cuts": cuts,
         }
 
     def _add(self, read: ReadException) -> int:
@@ -68,7 +75,9 @@ class ReportBuilder:
     def _type(self, module: str, qualname: str, base: str | None) -> int:
         key = (module, qualname)
         if key not in self._type_of:
-            bases = [] if base is None else [self._type("builtins", base, None)]
+            bases = []
+            if base is not None:
+                bases.append(self._type("builtins", base, None))
             self._type_of[key] = len(self._types)
             self._types.append([module, qualname, bases])
         return self._type_of[key]
@@ -113,12 +122,10 @@ class ReportBuilder:
         return nearest, self._type(module, qualname, builtin.__name__)
 
     def _links(self, read: ReadException) -> tuple[int | None, int | None]:
-        """Cause and context. The exception of a worker's traceback replaces the text, or becomes
-        its cause.
+        """Cause and context. The exception of a worker's traceback replaces the exception with the
+        text, or becomes its cause.
         """
-        cause, context = (
-            other and (inner_of(other) or other) for other in (read.cause, read.context)
-        )
+        cause, context = _inner_or_self(read.cause), _inner_or_self(read.context)
         if cause is None and context is None:
             cause = inner_of(read)
         return self._add_link(cause), self._add_link(context)
@@ -133,7 +140,10 @@ class ReportBuilder:
         if probe is not None:
             record["args"] = self._tuple(list(probe.args))
             state = fields_of(type(probe).__mro__)
-            for name in state[1] if state is not None else ():
+            names: tuple[str, ...] = ()
+            if state is not None:
+                names = state[1]
+            for name in names:
                 value = getattr(probe, name, None)
                 if type(value) in (str, int, float, bool):
                     record["fields"][name] = value
@@ -148,12 +158,13 @@ class ReportBuilder:
         self, record: ExceptionRecord, syntax: tuple[ReadFrame, list[str]], message: str
     ) -> None:
         place, source = syntax
-        text = source[0] + "\n" if source else None
-        carets = ""
+        text = start = end = None
+        if source:
+            text = source[0] + "\n"
         if len(source) > 1 and is_carets(source[1]) and not place.flat:
             carets = source[1]
-        start = len(carets) - len(carets.lstrip()) + 1 if carets else None
-        end = len(carets.rstrip()) + 1 if carets else None
+            start = len(carets) - len(carets.lstrip()) + 1
+            end = len(carets.rstrip()) + 1
         details = {
             "filename": place.file,
             "lineno": place.line,
@@ -166,11 +177,10 @@ class ReportBuilder:
         record["args"] = self._tuple([message, self._tuple(list(details.values()))])
 
     def _fill_group(self, record: ExceptionRecord, read: ReadException, message: str) -> None:
+        text, count = message, 0
         match = SIZE.match(message)
-        text = match["message"] if match is not None else message
-        count = 0
         if match is not None:
-            count = int(match["count"])
+            text, count = match["message"], int(match["count"])
         least = 1
         if read.children:
             least = 0
@@ -183,7 +193,7 @@ class ReportBuilder:
         record["args"] = self._tuple([text, self._value(sequence("list", inner))])
         record["fields"]["message"] = text
         record["children"] = children
-        if message != f"{text} ({len(children)} sub-exception{'s' if len(children) != 1 else ''})":
+        if message != f"{text} ({counted(len(children), 'sub-exception')})":
             record["str"] = message
 
     def _fill_notes(self, record: ExceptionRecord, read: ReadException, notes: list[str]) -> None:
@@ -207,14 +217,10 @@ class ReportBuilder:
             position = self._sources.place(frame)
             self._frame_of[id(frame)] = (self._code(frame), position)
         code, position = self._frame_of[id(frame)]
-        self._frames.append(
-            {
-                "code": code,
-                "globals": 0,
-                "locals": {} if self._codes[code]["flags"] else None,
-                "at": position,
-            }
-        )
+        variables: dict[str, Any] | None = None  # None: the globals are the locals of a module
+        if self._codes[code]["flags"]:
+            variables = {}
+        self._frames.append({"code": code, "globals": 0, "locals": variables, "at": position})
         return [len(self._frames) - 1, position]
 
     def _code(self, frame: ReadFrame) -> int:
@@ -224,16 +230,18 @@ class ReportBuilder:
             self._codes[found]["line"] = min(self._codes[found]["line"], frame.line)
             return found
         self._code_of[key] = len(self._codes)
-        module = frame.name == "<module>"
+        line, flags = frame.line, _OF_FUNCTION
+        if frame.name == "<module>":
+            line, flags = 1, 0
         name = frame.name.rpartition(".")[2] or frame.name
         self._codes.append(
             {
                 "file": frame.file,
                 "name": frame.name,
                 "qualname": name,
-                "line": 1 if module else frame.line,
+                "line": line,
                 "args": [0, 0, 0],
-                "flags": 0 if module else 3,
+                "flags": flags,
                 "names": [],
             }
         )
@@ -261,6 +269,12 @@ def _not_in_log() -> ReadException:
     found = ReadException()
     found.cut = "its group was printed in part"
     return found
+
+
+def _inner_or_self(read: ReadException | None) -> ReadException | None:
+    if read is None:
+        return None
+    return inner_of(read) or read
 
 
 def inner_of(read: ReadException) -> ReadException | None:

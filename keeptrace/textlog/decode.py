@@ -3,8 +3,8 @@
     file ─▶ pieces ─▶ lines ─▶ decoded ─▶ log.py
                                JSON records, containers' lines put together, escapes undone
 
-A decoded line has the key of its writer (a stream, a pod, a process), so that the lines of two
-writers are untangled. A whole text in one record (a JSON string with newlines) stays whole.
+A decoded line has the key of its writer (a stream, a pod, a process), to untangle the lines of two
+writers. A whole text in a record (a JSON string with newlines) stays whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LINE_MEMBERS: Final = (
     *("log", "message", "MESSAGE", "textPayload", "msg", "event", "text", "body"),
     "@message",
 )
-# Members that name the writer.
+# Members with the name of the writer.
 WRITER_MEMBERS: Final = (
     *("stream", "pod", "pod_name", "container", "container_name", "container_id", "instance"),
     *("_PID", "pid", "process", "rank", "task", "logStreamName", "SYSLOG_IDENTIFIER", "hostname"),
@@ -34,10 +34,10 @@ TIME_MEMBERS: Final = (
     *("time", "timestamp", "@timestamp", "ts", "asctime", "__REALTIME_TIMESTAMP"),
     "eventTime",
 )
-# What a record has somewhere that holds a traceback: as text, or as data. "tack" is of stackTrace
+# Every record with a traceback, as text or as data, has a mark somewhere. "tack" is of stackTrace
 # and stack_trace.
 _MARKS: Final = ("most recent call", "tack", "exc_type", "error_detail", '"frames"')
-# A line of containerd, CRI-O and Kubernetes: time, stream, P for a part or F for the last one,
+# A line of containerd, CRI-O and Kubernetes: time, stream, P for a part or F for the last part,
 # text.
 _CRI: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) (stdout|stderr) ([FP])(?: (.*))?$", re.DOTALL
@@ -52,7 +52,7 @@ _TAGS: Final = re.compile(r"</?(?:pre|code|div|span|p|br)\b[^<>]{0,200}>")
 _MOST_TIME: Final = 64
 # Further parts of one line are not joined. (characters)
 _MOST_PARTS: Final = 1 << 20
-# Values of one record that are searched.
+# Searched values of a record.
 _MOST_MEMBERS: Final = 10_000
 
 
@@ -71,7 +71,10 @@ def lines_of(text: Any) -> Iterator[str]:
     """The lines of a str, or of an iterator of lines in str or bytes, without their ends."""
     if isinstance(text, str):
         for piece in io.StringIO(text):
-            yield piece[:-1] if piece[-1:] == "\n" else piece
+            if piece[-1:] == "\n":
+                yield piece[:-1]
+            else:
+                yield piece
         return
     for piece in _decoded(text):
         yield from piece.removesuffix("\n").split("\n")
@@ -83,7 +86,9 @@ def _decoded(pieces: Iterable[Any]) -> Iterator[str]:
     rest = b""
     for piece in pieces:
         if not isinstance(piece, (bytes, bytearray, memoryview)):
-            yield piece if isinstance(piece, str) else str(piece)
+            if not isinstance(piece, str):
+                piece = str(piece)
+            yield piece
             continue
         data = rest + bytes(piece)
         rest = b""
@@ -143,16 +148,18 @@ class Decoder:
         return " ".join(own)
 
     def decode(self, number: int, line: str) -> Iterator[Decoded]:
-        """What a line holds: most hold themselves."""
+        """The decoded lines in a line. Most lines stay unchanged."""
         line = line.removeprefix("\ufeff")
-        record = _json(line) if line[:1] == "{" and len(line) <= MOST_ESCAPED else None
-        if record is not None:
-            yield from self._record(number, line, record)
-            return
-        found = _CRI.match(line) if line[:1].isdigit() and " std" in line[:64] else None
-        if found is not None:
-            yield from self._container_line(number, found)
-            return
+        if line[:1] == "{" and len(line) <= MOST_ESCAPED:
+            record = _json(line)
+            if record is not None:
+                yield from self._record(number, line, record)
+                return
+        if line[:1].isdigit() and " std" in line[:64]:
+            found = _CRI.match(line)
+            if found is not None:
+                yield from self._container_line(number, found)
+                return
         for part in self._unwrapped(line).split("\n"):
             yield from _plain(number, "", "", part)
 
@@ -274,7 +281,9 @@ def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
         yield Decoded(number, writer, time, "\n".join(_without_colours(line).split("\r")), True)
         return
     line = _without_markup(_without_colours(line))
-    whole = _whole_in(line) if HEAD in line else None
+    whole = None
+    if HEAD in line:
+        whole = _whole_in(line)
     if whole is not None:
         yield Decoded(number, writer, time, whole, True)
     else:

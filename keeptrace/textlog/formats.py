@@ -1,8 +1,7 @@
 """Tracebacks of other tools, translated line by line into Python's format.
 
-A translator takes the lines of one tool's traceback and returns lines of the grammar in
-__init__.py, so one reader reads all. To teach another tool, write a module in translators/ and add
-a line to FORMATS.
+A translator takes the lines of a tool's traceback and returns lines of the grammar in __init__.py,
+for the common reader. To add a tool, write a module in translators/ and add a line to FORMATS.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def _of_faulthandler(line: str) -> Translator | None:
 
 
 class Format:
-    """A tool: hints in the first line of its tracebacks, and the translator."""
+    """A tool: a hint in the first line of its tracebacks, and the translator."""
 
     __slots__ = ("begin", "has_head", "hint", "takes_first")
 
@@ -94,7 +93,7 @@ _PLAIN_FRAME: Final = re.compile(
     r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$"
 )
 _PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})\s*$")
-# No other sentence begins like this much of a link. (characters)
+# No other sentence begins with so much of a link. (characters)
 _HALF_LINK: Final = 30
 
 
@@ -109,7 +108,7 @@ def _of_plain_ipython(line: str) -> str:
 
 
 def _is_half_a_link(text: str) -> bool:
-    """Whether a narrow screen broke a link after this text."""
+    """Whether the text is the first half of a link, broken by a narrow screen."""
     return len(text) >= _HALF_LINK and any(link.startswith(text) and link != text for link in LINKS)
 
 
@@ -139,34 +138,40 @@ class Translation:
         if self._translator is None:
             return self._begin(line, is_reading)
         self._left -= 1
-        found = self._translator.feed(line) if self._left > 0 else None
-        if found is not None:
-            return found
+        if self._left > 0:
+            found = self._translator.feed(line)
+            if found is not None:
+                return found
         rest = self._translator.finish()
         self._translator = None
         return [*rest, *self._begin(line, is_reading)]
 
     def finish(self) -> list[str]:
         """Remaining lines at the end of the log."""
-        rest = [self._half] if self._half else []
-        if self._translator is None:
-            return rest
-        return [*rest, *self._translator.finish()]
+        rest = []
+        if self._half:
+            rest.append(self._half)
+        if self._translator is not None:
+            rest += self._translator.finish()
+        return rest
 
     @property
     def is_idle(self) -> bool:
         return self._translator is None and not self._half
 
     def _begin(self, line: str, is_reading: bool) -> list[str]:
-        for form in FORMATS if HEAD not in line else ():
-            if form.hint not in line or not self._may_begin(form, is_reading):
-                continue
-            translator = form.begin(line)
-            if translator is None:
-                continue
-            self._translator, self._left, self._last = translator, _MOST_LINES, form
-            return _first_lines(form, translator, line)
-        return [_of_plain_ipython(line) if is_reading else line]
+        if HEAD not in line:
+            for form in FORMATS:
+                if form.hint not in line or not self._may_begin(form, is_reading):
+                    continue
+                translator = form.begin(line)
+                if translator is None:
+                    continue
+                self._translator, self._left, self._last = translator, _MOST_LINES, form
+                return _first_lines(form, translator, line)
+        if is_reading:
+            line = _of_plain_ipython(line)
+        return [line]
 
     def _may_begin(self, form: Format, is_reading: bool) -> bool:
         """Whether the tool's tracebacks may begin within another traceback."""
@@ -174,7 +179,9 @@ class Translation:
 
 
 def _first_lines(form: Format, translator: Translator, line: str) -> list[str]:
-    first = translator.feed(line) if form.takes_first else None
+    first = None
+    if form.takes_first:
+        first = translator.feed(line)
     if form.has_head:
         return [HEAD]
     return first or []

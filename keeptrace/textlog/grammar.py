@@ -10,9 +10,9 @@ import os
 import re
 from typing import Final
 
-# In one traceback, half at either end; deeper stacks need a raised recursion limit.
+# In a traceback, half at either end; deeper stacks need a raised recursion limit.
 MOST_FRAMES: Final = 5_000
-MOST_EXCEPTIONS: Final = 1_000  # in one chain with its groups
+MOST_EXCEPTIONS: Final = 1_000  # in a chain with its groups
 MOST_LINES: Final = 1_000  # of one message: more than any validation error has
 MOST_FENCED_LINES: Final = 20_000  # of a worker's traceback between triple quotes
 MOST_SOURCE_LINES: Final = 50  # under one frame
@@ -23,7 +23,7 @@ MOST_FOREIGN: Final = 100  # foreign lines within a prefixed traceback
 MOST_CHARACTERS: Final = 64 << 10  # in one line of a traceback
 MOST_ESCAPED: Final = 4 << 20  # in one line with an escaped traceback
 MOST_PREFIX: Final = 300  # characters before a header
-# Source lines below this line are left out, because the lines above would have to be invented.
+# Source lines further down are left out: the file made of them would need as many empty lines.
 MOST_LINE_NUMBER: Final = 100_000
 
 HEAD: Final = "Traceback (most recent call last):"
@@ -111,9 +111,7 @@ _ERROR_LIKE: Final = re.compile(
 
 
 def file_name(text: str) -> str:
-    """The name without characters that no file name has; some Pythons fail to look for
-    such a name.
-    """
+    """The name without impossible characters: some Pythons fail to look for such a file."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

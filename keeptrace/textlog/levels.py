@@ -13,7 +13,7 @@ LOG_ENDS: Final = "the log ends, or goes on with something else, before its last
 
 
 class _Level:
-    """One child of a group; the first level is the traceback itself."""
+    """A child of a group. The first level is the traceback itself."""
 
     __slots__ = ("count", "exception")
 
@@ -23,9 +23,7 @@ class _Level:
 
 
 class Levels:
-    """The traceback, the newest child of its group, the newest child of the child's group, and so
-    on.
-    """
+    """The traceback, the newest child of its group, the newest child of the child's group, …"""
 
     def __init__(self) -> None:
         self._levels = [_Level(ReadException())]
@@ -55,7 +53,10 @@ class Levels:
     def next_child(self, number: str) -> None:
         """Begins the next child of the innermost group. number: from the text."""
         self._levels[-1] = _Level(ReadException())
-        self._levels[-1].count = int(number) if number != "..." else 0
+        count = 0
+        if number != "...":
+            count = int(number)
+        self._levels[-1].count = count
         self._note_child()
 
     def _note_child(self) -> None:
@@ -69,15 +70,15 @@ class Levels:
             self.group.children[-1] = after
 
     def leave(self, keep: int) -> bool:
-        """Ends all levels but the first ones. Returns whether any level ended."""
+        """Ends all but the first `keep` levels. Returns whether any level ended."""
         keep = max(keep, 1)
         is_deeper = self.depth > keep
         del self._levels[keep:]
         return is_deeper
 
     def level_of(self, number: str) -> int:
-        """Number of levels that stay when a child of this number begins, in a text
-        without columns.
+        """The number of levels to keep when a child with this number begins, in a text without
+        columns.
         """
         for at in range(self.depth - 1, 0, -1):
             if number == "..." or self._levels[at].count + 1 == int(number):

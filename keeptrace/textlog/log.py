@@ -1,7 +1,7 @@
 """The tracebacks of a log, even if their lines alternate.
 
-Each writer (a stream, a pod, a process, by decode.py) has a reading of its own. Within one writer,
-each prefix of a logger has one, too.
+Each writer (a stream, a pod, a process, by decode.py) has a reading of its own, and so has each
+prefix of a logger within a writer.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .reader import TracebackReader
 from .steps import Verdict
 from .structured import read_structured
 
-# Writers with open readings; beyond, the writer with the longest silence is ended.
+# Writers with open readings. One more writer ends the reading that was opened first.
 _MOST_WRITERS: Final = 256
 # Hints of tools' tracebacks. Most lines have none.
 _HINTS: Final = re.compile(
     "|".join(re.escape(form.hint) for form in FORMATS if "most recent" not in form.hint)
     + "|most recent call|above exception"
 )
-# Lambda and others say type and message in front of the header.
+# Lambda and others print type and message in front of the header.
 _SAID_BEFORE: Final = re.compile(r".{0,200}?\[ERROR\]\s+(?P<last>[^\W\d][\w.]*: .*)$")
 _DATE: Final = re.compile(
     r"\d{4}[-/]\d\d[-/]\d\d[T ,]{1,2}\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d| UTC)?"
@@ -35,16 +35,16 @@ _DATE: Final = re.compile(
 
 
 class Found(NamedTuple):
-    """A traceback of a log, and its place."""
+    """A traceback and its place in the log."""
 
     exception: ReadException
-    number: int  # number of its first line in the log, from 1
+    number: int  # of the first line in the log, from 1
     time: str  # as in the log; empty without a time
     before: str  # the line in front: the record of the traceback
 
 
 def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
-    """A reader for a traceback that begins with this line; None if none begins."""
+    """A reader for the traceback that begins with the line; None for other lines."""
     at = line.find(HEAD)
     if at < 0:
         return _begin_with_link(line, before)
@@ -58,15 +58,16 @@ def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
                 break
     reader = TracebackReader(line[:at])
     reader.begin(line[at:])
-    said = _SAID_BEFORE.match(before[-1]) if before else None
-    if said is not None:
-        reader.said_before = said["last"]
+    if before:
+        said = _SAID_BEFORE.match(before[-1])
+        if said is not None:
+            reader.said_before = said["last"]
     return reader
 
 
 def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackReader | None:
-    """The first exception of a chain may not have been raised: then only the link behind its one
-    line shows it.
+    """A reader that begins at a link. The first exception of a chain may never have been raised:
+    then a line without a traceback stands before the link.
     """
     for text, kind in LINKS.items():
         at = line.find(text)
@@ -296,8 +297,10 @@ class _Log:
 
 def _of_whole(decoded: Decoded) -> Iterator[Found]:
     if decoded.data is not None:
+        found = []
         read = read_structured(decoded.data)
-        found = [read] if read is not None else []
+        if read is not None:
+            found.append(read)
     else:
         found = list(read_closed(decoded.text.split("\n")))
     for exception in found:

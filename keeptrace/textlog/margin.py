@@ -1,4 +1,4 @@
-"""Removes the margin from each line of one traceback: a logger's prefix, indentation, the bars of
+"""Removes the margin from each line of a traceback: a logger's prefix, indentation, the bars of
 groups.
 """
 
@@ -12,15 +12,18 @@ from .steps import Verdict
 
 
 class Margin:
-    """Removes the margin from each line of one traceback: a prefix, or indentation."""
+    """Removes the margin from each line of a traceback: a prefix, or indentation."""
 
     __slots__ = ("_flat", "_indent", "_prefix", "_prefixed", "_shape", "_varied", "bar")
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._shape = shape_of(prefix) if prefix.strip() else None
-        self._prefixed: bool | None = None if self._shape else False  # None: the next line will say
-        self._indent: int | None = None  # None: the first frame will say
+        self._shape: re.Pattern[str] | None = None
+        self._prefixed: bool | None = False  # None: the next line decides
+        if prefix.strip():
+            self._shape = shape_of(prefix)
+            self._prefixed = None
+        self._indent: int | None = None  # None: the first frame decides
         # the prefix changes within the traceback, so a change does not mean the end
         self._varied = False
         self._flat = False
@@ -31,7 +34,7 @@ class Margin:
         return self._flat
 
     def owns(self, line: str) -> bool:
-        """Whether a line has exactly this prefix, and so belongs to this traceback."""
+        """Whether a line has exactly the traceback's prefix, and so belongs to the traceback."""
         return bool(self._prefixed) and line.startswith(self._prefix.rstrip())
 
     def is_bar(self, match: re.Match[str]) -> bool:
@@ -42,7 +45,9 @@ class Margin:
 
     def take_off(self, line: str, ending: bool) -> str | Verdict:
         """The line without its margin. ending: the traceback may end here."""
-        match = self._shape.match(line) if self._shape is not None else None
+        match = None
+        if self._shape is not None:
+            match = self._shape.match(line)
         if self._prefixed is False:
             # A match is the next record of the header's logger.
             if match is not None:
@@ -90,7 +95,9 @@ class Margin:
         if self._shape is None:
             header = len(self._prefix)
         self._flat = indent < 2 or (0 < indent <= header and match is None)
-        self._indent = indent if self._flat else indent - 2
+        self._indent = indent
+        if not self._flat:
+            self._indent -= 2
         if match is not None:
             self.bar = indent - self._indent
 
@@ -107,4 +114,6 @@ def shape_of(prefix: str) -> re.Pattern[str]:
         at = match.end()
     parts.append(re.escape(bare[at:]))
     spaces = len(prefix) - len(bare)
-    return re.compile("".join(parts) + (rf"(?:\s{{{spaces}}}|\s*$)" if spaces else ""))
+    if spaces:
+        parts.append(rf"(?:\s{{{spaces}}}|\s*$)")
+    return re.compile("".join(parts))

@@ -26,7 +26,9 @@ def find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
     found = _loaded(parts)
     if found is not None:
         return found.__module__, found.__qualname__, found
-    at = parts.index("<locals>") - 1 if "<locals>" in parts else len(parts) - 1
+    at = len(parts) - 1
+    if "<locals>" in parts:
+        at = parts.index("<locals>") - 1
     capital = next((index for index, part in enumerate(parts) if part[:1].isupper()), at)
     at = max(min(at, capital), 1)
     return ".".join(parts[:at]), ".".join(parts[at:]), None
@@ -70,13 +72,17 @@ def base_of(name: str, group: bool, syntax: bool) -> str:
     return base
 
 
+# Parsing a longer literal takes long. (characters)
+_MOST_LITERAL: Final = 10_000
 _Arguments: TypeAlias = Callable[[str], tuple[Any, ...] | None]
 
 
 def _literal(message: str) -> tuple[Any, ...] | None:
-    """A single plain literal, as repr() shows it."""
+    """The value of a message that is the repr of a plain literal."""
+    if len(message) >= _MOST_LITERAL:
+        return None
     try:
-        value = ast.literal_eval(message) if len(message) < 10_000 else None
+        value = ast.literal_eval(message)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
     is_plain = type(value) in (str, int, float, bool) and _fits(value)
@@ -106,9 +112,9 @@ def _errno(message: str) -> tuple[Any, ...] | None:
     return errno, rest
 
 
-# For the types whose text says more than one string: what their arguments were. Each guess is
-# tried, and kept only if it prints the same. True: one line is all that the type ever says, so what
-# follows it are notes.
+# Types with a message that reveals more arguments than a string → (guess at the arguments, whether
+# messages have a single line, so further lines are notes). A guess counts only if the exception
+# prints the same message.
 ARGUMENTS: Final[dict[type[BaseException], tuple[_Arguments, bool]]] = {
     KeyError: (_literal, True),
     StopIteration: (_literal, False),
@@ -120,7 +126,7 @@ _COMPUTED: Final = (UnicodeError, BaseExceptionGroup)
 
 
 def probe_of(cls: type[BaseException], message: str) -> BaseException | None:
-    """An instance with this message; None if there is none.
+    """An instance with the message; None if no guess gives the message.
 
     Only constructors of builtin types run.
     """
@@ -151,16 +157,17 @@ def _guesses(cls: type[BaseException], message: str) -> Iterator[tuple[Any, ...]
         yield ()
         return
     guess = next((guess for base, (guess, _) in ARGUMENTS.items() if issubclass(cls, base)), None)
-    arguments = guess(message) if guess is not None else None
-    if arguments is not None:
-        yield arguments
+    if guess is not None:
+        arguments = guess(message)
+        if arguments is not None:
+            yield arguments
     yield (message,)
 
 
 def split_notes(
     cls: type[BaseException], read: ReadException, group: bool
 ) -> tuple[str, list[str]]:
-    """The message, and the notes that are surely not further lines of the message."""
+    """The message, and the notes. Lines that may be either belong to the message."""
     lines = read.lines
     if read.silent:
         return "", lines

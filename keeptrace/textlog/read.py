@@ -1,4 +1,4 @@
-"""An exception as the reader reads it: plain objects, from which build.py makes a report."""
+"""An exception from the reader: plain objects, for build.py to make a report."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .grammar import MOST_FRAMES
 
 
 class NotInLog(Exception):
-    """Stands for an exception outside of the log: its line was cut off, or its group was printed in
-    part.
+    """Replaces an exception outside of the log: the line was cut off, or the group was printed only
+    in part.
     """
 
     __module__ = "keeptrace.textlog"  # where users find it
@@ -27,7 +27,7 @@ class ReadFrame:
 
 
 class ReadFrames:
-    """The frames of a traceback, without those in the middle if there are too many."""
+    """The frames of a traceback. Of too many frames, the middle is left out."""
 
     __slots__ = ("count", "first", "last", "latest")
 

@@ -113,7 +113,7 @@ class TracebackReader:
         if self._margin.bar is None:
             self._margin.bar = column
         at = (column - self._margin.bar) // 2
-        rule = RULE.match(match["rule"]) if match["rule"] else None
+        rule = RULE.match(match["rule"] or "")
         if rule is None:
             if not self._margin.flat and at < self._levels.depth - 1:
                 self._leave_levels(at + 1)
@@ -135,8 +135,10 @@ class TracebackReader:
                 return self._cut("more groups in groups than are read")
             self._levels.open_group()
         else:
-            is_flat = self._margin.flat
-            self._leave_levels(self._levels.level_of(rule["number"]) if is_flat else at + 1)
+            keep = at + 1
+            if self._margin.flat:
+                keep = self._levels.level_of(rule["number"])
+            self._leave_levels(keep)
             if self._levels.depth < 2:
                 return Verdict.OVER
             self._levels.next_child(rule["number"])
@@ -327,7 +329,9 @@ class TracebackReader:
     def _take_last_line(self, match: re.Match[str]) -> None:
         self._now.name = match["name"]
         self._now.silent = match["colon"] is None
-        self._now.lines = [] if self._now.silent else [match["message"] or ""]
+        self._now.lines = []
+        if not self._now.silent:
+            self._now.lines.append(match["message"] or "")
         self._state = State.MESSAGE
         self._blanks = 0
         self._fences = 0

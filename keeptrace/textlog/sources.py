@@ -45,30 +45,35 @@ def is_carets(text: str) -> bool:
 
 
 def _bytes_before(text: str, width: int) -> int:
-    """The UTF-8 bytes of the first characters, up to this many columns of a screen."""
+    """The UTF-8 bytes of the characters in the first columns of a screen."""
     if text.isascii():
         return min(width, len(text))
     count = columns = 0
     while columns < width and count < len(text):
-        columns += 2 if unicodedata.east_asian_width(text[count]) in "WF" else 1
+        columns += _columns_of(text[count])
         count += 1
     return len(text[:count].encode("utf-8", "replace"))
 
 
-def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
-    """The position with these carets.
+def _columns_of(character: str) -> int:
+    if unicodedata.east_asian_width(character) in "WF":  # wide, full width
+        return 2
+    return 1
 
-    shift: columns by which the line is further right in the source than in the log.
+
+def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
+    """The position of a frame, by the carets under the rows.
+
+    shift: the columns that the log has cut from the indentation of the source.
     """
     if not rows or frame.flat or (len(rows) == 1 and not rows[0].carets):
         return [frame.line, frame.line, None, None]
     first, last = rows[0], rows[-1]
-    carets = any(row.carets for row in rows)
-    marks = first.carets if carets else first.text
+    marks = first.text
+    if any(row.carets for row in rows):
+        marks = first.carets
     start = len(marks) - len(marks.lstrip())
-    end = len(last.carets) if carets else len(last.text.rstrip())
-    if carets and not last.carets:
-        end = len(last.text.rstrip())
+    end = len(last.carets) or len(last.text.rstrip())
     return [
         frame.line,
         last.line,
@@ -78,7 +83,7 @@ def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
 
 
 def _line_here(file: str, line: int) -> str | None:
-    """The line that a traceback printed here would show."""
+    """The line in a file of this machine, as a printed traceback would show the line."""
     try:
         linecache.checkcache(file)
         return linecache.getline(file, line).rstrip("\n") or None
@@ -112,7 +117,9 @@ class LoggedSources:
         """Whether the file here has the log's lines."""
         known = self._lines.get(file, {})
         for row in rows:
-            line = None if row.line in known else _line_here(file, row.line)
+            if row.line in known:
+                return False
+            line = _line_here(file, row.line)
             if line is None or line.strip() != row.text.strip():
                 return False
         return True
@@ -129,7 +136,7 @@ def _text_of(lines: dict[int, str]) -> str:
 
 
 def _snapshot_of(file: str) -> list[str] | None:
-    """linecache's lines of a file that is not on disk."""
+    """The lines that linecache has for a file outside the disk."""
     cached = linecache.cache.get(file)
     if cached is None or len(cached) != 4 or cached[1] is not None:
         return None
@@ -137,7 +144,7 @@ def _snapshot_of(file: str) -> list[str] | None:
 
 
 def _merged(old: list[str], new: list[str]) -> list[str] | None:
-    """Both tables of lines in one; None if they contradict each other."""
+    """Both tables of lines together; None for contradicting lines."""
     pairs = list(itertools.zip_longest(old, new, fillvalue=""))
     if any(a and b and a != b for a, b in pairs):
         return None
@@ -145,9 +152,10 @@ def _merged(old: list[str], new: list[str]) -> list[str] | None:
 
 
 def merge_sources(report: Report) -> None:
-    """Merges the lines of one absent file from two tracebacks, unless they contradict each other.
+    """Merges the lines of an absent file from two tracebacks, unless the lines contradict.
 
-    A file that must not be opened gets its text here, so that no tool looks for the file on disk.
+    linecache gets the text of a file that must not be opened, so no tool looks for the file on
+    disk.
     """
     for file, packed in report["sources"].items():
         lines = zlib.decompress(packed).decode("utf-8").split("\n")[:-1]

@@ -1,5 +1,4 @@
-"""Tracebacks that loggers wrote as data: structlog, Airflow, Lambda, powertools, OpenTelemetry,
-Sentry.
+"""Tracebacks as data, from loggers: structlog, Airflow, Lambda, powertools, OpenTelemetry, Sentry.
 
 Each shape is a line of SHAPES: a test for the shape, and a reader.
 """
@@ -38,13 +37,15 @@ def _exception(
 ) -> ReadException:
     read = ReadException()
     name = str(kind or "Exception")
-    is_known = not module or module in ("builtins", "__main__") or "." in name
-    read.name = name if is_known else f"{module}.{name}"
-    text = "" if message is None else str(message)
-    read.lines = text.split("\n")
+    if module and module not in ("builtins", "__main__") and "." not in name:
+        name = f"{module}.{name}"
+    read.name = name
+    text = ""
+    if message is not None:
+        text = str(message)
     read.silent = not text
-    if read.silent:
-        read.lines = []
+    if text:
+        read.lines = text.split("\n")
     for frame in frames[:MOST_FRAMES]:
         read.frames.add(frame)
     return read
@@ -65,7 +66,7 @@ def _is_stacks(value: object) -> bool:
 
 
 def _read_stacks(value: list[Any]) -> ReadException:
-    """The outermost exception first, each followed by its cause or context."""
+    """Reads the outermost exception first, then its cause or context, and so on."""
     root: ReadException | None = None
     last: ReadException | None = None
     is_cause = False
@@ -136,7 +137,9 @@ def _read_powertools(value: dict[str, Any]) -> ReadException:
 
 
 def _is_sentry(value: object) -> bool:
-    values = value.get("values") if type(value) is dict else None
+    if type(value) is not dict:
+        return False
+    values = value.get("values")
     return (
         type(values) is list
         and bool(values)

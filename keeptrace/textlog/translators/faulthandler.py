@@ -22,7 +22,9 @@ class Faulthandler:
 
     def __init__(self, line: str) -> None:
         found = self.START.match(line)
-        self._what = found["what"] if found is not None else ""
+        self._what = ""
+        if found is not None:
+            self._what = found["what"]
         self._frames: list[str] = []
         self._is_current = False
         self._count = 0

@@ -1,4 +1,4 @@
-"""The interface of translators, and the lines that they return."""
+"""The interface of translators, and the lines of a translation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Translator(Protocol):
-    """Reads the traceback of one tool."""
+    """Reads a tool's traceback."""
 
     def feed(self, line: str) -> list[str] | None:
         """The translation of a line; None if the tool's traceback has ended before the line."""

@@ -7,6 +7,9 @@ from typing import Final
 
 from .lines import place_line, source_lines
 
+# A longer text is no path. (characters)
+_MOST_PATH: Final = 1_000
+
 
 class Rich:
     """│ /srv/boom.py:7 in price │ and, of the listed lines, the line marked with ❱."""
@@ -44,8 +47,10 @@ class Rich:
         if frame is not None and (whole[:1] in "/.<~" or whole[1:3] in (":\\", ":/")):
             self._path = ""
             return [place_line(frame["file"], frame["line"], frame["name"])]
-        is_path = text[:1] == "/" or self._path
-        self._path = whole if is_path and len(whole) < 1_000 else ""
+        is_path = text[:1] == "/" or self._path != ""
+        self._path = ""
+        if is_path and len(whole) < _MOST_PATH:
+            self._path = whole
         return []
 
     def finish(self) -> list[str]:

@@ -31,10 +31,13 @@ class Stackprinter:
     def feed(self, line: str) -> list[str] | None:
         arrow = self._ARROW.match(line)
         if arrow is not None:
-            place, self._place = self._place, []
-            head = [] if self._is_one else [HEAD]
+            lines = []
+            if not self._is_one:
+                lines.append(HEAD)
             self._is_one = True
-            return head + place + source_lines(arrow["text"] or "")
+            lines += self._place
+            self._place = []
+            return lines + source_lines(arrow["text"] or "")
         place = self._of(line)
         if place:
             self._place = place
