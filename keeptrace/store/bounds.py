@@ -1,4 +1,4 @@
-"""What a directory of dumps may hold."""
+"""The bounds of a directory of dumps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..core.errors import OptionError
 
 # More failures than anybody reads through. (files)
 MAX_FILES: Final = 1_000
-# A log directory takes as much without a question; about 10,000 usual dumps. (bytes)
+# Usual for a directory of logs; about 10,000 usual dumps. (bytes)
 MAX_BYTES: Final = 256 << 20
-# By then the program has been released anew. (seconds: 30 days)
+# After a month the program has probably had a new release. (seconds: 30 days)
 MAX_AGE: Final = 30 * 86_400.0
 # A directory is listed after this part of a bound was written. (1 / part)
 PARTS: Final = 16
@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
 
 
 def make_bounds(max_files: int, max_bytes: int, max_age: float) -> Bounds:
-    """The bounds that a user gave; -1 stands for no limit. Raises OptionError."""
+    """The user's bounds; -1 stands for no limit. Raises OptionError."""
     _check("max_files", max_files)
     _check("max_bytes", max_bytes)
     _check("max_age", max_age)

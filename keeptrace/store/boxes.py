@@ -1,7 +1,7 @@
-"""Black boxes in a directory of dumps: one small file for each process that lives.
+"""Black boxes in a directory of dumps: a small file for each living process.
 
     .4711-81562.box     the process and its start: a line of JSON, a watcher's line
-                        (core/watching.py), then what faulthandler wrote
+                        (core/watching.py), then the text of faulthandler
 
 A process holds a lock on its box, and removes the box as the process ends. A box without a lock
 belongs to a dead process: the next reader of the directory makes a dump of the box (deaths.py).
@@ -23,9 +23,9 @@ from .local import LocalDirectory
 _MOST_TEXT: Final = 1 << 20
 # The least number of a box's descriptor: more than most programs have open.
 _LEAST_NUMBER: Final = 200
-# An asker writes this line, and then has the process write its stack.
+# The line before a stack that another process has asked for.
 ASKED: Final = "keeptrace asks for a stack\n"
-# A parent writes this line, and then kills the process on purpose.
+# A parent's line, just before the parent kills the process on purpose.
 KILLED: Final = "killed by its parent, on purpose\n"
 
 
@@ -33,9 +33,9 @@ class BoxFacts(NamedTuple):
     """The facts that a process writes into its box at its start.
 
     start: see core/processes.py. space: the namespace of the process's number, or None. began:
-    seconds since 1970. kills: how many processes the control group had lost for lack of memory.
-    stack: the signal that makes the process write its stack. has_stack: whether faulthandler writes
-    here when the process dies. worker: of pytest-xdist.
+    seconds since 1970. kills: processes of the control group killed so far for lack of memory.
+    stack: the signal upon which the process writes its stack. has_stack: whether faulthandler
+    writes into the box when the process dies. worker: of pytest-xdist.
     """
 
     pid: int
@@ -62,7 +62,7 @@ class Box(NamedTuple):
 
 
 def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
-    """A new box: its path, and a descriptor that holds its lock. Raises OSError."""
+    """Makes a box: its path, and a descriptor holding its lock. Raises OSError."""
     import fcntl
 
     path = _path(directory, facts.pid, facts.start)
@@ -83,7 +83,7 @@ def _path(directory: str, pid: int, start: int | None) -> str:
 
 
 def note_kill(directory: str, pid: int) -> None:
-    """Notes in the box of a process, if there is one, that the parent kills the process now."""
+    """Notes in the box of a process, if any, that the parent now kills the process."""
     path = _path(directory, pid, start_of(pid))
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -100,8 +100,8 @@ def note_kill(directory: str, pid: int) -> None:
 def _moved_up(file: int) -> int:
     """The same file under a high number.
 
-    Daemons close all files and open new ones, which get the lowest numbers. faulthandler must not
-    write into a new one.
+    Daemons close all files and open new files, which get the lowest numbers. faulthandler must not
+    write into a daemon's new file.
     """
     import fcntl
 
@@ -114,7 +114,7 @@ def _moved_up(file: int) -> int:
 
 
 def identity_of(file: int) -> tuple[int, int] | None:
-    """Tells the file behind a descriptor from all others; None if the descriptor is closed."""
+    """Identifies the file behind a descriptor; None if the descriptor is closed."""
     try:
         state = os.fstat(file)
     except OSError:
@@ -135,16 +135,20 @@ def _names(files: LocalDirectory) -> list[str]:
 
 
 def left_boxes(files: LocalDirectory) -> Generator[Box]:
-    """This user's boxes of dead processes. Asking for the next box removes the last one, which
-    counts as kept; closing the iterator leaves the last box in place.
+    """The user's boxes of dead processes.
+
+    The step to the next box removes the last box, which then counts as kept. Closing the iterator
+    leaves the last box in place.
     """
     for name in _names(files):
         try:
             file = files.opened(name, os.O_RDWR)
-        except OSError:  # somebody else's, or gone
+        except OSError:  # another user's, or gone
             continue
         try:
-            box = _read(name, file) if _is_left(file) else None
+            if not _is_left(file):
+                continue
+            box = _read(name, file)
             if box is not None and not _lives(box.facts):
                 yield box
                 files.remove(name)
@@ -153,7 +157,7 @@ def left_boxes(files: LocalDirectory) -> Generator[Box]:
 
 
 def _is_left(file: int) -> bool:
-    """Takes the lock of a box, so that no other process reads the box. False if it is taken."""
+    """Takes the lock of a box, so no other process reads the box. False if the lock is taken."""
     import fcntl
 
     try:
@@ -164,7 +168,7 @@ def _is_left(file: int) -> bool:
 
 
 def _lives(facts: BoxFacts) -> bool:
-    """Whether the process runs without its lock: C code has closed its files, or run exec."""
+    """Whether the process still runs, but without its lock: after exec, or C code closed files."""
     return facts.space == namespace() and is_alive(facts.pid, facts.start)
 
 
@@ -174,7 +178,7 @@ def _read(name: str, file: int) -> Box | None:
     line, _, text = rest.partition(b"\n")
     try:
         facts, sample = BoxFacts(**json.loads(head)), sample_in(line)
-    except (ValueError, TypeError):  # a line cut by the death, or of a later version
+    except (ValueError, TypeError):  # a line cut short by the death, or of a later version
         return None
     return Box(name, facts, text.decode("utf-8", "replace"), state.st_mtime, sample)
 

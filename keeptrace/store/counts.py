@@ -10,7 +10,8 @@ from .names import key_of_mark
 if TYPE_CHECKING:
     from .local import FoundFile
 
-# A count takes a byte a repeat, so it ends here, and is "at least" from there on. (repeats)
+# A count grows by a byte a repeat, so counting ends here: the count then means "at least".
+# (repeats)
 MAX_REPEATS: Final = 99_999
 # A count's first line: the name of the dump. (bytes)
 MAX_NAME: Final = 512
@@ -27,7 +28,7 @@ def counts_in(found: Iterable[FoundFile]) -> dict[tuple[str, int], FoundFile]:
 
 
 def bytes_of(count: FoundFile | None) -> int:
-    """The bytes of a count; a count that somebody has made larger weighs as a full count."""
+    """The bytes of a count. A file larger than a full count weighs as a full count."""
     if count:
         return min(count.size, MAX_REPEATS + MAX_NAME)
     return 0

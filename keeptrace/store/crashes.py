@@ -1,9 +1,9 @@
-"""Workers of pytest-xdist that crashed: their process's end, and what it left."""
+"""Crashed workers of pytest-xdist: how the process ended, and the record in its black box."""
 
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.clock import monotonic, sleep
 from ..core.signals import signal_name
@@ -17,15 +17,17 @@ _PATIENCE: Final = 5.0
 _LOOK: Final = 0.02
 
 
-def death_of_worker(store: Store, gateway: Any) -> Death | None:
-    """The death of a worker, from what it left in the directory; None if it left nothing.
+def death_of_worker(store: Store, gateway: object) -> Death | None:
+    """The death of a worker, from its record in the directory; None without a record.
 
     gateway: execnet's, to the worker's process.
     """
     worker, code = getattr(gateway, "id", None), exit_code_of(gateway)
     if worker is None or (code is not None and code >= 0):
         return None
-    signals = {} if code is None else {worker: signal_name(-code)}
+    signals: dict[str, str] = {}
+    if code is not None:
+        signals[worker] = signal_name(-code)
     deadline = monotonic() + _PATIENCE
     while True:
         for death in store.collect_deaths(signals):
@@ -36,9 +38,9 @@ def death_of_worker(store: Store, gateway: Any) -> Death | None:
         sleep(_LOOK)
 
 
-def exit_code_of(gateway: Any) -> int | None:
-    """The exit code of the worker's process, minus the signal's number if one killed it; None where
-    execnet does not have the process as a child of ours.
+def exit_code_of(gateway: object) -> int | None:
+    """The exit code of the worker's process: minus the signal's number after a fatal signal; None
+    if execnet did not start the process as our child.
     """
     process = getattr(getattr(gateway, "_io", None), "popen", None)
     if not isinstance(process, subprocess.Popen):

@@ -1,7 +1,7 @@
-"""Boxes that died processes left (boxes.py) → dumps: which signal, where, what command.
+"""Boxes of dead processes (boxes.py) → dumps, with the signal, the stack and the command.
 
 If a process was ordered to end (SIGTERM, SIGHUP), or its parent killed the process on purpose,
-nothing is reported and the box is removed.
+we remove the box and report nothing.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _SIGNALS: Final = {
     "Floating-point exception": "SIGFPE",
     "Floating point exception": "SIGFPE",
 }
-# A stack that was written because of a signal that did not kill, or not in the way of a crash.
+# The head of a stack for a signal that did not kill, or that killed without a crash.
 _STACK: Final = "(most recent call first):"
 _MEGABYTE: Final = 1_000_000
-# Of what faulthandler wrote, in the note of a dump. (characters)
+# The note of a dump has so much of faulthandler's text. (characters)
 _MOST_NOTE: Final = 20_000
 
 
@@ -49,7 +49,7 @@ class Death(NamedTuple):
 
     @property
     def stack(self) -> str:
-        """The stack as Python prints one; empty if none was left."""
+        """The stack as Python prints stacks; empty if the process left no stack."""
         return "".join(traceback.format_tb(self.exc.__traceback__))
 
 
@@ -57,7 +57,7 @@ def collect(store: Store, files: LocalDirectory, signals: dict[str, str]) -> lis
     """See Store.collect_deaths()."""
     try:
         return list(_collected(store, files, signals))
-    except OSError:  # the directory is gone, or locks are not supported in it
+    except OSError:  # the directory is gone, or does not support locks
         return []
 
 
@@ -68,19 +68,24 @@ def _collected(store: Store, files: LocalDirectory, signals: dict[str, str]) -> 
         if exc is None:
             continue
         path = store.write_death(exc, _script(exc), _kind(exc))
-        if path is None:  # a full disk: another time
+        if path is None:  # a full disk: the next reader tries again
             boxes.close()
             return
         yield Death(exc, path)
 
 
 def died(box: Box, known: str | None = None) -> ProcessDied | None:
-    """The death that a box records; None if the process was ordered to end. known: the signal."""
+    """The death in the record of a box; None if the process was ordered to end.
+
+    known: the signal, if the caller knows.
+    """
     facts = box.facts
     what, text = _last_words(box.text)
     if what is None and known is None and _is_ordered(box.text):
         return None
-    signal = known or (None if what is None else _SIGNALS.get(what, "SIGABRT"))
+    signal = known
+    if what is not None:
+        signal = known or _SIGNALS.get(what, "SIGABRT")
     named = f"process {facts.pid} ({facts.command})"
     exc = ProcessDied(
         f"{named} {_told(box, signal, what)}",
@@ -97,12 +102,16 @@ def _ended(box: Box, what: str | None) -> float | None:
     """When the process died; None if nobody knows."""
     if box.sample is not None and box.sample.ended:
         return box.sample.ended
-    return None if what is None else max(box.changed, box.facts.began)
+    if what is None:
+        return None
+    return max(box.changed, box.facts.began)
 
 
 def _memory(sample: Sample | None) -> tuple[int | None, int | None]:
-    """What the process had at a watcher's last look, and at the most."""
-    return (None, None) if sample is None else (sample.resident, sample.peak)
+    """The process's memory at a watcher's last look, and its peak."""
+    if sample is None:
+        return None, None
+    return sample.resident, sample.peak
 
 
 def _last_words(text: str) -> tuple[str | None, str]:
@@ -126,7 +135,7 @@ def _told(box: Box, signal: str | None, what: str | None) -> str:
     if signal is not None:
         return f"was killed by {signal}{seen}{_lack_of_memory(box)}"
     if not box.facts.has_stack or ELSEWHERE in box.text:
-        return f"died{seen}; faulthandler was told to write elsewhere, so nobody knows here of what"
+        return f"died{seen}; faulthandler was told to write elsewhere, so the cause is unknown here"
     why = "by SIGKILL (by hand, or by the system when memory ran out)"
     if box.sample is None or not box.sample.ended:
         why += ", or the machine stopped"
@@ -134,7 +143,7 @@ def _told(box: Box, signal: str | None, what: str | None) -> str:
 
 
 def _last_look(sample: Sample | None) -> str:
-    """What a watcher has seen of the memory of the process."""
+    """A watcher's last look at the memory of the process."""
     if sample is None:
         return ""
     resident, peak = (f"{number / _MEGABYTE:,.0f} MB" for number in (sample.resident, sample.peak))
@@ -170,5 +179,5 @@ def _script(exc: ProcessDied) -> str:
 
 
 def _kind(exc: ProcessDied) -> str:
-    """Tells deaths apart that left no stack."""
+    """Distinguishes deaths without a stack."""
     return digest(f"{exc.signal} {_script(exc)}".encode("utf-8", "replace"))

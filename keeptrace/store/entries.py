@@ -1,4 +1,4 @@
-"""The list of a directory's dumps, from names, headers and counts: no dump is read as a whole."""
+"""Lists a directory's dumps by their names, headers and counts, and reads no dump as a whole."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class Entry(NamedTuple):
     """
 
     path: str  # of the newest dump
-    # as in the header, "module.Qualname"; if the header cannot be read, as in the file's name
+    # "module.Qualname" as in the header; without a readable header, as in the file's name
     type: str
     where: str  # "file:line in function"
     message: str
     time: float  # of the first dump, in seconds since 1970
-    last: float  # when this failure was last seen, in seconds since 1970
-    count: int  # type: ignore[assignment]  # how often it was seen; hides the tuple's count()
+    last: float  # of the last occurrence, in seconds since 1970
+    count: int  # type: ignore[assignment]  # occurrences; hides the tuple's count()
     at_least: bool  # whether more repeats may have happened than `count`
     size: int  # bytes
     fingerprint: str
-    header: dict[str, Any]  # empty if it cannot be read
+    header: dict[str, Any]  # empty if unreadable
     kept: tuple[str, ...] = ()  # paths of all dumps, oldest first
 
 
 def entries_of(files: Directory, counts_all: bool) -> Iterator[Entry]:
-    """The dumps of a directory; none if there is no directory. Raises OSError.
+    """The dumps of a directory; none without a directory. Raises OSError.
 
     counts_all: whether every repeat has a dump or a count of its own.
     """
@@ -63,19 +63,22 @@ class _Dump(NamedTuple):
 def _grouped(
     found: Iterable[FoundFile], counts: Mapping[tuple[str, int], FoundFile]
 ) -> Iterable[list[_Dump]]:
-    """The dumps of each failure that has a count, oldest first; other dumps one by one."""
+    """The dumps of each counted failure, oldest first; each uncounted dump alone."""
     groups: dict[object, list[_Dump]] = {}
     for file in sorted(found, key=lambda file: file.name):
         name = read_name(file.name)
         if name is None:
             continue
         failure = name.key, file.owner
-        groups.setdefault(failure if failure in counts else file.name, []).append(_Dump(name, file))
+        group: object = file.name
+        if failure in counts:
+            group = failure
+        groups.setdefault(group, []).append(_Dump(name, file))
     return groups.values()
 
 
 def _header_of(files: Directory, name: str) -> dict[str, Any] | None:
-    """The header of a dump, empty if it cannot be read; None for a dump pruned meanwhile."""
+    """The header of a dump, empty if unreadable; None for a dump pruned meanwhile."""
     try:
         return read_header(files.head(name))
     except FileNotFoundError:
@@ -95,13 +98,16 @@ def _entry(
     first, (name, file) = dumps[0], shown
     # A count has the first dump's name and a newline before its bytes.
     repeats = max(0, bytes_of(count) - len(first.file.name) - 1)
+    last = file.changed
+    if count is not None:
+        last = max(last, count.changed)
     return Entry(
         path=files.path(file.name),
         type=_text(header.get("type"), name.type),
         where=_text(header.get("where"), name.where),
         message=_text(header.get("message"), ""),
         time=first.name.time,
-        last=max(file.changed, count.changed) if count else file.changed,
+        last=last,
         count=1 + repeats,
         at_least=is_full(repeats) or not counts_all,
         size=file.size,
@@ -112,7 +118,7 @@ def _entry(
 
 
 def _text(value: object, otherwise: str) -> str:
-    """A text from a header, which anybody may have written."""
+    """A text from a header; anybody may have written the header."""
     if isinstance(value, str):
         return value
     return otherwise

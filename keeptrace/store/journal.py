@@ -1,12 +1,12 @@
 """The journal of a directory of dumps: one user's dumps, in the order of writing.
 
     1795848282 0                       the last pruning, in seconds since 1970
-    20261124T034251.123456Z 0          a dump that was there then, by the time in its name
+    20261124T034251.123456Z 0          a dump kept by the pruning, by the time in its name
     20261128T064441.760970Z 12961      a dump written since, and its bytes
 
 - The journal says whether to prune, without a look at the directory.
 - The journal keeps the order of writing. Times in names do not, if the clock was set back: the last
-  dump written is the newest, whatever its name says.
+  dump in the journal is the newest, even if its name has an earlier time.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .names import Name, seconds_of
 # Several times the lines for all dumps of a directory of usual bounds. A longer journal is damaged,
 # or somebody's sparse file of a terabyte. (bytes)
 MOST_JOURNAL: Final = 1 << 20
-# Dumps that are in order; older ones go by their names. (dumps)
+# The journal orders so many dumps; older dumps go by their names. (dumps)
 _MOST_ORDERED: Final = 10_000
 
 _LINE: Final = re.compile(rb"(\d{8}T\d{6}\.\d{6}Z) (\d{1,18})", re.ASCII)
 
 
 class Journal(NamedTuple):
-    """A parsed journal. A damaged or missing journal is empty: then it is time to prune."""
+    """A parsed journal. A damaged or missing journal is empty, and pruning is due."""
 
     pruned: float = -math.inf  # seconds since 1970
     written: tuple[int, ...] = ()  # the bytes of the dumps since then
@@ -70,30 +70,30 @@ def new_journal(time: float, order: Iterable[str], stamp: str, size: int) -> byt
     kept = [*order][-_MOST_ORDERED:]
     lines = [
         f"{int(time)} 0\n".encode(),
-        *(journal_line(one, 0) for one in kept),
+        *(journal_line(each, 0) for each in kept),
         journal_line(stamp, size),
     ]
     return b"".join(lines)
 
 
 class Turn(NamedTuple):
-    """When a dump was written, as far as can be known; what to sort by."""
+    """The time of writing of a dump, as far as known; dumps are sorted by their turns."""
 
     time: float  # seconds since 1970; minus infinity: not known
     place: int  # in the journal; -1: not in it
 
     def age(self, now: float) -> float:
-        """In seconds. What is not known to be old is not."""
+        """In seconds. A dump of unknown time counts as new."""
         if self.time > -math.inf:
             return now - self.time
         return 0.0
 
 
 def write_times(names: Iterable[Name], journal: Journal, time: float) -> dict[str, Turn]:
-    """When each dump was written, by the time in its name.
+    """The turns of all dumps, by the times in their names.
 
-    No dump is older than a dump written before it. A dump missing in the journal goes by its name;
-    a name in the future, of a wrong clock or a forger, comes before all others.
+    No dump is older than the dumps before it in the journal. A dump missing in the journal goes by
+    its name. A name in the future, of a wrong clock or a forger, comes before all known times.
     """
     times: dict[str, Turn] = {}
     latest = 0.0
@@ -103,6 +103,10 @@ def write_times(names: Iterable[Name], journal: Journal, time: float) -> dict[st
         times[stamp] = Turn(latest, index)
     latest = max(latest, time)
     for name in names:
-        if name.stamp not in times:
-            times[name.stamp] = Turn(name.time if name.time <= latest else -math.inf, -1)
+        if name.stamp in times:
+            continue
+        written = name.time
+        if written > latest:
+            written = -math.inf
+        times[name.stamp] = Turn(written, -1)
     return times

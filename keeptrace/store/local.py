@@ -2,11 +2,10 @@
 
 Other users may write to the directory, so any name may be their link, pipe, directory or file:
 
-- A file of ours is a regular file that belongs to us and has no second name (see opened()). No
-  other file is written to, counted by or removed. If a foreign file has the name of our count or
-  journal, this process keeps that state in memory.
-- Every user's dumps are listed, if they are regular files; anything else with a dump's name is
-  skipped.
+- A file of ours is a regular file that belongs to us and has no second name (see opened()). We
+  never write to, count by or remove any other file. If a foreign file has the name of our count or
+  journal, the process keeps count and journal in memory.
+- We list every user's dumps if they are regular files, and skip anything else with a dump's name.
 - Each user has bounds and counts of their own.
 """
 
@@ -28,7 +27,7 @@ from .names import SUFFIX, journal_name, mark_name, read_name
 
 # The header of a dump lies within its beginning. (bytes)
 HEAD: Final = 32_768
-# A count gets its first line right after it is made; a count that stays empty was left by a killed
+# A new count gets its first line at once; a count still empty after so long was left by a killed
 # process. (seconds)
 _PATIENCE: Final = 0.5
 
@@ -43,7 +42,7 @@ class FoundFile(NamedTuple):
 
 
 class Written:
-    """A journal in memory, for directories that cannot hold a journal."""
+    """A journal in memory, for a directory without a journal of ours."""
 
     def __init__(self) -> None:
         self._journal = Journal()
@@ -60,7 +59,7 @@ class Written:
 class LocalDirectory:
     """See the head of this file.
 
-    shown: the directory's name for the user, if not its path.
+    shown: the directory's name for the user; default its path.
     """
 
     counts_repeats: Final = True
@@ -68,8 +67,8 @@ class LocalDirectory:
     def __init__(self, directory: str, shown: str | None = None) -> None:
         self.directory = directory
         self._shown = shown
-        self._owners: dict[int, int] = {}  # user → whom their new files belong to
-        # fingerprint → dump, where somebody else's file is in place of our count
+        self._owners: dict[int, int] = {}  # user → owner of the user's new files
+        # fingerprint → dump, where a foreign file takes the place of our count
         self._known: dict[str, str] = {}
         self._written = Written()
 
@@ -81,7 +80,7 @@ class LocalDirectory:
     def _at(self, name: str) -> str:
         return os.path.join(self.directory, name)
 
-    # -- whose files these are
+    # -- owners
 
     def owner(self) -> int:
         """The owner of our files in this directory: on some network drives another user."""
@@ -102,7 +101,7 @@ class LocalDirectory:
     def opened(self, name: str, flags: int) -> int:
         """A descriptor of a file of ours. Raises OSError for any other file.
 
-        A file with a second name is a hard link that somebody made to our file elsewhere.
+        A file with a second name is a hard link by another user to our file elsewhere.
         """
         file = open_regular(self._at(name), flags)
         state = os.fstat(file)
@@ -124,7 +123,7 @@ class LocalDirectory:
     def write(self, name: str, data: bytes) -> None:
         try:
             write_atomically(self._at(name), data)
-        except FileNotFoundError:  # not made yet, or somebody has removed it
+        except FileNotFoundError:  # no directory yet, or somebody has removed it
             make_private(self.directory)
             write_atomically(self._at(name), data)
 
@@ -160,7 +159,7 @@ class LocalDirectory:
         return sorted(name for name in names if read_name(name) and self._has(name))
 
     def repeat(self, key: str) -> str | None:
-        """Counts a repeat of a failure; returns the name of its dump, None if there is no dump."""
+        """Counts a repeat of a failure; returns the name of its dump, None without a dump."""
         mark = mark_name(key)
         try:
             file = self.opened(mark, os.O_RDWR | os.O_APPEND)
@@ -179,18 +178,18 @@ class LocalDirectory:
                 return name
         finally:
             os.close(file)
-        self.remove(mark)  # somebody deleted the dump: this failure is new again
+        self.remove(mark)  # somebody deleted the dump: the failure is new again
         return None
 
     def _count(self, file: int, start: int) -> None:
-        with suppress(OSError):  # a full disk: this repeat is not counted
+        with suppress(OSError):  # a full disk: the repeat is not counted
             if not is_full(os.fstat(file).st_size - start):
                 os.write(file, b"+")
             elif os.utime in os.supports_fd:
                 os.utime(file)
 
     def claim(self, key: str, name: str) -> bool:
-        """Makes `name` the dump of this failure; False if another dump was first."""
+        """Makes `name` the dump of a failure; False if another dump was first."""
         mark = self._at(mark_name(key))
         try:
             file = create(mark)
@@ -210,7 +209,7 @@ class LocalDirectory:
     # -- the journal
 
     def due(self, name: str, size: int, bounds: Bounds) -> bool:
-        """Whether to prune before a dump of `size` bytes is written. Keeps the journal."""
+        """Enters a dump of `size` bytes in the journal. Returns whether to prune before writing."""
         try:
             file = self.opened(journal_name(), os.O_RDWR | os.O_APPEND)
         except FileNotFoundError:
@@ -222,7 +221,7 @@ class LocalDirectory:
                 return True
             journal = read_journal(os.read(file, MOST_JOURNAL))
             os.write(file, journal_line(_stamp(name), size))
-        except OSError:  # a full disk: to prune makes room
+        except OSError:  # a full disk: pruning makes room
             return True
         finally:
             os.close(file)
@@ -237,11 +236,11 @@ class LocalDirectory:
             return read_journal(stream.read(MOST_JOURNAL))
 
     def pruned(self, kept: list[str], name: str, size: int) -> None:
-        """Starts a new journal, with the kept dumps and the dump that is about to be written."""
+        """Starts a new journal, with the kept dumps and the dump just written."""
         self._written.pruned(size)
         journal = self._at(journal_name())
         data = new_journal(now(), map(_stamp, kept), _stamp(name), size)
-        with suppress(OSError):  # without it, the next dump prunes again
+        with suppress(OSError):  # without a journal, the next dump prunes again
             write_atomically(journal, data)
 
 
@@ -250,7 +249,7 @@ def _stamp(name: str) -> str:
 
 
 def _name_in(file: int) -> str:
-    """The name in the first line of a count, which another process may just be about to write."""
+    """The name in the first line of a count. Waits if another process has yet to write the line."""
     until = monotonic() + _PATIENCE
     while True:
         os.lseek(file, 0, os.SEEK_SET)

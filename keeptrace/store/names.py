@@ -5,7 +5,7 @@
     .1f0c9a7be2d44c01-1000.count   user 1000's count of the failure
     .1000.journal                  the dumps of user 1000, in order
 
-Each user has counts and a journal of their own, so several users can share a directory.
+Each user has separate counts and a separate journal, so several users can share a directory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME: Final = re.compile(
     r"(\d{8}T\d{6}\.\d{6}Z)-([A-Za-z0-9_.]*)-([A-Za-z0-9_.]*)-([0-9a-f]{16})" + re.escape(SUFFIX),
     re.ASCII,
 )
-# Without a user's number: a count of the first version, which is read but not written to.
+# Without a user's number: a count of the first version; we read such counts, but never write them.
 _MARK: Final = re.compile(r"\.([0-9a-f]{16})(?:-\d+)?\.count", re.ASCII)
 _JOURNAL: Final = re.compile(r"\.(?:\d+\.)?journal", re.ASCII)
 _BESIDE: Final = re.compile(r"(.*)\.\d+\.[0-9a-f]+\.tmp", re.ASCII)
@@ -41,7 +41,7 @@ class Name(NamedTuple):
 
 
 def read_name(name: str) -> Name | None:
-    """Parses a name; None for a name that is not a dump's, also for an impossible date."""
+    """Parses a dump's name; None for any other name, also for an impossible date."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None
@@ -53,10 +53,7 @@ def read_name(name: str) -> Name | None:
 
 
 def seconds_of(stamp: str) -> float:
-    """Seconds since 1970 of a time as it stands in names.
-
-    Raises ValueError for an impossible one.
-    """
+    """Seconds since 1970 of a time in a name. Raises ValueError for an impossible time."""
     date, time = stamp[:8], stamp[9:]
     day = int(date[:4]), int(date[4:6]), int(date[6:])
     return datetime(
@@ -65,7 +62,7 @@ def seconds_of(stamp: str) -> float:
 
 
 def make_name(kind: str, where: str, key: str) -> str:
-    """The name of a dump that is written now."""
+    """A name for a dump written now."""
     stamp = datetime.fromtimestamp(now(), UTC).strftime(_TIME)
     return f"{stamp}-{_plain(kind, 60)}-{_plain(where, 80)}-{key}{SUFFIX}"
 

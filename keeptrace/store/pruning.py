@@ -1,6 +1,6 @@
 """Pruning: removes the oldest dumps beyond the bounds, and files that killed processes left behind.
 
-Only the user's own files are looked at: each user's dumps have bounds of their own.
+We look only at the user's own files: each user's dumps have separate bounds.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ def prune(files: Directory, bounds: Bounds) -> Pruned:
     removed = size = 0
     for name, entry, age in _newest_first(files, ours):
         count = counts.get((name.key, owner))
-        weight = entry.size if name.key in keys else entry.size + bytes_of(count)
+        weight = entry.size
+        if name.key not in keys:
+            weight += bytes_of(count)
         has_room = len(kept) < bounds.max_files and size + weight <= bounds.max_bytes
         if has_room and age <= bounds.max_age:
             kept.append(entry.name)
             size += weight
         else:
-            # The count goes first: nobody must count for a dump that is about to go.
+            # Remove the count first: nobody must count for a dump about to be removed.
             if count is not None and name.key not in keys:
                 files.remove(count.name)
             removed += files.remove(entry.name)
@@ -55,10 +57,15 @@ def prune(files: Directory, bounds: Bounds) -> Pruned:
 def _remove_leftovers(files: Directory, ours: list[FoundFile], keys: set[str]) -> None:
     """Removes old counts without a dump, and old half-written files. keys: of the dumps."""
     for entry in ours:
-        key = key_of_mark(entry.name)
-        is_orphan = is_left_behind(entry.name) if key is None else key not in keys
-        if is_orphan and now() - entry.changed > _STALE:
+        if _is_leftover(entry.name, keys) and now() - entry.changed > _STALE:
             files.remove(entry.name)
+
+
+def _is_leftover(name: str, keys: set[str]) -> bool:
+    key = key_of_mark(name)
+    if key is None:
+        return is_left_behind(name)
+    return key not in keys
 
 
 def _newest_first(files: Directory, ours: list[FoundFile]) -> list[tuple[Name, FoundFile, float]]:

@@ -1,8 +1,8 @@
-"""A directory of dumps that fsspec reaches: a bucket, an archive, the memory.
+"""A directory of dumps behind fsspec: a bucket, an archive, the memory.
 
-Such files cannot be appended to, and every question takes a trip. So a process asks once about each
-failure, counts no repeats and keeps no journal: it prunes before its first dump, and then after
-every sixteenth of a bound.
+Such files cannot be appended to, and every question takes a round trip. So a process asks once
+about each failure, counts no repeats and keeps no journal: the process prunes before its first
+dump, and then after every sixteenth of a bound.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RemoteDirectory:
         return f"{self._url}/{name}"
 
     def owner(self) -> int:
-        """A bucket's objects are their writers' in common."""
+        """All writers own a bucket's objects in common."""
         return 0
 
     def _inside(self, name: str) -> str:
@@ -64,13 +64,14 @@ class RemoteDirectory:
         for entry in self._files.ls(self.directory, detail=True):
             name = entry["name"].rstrip("/").rpartition("/")[2]
             told = read_name(name)
-            found.append(
-                FoundFile(name, entry.get("size") or 0, told.time if told else 0.0, self.owner())
-            )
+            changed = 0.0
+            if told is not None:
+                changed = told.time
+            found.append(FoundFile(name, entry.get("size") or 0, changed, self.owner()))
         return found
 
     def alike(self, key: str) -> list[str]:
-        """None: repeats have no dumps here."""
+        """None: in such a directory, repeats have no dumps."""
         return []
 
     def repeat(self, key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Dumps of repeats: of failures that are alike, the first and the newest, and a few between.
+"""Dumps of repeats: the first and the newest dump of a failure, and a few between.
 
 Values differ from one repeat to the next, so the newest repeat has a dump as long as dumps of
 repeats take a small part of the program's time. In a crash loop most repeats are only counted.
@@ -16,14 +16,14 @@ _T = TypeVar("_T")
 
 # The first, the newest, and three between show whether the values change. (dumps of one failure)
 MOST_ALIKE: Final = 5
-# A hundred usual dumps: a burst of failures is kept to its very end. (seconds)
+# A hundred usual dumps: enough for a whole burst of failures. (seconds)
 _BURST: Final = 0.25
-# Nobody notices a program that is slower by this. (part of the time)
+# Nobody notices a program slower by one percent. (part of the time)
 _SHARE: Final = 0.01
 
 
 class Allowance:
-    """How much time the dumps of repeats may take in this process."""
+    """The time that dumps of repeats may take in a process."""
 
     def __init__(self) -> None:
         self._start = monotonic()
@@ -33,7 +33,7 @@ class Allowance:
         return self._spent < _BURST + _SHARE * (monotonic() - self._start)
 
     def spend(self, call: Callable[[], _T]) -> _T:
-        """What the call returns or raises; its time is taken from the allowance."""
+        """Returns or raises the result of the call, and takes its time from the allowance."""
         start = monotonic()
         try:
             return call()
@@ -42,9 +42,9 @@ class Allowance:
 
 
 def surplus(names: Sequence[str], first: str | None, newest: str) -> list[str]:
-    """The dumps of one failure to remove, neither its first nor its newest.
+    """The dumps of a failure to remove, neither its first nor its newest.
 
-    names: all its dumps, oldest first. What is left is spread over the time.
+    names: all its dumps, oldest first. The dumps left are spread over the time.
     """
     between = [name for name in names if name not in (first, newest)]
     names = [*filter(None, [first]), *between, newest]

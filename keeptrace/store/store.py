@@ -5,19 +5,19 @@
     .1f0c9a7be2d44c01-1000.count   the dump's name, then a byte a repeat
     .1000.journal                  the dumps of user 1000, in order
 
-- A fingerprint of the live exception identifies a failure (identity.py). A repeat is counted, which
-  costs a few small system calls and a byte. The first and the newest have dumps, and a few between,
-  as long as that takes little of the program's time (repeats.py).
+- A fingerprint of the live exception identifies a failure (identity.py). Counting a repeat costs a
+  few small system calls and a byte. The first and the newest repeat have dumps, and so have a few
+  between, as long as dumps of repeats take little of the program's time (repeats.py).
 - Any number of processes write at once without a lock. A file appears whole, under its name, or not
   at all. The second process with the same failure finds the count file, takes its own dump back and
   counts. A killed process leaves at most one dump too many.
-- Any number of users write to one directory. Each user has dumps, counts, a journal and bounds
-  (local.py); other users' files are neither written to nor removed.
+- Any number of users write to a directory. Each user has dumps, counts, a journal and bounds
+  (local.py); we never write to or remove other users' files.
 - Number, bytes and age are bounded; the oldest dumps go first, in the order of writing
-  (pruning.py). The directory is listed only when the journal (journal.py) says that a sixteenth of
-  a bound was written since the last pruning, which then makes room for another sixteenth.
+  (pruning.py). We list the directory only if, by the journal (journal.py), a sixteenth of a bound
+  was written since the last pruning. A pruning makes room for another sixteenth.
 - Store.write() never raises because of the disk or of the exception: the user must see the
-  program's own error. One line on stderr tells of a failed dump.
+  program's own error. A line on stderr reports a failed dump.
 """
 
 from __future__ import annotations
@@ -53,20 +53,19 @@ if TYPE_CHECKING:
     from ..core.options import SingleOptions, StoreOptions
     from .deaths import Death
 
-# An attribute of a dumped exception, path and Kept.is_own: several hooks on the way up write only
-# one dump, and count once.
+# An attribute of a dumped exception, path and Kept.is_own: several hooks on the way up write a
+# single dump, and count once.
 _DUMPED: Final = "__keeptrace_dump__"
 _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
-# Set while a dump is written: a failure meanwhile, in a __repr__ that logs an error say, is not
-# dumped in turn.
+# Set while a dump is written. We dump no failure within, such as the error of a __repr__ that logs.
 _writing: Final[ContextVar[bool]] = ContextVar("writing", default=False)
 
 
 class Kept(NamedTuple):
     """The result of keeping a failure.
 
-    is_own: whether the dump is of this very exception, or of an earlier one that is alike.
+    is_own: True if the dump is of the exception itself, False if of an earlier repeat.
     """
 
     path: str
@@ -76,8 +75,8 @@ class Kept(NamedTuple):
 class _Order(NamedTuple):
     """How to keep a failure.
 
-    place: for the file's name; None stands for the place where it was raised. kind: tells failures
-    apart that their types and places do not.
+    place: for the file's name; None stands for the place of the raise. kind: distinguishes failures
+    of equal types and places.
     """
 
     place: str | None
@@ -89,18 +88,17 @@ class _Order(NamedTuple):
 class Store:
     """A directory of dumps: de-duplicated, bounded, safe with any number of processes at once.
 
-    directory: a path, made when the first dump is written; or a URL that fsspec knows (extra
-        "fsspec").
-    max_files: the most dumps in it.
+    directory: a path, made with the first dump; or a URL for fsspec (extra "fsspec").
+    max_files: the most dumps in the directory.
     max_bytes: the most bytes of all dumps.
-    max_age: seconds to keep a dump. -1 stands for no limit. The oldest are removed first, when
-        a new one is written.
+    max_age: seconds to keep a dump. -1 stands for no limit. Writing a new dump removes the oldest
+        dumps first.
     deduplicate: count repeats of a failure, and keep the first dump, the newest and a few between.
         False keeps every dump.
-    options: those of keeptrace.Options, or a whole one as `trace`, for every dump.
+    options: the fields of keeptrace.Options, or a whole Options as `trace`, for every dump.
 
-    Raises OptionError for a wrong option, MissingExtraError if a URL is given and fsspec is not
-    installed. Making one touches no file.
+    Raises OptionError for a wrong option, MissingExtraError for a URL without fsspec installed.
+    Making a Store touches no file.
     """
 
     def __init__(
@@ -121,8 +119,10 @@ class Store:
         self.options: Options = make_options(trace, **options)
         self.deduplicate = deduplicate
         self.bounds: Bounds = bounds
-        # Absolute: a program may change its directory; its dumps stay together.
-        self.directory: str = given if is_url(given) else os.path.abspath(given)
+        self.directory: str = given
+        if not is_url(given):
+            # The program may change its directory; its dumps stay together.
+            self.directory = os.path.abspath(given)
         self._files = directory_of(self.directory)
         self._allowance = Allowance()
 
@@ -130,14 +130,14 @@ class Store:
         return f"Store({self.directory!r})"
 
     def write(self, exc: BaseException, **options: Unpack[SingleOptions]) -> str | None:
-        """Keeps a dump of the exception. Returns its path; in a crash loop, which leaves no time
-        for a dump of every repeat, the path of the first dump of the same failure.
+        """Keeps a dump of the exception, and returns the dump's path.
 
         exc: the exception.
-        options: changes to the store's own, of keeptrace.Options.
+        options: changes to the store's own options, by the fields of keeptrace.Options.
 
-        None is returned if there is no dump; one line on stderr says why then. Raises OptionError
-        for a wrong option, and nothing else.
+        In a crash loop there is no time for a dump of every repeat; the path is then the first dump
+        of the same failure. Without any dump, returns None; a line on stderr says why. Raises
+        OptionError for a wrong option, and nothing else.
         """
         try:
             kept = with_enough_stack(
@@ -145,41 +145,42 @@ class Store:
                     exc, _Order(None, self.options.replace(**options))
                 )
             )
-        except RecursionError:  # nothing can be called any more; the user's own error goes on
+        except RecursionError:  # no room for any call; the user's own error goes on
             return None
         return kept and kept.path
 
     def write_as(
         self, exc: BaseException, place: str | None = None, options: Options | None = None
     ) -> str | None:
-        """write() with a place of one's own in the file's name.
+        """write() with a given place in the file's name.
 
-        exc: the exception. place: a text, the id of a failed test say; default where it was raised.
-        options: those for this dump; default the store's own.
+        exc: the exception. place: a text, such as the id of a failed test; default the place of the
+        raise. options: for this dump; default the store's own.
         """
         try:
             kept = with_enough_stack(
                 lambda: self._keep_unless_writing(exc, _Order(place, options or self.options))
             )
-        except RecursionError:  # nothing can be called any more; the user's own error goes on
+        except RecursionError:  # no room for any call; the user's own error goes on
             return None
         return kept and kept.path
 
     def keep(self, exc: BaseException, is_last: bool = False) -> Kept | None:
         """write(), and whether the dump is the exception's own.
 
-        exc: the exception. is_last: the program ends of it, and so its own dump is worth the time.
+        exc: the exception. is_last: the exception ends the program, so a dump is worth the time.
         """
         try:
             return with_enough_stack(
                 lambda: self._keep_unless_writing(exc, _Order(None, self.options, is_last))
             )
-        except RecursionError:  # nothing can be called any more; the user's own error goes on
+        except RecursionError:  # no room for any call; the user's own error goes on
             return None
 
     def write_death(self, exc: ProcessDied, place: str, kind: str) -> str | None:
-        """write() for the death of another process. place: what it ran, for the file's name. kind:
-        tells deaths apart that have no stack.
+        """write() for the death of another process.
+
+        place: its script, for the file's name. kind: distinguishes deaths without a stack.
         """
         kept = self._keep_unless_writing(exc, _Order(place, self.options, False, kind))
         return kept and kept.path
@@ -190,7 +191,7 @@ class Store:
         token = _writing.set(True)
         try:
             return self._keep_once(exc, order)
-        except RecursionError:  # little stack is left: the caller tries again with more
+        except RecursionError:  # the stack is almost full: the caller tries again with more
             raise
         except Exception as problem:  # law 1: the user's own error goes on
             failed(exc, problem)
@@ -199,7 +200,7 @@ class Store:
             _writing.reset(token)
 
     def _keep_once(self, exc: BaseException, order: _Order) -> Kept:
-        """Keeps a failure, but for what an earlier hook has kept of it."""
+        """Keeps a failure, unless an earlier hook has kept it well enough."""
         before = self._kept_before(exc)
         if before is not None and (before.is_own or not order.is_last):
             return before
@@ -223,9 +224,9 @@ class Store:
         return None
 
     def _write(self, exc: BaseException, order: _Order, key: str, known: str | None) -> Kept:
-        """Writes a dump, of a repeat only if that costs little.
+        """Writes a dump; of a repeat only if the allowance has time left.
 
-        known: the first dump of the same failure; None if this is the first.
+        known: the first dump of the same failure; None for the first itself.
         """
 
         def put() -> Kept:
@@ -242,7 +243,7 @@ class Store:
             return counted
         try:
             return self._allowance.spend(put)
-        except OSError:  # a full or a slow disk: the first dump must do
+        except OSError:  # a full or a slow disk: the first dump must suffice
             return counted
 
     def _dumped(self, exc: BaseException, options: Options) -> bytes:
@@ -257,7 +258,7 @@ class Store:
         files = self._files
         if not self.deduplicate or (known is None and files.claim(key, name)):
             return
-        first = known or files.repeat(key)  # another process may have been first just now
+        first = known or files.repeat(key)  # another process may just have been first
         for other in surplus(files.alike(key), first, name):
             files.remove(other)
 
@@ -277,8 +278,8 @@ class Store:
     def read(self, name: str) -> bytes:
         """The bytes of a dump in this directory, for keeptrace.loads.
 
-        name: of the file, without its directory. The name may come from anywhere: any other text
-            raises DumpError.
+        name: of the file, without its directory. The name may come from anywhere: a text that is no
+            name of a dump raises DumpError.
 
         Raises OSError if the file cannot be read.
         """
@@ -295,9 +296,9 @@ class Store:
         return prune(self._files, self.bounds).removed
 
     def collect_deaths(self, signals: dict[str, str] | None = None) -> list[Death]:
-        """Makes dumps of processes that died and could not do so themselves. Never raises.
+        """Makes dumps of processes that died without a dump. Never raises.
 
-        signals: where the caller knows more: the name of a pytest-xdist worker, and its signal.
+        signals: the signals that the caller knows, by the names of pytest-xdist's workers.
         """
         if not isinstance(self._files, LocalDirectory) or not has_boxes(self._files):
             return []
@@ -306,10 +307,11 @@ class Store:
         return collect(self, self._files, signals or {})
 
     def entries(self) -> list[Entry]:
-        """What the directory holds, by the times of the first dumps; reads the beginnings of the
-        files only. No directory: nothing. Processes that have died since leave their dumps first.
+        """The failures in the directory, by the times of their first dumps; none without a
+        directory. Reads only the beginnings of the files, and first makes dumps of processes that
+        have died since.
 
-        Raises OSError if it cannot be read.
+        Raises OSError if the directory cannot be read.
         """
         self.collect_deaths()
         counts_all = not self.deduplicate or self._files.counts_repeats

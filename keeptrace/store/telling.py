@@ -1,4 +1,4 @@
-"""What is said of a dump on stderr: the command that opens it."""
+"""Messages on stderr about a dump: the command to open the dump."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ __all__ = ["command_to_open", "failed", "tell"]
 
 
 def command_to_open(path: str) -> str:
-    """The command that opens a dump, by this very Python; works as pasted into a shell."""
+    """The command to open a dump with the running Python, quoted for a shell."""
     directory, name = os.path.split(path)
     told = read_name(name)
-    # The time alone names a dump of a directory.
-    start = path if told is None or is_url(path) else os.path.join(directory, told.stamp)
+    start = path
+    if told is not None and not is_url(path):
+        start = os.path.join(directory, told.stamp)  # the time alone names a dump
     return f"{_python()} -m keeptrace debug {quoted(start)}"
 
 
 def _python() -> str:
-    """This Python as a word of a shell's command line."""
+    """The running Python, as a word of a shell's command line."""
     if not sys.executable:
         return "python"
     ours = os.path.dirname(sys.executable)
