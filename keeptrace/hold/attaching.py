@@ -1,7 +1,7 @@
 """attach(): the debugger of a held process, on this terminal.
 
-This process lends its standard streams and waits, until the user quits the debugger or the held
-process ends. foreground.py explains Ctrl-C.
+The attaching process lends its standard streams and waits, until the user quits the debugger or the
+held process ends. foreground.py explains Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def attach(exc_or_number: BaseException | int, debugger: str | None = None) -> N
 
     Returns when the user quits the debugger. The process stays held, for another attach().
 
-    Raises KeepTraceError if no process holds the failure, if somebody else is attached (the message
-    says who), or if this process has no standard streams; OptionError for an unknown debugger.
+    Raises KeepTraceError if no process holds the failure, if another process is attached (the
+    message names its pid), or if the calling process has no standard streams; OptionError for an
+    unknown debugger.
     """
     check_debugger(debugger)
     with find(exc_or_number) as connection:
@@ -61,7 +62,7 @@ def _variables() -> dict[str, str]:
 
 
 def _end_of(connection: socket.socket) -> str | None:
-    """Waits for the debugger's end. Returns the error, if there was an error."""
+    """Waits for the debugger's end. Returns the error, or None."""
     try:
         answer, _ = receive(connection, timeout=None)
     except (EOFError, OSError):
@@ -72,7 +73,7 @@ def _end_of(connection: socket.socket) -> str | None:
 
 @contextmanager
 def _restored(fd: int) -> Iterator[None]:
-    """Gives the terminal its modes back, in case the held process is killed in the middle."""
+    """Restores the terminal's modes; a killed debugger would leave its own modes behind."""
     import termios
 
     try:

@@ -1,9 +1,9 @@
 """A debugger in the held process, on the terminal of the attacher.
 
-main thread                              watching thread, for as long
+main thread                              watching thread, meanwhile
 standard streams become the terminal's   the attacher is gone ─▶ streams become /dev/null, SIGINT:
 post_mortem(exc)                                                 the debugger reads the end: quits
-standard streams become /dev/null        somebody else connects ─▶ is told who is attached
+standard streams become /dev/null        somebody else connects ─▶ answer: who is attached
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ import socket
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.errors import KeepTraceError
 from ..core.hold import descriptors as all_descriptors
 from ..debug import post_mortem
 from .peers import is_readable
 
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
 # Facts of the terminal that debuggers need, from the attacher's environment.
 TERMINAL_VARIABLES: Final = (
     *("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "PYTHON_COLORS", "PYTHONBREAKPOINT"),
     *("LINES", "COLUMNS", "INPUTRC", "TERMINFO"),
 )
-# Between two interrupts of a debugger that still runs after its attacher is gone. (seconds)
+# Between two interrupts of a debugger still running after its attacher is gone. (seconds)
 _AGAIN: Final = 1.0
 
 
@@ -42,7 +45,7 @@ def debug(
     Returns why no debugger could be opened, or None.
     """
     try:
-        with _terminal(descriptors, variables):
+        with _environment(variables), _terminal(descriptors):
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 post_mortem(exc, debugger=debugger)
@@ -50,7 +53,7 @@ def debug(
                 _ignore_interrupts()
     except KeepTraceError as problem:
         return str(problem)
-    except KeyboardInterrupt:  # a debugger that ends of it, or its attacher is gone
+    except KeyboardInterrupt:  # some debuggers end so; or the attacher is gone
         return None
     except BaseException as problem:  # the debugger itself failed
         return f"{type(problem).__name__}: {problem}"
@@ -70,7 +73,7 @@ def _ignore_interrupts() -> None:
 def watched(
     connection: socket.socket, listener: socket.socket, serve: Callable[[], object]
 ) -> Iterator[None]:
-    """Within the block a thread watches the attacher, and calls serve() for further connections."""
+    """In the block, a thread watches the attacher, and calls serve() for further connections."""
     ended, end = os.pipe()
     is_done = _thread.allocate_lock()
     is_done.acquire()
@@ -81,7 +84,7 @@ def watched(
         finally:
             is_done.release()
 
-    # Raw: the program does not see this thread.
+    # Without threading.Thread, so the program's list of threads lacks ours.
     _thread.start_new_thread(watch, ())
     try:
         yield
@@ -94,34 +97,46 @@ def watched(
 def _watch(
     connection: socket.socket, listener: socket.socket, serve: Callable[[], object], ended: int
 ) -> None:
-    files: list[Any] = [ended, listener, connection]
+    files: list[FileDescriptorLike] = [ended, listener, connection]
+    is_alone, timeout = False, None
     while True:
-        is_alone = connection not in files
-        ready = is_readable(*files, timeout=_AGAIN if is_alone else None)
+        ready = is_readable(*files, timeout=timeout)
         if ended in ready:
             return
         if listener.fileno() in ready:
             serve()
-        if connection.fileno() in ready:  # an attacher sends nothing more: this is its end
+        if connection.fileno() in ready:  # an attacher sends nothing more: only its end
             files.remove(connection)
             no_streams()
-            is_alone = True
+            is_alone, timeout = True, _AGAIN
         if is_alone:
             os.kill(os.getpid(), signal.SIGINT)
 
 
 @contextmanager
-def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Iterator[None]:
-    """Makes these descriptors the standard streams, within the block."""
-    before = sys.stdin, sys.stdout, sys.stderr
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Takes the terminal's variables from the attacher, within the block."""
     kept = {name: os.environ.pop(name, None) for name in TERMINAL_VARIABLES}
     os.environ.update({name: variables[name] for name in TERMINAL_VARIABLES if name in variables})
-    # Without the descriptor that listed the directory.
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def _terminal(descriptors: Sequence[int]) -> Iterator[None]:
+    """Makes these descriptors the standard streams, within the block."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    # all_descriptors() has also listed its own descriptor, closed by now.
     others = {fd for fd in all_descriptors() if _file_of(fd) is not None}
     files = {_file_of(fd) for fd in descriptors}
     for number, fd in enumerate(descriptors):
         os.dup2(fd, number)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # these three are the block's
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # open for the whole block
     sys.stdout = open(1, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     try:
@@ -133,10 +148,6 @@ def _terminal(descriptors: Sequence[int], variables: Mapping[str, str]) -> Itera
         no_streams()
         _forget(files, others)
         sys.stdin, sys.stdout, sys.stderr = before
-        for name, value in kept.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def _file_of(fd: int) -> tuple[int, int] | None:
@@ -149,8 +160,8 @@ def _file_of(fd: int) -> tuple[int, int] | None:
 
 
 def _forget(files: Collection[tuple[int, int] | None], others: Collection[int]) -> None:
-    """Closes the descriptors of the terminal that a debugger left open, because a reader of the
-    terminal would wait for their end. Descriptors that were open before stay open.
+    """Closes descriptors of the terminal that a debugger left open: a reader of the terminal waits
+    until all are closed. Descriptors open before the debugger stay open.
     """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd in all_descriptors():

@@ -1,13 +1,13 @@
-"""Where to find held processes: one Unix socket each, in a directory that only the user can open.
+"""The sockets of held processes: a Unix socket each, in a directory that only the user can open.
 
-    $XDG_RUNTIME_DIR/keeptrace/      or, without one, in the directory for temporary files:
+    $XDG_RUNTIME_DIR/keeptrace/      or else, in the directory for temporary files:
     /tmp/keeptrace-1000/
       1-9f3a07c2-4be81f07c2d90a13-5d20e6b1     number, pool, kind of failure, a token
       2-9f3a07c2-77f0c41be5528a90-e81b3c44
 
-- No file says anything about the failure: the process itself tells its own user.
-- The directory is opened once, without following a link, and its owner and mode are checked. All
-  sockets are reached through that descriptor, so nobody can swap the directory meanwhile.
+- No file has facts about the failure: the held process itself answers its own user.
+- We open the directory once, without following a link, and check its owner and mode. We reach all
+  sockets through the directory's descriptor, so nobody can swap the directory meanwhile.
 - A killed process leaves its socket behind. The next process that fails to connect removes the
   socket.
 """
@@ -29,9 +29,9 @@ from ..core.errors import KeepTraceError
 _PRIVATE: Final = 0o700
 # The longest address of a socket on any system. (bytes)
 _MOST_ADDRESS: Final = 100
-# Attachers waiting for the answer that somebody else is attached. (connections)
+# Attachers waiting for an answer while another is attached. (connections)
 _BACKLOG: Final = 16
-# The wait for another worker that takes a number, which needs milliseconds. (seconds)
+# Another worker needs milliseconds to take a number; we wait at most so long. (seconds)
 _MOST_WAIT: Final = 2.0
 _MOMENT: Final = 0.001  # (seconds)
 
@@ -68,7 +68,7 @@ class Directory:
     """An open directory of sockets. Use it in a `with` block."""
 
     def __init__(self, path: str) -> None:
-        """Raises OSError if there is no directory, KeepTraceError if others can open the directory."""
+        """Raises OSError without a directory, KeepTraceError if other users can open it."""
         self.path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         status = os.fstat(self._fd)
@@ -90,9 +90,9 @@ class Directory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Within the block only this process takes numbers. Do not fork within: a fork shares the lock.
+        """In the block, no other process takes numbers. Do not fork within: a fork shares the lock.
 
-        Raises KeepTraceError if another process, a stopped one say, keeps the lock for long.
+        Raises KeepTraceError if another process, such as a stopped one, keeps the lock for long.
         """
         deadline = monotonic() + _MOST_WAIT
         while not self._lock():
@@ -117,7 +117,7 @@ class Directory:
         return sorted(name for name in found if name is not None)
 
     def connect(self, name: Name) -> socket.socket | None:
-        """A connection to a held process; None if the process is gone, and the socket is removed."""
+        """A connection to a held process. If the process is gone, removes the socket: None."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.setblocking(False)  # a process with a full backlog lives
@@ -157,12 +157,10 @@ class Directory:
             os.unlink(str(name), dir_fd=self._fd)
 
     def _address(self, name: Name) -> str:
-        """The socket's address. Raises KeepTraceError if the address is too long for this system."""
+        """The socket's address. Raises KeepTraceError if the system allows no address so long."""
         for address in (f"/proc/self/fd/{self._fd}/{name}", os.path.join(self.path, str(name))):
-            if (
-                os.path.isdir(os.path.dirname(address))
-                and len(os.fsencode(address)) <= _MOST_ADDRESS
-            ):
+            is_reachable = os.path.isdir(os.path.dirname(address))
+            if is_reachable and len(os.fsencode(address)) <= _MOST_ADDRESS:
                 return address
         raise KeepTraceError(
             f"{self.path} has too long a name for a socket: set TMPDIR to a shorter one"
@@ -170,7 +168,7 @@ class Directory:
 
 
 class Place(NamedTuple):
-    """Where a held process is found."""
+    """The socket of a held process, and its open directory."""
 
     name: Name
     directory: Directory
@@ -193,11 +191,11 @@ def make_directory() -> Directory:
 
 
 def directories() -> Iterator[Directory]:
-    """The directories that exist, each open until the next follows."""
+    """The existing directories, each open until the next follows."""
     for path in _candidates():
         try:
             directory = Directory(path)
-        except (FileNotFoundError, KeepTraceError):  # none, or another user's
+        except (FileNotFoundError, KeepTraceError):  # no directory, or another user's
             continue
         with directory:
             yield directory

@@ -1,4 +1,4 @@
-"""Who gets the terminal's Ctrl-C while a held process has its debugger there.
+"""The terminal's Ctrl-C, while a held process has its debugger on the terminal.
 
     terminal ── SIGINT, SIGWINCH ─▶ the process in front ── kill() ─▶ held process
 
@@ -22,20 +22,20 @@ from typing import Any, Final, NoReturn
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGWINCH)
 # Between two checks whether the attaching process lives. (seconds)
 _LOOK: Final = 1.0
-# The usual limit of open descriptors, where nobody raised the limit far. (descriptors)
+# The usual limit of open descriptors; few programs raise the limit further. (descriptors)
 _DESCRIPTORS: Final = 1 << 16
 
 
 @contextmanager
 def passing_on(terminal: int, pid: int) -> Iterator[None]:
-    """Within the block the process gets the signals of this terminal, and Ctrl-Z does nothing."""
+    """In the block, the process gets the signals of the terminal, and Ctrl-Z does nothing."""
     if _is_in_front(terminal):
         with _another_in_front(terminal, pid):
             yield
     elif threading.current_thread() is threading.main_thread():
         with _handled(pid):
             yield
-    else:  # no terminal of this process
+    else:  # the terminal is not ours
         yield
 
 
@@ -49,7 +49,7 @@ def _is_in_front(terminal: int) -> bool:
 @contextmanager
 def _another_in_front(terminal: int, pid: int) -> Iterator[None]:
     front = _fork(lambda: _pass_on(pid))
-    with suppress(OSError):  # it was first itself
+    with suppress(OSError):  # the fork itself was first
         os.setpgid(front, front)
     try:
         os.tcsetpgrp(terminal, front)
@@ -80,7 +80,7 @@ def _fork(become: Callable[[], NoReturn]) -> int:
 def _pass_on(pid: int) -> NoReturn:
     """The process in front."""
     try:
-        os.closerange(0, _DESCRIPTORS)  # the held process is to see the end of the attacher alone
+        os.closerange(0, _DESCRIPTORS)  # an open copy would hide the attacher's end from the held
         attacher = os.getppid()
         os.setpgid(0, 0)
         while os.getppid() == attacher:
@@ -95,13 +95,15 @@ def _next_signal() -> int | None:
     if not hasattr(signal, "sigtimedwait"):  # macOS
         return signal.sigwait(_PASSED_ON)
     found = signal.sigtimedwait(_PASSED_ON, _LOOK)
-    return found.si_signo if found is not None else None
+    if found is None:
+        return None
+    return found.si_signo
 
 
 @contextmanager
 def _handled(pid: int) -> Iterator[None]:
     def pass_on(number: int, frame: FrameType | None) -> None:
-        with suppress(ProcessLookupError):  # it has just ended
+        with suppress(ProcessLookupError):  # the held process has just ended
             os.kill(pid, number)
 
     before: dict[int, Any] = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
@@ -109,4 +111,6 @@ def _handled(pid: int) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if handler is None:  # set by C code
+                handler = signal.SIG_DFL
+            signal.signal(number, handler)

@@ -1,17 +1,17 @@
-"""Holding a failure, in the process where it failed.
+"""Holds a failure in a fork of the failed process.
 
     worker                             in between         held process
-    keep(): is there room for it?
+    keep(): room for another?
       a socket in the directory
       fork ──────────────────────────▶ fork ────────────▶ leaves the engine: waiting.py
-      waits for the one in between ◀── ends               waits, for attach() or release()
+      waits for the middle process ◀── ends               waits, for attach() or release()
       sends its failure, goes on
 
 - The held process is no child of the program: no wait() of the program reaps the process, and its
   end leaves no zombie.
 - Signals are blocked during the forks, so no handler of the program runs in the copy.
-- With how="stop" nothing is forked. The worker itself becomes the held process, after the worker
-  has sent the failure and asks for the next task.
+- With how="stop", we do not fork: the worker itself becomes the held process, after the worker has
+  sent the failure and asks for the next task.
 - The engines' own forks warn of threads. Our fork does not, because the copy joins no thread.
 """
 
@@ -39,8 +39,7 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 class Kept(NamedTuple):
     """Whether a failure is held, and the name of its socket.
 
-    Without room: the name of the held failure of the same kind, or "" if the pool already holds
-    its most.
+    Without room: the name of the held failure of the same kind, or "" if the pool holds its most.
     """
 
     is_held: bool
@@ -48,7 +47,7 @@ class Kept(NamedTuple):
 
 
 def keep(exc: BaseException, holding: Holding) -> Kept:
-    """Holds an exception with the frames of its traceback, if there is room for another failure.
+    """Holds an exception with the frames of its traceback, if the Hold has room for another.
 
     Raises OSError and KeepTraceError if the process cannot be held.
     """
@@ -85,7 +84,7 @@ def _fork(exc: BaseException, holding: Holding, place: Place) -> None:
 
 def _stop(exc: BaseException, holding: Holding, place: Place) -> None:
     program = _program()
-    traceback = traceback_of(exc)  # the engine drops it
+    traceback = traceback_of(exc)  # because the engine drops the traceback
 
     def become_held() -> None:
         _set_traceback(exc, traceback)
@@ -103,9 +102,11 @@ _HOLD: Final[dict[How, Callable[[BaseException, Holding, Place], None]]] = {
 
 def _chosen() -> How:
     """The way to hold a process if the Hold leaves the way open."""
-    if sys.platform == "darwin":  # its frameworks end a forked process that uses them
+    if sys.platform == "darwin":  # its frameworks do not work in a forked process
         return "stop"
-    return "stop" if _has_cuda() else "fork"
+    if _has_cuda():
+        return "stop"
+    return "fork"
 
 
 def _has_cuda() -> bool:
@@ -113,12 +114,12 @@ def _has_cuda() -> bool:
     torch = sys.modules.get("torch")
     try:
         return torch is not None and bool(torch.cuda.is_initialized())
-    except AttributeError:  # not that torch, or it is being imported
+    except AttributeError:  # another module named torch, or an import under way
         return False
 
 
 def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | Kept:
-    """The name of a new held process, or the reason that there is no room."""
+    """The name of a new held process, or the reason for a refusal."""
     hold = holding.hold
     group = holding.group or f"{_program():x}"
     names = [name for name, _ in directory.living()]
@@ -132,15 +133,23 @@ def _admitted(directory: Directory, holding: Holding, kind: str) -> Name | Kept:
         together = resident_of(directory, ours) + resident(os.getpid())
         if together > hold.max_rss:
             return Kept(False)
+    return Name(_free_number(names), group, kind, os.urandom(4).hex())
+
+
+def _free_number(names: Iterable[Name]) -> int:
     taken = {name.number for name in names}
-    number = next(number for number in range(1, len(taken) + 2) if number not in taken)
-    return Name(number, group, kind, os.urandom(4).hex())
+    number = 1
+    while number in taken:
+        number += 1
+    return number
 
 
 def _program() -> int:
-    """The process whose workers count together: the parent of this worker."""
+    """The pid of the worker's parent: all workers of a program count together."""
     processes = sys.modules.get("multiprocessing.process")
-    parent = processes.current_process()._parent_pid if processes is not None else None
+    parent = None
+    if processes is not None:
+        parent = processes.current_process()._parent_pid
     return parent or os.getpid()
 
 
@@ -151,7 +160,7 @@ def _wait(exc: BaseException, holding: Holding, place: Place, program: int) -> N
 
 
 def _fork_away(become: Callable[[], None]) -> None:
-    """Forks twice, and calls become() in the held process, which then ends.
+    """Forks twice, and calls become() in the held process, then ends the held process.
 
     Raises OSError if the system has no more processes.
     """
@@ -170,7 +179,7 @@ def _fork_away(become: Callable[[], None]) -> None:
 
 
 def _fork_on(become: Callable[[], None], mask: Iterable[int]) -> NoReturn:
-    """The process in between, then the held process. Both end here in any case."""
+    """The middle process, then the held process. Both end within the function in any case."""
     status = 1
     try:
         is_held = os.fork() == 0
@@ -184,12 +193,12 @@ def _fork_on(become: Callable[[], None], mask: Iterable[int]) -> NoReturn:
 
 
 def reset_handlers() -> None:
-    """Drops what the program set for signals; Ctrl-C is for a debugger alone."""
+    """Drops the program's handlers of signals; only a debugger handles Ctrl-C."""
     import faulthandler
 
     faulthandler.disable()
     for number in signal.valid_signals():
-        with suppress(RuntimeError):  # those that kill are enable()'s
+        with suppress(RuntimeError):  # enable() alone registers fatal signals
             faulthandler.unregister(number)
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)

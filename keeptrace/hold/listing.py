@@ -1,4 +1,4 @@
-"""held() and release(): the failures that are held on this machine for this user."""
+"""held() and release(): the user's held failures on this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HeldFailure(NamedTuple):
     type, message, where: of the exception; `where` is the innermost function of the user's own
         code.
     task: the failed call.
-    attached: the pid of the process that uses the debugger now, or None.
+    attached: the pid of the process using the debugger now, or None.
 
     Of a process too busy to answer, only number, pid and memory are known.
     """
@@ -72,7 +72,7 @@ def _held_failure(name: Name, connection: socket.socket) -> HeldFailure:
 
 @contextmanager
 def find(exc_or_number: BaseException | int) -> Iterator[socket.socket]:
-    """A connection to the process that holds this failure. Raises KeepTraceError if no process does."""
+    """A connection to the process holding this failure. Raises KeepTraceError if none does."""
     is_wanted = _matcher(exc_or_number)
     for name, connection in _living():
         if is_wanted(name):
@@ -82,7 +82,7 @@ def find(exc_or_number: BaseException | int) -> Iterator[socket.socket]:
 
 
 def _matcher(what: BaseException | int) -> Callable[[Name], bool]:
-    """Whether a name is the one that is meant. Raises KeepTraceError if that cannot be any."""
+    """A function that recognises a failure's name. Raises KeepTraceError if no name can match."""
     if isinstance(what, BaseException):
         wanted = held_name(what)
         if wanted is None:
@@ -90,7 +90,7 @@ def _matcher(what: BaseException | int) -> Callable[[Name], bool]:
         return lambda name: str(name) == wanted
     if type(what) is int:
         return lambda name: name.number == what
-    raise OptionError(f"what is held is named by its number or its exception, not {what!r}")
+    raise OptionError(f"name a held failure by its number or its exception, not {what!r}")
 
 
 def _why_not_held(exc: BaseException) -> str:
@@ -134,7 +134,7 @@ def _release(name: Name, connection: socket.socket) -> None:
     answer = ask(connection, {"do": "release"})
     if "busy" in answer:
         raise KeepTraceError(f"{name.number} is not released: {busy_text(answer['busy'])}")
-    is_readable(connection, timeout=ANSWERS)  # until it has ended
+    is_readable(connection, timeout=ANSWERS)  # until the process has ended
 
 
 def busy_text(attached: Mapping[str, Any]) -> str:
@@ -145,4 +145,4 @@ def busy_text(attached: Mapping[str, Any]) -> str:
 def not_held(what: BaseException | int) -> str:
     if isinstance(what, BaseException):
         return "the process that held this exception has ended: it was released, or its time was up"
-    return f"nothing is held as {what}: `keeptrace held` lists what is"
+    return f"nothing is held as {what}: `keeptrace held` lists the held failures"

@@ -1,10 +1,11 @@
-"""How a held process and an asking process talk: a line of JSON each, and three descriptors.
+"""The messages of a held process and an asking process: a line of JSON each, and three descriptors.
 
     asker ── {"do": "tell"}                          ─▶ held ── its card
-          ── {"do": "release"}                       ─▶      ── {}, and it ends
-          ── {"do": "attach", ...} + descriptors 0-2 ─▶      ── {"pid": ...}, at the end {} or {"error": ...}
+          ── {"do": "release"}                       ─▶      ── {}, then ends
+          ── {"do": "attach", ...} + descriptors 0-2 ─▶      ── {"pid": ...}
+                                                             at the end {} or {"error": ...}
 
-Each side first checks the uid of its peer, as the kernel tells it.
+Each side first asks the kernel for the uid of its peer, and checks the uid.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.clock import monotonic
 from ..core.errors import KeepTraceError
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 # A waiting process answers in milliseconds, a busy process not at all. (seconds)
 ANSWERS: Final = 5.0
@@ -74,10 +78,13 @@ def receive(
 
     Raises TimeoutError, and EOFError if the peer is gone.
     """
-    deadline = None if timeout is None else monotonic() + timeout
+    left, deadline = None, 0.0
+    if timeout is not None:
+        deadline = monotonic() + timeout
     data, descriptors = b"", []
     while not data.endswith(b"\n"):
-        left = None if deadline is None else max(0.001, deadline - monotonic())
+        if timeout is not None:
+            left = max(0.001, deadline - monotonic())
         connection.settimeout(left)
         part, more, _, _ = socket.recv_fds(connection, _MOST, most_descriptors)
         descriptors += more
@@ -101,8 +108,7 @@ def ask(
         return receive(connection)[0]
     except TimeoutError:
         raise KeepTraceError(
-            f"process {peer.pid} does not answer: it is busy with what was asked of it in a"
-            " debugger"
+            f"process {peer.pid} does not answer: its debugger is busy with a command"
         ) from None
     except (EOFError, OSError):
         raise KeepTraceError(f"process {peer.pid} has just ended") from None
@@ -113,10 +119,12 @@ def close_all(descriptors: list[int]) -> None:
         os.close(fd)
 
 
-def is_readable(*files: Any, timeout: float | None = None) -> list[int]:
-    """The descriptors that can be read, after at most so many seconds."""
+def is_readable(*files: FileDescriptorLike, timeout: float | None = None) -> list[int]:
+    """The readable descriptors among these; waits at most `timeout` seconds for any."""
     poll = select.poll()
     for file in files:
         poll.register(file, select.POLLIN)
-    milliseconds = None if timeout is None else max(0.0, timeout) * 1000
+    milliseconds = None
+    if timeout is not None:
+        milliseconds = max(0.0, timeout) * 1000
     return [fd for fd, _ in poll.poll(milliseconds)]

@@ -1,4 +1,4 @@
-"""Whether the program of a held process has ended."""
+"""The program of a held process: has the program ended?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import os
 class Program:
     """The process with this pid.
 
-    fd: a descriptor that becomes readable at the end of the program; None where the system has no
-        such descriptors.
+    fd: a descriptor, readable from the end of the program on; None on a system without pidfd.
     """
 
     def __init__(self, pid: int) -> None:

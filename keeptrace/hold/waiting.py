@@ -1,11 +1,11 @@
 """The held process: leaves the engine, then waits for attach() or release().
 
-- The main thread waits in one poll() for connections, the end of its time, and the end of the
+- The main thread waits in a poll() for connections, the end of its time, and the end of the
   program.
 - The process runs no atexit functions and no finalizers, because the worker runs them.
 - The standard streams are /dev/null. While somebody is attached, the streams are the terminal of
   the attacher, whose descriptors came over the socket. The process has no terminal of its own, so
-  only a Ctrl-C that the attacher passes on can reach the debugger.
+  only the attacher can pass a Ctrl-C on to the debugger.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import signal
 import socket
 import stat
 from contextlib import suppress
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..core.clock import monotonic, now
 from ..core.hold import Hold, Holding, pipes_of_engine
@@ -28,17 +28,20 @@ from .peers import close_all, is_readable, is_users, peer_of, receive, send
 from .program import Program
 from .wording import message_of, task_of
 
-# The highest score: the kernel kills this process first when memory runs out.
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+# The highest score: the kernel kills the held process first when memory runs out.
 _FIRST_TO_GO: Final = "1000"
-# Between two looks at the memory of all that are held, or for the program where the system cannot
-# tell of its end. (seconds)
+# Between two looks at the memory of all held processes; and, on a system without pidfd, between two
+# looks for the program. (seconds)
 _LOOK: Final = 5.0
 
 
 def wait_held(exc: BaseException, holding: Holding, place: Place, program: int) -> NoReturn:
     """Becomes the held process of the exception. Never returns, and never raises.
 
-    program: the pid of the program, whose end also ends the held process if the Hold says so.
+    program: the pid of the program. With Hold(with_parent=True), its end ends the held process.
     """
     try:
         gc.disable()
@@ -50,16 +53,16 @@ def wait_held(exc: BaseException, holding: Holding, place: Place, program: int) 
 
 
 def _leave_engine() -> None:
-    """Hides this process from the program: from the program's pipes, and from its terminal.
+    """Hides the held process from the program: from the program's pipes, and from its terminal.
 
-    /dev/null takes the descriptors, so objects that still use their numbers do no harm.
+    /dev/null takes the descriptors, so objects still using their numbers do no harm.
     """
-    with suppress(OSError):  # a worker that its engine has made the leader of a session
+    with suppress(OSError):  # the engine has already made the worker the leader of a session
         os.setsid()
     no_streams()
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd, inode in pipes_of_engine().items():
-        with suppress(OSError):  # it was closed
+        with suppress(OSError):  # closed meanwhile
             status = os.fstat(fd)
             if stat.S_ISFIFO(status.st_mode) and status.st_ino == inode:
                 os.dup2(null, fd, inheritable=False)
@@ -74,17 +77,19 @@ class _Held:
         self._hold = hold
         self._place = place
         self._listener = place.listener
-        self._program = Program(program) if self._hold.with_parent else None
-        self._attached: dict[str, Any] | None = None  # who, and since when
+        self._program: Program | None = None
+        if self._hold.with_parent:
+            self._program = Program(program)
+        self._attached: dict[str, Any] | None = None  # pid of the attacher, and since when
         self._since = now()
         self._deadline = monotonic() + self._hold.seconds
-        # From now on the kernel tells a connecting process the pid of this process.
+        # listen() again, so a connecting process gets our pid from the kernel, not the worker's.
         place.listener.listen()
 
     def wait(self) -> None:
-        """Serves each connection, until there is no reason to wait."""
+        """Serves each connection, until release() or the end of the reasons to wait."""
         signal.signal(signal.SIGTERM, self._terminate)
-        files: list[Any] = [self._listener]
+        files: list[FileDescriptorLike] = [self._listener]
         if self._program is not None and self._program.fd is not None:
             files.append(self._program.fd)
         is_wanted = True
@@ -97,10 +102,10 @@ class _Held:
 
     def _timeout(self) -> float:
         left = self._deadline - monotonic()
-        must_look = self._hold.max_rss is not None or (
-            self._program is not None and self._program.fd is None
-        )
-        return min(left, _LOOK) if must_look else left
+        has_no_descriptor = self._program is not None and self._program.fd is None
+        if has_no_descriptor or self._hold.max_rss is not None:
+            return min(left, _LOOK)
+        return left
 
     def _is_over(self) -> bool:
         """Whether the program has ended, or the held processes use too much memory."""
@@ -121,10 +126,10 @@ class _Held:
         os._exit(0)
 
     def _serve(self) -> bool:
-        """Answers one request. False if the request was a release."""
+        """Answers a request. False if the request was a release."""
         try:
             connection, _ = self._listener.accept()
-        except OSError:  # it is gone again
+        except OSError:  # the peer has left again
             return True
         with connection:
             descriptors: list[int] = []
@@ -133,11 +138,8 @@ class _Held:
                     return True
                 message, descriptors = receive(connection, most_descriptors=3)
                 return self._answer(connection, message, descriptors)
-            except (
-                OSError,
-                EOFError,
-                ValueError,
-            ):  # the peer only looked whether a process listens
+            # The peer may only have checked that a process listens.
+            except (OSError, EOFError, ValueError):
                 return True
             finally:
                 close_all(descriptors)
@@ -167,12 +169,15 @@ class _Held:
             send(connection, {"pid": os.getpid()})
             with watched(connection, self._listener, self._serve):
                 problem = debug(self._exc, message["debugger"], descriptors, message["variables"])
-            send(connection, {} if problem is None else {"error": problem})
+            result = {}
+            if problem is not None:
+                result["error"] = problem
+            send(connection, result)
         finally:
             self._attached = None
 
     def _card(self) -> dict[str, Any]:
-        """The facts of this process for a list."""
+        """The facts of the held process for a list."""
         return {
             "pid": os.getpid(),
             "since": self._since,

@@ -1,4 +1,4 @@
-"""What a list tells of a held failure. None of the program's code runs for it."""
+"""The texts about a held failure in a list, made without running the program's code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..core.texts import one_line, shorten
 _MOST_MESSAGE: Final = 500
 # An argument in the description of a call: enough to recognise a path or an id. (characters)
 _MOST_ARGUMENT: Final = 60
-# Arguments of a call that are told. (arguments)
+# The description of a call has so many arguments. (arguments)
 _MOST_ARGUMENTS: Final = 6
 
 _args_of: Final = BaseException.__dict__["args"].__get__
@@ -24,19 +24,24 @@ def message_of(exc: BaseException) -> str:
     args = _args_of(exc)
     if not args:
         return ""
-    told = args[0] if len(args) == 1 else args
-    text = told if type(told) is str else Renderer(_MOST_MESSAGE, run_reprs=False)(told)
-    return shorten(one_line(text), _MOST_MESSAGE)
+    told: object = args
+    if len(args) == 1:
+        told = args[0]
+    if type(told) is not str:
+        told = Renderer(_MOST_MESSAGE, run_reprs=False)(told)
+    return shorten(one_line(told), _MOST_MESSAGE)
 
 
 def task_of(exc: BaseException) -> str:
-    """The call of the traceback's outermost function, with the arguments as they are now."""
+    """The call of the traceback's outermost function, with the present values of its arguments."""
     traceback = traceback_of(exc)
     if traceback is None:
         return ""
     frame = traceback.tb_frame
-    told = _arguments(frame) if frame.f_code.co_name != "<module>" else ""
-    return one_line(f"{frame.f_code.co_qualname}{told}")
+    name = frame.f_code.co_qualname
+    if frame.f_code.co_name == "<module>":
+        return one_line(name)
+    return one_line(f"{name}{_arguments(frame)}")
 
 
 def _arguments(frame: types.FrameType) -> str:
