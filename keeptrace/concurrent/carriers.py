@@ -1,8 +1,9 @@
 """Carriers: exceptions raised in place of an exception that an engine cannot handle.
 
 Some engines rebuild exceptions from class and args. The loops of multiprocessing's workers survive
-only an Exception. All engines crash if attribute access raises. Such exceptions get a carrier: an
-exception of a class of our own, which every engine can handle and which pickles as the original.
+only an Exception. All engines crash if attribute access raises. Such an exception gets a carrier:
+an exception of our own class. Every engine can handle a carrier, and a carrier pickles as the
+original.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def carrier_of(exc: BaseException, options: Options, engine: str) -> Exception:
     if "dill" in sys.modules:  # dill does not look into copyreg
         sys.modules["dill"].pickle(CarrierType, _save_carrier_type)
     data = to_bytes(exc, options)
-    rebuild = rebuild_wiped if engine == "joblib" else rebuild_overwritten
+    rebuild = rebuild_overwritten
+    if engine == "joblib":
+        rebuild = rebuild_wiped
     cls: Any = CarrierType(
         type(exc).__name__,
         (Exception,),
@@ -86,20 +89,23 @@ class _Args:
     def __init__(self, carrier: BaseException) -> None:
         self._carrier = carrier
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return getattr, (self._carrier, "args")
 
 
-def _reduce_carrier_type(cls: CarrierType) -> Any:
-    return (_maker_of if cls.engine == "mpire" else type), (cls.carrier,)
+def _reduce_carrier_type(cls: CarrierType) -> tuple[Callable[..., Any], tuple[object, ...]]:
+    make: Callable[..., Any] = type
+    if cls.engine == "mpire":
+        make = _maker_of
+    return make, (cls.carrier,)
 
 
 def _save_carrier_type(pickler: Any, cls: CarrierType) -> None:
     pickler.save_reduce(*_reduce_carrier_type(cls), obj=cls)
 
 
-def _maker_of(exc: BaseException) -> Any:
-    """Replaces the exception's class for mpire, which calls `__new__` and then sets args and
+def _maker_of(exc: BaseException) -> types.SimpleNamespace:
+    """Replaces the exception's class for mpire: mpire calls `__new__`, then sets args and
     attributes.
     """
     return types.SimpleNamespace(__new__=lambda cls: exc)

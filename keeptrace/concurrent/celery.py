@@ -1,27 +1,27 @@
-"""Celery: exceptions of failed tasks come out of the result backend with their frames, variables
-and original chain.
+"""Celery: the result backend returns exceptions of failed tasks with their frames, variables and
+original chain.
 
     app = Celery(...); install(app)            or: Celery(..., task_cls=KeepTraceTask)
 
     worker                                       client
     task raises                                  backend.exception_to_python(stored):
-      └▶ backend.prepare_exception(exc):           restores the dump, runs nothing of it
-         Celery's dict, and in it the              (concurrent/parcels.py)
-         dump as text ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶    └▶ result.get() raises the exception
+      └▶ backend.prepare_exception(exc):           restores the dump, runs nothing from it
+         Celery's dict, with the dump              (concurrent/parcels.py)
+         as text ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─▶    └▶ result.get() raises the exception
 
-- install() replaces methods of the app's backend object. Celery calls them for failures only, so a
-  successful task is not touched. The methods serve every pool, backend and serializer, chords,
-  chains, retries and time limits, in worker and client.
-- Celery stores the same data as before, with one more key. Readers without keeptrace read as
+- install() replaces methods of the app's backend object. Celery calls these methods for failures
+  only, so successful tasks run as before. The methods serve every pool, backend and serializer,
+  chords, chains, retries and time limits, in worker and client.
+- Celery stores the same data as before, with an additional key. Readers without keeptrace read as
   before.
-- Celery replaces an exception that cannot be pickled by another one. We keep the original.
-- With the pickle serializer, Celery unpickles a live exception. We give that exception the
-  traceback and the chain of the restored one.
+- Celery replaces an unpicklable exception by a substitute. We keep the original.
+- With the pickle serializer, Celery unpickles a live exception. We give the live exception the
+  traceback and the chain of the restored exception.
 - AsyncResult.get() raises an exception with a traceback made from text, mostly None, and so would
-  lose the restored traceback. get() asks one method of its class for the traceback. install()
-  replaces this method.
-- Eager tasks store nothing, and Celery clears their frames. With task_eager_propagates they raise
-  as any function does.
+  lose the restored traceback. get() calls a method of its class for the traceback. install()
+  replaces the method.
+- Eager tasks store nothing, and Celery clears their frames. With task_eager_propagates, they raise
+  like any function.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 from ..core.errors import KeepTraceError, missing_extra
 from ..core.options import Options
@@ -52,37 +52,39 @@ except ImportError:
 
 __all__ = ["KeepTraceTask", "install"]
 
+_App = TypeVar("_App")
+
 # Keys added to the stored failure: the dump, and (with the pickle serializer) Celery's own
 # exception.
 _PARCEL: Final = "keeptrace"
 _PICKLED: Final = "keeptrace_exception"
 # Modules with frames between a worker's start and the task.
 _ENGINE: Final = ("celery.", "billiard.")
-# The attribute of an app for its Parcels.
+# The app's attribute for its Parcels.
 _SETTINGS: Final = "_keeptrace_parcels"
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 
 
 def install(
-    app: Any,
+    app: _App,
     *,
     directory: str | os.PathLike[str] | None = None,
     max_inline: int = MAX_INLINE,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
-) -> Any:
-    """Lets the exceptions of an app's tasks come with their frames out of its result backend.
-    Returns the app.
+) -> _App:
+    """Lets an app's result backend return the exceptions of tasks with their frames. Returns the
+    app.
 
-    Call it where the app is made: so that workers and those who ask for results do it alike. A
+    Call install() where the program makes the app, so that workers and clients install alike. A
     second call changes the options.
 
-    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows
-        (extra "fsspec"), that workers and clients share. Without one they are made smaller.
-    max_inline: bytes of a dump within a result, the rest of which Celery makes. 0: all go to the
-        directory.
+    directory: for dumps larger than max_inline: a path, or a URL for fsspec (extra "fsspec"),
+        shared by workers and clients. Without a directory, large dumps are made smaller.
+    max_inline: bytes of a dump within a result; Celery's own data come on top. 0: all dumps go to
+        the directory.
     trace: what to keep (keeptrace.Options).
-    options: single settings of it.
+    options: single fields of keeptrace.Options.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
     """
@@ -92,34 +94,37 @@ def install(
     installed = hasattr(app, _SETTINGS)
     setattr(app, _SETTINGS, parcels)
     if not installed:
-        make = app._get_backend  # Celery makes a backend in each thread that asks for one
-        app._get_backend = lambda: _adopt(make(), app)
-        if app._backend is not None:
-            _adopt(app._backend, app)
-        _Raising.install()
+        _replace_backends(app)
     return app
+
+
+def _replace_backends(app: Any) -> None:
+    make = app._get_backend  # Celery calls it once in each thread that uses the backend
+    app._get_backend = lambda: _adopt(make(), app)
+    if app._backend is not None:
+        _adopt(app._backend, app)
+    _Raising.install()
 
 
 class KeepTraceTask(Task):  # type: ignore[misc]  # untyped
     """A base class of tasks, for `Celery(task_cls=KeepTraceTask)` or
     `@app.task(base=KeepTraceTask)`.
 
-    The first of them installs itself into its app with the default options, as install(app) does. A
-    process that has made none of the app's tasks, and only asks for results by their ids, must call
-    install(app)."""
+    The first such task of an app calls install(app), with the default options. A process that makes
+    none of the app's tasks, and only asks for results by their ids, must call install(app)."""
 
     abstract = True
 
     @classmethod
     def bind(cls, app: object) -> Any:
-        """Called by Celery when a task becomes one of an app."""
+        """Called by Celery when an app takes a task."""
         bound = super().bind(app)
         if not hasattr(app, _SETTINGS):
             install(app)
         return bound
 
 
-def _adopt(backend: object, app: object) -> Any:
+def _adopt(backend: object, app: object) -> object:
     for name, replacement in (
         ("prepare_exception", _prepare_exception),
         ("exception_to_python", _exception_to_python),
@@ -132,7 +137,7 @@ def _adopt(backend: object, app: object) -> Any:
 def _prepare_exception(
     app: object, original: Callable[..., Any], exc: BaseException, serializer: str | None = None
 ) -> Any:
-    """The data that the backend stores for a failure."""
+    """The backend's data for a failure."""
     told = original(exc, serializer)
     parcel = getattr(app, _SETTINGS).pack(_raised(exc))
     if parcel is None:
@@ -151,7 +156,7 @@ def _prepare_exception(
 
 
 def _raised(exc: BaseException) -> BaseException:
-    """The original exception, where Celery replaced one that cannot be pickled. The replacement has
+    """The original of an exception, if Celery replaced an unpicklable original. The replacement has
     the same traceback.
     """
     handled = sys.exception()
@@ -164,14 +169,16 @@ def _raised(exc: BaseException) -> BaseException:
 
 
 def _exception_to_python(app: object, original: Callable[[Any], Any], stored: object) -> Any:
-    """The exception from the data that the backend stored."""
+    """The exception from the backend's data."""
     if not isinstance(stored, dict) or _PARCEL not in stored:
         return original(stored)
     pickled = stored.get(_PICKLED)
     try:
         restored = getattr(app, _SETTINGS).unpack(stored[_PARCEL])
     except (KeepTraceError, OSError) as problem:  # damaged, pruned, or in an unknown directory
-        told = original(stored if pickled is None else pickled)
+        told = original(stored)
+        if pickled is not None:
+            told = original(pickled)
         why = one_line(f"{type(problem).__name__}: {problem}")
         told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {why}")
         return told
@@ -181,8 +188,8 @@ def _exception_to_python(app: object, original: Callable[[Any], Any], stored: ob
 
 
 def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[BaseException]:
-    """Whether Celery unpickled the exception itself, not a base class or a wrapper of it, and no
-    reason speaks for the restored one.
+    """Whether Celery unpickled the exception itself, not a base class or a wrapper, and nothing
+    speaks for the restored exception.
     """
     kind: Any = type(pickled)
     same = (
@@ -190,7 +197,7 @@ def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[Bas
         and isinstance(restored, kind)
         and kind.__qualname__ == type(restored).__qualname__
     )
-    # groups have children with frames of their own; of false exceptions Celery makes None
+    # groups have children with frames of their own; Celery turns false exceptions into None
     return (
         same
         and not isinstance(pickled, BaseExceptionGroup)
@@ -199,7 +206,7 @@ def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[Bas
 
 
 def _completed(exc: BaseException, restored: BaseException) -> BaseException:
-    """The exception with the traceback and the chain, which pickle loses."""
+    """The unpickled exception, with the restored traceback and chain."""
     exc.__cause__, exc.__context__ = restored.__cause__, restored.__context__
     exc.__suppress_context__ = restored.__suppress_context__
     return exc.with_traceback(restored.__traceback__)
@@ -215,11 +222,9 @@ def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: obj
 
 
 class _Raising:
-    """Replaces AsyncResult._to_remote_traceback, from which get() has the traceback of an
-    exception.
-    """
+    """Replaces AsyncResult._to_remote_traceback, because get() raises with its traceback."""
 
-    original: Callable[[Any, Any], Any] | None = None
+    original: Callable[[Any, object], object] | None = None
 
     @classmethod
     def install(cls) -> None:
@@ -228,7 +233,7 @@ class _Raising:
             AsyncResult._to_remote_traceback = cls._to_remote_traceback
 
     @staticmethod
-    def _to_remote_traceback(result: Any, text: Any) -> Any:
+    def _to_remote_traceback(result: Any, text: object) -> object:
         kept = (result._cache or {}).get(_PARCEL)
         if kept is not None or _Raising.original is None:
             return kept

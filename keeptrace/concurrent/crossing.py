@@ -7,9 +7,9 @@
          FramedException(): capture → bytes ─ ─ ▶   └▶ the engine sets it on the future
 
 - No task is wrapped, and a successful task pickles exactly as the engine's.
-- A worker starts in our function, which puts FramedException in place and then runs the user's
-  initializer. If the initializer raises, its exception goes to the parent, which otherwise sees a
-  dead worker only.
+- A worker starts in our function: the function puts FramedException in place, then runs the user's
+  initializer. If the initializer raises, we send its exception to the parent; the engines' parents
+  see only a dead worker.
 - FramedException() and from_bytes() never raise: the engine's loops would die.
 """
 
@@ -44,11 +44,11 @@ from .origins import put_files
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-# Size of a report in an engine of several machines, which keeps failures until their caller drops
-# them. (bytes a report)
+# Size of a report in an engine of several machines: such an engine keeps failures until their
+# caller drops them. (bytes a report)
 DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
-# Tried one after the other if a report is still too large. max_bytes bounds only values; messages
-# and frames have far higher bounds.
+# Tried in turn while a report is too large. max_bytes bounds only values; messages and frames have
+# far higher bounds.
 _SMALL: Final[dict[str, Any]] = {
     "depth": 1,
     "pickler": None,
@@ -82,7 +82,7 @@ def to_bytes(
         if holding is not None:
             report["held"] = _held(exc, holding)
         return pickle.dumps(report, pickle.HIGHEST_PROTOCOL)
-    except BaseException as problem:  # capture() never raises; law 1 does not rely on that
+    except BaseException as problem:  # capture() never raises; law 1 must hold even so
         why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
     release_reserve()
     try:
@@ -92,20 +92,22 @@ def to_bytes(
 
 
 def _held(exc: BaseException, holding: Holding) -> list[str]:
-    """Holds the exception.
+    """Holds the exception, and returns the report's entry for _marked().
 
-    ["held", the name of its socket], ["stopped", the name, this pid], ["failed", why], or
-    ["refused", what is held of the same kind].
+    ["held", name of the socket], ["stopped", name, pid of the worker], ["failed", reason], or
+    ["refused", name of the held failure of the same kind, or ""].
     """
     from ..hold.keeping import keep
 
     try:
         kept = keep(exc, holding)
-    except Exception as problem:  # law 1: no room, no directory, a system without such sockets
+    except Exception as problem:  # law 1: no room, no directory, a system without Unix sockets
         return ["failed", one_line(f"{type(problem).__name__}: {problem}")]
     if not kept.is_held:
         return ["refused", kept.name]
-    return ["stopped", kept.name, str(os.getpid())] if is_stopping() else ["held", kept.name]
+    if is_stopping():
+        return ["stopped", kept.name, str(os.getpid())]
+    return ["held", kept.name]
 
 
 def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps) -> bytes:
@@ -122,7 +124,7 @@ def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps
 
 
 def from_bytes(data: bytes) -> BaseException:
-    """The exception that was given to to_bytes(). Never raises."""
+    """The exception from the bytes of to_bytes(). Never raises."""
     try:
         report = pickle.loads(data)
         if isinstance(report, str):
@@ -147,7 +149,7 @@ def from_bytes(data: bytes) -> BaseException:
 
 
 def _marked(exc: BaseException, how: str = "", told: str = "", stopped: str = "") -> BaseException:
-    """The exception, with a note on what holds it, or why nothing does."""
+    """The exception, marked with the result of _held()."""
     if how in ("held", "stopped"):
         mark_held(exc, told)
         if stopped:
@@ -162,9 +164,7 @@ def _marked(exc: BaseException, how: str = "", told: str = "", stopped: str = ""
 def without_frames_of(
     traceback: types.TracebackType | None, files: frozenset[str]
 ) -> types.TracebackType | None:
-    """The traceback without its outermost frames of these files; unchanged if all frames are of
-    these files.
-    """
+    """The traceback without its outermost frames in `files`; unchanged if all frames are there."""
     inner = traceback
     while inner is not None and inner.tb_frame.f_code.co_filename in files:
         inner = inner.tb_next
@@ -172,10 +172,10 @@ def without_frames_of(
 
 
 class CarrierType(type):
-    """The metaclass of carriers: exceptions that @keep_trace raises in place of an exception that
-    the engine cannot handle.
+    """The metaclass of carriers (carriers.py).
 
-    Engines pickle the class, too, so each carrier has a class of its own, which knows the carrier.
+    Engines pickle the class, too, so each carrier has a class of its own, and the class knows its
+    carrier.
     """
 
     carrier: BaseException
@@ -184,7 +184,7 @@ class CarrierType(type):
 
 
 class FramedException:
-    """Replaces, in the worker, the engine's class that makes an exception picklable."""
+    """Replaces the engine's class for sending an exception, in the worker."""
 
     options: Options
     engine_files: frozenset[str]
@@ -198,7 +198,7 @@ class FramedException:
             exc, traceback = cls.carried, traceback_of(cls.carried)
         set_traceback(exc, without_frames_of(traceback, self.engine_files))
         self._data = to_bytes(exc, self.options, self.dumps, self.holding)
-        set_traceback(exc, None)  # its frames hold everything that was in the task's scope
+        set_traceback(exc, None)  # the frames hold all variables of the task
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
         return from_bytes, (self._data,)
@@ -207,7 +207,7 @@ class FramedException:
 def framed_exception(
     options: Options, *engines: types.ModuleType, holding: Holding | None = None
 ) -> type[FramedException]:
-    """The class to put in place of the engine's, for these options."""
+    """A class with these settings, to replace the engine's class."""
     settings = {
         "options": options,
         "engine_files": frozenset(str(engine.__file__) for engine in engines),
@@ -231,17 +231,16 @@ def run_initializer(
         initializer(*initargs)
     except BaseException as problem:
         traceback = traceback_of(problem)
-        # Without the frame of this function.
-        set_traceback(problem, traceback.tb_next if traceback else None)
+        set_traceback(problem, traceback and traceback.tb_next)  # without our own frame
         failures.put(to_bytes(problem, options))
         raise
 
 
 class BrokenFuture:
-    """The class of a future whose pool broke: the future gets an error of its own. A shared error
-    would collect the frames of all threads that raise the error.
+    """Stands for a future of a broken pool, and gives the future an error of its own. A shared
+    error would collect the frames of every thread that raises it.
 
-    error_of: makes the future's own error of the engine's shared error.
+    error_of: makes the future's own error from the engine's shared error.
     """
 
     def __init__(
@@ -255,7 +254,7 @@ class BrokenFuture:
 
         try:
             self._future.set_exception(self._error_of(shared))
-        # on Python 3.11 an error here would end the engine's loop over the other futures
+        # on Python 3.11, an error would end the engine's loop before the remaining futures
         except InvalidStateError:
             if self._future._state == "CANCELLED":  # wait() would block forever
                 self._future.set_running_or_notify_cancel()

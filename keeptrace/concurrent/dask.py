@@ -9,18 +9,18 @@ chain.
          capture → report → bytes      patches, sends both          rebuild() and traceback_for()
          (base once, then patches)
 
-- A worker plugin, Dask's public way in, replaces one function in every worker process, now or
-  later, and puts the original back when it is removed. Tasks that succeed are not touched.
-- Dask sends exception and traceback apart, and raises the exception with that traceback. The bytes
-  of the exception hold the report, those of the traceback a key. The client unpickles the traceback
-  just after the exception in the same thread, so the key finds the rebuilt one.
-- A worker sends the report of the first of similar failures in full and patches for the others
-  (dask_reports.py). A scheduler plugin completes the patches before anybody reads them, so every
-  error is whole whatever became of the first task and of the worker.
-- Without the scheduler's plugin, each report is sent in full.
+- A worker plugin, Dask's public way in, replaces a function in every present and later worker
+  process; removing the plugin puts the original back. Successful tasks run as before.
+- Dask sends exception and traceback apart, and raises the exception with the traceback. The bytes
+  of the exception hold the report, the bytes of the traceback a key. The client unpickles the
+  traceback just after the exception, in the same thread, so the key finds the rebuilt traceback.
+- A worker sends the report of the first of similar failures in full, then patches for later
+  failures (dask_reports.py). A scheduler plugin completes the patches before anybody reads them, so
+  every error is whole, even after the first task and the worker are gone.
+- Without the scheduler's plugin, workers send each report in full.
 - Actors answer their callers without the scheduler, so we replace their handlers' answers as well.
 - error_message() never raises: the task would stay without an answer.
-- KeyboardInterrupt and SystemExit end a Dask worker; that is Dask's rule, and stays.
+- KeyboardInterrupt and SystemExit end a Dask worker: Dask's rule, and unchanged.
 - Workers and the scheduler on other machines need keeptrace installed.
 """
 
@@ -75,10 +75,10 @@ _ENGINE: Final = (
     "dask.utils",
     "concurrent.futures.",
 )
-# Dask shows texts of failures on its dashboard and in logs. (characters; seconds)
+# Dask shows texts of failures on its dashboard and in logs. (characters; seconds to make texts)
 _MOST_TEXT: Final = 10_000
 _TEXT_SECONDS: Final = 1.0
-# Modules that call error_message() by a name of their own.
+# Modules with a global name error_message of their own.
 _CALLERS: Final[tuple[Any, ...]] = (worker, worker_state_machine)
 _SHARED: Final = "keeptrace"  # key of the base's number in the header of a message
 _TASK_ERRED: Final = "task-erred"
@@ -90,7 +90,7 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # untyped where it is not 
     """A distributed.Client whose tasks' exceptions arrive with their whole chain, and their frames
     and variables.
 
-    All arguments are those of distributed.Client, and mean the same.
+    Takes the arguments of distributed.Client, with the same meaning.
 
     trace: what to keep of a failing task (keeptrace.Options).
     """
@@ -108,14 +108,13 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # untyped where it is not 
 def install(
     client: Client, *, trace: Options | None = None, **options: Unpack[SingleOptions]
 ) -> Any:
-    """Makes the workers of a client's cluster, also those to come, send exceptions with their
-    frames.
+    """Makes the present and later workers of a client's cluster send exceptions with their frames.
 
     trace: what to keep (keeptrace.Options).
-    options: single settings of it. Of an asynchronous client, await the result.
+    options: single fields of keeptrace.Options.
 
-    Raises OptionError for a wrong option, and what Dask raises when a worker cannot import
-    keeptrace.
+    With an asynchronous client, await the result. Raises OptionError for a wrong option, and Dask's
+    own error if a worker cannot import keeptrace.
     """
     return client.sync(_install, client, make_options(trace or DISTANT, **options))
 
@@ -138,10 +137,10 @@ async def _install(client: Client, options: Options) -> Any:
 
 
 def uninstall(client: Client) -> Any:
-    """Undoes install(). Of an asynchronous client, await the result.
+    """Undoes install(). With an asynchronous client, await the result.
 
-    The scheduler's plugin stays: messages that need it may be on their way. It does nothing when
-    there are none."""
+    The scheduler's plugin stays, because messages with patches may still be on their way. Without
+    such messages, the plugin does nothing."""
     return client.unregister_worker_plugin(_NAME)
 
 
@@ -161,7 +160,7 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
         _Installed.add(self)
         if self.shares:
             worker.batched_send = functools.partial(_send, worker.batched_send, _Sender())
-        if not worker.address.startswith("inproc:"):  # there callers get the same exception object
+        if not worker.address.startswith("inproc:"):  # else callers get the same exception object
             for name in _ACTOR_HANDLERS:
                 worker.handlers[name] = _answering(worker.handlers[name], self.options)
 
@@ -178,8 +177,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
 
 
 class _Installed:
-    """The plugins of this process, which several workers may share. The newest plugin has the
-    options.
+    """The plugins of the process; several workers may share a process. The newest plugin's options
+    hold.
     """
 
     _lock = threading.Lock()
@@ -206,7 +205,10 @@ class _Installed:
 
     @classmethod
     def _error_message(cls, exc: BaseException, status: str = "error") -> dict[str, Any]:
-        return error_message(exc, status, cls._plugins[-1].options if cls._plugins else DISTANT)
+        options = DISTANT
+        if cls._plugins:
+            options = cls._plugins[-1].options
+        return error_message(exc, status, options)
 
 
 def error_message(exc: BaseException, status: str, options: Options) -> dict[str, Any]:
@@ -220,21 +222,25 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
         lambda: "".join(_text.format_tb(traceback))[-_MOST_TEXT:],
     ]
     results = run_each(texts, monotonic() + _TEXT_SECONDS)
-    told, lines = (
-        f"<{type(exc).__name__}: its text {text.why}>" if isinstance(text, Failed) else text
-        for text in results
-    )
+    told, lines = (_shown(text, exc) for text in results)
     exception = to_serialize(pickle.dumps(PickledCall(rebuild, key, data)))
     exception.keeptrace = _place_of(exc), key, data
+    sent_traceback = None
+    if traceback is not None:
+        sent_traceback = to_serialize(pickle.dumps(PickledCall(traceback_for, key)))
     return {
         "status": status,
         "exception": exception,
-        "traceback": to_serialize(pickle.dumps(PickledCall(traceback_for, key)))
-        if traceback is not None
-        else None,
+        "traceback": sent_traceback,
         "exception_text": told,
         "traceback_text": lines,
     }
+
+
+def _shown(text: str | Failed, exc: BaseException) -> str:
+    if isinstance(text, Failed):
+        return f"<{type(exc).__name__}: its text {text.why}>"
+    return text
 
 
 def _place_of(exc: BaseException) -> str:
@@ -245,7 +251,7 @@ def _place_of(exc: BaseException) -> str:
 
 
 def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., Any]:
-    """Replaces a worker's handler of actors' calls."""
+    """Wraps a worker's handler of calls to actors."""
 
     def told(answer: dict[str, Any]) -> dict[str, Any]:
         exc = getattr(answer.get("exception"), "data", None)
@@ -272,20 +278,20 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
 # -- what reports have in common
 
 
-# Numbers of bases. All plugins of a process share the counter, so no number is used twice.
+# Numbers of bases. All plugins of a process share the counter, so every base has its own number.
 _numbers: Final = itertools.count()
 
 
 class _Sender:
-    """Makes the messages for a worker's reports. Runs only in the worker's event loop."""
+    """Makes messages of a worker's reports. Runs only in the worker's event loop."""
 
     def __init__(self) -> None:
         self._bases = Bases()  # compressed
         self._number_of: dict[str, int] = {}
 
     def share(self, place: str, key: bytes, data: bytes) -> Any:
-        """The exception for a message: the first time with its base, later with the
-        base's number.
+        """The exception for a message: the first time with its base, later with the base's
+        number.
         """
         number = self._number_of.get(place, -1)
         base = self._bases.get(number)
@@ -304,8 +310,8 @@ class _Sender:
             PickledCall(rebuild_shared, key, patch(data, zlib.decompress(base)), base), 5
         )
         before, _, after = report.partition(base)
-        # The base travels beside the pickle, as an out-of-band buffer. Readers need no keeptrace:
-        # they get the bytes of a pickle.
+        # The base travels beside the pickle, as an out-of-band buffer. Readers without keeptrace
+        # still get the bytes of a pickle.
         joined = pickle.dumps(
             PickledCall(bytes.join, b"", (before, pickle.PickleBuffer(base), after)),
             5,
@@ -359,7 +365,9 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
         own, *sent = map(bytes, exception.frames)
         if sent:
             bases.add(number, sent[0])
-        base = sent[0] if sent else bases.get(number)
+        base = bases.get(number)
+        if sent:  # get() has none if the base alone is over the bound
+            base = sent[0]
         if base is None:  # both ends keep the same bases; but the user's error must arrive
             told = Exception(
                 f"{message.get('exception_text')} (keeptrace's scheduler plugin has lost the"

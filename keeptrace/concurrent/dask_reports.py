@@ -12,14 +12,15 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any, Final
 
 from .crossing import from_bytes, traceback_of
 
-# Bases kept for one worker: as large as one report may be. (bytes)
+# Bases kept for a worker: as large as the largest report. (bytes)
 _MOST_BASES: Final = 1 << 20
-# zlib looks back 32 KiB at most. So a report is compressed in pieces, each with the same stretch of
-# the base and 8 KiB around it as dictionary. (bytes)
+# zlib looks back 32 KiB at most. So we compress a report in pieces. The dictionary for each piece
+# is the same stretch of the base, with 8 KiB on both sides. (bytes)
 _PIECE: Final = 16 << 10
 _AROUND: Final = 8 << 10
 
@@ -35,7 +36,7 @@ class PickledCall:
 
 
 class Bases:
-    """The newest bases of one worker, within a bound."""
+    """The newest bases of a worker, within a bound."""
 
     def __init__(self) -> None:
         self._kept: dict[int, bytes] = {}
@@ -71,7 +72,7 @@ def _around(base: bytes, at: int) -> bytes:
     return base[max(0, at - _AROUND) : at + _PIECE + _AROUND]
 
 
-# Key and traceback of the exception that this thread rebuilt last.
+# Key and traceback of the last exception rebuilt in the thread.
 _last: Final = threading.local()
 
 
@@ -89,7 +90,9 @@ def rebuild_shared(key: bytes, pieces: list[bytes], base: bytes) -> BaseExceptio
     return rebuild(key, data)
 
 
-def traceback_for(key: bytes) -> Any:
+def traceback_for(key: bytes) -> TracebackType | None:
+    known: bytes | None
+    traceback: TracebackType | None
     known, traceback = getattr(_last, "arrived", (None, None))
     _last.arrived = None, None
     if known == key:

@@ -1,4 +1,4 @@
-"""keep_trace and wrap: for the workers of pools that we don't own.
+"""keep_trace and wrap: for the workers of pools that are not ours.
 
     @keep_trace                                    pool = wrap(anybodys_executor, depth=5)
     def parse(path): ...                           pool.submit(parse, "orders.csv")
@@ -6,13 +6,13 @@
 Both let a function's exceptions cross to the parent with frames, variables and the original chain,
 by concurrent/foreign.py.
 
-- A traced function that the program itself calls is the plain function: same exception object, same
+- Called by the program itself, a traced function is the plain function: same exception object, same
   traceback.
-- @keep_trace makes a function of a function. The new function takes the name's place, and so is
-  pickled by name, as every function.
-- keep_trace(parse) of a callable that keeps its own name (also a bound method, a functools.partial,
-  an object with state) is an object before the callable, which passes everything on and is pickled
-  with the callable.
+- @keep_trace makes a function of a function. The new function takes the name's place, so pickle
+  finds the new function by name, as any function.
+- keep_trace(parse) makes an object before a callable that keeps its own name (also a bound method,
+  a functools.partial, an object with state). The object passes everything on, and is pickled with
+  the callable.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import functools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
 
@@ -102,19 +102,19 @@ def keep_trace(
     hold: Hold | bool | None = None,
     **options: Unpack[SingleOptions],
 ) -> Any:
-    """Lets the exceptions of a function cross, from a worker of whatever pool runs it, with frames,
-    variables and chain.
+    """Lets the exceptions of a function cross from the workers of any pool, with frames, variables
+    and chain.
 
     function: a function, coroutine function, method, classmethod, staticmethod, functools.partial
-        or other callable. Left out, a decorator is returned: `@keep_trace(depth=5,
+        or other callable. Without a function, returns a decorator: `@keep_trace(depth=5,
         pickler=cloudpickle)`.
     trace: what to keep (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
-    options: single settings of it.
+    options: single fields of keeptrace.Options.
 
-    In the process where the program runs nothing changes: the same exceptions, the same tracebacks.
-    Raises OptionError for a wrong option, and for what cannot be called or is a class (decorate its
-    methods).
+    In the program's own process nothing changes: the same exceptions, the same tracebacks. Raises
+    OptionError for a wrong option, for an object that is not callable, and for a class (decorate
+    its methods).
     """
     way = Way(make_options(trace, **options), make_holding(hold, is_pool=False))
     if function is None:
@@ -132,41 +132,41 @@ def _traced(function: object, way: Way) -> Any:
     if not callable(function):
         raise OptionError(f"keep_trace needs a callable, not {type(function).__name__}")
     if isinstance(function, types.FunctionType) and _named(function) is not function:
-        return (_coroutine_function if _is_coroutine_function(function) else _function)(
-            function, way
-        )
+        if _is_coroutine_function(function):
+            return _coroutine_function(function, way)
+        return _function(function, way)
     return _object_for(function, way, False)
 
 
-def _function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
+def _function(function: Callable[P, R], way: Way) -> Callable[P, R]:
     # In the closure: ipyparallel rebuilds the function with the wrapped function's globals.
     prepare = leaving
 
     @functools.wraps(function)
-    def traced(*args: object, **kwargs: object) -> Any:
+    def traced(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
             try:
                 prepare(exc, way, False)
-            except RecursionError:  # nothing can be called any more
+            except RecursionError:  # no room for any call
                 pass
             raise
 
     return traced
 
 
-def _coroutine_function(function: Callable[..., Any], way: Way) -> Callable[..., Any]:
+def _coroutine_function(function: Callable[P, Awaitable[R]], way: Way) -> Callable[P, Awaitable[R]]:
     prepare = leaving  # as above
 
     @functools.wraps(function)
-    async def traced(*args: object, **kwargs: object) -> Any:
+    async def traced(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return await function(*args, **kwargs)
         except BaseException as exc:
             try:
                 prepare(exc, way, False)
-            except RecursionError:  # nothing can be called any more
+            except RecursionError:  # no room for any call
                 pass
             raise
 
@@ -188,7 +188,7 @@ class _Traced:
         except BaseException as exc:
             try:
                 leaving(exc, way, arrived)
-            except RecursionError:  # nothing can be called any more
+            except RecursionError:  # no room for any call
                 pass
             raise
 
@@ -211,7 +211,7 @@ class _Traced:
     def __repr__(self) -> str:
         return f"keep_trace({self._keeptrace[0]!r})"
 
-    def __get__(self, instance: object, owner: object = None) -> Any:
+    def __get__(self, instance: object, owner: object = None) -> _Traced:
         function, way, arrived = self._keeptrace
         bind = getattr(type(function), "__get__", None)
         if bind is None:
@@ -221,15 +221,18 @@ class _Traced:
             return self
         return _object_for(bound, way, arrived)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         function, way, _ = self._keeptrace
         if _named(function) is self:  # parse = keep_trace(parse)
-            return function.__qualname__
-        options = None if way.options is DEFAULT else way.options
+            name: str = function.__qualname__
+            return name
+        options = way.options
+        if options is DEFAULT:
+            options = None
         return _arrive, (function, options, _here(), way.holding)
 
 
-# found on the class first, so __getattr__ would not be asked
+# Python finds these on the class first, and then does not call __getattr__.
 _Traced.__doc__ = property(lambda self: self.__wrapped__.__doc__)  # type: ignore[assignment]
 _Traced.__module__ = property(lambda self: self.__wrapped__.__module__)  # type: ignore[assignment]
 
@@ -246,24 +249,27 @@ class _TracedCoroutine(_Traced):
         except BaseException as exc:
             try:
                 leaving(exc, way, arrived)
-            except RecursionError:  # nothing can be called any more
+            except RecursionError:  # no room for any call
                 pass
             raise
 
 
 def _object_for(function: object, way: Way, arrived: bool) -> _Traced:
-    cls = _TracedCoroutine if _is_coroutine_function(function) else _Traced
-    return cls(function, way, arrived)
+    if _is_coroutine_function(function):
+        return _TracedCoroutine(function, way, arrived)
+    return _Traced(function, way, arrived)
 
 
-def traced_task(function: object, options: Options, holding: Holding | None = None) -> Any:
+def traced_task(
+    function: Callable[P, R], options: Options, holding: Holding | None = None
+) -> Callable[P, R]:
     """The function for a worker, whose exceptions cross with frames."""
     way = Way(options, holding)
     return _object_for(function, way, False)
 
 
 def _here() -> tuple[bytes, int]:
-    """An identity of this process, on any machine, and interpreter."""
+    """An identity of the process and interpreter, unique on all machines."""
     return _TOKEN, os.getpid()
 
 
@@ -282,7 +288,10 @@ def _is_coroutine_function(function: object) -> bool:
     async __call__.
     """
     while isinstance(function, (functools.partial, types.MethodType)):
-        function = function.func if isinstance(function, functools.partial) else function.__func__
+        if isinstance(function, functools.partial):
+            function = function.func
+        else:
+            function = function.__func__
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
 
@@ -307,16 +316,15 @@ def wrap(
 ) -> E:
     """The executor, with tasks whose exceptions arrive with frames, variables and chain.
 
-    executor: anything with the Executor interface; what it has besides stays reachable as its
-        attribute.
+    executor: any object with the Executor interface. Its further attributes stay reachable.
     trace: what to keep (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
-    options: single settings of it.
+    options: single fields of keeptrace.Options.
 
-    Raises OptionError for a wrong one.
+    Raises OptionError for a wrong option.
     """
     wrapped: Any = _WrappedExecutor(executor, make_options(trace, **options), make_holding(hold))
-    return wrapped  # type: ignore[no-any-return]  # it passes on all that the executor has
+    return wrapped  # type: ignore[no-any-return]  # the object passes everything on
 
 
 class _WrappedExecutor(Executor):
@@ -325,9 +333,8 @@ class _WrappedExecutor(Executor):
         self._options = options
         self._holding = holding
 
-    def _task(self, function: Callable[..., T]) -> Callable[..., T]:
-        task: Callable[..., T] = traced_task(function, self._options, self._holding)
-        return task
+    def _task(self, function: Callable[P, T]) -> Callable[P, T]:
+        return traced_task(function, self._options, self._holding)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return self._executor.submit(self._task(fn), *args, **kwargs)

@@ -6,12 +6,12 @@ name is missing.
     _LOST           kind of engine → the features that a user loses if a name is missing
     missing(kind)   the missing names of a kind, looked up when the kind is first used
 
-If a name is missing (another Python, another loky), we change nothing of that engine. The pools of
+If a name is missing (another Python, another loky), we change nothing of the engine. The pools of
 the standard library and of loky are then the engine's own, and wrap() wraps each task, so the
-frames still arrive. Other engines run as if keeptrace were not there. A warning says what is lost.
+frames still arrive. Other engines run as without keeptrace. A warning names the lost features.
 
-A name is "name" in the module, or "Class.name": an attribute of the class, or an attribute that the
-methods of the class use. tests/test_engines.py renames each name in turn.
+A name is "name" in the module, or "Class.name": an attribute of the class, or an attribute used in
+the methods of the class. tests/test_engines.py renames each name in turn.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ _LOST: Final = {
     "torch ranks": "Exceptions of ranks arrive as torch sends them: as text.",
 }
 
-# Modules that start workers. `current_process()._parent_pid` says whether this process is a worker.
+# Modules that start workers. In a worker, `current_process()._parent_pid` is not None.
 STARTERS: Final = ("multiprocessing.process", "multiprocess.process", "billiard.process")
-# `global_worker.mode` says the same for Ray.
+# Ray's workers are known by `global_worker.mode`.
 RAY_WORKER: Final = "ray._private.worker"
-# Loaded where InterpreterPoolExecutor is used (CPython 3.14).
+# Loaded in programs with InterpreterPoolExecutor (CPython 3.14).
 INTERPRETERS: Final = "concurrent.futures.interpreter"
 
 
@@ -263,10 +263,7 @@ def pool_engine(package: str) -> PoolEngine:
 
 @functools.cache
 def missing(kind: str) -> tuple[str, ...]:
-    """The private names of a kind that the engine lacks.
-
-    If there are any, a warning says so, once.
-    """
+    """The private names of a kind that the engine lacks. Warns of missing names, once."""
     absent = [f"{home}.{name}" for home in _MODULES[kind] for name in _missing_in(home)]
     if absent:
         warnings.warn(
@@ -302,7 +299,7 @@ def _has(module: types.ModuleType, name: str) -> bool:
 
 
 def _is_used(attribute: str, cls: type) -> bool:
-    """Whether a method of the class uses such an attribute."""
+    """Whether a method of the class uses the attribute."""
     codes = [
         getattr(getattr(member, "__func__", member), "__code__", None)
         for member in vars(cls).values()

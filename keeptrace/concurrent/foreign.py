@@ -1,5 +1,5 @@
-"""How an exception crosses engines that are not ours: no class replaced in the worker, no hook in
-the parent.
+"""How an exception crosses foreign engines, without a replaced class in the worker or a hook in the
+parent.
 
     worker                                          parent
     decorated function raises                       the engine unpickles the exception
@@ -10,13 +10,13 @@ the parent.
 - In the process of the program itself, `leaving` only drops our own frame from the traceback.
 - In a worker the exception stays the same object, so `except` clauses between the decorated
   function and the engine work as before.
-- The engine calls `__reduce_ex__` when it pickles. An exception that is caught in the worker costs
-  no capture, and notes added on the way out are kept (reductions.py).
+- The engine calls `__reduce_ex__` while pickling. An exception caught in the worker costs no
+  capture, and notes added on the way out are kept (reductions.py).
 - Many engines overwrite `__cause__` in the parent, and joblib wipes the traceback; undo.py brings
   both back. Without an overwrite, an undo object would stay visible; so worker_frames.OVERWRITES
   lists the engines with an overwrite.
-- If an engine cannot handle an exception at all, the exception gets a carrier (carriers.py), if the
-  engine calls the function directly.
+- If an engine cannot handle an exception at all, and calls the function directly, the exception
+  gets a carrier (carriers.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, SupportsIndex
 
 from ..core.guard import with_enough_stack
 from ..core.hold import Holding
@@ -56,12 +56,12 @@ class Way(NamedTuple("Way", [("options", Options), ("holding", Holding | None)])
 
 
 def leaving(exc: BaseException, way: Way, arrived: bool) -> None:
-    """Prepares the exception of a traced function for the engine; the caller then re-raises it with
-    a bare `raise`. Raises a carrier instead if the engine needs a carrier, and RecursionError if
+    """Prepares the exception of a traced function for the engine; the caller then re-raises with a
+    bare `raise`. Raises a carrier instead if the engine needs a carrier, and RecursionError if
     the stack has no room for a call.
 
-    arrived: the function came out of a pickle, so this process is a worker, even if in_worker()
-        says no.
+    arrived: the function came out of a pickle, so the process is a worker, even if in_worker() is
+        False.
     """
     caller = sys._getframe(1).f_back
     carrier = with_enough_stack(lambda: _prepare(exc, way, arrived, caller))
@@ -72,7 +72,7 @@ def leaving(exc: BaseException, way: Way, arrived: bool) -> None:
 def _prepare(
     exc: BaseException, way: Way, arrived: bool, caller: types.FrameType | None
 ) -> BaseException | None:
-    """Lets the exception pickle with its frames, or returns a carrier to raise instead."""
+    """Makes the exception pickle with its frames, or returns a carrier to raise instead."""
     traceback = traceback_of(exc)
     if traceback is not None and traceback.tb_frame.f_back is caller:
         traceback = traceback.tb_next  # without the frame of leaving()'s caller
@@ -90,7 +90,7 @@ def _prepare(
 
 
 class _CapturingReduction(Reduction):
-    """The __reduce_ex__ of one exception: captures it when a pickler asks."""
+    """The __reduce_ex__ of an exception: captures the exception at the first call of a pickler."""
 
     __slots__ = ("_data", "_exc", "_traceback", "_way")
 
@@ -99,8 +99,7 @@ class _CapturingReduction(Reduction):
         try:
             self._exc = weakref.ref(exc)
         except TypeError:
-            # Builtin exceptions have no weak references, so this is a reference cycle until
-            # pickling.
+            # Builtin exceptions have no weak references, so a reference cycle lasts until pickling.
             self._exc = lambda: exc
         self._traceback = traceback_of(exc)  # engines wipe the traceback before they pickle
         self._way = way
@@ -110,14 +109,14 @@ class _CapturingReduction(Reduction):
             self._data = self._capture(exc)
             self._exc, self._traceback = _nothing, None
 
-    def __call__(self, protocol: object) -> Any:
+    def __call__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         exc = self._exc()
         frame = sys._getframe(1)
         if exc is not None and is_copying(frame):
             return _own_reduction(exc, protocol)
         return self.told(frame)
 
-    def told(self, frame: types.FrameType) -> Any:
+    def told(self, frame: types.FrameType) -> tuple[Any, ...]:
         """The reduction for the pickler in the frame. Captures the exception at the first call."""
         exc = self._exc()
         if self._data is None and exc is not None:
@@ -128,13 +127,17 @@ class _CapturingReduction(Reduction):
 
     def _capture(self, exc: BaseException) -> bytes:
         now = traceback_of(exc)
-        set_traceback(exc, self._traceback if now is None else without_modules(now, ENGINES))
+        traceback = self._traceback
+        if now is not None:
+            traceback = without_modules(now, ENGINES)
+        set_traceback(exc, traceback)
         try:
             return to_bytes(exc, self._way.options, holding=self._way.holding)
         finally:
             set_traceback(exc, now)
 
-    def __reduce__(self) -> Any:  # for engines that send the attributes one by one
+    # for engines that send the attributes one by one
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
         return _nothing, ()
 
 
@@ -142,8 +145,8 @@ def _nothing() -> None:
     return None
 
 
-def _own_reduction(exc: BaseException, protocol: Any) -> Any:
-    """The reduction that the exception's class gives copy.copy()."""
+def _own_reduction(exc: BaseException, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+    """The reduction of the exception's own class, for copy.copy()."""
     namespace = dict_of(exc)
     reduction = namespace.pop(KEY)
     try:
@@ -156,8 +159,8 @@ def _own_reduction(exc: BaseException, protocol: Any) -> Any:
 
 
 def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseException]:
-    """The function that rebuilds the exception, by the engine that pickles. The frames from `frame`
-    outwards show which engine pickles.
+    """The function to rebuild the exception, for the engine that is pickling. The frames from
+    `frame` outwards show the engine.
     """
     wiped = False
     while frame is not None:
@@ -180,7 +183,7 @@ def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseExcepti
 
 
 def _sends_result(frame: types.FrameType) -> bool:
-    """Whether the engine's frame pickles a task's result: such an exception keeps its cause."""
+    """Whether the engine pickles a task's result in the frame: its exceptions keep their causes."""
     name = frame.f_code.co_name
     if name == "_sendback_result":  # of concurrent.futures and loky
         return frame.f_locals.get("exception") is None

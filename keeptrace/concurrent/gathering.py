@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from ..grouping import FailureGroups
 
 _T = TypeVar("_T")
-# What a group of failures says of itself is a table; its first lines say most. (characters)
+# A group's message is a table; the first lines say most. (characters)
 _MOST: Final = 4_000
 
 
 class GatheredFailures(ExceptionGroup[Exception]):
     """The failures of gather(): an example of each kind, and a table of all as its message.
 
-    results: what the futures gave, in their order; in the place of a failure its exception.
-    groups: all failures, by kind, as keeptrace.group() gives them.
+    results: the results in the order of the futures; a failure's exception in place of a result.
+    groups: all failures by kind, as of keeptrace.group().
     """
 
     results: list[Any]
@@ -30,22 +30,24 @@ class GatheredFailures(ExceptionGroup[Exception]):
     def derive(  # type: ignore[override]
         self, excs: Sequence[Exception], /
     ) -> ExceptionGroup[Exception]:
-        """A plain group of the exceptions that `except*` and split() take out."""
+        """A plain group of the exceptions for `except*` and split()."""
         return ExceptionGroup(self.message, excs)
 
 
 def gather(futures: Iterable[Future[_T]], *, timeout: float | None = None) -> list[_T]:
-    """The results of all futures, in their order; waits for all of them.
+    """Waits for all futures, and returns their results in the same order.
 
     futures: of any executor.
     timeout: seconds to wait for all together; None for no limit.
 
-    If some failed, GatheredFailures is raised when all are done: an ExceptionGroup with an example
-    of each kind of failure, whose message counts them and says what differs; `.results` and
-    `.groups` have everything. A failure that is no Exception (KeyboardInterrupt, SystemExit) is raised as
-    itself. Raises TimeoutError.
+    After failures, and only when all futures are done, raises GatheredFailures: an ExceptionGroup
+    with an example of each kind of failure. Its message counts the kinds and says how the failures
+    of a kind differ; `.results` and `.groups` have everything. KeyboardInterrupt, SystemExit and
+    others that are no Exception are raised as themselves. Raises TimeoutError.
     """
-    until = None if timeout is None else monotonic() + timeout
+    until = None
+    if timeout is not None:
+        until = monotonic() + timeout
     results = [_outcome(future, until) for future in [*futures]]
     failures = [outcome.exc for outcome in results if isinstance(outcome, _Failure)]
     if not failures:
@@ -57,7 +59,7 @@ def gather(futures: Iterable[Future[_T]], *, timeout: float | None = None) -> li
 
 
 class _Failure:
-    """An exception, apart from a result that happens to be one."""
+    """Marks a raised exception; a task may also return an exception as its result."""
 
     def __init__(self, exc: BaseException) -> None:
         self.exc = exc
@@ -66,12 +68,16 @@ class _Failure:
 def _outcome(future: Future[Any], until: float | None) -> Any:
     from concurrent.futures import CancelledError
 
-    left = None if until is None else max(until - monotonic(), 0.0)
+    left = None
+    if until is not None:
+        left = max(until - monotonic(), 0.0)
     try:
         exc = future.exception(left)
     except CancelledError as cancelled:
         exc = cancelled
-    return future.result() if exc is None else _Failure(exc)
+    if exc is None:
+        return future.result()
+    return _Failure(exc)
 
 
 def _gathered(results: list[Any], failures: list[BaseException]) -> GatheredFailures:
@@ -83,6 +89,12 @@ def _gathered(results: list[Any], failures: list[BaseException]) -> GatheredFail
     message = f"{len(failures)} of {len(results)} failed\n{groups}"
     text = shorten(message, _MOST)
     raised = GatheredFailures(text, examples)  # type: ignore[arg-type]  # all are Exceptions
-    raised.results = [each.exc if isinstance(each, _Failure) else each for each in results]
+    raised.results = [_without_mark(outcome) for outcome in results]
     raised.groups = groups
     return raised
+
+
+def _without_mark(outcome: object) -> object:
+    if isinstance(outcome, _Failure):
+        return outcome.exc
+    return outcome

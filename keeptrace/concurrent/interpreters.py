@@ -66,7 +66,7 @@ if sys.version_info >= (3, 14):
         """An InterpreterPoolExecutor whose tasks' exceptions arrive with their whole chain, and
         their frames and variables.
 
-        All arguments are those of concurrent.futures.InterpreterPoolExecutor, and mean the same.
+        Takes the arguments of concurrent.futures.InterpreterPoolExecutor, with the same meaning.
 
         trace: what to keep of a failing task (keeptrace.Options).
         """

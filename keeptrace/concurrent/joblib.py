@@ -5,14 +5,14 @@ registers the backend as "keeptrace".
     with joblib.parallel_config(backend="keeptrace"):     # also trace=Options(...), and the
         model.fit(...)                                    # arguments of joblib's loky backend
 
-The backend is joblib's own loky backend: batches, memory mapping, nested calls and n_jobs=1 are
-joblib's. We add:
+The backend is joblib's own loky backend, with joblib's batches, memory mapping, nested calls and
+n_jobs=1. We add:
 
 - concurrent/process_pool/of_loky.py adopts the executor; _prepare below is its workers'
   initializer.
 - joblib removes the traceback of an exception before raising; survive_wiping() of
   concurrent/undo.py brings the traceback back.
-- In a worker, nested calls run in threads. joblib replaces __cause__ by text there, although
+- In a worker, nested calls run in threads. joblib replaces __cause__ by text even in threads, where
   nothing crosses a border; _Kept replaces joblib's class for exceptions.
 """
 
@@ -46,10 +46,10 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
 
     trace: what to keep of a failing task (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
-    on_death, max_deaths: as for KeepTraceLokyExecutor. Parallel ends at its first error all the
-        same: a worker that dies while it waits costs nothing, any other one the call.
+    on_death, max_deaths: as for KeepTraceLokyExecutor. Parallel still ends at its first error: the
+        death of an idle worker costs nothing, any other death costs the call.
 
-    All other arguments are those of joblib's loky backend.
+    Takes all other arguments of joblib's loky backend.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
     ) -> None:
         super().__init__(**arguments)
         self._trace = make_options(trace)
-        make_holding(hold)  # a wrong one is an error here
+        make_holding(hold)  # raises OptionError at once for a wrong `hold`
         self._hold = hold
         check_on_death(on_death, max_deaths)
         self._healing = Healing(on_death, max_deaths)
@@ -93,16 +93,17 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
 
     def retrieve_result_callback(self, out: Any) -> Any:
         """The result of a task's future; raises its exception."""
-        exc = out.exception() if not out.cancelled() else None
-        if exc is not None:
-            survive_wiping(exc)
+        if not out.cancelled():
+            exc = out.exception()
+            if exc is not None:
+                survive_wiping(exc)
         return super().retrieve_result_callback(out)
 
 
 def _calls_of(function: Any) -> Calls | None:
-    calls: Calls | None = None
-    if type(function) is BatchedCalls:
-        calls = function.items
+    if type(function) is not BatchedCalls:
+        return None
+    calls: Calls = function.items
     return calls
 
 
@@ -117,12 +118,12 @@ def _prepare(initializer: Callable[..., object] | None, initargs: tuple[Any, ...
 
 
 class _Kept:
-    """Carries an exception unchanged from one thread to another."""
+    """Carries an exception unchanged between threads."""
 
     def __init__(self, exc: BaseException) -> None:
         self._exc = exc
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         survive_wiping(self._exc)
         return _same, (self._exc,)
 

@@ -5,10 +5,10 @@ original chain.
         pool.submit(task).exception()
 
 - Every worker runs the initializer, on any machine. Our initializer replaces two functions of
-  mpi4py in the worker: one formats an exception as text, the other wraps the exception with the
+  mpi4py in the worker: _format_exc() formats an exception as text, _wrap_exc() joins exception and
   text for sending. No task is wrapped, and a successful task takes mpi4py's own path.
-- mpi4py catches every exception in its worker. Arguments and results that cannot be (un)pickled
-  fail their own task, and these errors arrive in the same way.
+- mpi4py catches every exception in its worker. Unpicklable arguments and results fail their own
+  task, and the errors of pickling arrive in the same way.
 - MPI.pickle, the pickler of mpi4py, decides which objects stay live. Set it to dill or cloudpickle
   for more.
 - `python -m mpi4py.futures` shares its workers between all executors of the program: the options of
@@ -47,7 +47,7 @@ class KeepTraceMPIPoolExecutor(MPIPoolExecutor):  # type: ignore[misc]  # see py
     """An mpi4py.futures.MPIPoolExecutor whose tasks' exceptions arrive with their whole chain, and
     their frames and variables.
 
-    All arguments are those of mpi4py.futures.MPIPoolExecutor, and mean the same.
+    Takes the arguments of mpi4py.futures.MPIPoolExecutor, with the same meaning.
 
     trace: what to keep of a failing task (keeptrace.Options).
     """
@@ -68,7 +68,7 @@ class KeepTraceMPICommExecutor(MPICommExecutor):  # type: ignore[misc]  # see py
     """An mpi4py.futures.MPICommExecutor whose tasks' exceptions arrive with their whole chain, and
     their frames and variables.
 
-    All arguments are those of mpi4py.futures.MPICommExecutor, and mean the same.
+    Takes the arguments of mpi4py.futures.MPICommExecutor, with the same meaning.
 
     trace: what to keep of a failing task (keeptrace.Options).
     """
@@ -108,7 +108,7 @@ def start_worker(
         return
     try:
         initializer(*initargs)
-    except BaseException:  # mpi4py tells only that an initializer failed, not why
+    except BaseException:  # mpi4py reports a failed initializer without its exception
         sys.stderr.write("keeptrace: the initializer of an MPI worker failed:\n")
         traceback.print_exc()
         raise
@@ -131,7 +131,7 @@ def _no_text(exc: BaseException, comm: object) -> None:
 
 
 class _SentException(Exception):
-    """Sent by a worker instead of an exception: bytes that unpickle as the exception."""
+    """Takes the place of an exception in a worker's message, and unpickles as the exception."""
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[Any, ...]]:
         return from_bytes, self.args

@@ -1,14 +1,14 @@
-"""Pools and processes of multiprocess, the fork of multiprocessing that pickles with dill, whose
-exceptions arrive with their frames, and whose deaths are explained.
+"""Pools and processes of multiprocess, the fork of multiprocessing with dill's pickler: exceptions
+arrive with their frames, and deaths are explained.
 
     from keeptrace.concurrent.multiprocess import KeepTracePool     # multiprocess.Pool
     keeptrace.concurrent.multiprocess.install()    # for libraries that make their own pools:
     dataset.map(function, num_proc=8)              # Hugging Face datasets, pathos
 
-The classes are those of task_pool/ and process.py, put before multiprocess's own.
+We put the classes of task_pool/ and process.py before multiprocess's own.
 
-datasets looks at the process ids of its pool, and raises an error without a cause when one changes.
-The error leaves the pool's `with` block: there the pool adds its workers' deaths.
+datasets looks at the process ids of its pool, and raises an error without a cause when an id
+changes. When the error leaves the pool's `with` block, the pool adds its workers' deaths.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
 from ..core.raw import ABSENT, stored
 from .crossing import traceback_of
-from .deaths.dead import WorkerDied, add_notes
+from .deaths.dead import WorkerDeath, WorkerDied, add_notes
 from .engines import missing
 from .pool import keeping_context
 from .process import KeepingProcess
@@ -55,7 +55,7 @@ else:
 
 __all__ = ["KeepTracePool", "KeepTraceProcess", "get_context", "install"]
 
-# Packages that tell of a worker's death without a cause.
+# Packages that report a worker's death without a cause.
 _TELL_NO_CAUSE: Final = ("datasets.",)
 
 
@@ -63,8 +63,8 @@ class KeepTracePool(KeepingPool, _Pool):
     """A multiprocess.Pool whose tasks' exceptions arrive with their whole chain, and their frames
     and variables.
 
-    All arguments are those of multiprocess.Pool, and mean the same. trace, hold, stacks() and what
-    a worker's death means are those of keeptrace.concurrent.KeepTracePool.
+    Takes the arguments of multiprocess.Pool, with the same meaning. trace, hold, stacks() and the
+    death of a worker: as for keeptrace.concurrent.KeepTracePool.
     """
 
     _package = "multiprocess"
@@ -76,7 +76,7 @@ class KeepTracePool(KeepingPool, _Pool):
         traceback: types.TracebackType | None,
     ) -> None:
         if exc is not None and _IS_KNOWN and _tells_no_cause(exc):
-            self._traffic.examine()  # the error may be quicker than the thread of workers
+            self._traffic.examine()  # the error may be quicker than the thread that starts workers
             _explain(exc, list(self._traffic.deaths))
         super().__exit__(exc_type, exc, traceback)
 
@@ -90,10 +90,10 @@ def _tells_no_cause(exc: BaseException) -> bool:
     return module_of(traceback.tb_frame).startswith(_TELL_NO_CAUSE)
 
 
-def _explain(exc: Any, deaths: list[Any]) -> None:
+def _explain(exc: BaseException, deaths: list[WorkerDeath]) -> None:
     if deaths and exc.__cause__ is None:
         exc.__cause__ = WorkerDied(str(deaths[-1]), deaths)
-        exc.deaths = deaths
+        exc.deaths = deaths  # type: ignore[attr-defined]
         add_notes(exc, deaths, None)
 
 
@@ -102,9 +102,10 @@ class _KeepingProcess(KeepingProcess):
 
 
 class KeepTraceProcess(_KeepingProcess, _Process):
-    """A multiprocess.Process with exception(): what it raised, with its frames, once it has ended.
+    """A multiprocess.Process with exception(): after the end, the process's exception with its
+    frames.
 
-    trace and hold are those of keeptrace.concurrent.KeepTraceProcess.
+    trace, hold: as for keeptrace.concurrent.KeepTraceProcess.
     """
 
 
@@ -112,7 +113,7 @@ class SpawnProcess(_KeepingProcess, engine.SpawnProcess):
     """KeepTraceProcess, started by spawn."""
 
 
-# start method → its process class
+# start method → process class
 _PROCESSES: Final[dict[str, type]] = {"spawn": SpawnProcess}
 
 if sys.platform != "win32":
@@ -141,7 +142,7 @@ class KeepTraceContext(BaseContext):
         trace: Options | None = None,
         hold: Hold | bool | None = None,
     ) -> KeepTracePool:
-        """A KeepTracePool of this start method. All arguments are those of KeepTracePool."""
+        """A KeepTracePool of the context's start method. Takes the arguments of KeepTracePool."""
         return KeepTracePool(
             processes, initializer, initargs, maxtasksperchild, self, trace=trace, hold=hold
         )
@@ -149,18 +150,18 @@ class KeepTraceContext(BaseContext):
     def get_context(  # type: ignore[override]  # the engine's has types by start method
         self, method: str | None = None
     ) -> KeepTraceContext:
-        """This context, or the context of another start method."""
+        """The context itself, or the context of another start method."""
         if method is None:
             return self
         return get_context(method)
 
 
 def get_context(method: str | None = None) -> KeepTraceContext:
-    """The multiprocess context of a start method, with our Pool and our Process in it.
+    """The multiprocess context of a start method, with our Pool and our Process.
 
     method: "fork", "spawn", "forkserver", or None for the system's default.
 
-    Raises ValueError for a method that this system does not have.
+    Raises ValueError for a method that the system does not have.
     """
     context = multiprocess.get_context(method)
     made: KeepTraceContext = keeping_context(context, KeepTraceContext, _PROCESSES)
@@ -190,17 +191,17 @@ class Installed:
 
 
 def install(*, trace: Options | None = None, hold: Hold | bool | None = None) -> Installed:
-    """Makes the pools that multiprocess.Pool() gives from now on KeepTracePools: also those of
-    libraries, such as Hugging Face datasets (`dataset.map(function, num_proc=8)`) and pathos.
+    """From now on multiprocess.Pool() makes KeepTracePools, also for libraries such as Hugging Face
+    datasets (`dataset.map(function, num_proc=8)`) and pathos.
 
-    trace, hold: those of KeepTracePool.
+    trace, hold: as for KeepTracePool.
 
-    Returns a context manager that undoes it. Raises OptionError for a wrong option.
+    Returns a context manager that undoes install(). Raises OptionError for a wrong option.
     """
     make_options(trace)
-    make_holding(hold)  # a wrong one is an error here
+    make_holding(hold)  # raises OptionError at once for a wrong `hold`
 
-    def make(self: Any, *args: Any, **more: Any) -> None:
+    def make(self: KeepTracePool, *args: Any, **more: Any) -> None:
         KeepTracePool.__init__(self, *args, **{"trace": trace, "hold": hold, **more})
 
     return Installed(type("KeepTracePool", (KeepTracePool,), {"__init__": make}))

@@ -3,12 +3,12 @@
 cloudpickle sends functions of `__main__` and of notebooks as code. Since 3.1.3 the worker's copy
 has the file name `<dynamic-code>`, so no source line can be shown. The sending process still has
 the original: a code with the same name, first line, bytecode and positions, and with a file. The
-worker's report has a checksum of these facts (CodeRecord.sum). Where the report arrives, this
-module replaces the copy's file by the original's. Of a worker that died, faulthandler tells only
-names and lines: there the file is looked up that has the only such function.
+worker's report has a checksum of these facts (CodeRecord.sum). In the receiving process,
+put_files() replaces the copy's file by the original's. For a dead worker, faulthandler has only
+names and lines: file_of_place() finds the file if no other file has such a function.
 
-The search looks at the frame's module: at its functions and classes, at their wrappers, at the code
-that is running, and at the source. So closures and lambdas are found too.
+The search looks at the frame's module: at its functions and classes, at their wrappers, at the
+running code, and at the source. So the search finds closures and lambdas too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from typing import Any, Final
 from ..capture.facts import checksum, is_dynamic
 from ..core.report import Report
 
-# More code objects than a notebook or a script has. (code objects a failure; code objects
-# remembered)
+# More code objects than any notebook or script. (code objects a failure; code objects remembered)
 _MOST_LOOKED_AT: Final = 20_000
 _MOST_KNOWN: Final = 4_096
 # Larger scripts are generated. (characters)
@@ -37,9 +36,7 @@ _dict_of: Final[Any] = types.ModuleType.__dict__["__dict__"].__get__  # type: ig
 
 
 def put_files(report: Report) -> None:
-    """Gives code without a file in the report the file of the original, if this process has the
-    original.
-    """
+    """Gives code without a file the file of its original, if the process has the original."""
     for number, code in enumerate(report["codes"]):
         wanted = code.get("sum")
         if wanted is None:
@@ -56,17 +53,22 @@ def _module_of(report: Report, number: int) -> types.ModuleType | None:
     """The module whose globals the code's first frame has."""
     for frame in report["frames"]:
         if frame["code"] == number:
-            name = report["globals"][frame["globals"]].get("__name__")
-            found = sys.modules.get(name) if type(name) is str else None
-            if type(found) is types.ModuleType:
-                return found
-            return None
+            return _module_named(report["globals"][frame["globals"]].get("__name__"))
+    return None
+
+
+def _module_named(name: object) -> types.ModuleType | None:
+    if type(name) is not str:
+        return None
+    found = sys.modules.get(name)
+    if type(found) is types.ModuleType:
+        return found
     return None
 
 
 def file_of_place(name: str, line: int) -> str | None:
     """The file of the function with this name and with code at this line, among the functions that
-    cross by value; None if there is none, or if several files have one.
+    cross by value; None without such a function, or if several files have such functions.
     """
     files = {
         code.co_filename
@@ -75,7 +77,9 @@ def file_of_place(name: str, line: int) -> str | None:
         for code in _with_inner(roots)
         if code.co_name == name and not is_dynamic(code) and _has_line(code, line)
     }
-    return files.pop() if len(files) == 1 else None
+    if len(files) == 1:
+        return files.pop()
+    return None
 
 
 def _sent_by_value() -> Iterator[types.ModuleType]:
@@ -130,7 +134,7 @@ _HELD_BY: Final[dict[type, Callable[[Any], list[Any]]]] = {
 
 
 def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
-    """The code of functions, methods and wrappers. None of their code runs."""
+    """The code of functions, methods and wrappers, found without running their code."""
     waiting = list(namespace.values())
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_LOOKED_AT:
@@ -151,7 +155,7 @@ def _held(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
 
 
 def _running(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
-    """The code that is running in the module, in any thread."""
+    """The running code of the module, in any thread."""
     for frame in sys._current_frames().values():
         at: types.FrameType | None = frame
         while at is not None:
@@ -161,14 +165,16 @@ def _running(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
 
 
 def _written(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
-    """The code in the module's file, and in texts registered with linecache by hand, as notebooks
-    do for cells.
+    """The code in the module's file, and in texts registered with linecache by hand, as the cells
+    of notebooks are.
     """
     files = [
         file for file, entry in list(linecache.cache.items()) if len(entry) > 1 and entry[1] is None
     ]
     own = namespace.get("__file__")
-    for file in [own, *files] if type(own) is str else files:
+    if type(own) is str:
+        files.insert(0, own)
+    for file in files:
         code = _compile(file, "".join(linecache.getlines(file)))
         if code is not None:
             yield code
@@ -183,6 +189,6 @@ def _compile(file: str, source: str) -> types.CodeType | None:
         if len(source) <= _MOST_SOURCE:
             try:
                 _compiled[key] = compile(source, file, "exec", dont_inherit=True)
-            except (SyntaxError, ValueError):  # no Python, as a cell with magics
+            except (SyntaxError, ValueError):  # no Python, such as a cell with magics
                 pass
     return _compiled[key]

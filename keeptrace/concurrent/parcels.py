@@ -10,7 +10,7 @@ a directory of dumps.
   before.
 - The store's data chooses no path and no URL: a name is looked up only in the reader's own
   directory.
-- A dump that is too large, without a directory, is made again: without sources, then with
+- Without a directory, a dump over the limit is made again: without sources, then with
   representations only. If the dump is still too large, nothing is stored, and the worker writes a
   line on stderr. The engine's own text is stored in any case.
 - Secrets are hidden as in every dump. Only keeptrace reads these dumps: the restorer does not
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 # MySQL. (bytes a dump)
 MAX_INLINE: Final = 40 << 10
 
-# Options for a dump that is too large, tried one after the other.
+# Options for a dump over the limit, tried in turn.
 _LESS: Final[tuple[dict[str, Any], ...]] = (
     {"include_source": False},
     {
@@ -70,8 +70,7 @@ class _ExceptionClasses(Policy):
         if module == "builtins":
             return super().find(module, qualname)
         found = LOADED.find(module, qualname)
-        # nothing else: a function, module or class could be an attribute that some loaded class's
-        # __str__ calls
+        # Nothing else: a loaded class's __str__ could call a function or class in an attribute.
         if isinstance(found, type) and issubclass(found, BaseException):
             return found
         return None
@@ -84,10 +83,9 @@ _POLICY: Final = _ExceptionClasses(lookups=False, imports=False, truthy=True, lo
 class Parcels:
     """How an engine's store keeps exceptions.
 
-    engine: starts of the names of the modules whose outermost frames are left out.
-    directory: a path, or a URL that fsspec knows (extra "fsspec"), for dumps that are larger than
-        max_inline.
-    max_inline: bytes of a dump that travels in the store itself. 0: none does.
+    engine: starts of the names of modules. Outermost frames of these modules are left out.
+    directory: a path, or a URL for fsspec (extra "fsspec"), for dumps larger than max_inline.
+    max_inline: bytes of a dump in the store itself. 0: all dumps go to the directory.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
     """
@@ -109,12 +107,10 @@ class Parcels:
         self._engine = engine
         self._options = make_options(trace, **options)
         self._max_inline = max_inline
-        # of each failure, not one for all that are alike: a result is asked for its own variables
-        self._store = (
-            Store(directory, deduplicate=False, trace=self._options)
-            if directory is not None
-            else None
-        )
+        self._store: Store | None = None
+        if directory is not None:
+            # Every failure has a dump, repeats too: each result has variables of its own.
+            self._store = Store(directory, deduplicate=False, trace=self._options)
 
     def pack(self, exc: BaseException) -> str | None:
         """The exception as text for the store; None without an exception, or without room.
@@ -123,8 +119,7 @@ class Parcels:
         """
         traceback = _traceback_of(exc)
         if traceback is None and exc.__cause__ is None and exc.__context__ is None:
-            # it was never raised
-            return None
+            return None  # never raised
         _set_traceback(exc, without_modules(traceback, self._engine))
         try:
             return self._pack(exc)
@@ -137,7 +132,10 @@ class Parcels:
 
     def _pack(self, exc: BaseException) -> str | None:
         size = 0
-        for changes in ({}, *_LESS) if self._max_inline else ():
+        attempts: tuple[dict[str, Any], ...] = ()
+        if self._max_inline:
+            attempts = ({}, *_LESS)
+        for changes in attempts:
             data = encode(report_of(exc, self._options, **changes), restorer=False)
             if len(data) <= self._max_inline:
                 return _DUMP + base64.b64encode(data).decode("ascii")
@@ -161,31 +159,32 @@ class Parcels:
 
         Raises DumpError, and OSError if a file cannot be read.
         """
-        kind, text = (
-            (parcel[: len(_DUMP)], parcel[len(_DUMP) :]) if isinstance(parcel, str) else ("", "")
-        )
-        if kind == _DUMP:
-            try:
-                data = base64.b64decode(text, validate=True)
-            except ValueError as problem:
-                raise DumpError(f"this is not a dump as text: {problem}") from None
-        elif kind == _FILE and self._store is not None:
-            data = self._store.read(text)
-        elif kind == _FILE:
-            raise DumpError(
-                f"the dump is the file {text[:200]!r}:"
-                " pass the same directory= that the worker used"
-            )
-        else:
-            raise DumpError("this is no text that keeptrace put there")
-        read = decode(data)
+        read = decode(self._data_of(parcel))
         try:
             put_files(read.report)
         except Exception:  # another thread changes a module: only source lines are missing then
             pass
         try:
             return restore(read.report, _POLICY)
-        except Exception as problem:  # a well-formed report that capture would not make
+        except Exception as problem:  # a well-formed report, but not made by capture()
             raise DumpError(
                 f"this dump cannot be restored: {type(problem).__name__}: {problem}", read.header
             ) from None
+
+    def _data_of(self, parcel: object) -> bytes:
+        if not isinstance(parcel, str):
+            raise DumpError("this is no text that keeptrace put there")
+        kind, text = parcel[: len(_DUMP)], parcel[len(_DUMP) :]
+        if kind == _DUMP:
+            try:
+                return base64.b64decode(text, validate=True)
+            except ValueError as problem:
+                raise DumpError(f"this is not a dump as text: {problem}") from None
+        if kind != _FILE:
+            raise DumpError("this is no text that keeptrace put there")
+        if self._store is None:
+            raise DumpError(
+                f"the dump is the file {text[:200]!r}:"
+                " pass the same directory= that the worker used"
+            )
+        return self._store.read(text)

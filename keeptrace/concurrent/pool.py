@@ -41,7 +41,7 @@ class KeepTraceContext(BaseContext):
         trace: Options | None = None,
         hold: Hold | bool | None = None,
     ) -> KeepTracePool:
-        """A KeepTracePool of this start method. All arguments are those of KeepTracePool."""
+        """A KeepTracePool of the context's start method. Takes the arguments of KeepTracePool."""
         return KeepTracePool(
             processes, initializer, initargs, maxtasksperchild, self, trace=trace, hold=hold
         )
@@ -49,25 +49,25 @@ class KeepTraceContext(BaseContext):
     def get_context(  # type: ignore[override]  # the engine's has types by start method
         self, method: str | None = None
     ) -> KeepTraceContext:
-        """This context, or the context of another start method."""
+        """The context itself, or the context of another start method."""
         if method is None:
             return self
         return get_context(method)
 
 
 def get_context(method: str | None = None) -> KeepTraceContext:
-    """The multiprocessing context of a start method, with our Pool and our Process in it.
+    """The multiprocessing context of a start method, with our Pool and our Process.
 
     method: "fork", "spawn", "forkserver", or None for the system's default.
 
-    Raises ValueError for a method that this system does not have.
+    Raises ValueError for a method that the system does not have.
     """
     made: KeepTraceContext = keeping_context(_engine_context(method), KeepTraceContext, PROCESSES)
     return made
 
 
 def keeping_context(context: Any, ours: type, processes: Mapping[str, type]) -> Any:
-    """A context like the engine's, of a class that is derived from ours and from the engine's.
+    """A context like the engine's, of a class derived from ours and from the engine's.
 
     processes: start method → our class. Raises ValueError for another start method.
     """

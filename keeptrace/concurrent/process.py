@@ -23,8 +23,8 @@ _FILES: Final = frozenset((__file__, run_worker.__code__.co_filename))
 
 
 class KeepingProcess:
-    """Put before a class of processes of multiprocessing, or of a fork of multiprocessing: a
-    process that keeps the exception of run() for its parent.
+    """A base put before a process class of multiprocessing, or of a fork of multiprocessing: the
+    process keeps the exception of run() for its parent.
 
     We wrap `run()`, because `_bootstrap` swallows exceptions. The child puts the exception into its
     black box, and the parent reads the box.
@@ -53,7 +53,7 @@ class KeepingProcess:
                 self._call = describe_call(process._target, process._args, process._kwargs)
         super().start()  # type: ignore[misc]
 
-    def _bootstrap(self, *args: object, **kwargs: object) -> Any:
+    def _bootstrap(self, *args: object, **kwargs: object) -> object:
         """Runs in the child. The engine's method calls run(), perhaps of a subclass."""
         if self._keeptrace_box is None:
             return super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
@@ -66,24 +66,27 @@ class KeepingProcess:
             del self.run
 
     def exception(self) -> BaseException | None:
-        """What run() raised in the process, with its frames; None if it returned, or called
+        """The exception of run() in the process, with its frames; None if run() returned, or called
         sys.exit() with success.
 
-        A process that was killed, or left by os._exit() with an error, gives a WorkerDied that says
-        so. Raises ValueError if the process was not started or has not ended: join() it first.
+        For a process that was killed, or that called os._exit() with an error, a WorkerDied says
+        so. Raises ValueError if the process was not started or has not ended: call join() first.
         """
         process: Any = self
         if process.pid is None:
             raise ValueError("the process was not started")
         if process.exitcode is None:
             raise ValueError("the process has not ended: call join() first")
-        box = self._keeptrace_box
-        raised = box.failure() if box is not None else None
-        if raised is not None:
-            return from_bytes(raised)
+        if self._keeptrace_box is not None:
+            raised = self._keeptrace_box.failure()
+            if raised is not None:
+                return from_bytes(raised)
         if process.exitcode == 0:
             return None
-        death = death_of(process, () if self._call is None else (self._call,))
+        calls: tuple[str, ...] = ()
+        if self._call is not None:
+            calls = (self._call,)
+        death = death_of(process, calls)
         error = WorkerDied(str(death), [death])
         if death.stack is not None:
             error.add_note(death.note())
@@ -95,19 +98,20 @@ class KeepingProcess:
             self._keeptrace_box.close()
 
 
-def _run(process: Any, run: Callable[[], None]) -> None:
+def _run(process: KeepingProcess, run: Callable[[], None]) -> None:
     box = process._keeptrace_box
+    assert box is not None  # _bootstrap() has checked
     try:
         run_worker(box, process._trace, _call, (run,))
     except BaseException as problem:
         set_traceback(problem, without_frames_of(traceback_of(problem), _files_of(process)))
-        # by type, because isinstance() may call code of the exception, which may raise
+        # by type, because isinstance() may run code of the exception, and the code may raise
         if not (issubclass(type(problem), SystemExit) and _code_of(problem) in (None, 0)):
             box.put(to_bytes(problem, process._trace, holding=process._holding))
         raise
 
 
-def _files_of(process: Any) -> frozenset[str]:
+def _files_of(process: KeepingProcess) -> frozenset[str]:
     """The files of the frames between the process's start and its target."""
     homes = [cls.__module__ for cls in type(process).__mro__ if cls.__name__ == "BaseProcess"]
     return _FILES.union([str(sys.modules[home].__file__) for home in homes])
@@ -118,12 +122,12 @@ def _call(box: BlackBox, options: Options, run: Callable[[], None]) -> None:
 
 
 class KeepTraceProcess(KeepingProcess, multiprocessing.Process):
-    """A multiprocessing.Process with exception(): what it raised, with its frames, once it has
-    ended.
+    """A multiprocessing.Process with exception(): after the end, the process's exception with its
+    frames.
 
-    All arguments are those of multiprocessing.Process, and mean the same. trace: what to keep
-    (keeptrace.Options). hold: True or a keeptrace.Hold keeps the process alive if it fails, for
-    keeptrace.attach(). The processes of another start method are
+    Takes the arguments of multiprocessing.Process, with the same meaning. trace: what to keep
+    (keeptrace.Options). hold: True or a keeptrace.Hold keeps a failed process alive, for
+    keeptrace.attach(). For another start method, use
     keeptrace.concurrent.get_context(method).Process."""
 
 

@@ -7,18 +7,18 @@ original chain.
     except ValueError as error: keeptrace.post_mortem(error.cause)
 
 - Ray raises an error of two types, its own RayTaskError and the task's. The error's `cause` is the
-  restored exception, with real frames. The restored exception is also the `__cause__`, so that
-  tracebacks and pdb's `exceptions` show it.
-- Each worker runs a hook of Ray's at its start. Our hook wraps RayTaskError.__init__, which every
-  exception passes on its way out of a task, and gives the exception a __reduce_ex__ of its own
+  restored exception, with real frames. The restored exception is also the `__cause__`, for
+  tracebacks and pdb's `exceptions`.
+- Each worker runs a hook of Ray's at its start. Our hook wraps RayTaskError.__init__, called for
+  every exception on its way out of a task, and gives the exception a __reduce_ex__ of its own
   (concurrent/reductions.py).
 - If an actor's __init__ fails, the ActorDiedError has the restored exception as `cause` and
   `__cause__`, too.
-- Unpickling Ray's error calls RayTaskError(...), which tries to pickle the cause. So the restored
-  exception keeps its bytes, and pickles again as before, also for a next task.
+- Unpickling Ray's error calls RayTaskError(...), and RayTaskError tries to pickle the cause. So the
+  restored exception keeps its bytes, and pickles again as before, also for a next task.
 - We change nothing in the driver, and nothing for a successful task.
 - ray.util.multiprocessing.Pool returns exceptions as values: use the Pool of this module.
-- Without the hook, @keep_trace below @ray.remote does the same for one task.
+- Without the hook, @keep_trace below @ray.remote does the same for a single task.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _HOOK = "worker_process_setup_hook"
 def init(*args: object, trace: Options | None = None, **kwargs: object) -> Any:
     """ray.init, for workers whose exceptions arrive with their frames.
 
-    All arguments are those of ray.init, and mean the same. trace: what to keep of a failing task
+    Takes the arguments of ray.init, with the same meaning. trace: what to keep of a failing task
     (keeptrace.Options)."""
     return ray.init(
         *args, **{**kwargs, "runtime_env": runtime_env(kwargs.get("runtime_env"), trace=trace)}
@@ -67,11 +67,11 @@ def runtime_env(
 ) -> dict[str, Any]:
     """A runtime_env for ray.init whose workers send exceptions with their frames.
 
-    base: a runtime_env to add this to; a setup hook that it has runs as well.
+    base: a runtime_env to extend; its setup hook, if any, runs as well.
     trace: what to keep (keeptrace.Options).
-    options: single settings of it.
+    options: single fields of keeptrace.Options.
 
-    Raises OptionError for a wrong one.
+    Raises OptionError for a wrong option.
     """
     made: dict[str, Any] = dict(base or {})
     chosen = make_options(trace or DISTANT, **options)
@@ -93,14 +93,19 @@ def _hook(options: Options, other: Callable[[], object] | str | None) -> Callabl
 
 
 def prepare_worker(options: Options) -> None:
-    """Runs in each worker as it starts."""
+    """Runs in each worker at its start."""
     if missing("ray"):
         return
     original = exceptions.RayTaskError.__init__
 
     @functools.wraps(original)
     def __init__(
-        self: Any, function_name: Any, traceback_str: Any, cause: Any, *rest: Any, **named: Any
+        self: Any,
+        function_name: object,
+        traceback_str: object,
+        cause: BaseException,
+        *rest: object,
+        **named: object,
     ) -> None:
         _keep(cause, options)
         original(self, function_name, traceback_str, cause, *rest, **named)
@@ -120,14 +125,14 @@ def _tell_causes_of_died_actors() -> None:
     def __init__(self: object, cause: object = None) -> None:
         original(self, cause)
         if isinstance(cause, exceptions.RayTaskError) and isinstance(cause.cause, BaseException):
-            # Unpickling sets each entry of __dict__ as an attribute, also __cause__.
+            # Unpickling sets each entry of __dict__ as an attribute, __cause__ included.
             self.__dict__.update(cause=cause.cause, __cause__=cause.cause)
 
     exceptions.ActorDiedError.__init__ = __init__
 
 
 def _keep(exc: BaseException, options: Options) -> None:
-    """Lets the exception pickle with its chain, frames and variables."""
+    """Makes the exception pickle with its chain, frames and variables."""
     traceback = traceback_of(exc)
     if traceback is None:  # arrived from another task, or never raised
         return
@@ -137,15 +142,16 @@ def _keep(exc: BaseException, options: Options) -> None:
     attach(exc, data)
 
 
-def _as_instance_of_cause(error: object) -> Any:
+def _as_instance_of_cause(error: object) -> BaseException:
     """The driver's error of two types, made by Ray from the unpickled error."""
-    told = exceptions.RayTaskError.as_instanceof_cause(error)
-    if isinstance(told.cause, BaseException):
-        told.__cause__ = told.cause
+    told: BaseException = exceptions.RayTaskError.as_instanceof_cause(error)
+    cause = getattr(told, "cause", None)
+    if isinstance(cause, BaseException):
+        told.__cause__ = cause
     return told
 
 
-def Pool(  # it stands for a class
+def Pool(  # named like a class, for Ray's class
     processes: int | None = None,
     initializer: Callable[..., object] | None = None,
     initargs: Any = None,
@@ -156,7 +162,7 @@ def Pool(  # it stands for a class
     """A ray.util.multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and
     their frames and variables.
 
-    All arguments are those of ray.util.multiprocessing.Pool, and mean the same.
+    Takes the arguments of ray.util.multiprocessing.Pool, with the same meaning.
 
     trace: what to keep of a failing task (keeptrace.Options).
     """

@@ -2,7 +2,7 @@
 
 Picklers look up `__reduce_ex__` on the instance, so an entry in the exception's `__dict__` is
 enough. Builtin exceptions allow no subclass. If another library registered the class in copyreg,
-picklers ask that library first; there we register ourselves before the library.
+picklers call the library first; for such a class we register ourselves before the library.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
 
 class Reduction:
-    """The `__reduce_ex__` of one exception."""
+    """The `__reduce_ex__` of an exception."""
 
     __slots__ = ()
 
-    def told(self, frame: types.FrameType) -> Any:
+    def told(self, frame: types.FrameType) -> tuple[Any, ...]:
         """The reduction for the pickler in the frame."""
         raise NotImplementedError
 
 
 def rebuild_overwritten(data: bytes) -> BaseException:
-    """The exception, prepared for an engine that overwrites the cause next. Never raises."""
+    """The exception, prepared for an engine that overwrites the cause. Never raises."""
     exc = from_bytes(data)
     survive_overwriting(exc)
     return exc
@@ -60,10 +60,7 @@ def rebuild_reraised(data: bytes) -> BaseException:
 
 
 def rebuild_lasting(data: bytes) -> BaseException:
-    """The exception, with its bytes, so that it can be pickled again.
-
-    Never raises.
-    """
+    """The exception, with its bytes for pickling again. Never raises."""
     exc = from_bytes(data)
     attach(exc, data)
     return exc
@@ -83,10 +80,10 @@ class _Lasting(Reduction):
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def __call__(self, protocol: object) -> Any:
+    def __call__(self, protocol: object) -> tuple[Any, ...]:
         return rebuild_lasting, (self._data,)
 
-    def told(self, frame: types.FrameType) -> Any:
+    def told(self, frame: types.FrameType) -> tuple[Any, ...]:
         return rebuild_lasting, (self._data,)
 
 
@@ -96,18 +93,18 @@ def is_copying(frame: types.FrameType) -> bool:
 
 class _Registered:
     """Replaces another library's reducer of a class in copyreg: exceptions with our reduction use
-    our reduction, other exceptions the library's.
+    our reduction, all others the library's.
 
-    Once Dask is imported, tblib has a reducer for every class of exceptions, and picklers ask the
-    reducer before the exception itself.
+    Once Dask is imported, tblib has a reducer for every class of exceptions, and picklers call the
+    reducer before the exception's own `__reduce_ex__`.
     """
 
     __slots__ = ("_other",)
 
-    def __init__(self, other: Callable[[Any], Any]) -> None:
+    def __init__(self, other: Callable[[Any], str | tuple[Any, ...]]) -> None:
         self._other = other
 
-    def __call__(self, exc: BaseException) -> Any:
+    def __call__(self, exc: BaseException) -> str | tuple[Any, ...]:
         own = dict_of(exc).get(KEY)
         frame = sys._getframe(1)
         if isinstance(own, Reduction) and not is_copying(frame):
@@ -116,15 +113,16 @@ class _Registered:
 
 
 def go_first(cls: type) -> None:
-    """Lets picklers of this process ask the exceptions of the class before another library.
+    """Lets the picklers of the process use our reduction before another library's for the class.
 
-    We touch `copyreg` only if another library, such as tblib, registered this class.
+    We touch `copyreg` only if another library, such as tblib, registered the class.
     """
     try:
         other = copyreg.dispatch_table.get(cls)
-    except Exception:  # a metaclass whose __hash__ raises: no pickler can ask either
+    except Exception:  # a metaclass whose __hash__ raises: picklers find no other reducer either
         return
-    if other is not None and not (getattr(other, "__module__", None) or "").startswith(
-        __package__.partition(".")[0]
-    ):
+    if other is None:
+        return
+    home = getattr(other, "__module__", None) or ""
+    if not home.startswith(__package__.partition(".")[0]):
         copyreg.dispatch_table[cls] = _Registered(other)

@@ -3,14 +3,14 @@
     rq worker --exception-handler keeptrace.concurrent.rq.keep_exception
     Worker(..., exception_handlers=[keep_exception])                       # the same, in a program
 
-    exc = exception_of(job)      # RQ itself has the text alone: job.latest_result().exc_string
+    exc = exception_of(job)      # RQ itself has only the text: job.latest_result().exc_string
     keeptrace.post_mortem(exc)
 
 - A worker calls exception handlers for failed jobs only. Our handler adds a dump to the job's
   `meta`; then RQ goes on as usual.
 - Reading the dump runs nothing from the dump (concurrent/parcels.py). RQ itself reads a job's meta
-  by its own serializer, which is pickle by default.
-- A killed work-horse calls no handler: RQ has a text, and there are no frames.
+  by its own serializer, by default pickle.
+- A killed work-horse calls no handler: RQ has a text, without frames.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def exception_handler(
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> Handler:
-    """An exception handler for workers, which keeps a dump of what a job raised. keep_exception is
-    one with the defaults.
+    """An exception handler for workers that keeps a dump of a job's exception. keep_exception is
+    exception_handler() with the defaults.
 
-    directory: where dumps larger than max_inline are kept: a path, or a URL that fsspec knows
-        (extra "fsspec"). Without one they are made smaller.
-    max_inline: bytes of a dump within the job's meta. 0: all go to the directory.
+    directory: for dumps larger than max_inline: a path, or a URL for fsspec (extra "fsspec").
+        Without a directory, large dumps are made smaller.
+    max_inline: bytes of a dump within the job's meta. 0: all dumps go to the directory.
     trace: what to keep (keeptrace.Options).
-    options: single settings of it.
+    options: single fields of keeptrace.Options.
 
     Raises OptionError for a wrong option, MissingExtraError if fsspec is needed and not installed.
     """
@@ -88,13 +88,13 @@ keep_exception: Handler = exception_handler()
 def exception_of(
     job: Job, *, directory: str | os.PathLike[str] | None = None
 ) -> BaseException | None:
-    """What the job raised when it last failed, with real frames; None if it has not, or under a
-    worker without the handler.
+    """The exception of the job's last failure, with real frames; None without a failure, or under
+    a worker without the handler.
 
-    directory: the one that the worker's exception_handler() was given, if it was.
+    directory: the directory= of the worker's exception_handler(), if any.
 
-    Raises DumpError if the dump cannot be read, or is in a directory that was not given; OSError if
-    its file cannot be read."""
+    Raises DumpError if the dump cannot be read, or if it needs a directory and none is given;
+    OSError if its file cannot be read."""
     parcel = job.get_meta(refresh=True).get(_PARCEL)
     if parcel is not None:
         return Parcels(_ENGINE, directory).unpack(parcel)

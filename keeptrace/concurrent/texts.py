@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, overload
 
 from ..core.errors import DumpError, OptionError
 from ..core.options import Options
@@ -29,43 +29,65 @@ if TYPE_CHECKING:
 
 __all__ = ["exception_of", "keep_in_text"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., object])
+
 _NOTE: Final = "keeptrace.concurrent.texts.exception_of(error) reads this dump: <"
 # A parcel in a text. The engine may have broken the lines.
 _PARCEL: Final = re.compile(r"exception_of\(error\) reads this dump: <(dump:[A-Za-z0-9+/=\s]+)>")
 
 
+@overload
 def keep_in_text(
-    function: Callable[..., Any] | None = None,
+    function: Callable[P, R],
+    *,
+    max_inline: int = ...,
+    trace: Options | None = ...,
+    **options: Unpack[SingleOptions],
+) -> Callable[P, R]: ...
+@overload
+def keep_in_text(
+    function: None = None,
+    *,
+    max_inline: int = ...,
+    trace: Options | None = ...,
+    **options: Unpack[SingleOptions],
+) -> Callable[[F], F]: ...
+
+
+def keep_in_text(
+    function: Callable[P, R] | None = None,
     *,
     max_inline: int = MAX_INLINE,
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
-) -> Any:
-    """Lets what a function raises carry a dump of itself as a note, so that whatever sends the text
-    of a traceback sends the dump, too.
+) -> object:
+    """Adds a dump to the exceptions of a function, as a note of the exception. The dump travels
+    with any printed traceback of the exception.
 
-    function: the function that the engine runs in a worker, such as a UDF of Spark. Left out, a
-        decorator is returned.
+    function: a function run by the engine in a worker, such as a UDF of Spark. Without a function,
+        returns a decorator.
     max_inline: bytes of the dump; the note is a third longer. A larger dump is made smaller:
         without sources, then with representations only.
     trace: what to keep (keeptrace.Options).
-    options: single settings of it.
+    options: single fields of keeptrace.Options.
 
-    Raises OptionError for a wrong option, and for what cannot be called.
+    Raises OptionError for a wrong option, and for an object that is not callable.
     """
     if function is None:
         return functools.partial(keep_in_text, max_inline=max_inline, trace=trace, **options)
     if not callable(function):
         raise OptionError(f"keep_in_text needs a callable, not {type(function).__name__}")
-    Parcels((), None, max_inline, trace, **options)  # a wrong option is an error here
+    Parcels((), None, max_inline, trace, **options)  # raises OptionError at once
     return _noting(function, functools.partial(_add_note, max_inline, trace, options))
 
 
-def _noting(function: Callable[..., Any], add_note: Callable[[BaseException], None]) -> Any:
-    # Names of the closure alone: ipyparallel rebuilds the function with the globals of the wrapped
-    # one's module.
+def _noting(function: Callable[P, R], add_note: Callable[[BaseException], None]) -> Callable[P, R]:
+    # noting() uses only names of the closure: ipyparallel rebuilds the function with the globals of
+    # the wrapped function's module.
     @functools.wraps(function)
-    def noting(*args: object, **kwargs: object) -> Any:
+    def noting(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except BaseException as exc:
@@ -75,13 +97,15 @@ def _noting(function: Callable[..., Any], add_note: Callable[[BaseException], No
     return noting
 
 
-def _add_note(max_inline: int, trace: Options | None, options: Any, exc: BaseException) -> None:
+def _add_note(
+    max_inline: int, trace: Options | None, options: SingleOptions, exc: BaseException
+) -> None:
     """Adds the dump of the exception as a note. Never raises."""
     try:
         if any(_NOTE in note for note in _notes_of(exc)):
             return
         traceback = traceback_of(exc)
-        set_traceback(exc, traceback.tb_next if traceback is not None else None)
+        set_traceback(exc, traceback and traceback.tb_next)
         try:
             parcel = Parcels((), None, max_inline, trace, **options).pack(exc)
         finally:
@@ -93,29 +117,32 @@ def _add_note(max_inline: int, trace: Options | None, options: Any, exc: BaseExc
 
 
 def exception_of(error: BaseException | str) -> BaseException | None:
-    """What the function raised in the worker, with real frames; None if there is no dump in the
-    error.
+    """The function's exception in the worker, with real frames; None if the error has no dump.
 
     error: the engine's error, or its text. The error's attributes are searched, too.
 
     Raises DumpError if the dump cannot be read, as when the engine cut the text; OptionError for
-    what is neither an exception nor a text.
+    anything but an exception or a text.
     """
     if not isinstance(error, (BaseException, str)):
         kind = type(error).__name__
         raise OptionError(f"exception_of takes the engine's error or its text, not {kind}")
-    for text in [error] if isinstance(error, str) else _texts_of(error):
-        # Of a chain, the last one is the exception that the others led to.
-        parcels = list(_PARCEL.finditer(text))
-        last = parcels[-1] if parcels else None
-        if text.find(_NOTE, last.end() if last else 0) >= 0:  # not the exception before it
+    for text in _texts_of(error):
+        parcel, end = "", 0
+        # The text of a chain ends with the outermost exception.
+        for found in _PARCEL.finditer(text):
+            parcel, end = found[1], found.end()
+        if text.find(_NOTE, end) >= 0:  # its dump is cut; an earlier dump is another exception's
             raise DumpError("the text ends within the dump: give keep_in_text a smaller max_inline")
-        if last is not None:
-            return Parcels(()).unpack(re.sub(r"\s", "", last[1]))
+        if parcel:
+            return Parcels(()).unpack(re.sub(r"\s", "", parcel))
     return None
 
 
-def _texts_of(error: BaseException) -> Iterator[str]:
+def _texts_of(error: BaseException | str) -> Iterator[str]:
+    if isinstance(error, str):
+        yield error
+        return
     yield str(error)
     yield from _notes_of(error)
     for value in vars(error).values():
@@ -126,7 +153,7 @@ def _texts_of(error: BaseException) -> Iterator[str]:
 
 
 def _notes_of(exc: BaseException) -> list[str]:
-    """The notes that are texts: the program may have set the attribute to anything."""
+    """The notes with text; the program may have set the attribute to anything."""
     notes = getattr(exc, "__notes__", ())
     if not isinstance(notes, (list, tuple)):
         return []

@@ -1,9 +1,9 @@
 """KeepTraceThreadPoolExecutor.
 
-Threads share memory, so exceptions keep frames and chain by themselves. This module adds the name,
-by which programs switch executors, and repairs two losses of the engine: an exception that is false
-as a truth value (lost before 3.14), and the exception of an initializer. interpreters.py has the
-pool of interpreters.
+Threads share memory, so exceptions keep frames and chain by themselves. The module adds a name, for
+programs that switch executors, and repairs two losses of the engine: an exception that is false as
+a truth value (lost before 3.14), and the exception of an initializer. interpreters.py has the pool
+of interpreters.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class _Future(Future[Any]):
         try:
             raise self._exception
         finally:
-            del self  # breaks the cycle of exception, traceback and this frame
+            del self  # breaks the cycle of exception, traceback and frame
 
 
 class ExplainingThreadPool(ThreadPoolExecutor):
-    """A thread pool that says why it broke, and raises exceptions that are false as
-    truth values.
+    """A thread pool whose error names the cause of a break, and that raises exceptions that are
+    false as truth values.
     """
 
     _broken_by: BaseException | None = None
@@ -81,12 +81,11 @@ class ExplainingThreadPool(ThreadPoolExecutor):
 
 
 class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
-    """A ThreadPoolExecutor to take the place of the other executors: same exceptions, same options.
+    """A ThreadPoolExecutor in place of other executors: same exceptions, same options.
 
-    All arguments are those of concurrent.futures.ThreadPoolExecutor, and mean the same.
+    Takes the arguments of concurrent.futures.ThreadPoolExecutor, with the same meaning.
 
-    trace: checked as the other executors do; within one process nothing is captured, the exceptions
-        are the originals.
+    trace: checked, but not used: within a process the exceptions are the originals.
     """
 
     def __init__(

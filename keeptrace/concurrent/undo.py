@@ -1,8 +1,8 @@
 """Brings back what an engine removes from a restored exception in the parent.
 
-An engine overwrites `__cause__` with its text, and joblib sets `__traceback__` to None. So the
-rebuilt exception holds an object that is referenced only from this place. The overwrite drops the
-reference, CPython runs `__del__` at once, and `__del__` puts the original back.
+An engine overwrites `__cause__` with its text, and joblib sets `__traceback__` to None. So we put
+an object there, without any other reference. The overwrite drops the only reference, CPython runs
+`__del__` at once, and `__del__` puts the original back.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ def survive_overwriting(exc: BaseException) -> None:
 
 
 def survive_wiping(exc: BaseException) -> None:
-    """Brings the exception's traceback back after an engine sets it to None."""
+    """Brings the exception's traceback back after an engine sets `__traceback__` to None."""
     traceback = traceback_of(exc)
     if traceback is not None:
         set_traceback(exc, _entry_holding(_UndoTraceback(exc, traceback), traceback))
 
 
 def _entry_holding(undo: _UndoTraceback, following: types.TracebackType) -> types.TracebackType:
-    """A traceback entry with the frame of this function, the only owner of `undo`."""
+    """A traceback entry with this function's frame, the only owner of `undo`."""
     return types.TracebackType(following, sys._getframe(), 0, 1)
 
 
 class _UndoCause(BaseException):
-    """A cause that puts the original cause back after an engine overwrites it."""
+    """Stands as the cause, and puts the original cause back after an engine's overwrite."""
 
     def __init__(self, exc: BaseException) -> None:
         self._exc = exc

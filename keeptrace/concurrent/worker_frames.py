@@ -1,4 +1,4 @@
-"""The engines' frames, and whether this process is a worker of an engine."""
+"""Which frames are an engine's, and which processes are workers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENGINES: Final = (*OVERWRITES, *PLUMBING, "ray.", "asyncio.")
 
 
 def in_worker() -> bool:
-    """Whether an engine started this process, or this interpreter (Python 3.14), as a worker."""
+    """Whether an engine started the process, or the interpreter (Python 3.14), as a worker."""
     for name in STARTERS:
         module = sys.modules.get(name)
         if module is not None and _has_parent(module.current_process()):
@@ -46,8 +46,9 @@ def _has_parent(process: object) -> bool:
 def without_modules(
     traceback: types.TracebackType | None, modules: tuple[str, ...]
 ) -> types.TracebackType | None:
-    """The traceback without its outermost frames of these modules, given by the starts of their
-    names; unchanged if all frames are of these modules.
+    """The traceback without its outermost frames of an engine; unchanged if no other frame is left.
+
+    modules: the starts of the names of the engine's modules.
     """
     inner = traceback
     while inner is not None and module_of(inner.tb_frame).startswith(modules):
