@@ -1,20 +1,24 @@
 """Reads messages of multiprocessing.connection from a file descriptor (POSIX), as
 Connection.recv_bytes() does.
 
-Quicker than recv_bytes(), and can be called off. This module also drains pipes, and takes their
+Quicker than recv_bytes(), and can be called off. The module also drains pipes, and takes their
 locks.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import struct
 from collections.abc import Callable
-from os import getppid  # at once: a task may replace it
-from typing import Any, Final
+from os import getppid  # at once: a task may replace os.getppid
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...core.clock import monotonic
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 HEADER: Final = struct.Struct("!i")  # the size, or -1 and then
 LONG_HEADER: Final = struct.Struct("!Q")
@@ -26,19 +30,45 @@ _AT_ONCE: Final[int] = getattr(select, "PIPE_BUF", 512)
 _LOOK: Final = 5.0
 
 
-def take_lock(lock: Any, parent: int, timeout: float | None = None) -> bool:
-    """Takes a lock that a pool's processes share. False after `timeout` seconds, and when the
-    parent is gone.
+class Lock(Protocol):
+    """A lock shared by the processes of a pool."""
+
+    def acquire(self, block: bool = ..., timeout: float | None = ..., /) -> bool: ...
+    def release(self) -> None: ...
+
+
+class Queue(Protocol):
+    """The private parts of a multiprocessing.SimpleQueue. On Windows, _wlock is None."""
+
+    _reader: Connection
+    _writer: Connection
+    _rlock: Lock
+    _wlock: Lock | None
+
+
+class Words(Protocol):
+    """The words of a worker's black box."""
+
+    def __getitem__(self, index: int, /) -> int: ...
+    def __setitem__(self, index: int, value: int, /) -> None: ...
+
+
+def take_lock(lock: Lock, parent: int, timeout: float | None = None) -> bool:
+    """Takes a lock shared by a pool's processes. False after `timeout` seconds, and when the parent
+    is gone.
 
     Only the parent frees a dead worker's lock: without a parent, the other workers would deadlock.
     parent: the os.getppid() of the worker's start.
     """
-    deadline = None if timeout is None else monotonic() + timeout
+    left, deadline = _LOOK, math.inf
+    if timeout is not None:
+        deadline = monotonic() + timeout
     while True:
-        left = _LOOK if deadline is None else min(_LOOK, max(0.0, deadline - monotonic()))
+        if timeout is not None:
+            left = min(_LOOK, max(0.0, deadline - monotonic()))
         if lock.acquire(True, left):
             return True
-        if getppid() != parent or (deadline is not None and monotonic() >= deadline):
+        if getppid() != parent or monotonic() >= deadline:
             return False
 
 
@@ -47,8 +77,8 @@ def _always() -> bool:
 
 
 def read_message(fd: int, wait_for_more: Callable[[], bool] = _always) -> bytes:
-    """Reads one message. Raises EOFError at the end of the pipe, OSError if the pipe is closed;
-    BlockingIOError if the descriptor does not block, and no message is there.
+    """Reads a message. Raises EOFError at the end of the pipe, OSError if the pipe is closed;
+    BlockingIOError if the descriptor does not block, and the pipe has no message.
 
     wait_for_more: called before each further part of a message; waits for the part if the
         descriptor does not block. Returns False to give up, by an EOFError.

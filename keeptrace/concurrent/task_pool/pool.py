@@ -1,26 +1,26 @@
-"""KeepTracePool: multiprocessing.Pool whose tasks' exceptions arrive with their frames, and which
-explains the deaths of its workers.
+"""KeepTracePool: multiprocessing.Pool whose tasks' exceptions arrive with their frames, and whose
+errors explain the deaths of workers.
 
     parent                                       workers
     Traffic.put(): task, (job, index) ─▶ inqueue ─▶ work(): the engine's worker(), rewritten:
     Traffic.get(): result, (job, index) ◀─ outqueue ◀─        every exception is a result
 
-- Every message ends in its (job, index), behind the pickle. A message that cannot be unpickled, at
-  either end, fails that task alone. In the engine's pool the worker or the parent's thread dies,
-  and the caller blocks forever.
-- The engine replaces a dead worker by calling Pool.Process. We examine the dead worker first: its
-  task gets a WorkerDied, and a queue lock that it held is released. A worker that died within a
-  message, or during its initializer, breaks the pool: no task can be trusted to arrive, and all
-  tasks get the WorkerDied.
+- Every message ends in its (job, index), behind the pickle. A failure to unpickle a message, at
+  either end, fails only the message's task. In the engine's pool the worker or the parent's thread
+  dies, and the caller blocks forever.
+- The engine replaces a dead worker by calling Pool.Process. We examine the dead worker first: we
+  give its task a WorkerDied, and release any queue lock of the worker. A worker that died within a
+  message, or during its initializer, breaks the pool: messages may be lost, so all tasks get the
+  WorkerDied.
 - If a new worker cannot be started (no memory, or the interpreter exits on Python 3.12), the
-  engine's thread dies, and close() and join() block forever. Ours breaks the pool.
-- A broken pool starts no workers and takes no tasks. It is closed as any other.
-- terminate() stops the pool in the same way first, since the engine can block on a lock, or within
-  a message, of a worker that it killed.
+  engine's thread dies, and close() and join() block forever. Our pool breaks instead.
+- A broken pool starts no workers and takes no tasks. Close a broken pool as usual.
+- terminate() first stops the pool like a broken pool, since the engine can block on a lock, or
+  within a message, of a worker killed by the engine.
 
 worker.py has the worker's side, traffic.py the messages, workers.py the deaths of workers.
 
-KeepingPool is for multiprocessing and for forks of multiprocessing: its subclasses say which.
+KeepingPool is for multiprocessing and for forks of multiprocessing: a subclass names its package.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ T = TypeVar("T")
 
 
 class _Cache(dict[int, Any]):
-    """Put before the class of the engine's table: job → result object. Makes each result object
-    safe before anybody waits for it or answers.
+    """A base put before the class of the engine's table: job → result object. Makes each result
+    object safe before anybody waits or answers.
 
     - An interrupt leaves no lock taken that the result thread needs.
-    - A callback that raises would kill an engine's thread in the parent: we print the error through
+    - An error of a callback would kill an engine's thread in the parent: we print the error through
       threading.excepthook instead.
     """
 
@@ -83,8 +83,8 @@ class _Cache(dict[int, Any]):
         super().__setitem__(job, result)
 
     def forget_newest(self, before: object) -> None:
-        """Drops the main thread's newest job after `before`: an interrupt came before its tasks
-        were handed over.
+        """Drops the main thread's newest job after `before`: an interrupt came before the pool sent
+        its tasks.
         """
         if (
             threading.current_thread() is threading.main_thread()
@@ -109,7 +109,7 @@ def _call_back(callback: Callable[[Any], object], value: object) -> None:
 
 
 class KeepingPool(_EnginePool):
-    """Put before the class Pool of an engine."""
+    """A base put before the class Pool of an engine."""
 
     _package: str  # the engine's
     _state = INIT  # for the engine's __del__, if the constructor fails
@@ -127,7 +127,7 @@ class KeepingPool(_EnginePool):
     ) -> None:
         self._trace = make_options(trace)
         self._holding = make_holding(hold)
-        with interrupts_deferred():  # otherwise the started workers would be left behind
+        with interrupts_deferred():  # an interrupt would leave started workers behind
             super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
     def _setup_queues(self) -> None:
@@ -187,15 +187,15 @@ class KeepingPool(_EnginePool):
 
     def _map_async(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., object],
         iterable: Any,
-        mapper: Any,
+        mapper: Callable[..., object],
         chunksize: int | None = None,
-        *callbacks: Any,
-        **more: Any,
-    ) -> Any:
+        *callbacks: object,
+        **more: object,
+    ) -> object:
         if chunksize is None:
-            # The engine divides by the number of workers, which is 0 after all have died.
+            # The engine divides by the number of workers, and the number is 0 after all have died.
             if not hasattr(iterable, "__len__"):
                 iterable = list(iterable)
             chunksize = -(-len(iterable) // (self._processes * 4))  # type: ignore[attr-defined]
@@ -208,7 +208,7 @@ class KeepingPool(_EnginePool):
             raise
 
     def __enter__(self) -> Self:
-        # Not our own check: a broken pool can be entered, and must be left.
+        # Not our own check: a program may enter a broken pool, and must leave the block.
         super()._check_running()  # type: ignore[misc]
         return self
 
@@ -218,29 +218,29 @@ class KeepingPool(_EnginePool):
             raise self._traffic.broken()
 
     def close(self) -> None:
-        # otherwise the pool would be closed without telling its threads
+        # an interrupt would close the pool without telling its threads
         with interrupts_deferred():
             super().close()
 
     def join(self) -> None:
-        """Waits for the workers to end. The engine's join() deadlocks if a worker is killed
-        meanwhile; this one does not.
+        """Waits for the workers to end. Unlike the engine's, our join() does not deadlock if a
+        worker is killed meanwhile.
         """
         free_abandoned()
         if self._state != RUN:
             self._worker_handler.join()  # type: ignore[attr-defined]
             while workers := list(self._traffic.workers):
                 pool_engine(self._package).wait([worker.sentinel for worker in workers])
-                with interrupts_deferred():  # half-examined, a worker would be forgotten
+                with interrupts_deferred():  # an interrupt would leave a worker half-examined
                     self._traffic.examine()
         super().join()
 
     def stacks(self, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
-        """What every worker is doing now, without stopping it.
+        """The present stacks of all workers, without stopping the workers.
 
         locals: also the variables, and the stacks of the workers' other threads.
-        timeout: seconds to wait for the answers; a worker that does not give any is listed all the
-            same, and its `why` says so.
+        timeout: seconds to wait for the answers. The `why` of a worker without an answer has the
+            reason.
         """
         return stacks_of(
             [(process, self._traffic.tasks_of(process)) for process in list(self._traffic.workers)],
@@ -260,7 +260,7 @@ class KeepTracePool(KeepingPool, Pool):
     """A multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and their
     frames and variables.
 
-    All arguments are those of multiprocessing.Pool, and mean the same.
+    Takes the arguments of multiprocessing.Pool, with the same meaning.
 
     context: a multiprocessing context that starts the processes.
     trace: what to keep of a failing task (keeptrace.Options).
@@ -274,7 +274,7 @@ class KeepTracePool(KeepingPool, Pool):
 
 
 def _terminate(traffic: Traffic, terminate: Callable[..., None], *args: object) -> None:
-    """The engine's method; a pool that breaks was stopped before."""
+    """Wraps the engine's method. A broken pool is stopped already."""
     free_abandoned()
     with interrupts_deferred():  # a half-terminated pool could not be terminated again
         _terminate_all(traffic, terminate, *args)
@@ -287,10 +287,10 @@ def _terminate_all(traffic: Traffic, terminate: Callable[..., None], *args: Any)
     change_notifier.put(None)
     if worker_handler is not threading.current_thread():
         worker_handler.join()
-    traffic.cache = {}  # as with the engine's, nobody is told
+    traffic.cache = {}  # waiting callers get no error, as in the engine's pool
     traffic.stop(_terminated)
     terminate(*args)
-    del outqueue.put  # a cycle: the pipes would be open until the next collection of garbage
+    del outqueue.put  # a cycle would keep the pipes open until the next collection of garbage
 
 
 def _terminated() -> WorkerDied:

@@ -14,14 +14,14 @@ from ...core.hold import Holding
 from ...core.options import Options
 from ..deaths.black_box import POSIX
 from ..engines import PoolEngine
-from ..process_pool.pipes import drain, read_message
+from ..process_pool.pipes import Queue, drain, read_message
 from .worker import TRAILER, pack
-from .workers import WAKE, Workers
+from .workers import WAKE, Task, Workers
 
-_FOR_NOBODY: Final = (None, None, None)  # a dummy result, which the engine ignores
-_NO_MORE: Final = b"-"  # tells a worker that there are no more tasks
+_FOR_NOBODY: Final = (None, None, None)  # a dummy result that the engine ignores
+_NO_MORE: Final = b"-"  # ends a worker
 
-# Time to wait for a lock that other processes use. (seconds)
+# Time to wait for a lock in use by other processes. (seconds)
 _AGAIN: Final = 0.05
 
 
@@ -33,21 +33,21 @@ class Traffic(Workers):
         engine: PoolEngine,
         options: Options,
         holding: Holding | None,
-        inqueue: Any,
-        outqueue: Any,
+        inqueue: Queue,
+        outqueue: Queue,
     ) -> None:
         super().__init__(engine, options, holding, inqueue, outqueue)
         self._fd = outqueue._reader.fileno()
         # For the result thread: results that no worker sent, and None, the engine's sentinel.
-        self._told: SimpleQueue[Any] = SimpleQueue()
+        self._told: SimpleQueue[object] = SimpleQueue()
         self.cache: dict[int, Any] = {}  # the engine's table: job → result object
         self._over = False  # the thread of results has had the sentinel
 
     # -- in the engine's thread of tasks
 
-    def put(self, task: Any) -> None:
-        """Sends a task, or answers for it. Never raises: the engine's thread would answer a second
-        time.
+    def put(self, task: Task | None) -> None:
+        """Sends a task, or answers in place of a worker. Never raises: the engine's thread would
+        answer a second time.
         """
         if task is None:
             self._send(_NO_MORE)
@@ -57,7 +57,7 @@ class Traffic(Workers):
         if self.broken is not None:
             self._tell(_FOR_NOBODY)
         elif func is engine._helper_reraises_exception:
-            # The iterable raised in this process: the exception has its frames.
+            # The iterable raised in the parent itself: the exception has its frames.
             self._tell((job, index, (False, args[0])))
         else:
             try:
@@ -69,7 +69,7 @@ class Traffic(Workers):
             self._send(message)
 
     def _send(self, message: bytes) -> None:
-        # Set before `broken` is read: either stop() sees this value, or put() sees `broken`.
+        # Set before reading `broken`: either stop() sees our ident, or we see `broken`.
         self._sending = threading.get_ident()
         try:
             if self.broken is None:
@@ -79,20 +79,16 @@ class Traffic(Workers):
 
     # -- in the engine's thread of results
 
-    def get(self) -> Any:
+    def get(self) -> object:
         """The next result, or None: the end.
 
-        Raises nothing but EOFError and OSError, when the pipe is closed.
+        Raises only EOFError and OSError, when the pipe is closed.
         """
         while self.broken is None:
             if not self._told.empty():
                 return self._next_told()
             try:
-                message = (
-                    read_message(self._fd, self._is_whole)
-                    if POSIX
-                    else self._outqueue._reader.recv_bytes()
-                )
+                message = self._read()
             except EOFError:
                 if self.broken is None:
                     raise
@@ -105,11 +101,18 @@ class Traffic(Workers):
         if POSIX:
             drain(self._fd)  # the engine waits until nothing is left
         self._fail_all()
-        told = None if self._over else self._next_told()
+        told = None
+        if not self._over:
+            told = self._next_told()
         self._fail_all()
         return told
 
-    def _next_told(self) -> Any:
+    def _read(self) -> bytes:
+        if POSIX:
+            return read_message(self._fd, self._is_whole)
+        return self._outqueue._reader.recv_bytes()
+
+    def _next_told(self) -> object:
         told = self._told.get()
         self._over = self._over or told is None
         return told
@@ -117,26 +120,24 @@ class Traffic(Workers):
     def _is_whole(self) -> bool:
         return self.broken is None
 
-    def _result(self, message: bytes) -> Any:
+    def _result(self, message: bytes) -> object:
         key = TRAILER.unpack_from(message, len(message) - TRAILER.size)
         self.sent.pop(key, None)
         try:
-            found = self._engine.pickler.loads(message)
+            found: tuple[int, int, tuple[bool, object]] = self._engine.pickler.loads(message)
         except BaseException as problem:
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
             return *key, (False, problem)
         succeeded, value = found[2]
-        # by type, because isinstance() may call code of the exception, which may raise
-        if (
-            not succeeded
-            and issubclass(type(value), StopIteration)
-            and isinstance(self.cache.get(key[0]), self._engine.pool.IMapIterator)
-        ):
-            # As a generator does; else the loop over imap() would just end.
-            told = RuntimeError("a task raised StopIteration")
-            told.__cause__ = value
-            return *key, (False, told)
-        return found
+        # by type, because isinstance() may run code of the exception, and the code may raise
+        if succeeded or not issubclass(type(value), StopIteration):
+            return found
+        if not isinstance(self.cache.get(key[0]), self._engine.pool.IMapIterator):
+            return found
+        # As in a generator; a StopIteration would just end the loop over imap().
+        told = RuntimeError("a task raised StopIteration")
+        told.__cause__ = value
+        return *key, (False, told)
 
     def _fail_all(self) -> None:
         assert self.broken is not None
@@ -152,7 +153,7 @@ class Traffic(Workers):
                     waiting._number_left = 1
                 waiting._set(0, outcome)
 
-    # -- in whatever thread
+    # -- in any thread
 
     def tell_end(self, _: None) -> None:
         """Replaces `outqueue.put`, which can block on a lock held by a dead worker.
@@ -161,9 +162,9 @@ class Traffic(Workers):
         """
         self._tell(None)
 
-    def _tell(self, what: Any) -> None:
-        """Tells the thread of results."""
-        self._told.put(what)
+    def _tell(self, result: object) -> None:
+        """Hands a result, or the sentinel, to the thread of results."""
+        self._told.put(result)
         while not self._wake():
             self.examine()  # the owner of the lock may be dead
 
@@ -180,7 +181,7 @@ class Traffic(Workers):
                 return False
             room = select.poll()
             room.register(writer, select.POLLOUT)
-            if room.poll(0):  # otherwise messages are there, and the thread looks after each one
+            if room.poll(0):  # a full pipe has messages, and the thread looks after each message
                 writer.send_bytes(WAKE)
             lock.release()
             return True

@@ -13,7 +13,7 @@ import select
 import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from os import getppid  # at once: a task may replace it
+from os import getppid  # at once: a task may replace os.getppid
 from typing import Any, Final
 
 from ...capture.reprs import Renderer
@@ -35,11 +35,11 @@ from ..deaths.black_box import (
     BlackBox,
 )
 from ..engines import PoolEngine, pool_engine
-from ..process_pool.pipes import read_message, take_lock
+from ..process_pool.pipes import Queue, Words, read_message, take_lock
 
-TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message; its pickle comes before
+TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message, behind its pickle
 
-# Kept of a result that cannot be pickled, in the error's message. (characters)
+# The error for an unpicklable result shows so much of the result. (characters)
 _MOST_RESULT: Final = 1_000
 
 
@@ -56,8 +56,8 @@ def work(
     options: Options,
     holding: Holding | None,
     package: str,
-    inqueue: Any,
-    outqueue: Any,
+    inqueue: Queue,
+    outqueue: Queue,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
     most: int | None,
@@ -90,8 +90,8 @@ def work(
             _, _, func, args, kwds = loads(message)
             message = None
             result = True, mappers.get(id(func), func)(*args, **kwds)
-        # The engine catches Exception only; a BaseException kills the worker, and the caller
-        # blocks.
+        # The engine catches only an Exception; a BaseException kills the worker, and the caller
+        # blocks forever.
         except BaseException as problem:
             result = False, cross(problem, traceback_of(problem))
         _reply(engine, outqueue, words, result, cross, parent)
@@ -111,8 +111,8 @@ def _starmap(func: Callable[..., Any], items: Iterable[Sequence[Any]]) -> list[A
 
 
 def _mappers(engine: PoolEngine) -> dict[int, Callable[..., Any]]:
-    """Replacements of the engine's functions for chunks, by id. The engine's pass a StopIteration
-    of the task's on to list(), which takes it for the end, and loses the rest of the chunk.
+    """Replacements of the engine's functions for chunks, by id. The engine's functions call tasks
+    within list(): a task's StopIteration would end the list, and lose the rest of the chunk.
     """
     return {
         id(engine.pool.mapstar): _map,
@@ -121,9 +121,9 @@ def _mappers(engine: PoolEngine) -> dict[int, Callable[..., Any]]:
 
 
 def _waiter(fd: int) -> Callable[[], Any]:
-    """Makes the descriptor non-blocking. Returns a function that waits until there is data.
+    """Makes the descriptor non-blocking. Returns a function that waits for data.
 
-    So a worker that is killed while waiting has read no part of a message.
+    So a worker killed while waiting has read no part of a message.
     """
     if not POSIX:
         return lambda: True
@@ -134,12 +134,12 @@ def _waiter(fd: int) -> Callable[[], Any]:
 
 
 def _receive(
-    inqueue: Any, fd: int, wait: Callable[[], Any], words: Any, parent: int
+    inqueue: Queue, fd: int, wait: Callable[[], Any], words: Words, parent: int
 ) -> bytes | None:
-    """The next message; None if there are no more, or no parent. Leaves job and index in the words.
+    """The next message; None at the end, or without a parent. Leaves job and index in the words.
 
-    Without `with`, as in _reply(): a worker that is interrupted or killed within a message keeps
-    the lock, and the parent frees it. Otherwise another worker would read the rest as a message.
+    Without `with`, as in _reply(): a worker interrupted or killed within a message keeps the lock,
+    and the parent frees the lock. Otherwise another worker would read the rest as a message.
     """
     if not take_lock(inqueue._rlock, parent):
         return None
@@ -148,23 +148,26 @@ def _receive(
         # waits before reading: a worker killed while waiting has read no part
         wait()
         words[STATE] = READING
-        message = read_message(fd, wait) if POSIX else inqueue._reader.recv_bytes()
-    except (EOFError, OSError):  # the parent is gone; the other workers must see that, too
+        if POSIX:
+            message = read_message(fd, wait)
+        else:
+            message = inqueue._reader.recv_bytes()
+    except (EOFError, OSError):  # the parent is gone; the other workers must notice, too
         message = b""
-    is_task = len(message) > TRAILER.size
-    if is_task:
-        words[JOB], words[INDEX] = TRAILER.unpack_from(message, len(message) - TRAILER.size)
-    words[STATE] = RUNNING if is_task else IDLE
+    if len(message) <= TRAILER.size:
+        words[STATE] = IDLE
+        inqueue._rlock.release()
+        return None
+    words[JOB], words[INDEX] = TRAILER.unpack_from(message, len(message) - TRAILER.size)
+    words[STATE] = RUNNING
     inqueue._rlock.release()
-    if is_task:
-        return message
-    return None
+    return message
 
 
 def _reply(
     engine: PoolEngine,
-    outqueue: Any,
-    words: Any,
+    outqueue: Queue,
+    words: Words,
     result: tuple[bool, Any],
     cross: Callable[..., Any],
     parent: int,
@@ -177,7 +180,7 @@ def _reply(
         failure = engine.pool.MaybeEncodingError(problem, _FixedRepr(text))
         failure.__cause__ = problem
         message = pack(engine.pickler, (job, index, (False, cross(failure, None))), job, index)
-    if outqueue._wlock is None:  # Windows, where messages are whole
+    if outqueue._wlock is None:  # Windows writes messages whole
         outqueue._writer.send_bytes(message)
         words[STATE] = IDLE
         return
@@ -186,7 +189,7 @@ def _reply(
     words[STATE] = SENDING
     try:
         outqueue._writer.send_bytes(message)
-    except OSError:  # the parent was killed, and the others are to see it, too
+    except OSError:  # the parent was killed; the other workers must notice, too
         outqueue._wlock.release()
         raise
     words[STATE] = IDLE

@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ...core.clock import monotonic, sleep
 from ...core.hold import Holding
@@ -35,25 +35,29 @@ from ..deaths.calls import describe_calls
 from ..deaths.dead import WorkerDeath, WorkerDied, add_notes, death_of
 from ..deaths.worker import make_worker
 from ..engines import PoolEngine
-from ..process_pool.pipes import drain
+from ..process_pool.pipes import Lock, Queue, drain
 from .worker import work
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+# The engine's form of a task: job, index, function, args, kwds.
+Task: TypeAlias = tuple[int, int, Callable[..., object], tuple[Any, ...], dict[str, Any]]
 
 WAKE: Final = b""  # a message to the thread of results: look into Traffic's _told
 
-# Workers in a row that may end before taking a task; more are a loop, such as a __main__ that
-# cannot be imported. (workers)
+# Workers in a row that may end before taking a task; after more, we assume an endless loop, such as
+# of a __main__ that cannot be imported. (workers)
 _MOST_FAILED_STARTS: Final = 3
-# Added wait for each further worker, while other workers work. (seconds)
+# Added wait for each further start, while other workers work. (seconds)
 _SLOWER: Final = 0.05
 # Seconds a lock may stay taken with no live owner before we release it.
 _ORPHANED: Final = 2.0
-# Time for the result thread to read a result that a worker sent before its death.
+# Time for the result thread to read a result sent just before a worker's death. (seconds)
 _ARRIVES: Final = 1.0
-# Time for all workers to end on request; then they are killed. (seconds)
+# Time for all workers to end on request; we kill slower workers. (seconds)
 _ENDS: Final = 5.0
-
-
-# Deaths kept for whoever asks; a pool may go on for ever. (deaths)
+# The newest deaths are kept; a pool may run forever. (deaths)
 _MOST_DEATHS: Final = 10
 
 
@@ -73,17 +77,17 @@ class _NoWorker:
 
 
 class _Place:
-    """An entry of the engine's list: a worker's process, which the engine names and starts, or no
-    worker.
+    """An entry of the engine's list: a worker's process or no worker. The engine names and starts
+    the entry.
     """
 
-    def __init__(self, process: Any, traffic: Workers) -> None:
-        self.process = process
+    def __init__(self, process: BaseProcess, traffic: Workers) -> None:
+        self.process: BaseProcess | _NoWorker = process
         self._traffic = traffic
 
     def start(self) -> None:
         self.process.name, self.process.daemon = self.name, self.daemon
-        if not self._traffic.start(self.process):
+        if not self._traffic.start(self.process):  # type: ignore[arg-type]  # called once
             self.process = _NoWorker()
 
     def __getattr__(self, name: str) -> Any:
@@ -93,7 +97,7 @@ class _Place:
 class Workers:
     """The pool's workers and their tasks.
 
-    Knows the pool's parts, not the pool, which may be collected.
+    Refers to the pool's parts, but not to the pool, so that the pool can be collected.
     """
 
     def __init__(
@@ -101,47 +105,41 @@ class Workers:
         engine: PoolEngine,
         options: Options,
         holding: Holding | None,
-        inqueue: Any,
-        outqueue: Any,
+        inqueue: Queue,
+        outqueue: Queue,
     ) -> None:
         self._engine = engine
         self._options = options
         self._holding = holding
         self._inqueue = inqueue
         self._outqueue = outqueue
-        self.workers: list[Any] = []
+        self.workers: list[BaseProcess] = []
         self._failed_starts = 0
         # Guards the list of workers and the locks of the queues.
         self._turn = threading.RLock()
-        self.sent: dict[tuple[int, int], Any] = {}  # (job, index) → a task without a result
+        self.sent: dict[tuple[int, int], Task] = {}  # (job, index) → a task without a result
         self.deaths: deque[WorkerDeath] = deque(maxlen=_MOST_DEATHS)  # of workers with a task
         self.open = False  # the constructor has started all workers
-        self.ending = False  # nothing is worth waiting for any more
+        self.ending = False  # the pool is being terminated: wait for nothing
         self.broken: Callable[[], WorkerDied] | None = None  # makes the error for every task
         self._sending = 0  # ident of the task thread while a full pipe may block the thread
 
-    def _tell(self, what: Any) -> None:
-        """Tells the thread of results."""
+    def _tell(self, result: object) -> None:
+        """Hands a result to the thread of results."""
         raise NotImplementedError
 
     # -- in the engine's thread of workers, and at first in the constructor
 
-    def start_worker(self, context: Any, *, target: Any, args: tuple[Any, ...]) -> Any:
-        """A new worker's process, not started. Replaces Pool.Process(), which the engine calls
-        after a worker has ended.
+    def start_worker(self, context: Any, *, target: object, args: tuple[Any, ...]) -> _Place:
+        """A new worker's process, not started. Replaces Pool.Process(): the engine calls
+        Pool.Process() after the end of a worker.
         """
         self.examine()
-        return _Place(
-            make_worker(
-                getattr(type(context), "PlainProcess", context.Process),
-                self._options,
-                work,
-                (self._holding, self._engine.package, *args),
-            ),
-            self,
-        )
+        make = getattr(type(context), "PlainProcess", context.Process)
+        work_args = (self._holding, self._engine.package, *args)
+        return _Place(make_worker(make, self._options, work, work_args), self)
 
-    def start(self, process: Any) -> bool:
+    def start(self, process: BaseProcess) -> bool:
         """Starts a worker's process, unless the pool is broken; a failing start breaks the pool."""
         box = box_of(process)
         assert box is not None
@@ -164,18 +162,25 @@ class Workers:
         return False
 
     def examine(self) -> None:
-        """Examines the workers that have ended."""
+        """Examines all ended workers."""
         with self._turn:
-            while self.broken is None and (
-                process := next((each for each in self.workers if each.exitcode is not None), None)
-            ):
+            while self.broken is None:
+                process = self._next_ended()
+                if process is None:
+                    return
                 self._examine(process)
 
-    def _examine(self, process: Any) -> None:
+    def _next_ended(self) -> BaseProcess | None:
+        for process in self.workers:
+            if process.exitcode is not None:
+                return process
+        return None
+
+    def _examine(self, process: BaseProcess) -> None:
         self.workers.remove(process)
         box = box_of(process)
         assert box is not None
-        if POSIX and box.words[STATE] != ENDED:  # without shared words nothing is known
+        if POSIX and box.words[STATE] != ENDED:  # Windows has no shared words
             if box.words[STATE] != STARTING:
                 self._failed_starts = 0
             _EXAMINE[box.words[STATE]](self, process, box)
@@ -183,7 +188,7 @@ class Workers:
             self._free_orphan(self._outqueue._wlock, (SENDING,))
         box.close()
 
-    def _died_at_start(self, process: Any, box: BlackBox) -> None:
+    def _died_at_start(self, process: BaseProcess, box: BlackBox) -> None:
         failure = box.failure()
         if failure is not None:
             self._break(
@@ -194,7 +199,7 @@ class Workers:
         if self._failed_starts < _MOST_FAILED_STARTS:
             return
         if any(_state_of(other) != STARTING for other in self.workers):
-            # Other workers work, so new workers are started again and again, but slowly.
+            # Other workers work, so the engine may start new workers again and again, but slowly.
             sleep(min(_SLOWER * self._failed_starts, 1.0))
             return
         death = death_of(process, ())
@@ -205,15 +210,16 @@ class Workers:
             None,
         )
 
-    def _died_idle(self, process: Any, box: BlackBox) -> None:
+    def _died_idle(self, process: BaseProcess, box: BlackBox) -> None:
         pass
 
-    def _died_waiting(self, process: Any, box: BlackBox) -> None:
+    def _died_waiting(self, process: BaseProcess, box: BlackBox) -> None:
         _free(self._inqueue._rlock)
 
-    def _died_running(self, process: Any, box: BlackBox) -> None:
+    def _died_running(self, process: BaseProcess, box: BlackBox) -> None:
         job, index = key = box.words[JOB], box.words[INDEX]
-        if (task := self.sent.pop(key, None)) is None:
+        task = self.sent.pop(key, None)
+        if task is None:
             return
         death = death_of(process, self._tasks(task))
         self.deaths.append(death)
@@ -224,7 +230,7 @@ class Workers:
         self._free_orphan(self._outqueue._wlock, (SENDING,))
         self._tell((job, index, (False, error)))
 
-    def _died_sending(self, process: Any, box: BlackBox) -> None:
+    def _died_sending(self, process: BaseProcess, box: BlackBox) -> None:
         key = box.words[JOB], box.words[INDEX]
         deadline = monotonic() + _ARRIVES
         while key in self.sent and monotonic() < deadline and not self.ending:
@@ -234,19 +240,21 @@ class Workers:
         else:  # the message was whole
             _free(self._outqueue._wlock)
 
-    def _died_within(self, process: Any, box: BlackBox) -> None:
+    def _died_within(self, process: BaseProcess, box: BlackBox) -> None:
         task = self.sent.get((box.words[JOB], box.words[INDEX]))
-        death = death_of(process, self._tasks(task) if task and box.words[STATE] == SENDING else ())
+        calls: list[str] = []
+        if task and box.words[STATE] == SENDING:
+            calls = self._tasks(task)
+        death = death_of(process, calls)
         self._break(
             f"a worker died within a message, the pool's queues are not usable any more: {death}",
             [death],
             None,
         )
 
-    def _free_orphan(self, lock: Any, states: tuple[int, ...]) -> None:
-        """Frees a lock that a worker may have held at its death, between taking it and
-        noting so.
-        """
+    def _free_orphan(self, lock: Lock | None, states: tuple[int, ...]) -> None:
+        """Frees the lock of a worker that died between taking the lock and noting its new state."""
+        assert lock is not None  # on POSIX
         deadline = monotonic() + _ORPHANED
         while not lock.acquire(False):
             if self.broken is not None or self.ending:
@@ -259,7 +267,7 @@ class Workers:
         lock.release()
 
     def _break(self, message: str, deaths: list[WorkerDeath], cause: bytes | None) -> None:
-        """From now on every task gets the error; no worker is left."""
+        """Breaks the pool: ends all workers, and gives every task the error."""
 
         def error() -> WorkerDied:
             told = WorkerDied(message, deaths)
@@ -299,22 +307,22 @@ class Workers:
         os.set_blocking(writer.fileno(), False)
         try:
             os.write(writer.fileno(), bytes(16))  # wakes a blocked reader, even within a message
-        except BlockingIOError:  # the pipe is full, and so nobody waits
+        except BlockingIOError:  # the pipe is full, so nobody is blocked in reading
             pass
         os.set_blocking(writer.fileno(), True)
 
     def _make_room(self) -> None:
-        """Drains the pipe until the task thread is unblocked; other forked processes may hold the
-        pipe's end, too.
+        """Drains the pipe until the task thread is unblocked. Closing our end alone may not unblock
+        the thread, because other forked processes may hold the end, too.
         """
         if not POSIX:
             return
-        # This thread is the sender if the garbage collector collects the pool there.
+        # We are the task thread itself if the garbage collector collects the pool in that thread.
         while self._sending not in (0, threading.get_ident()):
             drain(self._inqueue._reader.fileno())
             sleep(0.001)
 
-    def tasks_of(self, process: Any) -> list[str]:
+    def tasks_of(self, process: BaseProcess) -> list[str]:
         """The current calls of a worker."""
         box = box_of(process)
         if box is None or box.words[STATE] not in (RUNNING, SENDING):
@@ -324,19 +332,25 @@ class Workers:
             return self._tasks(task)
         return []
 
-    def _tasks(self, task: Any) -> list[str]:
+    def _tasks(self, task: Task) -> list[str]:
         _, _, func, args, kwds = task
         engine = self._engine.pool
         if func is engine.mapstar:
-            return describe_calls([(args[0][0], (item,), {}) for item in args[0][1]])
+            mapped, items = args[0]
+            return describe_calls([(mapped, (item,), {}) for item in items])
         if func is engine.starmapstar:
-            return describe_calls(
-                [(args[0][0], item if type(item) is tuple else (item,), {}) for item in args[0][1]]
-            )
+            mapped, items = args[0]
+            return describe_calls([(mapped, _as_args(item), {}) for item in items])
         return describe_calls([(func, args, kwds)])
 
 
-_EXAMINE: Final[dict[int, Callable[[Workers, Any, BlackBox], None]]] = {
+def _as_args(item: object) -> tuple[object, ...]:
+    if type(item) is tuple:
+        return item
+    return (item,)
+
+
+_EXAMINE: Final[dict[int, Callable[[Workers, BaseProcess, BlackBox], None]]] = {
     STARTING: Workers._died_at_start,
     IDLE: Workers._died_idle,
     WAITING: Workers._died_waiting,
@@ -352,7 +366,8 @@ def _state_of(process: object) -> int:
     return int(box.words[STATE])
 
 
-def _free(lock: Any) -> None:
+def _free(lock: Lock | None) -> None:
     """Frees a lock without a living owner."""
+    assert lock is not None  # on POSIX
     lock.acquire(False)
     lock.release()
