@@ -1,5 +1,5 @@
-"""Shared by the executors of the standard library and of loky: the black boxes of workers, and why
-a pool broke.
+"""The black boxes of workers, and the facts about a broken pool, for the executors of the standard
+library and of loky.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Calls: TypeAlias = Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]
 class WorkerContext:
     """A multiprocessing or loky context whose processes are workers with a black box.
 
-    target: the function that a worker runs, with `first` and then the engine's own arguments.
+    target: a worker's function, called with `first` and then the engine's own arguments.
     """
 
     def __init__(
-        self, context: Any, options: Options, target: Callable[..., object], *first: Any
+        self, context: Any, options: Options, target: Callable[..., object], *first: object
     ) -> None:
         self._context = context
         self._options = options
@@ -35,8 +35,8 @@ class WorkerContext:
         self._first = first
 
     def Process(self, target: Callable[..., Any], args: tuple[Any, ...], **more: Any) -> Any:
-        """Raises TypeError for arguments that the context's processes don't accept; loky then omits
-        them.
+        """Raises TypeError for arguments that the context's processes don't accept; loky then tries
+        without.
         """
         start = functools.partial(self._context.Process, **more)
         return make_worker(start, self._options, self._target, (*self._first, *args))
@@ -46,23 +46,23 @@ class WorkerContext:
 
 
 def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
-    """What every worker is doing now, without stopping it.
+    """The present stacks of all workers, without stopping the workers.
 
     locals: also the variables, and the stacks of the workers' other threads.
-    timeout: seconds to wait for the answers; a worker that does not give any is listed all the
-        same, and its `why` says so.
+    timeout: seconds to wait for the answers. The `why` of a worker without an answer has the
+        reason.
     """
     workers = list((self._processes or {}).values())
     return stacks_of([(process, self._tasks_of(process)) for process in workers], locals, timeout)
 
 
-def manager_attribute(adopt: Callable[[Any, Any], None]) -> Any:
+def manager_attribute(adopt: Callable[[Any, Any], None]) -> property:
     """The property `_executor_manager_thread` of an executor.
 
     The engine sets the attribute before starting the thread: adopt(executor, thread).
     """
 
-    def manager_of(self: object) -> Any:
+    def manager_of(self: object) -> object:
         return self.__dict__.get("_executor_manager_thread")
 
     def set_manager(self: object, manager: object) -> None:
@@ -79,19 +79,23 @@ def tasks_of(
     chunk: Callable[..., Any],
     calls_of: Callable[[Any], Calls | None] | None = None,
 ) -> list[str]:
-    """The calls that a worker is running, or was running at its death.
+    """The running calls of a worker, or the calls running at its death.
 
     items: the executor's, by number.
     chunk: the engine's function for a chunk of map().
     calls_of: see adopt() of concurrent/process_pool/of_loky.py.
     """
     box = box_of(process)
-    item = items.get(box.words[JOB] - 1) if box is not None else None
+    if box is None:
+        return []
+    item = items.get(box.words[JOB] - 1)
     if item is None:
         return []
     if isinstance(item.fn, functools.partial) and item.fn.func is chunk:
         return describe_calls([(item.fn.args[0], each, {}) for each in item.args[0]])
-    several = calls_of(item.fn) if calls_of is not None else None
+    several = None
+    if calls_of is not None:
+        several = calls_of(item.fn)
     return describe_calls(several or [(item.fn, item.args, item.kwargs)])
 
 
@@ -103,9 +107,8 @@ class PoolBreak:
 
     def __init__(self, workers: Mapping[int, Any], describe: Callable[[Any], list[str]]) -> None:
         ended = gone(workers)
-        self._failure = next(
-            (failure for process in ended if (failure := failure_of(process)) is not None), None
-        )
+        failures = (failure_of(process) for process in ended)
+        self._failure = next((each for each in failures if each is not None), None)
         self.deaths: list[WorkerDeath] = []
         if self._failure is None:
             self.deaths = [death_of(process, describe(process)) for process in ended]
@@ -113,6 +116,7 @@ class PoolBreak:
     def explain(self, error: Any) -> None:
         """Adds the known facts to an error."""
         error.deaths = list(self.deaths)
-        add_notes(
-            error, self.deaths, from_bytes(self._failure) if self._failure is not None else None
-        )
+        cause = None
+        if self._failure is not None:
+            cause = from_bytes(self._failure)
+        add_notes(error, self.deaths, cause)

@@ -1,4 +1,4 @@
-"""The workers of an executor that replaces dead workers, as their parent knows them.
+"""The workers of an executor that replaces dead workers, in the parent.
 (concurrent/process_pool/healing.py has the whole.)
 """
 
@@ -16,19 +16,19 @@ from ..deaths.black_box import ENDED, JOB, STATE, BlackBox, box_of
 from ..deaths.worker import make_worker
 from .healing_worker import NO_MORE, NUMBER, work
 from .lines import Line
-from .on_death import DEATHS
+from .on_death import most_deaths
 
 
 class Worker:
-    """A worker's process, and what its parent knows of it."""
+    """A worker's process, and the parent's notes about the worker."""
 
     def __init__(self, process: Any, line: Line, left: int | None) -> None:
         self.process = process
         self.line = line
-        self.left = left  # tasks until it ends by itself
+        self.left = left  # tasks until the worker ends by itself
         self.is_ready = False
-        self.is_held = False  # itself, with a failure
-        self.task: int | None = None  # the number of the task that it was given
+        self.is_held = False  # became a held process, with a failure
+        self.task: int | None = None  # the number of its task
 
     @property
     def box(self) -> BlackBox:
@@ -40,14 +40,14 @@ class Worker:
         return self.is_ready and self.task is None and self.left != 0 and not self.is_held
 
     def give(self, number: int, pickled: memoryview) -> bool:
-        """Sends a task. Gives whether all of it is written."""
+        """Sends a task. Returns whether the whole task is written."""
         self.task = number
         if self.left is not None:
             self.left -= 1
         return self.line.send(NUMBER.pack(number), pickled)
 
     def has_begun(self) -> bool:
-        """Whether the worker took the task that it was given off its line."""
+        """Whether the worker took its task off the line."""
         return self.task is not None and bool(self.box.words[JOB] == self.task + 1)
 
     def ended_by_itself(self) -> bool:
@@ -55,8 +55,8 @@ class Worker:
 
 
 class Crew:
-    """The workers of an executor. Knows the executor's parts, not the executor, which may be
-    collected.
+    """The workers of an executor. Refers to the executor's parts, but not to the executor, so that
+    the executor can be collected.
 
     max_deaths: deaths in a row that the pool survives; None for the default.
     """
@@ -72,18 +72,18 @@ class Crew:
         self._holding = holding
         self._size: int = executor._max_workers
         self.processes: dict[int, Any] = executor._processes  # by pid
-        self.max_deaths: int = DEATHS * self._size if max_deaths is None else max_deaths
+        self.max_deaths: int = most_deaths(max_deaths, self._size)
         self._main_file = getattr(sys.modules.get("__main__"), "__file__", None)
-        self.deaths = 0  # since a task was finished
+        self.deaths = 0  # since the last finished task
         self.replaces = True
         self.poll: select.poll = select.poll()
         self.workers: dict[int, Worker] = {}  # by the descriptors of line and sentinel
 
     def hire(self) -> None:
-        """Starts a worker. Raises what the system raises if it cannot be started."""
+        """Starts a worker. Raises the system's error if no worker can be started."""
         self._restore_main_file()
         worker = self._started()
-        if self._restore_main_file():  # gone meanwhile, perhaps before the worker was told
+        if self._restore_main_file():  # gone meanwhile, perhaps before the worker got the name
             worker.process.kill()
             worker.process.join()
             worker.line.close()
@@ -107,9 +107,10 @@ class Crew:
         return Worker(process, line, self._most)
 
     def _restore_main_file(self) -> bool:
-        """Gives __main__ the script's name again, which Python drops when the script has ended.
+        """Gives __main__ the script's name again; Python drops the name at the script's end.
 
-        A worker that is started between then and the interpreter's end finds the script by it.
+        A worker started after the script's end, before the interpreter's end, needs the name to
+        find the script.
         """
         main = sys.modules.get("__main__")
         if self._main_file is None or main is None or hasattr(main, "__file__"):
@@ -118,9 +119,9 @@ class Crew:
         return True
 
     def hire_some(self, count: int) -> None:
-        """Starts so many workers, as far as there may be more.
+        """Starts `count` workers, up to the size of the pool.
 
-        Raises what the system raises, if there is no other worker.
+        Without any other worker, raises the system's error if no worker can be started.
         """
         for _ in range(min(count, self._size - len(self.processes))):
             try:
@@ -131,7 +132,7 @@ class Crew:
                 return
 
     def hire_for(self, waiting: int) -> None:
-        """Starts workers for so many tasks that wait, as hire_some() does."""
+        """Starts workers for `waiting` tasks, as hire_some() does."""
         if waiting and len(self.processes) < self._size:
             free = sum(worker.task is None and worker.left != 0 for worker in self.each())
             self.hire_some(waiting - free)
@@ -140,7 +141,7 @@ class Crew:
         return [worker for fd, worker in self.workers.items() if fd == worker.line.fd]
 
     def remove(self, worker: Worker) -> None:
-        """Forgets a worker that has ended."""
+        """Forgets an ended worker."""
         self.ignore(worker.line.fd)
         self.ignore(worker.process.sentinel)
         del self.workers[worker.line.fd], self.workers[worker.process.sentinel]
@@ -149,12 +150,12 @@ class Crew:
         worker.box.close()
 
     def ignore(self, fd: int) -> None:
-        """Waits for this descriptor no more."""
+        """Stops polling the descriptor."""
         with suppress(KeyError):
             self.poll.unregister(fd)
 
     def end_all(self) -> None:
-        """Ends all workers, none of which has a task, and waits for them."""
+        """Ends all workers, and waits for their end. No worker has a task."""
         workers = self.each()
         for worker in workers:
             worker.line.send(NO_MORE)

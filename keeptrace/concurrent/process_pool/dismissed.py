@@ -1,18 +1,17 @@
-"""Workers that are their pool's no more, because they are held themselves (Hold(how="stop"))."""
+"""Workers that left their pool and became held processes (Hold(how="stop"))."""
 
 from __future__ import annotations
 
 from multiprocessing import process as processes
-from typing import Any
 
-# They are children of this process, whose exit codes are taken when another one is dismissed.
-_dismissed: list[Any] = []
+# Children of the program. Each later dismissal reaps the ended children.
+_dismissed: list[processes.BaseProcess] = []
 
 
-def dismiss(process: Any) -> None:
+def dismiss(process: processes.BaseProcess) -> None:
     """Lets the program end without waiting for a worker."""
-    children: set[Any] | None = getattr(processes, "_children", None)
-    if children is not None:  # else multiprocessing waits for the worker as the program ends
+    children: set[processes.BaseProcess] | None = getattr(processes, "_children", None)
+    if children is not None:  # else multiprocessing waits for the worker at the program's end
         children.discard(process)
     _dismissed[:] = [other for other in _dismissed if other.exitcode is None]
     _dismissed.append(process)

@@ -8,12 +8,11 @@ Our changes to the engine:
   exceptions, and runs the engine's own loop.
 - If reading `exc.__traceback__` raises, the worker loop dies; we send the exception and restart the
   loop.
-- How a worker takes a task off the queue: the worker notes the task. Arguments that cannot be
-  unpickled fail that task alone. The worker ends when the parent is gone, for any reason.
-- How the parent takes a result off the queue: a result that cannot be unpickled fails its task
-  alone.
-- How the manager thread waits for results: cheaper than the engine's way. Waking the thread while
-  it ends is safe.
+- How a worker takes a task off the queue: the worker notes the task. A failure to unpickle the
+  arguments fails only their task. The worker ends when the parent is gone, for any reason.
+- How the parent takes a result off the queue: a failure to unpickle a result fails only its task.
+- How the manager thread waits for results: cheaper than the engine's way. Waking an ending thread
+  is safe.
 - How workers shut down: in bounded time, even if a worker is killed meanwhile.
 - How the manager thread breaks the pool: every future gets an error of its own, with the deaths of
   the workers and their tasks.
@@ -56,11 +55,13 @@ from .queues import CutMessage, read_results, read_tasks
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .crew import Crew
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How far below the task's exception may stand in the chain of the error that reading its traceback
-# raised.
+# Reading a task's traceback raised an error: we search so far down the error's chain for the task's
+# exception. (exceptions)
 _MOST_CONTEXTS: Final = 100
 
 # A forked child must not join these threads at exit: it would deadlock.
@@ -80,7 +81,7 @@ def _work(
     initargs: tuple[Any, ...],
     most: int | None = None,
 ) -> None:
-    """The main function of a worker: the engine's, within our surroundings."""
+    """The main function of a worker: prepares the worker, then runs the engine's function."""
     if holding is not None:
         remember_pipes()
         allow_stop()
@@ -92,7 +93,7 @@ def _work(
     if initializer is not None:
         initializer, initargs = run_initializer, (initializer, initargs, options, box)
     _run_loop(box, call_queue, result_queue, initializer, initargs, most)
-    become_held()  # of its last task
+    become_held()  # with the failure of its last task, if any
 
 
 def _run_loop(
@@ -103,7 +104,7 @@ def _run_loop(
     initargs: tuple[Any, ...],
     most: int | None,
 ) -> None:
-    """Runs the engine's loop, again after an exception that ended it."""
+    """Runs the engine's loop; restarts the loop after an exception that refuses to be read."""
     while True:
         try:
             engine._process_worker(call_queue, result_queue, initializer, initargs, most)
@@ -125,7 +126,7 @@ def _run_loop(
 
 
 def _next_task(get: Callable[..., Any], *how: Any, **more: Any) -> Any:
-    """The next task, unless this worker is held from here on."""
+    """The next task, unless the worker becomes a held process now."""
     become_held()
     return get(*how, **more)
 
@@ -143,11 +144,9 @@ def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, A
         entry = entry.tb_next
     for exc in islice(_contexts(problem), _MOST_CONTEXTS):
         start = traceback_of(exc)
-        if (
-            start is not None
-            and start.tb_frame in frames
-            and start.tb_frame.f_code.co_filename == engine.__file__
-        ):
+        if start is None or start.tb_frame not in frames:
+            continue
+        if start.tb_frame.f_code.co_filename == engine.__file__:
             return exc, frames[1].f_locals
     return None, {}
 
@@ -163,7 +162,7 @@ def _contexts(exc: BaseException) -> Iterator[BaseException]:
 def _adopt(executor: Any, manager: Any) -> None:
     """Makes a manager thread ours."""
     if executor._crew is not None:
-        from .healing import take_over  # the workers of other executors do without
+        from .healing import take_over  # other executors need not import the module
 
         take_over(manager, executor._crew)
     else:
@@ -196,23 +195,22 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     """A ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their frames
     and variables.
 
-    All arguments are those of concurrent.futures.ProcessPoolExecutor, and mean the same.
+    Takes the arguments of concurrent.futures.ProcessPoolExecutor, with the same meaning.
 
     trace: what to keep of a failing task (keeptrace.Options).
-    on_death: what becomes of the pool when a worker dies. "break", as the standard library's: all
-        tasks get a BrokenProcessPool. "replace": the worker's own task does, and another worker
-        takes its place (POSIX).
-    max_deaths: with "replace", how many workers may die one after the other, without a finished
-        task between, before the pool breaks all the same. Default: 3 for each worker.
+    on_death: the fate of the pool when a worker dies. "break", as in the standard library: all
+        tasks get a BrokenProcessPool. "replace": only the worker's own task gets the error, and
+        another worker takes the dead worker's place (POSIX).
+    max_deaths: with "replace", deaths in a row, without a finished task between, before the pool
+        breaks all the same. Default: 3 for each worker.
     hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
 
-    The BrokenProcessPool that tasks get when a worker dies has an attribute `deaths`: a list of
-    WorkerDeath. With on_death="replace", the error of the worker's own task is a WorkerDied as
-    well.
+    After a death, tasks get a BrokenProcessPool with an attribute `deaths`: a list of WorkerDeath.
+    With on_death="replace", the error of the worker's own task is a WorkerDied as well.
 
-    Raises OptionError for another on_death or max_deaths, besides what the engine raises."""
+    Raises OptionError for another on_death or max_deaths, besides the engine's own errors."""
 
-    _crew: Any = None  # the workers, where those that die are replaced
+    _crew: Crew | None = None  # the workers of an executor that replaces dead workers
 
     def __init__(
         self,
@@ -239,15 +237,17 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
             self._crew = Crew(self, options, holding, max_deaths)
         self._mp_context: Any = WorkerContext(self._mp_context, options, _work, holding)
         read_results(engine, self)
-        self._work_ids: Any = SimpleQueue()  # the engine's can be left locked by an interrupt
-        make_event_atomic(self._idle_worker_semaphore)  # nor is this made for interrupts
-        self._shutdown_lock: Any = RLock()  # whose owner is known, if it was interrupted
-        calls: Any = self._call_queue  # type: ignore[attr-defined]  # typeshed does not know it
+        # An interrupt could leave the engine's queue and semaphore locked.
+        self._work_ids: Any = SimpleQueue()
+        make_event_atomic(self._idle_worker_semaphore)
+        # An RLock knows its owner, so we can free the lock after an interrupt.
+        self._shutdown_lock: Any = RLock()
+        calls: Any = self._call_queue  # type: ignore[attr-defined]  # missing in typeshed
         calls.shutdown_lock = self._shutdown_lock
         wakeup: Any = self._executor_manager_thread_wakeup
         if not hasattr(wakeup, "_lock"):
             wakeup.__class__ = Wakeup
-        wakeup._lock = RLock()  # garbage that is collected within it may wake the thread as well
+        wakeup._lock = RLock()  # a collection of garbage within the lock may wake the thread, too
 
     _executor_manager_thread = manager_attribute(_adopt)
     stacks = stacks
@@ -255,7 +255,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:
             future = super().submit(fn, *args, **kwargs)
-        except BaseException:  # an interrupt, perhaps after the number was used
+        except BaseException:  # an interrupt, perhaps after the engine used the task's number
             self._free_abandoned()
             with self._shutdown_lock:
                 self._queue_count += 1
@@ -309,11 +309,10 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
 def _executor_collected(
     wakeup: Any, _: Any, is_finalizing: Callable[[], bool] = sys.is_finalizing
 ) -> None:
-    """Wakes the manager thread when nobody has the executor any more.
+    """Wakes the manager thread when the executor is collected.
 
-    The engine takes the executor's shutdown lock for that. But the thread that drops the last
-    reference may hold this lock, or a thread may have held it that is gone, as the interpreter
-    ends."""
+    The engine takes the executor's shutdown lock first. But the thread dropping the last reference
+    may hold the lock; and as the interpreter ends, the lock may belong to a thread that is gone."""
     if not is_finalizing():
         free_abandoned(wakeup._lock)
         wakeup.wakeup()

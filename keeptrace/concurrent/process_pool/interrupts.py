@@ -2,17 +2,17 @@
 thread.
 
 Python raises a KeyboardInterrupt between two bytecodes of the main thread. The engines' code does
-not expect that:
+not expect an interrupt there:
 
-- `with condition:` calls Condition.__enter__, which is written in Python. An interrupt after the
-  lock is taken and before the block is entered leaves the lock taken, and the engine's threads
-  deadlock. AtomicCondition takes the lock by one call into C, after which the interpreter handles
+- `with condition:` calls Condition.__enter__, written in Python. An interrupt after taking the lock
+  and before entering the block leaves the lock taken, and the engine's threads deadlock.
+  AtomicCondition takes the lock by a single call into C; after such a call, the interpreter handles
   no signals.
-- concurrent.futures.wait() takes all its futures' locks before its block; free_abandoned() frees
-  them.
-- An interrupt after a worker's start, before the engine noted the worker: nobody tells that worker
-  to end, and the interpreter waits for the worker at exit. interrupts_deferred() defers the
-  interrupt until the worker is noted.
+- concurrent.futures.wait() takes the locks of all futures before its block; after an interrupt,
+  free_abandoned() frees the locks.
+- If an interrupt comes after a worker's start, before the engine noted the worker, nobody ends the
+  worker, and the interpreter waits for the worker at exit. interrupts_deferred() defers the
+  interrupt until the engine has noted the worker.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class AtomicCondition(threading.Condition):
     """A condition that an interrupt leaves either taken within its `with` block, or not taken. Its
     lock is an RLock.
 
-    `with` asks the type for bound methods: these properties give the methods of the lock, written
+    `with` looks up both methods on the type. Our properties return the lock's own methods, written
     in C.
     """
 
     if sys.version_info < (3, 14):
         __enter__: Any = property(attrgetter("_lock.__enter__"))
         __exit__: Any = property(attrgetter("_lock.__exit__"))
-    else:  # Python handles signals after this call, too
+    else:  # Python 3.14 handles signals after such a call, too
 
         def __enter__(self) -> bool:
             _acquired[self] = threading.get_ident()
@@ -56,22 +56,22 @@ class AtomicCondition(threading.Condition):
         free_abandoned(but=self)
         try:
             return super().wait(timeout)
-        except BaseException:  # an interrupt, perhaps just after the lock was released to wait
+        except BaseException:  # an interrupt, perhaps just after wait() released the lock
             if not self._is_owned():  # type: ignore[attr-defined]
                 self.acquire()
             raise
 
 
 class AtomicLock(synchronize.Lock):
-    """The same for a lock between processes."""
+    """As AtomicCondition, for a lock between processes."""
 
     __enter__: Any = property(attrgetter("_semlock.__enter__"))
     __exit__: Any = property(attrgetter("_semlock.__exit__"))
 
 
 class _FutureCondition(AtomicCondition):
-    """The condition of a future. concurrent.futures.wait() and as_completed() acquire several in
-    turn.
+    """The condition of a future. concurrent.futures.wait() and as_completed() acquire the
+    conditions of several futures in turn.
     """
 
     def acquire(self, *how: object) -> bool:
@@ -83,12 +83,12 @@ class _FutureCondition(AtomicCondition):
         _acquired.pop(self, None)
 
 
-_acquired: Final[dict[Any, int]] = {}  # condition → the thread that acquires or holds the condition
+_acquired: Final[dict[Any, int]] = {}  # condition → the thread acquiring or holding the condition
 
 
-def free_abandoned(*locks: Any, but: Any = None) -> None:
-    """Frees conditions and locks that an interrupt left acquired by this thread, except `but`.
-    Called before this thread waits.
+def free_abandoned(*locks: Any, but: object = None) -> None:
+    """Frees conditions and locks that an interrupt left acquired by the thread, except `but`.
+    Called before the thread waits.
     """
     for lock in locks:
         while lock._is_owned():
@@ -116,13 +116,13 @@ def _has_plain_condition(event: Any) -> bool:
 
 
 def make_future_atomic(future: Future[Any]) -> None:
-    """Makes a future interrupt-safe, before anybody waits for it.
+    """Makes a future interrupt-safe, before anybody waits for the future.
 
-    Threads that set its result are not disturbed.
+    A thread may set the result meanwhile.
     """
     condition = future._condition
     condition.__class__ = _FutureCondition
-    # the lock's own methods, which come before the class's
+    # The instance has the lock's own methods, and the instance comes before the class.
     del condition.acquire, condition.release
     future._waiters = _Waiters()
 
@@ -133,24 +133,22 @@ def make_event_atomic(event: Any) -> None:
 
 
 def make_queue_atomic(queue: Any) -> None:
-    """The same for both locks of a multiprocessing.SimpleQueue."""
+    """Makes both locks of a multiprocessing.SimpleQueue atomic."""
     for lock in (queue._rlock, queue._wlock):
-        if type(lock) is synchronize.Lock:  # Windows has none to write
+        if type(lock) is synchronize.Lock:  # on Windows, _wlock is None
             lock.__class__ = AtomicLock
 
 
 Handler = Callable[[int, Any], Any]
 
-# The program's own handler, while ours defers its call. A worker that is forked meanwhile gets it
-# back.
+# The program's own handler, while ours defers its call. A worker forked meanwhile restores the
+# handler.
 _deferred: Handler | None = None
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Defers Ctrl-C to the end of the block. A second Ctrl-C is not deferred: the block
-    may hang.
-    """
+    """Defers Ctrl-C to the end of the block. A second Ctrl-C interrupts: the block may hang."""
     handler = _python_handler()
     if handler is None or not _install(handler):
         yield
@@ -162,9 +160,7 @@ def interrupts_deferred() -> Iterator[None]:
 
 
 def _python_handler() -> Handler | None:
-    """The handler of SIGINT, if Python calls a handler in this thread and none is
-    deferred already.
-    """
+    """The handler of SIGINT, if the thread is the main thread and no handler is deferred yet."""
     if _deferred is not None or threading.current_thread() is not threading.main_thread():
         return None
     handler = signal.getsignal(signal.SIGINT)

@@ -1,26 +1,29 @@
-"""The parent's ends of the lines to workers that share nothing: one socket pair for each worker.
+"""The parent's ends of the lines to workers that share nothing: a socket pair for each worker.
 
-A line carries multiprocessing.connection's messages both ways, and never blocks: what cannot be
-written now is kept, a message that has not arrived whole is waited for by the caller's poll.
+A line carries multiprocessing.connection's messages both ways, and never blocks. The line keeps
+unwritten bytes for a later flush(); the caller polls for the rest of an incomplete message.
 """
 
 from __future__ import annotations
 
 import os
 import weakref
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .pipes import HEADER, LONG_HEADER
 
-# Read at once: about what a socket holds. (bytes)
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+# Read at once: about the capacity of a socket. (bytes)
 _PART: Final = 1 << 18
 _MOST_SHORT: Final = 0x7FFFFFFF  # the largest message with a short header (bytes)
 
 
 class Line:
-    """One worker's. POSIX."""
+    """The line to a worker. POSIX."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.fd: int = connection.fileno()
         os.set_blocking(self.fd, False)
@@ -29,7 +32,7 @@ class Line:
         _lines.add(self)
 
     def send(self, *parts: bytes | memoryview) -> bool:
-        """Sends the parts as one message. Gives whether all of it is written: see flush()."""
+        """Sends the parts as a single message. Returns whether all is written: see flush()."""
         size = sum(map(len, parts))
         header = HEADER.pack(size)
         if size > _MOST_SHORT:
@@ -38,13 +41,13 @@ class Line:
         return self.flush()
 
     def flush(self) -> bool:
-        """Writes what there is room for. Gives whether nothing is left to write."""
+        """Writes as much as fits. Returns whether nothing is left to write."""
         while self._unsent:
             try:
                 written = os.writev(self.fd, self._unsent)
             except BlockingIOError:
                 return False
-            except OSError:  # the worker is gone, as its sentinel tells
+            except OSError:  # the worker is gone; the caller polls its sentinel
                 self._unsent.clear()
                 return True
             while self._unsent and written >= len(self._unsent[0]):
@@ -54,7 +57,7 @@ class Line:
         return True
 
     def receive(self) -> bytes | None:
-        """The next message, or None if it has not arrived whole. Raises EOFError at the end."""
+        """The next message, or None before its last part. Raises EOFError at the end."""
         while (message := self._whole()) is None:
             try:
                 part = os.read(self.fd, _PART)
@@ -88,8 +91,8 @@ class Line:
         self._connection.close()
 
 
-# Those that are open. A forked process closes its copies: while one is open, a worker does not see
-# that its parent is gone.
+# All open lines. A forked process closes its copies: an open copy would hide the parent's end from
+# the workers.
 _lines: Final[weakref.WeakSet[Line]] = weakref.WeakSet()
 
 

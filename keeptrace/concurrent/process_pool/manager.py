@@ -1,5 +1,4 @@
-"""The manager thread of KeepTraceProcessPoolExecutor: how the thread waits, and how its pool
-breaks.
+"""The manager thread of KeepTraceProcessPoolExecutor: its waiting, and the breaking of its pool.
 
 concurrent/process_pool/executor.py shows the whole.
 """
@@ -10,6 +9,8 @@ import select
 from collections.abc import Callable
 from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from threading import RLock
 from typing import Any, Final
 
 from ...core.hold import take_stopped
@@ -25,14 +26,14 @@ ABRUPT: Final = "A child process terminated abruptly, the process pool is not us
 
 
 class Wakeup(engine._ThreadWakeup):
-    """The engine's class as in Python 3.14: nobody writes to the pipe while the pipe is being
+    """The engine's class as in Python 3.14: a lock keeps wakeup() from writing to a pipe being
     closed.
 
-    In older versions, a program that ends while its pool breaks may print an OSError, or write to
+    In older versions, a program ending while its pool breaks may print an OSError, or write to
     another file with the same descriptor.
     """
 
-    _lock: Any
+    _lock: RLock
 
     def close(self) -> None:
         with self._lock:
@@ -47,22 +48,22 @@ class ManagerThread(engine._ExecutorManagerThread):
     """The engine's thread, but after a worker's death every future gets an error of its own, with
     the known facts.
 
-    The thread waits by one poll object. The engine makes two selectors for each result, one with
-    every worker in it.
+    The thread waits by a lasting poll object. The engine makes two selectors for each result, and
+    registers every worker.
     """
 
     def join(self, timeout: float | None = None) -> None:
-        # The interpreter joins this thread at exit.
+        # The interpreter joins the thread at exit.
         free_abandoned(self.shutdown_lock, self.thread_wakeup._lock)  # type: ignore[attr-defined]
         super().join(timeout)
 
-    # Starts a worker, and puts it among these. The executor may be collected by then.
+    # Starts a worker, and adds the worker to the given workers. The executor may be collected.
     hire: Callable[[dict[int, Any]], None]
 
-    # Why no worker could be started in place of one that is held.
+    # The error of starting a worker in place of a held worker.
     _unreplaced: list[str] | None = None
 
-    # The workers' pids, and the poll object for these workers, results and wakeups.
+    # The workers' pids, and the poll object for workers, results and wakeups.
     _polled: tuple[list[int], Any] = ([], None)
 
     def wait_result_broken_or_wakeup(self) -> Any:
@@ -71,14 +72,15 @@ class ManagerThread(engine._ExecutorManagerThread):
             return None, True, self._unreplaced
         result, is_broken, cause = self._wait()
         exc = getattr(result, "exception", None)
-        stopped = take_stopped(exc) if exc is not None else None
-        if stopped is not None:
-            self._dismiss(stopped)
-            result.exit_pid = None  # after its last task, too
+        if exc is not None:
+            stopped = take_stopped(exc)
+            if stopped is not None:
+                self._dismiss(stopped)
+                result.exit_pid = None  # a worker may be dismissed after its last task, too
         return result, is_broken, cause
 
     def _dismiss(self, pid: int) -> None:
-        """Lets a worker go that is held itself, and starts another one in its place."""
+        """Lets a worker go that became a held process, and starts another worker in its place."""
         workers: Any = self.processes
         with self.shutdown_lock:
             dismiss(workers.pop(pid))
@@ -102,35 +104,34 @@ class ManagerThread(engine._ExecutorManagerThread):
 
             return None, True, traceback.format_exception(problem)
 
-    def _poll(self, results: Any) -> list[tuple[int, int]]:
+    def _poll(self, results: Connection) -> list[tuple[int, int]]:
         pids, poll = self._polled
         if poll is None or pids != list(self.processes):
             poll = select.poll()
             processes = dict(self.processes)
-            for file in (
-                results,
-                self.thread_wakeup._reader,
-                *(process.sentinel for process in processes.values()),
-            ):
-                poll.register(file, select.POLLIN)
+            poll.register(results, select.POLLIN)
+            poll.register(self.thread_wakeup._reader, select.POLLIN)
+            for process in processes.values():
+                poll.register(process.sentinel, select.POLLIN)
             self._polled = list(processes), poll
-        return poll.poll()  # type: ignore[no-any-return]  # Any, because not every system has it
+        return poll.poll()  # type: ignore[no-any-return]  # Windows has no poll objects
 
     def terminate_broken(self, *cause: Any) -> None:
-        # Kept alive, because the engine drops its reference while holding the executor's lock.
+        # We keep the executor alive: the engine drops its reference while holding the executor's
+        # lock.
         executor: Any = self.executor_reference()
         self._break = _Break(self, executor)
         # On Python 3.11 the engine takes no lock here.
         if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):
             with self.shutdown_lock:
-                if executor is not None:  # from here on, submit() adds no future
+                if executor is not None:  # after these lines, submit() adds no future
                     executor._broken = ABRUPT
                     executor._shutdown_thread = True
                 self._tell_futures()
         with bounded_shutdown(self.processes, self.call_queue):
             super().terminate_broken(*cause)
         self._break.tell_executor()
-        del self._break  # it has the executor
+        del self._break  # because _Break refers to the executor
 
     def _terminate_broken(self, *cause: object) -> None:
         self._tell_futures()
@@ -149,7 +150,7 @@ class ManagerThread(engine._ExecutorManagerThread):
 class _Break(PoolBreak):
     """Why the pool of a manager thread broke."""
 
-    def __init__(self, manager: Any, executor: Any) -> None:
+    def __init__(self, manager: ManagerThread, executor: Any) -> None:
         items = manager.pending_work_items
         super().__init__(
             manager.processes, lambda process: tasks_of(process, items, engine._process_chunk)
@@ -158,7 +159,7 @@ class _Break(PoolBreak):
         self._told = not self.deaths
 
     def error(self, shared: BaseException) -> BrokenProcessPool:
-        """An error for one future, with the known facts."""
+        """A separate error for a future, with the known facts."""
         self.tell_executor()
         error = BrokenProcessPool(*shared.args)
         error.__cause__ = shared.__cause__
@@ -166,8 +167,8 @@ class _Break(PoolBreak):
         return error
 
     def tell_executor(self) -> None:
-        """Adds the facts to the error that submit() raises from now on; the engine sets this error
-        before those of the futures.
+        """Adds the facts to the error of later submit() calls. The engine sets its error for
+        submit() before the errors of the futures.
         """
         if not self._told and self._executor is not None:
             self._told = True

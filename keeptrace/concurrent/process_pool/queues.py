@@ -1,11 +1,11 @@
-"""The two queues of an executor, the standard library's or loky's: a message that cannot be
-unpickled costs one task.
+"""The two queues of an executor, the standard library's or loky's: a failure to unpickle a message
+fails only the message's task.
 
     parent ── _CallItem(work_id, fn, args, kwargs) ─▶ _take(), in the worker
     parent, Results.recv() ◀── _ResultItem(work_id, ...) ── worker
 
-Both engines have these names. In the engines' own code, such a message breaks the pool, with all
-its tasks.
+Both engines have the names in the drawing. In the engines' own code, such a failure breaks the pool,
+with all its tasks.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
-from os import getppid  # at once: a task may replace it
+from os import getppid  # at once: a task may replace os.getppid
 from types import ModuleType
 from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
 from ..deaths.black_box import JOB, POSIX
-from .pipes import drain, read_message, take_lock
+from .pipes import Lock, drain, read_message, take_lock
 
 # -- the worker
 
@@ -35,7 +35,7 @@ from .pipes import drain, read_message, take_lock
 def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Any) -> None:
     """Makes a worker read its tasks by _take().
 
-    The worker closes its copies of the parent's ends, and so notices when the parent is gone.
+    The worker closes its copies of the parent's ends, so the worker notices the parent's end.
     """
     if POSIX:
         calls.get = partial(_take, engine, calls, calls._reader.fileno(), getppid(), words, results)
@@ -45,12 +45,17 @@ def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Any) -> None
 
 
 def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
-    """Without `with`: a worker that is interrupted within a message keeps the lock. Otherwise
-    another worker would read the rest as a message.
+    """The bytes of the next message. Raises queue.Empty after `timeout` seconds, EOFError when the
+    parent is gone.
+
+    Without `with`: a worker interrupted within a message keeps the lock. Otherwise another worker
+    would read the rest as a message.
     """
     deadline = monotonic() + (timeout or 0)
     if not take_lock(calls._rlock, parent, timeout):
-        raise EOFError if getppid() != parent else queue.Empty
+        if getppid() != parent:
+            raise EOFError
+        raise queue.Empty
     try:
         if timeout is not None and not calls._reader.poll(max(0.0, deadline - monotonic())):
             raise queue.Empty
@@ -74,14 +79,14 @@ def _take(
     timeout: float | None = None,
     receive: Callable[..., bytes] = receive,
 ) -> Any:
-    """The queue's next task, or None: no more.
+    """The queue's next task, or None: the end.
 
     Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty.
     """
     try:
         data = receive(calls, fd, parent, timeout)
     except (EOFError, OSError):  # the parent was killed
-        results.put = sys.exit  # the engine shuts the queue down, and loky would wait for an answer
+        results.put = sys.exit  # the engine shuts the queue down; loky would wait for an answer
         return None
     try:
         item = ForkingPickler.loads(data)
@@ -100,20 +105,20 @@ def _raise(problem: BaseException) -> None:
 
 
 class CutMessage(SystemExit):
-    """Ends a worker that was interrupted while writing a result: the parent would read the next
-    message as the rest of the result.
+    """Ends a worker after an interrupt in the middle of writing a result: the parent would read the
+    next message as the rest of the result.
     """
 
 
 class MessageLock:
-    """Replaces the lock of the result queue, which the engine holds while it writes a message.
+    """Replaces the lock of the result queue; the engine holds the lock while writing a message.
 
-    A worker that is interrupted in between may have written a part of a message. The worker keeps
-    the lock, and its next attempt to write ends the worker. With the engine's lock, other workers
-    would continue behind half a message, or the worker would deadlock on its own lock.
+    A worker interrupted in between may have written a part of a message. The worker keeps the lock,
+    and its next attempt to write ends the worker. With the engine's lock, other workers would
+    continue behind half a message, or the worker would deadlock on its own lock.
     """
 
-    def __init__(self, lock: Any, parent: int) -> None:
+    def __init__(self, lock: Lock, parent: int) -> None:
         self._lock = lock
         self._parent = parent
         self._taken = False
@@ -125,39 +130,42 @@ class MessageLock:
         if not take_lock(self._lock, self._parent):
             raise BrokenPipeError("the parent is gone")
 
-    def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, problem: BaseException | None, traceback: object) -> None:
         # An OSError means that the parent is gone; the other workers must notice, too.
         if problem is None or isinstance(problem, OSError):
             self._lock.release()
             self._taken = False
 
 
-def numbers_in(data: Any) -> dict[str, int]:
+def numbers_in(data: bytes) -> dict[str, int]:
     """The numeric attributes of a pickled _CallItem or _ResultItem, without unpickling.
 
-    These are the first and the last entries of the item's dict, so no number from the user's data
-    between them is mistaken for an attribute.
+    The numbers are the first and the last entries of the item's dict, so we cannot mistake a number
+    in the user's data between for an attribute.
     """
     found: dict[str, int] = {}
     name = None
     argument: Any
-    import pickletools  # only messages that fail to unpickle are searched
+    import pickletools  # only after a failure to unpickle
 
     for opcode, argument, _ in pickletools.genops(bytes(data)):
         is_number = isinstance(argument, int) and opcode.name.startswith(("BININT", "LONG", "INT"))
         if name and is_number and not (name == "work_id" and name in found):
             found[name] = argument
-        if opcode.name != "MEMOIZE":
-            name = argument if argument in ("work_id", "exit_pid") else None
+        if opcode.name == "MEMOIZE":
+            continue
+        name = None
+        if argument in ("work_id", "exit_pid"):
+            name = argument
     return found
 
 
 # -- the parent
 
-# A living worker's between two parts of a result. (seconds)
+# The longest pause of a living worker between two parts of a result. (seconds)
 _PAUSE: Final = 1.0
-# Stock pools can hang if a worker dies while it holds a lock. Ours wait this long, then kill the
-# rest. (seconds)
+# Stock pools can hang if a worker dies while holding a lock. Our pools wait so long, then kill the
+# remaining workers. (seconds)
 _ENDS: Final = 5.0
 _MOMENT: Final = 0.01  # (seconds)
 
@@ -185,17 +193,17 @@ class Results(Connection):
     def wait_for_more(self) -> bool:
         """Waits for the next part of a message, but not forever: the sender may have died.
 
-        If another worker died, the part comes in a moment.
+        After the death of another worker, the part comes within _PAUSE.
         """
-        return self in wait(
-            [self, *(process.sentinel for process in list(self.workers.values()))]
-        ) or self in wait([self], _PAUSE)
+        sentinels = [process.sentinel for process in list(self.workers.values())]
+        return self in wait([self, *sentinels]) or self in wait([self], _PAUSE)
 
-    def __reduce__(self) -> Any:
-        """workers get a plain connection"""
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Workers get a plain connection."""
         from multiprocessing.connection import reduce_connection  # type: ignore[attr-defined]
 
-        return reduce_connection(self)
+        reduction: tuple[Any, ...] = reduce_connection(self)
+        return reduction
 
 
 def read_results(engine: ModuleType, executor: Any) -> None:
@@ -209,7 +217,7 @@ def read_results(engine: ModuleType, executor: Any) -> None:
 
 @contextmanager
 def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
-    """Bounds shutdown: a worker killed while it holds the queue lock would block the others
+    """Bounds shutdown: a worker killed while holding the queue lock would block the other workers
     forever.
 
     The engine's thread that writes tasks can block as well: no worker reads any more, but forked
@@ -225,7 +233,7 @@ def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
     )
     try:
         watcher.start()
-    except RuntimeError:  # no more threads: it goes without
+    except RuntimeError:  # no more threads: shutdown is unbounded
         watcher = None  # type: ignore[assignment]
     try:
         yield
@@ -237,8 +245,8 @@ def bounded_shutdown(workers: Mapping[int, Any], calls: Any) -> Iterator[None]:
 
 
 def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> None:
-    """Runs in a thread until `over` is set. Some seconds after a worker was killed, kills the
-    remaining workers, and drains the pipe of tasks.
+    """Runs in a thread until `over` is set. _ENDS seconds after the death of a worker, kills the
+    remaining workers. Then drains the pipe of tasks.
     """
     waiting = {process.sentinel: process for process in workers}
     deadline = math.inf
@@ -257,7 +265,7 @@ def kill_stragglers(workers: list[Any], pipe: int, over: threading.Event) -> Non
 def _kill(process: Any) -> None:
     try:
         process.kill()
-    except AttributeError:  # loky's cannot
+    except AttributeError:  # loky's processes have no kill()
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
 
@@ -273,6 +281,6 @@ def _ended_well(process: Any) -> bool:
 
 
 def gone(workers: Mapping[int, Any]) -> list[Any]:
-    """The workers that ended, by their sentinels: the exit code may come a moment later."""
+    """The ended workers, by their sentinels: the exit code may come a moment later."""
     by_sentinel = {process.sentinel: process for process in list(workers.values())}
     return [by_sentinel[sentinel] for sentinel in wait(list(by_sentinel), timeout=0)]

@@ -124,7 +124,7 @@ class Traffic(Workers):
         key = TRAILER.unpack_from(message, len(message) - TRAILER.size)
         self.sent.pop(key, None)
         try:
-            found: tuple[int, int, tuple[bool, object]] = self._engine.pickler.loads(message)
+            found: tuple[int, int, tuple[bool, Any]] = self._engine.pickler.loads(message)
         except BaseException as problem:
             problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
             return *key, (False, problem)
