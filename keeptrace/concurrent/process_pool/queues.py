@@ -4,8 +4,8 @@ fails only the message's task.
     parent ── _CallItem(work_id, fn, args, kwargs) ─▶ _take(), in the worker
     parent, Results.recv() ◀── _ResultItem(work_id, ...) ── worker
 
-Both engines have the names in the drawing. In the engines' own code, such a failure breaks the pool,
-with all its tasks.
+Both engines have the names in the drawing. In the engines' own code, such a failure breaks the
+pool, with all its tasks.
 """
 
 from __future__ import annotations
