@@ -1,6 +1,6 @@
-"""Calls as short text: the current task of a worker, or the last one before its death.
+"""Calls as short text: the current task of a worker, or the last task before its death.
 
-No code of the user's runs here.
+The module runs no code of the user's.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from ...capture.reprs import Renderer
 from ...core.raw import ABSENT, names_of, stored
 from ...core.texts import printable
 
-# Calls of a chunk shown one by one; the others are counted. (calls)
+# Calls of a chunk to show; further calls are counted. (calls)
 _MOST_CALLS: Final = 3
 # An argument in the description of a call: enough to recognise a path or an id. (characters)
 _MOST_ARGUMENT: Final = 60
-# Arguments shown of one call. (arguments)
+# Arguments of a call to show. (arguments)
 _MOST_ARGUMENTS: Final = 6
-# Wrappers around wrappers that are looked through. (wrappers)
+# Wrappers around wrappers to look through. (wrappers)
 _MOST_WRAPPERS: Final = 10
-# Hugging Face datasets runs this in workers. The last argument is a dict with the user's function.
+# The function of Hugging Face datasets in workers. Its last argument is a dict with the user's
+# function.
 _DATASETS_RUNNER: Final = ("datasets.utils.py_utils", "_write_generator_to_queue")
-# Classes whose instances stand for the function of a task → the attribute that has the function,
-# or a tuple that begins with the function.
+# Classes whose instances stand for the function of a task → the attribute with the function, or
+# with a tuple that begins with the function.
 _WRAPPERS: Final[dict[tuple[str, str], str]] = {
     ("sklearn.utils.parallel", "_FuncWrapper"): "function",
     ("joblib.memory", "MemorizedFunc"): "func",
@@ -33,7 +34,7 @@ _WRAPPERS: Final[dict[tuple[str, str], str]] = {
     ("joblib._utils", "_TracebackCapturingWrapper"): "func",
     ("joblib.externals.loky.cloudpickle_wrapper", "CallableObjectWrapper"): "_obj",
     ("loky.cloudpickle_wrapper", "CallableObjectWrapper"): "_obj",
-    # keep_trace()'s: their __module__ is a property, which is not asked
+    # keep_trace()'s: their __module__ is a property, and reading a property would run code
     ("builtins", "_Traced"): "_keeptrace",
     ("builtins", "_TracedCoroutine"): "_keeptrace",
 }
@@ -55,22 +56,26 @@ def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> st
 
 
 def _of_datasets(args: Sequence[Any]) -> tuple[object, Sequence[Any], dict[str, Any]] | None:
-    """The user's function of Dataset.map(), and for which part of the dataset it runs."""
-    job = args[-1] if args else None
+    """The user's function of Dataset.map(), and its part of the dataset."""
+    if not args:
+        return None
+    job = args[-1]
     if type(job) is not dict or "function" not in job:
         return None
     return job["function"], (), {name: job[name] for name in ("rank", "offset") if name in job}
 
 
 def unwrapped(fn: object) -> object:
-    """The user's function behind an object that a library puts in its place."""
+    """The user's function behind a library's wrapper object."""
     for _ in range(_MOST_WRAPPERS):
         if type(fn) is types.FunctionType:  # functools.wraps gave the name, too
             break
         held = stored(fn, _WRAPPERS.get(names_of(type(fn)), "__wrapped__"))
         if held is ABSENT:
             break
-        fn = held[0] if type(held) is tuple else held
+        if type(held) is tuple:
+            held = held[0]
+        fn = held
     return fn
 
 
@@ -94,7 +99,7 @@ def _name_of(render: Renderer, fn: Any) -> str:
 
 
 def describe_calls(calls: Sequence[tuple[Any, Sequence[Any], dict[str, Any]]]) -> list[str]:
-    """The calls of one task: the first few, and a count."""
+    """The calls of a task: the first few, and a count."""
     told = [describe_call(*call) for call in calls[:_MOST_CALLS]]
     left = len(calls) - len(told)
     if left:

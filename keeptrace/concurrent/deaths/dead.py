@@ -1,7 +1,7 @@
-"""Workers that died, and the facts about their deaths.
+"""Dead workers, and the facts about their deaths.
 
-The parent of a dead worker reads the worker's black box (concurrent/deaths/black_box.py): the task
-that was running, the exception of the initializer, and the Python stack that `faulthandler` wrote
+The parent of a dead worker reads the worker's black box (concurrent/deaths/black_box.py): the
+running task, the exception of the initializer, and the Python stack that `faulthandler` wrote
 while the process died.
 """
 
@@ -22,10 +22,10 @@ from .memory import MemoryNote, note_of
 
 
 class WorkerDied(KeepTraceError):
-    """A worker process ended while it ran the task, or all of the pool's did; `deaths` says which,
-    how, at what, and where.
+    """A worker process ended while running the task, or all workers of the pool ended. `deaths` has
+    the facts: process, signal or exit code, tasks and stacks.
 
-    If an initializer failed, what it raised is the `__cause__`.
+    If an initializer failed, its exception is the `__cause__`.
     """
 
     def __init__(self, message: str, deaths: Sequence[WorkerDeath] = ()) -> None:
@@ -34,19 +34,17 @@ class WorkerDied(KeepTraceError):
 
 
 class WorkerDeath:
-    """How one worker ended.
+    """How a worker ended.
 
-    pid: its process id.
-    exitcode: what it exited with, or minus the number of the signal that killed it; None if it is
-        not known.
+    pid: the worker's process id.
+    exitcode: its exit code, or minus the number of the fatal signal; None if unknown.
     signal: the signal's name, or None.
-    tasks: the calls it was running, as text, bounded.
-    stack: its Python stack at death, as a traceback to look at (without variables), where the
-        signal left it the chance. With Options(memory_mark=...), of a worker that was killed above
-        the mark: its last stack that was noted, with variables.
-    text: all that faulthandler wrote, with the files of functions that crossed by value.
-    memory: with a memory_mark, the memory it had when last seen, and its largest variables; or
-        None.
+    tasks: the running calls, as text, bounded.
+    stack: the Python stack at death, as a traceback to look at (without variables), if the signal
+        let faulthandler write. With Options(memory_mark=...), for a worker killed above the mark:
+        the last noted stack, with variables.
+    text: the whole text of faulthandler, with the files of functions that crossed by value.
+    memory: with a memory_mark, the last seen memory and the largest variables; or None.
     """
 
     __slots__ = ("exitcode", "memory", "pid", "signal", "stack", "tasks", "text")
@@ -61,24 +59,29 @@ class WorkerDeath:
     ) -> None:
         self.pid: int = pid
         self.exitcode: int | None = exitcode
-        self.signal: str | None = (
-            signal_name(-exitcode) if exitcode is not None and exitcode < 0 else None
-        )
+        self.signal: str | None = None
+        if exitcode is not None and exitcode < 0:
+            self.signal = signal_name(-exitcode)
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.text: str = text
         self.memory: MemoryNote | None = memory
         self.stack: types.TracebackType | None = stack_of(text) or _noted_stack(memory)
 
     def __str__(self) -> str:
-        doing = f" while it ran {', '.join(self.tasks)}" if self.tasks else ""
-        memory = f"; {self.memory}" if self.memory is not None else ""
-        return f"Worker {self.pid} {how_it_ended(self.exitcode)}{doing}{memory}."
+        told = f"Worker {self.pid} {how_it_ended(self.exitcode)}"
+        if self.tasks:
+            told += f" while it ran {', '.join(self.tasks)}"
+        if self.memory is not None:
+            told += f"; {self.memory}"
+        return f"{told}."
 
     def __repr__(self) -> str:
         return f"<WorkerDeath: {self}>"
 
     def __eq__(self, other: object) -> bool:
-        return self._facts() == other._facts() if isinstance(other, WorkerDeath) else NotImplemented
+        if not isinstance(other, WorkerDeath):
+            return NotImplemented
+        return self._facts() == other._facts()
 
     def __hash__(self) -> int:
         return hash(self._facts())
@@ -93,7 +96,9 @@ class WorkerDeath:
         """The death as a note under a printed traceback."""
         if self.stack is None:
             return str(self)
-        when = "at death" if self.text else "before its death"
+        when = "before its death"  # from a note of the memory
+        if self.text:
+            when = "at death"
         stack = traceback_text(self.stack)
         lines = [f"{self}", f"Its Python stack {when} (most recent call last):", stack]
         if self.memory is not None and self.memory.largest:
@@ -112,25 +117,32 @@ def how_it_ended(exitcode: int | None) -> str:
     if exitcode is None:
         return "is gone"
     if exitcode < 0:
-        hint = (
-            " (by hand, or by the system when memory ran out)"
-            if exitcode == -getattr(signal, "SIGKILL", 0)
-            else ""
-        )
-        return f"was killed by {signal_name(-exitcode)}{hint}"
-    names = [
-        name
-        for name in dir(os)
-        if name.startswith("EX_") and getattr(os, name) == exitcode and exitcode
-    ]
-    return f"exited with code {exitcode}{f' ({names[0]})' if names else ''}"
+        told = f"was killed by {signal_name(-exitcode)}"
+        if exitcode == -getattr(signal, "SIGKILL", 0):
+            told += " (by hand, or by the system when memory ran out)"
+        return told
+    told = f"exited with code {exitcode}"
+    name = _name_of_code(exitcode)
+    if name is not None:
+        told += f" ({name})"
+    return told
 
 
-# Time to wait for the exit code of a process whose sentinel is ready: the system has the code
+def _name_of_code(exitcode: int) -> str | None:
+    """The name of an exit code in the module os, such as EX_USAGE."""
+    if exitcode == 0:
+        return None
+    for name in dir(os):
+        if name.startswith("EX_") and getattr(os, name) == exitcode:
+            return name
+    return None
+
+
+# Time to wait for the exit code of a process with a ready sentinel. (seconds)
 _EXIT_CODE: Final = 5.0
 
 
-def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
+def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:  # any engine's process
     """The facts of an ended process of make_worker()."""
     process.join(_EXIT_CODE)
     box = box_of(process)
@@ -143,7 +155,7 @@ def death_of(process: Any, tasks: Sequence[str]) -> WorkerDeath:
 def add_notes(
     error: BaseException, deaths: Sequence[WorkerDeath], failure: BaseException | None
 ) -> None:
-    """Adds the facts to the caller's error as notes, which printed tracebacks show."""
+    """Adds the facts to the caller's error as notes; printed tracebacks show notes."""
     if failure is not None:
         error.__cause__ = failure
         error.add_note("The initializer of a worker failed: see the cause above.")

@@ -18,7 +18,7 @@ from ..crossing import without_frames_of
 from ..origins import file_of_place
 from .worker import run_worker
 
-# Compiled at use: every worker imports this module, and few read a text.
+# Compiled at use: every worker imports the module, and few read a text.
 _THREAD: Final = r"^(?:Current thread|Thread|Stack) .*\(most recent call first\):$"
 _LINE: Final = r'^  File "(.*)", line (\d+|\?\?\?) in (.*)$'
 _DYNAMIC_LINE: Final = r'(?m)^  File "<dynamic-code>", line (\d+) in (.*)$'
@@ -36,9 +36,7 @@ def _stacks_in(text: str) -> Iterator[_Stack]:
         match = re.match(_LINE, line)
         if match and found is not None:
             file, number, name = match.groups()
-            found.append(
-                (_unescape(file), int(number) if number.isdigit() else None, _unescape(name))
-            )
+            found.append((_unescape(file), _line_of(number), _unescape(name)))
         elif re.match(_THREAD, line):
             if found:
                 yield found
@@ -50,12 +48,18 @@ def _stacks_in(text: str) -> Iterator[_Stack]:
         yield found
 
 
+def _line_of(number: str) -> int | None:
+    if number.isdigit():
+        return int(number)
+    return None  # "???"
+
+
 def _unescape(text: str) -> str:
     return re.sub(_ESCAPE, lambda match: chr(int(match[0][2:], 16)), text)
 
 
 def with_files(text: str) -> str:
-    """A worker's text, with the files of functions that this process sent the worker by value."""
+    """A worker's text, with the files of functions that the parent sent the worker by value."""
     try:
         return re.sub(_DYNAMIC_LINE, _line_with_file, text)
     except Exception:  # another thread changes a module: only source lines are missing then
@@ -74,9 +78,11 @@ def stack_of(text: str) -> types.TracebackType | None:
     """The stack of the thread that died or answers, from faulthandler's text, as a traceback; None
     without a stack.
     """
-    # Threads that are newer stand before the one that died.
+    # Newer threads stand before the thread that died.
     current = re.search(_CURRENT, text, re.M)
-    frames = next(_stacks_in(text[current.start() if current else 0 :]), None)
+    if current is not None:
+        text = text[current.start() :]
+    frames = next(_stacks_in(text), None)
     if not frames:
         return None
     return _below_worker(_restored(frames[::-1]))
@@ -127,7 +133,7 @@ def _restored(frames: _Stack) -> types.TracebackType | None:
     return restore(report, POOL).__traceback__
 
 
-# Modules whose frames are between run_worker() and the task's.
+# Modules with frames between run_worker() and the task.
 _BETWEEN: Final = (
     *("concurrent.futures.process", "concurrent.futures.thread", "threading"),
     *("multiprocessing.pool", "multiprocessing.process", "multiprocessing.queues"),
@@ -154,13 +160,11 @@ def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | No
     run_worker() is not in the stack.
     """
     entry, start = stack, stack
+    file = run_worker.__code__.co_filename
     while entry is not None:
         code = entry.tb_frame.f_code
-        if (
-            code.co_filename == run_worker.__code__.co_filename
-            and code.co_name == run_worker.__name__
-        ):
-            # The innermost entry counts: another worker's task may have forked this worker.
+        if code.co_filename == file and code.co_name == run_worker.__name__:
+            # The innermost entry counts: another worker's task may have forked the worker.
             start = entry.tb_next or start
         entry = entry.tb_next
     return without_frames_of(start, engine_files())

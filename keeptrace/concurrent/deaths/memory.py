@@ -1,11 +1,11 @@
-"""What a worker with Options(memory_mark=...) leaves for the case that the kernel kills it: no
-signal handler runs then, so it is written before.
+"""The record of a worker with Options(memory_mark=...). If the kernel kills the worker, no signal
+handler runs, so the worker writes its record beforehand.
 
-A thread of the worker looks at the resident memory. While that is above the mark, the main
-thread's stack with its variables, and the largest of these, are in the black box, renewed as the
-memory grows. None of the program's code runs for it.
+A thread of the worker looks at the resident memory. While the memory is above the mark, the black
+box has the main thread's stack with its variables, and the largest variables. The thread renews the
+record as the memory grows, without running any of the program's code.
 
-A single large allocation within C code can end the worker before the thread sees it.
+A single large allocation within C code can end the worker before the thread looks.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from ..worker_frames import ENGINES, module_of
 from .black_box import INDEX, JOB, LIMIT, MOST_NOTE, RESIDENT, BlackBox
 from .sizes import LargeVariable, largest_of, size_text
 
-# Between two looks: a worker that fills 1 GB a second is seen every 100 MB. (seconds)
+# Between two looks: a worker filling 1 GB a second is seen every 100 MB. (seconds)
 _LOOK: Final = 0.1
-# What is written above the mark is written anew when so much more memory is resident, or after so
-# long: the stack is then another one. (a factor; seconds)
+# Above the mark, the thread renews the record when the memory has grown by a factor, or after a
+# time, when the stack has changed. (a factor; seconds)
 _GROWN: Final = 1.1
 _RENEWED: Final = 1.0
-# Of the capture: the worker is at its work, and short of memory. (bytes; seconds)
+# Bounds of the capture: the worker is at work, and short of memory. (bytes; seconds)
 _MOST_BYTES: Final = 60_000
 _MOST_SECONDS: Final = 0.5
 
 _CGROUPS: Final = "/sys/fs/cgroup"
-# Control groups of version 1 tell a number near the largest there is where they have no limit.
+# Without a limit, control groups of version 1 have a number near the largest integer. (bytes)
 _NO_LIMIT: Final = 1 << 60
 
 
@@ -50,18 +50,21 @@ class MemoryNote(
         ],
     )
 ):
-    """What a worker told of its memory.
+    """A worker's record of its memory.
 
-    resident, limit: bytes, as it was last seen. limit: the container's, or the machine's memory.
-    frames: the stack above the mark, for from_bytes(); empty if the worker was below it.
+    resident: the memory at the last look. (bytes)
+    limit: the container's limit, or the machine's memory; 0 if unknown. (bytes)
+    frames: the stack above the mark, for from_bytes(); empty below the mark.
     largest: the largest variables of the stack.
     """
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        of_limit = f" of a limit of {size_text(self.limit)}" if self.limit else ""
-        return f"it had {size_text(self.resident)} resident{of_limit} when last seen"
+        told = f"it had {size_text(self.resident)} resident"
+        if self.limit:
+            told += f" of a limit of {size_text(self.limit)}"
+        return f"{told} when last seen"
 
 
 # -- in the worker
@@ -70,9 +73,9 @@ class MemoryNote(
 def watch(
     box: BlackBox, options: Options, frames_to_bytes: Callable[[types.FrameType, Options], bytes]
 ) -> None:
-    """Starts the thread that watches the calling thread's process, and notes this thread's stack.
+    """Starts a thread that watches the process, and notes the calling thread's stack.
 
-    frames_to_bytes: makes the bytes of MemoryNote.frames of the innermost frame.
+    frames_to_bytes: makes MemoryNote.frames from the innermost frame.
     """
     mark = mark_of(options)
     if mark is None or box.fd < 0:
@@ -83,7 +86,7 @@ def watch(
 
 
 def mark_of(options: Options) -> int | None:
-    """The mark in bytes. None: there is none, or the limit that it is a fraction of is unknown."""
+    """The mark in bytes. None without a mark, or for a fraction of an unknown limit."""
     mark = options.memory_mark
     if isinstance(mark, float):
         return int(mark * memory_limit()) or None
@@ -110,9 +113,9 @@ class _Watcher:
             max_seconds=min(options.max_seconds, _MOST_SECONDS),
         )
         self._of = threading.get_ident()
-        self._base = base  # outside of it are the frames of whoever forked this process
+        self._base = base  # frames outside belong to the process that forked the worker
         self._pid = os.getpid()
-        self._noted = 0  # the resident memory when the last note was written; 0: there is none
+        self._noted = 0  # the resident memory at the last note; 0 without a note
         self._at = 0.0
 
     def run(self) -> None:
@@ -145,7 +148,7 @@ class _Watcher:
         try:
             frames = self._frames_to_bytes(top, self._options)
             largest = largest_of(_frames_within(self._base, top))
-        except Exception:  # the main thread changes what is read: the next look tries again
+        except Exception:  # the main thread changes a variable meanwhile: the next look tries again
             return
         for told in ((*task, frames, largest), (*task, b"", largest)):
             data = pickle.dumps(told)
@@ -157,7 +160,7 @@ class _Watcher:
 def _frames_within(
     base: types.FrameType, frame: types.FrameType | None
 ) -> Iterator[types.FrameType]:
-    """The frames from this one outwards to the base that are not the engine's, or ours."""
+    """The frames from `frame` outwards to the base, without the engine's frames and ours."""
     while frame is not None and frame is not base:
         if not module_of(frame).startswith((*ENGINES, "keeptrace.")):
             yield frame
@@ -165,7 +168,7 @@ def _frames_within(
 
 
 def resident_memory() -> int:
-    """This process's resident memory in bytes. Not on Linux: the most that it ever was."""
+    """The process's resident memory in bytes. Without /proc, its peak so far."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -173,13 +176,15 @@ def resident_memory() -> int:
         import resource
 
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+        if sys.platform == "darwin":
+            return most
+        return most * 1024
 
 
 def memory_limit() -> int:
-    """The least limit of the control groups that this process is in, or the machine's memory.
+    """The least limit of the process's control groups, or the machine's memory.
 
-    In bytes; 0 if the system tells neither.
+    In bytes; 0 if the system has neither.
     """
     try:
         machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -203,10 +208,12 @@ def _limits_of_groups() -> Iterator[int]:
 
 
 def _limits_above(root: str, path: str, name: str) -> Iterator[int]:
-    """The limits of a group and of those around it. Within a container the path may lead nowhere,
-    and its own group is the root.
+    """The limits of a group and of all groups around it. Within a container, the path may lead
+    nowhere, and the container's own group is the root.
     """
-    parts = path.strip("/").split("/") if ".." not in path else []
+    parts: list[str] = []
+    if ".." not in path:
+        parts = path.strip("/").split("/")
     for count in range(len(parts), -1, -1):
         try:
             with open("/".join((root, *parts[:count], name))) as file:
@@ -221,9 +228,9 @@ def _limits_above(root: str, path: str, name: str) -> Iterator[int]:
 
 
 def note_of(box: BlackBox) -> MemoryNote | None:
-    """What a dead worker told of its memory; None if it was not watched.
+    """A dead worker's record of its memory; None without a record.
 
-    A stack of another task than the one that it died at is left out.
+    Leaves out a stack of an earlier task than the last.
     """
     resident: Any = box.words[RESIDENT]
     if not resident:

@@ -1,7 +1,7 @@
-"""About how much memory variables take, told without running any of the program's code.
+"""Estimates the memory of variables, without running any of the program's code.
 
-Sizes are estimates: of a container with many elements a few are measured, and what several
-variables share is counted for each.
+For a large container, we measure only a few elements; we count an object for every variable that
+refers to the object.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any, Final, NamedTuple
 
 from ...core.raw import attribute_of, instance_dict, mro_of, name_of
 
-# Elements of a container that are measured; the others are taken to be like these. (elements)
+# Elements to measure in a container; we assume a similar size for all elements. (elements)
 _SAMPLE: Final = 20
-# Containers within containers: a list of rows, which are dicts of texts. (levels)
+# Containers within containers, such as a list of rows, with dicts of texts. (levels)
 _LEVELS: Final = 4
-# Frames and variables that are looked at: the innermost ones. (frames, variables a frame)
+# Innermost frames and variables to look at. (frames, variables a frame)
 _MOST_FRAMES: Final = 50
 _MOST_VARIABLES: Final = 100
-# How many variables are told. (variables)
+# Variables in the result. (variables)
 _MOST_TOLD: Final = 5
-# Smaller ones explain nothing. (bytes)
+# Smaller variables explain nothing. (bytes)
 _LEAST_TOLD: Final = 1 << 20
 
-# What iterates over the elements, whatever a subclass says; and what is C code's own len().
+# Type in C → its iterator over the elements. We call no method of a subclass.
 _ELEMENTS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     list: list.__iter__,
     tuple: tuple.__iter__,
@@ -37,7 +37,7 @@ _ELEMENTS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     dict: dict.values,
 }
 _SIZED: Final = (*_ELEMENTS, str, bytes, bytearray)
-# Types of C code, so that a subclass has no say.
+# Types of methods written in C.
 _C_CODE: Final = (types.MethodDescriptorType, types.WrapperDescriptorType)
 
 
@@ -47,13 +47,15 @@ class LargeVariable(
         [("function", str), ("name", str), ("type", str), ("length", int | None), ("size", int)],
     )
 ):
-    """A variable of a frame. size: about how many bytes it takes."""
+    """A variable of a frame. size: its approximate bytes."""
 
     __slots__ = ()
 
     def __str__(self) -> str:
-        count = "" if self.length is None else f" of {self.length:,}"
-        return f"{self.name} in {self.function}: {self.type}{count}, about {size_text(self.size)}"
+        kind = self.type
+        if self.length is not None:
+            kind += f" of {self.length:,}"
+        return f"{self.name} in {self.function}: {kind}, about {size_text(self.size)}"
 
 
 def largest_of(frames: Iterable[types.FrameType]) -> list[LargeVariable]:
@@ -75,8 +77,8 @@ def _variables(frames: Iterable[types.FrameType]) -> Iterator[tuple[Any, str, st
             yield value, frame.f_code.co_name, name
 
 
-def about_size(value: Any, levels: int = _LEVELS) -> int:
-    """The bytes that an object and what it contains take, about."""
+def about_size(value: object, levels: int = _LEVELS) -> int:
+    """The approximate bytes of an object with its contents."""
     size = _own_size(value)
     if levels == 0:
         return size
@@ -87,17 +89,17 @@ def about_size(value: Any, levels: int = _LEVELS) -> int:
     return size + _size_of_elements(dict.values, attributes, levels - 1)
 
 
-def _own_size(value: Any) -> int:
+def _own_size(value: object) -> int:
     _, method = attribute_of(mro_of(type(value)), "__sizeof__")
-    if type(method) not in _C_CODE:  # the program's own
+    if type(method) not in _C_CODE:  # a method of the program
         method = object.__sizeof__
     try:
         return int(method(value))
-    except Exception:  # a C type that refuses
+    except Exception:  # some types in C refuse
         return object.__sizeof__(value)
 
 
-def _size_of_elements(elements: Callable[[Any], Iterable[Any]], value: Any, levels: int) -> int:
+def _size_of_elements(elements: Callable[[Any], Iterable[Any]], value: object, levels: int) -> int:
     try:
         sample = list(islice(elements(value), _SAMPLE))
     except RuntimeError:  # another thread changes the container just now
@@ -108,14 +110,19 @@ def _size_of_elements(elements: Callable[[Any], Iterable[Any]], value: Any, leve
     return int(mean * (_length_of(value) or 0))
 
 
-def _length_of(value: Any) -> int | None:
-    base = _base_of(value, _SIZED)
-    return None if base is None else int(base.__len__(value))  # type: ignore[attr-defined]
+def _length_of(value: object) -> int | None:
+    base: Any = _base_of(value, _SIZED)
+    if base is None:
+        return None
+    return int(base.__len__(value))
 
 
-def _base_of(value: Any, bases: Iterable[type]) -> type | None:
+def _base_of(value: object, bases: Iterable[type]) -> type | None:
     mro = mro_of(type(value))
-    return next((base for base in bases if any(base is each for each in mro)), None)
+    for base in bases:
+        if any(base is each for each in mro):
+            return base
+    return None
 
 
 def size_text(size: int) -> str:

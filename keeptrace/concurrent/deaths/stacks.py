@@ -21,13 +21,13 @@ from .worker import run_worker
 
 
 class WorkerStack:
-    """What one worker is doing now.
+    """The present state of a worker.
 
-    pid: its process id.
-    tasks: the calls it is running, as text; empty if it is idle.
-    stack: the traceback of its main thread, which runs the tasks; None if it did not answer, and
-        `why` says what kept it.
-    threads: the tracebacks of its other Python threads by name; only told with locals=True.
+    pid: the worker's process id.
+    tasks: the running calls, as text; empty for an idle worker.
+    stack: the traceback of the main thread, the thread for tasks; None without an answer, and `why`
+        has the reason.
+    threads: the tracebacks of the worker's other Python threads by name; only with locals=True.
     """
 
     __slots__ = ("pid", "stack", "tasks", "threads", "why")
@@ -64,7 +64,7 @@ _TAKEN: Final = "the program uses the signal by which it would be asked, or has 
 
 # Between two looks at the boxes. (seconds)
 _LOOK: Final = 0.002
-# A text that stopped growing, and does not end as stacks end, is read after this time.
+# We read a text without the usual end of a stack when the text has not grown for so long. (seconds)
 _SETTLED: Final = 0.1
 _asking: Final = threading.Lock()
 
@@ -72,19 +72,19 @@ _asking: Final = threading.Lock()
 def stacks_of(
     workers: Iterable[tuple[Any, Sequence[str]]], with_locals: bool, timeout: float
 ) -> list[WorkerStack]:
-    """The current stack of each worker. Workers are given as (process, calls that are running).
+    """The current stack of each worker. Takes about `timeout` seconds at most.
 
-    Takes about `timeout` seconds at most.
+    workers: (process, running calls).
     """
     deadline = monotonic() + timeout
     with _asking:
         asked = [_Question(process, tasks) for process, tasks in workers]
-        by_locals = [one for one in asked if with_locals or one.only_by_locals()]
+        by_locals = [question for question in asked if with_locals or question.only_by_locals()]
         _ask(by_locals, ASK_LOCALS, _Question.has_locals, monotonic() + timeout / 2)
-        for one in by_locals:
-            one.note_no_locals()
+        for question in by_locals:
+            question.note_no_locals()
         _ask(asked, ASK_TEXT, _Question.has_text, deadline)
-        return [one.told(with_locals, timeout) for one in asked]
+        return [question.told(with_locals, timeout) for question in asked]
 
 
 def _ask(
@@ -102,22 +102,22 @@ def _ask(
 
 
 class _Question:
-    """One worker while it is asked."""
+    """The question to a worker, and its answer."""
 
     def __init__(self, process: Any, tasks: Sequence[str]) -> None:
         self.process = process
         self.tasks = tasks
         self.box: Any = box_of(process)
         self.answer: WorkerStack | None = None
-        self.why = (
-            "its start has not got so far" if POSIX else "this system has no signals to ask by"
-        )
+        self.why = "this system has no signals to ask by"
+        if POSIX:
+            self.why = "its start has not got so far"
         self._why_no_locals = ""
         self._start = self._seen = 0
         self._since = self._sent = 0.0
 
     def is_open(self) -> bool:
-        """Whether the worker can be asked, and has not answered."""
+        """Whether the worker can answer, and has not answered yet."""
         return POSIX and self.box is not None and self.answer is None
 
     def start(self) -> None:
@@ -127,8 +127,8 @@ class _Question:
         self._since = self._sent = 0.0
 
     def send(self, way: int) -> bool:
-        """Sends the signal once the worker handles the signal. Returns whether an
-        answer can come.
+        """Sends the signal once the worker handles the signal. Returns whether an answer is
+        possible.
         """
         number = self.box.words[way]
         if self._sent or number == NOT_YET:
@@ -164,9 +164,8 @@ class _Question:
         if not text.endswith((" in <module>\n", "  ...\n")) and now - self._since < _SETTLED:
             return False
         stack = stack_of(with_files(text))
-        if stack is None or (
-            f" in {run_worker.__name__}\n" not in text and not text.endswith("  ...\n")
-        ):
+        is_of_main = f" in {run_worker.__name__}\n" in text or text.endswith("  ...\n")
+        if stack is None or not is_of_main:
             self.start()  # another thread took the signal: ask again
             return False
         self.answer = WorkerStack(self.process.pid, self.tasks, stack)
@@ -193,7 +192,7 @@ class _Question:
         return self.box is not None and self.box.words[ASK_TEXT] == TAKEN
 
     def note_no_locals(self) -> None:
-        """Keeps why the first way to ask was none, while the second is tried."""
+        """Keeps the reason for no variables; asking for the text may change `why`."""
         if self.answer is None:
             self._why_no_locals = self.why
 
@@ -203,14 +202,10 @@ class _Question:
             return WorkerStack(self.process.pid, self.tasks, why=f"no stack: {why}")
         if not with_locals:
             self.answer.threads = {}
-        elif (
-            not self.answer.threads
-            and self.answer.stack is not None
-            and _has_no_locals(self.answer.stack)
-        ):
+        elif not self.answer.threads and _has_no_locals(self.answer.stack):
             self.answer.why = f"no variables: {self._why_no_locals or 'it is in C code'}"
         return self.answer
 
 
-def _has_no_locals(traceback: types.TracebackType) -> bool:
-    return "<locals>" in traceback.tb_frame.f_locals
+def _has_no_locals(traceback: types.TracebackType | None) -> bool:
+    return traceback is not None and "<locals>" in traceback.tb_frame.f_locals

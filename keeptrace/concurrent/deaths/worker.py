@@ -2,11 +2,11 @@
 the engine's own target.
 
 - `faulthandler` writes the Python stack into the box while the process dies of SIGSEGV, SIGABRT,
-  SIGBUS, SIGFPE or SIGILL. If the user enabled faulthandler, we leave it alone; its text goes to
-  the user's file.
-- stacks() asks living workers by signal, so an idle worker needs no thread of ours. faulthandler
-  answers one signal in C, even while the worker is in C code that holds the GIL. Python answers the
-  other signal, with variables.
+  SIGBUS, SIGFPE or SIGILL. If the user enabled faulthandler, we change nothing, and the text goes
+  to the user's file.
+- stacks() asks living workers by signals, so an idle worker needs no thread of ours. To the first
+  signal faulthandler answers in C, even while C code of the worker holds the GIL. To the second,
+  Python answers with variables.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from ...core import fault_file
 from ...core.options import Options
@@ -29,9 +29,12 @@ from ...core.signals import signal_for_locals, signal_for_text
 from ..crossing import to_bytes
 from .black_box import ASK_LOCALS, ASK_TEXT, NOT_YET, TAKEN, BlackBox
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 
 class Served(NamedTuple("Served", [("box", BlackBox), ("options", Options), ("pid", int)])):
-    """The box of this process."""
+    """The box of the process."""
 
     __slots__ = ()
 
@@ -46,12 +49,12 @@ def run_worker(
     box.open()
     serve(box, options)
     if options.memory_mark is not None:
-        from .memory import watch  # the other workers do without
+        from .memory import watch  # other workers need not import the module
 
         watch(box, options, _frames_to_bytes)
     try:
         target(box, options, *args)
-    except BrokenPipeError:  # the parent is gone; an initializer's has been kept
+    except BrokenPipeError:  # the parent is gone; the box has an initializer's own error
         if box.failure() is not None:
             raise
         sys.exit(1)
@@ -63,8 +66,9 @@ def make_worker(
     target: Callable[..., object],
     args: tuple[Any, ...],
 ) -> Any:
-    """A process (by the class or function `process`) that will run the target with a box. box_of()
-    gives the box.
+    """A process for the target, with a black box for box_of().
+
+    process: the engine's class or function that makes processes.
     """
     box = BlackBox()
     made = process(target=run_worker, args=(box, options, target, args))
@@ -73,11 +77,11 @@ def make_worker(
 
 
 def serve(box: BlackBox, options: Options) -> None:
-    """Lets this process, a worker, write its last words and answer to stacks()."""
+    """Prepares the worker for writing its last words, and for answering stacks()."""
     global _served
     if box.fd < 0 or threading.current_thread() is not threading.main_thread():
         return
-    fault_file.give_up()  # here the parent tells of the death
+    fault_file.give_up()  # the parent reports the worker's death
     inherited = _served is not None  # in a fork of a worker, we may move the worker's handlers
     if inherited:
         _release_inherited()
@@ -96,8 +100,9 @@ def serve(box: BlackBox, options: Options) -> None:
 
 
 def _release_inherited() -> None:
-    """Frees the signals of the worker from which this worker was forked."""
-    words = _served.box.words if _served is not None else ()
+    """Frees the signals of the worker that forked the process."""
+    assert _served is not None
+    words = _served.box.words
     text, with_locals = words[ASK_TEXT], words[ASK_LOCALS]
     if text not in (NOT_YET, TAKEN):
         faulthandler.unregister(text)
@@ -105,7 +110,7 @@ def _release_inherited() -> None:
         signal.signal(with_locals, signal.SIG_DFL)
 
 
-# Functions that set a signal's handler. signal.signal() and all functions above call the first one.
+# Functions that set a signal's handler. signal.signal() and all its callers call _signal.signal().
 _SETTERS: Final[tuple[tuple[Any, str], ...]] = (
     (_signal, "signal"),
     (faulthandler, "register"),
@@ -114,8 +119,8 @@ _SETTERS: Final[tuple[tuple[Any, str], ...]] = (
 
 
 def _watch_program() -> None:
-    """Gives a signal of ours up before the program sets a handler. A reset signal would end the
-    worker.
+    """Gives up a signal of ours before the program sets a handler: the question by a signal without
+    a handler would end the worker.
     """
     for module, name in _SETTERS:
         setter = getattr(module, name)
@@ -123,18 +128,20 @@ def _watch_program() -> None:
             setattr(module, name, _giving_up(setter))
 
 
-def _giving_up(setter: Callable[..., Any]) -> Callable[..., Any]:
+def _giving_up(setter: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(setter)
-    def watched(*args: object, **kwargs: object) -> Any:
-        _give_up(args[0] if args else kwargs.get("signum"))
+    def watched(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        number = kwargs.get("signum")
+        if args:
+            number = args[0]
+        _give_up(number)
         return setter(*args, **kwargs)
 
     return watched
 
 
 def _give_up(number: object) -> None:
-    if _served is None or _served.pid != os.getpid():
-        # a process forked by a task writes to no box
+    if _served is None or _served.pid != os.getpid():  # a process forked by a task has no box
         return
     words = _served.box.words
     for word in (ASK_TEXT, ASK_LOCALS):
@@ -153,8 +160,8 @@ def _answer(signum: int, frame: types.FrameType | None) -> None:
 
 
 def _stacks_of_threads(options: Options, frame: types.FrameType) -> list[tuple[str | None, bytes]]:
-    """The frames of each Python thread, by thread name; of this thread, which runs `frame`, under
-    None.
+    """The frames of each Python thread, by thread name; under None the calling thread, from `frame`
+    outwards.
     """
     # The task may be anywhere, so none of its code may run now.
     quiet = options.replace(run_reprs=False)

@@ -1,5 +1,5 @@
-"""PyTorch: exceptions of DataLoader workers and of started ranks arrive with their frames, variables
-and original chain.
+"""PyTorch: exceptions of DataLoader workers and of started ranks arrive with their frames,
+variables and original chain.
 
     wrappers.py     how an exception crosses from a DataLoader's worker, or from its own thread
     worker.py       runs in a DataLoader's worker
@@ -13,7 +13,7 @@ from __future__ import annotations
 from ...core.errors import missing_extra
 
 try:
-    import torch.utils.data  # noqa: F401  # what the modules below need
+    import torch.utils.data  # noqa: F401  # for the modules below
 except ImportError:
     raise missing_extra("keeptrace.concurrent.torch", "torch", "torch") from None
 

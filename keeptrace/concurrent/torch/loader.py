@@ -1,12 +1,12 @@
-"""DataLoader, and install() for the DataLoaders of others: torch's iterator, whose workers keep
-their exceptions' frames and are told of when they die.
+"""DataLoader, and install() for DataLoaders of libraries: a subclass of torch's iterator keeps the
+frames of workers' exceptions, and explains workers' deaths.
 
     DataLoader ─▶ torch's iterator, of a subclass ─▶ workers: worker.py
     install()  ─▶ the subclass takes the iterator's place in torch's module
 
-- torch learns of a death by SIGCHLD, in whatever the main thread does then, or as it waits for a
-  batch. Both raise a RuntimeError, as torch does; it says which worker, how, at which batch, where.
-- torch forgets the indices that it sent; the iterator remembers those that are not answered.
+- torch notices a death by SIGCHLD, at any point of the main thread, or while waiting for a batch.
+  Both raise a RuntimeError, as in torch; our error names the worker, its end, batch and stack.
+- torch forgets the indices of batches after sending; the iterator remembers all unanswered batches.
 - A DataLoader without workers is torch's own.
 """
 
@@ -33,9 +33,9 @@ from .wrappers import keep_pinning_failures
 
 T_co = TypeVar("T_co", covariant=True)
 
-# How long the workers are asked for their stacks when a batch is late. (seconds)
+# When a batch is late, the workers have so much time to answer with their stacks. (seconds)
 _ASK: Final = 2.0
-# Batches whose indices are remembered, for each that may be on its way. (batches)
+# We remember the indices of so many batches for each batch on its way. (batches)
 _REMEMBERED: Final = 4
 # The indices of a batch, in the text of a death. (characters)
 _MOST_INDICES: Final = 100
@@ -43,17 +43,17 @@ _render: Final = Renderer(_MOST_INDICES, run_reprs=False)
 
 
 class DataLoaderWorkerDied(WorkerDied, RuntimeError):
-    """A worker of a DataLoader ended; `deaths` says which, how, at which batch, and where.
+    """A worker of a DataLoader ended; `deaths` has the facts: process, exit, batch and stack.
 
-    A RuntimeError, as torch raises. If an exception ended the worker, it is the `__cause__`.
+    A RuntimeError, as in torch. If an exception ended the worker, the exception is the `__cause__`.
     """
 
 
 class DataLoader(engine.DataLoader[T_co]):  # type: ignore[misc]  # see pyproject.toml
     """A torch.utils.data.DataLoader whose workers' exceptions arrive as they were raised, with
-    their frames, variables and chain; a worker that dies is told of.
+    their frames, variables and chain; an error explains the death of a worker.
 
-    All arguments are those of torch.utils.data.DataLoader, and mean the same.
+    Takes the arguments of torch.utils.data.DataLoader, with the same meaning.
 
     trace: what to keep of a failure (keeptrace.Options).
 
@@ -110,15 +110,15 @@ class FramedIterator(engine._MultiProcessingDataLoaderIter):  # type: ignore[mis
             raise
 
     def death(self) -> DataLoaderWorkerDied | None:
-        """The error that tells of dead workers; None if all of them live, or ended their work."""
+        """The error about dead workers; None if all workers live, or ended their work."""
         dead = [
-            (number, process)
+            (process, self._task_of(number, process))
             for number, process in enumerate(getattr(self, "_workers", ()))
-            if process.exitcode or (process.exitcode == 0 and _batch_of(process) is not None)
+            if _died(process)
         ]
         if not dead:
             return None
-        return _error_of([(process, self._task_of(number, process)) for number, process in dead])
+        return _error_of(dead)
 
     def _task_of(self, number: int, process: Any) -> str:
         name = f"DataLoader worker {number}"
@@ -128,11 +128,13 @@ class FramedIterator(engine._MultiProcessingDataLoaderIter):  # type: ignore[mis
         if self._dataset_kind == engine._DatasetKind.Iterable or batch not in self._sent:
             return f"{name}, batch {batch}"
         index = self._sent[batch]
-        word = "indices" if type(index) is list else "index"
+        word = "index"
+        if type(index) is list:
+            word = "indices"
         return f"{name}, batch {batch}, {word} {_render(index)}"
 
     def _add_stacks(self, error: BaseException) -> None:
-        """Notes where the workers are, at an error that tells of no death: a batch is late."""
+        """Adds the workers' stacks to an error without a death: a batch is late."""
         living = [
             (number, process) for number, process in enumerate(self._workers) if process.is_alive()
         ]
@@ -143,27 +145,35 @@ class FramedIterator(engine._MultiProcessingDataLoaderIter):  # type: ignore[mis
 
 
 def iterator_class(options: Options) -> type[FramedIterator]:
-    """The iterator for these options, under the name that profilers look for."""
+    """The iterator for these options, under the name expected by profilers."""
     name = "_MultiProcessingDataLoaderIter"
     return type(name, (FramedIterator,), {"options": options, "__module__": __name__})
 
 
-def _batch_of(process: Any) -> int | None:
-    """The number of the batch that a worker is at, or was at its death."""
+def _died(process: Any) -> bool:
+    """Whether a worker ended with an error, or within a batch."""
+    if process.exitcode == 0:
+        return _batch_of(process) is not None
+    return process.exitcode is not None
+
+
+def _batch_of(process: object) -> int | None:
+    """The number of a worker's current batch, or of its batch at death."""
     box = box_of(process)
-    job = box.words[JOB] if box is not None else 0
-    return job - 1 if job else None
+    if box is None or not box.words[JOB]:
+        return None
+    return int(box.words[JOB]) - 1
 
 
 def _raise_death_of(iterator: FramedIterator) -> None:
-    """Raises the error that tells of the iterator's dead workers, if there are any."""
+    """Raises the error about the iterator's dead workers, if any."""
     death = iterator.death()
     if death is None:
         return
     try:
         raise death from death.__cause__
     finally:
-        del death  # a frame of its traceback would hold it
+        del death  # breaks the cycle of error, traceback and frame
 
 
 def _error_of(dead: Sequence[tuple[Any, str]]) -> DataLoaderWorkerDied:
@@ -179,7 +189,7 @@ def _error_of(dead: Sequence[tuple[Any, str]]) -> DataLoaderWorkerDied:
 
 
 class _LoaderView:
-    """A loader for the iterator's __init__, whose context makes workers of worker.py."""
+    """Stands for the loader in the iterator's __init__. Its context makes workers of worker.py."""
 
     def __init__(self, loader: Any, options: Options) -> None:
         self._loader = loader
@@ -198,7 +208,7 @@ class _Context:
         self._options = options
 
     def Process(self, target: Callable[..., None], args: tuple[Any, ...]) -> Any:
-        # of keeptrace's own contexts: a KeepTraceProcess has another box
+        # PlainProcess of keeptrace's own contexts: a KeepTraceProcess would have another box
         make = getattr(type(self._context), "PlainProcess", self._context.Process)
         box = BlackBox()
         process = make(target=start, args=(box, self._options, target, args))
@@ -213,7 +223,7 @@ class _Context:
 
 
 def _explain_signals() -> None:
-    """Lets torch's SIGCHLD handler tell of a death of our workers."""
+    """Makes torch's SIGCHLD handler explain a death of our workers."""
     check = signal_handling._error_if_any_worker_fails
     if not isinstance(check, _Explaining):
         signal_handling._error_if_any_worker_fails = _Explaining(check)
@@ -236,19 +246,19 @@ class _Explaining:
             raise
 
 
-# -- for the DataLoaders of others
+# -- for the DataLoaders of libraries
 
 _original: Final = engine._MultiProcessingDataLoaderIter
 
 
 def install(*, trace: Options | None = None) -> None:
-    """Lets every DataLoader of this process do as keeptrace.concurrent.torch.DataLoader, whoever
-    makes it: Lightning, Transformers' Trainer, timm.
+    """Makes every DataLoader of the process a keeptrace.concurrent.torch.DataLoader, also those of
+    libraries: Lightning, Transformers' Trainer, timm.
 
     trace: what to keep of a failure (keeptrace.Options).
 
-    DataLoaders that are being iterated over stay as they are. A second call changes the options.
-    Raises OptionError for a wrong option.
+    Iterators already running stay unchanged. A second call changes the options. Raises OptionError
+    for a wrong option.
     """
     options = make_options(trace)
     if not missing("torch"):
@@ -256,5 +266,5 @@ def install(*, trace: Options | None = None) -> None:
 
 
 def uninstall() -> None:
-    """Undoes install(), for DataLoaders that are iterated over from now on."""
+    """Undoes install(), for all later iterators of DataLoaders."""
     engine._MultiProcessingDataLoaderIter = _original

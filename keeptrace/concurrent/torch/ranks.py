@@ -1,8 +1,8 @@
-"""spawn() and start_processes(): torch's, where the exception of a rank is the cause of torch's
-error, and the death of a rank is told of.
+"""spawn() and start_processes(), as torch's: but the exception of a rank is the cause of torch's
+error, and the error explains the death of a rank.
 
     rank                                          parent
-    run_worker(): the black box                   join(): torch's, which raises
+    run_worker(): the black box                   join(): torch's join() raises
       └▶ torch's _wrap(): the rank's function       └▶ ProcessRaisedException from the exception,
            raises: the box keeps the exception           ProcessExitedException with `deaths`
 """
@@ -29,16 +29,16 @@ from ..deaths.dead import WorkerDeath, death_of
 from ..deaths.worker import run_worker
 from ..engines import missing
 
-# Setting this variable to 1 starts the ranks of a fork server at the same time; torch's rule.
+# torch's environment variable: 1 starts the ranks of a fork server in parallel.
 _PARALLEL: Final = "TORCH_MP_PARALLEL_START"
 _code_of: Final = SystemExit.__dict__["code"].__get__
 
 
 class KeepTraceProcessContext(ProcessContext):  # type: ignore[misc]  # see pyproject.toml
-    """A torch.multiprocessing.ProcessContext whose errors tell more.
+    """A torch.multiprocessing.ProcessContext with more facts in its errors.
 
-    join() raises torch's errors: ProcessRaisedException, whose `__cause__` is the exception of the
-    rank, with its frames; ProcessExitedException, whose `deaths` say how ranks died, and where.
+    join() raises torch's errors: a ProcessRaisedException has the exception of the rank, with its
+    frames, as `__cause__`; a ProcessExitedException has `deaths`, with the ranks' ends and stacks.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class KeepTraceProcessContext(ProcessContext):  # type: ignore[misc]  # see pypr
     def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
         """Waits for the ranks. True if all have ended, False if not after `timeout` seconds.
 
-        grace_period: seconds that the others have to end by themselves when a rank failed.
+        grace_period: after a failure, seconds for the remaining ranks to end by themselves.
         """
         try:
             return bool(super().join(timeout, grace_period))
@@ -67,29 +67,33 @@ class KeepTraceProcessContext(ProcessContext):  # type: ignore[misc]  # see pypr
         for death in error.deaths:
             error.add_note(death.note())
         for rank, process in enumerate(self.processes):
-            other = failure_of(process) if process is not failed else None
-            if other is not None:
-                exc = from_bytes(other)
+            if process is failed:
+                continue
+            failure = failure_of(process)
+            if failure is not None:
+                exc = from_bytes(failure)
                 error.add_note(f"Rank {rank} raised {type(exc).__name__}: {one_line(str(exc))}")
 
     def _dead_ranks(self, first: int) -> list[int]:
-        """The ranks that neither ended by themselves nor by torch, which terminates what is left;
-        the first that torch saw comes first.
+        """The dead ranks, `first` before all others. Leaves out ranks that ended by themselves, and
+        ranks terminated by torch after a failure.
+
+        first: the rank of torch's own error.
         """
-        dead = [
-            rank
-            for rank, process in enumerate(self.processes)
-            if (rank == first or process.exitcode not in _BY_TORCH)
-            and process.exitcode != 0
-            and failure_of(process) is None
-        ]
-        return sorted(dead, key=lambda rank: rank != first)
+        ranks = [first, *(rank for rank in range(len(self.processes)) if rank != first)]
+        return [rank for rank in ranks if self._is_dead(rank, first)]
+
+    def _is_dead(self, rank: int, first: int) -> bool:
+        process = self.processes[rank]
+        if rank != first and process.exitcode in _BY_TORCH:
+            return False
+        return process.exitcode != 0 and failure_of(process) is None
 
     def _death_of(self, rank: int) -> WorkerDeath:
         return death_of(self.processes[rank], [f"rank {rank}, {self._calls[rank]}"])
 
 
-# Exit codes of ranks that torch ends.
+# Exit codes of ranks terminated or killed by torch.
 _BY_TORCH: Final = (-15, -9)
 
 
@@ -103,13 +107,13 @@ def spawn(
     *,
     trace: Options | None = None,
 ) -> KeepTraceProcessContext | None:
-    """torch.multiprocessing.spawn, whose errors have the rank's exception as their `__cause__`.
+    """torch.multiprocessing.spawn, with the rank's exception as the `__cause__` of errors.
 
-    All arguments are those of torch.multiprocessing.spawn, and mean the same.
+    Takes the arguments of torch.multiprocessing.spawn, with the same meaning.
 
     trace: what to keep of a failure (keeptrace.Options).
 
-    Raises ProcessRaisedException or ProcessExitedException if a rank failed, as torch does, and
+    Raises torch's ProcessRaisedException or ProcessExitedException if a rank failed, and
     OptionError for a wrong option.
     """
     return start_processes(fn, args, nprocs, join, daemon, start_method, trace=trace)
@@ -133,13 +137,7 @@ def start_processes(
     if missing("torch ranks"):
         plain = torch.multiprocessing.start_processes
         return plain(fn, args, nprocs, join, daemon, start_method)  # type: ignore[no-any-return]
-    ranks = _Ranks(fn, args, start_method, daemon, options)
-    parallel = start_method == "forkserver" and os.environ.get(_PARALLEL) == "1"
-    if parallel and nprocs:
-        with ThreadPoolExecutor(nprocs) as threads:
-            started = list(threads.map(ranks.start, range(nprocs)))
-    else:
-        started = [ranks.start(rank) for rank in range(nprocs)]
+    started = _Ranks(fn, args, start_method, daemon, options).start_all(nprocs)
     context = KeepTraceProcessContext(
         [process for process, _ in started],
         [file for _, file in started],
@@ -166,13 +164,20 @@ class _Ranks:
         self._fn = fn
         self._args = args
         self._context: Any = get_context(method)
+        self._is_parallel = method == "forkserver" and os.environ.get(_PARALLEL) == "1"
         self._daemon = daemon
         self._options = options
 
-    def start(self, rank: int) -> tuple[Any, str]:
-        """The process, and the file for torch's text of what it raises."""
+    def start_all(self, count: int) -> list[tuple[Any, str]]:
+        if not self._is_parallel or count == 0:
+            return [self._start(rank) for rank in range(count)]
+        with ThreadPoolExecutor(count) as threads:
+            return list(threads.map(self._start, range(count)))
+
+    def _start(self, rank: int) -> tuple[Any, str]:
+        """The process, and the file for torch's text of its exception."""
         with tempfile.NamedTemporaryFile(prefix="pytorch-errorfile-", suffix=".pickle") as file:
-            error_file = file.name  # torch takes a file that is there for a failure
+            error_file = file.name  # only a free name: torch takes an existing file for a failure
         box = BlackBox()
         call = (self._fn, rank, self._args, error_file)
         process = self._context.Process(
@@ -201,12 +206,12 @@ def _call(
 ) -> None:
     try:
         fn(rank, *args)
-    except KeyboardInterrupt:  # by which torch's parent ends a rank
+    except KeyboardInterrupt:  # torch's parent ends a rank so
         raise
     except BaseException as exc:
         traceback = traceback_of(exc)
-        set_traceback(exc, traceback and traceback.tb_next)  # without the frame of this function
-        # by type, because isinstance() may call code of the exception, which may raise
+        set_traceback(exc, traceback and traceback.tb_next)  # without our own frame
+        # by type, because isinstance() may run code of the exception, and the code may raise
         if not (issubclass(type(exc), SystemExit) and _code_of(exc) in (None, 0)):
             box.put(to_bytes(exc, options))
         raise

@@ -1,8 +1,8 @@
-"""record(): torch's decorator of a script's main function under torchrun, which also writes a dump
-beside torch's error file.
+"""record(): torch's decorator of a script's main function under torchrun, with a dump beside
+torch's error file.
 
-torchrun gives each rank a file for its error, and shows the text of the first failure. The dump's
-path stands in that text, and in the file as message.extraInfo.keeptrace.
+torchrun gives each rank a file for its error, and shows the text of the first failure. The text has
+the dump's path, and so has the file, as message.extraInfo.keeptrace.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def record(
     """torch.distributed.elastic.multiprocessing.errors.record, with a dump beside torch's error
     file.
 
-    fn: the main function of a script that torchrun starts.
-    error_handler: torch's, or one of a subclass; None for torch's.
+    fn: the main function of a script started by torchrun.
+    error_handler: a torch ErrorHandler; None for torch's default.
     trace: what to keep of a failure (keeptrace.Options).
 
-    Without torchrun no file is written, as with torch's. Raises OptionError for a wrong option.
+    Without torchrun, writes no file, as torch's record(). Raises OptionError for a wrong option.
     """
     from torch.distributed.elastic.multiprocessing import errors
 
@@ -43,7 +43,7 @@ def record(
 
 
 class _DumpingHandler:
-    """An error handler of torch's, and the dump."""
+    """Wraps an error handler of torch's, and writes the dump."""
 
     def __init__(self, handler: Any, options: Options) -> None:
         self._handler = handler
@@ -74,5 +74,5 @@ def _name_in(file: str, path: str) -> None:
         changed = json.dumps(told)
         with open(file, "w", encoding="utf-8") as text:
             text.write(changed)
-    except Exception as problem:  # a handler of the program's own may write anything there
+    except Exception as problem:  # the program's own handler may write any text into the file
         tell(f"{file} does not name the dump {path}: {type(problem).__name__}: {problem}")

@@ -1,10 +1,10 @@
 """Runs in every worker of a DataLoader: serves the black box, then runs torch's own loop.
 
-- torch's handlers of fatal signals come first, then faulthandler's, which writes the stack into the
-  box and calls them: the line that torch prints stays.
-- The box knows the batch that the worker is at: a store into memory before and after each.
-- A batch that cannot be pickled is the failure of that batch. torch's worker prints a traceback,
-  and its parent waits forever.
+- torch installs handlers of fatal signals first, then faulthandler. faulthandler writes the stack
+  into the box, then calls torch's handlers, so torch still prints its line.
+- The box has the worker's current batch: a store into memory before and after each batch.
+- An unpicklable batch fails only the batch. In torch itself, the worker prints a traceback, and the
+  parent waits forever.
 - An exception that ends torch's loop (SystemExit, or an iterable dataset's `__iter__` at the second
   epoch) goes into the box, and is the cause of the parent's error.
 """
@@ -55,16 +55,16 @@ def _work(
 
 
 def _note_batches(box: BlackBox, indices: Any, batches: Any) -> None:
-    """Lets the box know the batch between the two queues."""
+    """Notes the batch in the box, from the queue of indices to the queue of batches."""
     get, put, words = indices.get, batches.put, box.words
 
-    def get_noting(*args: Any, **kwargs: Any) -> Any:
+    def get_noting(*args: object, **kwargs: object) -> object:
         got = get(*args, **kwargs)
-        if type(got) is tuple:  # no order to end, or to begin anew
+        if type(got) is tuple:  # else an order to end, or to begin anew
             words[JOB] = got[0] + 1
         return got
 
-    def put_noting(*args: Any, **kwargs: Any) -> None:
+    def put_noting(*args: object, **kwargs: object) -> None:
         put(*args, **kwargs)
         words[JOB] = 0
 
@@ -74,6 +74,6 @@ def _note_batches(box: BlackBox, indices: Any, batches: Any) -> None:
 def _send_failure(
     options: Options, worker_id: int, batches: Any, exc: BaseException, message: tuple[int, object]
 ) -> None:
-    """Sends what pickling a batch raised in the place of the batch. Runs in the queue's thread."""
+    """Sends the error of pickling a batch in place of the batch. Runs in the queue's thread."""
     where = f"in DataLoader worker process {worker_id}"
     batches.put((message[0], FramedException(options, exc, where)))

@@ -1,22 +1,22 @@
-"""How an exception crosses from a DataLoader's worker, and from its thread that pins memory.
+"""How an exception crosses from a DataLoader's worker, and from its thread for pinning memory.
 
     worker                                          parent
     the dataset raises                              the queue unpickles
       └▶ torch wraps the exception in a class         └▶ ArrivedException: the same bytes
-         that we replace: FramedException:            the iterator finds an ExceptionWrapper
+         replaced by us: FramedException:             the iterator finds an ExceptionWrapper
          capture → bytes ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶    └▶ reraise(): restores, and raises
 
 - torch's own class keeps the exception's class and a text, and its reraise() calls the class with
-  the text. We keep the class's arguments, and a class that pickle cannot send.
-- A batch that nobody asks for is never restored.
-- The thread that pins memory is in the parent: there the exception itself is kept.
+  the text. We keep the exception's arguments, and unpicklable classes.
+- An exception of an unread batch is never restored.
+- The thread for pinning memory is in the parent: HeldException keeps the exception itself.
 """
 
 from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from torch._utils import ExceptionWrapper
 from torch.utils.data._utils import pin_memory
@@ -45,10 +45,10 @@ class FramedException(ExceptionWrapper):  # type: ignore[misc]  # see pyproject.
         where: str = "in background",
     ) -> None:
         raised = exc or sys.exception()
-        assert raised is not None  # torch makes one where it handles an exception
+        assert raised is not None  # torch calls the class only in an `except` block
         self._data = framed_bytes(raised, options)
         self.where = where
-        set_traceback(raised, None)  # its frames hold the batch
+        set_traceback(raised, None)  # because the frames hold the batch
 
     def __reduce__(self) -> tuple[type[ArrivedException], tuple[bytes, str]]:
         return ArrivedException, (self._data, self.where)
@@ -80,15 +80,23 @@ class _AnyWrapper(type):
 
 
 class HeldException(ExceptionWrapper, metaclass=_AnyWrapper):  # type: ignore[misc]
-    """Replaces torch's class in the thread that pins memory, which also asks for instances."""
+    """Replaces torch's class in the thread for pinning memory. The thread also calls isinstance()
+    with the class.
+    """
 
-    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
-        self._exc: BaseException | None = exc_info[1] if exc_info else sys.exception()
+    def __init__(
+        self,
+        exc_info: tuple[object, BaseException, object] | None = None,
+        where: str = "in background",
+    ) -> None:
+        self._exc = sys.exception()
+        if exc_info:
+            self._exc = exc_info[1]
         self.where = where
 
     def reraise(self) -> NoReturn:
         """Raises the thread's exception."""
-        exc, self._exc = self._exc, None  # a frame of its traceback holds this object
+        exc, self._exc = self._exc, None  # breaks the cycle of exception, traceback and frame
         assert exc is not None
         try:
             raise exc
@@ -97,7 +105,5 @@ class HeldException(ExceptionWrapper, metaclass=_AnyWrapper):  # type: ignore[mi
 
 
 def keep_pinning_failures() -> None:
-    """Lets the failures of pinning threads be raised as themselves, for all DataLoaders of this
-    process.
-    """
+    """Lets failures of pinning threads arrive as themselves, in all DataLoaders of the process."""
     pin_memory.ExceptionWrapper = HeldException
