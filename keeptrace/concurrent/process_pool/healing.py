@@ -1,19 +1,19 @@
-"""KeepTraceProcessPoolExecutor(on_death="replace"): a worker that dies costs its own task alone.
+"""KeepTraceProcessPoolExecutor(on_death="replace"): the death of a worker costs only its own task.
 
     executor ── work_ids ─▶ HealingManager, a thread      workers
                             ├─ Line ── task ───────────▶  healing_worker.work()
-                            │       ◀── result ──         one socket pair each
+                            │       ◀── result ──         a socket pair each
                             ├─ Line ...
 
-- The engine's workers share two queues, with a lock each: one that dies with a lock, or within a
-  message, leaves queues that nobody can trust. Here each worker has a line of its own, so that a
-  death hurts nothing but that line.
-- A worker has one task at a time. Its black box (concurrent/deaths/black_box.py) says whether it
-  had begun: a task that was not begun goes to another worker, any other gets a TaskLost.
-- Workers that die one after the other, without a finished task between, break the pool as the
-  engine does. So does an initializer that raises.
-- crew.py has the workers, as their parent knows them.
-- submit(), map() and shutdown() are the engine's; its queues are there, but nobody uses them.
+- The engine's workers share two queues, with a lock each: a worker that dies with a lock, or within
+  a message, leaves broken queues behind. Our workers have a line each, so a death breaks only the
+  dead worker's line.
+- A worker has a single task at a time. Its black box (concurrent/deaths/black_box.py) says whether
+  the worker had begun: a task not yet begun goes to another worker, a begun task gets a TaskLost.
+- Deaths in a row, without a finished task between, break the pool as in the engine. So does the
+  exception of an initializer.
+- crew.py has the workers, in the parent.
+- submit(), map() and shutdown() are the engine's; the engine's queues exist, but nobody uses them.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ from .dismissed import dismiss
 from .manager import ManagerThread
 from .pipes import drain
 
-# For the exit code of a process whose sentinel says that it is gone. (seconds)
+# Time to wait for the exit code of a process with a ready sentinel. (seconds)
 _EXITS: Final = 1.0
 _MOMENT: Final = 0.005  # (seconds)
 
 
 class TaskLost(WorkerDied, BrokenProcessPool):
-    """The worker that ran the task died; the pool goes on. `deaths` has the worker's death."""
+    """The task's worker died; the pool goes on. `deaths` has the worker's death."""
 
 
 def take_over(manager: Any, crew: Crew) -> None:
-    """Makes a manager thread the one of these workers."""
+    """Makes a manager thread the manager of these workers."""
     manager.__class__ = HealingManager
     manager.crew = crew
 
 
 class _Breaks(Exception):
-    """The pool is to be broken; its one argument says why, in the engine's form."""
+    """Breaks the pool. The argument is the cause, in the engine's form."""
 
 
 class HealingManager(ManagerThread):
     """The manager thread of an executor that replaces its workers."""
 
     crew: Crew
-    _again: deque[int]  # tasks that a worker was given, and had not begun when it died
-    _idle: dict[int, Worker]  # those that take tasks, by the descriptors of their lines
+    _again: deque[int]  # tasks of dead workers that had not begun their tasks
+    _idle: dict[int, Worker]  # workers without a task, by the descriptors of their lines
 
     def run(self) -> None:
         self._again, self._idle = deque(), {}
@@ -78,7 +78,7 @@ class HealingManager(ManagerThread):
         self.crew.close()
 
     def _has_more(self) -> bool:
-        """Hands out tasks. Gives whether any are left, or may still come."""
+        """Hands out tasks. Returns whether tasks are left, or may still come."""
         while self._idle and self._hand_out():
             pass
         if not self.is_shutting_down():
@@ -87,13 +87,13 @@ class HealingManager(ManagerThread):
         return bool(self.pending_work_items)
 
     def _serve(self) -> None:
-        """Waits until something happens, and sees to that."""
+        """Waits for the next events, and handles them."""
         self.crew.hire_for(self._waiting())
         ended = []
         for fd, event in self.crew.poll.poll():
             worker = self.crew.workers.get(fd)
             if worker is None:
-                drain(fd)  # somebody woke this thread
+                drain(fd)  # somebody woke the thread
             elif fd != worker.line.fd:
                 ended.append(worker)
             else:
@@ -109,7 +109,7 @@ class HealingManager(ManagerThread):
         return len(self._again) + int(self.work_ids_queue.qsize())
 
     def _hand_out(self) -> bool:
-        """Gives a task to an idle worker. Gives whether there was one."""
+        """Gives a task to an idle worker. Returns False without a task."""
         number = self._next_task()
         if number is None:
             return False
@@ -140,7 +140,7 @@ class HealingManager(ManagerThread):
     # -- workers
 
     def _attend(self, worker: Worker, event: int) -> None:
-        """Sees to a line that can be written to, or has something to read."""
+        """Handles a writable or readable line."""
         if event & select.POLLOUT and worker.line.flush():
             self.crew.poll.modify(worker.line.fd, select.POLLIN)
         if event & ~select.POLLOUT:
@@ -150,7 +150,7 @@ class HealingManager(ManagerThread):
         try:
             message = worker.line.receive()
         except EOFError:
-            # What is left to know comes by its sentinel.
+            # Its sentinel then brings the worker to _examine().
             self.crew.ignore(worker.line.fd)
             return
         if message is None:
@@ -166,10 +166,10 @@ class HealingManager(ManagerThread):
             self._idle[worker.line.fd] = worker
 
     def _examine(self, worker: Worker) -> None:
-        """Sees to a worker that has ended, or that is held itself. Raises _Breaks if the pool is to
-        break.
+        """Handles a worker that ended, or that became a held process. Raises _Breaks to break the
+        pool.
         """
-        self._hear(worker)  # it may have answered before
+        self._hear(worker)  # the worker may have answered before
         if not worker.is_held:
             _reap(worker.process)
             self._hear(worker)
@@ -196,7 +196,7 @@ class HealingManager(ManagerThread):
             )
 
     def _settle(self, worker: Worker) -> None:
-        """Sees to the task of a worker that died."""
+        """Handles the task of a dead worker."""
         number = worker.task
         if number is None:
             return
@@ -219,10 +219,10 @@ class HealingManager(ManagerThread):
 
 
 def _reap(process: Any) -> None:
-    """Waits for the exit code of a process whose sentinel says that it is gone.
+    """Waits for the exit code of a process with a ready sentinel.
 
-    A task that closes all descriptors closes the sentinel's, too. Nobody can reach that process any
-    more, so it is killed.
+    A task that closes all descriptors closes the sentinel's, too, and nobody can reach the living
+    process any more. We kill such a process.
     """
     deadline = monotonic() + _EXITS
     while process.exitcode is None and monotonic() < deadline:
@@ -233,7 +233,7 @@ def _reap(process: Any) -> None:
 
 
 def _answer(future: Any, message: bytes) -> bool:
-    """Gives whether the worker that answered is held itself from now on."""
+    """Sets the result or the exception. Returns whether the worker became a held process."""
     try:
         succeeded, value = ForkingPickler.loads(message)
     except BaseException as problem:

@@ -1,5 +1,5 @@
 """The worker's side of an executor that replaces dead workers: takes tasks off its own line, runs
-them, answers. (concurrent/process_pool/healing.py has the whole.)
+the tasks, and answers. (concurrent/process_pool/healing.py has the whole.)
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import struct
 import sys
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
-from os import getppid  # at once: a task may replace it
-from typing import Any, Final, TypeAlias
+from os import getppid  # at once: a task may replace os.getppid
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ...core.hold import Holding, allow_stop, become_held, remember_pipes
 from ...core.options import Options
 from ..crossing import framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import ENDED, IDLE, JOB, RUNNING, STATE, BlackBox
-from .pipes import read_message
+from .pipes import Words, read_message
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 NUMBER: Final = struct.Struct("=q")  # the task's, before its pickle
-NO_MORE: Final = b""  # a message to the worker: there are no more tasks
+NO_MORE: Final = b""  # a message to the worker: the end
 READY: Final = b""  # the worker's first message
 
 # Between two looks of a waiting worker for its parent. (milliseconds)
@@ -33,14 +36,14 @@ def work(
     box: BlackBox,
     options: Options,
     holding: Holding | None,
-    line: Any,
+    line: Connection,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
     most: int | None,
 ) -> None:
     """The main function of a worker.
 
-    line: the worker's end, a Connection.
+    line: the worker's end.
     most: tasks after which the worker ends.
     """
     if holding is not None:
@@ -49,7 +52,7 @@ def work(
     cross = framed_exception(options, sys.modules[__name__], holding=holding)
     try:
         run_initializer(initializer, initargs, options, box)
-    except BaseException:  # as the engine's worker does; the parent reads the box
+    except BaseException:  # as in the engine's worker; the parent reads the box
         logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
         return
     wait = _waiter(line.fileno())
@@ -75,7 +78,7 @@ def work(
 
 
 def _waiter(fd: int) -> Callable[[], bool]:
-    """A function that waits until there is data, or gives False: the parent is gone."""
+    """A function that waits for data. The function returns False if the parent is gone."""
     parent = getppid()
     poll = select.poll()
     poll.register(fd, select.POLLIN)
@@ -89,15 +92,17 @@ def _waiter(fd: int) -> Callable[[], bool]:
     return wait
 
 
-def _next_call(fd: int, wait: Callable[[], bool], words: Any) -> Call | None:
-    """The next task, or None: there are no more, or no parent."""
+def _next_call(fd: int, wait: Callable[[], bool], words: Words) -> Call | None:
+    """The next task; None at the end, or without a parent."""
     try:
-        message = read_message(fd, wait) if wait() else NO_MORE
+        if not wait():
+            return None
+        message = read_message(fd, wait)
     except (EOFError, OSError):  # the parent was killed
         return None
     if message == NO_MORE:
         return None
-    # Noted first: unpickling runs the user's code, which may kill the worker.
+    # Noted first: unpickling runs the user's code, and the code may kill the worker.
     words[JOB] = NUMBER.unpack_from(message)[0] + 1
     words[STATE] = RUNNING
     try:
@@ -114,7 +119,7 @@ def _raise(problem: BaseException) -> None:
     raise problem
 
 
-def _reply(line: Any, result: tuple[bool, Any], cross: Callable[..., Any]) -> None:
+def _reply(line: Connection, result: tuple[bool, Any], cross: Callable[..., Any]) -> None:
     try:
         message = ForkingPickler.dumps(result)
     except BaseException as problem:
