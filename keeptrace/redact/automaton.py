@@ -1,4 +1,4 @@
-"""Finds the shapes of shapes.py in a text: all shapes, compiled once into one automaton."""
+"""Finds the shapes of shapes.py in a text. An automaton, compiled once, searches for all shapes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def trie(words: list[str]) -> str:
         heads.setdefault(word[:1], []).append(word[1:])
     branches = []
     for head, tails in heads.items():
-        if "" in tails:  # a longer word begins with this word, which is enough
+        if "" in tails:  # the word itself is enough: it begins all longer words
             branches.append(re.escape(head))
         elif len(tails) == 1:
             branches.append(re.escape(head + tails[0]))
@@ -31,28 +31,28 @@ def trie(words: list[str]) -> str:
 
 
 def expand(body: str) -> str:
-    """The regular expression of a shape's body. Possessive, so that matching takes linear time."""
+    """The regular expression of a shape's body. Possessive, so matching takes linear time."""
     body = body.replace(",}", f",{_MOST_OF_BODY}}}+")
     return re.sub(r"%([a-zA-Z])", lambda found: f"[{ALPHABETS[found[1]]}]", body)
 
 
-# More of a key is not looked at: none is as long. (characters)
+# No key is longer. (characters)
 _MOST_OF_BODY: Final = 2_000
 
 
-# Behind an everyday prefix, so many characters tell whether the text is random. The bound keeps the
-# time of a text that repeats such a prefix linear. (characters)
+# The part after an everyday prefix that must look random. The bound keeps the time linear for a
+# text of many such prefixes. (characters)
 _MOST_JUDGED: Final = 256
 
 
-# A key and its prefix are one run of these characters; shorter runs are words.
+# A key with its prefix is a run of these characters; shorter runs are words.
 _RUN: Final = r"[\w+/=.~$:%|!-]{16,}+"
 
 
 # Most texts need few of the table's expressions, and compiling all takes 10 ms.
 @cache
 def _body_matcher(body: str) -> _Matcher:
-    """Matches the body of a shape, which is a whole word."""
+    """Matches the body of a shape as a whole word."""
     return re.compile(f"(?:{expand(body)})(?![A-Za-z0-9])").match
 
 
@@ -66,9 +66,9 @@ _Finder: TypeAlias = "Callable[[str], Iterator[re.Match[str]]]"
 
 
 def _shapes_by_head() -> dict[str, list[tuple[str, Shape]]]:
-    """Each prefix that begins with no other prefix -> all prefixes that begin with it."""
+    """Each prefix without a shorter prefix at its beginning -> the prefix and its extensions."""
     prefixes = [(prefix, shape) for shape in SHAPES for prefix in shape.prefixes.split()]
-    prefixes.sort(key=itemgetter(0))  # so a prefix comes just before those that begin with it
+    prefixes.sort(key=itemgetter(0))  # a prefix comes just before its extensions
     head = prefixes[0][0]
     by_head: dict[str, list[tuple[str, Shape]]] = {}
     for prefix, shape in prefixes:
@@ -90,13 +90,13 @@ class Automaton:
         self._next_digit = re.compile(r"[0-9]").search
         self._keys = [pattern for pattern in PATTERNS if pattern.is_key]
         self._others = [pattern for pattern in PATTERNS if not pattern.is_key]
-        # A lower-cased text without any of these matches none of the other patterns.
+        # A lower-cased text without any hint matches none of the other patterns.
         self.hints: list[str] = sorted({hint for other in self._others for hint in other.hints})
 
     def keys(self, text: str) -> Iterator[Span]:
         """Where a text has a vendor's key."""
         last = 0
-        digit = -1  # position of the next digit: a random key has one
+        digit = -1  # position of the next digit: a random key has a digit
         is_first = True
         for run in self._runs(text):
             if is_first:
@@ -105,7 +105,7 @@ class Automaton:
             at, end = run.span()
             while (head := self._next_head(text, at, end)) is not None:
                 start = head.start()
-                at = start + 1  # one prefix may end with the beginning of another
+                at = start + 1  # a prefix may begin within another prefix
                 if start < last or continues_word(text, start):
                     continue
                 if digit < start:
@@ -152,12 +152,12 @@ _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY").finditer
 _BASE64: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\\"
 )
-# Most of a key in front of its end line that is searched. (characters)
+# The longest search for a key in front of its end line. (characters)
 _MOST_OF_KEY: Final = 16_384
 
 
 def _keys_without_beginning(text: str, low: str) -> Iterator[Span]:
-    """The base64 in front of the end line of a private key, whose beginning was cut off."""
+    """The base64 in front of the end line of a private key with a cut-off beginning."""
     if "private key" not in low:
         return
     for line in _KEY_END(text):
@@ -173,8 +173,8 @@ _automaton: Automaton | None = None
 
 
 def automaton() -> Automaton:
-    """The automaton of this process."""
+    """The automaton of the process."""
     global _automaton
     if _automaton is None:
-        _automaton = Automaton()  # two threads may make two, which are equal
+        _automaton = Automaton()  # a second thread may make an equal automaton
     return _automaton

@@ -1,5 +1,5 @@
-"""Secrets of one report, learned under secret names. report.py then searches for them everywhere
-else.
+"""The secrets of a report, learned under secret names. report.py then searches all texts for the
+learned secrets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def text_of(values: list[Node], ref: Ref) -> str | None:
 
 
 class Learner:
-    """The secrets of one report, each with the grade of its name."""
+    """The secrets of a report, each with the grade of its name."""
 
     def __init__(self, values: list[Node], spans: Callable[[str], Iterable[Span]]) -> None:
         self.known: dict[str, int] = {}  # secret -> grade

@@ -14,7 +14,7 @@ from .spans import WEAK, Span
 
 # Opcodes between a name and its value.
 _MEMO: Final = frozenset(("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "FRAME", "PROTO"))
-# Opcodes of values that are no secret, and opcodes after which the name was a value itself.
+# Opcodes of harmless values, and opcodes after which the name was a value itself.
 _HARMLESS: Final = frozenset(
     (
         *("NONE", "NEWTRUE", "NEWFALSE", "BININT1", "EMPTY_TUPLE", "STOP", "POP", "SETITEM"),
@@ -28,16 +28,14 @@ def leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> 
     """Whether a pickle seems to hold a secret. spans: where a text has secrets."""
     try:
         return _leaks(data, rules, spans)
-    # not a pickle: a callable of the program made the bytes, which are searched as text
-    except Exception:
+    except Exception:  # not a pickle: a callable of the program made the bytes; search them as text
         return any(True for _ in spans(data.decode("latin-1")))
 
 
 def _leaks(data: bytes, rules: Rules, spans: Callable[[str], Iterable[Span]]) -> bool:
     grade = 0  # grade of the text before, if the text is a secret name
-    is_pending = (
-        False  # the text before is a secret, unless the next opcode makes the text a class's name
-    )
+    # Whether the text before is a secret, unless the next opcode makes the text a class's name.
+    is_pending = False
     for opcode, argument in _values(data):
         if is_pending and opcode != "STACK_GLOBAL":
             return True

@@ -1,4 +1,4 @@
-"""The redaction of one report, in place.
+"""The redaction of a report, in place.
 
 by name     judging.py hides values under secret names, and learns the secrets
 in sources  sources.py hides literals; their secrets are learned, too
@@ -39,10 +39,12 @@ class ReportRedaction:
         self._judge = Judge(report, redactor.spans, redactor.rules)
         self._sources: dict[str, Source] = {}
         self._count = 0  # number of redactions in texts, sources and pickles
-        self._least_name = 1 if not redactor.rules.is_default else _LEAST_NAME
+        self._least_name = 1
+        if redactor.rules.is_default:
+            self._least_name = _LEAST_NAME
 
     def run(self) -> int:
-        """Returns how many redactions were made."""
+        """Redacts the report. Returns the number of redactions."""
         others.learn_environment(self._judge)
         others.hide_marked(self._report, self._judge)
         self._judge.run()
@@ -127,7 +129,9 @@ class ReportRedaction:
             if type(ref) is str and len(ref) > 2:
                 text = change(ref, name)
                 if text is not ref:
-                    mapping[name] = self._judge.place(name) if text == MARK else text
+                    mapping[name] = text
+                    if text == MARK:
+                        mapping[name] = self._judge.place(name)
             if len(name) >= self._least_name and change(name, "") is not name:
                 renamed = True
         if renamed:
@@ -146,14 +150,16 @@ class ReportRedaction:
         return marked(text, spans)
 
     def _by_text(self, text: str, searcher: Searcher) -> str:
-        spans = [] if self._rules.keeps(text) else searcher.spans(text)
+        if self._rules.keeps(text):
+            return text
+        spans = searcher.spans(text)
         if not spans:
             return text
         self._count += len(spans)
         return marked(text, spans)
 
     def _searcher(self) -> Searcher | None:
-        """A searcher for the learned secrets, in all forms that they may have in a text."""
+        """A searcher for the learned secrets, in all forms of a secret in a text."""
         known = [secret for secret in self._judge.learner.known if not self._rules.keeps(secret)]
         forms = {form for secret in known for form in variants(secret) if len(form) >= LEAST}
         if forms:
@@ -183,7 +189,7 @@ class ReportRedaction:
                 self._count += len(spans)
                 self._report["sources"][file] = _packed(filled(source.text, spans))
 
-    # -- what is live, and what nothing refers to
+    # -- live objects, and unused nodes
 
     def _drop_live(self, searcher: Searcher | None) -> None:
         live = self._report["live"]
@@ -211,7 +217,10 @@ class ReportRedaction:
         """A stand-in of an atom has no node: the atom replaces the refs."""
         for holder in self._holders():
             places: Any = holder  # a dict and a list are written alike
-            for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+            keys: Iterable[Any] = range(len(holder))
+            if isinstance(holder, dict):
+                keys = list(holder)
+            for key in keys:
                 ref = places[key]
                 if type(ref) is list and ref and ref[0] in atoms:
                     places[key] = atoms[ref[0]]

@@ -1,4 +1,4 @@
-"""The rules of one redactor: the tables, and the program's additions."""
+"""The rules of a redactor: the tables, and the program's additions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ Extra: TypeAlias = Callable[[str, str], bool]
 class Rules:
     """Answers questions about names and texts.
 
-    added: a Redaction, or a callable (name, text) -> bool that says yes for further secrets; `name`
-        is "" for a text without a name. A callable that fails counts as yes.
+    added: a Redaction, or a callable (name, text) -> bool that returns True for further secrets;
+        `name` is "" for a text without a name. A failing callable counts as True.
     """
 
     __slots__ = ("_extra", "_redaction", "asks", "is_default")
 
     def __init__(self, added: Redaction | Extra | None = None) -> None:
-        self._redaction = added if isinstance(added, Redaction) else None
-        self._extra = None if isinstance(added, Redaction) else added
+        self._redaction: Redaction | None = None
+        self._extra: Extra | None = None
+        if isinstance(added, Redaction):
+            self._redaction = added
+        else:
+            self._extra = added
         self.is_default: bool = added is None
         # Whether every name is looked at, also in texts without names of the tables.
         self.asks: bool = self._extra is not None or (
@@ -40,7 +44,7 @@ class Rules:
         return names.grade(name)
 
     def says(self, name: str, text: str) -> bool:
-        """Whether the program's callable says that a value is a secret.
+        """Whether a value is a secret for the program's callable.
 
         The callable may fail in any way, without making a failure worse.
         """

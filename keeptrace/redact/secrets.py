@@ -1,7 +1,7 @@
-"""Finds known secrets everywhere else.
+"""Finds known secrets in other texts.
 
-f-strings carry passwords into messages. A secret is searched only if it is long and opaque enough
-that a match is no accident.
+f-strings carry passwords into messages. Only long and opaque secrets are searched, so a match is no
+accident.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from .spans import STRONG, WEAK, Span, continues_word, merged
 
 # Shorter texts occur by chance. (characters)
 LEAST: Final = 6
-# Numbers occur by chance up to this length. (digits)
+# Shorter numbers occur by chance. (digits)
 _LEAST_DIGITS: Final = 8
 # The beginning of a longer secret is searched too, at the end of cut texts. (characters)
 _LONG: Final = 16
 _BEGINNING: Final = 12
-# Up to this many, one search for each secret is faster. (secrets)
+# For few secrets, a search for each is faster. (secrets)
 _FEW: Final = 200
 
 
 def spreads(text: str, grade: int) -> bool:
-    """Whether a secret under a name of this grade is searched elsewhere."""
+    """Whether a secret under a name of the grade is searched in other texts."""
     if len(text) < LEAST or _is_everyday(text) or grade_of(text):
         return False
     if text.isdigit():
@@ -88,7 +88,7 @@ class Searcher:
             self._by_head.setdefault(secret[:LEAST], []).append(secret)
 
     def spans(self, text: str) -> list[Span]:
-        """The places of secrets in a text, also of secrets that are cut off at its end."""
+        """The places of secrets in a text, also of secrets cut off at the end."""
         if len(text) < LEAST:
             return []
         found: list[Span] = []
@@ -134,7 +134,7 @@ def _end_of(text: str, start: int, secret: str) -> int:
 
 
 def _stands_alone(text: str, start: int, end: int, secret: str) -> bool:
-    """Whether a secret of letters is a word of its own there; other secrets count anywhere."""
+    """Whether a secret of letters is a whole word in the text. Other secrets count anywhere."""
     if not secret.isalpha():
         return True
     follows = end < len(text) and (text[end].isalnum() or text[end] == "_")

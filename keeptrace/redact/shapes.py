@@ -1,4 +1,4 @@
-"""Secrets of known shapes, as data: one line a vendor (automaton.py compiles the table).
+"""Secrets of known shapes, as data: a line for each vendor (automaton.py compiles the table).
 
 A shape is a prefix and a body. Vendors made the prefixes for searching, so a text with a prefix is
 a secret under any name. Sources of the facts: the vendors' own pages and the public rule sets of

@@ -17,7 +17,7 @@ from .pairs import ASSIGNED, LISTED, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span, merged
 
-# Code in front of a literal that is searched for its name. (characters)
+# The code in front of a literal to search for its name. (characters)
 _BEFORE: Final = 160
 
 _SOURCES: Final = {
@@ -59,7 +59,7 @@ def spans(
 
 
 class _SourceScan:
-    """One reading of a source, literal by literal."""
+    """Reads a source, literal by literal."""
 
     def __init__(
         self,
@@ -124,21 +124,28 @@ class _SourceScan:
         """
         gap = self._text[max(self._last_end, start - _BEFORE) : start].rstrip("rbufRBUF")
         bare = gap.strip()
-        if bare in ("", "\\"):  # "a" "b" is one literal
-            follows = self._last_end and start != self._last_end
-            self._grade = self._grade if follows else 0
+        if bare in ("", "\\"):  # "a" "b" is a single literal
+            if not self._last_end or start == self._last_end:
+                self._grade = 0
             return "", ASSIGNED
         if bare == "," and self._in_list:
             return "", ASSIGNED
+        name, how = self._new_name(gap, start)
+        self._grade = 0
+        if name:
+            self._grade = self._rules.grade(name)
+        return name, how
+
+    def _new_name(self, gap: str, start: int) -> tuple[str, str]:
+        """The name, and the kind of joint, of a literal that continues no other literal."""
         previous = ""
         if start - self._last_end < _BEFORE:
             previous = self._last
         name, how, self._in_list = self._name_before(gap, previous)
         if how == LISTED and self._is_looked_up():
-            name = ""
+            return "", how
         if how == ASSIGNED:
             name = self._record.name_of(name, start) or name
-        self._grade = self._rules.grade(name) if name else 0
         return name, how
 
     def _is_looked_up(self) -> bool:
@@ -173,7 +180,10 @@ class _SourceScan:
         if wrapped is not None:
             gap = gap[: wrapped.start()].rstrip()
         opens = gap.endswith(("(", "["))
-        code = gap.rstrip("([ \t\r\n\\") if opens else gap.rstrip("\\ \t\r\n")
+        between = "\\ \t\r\n"
+        if opens:
+            between += "(["
+        code = gap.rstrip(between)
         last = code[-1:]
         if last == "=":
             return self._name_assigned(code, previous), ASSIGNED, opens
@@ -181,9 +191,10 @@ class _SourceScan:
             return previous, ASSIGNED, opens  # {"password": "x"}
         if last == "," and not code[:-1].strip():
             return previous, LISTED, False  # getenv("PASSWORD", "x")
-        fallback = _made("fallback").search(code) if last == "r" else None
-        if fallback is not None:
-            return fallback[1], ASSIGNED, False  # password = given or "x"
+        if last == "r":
+            fallback = _made("fallback").search(code)
+            if fallback is not None:
+                return fallback[1], ASSIGNED, False  # password = given or "x"
         return "", ASSIGNED, False
 
     def _name_assigned(self, code: str, previous: str) -> str:
@@ -229,5 +240,5 @@ def _is_code(inside: str) -> bool:
     return " " in plain and not looks.has_digit(plain)  # "Basic %s"
 
 
-# The grade of a name -> tells literals under such a name that are no secrets.
+# The grade of a name -> whether a literal under the name is no secret.
 _ORDINARY: Final[dict[int, Callable[[str], bool]]] = {STRONG: _is_prompt, WEAK: _is_code}

@@ -67,7 +67,7 @@ def filled(text: str, spans: list[Span]) -> str:
 
 
 class _Filler:
-    """Replaces the pieces of one secret: the first piece with enough room gets MARK, the rest are
+    """Replaces the pieces of a secret: the first piece with enough room gets MARK, the others get
     stars.
     """
 
