@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from .core.errors import KeepTraceError
 
 
 def main() -> None:
     """Runs the command. For a wrong file or option, prints a sentence and exits with code 2."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"]:
+        _run_at_once(arguments[1:])
     try:
         from .tools.cli import main as command
     except KeepTraceError as problem:  # the extra is not installed
-        _without_extra(sys.argv[1:], problem)
+        _without_extra(arguments, problem)
     else:
         command()
+
+
+def _run_at_once(arguments: list[str]) -> None:
+    """Runs `keeptrace run` without the extra, whose import would delay the program threefold.
+
+    Returns if the options ask for help or are wrong: typer explains both."""
+    from .tools.run import plain_main
+
+    try:
+        plain_main(arguments)
+    except (KeepTraceError, OSError) as problem:
+        _fail(problem)
 
 
 def _without_extra(arguments: list[str], absence: KeepTraceError) -> None:
@@ -26,10 +42,14 @@ def _without_extra(arguments: list[str], absence: KeepTraceError) -> None:
 
         plain_main(arguments[1:])
     except (KeepTraceError, OSError) as problem:
-        from .core.texts import one_line
+        _fail(problem)
 
-        print(f"keeptrace: {one_line(str(problem))}", file=sys.stderr)
-        sys.exit(2)
+
+def _fail(problem: Exception) -> NoReturn:
+    from .core.texts import one_line
+
+    print(f"keeptrace: {one_line(str(problem))}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

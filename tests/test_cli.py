@@ -22,6 +22,7 @@ import keeptrace
 pytest.importorskip("typer", reason="the command line is made with typer")
 pytest.importorskip("rich", reason="the command line is made with rich")
 
+from keeptrace.__main__ import main as command_main  # noqa: E402
 from keeptrace.tools import cli  # noqa: E402
 
 COMMANDS = [
@@ -692,6 +693,61 @@ def test_run_changes_nothing(name: str, tmp_path: Path) -> None:
         stamp = dumps[0].name.partition("-")[0]
         assert f"{sys.executable} -m keeptrace debug {dumps[0].parent}/{stamp}\n" in ours.stderr
         assert isinstance(keeptrace.load(dumps[0]), BaseException)
+
+
+RUNS = [
+    ["x.py"],
+    ["x.py", "--debug", "-m", "-d", "y"],
+    ["--debug", "x.py", "--hold"],
+    ["-m", "package", "-m", "--help"],
+    ["-m", "--hold", "--debug", "package"],
+    ["-d", "one", "--dir", "two", "x.py"],
+    ["--dir=one", "--", "--odd.py", "a b"],
+    ["-md", "one", "package"],
+    ["-done", "x.py"],
+]
+
+
+@pytest.mark.parametrize("arguments", RUNS, ids=" ".join)
+@pytest.mark.parametrize("environment", [{}, {"KEEPTRACE_DIR": "there"}, {"KEEPTRACE_DIR": ""}])
+def test_run_reads_its_options_as_typer_does(
+    arguments: list[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run` reads its options without typer, to start at once; the meaning is that of the table of commands."""
+    monkeypatch.delenv("KEEPTRACE_DIR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    started: list[tuple[object, ...]] = []
+
+    def start(*given: object) -> None:
+        started.append(given)
+        sys.exit()
+
+    monkeypatch.setattr("keeptrace.tools.run.run", start)
+    monkeypatch.setattr(sys, "argv", ["keeptrace", "run", *arguments])
+    for main in (cli.main, command_main):
+        with pytest.raises(SystemExit):
+            main()
+    theirs, ours = started
+    assert ours == theirs
+
+
+def test_run_needs_no_extra(tmp_path: Path) -> None:
+    """Without typer and rich a program is run, and its failure dumped; help names the extra."""
+    (tmp_path / "program.py").write_text("1 / 0")
+    code = "import sys; sys.modules['typer'] = None; from keeptrace.__main__ import main; main()"
+    for arguments, is_run in ((["run", "program.py"], True), (["run", "--help"], False)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+        assert done.returncode == (1 if is_run else 2)
+        assert ("ZeroDivisionError" in done.stderr) == is_run
+        assert ("keeptrace-concurrent[cli]" in done.stderr) != is_run
+    assert len(list((tmp_path / "keeptrace-dumps").glob("*.keeptrace"))) == 1
 
 
 def test_run_a_module(tmp_path: Path) -> None:

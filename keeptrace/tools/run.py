@@ -44,6 +44,28 @@ _IMPORTED_DOCTEST: Final = "import doctest, sys; sys.exit(doctest._test())"
 # -- the side of the command
 
 
+def plain_main(arguments: Sequence[str]) -> None:
+    """`keeptrace run` without typer. Returns if the options ask for help or are wrong.
+
+    The options are those of tools/cli/programs.py. Raises KeepTraceError, and OSError."""
+    import getopt
+
+    from .choosing import default_directory
+
+    try:
+        options, program = getopt.getopt([*arguments], "md:", ["debug", "hold", "dir="])
+    except getopt.GetoptError:
+        return
+    if not program:
+        return
+    given = [name for name, _ in options]
+    directories = [value for name, value in options if name in ("-d", "--dir")]
+    directory = directories[-1] if directories else default_directory()
+    if "-m" in given:
+        program = ["-m", *program]
+    run(program, directory, "--debug" in given, "--hold" in given)
+
+
 def run(arguments: Sequence[str], directory: str, debug: bool, hold: bool = False) -> NoReturn:
     """Becomes `python *arguments`, and dumps the exception that ends it into `directory`.
 
