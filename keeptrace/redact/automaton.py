@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Final, TypeAlias
@@ -14,7 +15,7 @@ from .shapes import ALPHABETS, SHAPES, Shape
 from .spans import STRONG, Span, continues_word
 
 
-def trie(words: list[str]) -> str:
+def trie(words: Iterable[str]) -> str:
     """A regular expression for any of the words, with shared beginnings joined."""
     heads: dict[str, list[str]] = {}
     for word in sorted(set(words)):
@@ -25,9 +26,46 @@ def trie(words: list[str]) -> str:
             branches.append(re.escape(head))
         elif len(tails) == 1:
             branches.append(re.escape(head + tails[0]))
+        elif all(len(tail) == 1 for tail in tails):
+            branches.append(f"{re.escape(head)}[{''.join(map(re.escape, tails))}]")
         else:
             branches.append(f"{re.escape(head)}(?:{trie(tails)})")
     return "|".join(branches)
+
+
+# So many characters of a word seldom occur by chance. (characters)
+_BEGINNING: Final = 3
+
+
+class WordSearch:
+    """Finds words in a text.
+
+    The expression has only the beginnings of the words. To compile whole words takes three times as
+    long, and each process does it for its first dump.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words: dict[str, list[str]] = {}  # by beginning
+        for word in words:
+            self._words.setdefault(word[:_BEGINNING], []).append(word)
+        self._next = re.compile(trie(self._words)).search
+
+    def first(self, text: str, at: int = 0, end: int = sys.maxsize) -> tuple[int, str] | None:
+        """Where the first word begins, and the word; None if there is none."""
+        while (found := self._next(text, at, end)) is not None:
+            start = found.start()
+            for word in self._words[found[0]]:
+                if text.startswith(word, start, end):
+                    return start, word
+            at = start + 1
+        return None
+
+    def starts(self, text: str) -> Iterator[int]:
+        """Where words begin."""
+        found = self.first(text)
+        while found is not None:
+            yield found[0]
+            found = self.first(text, found[0] + 1)
 
 
 def expand(body: str) -> str:
@@ -86,7 +124,7 @@ class Automaton:
     def __init__(self) -> None:
         self._shapes = _shapes_by_head()
         self._runs = re.compile(_RUN).finditer
-        self._next_head = re.compile(trie(sorted(self._shapes))).search
+        self._heads = WordSearch(self._shapes)
         self._next_digit = re.compile(r"[0-9]").search
         self._keys = [pattern for pattern in PATTERNS if pattern.is_key]
         self._others = [pattern for pattern in PATTERNS if not pattern.is_key]
@@ -103,14 +141,14 @@ class Automaton:
                 is_first = False
                 yield from _found(self._keys, text, text.lower())
             at, end = run.span()
-            while (head := self._next_head(text, at, end)) is not None:
-                start = head.start()
+            while (found := self._heads.first(text, at, end)) is not None:
+                start, head = found
                 at = start + 1  # a prefix may begin within another prefix
                 if start < last or continues_word(text, start):
                     continue
                 if digit < start:
                     digit = self._find_digit(text, start)
-                last = self._end_of_key(text, start, head[0], digit) or last
+                last = self._end_of_key(text, start, head, digit) or last
                 if last > start:
                     yield start, last, STRONG
 

@@ -5,18 +5,26 @@ To teach a new one, add a Pattern and its example and neighbour to tests/test_re
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 
-class Pattern(NamedTuple):
-    """A shape without a literal at its beginning."""
+class Pattern:
+    """A shape without a literal at its beginning.
 
-    what: str
-    # a lower-cased text with the shape has one of these; none: every text is searched
-    hints: tuple[str, ...]
-    pattern: str  # group 1 is the secret, or the whole match without a group
-    # Searched for only in texts with a long run of letters, digits and signs.
-    is_key: bool = False
+    hints: a lower-cased text with the shape has one of these; none: every text is searched.
+    pattern: group 1 is the secret, or the whole match without a group.
+    is_key: searched for only in texts with a long run of letters, digits and signs.
+    """
+
+    __slots__ = ("hints", "is_key", "pattern", "what")
+
+    def __init__(
+        self, what: str, hints: tuple[str, ...], pattern: str, is_key: bool = False
+    ) -> None:
+        self.what = what
+        self.hints = hints
+        self.pattern = pattern
+        self.is_key = is_key
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (

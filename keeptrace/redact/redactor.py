@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..core.nodes import is_hidden, what_of
 from ..core.redaction import Redaction
 from ..core.report import Report
 from . import commands, hosts, manifests, pairs, sources, sql, words
-from .automaton import automaton, trie
+from .automaton import WordSearch, automaton
 from .live import leaks
 from .report import ReportRedaction
 from .rules import Extra, Rules
@@ -32,26 +31,28 @@ _READERS: Final[tuple[tuple[tuple[str, ...], Callable[[str], Iterator[Span]]], .
 )
 
 
-class Source(NamedTuple):
-    """A source without its secrets."""
+class Source:
+    """A source without its secrets.
 
-    text: str
-    hidden: int  # how many places
-    secrets: tuple[tuple[str, int], ...]  # the secrets, with their grades
+    hidden: how many places. secrets: the secrets, with their grades.
+    """
+
+    __slots__ = ("hidden", "secrets", "text")
+
+    def __init__(self, text: str, hidden: int, secrets: tuple[tuple[str, int], ...]) -> None:
+        self.text = text
+        self.hidden = hidden
+        self.secrets = secrets
 
 
 _sources: Final[dict[bytes, Source]] = {}
 
 
 @cache
-def _trigger() -> re.Pattern[str]:
+def _hints() -> WordSearch:
     """Finds possible beginnings of names and shapes in a lower-cased text."""
     hints = {*words.STEMS, *words.FOREIGN, *automaton().hints, *commands.HINTS, *sql.HINTS}
-    needed: list[str] = []
-    for hint in sorted(hints, key=len):
-        if not any(shorter in hint for shorter in needed):
-            needed.append(hint)
-    return re.compile(trie(needed))
+    return WordSearch(hints)
 
 
 def _lower(text: str) -> str:
@@ -106,7 +107,7 @@ class Redactor:
             return []
         found = [*automaton().keys(text), *self.rules.spans(text)]
         low = _lower(text)
-        if self.rules.asks or _trigger().search(low) is not None:
+        if self.rules.asks or _hints().first(low) is not None:
             found += automaton().others(text, low)
             found += pairs.spans(text, in_source, self.rules)
             if commands.may_have(low):
@@ -144,7 +145,7 @@ class Redactor:
 
     def _source_spans(self, text: str) -> list[Span]:
         low = _lower(text)
-        hits = [match.start() for match in _trigger().finditer(low)]
+        hits = list(_hints().starts(low))
         found = [*automaton().keys(text), *self.rules.spans(text)]
         if hits or self.rules.asks:
             found += automaton().others(text, low)

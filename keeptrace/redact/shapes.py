@@ -10,16 +10,24 @@ To teach a new vendor's key, add a line to SHAPES. A test is made from each line
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 
-class Shape(NamedTuple):
-    """The keys of one vendor."""
+class Shape:
+    """The keys of one vendor.
 
-    vendor: str
-    prefixes: str  # separated by spaces, in the vendor's spelling
-    body: str  # the body: a regular expression, in which the ALPHABETS are short for a class
-    is_common: bool = False  # everyday names have the prefix, too: the body must look random
+    prefixes: separated by spaces, in the vendor's spelling.
+    body: a regular expression, in which the ALPHABETS are short for a class.
+    is_common: everyday names have the prefix, too, so the body must look random.
+    """
+
+    __slots__ = ("body", "is_common", "prefixes", "vendor")
+
+    def __init__(self, vendor: str, prefixes: str, body: str, is_common: bool = False) -> None:
+        self.vendor = vendor
+        self.prefixes = prefixes
+        self.body = body
+        self.is_common = is_common
 
 
 # The letter after "%" in a body -> characters. Tests draw random keys from them.
