@@ -25,6 +25,7 @@ from keeptrace.capture.facts import CodeFacts
 from keeptrace.concurrent import KeepTraceProcessPoolExecutor
 from keeptrace.concurrent import crossing as _boundary
 from keeptrace.core.options import Options
+from keeptrace.live import keeping as _live
 from keeptrace.restore.policy import POOL
 from keeptrace.restore.restore import restore
 
@@ -147,7 +148,7 @@ STEPS: dict[str, tuple[Any, str, set[str]]] = {
     "globals": (_frames, "_look_up", set()),
     "refs": (_frames.Frames, "_within_room", {"locals"}),
     "sources": (_capture, "snapshot", set()),
-    "live objects": (_capture._live, "keep", set()),
+    "live objects": (_live, "keep", set()),
 }  # fmt: skip
 SHIFTS = {"chain", "traceback", "frame"}
 

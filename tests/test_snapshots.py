@@ -20,9 +20,11 @@ from test_dap import Client
 from waiting import until
 
 import keeptrace
+from keeptrace.core.report import OF_SNAPSHOTS
 from keeptrace.format.api import report_of
 from keeptrace.format.process import report_with_threads
 from keeptrace.format.writing import fingerprint_of
+from keeptrace.snapshots import groups
 
 SECRET = "hunter2xyzzy"
 # Seconds that a snapshot may take on a busy machine, so that no variable is left out.
@@ -517,3 +519,9 @@ def test_show_tells_the_threads_apart(tmp_path: Path) -> None:
     shown = said("show", tmp_path / "x.dump")
     assert "at that time: keeptrace.Snapshot" in shown and "waiter-0" in shown
     assert "(hidden by" not in shown
+
+
+def test_reports_name_the_classes_of_a_snapshot() -> None:
+    """The types by which a report's stacks are told apart are those of the classes."""
+    classes = (groups.Snapshot, groups.TaskStack, groups.ThreadStack)
+    assert {f"{cls.__module__}.{cls.__name__}" for cls in classes} == OF_SNAPSHOTS

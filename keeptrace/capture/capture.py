@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.clock import monotonic
 from ..core.guard import in_fresh_thread
@@ -26,16 +26,16 @@ from ..core.options import Options
 from ..core.raw import mro_of, names_of
 from ..core.report import FORMAT, ExceptionRecord, Report
 from ..core.reserve import hold_reserve, release_reserve
-from ..live import keeping as _live
-from ..live.outside import is_outside
 from ..restore.fields import BUILTIN_TYPES
-from . import own as _own
 from .chain import Chain
 from .frames import Frames
 from .losses import Losses, add_note
 from .messages import Messages, cut_within, traceback_text
 from .source import snapshot
 from .values import Values
+
+if TYPE_CHECKING:
+    from ..live.keeping import Dumps
 
 _PYTHON: Final = "{}.{}.{}".format(*sys.version_info)
 # Levels of values where the options set no limit.
@@ -48,9 +48,7 @@ capturing: Final[ContextVar[bool]] = ContextVar("capturing", default=False)
 class _Attempt:
     """An attempt to make a report."""
 
-    def __init__(
-        self, options: Options, pool_dumps: _live.Dumps | None, is_repeatable: bool
-    ) -> None:
+    def __init__(self, options: Options, pool_dumps: Dumps | None, is_repeatable: bool) -> None:
         self._options = options
         self._pool_dumps = pool_dumps
         self._deadline = monotonic() + options.max_seconds
@@ -117,17 +115,14 @@ class _Attempt:
         exceptions' own values if a pool sends the report.
         """
         options = self._options
-        if options.pickler is not None and not 0 <= options.depth <= 1:
-            dumps, most = _live.dumps_of(options.pickler), options.max_bytes
-            roots, refuses = self._roots, is_outside
-        elif self._pool_dumps is not None and options.depth:
-            dumps, most = self._pool_dumps, options.max_live_bytes
-            roots, refuses = self._roots[: self._roots_of_exceptions], None
-        else:
+        is_asked = options.pickler is not None and not 0 <= options.depth <= 1
+        if not is_asked and (self._pool_dumps is None or not options.depth):
             return
-        own = _own.pickled(self._chain, self._values, dumps, most)
-        objects = self._values.objects
-        _live.keep(report, objects, roots, dumps, most, self._deadline, own, refuses)
+        from .live_objects import keep  # a worker has imported the module before its first task
+
+        pool_dumps = None if is_asked else self._pool_dumps
+        roots = self._roots if is_asked else self._roots[: self._roots_of_exceptions]
+        keep(report, self._chain, self._values, roots, pool_dumps, self._deadline)
 
     def _keep_sources(self, report: Report) -> None:
         is_in_pool = self._pool_dumps is not None
@@ -136,7 +131,7 @@ class _Attempt:
 
 
 def _attempt(
-    exc: BaseException, options: Options, pool_dumps: _live.Dumps | None, is_repeatable: bool
+    exc: BaseException, options: Options, pool_dumps: Dumps | None, is_repeatable: bool
 ) -> Report:
     token = capturing.set(True)
     try:
@@ -145,7 +140,7 @@ def _attempt(
         capturing.reset(token)
 
 
-def capture(exc: BaseException, options: Options, pool_dumps: _live.Dumps | None = None) -> Report:
+def capture(exc: BaseException, options: Options, pool_dumps: Dumps | None = None) -> Report:
     """The report of an exception. Never raises because of the exception or its frames.
 
     pool_dumps: the pool's own pickler; None outside of a pool. Within a pool, arguments and

@@ -6,8 +6,8 @@ never a metaclass, a property or a `__getattribute__`.
 
 from __future__ import annotations
 
+import _weakref
 import types
-import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -71,7 +71,7 @@ class CodeFacts:
 
     def __init__(self, code: types.CodeType) -> None:
         # Shows whether the id still belongs to this code object.
-        self.code: weakref.ref[types.CodeType] = weakref.ref(code)
+        self.code: _weakref.ref[types.CodeType] = _weakref.ref(code)
         text = str.__str__  # a name's class may be a subclass
         count = argument_count(code)
         self.record: Any = {

@@ -13,12 +13,12 @@ alone (a response of requests) are not lazy, nor are Mappings.
 
 from __future__ import annotations
 
+import _weakref
 import functools
 import gc
 import itertools
 import sys
 import types
-import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -47,7 +47,7 @@ _CLASSES_THAT_SHOW_HELD: Final[tuple[type, ...]] = (
 )
 _SHOW_HELD: Final = frozenset(map(id, _CLASSES_THAT_SHOW_HELD))
 # The repr of a reference asks the referent. So would a look at the referent.
-_REFERENCES: Final = (weakref.ReferenceType, weakref.ProxyType, weakref.CallableProxyType)
+_REFERENCES: Final = (_weakref.ReferenceType, _weakref.ProxyType, _weakref.CallableProxyType)
 
 
 class _Facts(

@@ -15,7 +15,7 @@ from ..core.nodes import extra_of, items_of, kind_of, put_extra
 from ..core.options import Options
 from ..core.raw import attribute_of, mro_of, names_of, namespace_of
 from ..core.report import ExceptionRecord, Node
-from ..restore.exceptions import is_exact
+from ..restore.exactness import is_exact
 from .facts import ExceptionFacts, args_of, dict_of, notes_of, state_of
 from .lazy import holds_lazy
 from .losses import Losses

@@ -22,7 +22,7 @@ from ..core.raw import mro_of
 from ..core.report import ExceptionRecord, Node
 from ..live.keeping import Dumps
 from ..restore.classes import has_hook
-from ..restore.exceptions import is_exact
+from ..restore.exactness import is_exact
 from ..restore.fields import BUILTIN_TYPES, has_own_state
 from .chain import Chain
 from .facts import args_of

@@ -87,6 +87,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 FORMAT: Final = 1
+# The types of the exceptions in a snapshot (snapshots/groups.py), as reports name them.
+OF_SNAPSHOTS: Final = frozenset(
+    ("keeptrace.Snapshot", "keeptrace.TaskStack", "keeptrace.ThreadStack")
+)
 
 Ref: TypeAlias = Any
 Position: TypeAlias = list[Any]

@@ -8,7 +8,7 @@ reader to refuse a report beyond the bounds (measure()).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..core import bounds
 from ..core.nodes import (
@@ -67,11 +67,14 @@ _NANOSECONDS_AN_ANCESTOR: Final = 1_500
 _NANOSECONDS_A_COMPARISON: Final = 4
 
 
-class Lineage(NamedTuple):
+class Lineage:
     """The cost of making the exception types. above: the types beyond a bound."""
 
-    above: list[int]
-    total: int
+    __slots__ = ("above", "total")
+
+    def __init__(self, above: list[int], total: int) -> None:
+        self.above = above
+        self.total = total
 
 
 def lineage(types: list[Any]) -> Lineage:
@@ -227,13 +230,22 @@ def _measure_groups(exceptions: list[Any]) -> None:
 # -- frames
 
 
-class Stores(NamedTuple):
-    """The cost of making the frames of all tracebacks."""
+class Stores:
+    """The cost of making the frames of all tracebacks.
 
-    of_frame: list[int]  # variables of each frame
-    shapes_above: list[int]  # frames of kinds beyond the bound on kinds
-    entries: int  # frames of all tracebacks
-    total: int  # variables of these frames
+    of_frame: variables of each frame. shapes_above: frames of kinds beyond the bound on kinds.
+    entries: frames of all tracebacks. total: variables of these frames.
+    """
+
+    __slots__ = ("entries", "of_frame", "shapes_above", "total")
+
+    def __init__(
+        self, of_frame: list[int], shapes_above: list[int], entries: int, total: int
+    ) -> None:
+        self.of_frame = of_frame
+        self.shapes_above = shapes_above
+        self.entries = entries
+        self.total = total
 
     @property
     def is_above(self) -> bool:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shlex
 import sys
 import time
 import types
@@ -32,6 +31,8 @@ _MOST_PACKAGES: Final = 50
 # Directories of packages of a process. (directories)
 _MOST_DIRECTORIES: Final = 20
 _INSTALLED: Final = ".dist-info"
+# An argument that no shell changes, as in shlex.quote(). shlex is costly to import.
+_PLAIN: Final = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 # Special characters for a shell, also within double quotes.
 _SPECIAL: Final = re.compile(r'["\\$`]')
 _ESCAPED: Final = r"\\\g<0>"
@@ -64,8 +65,10 @@ def _command(report: Report) -> str:
 
 def _quoted(argument: str) -> str:
     """An argument for a shell, in a pair of quotes: redaction sees a single value within quotes."""
+    if _PLAIN.fullmatch(argument):
+        return argument
     if "'" not in argument:
-        return shlex.quote(argument)
+        return f"'{argument}'"
     return f'"{_SPECIAL.sub(_ESCAPED, argument)}"'
 
 

@@ -26,11 +26,8 @@ from typing import Any, Final
 from ..core.bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
 from ..core.clock import now
 from ..core.digest import digest
-from ..core.report import FORMAT, Report
-from ..snapshots.groups import NAMES as OF_SNAPSHOTS
-from .checking import check
+from ..core.report import FORMAT, OF_SNAPSHOTS, Report
 from .fitting import REASON, fit
-from .shrinking import STEPS, shrink
 from .traveller import restorer as _restorer
 
 BOOT: Final = (
@@ -75,18 +72,11 @@ def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> A
     """
     fit(report)
     body = _body(report)
-    for step in STEPS:
-        if _is_readable(body):
-            break
-        shrink(report, step)
-        fit(report)
-        body = _body(report)
+    if not _is_readable(body):
+        body = _shrunk(report)
     if REASON in report["cuts"]:
-        try:
-            check(report)
-        except ValueError as problem:  # law 1: a defect of keeptrace must not cost the user's error
-            report = _bare(report, problem)
-            body = _body(report)
+        report = _checked(report)
+        body = _body(report)
     packed = zlib.compress(body.encode(), 6)
     _drop_extras(report, MAX_DUMP - len(packed) - _REST)
     payload = {
@@ -97,6 +87,31 @@ def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> A
         "live": report["live"],
     }
     return _Boot(payload, restorer)
+
+
+def _shrunk(report: Report) -> str:
+    """The body of the report, which is cut until readers accept it."""
+    from .shrinking import STEPS, shrink  # few reports are as large
+
+    body = ""
+    for step in STEPS:
+        shrink(report, step)
+        fit(report)
+        body = _body(report)
+        if _is_readable(body):
+            break
+    return body
+
+
+def _checked(report: Report) -> Report:
+    """The report that was cut; if a reader would refuse the report, the exception's type alone."""
+    from .checking import check
+
+    try:
+        check(report)
+    except ValueError as problem:  # law 1: a defect of keeptrace must not cost the user's error
+        return _bare(report, problem)
+    return report
 
 
 def _bare(report: Report, problem: ValueError) -> Report:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from ..core.options import SingleOptions
 
 # Modules that the first snapshot imports.
-_NEEDED: Final = ("..redact.redactor", "..capture.source", "..format.traveller", "..format.ready")
+_NEEDED: Final = (
+    *("..redact.redactor", "..redact.live", "..capture.source", "..capture.live_objects"),
+    *("..format.shrinking", "..format.checking", "..format.traveller", "..format.ready"),
+)
 
 
 class Answering:

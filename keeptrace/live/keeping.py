@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..core import nodes as schema
 from ..core.guard import Failed, run_each
 from ..core.report import ExceptionRecord, Node, Report
-from ..restore.exceptions import is_exact
+from ..restore.exactness import is_exact
 from ..restore.live import not_kept
 
 if TYPE_CHECKING:

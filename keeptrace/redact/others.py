@@ -33,10 +33,12 @@ _POST: Final = ("_post", "POST")
 
 def learn_environment(judge: Judge) -> None:
     """Learns the values of environment variables with secret names."""
+    graded = [(name, grade(name)) for name in os.environ]
+    values = [(os.environ.get(name, ""), found) for name, found in graded if found]
     judge.learn(
         (value, STRONG)
-        for name, value in os.environ.items()
-        if is_hidden_under(grade(name), value) and "/" not in value[:1]
+        for value, found in values
+        if is_hidden_under(found, value) and "/" not in value[:1]
     )
 
 

@@ -12,7 +12,6 @@ from ..core.redaction import Redaction
 from ..core.report import Report
 from . import commands, hosts, manifests, pairs, sources, sql, words
 from .automaton import WordSearch, automaton
-from .live import leaks
 from .report import ReportRedaction
 from .rules import Extra, Rules
 from .spans import Span, filled, marked, merged
@@ -20,6 +19,8 @@ from .spans import Span, filled, marked, merged
 # Files of which it is remembered what is secret; the frames of one program seldom pass through
 # more.
 _KEPT_SOURCES: Final = 64
+# Facts of which the same is remembered; a process has a dozen, and some change.
+_KEPT_FACTS: Final = 64
 # Shorter texts have no room for a name and a secret. (characters)
 _LEAST_TEXT: Final = 5
 
@@ -46,6 +47,7 @@ class Source:
 
 
 _sources: Final[dict[bytes, Source]] = {}
+_facts: Final[dict[str, list[Span]]] = {}
 
 
 @cache
@@ -74,6 +76,7 @@ class Redactor:
         self.rules: Rules = Rules(added)
         # The secrets of a source depend on the source alone, unless the program adds rules.
         self._sources = _sources if self.rules.is_default else {}
+        self._facts = _facts if self.rules.is_default else {}
 
     def text(self, text: str) -> str:
         """The text without secrets of known shapes or secret names; the same object if there is
@@ -97,6 +100,8 @@ class Redactor:
 
     def leaks(self, data: bytes) -> bool:
         """Whether a pickle seems to hold a secret."""
+        from .live import leaks  # few dumps have a pickle
+
         return leaks(data, self.rules, self.spans)
 
     def spans(self, text: str, in_source: bool = False) -> list[Span]:
@@ -121,6 +126,15 @@ class Redactor:
             found = [span for span in found if not self.rules.keeps(text[span[0] : span[1]])]
         if found:
             return merged(found)
+        return found
+
+    def fact_spans(self, text: str) -> list[Span]:
+        """spans(), remembered: most facts of a process are the same in each of its dumps."""
+        found = self._facts.get(text)
+        if found is None:
+            if len(self._facts) >= _KEPT_FACTS:
+                self._facts.clear()
+            found = self._facts[text] = self.spans(text)
         return found
 
     def packed_source(self, packed: bytes) -> Source | None:

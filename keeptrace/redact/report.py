@@ -19,7 +19,7 @@ from ..core.report import Node, Ref, Report
 from . import others
 from .judging import Judge
 from .secrets import LEAST, Searcher, variants
-from .spans import MARK, filled, marked
+from .spans import MARK, Span, filled, marked
 
 if TYPE_CHECKING:
     from .redactor import Redactor, Source
@@ -36,6 +36,7 @@ class ReportRedaction:
         self._rules = redactor.rules
         self._report = report
         self._values: list[Node] = report["values"]
+        self._facts: dict[str, Ref] = report.get("process", {})
         self._judge = Judge(report, redactor.spans, redactor.rules)
         self._sources: dict[str, Source] = {}
         self._count = 0  # number of redactions in texts, sources and pickles
@@ -50,10 +51,12 @@ class ReportRedaction:
         self._judge.run()
         self._read_sources()
         self._each_text(self._by_shape)
+        self._change_mapping(self._facts, self._fact_by_shape)
         searcher = self._searcher()
         if searcher is not None:
             self._least_name = LEAST
             self._each_text(lambda text, name: self._by_text(text, searcher))
+            self._change_mapping(self._facts, lambda text, name: self._by_text(text, searcher))
             self._search_sources(searcher)
         self._drop_live(searcher)
         count = self._count + sum(self._judge.hidden.values())
@@ -66,7 +69,7 @@ class ReportRedaction:
     # -- texts
 
     def _each_text(self, change: Callable[[str, str], str]) -> None:
-        """Puts change(text, name) in place of every text of the report."""
+        """Puts change(text, name) in place of every text of the report but the facts."""
         for exception in self._report["exceptions"]:
             record: Any = exception
             for key in ("str", "text", "args", "notes"):
@@ -79,7 +82,6 @@ class ReportRedaction:
                 self._change_mapping(frame["locals"], change)
         for namespace in self._report["globals"]:
             self._change_mapping(namespace, change)
-        self._change_mapping(self._report.get("process", {}), change)
         for node in self._values:
             self._change_node(node, change)
 
@@ -140,7 +142,12 @@ class ReportRedaction:
             mapping.update(items)
 
     def _by_shape(self, text: str, name: str) -> str:
-        spans = self._redactor.spans(text)
+        return self._without(self._redactor.spans(text), text, name)
+
+    def _fact_by_shape(self, text: str, name: str) -> str:
+        return self._without(self._redactor.fact_spans(text), text, name)
+
+    def _without(self, spans: list[Span], text: str, name: str) -> str:
         if not name and text != MARK and self._rules.says("", text):
             spans = [(0, len(text), 3)]
         if not spans:

@@ -9,8 +9,7 @@ from typing import Final
 
 from ..core.context import NAME as CONTEXT
 from ..core.errors import KeepTraceError
-from ..core.report import Ref
-from ..snapshots.groups import NAMES as OF_SNAPSHOTS
+from ..core.report import OF_SNAPSHOTS, Ref
 from .sources import Sources
 from .values import ShownValues
 

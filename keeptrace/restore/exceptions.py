@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from .classes import builtin_base, builtin_bases, exception_class, has_hook, is_hooked, leaf_class
 from .descriptors import raw_dict_of, raw_mro_of, raw_namespace_of
+from .exactness import is_exact
 from .fields import (
     BUILTIN_TYPES,
     fields_of,
@@ -25,40 +26,11 @@ from .live import load_quickly
 from .order import in_order
 from .policy import POOL, Policy
 from .standins import aside_name, details_of, is_protocol, make_stand_in, stand_in_class
-from .values import ValueTable, is_whole
+from .values import ValueTable
 
 
 def _refs_of(record: dict[str, Any]) -> list[Any]:
     return [record["args"], *record["fields"].values(), *record["attributes"].values()]
-
-
-# Kinds of nodes without the value itself.
-_INEXACT: Final = frozenset({"object", "redacted", "function", "module", "type"})
-_SEQUENCES: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
-_TEXTS: Final = frozenset({"str", "bytes", "bytearray"})
-
-
-def is_exact(nodes: list[Any], refs: Iterable[Any]) -> bool:
-    """Whether the report holds all of the values exactly."""
-    waiting = [ref[0] for ref in refs if type(ref) is list]
-    seen: set[int] = set()
-    while waiting:
-        index = waiting.pop()
-        if index in seen:
-            continue
-        seen.add(index)
-        node = nodes[index]
-        if not _is_exact_node(node):
-            return False
-        if node[0] in _SEQUENCES or node[0] == "exact":
-            waiting.extend(ref[0] for ref in node[2] if type(ref) is list)
-    return True
-
-
-def _is_exact_node(node: list[Any]) -> bool:
-    if node[0] in _SEQUENCES or node[0] in _TEXTS:
-        return is_whole(node)
-    return node[0] not in _INEXACT
 
 
 class ExceptionTable:

@@ -27,14 +27,21 @@ def source_text(file: str, most: int = MAX_SOURCE_FILE) -> str | None:
     """
     if file.startswith(_NETWORK) or not _is_regular(file, most):
         return None
-    import tokenize  # knows coding lines; costly to import, and rarely needed
-
     try:
         data = _read_regular(file, most)
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return io.StringIO(data.decode(encoding), newline=None).read()
+        return io.StringIO(data.decode(_encoding_of(data)), newline=None).read()
     except (OSError, SyntaxError, ValueError, LookupError):
         return None
+
+
+def _encoding_of(data: bytes) -> str:
+    """The encoding of a source. Raises SyntaxError as Python does."""
+    lines = io.BytesIO(data)
+    if b"coding" not in lines.readline() + lines.readline():
+        return "utf-8-sig"
+    import tokenize  # knows coding lines; costly to import, and rarely needed
+
+    return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
 
 
 def _is_regular(file: str, most: int) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from .exact import CANNOT_BUILD, EXACT
+from .exactness import is_whole, refs_an_element
 from .live import Missing, load_live_objects, missing_instance
 from .order import in_order
 from .policy import POOL, Policy, may_import_module
@@ -25,18 +26,6 @@ from .standins import (
 
 _SHELLS: Final[dict[str, Callable[[], Any]]] = {"list": list, "dict": dict, "set": set}
 _CONTAINERS: Final = ("list", "dict", "set", "tuple", "frozenset")
-
-
-def _refs_an_element(kind: str) -> int:
-    """A dict's element has two refs: key and value."""
-    if kind == "dict":
-        return 2
-    return 1
-
-
-def is_whole(node: list[Any]) -> bool:
-    kind, length, parts = node
-    return bool(len(parts) == length * _refs_an_element(kind))
 
 
 class ValueTable:
@@ -187,7 +176,7 @@ class ValueTable:
 
     def _cut_container(self, node: list[Any]) -> StandIn:
         kind, length, items = node
-        count = len(items) // _refs_an_element(kind)
+        count = len(items) // refs_an_element(kind)
         standin = make_stand_in(
             stand_in_class(kind, "builtins", True),
             "",

@@ -55,7 +55,6 @@ for _cls in _CLASSES:
     _cls.__module__ = _HOME
 # The names in reports and views.
 SNAPSHOT: Final = f"{_HOME}.{Snapshot.__name__}"
-NAMES: Final = frozenset(f"{_HOME}.{cls.__name__}" for cls in _CLASSES)
 
 
 def put_stack(member: ThreadStack | TaskStack, stack: TracebackType | None) -> None:
