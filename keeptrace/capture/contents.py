@@ -103,7 +103,7 @@ def node_with_repr(
     except NeedsUserCode:
         put_repr(node, f"<{info.qualname}: its repr has not ended>")
 
-        def use(result: Any) -> None:
+        def use(result: str | Failed) -> None:
             if isinstance(result, Failed):
                 values.cut("failed reprs")
                 result = f"<{info.qualname} object at {id(value):#x}, whose repr {result.why}>"

@@ -106,7 +106,7 @@ class _Own:
         self._exc = exc
         self._with_state = with_state
 
-    def __reduce_ex__(self, protocol: object) -> Any:
+    def __reduce_ex__(self, protocol: object) -> str | tuple[Any, ...]:
         reduced = _reduction_of(self._exc, protocol)
         if type(reduced) is not tuple or len(reduced) < 3 or type(reduced[2]) is not dict:
             return reduced
@@ -116,10 +116,11 @@ class _Own:
         return (*reduced[:2], state or None, *reduced[3:])
 
 
-def _reduction_of(exc: BaseException, protocol: object) -> Any:
+def _reduction_of(exc: BaseException, protocol: object) -> str | tuple[Any, ...]:
     cls: Any = type(exc)
     registered = copyreg.dispatch_table.get(cls)
     module = getattr(registered, "__module__", None) or ""
     if registered is not None and not module.startswith(_REGISTER_ALL):
         return registered(exc)
-    return cls.__reduce_ex__(exc, protocol)
+    reduced: str | tuple[Any, ...] = cls.__reduce_ex__(exc, protocol)
+    return reduced

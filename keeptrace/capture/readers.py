@@ -7,7 +7,7 @@ value, and the depth: the number of levels to keep, the value's own level includ
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.bounds import MAX_DIGITS
@@ -44,7 +44,7 @@ def read_int(values: Values, value: int, depth: int) -> Node:
     return integer(value)
 
 
-def read_container(values: Values, value: Any, depth: int) -> Node:
+def read_container(values: Values, value: Collection[Any], depth: int) -> Node:
     if depth < 2 and value:
         return read_edge(values, value, len(value))
     cls, kind = _CONTAINERS[id(type(value))]
@@ -80,7 +80,9 @@ def read_module(values: Values, value: types.ModuleType, depth: int) -> Node:
     return node
 
 
-def read_function(values: Values, value: Any, depth: int) -> Node:
+def read_function(
+    values: Values, value: types.FunctionType | types.BuiltinFunctionType, depth: int
+) -> Node:
     home = value.__module__
     if type(home) is not str:
         home = ""
@@ -91,14 +93,14 @@ def read_function(values: Values, value: Any, depth: int) -> Node:
     return function(home, qualname, name, address)
 
 
-def read_builtin(values: Values, value: Any, depth: int) -> Node:
+def read_builtin(values: Values, value: types.BuiltinFunctionType, depth: int) -> Node:
     owner = value.__self__
     if owner is None or type(owner) is types.ModuleType:
         return read_function(values, value, depth)
     return read_object(values, value, depth)
 
 
-def read_method(values: Values, value: Any, depth: int) -> Node:
+def read_method(values: Values, value: types.MethodType, depth: int) -> Node:
     attributes: Attributes | None = None
     if depth > 1:
         parts = {"__self__": value.__self__, "__func__": value.__func__}

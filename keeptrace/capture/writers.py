@@ -50,7 +50,7 @@ _args_of: Final = BaseException.__dict__["args"].__get__
 # -- containers
 
 
-def mapping(writer: Writer, value: Any, owner: Any) -> None:
+def mapping(writer: Writer, value: dict[Any, Any], owner: object) -> None:
     writer.pairs(dict.items(value))
 
 
@@ -77,7 +77,7 @@ def unordered(writer: Writer, value: Any, owner: Any) -> None:
         writer.put(f"{name_of(type(value))}()")
 
 
-def queue(writer: Writer, value: Any, owner: Any) -> None:
+def queue(writer: Writer, value: deque[Any], owner: object) -> None:
     most = _maxlen_of(value)
     closing = "]"
     if most is not None:
@@ -85,7 +85,7 @@ def queue(writer: Writer, value: Any, owner: Any) -> None:
     writer.call(name_of(type(value)), "[", lambda: writer.items(deque.__iter__(value)), closing)
 
 
-def ordered_dict(writer: Writer, value: Any, owner: Any) -> None:
+def ordered_dict(writer: Writer, value: OrderedDict[Any, Any], owner: object) -> None:
     name = name_of(type(value))
     if not dict.__len__(value):
         writer.put(f"{name}()")
@@ -95,13 +95,13 @@ def ordered_dict(writer: Writer, value: Any, owner: Any) -> None:
         writer.call(name, "[", lambda: writer.items(ordered_items(value)), "]")
 
 
-def default_dict(writer: Writer, value: Any, owner: Any) -> None:
+def default_dict(writer: Writer, value: defaultdict[Any, Any], owner: object) -> None:
     factory = _factory_of(value)
     parts = (lambda: writer.write(factory), ", ", lambda: writer.pairs(dict.items(value)))
     writer.call(name_of(type(value)), *parts)
 
 
-def counter(writer: Writer, value: Any, owner: Any) -> None:
+def counter(writer: Writer, value: Counter[Any], owner: object) -> None:
     name = name_of(type(value))
     if not dict.__len__(value):
         return writer.put(f"{name}()")
@@ -175,7 +175,7 @@ def _part(value: object, name: str) -> Any:
 # -- callables, exceptions and other types with values inside
 
 
-def method(writer: Writer, value: Any, owner: Any) -> None:
+def method(writer: Writer, value: types.MethodType, owner: object) -> None:
     function = value.__func__
     name = "?"
     if type(function) is types.FunctionType:
@@ -209,13 +209,13 @@ def exception(writer: Writer, value: object, owner: object) -> None:
     writer.put(")")
 
 
-def bounds(writer: Writer, value: Any, owner: Any) -> None:
+def bounds(writer: Writer, value: slice, owner: object) -> None:
     writer.put("slice(")
     writer.items((value.start, value.stop, value.step))
     writer.put(")")
 
 
-def class_(writer: Writer, value: Any, owner: Any) -> None:
+def class_(writer: Writer, value: type, owner: object) -> None:
     writer.put(f"<class '{full_name(value)}'>")
 
 
@@ -296,12 +296,12 @@ def text(writer: Writer, value: Any, owner: Any) -> None:
     writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
 
 
-def byte_array(writer: Writer, value: Any, owner: Any) -> None:
+def byte_array(writer: Writer, value: bytearray, owner: object) -> None:
     few = bytes(bytearray.__getitem__(value, slice(0, writer.left)))
     writer.put(f"{name_of(type(value))}({few!r})")
 
 
-def number(writer: Writer, value: Any, owner: Any) -> None:
+def number(writer: Writer, value: int, owner: object) -> None:
     bits = int.bit_length(value)
     if bits <= _MOST_BITS:
         writer.put(int.__repr__(value))
@@ -316,7 +316,7 @@ def real(writer: Writer, value: Any, owner: Any) -> None:
     writer.put(owner.__repr__(value))
 
 
-def module(writer: Writer, value: Any, owner: Any) -> None:
+def module(writer: Writer, value: types.ModuleType, owner: object) -> None:
     """A module. The own repr runs only for a module made by the import system."""
     spec = module_dict(value).get("__spec__")
     if type(value) is owner and type(spec) is ModuleSpec and _is_plain_spec(spec):

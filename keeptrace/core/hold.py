@@ -82,7 +82,7 @@ class Hold:
         put(self, "how", how)
         put(self, "with_parent", with_parent)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a Hold cannot be changed; make a new one")
 
     def __repr__(self) -> str:

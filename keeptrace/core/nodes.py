@@ -266,7 +266,7 @@ def put_attributes(node: Node, attributes: Attributes) -> None:
     node[3] = attributes
 
 
-def put_extra(node: Node, name: str, value: Any) -> None:
+def put_extra(node: Node, name: str, value: object) -> None:
     """Adds an entry to the extra of an object."""
     node[4] = {**extra_of(node), name: value}
 

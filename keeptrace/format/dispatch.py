@@ -23,9 +23,9 @@ import pickle
 import types
 from collections import ChainMap
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeGuard
 
-Reduction: TypeAlias = Callable[[Any], Any]
+Reduction: TypeAlias = Callable[[Any], str | tuple[Any, ...]]
 
 PLAIN: Final[dict[type, Reduction]] = copyreg.dispatch_table
 _CPickler: Any = pickle.Pickler
@@ -89,7 +89,7 @@ class _Copy(dict[type, Reduction]):
     def __missing__(self, cls: type) -> Reduction:
         return self._table[cls]
 
-    def get(self, cls: Any, default: Any = None) -> Any:
+    def get(self, cls: Any, default: object = None) -> Any:
         try:
             return self[cls]
         except KeyError:
@@ -181,7 +181,7 @@ def _pickler_classes() -> list[Any]:
     return list(found.values())
 
 
-def _exchange(cls: Any, old: Any, new: Any, put: Callable[[Any, str, Any], None]) -> None:
+def _exchange(cls: object, old: object, new: Any, put: Callable[[Any, str, Any], None]) -> None:
     """Replaces a table, wherever the class refers to the table."""
     for name, value in list(vars(cls).items()):
         if value is old:
@@ -194,6 +194,6 @@ def _exchange(cls: Any, old: Any, new: Any, put: Callable[[Any, str, Any], None]
             put(cls, name, type(value)(*maps))
 
 
-def is_for_us(cls: object) -> bool:
+def is_for_us(cls: object) -> TypeGuard[type]:
     """Whether init() decides about the pickling of instances of the class."""
     return isinstance(cls, type) and (cls is types.TracebackType or issubclass(cls, BaseException))

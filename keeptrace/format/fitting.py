@@ -8,7 +8,7 @@ loses variables, a traceback loses frames, a group loses exceptions. Each cut co
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ..core import bounds
 from ..core.nodes import (
@@ -23,7 +23,7 @@ from ..core.nodes import (
     sequence,
     stand_in,
 )
-from ..core.report import Node, Ref, Report
+from ..core.report import FrameRecord, Node, Ref, Report
 from ..restore.order import in_order
 from .costs import Stores, children_of, key_costs, lineage, shown_in_message, stores_of, unfolded
 
@@ -136,7 +136,7 @@ class _Fitter:
         """Bounds the number of frames, and the number and kinds of their variables."""
         for frame in self._report["frames"]:
             if frame["locals"] and len(frame["locals"]) > bounds.MAX_LOCALS:
-                self._cut_variables(frame)
+                self._cut_variables(frame["locals"])
         stores = stores_of(self._report)
         if stores.shapes_above:
             for index in stores.shapes_above:
@@ -173,8 +173,7 @@ class _Fitter:
             if index not in used:
                 self._drop_variables(frame)
 
-    def _cut_variables(self, frame: Any) -> None:
-        table = frame["locals"]
+    def _cut_variables(self, table: dict[str, Ref]) -> None:
         left_out = len(table) - bounds.MAX_LOCALS + 1
         for name in list(table)[-left_out:]:
             del table[name]
@@ -182,15 +181,16 @@ class _Fitter:
         table["<left out>"] = [len(self._nodes) - 1]
         self._cut(left_out)
 
-    def _drop_variables(self, frame: Any) -> None:
+    def _drop_variables(self, frame: FrameRecord) -> None:
         """Removes all variables of a frame, and the arguments of its code."""
         self._cut(len(frame["locals"] or ()))
         codes = self._report["codes"]
         code = codes[frame["code"]]
         if code["names"]:
-            flags = code["flags"] & ~_VARARGS_VARKEYWORDS
             bare = code.copy()
-            bare.update(names=[], args=[0, 0, 0], flags=flags)
+            bare["names"] = []
+            bare["args"] = [0, 0, 0]
+            bare["flags"] = code["flags"] & ~_VARARGS_VARKEYWORDS
             codes.append(bare)
             frame["code"] = len(codes) - 1
         if frame["locals"]:

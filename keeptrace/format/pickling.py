@@ -22,9 +22,11 @@ from ..core.loading import spec_around
 from ..core.options import DEFAULT, Options, Pickler
 from .api import for_file
 from .dispatch import PLAIN, Reduction, Replacements, Table, install, is_for_us, remove
-from .writing import carrier
+from .writing import Carrier, carrier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
     from typing import Unpack
 
     from ..core.options import InitOptions
@@ -57,7 +59,9 @@ class Initialized:
                 self._patch_module(module)
         sys.meta_path.insert(0, self)
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Makes this object a finder of modules, which patches picklers at their import."""
         if name not in _MODULES:
             return None
@@ -98,7 +102,7 @@ class Initialized:
     def __exit__(self, *exc_info: object) -> None:
         self.undo()
 
-    def claim(self, cls: Any) -> None:
+    def claim(self, cls: object) -> None:
         """Makes init()'s entry for a class of exceptions, or for tracebacks."""
         if not self._is_applied or not is_for_us(cls):
             return
@@ -113,7 +117,7 @@ class Initialized:
             PLAIN[cls] = self._reduce_exception
         self._registered.add(cls)
 
-    def note(self, cls: Any, reduction: Reduction | None) -> bool:
+    def note(self, cls: object, reduction: Reduction | None) -> bool:
         """Whether init() decides about the class. Then the reduction comes into force with undo().
         None removes a noted reduction.
         """
@@ -146,7 +150,9 @@ class Initialized:
                 by_table = getattr(self, f"_{name}")
             self._replaced.put(module, name, self._wrapper(original, by_table))
 
-    def _wrapper(self, original: Any, by_table: Any) -> Any:
+    def _wrapper(
+        self, original: Callable[..., Any], by_table: Callable[..., Any]
+    ) -> Callable[..., Any]:
         @functools.wraps(original)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if not self._is_applied or capturing.get():
@@ -161,12 +167,12 @@ class Initialized:
 
     def _dump(
         self,
-        obj: Any,
-        file: Any,
+        obj: object,
+        file: object,
         protocol: int | None = None,
         *,
         fix_imports: bool = True,
-        buffer_callback: Any = None,
+        buffer_callback: object = None,
     ) -> None:
         """pickle.dump, with init()'s table."""
         self._pickler(
@@ -175,18 +181,18 @@ class Initialized:
 
     def _dumps(
         self,
-        obj: Any,
+        obj: object,
         protocol: int | None = None,
         *,
         fix_imports: bool = True,
-        buffer_callback: Any = None,
+        buffer_callback: object = None,
     ) -> bytes:
         """pickle.dumps, with init()'s table."""
         file = io.BytesIO()
         self._dump(obj, file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
         return file.getvalue()
 
-    def _carried(self, obj: Any) -> Any:
+    def _carried(self, obj: object) -> object:
         """An exc_info tuple as a single object, because the parts belong together after loading.
         Any other object itself.
         """
@@ -205,10 +211,10 @@ class Initialized:
         finally:
             _traceback_of.__set__(exc, own)
 
-    def _carrier(self, exc: BaseException, kind: str) -> Any:
+    def _carrier(self, exc: BaseException, kind: str) -> Carrier:
         return carrier(for_file(capture(exc, self._options), exc, self._options), kind)
 
-    def _reduce_exception(self, exc: BaseException) -> Any:
+    def _reduce_exception(self, exc: BaseException) -> str | tuple[Any, ...]:
         # A running capture uses the user's pickler, and copy.copy and copy.deepcopy use these
         # tables: both must see the exception's own reduction.
         if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
@@ -218,7 +224,7 @@ class Initialized:
             return before(exc)
         return self._carrier(exc, "exception").__reduce__()
 
-    def _reduce_traceback(self, traceback: types.TracebackType) -> Any:
+    def _reduce_traceback(self, traceback: types.TracebackType) -> str | tuple[Any, ...]:
         if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
             return object.__reduce_ex__(traceback, 4)  # raises TypeError, as without keeptrace
         return self._carrier(

@@ -62,7 +62,7 @@ _PAYLOAD: Final[dict[str, Any]] = {
 class _Recorded:
     """Stands for the eval of a dump: keeps the arguments."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: object) -> None:
         self.arguments = arguments
 
 

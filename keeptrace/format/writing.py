@@ -50,7 +50,7 @@ _REST: Final = 1 << 20
 _to_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-class _Boot:
+class Carrier:
     """Pickles as the call described in the module's docstring."""
 
     def __init__(self, payload: dict[str, Any], restorer: bool) -> None:
@@ -64,7 +64,7 @@ class _Boot:
         return eval, (BOOT, {"payload": self._payload, "name": name, "restorer": restorer})
 
 
-def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> Any:
+def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> Carrier:
     """An object that pickles as a dump, with any protocol from 2 on.
 
     restorer: let the restorer travel along. Without the restorer the dump is some 15 kB smaller,
@@ -86,7 +86,7 @@ def carrier(report: Report, kind: str = "exception", restorer: bool = True) -> A
         "sources": report["sources"],
         "live": report["live"],
     }
-    return _Boot(payload, restorer)
+    return Carrier(payload, restorer)
 
 
 def _shrunk(report: Report) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 
-def _path(flavour: str, text: str) -> Any:
+def _path(flavour: str, text: str) -> object:
     import pathlib
 
     pure: Any = pathlib.PurePosixPath
@@ -21,23 +21,23 @@ def _path(flavour: str, text: str) -> Any:
 def _std(module: str, name: str) -> Callable[..., Any]:
     """A builder that imports the module of the standard library at the first call."""
 
-    def build(*args: Any) -> Any:
+    def build(*args: object) -> object:
         return getattr(__import__(module), name)(*args)
 
     return build
 
 
-def _datetime(*args: Any) -> Any:
+def _datetime(*args: object) -> object:
     *parts, tzinfo, fold = args
     return _std("datetime", "datetime")(*parts, tzinfo).replace(fold=fold)
 
 
-def _time(*args: Any) -> Any:
+def _time(*args: object) -> object:
     *parts, tzinfo, fold = args
     return _std("datetime", "time")(*parts, tzinfo).replace(fold=fold)
 
 
-def _fraction(numerator: int, denominator: int) -> Any:
+def _fraction(numerator: int, denominator: int) -> object:
     """The fraction as captured: reducing the fraction again would take quadratic time."""
     fraction: Any = _std("fractions", "Fraction")()
     if type(numerator) is not int or type(denominator) is not int or denominator < 1:

@@ -23,7 +23,7 @@ class Missing(StandIn):
 
     _why = "it could not be loaded here"
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: object, **kwargs: object) -> Any:
         raise TypeError(f"{cls.__qualname__} cannot be called: {what_it_is(missing_instance(cls))}")
 
     def __setstate__(self, state: object) -> None:
@@ -39,7 +39,7 @@ class Missing(StandIn):
     def __setitem__(self, key: object, value: object) -> None: ...
 
 
-def _missing(module: str, qualname: str, why: str) -> Any:
+def _missing(module: str, qualname: str, why: str) -> type[Missing]:
     """A class of stand-ins with the reason why the real object is missing."""
     name = qualname.rpartition(".")[2]
     return type(name, (Missing,), {"__module__": module, "__qualname__": qualname, "_why": why})
@@ -190,7 +190,7 @@ class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed lacks the parts of
         except BaseException as problem:  # sys.exit() in a reduction costs this object alone
             self.stack[height:] = [self._missing_for(saved, problem)]
 
-    def _missing_for(self, operands: list[Any], problem: BaseException) -> Any:
+    def _missing_for(self, operands: list[Any], problem: BaseException) -> object:
         """The stand-in for the result of a failed step."""
         why = _why_failed(operands, problem)
         if not operands:
@@ -213,7 +213,7 @@ _MAKERS: Final = frozenset(
 )
 
 
-def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool) -> Any:
+def _replaced(load: Callable[[Any], None], operands: list[Any], is_checked: bool) -> object:
     """The replacement for the result of a step that needs a missing object, or would act outside
     of the process; None for any other step.
     """
@@ -244,7 +244,7 @@ def _called(operands: list[Any]) -> tuple[Any, tuple[Any, ...]]:
     return (target, args)
 
 
-def _refusal(target: Any, args: tuple[Any, ...]) -> Any:
+def _refusal(target: Any, args: tuple[Any, ...]) -> object:
     """The stand-in for the result of a call that would act outside of the process."""
     if getattr(target, "__name__", "") == "_create_filehandle":
         return _file_of(args)
@@ -266,7 +266,7 @@ def _argument(value: object) -> str:
     return "..."
 
 
-def _file_of(args: tuple[Any, ...]) -> Any:
+def _file_of(args: tuple[Any, ...]) -> object:
     """The stand-in for a file: dill would open the file."""
     name, mode, position, closed = args[:4]
     kind = _class_of_file(str(mode))

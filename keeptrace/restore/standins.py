@@ -39,7 +39,7 @@ class StandIn:
             return sorted({*vars(self), *details.dir})
         return vars(self)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Any:
         raise TypeError(f"{self!r} cannot be called: {what_it_is(self)}")
 
     def __reduce_ex__(self, protocol: object) -> Any:

@@ -100,7 +100,7 @@ class ValueTable:
             parts = node[2:3]
         return [part[0] for part in parts if type(part) is list]
 
-    def _with_parts(self, node: list[Any]) -> Any:
+    def _with_parts(self, node: list[Any]) -> object:
         if node[0] == "live":
             return self._live_object(node)
         kind, name, refs = node
@@ -114,7 +114,7 @@ class ValueTable:
         except CANNOT_BUILD as problem:  # a part is a stand-in, or the data is damaged
             return self._note(f"<{kind}: {problem}>", node)
 
-    def _live_object(self, node: list[Any]) -> Any:
+    def _live_object(self, node: list[Any]) -> object:
         _, number, stand_in = node
         if number < len(self.live):
             found = self.live[number]
@@ -124,7 +124,7 @@ class ValueTable:
             return self._not_live(self(stand_in), found)
         return found
 
-    def _not_live(self, value: object, missing: Missing) -> Any:
+    def _not_live(self, value: object, missing: Missing) -> object:
         """The stand-in for a missing live object, with the reason."""
         details = details_of(value)
         if details is not None and self._policy.load_live:
@@ -207,7 +207,7 @@ class ValueTable:
             details.dir = frozenset(extra.get("dir", ()))
         return standin
 
-    def _text(self, node: list[Any]) -> Any:
+    def _text(self, node: list[Any]) -> object:
         kind, length, text = node
         if len(text) == length and kind == "str":
             return text
@@ -227,7 +227,7 @@ class ValueTable:
         details.string = f"{text}... ({length} in all)"
         return standin
 
-    def _bytes(self, node: list[Any]) -> Any:
+    def _bytes(self, node: list[Any]) -> object:
         kind, length, text = node
         if len(text) < length:
             return self._text(node)
@@ -236,7 +236,7 @@ class ValueTable:
             return raw
         return bytearray(raw)
 
-    def _type(self, node: list[Any]) -> Any:
+    def _type(self, node: list[Any]) -> object:
         _, index, *names = node
         cls = self._type_of[index]
         if cls is None:
@@ -251,7 +251,7 @@ class ValueTable:
                 cls = type(cls.__name__, (cls,), namespace)
         return cls
 
-    def _module(self, node: list[Any]) -> Any:
+    def _module(self, node: list[Any]) -> object:
         _, name, *names = node
         if self._policy.lookups and may_import_module(name):
             found = sys.modules.get(name)
@@ -265,7 +265,7 @@ class ValueTable:
             known_details(standin).dir = frozenset(names[0])
         return standin
 
-    def _function(self, node: list[Any]) -> Any:
+    def _function(self, node: list[Any]) -> object:
         _, module, qualname, name, address = node
         found = self._policy.function(module, qualname)
         if found is not None:
@@ -334,7 +334,7 @@ def _keys(values: list[Any]) -> list[Any]:
     return keys
 
 
-def _hashable(value: object) -> Any:
+def _hashable(value: object) -> object:
     """The value, or a stand-in if hashing fails: the data is damaged, or the class has changed."""
     try:
         hash(value)
