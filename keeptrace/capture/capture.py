@@ -209,7 +209,7 @@ def type_only(exc: BaseException, why: str) -> Report:
 
 
 def _bare(exc: BaseException, text: str) -> Report:
-    """Type and text alone, made by code without a way to fail."""
+    """A report with type and text alone: this code cannot fail."""
     module, qualname = names_of(type(exc))
     builtin = next(cls for cls in mro_of(type(exc)) if id(cls) in BUILTIN_TYPES)
     bases = [1]

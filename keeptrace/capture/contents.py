@@ -90,7 +90,7 @@ def node_with_repr(
     attributes: Attributes | None,
     extra: dict[str, Any],
 ) -> Node:
-    """The node of an object. The user's code makes its part of a repr later, under guard.
+    """The node of an object. If the repr needs the user's code, the code runs later, under guard.
 
     In place of a default repr the node has the address: the repr says nothing else.
     """

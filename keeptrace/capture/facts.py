@@ -50,13 +50,13 @@ def is_dynamic(code: types.CodeType) -> bool:
 
 
 def checksum(code: types.CodeType) -> int:
-    """A number for name, first line, bytecode and positions of the code. Any change shows."""
+    """A checksum of name, first line, bytecode and positions of the code."""
     named = f"{code.co_firstlineno} {code.co_qualname}".encode("utf-8", "replace")
     return zlib.crc32(code.co_linetable, zlib.crc32(code.co_code, zlib.crc32(named)))
 
 
 def argument_count(code: types.CodeType) -> int:
-    """The number of a code object's arguments. *args and **kwargs count, and are the last."""
+    """How many of a code object's variables are arguments. *args and **kwargs are the last."""
     count = code.co_argcount + code.co_kwonlyargcount
     return count + bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
 
@@ -137,7 +137,7 @@ def _global_names(code: types.CodeType) -> list[str]:
 _NOWHERE: Final = (None, None, None, None)
 # If code fails at more places, one walk reads all positions. (positions of one code object)
 _MOST_LOOKED_FOR: Final = 32
-_facts: dict[int, CodeFacts] = {}  # by the id of the code object; only a weak reference
+_facts: dict[int, CodeFacts] = {}  # by the id of the code object, which stays mortal
 # More code objects than a large program's failures meet. If a program makes code all the time, the
 # cache reaches the bound and starts afresh. (code objects)
 _MOST_FACTS: Final = 4096
@@ -154,13 +154,13 @@ def facts_of_code(code: types.CodeType) -> CodeFacts:
 
 
 class ExceptionFacts:
-    """The parts of an exception class's instances beside args and __dict__."""
+    """What the instances of an exception class hold beside args and __dict__."""
 
     __slots__ = ("has_fields", "has_str", "is_group", "mro", "slots", "state")
 
     def __init__(self, cls: type) -> None:
         self.mro: Any = mro_of(cls)
-        self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # fields in C
+        self.state: tuple[type, tuple[str, ...]] | None = fields_of(self.mro)  # held by C code
         self.is_group: bool = issubclass(cls, BaseExceptionGroup)
         self.has_fields: bool = self.state is not None or self.is_group
         self.has_str: bool = has_hook(self.mro, "__str__")

@@ -39,7 +39,7 @@ _USUAL: Final = 4
 _FEW: Final = 20
 # Frames are kept even if max_bytes leaves no room. (bytes)
 _LEAST_BYTES: Final = 200 * _FRAME
-# The clock is read once for so many frames.
+# The clock is read once per this many frames.
 _CLOCK_EVERY: Final = 16
 
 _MISSING: Final = object()
@@ -49,12 +49,12 @@ _LEFT_OUT: Final = "<left out>"
 _OF_MODULE: Final = ("__name__", "__file__")
 
 
-# A known code object (held, so its id stays its own), the facts, and the index.
+# A known code object (held, so that no other gets its id), its facts, and its index.
 _CodeMet: TypeAlias = tuple[types.CodeType, CodeFacts, int]
 
 
 def _look_up(names: Iterable[str], namespace: dict[str, Any], found: dict[str, Any]) -> None:
-    """Adds to `found` the module's values of the names. A name may have no value."""
+    """Adds the names that the module defines, with their values, to `found`."""
     read = dict.get  # exec() also takes subclasses of dict, whose methods may be the user's
     for name in names:
         value = read(namespace, name, _MISSING)
@@ -81,12 +81,12 @@ class Frames:
         self._deadline = deadline - options.max_seconds + options.max_seconds / _PART
         self._room = max(_LEAST_BYTES, options.max_bytes // _PART)  # bytes
         self._frame_index: dict[int, int] = {}
-        self._held: list[types.FrameType] = []  # keeps the ids of frames their own
+        self._held: list[types.FrameType] = []  # so that no other frame gets the id of one
         self._codes_met: dict[int, _CodeMet] = {}
         self._globals_index: dict[int, int] = {}
-        # For each code the number of the globals with the last look-up of the code's names.
+        # For each code the number of the globals in which its names were looked up last.
         self._places: list[int] = []
-        # For each namespace the names in the code of frames, with the values.
+        # For each namespace the names that the frames' code uses, with their values.
         self._wanted: list[dict[str, Any]] = []
         self._lost_globals: dict[int, Ref] = {}
         self._cleared = 0  # frames
@@ -140,7 +140,7 @@ class Frames:
             record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
 
     def _most(self, waiting: int, count: int) -> tuple[int, str]:
-        """The greatest number of frames for the next traceback, and the bound with this limit."""
+        """How many frames the next traceback may keep, and the bound that limits the number."""
         limit = self._limit
         room = self._room // (_FRAME + _USUAL * _VARIABLE)
         if count <= _FEW and count <= limit and count <= room - waiting:  # as most have
@@ -244,8 +244,8 @@ class Frames:
         lasti: int,
         entry: types.TracebackType | None,
     ) -> Position:
-        """The position of a traceback's entry, or the current position of a frame. The position has
-        the line, if Python knows the line.
+        """The position of a traceback's entry, or the current position of a frame. The columns may
+        be unknown; the line is known if Python knows it.
         """
         try:
             position = facts.position(frame.f_code, lasti)
@@ -314,7 +314,7 @@ class Frames:
         return place
 
     def _take_all(self, namespace: dict[str, Any], place: int) -> None:
-        """Notes all globals of a module: they are the variables of a frame of the module's code."""
+        """Notes all globals of a module: a frame of the module's own code has them as variables."""
         found = {n: value for n, value in tuple(dict.items(namespace)) if type(n) is str}
         left_out = IMPORT_SYSTEM | names_of_shell(set(found))
         self._wanted[place].update(

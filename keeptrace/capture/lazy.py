@@ -28,7 +28,7 @@ from ..core.raw import attribute_of, first_of, loaded, mro_of, namespace_of, sta
 from .exact import is_stdlib_code
 from .facts import args_of
 
-# The search takes some milliseconds for so many objects. An exception with more objects counts as
+# Searching this many objects takes some milliseconds. An exception with more objects counts as
 # lazy. (objects)
 _MOST_OBJECTS: Final = 10_000
 # Steps from attribute to attribute; going into a container is no step.
@@ -62,7 +62,7 @@ class _Facts(
         ],
     )
 ):
-    """The remembered facts of a class. The reference to the class keeps the id its own."""
+    """The remembered facts of a class. The entry holds the class, so no other class gets its id."""
 
     __slots__ = ()
 
@@ -150,7 +150,7 @@ def _in_array(ndarray: Any, value: Any) -> list[Any]:
 
 
 def _held(value: object, facts: _Facts) -> Iterator[Any]:
-    """An object's attributes, and the referents, if a repr in C may format them."""
+    """An object's attributes, and the referents that a repr in C may format."""
     yield from state_of(value, _MOST_OBJECTS + 1).values()
     if facts.tells_in_c:
         yield from _but_atoms(gc.get_referents, value)

@@ -63,7 +63,7 @@ def _state_of(cls: object, prefix: str, value: object, frame: object, is_running
 
 
 def _socket(cls: Any, value: Any) -> Summary:
-    """A socket: descriptor, kind and addresses. Only the system is asked for the addresses."""
+    """A socket: descriptor, kind and addresses. The addresses come from the system."""
     facts: dict[str, Any] = {"fileno": cls.fileno(value)}
     for name, kind in (("family", "AddressFamily"), ("type", "SocketKind")):
         number = cls.__dict__[name].__get__(value)

@@ -47,7 +47,7 @@ class Messages:
         self._waiting: list[tuple[BaseException, ExceptionRecord, ExceptionFacts]] = []
 
     def want(self, exc: BaseException, record: ExceptionRecord, facts: ExceptionFacts) -> None:
-        """Notes an exception. The report may need the message, as the values will show."""
+        """Notes an exception. read() decides whether the report needs its message."""
         self._waiting.append((exc, record, facts))
 
     def read(self) -> None:
@@ -226,7 +226,7 @@ def traceback_text(exc: BaseException) -> str:
 
 
 def cut_within(text: str, most: int) -> str:
-    """The beginning and the end of a traceback's text: outermost frames, and the message."""
+    """The beginning and the end of a traceback's text, which has the message at the end."""
     if len(text) <= most:
         return text
     half = most // 2

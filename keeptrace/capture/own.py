@@ -39,7 +39,8 @@ _HOOKS: Final = (
 # Foreign entries in an exception's state: the report has its own place for notes, and
 # concurrent/reductions.py adds a __reduce_ex__ to exceptions of traced functions.
 _NOT_OWN: Final = ("__notes__", "__reduce_ex__")
-# These libraries register reductions for all exceptions with copyreg: no class's own reductions.
+# These libraries register a reduction for every exception with copyreg. Their functions are not the
+# class's own reduction.
 _REGISTER_ALL: Final = ("keeptrace.", "tblib.")
 # The rebuilt exception and its parts have other addresses.
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
@@ -48,7 +49,7 @@ _put_args: Final = BaseException.__dict__["args"].__set__
 
 
 def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickled]:
-    """Pickles of a chain's exceptions: of each exception that needs a pickle and survives the trip.
+    """The own pickles of a chain's exceptions, for those that need one and can be rebuilt from it.
 
     most: bytes of all pickles.
     """

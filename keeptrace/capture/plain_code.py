@@ -104,7 +104,7 @@ def _shown(value: object, texts: Texts) -> Any:
 
 
 def _checked_format(text: object) -> str:
-    """The format. Raises NotPlain for a great width, or a width from an argument."""
+    """The format itself. Raises NotPlain if a width in the format could take megabytes."""
     if type(text) is not str or len(text) > _MOST_TEXT or "*" in text:
         raise NotPlain
     runs = itertools.groupby(text, str.isdigit)

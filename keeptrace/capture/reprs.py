@@ -35,7 +35,7 @@ _AGAIN: Final = {id(list): "[...]", id(tuple): "(...)", id(dict): "{...}"}  # re
 
 
 class NeedsUserCode(Exception):
-    """The repr needs the program's code, and the options allow the program's code."""
+    """The repr needs the program's code, and the options let it run."""
 
 
 class _Full(Exception):
@@ -129,7 +129,7 @@ def _refuse(writer: Writer, value: object) -> NoReturn:
 
 
 class Writer:
-    """A text in the making."""
+    """Collects the parts of one text, up to a bound."""
 
     __slots__ = ("_own", "_states", "active", "left", "parts", "renderer", "user")
 
@@ -139,7 +139,7 @@ class Writer:
         self.user: Callable[[Writer, Any], None] = user
         self.parts: list[str] = []
         self.active: list[int] = []
-        self._own = 0  # depth of nested __repr__s of the program, now followed
+        self._own = 0  # how many nested __repr__s of the program are being followed
         self._states = 0  # depth of nested states
 
     def text(self) -> str:
@@ -183,7 +183,7 @@ class Writer:
             self.active.pop()
         except (_Full, _Changed, NeedsUserCode):
             raise
-        except BaseException as problem:  # any exception of a repr costs this value's text
+        except BaseException as problem:  # a repr may raise anything: costs this value's text
             if isinstance(problem, RecursionError) and stack_is_short():
                 raise
             if isinstance(problem, SystemExit) and self.user is Writer.run:

@@ -1,6 +1,6 @@
 """Summaries of requests of web frameworks, and of rows of object-relational mappers.
 
-A summary shows loaded data alone: never reads a body, parses a form, or queries a field.
+A summary shows only loaded data: it never reads a body, parses a form or queries a field.
 """
 
 from __future__ import annotations

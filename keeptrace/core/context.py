@@ -34,7 +34,7 @@ _dict_of: Final = BaseException.__dict__["__dict__"].__get__
 class Said(
     NamedTuple("Said", [("names", dict[str, object]), ("extra", dict[str, object])]),
 ):
-    """The current description. names: from context(). extra: for a single dump, over any name."""
+    """What the program says now. names: from context(). extra: for one dump, and wins."""
 
     __slots__ = ()
 
@@ -168,12 +168,12 @@ def _is_ours(own: Any) -> bool:
 
 
 def said() -> Said | None:
-    """The current description; None outside of all blocks."""
+    """What the program says now; None outside of all blocks."""
     return _said.get()
 
 
 def put_said(attributes: dict[str, Any], now: Said | None) -> None:
-    """Adds the description to the attributes of an exception, as a plain dict."""
+    """Adds what the program says to the attributes of an exception, as a plain dict."""
     own = attributes.get(NAME)
     names, extra = now or _NOTHING
     if _is_ours(own):
@@ -181,7 +181,7 @@ def put_said(attributes: dict[str, Any], now: Said | None) -> None:
 
 
 def with_extra(extra: Mapping[str, object] | None, call: Callable[[], _T]) -> _T:
-    """The result of the call. Captures within the call add `extra` to the description.
+    """The result of the call. Captures within the call add `extra` to what the program says.
 
     Raises OptionError if `extra` is no mapping with texts as keys.
     """

@@ -1,4 +1,4 @@
-"""The owner of faulthandler's output: a process has one file for faulthandler.
+"""Decides who owns faulthandler's output: a process has only one file for it.
 
 faulthandler itself does not know the owner of its file. If the program enables faulthandler, before
 or after keeptrace, the program keeps faulthandler. The black box of a pool's worker takes over a

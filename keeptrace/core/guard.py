@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 # A call that hangs must leave time for the other calls. (part of the time left, for each call)
 _SHARE: Final = 0.3
-# A repr may take so many frames. With less room a short stack caused the RecursionError. (frames)
+# A repr may take this many frames. With less room, a RecursionError means a short stack. (frames)
 _PROBED_FRAMES: Final = 60
 
 
@@ -166,7 +166,7 @@ def _ask_to_end(thread: int) -> None:
 
 
 def stack_is_short(frames: int = _PROBED_FRAMES) -> bool:
-    """Whether the stack has less room than so many frames."""
+    """Whether fewer than this many frames are left on the stack."""
     try:
         return bool(frames) and stack_is_short(frames - 1)
     except RecursionError:

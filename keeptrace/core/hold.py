@@ -196,7 +196,7 @@ class _Worker:
     """The state of this process as a worker that may be held itself."""
 
     can_stop: bool = False
-    become_held: Callable[[], object] | None = None  # set by a failure before the sending
+    become_held: Callable[[], object] | None = None  # set by a failure that is not sent yet
 
 
 def allow_stop() -> None:

@@ -53,7 +53,7 @@ def report_of(
 
 
 def _needed(exc: BaseException | None) -> BaseException:
-    """The exception, by default the handled exception. Raises KeepTraceError and OptionError."""
+    """The exception, by default the one being handled. Raises KeepTraceError and OptionError."""
     if exc is None:
         exc = sys.exception()
         if exc is None:
@@ -103,7 +103,7 @@ def dumps(
 ) -> bytes:
     """An exception with its chain, frames, variables and sources, as bytes.
 
-    exc: the exception; by default the handled exception of this thread.
+    exc: the exception; by default the exception that this thread is handling.
     threads: keep also the stacks of all other threads and of the asyncio tasks, like snapshot(),
         with the roomier bounds of snapshot().
     extra: names and values to add to the names of keeptrace.context(), in the attribute
@@ -173,7 +173,7 @@ def dump(
 ) -> None:
     """Writes dumps(exc) to a path or to a binary file.
 
-    exc: the exception; None means the handled exception of this thread.
+    exc: the exception; None means the exception that this thread is handling.
     path_or_file: a path, for which dump() makes missing directories, and writes the file whole or
         not at all; a URL for fsspec (extra "fsspec"), such as s3://bucket/name.dump; or a binary
         file open for writing.

@@ -232,7 +232,7 @@ class Initialized:
         ).__reduce__()
 
 
-# The changes before their undo(). The last entry is in force.
+# The calls of init() that are not undone yet. The last one is in force.
 _stack: Final[list[Initialized]] = []
 
 

@@ -26,8 +26,8 @@ def snapshot(
     trace: Options | None = None,
     **options: Unpack[SingleOptions],
 ) -> float:
-    """Writes the current work of this process: every thread's stack with variables, and every
-    asyncio task with its awaited tasks. The process goes on.
+    """Writes what this process is doing: every thread's stack with variables, and every asyncio
+    task with the tasks that it awaits. The process goes on.
 
     path_or_file: as for dump().
     options: the options of keeptrace.Options, or a whole Options object as `trace`. Options with

@@ -20,7 +20,7 @@ from ..restore.live import outside
 from ..restore.outside import owns_outside
 from ..restore.standins import details_of
 
-# A text among the facts of a stand-in. (characters or bytes)
+# The longest text among a stand-in's facts. (characters or bytes)
 _MOST_SHOWN: Final = 500
 _PLAIN: Final = (int, float, bool, type(None))
 _PATHS: Final = ("PosixPath", "WindowsPath")

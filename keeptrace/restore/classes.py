@@ -58,7 +58,7 @@ def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
 
 
 def _class_below(bases: list[Any], qualname: str, module: str, policy: Policy) -> Any:
-    """A new class with these bases. None among the bases stands for a class without a look-up."""
+    """A new class with these bases. None stands for a base that was not found."""
     above = [base for base in bases if base is not None] or [Exception]
     if not policy.trusts:
         above = [_without_hooks(base) for base in above]
@@ -73,7 +73,7 @@ def is_hooked(mro: tuple[type, ...]) -> bool:
 
 
 def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
-    """The nearest class of the MRO without the program's code in the making of subclasses."""
+    """The nearest class of the MRO that allows subclasses without running the program's code."""
     found: type[BaseException] = next(
         above for above in raw_mro_of(cls) if not is_hooked(raw_mro_of(above))
     )
@@ -81,8 +81,8 @@ def _without_hooks(cls: type[BaseException]) -> type[BaseException]:
 
 
 def _may_be_used(cls: object, bases: list[Any]) -> bool:
-    """Whether this is an exception class with the original's builtin bases, for which an `except`
-    must work. A different class may have the same name.
+    """Whether this is an exception class with the original's builtin bases, so that an `except` for
+    them works. A different class may have the same name.
     """
     if not isinstance(cls, type) or not issubclass(cls, BaseException):
         return False

@@ -85,7 +85,7 @@ class ExceptionTable:
 
     def _tells_itself(self, record: dict[str, Any], cls: type[BaseException]) -> bool:
         """Whether str() of the restored exception gives the recorded message."""
-        if not self._policy.lookups:  # nothing is live, so the message was recorded for a reason
+        if not self._policy.lookups:  # nothing is live, so capture recorded only needed messages
             return False
         module, qualname, _ = self._types[record["type"]]
         refs = _refs_of(record)

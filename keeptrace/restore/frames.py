@@ -297,7 +297,7 @@ def _with_stack_for(evals: int, run: Callable[[], None]) -> None:
 
 
 _limit_lock: Final = _thread.allocate_lock()
-# Uncounted levels of recursion above the caller. (frames)
+# Levels of recursion that a count of the caller's frames may miss. (frames)
 _SPARE: Final = 200
 
 

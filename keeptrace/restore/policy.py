@@ -1,4 +1,4 @@
-"""Policies: the limits of a restore's look-ups in its process."""
+"""Policies: which names a restore may look up in its process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .descriptors import raw_names_in
 
 
 class Policy:
-    """The limits of a restore's look-ups in its process.
+    """Which names a restore may look up in its process.
 
     BUILTINS: only builtins, for untrusted data (keeptrace.load).
     LOADED: also loaded modules, but no imports: for text.
@@ -108,7 +108,7 @@ BUILTIN_CLASSES: Final = {
     for name, found in vars(builtins).items()
     if isinstance(found, type) and found.__module__ == "builtins" and not name.startswith("__")
 }
-# The objects for names from data without any look-up in modules. No object here leads to further
+# The objects that data may name although look-ups in modules are off. None of them leads to further
 # names.
 _HARMLESS: Final[dict[str, Any]] = {
     **BUILTIN_CLASSES,

@@ -128,7 +128,7 @@ _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 
 def aside_name(name: str) -> str:
-    """The name in vars() for an attribute with a dangerous name."""
+    """The name in vars() for an attribute that must not be found under its own name."""
     return f"[{name}]"
 
 

@@ -1,4 +1,4 @@
-"""The work of a whole process at a moment, as an exception for a dump.
+"""What a whole process is doing, as one exception that a dump can hold.
 
     threads.py   sys._current_frames() ─▶ a traceback for each thread ─┐
     tasks.py     the tasks of asyncio, their coroutines' frames ───────┼─▶ taking.py: a Snapshot
