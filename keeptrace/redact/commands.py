@@ -239,7 +239,9 @@ def _start_if_password(argument: str, start: int) -> int | None:
 
 def _start_after_user(argument: str) -> int | None:
     """Where the password of user:password begins; docker's `-u 1000:1000` has none."""
-    value = argument[argument.find("=") + 1 :] if argument.startswith("-") else argument
+    value = argument
+    if argument.startswith("-"):
+        value = argument[argument.find("=") + 1 :]
     user, colon, password = value.partition(":")
     if not user or not colon or password.isdigit():
         return None

@@ -177,7 +177,9 @@ class Judge:
         name, value = self.text_of(items[at - 1]), self.text_of(items[at])
         if name is None or " " in name or not self._rules.grade(name):
             return
-        how = OPTION if name.startswith("--") else LISTED
+        how = LISTED
+        if name.startswith("--"):
+            how = OPTION
         if value is not None and is_secret_pair(self._rules, how, name, value, True, False):
             self._judge(items, at, name, items[at], STRONG)
 
@@ -270,7 +272,9 @@ class Judge:
         return self._rules.grade(text) == STRONG and not looks.has_digit(text)
 
     def _judge_card(self, container: object, key: object, name: str, ref: Ref) -> None:
-        text = str(ref) if type(ref) is int else self.text_of(ref)
+        text = self.text_of(ref)
+        if type(ref) is int:
+            text = str(ref)
         if text is not None and is_card_number(text):
             self._judge(container, key, name, ref, STRONG)
 
@@ -316,8 +320,11 @@ class Judge:
         for at in self._below(index):
             node = self.values[at]
             kind = schema.kind_of(node)
+            step = 1
+            if kind == "dict":
+                step = 2
             if kind != "exact":
-                self._judge_texts(schema.items_of(node), 2 if kind == "dict" else 1, name, grade)
+                self._judge_texts(schema.items_of(node), step, name, grade)
             elif grade == WEAK and schema.name_of(node) in EXACT_SECRETS:
                 self.empty(at, name)
 

@@ -159,7 +159,9 @@ def is_random(text: str) -> bool:
 def _changes_often(stretch: str) -> bool:
     """Whether letters and digits alternate more often in a stretch than in words with a number."""
     changes = len(_made("runs").findall(stretch)) - 1
-    needed = _FEWER_CHANGES if len(stretch) >= _LONG_STRETCH else _RANDOM_CHANGES
+    needed = _RANDOM_CHANGES
+    if len(stretch) >= _LONG_STRETCH:
+        needed = _FEWER_CHANGES
     return changes >= needed * (len(stretch) - 1)
 
 

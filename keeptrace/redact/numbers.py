@@ -30,5 +30,7 @@ def is_card_number(text: str) -> bool:
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
+        if value > 9:
+            value -= 9
+        total += value
     return total % 10 == 0

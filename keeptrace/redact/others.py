@@ -82,7 +82,9 @@ def _hide_manifest(flat: list[Ref], judge: Judge) -> None:
     if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
         return
     for member in _SECRET_DATA:
-        pairs = _pairs_of(judge, flat[named[member]]) if member in named else []
+        if member not in named:
+            continue
+        pairs = _pairs_of(judge, flat[named[member]])
         for at in range(0, len(pairs) - 1, 2):
             judge.hide(pairs, at + 1, judge.text_of(pairs[at]) or member)
 

@@ -200,7 +200,7 @@ class _PairScan:
             name, how = match[1], match.lastgroup or ASSIGNED
             if how == ASSIGNED:
                 name = self._record.name_of(name, self._at) or name
-            if not self._is_asked(name) or (how == OPTION and not name.startswith("-")):
+            if not self._is_asked(name, how):
                 continue
             quote = _made("quote").match(self._text, self._at)
             if quote is None:
@@ -210,7 +210,9 @@ class _PairScan:
             if where is not None:
                 self._judge(match, name, how, where, quote is not None)
 
-    def _is_asked(self, name: str) -> bool:
+    def _is_asked(self, name: str, how: str) -> bool:
+        if how == OPTION and not name.startswith("-"):
+            return False
         return self._rules.asks or bool(self._rules.grade(name)) or _is_of_card(name)
 
     def _inputs(self) -> None:
@@ -287,7 +289,10 @@ class _PairScan:
     def _end_of_quoted(self, quote: str, start: int) -> int:
         if len(quote) > 1:
             return self._text.find(quote, start)
-        body = _made("double" if quote == '"' else "single").match(self._text, start)
+        kind = "single"
+        if quote == '"':
+            kind = "double"
+        body = _made(kind).match(self._text, start)
         if body is not None:
             return body.end()
         return -1

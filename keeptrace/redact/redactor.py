@@ -62,21 +62,30 @@ def _lower(text: str) -> str:
     low = text.lower()
     if len(low) == len(text):
         return low
-    return "".join(small if len(small := char.lower()) == 1 else char for char in text)
+    return "".join(map(_lower_character, text))
+
+
+def _lower_character(character: str) -> str:
+    low = character.lower()
+    if len(low) == 1:
+        return low
+    return character
 
 
 class Redactor:
     """Finds secrets and removes them.
 
-    added: what the program adds to the rules: a keeptrace.Redaction, or a callable (name, text) ->
-        bool that says what else is secret.
+    added: the program's own rules: a keeptrace.Redaction, or a callable (name, text) -> bool that
+        returns True for further secrets.
     """
 
     def __init__(self, added: Redaction | Extra | None = None) -> None:
         self.rules: Rules = Rules(added)
         # The secrets of a source depend on the source alone, unless the program adds rules.
-        self._sources = _sources if self.rules.is_default else {}
-        self._facts = _facts if self.rules.is_default else {}
+        self._sources: dict[bytes, Source] = {}
+        self._facts: dict[str, list[Span]] = {}
+        if self.rules.is_default:
+            self._sources, self._facts = _sources, _facts
 
     def text(self, text: str) -> str:
         """The text without secrets of known shapes or secret names; the same object if there is
@@ -113,13 +122,7 @@ class Redactor:
         found = [*automaton().keys(text), *self.rules.spans(text)]
         low = _lower(text)
         if self.rules.asks or _hints().first(low) is not None:
-            found += automaton().others(text, low)
-            found += pairs.spans(text, in_source, self.rules)
-            if commands.may_have(low):
-                found += commands.spans(text)
-            for hints, read in _READERS:
-                if any(hint in low for hint in hints):
-                    found += read(text)
+            found += self._hinted(text, low, in_source)
         if hosts.HINT in text:
             found += hosts.spans(text, low)
         if not self.rules.is_default:
@@ -127,6 +130,16 @@ class Redactor:
         if found:
             return merged(found)
         return found
+
+    def _hinted(self, text: str, low: str, in_source: bool) -> Iterator[Span]:
+        """The secrets of the slower searches, for a text with a secret's name or hint."""
+        yield from automaton().others(text, low)
+        yield from pairs.spans(text, in_source, self.rules)
+        if commands.may_have(low):
+            yield from commands.spans(text)
+        for hints, read in _READERS:
+            if any(hint in low for hint in hints):
+                yield from read(text)
 
     def fact_spans(self, text: str) -> list[Span]:
         """spans(), remembered: most facts of a process are the same in each of its dumps."""
