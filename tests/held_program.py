@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from multiprocessing import get_context
 from typing import Any
@@ -19,6 +20,14 @@ from keeptrace.concurrent import KeepTraceProcessPoolExecutor, keep_trace
 def use_place(path: str) -> None:
     """A fork server that an earlier test has started has the environment of then."""
     os.environ["XDG_RUNTIME_DIR"] = path
+
+
+def use_cuda(path: str) -> None:
+    """A stand-in for a torch that has initialised CUDA."""
+    use_place(path)
+    torch: Any = types.ModuleType("torch")
+    torch.cuda = types.SimpleNamespace(is_initialized=lambda: True)
+    sys.modules["torch"] = torch
 
 
 def numbers() -> Iterator[int]:

@@ -21,7 +21,7 @@ import pytest
 from waiting import until
 
 import keeptrace
-from keeptrace.concurrent import KeepTraceProcessPoolExecutor, keep_trace
+from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, keep_trace
 from keeptrace.hold.memory import resident
 
 if not hasattr(os, "fork"):
@@ -569,6 +569,29 @@ def make_loky(hold: Any) -> object:
     from keeptrace.concurrent.loky import KeepTraceLokyExecutor
 
     return KeepTraceLokyExecutor(1, hold=hold)
+
+
+def test_a_worker_that_uses_cuda_is_held_itself(place: Path) -> None:
+    """A worker in which CUDA is initialised is not forked: it is held itself, though nobody has asked for how="stop"."""
+    start: Any = (get_context("spawn"), held_program.use_cuda, (str(place),))
+    with KeepTraceProcessPoolExecutor(1, *start, hold=True) as pool:
+        worker = pool.submit(os.getpid).result(60)
+        exc = pool.submit(held_program.parse, "orders.csv").exception(60)
+        assert type(exc) is ValueError
+        assert pool.submit(os.getpid).result(60) != worker
+    (failure,) = keeptrace.held()
+    assert failure.pid == worker
+    assert keeptrace.release(exc) == 1
+
+
+def test_a_pool_that_cannot_hold_a_worker_that_uses_cuda(place: Path) -> None:
+    """Where the worker cannot be held itself, its failure arrives, and says why it is not held."""
+    start: Any = (held_program.use_cuda, (str(place),))
+    with KeepTracePool(1, *start, hold=True, context=get_context("spawn")) as pool:
+        with pytest.raises(ValueError) as caught:
+            pool.apply(held_program.parse, ("orders.csv",))
+    assert "KeepTraceProcessPoolExecutor alone" in "".join(caught.value.__notes__)
+    assert keeptrace.held() == []
 
 
 @pytest.mark.parametrize(
