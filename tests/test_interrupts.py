@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from soak import in_session
 from waiting import ends, until
 
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
+from keeptrace.concurrent.process_pool import interrupts
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists("/proc/self/stat"), reason="looks for processes in /proc"
@@ -30,6 +32,58 @@ def test_interrupt_at_a_step(kind: str) -> None:
     """An interrupt at every 37th step of a pool's life, from construction to shutdown: all of these lives end. (interrupted.py)"""
     tried, hung = interrupted.hanging_steps(kind, every=37)
     assert tried > 10 and hung == []
+
+
+@pytest.mark.parametrize("is_taken_again", [False, True])
+def test_a_condition_that_an_interrupt_left_taken(is_taken_again: bool) -> None:
+    """The thread that was interrupted frees it before the thread waits, also if it has taken the condition once more meanwhile, and if another thread waits for it."""
+    future: Future[int] = Future()
+    interrupts.make_future_atomic(future)
+    future._condition.acquire()
+    if is_taken_again:
+        assert not future.done()
+        future._condition.acquire()
+        future._condition.release()
+
+    def take() -> None:
+        future._condition.acquire()
+        future._condition.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    until(lambda: thread.ident in [ident for _, ident in interrupts._acquired])
+    interrupts.free_abandoned()
+    assert ends(thread.join)
+
+
+class InterruptedLock:
+    """A lock whose owner is interrupted as it has just taken the lock."""
+
+    def __init__(self, lock: Any) -> None:
+        self._is_owned, self.release = lock._is_owned, lock.release
+        self._acquire = lock.acquire
+
+    def __enter__(self) -> None:
+        self._acquire()
+        raise KeyboardInterrupt
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+def test_interrupted_within_shutdown() -> None:
+    """An executor whose shutdown() is interrupted, and that nobody calls again, ends all the same."""
+    pool = KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork"))
+    assert pool.submit(abs, -1).result(30) == 1
+    manager: Any = pool._executor_manager_thread
+    lock = pool._shutdown_lock
+    pool._shutdown_lock = InterruptedLock(lock)
+    with pytest.raises(KeyboardInterrupt):
+        pool.shutdown()
+    is_left = lock._is_owned()
+    while lock._is_owned():  # else pytest would never end
+        lock.release()
+    del pool
+    assert ends(manager.join) and not is_left
 
 
 @pytest.mark.parametrize("kind", ["executor", "loky"])

@@ -265,7 +265,11 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._free_abandoned()
-        super().shutdown(wait, cancel_futures=cancel_futures)
+        try:
+            super().shutdown(wait, cancel_futures=cancel_futures)
+        except BaseException:  # an interrupt: perhaps nobody calls this executor again
+            self._free_abandoned()
+            raise
 
     if sys.version_info >= (3, 14):
 

@@ -45,12 +45,11 @@ class AtomicCondition(threading.Condition):
     else:  # Python 3.14 handles signals after such a call, too
 
         def __enter__(self) -> bool:
-            _acquired[self] = threading.get_ident()
+            _acquired.add((self, threading.get_ident()))
             return self._lock.acquire()
 
         def __exit__(self, *_: object) -> None:
-            self._lock.release()
-            _acquired.pop(self, None)
+            _release(self)
 
     def wait(self, timeout: float | None = None) -> bool:
         free_abandoned(but=self)
@@ -75,15 +74,23 @@ class _FutureCondition(AtomicCondition):
     """
 
     def acquire(self, *how: object) -> bool:
-        _acquired[self] = threading.get_ident()
+        _acquired.add((self, threading.get_ident()))
         return self._lock.acquire(*how)  # type: ignore[attr-defined, no-any-return]
 
     def release(self) -> None:
-        self._lock.release()  # type: ignore[attr-defined]
-        _acquired.pop(self, None)
+        _release(self)
 
 
-_acquired: Final[dict[Any, int]] = {}  # condition → the thread acquiring or holding the condition
+# Conditions, each with a thread that acquires or holds the condition. A thread that waits for the
+# condition must not take the place of the thread that an interrupt left with it.
+_acquired: Final[set[tuple[Any, int]]] = set()
+
+
+def _release(condition: Any) -> None:
+    condition._lock.release()
+    # Else an interrupt left the condition taken, before this thread took it once more.
+    if not condition._is_owned():
+        _acquired.discard((condition, threading.get_ident()))
 
 
 def free_abandoned(*locks: Any, but: object = None) -> None:
@@ -94,11 +101,11 @@ def free_abandoned(*locks: Any, but: object = None) -> None:
         while lock._is_owned():
             lock.release()
     here = threading.get_ident()
-    for condition, thread in list(_acquired.items()):
+    for condition, thread in list(_acquired):
         if thread == here and condition is not but:
             while condition._is_owned():
                 condition._lock.release()
-            _acquired.pop(condition, None)
+            _acquired.discard((condition, thread))
 
 
 class _Waiters(list[Any]):
