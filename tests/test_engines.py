@@ -268,6 +268,7 @@ def test_names_of_modules_are_in_the_table() -> None:
         package / f"{name}.py"
         for name in (
             "process_pool/executor",
+            "process_pool/worker",
             "process_pool/crew",
             "process_pool/healing",
             "process_pool/manager",

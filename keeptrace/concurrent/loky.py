@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from ..core.errors import missing_extra
 from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
-from .process_pool.breaking import stacks as _stacks
 from .process_pool.of_loky import adopt, initialization, is_adopted
 from .process_pool.on_death import Healing, OnDeath, check_on_death
+from .process_pool.shared import stacks as _stacks
 
 try:
     from loky import process_executor, reusable_executor

@@ -140,7 +140,7 @@ _BETWEEN: Final = (
     *("multiprocess.pool", "multiprocess.process", "multiprocess.queues"),
     *("loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel"),
     *("keeptrace.concurrent.process", "keeptrace.concurrent.deaths.worker"),
-    *("keeptrace.concurrent.process_pool.executor", "keeptrace.concurrent.process_pool.of_loky"),
+    *("keeptrace.concurrent.process_pool.worker", "keeptrace.concurrent.process_pool.of_loky"),
     *(
         "keeptrace.concurrent.process_pool.queues",
         "keeptrace.concurrent.process_pool.healing_worker",

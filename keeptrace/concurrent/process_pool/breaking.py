@@ -13,7 +13,6 @@ from ..crossing import from_bytes
 from ..deaths.black_box import JOB, box_of, failure_of
 from ..deaths.calls import describe_calls
 from ..deaths.dead import WorkerDeath, add_notes, death_of
-from ..deaths.stacks import WorkerStack, stacks_of
 from ..deaths.worker import make_worker
 from .queues import gone
 
@@ -43,34 +42,6 @@ class WorkerContext:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
-
-
-def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[WorkerStack]:
-    """The present stacks of all workers, without stopping the workers.
-
-    locals: also the variables, and the stacks of the workers' other threads.
-    timeout: seconds to wait for the answers. The `why` of a worker without an answer has the
-        reason.
-    """
-    workers = list((self._processes or {}).values())
-    return stacks_of([(process, self._tasks_of(process)) for process in workers], locals, timeout)
-
-
-def manager_attribute(adopt: Callable[[Any, Any], None]) -> property:
-    """The property `_executor_manager_thread` of an executor.
-
-    The engine sets the attribute before starting the thread: adopt(executor, thread).
-    """
-
-    def manager_of(self: object) -> object:
-        return self.__dict__.get("_executor_manager_thread")
-
-    def set_manager(self: object, manager: object) -> None:
-        if manager is not None:
-            adopt(self, manager)
-        self.__dict__["_executor_manager_thread"] = manager
-
-    return property(manager_of, set_manager)
 
 
 def tasks_of(

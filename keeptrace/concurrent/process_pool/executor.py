@@ -4,7 +4,7 @@ arrive with their frames.
 Our changes to the engine:
 
 - The context that starts processes: each worker gets a black box (concurrent/deaths/black_box.py)
-  and starts in _work() below. _work() puts FramedException in place of the engine's class for
+  and starts in work() of worker.py. work() puts FramedException in place of the engine's class for
   exceptions, and runs the engine's own loop.
 - If reading `exc.__traceback__` raises, the worker loop dies; we send the exception and restart the
   loop.
@@ -17,7 +17,9 @@ Our changes to the engine:
 - How the manager thread breaks the pool: every future gets an error of its own, with the deaths of
   the workers and their tasks.
 
-manager.py has the manager thread, queues.py the queues.
+worker.py has the worker, manager.py the manager thread, queues.py the queues. The first executor of
+a program imports them, with all that captures and restores: a program that only imports the class
+need not wait for that, and workers that are forked find it all imported.
 """
 
 from __future__ import annotations
@@ -25,32 +27,20 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import process as engine
 from concurrent.futures.process import ProcessPoolExecutor
 from functools import partial
-from itertools import islice
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from ...core.hold import (
-    Hold,
-    Holding,
-    allow_stop,
-    become_held,
-    make_holding,
-    remember_pipes,
-)
+from ...core.hold import Hold, make_holding
 from ...core.options import Options, make_options
-from ..crossing import context_of, framed_exception, run_initializer, traceback_of
-from ..deaths.black_box import JOB, BlackBox
-from .breaking import WorkerContext, manager_attribute, stacks, tasks_of
 from .interrupts import free_abandoned, interrupts_deferred, make_event_atomic, make_future_atomic
-from .manager import ManagerThread, Wakeup
 from .on_death import OnDeath, check_on_death
-from .queues import CutMessage, read_results, read_tasks
+from .shared import manager_attribute, stacks
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -60,103 +50,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Reading a task's traceback raised an error: we search so far down the error's chain for the task's
-# exception. (exceptions)
-_MOST_CONTEXTS: Final = 100
-
 # A forked child must not join these threads at exit: it would deadlock.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=engine._threads_wakeups.clear)
-
-# -- the worker
-
-
-def _work(
-    box: BlackBox,
-    options: Options,
-    holding: Holding | None,
-    call_queue: Any,
-    result_queue: Any,
-    initializer: Callable[..., object] | None,
-    initargs: tuple[Any, ...],
-    most: int | None = None,
-) -> None:
-    """The main function of a worker: prepares the worker, then runs the engine's function."""
-    if holding is not None:
-        remember_pipes()
-        allow_stop()
-    framed = framed_exception(options, engine, holding=holding)
-    setattr(engine, "_ExceptionWithTraceback", framed)
-    read_tasks(engine, call_queue, result_queue, box.words)
-    if holding is not None:
-        call_queue.get = partial(_next_task, call_queue.get)
-    if initializer is not None:
-        initializer, initargs = run_initializer, (initializer, initargs, options, box)
-    _run_loop(box, call_queue, result_queue, initializer, initargs, most)
-    become_held()  # with the failure of its last task, if any
-
-
-def _run_loop(
-    box: BlackBox,
-    call_queue: Any,
-    result_queue: Any,
-    initializer: Callable[..., object] | None,
-    initargs: tuple[Any, ...],
-    most: int | None,
-) -> None:
-    """Runs the engine's loop; restarts the loop after an exception that refuses to be read."""
-    while True:
-        try:
-            engine._process_worker(call_queue, result_queue, initializer, initargs, most)
-            return
-        except CutMessage:
-            raise
-        except BaseException as problem:
-            exc, of_loop = _refusing(problem)
-            if exc is None:
-                raise
-            crossed: Any = engine._ExceptionWithTraceback(exc, traceback_of(exc))
-            engine._sendback_result(
-                result_queue, box.words[JOB] - 1, exception=crossed, exit_pid=of_loop["exit_pid"]
-            )
-            if of_loop["exit_pid"] is not None:
-                return
-            most = most and most - of_loop["num_tasks"]
-            initializer = None
-
-
-def _next_task(get: Callable[..., Any], *how: Any, **more: Any) -> Any:
-    """The next task, unless the worker becomes a held process now."""
-    become_held()
-    return get(*how, **more)
-
-
-def _refusing(problem: BaseException) -> tuple[BaseException | None, dict[str, Any]]:
-    """The task's exception and the loop's variables, after reading the exception's traceback raised
-    and killed the worker loop.
-
-    The exception is None if the loop died for another reason.
-    """
-    frames = []
-    entry = traceback_of(problem)
-    while entry is not None:
-        frames.append(entry.tb_frame)
-        entry = entry.tb_next
-    for exc in islice(_contexts(problem), _MOST_CONTEXTS):
-        start = traceback_of(exc)
-        if start is None or start.tb_frame not in frames:
-            continue
-        if start.tb_frame.f_code.co_filename == engine.__file__:
-            return exc, frames[1].f_locals
-    return None, {}
-
-
-def _contexts(exc: BaseException) -> Iterator[BaseException]:
-    while (exc := context_of(exc)) is not None:
-        yield exc
-
-
-# -- the parent
 
 
 def _adopt(executor: Any, manager: Any) -> None:
@@ -166,6 +62,8 @@ def _adopt(executor: Any, manager: Any) -> None:
 
         take_over(manager, executor._crew)
     else:
+        from .manager import ManagerThread
+
         manager.__class__ = ManagerThread
         manager.hire = partial(
             _hire,
@@ -225,6 +123,11 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
         max_deaths: int | None = None,
         hold: Hold | bool | None = None,
     ) -> None:
+        from .breaking import WorkerContext
+        from .manager import Wakeup
+        from .queues import read_results
+        from .worker import work
+
         options = make_options(trace)
         holding = make_holding(hold, can_stop=True)
         check_on_death(on_death, max_deaths)
@@ -235,7 +138,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
             from .crew import Crew
 
             self._crew = Crew(self, options, holding, max_deaths)
-        self._mp_context: Any = WorkerContext(self._mp_context, options, _work, holding)
+        self._mp_context: Any = WorkerContext(self._mp_context, options, work, holding)
         read_results(engine, self)
         # An interrupt could leave the engine's queue and semaphore locked.
         self._work_ids: Any = SimpleQueue()
@@ -307,6 +210,8 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
             super()._adjust_process_count()
 
     def _tasks_of(self, process: object) -> list[str]:
+        from .breaking import tasks_of
+
         return tasks_of(process, self._pending_work_items, engine._process_chunk)
 
 

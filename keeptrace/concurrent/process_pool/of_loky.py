@@ -32,9 +32,10 @@ from ..crossing import BrokenFuture, FramedException, run_initializer, traceback
 from ..deaths.black_box import BlackBox
 from ..engines import missing
 from ..unknown import PlainLokyExecutor
-from .breaking import Calls, PoolBreak, WorkerContext, manager_attribute, stacks, tasks_of
+from .breaking import Calls, PoolBreak, WorkerContext, tasks_of
 from .on_death import Healing
 from .queues import bounded_shutdown, read_results, read_tasks
+from .shared import manager_attribute, stacks
 
 # Modules whose frames are between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
