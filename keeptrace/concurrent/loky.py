@@ -57,15 +57,15 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
     """A loky.ProcessPoolExecutor whose tasks' exceptions arrive with their whole chain, and their
     frames and variables.
 
-    All arguments are those of loky.ProcessPoolExecutor, and mean the same.
+    Takes the arguments of loky.ProcessPoolExecutor, with the same meaning.
 
     trace: what to keep of a failing task (keeptrace.Options).
     hold: True or a keeptrace.Hold keeps processes of failed tasks alive, for keeptrace.attach().
-    on_death: "replace": a worker that dies costs its own task, and another one takes its place
-        (docs/pools.md). "break" (the default): as loky's.
+    on_death: "replace": the death of a worker costs only its own task, and another worker takes the
+        dead worker's place (docs/pools.md). "break" (the default): as in loky.
     max_deaths: as for KeepTraceProcessPoolExecutor.
 
-    The TerminatedWorkerError that tasks get when a worker dies has an attribute `deaths`: a list of
+    After a death, tasks get a TerminatedWorkerError with an attribute `deaths`: a list of
     WorkerDeath."""
 
     stacks = _stacks
@@ -92,7 +92,7 @@ class KeepTraceLokyExecutor(ProcessPoolExecutor):
     ) -> None:
         check_on_death(on_death, max_deaths)
         options, healing = make_options(trace), Healing(on_death, max_deaths)
-        make_holding(hold)  # a wrong one is an error before the pool is made
+        make_holding(hold)  # raises OptionError at once for a wrong `hold`
         super().__init__(
             max_workers=max_workers,
             job_reducers=job_reducers,
@@ -124,10 +124,10 @@ def get_reusable_executor(
 ) -> KeepTraceLokyExecutor:
     """loky.get_reusable_executor, for executors whose tasks' exceptions arrive with their frames.
 
-    All arguments are loky's, and mean the same. `trace`, `hold`, `on_death`, `max_deaths` and
-    stacks() are those of KeepTraceLokyExecutor.
-    Loky keeps one executor a thread: one without frames, or with other options, is not used again
-    but replaced."""
+    Takes loky's arguments, with the same meaning. `trace`, `hold`, `on_death`, `max_deaths` and
+    stacks(): as for KeepTraceLokyExecutor.
+    Loky keeps an executor for each thread, and replaces an executor without frames, or with other
+    options."""
     check_on_death(on_death, max_deaths)
     options, healing = make_options(trace), Healing(on_death, max_deaths)
     make_holding(hold)

@@ -55,7 +55,7 @@ class ExplainingThreadPool(ThreadPoolExecutor):
         return future
 
     def _initializer_failed(self) -> None:
-        """The engine calls this after catching the initializer's exception."""
+        """Called by the engine after catching the initializer's exception."""
         self._broken_by = cause = sys.exception()
         if cause is not None:
             own = frozenset((str(engine.__file__), __file__))

@@ -1,7 +1,8 @@
-"""A process that leaves a record when it dies: its black box in the directory of dumps.
+"""The record of a process for its death: its black box in the directory of dumps.
 
-A clean end removes the box, and with it a directory that was made for it and is empty. Forked
-children have boxes of their own. store/deaths.py makes dumps of what is left.
+A clean end removes the box; and the directory, if the process made the directory and no dump is
+inside. Forked children have boxes of their own. store/deaths.py makes dumps of dead processes'
+boxes.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from ..store import Store
 from ..store.boxes import BoxFacts, identity_of, make_box
 from . import endings
 
-# A command line is told with so much of it. (characters)
+# A record has so much of the command line. (characters)
 _MOST_COMMAND: Final = 500
 _HIDDEN: Final = "..."
 
 
 class DeathBox:
-    """The box of this process, and of its forked children.
+    """The box of the process, and of its forked children.
 
-    takes_over: whether faulthandler writes here even where somebody else has enabled it.
+    takes_over: whether faulthandler writes into the box even if somebody else has enabled it.
     of_children: whether forked children have boxes.
     """
 
@@ -79,25 +80,25 @@ class DeathBox:
             return
         remove(self._path)
         self._close()
-        # Children that were ordered to end have left theirs.
+        # Children that were ordered to end have left their boxes.
         if self._of_children and self._pid == self._first:
             self._store.collect_deaths()
         if self._made:
             try:
                 os.rmdir(self._directory)
-            except OSError:  # there are dumps in it
+            except OSError:  # the directory has dumps
                 return
 
     def _close(self) -> None:
         fault_file.release()
         file, self._file = self._file, -1
-        # Else somebody has closed all files, and opened another.
+        # Else the program has closed all files, and opened another file.
         if identity_of(file) == self._identity:
             os.close(file)
 
 
 def command_line() -> str:
-    """What this process runs, without the values of options and code: these may be secrets."""
+    """The process's command, without code and values of options, because those may be secrets."""
     told: list[str] = []
     is_value = False
     for word in sys.orig_argv:
@@ -113,4 +114,6 @@ def _without_value(word: str) -> str:
     name, separator, _ = word.partition("=")
     if separator:
         return f"{name}={_HIDDEN}"
-    return _HIDDEN if "://" in word else word
+    if "://" in word:
+        return _HIDDEN
+    return word

@@ -1,22 +1,21 @@
-"""Black boxes: notes of a worker process, which its parent can read after the worker's death.
+"""Black boxes: notes of a worker process for its parent, after the worker's death.
 
-Each worker has one: an anonymous file (in memory on Linux) that the parent makes and the worker
-inherits.
+Each worker has a box: an anonymous file (in memory on Linux), made by the parent and inherited by
+the worker.
 
     mapped by the worker                        texts and records, in the order of writing
     [state | job | index | ...] [note] [note]   [the initializer's failure] [faulthandler's text]
     one page                                    [answers to stacks()] ...
 
-- The worker writes its state into the page: a store into memory for each task, which cannot fail or
-  block.
-- A note of a worker with a memory mark (memory.py) goes into the unused one of two rooms, and then
-  a word tells which room is new: a worker that is killed as it writes leaves the older note whole.
-  Rooms without a note take no memory.
-- A box costs the parent one descriptor. A map of the page would cost another descriptor, so the
-  parent reads the words from the file, with one system call for each worker that is gone or asked
-  for its stacks.
+- The worker writes its state into the page: a store into memory for each task cannot fail or block.
+- A note of a worker with a memory mark (memory.py) goes into the unused of two rooms; then a word
+  names the new room. A worker killed while writing leaves the older note whole. Rooms without a
+  note take no memory.
+- A box costs the parent a descriptor. A map of the page would cost another descriptor, so the
+  parent reads the words from the file, with a system call for each worker that is dead or asked for
+  its stacks.
 - The file has no name, so nothing is left behind, however parent or worker end.
-- Where the system has no such files (Windows), the box is empty: a death has only its exit code.
+- On a system without such files (Windows), the box is empty: a death has only its exit code.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final
 
 POSIX: Final = os.name == "posix"
@@ -44,26 +44,26 @@ STARTING, IDLE, WAITING, READING, RUNNING, SENDING, ENDED, TAKEN = range(8)
 # still starting. TAKEN: none, because the program uses the signal.
 NOT_YET, TAKEN = 0, 0xFFFF
 
-# RESIDENT and LIMIT: the memory of a worker that is watched. (bytes)
-# _NOTED: 1 or 2 for the room that has the newest note, 0 for none.
+# RESIDENT and LIMIT: the memory of a worker with a memory mark. (bytes)
+# _NOTED: 1 or 2 for the room of the newest note, 0 for none.
 
 _WORDS: Final = 8
 _WORD: Final = struct.Struct("=Q")
 _PAGE: Final = mmap.PAGESIZE
-_ROOM: Final = 1 << 17  # for one note (bytes)
-_START: Final = _PAGE + 2 * _ROOM  # of what is appended
+_ROOM: Final = 1 << 17  # for a note (bytes)
+_START: Final = _PAGE + 2 * _ROOM  # of texts and records
 MOST_NOTE: Final = _ROOM - _WORD.size  # (bytes)
 
-# After a NUL, which faulthandler never writes: the kind, and the size of the record.
+# A record begins with a NUL, a byte that faulthandler never writes; then kind and size.
 _RECORD: Final = struct.Struct("=cQ")
 _FAILURE, ANSWER = b"F", b"A"
 
-# Most of faulthandler's text that is read: ~100 threads of 100 frames. (bytes)
+# The parent reads so much of faulthandler's text: ~100 threads of 100 frames. (bytes)
 MOST_TEXT: Final = 1 << 20
 
 
 def _make_file() -> int:
-    """A file without a name, of a page and two rooms, whose writers append."""
+    """A file without a name, of a page and two rooms, for appending."""
     import fcntl
 
     fd = _nameless()
@@ -94,7 +94,7 @@ class _FileWords:
 
 
 class BlackBox:
-    """The box of one worker. It travels to the worker in the arguments of its process."""
+    """The box of a worker. The box travels to the worker in the arguments of its process."""
 
     __slots__ = ("__weakref__", "_map", "fd", "words")
 
@@ -103,7 +103,9 @@ class BlackBox:
         self._map: mmap.mmap | None = None
         self.words: Any = [0] * _WORDS
         if POSIX:
-            self.fd = _make_file() if fd is None else fd
+            if fd is None:
+                fd = _make_file()
+            self.fd = fd
             self.words = _FileWords(self.fd)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -123,7 +125,7 @@ class BlackBox:
         os.close(fd)
 
     def __del__(self, _close: Callable[[int], None] = os.close) -> None:
-        # At the end of the interpreter, this module's names may be gone before a pool left open.
+        # At the end of the interpreter, the module's names may be gone before an unclosed pool.
         if self.fd >= 0:
             _close(self.fd)
 
@@ -143,9 +145,11 @@ class BlackBox:
         self._write(ANSWER, data)
 
     def note(self, data: bytes) -> None:
-        """Keeps a note of at most MOST_NOTE bytes in place of the one before."""
+        """Keeps a note of at most MOST_NOTE bytes in place of the note before."""
         if self._map is not None:
-            room = 2 if self.words[_NOTED] == 1 else 1
+            room = 1
+            if self.words[_NOTED] == 1:
+                room = 2
             start = _PAGE + (room - 1) * _ROOM
             self._map[start : start + _WORD.size + len(data)] = _WORD.pack(len(data)) + data
             self.words[_NOTED] = room
@@ -162,16 +166,20 @@ class BlackBox:
     # -- in the parent
 
     def size(self) -> int:
-        return os.fstat(self.fd).st_size if self.fd >= 0 else _START
+        if self.fd < 0:
+            return _START
+        return os.fstat(self.fd).st_size
 
     def clear(self) -> None:
-        """Drops all texts and records, as answers that were read."""
+        """Drops all texts and records, after the parent has read the answers."""
         if self.fd >= 0:
             os.ftruncate(self.fd, _START)
 
     def noted(self) -> bytes:
-        """The newest note; empty if there is none."""
-        room = self.words[_NOTED] if self.fd >= 0 else 0
+        """The newest note; empty without a note."""
+        if self.fd < 0:
+            return b""
+        room = self.words[_NOTED]
         if room == 0:
             return b""
         data = os.pread(self.fd, _ROOM, _PAGE + (room - 1) * _ROOM)
@@ -180,8 +188,9 @@ class BlackBox:
 
     def read(self, start: int = _START) -> tuple[str, list[tuple[bytes, bytes]]]:
         """Texts and complete records after `start`: faulthandler's text, and the records."""
-        data = os.pread(self.fd, self.size() - start, start) if self.fd >= 0 else b""
-        text, records = b"", []
+        text, data, records = b"", b"", []
+        if self.fd >= 0:
+            data = os.pread(self.fd, self.size() - start, start)
         while data:
             plain, mark, data = data.partition(b"\0")
             text += plain
@@ -203,16 +212,19 @@ class BlackBox:
         """faulthandler's text from the process's death; empty if the process died silently."""
         text = self.read()[0]
         start = text.rfind("Fatal Python error: ")
-        return text[start:] if start >= 0 else ""
+        if start < 0:
+            return ""
+        return text[start:]
 
 
-def _starting_reduction() -> Any:
-    """The module `reduction` of the package that starts a process now in this thread:
+def _starting_reduction() -> ModuleType:
+    """The module `reduction` of the package that is starting a process in the thread:
     multiprocessing, or the fork multiprocess.
     """
     context = sys.modules.get("multiprocess.context")
-    is_fork = context is not None and context.get_spawning_popen() is not None
-    return importlib.import_module(f"{'multiprocess' if is_fork else 'multiprocessing'}.reduction")
+    if context is not None and context.get_spawning_popen() is not None:
+        return importlib.import_module("multiprocess.reduction")
+    return importlib.import_module("multiprocessing.reduction")
 
 
 def _inherited(fd: Any) -> BlackBox:
@@ -221,10 +233,14 @@ def _inherited(fd: Any) -> BlackBox:
 
 def box_of(process: object) -> BlackBox | None:
     found = getattr(process, "_keeptrace_box", None)
-    return found if isinstance(found, BlackBox) else None
+    if isinstance(found, BlackBox):
+        return found
+    return None
 
 
 def failure_of(process: object) -> bytes | None:
     """The exception of a worker's initializer, as bytes for from_bytes()."""
     box = box_of(process)
-    return box.failure() if box is not None else None
+    if box is None:
+        return None
+    return box.failure()

@@ -1,20 +1,19 @@
-"""Loky's executor with on_death="replace": a worker that dies costs its own task.
+"""Loky's executor with on_death="replace": the death of a worker costs only its own task.
 
-Loky's workers share two queues, with a lock each. Each worker's black box has its state, so that
-the parent knows what a dead worker left, and frees the locks that the worker held:
+Loky's workers share two queues, with a lock each. Each worker's black box has its state, so the
+parent can mend the queues after a death, and free the dead worker's locks:
 
     RUNNING           its task is lost, the queues are whole
     IDLE, STARTING    nothing is lost
-    WAITING           it held the lock of the queue of tasks, and read nothing
-    READING           it had that lock, and had read a part of a message: the parent reads the rest,
-                      and sends the task again
-    SENDING           it held the lock of the queue of results: the parent drops what has arrived of
-                      the result, and the task is lost
-    TAKEN             it had read a task whose number nobody knows: the executor breaks as ever
+    WAITING           the worker held the lock of the queue of tasks, and read nothing
+    READING           the worker held the same lock, and had read a part of a message: the parent
+                      reads the rest, and sends the task again
+    SENDING           the worker held the lock of the queue of results: the parent drops the arrived
+                      part of the result, and the task is lost
+    TAKEN             the worker had read a task of unknown number: the executor breaks
 
-loky_pipes.py has the parent's ends of the pipes. (concurrent/process_pool/healing.py has the way of
-the standard library's executor, whose workers share nothing; loky's timeouts and resizing need its
-own queues.)
+loky_pipes.py has the parent's ends of the pipes. (healing.py has the standard library's executor,
+whose workers share nothing; loky's timeouts and resizing need loky's own queues.)
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ import re
 import select
 import sys
 from collections.abc import Callable
-from os import getppid  # at once: a task may replace it
+from multiprocessing.process import BaseProcess
+from os import getppid  # at once: a task may replace os.getppid
 from types import ModuleType
 from typing import Any, Final
 
@@ -42,47 +42,54 @@ from ..deaths.black_box import (
 )
 from ..deaths.dead import WorkerDied, death_of
 from .loky_pipes import drop_rest
-from .pipes import read_message, take_lock
+from .pipes import Lock, Words, read_message, take_lock
 from .queues import MessageLock, gone
 
-# Seconds a lock may stay taken with no living owner: a worker may have died between taking it and
-# saying so.
+# Seconds a lock may stay taken with no living owner: a worker may have died between taking the lock
+# and noting its new state.
 _ORPHANED: Final = 2.0
 _MOMENT: Final = 0.01  # (seconds)
 
-# The attribute and its number of one, two or four bytes in a pickle, which begins so.
+# The attribute work_id near the start of a pickle, and its number of one, two or four bytes.
 _NUMBER: Final = re.compile(rb"work_id\x94?(?:K(.)|M(..)|J(....))", re.DOTALL)
 _HEAD: Final = 200  # (bytes)
 
 # -- the worker
 
 
-def note_states(calls: Any, results: Any, words: Any) -> None:
+def note_states(calls: Any, results: Any, words: Words) -> None:
     """Makes a worker of read_tasks() note its states."""
     take = calls.get
     receive = _receiver(calls, words)
 
     def get(block: bool = True, timeout: float | None = None) -> Any:
         item = take(block, timeout, receive=receive)
-        words[STATE] = IDLE if item is None else RUNNING
+        state = RUNNING
+        if item is None:
+            state = IDLE
+        words[STATE] = state
         return item
 
     calls.get = get
     results._wlock = _NotedLock(results._wlock, words)
 
 
-def _receiver(calls: Any, words: Any) -> Callable[..., bytes]:
-    """Stands for receive() of queues.py, and notes the states."""
+def _receiver(calls: Any, words: Words) -> Callable[..., bytes]:
+    """A function like receive() of queues.py that notes the states."""
     ready = select.poll()
     ready.register(calls._reader.fileno(), select.POLLIN)
 
     def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
-        deadline = None if timeout is None else monotonic() + timeout
+        deadline = monotonic() + (timeout or 0)
         if not take_lock(calls._rlock, parent, timeout):
-            raise EOFError if getppid() != parent else queue.Empty
+            if getppid() != parent:
+                raise EOFError
+            raise queue.Empty
         words[STATE] = WAITING
         try:
-            left = None if deadline is None else max(0.0, deadline - monotonic()) * 1000
+            left = None  # (milliseconds)
+            if timeout is not None:
+                left = max(0.0, deadline - monotonic()) * 1000
             if not ready.poll(left):
                 raise queue.Empty
             words[STATE] = READING
@@ -91,10 +98,10 @@ def _receiver(calls: Any, words: Any) -> Callable[..., bytes]:
             words[STATE] = IDLE
             calls._rlock.release()
             raise
-        # Noted before the lock is freed: who is READING has the lock.
+        # Noted before freeing the lock: a worker in READING has the lock.
         number = number_in(message)
         if number is None:
-            words[STATE] = TAKEN  # until the message is unpickled
+            words[STATE] = TAKEN  # until get() has unpickled the message
         else:
             words[JOB] = number + 1
             words[STATE] = RUNNING
@@ -105,14 +112,16 @@ def _receiver(calls: Any, words: Any) -> Callable[..., bytes]:
     return receive
 
 
-def number_in(message: Any) -> int | None:
-    """The task's number in a pickled _CallItem, whose first attribute that is; None if unknown."""
+def number_in(message: bytes | memoryview) -> int | None:
+    """The task's number in a pickled _CallItem: its first attribute. None if unknown."""
     found = _NUMBER.search(message, 0, _HEAD)
-    return None if found is None else int.from_bytes(found[found.lastindex or 0], "little")
+    if found is None:
+        return None
+    return int.from_bytes(found[found.lastindex or 0], "little")
 
 
 class _NotedLock:
-    def __init__(self, lock: MessageLock, words: Any) -> None:
+    def __init__(self, lock: MessageLock, words: Words) -> None:
         self._lock = lock
         self._words = words
 
@@ -120,7 +129,7 @@ class _NotedLock:
         self._lock.__enter__()
         self._words[STATE] = SENDING
 
-    def __exit__(self, kind: Any, problem: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, problem: BaseException | None, traceback: object) -> None:
         if problem is None:
             self._words[STATE] = IDLE
         self._lock.__exit__(kind, problem, traceback)
@@ -130,17 +139,17 @@ class _NotedLock:
 
 
 def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[str]]) -> Any:
-    """The class of the manager threads of executors that replace their workers.
+    """The manager thread's class, for executors that replace dead workers.
 
-    base: the manager thread of executors that break.
-    describe: the calls that a worker was running, of the executor's items.
+    base: the class for executors that break.
+    describe: (process, the executor's items) → the running calls of a worker.
     """
     terminated: Any = engine.TerminatedWorkerError
     lost = type("TaskLost", (WorkerDied, terminated), {"__module__": __name__})
 
     class HealingManager(base):  # type: ignore[misc]  # either engine's
         max_deaths: int
-        deaths = 0  # since a task was finished
+        deaths = 0  # since the last finished task
 
         def wait_result_broken_or_wakeup(self) -> Any:
             found = super().wait_result_broken_or_wakeup()
@@ -151,35 +160,39 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             return found
 
         def process_result_item(self, item: Any) -> None:
-            if not isinstance(item, int):  # else the pid of a worker that ended by itself
+            if not isinstance(item, int):  # an int is the pid of a worker that ended by itself
                 self.deaths = 0
             super().process_result_item(item)
 
         def _replace_dead(self, is_cut: bool) -> bool:
-            """Gives whether the executor goes on.
+            """Returns whether the executor goes on.
 
             is_cut: whether a result ended with its sender's death.
             """
             if self.result_queue._reader.poll():
-                # It may have answered, and is looked at again after that.
+                # The dead worker may have answered: the thread reads the answer, and comes again.
                 return not is_cut
             dead = gone(self.processes)
             self.deaths += len(dead)
             if self.deaths > self.max_deaths or not self._are_whole(dead, is_cut):
                 return False
             executor = self.executor_reference()
-            if executor is None and len(dead) == len(self.processes) and self.pending_work_items:
-                return False  # nobody is there to start another worker
+            is_last = len(dead) == len(self.processes)
+            if executor is None and is_last and self.pending_work_items:
+                return False  # only an executor can start another worker
             for process in dead:
                 self._forget(process)
-            is_wanted = self.pending_work_items or not self.executor_flags.shutdown
-            if executor is not None and is_wanted:
-                with self.processes_management_lock:
-                    executor._adjust_process_count()
+            if executor is not None:
+                self._hire(executor)
             return True
 
+        def _hire(self, executor: Any) -> None:
+            if self.pending_work_items or not self.executor_flags.shutdown:
+                with self.processes_management_lock:
+                    executor._adjust_process_count()
+
         def _are_whole(self, dead: list[Any], is_cut: bool) -> bool:
-            """Whether the queues are: mends and frees what the dead have held."""
+            """Mends the queues, and frees the locks of the dead. Returns whether that succeeds."""
             states = [_state_of(process) for process in dead]
             if None in states or TAKEN in states or (is_cut and SENDING not in states):
                 return False
@@ -195,7 +208,7 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             )
 
         def _send_again(self) -> bool:
-            """Sends the task that a dead worker was reading to another one. Gives whether the task
+            """Sends a task, half-read by a dead worker, to another worker. Returns whether the task
             is known.
             """
             calls = self.call_queue
@@ -203,12 +216,12 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             if message is None or message.number not in self.pending_work_items:
                 return False
             drop_rest(message, calls._reader.fileno())
-            calls._sem.release()  # as its reader would have
+            calls._sem.release()  # in place of the dead reader
             item = self.pending_work_items[message.number]
             calls.put(engine._CallItem(message.number, item.fn, item.args, item.kwargs))
             return True
 
-        def _forget(self, process: Any) -> None:
+        def _forget(self, process: BaseProcess) -> None:
             items = self.pending_work_items
             death = death_of(process, describe(process, items))
             if death.text and sys.stderr is not None:  # loky's own workers write to the same place
@@ -229,14 +242,16 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
     return HealingManager
 
 
-def _state_of(process: Any) -> int | None:
-    """None if the worker's initializer raised, or nothing is known."""
+def _state_of(process: object) -> int | None:
+    """The worker's state; None without a box, or if the worker's initializer raised."""
     box = box_of(process)
-    return None if box is None or box.failure() is not None else int(box.words[STATE])
+    if box is None or box.failure() is not None:
+        return None
+    return int(box.words[STATE])
 
 
-def _is_usable(lock: Any, living: list[Any], states: tuple[int, ...]) -> bool:
-    """Whether nobody has the lock, or a living worker."""
+def _is_usable(lock: Lock, living: list[Any], states: tuple[int, ...]) -> bool:
+    """Whether the lock is free, or a living worker has the lock."""
     deadline = monotonic() + _ORPHANED
     while not lock.acquire(False):
         if any(_state_of(process) in states for process in living):
@@ -248,7 +263,7 @@ def _is_usable(lock: Any, living: list[Any], states: tuple[int, ...]) -> bool:
     return True
 
 
-def _free(lock: Any) -> None:
-    """Frees a lock that nobody living holds."""
+def _free(lock: Lock) -> None:
+    """Frees a lock without a living owner."""
     lock.acquire(False)
     lock.release()

@@ -1,14 +1,14 @@
-"""The parent's ends of the two pipes that loky's workers share, of an executor that replaces dead
-workers: each is whole again after a worker died within a message. POSIX.
+"""The parent's ends of the two pipes shared by loky's workers, for an executor that replaces dead
+workers. After a death within a message, the parent mends the pipe. POSIX.
 
-    TaskWriter ── message | message | mess...  ─▶ a worker, which holds the queue's lock
-    CutResults ◀── message | mess...           ── a worker, which holds the queue's lock
+    TaskWriter ── message | message | mess...  ─▶ a worker with the queue's lock
+    CutResults ◀── message | mess...           ── a worker with the queue's lock
 
-- Results: the parent is the only reader. A result whose sender is dead never arrives whole: the
-  part that has come is dropped, and the pipe is empty.
-- Tasks: the parent is the only writer. The bytes written, less the bytes that the pipe has, are the
-  bytes read; their number tells how much of which message the dead reader has taken. The parent
-  reads the rest, and sends the message again.
+- Results: the parent is the only reader. The rest of a dead worker's result never arrives: the
+  parent drops the arrived part, and the pipe is empty.
+- Tasks: the parent is the only writer. The bytes written, less the bytes in the pipe, are the bytes
+  read; their number shows the dead reader's place in a message. The parent reads the rest, and
+  sends the message again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .pipes import HEADER, LONG_HEADER
 from .queues import Results, gone
 
 _MOST_SHORT: Final = 0x7FFFFFFF  # the largest message with a short header (bytes)
-# Sent with its header by one write, as by multiprocessing. (bytes)
+# A smaller message is sent with its header by a single write, as by multiprocessing. (bytes)
 _SMALL: Final = 16_384
 _PART: Final = 1 << 18  # read at once (bytes)
 
@@ -38,20 +38,20 @@ class CutResults(Results):
     _is_cut = False
 
     def was_cut(self) -> bool:
-        """Whether a message has ended with its sender's death since the last call."""
+        """Whether a message ended with its sender's death since the last call."""
         is_cut, self._is_cut = self._is_cut, False
         return is_cut
 
     def wait_for_more(self) -> bool:
         while self._has_sender():
-            # Does not wait for ever if the sender dies, and less for a death of another worker.
+            # Returns at the death of the sender, and also soon after the death of another worker.
             if super().wait_for_more():
                 return True
         self._is_cut = not self.poll()
         return not self._is_cut
 
     def _has_sender(self) -> bool:
-        """Whether a living worker is within a message: it may have been stopped for a while."""
+        """Whether a living worker is within a message; such a worker may pause for long."""
         dead = gone(self.workers)
         living = [process for process in list(self.workers.values()) if process not in dead]
         boxes = [box_of(process) for process in living]
@@ -59,7 +59,7 @@ class CutResults(Results):
 
 
 class _Message(NamedTuple):
-    """start, end: its place among all bytes that were written. number: of its task, if known."""
+    """start, end: the place among all written bytes. number: of the task, if known."""
 
     start: int
     end: int
@@ -67,12 +67,12 @@ class _Message(NamedTuple):
 
 
 class TaskWriter(Connection):
-    """The writing end of the queue of tasks. Never blocks within a write, and so knows how many
-    bytes the pipe has got.
+    """The writing end of the queue of tasks. Never blocks within a write, and so knows the number
+    of bytes written into the pipe.
     """
 
     def set_up(self, number_in: Callable[[Any], int | None], most: int) -> None:
-        """most: messages that are written and not yet read."""
+        """most: the number of unread messages in the pipe."""
         self._number_in = number_in
         self._lock = threading.Lock()
         self._written = 0
@@ -82,7 +82,7 @@ class TaskWriter(Connection):
         self._room.register(self.fileno(), select.POLLOUT)
 
     def _send_bytes(self, buf: Any) -> None:
-        """Stands for Connection's."""
+        """Overrides Connection's method."""
         size = len(buf)
         header = HEADER.pack(size)
         if size > _MOST_SHORT:
@@ -114,7 +114,7 @@ class TaskWriter(Connection):
             return written
 
     def cut_message(self, reader: int) -> _Message | None:
-        """The message of which a part was read, and its place from there to its end.
+        """The half-read message, and the place of its unread part.
 
         None if the last reader has read a whole message or nothing.
         """
@@ -133,7 +133,7 @@ class TaskWriter(Connection):
 
 
 def _size_of_content(fd: int) -> int:
-    """How many bytes a pipe has."""
+    """The number of bytes in a pipe."""
     import fcntl
     import termios
 
@@ -142,16 +142,16 @@ def _size_of_content(fd: int) -> int:
 
 
 def drop_rest(message: _Message, reader: int) -> None:
-    """Reads the rest of a message, which the parent's other thread may still be writing."""
+    """Reads the rest of a message. The parent's other thread may still be writing the message."""
     left = message.end - message.start
     while left:
         left -= len(os.read(reader, min(left, _PART)))
 
 
 def survive_cuts(executor: Any, number_in: Callable[[Any], int | None]) -> None:
-    """Makes the ends of an executor's pipes of these classes, before its workers start.
+    """Gives the ends of an executor's pipes these classes, before its workers start.
 
-    number_in: gives the task's number in a pickle, if known.
+    number_in: pickled item → the task's number, or None.
     """
     executor._result_queue._reader.__class__ = CutResults
     calls = executor._call_queue

@@ -1,15 +1,15 @@
-"""Shared by loky's executors: those of the library, and those of joblib's copy.
+"""Our changes to loky's executors, of the library and of joblib's copy.
 
 - Each worker gets a black box (concurrent/deaths/black_box.py), and starts in _work() below.
   _work() puts a FramedException in place of the engine's class for exceptions
   (concurrent/crossing.py), reads tasks by concurrent/process_pool/queues.py, and runs the engine's
   own loop. A context that starts the processes does so. We put the context into a finished executor
   without workers, because loky makes some of its executors itself.
-- The initializer is ours as well: it runs the user's. Loky compares its arguments to tell executors
-  with other options apart.
-- When the manager thread breaks the pool, every future gets an error of its own, which says how the
-  worker died, or has the initializer's exception as its cause. A shared error would collect the
-  frames of all threads that raise the error.
+- The initializer is ours as well, and runs the user's initializer. Loky compares its arguments to
+  distinguish executors with other options.
+- When the manager thread breaks the pool, every future gets an error of its own, with the worker's
+  death, or with the initializer's exception as its cause. A shared error would collect the frames
+  of all threads that raise the error.
 
 Loky pickles with cloudpickle, so objects stay live even if only __main__ or a function knows their
 class.
@@ -37,7 +37,7 @@ from .on_death import Healing
 from .queues import bounded_shutdown, read_results, read_tasks
 from .shared import manager_attribute, stacks
 
-# Modules whose frames are between the engine's and the task's.
+# Modules with frames between the engine's and the task's.
 _CALLERS: Final = ("joblib.parallel",)
 
 # -- the worker
@@ -60,7 +60,7 @@ def _work(
     result_queue: object,
     *rest: object,
 ) -> None:
-    """The main function of a worker: sets up ours, then runs the engine's loop.
+    """The main function of a worker: makes our changes, then runs the engine's loop.
 
     name: of the engine's module.
     heals: whether dead workers are replaced.
@@ -84,7 +84,7 @@ def _work(
     engine._ExceptionWithTraceback = type("FramedException", (_LokyFramedException,), settings)
     read_tasks(engine, call_queue, result_queue, box.words)
     if heals:
-        from .healing_loky import note_states  # the other workers do without
+        from .healing_loky import note_states  # other workers need not import the module
 
         note_states(call_queue, result_queue, box.words)
     engine._process_worker(call_queue, result_queue, *rest)
@@ -180,12 +180,12 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
                 # loky's own workers write to the same place
                 if death.text and sys.stderr is not None:
                     sys.stderr.write(death.text)
-            # As the engine does next: from here on, submit() adds no future.
+            # The engine does the same next. After the next line, submit() adds no future.
             self.executor_flags.flag_as_broken(broken)
             for item in self.pending_work_items.values():
                 item.future = BrokenFuture(item.future, _own)
             with bounded_shutdown(self.processes, self.call_queue):
-                # Without this, the thread that writes tasks blocks forever on a full pipe.
+                # With an open reader, the thread that writes tasks blocks forever on a full pipe.
                 self.call_queue._reader.close()
                 super().terminate_broken(broken)
 
@@ -211,7 +211,7 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
 
 
 def _own(shared: BaseException) -> BaseException:
-    """An error like the shared one, for one future."""
+    """A copy of the shared error, for a single future."""
     told: Any = type(shared)(*shared.args)
     told.__cause__ = shared.__cause__
     for note in getattr(shared, "__notes__", ()):
