@@ -3,7 +3,8 @@
     python -m keeptrace.format.build_traveller
 
 writes ready.py beside this file. The text has the definitions that boot() of restore.py reaches,
-without docstrings, comments, annotations and empty lines. The rest is unchanged source."""
+without docstrings, comments, annotations and empty lines. The rest is unchanged source.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +43,10 @@ def built(live: bool) -> str:
     for path in _in_order():
         source = _without_annotations(path.read_text(encoding="utf-8"))
         definitions += _definitions(source, imports)
-    kept = _reached(definitions, frozenset() if live else LIVE_ONLY)
+    without: frozenset[str] = LIVE_ONLY
+    if live:
+        without = frozenset()
+    kept = _reached(definitions, without)
     used = frozenset().union(*(definition.uses for definition in kept))
     lines = sorted({imports[name] for name in used if name in imports})
     text = "\n".join([*lines, *(definition.text for definition in kept)])
@@ -91,7 +95,7 @@ def _imported(path: Path) -> Iterator[str]:
 def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
     """The statements of a module.
 
-    Imports of the standard library go into `imports`, by the names that they define.
+    Imports of the standard library go into `imports`, by the defined names.
     """
     lines = source.splitlines()
     for node in ast.parse(source).body:
@@ -110,7 +114,9 @@ def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
 def _note_import(node: ast.Import | ast.ImportFrom, imports: dict[str, str]) -> None:
     if isinstance(node, ast.ImportFrom) and (node.level or node.module == "__future__"):
         return
-    home = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
+    home = ""
+    if isinstance(node, ast.ImportFrom):
+        home = f"from {node.module} "
     for alias in node.names:
         told = ast.unparse(alias)
         name = alias.asname or alias.name.partition(".")[0]
@@ -121,14 +127,16 @@ def _defined(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         yield node.name
         return
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    targets = [getattr(node, "target", None)]
+    if isinstance(node, ast.Assign):
+        targets = [*node.targets]
     for target in targets:
         if target is not None:
             yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
 def _reached(definitions: Iterable[_Definition], without: frozenset[str]) -> list[_Definition]:
-    """The definitions that the way in needs, in their order."""
+    """The definitions that boot() needs, in their order."""
     every = list(definitions)
     owners: dict[str, list[int]] = {}
     for at, definition in enumerate(every):
@@ -151,7 +159,8 @@ def _without_annotations(source: str) -> str:
     """The source without annotations, so the annotated types need not travel.
 
     Annotations are cut from the text. ast.unparse is no alternative: an older Python cannot always
-    read the text that a newer Python's ast.unparse writes."""
+    read the output of a newer Python's ast.unparse.
+    """
     lines = [line.encode() for line in source.splitlines()]
     cuts = sorted(_annotations(ast.parse(source)), reverse=True)
     for row, start, end in cuts:
@@ -160,18 +169,24 @@ def _without_annotations(source: str) -> str:
 
 
 def _annotations(tree: ast.AST) -> Iterator[tuple[int, int, int]]:
-    """Line, first and last byte of each annotation that stands in one line."""
+    """Line, first and last byte of each annotation within one line."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.returns is not None:
-            start, told = node.returns.col_offset - len(" -> "), node.returns
-        elif isinstance(node, ast.arg) and node.annotation is not None:
-            start, told = node.col_offset + len(node.arg.encode()), node.annotation
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            start, told = node.target.end_col_offset or 0, node.annotation
-        else:
-            continue
-        if told.lineno == told.end_lineno:
-            yield told.lineno - 1, start, told.end_col_offset or start
+        found = _annotation_of(node)
+        if found is not None:
+            start, told = found
+            if told.lineno == told.end_lineno:
+                yield told.lineno - 1, start, told.end_col_offset or start
+
+
+def _annotation_of(node: ast.AST) -> tuple[int, ast.expr] | None:
+    """The first byte to cut, and the annotation of a result, an argument or a variable."""
+    if isinstance(node, ast.FunctionDef) and node.returns is not None:
+        return node.returns.col_offset - len(" -> "), node.returns
+    if isinstance(node, ast.arg) and node.annotation is not None:
+        return node.col_offset + len(node.arg.encode()), node.annotation
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return node.target.end_col_offset or 0, node.annotation
+    return None
 
 
 def _shortened(source: str) -> str:
@@ -192,7 +207,7 @@ def _drop_docstring(node: ast.FunctionDef | ast.ClassDef, lines: list[bytes]) ->
     text = node.body[0]
     for number in range(text.lineno - 1, text.end_lineno or text.lineno):
         lines[number] = b""
-    if len(node.body) == 1:  # the docstring was all there is
+    if len(node.body) == 1:  # the body was the docstring alone
         lines[text.lineno - 1] = b" " * text.col_offset + b"0"
 
 
@@ -205,7 +220,7 @@ def _comments(source: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _indented_by_one(rows: list[str]) -> Iterator[str]:
-    """The rows with one space for each level; no text of the room has a line that begins with four
+    """The rows with a space for each level. No text in the room has a line that begins with four
     spaces.
     """
     for row in rows:
