@@ -22,7 +22,7 @@ _MARK: Final = "__keeptrace_held__"
 # Of an exception in a stopped worker: the worker's pid.
 _STOPPED: Final = "__keeptrace_stopped__"
 # Of an exception without room in the pool: the socket of a held failure of the same kind; "" if the
-# pool held no such failure.
+# pool is full.
 _REFUSED: Final = "__keeptrace_not_held__"
 # Directories that list a process's descriptors: of Linux, of macOS.
 _DESCRIPTORS: Final = ("/proc/self/fd", "/dev/fd")

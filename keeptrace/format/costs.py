@@ -169,7 +169,7 @@ def _measure_keys(nodes: list[Node]) -> None:
 
 
 def _check_parts(node: Node, nodes: list[Node]) -> None:
-    """Raises ValueError for an exact value with an unbounded time of making."""
+    """Raises ValueError for an exact value that could take any time to make."""
     name = name_of(node)
     if name in PARTS:
         _, _, allowed = PARTS[name]

@@ -28,7 +28,7 @@ from ..core.texts import shorten
 _MOST: Final = 2_000
 # More packages than in a traceback of a large service. (packages)
 _MOST_PACKAGES: Final = 50
-# Directories of packages of a process. (directories)
+# More directories of packages than most processes have. (directories)
 _MOST_DIRECTORIES: Final = 20
 _INSTALLED: Final = ".dist-info"
 # An argument that no shell changes, as in shlex.quote(). shlex is costly to import.

@@ -231,7 +231,7 @@ class _Fitter:
                 self._cut()
 
     def keys(self) -> None:
-        """Bounds the work of hashing in the making of dicts and sets."""
+        """Bounds the work of hashing when a reader makes dicts and sets."""
         nodes = self._nodes
         holders = [at for at, node in enumerate(nodes) if keys_of(node)]
         if not holders:

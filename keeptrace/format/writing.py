@@ -226,7 +226,7 @@ def fingerprint(root: str, places: Iterable[str]) -> str:
 
 
 def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> str:
-    """A place on a failure's way: the exception's type, the function, the line in the function."""
+    """One place that a failure passed: the exception's type, the function, the line within it."""
     return f"{kind} {file}:{qualname}+{(line or first) - first}"
 
 

@@ -14,7 +14,7 @@ from .policy import Policy
 
 
 def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
-    """The builtin class with the C struct of the instances: its __new__ runs no user code."""
+    """The builtin class whose C struct the instances have: its __new__ runs no user code."""
     cls: Any = mro[0]
     while id(cls) not in BUILTIN_TYPES:
         cls = raw_base_of(cls)
@@ -25,7 +25,7 @@ def builtin_base(mro: tuple[type, ...]) -> type[BaseException]:
 
 
 def builtin_bases(mro: tuple[type, ...]) -> tuple[type[BaseException], ...]:
-    """The nearest builtin exceptions among the bases: without bases of another result."""
+    """The builtin exceptions among the bases, without those that are bases of another one."""
     found: list[type[BaseException]] = []
     for cls in mro:
         is_builtin = id(cls) in BUILTIN_TYPES and issubclass(cls, BaseException)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-# Kinds of nodes without the value itself.
+# Kinds of nodes that do not hold the value itself.
 _INEXACT: Final = frozenset({"object", "redacted", "function", "module", "type"})
 _SEQUENCES: Final = frozenset({"list", "tuple", "set", "frozenset", "dict"})
 _TEXTS: Final = frozenset({"str", "bytes", "bytearray"})

@@ -106,7 +106,7 @@ def _is_end(value: object) -> bool:
 
 
 def _is_metadata(value: object) -> bool:
-    """Checks (line, column, source) of a SyntaxError, in which traceback looks for keywords."""
+    """(line, column, source) of a SyntaxError, where traceback looks for misspelt keywords."""
     if value is None:
         return True
     if type(value) is not tuple or len(value) != 3:

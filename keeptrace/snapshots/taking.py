@@ -6,6 +6,7 @@ import os
 from types import FrameType
 from typing import Final
 
+from ..core.texts import counted
 from .groups import Snapshot, TaskStack, ThreadStack, put_stack
 from .tasks import tasks_of
 from .threads import members_of, stacks_of_threads, traceback_of
@@ -36,8 +37,8 @@ def take(here: FrameType | None, ident: int, helper: int, *, with_caller: bool =
         members.append(member)
     if not with_caller and len(members) > 1:
         del members[0]
-    threads = _counted(len(members) - len(rows), "thread")
-    made = Snapshot(f"process {os.getpid()}: {threads}, {_counted(len(rows), 'task')}", members)
+    threads, tasks_told = counted(len(members) - len(rows), "thread"), counted(len(rows), "task")
+    made = Snapshot(f"process {os.getpid()}: {threads}, {tasks_told}", members)
     made.pid = os.getpid()
     if rows:
         made.add_note(tree_text(tasks, rows))
@@ -51,9 +52,3 @@ def _told(relation: str, names: list[str]) -> str:
     if len(names) > _MOST_NAMES:
         text += f" and {len(names) - _MOST_NAMES} more"
     return text
-
-
-def _counted(count: int, noun: str) -> str:
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun}s"
