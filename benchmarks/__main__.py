@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import environment, targets
@@ -137,6 +138,16 @@ def _draw(python: str) -> None:
 
 
 def main() -> None:
+    given = _arguments()
+    if given.draw and given.here:
+        _redraw()
+    elif given.draw:
+        _draw(environment.main_python())
+    else:
+        _measure(given.questions or QUESTIONS, given.quick, given.here)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "questions", nargs="*", metavar="question", help=f"of {', '.join(QUESTIONS)}; default: all"
@@ -160,47 +171,54 @@ def main() -> None:
         parser.error(
             f"there is no question {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}"
         )
-    answers = _known()
-    if given.draw and not given.here:
-        _draw(environment.main_python())
-        return
-    if given.draw:
-        from ._plot import draw
+    return given
 
-        for answer in answers.values():
-            for figure in answer.figures:
-                draw(figure)
-        _write(answers)
-        return
-    python = sys.executable if given.here else environment.main_python()
-    also = None if given.here else environment.also_python()
-    if not given.here:
+
+def _redraw() -> None:
+    """Draws the last answers, and writes README.md."""
+    from ._plot import draw
+
+    answers = _known()
+    for answer in answers.values():
+        for figure in answer.figures:
+            draw(figure)
+    _write(answers)
+
+
+def _measure(questions: Sequence[str], quick: bool, here: bool) -> None:
+    """Asks the questions, writes and prints the answers; exits with an error if a question fails."""
+    python, also = sys.executable, None
+    if not here:
+        python, also = environment.main_python(), environment.also_python()
         environment.make_oldest()
     begin = time.monotonic()
-    wanted = [(question, question, python) for question in given.questions or QUESTIONS]
-    if also is not None and also != python and "pool" in (given.questions or QUESTIONS):
+    wanted = [(question, question, python) for question in questions]
+    if also is not None and also != python and "pool" in questions:
         wanted.append((f"pool on Python {environment.ALSO}", "pool", also))
+    answers = _known()
     failed: list[str] = []
     for key, question, interpreter in wanted:
-        found = _ask(interpreter, question, given.quick, key)
+        found = _ask(interpreter, question, quick, key)
         if found is None:
             failed.append(key)
         else:
             answers[key] = found
-    order = [
-        name
-        for question in QUESTIONS
-        for name in (question, f"{question} on Python {environment.ALSO}")
-    ]
-    answers = {key: answers[key] for key in order if key in answers}
+    answers = _in_order(answers)
     _write(answers)
     _draw(python)
     print(targets.table(answers).text())
-    print(
-        f"\n{time.monotonic() - begin:.0f} s; written: {_README.relative_to(HERE.parent)}, {_RESULTS.relative_to(HERE.parent)}"
-    )
+    readme, results = (path.relative_to(HERE.parent) for path in (_README, _RESULTS))
+    print(f"\n{time.monotonic() - begin:.0f} s; written: {readme}, {results}")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _in_order(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """The answers in the order of the questions."""
+    order = []
+    for question in QUESTIONS:
+        order += [question, f"{question} on Python {environment.ALSO}"]
+    return {key: answers[key] for key in order if key in answers}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Ours beside every peer: what a dump of each exception of the corpus takes, how large it is, what restoring it takes."""
+"""Ours beside every peer: the time of a dump, its size, and the time of restoring, for each exception
+of the corpus.
+"""
 
 from __future__ import annotations
 
 import gc
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import corpus, peers
@@ -13,7 +15,7 @@ from ._answer import Answer, Table, main
 from ._measure import Failed, Timed, alternate, median, ratio, shown, size, times
 from ._plot import Figure
 
-# What a quick run is content with: the exceptions of the targets.
+# The exceptions of a quick run, enough for the targets.
 _QUICK = ("shallow", "deep", "very deep", "wide", "big", "service")
 
 
@@ -48,21 +50,26 @@ class _Row:
                 self.sizes[apart.name] = apart.size(name)
                 restores[apart.name] = apart.work("restore", name)
         self.restore = alternate(restores, seconds, patience=patience)
-        self.floor = (
-            zlib.compress(pickle.dumps(peers.picklable_locals(exc), 5)) if name != "big" else b""
-        )  # seconds, for 150 MiB
+        self.floor = b""
+        if name != "big":  # compressing 150 MiB takes seconds
+            self.floor = zlib.compress(pickle.dumps(peers.picklable_locals(exc), 5))
         del exc
         gc.collect()
 
 
-def _sizes(answer: Answer, name: str, row: _Row) -> None:
-    """For the target on size: a dump without the sources, and without what is the same in every dump: the restorer, and its call."""
+def size_of_body(exc: BaseException) -> int:
+    """Bytes of a dump without sources, and without the restorer and its call, which are the same in
+    every dump.
+    """
     from keeptrace.format.api import dumps
-    from keeptrace.format.writing import _Boot
+    from keeptrace.format.writing import Carrier
 
-    exc = corpus.make(name)
-    body = len(dumps(exc, include_source=False)) - len(pickle.dumps(_Boot({}, True), 4))
-    answer.numbers[f"{name}/size/body"] = body
+    call = pickle.dumps(Carrier({"live": None}, restorer=True), 4)
+    return len(dumps(exc, include_source=False)) - len(call)
+
+
+def _sizes(answer: Answer, name: str, row: _Row) -> None:
+    answer.numbers[f"{name}/size/body"] = size_of_body(corpus.make(name))
     if "tblib, no locals" in row.sizes:
         answer.numbers[f"{name}/size/allowed"] = row.sizes["tblib, no locals"] + len(row.floor)
 
@@ -78,95 +85,27 @@ def _kept_frames(answer: Answer) -> None:
 
 def run(quick: bool) -> Answer:
     answer = Answer("compare", "How do we compare with what else could be used?")
-    all_peers, absent = peers.all_peers()
+    local, absent = peers.all_peers()
     remote, absent_too = peers.remote_peers(quick)
-    names = [peer.name for peer in all_peers] + [peer.name for peer in remote]
-    rows: dict[str, _Row] = {}
-    for name in corpus.CORPUS:
-        if (quick and name not in _QUICK) or corpus.missing(name):
-            continue
-        rows[name] = _Row(name, 0.05 if quick else 0.25, 2.0 if quick else 8.0, all_peers, remote)
-    everyone: list[peers.Peer | peers.Remote] = [*all_peers, *remote]
+    everyone: list[peers.Peer | peers.Remote] = [*local, *remote]
     labels = {peer.name: peer.label for peer in everyone}
-    keeps = {peer.name: peer.keeps for peer in everyone}
+    rows = _rows(quick, local, remote)
     for apart in remote:
         apart.close()
     answer.tables.append(
         Table(
-            "Who takes part", ["", "what it keeps"], [[labels[name], keeps[name]] for name in names]
+            "Who takes part", ["", "what it keeps"], [[peer.label, peer.keeps] for peer in everyone]
         )
     )
-    for title, runs_of in (
-        ("Dump: median (quartiles as parts of it)", _dumps_of),
-        ("Restore", _restores_of),
-    ):
-        cells = [
-            [name, *(shown(runs_of(row)[peer]) if peer in runs_of(row) else "–" for peer in names)]
-            for name, row in rows.items()
-        ]
-        answer.tables.append(Table(title, ["exception", *(labels[name] for name in names)], cells))
-    cells = [
-        [name, *(size(row.sizes[peer]) if peer in row.sizes else "–" for peer in names)]
-        for name, row in rows.items()
-    ]
-    answer.tables.append(Table("Size", ["exception", *(labels[name] for name in names)], cells))
-    ours = names[0]
-    cells = [[name, *(_ratio(row, ours, peer) for peer in names[1:])] for name, row in rows.items()]
-    answer.tables.append(
-        Table(
-            f"Dump: the time of “{ours}” as a part of each other's (below 1: ours is faster)",
-            ["exception", *(labels[name] for name in names[1:])],
-            cells,
-        )
-    )
-    for kind in ("dump", "restore"):
-        series = {
-            labels[peer]: [
-                median(getattr(row, kind).get(peer, Failed(""))) for row in rows.values()
-            ]
-            for peer in names
-        }
-        ms = {
-            label: [None if value is None else value * 1e3 for value in values]
-            for label, values in series.items()
-        }
-        answer.figures.append(
-            Figure(
-                f"compare-{kind}",
-                f"{kind.capitalize()}, milliseconds (no bar: it fails)",
-                "bars",
-                list(rows),
-                ms,
-                ylabel="ms",
-            )
-        )
-    kb = {
-        labels[peer]: [
-            row.sizes[peer] / 1e3 if peer in row.sizes else None for row in rows.values()
-        ]
-        for peer in names
-    }
-    answer.figures.append(
-        Figure("compare-size", "Size of a dump, kilobytes", "bars", list(rows), kb, ylabel="kB")
-    )
+    answer.tables += _tables(rows, labels)
+    answer.figures += [_times_figure(kind, rows, labels) for kind in ("dump", "restore")]
+    answer.figures.append(_sizes_figure(rows, labels))
     for name, row in rows.items():
-        for peer in names:
-            found = median(row.dump[peer])
-            if found is not None:
-                answer.numbers[f"{name}/dump/{peer}"] = found
-                answer.numbers[f"{name}/size/{peer}"] = row.sizes[peer]
-            against = ratio(row.dump[ours], row.dump[peer])
-            if against is not None:
-                answer.numbers[f"{name}/ratio/{peer}"] = against.median
-        answer.numbers[f"{name}/fails"] = sum(isinstance(row.dump[peer], Failed) for peer in names)
+        _note(answer, name, row, list(labels))
         _sizes(answer, name, row)
-    answer.numbers.update(
-        {
-            f"keeps data/{peer.name}": 1
-            for peer in everyone
-            if peer.keeps_data and peer.name != "C pickle"
-        }
-    )
+    for peer in everyone:
+        if peer.keeps_data and peer.name != "C pickle":
+            answer.numbers[f"keeps data/{peer.name}"] = 1
     _kept_frames(answer)
     answer.says.append(
         "coredumpy, debuglater and keepTrace run in processes of their own, in turn with the others."
@@ -174,6 +113,90 @@ def run(quick: bool) -> Answer:
     if absent or absent_too:
         answer.says.append(f"Not there, and left out: {', '.join(absent + absent_too)}.")
     return answer
+
+
+def _rows(quick: bool, local: list[peers.Peer], remote: list[peers.Remote]) -> dict[str, _Row]:
+    seconds, patience = 0.25, 8.0
+    if quick:
+        seconds, patience = 0.05, 2.0
+    rows: dict[str, _Row] = {}
+    for name in corpus.CORPUS:
+        if (quick and name not in _QUICK) or corpus.missing(name):
+            continue
+        rows[name] = _Row(name, seconds, patience, local, remote)
+    return rows
+
+
+def _tables(rows: dict[str, _Row], labels: dict[str, str]) -> Iterator[Table]:
+    """The times and sizes of each exception, a column for each peer; the first peer is ours."""
+    ours, *others = labels
+    head = ["exception", *labels.values()]
+    for title, runs_of in (
+        ("Dump: median (quartiles as parts of it)", _dumps_of),
+        ("Restore", _restores_of),
+    ):
+        cells = [[name, *_cells(runs_of(row), shown, labels)] for name, row in rows.items()]
+        yield Table(title, head, cells)
+    cells = [[name, *_cells(row.sizes, size, labels)] for name, row in rows.items()]
+    yield Table("Size", head, cells)
+    yield Table(
+        f"Dump: the time of “{ours}” as a part of each other's (below 1: ours is faster)",
+        ["exception", *(labels[peer] for peer in others)],
+        [[name, *(_ratio(row, ours, peer) for peer in others)] for name, row in rows.items()],
+    )
+
+
+def _cells(
+    known: Mapping[str, Any], text_of: Callable[[Any], str], names: Iterable[str]
+) -> list[str]:
+    """A cell for each peer; a dash where nothing is known of the peer."""
+    cells = []
+    for name in names:
+        cell = "–"
+        if name in known:
+            cell = text_of(known[name])
+        cells.append(cell)
+    return cells
+
+
+def _times_figure(kind: str, rows: dict[str, _Row], labels: dict[str, str]) -> Figure:
+    series = {
+        label: [
+            _scaled(median(getattr(row, kind).get(peer, Failed(""))), 1e3) for row in rows.values()
+        ]
+        for peer, label in labels.items()
+    }
+    title = f"{kind.capitalize()}, milliseconds (no bar: it fails)"
+    return Figure(f"compare-{kind}", title, "bars", list(rows), series, ylabel="ms")
+
+
+def _sizes_figure(rows: dict[str, _Row], labels: dict[str, str]) -> Figure:
+    series = {
+        label: [_scaled(row.sizes.get(peer), 1e-3) for row in rows.values()]
+        for peer, label in labels.items()
+    }
+    title = "Size of a dump, kilobytes"
+    return Figure("compare-size", title, "bars", list(rows), series, ylabel="kB")
+
+
+def _scaled(value: float | None, scale: float) -> float | None:
+    if value is None:
+        return None
+    return value * scale
+
+
+def _note(answer: Answer, name: str, row: _Row, names: list[str]) -> None:
+    """The numbers for the targets."""
+    ours = names[0]
+    for peer in names:
+        found = median(row.dump[peer])
+        if found is not None:
+            answer.numbers[f"{name}/dump/{peer}"] = found
+            answer.numbers[f"{name}/size/{peer}"] = row.sizes[peer]
+        against = ratio(row.dump[ours], row.dump[peer])
+        if against is not None:
+            answer.numbers[f"{name}/ratio/{peer}"] = against.median
+    answer.numbers[f"{name}/fails"] = sum(isinstance(row.dump[peer], Failed) for peer in names)
 
 
 def _dumps_of(row: _Row) -> dict[str, list[float] | Failed]:
@@ -186,7 +209,9 @@ def _restores_of(row: _Row) -> dict[str, list[float] | Failed]:
 
 def _ratio(row: _Row, ours: str, peer: str) -> str:
     found = ratio(row.dump[ours], row.dump[peer])
-    return times(None if found is None else found.median)
+    if found is None:
+        return times(None)
+    return times(found.median)
 
 
 if __name__ == "__main__":

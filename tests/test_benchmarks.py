@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks is no part of what is installed
 
+import keeptrace
 from benchmarks import _answer, _measure, corpus, growth, targets
 from keeptrace.capture.capture import capture
 from keeptrace.core.options import Options
@@ -39,6 +40,15 @@ def test_the_bytes_of_a_pool_are_what_the_peers_are_compared_with():
     exc = corpus.make("shallow")
     for peer in peers._ours():
         assert type(peer.restore(peer.dump(exc))) is type(exc)
+
+
+def test_the_target_on_size_leaves_out_what_every_dump_has():
+    """The body of a dump is less than the dump, and grows with the exception."""
+    from benchmarks import compare
+
+    shallow, wide = (corpus.make(name) for name in ("shallow", "wide"))
+    assert 0 < compare.size_of_body(shallow) < len(keeptrace.dumps(shallow, include_source=False))
+    assert compare.size_of_body(shallow) < compare.size_of_body(wide)
 
 
 def test_alternating_marks_what_fails_and_what_does_not_end():
