@@ -1,6 +1,6 @@
 """Dumps without a call: of uncaught exceptions, and of exceptions that leave a block.
 
-In: exceptions. Out: dumps in a directory (store). install.py hooks Python's own places,
+In: exceptions. Out: dumps in a directory (store). install.py hooks Python's own places (places.py),
 importing.py modules imported later, runners.py the reports of shells and test runners; catching.py
 and wrapping.py are on_error; failures.py says which exceptions count. The room imports store and
 core.

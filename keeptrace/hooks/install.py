@@ -41,6 +41,7 @@ from ..store import Store
 from ..store.telling import command_to_open, tell
 from .failures import excluded_names, is_excluded, is_failure, store_of
 from .importing import Action, Make, WhenImported, when_imported
+from .places import EXCEPTHOOK, LOOP, THREADS, UNRAISABLE, Hook
 from .runners import RUNNERS
 
 if TYPE_CHECKING:
@@ -55,25 +56,6 @@ if TYPE_CHECKING:
 _traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 
-
-class _Hook(NamedTuple):
-    """The attribute that Python calls with uncaught exceptions.
-
-    read: its arguments → (exception, traceback).
-    """
-
-    name: str
-    read: Callable[..., tuple[BaseException | None, types.TracebackType | None]]
-    ends_process: bool = False
-
-
-_EXCEPTHOOK: Final = _Hook("excepthook", lambda kind, value, traceback: (value, traceback), True)
-_THREADS: Final = _Hook("excepthook", lambda args: (args.exc_value, args.exc_traceback))
-_UNRAISABLE: Final = _Hook("unraisablehook", lambda args: (args.exc_value, args.exc_traceback))
-# The method by which every loop calls its default handler, or the user's.
-_LOOP: Final = _Hook(
-    "call_exception_handler", lambda loop, context: (context.get("exception"), None)
-)
 
 # Our key in the configuration for multiprocessing's descendants.
 _CONFIG: Final = "keeptrace"
@@ -114,12 +96,12 @@ class Installed:
             self._presence = Presence(signal, self.store.options)
         if deaths and os.name == "posix" and not is_url(self.store.directory):
             self._leave_records(watch)
-        self._hook(sys, _EXCEPTHOOK)
-        self._hook(threading, _THREADS)
-        self._hook(sys, _UNRAISABLE)
+        self._hook(sys, EXCEPTHOOK)
+        self._hook(threading, THREADS)
+        self._hook(sys, UNRAISABLE)
         self._finder = when_imported(
             {
-                "asyncio.base_events": lambda module: self._hook(module.BaseEventLoop, _LOOP),
+                "asyncio.base_events": lambda module: self._hook(module.BaseEventLoop, LOOP),
                 "multiprocessing.process": self._watch_children,
                 **self._watchers_of_kills(),
                 **{
@@ -255,7 +237,7 @@ class Installed:
         setattr(owner, name, ours)
         self._put.append(_Replaced(owner, name, before, ours))
 
-    def _hook(self, owner: object, hook: _Hook) -> None:
+    def _hook(self, owner: object, hook: Hook) -> None:
         def make(before: Callable[..., object]) -> Callable[..., object]:
             def ours(*args: object, **kwargs: object) -> object:
                 try:

@@ -193,19 +193,23 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
 
         def _are_whole(self, dead: list[Any], is_cut: bool) -> bool:
             """Mends the queues, and frees the locks of the dead. Returns whether that succeeds."""
-            states = [_state_of(process) for process in dead]
-            if None in states or TAKEN in states or (is_cut and SENDING not in states):
+            states = {_state_of(process) for process in dead}
+            if states & {None, TAKEN} or (is_cut and SENDING not in states):
                 return False
             if READING in states and not self._send_again():
                 return False
-            if WAITING in states or READING in states:
-                _free(self.call_queue._rlock)
-            if SENDING in states:
-                _free(self.result_queue._wlock)
+            self._free_locks_of(states)
             living = [process for process in self.processes.values() if process not in dead]
             return _is_usable(self.call_queue._rlock, living, (WAITING, READING)) and _is_usable(
                 self.result_queue._wlock, living, (SENDING,)
             )
+
+        def _free_locks_of(self, states: set[int | None]) -> None:
+            """Frees the locks that dead workers in these states held."""
+            if states & {WAITING, READING}:
+                _free(self.call_queue._rlock)
+            if SENDING in states:
+                _free(self.result_queue._wlock)
 
         def _send_again(self) -> bool:
             """Sends a task, half-read by a dead worker, to another worker. Returns whether the task
