@@ -2,7 +2,8 @@
 
     python -m pytest tests/conformance --table docs/engines.md
 
-runs every engine, those behind the marker `engines` too, and writes the table from what happened in that run.
+runs every engine, those behind the marker `engines` too, and writes the rows of those that were asked every case. With
+`-k NAME` or the name of one class of test_engines.py it runs one engine, and the rows of all others stay as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--table",
         metavar="FILE",
-        help="write the table of engines, from the outcomes of this run, to a file",
+        help="write the rows of the engines that this run asks every case to the table in a file",
     )
 
 
@@ -42,6 +43,7 @@ class _Table:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._outcomes: list[Outcome] = []
+        self._kept: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told: Any = dict(report.user_properties).get(_PROPERTY)
@@ -61,33 +63,32 @@ class _Table:
         )
 
     def pytest_sessionfinish(self) -> None:
-        write(self._path, self._outcomes)
+        self._kept = write(self._path, self._outcomes)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._kept:
+            told = ", ".join(self._kept)
+            terminalreporter.write_line(f"{self._path}: not run in full, rows as before: {told}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     engine: Engine | None = getattr(metafunc.cls, "engine", None)
     if engine is None:
         return
+    absent = engine.absent()
     rows = []
-    for method in engine.methods:
-        for case in CASES:
-            if case.crosses and engine.in_process or case.ends and engine.one_process:
-                continue
-            marks = [pytest.mark.timeout(engine.timeout)]
-            absent = engine.absent()
-            limits = [
-                engine.limits.get(key) for key in (f"{method}: {case.name}", case.name, case.column)
-            ]
-            limit = next(filter(None, limits), None)
-            if absent:
-                marks.append(pytest.mark.skip(reason=absent))
-            elif limit:
-                marks.append(pytest.mark.xfail(reason=limit.reason, run=limit.tried, strict=True))
-            if engine.marked or method in engine.costly and not is_first(case):
-                marks.append(pytest.mark.engines)
-            rows.append(
-                pytest.param(method, case, marks=marks, id=f"{method}-{case.name}".strip("-"))
-            )
+    for method, case in engine.asked():
+        marks = [pytest.mark.timeout(engine.timeout)]
+        keys = (f"{method}: {case.name}", case.name, case.column)
+        limit = next(filter(None, map(engine.limits.get, keys)), None)
+        if absent:
+            marks.append(pytest.mark.skip(reason=absent))
+        elif limit:
+            marks.append(pytest.mark.xfail(reason=limit.reason, run=limit.tried, strict=True))
+        if engine.marked or method in engine.costly and not is_first(case):
+            marks.append(pytest.mark.engines)
+        name = f"{method}-{case.name}".strip("-")
+        rows.append(pytest.param(method, case, marks=marks, id=name))
     metafunc.parametrize(("pools", "case"), rows, indirect=["pools"], scope="class")
 
 

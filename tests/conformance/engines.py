@@ -31,7 +31,7 @@ from keeptrace.concurrent import (
     wrap,
 )
 
-from .cases import Returned, cause_of, context_of, set_traceback, traceback_of
+from .cases import CASES, Case, Returned, cause_of, context_of, set_traceback, traceback_of
 
 WAIT = 30  # seconds: an engine that hangs fails the case, it does not hold it up
 set_context = BaseException.__dict__["__context__"].__set__
@@ -85,6 +85,14 @@ class Engine:
             return "needs Python {}.{}".format(*self.python)
         missing = [name for name in self.needs if importlib.util.find_spec(name) is None]
         return f"needs {', '.join(missing)}" if missing else None
+
+    def asked(self) -> Iterator[tuple[str, Case]]:
+        """The start methods and cases that the engine is put through."""
+        for method in self.methods:
+            for case in CASES:
+                is_moot = case.crosses and self.in_process or case.ends and self.one_process
+                if not is_moot:
+                    yield method, case
 
 
 def of_future(future: Any) -> Any:
@@ -278,6 +286,8 @@ def _ray(method: str, options: Options | None) -> Iterator[Opened]:
 
     import keeptrace.concurrent.ray as traced_ray
 
+    sys.excepthook = hook  # importing Ray replaces it
+
     def call(function: Any, calls: list[tuple[Any, ...]]) -> Any:
         try:
             return Returned(
@@ -295,7 +305,6 @@ def _ray(method: str, options: Options | None) -> Iterator[Opened]:
         num_cpus=1, include_dashboard=False, log_to_driver=False, runtime_env=env, trace=options
     )
     try:
-        sys.excepthook = hook  # importing Ray replaces it
         yield Opened(
             lambda function, *args: _first(call(function, [args])),
             lambda function, items: call(function, [(item,) for item in items]),
