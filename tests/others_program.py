@@ -10,10 +10,14 @@ import datetime
 import json
 import logging
 import os
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
+import urllib.request
 from typing import Any
 
 import keeptrace
@@ -126,6 +130,67 @@ def of_parsl() -> Any:
     config = Config(executors=[executor], run_dir=tempfile.mkdtemp(), usage_tracking=0)
     with parsl.load(config):
         return parsl.python_app(traced)(3).exception(timeout=60)
+
+
+# Airflow reads this file in the process of the task.
+_DAG = """
+import datetime, keeptrace, others_program
+from airflow.sdk import dag, task
+
+def keep(context):
+    keeptrace.dump(context["exception"], {dump!r})
+
+@dag(schedule=None, start_date=datetime.datetime(2026, 1, 1))
+def shop():
+    task(others_program.fail, on_failure_callback=keep)(3)
+
+shop()
+"""
+
+
+def of_airflow() -> Any:
+    home = tempfile.mkdtemp()
+    dump = os.path.join(home, "order.dump")
+    os.mkdir(os.path.join(home, "dags"))
+    with open(os.path.join(home, "dags", "shop.py"), "w", encoding="utf-8") as file:
+        file.write(_DAG.format(dump=dump))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "API_AUTH__JWT_SECRET": "secret of a test " * 4,
+    }
+    settings = {f"AIRFLOW__{name}": value for name, value in settings.items()}
+    environment = {**os.environ, **settings, "AIRFLOW_HOME": home}
+
+    def airflow(*arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        with open(os.path.join(home, f"{arguments[0]}.log"), "wb") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    airflow("db", "migrate").wait()
+    server = airflow("api-server", "--port", str(port), "--workers", "1", "--apps", "execution")
+    try:
+        while not _answers(f"http://127.0.0.1:{port}/execution/health"):
+            if server.poll() is not None:
+                raise AssertionError("Airflow's server has ended")
+            time.sleep(0.2)
+        airflow("dags", "test", "shop", "--use-executor").wait()
+    finally:
+        server.terminate()
+        server.wait()
+    return keeptrace.load(dump)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def of_apscheduler() -> Any:

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 
 
 @pytest.mark.engines
-@pytest.mark.timeout(240)  # Spark starts a virtual machine
+@pytest.mark.timeout(480)  # Spark starts a virtual machine, Airflow a server and a database
 @pytest.mark.parametrize("other", OTHERS, ids=[each.program for each in OTHERS])
 def test_what_arrives(other: Other, tmp_path: Path) -> None:
     """Frames and chain, and the variables where the library leaves them."""
@@ -31,7 +31,7 @@ def test_what_arrives(other: Other, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=230,
+        timeout=470,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
     )
     assert done.returncode == 0, done.stderr[-3000:]

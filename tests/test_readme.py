@@ -49,6 +49,7 @@ SERVICES = {
     "# report.py": "an RQ worker",
     "import ray": "a Ray cluster",
     "MPI": "MPI",
+    "from airflow": "Airflow",
 }
 
 

@@ -18,6 +18,13 @@ class Other(NamedTuple):
 
 
 OTHERS = [
+    Other(
+        "Airflow, LocalExecutor",
+        "`on_failure_callback`, `dump()`",
+        "airflow",
+        "airflow",
+        remark="in the worker, which has the exception itself; the scheduler learns the state alone",
+    ),
     Other("APScheduler, processes", "`@keep_trace`", "apscheduler", "apscheduler"),
     Other(
         "APScheduler, processes",
