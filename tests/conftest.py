@@ -90,7 +90,7 @@ _ENGINES = {
     **dict.fromkeys(
         ("test_celery.py", "test_dask.py", "test_mpi.py", "test_ray.py", "test_rq.py"), "engines"
     ),
-    "test_torch.py": "torch",
+    **dict.fromkeys(("test_torch.py", "test_torchdata.py"), "torch"),
 }
 
 

@@ -93,7 +93,7 @@ HOSTS: dict[str, set[str]] = {
     "keeptrace.concurrent.torch": {"torch"},
     **{
         f"keeptrace.concurrent.torch.{module}": {"torch"}
-        for module in ("loader", "ranks", "recording", "worker", "wrappers")
+        for module in ("installing", "loader", "ranks", "recording", "worker", "wrappers")
     },
     "keeptrace.concurrent.loky": {"loky"},
     "keeptrace.concurrent.mpi": {"mpi4py"},

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -152,13 +153,16 @@ def test_a_batch_that_cannot_be_pickled() -> None:
 
 def test_an_exception_of_the_pinning_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """What pinning the memory of a batch raises is the very exception. Without a device, its functions do nothing."""
-    for name, found in {
-        "is_available": True,
-        "current_accelerator": torch.device("cuda"),
-        "current_device_index": 0,
-        "set_device_index": None,
-    }.items():
-        monkeypatch.setattr(torch.accelerator, name, lambda *given, found=found: found)
+    for module, name, found in (
+        (torch.accelerator, "is_available", True),
+        (torch.accelerator, "current_accelerator", torch.device("cuda")),
+        (torch.accelerator, "current_device_index", 0),
+        (torch.accelerator, "set_device_index", None),
+        (torch.cuda, "is_available", True),  # of these PyTorch 2.6 asks
+        (torch.cuda, "current_device", 0),
+        (torch.cuda, "set_device", None),
+    ):
+        monkeypatch.setattr(module, name, lambda *given, found=found: found)
     exc = raised_by(loader(Samples(), collate_fn=program.pinned, pin_memory=True), all_frames=True)
     check_chained(exc, 5)
     assert isinstance(frames(exc)["pin_memory"].f_locals["self"], program.Unpinnable)
@@ -227,6 +231,19 @@ def installed() -> Iterator[None]:
     install()
     yield
     uninstall()
+
+
+def test_install_again(place: None) -> None:
+    """A second install() changes the options; uninstall() undoes both, and install() may follow."""
+    how = {"batch_size": 2, "num_workers": 1, "multiprocessing_context": "fork"}
+    install(hold=True)
+    install(trace=keeptrace.Options(limit=1))
+    try:
+        exc = raised_by(torch.utils.data.DataLoader(Samples("chained"), **how))
+        assert "__getitem__" not in frames(exc) and keeptrace.held() == []
+    finally:
+        uninstall()
+    assert dataloader._MultiProcessingDataLoaderIter.__module__ == dataloader.__name__
 
 
 def test_install(installed: None) -> None:
@@ -412,6 +429,49 @@ def test_a_loader_under_keeptrace_run(tmp_path: Path, first: str) -> None:
     exc = keeptrace.load(dump)
     assert frames(exc)["chained"].f_locals["rows"] == [0, 1, 2, 3, 4]
     assert type(exc.__cause__) is ZeroDivisionError
+
+
+# -- failures that are held
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A place for this test's held processes alone."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    yield
+    keeptrace.release(all=True)
+
+
+def in_debugger(exc: BaseException, expression: str) -> str:
+    """What a debugger on a terminal prints, in the process that holds the exception."""
+    assert "held with its live objects" in "".join(exc.__notes__)
+    (held,) = keeptrace.held()
+    command = ["-m", "keeptrace", "attach", str(held.number)]
+    environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0"}
+    child = pexpect.spawn(sys.executable, command, timeout=90, env=environment, encoding="utf-8")
+    try:
+        child.expect(r"\(Pdb\) ")
+        child.sendline(f"p 'told', {expression}")
+        child.expect(r"\('told', (.*?)\)\s")
+        return str(child.match[1])
+    finally:
+        child.close(force=True)
+
+
+def test_a_loaders_worker_is_held(place: None) -> None:
+    """With hold=True a copy of the worker waits in the failed frame; the loader is as ever."""
+    exc = raised_by(loader(Samples("chained"), hold=True))
+    check_chained(exc, 5)
+    assert in_debugger(exc, "sum(rows)") == "10"
+    with pytest.raises(keeptrace.OptionError):
+        loader(Samples(), hold=keeptrace.Hold(how="stop"))
+
+
+def test_a_rank_is_held(place: None) -> None:
+    """The same for ranks."""
+    with pytest.raises(ProcessRaisedException) as info:
+        start_processes(program.rank, ("chained",), 2, start_method="fork", hold=True)
+    assert in_debugger(info.value.__cause__, "sum(rows)") == "10"
 
 
 # -- an unknown torch

@@ -43,8 +43,9 @@ _SEEN: Final = {
     "ray pool": "Ray 2.60",
     "mpi": "mpi4py 4.1",
     "celery": "Celery 5.7",
-    "torch": "PyTorch 2.13",
-    "torch ranks": "PyTorch 2.13",
+    "torch": "PyTorch 2.6 and 2.13",
+    "torch ranks": "PyTorch 2.6 and 2.13",
+    "torchdata": "torchdata 0.11",
 }
 _OWN_POOL: Final = (
     "Tasks' exceptions arrive with their frames, but the pool is the engine's own: it does not"
@@ -77,6 +78,7 @@ _LOST: Final = {
     "celery": "Tasks' exceptions arrive as Celery stores them, without frames.",
     "torch": "Exceptions of a DataLoader's workers arrive as torch sends them, without frames.",
     "torch ranks": "Exceptions of ranks arrive as torch sends them: as text.",
+    "torchdata": "Exceptions of a StatefulDataLoader's workers arrive as torch sends them.",
 }
 
 # Modules that start workers. In a worker, `current_process()._parent_pid` is not None.
@@ -132,6 +134,10 @@ _QUEUES: Final = (
     *_of("Queue", "_reader _rlock _sem _writer"),
     *_of("SimpleQueue", "_reader _rlock _wlock _writer"),
 )
+_OF_LOADER: Final = (
+    "_dataset_kind _get_data _next_index _num_workers _prefetch_factor _reset _send_idx _shutdown"
+    " _task_info _workers"
+)
 
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "threading": (
@@ -185,13 +191,13 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "celery.app.base": _of("Celery", "_backend _get_backend"),
     "celery.result": _of("AsyncResult", "_cache _to_remote_traceback"),
     "torch.utils.data.dataloader": (
-        *("DataLoader._get_iterator", "_DatasetKind"),
-        *_of(
-            "_MultiProcessingDataLoaderIter",
-            "_dataset_kind _get_data _next_index _num_workers _prefetch_factor _reset _send_idx"
-            " _shutdown _task_info _workers",
-        ),
+        *("DataLoader._get_iterator", "_BaseDataLoaderIter", "_DatasetKind"),
+        *_of("_MultiProcessingDataLoaderIter", _OF_LOADER),
     ),
+    "torchdata.stateful_dataloader.stateful_dataloader": (
+        *_of("_StatefulMultiProcessingDataLoaderIter", _OF_LOADER),
+    ),
+    "torchdata.stateful_dataloader.worker": ("ExceptionWrapper", "_worker_loop"),
     "torch.utils.data._utils.worker": ("ExceptionWrapper", "_worker_loop"),
     "torch.utils.data._utils.pin_memory": ("ExceptionWrapper",),
     "torch.utils.data._utils.signal_handling": (
@@ -231,6 +237,10 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
         *("torch.utils.data._utils.pin_memory", "torch.utils.data._utils.signal_handling"),
     ),
     "torch ranks": ("torch.multiprocessing.spawn",),
+    "torchdata": (
+        "torchdata.stateful_dataloader.stateful_dataloader",
+        "torchdata.stateful_dataloader.worker",
+    ),
 }
 
 

@@ -50,7 +50,7 @@ _CLEAR_FRAMES: Final = frozenset({"apscheduler"})
 
 
 class Way(NamedTuple("Way", [("options", Options), ("holding", Holding | None)])):
-    """How a traced function's exceptions cross."""
+    """How the exceptions of an engine's workers cross. It travels to the workers."""
 
     __slots__ = ()
 

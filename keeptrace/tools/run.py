@@ -36,6 +36,7 @@ _ENGINES: Final = {
     "multiprocessing.pool": "ExceptionWithTraceback",
 }
 _TORCH: Final = "torch.utils.data"
+_TORCHDATA: Final = "torchdata.stateful_dataloader.stateful_dataloader"
 # `python -m doctest` runs doctest as __main__; our hooks work on an imported doctest alone.
 _DOCTEST: Final = ("-m", "doctest")
 _IMPORTED_DOCTEST: Final = "import doctest, sys; sys.exit(doctest._test())"
@@ -119,7 +120,13 @@ def start() -> None:
     from ..hooks.importing import when_imported
 
     install(directory=os.environ[_DIRECTORY], hold=_HOLD in os.environ)
-    when_imported({**dict.fromkeys(_ENGINES, _keep_frames), _TORCH: _keep_frames_of_torch})
+    when_imported(
+        {
+            **dict.fromkeys(_ENGINES, _keep_frames),
+            _TORCH: _keep_frames_of_torch,
+            _TORCHDATA: _keep_frames_of_torchdata,
+        }
+    )
     # Removed from the environment: the program's children do not open the debugger.
     first = os.environ.pop(_DEBUG, "")
     if first in (str(os.getpid()), "first"):
@@ -139,9 +146,16 @@ def _keep_frames_of_torch(engine: types.ModuleType) -> None:
     """Lets the exceptions of DataLoaders' workers cross with their frames."""
     # From the module: while the program imports keeptrace.concurrent.torch, the package is loaded
     # only in part.
-    from ..concurrent.torch.loader import install
+    from ..concurrent.torch.installing import install
 
-    install()
+    install(hold=_HOLD in os.environ)
+
+
+def _keep_frames_of_torchdata(module: types.ModuleType) -> None:
+    """The same for torchdata, which imports torch before its own iterator is there."""
+    from ..concurrent.torch.installing import replace_iterator
+
+    replace_iterator(module)
 
 
 def _debug_at_the_end() -> None:

@@ -147,7 +147,7 @@ _BETWEEN: Final = (
     ),
     *("keeptrace.concurrent.task_pool.worker", "keeptrace.concurrent.torch.worker"),
     *("keeptrace.concurrent.torch.ranks", "torch.utils.data._utils.worker"),
-    "torch.multiprocessing.spawn",
+    *("torch.multiprocessing.spawn", "torchdata.stateful_dataloader.worker"),
 )
 
 

@@ -3,7 +3,8 @@ variables and original chain.
 
     wrappers.py     how an exception crosses from a DataLoader's worker, or from its own thread
     worker.py       runs in a DataLoader's worker
-    loader.py       DataLoader, install(): the iterator that starts the workers
+    loader.py       DataLoader: the iterator that starts the workers
+    installing.py   install(), uninstall()
     ranks.py        spawn(), start_processes()
     recording.py    record(), for torchrun
 """
@@ -17,7 +18,8 @@ try:
 except ImportError:
     raise missing_extra("keeptrace.concurrent.torch", "torch", "torch") from None
 
-from .loader import DataLoader, DataLoaderWorkerDied, install, uninstall
+from .installing import install, uninstall
+from .loader import DataLoader, DataLoaderWorkerDied
 from .ranks import KeepTraceProcessContext, spawn, start_processes
 from .recording import record
 

@@ -1,8 +1,8 @@
-"""DataLoader, and install() for DataLoaders of libraries: a subclass of torch's iterator keeps the
-frames of workers' exceptions, and explains workers' deaths.
+"""DataLoader: a subclass of torch's iterator keeps the frames of workers' exceptions, and explains
+workers' deaths.
 
     DataLoader ─▶ torch's iterator, of a subclass ─▶ workers: worker.py
-    install()  ─▶ the subclass takes the iterator's place in torch's module
+    installing.py: the subclass takes the iterator's place in torch's module
 
 - torch notices a death by SIGCHLD, at any point of the main thread, or while waiting for a batch.
   Both raise a RuntimeError, as in torch; our error names the worker, its end, batch and stack.
@@ -22,12 +22,14 @@ import torch.utils.data.dataloader as engine
 from torch.utils.data._utils import signal_handling
 
 from ...capture.reprs import Renderer
+from ...core.hold import Hold, make_holding
 from ...core.options import DEFAULT, Options, make_options
 from ..crossing import from_bytes
 from ..deaths.black_box import JOB, BlackBox, box_of, failure_of
 from ..deaths.dead import WorkerDeath, WorkerDied, death_of
 from ..deaths.stacks import stacks_of
 from ..engines import missing
+from ..foreign import Way
 from .worker import start
 from .wrappers import keep_pinning_failures
 
@@ -56,19 +58,28 @@ class DataLoader(engine.DataLoader[T_co]):  # type: ignore[misc]  # see pyprojec
     Takes the arguments of torch.utils.data.DataLoader, with the same meaning.
 
     trace: what to keep of a failure (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps a copy of the worker alive at a failure, for
+        keeptrace.attach().
 
     Raises OptionError for a wrong option.
     """
 
-    def __init__(self, *args: Any, trace: Options | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        trace: Options | None = None,
+        hold: Hold | bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.trace: Options = make_options(trace)
+        self._way = Way(self.trace, make_holding(hold))
         super().__init__(*args, **kwargs)
 
     def _get_iterator(self) -> Any:
         if self.num_workers == 0 or missing("torch"):
             return super()._get_iterator()
         self.check_worker_number_rationality()
-        return iterator_class(self.trace)(self)
+        return iterator_class(self._way)(self)
 
 
 # -- the iterator
@@ -76,22 +87,24 @@ class DataLoader(engine.DataLoader[T_co]):  # type: ignore[misc]  # see pyprojec
 _iterators: weakref.WeakSet[FramedIterator] = weakref.WeakSet()
 
 
-class FramedIterator(engine._MultiProcessingDataLoaderIter):  # type: ignore[misc]
-    """Torch's iterator over the batches of workers, with workers of worker.py."""
+class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
+    """What an iterator over the batches of workers has for workers of worker.py. Its second base
+    is torch's iterator, or torchdata's.
+    """
 
-    options: Options = DEFAULT
+    way: Way = Way(DEFAULT, None)
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, *state: Any) -> None:
         self._sent: dict[int, Any] = {}
         _explain_signals()
         _iterators.add(self)
         if loader.pin_memory:
             keep_pinning_failures()
-        super().__init__(_LoaderView(loader, self.options))
+        super().__init__(_LoaderView(loader, self.way), *state)
 
-    def _reset(self, loader: Any, first_iter: bool = False) -> None:
+    def _reset(self, loader: Any, *args: Any, **kwargs: Any) -> None:
         self._sent.clear()
-        super()._reset(loader, first_iter)
+        super()._reset(loader, *args, **kwargs)
 
     def _next_index(self) -> Any:
         index = super()._next_index()
@@ -144,10 +157,13 @@ class FramedIterator(engine._MultiProcessingDataLoaderIter):  # type: ignore[mis
             error.add_note(str(stack))
 
 
-def iterator_class(options: Options) -> type[FramedIterator]:
-    """The iterator for these options, under the name expected by profilers."""
-    name = "_MultiProcessingDataLoaderIter"
-    return type(name, (FramedIterator,), {"options": options, "__module__": __name__})
+_torchs_iterator: Final[type] = engine._MultiProcessingDataLoaderIter
+
+
+def iterator_class(way: Way, base: type = _torchs_iterator) -> type[FramedIterator]:
+    """torch's iterator, or torchdata's, with our workers, under the name expected by profilers."""
+    namespace = {"way": way, "__module__": __name__}
+    return type(base.__name__, (FramedIterator, base), namespace)
 
 
 def _died(process: Any) -> bool:
@@ -191,10 +207,10 @@ def _error_of(dead: Sequence[tuple[Any, str]]) -> DataLoaderWorkerDied:
 class _LoaderView:
     """Stands for the loader in the iterator's __init__. Its context makes workers of worker.py."""
 
-    def __init__(self, loader: Any, options: Options) -> None:
+    def __init__(self, loader: Any, way: Way) -> None:
         self._loader = loader
         context = loader.multiprocessing_context or torch.multiprocessing
-        self.multiprocessing_context = _Context(context, options)
+        self.multiprocessing_context = _Context(context, way)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -203,15 +219,15 @@ class _LoaderView:
 class _Context:
     """A multiprocessing context whose processes have a black box."""
 
-    def __init__(self, context: Any, options: Options) -> None:
+    def __init__(self, context: Any, way: Way) -> None:
         self._context = context
-        self._options = options
+        self._way = way
 
     def Process(self, target: Callable[..., None], args: tuple[Any, ...]) -> Any:
         # PlainProcess of keeptrace's own contexts: a KeepTraceProcess would have another box
         make = getattr(type(self._context), "PlainProcess", self._context.Process)
         box = BlackBox()
-        process = make(target=start, args=(box, self._options, target, args))
+        process = make(target=start, args=(box, self._way, target, args))
         process._keeptrace_box = box
         return process
 
@@ -244,27 +260,3 @@ class _Explaining:
                 if any(str(process.pid) in pids for process in getattr(iterator, "_workers", ())):
                     _raise_death_of(iterator)
             raise
-
-
-# -- for the DataLoaders of libraries
-
-_original: Final = engine._MultiProcessingDataLoaderIter
-
-
-def install(*, trace: Options | None = None) -> None:
-    """Makes every DataLoader of the process a keeptrace.concurrent.torch.DataLoader, also those of
-    libraries: Lightning, Transformers' Trainer, timm.
-
-    trace: what to keep of a failure (keeptrace.Options).
-
-    Iterators already running stay unchanged. A second call changes the options. Raises OptionError
-    for a wrong option.
-    """
-    options = make_options(trace)
-    if not missing("torch"):
-        engine._MultiProcessingDataLoaderIter = iterator_class(options)
-
-
-def uninstall() -> None:
-    """Undoes install(), for all later iterators of DataLoaders."""
-    engine._MultiProcessingDataLoaderIter = _original

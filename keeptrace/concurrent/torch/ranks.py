@@ -20,6 +20,7 @@ from typing import Any, Final
 import torch.multiprocessing
 from torch.multiprocessing.spawn import ProcessContext, ProcessException
 
+from ...core.hold import Hold, make_holding, remember_pipes
 from ...core.options import Options, make_options
 from ...core.texts import one_line
 from ..crossing import from_bytes, set_traceback, to_bytes, traceback_of
@@ -28,6 +29,7 @@ from ..deaths.calls import describe_call
 from ..deaths.dead import WorkerDeath, death_of
 from ..deaths.worker import run_worker
 from ..engines import missing
+from ..foreign import Way
 
 # torch's environment variable: 1 starts the ranks of a fork server in parallel.
 _PARALLEL: Final = "TORCH_MP_PARALLEL_START"
@@ -106,17 +108,20 @@ def spawn(
     start_method: str = "spawn",
     *,
     trace: Options | None = None,
+    hold: Hold | bool | None = None,
 ) -> KeepTraceProcessContext | None:
     """torch.multiprocessing.spawn, with the rank's exception as the `__cause__` of errors.
 
     Takes the arguments of torch.multiprocessing.spawn, with the same meaning.
 
     trace: what to keep of a failure (keeptrace.Options).
+    hold: True or a keeptrace.Hold keeps a copy of the rank alive at a failure, for
+        keeptrace.attach().
 
     Raises torch's ProcessRaisedException or ProcessExitedException if a rank failed, and
     OptionError for a wrong option.
     """
-    return start_processes(fn, args, nprocs, join, daemon, start_method, trace=trace)
+    return start_processes(fn, args, nprocs, join, daemon, start_method, trace=trace, hold=hold)
 
 
 def start_processes(
@@ -128,16 +133,17 @@ def start_processes(
     start_method: str = "spawn",
     *,
     trace: Options | None = None,
+    hold: Hold | bool | None = None,
 ) -> KeepTraceProcessContext | None:
     """torch.multiprocessing.start_processes, as spawn() of this module, for every start method.
 
-    trace: what to keep of a failure (keeptrace.Options).
+    trace and hold mean the same as there.
     """
-    options = make_options(trace)
+    way = Way(make_options(trace), make_holding(hold))
     if missing("torch ranks"):
         plain = torch.multiprocessing.start_processes
         return plain(fn, args, nprocs, join, daemon, start_method)  # type: ignore[no-any-return]
-    started = _Ranks(fn, args, start_method, daemon, options).start_all(nprocs)
+    started = _Ranks(fn, args, start_method, daemon, way).start_all(nprocs)
     context = KeepTraceProcessContext(
         [process for process, _ in started],
         [file for _, file in started],
@@ -159,14 +165,14 @@ class _Ranks:
         args: tuple[Any, ...],
         method: str,
         daemon: bool,
-        options: Options,
+        way: Way,
     ) -> None:
         self._fn = fn
         self._args = args
         self._context: Any = get_context(method)
         self._is_parallel = method == "forkserver" and os.environ.get(_PARALLEL) == "1"
         self._daemon = daemon
-        self._options = options
+        self._way = way
 
     def start_all(self, count: int) -> list[tuple[Any, str]]:
         if not self._is_parallel or count == 0:
@@ -179,9 +185,9 @@ class _Ranks:
         with tempfile.NamedTemporaryFile(prefix="pytorch-errorfile-", suffix=".pickle") as file:
             error_file = file.name  # only a free name: torch takes an existing file for a failure
         box = BlackBox()
-        call = (self._fn, rank, self._args, error_file)
+        call = (self._way, self._fn, rank, self._args, error_file)
         process = self._context.Process(
-            target=run_worker, args=(box, self._options, _run, call), daemon=self._daemon
+            target=run_worker, args=(box, self._way.options, _run, call), daemon=self._daemon
         )
         process._keeptrace_box = box
         process.start()
@@ -191,6 +197,7 @@ class _Ranks:
 def _run(
     box: BlackBox,
     options: Options,
+    way: Way,
     fn: Callable[..., object],
     rank: int,
     args: tuple[Any, ...],
@@ -198,12 +205,12 @@ def _run(
 ) -> None:
     from torch.multiprocessing.spawn import _wrap
 
-    _wrap(partial(_call, box, options, fn), rank, args, error_file)
+    if way.holding is not None:
+        remember_pipes()
+    _wrap(partial(_call, box, way, fn), rank, args, error_file)
 
 
-def _call(
-    box: BlackBox, options: Options, fn: Callable[..., object], rank: int, *args: object
-) -> None:
+def _call(box: BlackBox, way: Way, fn: Callable[..., object], rank: int, *args: object) -> None:
     try:
         fn(rank, *args)
     except KeyboardInterrupt:  # torch's parent ends a rank so
@@ -213,5 +220,5 @@ def _call(
         set_traceback(exc, traceback and traceback.tb_next)  # without our own frame
         # by type, because isinstance() may run code of the exception, and the code may raise
         if not (issubclass(type(exc), SystemExit) and _code_of(exc) in (None, 0)):
-            box.put(to_bytes(exc, options))
+            box.put(to_bytes(exc, way.options, holding=way.holding))
         raise

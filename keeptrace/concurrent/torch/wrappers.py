@@ -21,18 +21,21 @@ from typing import Final, NoReturn
 from torch._utils import ExceptionWrapper
 from torch.utils.data._utils import pin_memory
 
-from ...core.options import Options
 from ..crossing import from_bytes, set_traceback, to_bytes, traceback_of
+from ..foreign import Way
 from ..worker_frames import without_modules
 
 # Modules with frames between a worker's start and the dataset.
-WORKER: Final = ("torch.utils.data._utils.worker", "keeptrace.concurrent.", "multiprocessing.")
+WORKER: Final = (
+    *("torch.utils.data._utils.worker", "torchdata.stateful_dataloader.worker"),
+    *("keeptrace.concurrent.", "multiprocessing."),
+)
 
 
-def framed_bytes(exc: BaseException, options: Options) -> bytes:
+def framed_bytes(exc: BaseException, way: Way) -> bytes:
     """The exception without the worker's own frames, as bytes for from_bytes(). Never raises."""
     set_traceback(exc, without_modules(traceback_of(exc), WORKER))
-    return to_bytes(exc, options)
+    return to_bytes(exc, way.options, holding=way.holding)
 
 
 class FramedException(ExceptionWrapper):  # type: ignore[misc]  # see pyproject.toml
@@ -40,13 +43,13 @@ class FramedException(ExceptionWrapper):  # type: ignore[misc]  # see pyproject.
 
     def __init__(
         self,
-        options: Options,
+        way: Way,
         exc: BaseException | None = None,
         where: str = "in background",
     ) -> None:
         raised = exc or sys.exception()
         assert raised is not None  # torch calls the class only in an `except` block
-        self._data = framed_bytes(raised, options)
+        self._data = framed_bytes(raised, way)
         self.where = where
         set_traceback(raised, None)  # because the frames hold the batch
 
