@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..core.raw import loaded, name_of, names_of
 from ..live.outside import facts, text_of
 from .arrays import NUMPY
+from .database import DATABASE
 from .devices import DEVICES
 from .living import BUILTIN, LIVING
 from .summary import Summarise, SummariseAs, Summary, Table
@@ -44,6 +45,7 @@ _SUMMARIES: Final[Table] = {
     **DEVICES,
     **LIVING,
     **WEB,
+    **DATABASE,
     **{("_io", name): _file for name in _FILES},
 }
 

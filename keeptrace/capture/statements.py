@@ -1,0 +1,234 @@
+"""Summaries of SQLAlchemy's statements: columns, tables, conditions, and the bound values.
+
+    Select ─▶ "<Select of users.id where users.town = ?>", parameters {"town": "Lisbon"}
+
+No statement is compiled, because an application may extend the compiler. The parts are read from
+the attributes of the statement and its elements. Values are question marks in the text, and kept
+by the names of their columns, by which redaction hides secrets.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from ..core.raw import attribute_of, first_of, instance_dict, loaded, mro_of, name_of, stored
+from .summary import FEW, Summary, Table, beginning
+
+# A statement for people has less. (characters, elements, levels, values)
+MOST_TEXT: Final = 400
+_MOST_ELEMENTS: Final = 200
+_MOST_LEVELS: Final = 8
+_MOST_VALUES: Final = 200
+
+
+def text_in(value: object) -> str:
+    """A name as a plain text, because names of columns are of a subclass of str; "" for others."""
+    return str.__str__(value) if issubclass(type(value), str) else ""
+
+
+# -- the words of a statement
+
+
+class _Words:
+    """Writes a statement's elements as text, and collects the values."""
+
+    def __init__(self) -> None:
+        self.parameters: dict[str, Any] = {}
+        self._left = _MOST_ELEMENTS
+
+    def of(self, element: object, level: int = 0) -> str:
+        """The text of an element, by the first class of SQLAlchemy's in the table that fits."""
+        mro = mro_of(type(element))
+        self._left -= 1
+        if level < _MOST_LEVELS and self._left > 0:
+            for (home, name), write in _ELEMENTS.items():
+                known = loaded(home, name)
+                if known is not None and any(cls is known for cls in mro):
+                    return write(self, element, level + 1)
+        return f"<{name_of(type(element))}>"
+
+    def listed(self, elements: Any, separator: str = ", ", level: int = 0) -> str:
+        if type(elements) not in (list, tuple):
+            return ""
+        words = [self.of(each, level) for each in elements[:FEW]]
+        if len(words) < len(elements):
+            words.append("...")
+        return separator.join(words)
+
+    def keep(self, name: object, value: object) -> None:
+        """Keeps a value under the name of its column."""
+        column = key = text_in(name) or "value"
+        if column in self.parameters:
+            key = f"{column} {len(self.parameters)}"
+        if len(self.parameters) < _MOST_VALUES:
+            self.parameters[key] = value
+
+    def held(self) -> dict[str, Any]:
+        return {"parameters": self.parameters} if self.parameters else {}
+
+
+def _bound(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    words.keep(state.get("_orig_key"), state.get("value"))
+    return "?"
+
+
+def _named(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    name, table = text_in(state.get("name")), state.get("table")
+    return name if table is None else f"{words.of(table, level)}.{name}"
+
+
+def _constant(words: _Words, element: object, level: int) -> str:
+    return name_of(type(element)).removesuffix("_").lower()
+
+
+def _sql(words: _Words, element: object, level: int) -> str:
+    return beginning(text_in(instance_dict(element).get("text")), MOST_TEXT)
+
+
+def _labelled(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    return f"{words.of(state.get('_element'), level)} as {text_in(state.get('name'))}"
+
+
+def _binary(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    left, right = (words.of(state.get(side), level) for side in ("left", "right"))
+    return f"{left} {_operator(state.get('operator'))} {right}"
+
+
+def _unary(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    before, after = _operator(state.get("operator")), _operator(state.get("modifier"))
+    return f"{before} {words.of(state.get('element'), level)} {after}".strip()
+
+
+def _clauses(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    operator = _operator(state.get("operator"))
+    separator = f" {operator} ".replace(" ,", ",")
+    text = words.listed(state.get("clauses"), separator, level)
+    return f"({text})" if operator == "or" else text
+
+
+def _grouped(words: _Words, element: object, level: int) -> str:
+    return f"({words.of(instance_dict(element).get('element'), level)})"
+
+
+def _called(words: _Words, element: object, level: int) -> str:
+    state = instance_dict(element)
+    of_class = attribute_of(mro_of(type(element)), "name")[1]
+    name = text_in(state.get("name")) or text_in(of_class) or name_of(type(element))
+    return f"{name}{words.of(state.get('clause_expr'), level)}"
+
+
+def _operator(function: object) -> str:
+    """The sign or name of an operator, which is a function; "" for none."""
+    if type(function) is types.FunctionType or type(function) is types.BuiltinFunctionType:
+        name = str(function.__name__)
+        return _SIGNS.get(name, name.removesuffix("_op").removesuffix("_").replace("_", " "))
+    return ""
+
+
+_SIGNS: Final = {
+    "eq": "=",
+    "ne": "!=",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "truediv": "/",
+    "concat_op": "||",
+    "inv": "not",
+    "comma_op": ",",
+}
+_Write: TypeAlias = Callable[[_Words, object, int], str]
+_ELEMENTS: Final[dict[tuple[str, str], _Write]] = {
+    ("sqlalchemy.sql.elements", "ColumnClause"): _named,
+    ("sqlalchemy.sql.elements", "BindParameter"): _bound,
+    ("sqlalchemy.sql.elements", "BinaryExpression"): _binary,
+    ("sqlalchemy.sql.elements", "UnaryExpression"): _unary,
+    ("sqlalchemy.sql.elements", "Label"): _labelled,
+    ("sqlalchemy.sql.elements", "TextClause"): _sql,
+    **{("sqlalchemy.sql.elements", name): _constant for name in ("Null", "True_", "False_")},
+    ("sqlalchemy.sql.elements", "Grouping"): _grouped,
+    ("sqlalchemy.sql.elements", "ClauseList"): _clauses,
+    ("sqlalchemy.sql.elements", "ExpressionClauseList"): _clauses,
+    ("sqlalchemy.sql.functions", "FunctionElement"): _called,
+    ("sqlalchemy.sql.selectable", "TableClause"): _named,
+}
+
+# -- statements
+
+# attribute of a statement → the word before it, and what joins its elements
+_PARTS: Final = {
+    "_raw_columns": ("of", ", "),
+    "table": ("on", ", "),
+    "_from_obj": ("from", ", "),
+    "_setup_joins": ("join", ", "),
+    "_where_criteria": ("where", " and "),
+    "_group_by_clauses": ("group by", ", "),
+    "_having_criteria": ("having", " and "),
+    "_order_by_clauses": ("order by", ", "),
+    "_limit_clause": ("limit", ", "),
+    "_offset_clause": ("offset", ", "),
+}
+
+
+def _statement(cls: object, value: object) -> Summary:
+    words, state = _Words(), instance_dict(value)
+    text = name_of(type(value))
+    for part, (lead, separator) in _PARTS.items():
+        told = _part(words, part, state.get(part), separator)
+        if told:
+            text += f" {lead} {told}"
+    _keep_values(words, state.get("_values"))
+    return Summary(f"<{beginning(text, MOST_TEXT)}>", held=words.held())
+
+
+def _part(words: _Words, name: str, found: Any, separator: str) -> str:
+    if found is None:
+        return ""
+    if name == "_setup_joins" and type(found) is tuple:
+        found = [each[0] for each in found if type(each) is tuple and each]  # the joined tables
+    if type(found) in (list, tuple):
+        return words.listed(found, separator)
+    return words.of(found)
+
+
+def _keep_values(words: _Words, values: Any) -> None:
+    """The values of an INSERT or UPDATE: column → a bound value, or an expression."""
+    if not issubclass(type(values), dict):
+        return
+    bound = loaded("sqlalchemy.sql.elements", "BindParameter")
+    for column, item in first_of(dict.items, values, _MOST_VALUES):
+        name = text_in(column) or stored(column, "name")
+        if any(cls is bound for cls in mro_of(type(item))):
+            words.keep(name, instance_dict(item).get("value"))
+        else:
+            words.keep(name, words.of(item))
+
+
+def _text_clause(cls: object, value: object) -> Summary:
+    """text("SELECT …"), with the values that are bound to its names."""
+    words, state = _Words(), instance_dict(value)
+    bound: Any = state.get("_bindparams")
+    if type(bound) is dict:
+        for name, parameter in first_of(dict.items, bound, _MOST_VALUES):
+            words.keep(name, instance_dict(parameter).get("value"))
+    text = beginning(text_in(state.get("text")), MOST_TEXT)
+    return Summary(f"<{name_of(type(value))} {text!r}>", {"text": text}, held=words.held())
+
+
+STATEMENTS: Final[Table] = {
+    ("sqlalchemy.orm", "Query"): _statement,
+    ("sqlalchemy.sql.elements", "TextClause"): _text_clause,
+    ("sqlalchemy.sql.selectable", "Select"): _statement,
+    **{("sqlalchemy.sql.dml", name): _statement for name in ("Insert", "Update", "Delete")},
+}
