@@ -227,6 +227,21 @@ def test_jax() -> None:
     ]
 
 
+def test_numba() -> None:
+    """A device array of Numba is told by shape and dtype. Its memory, which is not there, is not asked for."""
+    np = pytest.importorskip("numpy")
+    devices = pytest.importorskip("numba.cuda.cudadrv.devicearray")
+
+    class Memory:
+        _cuda_memsize_ = 24
+        device_ctypes_pointer = None
+
+    if not hasattr(devices, "DeviceNDArrayBase"):
+        pytest.skip("Numba's simulator has arrays of numpy")
+    array = devices.DeviceNDArray((2, 3), (12, 4), np.dtype("float32"), gpu_data=Memory())
+    assert repr(arrived(array)) == "DeviceNDArray(shape=(2, 3), dtype=float32)"
+
+
 def test_torch() -> None:
     """Tensors of every kind have shape, dtype and device; only dense ones on the CPU have values."""
     torch = pytest.importorskip("torch")
@@ -255,9 +270,9 @@ def test_torch() -> None:
     assert "'params': ['(4, 3) float32 cpu', '(4,) float32 cpu']" in repr(
         arrived(torch.optim.SGD(network.parameters(), lr=0.1))
     )
-    assert repr(arrived([torch.float32, torch.device("cpu")])) == (
-        "[torch.float32, device(type='cpu')]"
-    )
+    named = [torch.float32, torch.device("cpu"), torch.strided, torch.contiguous_format]
+    assert repr(arrived(named)) == repr(named)
+    assert repr(arrived(torch.finfo(torch.float16))) == repr(torch.finfo(torch.float16))
 
 
 def test_modes_of_torch_are_not_called() -> None:

@@ -24,6 +24,11 @@ _MOST_MODULES: Final = 200
 # Devices of one array. (devices)
 _FEW_DEVICES: Final = 8
 
+# Classes of C in torch whose instances are constants. (names)
+_NAMED_BY_TORCH: Final = (
+    *("device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"),
+)
+
 # -- PyTorch
 
 
@@ -104,9 +109,9 @@ def _first_in_memory(value: Any) -> list[Any]:
     return [part.item()]
 
 
-def _named_by_torch(cls: object, value: object) -> Summary:
-    """A dtype or a device. C code makes the repr."""
-    return Summary(repr(value))
+def _named_by_torch(cls: Any, value: object) -> Summary:
+    """A dtype, a device or another constant. C code makes the repr."""
+    return Summary(cls.__repr__(value))
 
 
 def _module(cls: object, value: object) -> Summary:
@@ -284,8 +289,7 @@ def _sparse(cls: object, value: object) -> Summary:
 
 DEVICES: Final[Table] = {
     ("torch", "Tensor"): _tensor,
-    ("torch", "dtype"): _named_by_torch,
-    ("torch", "device"): _named_by_torch,
+    **{("torch", name): _named_by_torch for name in _NAMED_BY_TORCH},
     ("torch.nn", "Module"): _module,
     ("torch.optim", "Optimizer"): _optimizer,
     **dict.fromkeys(
