@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "shop" / "__init__.py").touch()
     (folder / "shop" / "orders.py").write_text(SHOP)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_plugins() -> Iterator[None]:
+    """The pytest that repeats a call need not import the plugins of this one, which takes longer than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
 
 
 def failed(shop: Path, call: str, **options: Any) -> Path:
