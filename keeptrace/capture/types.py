@@ -19,7 +19,6 @@ from ..restore.standins import MARK
 from .chosen import Chosen, chosen_of
 from .exact import Parts, exact_of
 from .kinds import Kind, kind_of
-from .summaries import is_of_summarised_library, summary_of
 from .summary import Summarise
 from .writers import WRITTEN
 
@@ -59,6 +58,8 @@ class TypeInfo:
         self.exact: tuple[str, Parts] | None = exact_of(cls)
         self.repr: Any = attribute_of(self.mro, "__repr__")[1]
         self.kind: Kind = kind_of(self.mro, WRITTEN)
+        from .summaries import summary_of  # values of Python's plain types need no table
+
         self.summary: Summarise | None = summary_of(self.mro)
         if self.summary is not None:
             self.kind = Kind.SUMMARY
@@ -84,6 +85,8 @@ class TypeInfo:
         """Whether a later capture will find the same: a library may be half imported now."""
         if not is_found(self.cls, self.module, self.qualname):
             return False
+        from .summaries import is_of_summarised_library
+
         return self.summary is not None or not is_of_summarised_library(self.mro)
 
 

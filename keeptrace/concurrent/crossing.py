@@ -22,7 +22,7 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Final
 
-from ..capture import live_objects  # noqa: F401 - capture() needs the module in a pool
+from ..capture import live_objects, summaries  # noqa: F401 - a failing task imports nothing
 from ..capture.capture import capture, type_only
 from ..core.errors import KeepTraceError
 from ..core.hold import (

@@ -73,8 +73,8 @@ class Lineage:
     __slots__ = ("above", "total")
 
     def __init__(self, above: list[int], total: int) -> None:
-        self.above = above
-        self.total = total
+        self.above: list[int] = above
+        self.total: int = total
 
 
 def lineage(types: list[Any]) -> Lineage:
@@ -242,10 +242,10 @@ class Stores:
     def __init__(
         self, of_frame: list[int], shapes_above: list[int], entries: int, total: int
     ) -> None:
-        self.of_frame = of_frame
-        self.shapes_above = shapes_above
-        self.entries = entries
-        self.total = total
+        self.of_frame: list[int] = of_frame
+        self.shapes_above: list[int] = shapes_above
+        self.entries: int = entries
+        self.total: int = total
 
     @property
     def is_above(self) -> bool:

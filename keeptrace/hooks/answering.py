@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 # Modules that the first snapshot imports.
 _NEEDED: Final = (
-    *("..redact.redactor", "..redact.live", "..capture.source", "..capture.live_objects"),
-    *("..format.shrinking", "..format.checking", "..format.traveller", "..format.ready"),
+    *("..redact.redactor", "..redact.live", "..capture.source", "..capture.summaries"),
+    *("..capture.live_objects", "..format.shrinking", "..format.checking"),
+    *("..format.traveller", "..format.ready"),
 )
 
 

@@ -21,10 +21,10 @@ class Pattern:
     def __init__(
         self, what: str, hints: tuple[str, ...], pattern: str, is_key: bool = False
     ) -> None:
-        self.what = what
-        self.hints = hints
-        self.pattern = pattern
-        self.is_key = is_key
+        self.what: str = what
+        self.hints: tuple[str, ...] = hints
+        self.pattern: str = pattern
+        self.is_key: bool = is_key
 
 
 PATTERNS: Final[tuple[Pattern, ...]] = (

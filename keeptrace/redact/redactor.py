@@ -41,9 +41,9 @@ class Source:
     __slots__ = ("hidden", "secrets", "text")
 
     def __init__(self, text: str, hidden: int, secrets: tuple[tuple[str, int], ...]) -> None:
-        self.text = text
-        self.hidden = hidden
-        self.secrets = secrets
+        self.text: str = text
+        self.hidden: int = hidden
+        self.secrets: tuple[tuple[str, int], ...] = secrets
 
 
 _sources: Final[dict[bytes, Source]] = {}

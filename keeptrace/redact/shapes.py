@@ -24,10 +24,10 @@ class Shape:
     __slots__ = ("body", "is_common", "prefixes", "vendor")
 
     def __init__(self, vendor: str, prefixes: str, body: str, is_common: bool = False) -> None:
-        self.vendor = vendor
-        self.prefixes = prefixes
-        self.body = body
-        self.is_common = is_common
+        self.vendor: str = vendor
+        self.prefixes: str = prefixes
+        self.body: str = body
+        self.is_common: bool = is_common
 
 
 # The letter after "%" in a body -> characters. Tests draw random keys from them.
