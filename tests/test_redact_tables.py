@@ -442,6 +442,13 @@ def test_a_record_in_a_source(tmp_path: Any) -> None:
     assert line in dumped(tmp_path, 1, line=line)
 
 
+def test_a_password_that_reads_like_a_name(tmp_path: Any) -> None:
+    """A secret that ends with a secret's name is searched elsewhere; the name of a field is not."""
+    told = dumped(tmp_path, {"password": "shorty77pw"}, "no user with shorty77pw")
+    assert "shorty77pw" not in told
+    assert "no password2" in dumped(tmp_path, {"password": "password2"}, "no password2")
+
+
 @pytest.mark.parametrize("name", sorted(words.HOSTS))
 def test_a_host_is_known(name: str, tmp_path: Any) -> None:
     """Under each name the password before a host is hidden; the user and the host are left."""

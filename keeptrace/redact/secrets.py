@@ -26,8 +26,10 @@ _FEW: Final = 200
 
 def spreads(text: str, grade: int) -> bool:
     """Whether a secret under a name of the grade is searched in other texts."""
-    if len(text) < LEAST or _is_everyday(text) or grade_of(text):
+    if len(text) < LEAST or _is_everyday(text):
         return False
+    if grade_of(text) and not looks.is_opaque(text):
+        return False  # the name of a field: "password2"
     if text.isdigit():
         return grade == STRONG and len(text) >= _LEAST_DIGITS
     if grade == STRONG:
