@@ -9,20 +9,21 @@ writers. A whole text in a record (a JSON string with newlines) stays whole.
 
 from __future__ import annotations
 
-import html
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from .documents import Document, records_in
+from .envelopes import RANK, TAGGED, Rows, without_markup
 from .escaped import escaped_text
 from .grammar import COLOUR, HEAD, MOST_ESCAPED
 
 # Members of a JSON record for the program's line, the likeliest first.
 LINE_MEMBERS: Final = (
     *("log", "message", "MESSAGE", "textPayload", "msg", "event", "text", "body"),
-    "@message",
+    *("@message", "full_message", "short_message", "Message", "@m", "content", "line", "raw"),
 )
 # Members with the name of the writer.
 WRITER_MEMBERS: Final = (
@@ -47,7 +48,6 @@ _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
 # Stands for the end of a list: no traceback goes on with the beginning of a record.
 RECORD: Final = '{"'
 _ELEMENT: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*+"),?\s*$')
-_TAGS: Final = re.compile(r"</?(?:pre|code|div|span|p|br)\b[^<>]{0,200}>")
 # A time is not as long. (characters)
 _MOST_TIME: Final = 64
 # Further parts of one line are not joined. (characters)
@@ -69,6 +69,8 @@ class Decoded(NamedTuple):
 
 def lines_of(text: Any) -> Iterator[str]:
     """The lines of a str, or of an iterator of lines in str or bytes, without their ends."""
+    if isinstance(text, (bytes, bytearray)):
+        text = [text]
     if isinstance(text, str):
         for piece in io.StringIO(text):
             if piece[-1:] == "\n":
@@ -125,6 +127,8 @@ class Decoder:
     def __init__(self) -> None:
         self._parts: dict[str, str] = {}  # the beginnings of lines that a container runtime cut
         self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
+        self._rows = Rows()
+        self._document = Document()
         self._is_in_field = False  # the lines are within a quoted field of a CSV file
         self._is_in_list = False  # the lines are elements of a list in JSON, as in a notebook
 
@@ -150,6 +154,9 @@ class Decoder:
     def decode(self, number: int, line: str) -> Iterator[Decoded]:
         """The decoded lines in a line. Most lines stay unchanged."""
         line = line.removeprefix("\ufeff")
+        if self._document.is_open or (number == 1 and self._document.begins(line)):
+            yield from self._of_document(number, line)
+            return
         if line[:1] == "{" and len(line) <= MOST_ESCAPED:
             record = _json(line)
             if record is not None:
@@ -160,11 +167,51 @@ class Decoder:
             if found is not None:
                 yield from self._container_line(number, found)
                 return
+        if line[:1] in _MAY_BE_TAGGED and (yield from self._tagged(number, line)):
+            return
         for part in self._unwrapped(line).split("\n"):
             yield from _plain(number, "", "", part)
 
+    def _of_document(self, number: int, line: str) -> Iterator[Decoded]:
+        """The records of a document, once it is whole."""
+        document = self._document.feed(line)
+        if document is not None:
+            self._document.lines()
+            records = document if type(document) is list else [document]
+            for record in records:
+                if type(record) is dict:
+                    yield from self._record(number, json.dumps(record), record)
+        elif self._document.is_too_long:
+            yield from self.finish()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether lines are kept, because they may be a document."""
+        return self._document.is_open
+
+    def finish(self) -> Iterator[Decoded]:
+        """What is left at the end of the log: the lines of a document that has no end."""
+        for number, line in enumerate(self._document.lines(), 1):
+            yield from self.decode(number, line)
+
+    def _tagged(self, number: int, line: str) -> Generator[Decoded, None, bool]:
+        """A line of fluentd or Open MPI, if it is one."""
+        rank = RANK.match(line)
+        if rank is not None:
+            yield from _plain(number, rank[1], "", line[rank.end() :])
+            return True
+        tag = TAGGED.match(line)
+        record = _json(line[tag.end() :].rstrip(" ]\n")) if tag is not None else None
+        if record is None:
+            return False
+        yield from self._record(number, line, record)
+        return True
+
     def _unwrapped(self, line: str) -> str:
         """A line without the marks of CSV, or of JSON printed over several lines."""
+        row = self._rows.unquoted(line)
+        if row is not None:
+            return row
         if self._is_in_field or 'File ""' in line:
             return self._of_field(line)
         if not self._is_in_list and not ('"' in line and "most recent call" in line):
@@ -216,11 +263,26 @@ class Decoder:
                 yield Decoded(number, writer, time, text, True, data)
             if is_found:
                 return
+            for inner in records_in(record):
+                if any(name in inner for name in LINE_MEMBERS):
+                    is_found = True
+                    yield from self._record(number, "", inner)
+            if is_found:
+                return
         said = record.get(layout.line)
+        if type(said) is list:  # journald's text that is not UTF-8, or coloured
+            said = _text_of_bytes(said)
         if type(said) is str:
             yield from _plain(number, writer, time, said.rstrip("\r\n"))
         else:
             yield Decoded(number, writer, time, line)
+
+
+def _text_of_bytes(numbers: list[Any]) -> str | None:
+    try:
+        return bytes(numbers).decode("utf-8", "replace")
+    except (TypeError, ValueError):  # a list of something else
+        return None
 
 
 def _json(line: str) -> dict[str, Any] | None:
@@ -243,11 +305,14 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         value = waiting.pop()
         count += 1
         if type(value) is str:
-            text = _traceback_in(value)
-            if text is not None:
+            inner = _json(value) if value[:1] == "{" and has_mark(value) else None
+            text = _traceback_in(value) if inner is None else None
+            if inner is not None:
+                waiting.append(inner)
+            elif text is not None:
                 yield text, None
         elif _is_text(value):
-            yield "\n".join([line.rstrip("\n") for line in value]), None
+            yield "\n".join([line.rstrip("\n") for line in value]).rstrip("\n"), None
         elif is_structured(value):
             yield "", value
         elif type(value) is dict:
@@ -258,11 +323,12 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _traceback_in(value: str) -> str | None:
     """The text of a member with a traceback in it."""
-    text = _without_colours(value.rstrip("\r\n"))
+    text = _without_colours(value).rstrip("\r\n")
     if "\n" in text and "most recent call" in text:
         return text
     if HEAD + "\\" in text:
-        return escaped_text(text)
+        found = escaped_text(text)
+        return found and found.rstrip("\n")
     return None
 
 
@@ -278,20 +344,22 @@ def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
     if "\r" in line:
         line = line.rstrip("\r")
     if "\r" in line and "most recent call" in line:
-        yield Decoded(number, writer, time, "\n".join(_without_colours(line).split("\r")), True)
-        return
-    line = _without_markup(_without_colours(line))
+        line = line.replace("\r", "\n")
+    line = without_markup(_without_colours(line))
     whole = None
     if HEAD in line:
         whole = _whole_in(line)
     if whole is not None:
-        yield Decoded(number, writer, time, whole, True)
-    else:
-        yield Decoded(number, writer, time, line)
+        yield Decoded(number, writer, time, whole.rstrip("\n"), True)
+        return
+    for part in line.split("\n"):
+        yield Decoded(number, writer, time, part)
 
 
 def _whole_in(line: str) -> str | None:
     """A whole traceback within one line, its newlines escaped."""
+    if "\n" in line and 'File "' in line:  # the lines were joined
+        return line
     if "#012" in line:  # rsyslog
         return line.replace("#012", "\n")
     if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:
@@ -299,17 +367,13 @@ def _whole_in(line: str) -> str | None:
     return None
 
 
-def _without_markup(line: str) -> str:
-    if "&" in line and ("&quot;" in line or "&#" in line or "&lt;" in line):
-        line = html.unescape(line)
-    if "<" in line and ("pre>" in line or "code>" in line):
-        line = _TAGS.sub("", line)
-    return line
-
-
 def _without_colours(line: str) -> str:
     if "\x1b" in line:
         return COLOUR.sub("", line)
-    if "[0m" in line:
+    if "[0m" in line or (line[:1] == "[" and _EATEN.match(line)):
         return _EATEN.sub("", line)
     return line
+
+
+# First characters of lines with a tag of fluentd, fluent-bit or Open MPI.
+_MAY_BE_TAGGED: Final = frozenset("[0123456789")

@@ -70,7 +70,11 @@ RECORDS: Final = tuple(
         r"\d{10}(?:\d{3})?(?:\.\d+)?(?:\s|,\")",  # seconds or milliseconds since 1970
         r'\{"',  # JSON
         r"(?:level|time|ts|severity|msg)=\S",  # logfmt
+        r"\((?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\) ",
         r"\d{1,3}(?:\.\d{1,3}){3} - ",  # an access log
+        r"(?:[\w.:-]{2,100} ){1,2}\S{1,64} \S{1,64} \[\d\d/[A-Z][a-z]{2}/\d{4}:",  # of a host
+        r"\[\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d",  # Django's server
+        r"\[?[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d",  # Mon Jan  5 12:00:00
         r"\[pid: \d+\|",  # uWSGI
         r"--- Logging error ---",
         r"(?:Call stack|Stack \(most recent call last\)):",
@@ -81,11 +85,20 @@ ENDS: Final = tuple(
     re.compile(pattern)
     for pattern in (
         r"##\[\w+\]|::\w+::",  # GitHub, Azure
+        r"section_(?:start|end):\d+:",  # GitLab
         r"```|~~~",  # a fence of Markdown
         r"\s*\tat |\s+\.\.\. \d+ (?:more|common frames)|Caused by: ",  # Java
         r"={10,}|_{10,}|\*{20,}|-{60,}\s*$",  # pytest, unittest, doctest
         r"</(?:pre|code)>",
-        r"(?:START|END|REPORT) RequestId: ",  # Lambda
+        r"(?:(?:START|END|REPORT) RequestId|XRAY TraceId): ",  # Lambda
+        r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
+        r"Ran \d+ tests? in ",
+        # Shells, runners and what they say of a program that ended.
+        r"(?:\S{1,100} exited|command terminated|Process finished|Process exited) with (?:exit )?code",
+        r"npm (?:ERR!|error) |g?make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
+        r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: |[\w@.-]{1,80}\.service: ",
+        r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|>>> |PS [A-Z]:\\",
+        r" \* (?:Debugger|Restarting|Running|Detected) ",
         r"(?:INFO|WARNING|ERROR|DEBUG) {2,}\S",  # rich's handler
     )
 )

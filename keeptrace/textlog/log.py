@@ -223,7 +223,7 @@ _FIRST: Final = frozenset("_FW\ufeff")
 def read_log(text: object) -> Iterator[Found]:
     """The tracebacks of a log, each as soon as its end is known."""
     log = _Log()
-    is_quiet = True
+    is_quiet = False  # the first line may open a document
     for number, line in enumerate(lines_of(text), 1):
         if is_quiet and _is_ordinary(line):
             log.skip(line)
@@ -237,7 +237,8 @@ class _Log:
     """All writers of one log."""
 
     def __init__(self) -> None:
-        self._decode = Decoder().decode
+        self._decoder = Decoder()
+        self._decode = self._decoder.decode
         self._one = _Writer()
         self._writers: collections.OrderedDict[str, _Writer] = collections.OrderedDict()
         self._skipped: collections.deque[str] = collections.deque(maxlen=2)
@@ -247,14 +248,18 @@ class _Log:
     @property
     def is_quiet(self) -> bool:
         """Whether no traceback is being read."""
-        return self._one.is_quiet and all(writer.is_quiet for writer in self._writers.values())
+        if self._decoder.is_open or not self._one.is_quiet:
+            return False
+        return all(writer.is_quiet for writer in self._writers.values())
 
     def feed(self, number: int, line: str) -> Iterator[Found]:
         while self._skipped:
             for decoded in self._decode(0, self._skipped.popleft()):
                 (self._writer(decoded.writer) or self._one).skip(decoded.text)
-        is_record = line[:1] == "{"
-        for decoded in self._decode(number, line):
+        yield from self._take(self._decode(number, line), line[:1] == "{")
+
+    def _take(self, lines: Iterable[Decoded], is_record: bool) -> Iterator[Found]:
+        for decoded in lines:
             if decoded.is_whole:
                 yield from self._end_before(decoded)
                 yield from _of_whole(decoded)
@@ -291,6 +296,7 @@ class _Log:
             yield from writer.finish()
 
     def finish(self) -> Iterator[Found]:
+        yield from self._take(self._decoder.finish(), True)
         yield from self._one.finish()
         yield from self._end_writers()
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .grammar import MOST_EXCEPTIONS, MOST_FRAMES, file_name
 from .read import ReadException, ReadFrame
 
+_LINES: Final = re.compile(
+    r'^[ \t]*File "([^"\n]*)", line (\d{1,9}), in ([^\n]*)(?:\n[ \t]*(?!File ")([^\n]*))?',
+    re.MULTILINE,
+)
 # 'File "x.py", line 5, in f' of Lambda's stackTrace, with the source behind it.
 _PLACE: Final = re.compile(r'\s*File "(.*?)", line (\d{1,9}), in ([^\n]*)(?:\n\s*(.*))?', re.DOTALL)
 
@@ -172,9 +176,81 @@ def _read_sentry(value: dict[str, Any]) -> ReadException:
     return last
 
 
+# -- ecs-logging: the frames as text without a header
+
+
+def _is_ecs(value: object) -> bool:
+    text = value.get("stack_trace") if type(value) is dict else None
+    return type(text) is str and _PLACE.match(text) is not None and "type" in value  # type: ignore[operator]
+
+
+def _read_ecs(value: dict[str, Any]) -> ReadException:
+    frames = [_frame(*found.groups()) for found in _LINES.finditer(value["stack_trace"])]
+    return _exception(value["type"], None, value.get("message"), frames)
+
+
+# -- services that collect errors, whose frames differ in their names alone
+
+
+class _Service(NamedTuple):
+    """The members of a service's error."""
+
+    frames: str
+    kind: str
+    file: str
+    line: str
+    name: str
+    owner: str = ""  # the member with the kind and the message, if they are not beside the frames
+    is_innermost_first: bool = False
+
+
+_SERVICES: Final = (
+    _Service("frames", "class", "filename", "lineno", "method", owner="exception"),  # Rollbar
+    _Service("stacktrace", "errorClass", "file", "lineNumber", "method", "", True),  # Bugsnag
+    _Service("stacktrace", "type", "filename", "lineno", "function", "", True),  # Elastic APM
+)
+
+
+def _service_of(value: object) -> _Service | None:
+    if type(value) is not dict:
+        return None
+    for service in _SERVICES:
+        frames = value.get(service.frames)
+        owner = value.get(service.owner) if service.owner else value
+        if type(owner) is dict and service.kind in owner and _are_frames(frames, service):
+            return service
+    return None
+
+
+def _are_frames(frames: object, service: _Service) -> bool:
+    if type(frames) is not list or not frames or type(frames[0]) is not dict:
+        return False
+    return service.line in frames[0] and service.file in frames[0]
+
+
+def _is_of_service(value: object) -> bool:
+    return _service_of(value) is not None
+
+
+def _read_service(value: dict[str, Any]) -> ReadException:
+    service = _service_of(value)
+    assert service is not None
+    owner = value[service.owner] if service.owner else value
+    frames = [
+        _frame(f.get(service.file), f.get(service.line), f.get(service.name), f.get("code"))
+        for f in value[service.frames]
+    ]
+    if service.is_innermost_first:
+        frames.reverse()
+    kind, message = owner[service.kind], owner.get("message")
+    return _exception(kind, None, str(message or "").removeprefix(f"{kind}: "), frames)
+
+
 SHAPES: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], ReadException]], ...]] = (
     (_is_stacks, _read_stacks),
     (_is_lambda, _read_lambda),
     (_is_powertools, _read_powertools),
     (_is_sentry, _read_sentry),
+    (_is_ecs, _read_ecs),
+    (_is_of_service, _read_service),
 )
