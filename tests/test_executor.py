@@ -22,6 +22,7 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -54,6 +55,24 @@ def chained(total: int) -> float:
         return divide(total, 0)
     except ZeroDivisionError as error:
         raise ValueError(f"order {total}") from error
+
+
+class Unpicklable(Exception):
+    """An exception whose attribute no pickler can keep, raised where values of several kinds are."""
+
+    def __init__(self) -> None:
+        super().__init__("no pickle")
+        self.lock = threading.Lock()
+
+
+def own_modules() -> list[str]:
+    return sorted(name for name in sys.modules if name.startswith("keeptrace."))
+
+
+def fail_with_many_kinds(path: str) -> None:
+    values = [Path(path), Fraction(1, 3), {"lock": threading.Lock()}, (each for each in path)]
+    with open(path, "rb") as file:
+        raise Unpicklable from ExceptionGroup(str(file), [ValueError(values)])
 
 
 def sleep(seconds: float) -> float:
@@ -385,6 +404,17 @@ def _innermost(exc: BaseException | None) -> Any:
 
 def _failure(pool: ProcessPoolExecutor, task: Callable[..., Any], *args: Any) -> Any:
     return pool.submit(task, *args).exception(WAIT)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_failing_task_imports_nothing_of_ours(method: str) -> None:
+    """A worker has loaded all that captures before its first task: a task may leave it no descriptors, or no path."""
+    with KeepTraceProcessPoolExecutor(1, get_context(method)) as pool:
+        before = pool.submit(own_modules).result(WAIT)
+        exc = pool.submit(fail_with_many_kinds, __file__).exception(WAIT)
+        after = pool.submit(own_modules).result(WAIT)
+    assert type(exc).__name__ == "Unpicklable"
+    assert after == before
 
 
 def test_one_continuous_traceback(pool: KeepTraceProcessPoolExecutor) -> None:

@@ -222,9 +222,54 @@ def test_import_of_the_package_is_small() -> None:
     }
 
 
-def test_import_of_the_pools_is_small() -> None:
-    """What a worker imports for the executor leaves out what only a restore, a dump or a debugger needs."""
+# What an executor and its workers have loaded before the first task.
+EXECUTOR = (
+    "from keeptrace.concurrent import KeepTraceProcessPoolExecutor\n"
+    "KeepTraceProcessPoolExecutor(1).shutdown()"
+)
+
+
+def test_import_of_the_executor_leaves_its_parts_for_the_first_executor() -> None:
+    """A program that imports the class and makes no executor loads nothing that captures or restores."""
     loaded = loaded_by("from keeptrace.concurrent import KeepTraceProcessPoolExecutor")
+    assert {room_of(name) for name in loaded & FILES.keys()} == {"", "core", "concurrent"}
+    assert "keeptrace.capture.capture" in loaded_by(EXECUTOR)
+
+
+DUMP = """
+import keeptrace
+try:
+    rows = [1, 2]
+    rows[2]
+except IndexError as exc:
+    keeptrace.dumps(exc)
+"""
+
+
+def test_the_first_dump_imports_what_a_small_failure_needs() -> None:
+    """Plain values, few and without live objects: nothing that restores, summarises, checks or shrinks is loaded."""
+    loaded = loaded_by(DUMP)
+    assert "keeptrace.format.writing" in loaded
+    assert not {
+        name for name in loaded if name.startswith(("keeptrace.live", "keeptrace.snapshots"))
+    }
+    assert not loaded & {
+        "shlex",
+        "keeptrace.capture.summaries",
+        "keeptrace.capture.live_objects",
+        "keeptrace.format.checking",
+        "keeptrace.format.reading",
+        "keeptrace.format.shrinking",
+        "keeptrace.redact.live",
+        "keeptrace.restore.exceptions",
+        "keeptrace.restore.restore",
+        "keeptrace.restore.values",
+    }
+
+
+def test_import_of_the_pools_is_small() -> None:
+    """What a worker imports for the executor leaves out what only a dump or a debugger needs."""
+    loaded = loaded_by(EXECUTOR)
     extra = loaded - loaded_by("import concurrent.futures.process, multiprocessing.connection")
     assert not extra & {
         "ast",
@@ -253,7 +298,7 @@ def test_import_of_the_pools_is_small() -> None:
 
 def test_workers_modules_annotate_no_fields_of_named_tuples() -> None:
     """Python 3.15 imports ast for a NamedTuple whose fields are annotated in the class; a list of fields costs nothing."""
-    loaded = loaded_by("from keeptrace.concurrent import KeepTraceProcessPoolExecutor")
+    loaded = loaded_by(EXECUTOR)
     assert [
         f"{name}.{node.name}"
         for name in sorted(loaded & FILES.keys())
