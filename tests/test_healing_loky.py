@@ -16,8 +16,8 @@ from waiting import ends, until
 
 from keeptrace import OptionError
 from keeptrace.concurrent import WorkerDied
-from keeptrace.concurrent.deaths.black_box import READING, STATE, TAKEN, WAITING
-from keeptrace.concurrent.process_pool import healing_loky
+from keeptrace.concurrent.deaths.black_box import STATE, TAKEN, WAITING
+from keeptrace.concurrent.process_pool import healing_loky, pipes
 
 pytest.importorskip("loky")
 from keeptrace.concurrent.loky import (
@@ -81,12 +81,24 @@ def answer_in_part(size: int, part: int) -> bytes:
 
 
 def read_in_part(part: int) -> int:
-    """Makes the worker die when it has read so many bytes of its next task."""
+    """Makes the worker die when it has read so many bytes of its next task, or all; 0 stands for all."""
 
     def read_message(fd: int) -> None:
         left = part
+        if not part:
+            pipes.read_message(fd)
         while left:
             left -= len(os.read(fd, left))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    healing_loky.read_message = read_message  # type: ignore[attr-defined]
+    return os.getpid()
+
+
+def die_at_the_next_task() -> int:
+    """Makes the worker die before it reads the first byte of its next task."""
+
+    def read_message(fd: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     healing_loky.read_message = read_message  # type: ignore[attr-defined]
@@ -165,9 +177,11 @@ def test_died_within_a_result(size: int, part: int) -> None:
         assert pool.submit(tasks.double, 4).result(LIMIT) == 8
 
 
-@pytest.mark.parametrize("size, part", [(10_000_000, 5_000_000), (10, 3), (100_000, 50_000)])
+@pytest.mark.parametrize(
+    "size, part", [(10_000_000, 5_000_000), (10, 3), (100_000, 50_000), (10, 0), (10_000_000, 0)]
+)
 def test_died_within_a_task(size: int, part: int) -> None:
-    """A task of which a worker had read a part when it died runs on the next worker."""
+    """A task of which a worker had read a part, or all, when it died runs on the next worker."""
     with healing(1) as pool:
         dying = pool.submit(read_in_part, part).result(LIMIT)
         sizes = [pool.submit(len, bytes(size + number)) for number in range(10)]
@@ -176,11 +190,19 @@ def test_died_within_a_task(size: int, part: int) -> None:
         assert dying not in pool._processes
 
 
-@pytest.mark.parametrize("state", [READING, TAKEN])
-def test_died_with_a_task_that_nobody_knows(state: int) -> None:
+def test_died_before_the_first_byte_of_a_task() -> None:
+    """A worker that has read nothing when it dies costs nothing: no task runs twice."""
+    with healing(1) as pool:
+        dying = pool.submit(die_at_the_next_task).result(LIMIT)
+        numbers = [pool.submit(tasks.double, number) for number in range(10)]
+        assert [future.result(LIMIT) for future in numbers] == [*range(0, 20, 2)]
+        assert dying not in pool._processes
+
+
+def test_died_with_a_task_that_nobody_knows() -> None:
     """If nobody can tell which task a dead worker had read, the executor breaks, as loky's."""
     with healing() as pool:
-        error = pool.submit(set_state_and_die, state).exception(LIMIT)
+        error = pool.submit(set_state_and_die, TAKEN).exception(LIMIT)
         assert isinstance(error, TerminatedWorkerError) and not isinstance(error, WorkerDied)
         assert error.deaths[0].signal == "SIGKILL"
 

@@ -41,7 +41,7 @@ from ..deaths.black_box import (
     box_of,
 )
 from ..deaths.dead import WorkerDied, death_of
-from .loky_pipes import drop_rest
+from .loky_pipes import drop
 from .pipes import Lock, Words, read_message, take_lock
 from .queues import MessageLock, gone
 
@@ -212,18 +212,31 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                 _free(self.result_queue._wlock)
 
         def _send_again(self) -> bool:
-            """Sends a task, half-read by a dead worker, to another worker. Returns whether the task
-            is known.
+            """Sends a task that a dead worker has taken from the queue, be it in part, to another
+            one. Gives whether the queue is whole.
             """
             calls = self.call_queue
-            message = calls._writer.cut_message(calls._reader.fileno())
-            if message is None or message.number not in self.pending_work_items:
+            reader = calls._reader.fileno()
+            message, left = calls._writer.last_read(reader)
+            if message is None:
+                return True
+            number = message.number
+            if number is None:
                 return False
-            drop_rest(message, calls._reader.fileno())
-            calls._sem.release()  # in place of the dead reader
-            item = self.pending_work_items[message.number]
-            calls.put(engine._CallItem(message.number, item.fn, item.args, item.kwargs))
+            if left == 0 and (self._is_noted(number) or number not in self.pending_work_items):
+                return True  # the dead worker had read nothing after this message
+            if number not in self.pending_work_items:
+                return False
+            drop(left, reader)
+            calls._sem.release()  # as its reader would have
+            item = self.pending_work_items[number]
+            calls.put(engine._CallItem(number, item.fn, item.args, item.kwargs))
             return True
+
+        def _is_noted(self, number: int) -> bool:
+            """Whether a worker has noted that it has this task."""
+            boxes = [box_of(process) for process in self.processes.values()]
+            return number + 1 in [box.words[JOB] for box in boxes if box is not None]
 
         def _forget(self, process: BaseProcess) -> None:
             items = self.pending_work_items

@@ -113,17 +113,17 @@ class TaskWriter(Connection):
             self._written += written
             return written
 
-    def cut_message(self, reader: int) -> _Message | None:
-        """The half-read message, and the place of its unread part.
+    def last_read(self, reader: int) -> tuple[_Message | None, int]:
+        """The last message that was read, be it in part, and how many of its bytes were not.
 
-        None if the last reader has read a whole message or nothing.
+        reader: the pipe's other end. Nobody may read from the pipe meanwhile.
         """
         with self._lock:
             read = self._written - _size_of_content(reader)
-        for message in list(self._messages):
-            if message.start < read < message.end:
-                return message._replace(start=read)
-        return None
+        for message in reversed(list(self._messages)):
+            if message.start < read:
+                return message, message.end - read
+        return None, 0
 
     def __reduce__(self) -> Any:
         """Workers get a plain connection."""
@@ -141,11 +141,10 @@ def _size_of_content(fd: int) -> int:
     return int.from_bytes(size, sys.byteorder)
 
 
-def drop_rest(message: _Message, reader: int) -> None:
-    """Reads the rest of a message. The parent's other thread may still be writing the message."""
-    left = message.end - message.start
-    while left:
-        left -= len(os.read(reader, min(left, _PART)))
+def drop(size: int, reader: int) -> None:
+    """Reads the rest of a message, which the parent's other thread may still be writing."""
+    while size:
+        size -= len(os.read(reader, min(size, _PART)))
 
 
 def survive_cuts(executor: Any, number_in: Callable[[Any], int | None]) -> None:
@@ -156,4 +155,4 @@ def survive_cuts(executor: Any, number_in: Callable[[Any], int | None]) -> None:
     executor._result_queue._reader.__class__ = CutResults
     calls = executor._call_queue
     calls._writer.__class__ = TaskWriter
-    calls._writer.set_up(number_in, calls._maxsize)
+    calls._writer.set_up(number_in, calls._maxsize + 1)
