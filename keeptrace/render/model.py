@@ -229,7 +229,7 @@ def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _mark_threads(exceptions: list[ShownException]) -> None:
-    """Links a Snapshot at the end of a chain to the root, dumped together with its threads."""
+    """Links a Snapshot at the end of a chain to the root: it has the threads at the root's dump."""
     snapshots = {each.index for each in exceptions if each.type == SNAPSHOT}
     for exception in exceptions:
         for link in exception.links:

@@ -186,7 +186,7 @@ def _chart(each: Seen, start: float, span: float) -> list[_Bar]:
 
 
 def _tall(part: float, whole: float, least: int) -> int:
-    """The height of a bar for `part`, if a bar for `whole` fills the chart. least: unless 0."""
+    """The height of a bar for `part`, if `whole` fills the chart: 0 for 0, else `least` or more."""
     if not part:
         return 0
     return max(round(part / whole * (_HEIGHT - 4)), least)

@@ -31,7 +31,7 @@ class ShownValues:
         self._titles: list[tuple[int, str]] = []
 
     def name_exceptions(self, titles: list[tuple[int, str]]) -> None:
-        """Gives the numbers and titles of exceptions, for exceptions in variables."""
+        """Sets the numbers and titles to show for exceptions in variables."""
         self._titles = titles
         self._made.clear()
 

@@ -152,7 +152,7 @@ class Decoder:
         return " ".join(own)
 
     def decode(self, number: int, line: str) -> Iterator[Decoded]:
-        """The decoded lines in a line. Most lines stay unchanged."""
+        """Decodes a line. Most lines stay unchanged."""
         line = line.removeprefix("\ufeff")
         if self._document.is_open or (number == 1 and self._document.begins(line)):
             yield from self._of_document(number, line)

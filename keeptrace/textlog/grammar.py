@@ -23,7 +23,7 @@ MOST_FOREIGN: Final = 100  # foreign lines within a prefixed traceback
 MOST_CHARACTERS: Final = 64 << 10  # in one line of a traceback
 MOST_ESCAPED: Final = 4 << 20  # in one line with an escaped traceback
 MOST_PREFIX: Final = 300  # characters before a header
-# Source lines further down are left out: the file made of them would need as many empty lines.
+# Source lines further down are left out: a restored source has an empty line for each unknown line.
 MOST_LINE_NUMBER: Final = 100_000
 
 HEAD: Final = "Traceback (most recent call last):"
@@ -124,7 +124,7 @@ _ERROR_LIKE: Final = re.compile(
 
 
 def file_name(text: str) -> str:
-    """The name without impossible characters: some Pythons fail to look for such a file."""
+    """The name without characters that no file name has: some Pythons fail to look for these."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError:

@@ -136,7 +136,7 @@ def _text_of(lines: dict[int, str]) -> str:
 
 
 def _snapshot_of(file: str) -> list[str] | None:
-    """The lines that linecache has for a file outside the disk."""
+    """The lines in linecache of a file that is not on disk."""
     cached = linecache.cache.get(file)
     if cached is None or len(cached) != 4 or cached[1] is not None:
         return None
