@@ -1,4 +1,4 @@
-"""What no tool checks: the wheel's size, the links of the page on the index, what the sdist must hold.
+"""Checks that no other tool makes: the wheel's size, the links of the page on the index, the files of the sdist.
 
 usage: python .ci/check_distribution.py WHEEL SDIST
 """
@@ -14,9 +14,8 @@ from email import message_from_bytes
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Whoever adds keeptrace to an image or a cluster's environment downloads the wheel each time. It is source text, of
-# which each module is compressed alone, so smaller modules make it larger. The bound tells of data that got in by
-# mistake. (bytes)
+# Images and environments of clusters download the wheel each time they are built. A wheel compresses each module
+# alone, so smaller modules make a larger wheel. The bound finds data included by mistake. (bytes)
 MAX_WHEEL = 900_000
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 

@@ -1,1 +1,1 @@
-"""Benchmarks: one module a question, all on the exceptions of `corpus`. `python -m benchmarks` runs everything."""
+"""Benchmarks: a module for each question, all on the exceptions of `corpus`. `python -m benchmarks` runs everything."""

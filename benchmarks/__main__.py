@@ -1,7 +1,7 @@
 """Runs every benchmark, draws every figure and writes README.md: `python -m benchmarks`, or `--quick` in about a minute.
 
-Each question runs in a process of its own, so that what one leaves behind is not measured in the next. The first run makes
-the environments with the peers (environment.py), which takes some minutes more.
+Each question runs in a process of its own, so no question measures the leftovers of another. The first run makes the
+environments with the peers (environment.py), which takes some minutes more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from . import environment, targets
 from ._answer import HERE, Answer
 
-# In the order in which the README shows them.
+# In the order of the README.
 QUESTIONS = (
     "compare",
     "pool",
@@ -58,7 +58,7 @@ _HOW_TO_JUDGE = (
 
 
 def _ask(python: str, question: str, quick: bool, key: str) -> Answer | None:
-    """The answer of one question, or None if it failed; then it has said why."""
+    """The answer to a question; None if the question failed, and printed the reason."""
     print(f"== {key}", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "answer.json"

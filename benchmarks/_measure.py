@@ -1,13 +1,13 @@
-"""Measuring on a machine that others use too: only ratios of runs that alternate are taken seriously.
+"""Measuring on a shared machine: only ratios of alternating runs are taken seriously.
 
 Rules:
- 1. What is compared runs in turn, in rounds, in an order that is drawn anew for each round; a ratio is the median of the
-    rounds' ratios, so a slow second of the machine touches both sides.
- 2. Work within one process is timed in processor time, of all its threads: what other programs take meanwhile does not
-    count, nor does waiting for a disk. What crosses processes (the pool) is timed by the clock.
+ 1. Compared works run in turn, in rounds; each round draws a new order. A ratio is the median of the rounds' ratios, so a
+    slow second of the machine touches both sides.
+ 2. Work within a process is timed in processor time of all its threads: neither other programs nor waiting for a disk
+    count. Work across processes (the pool) is timed by the clock.
  3. Every figure is a median with its quartiles. Nothing is averaged, nothing is left out.
- 4. The garbage collector is off while something is timed, and runs between the rounds.
- 5. What fails is shown as failed, with what it raised; what does not end in time is stopped, and shown as such.
+ 4. The garbage collector is off during a timed run, and runs between the rounds.
+ 5. A failing work is shown as failed, with its exception; a work that takes too long is stopped, and shown as stopped.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ def alternate(
     most: int = 2_000,
     patience: float = 20.0,
 ) -> dict[str, list[float] | Failed]:
-    """The times of each work, in seconds, one a round.
+    """The times of each work, in seconds, a run for each round.
 
-    seconds: what each work may take in all, by the clock. A work that has used it up takes no part in the further rounds, but every
-    one has `least` runs unless a single one of them takes longer than that. patience: seconds after which one run is stopped.
+    seconds: for all runs of a work, by the clock. After that time, a work takes no part in further rounds, but every work has
+    `least` runs, unless a single run takes longer. patience: seconds after which a run is stopped.
     """
     times: dict[str, list[float] | Failed] = {name: [] for name in works}
     spent = dict.fromkeys(works, 0.0)
@@ -100,9 +100,7 @@ def alternate(
             took = _guarded(works[name], patience)
         if isinstance(took, Failed):
             times[name] = took
-        elif (
-            time.perf_counter() - begin > 4 * seconds
-        ):  # one slow run is all that there is time for
+        elif time.perf_counter() - begin > 4 * seconds:  # no time for a second run
             times[name] = [took]
             spent[name] = math.inf
     gc.collect()

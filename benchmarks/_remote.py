@@ -1,6 +1,6 @@
-"""Runs one peer on the corpus, in a process and perhaps a Python of its own; asked by peers.Remote, one JSON line a question.
+"""Runs a peer on the corpus, in a process and perhaps a Python of its own. peers.Remote asks, a JSON line a question.
 
-It also runs under the Python 3.9 that the oldest peer needs.
+The module also runs under Python 3.9, for the oldest peer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The environments that the benchmarks run in: made by the command itself, below benchmarks/.venv, one a Python.
+"""The environments of the benchmarks: the command makes an environment for each Python, below benchmarks/.venv.
 
-Where an environment cannot be made (no network, no such Python) the benchmarks run with what is there, and say what is not.
+Without a network, or without the Python, the benchmarks run with the installed libraries, and name the missing ones.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _ROOT = _HERE / ".venv"
 # The newest first: the targets are for 3.13. The pool is measured on the oldest that keeptrace supports, too.
 MAIN = "3.13"
 ALSO = "3.11"
-# The newest on which the oldest peer works.
+# The newest Python on which the oldest peer works.
 OLDEST_PYTHON = "3.9"
-# Libraries that the questions need, and the peers in the versions that the targets name.
+# The libraries of the questions, and the peers in the versions of the targets.
 REQUIREMENTS = ["matplotlib", "numpy", "pandas", "cloudpickle", "dill", "loky", "tblib==3.2.2", "coredumpy==0.5.0", "pydumpling==0.2.0",
                 "debuglater==1.4.4", "distributed", "ray"]  # fmt: skip
 _POOL_REQUIREMENTS = ["loky"]
@@ -30,7 +30,7 @@ _OLDEST_REQUIREMENTS = ["keepTrace==1.2.0", "numpy"]
 
 
 def find_python(version: str) -> str | None:
-    """A Python of that version ("3.11"), from PATH or from pyenv; None if there is none."""
+    """A Python of a version ("3.11"), from PATH or from pyenv; None if not found."""
     if "{}.{}".format(*sys.version_info) == version:
         return sys.executable
     home = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
@@ -66,7 +66,7 @@ def _python_of(version: str) -> Path:
 
 
 def _made(version: str, requirements: list[str]) -> str | None:
-    """The Python of the environment, made if it is not there yet; None if it cannot be."""
+    """The Python of the environment, which is made if missing; None if that fails."""
     python = _python_of(version)
     complete = _ROOT / version / "complete"
     if complete.is_file() and complete.read_text() == repr(requirements):
@@ -80,7 +80,7 @@ def _made(version: str, requirements: list[str]) -> str | None:
         return None
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, *requirements], check=False).returncode:
-        # one that cannot be had must not cost the others
+        # Install the libraries one by one: a missing library must not cost the others.
         failed = [
             name for name in requirements if subprocess.run([*pip, name], check=False).returncode
         ]
@@ -91,7 +91,7 @@ def _made(version: str, requirements: list[str]) -> str | None:
 
 
 def main_python() -> str:
-    """The Python to measure with: an environment for 3.13, or for the one that runs."""
+    """The Python to measure with: in an environment for 3.13, or for the running Python."""
     return (
         _made(MAIN, REQUIREMENTS)
         or _made("{}.{}".format(*sys.version_info), REQUIREMENTS)
@@ -105,7 +105,7 @@ def also_python() -> str | None:
 
 
 def oldest_python() -> str | None:
-    """An environment with the oldest peer, if there is one. make_oldest() makes it."""
+    """The Python with the oldest peer, if make_oldest() could make the environment."""
     python = _python_of(OLDEST_PYTHON)
     return str(python) if python.exists() and _runs(str(python), "import keepTrace") else None
 

@@ -1,4 +1,4 @@
-"""What does importing us add to a program that uses the standard library's pools, and to one that uses nothing?"""
+"""What does importing us add to a program with the standard library's pools, and to an empty program?"""
 
 from __future__ import annotations
 

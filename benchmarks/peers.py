@@ -1,7 +1,7 @@
-"""The peers: each as one pair of functions, dump and restore, used as its own documentation says.
+"""The peers: a pair of functions for each, dump and restore, used as the peer's documentation says.
 
-A peer that is not installed is left out, and named. Those that write files only do so on a RAM disk where there is one.
-keepTrace 1.2.0 dumps nothing on Python 3.10 or newer; so it runs in a process of its own, under Python 3.9 if that is found.
+A missing peer is left out, and named. A peer that can only write files writes to a RAM disk, if the system has one.
+keepTrace 1.2.0 dumps nothing on Python 3.10 or newer, so keepTrace runs in a separate process, under Python 3.9 if found.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def _keeptrace_1() -> Peer:
 
 
 class Remote:
-    """A peer in another process. It tells the seconds that each run took there; what it does to its objects stays there."""
+    """A peer in another process, which times its own runs. The peer may change its objects there."""
 
     def __init__(self, python: str, name: str) -> None:
         self._command = [python, "-m", "benchmarks._remote", name]
@@ -252,7 +252,7 @@ class Remote:
             self._process.stdin.write(json.dumps([do, name]) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
-        except BaseException:  # it is out of time; what it does now must not burden the others
+        except BaseException:  # out of time: a peer that goes on would slow the other peers
             self.close()
             raise
         if not line:
@@ -278,9 +278,9 @@ class Remote:
 
 
 def remote_peers(quick: bool) -> tuple[list[Remote], list[str]]:
-    """The peers that run code of the objects that they read, or take seconds; and the names of those that are not there.
+    """The peers in processes of their own, and the names of missing peers.
 
-    quick: only the oldest of them.
+    quick: the oldest peer alone.
     """
     found: list[Remote] = []
     absent: list[str] = []
@@ -295,7 +295,7 @@ def remote_peers(quick: bool) -> tuple[list[Remote], list[str]]:
     return found, absent
 
 
-# name → what makes the peer; ImportError if it is not installed
+# name → function that makes the peer, and raises ImportError if the peer is not installed
 _OPTIONAL: dict[str, Callable[[], Peer]] = {
     "tblib, all locals": lambda: _tblib(True),
     "tblib, no locals": lambda: _tblib(False),
@@ -304,19 +304,19 @@ _OPTIONAL: dict[str, Callable[[], Peer]] = {
     "debuglater": _debuglater,
     OLDEST_NAME: _keeptrace_1,
 }
-# These run properties of what they dump, which changes it, leave threads behind, or take seconds: not beside the others.
+# Measured apart from the other peers: they run properties of the dumped objects, leave threads behind, or take seconds.
 _APART = ("coredumpy", "debuglater")
 
 
 def by_name(name: str) -> Peer:
-    """Raises ImportError if it is not installed, LookupError if there is no such peer."""
+    """The peer of a name. Raises ImportError if it is not installed, LookupError for an unknown name."""
     if name in _OPTIONAL:
         return _OPTIONAL[name]()
     return next(peer for peer in all_peers()[0] if peer.name == name)
 
 
 def apart() -> list[Peer]:
-    """Those that are not measured beside others, as far as they are installed."""
+    """The installed peers to measure apart from the other peers."""
     found = []
     for name in _APART:
         try:
@@ -327,7 +327,7 @@ def apart() -> list[Peer]:
 
 
 def all_peers() -> tuple[list[Peer], list[str]]:
-    """Those that can be measured beside each other: ours first, then the floor, then what is installed; and what is not."""
+    """The peers to measure side by side: ours, the floor, the installed peers; and the names of missing peers."""
     found = [*_ours(), _FLOOR]
     absent: list[str] = []
     for name in ("tblib, all locals", "tblib, no locals", "pydumpling"):

@@ -4,8 +4,8 @@ Each round runs a batch in the plain pool, in ours, and in a second plain one, i
 the two. The second one is the control as well: its ratio to the first would be 1 on a machine without noise, so it says how
 much of our ratio is noise.
 
-The clock of a machine that others use says little; so the processor time is told too, of the parent and the worker with all
-their threads (on Linux, to the nanosecond). It is what the targets are judged by.
+On a shared machine the clock says little, so the targets are judged by the processor time of the parent and the worker, with
+all their threads (on Linux, to the nanosecond).
 """
 
 # ruff: noqa: F841  # unused locals are what these frames are to hold

@@ -1,8 +1,8 @@
 """What does a task cost with Ray, beside Ray without us: when it succeeds, and when it fails?
 
-A process can be connected to one Ray alone, and its hook is set for all workers of it. So each Ray belongs to a process of
-its own, which runs a batch when it is told to; the rounds are those of dask.py, a control included. Ray's own processes
-work while nothing is asked of them, so only the clock says something.
+A process connects to a single Ray, and the hook is set for all workers of the Ray. So each Ray has a process of its own,
+which runs a batch on demand; the rounds are as in dask.py, with a control. Ray's own processes work all the time, so only the
+clock counts.
 """
 
 from __future__ import annotations
