@@ -242,7 +242,9 @@ _CALLS: Final[tuple[tuple[Any, Callable[..., Any]], ...]] = (
     (getattr, _getattr_call),
     *((call, _one_number(call)) for call in (hex, oct, bin, abs, round, int, float)),
 )
-BUILTINS: Final = {id(builtin): (builtin, call) for builtin, call in _CALLS}
+BUILTINS: Final[dict[int, tuple[Any, Callable[..., Any]]]] = {
+    id(builtin): (builtin, call) for builtin, call in _CALLS
+}
 
 # Methods of an exact text with a result no longer than the text.
 _TEXT_METHODS: Final = frozenset(

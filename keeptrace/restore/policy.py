@@ -113,9 +113,9 @@ BUILTIN_CLASSES: Final = {
 _HARMLESS: Final[dict[str, Any]] = {
     **BUILTIN_CLASSES,
     **{
-        name: found
+        name: vars(builtins)[name]
         for name in _HARMLESS_FUNCTIONS
-        if type(found := getattr(builtins, name, None)) is types.BuiltinFunctionType
+        if type(vars(builtins).get(name)) is types.BuiltinFunctionType
     },
 }
 # Modules and packages of the standard library with visible effects of the import.
