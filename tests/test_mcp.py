@@ -99,6 +99,20 @@ def test_find_in_log_counts_equal_tracebacks(answers: Answers) -> None:
     assert answers.find_in_log("app.log", containing="KeyError").startswith("there is no such")
 
 
+def test_find_in_log_hides_secrets(answers: Answers, directory: Path) -> None:
+    """A secret of a message, of a source line and of a URL is hidden; the rest of the traceback is there."""
+    (directory / "login.log").write_text(
+        "Traceback (most recent call last):\n"
+        '  File "/srv/login.py", line 7, in login\n'
+        "    connect(user='bob', password='Tr0ub4dor-9xQ2')\n"
+        "ValueError: cannot reach postgres://bob:Tr0ub4dor-9xQ2@db/app with token=a1b2c3d4e5f6g7h8\n",
+        encoding="utf-8",
+    )
+    told = answers.find_in_log("login.log")
+    assert "Tr0ub4dor" not in told and "a1b2c3d4" not in told
+    assert "cannot reach postgres://bob:" in told and "connect(user='bob'" in told
+
+
 def test_repro_writes_nothing(answers: Answers, directory: Path) -> None:
     """The text of a test that calls the function; no file is made."""
     before = sorted(os.listdir(directory))

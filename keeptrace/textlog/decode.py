@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from .documents import Document, records_in
-from .envelopes import RANK, TAGGED, Rows, without_markup
+from .envelopes import GITHUB, RANK, TAGGED, Rows, without_markup
 from .escaped import escaped_text
 from .grammar import COLOUR, HEAD, MOST_ESCAPED
 
@@ -195,10 +195,14 @@ class Decoder:
             yield from self.decode(number, line)
 
     def _tagged(self, number: int, line: str) -> Generator[Decoded, None, bool]:
-        """A line of fluentd or Open MPI, if it is one."""
+        """A line of fluentd, Open MPI or GitHub, if it is one."""
         rank = RANK.match(line)
         if rank is not None:
             yield from _plain(number, rank[1], "", line[rank.end() :])
+            return True
+        time = GITHUB.match(line)
+        if time is not None:
+            yield from _plain(number, "", time[1], line[time.end() :])
             return True
         tag = TAGGED.match(line)
         record = _json(line[tag.end() :].rstrip(" ]\n")) if tag is not None else None

@@ -18,10 +18,12 @@ TAGGED: Final = re.compile(
 )
 # Open MPI's --tag-output.
 RANK: Final = re.compile(r"\[(\d{1,9},\d{1,9})\]<(?:stdout|stderr|stddiag)>: ?", re.ASCII)
+# GitHub's own times, before each line of a job.
+GITHUB: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z) ")
 # A row of CSV whose last field is quoted.
 _ROW: Final = re.compile(r'((?:[^",\n]{0,100},){1,8})"((?:[^"]|"")*+)"\s*$')
 _TAGS: Final = re.compile(
-    r"</?(?:pre|code|div|span|p|html|body|table|tr|td|li|samp|tt|b|i)\b[^<>]{0,200}>"
+    r"</?(?:pre|code|div|span|p|html|body|textarea|table|tr|td|li|samp|tt|b|i)\b[^<>]{0,200}>"
 )
 _BREAK: Final = re.compile(r"<br ?/?>")
 _ENTITIES: Final = (

@@ -85,6 +85,7 @@ FORMATS: Final = (
     Format("___ ", _of_test, False, False),
     Format("Fatal Python error: ", _of_faulthandler, False, False),
     Format("Windows fatal exception: ", _of_faulthandler, False, False),
+    Format("Timeout (", _of_faulthandler, False, False),
 )
 
 

@@ -88,7 +88,7 @@ ENDS: Final = tuple(
         r"section_(?:start|end):\d+:",  # GitLab
         r"```|~~~",  # a fence of Markdown
         r"\s*\tat |\s+\.\.\. \d+ (?:more|common frames)|Caused by: ",  # Java
-        r"={10,}|_{10,}|\*{20,}|-{60,}\s*$",  # pytest, unittest, doctest
+        r"={10,}|={3,} .* ={3,}$|_{10,}|\*{20,}|-{60,}\s*$",  # pytest, unittest, doctest
         r"</(?:pre|code)>",
         r"(?:(?:START|END|REPORT) RequestId|XRAY TraceId): ",  # Lambda
         r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
@@ -97,7 +97,7 @@ ENDS: Final = tuple(
         r"(?:\S{1,100} exited|command terminated|Process finished|Process exited) with (?:exit )?code",
         r"npm (?:ERR!|error) |g?make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
         r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: |[\w@.-]{1,80}\.service: ",
-        r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|>>> |PS [A-Z]:\\",
+        r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|>>> |\(Pdb\) |> \S{1,200}\(\d+\)\S|PS [A-Z]:\\",
         r" \* (?:Debugger|Restarting|Running|Detected) ",
         r"(?:INFO|WARNING|ERROR|DEBUG) {2,}\S",  # rich's handler
     )

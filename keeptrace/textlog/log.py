@@ -217,7 +217,7 @@ def _is_ordinary(line: str) -> bool:
 
 
 # Beginnings of tools' tracebacks, and the mark of a file's encoding.
-_FIRST: Final = frozenset("_FW\ufeff")
+_FIRST: Final = frozenset("_FWT\ufeff")
 
 
 def read_log(text: object) -> Iterator[Found]:

@@ -12,7 +12,10 @@ from .lines import place_line
 class Faulthandler:
     """Fatal Python error: Segmentation fault, and the thread's frames, the innermost first."""
 
-    START: Final = re.compile(r"(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$")
+    START: Final = re.compile(
+        r"(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$"
+        r"|(?P<timeout>Timeout \(\d{1,9}:\d\d:\d\d(?:\.\d{1,6})?\)!)\s*$"
+    )
     _THREAD: Final = re.compile(
         r"(?P<current>Current thread|Thread) 0x[0-9a-fA-F]+.*\(most recent call first\):\s*$"
     )
@@ -22,9 +25,13 @@ class Faulthandler:
 
     def __init__(self, line: str) -> None:
         found = self.START.match(line)
-        self._what = ""
-        if found is not None:
-            self._what = found["what"]
+        self._last = "FatalPythonError: "
+        self._is_of_all = False  # the last thread counts, which is the main thread
+        if found is not None and found["timeout"]:
+            self._last = f"TimeoutError: {found['timeout']}"
+            self._is_of_all = True
+        elif found is not None:
+            self._last += found["what"]
         self._frames: list[str] = []
         self._is_current = False
         self._count = 0
@@ -33,7 +40,9 @@ class Faulthandler:
         self._count += 1
         thread = self._THREAD.match(line)
         if thread is not None:
-            self._is_current = thread["current"] == "Current thread"
+            self._is_current = self._is_of_all or thread["current"] == "Current thread"
+            if self._is_of_all:
+                self._frames.clear()
             return []
         frame = self._FRAME.match(line)
         if frame is not None:
@@ -44,11 +53,12 @@ class Faulthandler:
                 self._frames.append(place_line(frame["file"], number, frame["name"]))
             return []
         is_between = not line.strip() or line.startswith(("Python runtime state", "  ...", "<"))
-        if is_between and not (self._frames and not line.strip()):
+        is_end = bool(self._frames) and not line.strip() and not self._is_of_all
+        if is_between and not is_end:
             return []
         return None
 
     def finish(self) -> list[str]:
         if not self._frames:
             return []
-        return [HEAD, *reversed(self._frames), f"FatalPythonError: {self._what}"]
+        return [HEAD, *reversed(self._frames), self._last]

@@ -24,6 +24,10 @@ class IPython:
         r"\s*(?:Cell|Input) In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})"
         r"(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
     )
+    _COMMAND: Final = re.compile(  # of Databricks
+        r"\s*File (?P<file><command-[\w-]+>), line (?P<line>\d{1,9})"
+        r"(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
+    )
     _OLD: Final = re.compile(
         r"\s*(?P<file><ipython-input-[\w-]+>|[/~]\S+|[A-Za-z]:\\\S+)"
         r" in (?P<name>[^()\s]+)(?:\(.*\))?\s*$"
@@ -43,7 +47,7 @@ class IPython:
                 place = [place_line(self._pending[0], arrow["line"], self._pending[1])]
                 self._pending = None
             return place + source_lines(arrow["text"] or "")
-        for pattern in (self._FRAME, self._CELL, self._OLD):
+        for pattern in (self._FRAME, self._CELL, self._COMMAND, self._OLD):
             found = pattern.match(line)
             if found is not None:
                 return self._take(found)

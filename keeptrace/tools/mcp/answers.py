@@ -10,6 +10,7 @@ from ...core.errors import OptionError
 from ...core.texts import printable, shorten
 from ...format.api import read_bytes
 from ...format.reading import Dump
+from ...redact.redactor import Redactor
 from ...render.brief import LEAST, brief_text
 from ...render.data import label
 from ...render.diff import compare, lines
@@ -21,7 +22,7 @@ from ...render.wording import repeats_text, time_text
 from ..about import rows_of
 from ..debugging import decoded
 from ..listing import failures_in
-from ..logs import counted, read
+from ..logs import Repeated, counted, read
 from ..repro import repro_text
 from .inside import Inside
 
@@ -117,11 +118,15 @@ class Answers:
         """The tracebacks in a text log, with lines and times. Equal tracebacks appear once.
 
         file: the name of the log, plain or gzipped. containing: only tracebacks of exceptions with
-        this text in type or message. budget: characters of the answer.
+        this text in type or message. budget: characters of the answer. Secrets are hidden.
         """
         self._inside.open(file).close()
+        redactor = Redactor()
         tracebacks = islice(read([self._inside.real(file)]), _MOST_TRACEBACKS)
-        groups = [(group, make_view(group.first.report)) for group in counted(tracebacks)]
+        groups: list[tuple[Repeated, View]] = []
+        for group in counted(tracebacks):
+            redactor.report(group.first.report)
+            groups.append((group, make_view(group.first.report)))
         found = [
             (group, view)
             for group, view in groups
@@ -131,7 +136,7 @@ class Answers:
         each = max(_checked(budget) // shares - _LINE, LEAST)
         texts = [
             f"--- {group.times} times, first in line {group.first.line} {group.first.time}, "
-            f"last in line {group.last.line} {group.last.time}\n{brief_text(view, each)}"
+            f"last in line {group.last.line} {group.last.time}\n{redactor.text(brief_text(view, each))}"
             for group, view in found[: _checked(budget) // LEAST]
         ]
         return _within(texts, budget) or "there is no such traceback in the log"
