@@ -18,8 +18,8 @@ TAGGED: Final = re.compile(
 )
 # Open MPI's --tag-output.
 RANK: Final = re.compile(r"\[(\d{1,9},\d{1,9})\]<(?:stdout|stderr|stddiag)>: ?", re.ASCII)
-# GitHub's own times, before each line of a job.
-GITHUB: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z) ")
+# Times before each line of a job of GitHub, or of a container (docker logs --timestamps).
+GITHUB: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7,9}Z) ")
 # A row of CSV whose last field is quoted.
 _ROW: Final = re.compile(r'((?:[^",\n]{0,100},){1,8})"((?:[^"]|"")*+)"\s*$')
 _TAGS: Final = re.compile(
