@@ -474,6 +474,15 @@ def test_a_rank_is_held(place: None) -> None:
     assert in_debugger(info.value.__cause__, "sum(rows)") == "10"
 
 
+def test_a_loaders_worker_is_held_under_keeptrace_run(place: None, tmp_path: Path) -> None:
+    """With --hold the workers of a program that knows nothing of keeptrace are held."""
+    pytest.importorskip("typer")
+    (tmp_path / "loading.py").write_text(LOADING)
+    failing(tmp_path, "-m", "keeptrace", "run", "--hold", "--dir", ".", "loading.py")
+    (held,) = keeptrace.held()
+    assert held.where == "traced_tasks.chained"
+
+
 # -- an unknown torch
 
 

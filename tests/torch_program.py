@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy  # noqa: F401  # torch's workers import it; a forked one has it already
 import pool_tasks
 import torch
 import traced_tasks as tasks
