@@ -136,7 +136,7 @@ def _adopt(backend: object, app: object) -> object:
 
 def _prepare_exception(
     app: object, original: Callable[..., Any], exc: BaseException, serializer: str | None = None
-) -> Any:
+) -> object:
     """The backend's data for a failure."""
     told = original(exc, serializer)
     parcel = getattr(app, _SETTINGS).pack(_raised(exc))
@@ -168,7 +168,7 @@ def _raised(exc: BaseException) -> BaseException:
     return exc
 
 
-def _exception_to_python(app: object, original: Callable[[Any], Any], stored: object) -> Any:
+def _exception_to_python(app: object, original: Callable[[Any], Any], stored: object) -> object:
     """The exception from the backend's data."""
     if not isinstance(stored, dict) or _PARCEL not in stored:
         return original(stored)
@@ -212,7 +212,7 @@ def _completed(exc: BaseException, restored: BaseException) -> BaseException:
     return exc.with_traceback(restored.__traceback__)
 
 
-def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: object) -> Any:
+def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: object) -> object:
     """The metadata of a result, with the restored traceback."""
     meta = original(decoded)
     exc = meta.get("result")

@@ -45,6 +45,8 @@ from .origins import put_files
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .deaths.black_box import BlackBox
+
 # Size of a report in an engine of several machines: such an engine keeps failures until their
 # caller drops them. (bytes a report)
 DISTANT: Final = Options(max_bytes=1 << 19, max_live_bytes=1 << 19)
@@ -221,9 +223,9 @@ def run_initializer(
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
     options: Options,
-    failures: Any,
+    box: BlackBox,
 ) -> None:
-    """Runs the user's initializer. Sends an exception to the parent by `failures`, and
+    """Runs the user's initializer. Puts an exception into the worker's box for the parent, and
     re-raises.
     """
     if initializer is None:
@@ -233,7 +235,7 @@ def run_initializer(
     except BaseException as problem:
         traceback = traceback_of(problem)
         set_traceback(problem, traceback and traceback.tb_next)  # without our own frame
-        failures.put(to_bytes(problem, options))
+        box.put(to_bytes(problem, options))
         raise
 
 

@@ -99,7 +99,7 @@ class KeepTraceClient(Client):  # type: ignore[misc]  # untyped where it is not 
         self._keeptrace_options = make_options(trace or DISTANT)
         super().__init__(*args, **kwargs)
 
-    async def _start(self, *args: object, **kwargs: object) -> Any:
+    async def _start(self, *args: object, **kwargs: object) -> object:
         started = await super()._start(*args, **kwargs)
         await _install(self, self._keeptrace_options)
         return started
@@ -119,7 +119,7 @@ def install(
     return client.sync(_install, client, make_options(trace or DISTANT, **options))
 
 
-async def _install(client: Client, options: Options) -> Any:
+async def _install(client: Client, options: Options) -> object:
     if missing("dask"):
         return None
     shares = True
@@ -266,7 +266,7 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
         return told(await answer)
 
     @functools.wraps(handler)  # Dask reads the name and the arguments
-    def answering(*args: object, **message: object) -> Any:
+    def answering(*args: object, **message: object) -> object:
         answer = handler(*args, **message)
         if isawaitable(answer):
             return awaited(answer)
@@ -289,7 +289,7 @@ class _Sender:
         self._bases = Bases()  # compressed
         self._number_of: dict[str, int] = {}
 
-    def share(self, place: str, key: bytes, data: bytes) -> Any:
+    def share(self, place: str, key: bytes, data: bytes) -> object:
         """The exception for a message: the first time with its base, later with the base's
         number.
         """
@@ -358,7 +358,7 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
     def remove_worker(self, scheduler: object, worker: str, **_: object) -> None:
         self._bases.pop(worker, None)
 
-    def _whole(self, exception: Any, message: dict[str, Any]) -> Any:
+    def _whole(self, exception: Any, message: dict[str, Any]) -> object:
         bases = self._bases.setdefault(message["worker"], Bases())
         number = exception.header[_SHARED]
         # Copies: the frames are views into a whole batch of messages.

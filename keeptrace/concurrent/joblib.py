@@ -91,7 +91,7 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         adopt(self._workers, process_executor, *ours, _calls_of)
         return workers
 
-    def retrieve_result_callback(self, out: Any) -> Any:
+    def retrieve_result_callback(self, out: Any) -> object:
         """The result of a task's future; raises its exception."""
         if not out.cancelled():
             exc = out.exception()

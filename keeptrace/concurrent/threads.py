@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import thread as engine
 from concurrent.futures.thread import BrokenThreadPool, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from ..core.errors import KeepTraceError
 from ..core.options import Options, make_options
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class _Future(Future[Any]):
     """A future that raises its exception even if the exception is false as a truth value."""
 
-    def _Future__get_result(self) -> Any:  # Future's private name for this method
+    def _Future__get_result(self) -> object:  # Future's private name for the method
         if self._exception is None:
             return self._result
         try:
@@ -103,7 +103,7 @@ class KeepTraceThreadPoolExecutor(ExplainingThreadPool):
 
 if sys.version_info < (3, 14):
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> NoReturn:
         if name == "KeepTraceInterpreterPoolExecutor":
             raise KeepTraceError("KeepTraceInterpreterPoolExecutor needs Python 3.14 or newer")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

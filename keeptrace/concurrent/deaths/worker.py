@@ -61,18 +61,18 @@ def run_worker(
 
 
 def make_worker(
-    process: Callable[..., Any],
+    process: Callable[..., _R],
     options: Options,
     target: Callable[..., object],
     args: tuple[Any, ...],
-) -> Any:
+) -> _R:
     """A process for the target, with a black box for box_of().
 
     process: the engine's class or function that makes processes.
     """
     box = BlackBox()
     made = process(target=run_worker, args=(box, options, target, args))
-    made._keeptrace_box = box
+    made._keeptrace_box = box  # type: ignore[attr-defined]
     return made
 
 

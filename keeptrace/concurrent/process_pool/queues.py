@@ -27,12 +27,12 @@ from typing import Any, Final
 
 from ...core.clock import monotonic, sleep
 from ..deaths.black_box import JOB, POSIX
-from .pipes import Lock, drain, read_message, take_lock
+from .pipes import Lock, Words, drain, read_message, take_lock
 
 # -- the worker
 
 
-def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Any) -> None:
+def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Words) -> None:
     """Makes a worker read its tasks by _take().
 
     The worker closes its copies of the parent's ends, so the worker notices the parent's end.
@@ -73,7 +73,7 @@ def _take(
     calls: Any,
     fd: int,
     parent: int,
-    words: Any,
+    words: Words,
     results: Any,
     block: bool = True,
     timeout: float | None = None,

@@ -1,8 +1,7 @@
-"""A worker of KeepTraceProcessPoolExecutor: what a process does before, around and after the engine's
-loop.
+"""A worker of KeepTraceProcessPoolExecutor: its steps before, around and after the engine's loop.
 
-executor.py shows the whole. Spawned workers import this module, and with it all that a failing task
-needs: a failure itself imports nothing.
+executor.py shows the whole. Spawned workers import the module, and so import all modules for a
+failing task: a failure itself imports nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +10,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from ...core.hold import Holding, allow_stop, become_held, remember_pipes
 from ...core.options import Options
 from ..crossing import context_of, framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import JOB, BlackBox
 from .queues import CutMessage, read_tasks
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Reading a task's traceback raised an error: we search so far down the error's chain for the task's
 # exception. (exceptions)
@@ -78,7 +80,7 @@ def _run_loop(
             initializer = None
 
 
-def _next_task(get: Callable[..., Any], *how: Any, **more: Any) -> Any:
+def _next_task(get: Callable[P, R], *how: P.args, **more: P.kwargs) -> R:
     """The next task, unless the worker becomes a held process now."""
     become_held()
     return get(*how, **more)

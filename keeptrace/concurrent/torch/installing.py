@@ -1,4 +1,4 @@
-"""install(), for the DataLoaders of libraries: our iterator takes the place of torch's, and of that of
+"""install(), for the DataLoaders of libraries: our iterators replace torch's, and the iterator of
 torchdata's StatefulDataLoader, in their modules.
 """
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any, Final, TypeVar
 
 import torch.multiprocessing
@@ -88,13 +89,13 @@ _iterators: weakref.WeakSet[FramedIterator] = weakref.WeakSet()
 
 
 class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
-    """What an iterator over the batches of workers has for workers of worker.py. Its second base
-    is torch's iterator, or torchdata's.
+    """Our part of an iterator over the batches of workers. The second base of a subclass is torch's
+    iterator, or torchdata's.
     """
 
     way: Way = Way(DEFAULT, None)
 
-    def __init__(self, loader: Any, *state: Any) -> None:
+    def __init__(self, loader: Any, *state: object) -> None:
         self._sent: dict[int, Any] = {}
         _explain_signals()
         _iterators.add(self)
@@ -102,11 +103,11 @@ class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
             keep_pinning_failures()
         super().__init__(_LoaderView(loader, self.way), *state)
 
-    def _reset(self, loader: Any, *args: Any, **kwargs: Any) -> None:
+    def _reset(self, loader: object, *args: object, **kwargs: object) -> None:
         self._sent.clear()
         super()._reset(loader, *args, **kwargs)
 
-    def _next_index(self) -> Any:
+    def _next_index(self) -> object:
         index = super()._next_index()
         self._sent[self._send_idx] = index
         if len(self._sent) > _REMEMBERED * self._prefetch_factor * self._num_workers:
@@ -114,7 +115,7 @@ class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
             self._sent = {batch: sent for batch, sent in self._sent.items() if batch in known}
         return index
 
-    def _get_data(self) -> Any:
+    def _get_data(self) -> object:
         try:
             return super()._get_data()
         except RuntimeError as error:
@@ -133,7 +134,7 @@ class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
             return None
         return _error_of(dead)
 
-    def _task_of(self, number: int, process: Any) -> str:
+    def _task_of(self, number: int, process: BaseProcess) -> str:
         name = f"DataLoader worker {number}"
         batch = _batch_of(process)
         if batch is None:
@@ -166,7 +167,7 @@ def iterator_class(way: Way, base: type = _torchs_iterator) -> type[FramedIterat
     return type(base.__name__, (FramedIterator, base), namespace)
 
 
-def _died(process: Any) -> bool:
+def _died(process: BaseProcess) -> bool:
     """Whether a worker ended with an error, or within a batch."""
     if process.exitcode == 0:
         return _batch_of(process) is not None
@@ -192,7 +193,7 @@ def _raise_death_of(iterator: FramedIterator) -> None:
         del death  # breaks the cycle of error, traceback and frame
 
 
-def _error_of(dead: Sequence[tuple[Any, str]]) -> DataLoaderWorkerDied:
+def _error_of(dead: Sequence[tuple[BaseProcess, str]]) -> DataLoaderWorkerDied:
     deaths: list[WorkerDeath] = [death_of(process, [task]) for process, task in dead]
     error = DataLoaderWorkerDied("\n".join(map(str, deaths)), deaths)
     failures = [failure for process, _ in dead if (failure := failure_of(process)) is not None]
