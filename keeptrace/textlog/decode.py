@@ -157,16 +157,14 @@ class Decoder:
         if self._document.is_open or (number == 1 and self._document.begins(line)):
             yield from self._of_document(number, line)
             return
-        if line[:1] == "{" and len(line) <= MOST_ESCAPED:
-            record = _json(line)
-            if record is not None:
-                yield from self._record(number, line, record)
-                return
-        if line[:1].isdigit() and " std" in line[:64]:
-            found = _CRI.match(line)
-            if found is not None:
-                yield from self._container_line(number, found)
-                return
+        record = _record_in(line)
+        if record is not None:
+            yield from self._record(number, line, record)
+            return
+        found = _container_line_in(line)
+        if found is not None:
+            yield from self._container_line(number, found)
+            return
         if line[:1] in _MAY_BE_TAGGED and (yield from self._tagged(number, line)):
             return
         for part in self._unwrapped(line).split("\n"):
@@ -289,6 +287,18 @@ def _text_of_bytes(numbers: list[Any]) -> str | None:
         return None
 
 
+def _record_in(line: str) -> dict[str, Any] | None:
+    if line[:1] != "{" or len(line) > MOST_ESCAPED:
+        return None
+    return _json(line)
+
+
+def _container_line_in(line: str) -> re.Match[str] | None:
+    if not line[:1].isdigit() or " std" not in line[:64]:
+        return None
+    return _CRI.match(line)
+
+
 def _json(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
@@ -309,20 +319,32 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         value = waiting.pop()
         count += 1
         if type(value) is str:
-            inner = _json(value) if value[:1] == "{" and has_mark(value) else None
-            text = _traceback_in(value) if inner is None else None
+            text, inner = _text_or_record_in(value)
             if inner is not None:
                 waiting.append(inner)
-            elif text is not None:
+            if text is not None:
                 yield text, None
         elif _is_text(value):
-            yield "\n".join([line.rstrip("\n") for line in value]).rstrip("\n"), None
+            yield _joined(value), None
         elif is_structured(value):
             yield "", value
         elif type(value) is dict:
             waiting += reversed(value.values())
         elif type(value) is list:
             waiting += reversed(value)
+
+
+def _text_or_record_in(value: str) -> tuple[str | None, dict[str, Any] | None]:
+    """The text with a traceback in a member, or the record in JSON in a member."""
+    if value[:1] == "{" and has_mark(value):
+        inner = _json(value)
+        if inner is not None:
+            return None, inner
+    return _traceback_in(value), None
+
+
+def _joined(lines: list[str]) -> str:
+    return "\n".join([line.rstrip("\n") for line in lines]).rstrip("\n")
 
 
 def _traceback_in(value: str) -> str | None:
