@@ -1,7 +1,7 @@
 """Recovers a program's lines from a collector's records: the lines of a log, decoded.
 
-    file ─▶ pieces ─▶ lines ─▶ decoded ─▶ log.py
-                               JSON records, containers' lines put together, escapes undone
+    file ─▶ pieces.py ─▶ lines ─▶ decoded ─▶ log.py
+                                  JSON records, containers' lines put together, escapes undone
 
 A decoded line has the key of its writer (a stream, a pod, a process), to untangle the lines of two
 writers. A whole text in a record (a JSON string with newlines) stays whole.
@@ -9,10 +9,9 @@ writers. A whole text in a record (a JSON string with newlines) stays whole.
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final, NamedTuple
 
 from .documents import Document, records_in
@@ -65,43 +64,6 @@ class Decoded(NamedTuple):
     text: str
     is_whole: bool = False
     data: Any = None
-
-
-def lines_of(text: Any) -> Iterator[str]:
-    """The lines of a str, or of an iterator of lines in str or bytes, without their ends."""
-    if isinstance(text, (bytes, bytearray)):
-        text = [text]
-    if isinstance(text, str):
-        for piece in io.StringIO(text):
-            if piece[-1:] == "\n":
-                yield piece[:-1]
-            else:
-                yield piece
-        return
-    for piece in _decoded(text):
-        yield from piece.removesuffix("\n").split("\n")
-
-
-def _decoded(pieces: Iterable[Any]) -> Iterator[str]:
-    """Bytes as text: UTF-8, or UTF-16 if the file begins with its mark."""
-    encoding = "utf-8"
-    rest = b""
-    for piece in pieces:
-        if not isinstance(piece, (bytes, bytearray, memoryview)):
-            if not isinstance(piece, str):
-                piece = str(piece)
-            yield piece
-            continue
-        data = rest + bytes(piece)
-        rest = b""
-        if encoding == "utf-8" and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encoding = "utf-16-be"
-            if data[:1] == b"\xff":
-                encoding = "utf-16-le"
-            data = data[2:]
-        if encoding != "utf-8" and len(data) % 2:  # the file was split at newline bytes
-            data, rest = data[:-1], data[-1:]
-        yield data.decode(encoding, "replace").lstrip("\0")
 
 
 def has_mark(line: str) -> bool:

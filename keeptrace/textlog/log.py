@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from .decode import RECORD, Decoded, Decoder, has_mark, lines_of
+from .decode import RECORD, Decoded, Decoder, has_mark
 from .formats import FORMATS, Translation
 from .grammar import GROUP, HEAD, LAST_LINE, LINK_PART, LINKS, MOST_OPEN, MOST_PREFIX, is_error_like
+from .pieces import lines_of
 from .read import ReadException
 from .reader import TracebackReader
 from .steps import Verdict
