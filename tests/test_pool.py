@@ -226,15 +226,18 @@ def test_workers_killed_at_any_moment() -> None:
 def test_worker_that_dies_within_a_message() -> None:
     """A worker that is killed as it sends leaves half a message: every call is told, none waits, the pool can be closed."""
     with KeepTracePool(1, context=multiprocessing.get_context("fork")) as pool:
-        blocked = multiprocessing.get_context("fork").Event()
-        first = pool.apply_async(
-            tasks.take, (1,), callback=lambda _: blocked.wait(20)
-        )  # nobody reads the results meanwhile
+        begun, blocked = threading.Event(), threading.Event()
+
+        def nobody_reads(_: object) -> None:
+            begun.set()
+            blocked.wait(60)
+
+        first = pool.apply_async(tasks.take, (1,), callback=nobody_reads)
         large = pool.apply_async(tasks.big, (8,))
         queued = pool.imap(tasks.double, range(3))
-        while box_of(pool._pool[0]).words[STATE] != SENDING:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        assert begun.wait(30)
+        assert pool._outqueue._reader.poll(30)  # the large one's first bytes
+        assert box_of(pool._pool[0]).words[STATE] == SENDING
         os.kill(pool._pool[0].pid, signal.SIGKILL)
         time.sleep(1.5)
         blocked.set()
