@@ -129,8 +129,8 @@ HINTS: Final = (
 )
 
 
-def is_command(arguments: Sequence[str]) -> bool:
-    """Whether texts look like the arguments of a program."""
+def is_command(arguments: Sequence[object]) -> bool:
+    """Whether so many values, if each is a text, look like the arguments of a program."""
     return 2 <= len(arguments) <= _MOST_ARGUMENTS
 
 

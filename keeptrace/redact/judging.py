@@ -185,10 +185,14 @@ class Judge:
 
     def _arguments(self, items: list[Ref]) -> None:
         """A command line as a list."""
-        texts = [self.text_of(ref) for ref in items[:200]]
-        arguments = [text for text in texts if text is not None]
-        if len(arguments) != len(items) or not commands.is_command(arguments):
+        if not commands.is_command(items):
             return
+        arguments: list[str] = []
+        for ref in items:
+            text = self.text_of(ref)
+            if text is None:
+                return
+            arguments.append(text)
         for at, start, end in commands.passwords(arguments):
             self._learn_text(arguments[at][start:end], STRONG)
             if start == 0:

@@ -78,6 +78,8 @@ def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str
 
 def _hide_manifest(flat: list[Ref], judge: Judge) -> None:
     """Hides all data of a Kubernetes manifest of the kind Secret, under any key."""
+    if "kind" not in flat:  # most dicts
+        return
     named = {judge.text_of(flat[at]): at + 1 for at in range(0, len(flat) - 1, 2)}
     if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
         return
