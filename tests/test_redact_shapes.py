@@ -7,11 +7,12 @@ import re
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import keeptrace
 from keeptrace.redact.automaton import trie
+from keeptrace.redact.looks import is_random
 from keeptrace.redact.redactor import Redactor
 from keeptrace.redact.shapes import ALPHABETS, SHAPES, Shape
 from keeptrace.redact.spans import MARK
@@ -125,6 +126,8 @@ def test_a_key_anywhere_in_a_text(data: st.DataObject) -> None:
     )
     before, after = " ".join(data.draw(words)), " ".join(data.draw(words))
     key = example(shape, prefix, random.Random(data.draw(st.integers(0, 999))))
+    # Behind an everyday prefix, a key without a digit is taken for a name.
+    assume(not shape.is_common or is_random(key.removeprefix(prefix)))
     assert Redactor().text(f"{before} {key} {after}") == f"{before} {MARK} {after}"
 
 
