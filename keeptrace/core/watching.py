@@ -182,7 +182,9 @@ class _Watcher:
         pause = _SHORTEST
         while self._find() or self._roots:
             is_growing = [each.look() for each in self._watched.values()]
-            pause = _SHORTEST if any(is_growing) else min(pause * 2, _LONGEST)
+            pause = min(pause * 2, _LONGEST)
+            if any(is_growing):
+                pause = _SHORTEST
             ready = {fd for fd, _ in self._poll.poll(pause * 1000)}
             if self._inbox.fileno() in ready:
                 self._add_root(int(self._inbox.recv(_MOST_MESSAGE)))

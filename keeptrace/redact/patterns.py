@@ -55,7 +55,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "password in a URL",
         ("://",),
-        r"""://[^\s:/@"'<>?#\[]{0,100}:(?!\d{1,5}/)([^\s/@"'<>]{1,100}/[^\s@"'<>]{1,100})@(?=[\w.\[-])""",
+        r"""://[^\s:/@"'<>?#\[]{0,100}:(?!\d{1,5}/)"""
+        r"""([^\s/@"'<>]{1,100}/[^\s@"'<>]{1,100})@(?=[\w.\[-])""",
     ),
     # A key in the user's place: https://key@host. Users are short, or words.
     Pattern("key in a URL", ("://",), r"://(?=[A-Za-z0-9_]{0,40}\d)([A-Za-z0-9_]{20,100})@"),
@@ -157,7 +158,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "password in SQL",
         ("set password",),
-        r"(?i)\bSET\s+PASSWORD\s+(?:FOR\s+[^=\n]{1,100})?=\s*(?:PASSWORD\s*\()?\s*'([^'\n]{1,100})'",
+        r"(?i)\bSET\s+PASSWORD\s+(?:FOR\s+[^=\n]{1,100})?=\s*"
+        r"(?:PASSWORD\s*\()?\s*'([^'\n]{1,100})'",
     ),
     Pattern("password in ODBC", ("pwd={",), r"(?i)\bPWD=\{((?:[^}]|\}\}){1,200})\}"),
     # Lines of .netrc and .pgpass.
@@ -241,7 +243,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "address of a webhook",
         ("hook",),
         r"/(?:hook|hooks|webhook|webhooks)/"
-        r"((?:[A-Za-z0-9]{1,40}/)?(?=[A-Za-z0-9]{0,99}\d)(?=[A-Za-z0-9]{0,99}[a-z])[A-Za-z0-9]{24,100}"
+        r"((?:[A-Za-z0-9]{1,40}/)?(?=[A-Za-z0-9]{0,99}\d)"
+        r"(?=[A-Za-z0-9]{0,99}[a-z])[A-Za-z0-9]{24,100}"
         r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![\w-])",
     ),
     Pattern("address of a webhook", ("hook.",), r"//hook\.(?:\w+\.)?make\.com/(\w{20,60})"),
@@ -261,7 +264,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "hash of a password",
         ("pbkdf2", "bcrypt_sha256", "scrypt"),
-        r"\b((?:pbkdf2_sha\d+|pbkdf2:sha\d+|bcrypt_sha256|scrypt)[:$][\w:.=-]{1,40}\$[\w$./+=-]{40,300})",
+        r"\b((?:pbkdf2_sha\d+|pbkdf2:sha\d+|bcrypt_sha256|scrypt)"
+        r"[:$][\w:.=-]{1,40}\$[\w$./+=-]{40,300})",
     ),
     Pattern(
         "private key of PuTTY", ("private-lines:",), r"Private-Lines: \d+\s+([A-Za-z0-9+/=\s]{40,})"

@@ -94,10 +94,12 @@ ENDS: Final = tuple(
         r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
         r"Ran \d+ tests? in ",
         # Shells, runners and what they say of a program that ended.
-        r"(?:\S{1,100} exited|command terminated|Process finished|Process exited) with (?:exit )?code",
+        r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
         r"npm (?:ERR!|error) |g?make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
-        r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: |[\w@.-]{1,80}\.service: ",
-        r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|>>> |\(Pdb\) |> \S{1,200}\(\d+\)\S|PS [A-Z]:\\",
+        r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: ",
+        r"[\w@.-]{1,80}\.service: ",
+        r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|PS [A-Z]:\\",
+        r">>> |\(Pdb\) |> \S{1,200}\(\d+\)\S",
         r" \* (?:Debugger|Restarting|Running|Detected) ",
         r"(?:INFO|WARNING|ERROR|DEBUG) {2,}\S",  # rich's handler
     )

@@ -180,8 +180,10 @@ def _read_sentry(value: dict[str, Any]) -> ReadException:
 
 
 def _is_ecs(value: object) -> bool:
-    text = value.get("stack_trace") if type(value) is dict else None
-    return type(text) is str and _PLACE.match(text) is not None and "type" in value  # type: ignore[operator]
+    if type(value) is not dict or "type" not in value:
+        return False
+    text = value.get("stack_trace")
+    return type(text) is str and _PLACE.match(text) is not None
 
 
 def _read_ecs(value: dict[str, Any]) -> ReadException:

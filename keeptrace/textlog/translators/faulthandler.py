@@ -47,16 +47,19 @@ class Faulthandler:
         frame = self._FRAME.match(line)
         if frame is not None:
             if self._is_current:
-                number = "0"
-                if frame["line"].isdigit():
-                    number = frame["line"]
-                self._frames.append(place_line(frame["file"], number, frame["name"]))
+                self._add(frame)
             return []
         is_between = not line.strip() or line.startswith(("Python runtime state", "  ...", "<"))
         is_end = bool(self._frames) and not line.strip() and not self._is_of_all
         if is_between and not is_end:
             return []
         return None
+
+    def _add(self, frame: re.Match[str]) -> None:
+        number = frame["line"]
+        if not number.isdigit():
+            number = "0"
+        self._frames.append(place_line(frame["file"], number, frame["name"]))
 
     def finish(self) -> list[str]:
         if not self._frames:

@@ -136,7 +136,8 @@ class Answers:
         each = max(_checked(budget) // shares - _LINE, LEAST)
         texts = [
             f"--- {group.times} times, first in line {group.first.line} {group.first.time}, "
-            f"last in line {group.last.line} {group.last.time}\n{redactor.text(brief_text(view, each))}"
+            f"last in line {group.last.line} {group.last.time}\n"
+            f"{redactor.text(brief_text(view, each))}"
             for group, view in found[: _checked(budget) // LEAST]
         ]
         return _within(texts, budget) or "there is no such traceback in the log"
