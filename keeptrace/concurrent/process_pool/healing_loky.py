@@ -174,7 +174,7 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                 return not is_cut
             dead = gone(self.processes)
             self.deaths += len(dead)
-            if self.deaths > self.max_deaths or not self._are_whole(dead, is_cut):
+            if self.deaths > self.max_deaths or not _Queues(self, engine).are_whole(dead, is_cut):
                 return False
             executor = self.executor_reference()
             is_last = len(dead) == len(self.processes)
@@ -190,53 +190,6 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             if self.pending_work_items or not self.executor_flags.shutdown:
                 with self.processes_management_lock:
                     executor._adjust_process_count()
-
-        def _are_whole(self, dead: list[Any], is_cut: bool) -> bool:
-            """Mends the queues, and frees the locks of the dead. Returns whether that succeeds."""
-            states = {_state_of(process) for process in dead}
-            if states & {None, TAKEN} or (is_cut and SENDING not in states):
-                return False
-            if READING in states and not self._send_again():
-                return False
-            self._free_locks_of(states)
-            living = [process for process in self.processes.values() if process not in dead]
-            return _is_usable(self.call_queue._rlock, living, (WAITING, READING)) and _is_usable(
-                self.result_queue._wlock, living, (SENDING,)
-            )
-
-        def _free_locks_of(self, states: set[int | None]) -> None:
-            """Frees the locks that dead workers in these states held."""
-            if states & {WAITING, READING}:
-                _free(self.call_queue._rlock)
-            if SENDING in states:
-                _free(self.result_queue._wlock)
-
-        def _send_again(self) -> bool:
-            """Sends a task that a dead worker has taken from the queue, be it in part, to another
-            one. Gives whether the queue is whole.
-            """
-            calls = self.call_queue
-            reader = calls._reader.fileno()
-            message, left = calls._writer.last_read(reader)
-            if message is None:
-                return True
-            number = message.number
-            if number is None:
-                return False
-            if left == 0 and (self._is_noted(number) or number not in self.pending_work_items):
-                return True  # the dead worker had read nothing after this message
-            if number not in self.pending_work_items:
-                return False
-            drop(left, reader)
-            calls._sem.release()  # as its reader would have
-            item = self.pending_work_items[number]
-            calls.put(engine._CallItem(number, item.fn, item.args, item.kwargs))
-            return True
-
-        def _is_noted(self, number: int) -> bool:
-            """Whether a worker has noted that it has this task."""
-            boxes = [box_of(process) for process in self.processes.values()]
-            return number + 1 in [box.words[JOB] for box in boxes if box is not None]
 
         def _forget(self, process: BaseProcess) -> None:
             items = self.pending_work_items
@@ -257,6 +210,65 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                 self.processes.pop(process.pid, None)
 
     return HealingManager
+
+
+class _Queues:
+    """The two queues of an executor. Dead workers may have left both locked, or cut a message."""
+
+    def __init__(self, manager: Any, engine: ModuleType) -> None:
+        self._manager = manager
+        self._engine = engine
+
+    def are_whole(self, dead: list[Any], is_cut: bool) -> bool:
+        """Mends the queues, and frees the locks of the dead. Returns whether that succeeds."""
+        states = {_state_of(process) for process in dead}
+        if states & {None, TAKEN} or (is_cut and SENDING not in states):
+            return False
+        if READING in states and not self._send_again():
+            return False
+        self._free_locks_of(states)
+        living = [process for process in self._manager.processes.values() if process not in dead]
+        reading = self._manager.call_queue._rlock
+        sending = self._manager.result_queue._wlock
+        if not _is_usable(reading, living, (WAITING, READING)):
+            return False
+        return _is_usable(sending, living, (SENDING,))
+
+    def _free_locks_of(self, states: set[int | None]) -> None:
+        """Frees the locks that dead workers in these states held."""
+        if states & {WAITING, READING}:
+            _free(self._manager.call_queue._rlock)
+        if SENDING in states:
+            _free(self._manager.result_queue._wlock)
+
+    def _send_again(self) -> bool:
+        """Sends a task that a dead worker took from the queue, whole or in part, to another worker.
+
+        Returns whether the queue is whole.
+        """
+        items = self._manager.pending_work_items
+        calls = self._manager.call_queue
+        reader = calls._reader.fileno()
+        message, left = calls._writer.last_read(reader)
+        if message is None:
+            return True
+        number = message.number
+        if number is None:
+            return False
+        if left == 0 and (self._is_noted(number) or number not in items):
+            return True  # the dead worker had read nothing after this message
+        if number not in items:
+            return False
+        drop(left, reader)
+        calls._sem.release()  # as its reader would have
+        item = items[number]
+        calls.put(self._engine._CallItem(number, item.fn, item.args, item.kwargs))
+        return True
+
+    def _is_noted(self, number: int) -> bool:
+        """Whether a worker has noted that it has this task."""
+        boxes = [box_of(process) for process in self._manager.processes.values()]
+        return number + 1 in [box.words[JOB] for box in boxes if box is not None]
 
 
 def _state_of(process: object) -> int | None:
