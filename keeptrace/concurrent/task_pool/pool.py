@@ -130,6 +130,13 @@ class KeepingPool(_EnginePool):
         with interrupts_deferred():  # an interrupt would leave started workers behind
             super().__init__(processes, initializer, initargs, maxtasksperchild, context)
 
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        """The engine's method wakes a thread of the pool. At exit the thread and the modules that
+        the method needs may be gone, above all in a free-threaded Python.
+        """
+        if not is_finalizing():
+            super().__del__()
+
     def _setup_queues(self) -> None:
         super()._setup_queues()  # type: ignore[misc]
         queues = self._inqueue, self._outqueue  # type: ignore[attr-defined]
