@@ -9,6 +9,7 @@ else that a succeeding task passes is the engine's own code.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import process as engine
@@ -50,7 +51,7 @@ def _tasks(context: Any) -> dict[str, Timed]:
     box = BlackBox()
 
     def take() -> Any:
-        return _take(engine, ours, ours._reader.fileno(), box.words, None, block=True)
+        return _take(engine, ours, ours._reader.fileno(), os.getppid(), box.words, None)
 
     def fill(queue: Any) -> Callable[[], None]:
         def put() -> None:

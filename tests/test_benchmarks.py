@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks is no part of what is installed
 
 import keeptrace
-from benchmarks import _answer, _measure, corpus, growth, targets
+from benchmarks import _answer, _measure, corpus, growth, path, targets
 from keeptrace.capture.capture import capture
 from keeptrace.core.options import Options
 from keeptrace.restore.policy import KNOWN
@@ -79,6 +80,13 @@ def test_alternating_marks_what_fails_and_what_does_not_end():
 def test_a_run_reads_as_its_median(runs, text):
     """Few runs show their median; more show the quartiles too; failures show why."""
     assert _measure.shown(runs) == text
+
+
+@pytest.mark.parametrize("make", [path._tasks, path._results])
+def test_each_piece_of_a_task_s_way_is_measured(make):
+    """The pieces of the executor that the benchmark calls by themselves take what the benchmark passes."""
+    for timed in make(multiprocessing.get_context()).values():
+        assert timed.call() >= 0
 
 
 def test_the_targets_are_judged_by_what_was_measured():
