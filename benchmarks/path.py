@@ -46,9 +46,10 @@ def _tasks(context: Any) -> dict[str, Timed]:
     from keeptrace.concurrent.deaths.black_box import BlackBox
     from keeptrace.concurrent.process_pool.queues import _take
 
-    data = ForkingPickler.dumps(engine._CallItem(17, _no_op, (17,), {}))
+    data = bytes(ForkingPickler.dumps(engine._CallItem(17, _no_op, (17,), {})))
     plain, ours = context.Queue(), context.Queue()
     box = BlackBox()
+    box.open()  # as a worker does
 
     def take() -> Any:
         return _take(engine, ours, ours._reader.fileno(), os.getppid(), box.words, None)
@@ -71,7 +72,7 @@ def _results(context: Any) -> dict[str, Timed]:
     from keeptrace.concurrent.process_pool.executor import KeepTraceProcessPoolExecutor
     from keeptrace.concurrent.process_pool.manager import ManagerThread
 
-    data = ForkingPickler.dumps(engine._ResultItem(17, result=17))
+    data = bytes(ForkingPickler.dumps(engine._ResultItem(17, result=17)))
     found = {}
     for name, cls, thread in (
         ("plain", engine.ProcessPoolExecutor, engine._ExecutorManagerThread),
