@@ -156,6 +156,19 @@ def test_the_peak_of_a_process_that_shrank(tmp_path: Path) -> None:
     assert exc.peak > SIZE
 
 
+def test_foreign_messages_to_the_watcher(tmp_path: Path) -> None:
+    """Whatever another user sends to the watcher, the watcher goes on."""
+    directory = tmp_path / "dumps"
+    with growing(directory, f"grow({SIZE})", install=True) as process:
+        until(lambda: has_watcher(directory), LIMIT)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as place:
+            for message in (b"", b"x", b"-1", b"9" * 64):
+                place.sendto(message, address_of(str(directory)))
+        process.grow()
+        process.kill()
+    assert record(directory).resident > SIZE
+
+
 def test_what_nobody_has_watched(tmp_path: Path) -> None:
     """Without a watcher a record says nothing of the process's memory."""
     code = "import keeptrace, os, sys; keeptrace.install(sys.argv[1]); os.kill(os.getpid(), 9)"

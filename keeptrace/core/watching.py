@@ -33,7 +33,8 @@ LINE: Final = 80
 _SAMPLE: Final = re.compile(rb"(\d+) (\d+) (\d+\.\d+) (\d+\.\d+) *")
 _MOST_HEAD: Final = 1 << 13  # where the box's first line has ended (bytes)
 _MOST_STATUS: Final = 1 << 13  # of /proc/PID/status (bytes)
-_MOST_MESSAGE: Final = 64  # a number (bytes)
+_MOST_MESSAGE: Final = 64  # a pid (bytes)
+_PID: Final = re.compile(rb"\d{1,9}")
 _MEMORY: Final = re.compile(rb"^Vm(HWM|RSS):\s*(\d+) kB$", re.MULTILINE)
 
 # Between two looks: at the most, and while a process grows. (seconds)
@@ -164,7 +165,8 @@ class _Watched:
 class _Watcher:
     """The processes of one directory.
 
-    inbox: receives the pids of processes that have started another watcher.
+    inbox: receives the pids of processes that have started another watcher. Any user of the machine
+        can send to it, so other messages are ignored.
     """
 
     def __init__(self, directory: str, pid: int, inbox: socket.socket) -> None:
@@ -187,7 +189,9 @@ class _Watcher:
                 pause = _SHORTEST
             ready = {fd for fd, _ in self._poll.poll(pause * 1000)}
             if self._inbox.fileno() in ready:
-                self._add_root(int(self._inbox.recv(_MOST_MESSAGE)))
+                message = self._inbox.recv(_MOST_MESSAGE)
+                if _PID.fullmatch(message):
+                    self._add_root(int(message))
             self._drop_ended(ready)
 
     def _find(self) -> bool:
