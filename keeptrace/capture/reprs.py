@@ -169,13 +169,14 @@ class Writer:
         elif len(self.active) >= _LEVELS:
             text = "..."
         else:
-            if lead:
-                self.put(lead)
-            self._guarded(value, cls)
+            self._guarded(value, cls, lead)
             return
         self.put(lead + text)
 
-    def _guarded(self, value: object, cls: type) -> None:
+    def _guarded(self, value: object, cls: type, lead: str) -> None:
+        """Writes `lead`, then the repr of a value that may fail."""
+        if lead:
+            self.put(lead)
         parts, left, active, states = len(self.parts), self.left, len(self.active), self._states
         self.active.append(id(value))
         try:

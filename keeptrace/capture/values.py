@@ -31,9 +31,10 @@ from .readers import READERS as _READERS
 from .reprs import Renderer
 from .types import TypeInfo, info_of
 
-_INT64: Final = range(-(1 << 63), 1 << 63)
-# bit_length() takes a third of the time of `in range`, and only misses the range's least number.
+# Integers of fewer bits are atoms. (bits)
 _BITS: Final = 64
+# The ids of classes without a bound, because hash() of a class may run a metaclass.
+_ATOMS: Final = frozenset((id(bool), id(float)))
 # The clock is read once per so many values.
 _CLOCK_EVERY: Final = 32
 # The approximate size of a value without its text. (bytes)
@@ -92,7 +93,6 @@ class Values:
         """
         found: list[Ref] = []
         append = found.append
-        seen = self._seen.get
         short = self._short
         size = 0
         for value in values:
@@ -103,14 +103,13 @@ class Values:
                     append(value)
                     continue
             elif cls is int:
-                if value.bit_length() < _BITS or value in _INT64:
+                if value.bit_length() < _BITS:
                     append(value)
                     continue
             elif value is None or cls is float or cls is bool:
                 append(value)
                 continue
-            index = seen(id(value))
-            append(self._place(value, depth) if index is None else [index])
+            append(self._place(value, depth))
         self.bytes += size
         return found
 
@@ -120,36 +119,33 @@ class Values:
         Drops names that are not exact texts: no source code can use such a name. The loop is hot,
         like the loop of refs(), and so has the same test of atoms inline.
         """
-        placed: list[tuple[str, Ref]] = []
-        has_odd_names = False
-        seen = self._seen.get
+        others: list[tuple[str, Any]] = []
         short = self._short
         size = 0
         for name, value in namespace.items():
             if type(name) is not str:
-                has_odd_names = True
-                continue
+                return self.named(_with_plain_names(namespace), depth)
             cls = type(value)
             if cls is str:
                 if len(value) <= short:
                     size += len(value)
                     continue
             elif cls is int:
-                if value.bit_length() < _BITS or value in _INT64:
+                if value.bit_length() < _BITS:
                     continue
-            elif value is None or cls is float or cls is bool:
+            elif value is None or id(cls) in _ATOMS:
                 continue
-            index = seen(id(value))
-            placed.append((name, self._place(value, depth) if index is None else [index]))
+            others.append((name, value))
         self.bytes += size
-        if has_odd_names:
-            namespace = _with_plain_names(namespace)
-        if placed:
-            namespace.update(placed)
+        for name, value in others:
+            namespace[name] = self._place(value, depth)
         return namespace
 
     def _place(self, value: object, depth: int) -> Ref:
-        """The ref of a value without a place. Gives the value a place, if there is room."""
+        """The ref of a value in the table. Gives a new value a place, if there is room."""
+        known = self._seen.get(id(value))
+        if known is not None:
+            return [known]
         index = len(self.nodes)
         if id(value) in self._exceptions:
             self.nodes.append(["exception", self._exceptions[id(value)]])

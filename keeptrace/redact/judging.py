@@ -239,9 +239,16 @@ class Judge:
             self._judge(node, schema.STAND_IN, name, schema.stand_in_of(node), grade)
         elif kind in schema.TEXTS:
             self._judge_text_node(index, name, grade)
-        elif grade == STRONG and not self._is_description(node):
+        elif grade:
+            self._judge_structure(index, name, grade)
+
+    def _judge_structure(self, index: int, name: str, grade: int) -> None:
+        """Hides a container or an object under a strong name; otherwise judges its texts."""
+        node = self.values[index]
+        kind = schema.kind_of(node)
+        if grade == STRONG and not self._is_description(node):
             self._judge_strong_node(index, name)
-        elif grade and kind in schema.WITH_REFS:
+        elif kind in schema.WITH_REFS:
             self._judge_below(index, name, min(grade, WEAK))
         elif grade == WEAK and kind == "object" and not is_in_text(node):
             self.learner.learn_object(node)

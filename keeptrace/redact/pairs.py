@@ -226,8 +226,7 @@ class _PairScan:
     ) -> None:
         start, end = where
         value = self._text[start:end]
-        is_bare = how == ASSIGNED and not is_quoted
-        if self._is_no_value(name, how, value) or (is_bare and self._is_plain(match, name, value)):
+        if self._is_no_value(match, name, how, value, is_quoted):
             return
         found = self._rules.grade(name.strip("-"))
         if self._is_passed(match, found, how, value):
@@ -249,10 +248,14 @@ class _PairScan:
         is_card = _is_of_card(name) and is_card_number(value)
         return is_card or rules.says(name.strip("-"), value)
 
-    def _is_no_value(self, name: str, how: str, value: str) -> bool:
+    def _is_no_value(
+        self, match: re.Match[str], name: str, how: str, value: str, is_quoted: bool
+    ) -> bool:
         if not value or _is_marked(value) or (self._in_source and "\n" in value):
             return True
-        return how == OPTION and not _is_option(name, value)
+        if how == OPTION:
+            return not _is_option(name, value)
+        return how == ASSIGNED and not is_quoted and self._is_plain(match, name, value)
 
     def _is_plain(self, match: re.Match[str], name: str, value: str) -> bool:
         """Whether a bare value is a count, a part of a path, or a verdict."""

@@ -49,11 +49,15 @@ class Faulthandler:
             if self._is_current:
                 self._add(frame)
             return []
-        is_between = not line.strip() or line.startswith(("Python runtime state", "  ...", "<"))
-        is_end = bool(self._frames) and not line.strip() and not self._is_of_all
-        if is_between and not is_end:
+        if self._is_between(line):
             return []
         return None
+
+    def _is_between(self, line: str) -> bool:
+        """Whether the log goes on after this line, which is neither a thread's nor a frame's."""
+        if line.strip():
+            return line.startswith(("Python runtime state", "  ...", "<"))
+        return self._is_of_all or not self._frames
 
     def _add(self, frame: re.Match[str]) -> None:
         number = frame["line"]
