@@ -16,9 +16,10 @@ from .core.options import Options
 from .core.raw import names_of
 from .core.texts import counted, printable, shorten
 from .format.api import report_of
+from .render.frames import ShownFrame
 from .render.leaves import differing, leaves
 from .render.model import make_view
-from .render.view import ShownFrame, View
+from .render.view import View
 from .store.identity import fingerprint
 
 # A sample shows the differences; a capture takes a millisecond or two. (exceptions of a group)

@@ -14,11 +14,12 @@ import pytest
 import keeptrace
 from keeptrace.format.reading import decode
 from keeptrace.render import budgets
+from keeptrace.render.frames import ShownFrame
 from keeptrace.render.html import to_html
 from keeptrace.render.model import make_view
 from keeptrace.render.places import places_of
 from keeptrace.render.sources import Sources
-from keeptrace.render.view import ShownFrame, View
+from keeptrace.render.view import View
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}

@@ -28,6 +28,7 @@ from test_values import Color, Order, Point
 from keeptrace import Options
 from keeptrace.capture import exact as _exact
 from keeptrace.capture import objects as _objects
+from keeptrace.capture import readers as _readers
 from keeptrace.capture import reprs as _render
 from keeptrace.capture import types as _types
 from keeptrace.capture import values as _values
@@ -176,7 +177,7 @@ SAMPLES: dict[int, Any] = {
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: type(problem).__name__)
 def test_every_reader_may_raise(problem: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever kind of value a reader fails on, with whatever: that value is marked, and all else is exact."""
-    for kind, reader in dict(_values._READERS).items():
+    for kind, reader in dict(_readers.READERS).items():
         value = SAMPLES[kind]
 
         def broken(
@@ -187,7 +188,7 @@ def test_every_reader_may_raise(problem: BaseException, monkeypatch: pytest.Monk
             return reader(values, found, depth)
 
         with monkeypatch.context() as patch:
-            patch.setitem(_values._READERS, kind, broken)
+            patch.setitem(_readers.READERS, kind, broken)
             report = _check(value, f"reading it raised {type(problem).__name__}")
         assert report["cuts"]["unreadable"] == 1
 
@@ -284,7 +285,7 @@ def test_every_kind_of_repr_may_raise(kind: Any, monkeypatch: pytest.MonkeyPatch
             _check(KINDS[kind], f"whose repr raised {type(problem).__name__}")
 
 
-@pytest.mark.parametrize(("owner", "name"), [(_values, "TypeInfo"), (_objects, "details_of")])
+@pytest.mark.parametrize(("owner", "name"), [(_values, "info_of"), (_objects, "details_of")])
 def test_what_every_object_needs_may_raise(
     owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +310,7 @@ def test_a_reader_does_not_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch)
         time.sleep(0.01)
         raise ValueError("slow")
 
-    monkeypatch.setitem(_values._READERS, id(set), slow)
+    monkeypatch.setitem(_readers.READERS, id(set), slow)
     start = time.monotonic()
     try:
         many = [{number} for number in range(99)] + [

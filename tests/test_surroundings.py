@@ -111,7 +111,7 @@ def test_clocks_that_are_replaced(clock: str, before: str, tmp_path: Path) -> No
 
 FROZEN = """
     import {library}
-    import keeptrace, keeptrace.capture.values, keeptrace.core.guard
+    import keeptrace, keeptrace.capture.walk, keeptrace.core.guard
     class Slow:
         def __repr__(self):
             while True:

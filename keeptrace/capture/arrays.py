@@ -25,7 +25,7 @@ from .summary import (
 )
 
 if TYPE_CHECKING:
-    from .reprs import Writer
+    from .text_writer import TextWriter
 
 # Elements of an array of objects: each may be large. (elements)
 _FEW_OBJECTS: Final = 5
@@ -89,7 +89,7 @@ def _as_python(item: Any) -> Any:
     return _fields_of(item)
 
 
-def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[Writer], None]:
+def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[TextWriter], None]:
     """Writes an array whose elements may be the program's objects."""
     more = ""
     if size > len(few):

@@ -2,7 +2,7 @@
 
     capture ─▶ Chain     the exceptions: arguments, attributes, notes       capture/chain.py
                Frames    their tracebacks: frames, variables, globals       capture/frames.py
-               Values    the objects in all of these, within the bounds     capture/values.py
+               Walk      the objects in all of these, within the bounds     capture/walk.py
                Messages  texts made by the user's code, last                capture/messages.py
 
 The ladder, from the first rung to the last:
@@ -32,7 +32,7 @@ from .frames import Frames
 from .losses import Losses, add_note
 from .messages import Messages, cut_within, traceback_text
 from .source import snapshot
-from .values import Values
+from .walk import Walk
 
 if TYPE_CHECKING:
     from ..live.keeping import Dumps
@@ -56,7 +56,7 @@ class _Attempt:
         self._roots: list[int] = []  # indexes of the values that may become live
         self._roots_of_exceptions = 0  # the first roots: arguments and attributes of exceptions
         numbers: dict[int, int] = {}
-        self._values = Values(options, numbers, self._cuts, self._deadline)
+        self._values = Walk(options, numbers, self._cuts, self._deadline)
         self._losses = Losses(self._values, is_repeatable)
         self._messages = Messages(options, self._values, self._losses)
         self._chain = Chain(

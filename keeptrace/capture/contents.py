@@ -6,7 +6,7 @@ Each function reads with the methods of the builtin class, so a subclass's metho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from ..core.guard import Failed
 from ..core.nodes import Attributes, instance, put_repr, text
@@ -15,14 +15,7 @@ from ..core.report import Node, Ref
 from .kinds import Kind
 from .reprs import NeedsUserCode
 from .types import TypeInfo
-
-if TYPE_CHECKING:
-    from .values import Values
-
-# A longer string becomes a node, so fifty frames with the same string share a node. (characters)
-SHARED_TEXT: Final = 200
-# The size of a reference to an element. (bytes)
-ELEMENT: Final = 8
+from .values import ELEMENT, SHARED_TEXT, Values
 
 
 def read_text(values: Values, value: Any, depth: int, raw: Any = str, kind: str = "str") -> Node:

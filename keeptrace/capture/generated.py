@@ -23,13 +23,13 @@ from ..core.raw import (
 )
 
 if TYPE_CHECKING:
-    from .reprs import Writer
+    from .text_writer import TextWriter
 
 # (fields of one object)
 _MOST_FIELDS: Final = 1_000
 
 
-def dataclass(writer: Writer, value: object, cls: type) -> None:
+def dataclass(writer: TextWriter, value: object, cls: type) -> None:
     pairs = _of_dataclass(value, cls)
     if pairs is None:
         writer.by_user(value, cls)
@@ -71,7 +71,7 @@ def named_elements(value: Any) -> list[tuple[str, Any]] | None:
     return list(zip(names, tuple.__iter__(value)))
 
 
-def namedtuple(writer: Writer, value: Any, cls: type) -> None:
+def namedtuple(writer: TextWriter, value: Any, cls: type) -> None:
     pairs = named_elements(value)
     if pairs is None:
         writer.by_user(value, cls)
@@ -79,7 +79,7 @@ def namedtuple(writer: Writer, value: Any, cls: type) -> None:
         writer.fields(name_of(cls), pairs)
 
 
-def enum(writer: Writer, value: object, cls: type) -> None:
+def enum(writer: TextWriter, value: object, cls: type) -> None:
     name, inner = stored(value, "_name_"), stored(value, "_value_")
     own_repr = namespace_of(cls).get("_value_repr_")  # of a mixed-in data type
     if type(name) is not str or inner is ABSENT or own_repr is not None:
@@ -89,7 +89,7 @@ def enum(writer: Writer, value: object, cls: type) -> None:
     return writer.put(">")
 
 
-def attrs(writer: Writer, value: object, cls: type) -> None:
+def attrs(writer: TextWriter, value: object, cls: type) -> None:
     fields = attribute_of(mro_of(cls), "__attrs_attrs__")[1]
     names: list[Any] = []
     for field in tuple.__iter__(fields):
@@ -113,7 +113,7 @@ def _is_shown(field: object) -> bool:
     return field is not None and stored(field, "repr") is True
 
 
-def pydantic(writer: Writer, value: object, cls: type) -> None:
+def pydantic(writer: TextWriter, value: object, cls: type) -> None:
     """The fields, then extra fields. A class with computed fields runs code to show them."""
     mro = mro_of(cls)
     computed = attribute_of(mro, "__pydantic_computed_fields__")[1]

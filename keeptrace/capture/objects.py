@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..core.guard import Failed
 from ..core.nodes import (
@@ -32,9 +32,7 @@ from .contents import items_of, names_in, node_with_repr, pairs_of, read_text
 from .kinds import Kind
 from .summary import Summarise
 from .types import TypeInfo
-
-if TYPE_CHECKING:
-    from .values import Values
+from .values import Values
 
 # Facts are plain data: lists and dicts of atoms. (levels)
 _LEVELS_OF_FACTS: Final = 4

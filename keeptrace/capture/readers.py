@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..core.bounds import MAX_DIGITS
 from ..core.nodes import (
@@ -27,9 +27,7 @@ from ..core.report import Node
 from .contents import items_of, names_in, node_with_repr, pairs_of, read_text
 from .kinds import module_name
 from .objects import read_object, read_type
-
-if TYPE_CHECKING:
-    from .values import Values
+from .values import Values
 
 # id of a builtin container → the class, and the kind of its nodes
 _CONTAINERS: Final = {id(cls): (cls, cls.__name__) for cls in (list, tuple, set, frozenset)}

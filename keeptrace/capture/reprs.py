@@ -372,11 +372,11 @@ class Writer:
             lead = ", "
         self.put(")")
 
-    def call(self, name: str, *parts: Any) -> None:
+    def call(self, name: str, *parts: str | Callable[[], object]) -> None:
         """Writes name(parts). A part is a text, or a function that writes the part."""
         self.put(f"{name}(")
         for part in parts:
-            if type(part) is str:
+            if isinstance(part, str):
                 self.put(part)
             else:
                 part()

@@ -14,7 +14,7 @@ from ..core.raw import loaded, mro_of, name_of, names_of
 from .exact import is_exact_value
 
 if TYPE_CHECKING:
-    from .reprs import Writer
+    from .text_writer import TextWriter
 
 # A single value in the text. (characters)
 MOST_VALUE: Final = 80
@@ -54,7 +54,7 @@ class Summary(
 
     def __new__(
         cls,
-        text: str | Callable[[Writer], None],
+        text: str | Callable[[TextWriter], None],
         facts: dict[str, Any] = _NOTHING,
         length: int | None = None,
         held: dict[str, Any] = _NOTHING,

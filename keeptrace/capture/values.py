@@ -8,26 +8,20 @@ Rules:
     the nearest objects first. So a bound cuts the objects that are furthest away.
  3. The graph is held during the walk: a reused `id` would show one object as another.
  4. Values beyond a bound are counted in `cuts`, and a stand-in marks their places.
- 5. A reader may raise any exception. Only drain() calls readers: drain() puts a stand-in with the
-    reason in the place of the unreadable value, and reads on.
+ 5. A reader may raise any exception. Only the walk (walk.py) calls readers: the walk puts a
+    stand-in with the reason in the place of the unreadable value, and reads on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import islice
 from typing import Any, Final
 
 from ..core.bounds import MAX_READ, MAX_TYPES
-from ..core.clock import monotonic
-from ..core.guard import run_each, stack_is_short
 from ..core.nodes import stand_in
 from ..core.options import Options, bound
 from ..core.raw import names_of
 from ..core.report import Node, Ref
-from .contents import ELEMENT, SHARED_TEXT
-from .objects import read_object
-from .readers import READERS as _READERS
 from .reprs import Renderer
 from .types import TypeInfo, info_of
 
@@ -35,11 +29,11 @@ from .types import TypeInfo, info_of
 _BITS: Final = 64
 # The ids of classes without a bound, because hash() of a class may run a metaclass.
 _ATOMS: Final = frozenset((id(bool), id(float)))
-# The clock is read once per so many values.
-_CLOCK_EVERY: Final = 32
-# The approximate size of a value without its text. (bytes)
-_OVERHEAD: Final = 24
-_UNREAD: Final[Node] = []  # the node of a value with a place, before drain() reads the value
+# A longer string becomes a node, so fifty frames with the same string share a node. (characters)
+SHARED_TEXT: Final = 200
+# The size of a reference to an element. (bytes)
+ELEMENT: Final = 8
+_UNREAD: Final[Node] = []  # the node of a value with a place, before the walk reads the value
 
 
 class Values:
@@ -87,7 +81,7 @@ class Values:
 
     def refs(self, values: Iterable[Any], depth: int) -> list[Ref]:
         """The refs of values. The ref of an atom is the atom itself. Other values get a place in
-        the table, and drain() reads the values later.
+        the table, and the walk reads the values later.
 
         A hot loop of the capture: a function for the test of atoms would cost a call a value.
         """
@@ -171,7 +165,7 @@ class Values:
         self._cuts[reason] = self._cuts.get(reason, 0) + count
 
     def later(self, call: Callable[[], Any], use: Callable[[Any], None]) -> None:
-        """Leaves `call`, the user's code, to finish(). `use` gets the result, or Failed."""
+        """Leaves `call`, the user's code, to Walk.finish(). `use` gets the result, or Failed."""
         self._pending.append((call, use))
 
     def _cut(self, cls: type, reason: str) -> Ref:
@@ -201,57 +195,6 @@ class Values:
         if found is None:
             found = self.infos[id(cls)] = info_of(cls)
         return found
-
-    # -- the walk
-
-    def drain(self) -> None:
-        """Reads all values with places, the nearest first, until the capture reaches a bound."""
-        nodes = self.nodes
-        max_bytes = self.max_bytes
-        reader_of = _READERS.get
-        # The queue grows meanwhile.
-        for index, value, depth in islice(self._queue, self._read, None):
-            self._read = read = self._read + 1
-            if self.bytes > max_bytes or not read % _CLOCK_EVERY:
-                self._look_at_bounds()
-            if self._stop:
-                nodes[index] = nodes[self._cut(type(value), self._stop)[0]]
-                continue
-            self.bytes += _OVERHEAD
-            try:
-                nodes[index] = reader_of(id(type(value)), read_object)(self, value, depth)
-            except BaseException as problem:  # a library's code raised, or Ctrl-C came
-                nodes[index] = self._unreadable(value, problem)
-
-    def _look_at_bounds(self) -> None:
-        """Notes the first bound that the capture has reached."""
-        if self._stop:
-            return
-        if monotonic() > self.deadline:
-            self._stop = "max_seconds"
-        elif self.bytes > self.max_bytes:
-            self._stop = "max_bytes"
-
-    def _unreadable(self, value: object, problem: BaseException) -> Node:
-        """The stand-in of a value whose reader failed."""
-        if isinstance(problem, RecursionError) and stack_is_short():
-            raise problem  # the stack is short: capture() tries again with more
-        self.cut("unreadable")
-        cls = type(value)
-        why = f"reading it raised {names_of(type(problem))[1]}"
-        text = f"<{names_of(cls)[1]} object at {id(value):#x}: {why}>"
-        return ["object", self.type_index(cls), text, None, {"why": why, "address": id(value)}]
-
-    def finish(self) -> None:
-        """Runs the user's code that later() has collected, under guard, and reads the results."""
-        while self._pending:
-            pending, self._pending = self._pending, []
-            results = run_each([call for call, _ in pending], self.deadline)
-            for (_, use), result in zip(pending, results):
-                use(result)
-            self.drain()
-        if self._renderer is not None and self._renderer.failed:
-            self.cut("failed reprs", self._renderer.failed)
 
     # -- bounds of containers
 

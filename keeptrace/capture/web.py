@@ -24,7 +24,7 @@ from .plain_code import NotPlain
 from .summary import MOST_VALUE, Summarise, Summary, Table, plain, short
 
 if TYPE_CHECKING:
-    from .reprs import Writer
+    from .text_writer import TextWriter
 
 # Headers of one request. (headers)
 _MOST_HEADERS: Final = 50
@@ -116,7 +116,7 @@ def _django_model(base: type, value: object) -> Summary:
 
 
 def _put_str(
-    writer: Writer, value: object, function: object, otherwise: Callable[[Writer], None]
+    writer: TextWriter, value: object, function: object, otherwise: Callable[[TextWriter], None]
 ) -> None:
     """Writes a model in Django's style, with the result of __str__, if the __str__ is plain."""
     try:
@@ -126,7 +126,7 @@ def _put_str(
     return writer.put(f"<{name_of(type(value))}: {text}>")
 
 
-def _with_fields(value: object, fields: dict[str, Any]) -> Callable[[Writer], None]:
+def _with_fields(value: object, fields: dict[str, Any]) -> Callable[[TextWriter], None]:
     name = names_of(type(value))[1]
     return lambda writer: writer.fields(name, fields.items())
 

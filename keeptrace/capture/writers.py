@@ -30,9 +30,9 @@ from ..core.raw import (
 from .kinds import module_name
 
 if TYPE_CHECKING:
-    from .reprs import Writer
+    from .text_writer import TextWriter
 
-Write: TypeAlias = Callable[["Writer", Any, Any], None]
+Write: TypeAlias = Callable[["TextWriter", Any, Any], None]
 
 # A larger Counter keeps its order of insertion. (elements)
 _MOST_SORTED: Final = 1_000
@@ -50,11 +50,11 @@ _args_of: Final = BaseException.__dict__["args"].__get__
 # -- containers
 
 
-def mapping(writer: Writer, value: dict[Any, Any], owner: object) -> None:
+def mapping(writer: TextWriter, value: dict[Any, Any], owner: object) -> None:
     writer.pairs(dict.items(value))
 
 
-def sequence(writer: Writer, value: Any, owner: Any) -> None:
+def sequence(writer: TextWriter, value: Any, owner: Any) -> None:
     opening, closing = "(", ")"
     if owner is list:
         opening, closing = "[", "]"
@@ -65,7 +65,7 @@ def sequence(writer: Writer, value: Any, owner: Any) -> None:
     writer.put(closing)
 
 
-def unordered(writer: Writer, value: Any, owner: Any) -> None:
+def unordered(writer: TextWriter, value: Any, owner: Any) -> None:
     if type(value) is set and value:
         writer.put("{")
         writer.items(value)
@@ -77,7 +77,7 @@ def unordered(writer: Writer, value: Any, owner: Any) -> None:
         writer.put(f"{name_of(type(value))}()")
 
 
-def queue(writer: Writer, value: deque[Any], owner: object) -> None:
+def queue(writer: TextWriter, value: deque[Any], owner: object) -> None:
     most = _maxlen_of(value)
     closing = "]"
     if most is not None:
@@ -85,7 +85,7 @@ def queue(writer: Writer, value: deque[Any], owner: object) -> None:
     writer.call(name_of(type(value)), "[", lambda: writer.items(deque.__iter__(value)), closing)
 
 
-def ordered_dict(writer: Writer, value: OrderedDict[Any, Any], owner: object) -> None:
+def ordered_dict(writer: TextWriter, value: OrderedDict[Any, Any], owner: object) -> None:
     name = name_of(type(value))
     if not dict.__len__(value):
         writer.put(f"{name}()")
@@ -95,13 +95,13 @@ def ordered_dict(writer: Writer, value: OrderedDict[Any, Any], owner: object) ->
         writer.call(name, "[", lambda: writer.items(ordered_items(value)), "]")
 
 
-def default_dict(writer: Writer, value: defaultdict[Any, Any], owner: object) -> None:
+def default_dict(writer: TextWriter, value: defaultdict[Any, Any], owner: object) -> None:
     factory = _factory_of(value)
     parts = (lambda: writer.write(factory), ", ", lambda: writer.pairs(dict.items(value)))
     writer.call(name_of(type(value)), *parts)
 
 
-def counter(writer: Writer, value: Counter[Any], owner: object) -> None:
+def counter(writer: TextWriter, value: Counter[Any], owner: object) -> None:
     name = name_of(type(value))
     if not dict.__len__(value):
         return writer.put(f"{name}()")
@@ -112,7 +112,7 @@ def counter(writer: Writer, value: Counter[Any], owner: object) -> None:
     return writer.call(name, lambda: writer.pairs(found))
 
 
-def view(writer: Writer, value: object, owner: object) -> None:
+def view(writer: TextWriter, value: object, owner: object) -> None:
     """Keys, values or items. An OrderedDict's own views hash each key again."""
     (held,) = gc.get_referents(value)
     found: Iterable[tuple[Any, Any]] = dict.items(held)
@@ -126,12 +126,12 @@ def view(writer: Writer, value: object, owner: object) -> None:
     writer.call(name_of(type(value)), "[", lambda: writer.items(parts), "]")
 
 
-def proxy(writer: Writer, value: object, owner: object) -> None:
+def proxy(writer: TextWriter, value: object, owner: object) -> None:
     (inner,) = gc.get_referents(value)  # every other way runs the program's code
     writer.call("mappingproxy", lambda: writer.write(inner))
 
 
-def namespace(writer: Writer, value: object, owner: object) -> None:
+def namespace(writer: TextWriter, value: object, owner: object) -> None:
     name = "namespace"
     if type(value) is not owner:
         name = name_of(type(value))
@@ -139,7 +139,7 @@ def namespace(writer: Writer, value: object, owner: object) -> None:
     writer.fields(name, [(key, item) for key, item in found if type(key) is str])
 
 
-def typed_array(writer: Writer, value: Any, owner: Any) -> None:
+def typed_array(writer: TextWriter, value: Any, owner: Any) -> None:
     code = owner.typecode.__get__(value)
     name = name_of(type(value))
     if not owner.__len__(value):
@@ -153,11 +153,11 @@ def typed_array(writer: Writer, value: Any, owner: Any) -> None:
     writer.call(name, f"{code!r}, ", lambda: writer.write(shown))
 
 
-def user_data(writer: Writer, value: object, owner: object) -> None:
+def user_data(writer: TextWriter, value: object, owner: object) -> None:
     writer.write(_part(value, "data"))
 
 
-def chain_map(writer: Writer, value: object, owner: object) -> None:
+def chain_map(writer: TextWriter, value: object, owner: object) -> None:
     maps = _part(value, "maps")
     if type(maps) is not list:
         raise AttributeError("maps")
@@ -175,7 +175,7 @@ def _part(value: object, name: str) -> Any:
 # -- callables, exceptions and other types with values inside
 
 
-def method(writer: Writer, value: types.MethodType, owner: object) -> None:
+def method(writer: TextWriter, value: types.MethodType, owner: object) -> None:
     function = value.__func__
     name = "?"
     if type(function) is types.FunctionType:
@@ -185,7 +185,7 @@ def method(writer: Writer, value: types.MethodType, owner: object) -> None:
     writer.put(">")
 
 
-def partial(writer: Writer, value: object, owner: object) -> None:
+def partial(writer: TextWriter, value: object, owner: object) -> None:
     def keywords() -> None:
         for name, item in dict.items(_keywords_of(value)):
             writer.put(f", {str.__str__(name)}=")
@@ -203,19 +203,19 @@ def partial(writer: Writer, value: object, owner: object) -> None:
     writer.call(name, lambda: writer.write(_function_of(value)), arguments, keywords)
 
 
-def exception(writer: Writer, value: object, owner: object) -> None:
+def exception(writer: TextWriter, value: object, owner: object) -> None:
     writer.put(f"{name_of(type(value))}(")
     writer.items(_args_of(value))
     writer.put(")")
 
 
-def bounds(writer: Writer, value: slice, owner: object) -> None:
+def bounds(writer: TextWriter, value: slice, owner: object) -> None:
     writer.put("slice(")
     writer.items((value.start, value.stop, value.step))
     writer.put(")")
 
 
-def class_(writer: Writer, value: type, owner: object) -> None:
+def class_(writer: TextWriter, value: type, owner: object) -> None:
     writer.put(f"<class '{full_name(value)}'>")
 
 
@@ -227,7 +227,7 @@ def full_name(cls: type) -> str:
     return f"{module}.{qualname}"
 
 
-def weak_reference(writer: Writer, value: Any, owner: Any) -> None:
+def weak_reference(writer: TextWriter, value: Any, owner: Any) -> None:
     target = owner.__call__(value)
     if target is None:
         writer.put(f"<weakref at {id(value):#x}; dead>")
@@ -236,7 +236,7 @@ def weak_reference(writer: Writer, value: Any, owner: Any) -> None:
         writer.put(f"<weakref at {id(value):#x}; to {name!r} at {id(target):#x}>")
 
 
-def file(writer: Writer, value: Any, owner: Any) -> None:
+def file(writer: TextWriter, value: Any, owner: Any) -> None:
     """An open file. The repr asks the file below for a name, and may run the program's code."""
     below = value
     while type(below) in _FILES:
@@ -291,17 +291,17 @@ WRITTEN: Final[dict[int, tuple[Any, Write]]] = {id(cls): (cls, write) for cls, w
 # -- C types: after a check of the parts, the type's own repr runs
 
 
-def text(writer: Writer, value: Any, owner: Any) -> None:
+def text(writer: TextWriter, value: Any, owner: Any) -> None:
     """A str or bytes of a subclass; a long text is not copied whole."""
     writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
 
 
-def byte_array(writer: Writer, value: bytearray, owner: object) -> None:
+def byte_array(writer: TextWriter, value: bytearray, owner: object) -> None:
     few = bytes(bytearray.__getitem__(value, slice(0, writer.left)))
     writer.put(f"{name_of(type(value))}({few!r})")
 
 
-def number(writer: Writer, value: int, owner: object) -> None:
+def number(writer: TextWriter, value: int, owner: object) -> None:
     bits = int.bit_length(value)
     if bits <= _MOST_BITS:
         writer.put(int.__repr__(value))
@@ -311,12 +311,12 @@ def number(writer: Writer, value: int, owner: object) -> None:
         writer.put(f"<int of {bits} bits>")
 
 
-def real(writer: Writer, value: Any, owner: Any) -> None:
+def real(writer: TextWriter, value: Any, owner: Any) -> None:
     """A float or complex number of a subclass."""
     writer.put(owner.__repr__(value))
 
 
-def module(writer: Writer, value: types.ModuleType, owner: object) -> None:
+def module(writer: TextWriter, value: types.ModuleType, owner: object) -> None:
     """A module. The own repr runs only for a module made by the import system."""
     spec = module_dict(value).get("__spec__")
     if type(value) is owner and type(spec) is ModuleSpec and _is_plain_spec(spec):
@@ -332,7 +332,7 @@ def _is_plain_spec(spec: ModuleSpec) -> bool:
     return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
 
 
-def with_zone(writer: Writer, value: Any, owner: Any) -> None:
+def with_zone(writer: TextWriter, value: Any, owner: Any) -> None:
     """A time. The repr contains the repr of the zone."""
     zone = owner.__dict__["tzinfo"].__get__(value)
     if zone is None or _is_plain_zone(zone):
@@ -341,7 +341,7 @@ def with_zone(writer: Writer, value: Any, owner: Any) -> None:
         writer.state(value)
 
 
-def zone(writer: Writer, value: Any, owner: Any) -> None:
+def zone(writer: TextWriter, value: Any, owner: Any) -> None:
     """A zone alone."""
     if _is_plain_zone(value):
         writer.put(owner.__repr__(value))
@@ -360,7 +360,7 @@ def _is_plain_zone(value: Any) -> bool:
     return is_plain and all(type(name) is str for name in names)
 
 
-def pattern(writer: Writer, value: Any, owner: Any) -> None:
+def pattern(writer: TextWriter, value: Any, owner: Any) -> None:
     """A pattern or a match. The text may be a mapped file, or of a subclass of the program's."""
     name = "string"
     if owner.__name__ == "Pattern":

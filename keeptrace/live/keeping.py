@@ -20,14 +20,9 @@ from ..restore.exactness import is_exact
 from ..restore.live import not_kept
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from _typeshed import ReadableBuffer
 
-    class Pickler(Protocol):
-        """A pickler, made with its output file."""
-
-        def dump(self, obj: object, /) -> object: ...
+    from .picklers import Pickler
 
 
 # (object, most bytes) → the pickle. Raises the errors of the object's own reduction.

@@ -14,7 +14,12 @@ from ..core.errors import missing_extra
 from .outside import is_outside, reduced
 
 if TYPE_CHECKING:
-    from .keeping import Pickler
+    from typing import Protocol
+
+    class Pickler(Protocol):
+        """A pickler, made with its output file."""
+
+        def dump(self, obj: object, /) -> object: ...
 
 
 class _OfPickle(pickle.Pickler):

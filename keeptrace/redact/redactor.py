@@ -14,6 +14,7 @@ from . import commands, hosts, manifests, pairs, sources, sql, words
 from .automaton import WordSearch, automaton
 from .report import ReportRedaction
 from .rules import Extra, Rules
+from .sources import Source
 from .spans import Span, filled, marked, merged
 
 # Files of which it is remembered what is secret; the frames of one program seldom pass through
@@ -30,20 +31,6 @@ _READERS: Final[tuple[tuple[tuple[str, ...], Callable[[str], Iterator[Span]]], .
     (sql.HINTS, sql.spans),
     (manifests.HINTS, manifests.spans),
 )
-
-
-class Source:
-    """A source without its secrets.
-
-    hidden: how many places. secrets: the secrets, with their grades.
-    """
-
-    __slots__ = ("hidden", "secrets", "text")
-
-    def __init__(self, text: str, hidden: int, secrets: tuple[tuple[str, int], ...]) -> None:
-        self.text: str = text
-        self.hidden: int = hidden
-        self.secrets: tuple[tuple[str, int], ...] = secrets
 
 
 _sources: Final[dict[bytes, Source]] = {}

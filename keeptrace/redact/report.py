@@ -22,7 +22,24 @@ from .secrets import LEAST, Searcher, variants
 from .spans import MARK, Span, filled, marked
 
 if TYPE_CHECKING:
-    from .redactor import Redactor, Source
+    from typing import Protocol
+
+    from .rules import Rules
+    from .sources import Source
+
+    class Finder(Protocol):
+        """A Redactor, as the redaction of a report uses it: where secrets stand."""
+
+        rules: Rules
+
+        def spans(self, text: str) -> list[Span]: ...
+
+        def fact_spans(self, text: str) -> list[Span]: ...
+
+        def packed_source(self, packed: bytes) -> Source | None: ...
+
+        def leaks(self, data: bytes) -> bool: ...
+
 
 # A shape has as many characters; shorter names of variables need no look.
 _LEAST_NAME = 16
@@ -31,7 +48,7 @@ _LEAST_NAME = 16
 class ReportRedaction:
     """The state of one report's redaction."""
 
-    def __init__(self, redactor: Redactor, report: Report) -> None:
+    def __init__(self, redactor: Finder, report: Report) -> None:
         self._redactor = redactor
         self._rules = redactor.rules
         self._report = report

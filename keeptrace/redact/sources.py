@@ -36,6 +36,20 @@ _SOURCES: Final = {
 }
 
 
+class Source:
+    """A source without its secrets.
+
+    hidden: how many places. secrets: the secrets, with their grades.
+    """
+
+    __slots__ = ("hidden", "secrets", "text")
+
+    def __init__(self, text: str, hidden: int, secrets: tuple[tuple[str, int], ...]) -> None:
+        self.text: str = text
+        self.hidden: int = hidden
+        self.secrets: tuple[tuple[str, int], ...] = secrets
+
+
 @cache
 def _made(name: str) -> re.Pattern[str]:
     return re.compile(_SOURCES[name], re.DOTALL)

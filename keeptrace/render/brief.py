@@ -16,7 +16,8 @@ from ..core.errors import OptionError
 from ..core.report import Ref
 from ..core.texts import counted, printable, shorten
 from .data import FORMAT
-from .view import ShownException, ShownFrame, View
+from .frames import ShownFrame
+from .view import ShownException, View
 from .wording import relation_text
 
 # A smaller budget cannot hold a message and a place. (characters)

@@ -23,9 +23,10 @@ from typing import Any, Final
 
 from ..core.report import Ref
 from .budgets import JSON_CHARACTERS, JSON_FRAMES, JSON_VALUES, Budget
+from .frames import ShownFrame
 from .nodes import Child
 from .values import ShownValues
-from .view import ShownException, ShownFrame, View
+from .view import ShownException, View
 
 FORMAT: Final = 1
 # Levels of parts, without and with --all. Deeper parts are in the text of `value` alone.

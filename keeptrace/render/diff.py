@@ -12,8 +12,9 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ..core.texts import printable, shorten
+from .frames import ShownFrame
 from .leaves import leaves
-from .view import ShownException, ShownFrame, View
+from .view import ShownException, View
 from .wording import process_rows
 
 # The facts of a header to compare. Other facts differ between any two dumps.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .view import ShownFrame
+from .frames import ShownFrame
 
 # The first and the last frames at a place that keep a row each. (frames)
 _EQUAL: Final = 3

@@ -25,11 +25,12 @@ from .budgets import (
 )
 from .data import label
 from .folding import folded
+from .frames import ShownFrame
 from .nodes import Child
 from .pages import page_template
 from .plain_text import traceback_text
 from .sources import Snippet
-from .view import ShownException, ShownFrame, View
+from .view import ShownException, View
 from .wording import cut_texts, hidden_text, process_rows, relation_text, time_text
 
 # Lines around the failing line.

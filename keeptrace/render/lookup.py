@@ -10,9 +10,9 @@ from typing import Any
 
 from ..core.errors import KeepTraceError
 from ..core.report import Ref
+from .frames import ShownFrame
 from .nodes import Child
 from .values import ShownValues
-from .view import ShownFrame
 
 
 class LookupFailed(KeepTraceError):

@@ -24,10 +24,11 @@ from ..core.texts import printable, shorten
 from ..format.checking import check
 from ..snapshots.groups import SNAPSHOT
 from .budgets import MAX_MESSAGE, MAX_MESSAGES, MAX_NOTES, MAX_SHORT, Budget
+from .frames import ShownFrame
 from .messages import message_of, syntax_error_line
 from .sources import Sources
 from .values import ShownValues
-from .view import ShownException, ShownFrame, View
+from .view import ShownException, View
 
 # A note of another type than str. (characters of its text)
 _MAX_NOTE: Final = 1_000

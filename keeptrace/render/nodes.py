@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..core import nodes as schema
 from ..core.report import Node, Ref
 from ..core.texts import printable, shorten
 from ..restore.exact import EXACT
 from .budgets import MAX_FULL, MAX_VALUE
-
-if TYPE_CHECKING:
-    from .values import ShownValues
+from .node_table import NodeTable
 
 # The whole of a longer text appears below its line. (characters)
 _ONE_LINE: Final = 200
@@ -90,7 +88,7 @@ def raw_text(kind: str, text: str) -> str | bytes | bytearray:
     return bytearray(raw)
 
 
-def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) -> Any:
+def exact_value(values: NodeTable, node: Node, levels: int = _EXACT_LEVELS) -> Any:
     """A date, a path, a Decimal ... as itself; None if a part is missing or wrong."""
     parts = []
     for ref in schema.items_of(node):
@@ -106,7 +104,7 @@ def exact_value(values: ShownValues, node: Node, levels: int = _EXACT_LEVELS) ->
         return None
 
 
-def _exact_part(values: ShownValues, ref: list[int], levels: int) -> Any:
+def _exact_part(values: NodeTable, ref: list[int], levels: int) -> Any:
     node = values.node(ref)
     kind = schema.kind_of(node)
     if kind == "str":
@@ -121,7 +119,7 @@ def _exact_part(values: ShownValues, ref: list[int], levels: int) -> Any:
 # -- a function for each kind of node
 
 
-def _container(values: ShownValues, node: Node) -> ShownValue:
+def _container(values: NodeTable, node: Node) -> ShownValue:
     kind = schema.kind_of(node)
     length = schema.length_of(node)
     refs = schema.items_of(node)
@@ -142,7 +140,7 @@ def _items(refs: list[Ref]) -> list[Child]:
     return [Child("item", str(at), ref) for at, ref in enumerate(refs)]
 
 
-def _text(values: ShownValues, node: Node) -> ShownValue:
+def _text(values: NodeTable, node: Node) -> ShownValue:
     kind = schema.kind_of(node)
     length = schema.length_of(node)
     text = schema.kept_text(node)
@@ -164,18 +162,18 @@ def _text(values: ShownValues, node: Node) -> ShownValue:
     return value
 
 
-def _int(values: ShownValues, node: Node) -> ShownValue:
+def _int(values: NodeTable, node: Node) -> ShownValue:
     number = schema.number_of(node)
     if number.bit_length() < _MAX_DECIMAL:
         return ShownValue("int", str(number))
     return ShownValue("int", shorten(schema.digits_of(node), _ONE_LINE))
 
 
-def _complex(values: ShownValues, node: Node) -> ShownValue:
+def _complex(values: NodeTable, node: Node) -> ShownValue:
     return ShownValue("complex", repr(schema.complex_of(node)))
 
 
-def _object(values: ShownValues, node: Node) -> ShownValue:
+def _object(values: NodeTable, node: Node) -> ShownValue:
     text, extra = schema.repr_of(node), schema.extra_of(node)
     name = values.type_name(schema.type_of(node))
     value = ShownValue(name, length=extra.get("len"), is_default=text is None)
@@ -209,7 +207,7 @@ class _Exact:
             self.text = f"<{type(value).__name__} of thousands of digits>"
 
 
-def _exact(values: ShownValues, node: Node) -> ShownValue:
+def _exact(values: NodeTable, node: Node) -> ShownValue:
     kind, refs = schema.name_of(node), schema.items_of(node)
     if kind not in EXACT:
         raise KeyError(kind)
@@ -221,15 +219,15 @@ def _exact(values: ShownValues, node: Node) -> ShownValue:
     return ShownValue(kind, None, (f"{kind}(", ")"), _items(refs), len(refs))
 
 
-def _type(values: ShownValues, node: Node) -> ShownValue:
+def _type(values: NodeTable, node: Node) -> ShownValue:
     return ShownValue("type", f"<class '{values.type_name(schema.type_of(node))}'>")
 
 
-def _module(values: ShownValues, node: Node) -> ShownValue:
+def _module(values: NodeTable, node: Node) -> ShownValue:
     return ShownValue("module", f"<module '{printable(schema.name_of(node))}'>")
 
 
-def _function(values: ShownValues, node: Node) -> ShownValue:
+def _function(values: NodeTable, node: Node) -> ShownValue:
     _, module, qualname, name, address = node
     text = f"<built-in function {name}>"
     if address:
@@ -240,16 +238,16 @@ def _function(values: ShownValues, node: Node) -> ShownValue:
     return value
 
 
-def _exception(values: ShownValues, node: Node) -> ShownValue:
+def _exception(values: NodeTable, node: Node) -> ShownValue:
     return ShownValue("exception", "<exception>")  # values.py adds number and title
 
 
-def _redacted(values: ShownValues, node: Node) -> ShownValue:
+def _redacted(values: NodeTable, node: Node) -> ShownValue:
     text = f"<redacted: {printable(schema.what_of(node))}>"
     return ShownValue("redacted", text, why="it looked secret")
 
 
-def _live(values: ShownValues, node: Node) -> ShownValue:
+def _live(values: NodeTable, node: Node) -> ShownValue:
     """Shows a live object as its stand-in, the node inside."""
     ref = values.check(schema.stand_in_of(node))
     if type(ref) is list:
@@ -262,7 +260,7 @@ def _live(values: ShownValues, node: Node) -> ShownValue:
     return ShownValue("object", "<a live object>", why="kept live")
 
 
-MAKERS: Final[dict[str, Callable[[ShownValues, Node], ShownValue]]] = {
+MAKERS: Final[dict[str, Callable[[NodeTable, Node], ShownValue]]] = {
     **dict.fromkeys(_BRACKETS, _container),
     **dict.fromkeys(schema.TEXTS, _text),
     "int": _int,

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Final
 
 from ..core.texts import counted, printable, shorten
-from .view import ShownException, ShownFrame, View
+from .frames import ShownFrame
+from .view import ShownException, View
 
 # Python folds further equal entries, too. (entries)
 _EQUAL: Final = 3

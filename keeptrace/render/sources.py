@@ -9,15 +9,13 @@ import re
 import zlib
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..core.texts import printable, shorten
 from ..restore.files import source_text
 from .budgets import MAX_ABOVE, MAX_LINE, MAX_PARSED, Budget
+from .frames import ShownFrame
 from .places import Places, places_of
-
-if TYPE_CHECKING:
-    from .view import ShownFrame
 
 # A larger module was generated, and a forged snapshot may unpack to any size. (bytes)
 _MAX_SOURCE: Final = 8 << 20

@@ -19,9 +19,10 @@ from ..core.report import Ref
 from ..core.texts import printable, shorten
 from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
 from .data import access
+from .frames import ShownFrame
 from .nodes import Child
 from .sources import Snippet
-from .view import ShownException, ShownFrame, View
+from .view import ShownException, View
 from .wording import cut_texts, hidden_text, process_rows, relation_text
 
 # Without --all, as much as fits a screen: exceptions; first and last frames of an exception;

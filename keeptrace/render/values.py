@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..core import nodes as schema
-from ..core.report import Node, Ref, Report
-from ..core.texts import printable, shorten
+from ..core.report import Ref, Report
+from ..core.texts import shorten
 from .budgets import MAX_MESSAGE, MAX_SHORT
+from .node_table import NodeTable
 from .nodes import MAKERS, Child, ShownValue, atom_text, exact_value, full_text, raw_text
 
 # Nested containers in a line. (levels)
@@ -18,15 +19,13 @@ _MAX_TITLE: Final = 120
 _MAX_HELD: Final = 40
 # A shorter line has no room for attributes. (characters)
 _MIN_ATTRIBUTES: Final = 20
-_ATOMS: Final = (str, int, float, bool, type(None))
 
 
-class ShownValues:
-    """The value table of a report."""
+class ShownValues(NodeTable):
+    """The values of a report, each made when a view first asks for the value."""
 
     def __init__(self, report: Report) -> None:
-        self._types = [_type_name(module, qualname) for module, qualname, _ in report["types"]]
-        self._nodes = report["values"]
+        super().__init__(report)
         self._made: dict[int, ShownValue] = {}  # a view reads few values, some repeatedly
         self._titles: list[tuple[int, str]] = []
 
@@ -45,28 +44,6 @@ class ShownValues:
             value.type = shorten(title.partition(":")[0], MAX_SHORT)
         return value
 
-    def check(self, ref: Ref) -> Ref:
-        """Returns the ref. Raises IndexError or TypeError for a ref without a value."""
-        if type(ref) is list:
-            if len(ref) != 1 or type(ref[0]) is not int or not 0 <= ref[0] < len(self._nodes):
-                raise IndexError(f"there is no value {shorten(repr(ref), 40)}")
-        elif type(ref) not in _ATOMS:
-            raise TypeError(f"{type(ref).__name__} is no reference")
-        return ref
-
-    def type_name(self, index: int) -> str:
-        return self._types[index]
-
-    def node(self, ref: list[int]) -> Node:
-        return self._nodes[ref[0]]
-
-    def key(self, ref: Ref) -> int | None:
-        """Equal for two refs of the same object; None for atoms, which have no identity."""
-        if type(ref) is not list:
-            return None
-        index: int = ref[0]
-        return index
-
     def value(self, ref: Ref) -> ShownValue:
         if type(ref) is list:
             return self._made.get(ref[0]) or self._make(ref[0])
@@ -79,17 +56,6 @@ class ShownValues:
         if type(ref) is list:
             return self.value(ref).children
         return []
-
-    def plain(self, ref: Ref) -> str | None:
-        """The string behind a ref, if the whole string was kept."""
-        if type(ref) is str:
-            return ref
-        if type(ref) is not list:
-            return None
-        node = self.node(ref)
-        if schema.kind_of(node) == "str" and schema.is_whole(node):
-            return schema.kept_text(node)
-        return None
 
     def text(self, ref: Ref, most: int = 200) -> str:
         """A line of at most `most` characters."""
@@ -192,10 +158,3 @@ class _LineWriter:
         elif value.type == "tuple" and value.length == 1:
             self.put(",")
         self.put(closing)
-
-
-def _type_name(module: str, qualname: str) -> str:
-    name = f"{module}.{qualname}"
-    if module in ("builtins", "__main__"):
-        name = qualname
-    return printable(shorten(name, MAX_SHORT))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from .found import FoundFile
 from .names import key_of_mark
-
-if TYPE_CHECKING:
-    from .local import FoundFile
 
 # A count grows by a byte a repeat, so counting ends here: the count then means "at least".
 # (repeats)

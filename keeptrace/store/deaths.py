@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..core.digest import digest
 from ..core.errors import ProcessDied
@@ -20,9 +20,6 @@ from ..core.watching import Sample
 from ..textlog import parse_tracebacks
 from .boxes import ASKED, KILLED, Box, left_boxes
 from .local import LocalDirectory
-
-if TYPE_CHECKING:
-    from .store import Store
 
 _FATAL: Final = "Fatal Python error: "
 _ABORTED: Final = "Aborted"
@@ -41,6 +38,10 @@ _MEGABYTE: Final = 1_000_000
 _MOST_NOTE: Final = 20_000
 
 
+# (death, script, kind) → the path of the dump; None if nothing could be written
+Write: TypeAlias = Callable[[ProcessDied, str, str], str | None]
+
+
 class Death(NamedTuple):
     """A death, and the path of its dump."""
 
@@ -53,21 +54,21 @@ class Death(NamedTuple):
         return "".join(traceback.format_tb(self.exc.__traceback__))
 
 
-def collect(store: Store, files: LocalDirectory, signals: dict[str, str]) -> list[Death]:
-    """See Store.collect_deaths()."""
+def collect(write: Write, files: LocalDirectory, signals: dict[str, str]) -> list[Death]:
+    """See Store.collect_deaths(). write: Store.write_death."""
     try:
-        return list(_collected(store, files, signals))
+        return list(_collected(write, files, signals))
     except OSError:  # the directory is gone, or does not support locks
         return []
 
 
-def _collected(store: Store, files: LocalDirectory, signals: dict[str, str]) -> Iterator[Death]:
+def _collected(write: Write, files: LocalDirectory, signals: dict[str, str]) -> Iterator[Death]:
     boxes = left_boxes(files)
     for box in boxes:
         exc = died(box, signals.get(box.facts.worker or ""))
         if exc is None:
             continue
-        path = store.write_death(exc, _script(exc), _kind(exc))
+        path = write(exc, _script(exc), _kind(exc))
         if path is None:  # a full disk: the next reader tries again
             boxes.close()
             return

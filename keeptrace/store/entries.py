@@ -9,7 +9,7 @@ from ..core.errors import KeepTraceError
 from ..format.reading import read_header
 from .counts import bytes_of, counts_in, is_full
 from .directory import Directory
-from .local import FoundFile
+from .found import FoundFile
 from .names import Name, read_name
 
 

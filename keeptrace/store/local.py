@@ -15,13 +15,14 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..core.clock import monotonic, now, sleep
 from ..format.api import read_bytes
 from ..format.files import create, make_private, open_regular, remove, user, write_atomically
 from .bounds import Bounds
 from .counts import MAX_NAME, is_full
+from .found import FoundFile
 from .journal import MOST_JOURNAL, Journal, journal_line, new_journal, read_journal
 from .names import SUFFIX, journal_name, mark_name, read_name
 
@@ -30,15 +31,6 @@ HEAD: Final = 32_768
 # A new count gets its first line at once; a count still empty after so long was left by a killed
 # process. (seconds)
 _PATIENCE: Final = 0.5
-
-
-class FoundFile(NamedTuple):
-    """A regular file of a directory."""
-
-    name: str
-    size: int  # bytes
-    changed: float  # seconds since 1970
-    owner: int
 
 
 class Written:

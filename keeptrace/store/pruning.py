@@ -11,8 +11,8 @@ from ..core.clock import now
 from .bounds import Bounds
 from .counts import bytes_of, counts_in
 from .directory import Directory
+from .found import FoundFile
 from .journal import write_times
-from .local import FoundFile
 from .names import Name, is_left_behind, key_of_mark, read_name
 
 # A half-written file this old belongs to no living process. (seconds)

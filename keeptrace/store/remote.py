@@ -14,8 +14,9 @@ from ..core.bounds import MAX_DUMP
 from ..format.api import read_bytes
 from ..format.files import write_in
 from .bounds import Bounds
+from .found import FoundFile
 from .journal import Journal
-from .local import HEAD, FoundFile, Written
+from .local import HEAD, Written
 from .names import read_name
 
 

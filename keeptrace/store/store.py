@@ -304,7 +304,7 @@ class Store:
             return []
         from .deaths import collect
 
-        return collect(self, self._files, signals or {})
+        return collect(self.write_death, self._files, signals or {})
 
     def entries(self) -> list[Entry]:
         """The failures in the directory, by the times of their first dumps; none without a

@@ -6,8 +6,9 @@ import os
 from typing import Final
 
 from ...core.texts import shorten
+from ...render.frames import ShownFrame
 from ...render.sources import characters
-from ...render.view import ShownException, ShownFrame, View
+from ...render.view import ShownException, View
 from ...render.wording import relation_text
 from ...restore.sources import reads_the_same
 from .protocol import Body, RequestError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from ...render.view import ShownFrame, View
+from ...render.frames import ShownFrame
+from ...render.view import View
 from .protocol import RequestError
 
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from ...core.errors import KeepTraceError
 from ...core.report import CodeRecord, Report
-from ...render.view import ShownException, ShownFrame, View
+from ...render.frames import ShownFrame
+from ...render.view import ShownException, View
 
 # Parts of the names of functions that no other module can call.
 _UNREACHABLE: Final = ("<locals>", "<lambda>", "<module>", "<listcomp>", "<genexpr>", "<dictcomp>")
