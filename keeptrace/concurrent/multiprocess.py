@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.errors import missing_extra
 from ..core.hold import Hold, make_holding
 from ..core.options import Options, make_options
 from ..core.raw import ABSENT, stored
+from .contexts import KeepingContext, keeping_context
 from .crossing import traceback_of
 from .deaths.dead import WorkerDeath, WorkerDied, add_notes
 from .engines import missing
-from .pool import keeping_context
 from .process import KeepingProcess
 from .worker_frames import module_of
 
@@ -46,11 +45,9 @@ else:
 if TYPE_CHECKING:
     import multiprocessing.context as engine
     from multiprocessing import Process as _Process
-    from multiprocessing.context import BaseContext
     from multiprocessing.pool import Pool as _Pool
 else:
     engine = multiprocess.context
-    BaseContext = object  # get_context() adds the context class of the start method
     _Process, _Pool = multiprocess.Process, multiprocess.pool.Pool
 
 __all__ = ["KeepTracePool", "KeepTraceProcess", "get_context", "install"]
@@ -127,25 +124,11 @@ if sys.platform != "win32":
     _PROCESSES.update(fork=ForkProcess, forkserver=ForkServerProcess)
 
 
-class KeepTraceContext(BaseContext):
+class KeepTraceContext(KeepingContext[KeepTracePool]):
     """A context of multiprocess whose Pool and Process are keeptrace's."""
 
     Process: type[KeepTraceProcess]
-
-    def Pool(
-        self,
-        processes: int | None = None,
-        initializer: Callable[..., object] | None = None,
-        initargs: Iterable[Any] = (),
-        maxtasksperchild: int | None = None,
-        *,
-        trace: Options | None = None,
-        hold: Hold | bool | None = None,
-    ) -> KeepTracePool:
-        """A KeepTracePool of the context's start method. Takes the arguments of KeepTracePool."""
-        return KeepTracePool(
-            processes, initializer, initargs, maxtasksperchild, self, trace=trace, hold=hold
-        )
+    _pool_class = KeepTracePool
 
     def get_context(  # type: ignore[override]  # the engine's has types by start method
         self, method: str | None = None
@@ -164,8 +147,7 @@ def get_context(method: str | None = None) -> KeepTraceContext:
     Raises ValueError for a method that the system does not have.
     """
     context = multiprocess.get_context(method)
-    made: KeepTraceContext = keeping_context(context, KeepTraceContext, _PROCESSES)
-    return made
+    return keeping_context(context, KeepTraceContext, _PROCESSES)
 
 
 class Installed:
