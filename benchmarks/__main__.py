@@ -1,7 +1,8 @@
-"""Runs every benchmark, draws every figure and writes README.md: `python -m benchmarks`, or `--quick` in about a minute.
+"""Runs every benchmark, draws every figure and writes README.md: `python -m benchmarks`, or
+`--quick` in about a minute.
 
-Each question runs in a process of its own, so no question measures the leftovers of another. The first run makes the
-environments with the peers (environment.py), which takes some minutes more.
+Each question runs in a process of its own, so no question measures the leftovers of another. The
+first run makes the environments with the peers (environment.py), which takes some minutes more.
 """
 
 from __future__ import annotations
@@ -40,20 +41,24 @@ _RESULTS = HERE / "results.json"
 _README = HERE / "README.md"
 
 _HOW_TO_RUN = (
-    "This file is generated: `python -m benchmarks` runs everything and writes it, `python -m benchmarks --quick` takes about a "
-    "minute. `python -m benchmarks pool depth` runs some questions and keeps the others' last answers; "
-    "`python -m benchmarks.pool` asks one alone."
+    "This file is generated: `python -m benchmarks` runs everything and writes it, `python -m "
+    "benchmarks --quick` takes about a minute. `python -m benchmarks pool depth` runs some "
+    "questions and keeps the others' last answers; `python -m benchmarks.pool` asks one alone."
 )
 _HOW_TO_READ = (
-    "Everything is measured on the fixed exceptions of `corpus.py`. What is compared runs in turn, in one run; a ratio is the "
-    "median over the rounds. In the tables a median is followed by its quartiles as parts of it. Times are processor times of the "
-    "process and all its threads, but for the pool's, which are of the clock and of a machine that others used meanwhile."
+    "Everything is measured on the fixed exceptions of `corpus.py`. What is compared runs in "
+    "turn, in one run; a ratio is the median over the rounds. In the tables a median is followed "
+    "by its quartiles as parts of it. Times are processor times of the process and all its "
+    "threads, but for the pool's, which are of the clock and of a machine that others used "
+    "meanwhile."
 )
 _HOW_TO_JUDGE = (
-    "How the targets are judged: the pool by processor time, with the clock in brackets. “Within the noise” is said where a ratio is "
-    "above its target by no more than two equal pools differed in that run. That difference itself varies from run to run, on a busy "
-    "machine by far more than 0.02, so one run does not decide a target of 1.02, either way. The exponents that count as "
-    "linear and flat are ours. The size leaves out the restorer, which is the same in every dump."
+    "How the targets are judged: the pool by processor time, with the clock in brackets. “Within "
+    "the noise” is said where a ratio is above its target by no more than two equal pools "
+    "differed in that run. That difference itself varies from run to run, on a busy machine by "
+    "far more than 0.02, so one run does not decide a target of 1.02, either way. The exponents "
+    "that count as linear and flat are ours. The size leaves out the restorer, which is the same "
+    "in every dump."
 )
 
 
@@ -104,7 +109,9 @@ def _readme(answers: dict[str, Answer]) -> str:
 
 
 def _why() -> str:
-    """What was tried for the targets that are not met: the one part of the README that is written by people."""
+    """What was tried for the targets that are not met: the one part of the README that is written
+    by people.
+    """
     notes = HERE / "notes.md"
     return notes.read_text() if notes.exists() else ""
 
@@ -119,9 +126,9 @@ def _machine(answers: dict[str, Answer]) -> str:
             answer.machine[name]
             for name in ("Python", "system", "processor", "memory", "load before", "date")
         ]
-        lines.append(
-            f"| {' | '.join([key, *facts, f'{answer.seconds:.0f} s', 'quick' if answer.quick else 'full'])} |"
-        )
+        extent = "quick" if answer.quick else "full"
+        cells = [key, *facts, f"{answer.seconds:.0f} s", extent]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -186,7 +193,9 @@ def _redraw() -> None:
 
 
 def _measure(questions: Sequence[str], quick: bool, here: bool) -> None:
-    """Asks the questions, writes and prints the answers; exits with an error if a question fails."""
+    """Asks the questions, writes and prints the answers; exits with an error if a question
+    fails.
+    """
     python, also = sys.executable, None
     if not here:
         python, also = environment.main_python(), environment.also_python()

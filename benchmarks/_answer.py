@@ -1,4 +1,6 @@
-"""What a benchmark answers: tables, figures and the bare numbers that the targets are judged by. All plain data."""
+"""What a benchmark answers: tables, figures and the bare numbers that the targets are judged by.
+All plain data.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +77,9 @@ class Answer:
 
 def machine() -> dict[str, str]:
     """Where and with what this ran."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
     return {
-        "Python": f"{platform.python_implementation()} {platform.python_version()} ({platform.python_compiler()})",
+        "Python": f"{python} ({platform.python_compiler()})",
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": _memory(),
@@ -103,7 +106,9 @@ def _memory() -> str:
 
 
 def _require_whole_captures() -> None:
-    """A capture that fails falls back to the text, which is fast: such figures must not be taken for ours."""
+    """A capture that fails falls back to the text, which is fast: such figures must not be taken
+    for ours.
+    """
     from keeptrace.capture.capture import capture
     from keeptrace.core.options import Options
 
@@ -115,7 +120,9 @@ def _require_whole_captures() -> None:
 
 
 def main(run: Callable[[bool], Answer]) -> None:
-    """The command line of one question: prints its tables, draws its figures, writes it as JSON if asked."""
+    """The command line of one question: prints its tables, draws its figures, writes it as JSON if
+    asked.
+    """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer runs: about ten seconds")
     parser.add_argument("--json", type=Path, help="write the answer to this file, and draw nothing")

@@ -1,13 +1,14 @@
 """Measuring on a shared machine: only ratios of alternating runs are taken seriously.
 
 Rules:
- 1. Compared works run in turn, in rounds; each round draws a new order. A ratio is the median of the rounds' ratios, so a
-    slow second of the machine touches both sides.
- 2. Work within a process is timed in processor time of all its threads: neither other programs nor waiting for a disk
-    count. Work across processes (the pool) is timed by the clock.
+ 1. Compared works run in turn, in rounds; each round draws a new order. A ratio is the median of
+    the rounds' ratios, so a slow second of the machine touches both sides.
+ 2. Work within a process is timed in processor time of all its threads: neither other programs nor
+    waiting for a disk count. Work across processes (the pool) is timed by the clock.
  3. Every figure is a median with its quartiles. Nothing is averaged, nothing is left out.
  4. The garbage collector is off during a timed run, and runs between the rounds.
- 5. A failing work is shown as failed, with its exception; a work that takes too long is stopped, and shown as stopped.
+ 5. A failing work is shown as failed, with its exception; a work that takes too long is stopped,
+    and shown as stopped.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Spread(NamedTuple):
 
 
 class Timed:
-    """A piece of work that takes its own time, such as one in another process. call() gives seconds."""
+    """A piece of work that takes its own time, such as one in another process. call() gives
+    seconds.
+    """
 
     def __init__(self, call: Callable[[], float]) -> None:
         self.call = call
@@ -49,7 +52,9 @@ class OutOfTime(BaseException):
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raises OutOfTime in the block after so many seconds. In the main thread of a POSIX system; elsewhere it does nothing."""
+    """Raises OutOfTime in the block after so many seconds. In the main thread of a POSIX system;
+    elsewhere it does nothing.
+    """
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -85,48 +90,25 @@ def alternate(
 ) -> dict[str, list[float] | Failed]:
     """The times of each work, in seconds, a run for each round.
 
-    seconds: for all runs of a work, by the clock. After that time, a work takes no part in further rounds, but every work has
-    `least` runs, unless a single run takes longer. patience: seconds after which a run is stopped.
+    seconds: for all runs of a work, by the clock. After that time, a work takes no part in further
+        rounds, but every work has `least` runs, unless a single run takes longer.
+    patience: seconds after which a run is stopped.
     """
-    times: dict[str, list[float] | Failed] = {name: [] for name in works}
-    spent = dict.fromkeys(works, 0.0)
-    order = list(works)
+    runners = [_Runner(work, seconds, patience) for work in works.values()]
+    for runner in runners:
+        runner.warm_up()
+    order = list(runners)
     draw = random.Random(17)
-    for name in works:  # a first run, not counted: caches, imports
-        begin = time.perf_counter()
-        took = _guarded(works[name], patience)
-        if not isinstance(took, Failed) and time.perf_counter() - begin < patience / 10:
-            begin = time.perf_counter()
-            took = _guarded(works[name], patience)
-        if isinstance(took, Failed):
-            times[name] = took
-        elif time.perf_counter() - begin > 4 * seconds:  # no time for a second run
-            times[name] = [took]
-            spent[name] = math.inf
     gc.collect()
     gc.disable()
     collected = time.perf_counter()
     try:
         for number in range(most):
             draw.shuffle(order)
-            left = False
-            for name in order:
-                done = times[name]
-                if (
-                    isinstance(done, Failed)
-                    or spent[name] == math.inf
-                    or (spent[name] >= seconds and number >= least)
-                ):
-                    continue
-                left = True
-                begin = time.perf_counter()
-                took = _guarded(works[name], patience)
-                if isinstance(took, Failed):
-                    times[name] = took
-                    continue
-                done.append(took)
-                spent[name] += time.perf_counter() - begin
-            if not left:
+            order = [runner for runner in order if runner.goes_on(number >= least)]
+            for runner in order:
+                runner.run()
+            if not order:
                 break
             if time.perf_counter() - collected > 0.1:
                 gc.collect()
@@ -134,7 +116,50 @@ def alternate(
     finally:
         gc.enable()
         gc.collect()
-    return times
+    return {name: runner.times for name, runner in zip(works, runners)}
+
+
+class _Runner:
+    """One of the works that alternate() runs in turn. times: in seconds, or why the work failed."""
+
+    def __init__(self, work: Callable[[], Any] | Timed, seconds: float, patience: float) -> None:
+        self.times: list[float] | Failed = []
+        self._work = work
+        self._seconds = seconds
+        self._patience = patience
+        self._spent = 0.0
+
+    def warm_up(self) -> None:
+        """A first run, not counted: caches, imports. A slow work has no time for a second run."""
+        took, clock = self._timed()
+        if not isinstance(took, Failed) and clock < self._patience / 10:
+            took, clock = self._timed()
+        if isinstance(took, Failed):
+            self.times = took
+        elif clock > 4 * self._seconds:
+            self.times = [took]
+            self._spent = math.inf
+
+    def goes_on(self, has_least: bool) -> bool:
+        """Whether the work takes part in further rounds. has_least: after the least number."""
+        if isinstance(self.times, Failed) or self._spent == math.inf:
+            return False
+        return self._spent < self._seconds or not has_least
+
+    def run(self) -> None:
+        """A run that counts."""
+        took, clock = self._timed()
+        if isinstance(took, Failed):
+            self.times = took
+        elif not isinstance(self.times, Failed):
+            self.times.append(took)
+            self._spent += clock
+
+    def _timed(self) -> tuple[float | Failed, float]:
+        """The time of a run, and the seconds by the clock."""
+        begin = time.perf_counter()
+        took = _guarded(self._work, self._patience)
+        return took, time.perf_counter() - begin
 
 
 def _guarded(work: Callable[[], Any] | Timed, patience: float) -> float | Failed:
@@ -197,7 +222,8 @@ def shown(runs: list[float] | Failed) -> str:
     found = spread(runs)
     if found.runs < 4:
         return duration(found.median)
-    return f"{duration(found.median)} ({_three(found.low / found.median)}–{_three(found.high / found.median)})"
+    low, high = found.low / found.median, found.high / found.median
+    return f"{duration(found.median)} ({_three(low)}–{_three(high)})"
 
 
 def _three(number: float) -> str:

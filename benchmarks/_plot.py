@@ -28,7 +28,9 @@ _SLANTED: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anc
 
 @dataclass
 class Figure:
-    """A plot as data. kind: "bars" (x are the groups) or "lines" (x are numbers). A missing value is None."""
+    """A plot as data. kind: "bars" (x are the groups) or "lines" (x are numbers). A missing value
+    is None.
+    """
 
     name: str
     title: str

@@ -1,4 +1,5 @@
-"""Runs a peer on the corpus, in a process and perhaps a Python of its own. peers.Remote asks, a JSON line a question.
+"""Runs a peer on the corpus, in a process and perhaps a Python of its own. peers.Remote asks, a
+JSON line a question.
 
 The module also runs under Python 3.9, for the oldest peer.
 """

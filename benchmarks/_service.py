@@ -1,4 +1,6 @@
-"""A small web service: what an application holds in its locals and globals when a request fails. A part of the corpus."""
+"""A small web service: what an application holds in its locals and globals when a request fails. A
+part of the corpus.
+"""
 
 # ruff: noqa: F841  # unused locals are what these frames are to hold
 

@@ -1,5 +1,5 @@
-"""Ours beside every peer: the time of a dump, its size, and the time of restoring, for each exception
-of the corpus.
+"""Ours beside every peer: the time of a dump, its size, and the time of restoring, for each
+exception of the corpus.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import gc
 import pickle
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import corpus, peers
@@ -92,27 +92,33 @@ def run(quick: bool) -> Answer:
     rows = _rows(quick, local, remote)
     for apart in remote:
         apart.close()
-    answer.tables.append(
-        Table(
-            "Who takes part", ["", "what it keeps"], [[peer.label, peer.keeps] for peer in everyone]
-        )
-    )
+    answer.tables.append(_who_takes_part(everyone))
     answer.tables += _tables(rows, labels)
     answer.figures += [_times_figure(kind, rows, labels) for kind in ("dump", "restore")]
     answer.figures.append(_sizes_figure(rows, labels))
     for name, row in rows.items():
         _note(answer, name, row, list(labels))
         _sizes(answer, name, row)
-    for peer in everyone:
-        if peer.keeps_data and peer.name != "C pickle":
-            answer.numbers[f"keeps data/{peer.name}"] = 1
+    _note_who_keeps_data(answer, everyone)
     _kept_frames(answer)
     answer.says.append(
-        "coredumpy, debuglater and keepTrace run in processes of their own, in turn with the others."
+        "coredumpy, debuglater and keepTrace run in processes of their own, in turn with the "
+        "others."
     )
     if absent or absent_too:
         answer.says.append(f"Not there, and left out: {', '.join(absent + absent_too)}.")
     return answer
+
+
+def _who_takes_part(everyone: Sequence[peers.Peer | peers.Remote]) -> Table:
+    rows = [[peer.label, peer.keeps] for peer in everyone]
+    return Table("Who takes part", ["", "what it keeps"], rows)
+
+
+def _note_who_keeps_data(answer: Answer, everyone: Sequence[peers.Peer | peers.Remote]) -> None:
+    for peer in everyone:
+        if peer.keeps_data and peer.name != "C pickle":
+            answer.numbers[f"keeps data/{peer.name}"] = 1
 
 
 def _rows(quick: bool, local: list[peers.Peer], remote: list[peers.Remote]) -> dict[str, _Row]:

@@ -1,10 +1,15 @@
-"""The corpus: fixed exceptions that every benchmark measures, so that figures of different days and peers compare.
+"""The corpus: fixed exceptions that every benchmark measures, so that figures of different days and
+peers compare.
 
-Each entry of CORPUS makes one exception the way a program does: it runs code that fails, and catches what comes. Rules:
- 1. An exception's traceback starts at the failing work itself: the frame that caught it is taken off. Its callers end
-    there too (see `make`), since some peers keep them all, and would be measured on the benchmark's own variables.
- 2. Nothing here needs more than the standard library, but for the entries that name a library in `needs`.
- 3. This file also runs under the Python 3.9 that the oldest peer needs; so it imports nothing of keeptrace.
+Each entry of CORPUS makes one exception the way a program does: it runs code that fails, and
+catches what comes. Rules:
+ 1. An exception's traceback starts at the failing work itself: the frame that caught it is taken
+    off. Its callers end there too (see `make`), since some peers keep them all, and would be
+    measured on the benchmark's own variables.
+ 2. Nothing here needs more than the standard library, but for the entries that name a library in
+    `needs`.
+ 3. This file also runs under the Python 3.9 that the oldest peer needs; so it imports nothing of
+    keeptrace.
 """
 
 # ruff: noqa: F841  # unused locals are what these frames are to hold
@@ -295,7 +300,8 @@ def chained() -> BaseException:
 
 def _all_orders(paths: list[str]) -> None:
     problems = [caught(_read_order, path) for path in paths]
-    raise ExceptionGroup("several orders failed", problems)  # type: ignore[type-var]  # noqa: F821  # Python 3.11's
+    # Python 3.11's
+    raise ExceptionGroup("several orders failed", problems)  # type: ignore[type-var]  # noqa: F821
 
 
 def grouped() -> BaseException:
@@ -337,8 +343,8 @@ def _make_into(
 ) -> None:
     try:
         made.append(work())
-    except BaseException as problem:  # a library that is absent, or a defect of the corpus: it is the benchmark's to say
-        made.append(problem)
+    except BaseException as problem:
+        made.append(problem)  # an absent library, or a defect of the corpus: for the benchmark
     end = done
     del work, made, done  # this frame stays below the exception's own: it holds nothing
     end()

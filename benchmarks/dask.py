@@ -1,16 +1,16 @@
 """What do a task and ten thousand failures cost with Dask, beside Dask without us?
 
-Each round runs a batch in a plain cluster, in one with keeptrace, and in a second plain one (the control), in turn; see
-pool.py, which does the same for pools. The clusters have one worker process; scheduler and client are in this process.
+Each round runs a batch in a plain cluster, in one with keeptrace, and in a second plain one (the
+control), in turn; see pool.py, which does the same for pools. The clusters have one worker process;
+scheduler and client are in this process.
 
-The scheduler's memory is that of a scheduler in a process of its own, asked by itself, before the tasks and after they have
-failed, while the client still holds them all.
+The scheduler's memory is that of a scheduler in a process of its own, asked by itself, before the
+tasks and after they have failed, while the client still holds them all.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -21,18 +21,21 @@ from typing import Any
 
 from . import corpus, pool
 from ._answer import HERE, Answer, Table, main
-from ._measure import duration, size, spread
+from ._measure import size
 from .pool import CONTROL, OURS
 
 _HOW = (
-    "Medians a task, over rounds in which a plain cluster, one with keeptrace, and a second plain one (the control) ran the same batch in "
-    "turn; one worker process each. The ratio is to the mean of the two plain ones, the control's that of the two. By the clock, then "
-    "by the processor time of worker, scheduler and client. The failing task fails 5 frames deep, and its exception is taken."
+    "Medians a task, over rounds in which a plain cluster, one with keeptrace, and a second plain "
+    "one (the control) ran the same batch in turn; one worker process each. The ratio is to the "
+    "mean of the two plain ones, the control's that of the two. By the clock, then by the "
+    "processor time of worker, scheduler and client. The failing task fails 5 frames deep, and "
+    "its exception is taken."
 )
 _HOW_MEMORY = (
-    "Growth of the resident memory of a scheduler in a process of its own, by tasks that failed and are held by the client; each of "
-    "them with another argument. *Reports* is what all of them would take if each were kept in full; *kept* is what is kept of them. "
-    "Allowed is 1.2 times the plain scheduler's growth, and the reports."
+    "Growth of the resident memory of a scheduler in a process of its own, by tasks that failed "
+    "and are held by the client; each of them with another argument. *Reports* is what all of "
+    "them would take if each were kept in full; *kept* is what is kept of them. Allowed is 1.2 "
+    "times the plain scheduler's growth, and the reports."
 )
 
 
@@ -60,7 +63,9 @@ _TASKS: dict[str, tuple[Callable[[Any, int], None], int]] = {
 
 
 def _processor_time(pid: int) -> float:
-    """Seconds that this process and a worker have used so far; of the worker 0 where the system does not say."""
+    """Seconds that this process and a worker have used so far; of the worker 0 where the system
+    does not say.
+    """
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return time.process_time() + sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
@@ -70,60 +75,31 @@ def _measure_tasks(answer: Answer, quick: bool) -> None:
 
     from keeptrace.concurrent.dask import install
 
-    table = Table(
-        "A task",
-        [
-            "task",
-            "plain",
-            "keeptrace",
-            "ratio",
-            "control",
-            "ratio, processor",
-            "control, processor",
-            "rounds",
-        ],
-    )
-    names = ["plain", OURS, CONTROL]
+    table = Table("A task", pool.MEASURED)
     with ExitStack() as stack:
         clients: dict[str, Any] = {}
-        for name in names:
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
-                )
+        for name in ("plain", OURS, CONTROL):
+            cluster = LocalCluster(
+                n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
             )
+            stack.enter_context(cluster)
             clients[name] = stack.enter_context(Client(cluster, set_as_default=False))
         install(clients[OURS])
-        pids = {
-            name: next(iter(client.run(os.getpid).values())) for name, client in clients.items()
-        }
-        draw = random.Random(17)
+        pids = {id(client): _pid_of_worker(client) for client in clients.values()}
         for task, (run_batch, count) in _TASKS.items():
-            clock: dict[str, list[float]] = {name: [] for name in names}
-            processor: dict[str, list[float]] = {name: [] for name in names}
-            for client in clients.values():
-                run_batch(client, count)
-            end = time.monotonic() + (3 if quick else 30)
-            while time.monotonic() < end:
-                draw.shuffle(names)
-                for name in names:
-                    before, begin = _processor_time(pids[name]), time.perf_counter()
-                    run_batch(clients[name], count)
-                    clock[name].append((time.perf_counter() - begin) / count)
-                    processor[name].append((_processor_time(pids[name]) - before) / count)
-            row = [
-                task,
-                duration(spread(clock["plain"]).median),
-                duration(spread(clock[OURS]).median),
-            ]
-            for way, times in (("clock", clock), ("processor", processor)):
-                for name, found in pool._against_plain(times).items():
-                    row.append(f"{found.median:.3f} ({found.low:.2f}–{found.high:.2f})")
-                    answer.numbers[f"{task}/{way}" + ("" if name == OURS else "/control")] = (
-                        found.median
-                    )
-            table.rows.append([*row, str(len(clock[OURS]))])
+            runs = pool.rounds(
+                clients,
+                run_batch,
+                count,
+                3 if quick else 30,
+                lambda client: _processor_time(pids[id(client)]),
+            )
+            table.rows.append([task, *pool.measured(answer, task, runs)])
     answer.tables.append(table)
+
+
+def _pid_of_worker(client: Any) -> int:
+    return int(next(iter(client.run(os.getpid).values())))
 
 
 # -- the memory of a scheduler

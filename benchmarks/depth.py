@@ -24,10 +24,7 @@ Costs = dict[tuple[str, str], list[float | None]]
 
 def run(quick: bool) -> Answer:
     answer = Answer("depth", "What does depth cost?")
-    chosen = _EXCEPTIONS
-    if quick:
-        chosen = _QUICK
-    names = [name for name in chosen if not corpus.missing(name)]
+    names = _names(quick)
     picklers = [name for name in PICKLERS if _takes_part(name, quick)]
     seconds: Costs = {}
     sizes: Costs = {}
@@ -43,6 +40,14 @@ def run(quick: bool) -> Answer:
         answer.figures.append(_figure("picklers", title, series, "ms"))
     _against_the_floor(answer, quick)
     return answer
+
+
+def _names(quick: bool) -> list[str]:
+    """The exceptions to measure, without those whose library is missing."""
+    chosen = _EXCEPTIONS
+    if quick:
+        chosen = _QUICK
+    return [name for name in chosen if not corpus.missing(name)]
 
 
 def _takes_part(pickler: str, quick: bool) -> bool:

@@ -1,6 +1,8 @@
-"""The environments of the benchmarks: the command makes an environment for each Python, below benchmarks/.venv.
+"""The environments of the benchmarks: the command makes an environment for each Python, below
+benchmarks/.venv.
 
-Without a network, or without the Python, the benchmarks run with the installed libraries, and name the missing ones.
+Without a network, or without the Python, the benchmarks run with the installed libraries, and name
+the missing ones.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE / ".venv"
-# The newest first: the targets are for 3.13. The pool is measured on the oldest that keeptrace supports, too.
+# The newest first: the targets are for 3.13. The pool is measured on the oldest that keeptrace
+# supports, too.
 MAIN = "3.13"
 ALSO = "3.11"
 # The newest Python on which the oldest peer works.
 OLDEST_PYTHON = "3.9"
 # The libraries of the questions, and the peers in the versions of the targets.
-REQUIREMENTS = ["matplotlib", "numpy", "pandas", "cloudpickle", "dill", "loky", "tblib==3.2.2", "coredumpy==0.5.0", "pydumpling==0.2.0",
-                "debuglater==1.4.4", "distributed", "ray"]  # fmt: skip
+REQUIREMENTS = [
+    *("matplotlib", "numpy", "pandas", "cloudpickle", "dill", "loky", "distributed", "ray"),
+    *("tblib==3.2.2", "coredumpy==0.5.0", "pydumpling==0.2.0", "debuglater==1.4.4"),
+]
 _POOL_REQUIREMENTS = ["loky"]
 _OLDEST_REQUIREMENTS = ["keepTrace==1.2.0", "numpy"]
 
@@ -34,21 +39,22 @@ def find_python(version: str) -> str | None:
     if "{}.{}".format(*sys.version_info) == version:
         return sys.executable
     home = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    numbers = tuple(map(int, version.split(".")))
+    check = f"import sys, venv; assert sys.version_info[:2] == {numbers}"
     for found in [
         shutil.which(f"python{version}"),
         *sorted(glob(f"{home}/versions/{version}.*/bin/python")),
     ]:
-        if found is not None and _runs(
-            found,
-            f"import sys, venv; assert sys.version_info[:2] == {tuple(map(int, version.split('.')))}",
-        ):
+        if found is not None and _runs(found, check):
             return found
     return None
 
 
 @cache
 def variables() -> dict[str, str]:
-    """The environment variables for processes whose start is measured: compiled modules are kept, as on any machine."""
+    """The environment variables for processes whose start is measured: compiled modules are kept,
+    as on any machine.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if len(kept) < len(os.environ):  # then not beside the sources
         directory = tempfile.mkdtemp(prefix="benchmarks-pyc-")

@@ -24,7 +24,9 @@ _ballast: list[bytearray] = []
 
 
 def _fill(size: int) -> None:
-    """Gives the worker so much resident memory: a page that was never written to costs a fork nothing."""
+    """Gives the worker so much resident memory: a page that was never written to costs a fork
+    nothing.
+    """
     ballast = bytearray(size)
     ballast[::4096] = b"x" * len(range(0, size, 4096))
     _ballast.append(ballast)
@@ -62,8 +64,9 @@ def run(quick: bool) -> Answer:
         return answer
     warnings.simplefilter("ignore", DeprecationWarning)
     answer.says.append(
-        "By the clock, what a failing task waits until its worker goes on: it forks twice, and each fork copies the tables of its "
-        "memory. A failure of a kind that is held already costs no fork. Medians with their quartiles."
+        "By the clock, what a failing task waits until its worker goes on: it forks twice, and "
+        "each fork copies the tables of its memory. A failure of a kind that is held already "
+        "costs no fork. Medians with their quartiles."
     )
     with tempfile.TemporaryDirectory() as place:
         os.environ["XDG_RUNTIME_DIR"] = place  # nobody else's held processes are released

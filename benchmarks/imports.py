@@ -1,4 +1,6 @@
-"""What does importing us add to a program with the standard library's pools, and to an empty program?"""
+"""What does importing us add to a program with the standard library's pools, and to an empty
+program?
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from ._answer import Answer, Table, main
 from ._measure import duration, spread
 from .environment import variables
 
-_ENGINES = "import concurrent.futures.process, multiprocessing, multiprocessing.pool, multiprocessing.connection, multiprocessing.queues"
+_ENGINES = (
+    "import concurrent.futures.process, multiprocessing, multiprocessing.pool, "
+    "multiprocessing.connection, multiprocessing.queues"
+)
 
 # what is measured -> what was imported before, what is timed
 _CASES = {
@@ -36,7 +41,15 @@ TARGET = "keeptrace.concurrent and its executor, over the stdlib's"
 
 
 def _seconds(before: str, timed: str) -> float | None:
-    code = f"{before or 'pass'}\nimport time\nbegin = time.process_time()\n{timed}\nprint(time.process_time() - begin)"
+    code = "\n".join(
+        (
+            before,
+            "import time",
+            "begin = time.process_time()",
+            timed,
+            "print(time.process_time() - begin)",
+        )
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -51,7 +64,8 @@ def _seconds(before: str, timed: str) -> float | None:
 def run(quick: bool) -> Answer:
     answer = Answer("imports", "What does importing cost?")
     answer.says.append(
-        "Each in fresh processes, in turn; what is named “over” was imported before the clock started."
+        "Each in fresh processes, in turn; what is named “over” was imported before the clock "
+        "started."
     )
     times: dict[str, list[float]] = {name: [] for name in _CASES}
     order = [

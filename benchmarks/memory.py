@@ -22,7 +22,9 @@ _PATIENCE = 10.0  # seconds; tracemalloc makes everything two to four times as s
 
 
 def _peak(name: str, peer_name: str) -> dict[str, object]:
-    """In a process of its own: the most memory that Python allocated at once during the dump, above what was there before."""
+    """In a process of its own: the most memory that Python allocated at once during the dump, above
+    what was there before.
+    """
     peer = peers.by_name(peer_name)
     peer.dump(peer.prepare(corpus.make("chained")))  # imports and caches are not the dump's
     exc = corpus.make(name)
@@ -40,10 +42,26 @@ def _peak(name: str, peer_name: str) -> dict[str, object]:
     return {"peak": tracemalloc.get_traced_memory()[1] - before}
 
 
+def _asked(name: str, peer: str) -> dict[str, Any]:
+    """The answer of _peak(), in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", "--of", name, peer],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=False,
+    )
+    if done.returncode:
+        return {"failed": "its process died"}
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
 def run(quick: bool) -> Answer:
     answer = Answer("memory", "How much memory does it take?")
     answer.says.append(
-        "The most memory that Python allocated at once during a dump (tracemalloc), each in a fresh process."
+        "The most memory that Python allocated at once during a dump (tracemalloc), each in a "
+        "fresh process."
     )
     all_peers = peers.all_peers()[0] + ([] if quick else peers.apart())
     names = [name for name in (_QUICK if quick else _NAMES) if not corpus.missing(name)]
@@ -52,22 +70,14 @@ def run(quick: bool) -> Answer:
     for name in names:
         cells = [name]
         for peer in all_peers:
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.memory", "--of", name, peer.name],
-                capture_output=True,
-                text=True,
-                cwd=Path(__file__).parents[1],
-                check=False,
-            )
-            told: dict[str, Any] = (
-                json.loads(done.stdout.splitlines()[-1])
-                if done.returncode == 0
-                else {"failed": "its process died"}
-            )
-            cells.append(size(told["peak"]) if "peak" in told else told["failed"])
-            series[peer.label].append(told["peak"] / 1e6 if "peak" in told else None)
+            told = _asked(name, peer.name)
             if "peak" in told:
                 answer.numbers[f"{name}/{peer.name}"] = told["peak"]
+                series[peer.label].append(told["peak"] / 1e6)
+                cells.append(size(told["peak"]))
+            else:
+                series[peer.label].append(None)
+                cells.append(told["failed"])
         table.rows.append(cells)
     answer.tables.append(table)
     answer.figures.append(

@@ -1,6 +1,8 @@
-"""What does a task that succeeds pay for each option of a pool, and what does a worker's death cost where pools heal?
+"""What does a task that succeeds pay for each option of a pool, and what does a worker's death cost
+where pools heal?
 
-Each option's pool runs the same batches as the same pool without it, and as a second one without it, the control (pool.py says how).
+Each option's pool runs the same batches as the same pool without it, and as a second one without
+it, the control (pool.py says how).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from keeptrace.concurrent import KeepTraceProcessPoolExecutor
 
 from ._answer import Answer, Table, main
 from ._measure import duration, spread
-from .pool import CONTROL, OURS, _against_plain, _methods, _rounds, _submit, no_op
+from .pool import CONTROL, OURS, _methods, _submit, against_plain, no_op, rounds
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "hold=True": {"hold": True},
@@ -44,12 +46,12 @@ def _succeeding(answer: Answer, seconds: float) -> None:
             OURS: KeepTraceProcessPoolExecutor(1, context, **arguments),
             CONTROL: KeepTraceProcessPoolExecutor(1, context),
         }
-        runs = _rounds(pools, _submit, _TASKS, seconds)
+        runs = rounds(pools, _submit, _TASKS, seconds)
         for pool in pools.values():
             pool.shutdown()
         row = [option, *(duration(spread(runs.clock[name]).median) for name in ("plain", OURS))]
         for way, times in (("clock", runs.clock), ("processor", runs.processor)):
-            found = _against_plain(times)
+            found = against_plain(times)
             row += [f"{found[name].median:.3f}" for name in (OURS, CONTROL)]
             answer.numbers[f"{option}/{way}"] = found[OURS].median
             answer.numbers[f"{option}/{way}/control"] = found[CONTROL].median
@@ -68,7 +70,9 @@ def _timed(what: Callable[[], object]) -> float:
 
 
 def _deaths(make: Callable[[], Any], heals: bool, times: int) -> tuple[list[float], list[float]]:
-    """Seconds until the error of a task whose worker was killed arrives, and then until another task is answered."""
+    """Seconds until the error of a task whose worker was killed arrives, and then until another
+    task is answered.
+    """
     errors, answers = [], []
     pool = make()
     pool.submit(no_op, 1).result()
@@ -118,15 +122,17 @@ def run(quick: bool) -> Answer:
         return answer
     warnings.simplefilter("ignore", DeprecationWarning)
     answer.says.append(
-        "Medians a task, over rounds in which a KeepTraceProcessPoolExecutor without the option, one with it, and a second one without "
-        "(the control) ran the same batch in turn; one worker. By the clock first, then by the processor time of parent and worker. The "
-        'executor with `on_death="replace"` gives a worker its next task when it has answered the last one, and has no thread that '
-        "feeds a queue: by the clock it is another engine."
+        "Medians a task, over rounds in which a KeepTraceProcessPoolExecutor without the option, "
+        "one with it, and a second one without (the control) ran the same batch in turn; one "
+        "worker. By the clock first, then by the processor time of parent and worker. The "
+        'executor with `on_death="replace"` gives a worker its next task when it has answered '
+        "the last one, and has no thread that feeds a queue: by the clock it is another engine."
     )
     _succeeding(answer, 2 if quick else 20)
     answer.says.append(
-        "By the clock, medians with their quartiles: how long the error of a task whose worker was killed takes to arrive, and how long "
-        "the next task then takes, in a pool that heals and in one that is made anew."
+        "By the clock, medians with their quartiles: how long the error of a task whose worker "
+        "was killed takes to arrive, and how long the next task then takes, in a pool that heals "
+        "and in one that is made anew."
     )
     _healing(answer, 5 if quick else 30)
     return answer

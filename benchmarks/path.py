@@ -1,9 +1,11 @@
-"""What is there of ours on the way of a task that succeeds, beside what the standard library has in its place?
+"""What is there of ours on the way of a task that succeeds, beside what the standard library has in
+its place?
 
-The whole way of a task through a pool takes a hundred microseconds, and varies by a tenth from one moment to the next. So
-here the pieces that are ours are measured alone, each beside the piece of the engine's that it replaces, in one process
-and on real pipes: taking a task off the queue in the worker, and waiting for a result and taking it in the parent. Everything
-else that a succeeding task passes is the engine's own code.
+The whole way of a task through a pool takes a hundred microseconds, and varies by a tenth from one
+moment to the next. So here the pieces that are ours are measured alone, each beside the piece of
+the engine's that it replaces, in one process and on real pipes: taking a task off the queue in the
+worker, and waiting for a result and taking it in the parent. Everything else that a succeeding task
+passes is the engine's own code.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from ._answer import Answer, Table, main
-from ._measure import Timed, alternate, duration, ratio, spread, times
+from ._measure import Failed, Timed, alternate, duration, ratio, spread, times
 
 _MESSAGES = 50  # a run: less than a pipe has room for
 
@@ -28,7 +30,9 @@ def _no_op(number: int) -> int:
 
 
 def _timed(fill: Callable[[], None], take: Callable[[], Any]) -> Timed:
-    """The processor time of taking one message off, of those that were put in before the clock started."""
+    """The processor time of taking one message off, of those that were put in before the clock
+    started.
+    """
 
     def run() -> float:
         for _ in range(_MESSAGES):
@@ -42,7 +46,9 @@ def _timed(fill: Callable[[], None], take: Callable[[], Any]) -> Timed:
 
 
 def _tasks(context: Any) -> dict[str, Timed]:
-    """In the worker: the engine's queue, as it is, and as concurrent/process_pool/queues.py makes it."""
+    """In the worker: the engine's queue, as it is, and as concurrent/process_pool/queues.py makes
+    it.
+    """
     from keeptrace.concurrent.deaths.black_box import BlackBox
     from keeptrace.concurrent.process_pool.queues import _take
 
@@ -68,7 +74,9 @@ def _tasks(context: Any) -> dict[str, Timed]:
 
 
 def _results(context: Any) -> dict[str, Timed]:
-    """In the parent: the manager threads' way to wait for a result and to take it. Neither thread runs, and there are no workers."""
+    """In the parent: the manager threads' way to wait for a result and to take it. Neither thread
+    runs, and there are no workers.
+    """
     from keeptrace.concurrent.process_pool.executor import KeepTraceProcessPoolExecutor
     from keeptrace.concurrent.process_pool.manager import ManagerThread
 
@@ -91,8 +99,9 @@ def _results(context: Any) -> dict[str, Timed]:
 def run(quick: bool) -> Answer:
     answer = Answer("path", "What is there of ours on the way of a task that succeeds?")
     answer.says.append(
-        "Processor time of the pieces of KeepTraceProcessPoolExecutor that each task passes, and of the pieces of the engine that they "
-        "replace, on the same messages; all the rest of the way is the engine's."
+        "Processor time of the pieces of KeepTraceProcessPoolExecutor that each task passes, and "
+        "of the pieces of the engine that they replace, on the same messages; all the rest of the "
+        "way is the engine's."
     )
     context = multiprocessing.get_context()
     table = Table("A task", ["piece", "plain", "keeptrace", "ratio"])
@@ -101,7 +110,9 @@ def run(quick: bool) -> Answer:
         ("parent: waiting for a result, and taking it", _results),
     ):
         runs = alternate(make(context), 1.0 if quick else 5.0)
-        plain, ours = (spread(runs[name]) for name in ("plain", "keeptrace"))  # type: ignore[arg-type]  # neither fails
+        plain_runs, our_runs = runs["plain"], runs["keeptrace"]
+        assert not isinstance(plain_runs, Failed) and not isinstance(our_runs, Failed)
+        plain, ours = spread(plain_runs), spread(our_runs)
         found = ratio(runs["keeptrace"], runs["plain"])
         assert found is not None
         shown = f"{times(found.median)} ({found.low:.2f}–{found.high:.2f})"

@@ -1,7 +1,8 @@
 """The peers: a pair of functions for each, dump and restore, used as the peer's documentation says.
 
-A missing peer is left out, and named. A peer that can only write files writes to a RAM disk, if the system has one.
-keepTrace 1.2.0 dumps nothing on Python 3.10 or newer, so keepTrace runs in a separate process, under Python 3.9 if found.
+A missing peer is left out, and named. A peer that can only write files writes to a RAM disk, if the
+system has one. keepTrace 1.2.0 dumps nothing on Python 3.10 or newer, so keepTrace runs in a
+separate process, under Python 3.9 if found.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ OLDEST_NAME = "keepTrace 1.2.0"
 
 @dataclass
 class Peer:
-    """dump(prepared) gives something whose size() can be told and which restore() takes; prepare(exc) is not timed."""
+    """dump(prepared) gives something whose size() can be told and which restore() takes;
+    prepare(exc) is not timed.
+    """
 
     name: str
     keeps: str
@@ -100,8 +103,14 @@ def is_picklable(value: Any) -> bool:
     return True
 
 
-_FLOOR = Peer("C pickle", "the picklable locals alone: no frames, no exception", lambda kept: pickle.dumps(kept, 5), pickle.loads,
-              prepare=picklable_locals, keeps_data=True)  # fmt: skip
+_FLOOR = Peer(
+    "C pickle",
+    "the picklable locals alone: no frames, no exception",
+    lambda kept: pickle.dumps(kept, 5),
+    pickle.loads,
+    prepare=picklable_locals,
+    keeps_data=True,
+)
 
 
 # -- tblib
@@ -164,8 +173,16 @@ def _coredumpy() -> Peer:
     def dump(frame: types.FrameType) -> str:
         return str(Coredumpy.dump(frame, path=_file("coredumpy.gz")))
 
-    return Peer("coredumpy", "frames and all values, as JSON", dump, Coredumpy.load_data_from_path, "coredumpy",
-                size=os.path.getsize, prepare=prepare, keeps_data=True)  # fmt: skip
+    return Peer(
+        "coredumpy",
+        "frames and all values, as JSON",
+        dump,
+        Coredumpy.load_data_from_path,
+        "coredumpy",
+        size=os.path.getsize,
+        prepare=prepare,
+        keeps_data=True,
+    )
 
 
 def _pydumpling() -> Peer:
@@ -226,7 +243,9 @@ def _keeptrace_1() -> Peer:
 
 
 class Remote:
-    """A peer in another process, which times its own runs. The peer may change its objects there."""
+    """A peer in another process, which times its own runs. The peer may change its objects
+    there.
+    """
 
     def __init__(self, python: str, name: str) -> None:
         self._command = [python, "-m", "benchmarks._remote", name]
@@ -304,12 +323,15 @@ _OPTIONAL: dict[str, Callable[[], Peer]] = {
     "debuglater": _debuglater,
     OLDEST_NAME: _keeptrace_1,
 }
-# Measured apart from the other peers: they run properties of the dumped objects, leave threads behind, or take seconds.
+# Measured apart from the other peers: they run properties of the dumped objects, leave threads
+# behind, or take seconds.
 _APART = ("coredumpy", "debuglater")
 
 
 def by_name(name: str) -> Peer:
-    """The peer of a name. Raises ImportError if it is not installed, LookupError for an unknown name."""
+    """The peer of a name. Raises ImportError if it is not installed, LookupError for an unknown
+    name.
+    """
     if name in _OPTIONAL:
         return _OPTIONAL[name]()
     return next(peer for peer in all_peers()[0] if peer.name == name)
@@ -327,7 +349,9 @@ def apart() -> list[Peer]:
 
 
 def all_peers() -> tuple[list[Peer], list[str]]:
-    """The peers to measure side by side: ours, the floor, the installed peers; and the names of missing peers."""
+    """The peers to measure side by side: ours, the floor, the installed peers; and the names of
+    missing peers.
+    """
     found = [*_ours(), _FLOOR]
     absent: list[str] = []
     for name in ("tblib, all locals", "tblib, no locals", "pydumpling"):

@@ -1,11 +1,12 @@
-"""What does a task cost in our pools, beside the same pool without us: when it succeeds, and when it fails?
+"""What does a task cost in our pools, beside the same pool without us: when it succeeds, and when
+it fails?
 
-Each round runs a batch in the plain pool, in ours, and in a second plain one, in turn. Ours is compared with the mean of
-the two. The second one is the control as well: its ratio to the first would be 1 on a machine without noise, so it says how
-much of our ratio is noise.
+Each round runs a batch in the plain pool, in ours, and in a second plain one, in turn. Ours is
+compared with the mean of the two. The second one is the control as well: its ratio to the first
+would be 1 on a machine without noise, so it says how much of our ratio is noise.
 
-On a shared machine the clock says little, so the targets are judged by the processor time of the parent and the worker, with
-all their threads (on Linux, to the nanosecond).
+On a shared machine the clock says little, so the targets are judged by the processor time of the
+parent and the worker, with all their threads (on Linux, to the nanosecond).
 """
 
 # ruff: noqa: F841  # unused locals are what these frames are to hold
@@ -28,17 +29,19 @@ from ._answer import Answer, Table, main
 from ._measure import Spread, duration, spread
 from ._plot import Figure
 
-# A ratio of 1.02 takes this many rounds to be told from the machine's noise. (seconds a task that succeeds; one that fails)
+# A ratio of 1.02 takes this many rounds to be told from the machine's noise. (seconds a task that
+# succeeds; one that fails)
 _SUCCEEDS, _FAILS = 20.0, 5.0
 _WORKERS = 1  # one worker and one parent on two cores: more would measure the scheduler
 OURS, CONTROL = "keeptrace", "plain again"
 
 
 _HOW = (
-    "Medians a task, over rounds in which the plain pool, ours, and a second plain pool (the control) ran the same batch in turn; "
-    "one worker. The ratio is to the mean of the two plain ones, the control's that of the two. By the clock first, then by the "
-    "processor time of parent and worker. The failing task fails 5 frames deep with small locals, and its exception is taken in "
-    "the parent: from us with all its frames."
+    "Medians a task, over rounds in which the plain pool, ours, and a second plain pool (the "
+    "control) ran the same batch in turn; one worker. The ratio is to the mean of the two plain "
+    "ones, the control's that of the two. By the clock first, then by the processor time of "
+    "parent and worker. The failing task fails 5 frames deep with small locals, and its exception "
+    "is taken in the parent: from us with all its frames."
 )
 
 
@@ -183,7 +186,9 @@ def _close(pool: Any) -> None:
 
 
 def _processor_time(pool: Any) -> float:
-    """Seconds that this process and the pool's workers have used so far; of the workers 0 where the system does not say."""
+    """Seconds that this process and the pool's workers have used so far; of the workers 0 where the
+    system does not say.
+    """
     workers = (
         list(pool._processes)
         if hasattr(pool, "_processes") and isinstance(pool._processes, dict)
@@ -196,16 +201,28 @@ def _processor_time(pool: Any) -> float:
     return time.process_time() + used / 1e9
 
 
-class _Runs(NamedTuple):
+# The columns of a task's row.
+MEASURED = [
+    *("task", "plain", "keeptrace", "ratio", "control"),
+    *("ratio, processor", "control, processor", "rounds"),
+]
+
+
+class Runs(NamedTuple):
     """Seconds a task, one a round and pool."""
 
     clock: dict[str, list[float]]
     processor: dict[str, list[float]]
 
 
-def _rounds(
-    pools: dict[str, Any], run: Callable[[Any, int], None], count: int, seconds: float
-) -> _Runs:
+def rounds(
+    pools: dict[str, Any],
+    run: Callable[[Any, int], None],
+    count: int,
+    seconds: float,
+    processor_time: Callable[[Any], float] = _processor_time,
+) -> Runs:
+    """Runs a batch of `count` tasks in each pool in turn, for so many seconds."""
     times: dict[str, list[float]] = {name: [] for name in pools}
     used: dict[str, list[float]] = {name: [] for name in pools}
     order = list(pools)
@@ -219,19 +236,21 @@ def _rounds(
         while time.monotonic() < end or len(times[OURS]) < 5:
             draw.shuffle(order)
             for name in order:
-                before = _processor_time(pools[name])
+                before = processor_time(pools[name])
                 begin = time.perf_counter()
                 run(pools[name], count)
                 times[name].append((time.perf_counter() - begin) / count)
-                used[name].append((_processor_time(pools[name]) - before) / count)
+                used[name].append((processor_time(pools[name]) - before) / count)
             gc.collect()
     finally:
         gc.enable()
-    return _Runs(times, used)
+    return Runs(times, used)
 
 
-def _against_plain(times: dict[str, list[float]]) -> dict[str, Spread]:
-    """Ours against the mean of the two plain pools, and the control: the second against the first."""
+def against_plain(times: dict[str, list[float]]) -> dict[str, Spread]:
+    """Ours against the mean of the two plain pools, and the control: the second against the
+    first.
+    """
     rounds = list(zip(times[OURS], times["plain"], times[CONTROL]))
     return {
         OURS: spread([ours / ((one + other) / 2) for ours, one, other in rounds]),
@@ -239,68 +258,78 @@ def _against_plain(times: dict[str, list[float]]) -> dict[str, Spread]:
     }
 
 
+def compared(answer: Answer, key: str, times: dict[str, list[float]]) -> list[str]:
+    """The cells of a ratio and of its control. Notes both numbers in the answer, under the key."""
+    cells = []
+    for name, found in against_plain(times).items():
+        cells.append(f"{found.median:.3f} ({found.low:.2f}–{found.high:.2f})")
+        place = key
+        if name == CONTROL:
+            place += "/control"
+        answer.numbers[place] = found.median
+    return cells
+
+
+def _seconds(task: str, quick: bool) -> float:
+    if quick:
+        return 0.8
+    if "failing" in task:
+        return _FAILS
+    return _SUCCEEDS
+
+
+def _pools(method: str, makers: _Makers) -> dict[str, Any]:
+    """The pools to compare. Raises ImportError if a library is missing."""
+    context = None
+    if method != "loky":
+        context = multiprocessing.get_context(method)
+    plain, ours = makers(context)
+    return {"plain": plain(), OURS: ours(), CONTROL: plain()}
+
+
+def measured(answer: Answer, key: str, runs: Runs) -> list[str]:
+    """The cells of a task's row, from the plain pool's time on."""
+    return [
+        duration(spread(runs.clock["plain"]).median),
+        duration(spread(runs.clock[OURS]).median),
+        *compared(answer, f"{key}/clock", runs.clock),
+        *compared(answer, f"{key}/processor", runs.processor),
+        str(len(runs.clock[OURS])),
+    ]
+
+
+def _label(engine: str, method: str, task: str) -> str:
+    label = f"{engine} {method}: {task.replace('(chunksize=100)', '')}"
+    return label.replace("ProcessPoolExecutor", "Executor")
+
+
 def run(quick: bool) -> Answer:
-    warnings.simplefilter(
-        "ignore", DeprecationWarning
-    )  # fork beside threads: that is what these pools do
+    # fork beside threads: that is what these pools do
+    warnings.simplefilter("ignore", DeprecationWarning)
     python = "{}.{}".format(*sys.version_info)
     answer = Answer("pool", "What does a task cost in a pool?")
     answer.says.append(_HOW)
-    table = Table(
-        f"Python {python}",
-        [
-            "engine",
-            "start",
-            "task",
-            "plain",
-            "keeptrace",
-            "ratio",
-            "control",
-            "ratio, processor",
-            "control, processor",
-            "rounds",
-        ],
-    )
+    table = Table(f"Python {python}", ["engine", "start", *MEASURED])
     shares: dict[str, list[float | None]] = {OURS: [], CONTROL: []}
     labels = []
     for engine, method, makers, tasks in _engines(quick):
         try:
-            plain, ours = makers(None if method == "loky" else multiprocessing.get_context(method))
+            pools = _pools(method, makers)
         except ImportError as problem:
             answer.says.append(f"Left out: {engine} ({problem}).")
             continue
-        pools = {"plain": plain(), OURS: ours(), CONTROL: plain()}
         for task, (batch, count) in tasks.items():
-            runs = _rounds(
-                pools, batch, count, 0.8 if quick else _FAILS if "failing" in task else _SUCCEEDS
-            )
-            by_clock, by_processor = _against_plain(runs.clock), _against_plain(runs.processor)
-            cells = [
-                engine,
-                method,
-                task,
-                *(duration(spread(runs.clock[name]).median) for name in ("plain", OURS)),
-            ]
-            for found in (by_clock, by_processor):
-                cells += [
-                    f"{found[name].median:.3f} ({found[name].low:.2f}–{found[name].high:.2f})"
-                    for name in (OURS, CONTROL)
-                ]
-            table.rows.append([*cells, str(len(runs.clock[OURS]))])
-            for way, found in (("clock", by_clock), ("processor", by_processor)):
-                answer.numbers[f"{engine}/{method}/{task}/{way}"] = found[OURS].median
-                answer.numbers[f"{engine}/{method}/{task}/{way}/control"] = found[CONTROL].median
-            labels.append(
-                f"{engine} {method}: {task.replace('(chunksize=100)', '')}".replace(
-                    "ProcessPoolExecutor", "Executor"
-                )
-            )
-            for name, found_ratio in by_processor.items():
-                shares[name].append(found_ratio.median)
+            runs = rounds(pools, batch, count, _seconds(task, quick))
+            cells = measured(answer, f"{engine}/{method}/{task}", runs)
+            table.rows.append([engine, method, task, *cells])
+            labels.append(_label(engine, method, task))
+            for name, found in against_plain(runs.processor).items():
+                shares[name].append(found.median)
         for pool in pools.values():
             _close(pool)
     answer.tables.append(table)
-    # one plot a kind of task would hide that they belong together; the engines' names are short enough for one
+    # one plot a kind of task would hide that they belong together; the engines' names are short
+    # enough for one
     series = {"keeptrace / plain": shares[OURS], "plain / plain": shares[CONTROL]}
     answer.figures.append(
         Figure(

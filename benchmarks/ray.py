@@ -1,8 +1,8 @@
 """What does a task cost with Ray, beside Ray without us: when it succeeds, and when it fails?
 
-A process connects to a single Ray, and the hook is set for all workers of the Ray. So each Ray has a process of its own,
-which runs a batch on demand; the rounds are as in dask.py, with a control. Ray's own processes work all the time, so only the
-clock counts.
+A process connects to a single Ray, and the hook is set for all workers of the Ray. So each Ray has
+a process of its own, which runs a batch on demand; the rounds are as in dask.py, with a control.
+Ray's own processes work all the time, so only the clock counts.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import pool
 from ._answer import HERE, Answer, Table, main
@@ -23,9 +23,10 @@ from ._measure import duration, spread
 from .pool import CONTROL, OURS
 
 _HOW = (
-    "Medians a task by the clock, over rounds in which a plain Ray, one with keeptrace, and a second plain one (the control) ran the same "
-    "batch in turn, each with one processor. The ratio is to the mean of the two plain ones, the control's that of the two. The failing "
-    "task fails 5 frames deep, and its exception is taken: from us with all its frames."
+    "Medians a task by the clock, over rounds in which a plain Ray, one with keeptrace, and a "
+    "second plain one (the control) ran the same batch in turn, each with one processor. The "
+    "ratio is to the mean of the two plain ones, the control's that of the two. The failing task "
+    "fails 5 frames deep, and its exception is taken: from us with all its frames."
 )
 
 
@@ -71,6 +72,46 @@ def _serve(pipe: Any, ours: bool) -> None:
     ray.shutdown()
 
 
+class _Served(NamedTuple):
+    """A Ray in a process of its own, and the pipe to the process."""
+
+    pipe: Any
+    process: Any
+
+    def batch(self, task: str) -> float:
+        """Seconds a task, in one batch."""
+        self.pipe.send(task)
+        return float(self.pipe.recv())
+
+
+def _start(names: Iterable[str]) -> dict[str, _Served]:
+    context = multiprocessing.get_context("spawn")
+    rays = {}
+    for name in names:
+        pipe, end = context.Pipe()
+        process = context.Process(target=_serve, args=(end, name == OURS))
+        process.start()
+        end.close()
+        rays[name] = _Served(pipe, process)
+    return rays
+
+
+def _times(rays: dict[str, _Served], task: str, seconds: float) -> dict[str, list[float]]:
+    """Seconds a task, one a round and Ray."""
+    for _ in range(3):
+        for served in rays.values():
+            served.batch(task)  # starts the worker, and lets it import
+    times: dict[str, list[float]] = {name: [] for name in rays}
+    order = list(rays)
+    draw = random.Random(17)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        draw.shuffle(order)
+        for name in order:
+            times[name].append(rays[name].batch(task))
+    return times
+
+
 def run(quick: bool) -> Answer:
     answer = Answer("ray", "What does a task cost with Ray?")
     if not find_spec("ray"):
@@ -81,48 +122,25 @@ def run(quick: bool) -> Answer:
     answer.says.append(f"ray {ray.__version__}. {_HOW}")
     os.environ["PYTHONPATH"] = str(HERE.parent)  # for the processes that are started
     table = Table("A task", ["task", "plain", "keeptrace", "ratio", "control", "rounds"])
-    context = multiprocessing.get_context("spawn")
-    names = ["plain", OURS, CONTROL]
-    pipes, processes = {}, []
-    for name in names:
-        pipes[name], end = context.Pipe()
-        processes.append(context.Process(target=_serve, args=(end, name == OURS)))
-        processes[-1].start()
-        end.close()
-
-    def batch(name: str, task: str) -> float:
-        pipes[name].send(task)
-        return float(pipes[name].recv())
-
-    draw = random.Random(17)
+    rays = _start(("plain", OURS, CONTROL))
     try:
         for task in _TASKS:
-            times: dict[str, list[float]] = {name: [] for name in names}
-            for _ in range(3):
-                for name in names:
-                    batch(name, task)  # starts the worker, and lets it import
-            end_of_it = time.monotonic() + (3 if quick else 30)
-            while time.monotonic() < end_of_it:
-                draw.shuffle(names)
-                for name in names:
-                    times[name].append(batch(name, task))
-            row = [
-                task,
-                duration(spread(times["plain"]).median),
-                duration(spread(times[OURS]).median),
-            ]
-            for name, found in pool._against_plain(times).items():
-                row.append(f"{found.median:.3f} ({found.low:.2f}–{found.high:.2f})")
-                answer.numbers[f"{task}/clock" + ("" if name == OURS else "/control")] = (
-                    found.median
-                )
-            table.rows.append([*row, str(len(times[OURS]))])
+            times = _times(rays, task, 3 if quick else 30)
+            table.rows.append(
+                [
+                    task,
+                    duration(spread(times["plain"]).median),
+                    duration(spread(times[OURS]).median),
+                    *pool.compared(answer, f"{task}/clock", times),
+                    str(len(times[OURS])),
+                ]
+            )
     finally:
-        for pipe in pipes.values():
-            pipe.send(None)
-        for process in processes:
-            process.join(60)
-            process.kill()  # one that hangs in its shutdown
+        for served in rays.values():
+            served.pipe.send(None)
+        for served in rays.values():
+            served.process.join(60)
+            served.process.kill()  # one that hangs in its shutdown
     answer.tables.append(table)
     return answer
 

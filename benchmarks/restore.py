@@ -1,4 +1,6 @@
-"""What does restoring take, a frame: when all is new, and when the same code was restored before?"""
+"""What does restoring take, a frame: when all is new, and when the same code was restored
+before?
+"""
 
 from __future__ import annotations
 
@@ -74,8 +76,9 @@ def run(quick: bool) -> Answer:
     options = Options(include_source=False)
     answer = Answer("restore", "What does restoring take?")
     answer.says.append(
-        "Warm: the same exception was restored before. Cold: the restorer's caches are empty. First: in a process that has just "
-        "imported the restorer, and imports what it needs. A frame: the time by the number of frames, with the values in it."
+        "Warm: the same exception was restored before. Cold: the restorer's caches are empty. "
+        "First: in a process that has just imported the restorer, and imports what it needs. A "
+        "frame: the time by the number of frames, with the values in it."
     )
     table = Table(
         "Restore",

@@ -1,4 +1,6 @@
-"""What does a snapshot of a living process pause and weigh, and what does a process pay that leaves a record when it dies?"""
+"""What does a snapshot of a living process pause and weigh, and what does a process pay that leaves
+a record when it dies?
+"""
 
 from __future__ import annotations
 
@@ -93,9 +95,10 @@ def run(quick: bool) -> Answer:
     answer = Answer("snapshots", "What does a snapshot cost?")
     rounds = 5 if quick else 20
     answer.says.append(
-        f"A process of {THREADS} threads that wait and {TASKS} tasks of two coroutines each, {rounds} snapshots by the thread that "
-        "runs the event loop. The pause is the time for which that thread reads; hiding secrets and packing come after it, and "
-        "another process that asked has them done by a thread of its own."
+        f"A process of {THREADS} threads that wait and {TASKS} tasks of two coroutines each, "
+        f"{rounds} snapshots by the thread that runs the event loop. The pause is the time for "
+        "which that thread reads; hiding secrets and packing come after it, and another process "
+        "that asked has them done by a thread of its own."
     )
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.snapshots", "--rounds", str(rounds)],

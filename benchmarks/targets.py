@@ -1,4 +1,6 @@
-"""The targets, and what the last run says to each. Ratios are of the same run; times are of the machine it ran on."""
+"""The targets, and what the last run says to each. Ratios are of the same run; times are of the
+machine it ran on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from ._measure import duration, size, times
 
 OURS = "keeptrace in a pool"
 Answers = dict[str, Answer]
-# what is measured, as text, and whether the target is met (None: it cannot be told from the noise); None if the run did not measure it
+# what is measured, as text, and whether the target is met (None: it cannot be told from the noise);
+# None if the run did not measure it
 Verdict = tuple[str, bool | None] | None
 
 
@@ -26,7 +29,9 @@ def _numbers(answers: Answers, name: str) -> dict[str, float]:
 
 
 def _pool(key: str, task: str, most: float) -> Callable[[Answers], Verdict]:
-    """The task's ratio by processor time (by the clock in brackets), for each start method. key: pool, with an older Python its name."""
+    """The task's ratio by processor time (by the clock in brackets), for each start method. key:
+    pool, with an older Python its name.
+    """
 
     def judge(answers: Answers) -> Verdict:
         numbers = _numbers(answers, key)

@@ -1,6 +1,7 @@
 """What do the rooms that read text by rules cost: redaction, and the tracebacks of logs?
 
-Each case is done at a size and at twice that size: the ratio says whether time grows with the text alone.
+Each case is done at a size and at twice that size: the ratio says whether time grows with the text
+alone.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def _seconds(work: Callable[[], object]) -> float:
 def run(quick: bool) -> Answer:
     answer = Answer("texts", "What do redaction and the reading of logs cost?")
     answer.says.append(
-        "Processor time. “Twice” is the time for twice the size: 2.0 is linear. Lines a second are of the larger size."
+        "Processor time. “Twice” is the time for twice the size: 2.0 is linear. Lines a second "
+        "are of the larger size."
     )
     table = Table("Reading text by rules", ["what", "size", "time", "twice", "lines a second"])
     small, large = _cases(1), _cases(2)
