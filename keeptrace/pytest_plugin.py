@@ -251,12 +251,12 @@ class _Debugger:
                 if capture is not None:
                     capture.resume()
 
-    def _debug(self, report: Any, path: str) -> None:
+    def _debug(self, report: object, path: str) -> None:
         number = getattr(report, "keeptrace_held", None)
         if number is None or not self._attach(report, number):
             self._debug_dump(report, path)
 
-    def _attach(self, report: Any, number: int) -> bool:
+    def _attach(self, report: object, number: int) -> bool:
         """Debugs the failed process itself. Returns whether the process could be debugged."""
         from .core.errors import KeepTraceError
         from .hold.attaching import attach

@@ -42,14 +42,14 @@ def shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: object, 
 # -- numpy
 
 
-def first_of_array(ndarray: Any, value: Any, count: int) -> list[Any] | None:
+def first_of_array(ndarray: Any, value: object, count: int) -> list[Any] | None:
     """The first values, read singly: slicing a subclass's instance would run its own code."""
     if not is_own_memory(value):
         return None
     return [plain(item) for item in islice(ndarray.flat.__get__(value), count)]
 
 
-def _ndarray(ndarray: Any, value: Any) -> Summary:
+def _ndarray(ndarray: Any, value: object) -> Summary:
     shape, dtype = tuple(ndarray.shape.__get__(value)), ndarray.dtype.__get__(value)
     size, told = ndarray.size.__get__(value), dtype_text(dtype)
     facts = {"shape": shape, "dtype": told, "size": size, "nbytes": ndarray.nbytes.__get__(value)}
@@ -66,7 +66,7 @@ def _ndarray(ndarray: Any, value: Any) -> Summary:
     return Summary(shape_and_dtype("array", few, size, shape, told), facts, length)
 
 
-def _first_objects(ndarray: Any, value: Any) -> list[Any] | None:
+def _first_objects(ndarray: Any, value: object) -> list[Any] | None:
     """The first elements of an array of objects or of records."""
     if not is_own_memory(value):
         return None
@@ -81,7 +81,7 @@ def _fields_of(item: Any) -> Any:
     return {name: _as_python(item[name]) for name in item.dtype.names}
 
 
-def _as_python(item: Any) -> Any:
+def _as_python(item: Any) -> object:
     """A scalar of numpy as a plain value, the fields of a record, or any other element itself."""
     is_scalar = is_of(type(item), "numpy", "generic") and item.dtype.names is None
     if is_scalar:
@@ -97,7 +97,7 @@ def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[TextW
     return lambda writer: writer.call(name, "[", lambda: writer.items(few), f"{more}], ", rest)
 
 
-def _numpy_scalar(generic: Any, value: Any) -> Summary:
+def _numpy_scalar(generic: Any, value: object) -> Summary:
     dtype = generic.dtype.__get__(value)
     told = dtype_text(dtype)
     name = names_of(type(value))[1]

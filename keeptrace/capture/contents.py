@@ -18,7 +18,7 @@ from .types import TypeInfo
 from .values import ELEMENT, SHARED_TEXT, Values
 
 
-def read_text(values: Values, value: Any, depth: int, raw: Any = str, kind: str = "str") -> Node:
+def read_text(values: Values, value: object, depth: int, raw: Any = str, kind: str = "str") -> Node:
     """The node of a text. raw: the builtin class, str, bytes or bytearray."""
     length = raw.__len__(value)
     kept = raw.__getitem__(value, slice(0, values.max_text))
@@ -30,7 +30,7 @@ def read_text(values: Values, value: Any, depth: int, raw: Any = str, kind: str 
     return text(kind, length, kept)
 
 
-def items_of(values: Values, value: Any, raw: Any, depth: int) -> tuple[int, list[Ref]]:
+def items_of(values: Values, value: object, raw: Any, depth: int) -> tuple[int, list[Ref]]:
     """The true length of a container, and the refs of its first elements, within the bounds."""
     length = raw.__len__(value)
     most = values.room_for(length)

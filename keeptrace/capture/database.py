@@ -34,7 +34,7 @@ def _row(cls: object, value: object) -> Summary:
     )
 
 
-def _read(value: object, name: str) -> Any:
+def _read(value: object, name: str) -> object:
     """An attribute in a slot, or of a class of C."""
     found = attribute_of(mro_of(type(value)), name)[1]
     if type(found) in (types.MemberDescriptorType, types.GetSetDescriptorType):

@@ -271,7 +271,7 @@ def _shows_no_number(exc: BaseException) -> bool:
 _READ_BY_TYPE: Final = (SyntaxError, UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: Any) -> object:
     """A text or a number of a user's subclass, as the builtin type."""
     cls = type(value)
     if issubclass(cls, str):

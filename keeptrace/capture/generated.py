@@ -71,7 +71,7 @@ def named_elements(value: Any) -> list[tuple[str, Any]] | None:
     return list(zip(names, tuple.__iter__(value)))
 
 
-def namedtuple(writer: TextWriter, value: Any, cls: type) -> None:
+def namedtuple(writer: TextWriter, value: object, cls: type) -> None:
     pairs = named_elements(value)
     if pairs is None:
         writer.by_user(value, cls)

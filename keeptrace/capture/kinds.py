@@ -34,7 +34,7 @@ def _atoms() -> dict[int, type]:
     import _thread
 
     async def coroutine() -> None: ...
-    async def async_generator() -> Any:
+    async def async_generator() -> object:
         yield
 
     waiting = coroutine()
@@ -87,7 +87,7 @@ def _kind_of_function(mro: tuple[type, ...], owner: type, function: types.Functi
     return Kind.USER
 
 
-def _home_of(function: types.FunctionType) -> Any:
+def _home_of(function: types.FunctionType) -> object:
     return function.__globals__.get("__name__")
 
 

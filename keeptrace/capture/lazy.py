@@ -136,13 +136,13 @@ def _elements(value: Any, facts: _Facts) -> Iterator[Any]:
             yield cls.item(value)
 
 
-def _in_container(value: Any, cls: Any) -> list[Any]:
+def _in_container(value: object, cls: Any) -> list[Any]:
     if cls is dict:
         return [*_but_atoms(dict.keys, value), *_but_atoms(dict.values, value)]
     return _but_atoms(cls.__iter__, value)
 
 
-def _in_array(ndarray: Any, value: Any) -> list[Any]:
+def _in_array(ndarray: Any, value: object) -> list[Any]:
     """The elements of an array of objects."""
     if not ndarray.dtype.__get__(value).hasobject or not is_own_memory(value):
         return []

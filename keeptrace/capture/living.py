@@ -62,7 +62,7 @@ def _state_of(cls: object, prefix: str, value: object, frame: object, is_running
 # -- sockets
 
 
-def _socket(cls: Any, value: Any) -> Summary:
+def _socket(cls: Any, value: object) -> Summary:
     """A socket: descriptor, kind and addresses. The addresses come from the system."""
     facts: dict[str, Any] = {"fileno": cls.fileno(value)}
     for name, kind in (("family", "AddressFamily"), ("type", "SocketKind")):
@@ -111,7 +111,7 @@ def _connection(cls: object, value: object) -> Summary:
     return Summary(f"{name}: {told}>", facts)
 
 
-def _row(cls: Any, value: Any) -> Summary:
+def _row(cls: Any, value: object) -> Summary:
     """A row: the values by the names of the columns."""
     pairs = dict(zip(cls.keys(value), cls.__iter__(value)))
     named = {name: item for name, item in pairs.items() if type(name) is str}
@@ -205,7 +205,7 @@ def _given(state: object) -> dict[str, Any]:
 # -- elements of XML and HTML
 
 
-def _element(cls: Any, value: Any) -> Summary:
+def _element(cls: Any, value: object) -> Summary:
     """An element: tag, attributes and a little text. The tag is the name of the text."""
     read = cls.__dict__
     if type(read.get("tag")) is not types.GetSetDescriptorType:
@@ -232,7 +232,7 @@ def _local(name: str) -> str:
     return name.rpartition("}")[2]
 
 
-def _shortened(value: object) -> Any:
+def _shortened(value: object) -> object:
     if type(value) is str:
         return beginning(value.strip())
     if is_atom(value):

@@ -97,7 +97,7 @@ def bounded(value: Any) -> Any:
     return value
 
 
-def _shown(value: object, texts: Texts) -> Any:
+def _shown(value: object, texts: Texts) -> object:
     if _is_atom(value) and type(value) is not bytes:
         return bounded(value)
     return _Shown(value, texts)
@@ -141,7 +141,7 @@ def _length(value: Any) -> int:
     return len(value)
 
 
-def attribute(value: Any, name: str) -> Any:
+def attribute(value: Any, name: str) -> object:
     """The value of `value.name`: stored by the object, or a constant of the class."""
     cls = type(value)
     mro = mro_of(cls)
@@ -164,7 +164,7 @@ def attribute(value: Any, name: str) -> Any:
     return _stored_or_constant(own, name, found)
 
 
-def _value_of_slot(slot: types.MemberDescriptorType, value: object) -> Any:
+def _value_of_slot(slot: types.MemberDescriptorType, value: object) -> object:
     try:
         return slot.__get__(value)
     except AttributeError:  # a slot without a value
@@ -178,7 +178,7 @@ def _whole_dict(own: dict[Any, Any], found: object) -> dict[Any, Any]:
     return own
 
 
-def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> Any:
+def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> object:
     """The entry of the object's __dict__; else `found`, the class's attribute of the same name."""
     kind = mro_of(type(found))
     for hook in ("__set__", "__delete__"):
@@ -192,7 +192,7 @@ def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> Any:
     return found
 
 
-def _attribute_of_class(cls: type, name: str) -> Any:
+def _attribute_of_class(cls: type, name: str) -> object:
     reader = _OF_CLASSES.get(name)
     if reader is None or attribute_of(mro_of(type(cls)), name)[0] is not type:
         raise NotPlain
@@ -212,7 +212,7 @@ _OF_CLASSES: Final[dict[str, Callable[[type], str]]] = {
 
 
 def _one_number(call: Callable[[Any], Any]) -> Callable[..., Any]:
-    def checked(texts: Texts, value: object) -> Any:
+    def checked(texts: Texts, value: object) -> object:
         if type(value) not in (int, float, bool):
             raise NotPlain
         return call(bounded(value))
@@ -224,7 +224,7 @@ def _format_call(texts: Texts, value: object, spec: object = "") -> str:
     return formatted(value, spec, texts)
 
 
-def _getattr_call(texts: Texts, value: object, name: object, default: object = None) -> Any:
+def _getattr_call(texts: Texts, value: object, name: object, default: object = None) -> object:
     if type(name) is not str:
         raise NotPlain
     return attribute(value, name)  # no default: __getattr__ may give an absent attribute
@@ -300,7 +300,7 @@ class Method:
 # -- operators
 
 
-def _percent(left: object, right: object, texts: Texts) -> Any:
+def _percent(left: object, right: object, texts: Texts) -> object:
     if type(left) is not str:
         return bounded(left) % bounded(right)
     if type(right) is tuple:
@@ -310,15 +310,15 @@ def _percent(left: object, right: object, texts: Texts) -> Any:
     return _checked_format(left) % (_shown(right, texts),)
 
 
-def _add(left: object, right: object, texts: Texts) -> Any:
+def _add(left: object, right: object, texts: Texts) -> object:
     return bounded(left) + bounded(right)
 
 
-def _subtract(left: object, right: object, texts: Texts) -> Any:
+def _subtract(left: object, right: object, texts: Texts) -> object:
     return bounded(left) - bounded(right)
 
 
-def _multiply(left: Any, right: Any, texts: Texts) -> Any:
+def _multiply(left: Any, right: Any, texts: Texts) -> object:
     for text, count in ((left, right), (right, left)):
         if type(text) in (str, bytes) and (type(count) is not int or count > _MOST_TEXT):
             raise NotPlain
@@ -327,11 +327,11 @@ def _multiply(left: Any, right: Any, texts: Texts) -> Any:
     return bounded(left) * bounded(right)
 
 
-def _divide(left: object, right: object, texts: Texts) -> Any:
+def _divide(left: object, right: object, texts: Texts) -> object:
     return bounded(left) / bounded(right)
 
 
-def subscript(left: Any, right: Any, texts: Texts) -> Any:
+def subscript(left: Any, right: object, texts: Texts) -> object:
     if type(left) is dict:
         if type(right) is not str:
             raise NotPlain

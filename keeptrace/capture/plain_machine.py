@@ -41,7 +41,7 @@ class Machine:
         self.keywords: tuple[str, ...] = ()
         self.at: int = 0
 
-    def run(self, program: list[tuple[Callable[[Any, Any], None], Any]]) -> Any:
+    def run(self, program: list[tuple[Callable[[Any, Any], None], Any]]) -> object:
         while self.at >= 0:
             step, argument = program[self.at]
             self.at += 1
@@ -236,7 +236,7 @@ class Machine:
 _namespaces: Final[dict[int, tuple[dict[str, Any], int]]] = {}
 
 
-def _global_entry(namespace: dict[str, Any], name: str) -> Any:
+def _global_entry(namespace: dict[str, Any], name: str) -> object:
     known = _namespaces.get(id(namespace))
     if known is None or known[1] != dict.__len__(namespace):
         if not has_names_alone(namespace):

@@ -93,11 +93,11 @@ def _argument(instruction: dis.Instruction) -> int | None:
     return instruction.arg
 
 
-def _value(instruction: dis.Instruction) -> Any:
+def _value(instruction: dis.Instruction) -> object:
     return instruction.argval
 
 
-def _target(instruction: dis.Instruction) -> Any:
+def _target(instruction: dis.Instruction) -> object:
     return instruction.argval
 
 

@@ -192,7 +192,7 @@ def _statement(cls: object, value: object) -> Summary:
     return Summary(f"<{beginning(text, MOST_TEXT)}>", held=words.held())
 
 
-def _part(words: _Words, name: str, found: Any, separator: str) -> str:
+def _part(words: _Words, name: str, found: object, separator: str) -> str:
     if found is None:
         return ""
     if name == "_setup_joins" and type(found) is tuple:
@@ -202,7 +202,7 @@ def _part(words: _Words, name: str, found: Any, separator: str) -> str:
     return words.of(found)
 
 
-def _keep_values(words: _Words, values: Any) -> None:
+def _keep_values(words: _Words, values: object) -> None:
     """The values of an INSERT or UPDATE: column → a bound value, or an expression."""
     if not issubclass(type(values), dict):
         return

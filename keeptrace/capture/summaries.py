@@ -18,7 +18,7 @@ from .web import WEB, mapped_of
 # -- views of memory
 
 
-def _memoryview(cls: Any, value: Any) -> Summary:
+def _memoryview(cls: object, value: Any) -> Summary:
     """A view without contents: the owner of the memory has the contents. A released view raises."""
     known = {name: getattr(value, name) for name in ("nbytes", "format", "shape", "readonly")}
     length = None

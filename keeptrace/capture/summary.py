@@ -120,7 +120,7 @@ def plain(value: Any) -> Any:
     return f"<{names_of(cls)[1]}>"
 
 
-def _plain_scalar(value: Any) -> Any:
+def _plain_scalar(value: Any) -> object:
     """A scalar of numpy as an atom, or as a text."""
     if value.dtype.hasobject or value.dtype.names is not None:
         return f"<{name_of(type(value))}>"

@@ -40,7 +40,7 @@ def _manager_of(value: object) -> Any:
     return manager
 
 
-def _values_of(index: object) -> Any:
+def _values_of(index: object) -> object:
     return instance_dict(index).get("_data")
 
 
@@ -70,7 +70,7 @@ def _first_of_index(index: Any, count: int) -> list[Any] | None:
     return [plain(item) for item in index[:count].tolist()]
 
 
-def _column(manager: Any, at: int) -> Any:
+def _column(manager: Any, at: int) -> object:
     values = manager.blocks[manager.blknos[at]].values
     is_array = type(values) is loaded("numpy", "ndarray")
     if is_array:
@@ -182,7 +182,7 @@ def _series(cls: object, value: object) -> Summary:
     return Summary(text, facts, length)
 
 
-def _by_label(labels: list[Any], few: list[Any]) -> Any:
+def _by_label(labels: list[Any], few: list[Any]) -> object:
     """The values of a series; by label, if all labels are names, as in a row of a table."""
     is_named = bool(labels) and all(type(label) is str for label in labels)
     if is_named and len(set(labels)) == len(labels) == len(few):
@@ -190,7 +190,7 @@ def _by_label(labels: list[Any], few: list[Any]) -> Any:
     return few
 
 
-def _index(cls: Any, value: Any) -> Summary:
+def _index(cls: object, value: Any) -> Summary:
     own = type(value)
     if not is_of(own, "pandas", "Index"):
         raise TypeError("a subclass of pandas.Index")

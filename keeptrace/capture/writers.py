@@ -65,7 +65,7 @@ def sequence(writer: TextWriter, value: Any, owner: Any) -> None:
     writer.put(closing)
 
 
-def unordered(writer: TextWriter, value: Any, owner: Any) -> None:
+def unordered(writer: TextWriter, value: object, owner: Any) -> None:
     if type(value) is set and value:
         writer.put("{")
         writer.items(value)
@@ -139,7 +139,7 @@ def namespace(writer: TextWriter, value: object, owner: object) -> None:
     writer.fields(name, [(key, item) for key, item in found if type(key) is str])
 
 
-def typed_array(writer: TextWriter, value: Any, owner: Any) -> None:
+def typed_array(writer: TextWriter, value: object, owner: Any) -> None:
     code = owner.typecode.__get__(value)
     name = name_of(type(value))
     if not owner.__len__(value):
@@ -164,7 +164,7 @@ def chain_map(writer: TextWriter, value: object, owner: object) -> None:
     writer.call(name_of(type(value)), lambda: writer.items(maps))
 
 
-def _part(value: object, name: str) -> Any:
+def _part(value: object, name: str) -> object:
     """An attribute of every whole object. Raises AttributeError for a half-built object."""
     found = stored(value, name)
     if found is ABSENT:
@@ -227,7 +227,7 @@ def full_name(cls: type) -> str:
     return f"{module}.{qualname}"
 
 
-def weak_reference(writer: TextWriter, value: Any, owner: Any) -> None:
+def weak_reference(writer: TextWriter, value: object, owner: Any) -> None:
     target = owner.__call__(value)
     if target is None:
         writer.put(f"<weakref at {id(value):#x}; dead>")
@@ -236,7 +236,7 @@ def weak_reference(writer: TextWriter, value: Any, owner: Any) -> None:
         writer.put(f"<weakref at {id(value):#x}; to {name!r} at {id(target):#x}>")
 
 
-def file(writer: TextWriter, value: Any, owner: Any) -> None:
+def file(writer: TextWriter, value: object, owner: Any) -> None:
     """An open file. The repr asks the file below for a name, and may run the program's code."""
     below = value
     while type(below) in _FILES:
@@ -291,7 +291,7 @@ WRITTEN: Final[dict[int, tuple[Any, Write]]] = {id(cls): (cls, write) for cls, w
 # -- C types: after a check of the parts, the type's own repr runs
 
 
-def text(writer: TextWriter, value: Any, owner: Any) -> None:
+def text(writer: TextWriter, value: object, owner: Any) -> None:
     """A str or bytes of a subclass; a long text is not copied whole."""
     writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
 
@@ -311,7 +311,7 @@ def number(writer: TextWriter, value: int, owner: object) -> None:
         writer.put(f"<int of {bits} bits>")
 
 
-def real(writer: TextWriter, value: Any, owner: Any) -> None:
+def real(writer: TextWriter, value: object, owner: Any) -> None:
     """A float or complex number of a subclass."""
     writer.put(owner.__repr__(value))
 
@@ -332,7 +332,7 @@ def _is_plain_spec(spec: ModuleSpec) -> bool:
     return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
 
 
-def with_zone(writer: TextWriter, value: Any, owner: Any) -> None:
+def with_zone(writer: TextWriter, value: object, owner: Any) -> None:
     """A time. The repr contains the repr of the zone."""
     zone = owner.__dict__["tzinfo"].__get__(value)
     if zone is None or _is_plain_zone(zone):
@@ -341,7 +341,7 @@ def with_zone(writer: TextWriter, value: Any, owner: Any) -> None:
         writer.state(value)
 
 
-def zone(writer: TextWriter, value: Any, owner: Any) -> None:
+def zone(writer: TextWriter, value: object, owner: Any) -> None:
     """A zone alone."""
     if _is_plain_zone(value):
         writer.put(owner.__repr__(value))
@@ -360,7 +360,7 @@ def _is_plain_zone(value: Any) -> bool:
     return is_plain and all(type(name) is str for name in names)
 
 
-def pattern(writer: TextWriter, value: Any, owner: Any) -> None:
+def pattern(writer: TextWriter, value: object, owner: Any) -> None:
     """A pattern or a match. The text may be a mapped file, or of a subclass of the program's."""
     name = "string"
     if owner.__name__ == "Pattern":

@@ -296,7 +296,7 @@ def _is_coroutine_function(function: object) -> bool:
     return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
 
 
-def _named(function: object) -> Any:
+def _named(function: object) -> object:
     """The object under the callable's own name; None without one."""
     found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
     for part in (getattr(function, "__qualname__", None) or "<none>").split("."):

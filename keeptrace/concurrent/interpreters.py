@@ -36,7 +36,7 @@ if sys.version_info >= (3, 14):
         fn: Callable[..., Any],
         args: Iterable[Any],
         kwargs: dict[str, Any],
-    ) -> Any:
+    ) -> object:
         """Runs in the worker's interpreter. Stands for the engine's do_call()."""
         try:
             return fn(*args, **kwargs)
@@ -46,13 +46,13 @@ if sys.version_info >= (3, 14):
         raise _TaskFailed
 
     @cache
-    def _context_class() -> Any:
+    def _context_class() -> object:
         """The engine's context of a worker, but _call() calls the tasks."""
 
         class FramedWorkerContext(engine.WorkerContext):
             options: Options
 
-            def run(self, task: object) -> Any:
+            def run(self, task: object) -> object:
                 try:
                     return self.interp.call(_call, self.results, self.options, *task)
                 except interpreters.ExecutionFailed as failed:
@@ -86,7 +86,7 @@ if sys.version_info >= (3, 14):
                 return
             create = self._create_worker_context
 
-            def create_context() -> Any:
+            def create_context() -> object:
                 made = create()
                 made.options = options
                 return made
@@ -94,7 +94,7 @@ if sys.version_info >= (3, 14):
             self._create_worker_context = create_context
 
         @classmethod
-        def prepare_context(cls, initializer: object, initargs: object) -> Any:
+        def prepare_context(cls, initializer: object, initargs: object) -> object:
             if missing("interpreters"):
                 return super().prepare_context(initializer, initargs)
             return _context_class().prepare(initializer, initargs)

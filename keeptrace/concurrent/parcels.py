@@ -66,7 +66,7 @@ _set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
 class _ExceptionClasses(Policy):
     """The policy of every dump, but with exception classes of loaded modules."""
 
-    def find(self, module: str, qualname: str) -> Any:
+    def find(self, module: str, qualname: str) -> object:
         if module == "builtins":
             return super().find(module, qualname)
         found = LOADED.find(module, qualname)

@@ -155,9 +155,9 @@ def Pool(  # named like a class, for Ray's class
     processes: int | None = None,
     initializer: Callable[..., object] | None = None,
     initargs: Any = None,
-    *args: Any,
+    *args: object,
     trace: Options | None = None,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> Any:
     """A ray.util.multiprocessing.Pool whose tasks' exceptions arrive with their whole chain, and
     their frames and variables.

@@ -132,7 +132,7 @@ _NOTHING: Final = Said({}, {})
 
 def _function(function: Callable[..., Any], names: dict[str, object]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def within(*args: object, **kwargs: object) -> Any:
+    def within(*args: object, **kwargs: object) -> object:
         with context(**names):
             return function(*args, **kwargs)
 
@@ -143,7 +143,7 @@ def _coroutine_function(
     function: Callable[..., Any], names: dict[str, object]
 ) -> Callable[..., Any]:
     @functools.wraps(function)
-    async def within(*args: object, **kwargs: object) -> Any:
+    async def within(*args: object, **kwargs: object) -> object:
         with context(**names):
             return await function(*args, **kwargs)
 

@@ -31,7 +31,7 @@ def lazy_names(
         reads every name of dir() would import all these libraries.
     """
 
-    def find(name: str) -> Any:
+    def find(name: str) -> object:
         if name in modules or name in engines:
             try:
                 return importlib.import_module(f"{package}.{name}")

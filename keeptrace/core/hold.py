@@ -28,7 +28,7 @@ _REFUSED: Final = "__keeptrace_not_held__"
 _DESCRIPTORS: Final = ("/proc/self/fd", "/dev/fd")
 
 
-def _checked(name: str, value: Any, least: float, unit: str) -> Any:
+def _checked(name: str, value: Any, least: float, unit: str) -> object:
     is_number = type(value) is int or (type(value) is float and type(least) is float)
     if not is_number or not value >= least:  # also for nan
         raise OptionError(

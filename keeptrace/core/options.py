@@ -134,9 +134,9 @@ def _checked_mark(mark: Any) -> int | float | None:
     )
 
 
-def _checked_redact(redact: Any) -> Redact:
+def _checked_redact(redact: object) -> Redact:
     if redact is None or isinstance(redact, (bool, Redaction)) or callable(redact):
-        return redact  # type: ignore[no-any-return]  # as was just checked
+        return redact
     raise OptionError(
         "redact must be True, False, None, a keeptrace.Redaction, "
         f"or a callable (name, text) -> bool, not {redact!r}"

@@ -182,7 +182,7 @@ def stored(value: object, name: str) -> Any:
     return entry(instance_dict(value), name)
 
 
-def entry(namespace: dict[Any, Any], name: str) -> Any:
+def entry(namespace: dict[Any, Any], name: str) -> object:
     """The entry of a dict under a text; ABSENT if there is none. No key's __eq__ runs."""
     if has_names_alone(namespace):
         return dict.get(namespace, name, ABSENT)

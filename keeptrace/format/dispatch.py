@@ -105,7 +105,7 @@ class _TableOf:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def __get__(self, pickler: object, cls: object = None) -> Any:
+    def __get__(self, pickler: object, cls: object = None) -> object:
         if pickler is None:
             return self
         try:

@@ -154,7 +154,7 @@ class Initialized:
         self, original: Callable[..., Any], by_table: Callable[..., Any]
     ) -> Callable[..., Any]:
         @functools.wraps(original)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
+        def wrapper(*args: object, **kwargs: object) -> object:
             if not self._is_applied or capturing.get():
                 return original(*args, **kwargs)
             if args:

@@ -82,7 +82,7 @@ _GLOBALS: Final[dict[tuple[str, str], Any]] = {
 
 
 class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _GLOBALS:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of a dump")
         return _GLOBALS[module, name]

@@ -17,7 +17,7 @@ import pickle
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import dill
 from dill._dill import CODE_PARAMS, _create_code
@@ -39,7 +39,7 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
         self._needed: list[str] = []  # names in the code of saved functions
         self._is_bringing = False
 
-    def reducer_override(self, obj: object) -> Any:
+    def reducer_override(self, obj: object) -> object:
         if is_outside(obj):
             return reduced(obj)
         if type(obj) is types.ModuleType and sys.modules.get(obj.__name__) is obj:

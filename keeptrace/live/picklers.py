@@ -31,7 +31,7 @@ class _OfPickle(pickle.Pickler):
 
 def _of_cloudpickle(module: Any) -> Callable[[io.BytesIO], Pickler]:
     class OfCloudpickle(module.Pickler):  # type: ignore[misc]  # known at run time alone
-        def reducer_override(self, obj: object) -> Any:
+        def reducer_override(self, obj: object) -> object:
             if is_outside(obj):
                 return reduced(obj)
             return super().reducer_override(obj)

@@ -198,7 +198,7 @@ class Judge:
             if start == 0:
                 self._judge(items, at, "password", items[at], STRONG)
 
-    def hide(self, container: Any, key: Any, name: str) -> None:
+    def hide(self, container: Any, key: object, name: str) -> None:
         """Hides a value without a judgement, because the program marks the value as secret.
 
         `container[key]` is its ref.
@@ -220,7 +220,7 @@ class Judge:
         """The text of a ref; None for other values."""
         return text_of(self.values, ref)
 
-    def _judge(self, container: Any, key: Any, name: str, ref: Ref, grade: int) -> None:
+    def _judge(self, container: Any, key: object, name: str, ref: Ref, grade: int) -> None:
         """Hides the value under a name, if the value is a secret. `container[key]` is the ref."""
         if type(ref) is str:
             self._judge_text(container, key, name, ref, grade)
@@ -264,7 +264,7 @@ class Judge:
             self.learner.learn_below(index)
             self.empty(index, name)
 
-    def _judge_text(self, container: Any, key: Any, name: str, text: str, grade: int) -> None:
+    def _judge_text(self, container: Any, key: object, name: str, text: str, grade: int) -> None:
         if self._is_secret(name, text, grade):
             self._learn_text(text, grade or STRONG)
             container[key] = self.place(name)

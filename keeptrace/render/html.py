@@ -133,7 +133,7 @@ class _Page:
     def has_room(self) -> bool:
         return self._values.left > 0 and self._characters.left > 0
 
-    def lines(self, snippet: Snippet, lexer: Any) -> list[dict[str, Any]]:
+    def lines(self, snippet: Snippet, lexer: object) -> list[dict[str, Any]]:
         """The coloured lines of a snippet. Frames of a recursion share a snippet."""
         if id(snippet) not in self._lines:
             self._lines[id(snippet)] = snippet, _lines(snippet, lexer, self.coloured)
@@ -279,7 +279,7 @@ def _groups(view: View, frame: ShownFrame) -> list[tuple[str, list[tuple[str, Re
     return [("Variables", variables), ("Modules, functions and classes", noise), used]
 
 
-def _lexer() -> Any:
+def _lexer() -> object:
     try:
         from pygments.lexers.python import PythonLexer
     except ImportError:

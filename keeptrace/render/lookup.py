@@ -6,7 +6,6 @@ Nothing runs: the expression is parsed, and each step follows the kept values.
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 from ..core.errors import KeepTraceError
 from ..core.report import Ref
@@ -64,7 +63,7 @@ def _part(values: ShownValues, ref: Ref, step: ast.expr) -> Ref:
     return found[0].ref
 
 
-def _constant(step: ast.expr) -> Any:
+def _constant(step: ast.expr) -> object:
     if not isinstance(step, ast.Subscript):
         return None
     try:
@@ -73,7 +72,7 @@ def _constant(step: ast.expr) -> Any:
         raise NeedsRunning("a subscript must be a constant") from None
 
 
-def _has_key(values: ShownValues, ref: Ref, child: Child, key: Any) -> bool:
+def _has_key(values: ShownValues, ref: Ref, child: Child, key: object) -> bool:
     if child.kind == "pair":
         kept = values.built(child.key)
         return type(kept) is type(key) and bool(kept == key)

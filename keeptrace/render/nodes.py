@@ -88,7 +88,7 @@ def raw_text(kind: str, text: str) -> str | bytes | bytearray:
     return bytearray(raw)
 
 
-def exact_value(values: NodeTable, node: Node, levels: int = _EXACT_LEVELS) -> Any:
+def exact_value(values: NodeTable, node: Node, levels: int = _EXACT_LEVELS) -> object:
     """A date, a path, a Decimal ... as itself; None if a part is missing or wrong."""
     parts = []
     for ref in schema.items_of(node):
@@ -104,7 +104,7 @@ def exact_value(values: NodeTable, node: Node, levels: int = _EXACT_LEVELS) -> A
         return None
 
 
-def _exact_part(values: NodeTable, ref: list[int], levels: int) -> Any:
+def _exact_part(values: NodeTable, ref: list[int], levels: int) -> object:
     node = values.node(ref)
     kind = schema.kind_of(node)
     if kind == "str":

@@ -57,7 +57,7 @@ def exception_types(report: dict[str, Any], policy: Policy) -> list[Any]:
     return made
 
 
-def _class_below(bases: list[Any], qualname: str, module: str, policy: Policy) -> Any:
+def _class_below(bases: list[Any], qualname: str, module: str, policy: Policy) -> object:
     """A new class with these bases. None stands for a base that was not found."""
     above = [base for base in bases if base is not None] or [Exception]
     if not policy.trusts:

@@ -269,7 +269,7 @@ def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
 _ANY_VALUE: Final = ("value", "code", "obj")
 
 
-def _plain(name: str, value: object) -> Any:
+def _plain(name: str, value: object) -> object:
     """The value of a field. A cut text is a str with a mark: printing a stand-in would fail."""
     details = details_of(value)
     if details is None or name in _ANY_VALUE or not details.node:
@@ -289,7 +289,7 @@ def _items(notes: Any) -> list[Any]:
     return []
 
 
-def _notes(value: object) -> Any:
+def _notes(value: object) -> object:
     """Printable notes: before Python 3.13 the interpreter crashes if a sequence of notes raises."""
     details = details_of(value)
     if details is None:

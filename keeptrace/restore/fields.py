@@ -163,7 +163,7 @@ def put_field(
     return True
 
 
-def unsearched(exc: BaseException, name: str, value: object, module: object) -> Any:
+def unsearched(exc: BaseException, name: str, value: object, module: object) -> object:
     """The value of a field, changed if showing it would import a module or open a device.
 
     To suggest similar names, traceback imports the module named by an ImportError (module: this
@@ -193,7 +193,7 @@ def forbid_search(exc: BaseException) -> None:
         put_field(exc, "name_from", _not_looked_up(None))
 
 
-def _not_looked_up(value: str | None) -> Any:
+def _not_looked_up(value: str | None) -> object:
     kind = type(value).__name__
     node: list[Any] = []
     if value:

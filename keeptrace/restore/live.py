@@ -58,7 +58,7 @@ def not_kept(why: str) -> Missing:
 _WHY_OUTSIDE: Final = "it owns something outside of the process, and that is not brought to life"
 
 
-def outside(module: str, qualname: str, text: str) -> Any:
+def outside(module: str, qualname: str, text: str) -> object:
     """The stand-in for an object that owns something outside of the process. text: the repr."""
     standin = missing_instance(_missing(module, qualname, _WHY_OUTSIDE))
     known_details(standin).text = text
@@ -75,7 +75,7 @@ _OTHERWISE: Final[dict[tuple[str, str], Callable[[], Any]]] = {
 }
 
 
-def _find(unpickler: Any, module: str, name: str) -> Any:
+def _find(unpickler: Any, module: str, name: str) -> object:
     meant = _OTHERWISE.get((module, name))
     if meant:
         return meant()
@@ -140,7 +140,7 @@ class _NotAlone(Exception):
 class _Quick(pickle.Unpickler):
     """Reads a live pickle. Raises _NotAlone if the pickle names an object that may act outside."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         found = _find(super(), module, name)
         if acts_outside(found) or (module, name) in _CHANGES_MODULES:
             raise _NotAlone
@@ -172,7 +172,7 @@ class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed lacks the parts of
     dispatch: ClassVar[dict[int, Any]] = {**_Unpickler.dispatch, **_GUARDED}
     is_checked = True
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         try:
             return _find(super(), module, name)
         except Exception as problem:
@@ -335,7 +335,7 @@ def load_quickly(data: bytes, is_checked: bool) -> Any:
     return pickle.loads(data)
 
 
-def _load_leniently(data: bytes, is_checked: bool) -> Any:
+def _load_leniently(data: bytes, is_checked: bool) -> object:
     unpickler = _Lenient(io.BytesIO(data))
     unpickler.is_checked = is_checked
     if is_checked:
@@ -343,7 +343,7 @@ def _load_leniently(data: bytes, is_checked: bool) -> Any:
     return unpickler.load()
 
 
-def _watched(load: Callable[[], Any]) -> Any:
+def _watched(load: Callable[[], Any]) -> object:
     thread = _thread.get_ident()
     if thread in _loading:  # a dump within a dump
         return load()

@@ -61,7 +61,7 @@ class Policy:
             return found
         return None
 
-    def find(self, module: str, qualname: str) -> Any:
+    def find(self, module: str, qualname: str) -> object:
         """The object of a qualified name, without running hooks of classes; None if absent."""
         if not self.lookups:
             if module == "builtins":
@@ -79,7 +79,7 @@ class Policy:
                 return None
         return found
 
-    def function(self, module: str, qualname: str) -> Any:
+    def function(self, module: str, qualname: str) -> object:
         """The function of this name, if the same program runs at both ends or the function is
         harmless; else None.
         """

@@ -81,7 +81,7 @@ def read_payload(payload: dict[str, Any], most: int = 64 << 20) -> dict[str, Any
     return report
 
 
-def boot(payload: dict[str, Any]) -> Any:
+def boot(payload: dict[str, Any]) -> object:
     """The result of plain pickle.load of a dump: the exception, the exc_info tuple, or the bare
     traceback.
     """

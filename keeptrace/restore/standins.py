@@ -102,7 +102,7 @@ class _Sized:
     def items(self) -> Iterable[Any]:
         return self._mapping("items").items()
 
-    def get(self, key: object, default: object = None) -> Any:
+    def get(self, key: object, default: object = None) -> object:
         pairs = self._mapping("get")
         if key in pairs:
             return pairs[key]

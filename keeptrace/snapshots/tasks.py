@@ -61,7 +61,7 @@ def tasks_of(stacks: list[Stack]) -> list[Task]:
     return [task for task in tasks if task is not None]
 
 
-def class_of(future: object) -> Any:
+def class_of(future: object) -> object:
     """A task's class in asyncio; None for any other object."""
     for module, name in (("_asyncio", "Task"), ("asyncio.tasks", "_PyTask")):
         cls = loaded(module, name)
@@ -132,7 +132,7 @@ def _loops_of_others() -> list[Any]:
     return [each for each in gc.get_objects() if not classes.isdisjoint(type(each).__mro__)]
 
 
-def _read(task: Any, cls: Any, stacks: list[Stack]) -> Task | None:
+def _read(task: object, cls: Any, stacks: list[Stack]) -> Task | None:
     if cls.done(task):
         return None
     coroutine = cls.get_coro(task)
@@ -181,7 +181,7 @@ def _frames_inwards(awaited: object) -> list[types.FrameType]:
     return frames
 
 
-def _within(wrapper: object) -> Any:
+def _within(wrapper: object) -> object:
     """The coroutine behind a wrapper of C code."""
     if type(wrapper).__name__ not in _WRAPPERS:
         return None

@@ -136,7 +136,7 @@ def _behind(future: object) -> list[Any]:
     return found
 
 
-def _raw(owner: object, name: str) -> Any:
+def _raw(owner: object, name: str) -> object:
     """An attribute, read without the owner's own __getattribute__; None if absent."""
     try:
         return object.__getattribute__(owner, name)

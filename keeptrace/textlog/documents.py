@@ -35,7 +35,7 @@ class Document:
         """Whether the first line of the log may open a document."""
         return not self._is_closed and line.rstrip() in _OPENS
 
-    def feed(self, line: str) -> Any:
+    def feed(self, line: str) -> object:
         """The document, once `line` has ended it; None before."""
         self.is_open = True
         self._lines.append(line)
@@ -60,7 +60,7 @@ class Document:
         return lines
 
 
-def records_in(value: Any, level: int = 0) -> Iterator[dict[str, Any]]:
+def records_in(value: object, level: int = 0) -> Iterator[dict[str, Any]]:
     """The records of the lists in a document."""
     if level > _MOST_LEVELS:
         return

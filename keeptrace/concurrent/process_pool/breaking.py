@@ -33,7 +33,7 @@ class WorkerContext:
         self._target = target
         self._first = first
 
-    def Process(self, target: Callable[..., Any], args: tuple[Any, ...], **more: Any) -> Any:
+    def Process(self, target: Callable[..., Any], args: tuple[Any, ...], **more: Any) -> object:
         """Raises TypeError for arguments that the context's processes don't accept; loky then tries
         without.
         """

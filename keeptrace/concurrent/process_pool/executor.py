@@ -216,7 +216,7 @@ class KeepTraceProcessPoolExecutor(ProcessPoolExecutor):
 
 
 def _executor_collected(
-    wakeup: Any, _: Any, is_finalizing: Callable[[], bool] = sys.is_finalizing
+    wakeup: Any, _: object, is_finalizing: Callable[[], bool] = sys.is_finalizing
 ) -> None:
     """Wakes the manager thread when the executor is collected.
 

@@ -62,7 +62,7 @@ def note_states(calls: Any, results: Any, words: Words) -> None:
     take = calls.get
     receive = _receiver(calls, words)
 
-    def get(block: bool = True, timeout: float | None = None) -> Any:
+    def get(block: bool = True, timeout: float | None = None) -> object:
         item = take(block, timeout, receive=receive)
         state = RUNNING
         if item is None:
@@ -138,7 +138,7 @@ class _NotedLock:
 # -- the parent
 
 
-def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[str]]) -> Any:
+def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[str]]) -> object:
     """The manager thread's class, for executors that replace dead workers.
 
     base: the class for executors that break.
@@ -151,7 +151,7 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
         max_deaths: int
         deaths = 0  # since the last finished task
 
-        def wait_result_broken_or_wakeup(self) -> Any:
+        def wait_result_broken_or_wakeup(self) -> object:
             found = super().wait_result_broken_or_wakeup()
             _, is_broken, problem = found
             is_cut = self.result_queue._reader.was_cut()

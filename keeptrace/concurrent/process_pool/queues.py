@@ -70,7 +70,7 @@ def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
 
 def _take(
     engine: ModuleType,
-    calls: Any,
+    calls: object,
     fd: int,
     parent: int,
     words: Words,
@@ -78,7 +78,7 @@ def _take(
     block: bool = True,
     timeout: float | None = None,
     receive: Callable[..., bytes] = receive,
-) -> Any:
+) -> object:
     """The queue's next task, or None: the end.
 
     Stands for multiprocessing's Queue.get(), and likewise raises queue.Empty.
@@ -176,7 +176,7 @@ class Results(Connection):
     engine: Any
     workers: dict[int, Any]  # the executor's own
 
-    def recv(self) -> Any:
+    def recv(self) -> object:
         data = read_message(self._handle, self.wait_for_more)  # type: ignore[attr-defined]
         try:
             return ForkingPickler.loads(data)

@@ -31,7 +31,7 @@ def work(
     options: Options,
     holding: Holding | None,
     call_queue: Any,
-    result_queue: Any,
+    result_queue: object,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
     most: int | None = None,

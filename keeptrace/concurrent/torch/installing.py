@@ -56,7 +56,7 @@ def uninstall() -> None:
         setattr(module, _ITERATORS[home][0], original)
 
 
-def _is_loading(module: Any) -> bool:
+def _is_loading(module: object) -> bool:
     """Whether a module's import has not ended: torchdata imports torch, whose import may bring us
     here.
     """

@@ -67,16 +67,16 @@ class DataLoader(engine.DataLoader[T_co]):  # type: ignore[misc]  # see pyprojec
 
     def __init__(
         self,
-        *args: Any,
+        *args: object,
         trace: Options | None = None,
         hold: Hold | bool | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         self.trace: Options = make_options(trace)
         self._way = Way(self.trace, make_holding(hold))
         super().__init__(*args, **kwargs)
 
-    def _get_iterator(self) -> Any:
+    def _get_iterator(self) -> object:
         if self.num_workers == 0 or missing("torch"):
             return super()._get_iterator()
         self.check_worker_number_rationality()
@@ -224,7 +224,7 @@ class _Context:
         self._context = context
         self._way = way
 
-    def Process(self, target: Callable[..., None], args: tuple[Any, ...]) -> Any:
+    def Process(self, target: Callable[..., None], args: tuple[Any, ...]) -> object:
         # PlainProcess of keeptrace's own contexts: a KeepTraceProcess would have another box
         make = getattr(type(self._context), "PlainProcess", self._context.Process)
         box = BlackBox()

@@ -67,7 +67,7 @@ def _with_sentences(tool: Callable[..., str], tool_error: type[Exception]) -> Ca
     """The tool, with KeepTraceError and OSError turned into errors of the protocol."""
 
     @functools.wraps(tool)
-    def answered(*args: Any, **kwargs: Any) -> str:
+    def answered(*args: object, **kwargs: object) -> str:
         try:
             return tool(*args, **kwargs)
         except (KeepTraceError, OSError) as problem:

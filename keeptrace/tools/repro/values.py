@@ -243,7 +243,7 @@ class Rebuilder:
         return f"pandas.DataFrame({self.code(attributes['first'], path)})"
 
 
-def _atom(value: Any) -> str:
+def _atom(value: object) -> str:
     if type(value) is float and not math.isfinite(value):
         return f"float({str(value)!r})"
     return repr(value)
