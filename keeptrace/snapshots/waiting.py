@@ -25,7 +25,11 @@ _MOST_INDENT: Final = 20
 _WAITING: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
     ("tasks.py", "_wait"): lambda variables: variables.get("fs"),
     ("tasks.py", "wait_for"): lambda variables: [variables.get("fut")],
-    ("taskgroups.py", "__aexit__"): lambda variables: vars(variables["self"]).get("_tasks"),
+    # A patch release of 3.12 and of 3.13 moved the waiting from __aexit__ into _aexit.
+    **dict.fromkeys(
+        (("taskgroups.py", "__aexit__"), ("taskgroups.py", "_aexit")),
+        lambda variables: vars(variables["self"]).get("_tasks"),
+    ),
 }
 
 
