@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from unthreaded import unthreaded
 
 import keeptrace
 
@@ -191,6 +192,7 @@ def test_what_was_captured_is_let_go(times: int) -> None:
         gc.enable()
 
 
+@unthreaded
 def test_code_that_failed_is_let_go() -> None:
     """No cache keeps a code object, with the constants in it, that the program made and dropped."""
     space: dict[str, Any] = {}

@@ -16,6 +16,7 @@ from typing import Any
 
 import cases
 import pytest
+from unthreaded import unthreaded
 
 from keeptrace import Options
 from keeptrace.capture.capture import capture
@@ -252,6 +253,7 @@ def test_nothing_of_the_restorer_is_kept(name: str, policy: Policy) -> None:
     assert exc is not None
 
 
+@unthreaded
 def test_a_restored_exception_goes_away() -> None:
     """Nothing holds a restored exception, its frames or its variables once it is dropped."""
     exc: Any = again(raised(outer, 3))
@@ -266,6 +268,7 @@ def test_a_restored_exception_goes_away() -> None:
     assert [watch() for watch in watches] == [None, None]
 
 
+@unthreaded
 def test_restoring_many_times_grows_nothing() -> None:
     """Threads, frames and cached modules do not add up."""
     report = capture(raised(outer, 3), Options())

@@ -37,9 +37,10 @@ print(str(snapshot))
 for member in snapshot.exceptions:
     print(type(member).__name__, member.name)
     entry = member.__traceback__
-    while entry.tb_next:
+    while entry is not None and entry.tb_next:
         entry = entry.tb_next
-    print(sorted(entry.tb_frame.f_locals))
+    if entry is not None:  # a task that an earlier test dropped may still wait for its end
+        print(sorted(entry.tb_frame.f_locals))
 traceback.print_exception(snapshot)
 """
 
@@ -420,8 +421,9 @@ def test_without_keeptrace(dump: Path) -> None:
     """Plain pickle.load gives a group that can be printed, each member with its frames."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", BARE, str(dump)],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
+    assert not done.returncode, done.stderr
     assert "ThreadStack waiter-0" in done.stdout and "TaskStack in group 1" in done.stdout
     assert "in stand" in done.stderr
     assert pickle.loads(dump.read_bytes()).exceptions[0].__traceback__ is not None

@@ -7,8 +7,18 @@ space alone.
 
 from __future__ import annotations
 
+import sys
+
+TYPE_CHECKING = False  # `typing` itself may be shadowed
+if TYPE_CHECKING:
+    from mmap import mmap
+
 _SIZE = 32 << 20  # bytes
-_reserve: bytes | None = None
+# A free-threaded Python takes memory from the system by segments of 32 MiB, a segment a thread:
+# enough for this thread, for two helpers, and for the C library. (bytes)
+_SIZE_BY_SEGMENTS = 128 << 20
+_is_free_threaded = "free-threading build" in sys.version
+_reserve: bytes | mmap | None = None
 
 
 def hold_reserve() -> None:
@@ -16,9 +26,20 @@ def hold_reserve() -> None:
     global _reserve
     if _reserve is None:
         try:
-            _reserve = bytes(_SIZE)
-        except MemoryError:
+            _reserve = _taken()
+        except (MemoryError, OSError):
             return
+
+
+def _taken() -> bytes | mmap:
+    """The reserve. Freed bytes go back to the system, except on a free-threaded Python: there the
+    objects' allocator would keep the address space, and the C library would get none.
+    """
+    if not _is_free_threaded:
+        return bytes(_SIZE)
+    from mmap import mmap
+
+    return mmap(-1, _SIZE_BY_SEGMENTS)
 
 
 def release_reserve() -> None:
