@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
-import sys
+from collections.abc import Iterator
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+import loky_tasks
 import pool_tasks as tasks
 import pytest
+from own_loky import own_loky
 from waiting import ends, until
 
 from keeptrace import OptionError
 from keeptrace.concurrent import WorkerDied
 from keeptrace.concurrent.deaths.black_box import STATE, TAKEN, WAITING
-from keeptrace.concurrent.process_pool import healing_loky, pipes
 
 pytest.importorskip("loky")
 from keeptrace.concurrent.loky import (
@@ -31,6 +31,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX alone")
 LIMIT = 60  # for what ought to come at once (seconds)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def lokys_own_workers() -> Iterator[None]:
+    with own_loky():
+        yield
+
+
 def healing(workers: int = 2, **arguments: Any) -> Any:
     return KeepTraceLokyExecutor(workers, on_death="replace", **arguments)
 
@@ -40,69 +46,6 @@ def states(pool: Any) -> dict[int, int]:
     return {
         pid: process._keeptrace_box.words[STATE] for pid, process in list(pool._processes.items())
     }
-
-
-def set_state_and_die(state: int) -> None:
-    """Dies as a worker that is at something else than a task."""
-    from keeptrace.concurrent.deaths import worker
-
-    assert worker._served is not None
-    worker._served.box.words[STATE] = state
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def queue(name: str) -> Any:
-    """A queue of the worker that runs this."""
-    frame: Any = sys._getframe()
-    while frame.f_code.co_name != "_process_worker":
-        frame = frame.f_back
-    return frame.f_locals[name]
-
-
-def keep_the_lock_and_die() -> None:
-    """Dies with the lock of the queue of tasks, before it has said so."""
-    assert queue("call_queue")._rlock.acquire(True, LIMIT)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def answer_in_part(size: int, part: int) -> bytes:
-    """Makes the worker die when so many bytes of its result are sent."""
-    writer = queue("result_queue")._writer
-
-    class Dying(type(writer)):  # type: ignore[misc]
-        def _send_bytes(self, message: Any) -> None:
-            left = memoryview(struct.pack("!i", len(message)) + bytes(message))[:part]
-            while left:
-                left = left[os.write(self.fileno(), left) :]
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    writer.__class__ = Dying
-    return bytes(size)
-
-
-def read_in_part(part: int) -> int:
-    """Makes the worker die when it has read so many bytes of its next task, or all; 0 stands for all."""
-
-    def read_message(fd: int) -> None:
-        left = part
-        if not part:
-            pipes.read_message(fd)
-        while left:
-            left -= len(os.read(fd, left))
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    healing_loky.read_message = read_message  # type: ignore[attr-defined]
-    return os.getpid()
-
-
-def die_at_the_next_task() -> int:
-    """Makes the worker die before it reads the first byte of its next task."""
-
-    def read_message(fd: int) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    healing_loky.read_message = read_message  # type: ignore[attr-defined]
-    return os.getpid()
 
 
 def test_a_death_costs_its_own_task() -> None:
@@ -159,16 +102,16 @@ def test_killed_while_they_wait(timeout: float | None) -> None:
 def test_died_with_the_lock() -> None:
     """A lock that a dead worker took before it could say so breaks the executor: nothing waits for ever."""
     with healing(1) as pool:
-        future = pool.submit(keep_the_lock_and_die)
+        future = pool.submit(loky_tasks.keep_the_lock_and_die)
         assert isinstance(future.exception(LIMIT), BrokenProcessPool)
         assert ends(pool.shutdown, LIMIT)
 
 
-@pytest.mark.parametrize("size, part", [(100_000_000, 50_000_000), (10_000, 3), (10_000, 5_000)])
+@pytest.mark.parametrize("size, part", [(20_000_000, 10_000_000), (10_000, 3), (10_000, 5_000)])
 def test_died_within_a_result(size: int, part: int) -> None:
     """A worker that dies as it sends a result, of which a part has arrived, costs that task alone."""
     with healing() as pool:
-        lost = pool.submit(answer_in_part, size, part)
+        lost = pool.submit(loky_tasks.answer_in_part, size, part)
         others = [pool.submit(tasks.double, number) for number in range(10)]
         error = lost.exception(LIMIT)
         assert isinstance(error, WorkerDied) and error.deaths[0].signal == "SIGKILL"
@@ -178,12 +121,12 @@ def test_died_within_a_result(size: int, part: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "size, part", [(10_000_000, 5_000_000), (10, 3), (100_000, 50_000), (10, 0), (10_000_000, 0)]
+    "size, part", [(2_000_000, 1_000_000), (10, 3), (100_000, 50_000), (10, 0), (2_000_000, 0)]
 )
 def test_died_within_a_task(size: int, part: int) -> None:
     """A task of which a worker had read a part, or all, when it died runs on the next worker."""
     with healing(1) as pool:
-        dying = pool.submit(read_in_part, part).result(LIMIT)
+        dying = pool.submit(loky_tasks.read_in_part, part).result(LIMIT)
         sizes = [pool.submit(len, bytes(size + number)) for number in range(10)]
         assert [future.result(LIMIT) for future in sizes] == [size + number for number in range(10)]
         assert pool.submit(tasks.double, 4).result(LIMIT) == 8
@@ -193,7 +136,7 @@ def test_died_within_a_task(size: int, part: int) -> None:
 def test_died_before_the_first_byte_of_a_task() -> None:
     """A worker that has read nothing when it dies costs nothing: no task runs twice."""
     with healing(1) as pool:
-        dying = pool.submit(die_at_the_next_task).result(LIMIT)
+        dying = pool.submit(loky_tasks.die_at_the_next_task).result(LIMIT)
         numbers = [pool.submit(tasks.double, number) for number in range(10)]
         assert [future.result(LIMIT) for future in numbers] == [*range(0, 20, 2)]
         assert dying not in pool._processes
@@ -202,7 +145,7 @@ def test_died_before_the_first_byte_of_a_task() -> None:
 def test_died_with_a_task_that_nobody_knows() -> None:
     """If nobody can tell which task a dead worker had read, the executor breaks, as loky's."""
     with healing() as pool:
-        error = pool.submit(set_state_and_die, TAKEN).exception(LIMIT)
+        error = pool.submit(loky_tasks.set_state_and_die, TAKEN).exception(LIMIT)
         assert isinstance(error, TerminatedWorkerError) and not isinstance(error, WorkerDied)
         assert error.deaths[0].signal == "SIGKILL"
 

@@ -17,12 +17,19 @@ loky = pytest.importorskip("loky")
 
 import pool_tasks
 import traced_tasks as tasks
+from own_loky import own_loky
 from test_deaths import killed_as_they_leave
 from traced_tasks import check_chained
 
 from keeptrace import Options
 from keeptrace.concurrent.loky import KeepTraceLokyExecutor, get_reusable_executor
 from keeptrace.concurrent.process_pool import queues as _queues
+
+
+@pytest.fixture(autouse=True, scope="module")
+def lokys_own_workers():
+    with own_loky():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from own_loky import own_loky
+
 import keeptrace.concurrent
 from keeptrace import Options
 from keeptrace.concurrent import (
@@ -196,7 +198,7 @@ def _process(method: str, options: Options | None) -> Iterator[Opened]:
 def _loky(method: str, options: Options | None) -> Iterator[Opened]:
     from keeptrace.concurrent.loky import KeepTraceLokyExecutor
 
-    with KeepTraceLokyExecutor(1, trace=options) as pool:
+    with own_loky(), KeepTraceLokyExecutor(1, trace=options) as pool:
         yield of_executor(pool)
 
 
@@ -204,11 +206,12 @@ def _loky(method: str, options: Options | None) -> Iterator[Opened]:
 def _reusable(method: str, options: Options | None) -> Iterator[Opened]:
     from keeptrace.concurrent.loky import get_reusable_executor
 
-    pool = get_reusable_executor(1, trace=options)
-    try:
-        yield of_executor(pool)
-    finally:
-        pool.shutdown(wait=True, kill_workers=True)
+    with own_loky():
+        pool = get_reusable_executor(1, trace=options)
+        try:
+            yield of_executor(pool)
+        finally:
+            pool.shutdown(wait=True, kill_workers=True)
 
 
 def _of_joblib(backend: str, traced: Callable[[Any], Any], **more: Any) -> Opened:
@@ -443,7 +446,7 @@ def _mpire(method: str, options: Options | None) -> Iterator[Opened]:
 def _stock_loky(method: str, options: Options | None) -> Iterator[Opened]:
     import loky
 
-    with loky.ProcessPoolExecutor(1) as pool:
+    with own_loky(), loky.ProcessPoolExecutor(1) as pool:
         yield of_executor(pool, decorated(options))
 
 
