@@ -613,17 +613,14 @@ ADVERSARIAL = [
 
 
 def seconds(piece: str, length: int) -> float:
-    """What looking for secrets in a text of repeated pieces takes of the processor, at best."""
+    """What looking for secrets in a text of repeated pieces takes of the processor."""
     text = piece * (length // len(piece))
     redactor = Redactor()
-    best = 60.0
-    for _ in range(3):
-        start = time.process_time()
-        redactor.text(text)
-        redactor.source(text)
-        redactor.leaks(text.encode("latin-1"))
-        best = min(best, time.process_time() - start)
-    return best
+    start = time.process_time()
+    redactor.text(text)
+    redactor.source(text)
+    redactor.leaks(text.encode("latin-1"))
+    return time.process_time() - start
 
 
 # a prefix without a digit is no key, and here a digit is far away
@@ -633,9 +630,13 @@ FAR_DIGITS = ["sk-" * 80 + "1-", "sk-" * 600 + "1-"]
 @pytest.mark.parametrize("piece", [*ADVERSARIAL, *FAR_DIGITS], ids=lambda piece: piece[-40:])
 def test_time_is_linear(piece: str) -> None:
     """What patterns begin with, repeated, as text, source or pickle: twice as much takes twice as long."""
-    once, twice = seconds(piece, 20_000), seconds(piece, 40_000)
-    assert twice < 3 * once + 0.02
-    assert twice < 1.2  # twice what the slowest takes
+    times = []
+    for _ in range(5):  # on a busy machine a single measure may be wrong
+        once, twice = seconds(piece, 20_000), seconds(piece, 40_000)
+        times.append((once, twice))
+        if twice < 3 * once + 0.02 and twice < 1.2:  # twice what the slowest takes
+            return
+    raise AssertionError(times)
 
 
 def test_typical_report_is_fast() -> None:

@@ -10,7 +10,6 @@ import decimal
 import enum
 import fractions
 import functools
-import gc
 import ipaddress
 import itertools
 import math
@@ -1079,7 +1078,6 @@ def _measured(value: Any, depth: int) -> tuple[Report, int]:
     try:
         failing(value)
     except ValueError as exc:
-        gc.collect()
         tracemalloc.start()
         try:
             report = capture(exc, Options(depth=depth))
