@@ -466,12 +466,12 @@ def _(report: Any) -> None:
     report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(100_000)]
 
 
-@spoilt("hundred_thousand_module_frames")
+@spoilt("thirty_thousand_module_frames")
 def _(report: Any) -> None:
     no_arguments(report)
     report["codes"][0]["flags"] = 0
-    report["frames"] = [{**report["frames"][0], "locals": None} for _ in range(100_000)]
-    report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(100_000)]
+    report["frames"] = [{**report["frames"][0], "locals": None} for _ in range(30_000)]
+    report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(30_000)]
 
 
 @spoilt("hundred_thousand_locals")
@@ -492,8 +492,8 @@ def _(report: Any) -> None:
 @spoilt("shared_names")
 def _(report: Any) -> None:
     report["codes"][0]["names"] = [f"v{at}" for at in range(20_000)]
-    report["frames"] = [{**report["frames"][0], "locals": {"x": at}} for at in range(50_000)]
-    report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(50_000)]
+    report["frames"] = [{**report["frames"][0], "locals": {"x": at}} for at in range(20_000)]
+    report["exceptions"][0]["traceback"] = [[at, [1, 1, 1, 2]] for at in range(20_000)]
 
 
 @spoilt("one_frame_again_and_again")
@@ -505,7 +505,7 @@ def _(report: Any) -> None:
 
 @spoilt("one_frame_at_every_line")
 def _(report: Any) -> None:
-    report["exceptions"][0]["traceback"] = [[0, [at, at, 1, 2]] for at in range(90_000)]
+    report["exceptions"][0]["traceback"] = [[0, [at, at, 1, 2]] for at in range(30_000)]
 
 
 @spoilt("frames_left_out")
@@ -661,7 +661,7 @@ def _(report: Any) -> None:
 @spoilt("deep_key")
 def _(report: Any) -> None:
     index = len(report["values"])
-    tower = [["tuple", 1, [[index + at + 1]]] for at in range(100_000)]
+    tower = [["tuple", 1, [[index + at + 1]]] for at in range(30_000)]
     value(report, *tower, ["tuple", 0, []], ["set", 1, [[index]]])
 
 
@@ -684,12 +684,12 @@ def _(report: Any) -> None:
         lambda ref: ["tuple", 1, [ref]],
         lambda ref: ["object", 0, None, {"a": ref}, {"items": [ref], "len": 1}],
     ]
-    value(report, *[kinds[at % 3]([index + at + 1]) for at in range(100_000)], ["list", 0, []])
+    value(report, *[kinds[at % 3]([index + at + 1]) for at in range(30_000)], ["list", 0, []])
 
 
 @spoilt("keys_of_one_hash")
 def _(report: Any) -> None:
-    keys = [["int", hex((2**61 - 1) * (at + 8))] for at in range(100_000)]
+    keys = [["int", hex((2**61 - 1) * (at + 8))] for at in range(30_000)]
     index = len(report["values"])
     value(report, ["set", len(keys), [[index + 1 + at] for at in range(len(keys))]], *keys)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from depth import DEPTH
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -189,7 +190,7 @@ def surrogates() -> None:
 
 def many_notes() -> None:
     exc = ValueError("boom")
-    exc.__notes__ = ["n" * 1000] * 30_000
+    exc.__notes__ = ["n" * 1000] * 10_000
     raise exc
 
 
@@ -444,7 +445,7 @@ def _exceptions(draw: Any, levels: int = 2) -> BaseException:
     return exc
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30 * DEPTH, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     _exceptions(),
     st.sampled_from(
