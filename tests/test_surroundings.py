@@ -42,6 +42,8 @@ FAILING_TASKS = """
         "stands still": lambda: [setattr(time, name, lambda *_: 0.0) for name in ("monotonic", "time", "sleep", "perf_counter")],
         "backwards": lambda: setattr(time, "monotonic", mock.Mock(side_effect=range(10**6, 0, -1000))),
         "json": lambda: [setattr(json, name, broken) for name in ("dumps", "loads")],
+        "pickle": lambda: [setattr(pickle, name, broken) for name in ("dumps", "loads", "Pickler", "Unpickler")],
+        "modules": lambda: [sys.modules.pop(name) for name in list(sys.modules) if name.startswith("keeptrace")],
         "pid": lambda: [setattr(os, name, lambda: 1) for name in ("getpid", "getppid", "geteuid", "urandom")],
     }
     def broken(*_, **__):

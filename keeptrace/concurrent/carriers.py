@@ -17,7 +17,7 @@ from typing import Any, Final
 from ..capture.facts import linked_to
 from ..core.options import Options
 from ..restore.classes import has_hook
-from .crossing import CarrierType, to_bytes
+from .crossing import CarrierType, as_pickle_finds, to_bytes
 from .reductions import rebuild_overwritten, rebuild_wiped
 
 
@@ -64,7 +64,7 @@ def carrier_of(exc: BaseException, options: Options, engine: str) -> Exception:
         (Exception,),
         {
             "__module__": type(exc).__module__,
-            "__reduce_ex__": lambda self, protocol: (rebuild, (data,)),
+            "__reduce_ex__": lambda self, protocol: (as_pickle_finds(rebuild), (data,)),
             "__str__": lambda self: _text_of(exc),
             "args": property(_Args),
             "carried": exc,

@@ -16,10 +16,13 @@
 from __future__ import annotations
 
 import os
-import pickle
+import sys
 import types
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
+from pickle import HIGHEST_PROTOCOL
+from pickle import dumps as pickled  # a task may replace pickle.dumps for its worker
+from pickle import loads as unpickled
 from typing import TYPE_CHECKING, Any, Final
 
 from ..capture import live_objects, summaries  # noqa: F401 - a failing task imports nothing
@@ -84,14 +87,14 @@ def to_bytes(
         report = capture(exc, options, dumps)
         if holding is not None:
             report["held"] = _held(exc, holding)
-        return pickle.dumps(report, pickle.HIGHEST_PROTOCOL)
+        return pickled(report, HIGHEST_PROTOCOL)
     except BaseException as problem:  # capture() never raises; law 1 must hold even so
         why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
     release_reserve()
     try:
-        return pickle.dumps(type_only(exc, why), pickle.HIGHEST_PROTOCOL)
+        return pickled(type_only(exc, why), HIGHEST_PROTOCOL)
     except BaseException:  # no memory even for the type
-        return pickle.dumps(f"{names_of(type(exc))[1]} ({why})")
+        return pickled(f"{names_of(type(exc))[1]} ({why})")
 
 
 def _held(exc: BaseException, holding: Holding) -> list[str]:
@@ -129,7 +132,7 @@ def to_bounded_bytes(exc: BaseException, options: Options, dumps: Dumps = _dumps
 def from_bytes(data: bytes) -> BaseException:
     """The exception from the bytes of to_bytes(). Never raises."""
     try:
-        report = pickle.loads(data)
+        report = unpickled(data)
         if isinstance(report, str):
             return KeepTraceError(report)
     except BaseException as problem:
@@ -204,7 +207,19 @@ class FramedException:
         set_traceback(exc, None)  # the frames hold all variables of the task
 
     def __reduce__(self) -> tuple[Callable[[bytes], BaseException], tuple[bytes]]:
-        return from_bytes, (self._data,)
+        return as_pickle_finds(from_bytes), (self._data,)
+
+
+def as_pickle_finds(function: Callable[[bytes], BaseException]) -> Callable[[bytes], BaseException]:
+    """The function of ours that pickle finds by its name: a task may have removed our modules from
+    sys.modules, or imported them anew, and pickle refuses a function that it does not find.
+    """
+    name = function.__module__
+    if name not in sys.modules:  # an import could fail in such a worker
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name]).update(function.__globals__)
+    found: Callable[[bytes], BaseException] = getattr(sys.modules[name], function.__name__)
+    return found
 
 
 def framed_exception(

@@ -31,7 +31,7 @@ from ..core.guard import with_enough_stack
 from ..core.hold import Holding
 from ..core.options import Options
 from .carriers import NEEDS_CARRIER, carrier_of
-from .crossing import from_bytes, set_traceback, to_bytes, traceback_of
+from .crossing import as_pickle_finds, from_bytes, set_traceback, to_bytes, traceback_of
 from .reductions import (
     KEY,
     Reduction,
@@ -123,7 +123,7 @@ class _CapturingReduction(Reduction):
             self._data = self._capture(exc)
             self._exc = _nothing
             self._traceback = None
-        return _rebuild_for(frame), (self._data,)
+        return as_pickle_finds(_rebuild_for(frame)), (self._data,)
 
     def _capture(self, exc: BaseException) -> bytes:
         now = traceback_of(exc)
