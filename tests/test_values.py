@@ -1418,3 +1418,12 @@ def test_frames_of_a_subclass() -> None:
     assert [type(item).__name__ for item in found["value"]] == ["Own", "Array"] and found[
         "other"
     ] == 5
+
+
+def test_a_lazy_proxy_of_c_code() -> None:
+    """The object of a proxy of C code's, as wrapt's, is not made by a capture."""
+    proxies = pytest.importorskip("wrapt.proxies")
+    made: list[int] = []
+    proxy = proxies.LazyObjectProxy(lambda: made.append(1))
+    found = frame_of(reported([proxy, {"deep": proxy}], 5))
+    assert made == [] and found["other"] == 5

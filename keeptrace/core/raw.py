@@ -110,7 +110,8 @@ def layout_of(cls: type) -> Layout:
 def _read_layout(cls: type) -> Layout:
     slots: list[tuple[str, Callable[[Any], Any]]] = []
     dict_of = None
-    for name, item in namespace_of(cls).items():
+    namespace = namespace_of(cls)
+    for name, item in namespace.items():
         kind = type(item)
         if type(name) is not str:
             continue
@@ -118,6 +119,9 @@ def _read_layout(cls: type) -> Layout:
             slots.append((name, item.__get__))
         elif kind in _READERS_OF_DICT and name == "__dict__" and cls is not type:
             dict_of = item.__get__
+    # A proxy of C code's, as wrapt's: its __dict__ is another object's, which may be made only now.
+    if type(namespace.get("__class__")) is types.GetSetDescriptorType:
+        dict_of = None
     return slots, dict_of
 
 
