@@ -68,7 +68,7 @@ class _Exceptions:
     start at 0, in the order of Python's own tracebacks.
     """
 
-    def __init__(self, debugger: Any, exc: BaseException, root: BaseException) -> None:
+    def __init__(self, debugger: pdb.Pdb, exc: BaseException, root: BaseException) -> None:
         self._debugger = debugger
         self._all = in_printed_order(root)
         self._current = exc

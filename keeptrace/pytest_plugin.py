@@ -120,7 +120,7 @@ class _Dumps:
             self._box.stop()
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, report: Any) -> None:
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
         """Adds cause and place of the death to the report of a crashed worker of pytest-xdist."""
         from .store.crashes import death_of_worker, exit_code_of
         from .store.telling import command_to_open
@@ -132,7 +132,7 @@ class _Dumps:
             if code is not None:
                 report.longrepr = f"{report.longrepr}\nits process ended with exit code {code}"
             return
-        report.keeptrace = death.path
+        setattr(report, "keeptrace", death.path)
         report.longrepr = f"{report.longrepr}\n{death.exc}\n{death.stack}".rstrip("\n")
         report.sections.append(("keeptrace", command_to_open(death.path)))
 
@@ -150,7 +150,9 @@ class _Dumps:
         self._dump(report, getattr(report, "call", None))
         return report
 
-    def _dump(self, report: Any, call: pytest.CallInfo[Any] | None) -> None:
+    def _dump(
+        self, report: pytest.TestReport | pytest.CollectReport, call: pytest.CallInfo[Any] | None
+    ) -> None:
         if not report.failed or call is None or call.excinfo is None:
             return
         from .hooks.examples import failed_example
@@ -162,13 +164,15 @@ class _Dumps:
         self._keep_out_of_version_control()
         from .store.telling import command_to_open
 
-        report.keeptrace = path
+        setattr(report, "keeptrace", path)
         sections = getattr(report.longrepr, "addsection", None) or (
             lambda *section: report.sections.append(section)
         )
         sections("keeptrace", command_to_open(path))
 
-    def _keep(self, report: Any, exc: BaseException) -> str | None:
+    def _keep(
+        self, report: pytest.TestReport | pytest.CollectReport, exc: BaseException
+    ) -> str | None:
         from .debug import from_users
 
         whole = exc.__traceback__
@@ -176,7 +180,7 @@ class _Dumps:
         try:
             path = self._store.write_as(exc, _name_of(report.nodeid))
             if self._config.getoption("keeptrace_pdb") == _LIVE:
-                report.keeptrace_held = _held(exc)
+                setattr(report, "keeptrace_held", _held(exc))
         finally:
             exc.__traceback__ = whole
         return path
@@ -239,7 +243,7 @@ class _Debugger:
         self._config = config
 
     @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: Any) -> None:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         path = getattr(report, "keeptrace", None)
         if report.failed and path is not None:
             capture = self._config.pluginmanager.getplugin("capturemanager")
@@ -251,12 +255,12 @@ class _Debugger:
                 if capture is not None:
                     capture.resume()
 
-    def _debug(self, report: object, path: str) -> None:
+    def _debug(self, report: pytest.TestReport, path: str) -> None:
         number = getattr(report, "keeptrace_held", None)
         if number is None or not self._attach(report, number):
             self._debug_dump(report, path)
 
-    def _attach(self, report: object, number: int) -> bool:
+    def _attach(self, report: pytest.TestReport, number: int) -> bool:
         """Debugs the failed process itself. Returns whether the process could be debugged."""
         from .core.errors import KeepTraceError
         from .hold.attaching import attach
@@ -271,7 +275,7 @@ class _Debugger:
             return False
         return True
 
-    def _show(self, report: Any) -> None:
+    def _show(self, report: pytest.TestReport) -> None:
         """Prints the failure and its place."""
         terminal = self._config.get_terminal_writer()
         terminal.line()
@@ -282,7 +286,7 @@ class _Debugger:
             place += f" in worker {worker.id}"
         terminal.sep(">", f"keeptrace: {place}")
 
-    def _debug_dump(self, report: Any, path: str) -> None:
+    def _debug_dump(self, report: pytest.TestReport, path: str) -> None:
         from .core.errors import DumpError
         from .core.texts import one_line
         from .debug import open_pdb

@@ -6,10 +6,13 @@ memory of a device. keeptrace reads stored attributes of the object and its clas
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.raw import ABSENT, attribute_of, mro_of, name_of, stored
 from .summary import MOST_VALUE, described, dtype_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _INTERFACES: Final = ("__array_interface__", "__cuda_array_interface__")
 _PROTOCOLS: Final = (*_INTERFACES, "__dlpack_device__")
@@ -66,5 +69,5 @@ def _described(value: object) -> str | None:
     return described(name_of(type(value)), **facts)
 
 
-def _are_numbers(shape: Any) -> bool:
+def _are_numbers(shape: Collection[object]) -> bool:
     return len(shape) <= _DIMENSIONS and all(type(size) in (int, type(None)) for size in shape)

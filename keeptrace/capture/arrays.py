@@ -25,6 +25,8 @@ from .summary import (
 )
 
 if TYPE_CHECKING:
+    import numpy
+
     from .text_writer import TextWriter
 
 # Elements of an array of objects: each may be large. (elements)
@@ -42,14 +44,14 @@ def shape_and_dtype(name: str, few: list[Any] | None, size: int, shape: object, 
 # -- numpy
 
 
-def first_of_array(ndarray: Any, value: object, count: int) -> list[Any] | None:
+def first_of_array(ndarray: type[numpy.ndarray], value: object, count: int) -> list[Any] | None:
     """The first values, read singly: slicing a subclass's instance would run its own code."""
     if not is_own_memory(value):
         return None
     return [plain(item) for item in islice(ndarray.flat.__get__(value), count)]
 
 
-def _ndarray(ndarray: Any, value: object) -> Summary:
+def _ndarray(ndarray: type[numpy.ndarray], value: object) -> Summary:
     shape, dtype = tuple(ndarray.shape.__get__(value)), ndarray.dtype.__get__(value)
     size, told = ndarray.size.__get__(value), dtype_text(dtype)
     facts = {"shape": shape, "dtype": told, "size": size, "nbytes": ndarray.nbytes.__get__(value)}
@@ -66,7 +68,7 @@ def _ndarray(ndarray: Any, value: object) -> Summary:
     return Summary(shape_and_dtype("array", few, size, shape, told), facts, length)
 
 
-def _first_objects(ndarray: Any, value: object) -> list[Any] | None:
+def _first_objects(ndarray: type[numpy.ndarray], value: object) -> list[Any] | None:
     """The first elements of an array of objects or of records."""
     if not is_own_memory(value):
         return None
@@ -97,7 +99,7 @@ def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[TextW
     return lambda writer: writer.call(name, "[", lambda: writer.items(few), f"{more}], ", rest)
 
 
-def _numpy_scalar(generic: Any, value: object) -> Summary:
+def _numpy_scalar(generic: type[numpy.generic], value: object) -> Summary:
     dtype = generic.dtype.__get__(value)
     told = dtype_text(dtype)
     name = names_of(type(value))[1]

@@ -12,10 +12,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.raw import ABSENT, first_of, loaded, name_of, names_of, stored
 from .summary import FEW, Summary, Table, described, dtype_text, is_of, listed, plain
+
+if TYPE_CHECKING:
+    import cupy
+    import jax
+    import tensorflow
+    from torch import Tensor
 
 # In the text of a module of a network. (parameters)
 _FEW_PARAMETERS: Final = 8
@@ -51,7 +57,7 @@ def _without_modes() -> AbstractContextManager[object]:
     return disabled()
 
 
-def _own_tensor(value: Any, name: str) -> Summary:
+def _own_tensor(value: Tensor, name: str) -> Summary:
     shape, dtype, device = _shape_of(value), _dtype_of_torch(value), str(value.device)
     facts: dict[str, Any] = {"shape": shape, "dtype": dtype, "device": device}
     facts["requires_grad"] = bool(value.requires_grad)
@@ -73,18 +79,18 @@ def _length_of(shape: object) -> int | None:
     return None
 
 
-def _shape_of(value: Any) -> tuple[int, ...] | None:
+def _shape_of(value: Tensor) -> tuple[int, ...] | None:
     try:
         return tuple(value.shape)
     except RuntimeError:  # a nested tensor has none
         return None
 
 
-def _dtype_of_torch(value: Any) -> str:
+def _dtype_of_torch(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _first_of_tensor(value: Any) -> list[Any]:
+def _first_of_tensor(value: Tensor) -> list[Any]:
     """The first values of a dense tensor in the process's own memory."""
     count = loaded("torch._C", "_len_torch_dispatch_stack")
     if count is not None and count():  # a mode of the program would get every operation
@@ -97,7 +103,7 @@ def _first_of_tensor(value: Any) -> list[Any]:
         return []
 
 
-def _first_in_memory(value: Any) -> list[Any]:
+def _first_in_memory(value: Tensor) -> list[Any]:
     storage = value.untyped_storage()
     if storage.is_shared() or getattr(storage, "filename", None):  # may be a mapped file
         return []
@@ -232,16 +238,16 @@ def _device_of(value: object) -> str | None:
     return read(value)
 
 
-def _device_of_cupy(value: Any) -> str:
+def _device_of_cupy(value: cupy.ndarray) -> str:
     return f"cuda:{value.device.id}"
 
 
-def _devices_of_jax(value: Any) -> str:
+def _devices_of_jax(value: jax.Array) -> str:
     few = list(islice(value.devices(), _FEW_DEVICES))
     return ", ".join(sorted(f"{device.platform}:{device.id}" for device in few))
 
 
-def _device_of_tensorflow(value: Any) -> str | None:
+def _device_of_tensorflow(value: tensorflow.Tensor) -> str | None:
     if not hasattr(value, "numpy"):  # a symbolic tensor has no device
         return None
     device = value.device

@@ -12,9 +12,12 @@ import os
 import types
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..core.raw import attribute_of, is_found, is_of_c, loaded, mro_of, names_of, state_of, stored
+
+if TYPE_CHECKING:
+    from datetime import datetime, time
 
 Parts: TypeAlias = Callable[[Any], tuple[Any, ...] | None]
 
@@ -64,7 +67,7 @@ def _parts_within(value: Any) -> Iterable[Any] | None:
     return [state_of(value, _MOST_STATE)]
 
 
-def _naive_or_fixed(value: Any) -> bool:
+def _naive_or_fixed(value: datetime | time) -> bool:
     """Whether a time has no zone, or a datetime.timezone made of plain parts."""
     zone = value.tzinfo
     if zone is None:
@@ -72,7 +75,7 @@ def _naive_or_fixed(value: Any) -> bool:
     return type(zone) is loaded("datetime", "timezone") and _timezone(zone) is not None
 
 
-def _datetime(value: Any) -> tuple[Any, ...] | None:
+def _datetime(value: datetime) -> tuple[Any, ...] | None:
     if not _naive_or_fixed(value):
         return None
     day = (value.year, value.month, value.day)
@@ -87,7 +90,7 @@ def _datetime(value: Any) -> tuple[Any, ...] | None:
     )
 
 
-def _time(value: Any) -> tuple[Any, ...] | None:
+def _time(value: time) -> tuple[Any, ...] | None:
     if not _naive_or_fixed(value):
         return None
     return (value.hour, value.minute, value.second, value.microsecond, value.tzinfo, value.fold)

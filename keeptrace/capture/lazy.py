@@ -21,12 +21,15 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.memory import is_own_memory
 from ..core.raw import attribute_of, first_of, loaded, mro_of, namespace_of, state_of
 from .exact import is_stdlib_code
 from .facts import args_of
+
+if TYPE_CHECKING:
+    import numpy
 
 # Searching this many objects takes some milliseconds. An exception with more objects counts as
 # lazy. (objects)
@@ -142,7 +145,7 @@ def _in_container(value: object, cls: Any) -> list[Any]:
     return _but_atoms(cls.__iter__, value)
 
 
-def _in_array(ndarray: Any, value: object) -> list[Any]:
+def _in_array(ndarray: type[numpy.ndarray], value: object) -> list[Any]:
     """The elements of an array of objects."""
     if not ndarray.dtype.__get__(value).hasobject or not is_own_memory(value):
         return []

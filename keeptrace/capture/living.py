@@ -25,7 +25,7 @@ _SUSPENDED: Final = {
 }
 
 
-def _generator(cls: Any, value: Any) -> Summary:
+def _generator(cls: type, value: Any) -> Summary:
     """A generator or coroutine: the current line, the variables, and the awaited object."""
     prefix, awaited = _SUSPENDED[id(cls)]
     code, frame, is_running = (

@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import types
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from ..core.raw import (
     ABSENT,
@@ -33,6 +33,9 @@ from ..core.raw import (
     name_of,
     names_of,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sized
 
 # Joining or formatting a longer text raises NotPlain. (characters)
 _MOST_TEXT: Final = 100_000
@@ -135,7 +138,7 @@ def truth(value: object) -> bool:
     raise NotPlain
 
 
-def _length(value: Any) -> int:
+def _length(value: Sized) -> int:
     if id(type(value)) not in _SIZED:
         raise NotPlain
     return len(value)
@@ -256,7 +259,7 @@ _TEXT_METHODS: Final = frozenset(
 )
 
 
-def _join(text: str, parts: Any) -> str:
+def _join(text: str, parts: Collection[Any]) -> str:
     if type(parts) not in (list, tuple) or any(type(part) is not str for part in parts):
         raise NotPlain
     if sum(len(part) for part in parts) + len(text) * len(parts) > _MOST_TEXT:
@@ -285,7 +288,7 @@ class Method:
     def __init__(self, name: str) -> None:
         self.name: str = name
 
-    def __call__(self, text: str, texts: Texts, args: list[Any], names: dict[str, Any]) -> Any:
+    def __call__(self, text: str, texts: Texts, args: list[Any], names: dict[str, Any]) -> object:
         if self.name == "format":
             return _format_method(text, texts, args, names)
         if names:

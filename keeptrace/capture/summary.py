@@ -14,6 +14,8 @@ from ..core.raw import loaded, mro_of, name_of, names_of
 from .exact import is_exact_value
 
 if TYPE_CHECKING:
+    import numpy
+
     from .text_writer import TextWriter
 
 # A single value in the text. (characters)
@@ -120,7 +122,7 @@ def plain(value: Any) -> Any:
     return f"<{names_of(cls)[1]}>"
 
 
-def _plain_scalar(value: Any) -> object:
+def _plain_scalar(value: numpy.generic) -> object:
     """A scalar of numpy as an atom, or as a text."""
     if value.dtype.hasobject or value.dtype.names is not None:
         return f"<{name_of(type(value))}>"
@@ -173,7 +175,7 @@ def dtype_text(dtype: Any) -> str:
     return str(dtype)
 
 
-def _holds_objects(dtype: Any) -> bool:
+def _holds_objects(dtype: numpy.dtype) -> bool:
     """Whether a dtype of numpy has metadata, or titles of fields."""
     if dtype.metadata is not None:
         return True

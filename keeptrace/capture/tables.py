@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.memory import is_own_memory
 from ..core.raw import ABSENT, first_of, instance_dict, loaded, name_of, names_of, stored
@@ -22,6 +22,12 @@ from .summary import (
     short,
 )
 
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+    from pandas.core.internals import BlockManager
+
 _FEW_ROWS: Final = 5
 # Each column costs some 20 microseconds. (columns)
 _FEW_COLUMNS: Final = 20
@@ -33,7 +39,7 @@ _FEW_TOLD_COLUMNS: Final = 8
 # -- pandas
 
 
-def _manager_of(value: object) -> Any:
+def _manager_of(value: object) -> BlockManager:
     manager = instance_dict(value).get("_mgr")
     if not is_of(type(manager), "pandas", None):
         raise AttributeError("_mgr")
@@ -61,7 +67,7 @@ def _first_of_values(values: Any, count: int) -> list[Any] | None:
     return [plain(item) for item in values[:count]]
 
 
-def _first_of_index(index: Any, count: int) -> list[Any] | None:
+def _first_of_index(index: pandas.Index, count: int) -> list[Any] | None:
     if not is_of(type(index), "pandas", "Index"):
         return None
     values = _values_of(index)
@@ -70,7 +76,7 @@ def _first_of_index(index: Any, count: int) -> list[Any] | None:
     return [plain(item) for item in index[:count].tolist()]
 
 
-def _column(manager: Any, at: int) -> object:
+def _column(manager: BlockManager, at: int) -> object:
     values = manager.blocks[manager.blknos[at]].values
     is_array = type(values) is loaded("numpy", "ndarray")
     if is_array:
@@ -190,7 +196,7 @@ def _by_label(labels: list[Any], few: list[Any]) -> object:
     return few
 
 
-def _index(cls: object, value: Any) -> Summary:
+def _index(cls: object, value: pandas.Index) -> Summary:
     own = type(value)
     if not is_of(own, "pandas", "Index"):
         raise TypeError("a subclass of pandas.Index")
@@ -205,7 +211,7 @@ def _index(cls: object, value: Any) -> Summary:
 # -- pyarrow
 
 
-def _first_of_arrow(array: Any, count: int) -> list[Any] | None:
+def _first_of_arrow(array: pyarrow.Array | pyarrow.ChunkedArray, count: int) -> list[Any] | None:
     """The first texts of an array of pyarrow; None for other values.
 
     Buffers of a mapped file are read-only. Arrow allocates the buffers of texts itself, but buffers
@@ -223,7 +229,7 @@ def _first_of_arrow(array: Any, count: int) -> list[Any] | None:
     return [plain(item.as_py()) for item in array[:count]]
 
 
-def _arrow_table(cls: object, value: Any) -> Summary:
+def _arrow_table(cls: object, value: pyarrow.Table | pyarrow.RecordBatch) -> Summary:
     """A table or a batch. Dictionary types and nested types name their parts."""
     own = type(value)
     if not is_of(own, "pyarrow", None):
@@ -249,7 +255,7 @@ def _listed_rows(rows: list[Any], length: int) -> str:
     return ""
 
 
-def _arrow_array(cls: object, value: Any) -> Summary:
+def _arrow_array(cls: object, value: pyarrow.Array | pyarrow.ChunkedArray) -> Summary:
     """An array, whole or in chunks."""
     own = type(value)
     if not is_of(own, "pyarrow", None):
@@ -266,7 +272,7 @@ def _arrow_array(cls: object, value: Any) -> Summary:
 # -- polars
 
 
-def _polars_frame(cls: object, value: Any) -> Summary:
+def _polars_frame(cls: object, value: polars.DataFrame) -> Summary:
     """A frame by its columns. The values are not read: their memory may be a mapped file."""
     own = type(value)
     if not is_of(own, "polars", None):
@@ -280,7 +286,7 @@ def _polars_frame(cls: object, value: Any) -> Summary:
     return Summary(text, {"shape": shape, "columns": names, "dtypes": dtypes}, shape[0])
 
 
-def _polars_series(cls: object, value: Any) -> Summary:
+def _polars_series(cls: object, value: polars.Series) -> Summary:
     own = type(value)
     if not is_of(own, "polars", None):
         return Summary(f"<{name_of(own)}>")

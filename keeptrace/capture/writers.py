@@ -236,7 +236,7 @@ def weak_reference(writer: TextWriter, value: object, owner: Any) -> None:
         writer.put(f"<weakref at {id(value):#x}; to {name!r} at {id(target):#x}>")
 
 
-def file(writer: TextWriter, value: object, owner: Any) -> None:
+def file(writer: TextWriter, value: object, owner: type[object]) -> None:
     """An open file. The repr asks the file below for a name, and may run the program's code."""
     below = value
     while type(below) in _FILES:
@@ -311,7 +311,7 @@ def number(writer: TextWriter, value: int, owner: object) -> None:
         writer.put(f"<int of {bits} bits>")
 
 
-def real(writer: TextWriter, value: object, owner: Any) -> None:
+def real(writer: TextWriter, value: object, owner: type[object]) -> None:
     """A float or complex number of a subclass."""
     writer.put(owner.__repr__(value))
 
@@ -332,7 +332,7 @@ def _is_plain_spec(spec: ModuleSpec) -> bool:
     return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
 
 
-def with_zone(writer: TextWriter, value: object, owner: Any) -> None:
+def with_zone(writer: TextWriter, value: object, owner: type[object]) -> None:
     """A time. The repr contains the repr of the zone."""
     zone = owner.__dict__["tzinfo"].__get__(value)
     if zone is None or _is_plain_zone(zone):
@@ -341,7 +341,7 @@ def with_zone(writer: TextWriter, value: object, owner: Any) -> None:
         writer.state(value)
 
 
-def zone(writer: TextWriter, value: object, owner: Any) -> None:
+def zone(writer: TextWriter, value: object, owner: type[object]) -> None:
     """A zone alone."""
     if _is_plain_zone(value):
         writer.put(owner.__repr__(value))
@@ -360,7 +360,7 @@ def _is_plain_zone(value: Any) -> bool:
     return is_plain and all(type(name) is str for name in names)
 
 
-def pattern(writer: TextWriter, value: object, owner: Any) -> None:
+def pattern(writer: TextWriter, value: object, owner: type[object]) -> None:
     """A pattern or a match. The text may be a mapped file, or of a subclass of the program's."""
     name = "string"
     if owner.__name__ == "Pattern":

@@ -42,6 +42,8 @@ from .parcels import MAX_INLINE, Parcels
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from celery import Celery
+
     from ..core.options import SingleOptions
 
 try:
@@ -98,7 +100,7 @@ def install(
     return app
 
 
-def _replace_backends(app: Any) -> None:
+def _replace_backends(app: Celery) -> None:
     make = app._get_backend  # Celery calls it once in each thread that uses the backend
     app._get_backend = lambda: _adopt(make(), app)
     if app._backend is not None:

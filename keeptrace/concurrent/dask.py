@@ -50,7 +50,10 @@ from .engines import missing
 from .worker_frames import without_modules
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from typing import Unpack
+
+    from distributed import Scheduler, Worker
 
     from ..core.options import SingleOptions
 
@@ -154,7 +157,7 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
         self.options = options
         self.shares = shares
 
-    def setup(self, worker: Any) -> None:
+    def setup(self, worker: Worker) -> None:
         if missing("dask"):
             return
         _Installed.add(self)
@@ -164,7 +167,7 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
             for name in _ACTOR_HANDLERS:
                 worker.handlers[name] = _answering(worker.handlers[name], self.options)
 
-    def teardown(self, worker: Any) -> None:
+    def teardown(self, worker: Worker) -> None:
         if missing("dask"):
             return
         _Installed.remove(self)
@@ -262,7 +265,7 @@ def _answering(handler: Callable[..., Any], options: Options) -> Callable[..., A
             )
         return answer
 
-    async def awaited(answer: Any) -> dict[str, Any]:
+    async def awaited(answer: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         return told(await answer)
 
     @functools.wraps(handler)  # Dask reads the name and the arguments
@@ -340,7 +343,7 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
 
     idempotent = True
 
-    def start(self, scheduler: Any) -> None:
+    def start(self, scheduler: Scheduler) -> None:
         absent = missing("dask scheduler")
         if absent:
             raise ImportError(f"keeptrace does not know a version without {', '.join(absent)}")

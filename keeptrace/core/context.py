@@ -162,7 +162,7 @@ def _keep(exc: BaseException, names: dict[str, object]) -> None:
 _OURS: Final = (Names, dict)
 
 
-def _is_ours(own: Any) -> bool:
+def _is_ours(own: dict[Any, Any] | None) -> bool:
     """Whether an exception's attribute can take names without running code of the keys."""
     return own is None or (type(own) in _OURS and has_names_alone(own))
 

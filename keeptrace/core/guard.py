@@ -16,9 +16,12 @@ import _thread
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .clock import monotonic
+
+if TYPE_CHECKING:
+    from threading import Lock
 
 _T = TypeVar("_T")
 
@@ -133,7 +136,7 @@ def in_fresh_thread(call: Callable[[], _T]) -> _T:
 
 
 def _work(
-    call: Callable[[], _T], results: list[_T], problems: list[BaseException], done: Any
+    call: Callable[[], _T], results: list[_T], problems: list[BaseException], done: Lock
 ) -> None:
     try:
         results.append(call())

@@ -13,6 +13,7 @@ import sys
 TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -48,7 +49,7 @@ class _LoaderAround:
 
     def __init__(
         self,
-        loader: Any,
+        loader: Loader,
         before: Callable[[ModuleType], None] | None,
         after: Callable[[ModuleType], None] | None,
     ) -> None:

@@ -8,7 +8,7 @@ reader to refuse a report beyond the bounds (measure()).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core import bounds
 from ..core.nodes import (
@@ -25,6 +25,9 @@ from ..core.nodes import (
 )
 from ..core.report import Node, Ref
 from ..restore.order import in_order
+
+if TYPE_CHECKING:
+    from ..core.report import ExceptionRecord
 
 # Kinds of values made after their parts: such a value cannot hold itself.
 _MADE_OF_PARTS: Final = frozenset({"tuple", "frozenset", "exact", "live"})
@@ -180,7 +183,7 @@ def _check_parts(node: Node, nodes: list[Node]) -> None:
 # -- exceptions
 
 
-def shown_in_message(record: Any) -> list[int]:
+def shown_in_message(record: ExceptionRecord) -> list[int]:
     """The values shown by the message, the notes and the fields of an exception."""
     return indexes([record["args"], record.get("notes"), *record["fields"].values()])
 

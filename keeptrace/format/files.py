@@ -18,11 +18,14 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..core.clock import monotonic
 from ..core.errors import OptionError, missing_extra
 from ..core.guard import Failed, run_each
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 T = TypeVar("T")
 
@@ -63,7 +66,7 @@ def file_system(url: str) -> tuple[Any, str]:
     return files, str(path)
 
 
-def is_local(files: Any) -> bool:
+def is_local(files: AbstractFileSystem) -> bool:
     """Whether a file system of fsspec's is this machine's."""
     protocols = files.protocol
     if isinstance(protocols, str):
@@ -85,7 +88,7 @@ def write(path: str, data: bytes) -> None:
         write_atomically(path, data)
 
 
-def write_in(files: Any, path: str, data: bytes) -> None:
+def write_in(files: AbstractFileSystem, path: str, data: bytes) -> None:
     """Writes a file into fsspec's file system."""
     if is_local(files):
         write_atomically(path, data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _thread import get_ident
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..capture.capture import capture
 from ..core.clock import monotonic
@@ -18,6 +18,9 @@ from ..core.report import ExceptionRecord, Report
 from ..snapshots.groups import Snapshot
 from ..snapshots.taking import take
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # The defaults for a whole process: room for some 1,000 stacks of a few frames each.
 _ROOMY: Final[dict[str, Any]] = {
     "max_exceptions": 10_000,
@@ -26,7 +29,9 @@ _ROOMY: Final[dict[str, Any]] = {
 }
 
 
-def roomy_options(trace: Options | None, options: Any, *, run_reprs: bool | None) -> Options:
+def roomy_options(
+    trace: Options | None, options: Mapping[str, Any], *, run_reprs: bool | None
+) -> Options:
     """The given options. Options with their default value get the default for a whole process.
 
     Raises OptionError.

@@ -182,7 +182,7 @@ def _payload(data: bytes) -> dict[str, Any]:
     return payload
 
 
-def _check_format(header: Any) -> None:
+def _check_format(header: dict[str, Any]) -> None:
     number = None
     if isinstance(header, dict):
         number = header.get("keeptrace")

@@ -8,7 +8,7 @@ values, exceptions and frames stay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.nodes import (
     SEQUENCES,
@@ -37,6 +37,9 @@ from ..core.nodes import (
 from ..core.nodes import text as text_node
 from ..core.report import Node, Ref, Report
 from .fitting import REASON
+
+if TYPE_CHECKING:
+    from ..core.report import ExceptionRecord
 
 
 class Step(NamedTuple):
@@ -192,7 +195,7 @@ class _Shrinking:
             children = record["children"]
             record["children"] = [at for at in children if at < self._step.exceptions]
 
-    def _traceback(self, record: Any) -> None:
+    def _traceback(self, record: ExceptionRecord) -> None:
         entries = record["traceback"]
         left_out = len(entries) - self._step.frames
         if left_out > 0:

@@ -7,7 +7,7 @@ and not only the reference, so that no alias shows the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
@@ -27,6 +27,16 @@ from .numbers import is_card_number, is_secret_number
 from .pairs import ASSIGNED, LISTED, OPTION, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import MARK, STRONG, WEAK, Span
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Container(Protocol):
+        """A mapping of names, a list of refs, or a node: each has refs by keys."""
+
+        def __getitem__(self, key: Any, /) -> Ref: ...
+        def __setitem__(self, key: Any, ref: Ref, /) -> None: ...
+
 
 # Kept of a long name in the redacted node. (characters)
 _MOST_NAME: Final = 60
@@ -105,7 +115,7 @@ class Judge:
             self._name(mapping, name, name, ref, is_card)
         self._row(mapping, places)
 
-    def _name(self, container: Any, key: object, name: str, ref: Ref, is_card: bool) -> None:
+    def _name(self, container: Container, key: object, name: str, ref: Ref, is_card: bool) -> None:
         grade = self._rules.grade(name)
         bare = bare_name(name)
         if bare in words.CARD_NUMBERS or (is_card and bare == "number"):
@@ -137,7 +147,7 @@ class Judge:
                 self._name(flat, at, name, flat[at], is_card)
         self._row(flat, places)
 
-    def _row(self, container: Any, places: dict[str, object]) -> None:
+    def _row(self, container: Container, places: dict[str, object]) -> None:
         """Judges the value of a record that holds a name and a value as two members."""
         values = words.ROW_VALUES & places.keys()
         if not values:
@@ -154,7 +164,7 @@ class Judge:
             ref = next(reversed(schema.items_of(self.values[ref[0]])), None)
         return self.text_of(ref)
 
-    def _value_of_row(self, container: Any, key: object, name: str) -> None:
+    def _value_of_row(self, container: Container, key: object, name: str) -> None:
         ref = container[key]
         grade, value = self._rules.grade(name), self.text_of(ref)
         if value is None:
@@ -198,7 +208,7 @@ class Judge:
             if start == 0:
                 self._judge(items, at, "password", items[at], STRONG)
 
-    def hide(self, container: Any, key: object, name: str) -> None:
+    def hide(self, container: Container, key: object, name: str) -> None:
         """Hides a value without a judgement, because the program marks the value as secret.
 
         `container[key]` is its ref.
@@ -220,7 +230,7 @@ class Judge:
         """The text of a ref; None for other values."""
         return text_of(self.values, ref)
 
-    def _judge(self, container: Any, key: object, name: str, ref: Ref, grade: int) -> None:
+    def _judge(self, container: Container, key: object, name: str, ref: Ref, grade: int) -> None:
         """Hides the value under a name, if the value is a secret. `container[key]` is the ref."""
         if type(ref) is str:
             self._judge_text(container, key, name, ref, grade)
@@ -264,7 +274,9 @@ class Judge:
             self.learner.learn_below(index)
             self.empty(index, name)
 
-    def _judge_text(self, container: Any, key: object, name: str, text: str, grade: int) -> None:
+    def _judge_text(
+        self, container: Container, key: object, name: str, text: str, grade: int
+    ) -> None:
         if self._is_secret(name, text, grade):
             self._learn_text(text, grade or STRONG)
             container[key] = self.place(name)
@@ -282,14 +294,14 @@ class Judge:
         """Whether a text is the name of a secret: a form's label "Password", a field "api_key"."""
         return self._rules.grade(text) == STRONG and not looks.has_digit(text)
 
-    def _judge_card(self, container: object, key: object, name: str, ref: Ref) -> None:
+    def _judge_card(self, container: Container, key: object, name: str, ref: Ref) -> None:
         text = self.text_of(ref)
         if type(ref) is int:
             text = str(ref)
         if text is not None and is_card_number(text):
             self._judge(container, key, name, ref, STRONG)
 
-    def _judge_host(self, container: Any, key: object, name: str) -> None:
+    def _judge_host(self, container: Container, key: object, name: str) -> None:
         """Hides the password of user:password@host, and leaves the user and the host."""
         ref = container[key]
         text = self.text_of(ref)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from ..core.nodes import is_hidden, what_of
 from ..core.redaction import Redaction
@@ -173,7 +173,7 @@ class Redactor:
         return found
 
 
-def hidden_names(report: Any) -> dict[str, int]:
+def hidden_names(report: Report) -> dict[str, int]:
     """The names of hidden values in a report, with the number of values."""
     found: dict[str, int] = {}
     for node in report["values"]:

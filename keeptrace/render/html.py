@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.errors import missing_extra
 from ..core.report import Ref
@@ -32,6 +32,9 @@ from .plain_text import traceback_text
 from .sources import Snippet
 from .view import ShownException, View
 from .wording import cut_texts, hidden_text, process_rows, relation_text, time_text
+
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
 
 # Lines around the failing line.
 _BEFORE: Final = 7
@@ -306,7 +309,7 @@ def _kind(token: object) -> str:
     return next((kind for start, kind in _KINDS if name.startswith(start)), "")
 
 
-def _lines(snippet: Snippet, lexer: Any, coloured: Budget) -> list[dict[str, Any]]:
+def _lines(snippet: Snippet, lexer: Lexer, coloured: Budget) -> list[dict[str, Any]]:
     """Each line as segments (colour, whether it is the failing expression, text)."""
     wanted = range(snippet.first, snippet.first + len(snippet.lines))
     lines: dict[int, list[tuple[str, bool, str]]] = {number: [] for number in wanted}

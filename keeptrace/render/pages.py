@@ -9,15 +9,18 @@ import base64
 import functools
 import hashlib
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import missing_extra
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 class PageTemplate:
     """A compiled template with its style and script."""
 
-    def __init__(self, template: Any, style: str, script: str) -> None:
+    def __init__(self, template: Template, style: str, script: str) -> None:
         self._template = template
         self._fixed = {
             "style": _Trusted(style),

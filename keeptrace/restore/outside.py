@@ -79,7 +79,7 @@ def owns_outside(cls: type) -> bool:
     return False
 
 
-def _holds_resource(namespace: Any, module: str) -> bool:
+def _holds_resource(namespace: dict[str, Any], module: str) -> bool:
     """Whether a class has a file descriptor, a finalizer, or a library's method for releasing."""
     if "__del__" in namespace or "fileno" in namespace:
         return True

@@ -8,7 +8,7 @@ dump, and then after every sixteenth of a bound.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.bounds import MAX_DUMP
 from ..format.api import read_bytes
@@ -19,13 +19,16 @@ from .journal import Journal
 from .local import HEAD, Written
 from .names import read_name
 
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
 
 class RemoteDirectory:
     """See the head of this file."""
 
     counts_repeats: Final = False
 
-    def __init__(self, files: Any, directory: str, url: str) -> None:
+    def __init__(self, files: AbstractFileSystem, directory: str, url: str) -> None:
         self._files = files
         self.directory = directory
         self._url = url.rstrip("/")

@@ -55,7 +55,7 @@ def _exception(
     return read
 
 
-def _frame(file: object, line: Any, name: object, source: object = None) -> ReadFrame:
+def _frame(file: object, line: int | str | None, name: object, source: object = None) -> ReadFrame:
     frame = ReadFrame(file_name(str(file or "?")), int(line or 1), str(name or "?"), False)
     if source and str(source).strip():
         frame.source.append(str(source).strip())

@@ -24,7 +24,7 @@ from concurrent.futures import process as engine
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.reduction import ForkingPickler
 from queue import Empty
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.clock import monotonic, sleep
 from ...core.hold import take_stopped
@@ -34,6 +34,10 @@ from .crew import Crew, Worker
 from .dismissed import dismiss
 from .manager import ManagerThread
 from .pipes import drain
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from multiprocessing.process import BaseProcess
 
 # Time to wait for the exit code of a process with a ready sentinel. (seconds)
 _EXITS: Final = 1.0
@@ -218,7 +222,7 @@ class HealingManager(ManagerThread):
             self.thread_wakeup.close()
 
 
-def _reap(process: Any) -> None:
+def _reap(process: BaseProcess) -> None:
     """Waits for the exit code of a process with a ready sentinel.
 
     A task that closes all descriptors closes the sentinel's, too, and nobody can reach the living
@@ -232,7 +236,7 @@ def _reap(process: Any) -> None:
     process.join()
 
 
-def _answer(future: Any, message: bytes) -> bool:
+def _answer(future: Future[object], message: bytes) -> bool:
     """Sets the result or the exception. Returns whether the worker became a held process."""
     try:
         succeeded, value = ForkingPickler.loads(message)

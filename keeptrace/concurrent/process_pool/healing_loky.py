@@ -26,7 +26,7 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from os import getppid  # at once: a task may replace os.getppid
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.clock import monotonic, sleep
 from ..deaths.black_box import (
@@ -44,6 +44,9 @@ from ..deaths.dead import WorkerDied, death_of
 from .loky_pipes import drop
 from .pipes import Lock, Words, read_message, take_lock
 from .queues import MessageLock, gone
+
+if TYPE_CHECKING:
+    from .pipes import TaskQueue
 
 # Seconds a lock may stay taken with no living owner: a worker may have died between taking the lock
 # and noting its new state.
@@ -74,12 +77,12 @@ def note_states(calls: Any, results: Any, words: Words) -> None:
     results._wlock = _NotedLock(results._wlock, words)
 
 
-def _receiver(calls: Any, words: Words) -> Callable[..., bytes]:
+def _receiver(calls: TaskQueue, words: Words) -> Callable[..., bytes]:
     """A function like receive() of queues.py that notes the states."""
     ready = select.poll()
     ready.register(calls._reader.fileno(), select.POLLIN)
 
-    def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
+    def receive(calls: TaskQueue, fd: int, parent: int, timeout: float | None) -> bytes:
         deadline = monotonic() + (timeout or 0)
         if not take_lock(calls._rlock, parent, timeout):
             if getppid() != parent:

@@ -81,7 +81,7 @@ class TaskWriter(Connection):
         self._room = select.poll()
         self._room.register(self.fileno(), select.POLLOUT)
 
-    def _send_bytes(self, buf: Any) -> None:
+    def _send_bytes(self, buf: memoryview) -> None:
         """Overrides Connection's method."""
         size = len(buf)
         header = HEADER.pack(size)
@@ -96,7 +96,7 @@ class TaskWriter(Connection):
             self._write(header)
             self._write(buf)
 
-    def _write(self, data: Any) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         left = memoryview(data)
         while left:
             written = self._written_now(left)

@@ -46,6 +46,13 @@ class Queue(Protocol):
     _wlock: Lock | None
 
 
+class TaskQueue(Queue, Protocol):
+    """The private parts of a multiprocessing.Queue, as its readers use them."""
+
+    _sem: Lock
+    get: Callable[..., object]
+
+
 class Words(Protocol):
     """The words of a worker's black box."""
 

@@ -23,11 +23,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from os import getppid  # at once: a task may replace os.getppid
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.clock import monotonic, sleep
 from ..deaths.black_box import JOB, POSIX
 from .pipes import Lock, Words, drain, read_message, take_lock
+
+if TYPE_CHECKING:
+    from .pipes import TaskQueue
 
 # -- the worker
 
@@ -44,7 +47,7 @@ def read_tasks(engine: ModuleType, calls: Any, results: Any, words: Words) -> No
         results._wlock = MessageLock(results._wlock, getppid())
 
 
-def receive(calls: Any, fd: int, parent: int, timeout: float | None) -> bytes:
+def receive(calls: TaskQueue, fd: int, parent: int, timeout: float | None) -> bytes:
     """The bytes of the next message. Raises queue.Empty after `timeout` seconds, EOFError when the
     parent is gone.
 

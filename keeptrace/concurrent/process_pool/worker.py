@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import process as engine
 from functools import partial
 from itertools import islice
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from ...core.hold import Holding, allow_stop, become_held, remember_pipes
 from ...core.options import Options
 from ..crossing import context_of, framed_exception, run_initializer, traceback_of
 from ..deaths.black_box import JOB, BlackBox
 from .queues import CutMessage, read_tasks
+
+if TYPE_CHECKING:
+    from .pipes import TaskQueue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +33,7 @@ def work(
     box: BlackBox,
     options: Options,
     holding: Holding | None,
-    call_queue: Any,
+    call_queue: TaskQueue,
     result_queue: object,
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],

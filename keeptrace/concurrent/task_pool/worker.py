@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from os import getppid  # at once: a task may replace os.getppid
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...capture.reprs import Renderer
 from ...core.hold import Holding, remember_pipes
@@ -37,13 +37,16 @@ from ..deaths.black_box import (
 from ..engines import PoolEngine, pool_engine
 from ..process_pool.pipes import Queue, Words, read_message, take_lock
 
+if TYPE_CHECKING:
+    from multiprocessing.reduction import ForkingPickler
+
 TRAILER: Final = struct.Struct("=qq")  # the job and the index of a message, behind its pickle
 
 # The error for an unpicklable result shows so much of the result. (characters)
 _MOST_RESULT: Final = 1_000
 
 
-def pack(pickler: Any, item: object, job: int, index: int) -> bytes:
+def pack(pickler: type[ForkingPickler], item: object, job: int, index: int) -> bytes:
     """The item as a message. pickler: the engine's class."""
     file = io.BytesIO()
     pickler(file).dump(item)

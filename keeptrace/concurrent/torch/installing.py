@@ -5,7 +5,7 @@ torchdata's StatefulDataLoader, in their modules.
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch.utils.data.dataloader as engine
 
@@ -15,6 +15,9 @@ from ...hooks.importing import when_imported
 from ..engines import missing
 from ..foreign import Way
 from .loader import iterator_class
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 STATEFUL: Final = "torchdata.stateful_dataloader.stateful_dataloader"
 # module → the name of its iterator over workers, and the kind in the tables of engines.py
@@ -63,7 +66,7 @@ def _is_loading(module: object) -> bool:
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
-def replace_iterator(module: Any) -> None:
+def replace_iterator(module: ModuleType) -> None:
     """Puts our iterator in the place of a module's own, if install() was called."""
     name, kind = _ITERATORS[module.__name__]
     if _way is None or missing(kind):

@@ -16,7 +16,7 @@ import re
 import weakref
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch.multiprocessing
 import torch.utils.data.dataloader as engine
@@ -33,6 +33,9 @@ from ..engines import missing
 from ..foreign import Way
 from .worker import start
 from .wrappers import keep_pinning_failures
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader as _DataLoader
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -95,7 +98,7 @@ class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
 
     way: Way = Way(DEFAULT, None)
 
-    def __init__(self, loader: Any, *state: object) -> None:
+    def __init__(self, loader: _DataLoader, *state: object) -> None:
         self._sent: dict[int, Any] = {}
         _explain_signals()
         _iterators.add(self)
@@ -208,7 +211,7 @@ def _error_of(dead: Sequence[tuple[BaseProcess, str]]) -> DataLoaderWorkerDied:
 class _LoaderView:
     """Stands for the loader in the iterator's __init__. Its context makes workers of worker.py."""
 
-    def __init__(self, loader: Any, way: Way) -> None:
+    def __init__(self, loader: _DataLoader, way: Way) -> None:
         self._loader = loader
         context = loader.multiprocessing_context or torch.multiprocessing
         self.multiprocessing_context = _Context(context, way)

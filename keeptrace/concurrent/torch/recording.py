@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from ...core.options import Options, make_options
 from ...core.telling import tell
 from ...format.api import dump
 from ...store.names import SUFFIX
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ErrorHandler
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,7 +28,7 @@ _ERROR_FILE: Final = "TORCHELASTIC_ERROR_FILE"
 
 
 def record(
-    fn: Callable[P, R], error_handler: Any = None, *, trace: Options | None = None
+    fn: Callable[P, R], error_handler: ErrorHandler | None = None, *, trace: Options | None = None
 ) -> Callable[P, R | None]:
     """torch.distributed.elastic.multiprocessing.errors.record, with a dump beside torch's error
     file.
@@ -45,7 +48,7 @@ def record(
 class _DumpingHandler:
     """Wraps an error handler of torch's, and writes the dump."""
 
-    def __init__(self, handler: Any, options: Options) -> None:
+    def __init__(self, handler: ErrorHandler, options: Options) -> None:
         self._handler = handler
         self._options = options
 

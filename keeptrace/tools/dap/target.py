@@ -34,7 +34,7 @@ class Target:
                 self.live[frame.number] = entry.tb_frame
                 entry = entry.tb_next
 
-    def frame(self, number: Any) -> ShownFrame:
+    def frame(self, number: int) -> ShownFrame:
         """The frame of a frameId. Raises RequestError."""
         frame = self._frames.get(number)
         if frame is None:
