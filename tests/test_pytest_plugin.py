@@ -47,6 +47,25 @@ def test_expected(): assert 0
 """
 FAILING = 5  # of SUITE
 
+UNIT = """
+import unittest
+
+class T(unittest.TestCase):
+    def test_it(self):
+        part = 3
+        self.assertEqual(part, 4)
+"""
+
+NAMES = """
+import pytest
+
+VALUES = ['a/b', 'x::y/z', '../..', 'x[1]', 'ä b']
+
+@pytest.mark.parametrize('p', VALUES)
+def test_path(p):
+    assert 0
+"""
+
 
 @pytest.fixture
 def project(tmp_path):
@@ -105,13 +124,24 @@ def innermost(exc):
     return entry.tb_frame
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "xdist"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one process", "xdist"])
 def test_every_failure_has_a_dump(project, workers):
-    """Tests, setup and teardown that fail have a dump with their frames, and the command under the failure; others have none."""
+    """Tests, setup and teardown that fail have a dump with their frames, and the command under the failure; others have none.
+
+    The dump's name has the test's file and name, whatever is in its parameter; unittest's tests have dumps as well.
+    """
+    (project / "tests" / "test_unit.py").write_text(UNIT)
+    (project / "tests" / "test_names.py").write_text(NAMES)
     out = run(project, "--keeptrace", "tests", *workers)
     paths = [shlex.split(path)[0] for path in commands_in(out)]
-    assert len(paths) == len(set(paths)) == FAILING, out
-    assert f"{FAILING} dumps in {project}/keeptrace-dumps" in out
+    assert len(paths) == len(set(paths)) == FAILING + 1 + 5, out
+    assert f"{FAILING + 1 + 5} dumps in {project}/keeptrace-dumps" in out
+    named = [path for path in paths if "-test_names.py.test_path" in os.path.basename(path)]
+    assert len(named) == 5
+    (unit,) = [path for path in paths if "-test_unit.py." in os.path.basename(path)]
+    exc = keeptrace.load(unit)
+    assert type(exc) is AssertionError and exc.__traceback__.tb_frame.f_locals["part"] == 3
+    paths = [path for path in paths if path not in (unit, *named)]
     found = {os.path.basename(path).split("-")[2]: keeptrace.load(path) for path in paths}
     assert {
         os.path.basename(path).split("-")[2]: os.path.basename(path).split("-")[1] for path in paths
@@ -156,29 +186,6 @@ def test_a_module_that_cannot_be_imported(project):
     out = run(project, "--keeptrace", "tests/test_broken.py")
     (path,) = commands_in(out)
     assert innermost(keeptrace.load(path)).f_locals["value"] == 3
-
-
-def test_unittest(project):
-    """unittest's tests have dumps as well."""
-    (project / "tests" / "test_unit.py").write_text(
-        "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        part = 3\n        self.assertEqual(part, 4)\n"
-    )
-    (path,) = commands_in(run(project, "--keeptrace", "tests/test_unit.py"))
-    exc = keeptrace.load(path)
-    assert type(exc) is AssertionError and exc.__traceback__.tb_frame.f_locals["part"] == 3
-
-
-def test_names_of_tests_with_parameters(project):
-    """A dump is named after the test's file and name, whatever is in its parameter."""
-    (project / "test_all.py").write_text(
-        "import pytest\nVALUES = ['a/b', 'x::y/z', '../..', 'x[1]', 'ä b']\n"
-        "@pytest.mark.parametrize('p', VALUES)\ndef test_path(p):\n    assert 0\n"
-    )
-    run(project, "--keeptrace=keeptrace-dumps", "test_all.py")
-    names = [
-        name for name in os.listdir(project / "keeptrace-dumps") if name.endswith(".keeptrace")
-    ]
-    assert len(names) == 5 and all("-test_all.py.test_path" in name for name in names)
 
 
 def test_a_directory_that_cannot_be_written(project):
@@ -258,7 +265,7 @@ def test_live():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_the_debugger_in_the_failed_process(project, workers):
     """--keeptrace-pdb=live: the generator of a failed test goes on in place; then the run goes on, and nothing is left."""
     (project / "tests" / "test_live.py").write_text(LIVE)
@@ -277,7 +284,7 @@ def test_the_debugger_in_the_failed_process(project, workers):
 
 def test_quit_ends_the_run(project):
     """`quit` in the debugger ends the whole run, as pytest's --pdb does."""
-    child = terminal(project, "-n2", "--keeptrace-pdb")
+    child = terminal(project, "-n1", "--keeptrace-pdb")
     child.sendline("quit")
     child.expect("quit from the debugger")
     child.expect(pexpect.EOF)
@@ -310,7 +317,7 @@ def test_workers_that_crash(tmp_path):
     pytest.importorskip("xdist")
     (tmp_path / "test_crash.py").write_text(CRASHING)
     done = subprocess.run(
-        command("-n", "2", "--keeptrace=dumps", "test_crash.py"),
+        command("-n", "1", "--keeptrace=dumps", "test_crash.py"),
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert "3 failed, 2 passed" in done.stdout, done.stdout
