@@ -38,18 +38,6 @@ def backend():
         yield
 
 
-def nested(size):
-    return Parallel(n_jobs=2)(delayed(tasks.chained)(size) for _ in range(2))
-
-
-def name_of_type(value):
-    return type(value).__name__
-
-
-def refuse(word):
-    raise RuntimeError(word)
-
-
 @pytest.mark.parametrize(
     "how",
     [
@@ -90,7 +78,7 @@ def test_decorated(backend):
 
 def test_nested_calls():
     """A Parallel call in a worker runs in threads there; its frames and cause arrive as well."""
-    exc = caught(Parallel(), nested, [5])
+    exc = caught(Parallel(), tasks.nested, [5])
     check_chained(exc, 5)
     assert "nested" in tasks.frames(exc)
 
@@ -105,7 +93,7 @@ def test_one_job_runs_in_place():
 def test_failing_initializer_is_told():
     """The error has what the initializer raised as its cause."""
     with joblib.parallel_config(
-        backend="keeptrace", n_jobs=2, initializer=refuse, initargs=("no entry",)
+        backend="keeptrace", n_jobs=2, initializer=tasks.refuse, initargs=("no entry",)
     ):
         exc = caught(Parallel(), tasks.double, [1])
         assert repr(exc.__cause__) == "RuntimeError('no entry')" and "refuse" in tasks.frames(
@@ -135,7 +123,7 @@ def test_workers_that_are_replaced(tmp_path):
             return Parallel()(delayed(function)(argument) for argument in arguments)
 
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(run, stay_until, [go_on])
+        done = thread.submit(run, tasks.stay_until, [go_on])
         try:
             until(lambda: {RUNNING, WAITING} <= {*states().values()})
             chosen = next(pid for pid, state in states().items() if state == WAITING)
@@ -148,11 +136,6 @@ def test_workers_that_are_replaced(tmp_path):
         run(pool_tasks.die, ["SIGKILL"])
     assert info.value.deaths[0].signal == "SIGKILL"
     assert run(abs, [-1, -2, -3]) == [1, 2, 3]
-
-
-def stay_until(path):
-    until(path.exists, 60)
-    return "went on"
 
 
 def states():
@@ -182,7 +165,7 @@ def test_memory_mapping():
     """Large arrays are shared with the workers as joblib does."""
     numpy = pytest.importorskip("numpy")
     array = numpy.arange(1 << 18)
-    kinds = Parallel(max_nbytes=1000)(delayed(name_of_type)(array) for _ in range(2))
+    kinds = Parallel(max_nbytes=1000)(delayed(tasks.name_of_type)(array) for _ in range(2))
     assert kinds == ["memmap", "memmap"]
 
 

@@ -47,14 +47,6 @@ def reusable():
     )  # also one with a task that hangs
 
 
-def refuse(word):
-    raise RuntimeError(word)
-
-
-def accept(word):
-    pass
-
-
 def test_is_the_engines_own(pool):
     """It is a loky executor with loky futures, and results come as ever."""
     assert isinstance(pool, loky.ProcessPoolExecutor)
@@ -83,7 +75,7 @@ def test_objects_of_nameless_classes_stay_live(pool):
 
 def test_failing_initializer_is_told():
     """The broken pool's errors have what the initializer raised as their cause, with its frames; each future has its own."""
-    with KeepTraceLokyExecutor(1, initializer=refuse, initargs=("no entry",)) as pool:
+    with KeepTraceLokyExecutor(1, initializer=tasks.refuse, initargs=("no entry",)) as pool:
         futures = [pool.submit(tasks.double, number) for number in range(2)]
         errors = [future.exception(timeout=60) for future in futures]
         assert (
@@ -100,7 +92,7 @@ def test_failing_initializer_is_told():
 
 def test_initializer_runs_and_is_checked():
     """The user's initializer runs in the workers; what is none is refused as loky does."""
-    with KeepTraceLokyExecutor(1, initializer=accept, initargs=("come in",)) as pool:
+    with KeepTraceLokyExecutor(1, initializer=tasks.accept, initargs=("come in",)) as pool:
         assert pool.submit(tasks.double, 1).result() == 2
     with pytest.raises(TypeError, match="initializer must be a callable"):
         KeepTraceLokyExecutor(1, initializer=3)
@@ -223,13 +215,15 @@ def test_reusable_executor(reusable):
     """It is used again while its arguments are the same, resized, and never confused with loky's own."""
     stock = loky.get_reusable_executor(1)
     stock.submit(tasks.double, 1).result()
-    ours = get_reusable_executor(1, reuse=True, initializer=accept, initargs=("a",))
+    ours = get_reusable_executor(1, reuse=True, initializer=tasks.accept, initargs=("a",))
     assert ours is not stock
     check_chained(ours.submit(tasks.chained, 5).exception(), 5)
-    assert get_reusable_executor(1, initializer=accept, initargs=("a",)) is ours
-    assert get_reusable_executor(2, initializer=accept, initargs=("a",)) is ours
+    assert get_reusable_executor(1, initializer=tasks.accept, initargs=("a",)) is ours
+    assert get_reusable_executor(2, initializer=tasks.accept, initargs=("a",)) is ours
     check_chained(ours.submit(tasks.chained, 6).exception(), 6)
-    other = get_reusable_executor(2, initializer=accept, initargs=("a",), trace=Options(depth=5))
+    other = get_reusable_executor(
+        2, initializer=tasks.accept, initargs=("a",), trace=Options(depth=5)
+    )
     assert other is not ours
     assert (
         type(loky.get_reusable_executor(1).submit(tasks.chained, 5).exception().__cause__).__name__

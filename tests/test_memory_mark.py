@@ -9,107 +9,41 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-import traceback
 from collections import deque
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pool_tasks as tasks
 import pytest
+from memory_kills import (
+    LIMIT,
+    MORE,
+    check,
+    fill,
+    kill_a_process,
+    kill_above_the_mark,
+    kill_below_the_mark_again,
+    kill_in_a_pool,
+    mark,
+    noted,
+)
 from waiting import until
 
 from keeptrace import OptionError, Options
-from keeptrace.concurrent import KeepTracePool, KeepTraceProcess, KeepTraceProcessPoolExecutor
-from keeptrace.concurrent.crossing import from_bytes
+from keeptrace.concurrent import KeepTraceProcessPoolExecutor
 from keeptrace.concurrent.deaths import memory as _memory
 from keeptrace.concurrent.deaths.black_box import MOST_NOTE, BlackBox
-from keeptrace.concurrent.deaths.memory import mark_of, memory_limit, note_of, resident_memory
-from keeptrace.concurrent.deaths.sizes import about_size, size_text
+from keeptrace.concurrent.deaths.memory import mark_of, memory_limit
+from keeptrace.concurrent.deaths.sizes import about_size
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists("/proc/self/statm"), reason="resident memory of the moment"
 )
 
-LIMIT = 60  # for what ought to come at once (seconds)
-MORE = 100_000_000  # what a task takes above the mark (bytes)
-
-
-def mark(method: str = "fork") -> Options:
-    """A mark that a worker passes when it takes MORE: a forked one begins with this process's memory."""
-    begins_with = resident_memory()
-    if method != "fork":
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            begins_with = pool.submit(resident_memory).result(LIMIT)
-    return Options(memory_mark=begins_with + MORE // 2)
-
-
-class Guarded:
-    """Tells if its code is run."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.rows = [bytes(1000) for _ in range(20_000)]
-
-    def __sizeof__(self) -> int:
-        Path(self.file).touch()
-        return 0
-
-    __repr__ = __len__ = __sizeof__  # type: ignore[assignment]
-
-
-def fill(count: int, ready: str) -> None:
-    rows = [bytes(range(256)) * 40 for _ in range(count // 10_240)]
-    tables = {"orders": rows, "count": count}
-    guarded = Guarded(ready + ".run")
-    Path(ready).touch()
-    time.sleep(LIMIT)
-    del rows, tables, guarded
-
-
-def fill_and_go_on(count: int, ready: str) -> None:
-    fill_only(count)
-    tasks.wait_for(ready)
-
-
-def fill_only(count: int) -> int:
-    rows = [bytes(range(256)) * 40 for _ in range(count // 10_240)]
-    time.sleep(0.5)
-    return len(rows)
-
-
-def noted(process: Any) -> bool:
-    """Whether the worker has written what it leaves, and fill() had all of its variables."""
-    found = note_of(process._keeptrace_box)
-    if found is None or "guarded" not in {each.name for each in found.largest}:
-        return False
-    frames = traceback.walk_tb(from_bytes(found.frames).__traceback__)
-    return any("guarded" in frame.f_locals for frame, _ in frames)
-
-
-def check(death: Any, ready: str) -> None:
-    assert death.signal == "SIGKILL"
-    frames = [frame for frame, _ in traceback.walk_tb(death.stack)]
-    assert frames[0].f_code.co_name == "fill"
-    assert frames[0].f_locals["tables"]["count"] == MORE
-    assert len(frames[0].f_locals["rows"]) == MORE // 10_240
-    assert death.memory.resident > MORE and death.memory.limit >= death.memory.resident
-    assert f"it had {size_text(death.memory.resident)} resident of a limit of " in str(death)
-    largest = death.memory.largest
-    assert {each.name for each in largest[:2]} == {"rows", "tables"}
-    rows = next(each for each in largest if each.name == "rows")
-    assert (rows.function, rows.type, rows.length) == ("fill", "list", MORE // 10_240)
-    assert 0.9 * MORE < rows.size < 1.3 * MORE
-    assert "guarded in fill: Guarded, about 2" in death.note()
-    assert "Its Python stack before its death" in death.note() and "in fill" in death.note()
-    assert not os.path.exists(ready + ".run")
-    assert pickle.loads(pickle.dumps(death)) == death
-
 
 def in_a_fresh_process(function: Any, *arguments: str) -> None:
     """Calls it where little memory is taken: what the tests before have freed, a forked worker would fill first."""
-    code = f"import test_memory_mark; test_memory_mark.{function.__name__}(*{arguments!r})"
+    code = f"import memory_kills; memory_kills.{function.__name__}(*{arguments!r})"
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     command = [sys.executable, "-W", "ignore", "-c", code]
     environment = {**os.environ, "PYTHONPATH": path}
@@ -124,44 +58,10 @@ def test_killed_above_the_mark(method: str, on_death: str, tmp_path: Path) -> No
     in_a_fresh_process(kill_above_the_mark, method, on_death, str(tmp_path / "ready"))
 
 
-def kill_above_the_mark(method: str, on_death: Any, ready: str) -> None:
-    context = multiprocessing.get_context(method)
-    with KeepTraceProcessPoolExecutor(1, context, on_death=on_death, trace=mark(method)) as pool:
-        future = pool.submit(fill, MORE, ready)
-        until(lambda: os.path.exists(ready), LIMIT)
-        process: Any = next(iter((pool._processes or {}).values()))
-        until(lambda: noted(process), LIMIT)
-        os.kill(process.pid, signal.SIGKILL)
-        error: Any = future.exception(LIMIT)
-    assert isinstance(error, BrokenProcessPool)
-    check(error.deaths[0], ready)
-    assert error.deaths[0].tasks[0].startswith("fill(")
-
-
 def test_pool_and_process(tmp_path: Path) -> None:
     """The same of a KeepTracePool and of a KeepTraceProcess."""
     in_a_fresh_process(kill_in_a_pool, str(tmp_path / "pool"))
     in_a_fresh_process(kill_a_process, str(tmp_path / "process"))
-
-
-def kill_in_a_pool(ready: str) -> None:
-    with KeepTracePool(1, context=multiprocessing.get_context("fork"), trace=mark()) as pool:
-        waiting = pool.apply_async(fill, (MORE, ready))
-        (process,) = pool._traffic.workers
-        until(lambda: noted(process), LIMIT)
-        os.kill(process.pid, signal.SIGKILL)
-        with pytest.raises(Exception, match="resident of a limit") as caught:
-            waiting.get(LIMIT)
-        check(caught.value.deaths[0], ready)  # type: ignore[attr-defined]
-
-
-def kill_a_process(ready: str) -> None:
-    alone = KeepTraceProcess(target=fill, args=(MORE, ready), trace=mark())
-    alone.start()
-    until(lambda: noted(alone), LIMIT)
-    alone.kill()
-    alone.join()
-    check(alone.exception().deaths[0], ready)  # type: ignore[union-attr]
 
 
 def test_loky(tmp_path: Path) -> None:
@@ -180,19 +80,6 @@ def test_loky(tmp_path: Path) -> None:
 def test_below_the_mark_again(tmp_path: Path) -> None:
     """A worker that gave its memory back, or runs another task, is not told to have died of an older stack."""
     in_a_fresh_process(kill_below_the_mark_again, str(tmp_path / "ready"))
-
-
-def kill_below_the_mark_again(file: str) -> None:
-    context, ready = multiprocessing.get_context("fork"), Path(file)
-    with KeepTraceProcessPoolExecutor(1, context, on_death="replace", trace=mark()) as pool:
-        assert pool.submit(fill_only, MORE).result(LIMIT) == MORE // 10_240
-        future = pool.submit(tasks.wait_for, str(ready))
-        until(ready.exists, LIMIT)
-        (process,) = (pool._processes or {}).values()
-        process.kill()
-        error: Any = future.exception(LIMIT)
-    (death,) = error.deaths
-    assert death.stack is None and death.memory.largest == () and "resident of" in str(death)
 
 
 def test_without_a_mark_nobody_watches() -> None:

@@ -8,7 +8,10 @@ import functools
 import threading
 import traceback
 import types
+from pathlib import Path
 from typing import Any
+
+from waiting import until
 
 from keeptrace.concurrent import keep_trace
 
@@ -44,6 +47,31 @@ class Falsy(Exception):
 
 class WithNotes(Exception):
     pass
+
+
+def refuse(word: str) -> None:
+    """An initializer that fails."""
+    raise RuntimeError(word)
+
+
+def accept(word: str) -> None:
+    """An initializer that does not."""
+
+
+def name_of_type(value: object) -> str:
+    return type(value).__name__
+
+
+def stay_until(path: Path) -> str:
+    until(path.exists, 60)
+    return "went on"
+
+
+def nested(size: int) -> list[int]:
+    """A call of joblib's within a task of joblib's."""
+    import joblib
+
+    return joblib.Parallel(n_jobs=2)(joblib.delayed(chained)(size) for _ in range(2))  # type: ignore[no-any-return]
 
 
 def inner(rows: list[int], limit: int) -> int:
