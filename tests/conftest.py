@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+from commands import Commands
 from depth import DEPTH
 from hypothesis import HealthCheck, settings
 
@@ -36,6 +37,14 @@ def unchanged_interpreter() -> Iterator[None]:
     before = sys.getrecursionlimit(), sys.excepthook
     yield
     assert (sys.getrecursionlimit(), sys.excepthook) == before
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Commands:
+    """Runs a command of keeptrace in this process."""
+    pytest.importorskip("typer", reason="the command line is made with typer")
+    pytest.importorskip("rich", reason="the command line is made with rich")
+    return Commands(monkeypatch, capfd)
 
 
 @pytest.fixture(autouse=True, scope="session")

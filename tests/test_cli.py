@@ -12,10 +12,11 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pexpect
 import pytest
+from commands import Done
 
 import keeptrace
 
@@ -43,26 +44,6 @@ COMMANDS = [
     "dap",
     "mcp",
 ]
-
-
-class Done(NamedTuple):
-    code: int | None
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
-    """Runs a command in this process."""
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["keeptrace", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        return Done(ended.value.code or 0, out, err)  # type: ignore[arg-type]
-
-    return call
 
 
 def process(*arguments: object, cwd: Path | None = None, **options: Any) -> Done:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 
 import keeptrace
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
@@ -367,25 +368,19 @@ def test_a_dump_of_an_older_version_has_no_facts() -> None:
     assert make_view(decode(golden.read_bytes()).report).process == []
 
 
-def cli(*arguments: str) -> str:
-    command = [sys.executable, "-m", "keeptrace", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=100).stdout
-
-
-def test_every_view_shows_both(tmp_path: Path) -> None:
+def test_every_view_shows_both(tmp_path: Path, call: Commands) -> None:
     """info, show, show --all, --json, html and diff."""
-    pytest.importorskip("typer")
     file, other = str(tmp_path / "a.keeptrace"), str(tmp_path / "b.keeptrace")
     keeptrace.dump(caught(fail_within, 7), file, extra={"tenant": "acme"})
     keeptrace.dump(caught(fail_within, 7), other, extra={"tenant": "else"})
-    told = cli("info", file)
+    told = call.out("info", file)
     assert "'tenant': 'acme'" in told and "directory     " in told
-    assert json.loads(cli("info", file, "--json"))["process facts"]["directory"] == os.getcwd()
-    shown, everything = cli("show", file), cli("show", "--all", file)
+    assert json.loads(call.out("info", file, "--json"))["process facts"]["directory"] == os.getcwd()
+    shown, everything = call.out("show", file), call.out("show", "--all", file)
     assert ".keeptrace_context = {" in shown and "  directory " not in shown
     assert f"  directory    {os.getcwd()}" in everything
-    assert json.loads(cli("show", "--json", file))["process"]["directory"] == os.getcwd()
-    brief = json.loads(cli("show", "--json", "--budget", "2000", file))
+    assert json.loads(call.out("show", "--json", file))["process"]["directory"] == os.getcwd()
+    brief = json.loads(call.out("show", "--json", "--budget", "2000", file))
     assert "'tenant': 'acme'" in brief["exceptions"][0]["context"]
-    page = cli("html", file, "-o", "-")
+    page = call.out("html", file, "-o", "-")
     assert "The process that wrote the dump" in page and "&#39;tenant&#39;: &#39;acme&#39;" in page

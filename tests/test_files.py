@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 import sys
 
 import pytest
@@ -121,7 +120,7 @@ def test_a_large_file_is_not_read_whole(tmp_path):
     assert _files.read("memory://large", 10) == b"x" * 10
 
 
-def test_the_command_line(tmp_path):
+def test_the_command_line(tmp_path, call):
     """keeptrace show, ls, html and prune take URLs."""
     store = Store(f"file://{tmp_path}/dumps")
     try:
@@ -129,28 +128,15 @@ def test_the_command_line(tmp_path):
     except IndexError as exc:
         path = store.write(exc)
 
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "keeptrace", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
-
-    assert "rows" in run("show", path).stdout
-    assert "IndexError" in run("ls", f"file://{tmp_path}/dumps").stdout
+    assert "rows" in call("show", path).out
+    assert "IndexError" in call("ls", f"file://{tmp_path}/dumps").out
     assert (
-        run("html", path, "-o", f"file://{tmp_path}/report.html").returncode == 0
+        call("html", path, "-o", f"file://{tmp_path}/report.html").code == 0
         and "rows" in (tmp_path / "report.html").read_text()
     )
-    missing = run("show", f"file://{tmp_path}/dumps/other.keeptrace")
+    missing = call("show", f"file://{tmp_path}/dumps/other.keeptrace")
+    assert missing.code == 2 and missing.err.count("\n") == 1 and "other.keeptrace" in missing.err
     assert (
-        missing.returncode == 2
-        and missing.stderr.count("\n") == 1
-        and "other.keeptrace" in missing.stderr
-    )
-    assert (
-        "removed 1 dump"
-        in run("prune", f"file://{tmp_path}/dumps", "--max-age", "0.0000001").stdout
+        "removed 1 dump" in call("prune", f"file://{tmp_path}/dumps", "--max-age", "0.0000001").out
     )
     assert store.entries() == []

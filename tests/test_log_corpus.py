@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 
 from keeptrace import parse_tracebacks
 from keeptrace.tools import logs as _logs
@@ -94,16 +93,13 @@ def test_equal_ones_are_counted(tmp_path: Path) -> None:
     assert (last.line, last.time) == (9, "2026-01-06 07:00:00")
 
 
-def test_the_command_counts_and_shows_each(tmp_path: Path) -> None:
+def test_the_command_counts_and_shows_each(tmp_path: Path, call: Commands) -> None:
     """`keeptrace log` shows equal tracebacks once, with their count and places; --all shows each; --json has the places."""
     path = tmp_path / "app.log"
     path.write_text(T + "2026-01-06 07:00:00 no pizza\n" + T)
 
     def log(*options: str) -> str:
-        command = [sys.executable, "-m", "keeptrace", "log", str(path), *options]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=50, check=True
-        ).stdout
+        return call.out("log", path, *options)
 
     out = log()
     assert out.count("--- traceback ") == 1 and "2 times, the last in" in out.replace("\n", " ")
@@ -140,12 +136,7 @@ def test_a_log_is_followed(tmp_path: Path) -> None:
     assert [told.report["exceptions"][0]["type"] for told in found] == [0, 0]
 
 
-def test_a_directory_is_no_log(tmp_path: Path) -> None:
+def test_a_directory_is_no_log(tmp_path: Path, call: Commands) -> None:
     """A directory gets one clear sentence."""
-    done = subprocess.run(
-        [sys.executable, "-m", "keeptrace", "log", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-    )
-    assert done.returncode == 2 and "is a directory" in done.stderr
+    done = call("log", tmp_path)
+    assert done.code == 2 and "is a directory" in done.err

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 
 import keeptrace
 from keeptrace.format.reading import decode
@@ -162,14 +163,13 @@ def test_objects_of_unicode_errors_keep_their_types() -> None:
         assert (found.start, found.end) == (299_999, 300_000)
 
 
-@pytest.mark.parametrize("table", ["ALIKE", "ODD"])
-def test_the_interpreter_prints_each(table: str) -> None:
-    """Uncaught, each ends its process with a traceback, and not with a crash. One process a table: it forks for each."""
+def test_the_interpreter_prints_each() -> None:
+    """Uncaught, each ends its process with a traceback, and not with a crash. One process forks for each."""
     program = f"""
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_printing import {table}, restored
-        for name, make in {table}.items():
+        from test_printing import ALIKE, ODD, restored
+        for name, make in {{**ALIKE, **ODD}}.items():
             exc = restored(make())
             sys.stdout.flush()
             child = os.fork()
@@ -186,7 +186,7 @@ def test_the_interpreter_prints_each(table: str) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_a_syntax_error_shows_its_place(tmp_path: Path) -> None:
+def test_a_syntax_error_shows_its_place(tmp_path: Path, call: Commands) -> None:
     """`show` and `html` have the file, the line and the mark, and the header names the place; it is not "never raised"."""
     with pytest.raises(SyntaxError) as caught:
         compile("x = 1\ndef f(:\n    pass\n", "/shop/prices.py", "exec")
@@ -194,13 +194,8 @@ def test_a_syntax_error_shows_its_place(tmp_path: Path) -> None:
     exc = caught.value.with_traceback(None)
     keeptrace.dump(exc, path)
     for command in (["show"], ["html", "-o", str(tmp_path / "a.html")]):
-        done = subprocess.run(
-            [sys.executable, "-m", "keeptrace", *command, str(path)],
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
-        shown = done.stdout if command == ["show"] else (tmp_path / "a.html").read_text()
+        out = call.out(*command, path)
+        shown = out if command == ["show"] else (tmp_path / "a.html").read_text()
         assert "prices.py" in shown and "def f(:" in shown and "^" in shown
         assert "never raised" not in shown
     assert decode(path.read_bytes()).header["where"] == "/shop/prices.py:2"

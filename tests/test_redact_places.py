@@ -9,12 +9,12 @@ import os
 import random
 import re
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from commands import Commands
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -343,7 +343,7 @@ def test_a_wrong_redaction_is_told(wrong: Any) -> None:
         keeptrace.Options(redact=5)  # type: ignore[arg-type]
 
 
-def test_what_was_hidden_is_told_by_name(tmp_path: Path) -> None:
+def test_what_was_hidden_is_told_by_name(tmp_path: Path, call: Commands) -> None:
     """The names of hidden values are there for `keeptrace info`, each with its count."""
     path = tmp_path / "a.dump"
     try:
@@ -351,13 +351,8 @@ def test_what_was_hidden_is_told_by_name(tmp_path: Path) -> None:
     except ValueError as exc:
         keeptrace.dump(exc.with_traceback(exc.__traceback__.tb_next), path)  # type: ignore[union-attr]
     assert hidden_names(decode(path.read_bytes()).report) == {"Authorization": 1, "password": 1}
-    done = subprocess.run(
-        [sys.executable, "-m", "keeptrace", "info", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-    )
-    assert "2 values: Authorization, password" in done.stdout, done.stdout + done.stderr
+    done = call("info", path)
+    assert "2 values: Authorization, password" in done.out, done
 
 
 def test_the_page_is_of_these_tables() -> None:

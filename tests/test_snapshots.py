@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 from test_dap import Client
 from waiting import until
 
@@ -429,9 +430,9 @@ def test_without_keeptrace(dump: Path) -> None:
     assert pickle.loads(dump.read_bytes()).exceptions[0].__traceback__ is not None
 
 
-def test_on_the_command_line(dump: Path) -> None:
+def test_on_the_command_line(dump: Path, call: Commands) -> None:
     """show has the tree and the stacks, debug stands in a thread, html has all."""
-    shown = said("show", dump, "--all")
+    shown = call.out("show", dump, "--all")
     assert "awaiting: awaits (waiting)" in shown and "doubled = 0" in shown
     assert "never raised" not in shown
     debugged = said("debug", dump, text="where\nq\n")
@@ -442,8 +443,8 @@ def test_on_the_command_line(dump: Path) -> None:
         if "] " in row and "waiter-0" in row
     )
     assert "'number': 0" in said("debug", dump, "-e", number, text="p locals()\nq\n")
-    assert "waiter-0" in said("html", dump, "-o", "-")
-    shown_data = json.loads(said("show", dump, "--json"))
+    assert "waiter-0" in call.out("html", dump, "-o", "-")
+    shown_data = json.loads(call.out("show", dump, "--json"))
     assert shown_data["exceptions"][1]["type"] == "keeptrace.ThreadStack"
 
 
@@ -514,11 +515,11 @@ def test_contexts_in_a_circle() -> None:
     assert read.__context__ is not None and read.__context__.__context__ is read
 
 
-def test_show_tells_the_threads_apart(tmp_path: Path) -> None:
+def test_show_tells_the_threads_apart(tmp_path: Path, call: Commands) -> None:
     """show lists the threads below the exception, as what was at that time."""
     with Waiters(1):
         keeptrace.dump(failure(), tmp_path / "x.dump", threads=True)
-    shown = said("show", tmp_path / "x.dump")
+    shown = call.out("show", tmp_path / "x.dump")
     assert "at that time: keeptrace.Snapshot" in shown and "waiter-0" in shown
     assert "(hidden by" not in shown
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 
 from keeptrace import hooks, store
 from keeptrace.concurrent.deaths.calls import describe_call
@@ -125,7 +125,9 @@ def test_the_command_opens_the_file_whatever_it_is_called() -> None:
 
 
 @pytest.mark.parametrize("command", ["ls", "prune", "show", "html", "info"])
-def test_the_command_line_with_odd_directories(command: str, tmp_path: Path) -> None:
+def test_the_command_line_with_odd_directories(
+    command: str, tmp_path: Path, call: Commands
+) -> None:
     """A directory and a dump full of such signs: the commands print none of them, whether they succeed or fail."""
     folder = tmp_path / ALL.replace("\0", "").replace("/", "")
     path = store.Store(folder).write(_failure())
@@ -133,17 +135,9 @@ def test_the_command_line_with_odd_directories(command: str, tmp_path: Path) -> 
     for target in (
         (folder, f"{folder}-absent") if command in ("ls", "prune") else (path, f"{path}-absent")
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "keeptrace", command, str(target)],
-            capture_output=True,
-            text=True,
-            timeout=50,
-        )
-        assert (done.stdout + done.stderr).replace("\n", "").replace("\t", "").isprintable()
-        assert (
-            not done.stderr.startswith("Traceback")
-            and "\nkeeptrace: forged" not in done.stdout + done.stderr
-        )
+        done = call(command, target)
+        assert (done.out + done.err).replace("\n", "").replace("\t", "").isprintable()
+        assert "\nkeeptrace: forged" not in done.out + done.err
 
 
 def _failure() -> BaseException:
