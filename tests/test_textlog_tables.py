@@ -32,6 +32,7 @@ BEHIND = {
     'example.org 10.0.0.1 - [05/Jan/2026:12:00:00 +0000] "GET /"': "example.org is down",
     '[05/Jan/2026 12:00:00] "GET / HTTP/1.1" 500 145': "[05/Jan] is a day",
     "[pid: 12|app: 0] 10.0.0.1": "[pid of the oven]",
+    " 20%|##        | 2/10 [00:01<00:09,  1.0it/s]": "20% | of wood",
     "--- Logging error ---": "--- wood ---",
     "Call stack:": "Call the cook",
     "##[error]Process completed": "## of wood",
@@ -63,6 +64,11 @@ BEHIND = {
     " * Debugger is active!": " * wood",
     "INFO     done": "INFORMATION on wood",
     "</code>": "<code is open",
+    "]]></failure>": "]] of wood",
+    "</system-err></testcase>": "</oven>",
+    "The command '/bin/sh -c bake' returned a non-zero code: 1": "The command 'bake' is no code",
+    'fatal: [oven1]: FAILED! => {"changed": false}': "fatal: wood",
+    "Script done on 2026-01-05": "Scripts of the cook",
 }  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from collections.abc import Generator, Iterator
 from typing import Any, Final, NamedTuple
 
 from .documents import Document, records_in
-from .envelopes import GITHUB, RANK, TAGGED, Rows, without_markup
-from .escaped import escaped_text
+from .envelopes import GITHUB, RANK, TAGGED, Rows, without_count, without_markup
+from .escaped import escaped_text, teamcity_text
 from .grammar import COLOUR, HEAD, MOST_ESCAPED
 
 # Members of a JSON record for the program's line, the likeliest first.
@@ -46,6 +46,8 @@ _CRI: Final = re.compile(
 _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
 # Stands for the end of a list: no traceback goes on with the beginning of a record.
 RECORD: Final = '{"'
+# The end of a quoted field of CSV, and the fields behind.
+_FIELD_REST: Final = re.compile(r'(?<!")"(?:"")*(?!").*$', re.DOTALL)
 _ELEMENT: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*+"),?\s*$')
 # A time is not as long. (characters)
 _MOST_TIME: Final = 64
@@ -188,9 +190,10 @@ class Decoder:
 
     def _of_field(self, line: str) -> str:
         """A line within a quoted field, with a single quotation mark at its end."""
+        was_in_field = self._is_in_field
         self._is_in_field = line.count('"') % 2 == 0
-        if not self._is_in_field:
-            line = line.removesuffix('"')
+        if was_in_field and not self._is_in_field:
+            line = _FIELD_REST.sub("", line)  # with the fields behind
         return line.replace('""', '"')
 
     def _of_list(self, line: str) -> str:
@@ -306,7 +309,7 @@ def _text_or_record_in(value: str) -> tuple[str | None, dict[str, Any] | None]:
 
 
 def _joined(lines: list[str]) -> str:
-    return "\n".join([line.rstrip("\n") for line in lines]).rstrip("\n")
+    return _without_colours("\n".join([line.rstrip("\n") for line in lines]).rstrip("\n"))
 
 
 def _traceback_in(value: str) -> str | None:
@@ -333,7 +336,7 @@ def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
         line = line.rstrip("\r")
     if "\r" in line and "most recent call" in line:
         line = line.replace("\r", "\n")
-    line = without_markup(_without_colours(line))
+    line = without_count(without_markup(_without_colours(line)))
     whole = None
     if HEAD in line:
         whole = _whole_in(line)
@@ -350,6 +353,8 @@ def _whole_in(line: str) -> str | None:
         return line
     if "#012" in line:  # rsyslog
         return line.replace("#012", "\n")
+    if HEAD + "|n" in line:
+        return teamcity_text(line)
     if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:
         return escaped_text(line)
     return None

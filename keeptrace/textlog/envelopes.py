@@ -25,9 +25,11 @@ _ROW: Final = re.compile(r'((?:[^",\n]{0,100},){1,8})"((?:[^"]|"")*+)"\s*$')
 _TAGS: Final = re.compile(
     r"</?(?:pre|code|div|span|p|html|body|textarea|table|tr|td|li|samp|tt|b|i)\b[^<>]{0,200}>"
 )
+# Ray's, behind a line that several workers wrote.
+_REPEATED: Final = re.compile(r" \[repeated \d+x across cluster\](?: \(Ray deduplicates .*)?$")
 _BREAK: Final = re.compile(r"<br ?/?>")
 _ENTITIES: Final = (
-    *("&quot;", "&#", "&lt;", "&gt;", "&amp;quot;", "&amp;#", "&amp;lt;", "&amp;gt;"),
+    *("&nbsp;", "&quot;", "&#", "&lt;", "&gt;", "&amp;quot;", "&amp;#", "&amp;lt;", "&amp;gt;"),
 )
 
 
@@ -60,3 +62,10 @@ def without_markup(line: str) -> str:
     if "pre>" in line or "code>" in line or "</" in line:
         line = _TAGS.sub("", line)
     return line
+
+
+def without_count(line: str) -> str:
+    """A line of Ray's without the number of workers that wrote the line."""
+    if "x across cluster]" not in line:
+        return line
+    return _REPEATED.sub("", line)

@@ -10,6 +10,8 @@ from .grammar import GROUP, HEAD, MOST_CHARACTERS
 _STRING_REST: Final = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 _QUOTED_REST: Final = re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_TEAMCITY_REST: Final = re.compile(r"(?:[^'|]|\|.)*")
+_TEAMCITY_ESCAPE: Final = re.compile(r"\|(?:0x([0-9a-fA-F]{4})|(.))")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -55,4 +57,17 @@ def escaped_text(line: str) -> str | None:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if text is line or "\n" not in text:
         return None
-    return text
+    return text.replace("\r\n", "\n")
+
+
+def teamcity_text(line: str) -> str:
+    """The text of a traceback within a service message of TeamCity's: newlines written as |n."""
+    rest = _TEAMCITY_REST.match(line, line.index(HEAD))
+    assert rest is not None  # the pattern matches any text
+    return _TEAMCITY_ESCAPE.sub(_unescape_teamcity, rest.group())
+
+
+def _unescape_teamcity(match: re.Match[str]) -> str:
+    if match[1]:
+        return chr(int(match[1], 16))
+    return {"n": "\n", "r": ""}.get(match[2], match[2])

@@ -76,6 +76,7 @@ RECORDS: Final = tuple(
         r"\[\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d",  # Django's server
         r"\[?[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d",  # Mon Jan  5 12:00:00
         r"\[pid: \d+\|",  # uWSGI
+        r"\r?[^|\r]{0,80}\b\d{1,3}%\|",  # a bar of progress
         r"--- Logging error ---",
         r"(?:Call stack|Stack \(most recent call last\)):",
     )
@@ -89,12 +90,13 @@ ENDS: Final = tuple(
         r"```|~~~",  # a fence of Markdown
         r"\s*\tat |\s+\.\.\. \d+ (?:more|common frames)|Caused by: ",  # Java
         r"={10,}|={3,} .* ={3,}$|_{10,}|\*{20,}|-{60,}\s*$",  # pytest, unittest, doctest
-        r"</(?:pre|code)>",
+        r"(?:\]\]>)?</(?:pre|code|failure|error|skipped|system-(?:out|err)|testcase)>",
         r"(?:(?:START|END|REPORT) RequestId|XRAY TraceId): ",  # Lambda
         r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
         r"Ran \d+ tests? in ",
         # Shells, runners and what they say of a program that ended.
         r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
+        r"The command '.*' returned a non-zero code|fatal: \[\S+\]: |Script done",
         r"npm (?:ERR!|error) |g?make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
         r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: ",
         r"[\w@.-]{1,80}\.service: ",

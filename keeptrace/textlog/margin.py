@@ -59,7 +59,8 @@ class Margin:
             if ending:
                 return Verdict.OVER
             return Verdict.FOREIGN
-        if not FILE_LINE.match(line) and not BAR.match(line):
+        bar = BAR.match(line)
+        if not FILE_LINE.match(line) and (bar is None or not self.is_bar(bar)):
             return Verdict.FOREIGN
         self._prefixed = False
         return self._without_indent(line, ending)

@@ -21,7 +21,8 @@ class Pytest:
     _LONG_PLACE: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): *(?P<name>\S*)$")
     _ERROR: Final = re.compile(r"E   (?P<text>.*)$")
     _DEFINED: Final = re.compile(r" {4,}(?:async )?def (?P<name>\w+)\(")
-    _ARGUMENTS: Final = re.compile(r"\w+ = |(?:_ )+_?\s*$")
+    # arguments, rules, and the worker of pytest-xdist under the test's name
+    _AROUND: Final = re.compile(r"\w+ = |(?:_ )+_?\s*$|\[gw\d+\] \S+ -- Python ")
 
     def __init__(self) -> None:
         self._error: list[str] = []
@@ -63,7 +64,7 @@ class Pytest:
             if is_source:
                 return [line]
             return []
-        if not line.strip() or self._ARGUMENTS.match(line):
+        if not line.strip() or self._AROUND.match(line):
             return []
         return None
 
