@@ -25,7 +25,9 @@ _MOST_VALUES: Final = 200
 
 def text_in(value: object) -> str:
     """A name as a plain text, because names of columns are of a subclass of str; "" for others."""
-    return str.__str__(value) if issubclass(type(value), str) else ""
+    if issubclass(type(value), str):
+        return str.__str__(value)
+    return ""
 
 
 # -- the words of a statement
@@ -49,6 +51,10 @@ class _Words:
                     return write(self, element, level + 1)
         return f"<{name_of(type(element))}>"
 
+    def part(self, element: object, name: str, level: int) -> str:
+        """The text of an element's part, by the name of the attribute."""
+        return self.of(_stored(element, name), level)
+
     def listed(self, elements: Any, separator: str = ", ", level: int = 0) -> str:
         if type(elements) not in (list, tuple):
             return ""
@@ -66,19 +72,26 @@ class _Words:
             self.parameters[key] = value
 
     def held(self) -> dict[str, Any]:
-        return {"parameters": self.parameters} if self.parameters else {}
+        if self.parameters:
+            return {"parameters": self.parameters}
+        return {}
+
+
+def _stored(element: object, name: str) -> object:
+    return instance_dict(element).get(name)
 
 
 def _bound(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    words.keep(state.get("_orig_key"), state.get("value"))
+    words.keep(_stored(element, "_orig_key"), _stored(element, "value"))
     return "?"
 
 
 def _named(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    name, table = text_in(state.get("name")), state.get("table")
-    return name if table is None else f"{words.of(table, level)}.{name}"
+    name = text_in(_stored(element, "name"))
+    if _stored(element, "table") is None:
+        return name
+    table = words.part(element, "table", level)
+    return f"{table}.{name}"
 
 
 def _constant(words: _Words, element: object, level: int) -> str:
@@ -86,43 +99,50 @@ def _constant(words: _Words, element: object, level: int) -> str:
 
 
 def _sql(words: _Words, element: object, level: int) -> str:
-    return beginning(text_in(instance_dict(element).get("text")), MOST_TEXT)
+    return beginning(text_in(_stored(element, "text")), MOST_TEXT)
 
 
 def _labelled(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    return f"{words.of(state.get('_element'), level)} as {text_in(state.get('name'))}"
+    labelled = words.part(element, "_element", level)
+    name = text_in(_stored(element, "name"))
+    return f"{labelled} as {name}"
 
 
 def _binary(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    left, right = (words.of(state.get(side), level) for side in ("left", "right"))
-    return f"{left} {_operator(state.get('operator'))} {right}"
+    left = words.part(element, "left", level)
+    operator = _operator(_stored(element, "operator"))
+    right = words.part(element, "right", level)
+    return f"{left} {operator} {right}"
 
 
 def _unary(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    before, after = _operator(state.get("operator")), _operator(state.get("modifier"))
-    return f"{before} {words.of(state.get('element'), level)} {after}".strip()
+    before = _operator(_stored(element, "operator"))
+    operand = words.part(element, "element", level)
+    after = _operator(_stored(element, "modifier"))
+    return f"{before} {operand} {after}".strip()
 
 
 def _clauses(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    operator = _operator(state.get("operator"))
+    operator = _operator(_stored(element, "operator"))
     separator = f" {operator} ".replace(" ,", ",")
-    text = words.listed(state.get("clauses"), separator, level)
-    return f"({text})" if operator == "or" else text
+    text = words.listed(_stored(element, "clauses"), separator, level)
+    if operator == "or":
+        return f"({text})"
+    return text
 
 
 def _grouped(words: _Words, element: object, level: int) -> str:
-    return f"({words.of(instance_dict(element).get('element'), level)})"
+    inner = words.part(element, "element", level)
+    return f"({inner})"
 
 
 def _called(words: _Words, element: object, level: int) -> str:
-    state = instance_dict(element)
-    of_class = attribute_of(mro_of(type(element)), "name")[1]
-    name = text_in(state.get("name")) or text_in(of_class) or name_of(type(element))
-    return f"{name}{words.of(state.get('clause_expr'), level)}"
+    name = text_in(_stored(element, "name"))
+    if not name:
+        of_class = attribute_of(mro_of(type(element)), "name")[1]
+        name = text_in(of_class) or name_of(type(element))
+    arguments = words.part(element, "clause_expr", level)
+    return f"{name}{arguments}"
 
 
 def _operator(function: object) -> str:
@@ -182,13 +202,13 @@ _PARTS: Final = {
 
 
 def _statement(cls: object, value: object) -> Summary:
-    words, state = _Words(), instance_dict(value)
+    words = _Words()
     text = name_of(type(value))
     for part, (lead, separator) in _PARTS.items():
-        told = _part(words, part, state.get(part), separator)
+        told = _part(words, part, _stored(value, part), separator)
         if told:
             text += f" {lead} {told}"
-    _keep_values(words, state.get("_values"))
+    _keep_values(words, _stored(value, "_values"))
     return Summary(f"<{beginning(text, MOST_TEXT)}>", held=words.held())
 
 

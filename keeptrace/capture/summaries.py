@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..core.raw import loaded, name_of, names_of
 from ..live.outside import facts, text_of
@@ -50,13 +50,18 @@ _SUMMARIES: Final[Table] = {
 }
 
 
-def _by_package() -> dict[str, dict[str, list[tuple[str, SummariseAs]]]]:
+# First part of the module → name of the class → (module, summary) of each such class.
+_Packages: TypeAlias = dict[str, dict[str, list[tuple[str, SummariseAs]]]]
+
+
+def _by_package() -> _Packages:
     """The table by the first part of the module and the name of the class. A library defines a
     class in an inner module, and users import the class from an outer module.
     """
-    found: dict[str, dict[str, list[tuple[str, SummariseAs]]]] = {}
+    found: _Packages = {}
     for (home, name), summarise in _SUMMARIES.items():
-        names = found.setdefault(home.partition(".")[0], {})
+        package = home.partition(".")[0]
+        names = found.setdefault(package, {})
         names.setdefault(name, []).append((home, summarise))
     return found
 

@@ -128,10 +128,19 @@ def _dataframe(cls: object, value: object) -> Summary:
     first = {_column_name(name): few or [] for name, few in zip(names, found)}
     labels = _labels(index, _FEW_ROWS)
     facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first, "index": labels}
-    told = columns_text(zip(names, dtypes), shape[1])
-    head = f"{name_of(type(value))} of {shape[0]} rows x {shape[1]} columns ({told})"
     rows = _rows({name: few for name, few in first.items() if few})
-    return Summary(f"<{head}{_labelled(labels, rows, shape[0])}>", facts, shape[0])
+    told = _labelled(labels, rows, shape[0])
+    text = _table_text(name_of(type(value)), shape, names, dtypes, told)
+    return Summary(text, facts, shape[0])
+
+
+def _table_text(
+    name: str, shape: tuple[int, int], columns: list[Any], dtypes: list[str], rows: str = ""
+) -> str:
+    """The text of a table: size, first columns, first rows."""
+    length, width = shape
+    told = columns_text(zip(columns, dtypes), width)
+    return f"<{name} of {length} rows x {width} columns ({told}){rows}>"
 
 
 def _column_name(name: object) -> str:
@@ -152,8 +161,12 @@ def columns_text(columns: Iterable[tuple[object, str]], count: int) -> str:
 def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """The first rows, each value beside its column's name: redaction hides secrets by name."""
     few = dict(islice(columns.items(), _FEW_TOLD_COLUMNS))
-    count = min(max(map(len, few.values()), default=0), _FEW_TOLD_ROWS)
-    return [{name: col[at] for name, col in few.items() if at < len(col)} for at in range(count)]
+    longest = max(map(len, few.values()), default=0)
+    rows: list[dict[str, Any]] = [{} for _ in range(min(longest, _FEW_TOLD_ROWS))]
+    for name, column in few.items():
+        for row, item in zip(rows, column):
+            row[name] = item
+    return rows
 
 
 def _labelled(labels: list[Any], rows: list[Any], length: int) -> str:
@@ -234,16 +247,16 @@ def _arrow_table(cls: object, value: pyarrow.Table | pyarrow.RecordBatch) -> Sum
     own = type(value)
     if not is_of(own, "pyarrow", None):
         return Summary(f"<{name_of(own)}>")
-    schema, shape = value.schema, (value.num_rows, value.num_columns)
-    fields = [schema.field(at) for at in range(min(shape[1], _FEW_COLUMNS))]
+    shape = (value.num_rows, value.num_columns)
+    fields = [value.schema.field(at) for at in range(min(shape[1], _FEW_COLUMNS))]
     dtypes = [str(field.type)[:MOST_VALUE] for field in fields]
     names = [beginning(str(field.name)) for field in fields]
     found = [_first_of_arrow(value.column(at), _FEW_ROWS) for at in range(len(fields))]
     first = {name: few for name, few in zip(names, found) if few}
     facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first}
-    told = columns_text(zip(names, dtypes), shape[1])
-    head = f"{name_of(own)} of {shape[0]} rows x {shape[1]} columns ({told})"
-    return Summary(f"<{head}{_listed_rows(_rows(first), shape[0])}>", facts, shape[0])
+    told = _listed_rows(_rows(first), shape[0])
+    text = _table_text(name_of(own), shape, names, dtypes, told)
+    return Summary(text, facts, shape[0])
 
 
 def _listed_rows(rows: list[Any], length: int) -> str:
@@ -281,8 +294,7 @@ def _polars_frame(cls: object, value: polars.DataFrame) -> Summary:
     columns = list(islice(value.schema.items(), _FEW_COLUMNS))
     names = [beginning(name) for name, _ in columns]
     dtypes = [str(dtype)[:MOST_VALUE] for _, dtype in columns]
-    told = columns_text(zip(names, dtypes), shape[1])
-    text = f"<{name_of(own)} of {shape[0]} rows x {shape[1]} columns ({told})>"
+    text = _table_text(name_of(own), shape, names, dtypes)
     return Summary(text, {"shape": shape, "columns": names, "dtypes": dtypes}, shape[0])
 
 

@@ -226,6 +226,10 @@ def ordered_items(value: OrderedDict[Any, Any]) -> Iterator[tuple[Any, Any]]:
         return iter(OrderedDict.items(value))
     import gc
 
-    left = {id(key): (key, item) for key, item in dict.items(value)}
-    in_order = [left.pop(id(key)) for key in gc.get_referents(value) if id(key) in left]
-    return iter([*in_order, *left.values()])
+    left = {id(pair[0]): pair for pair in dict.items(value)}
+    pairs = []
+    for key in gc.get_referents(value):
+        pair = left.pop(id(key), None)
+        if pair is not None:
+            pairs.append(pair)
+    return iter([*pairs, *left.values()])

@@ -153,9 +153,11 @@ class _Command:
         path = arguments[0].replace("\\", "/")
         program = path.rpartition("/")[2].removesuffix(".exe").lower()
         names = _names_of(program, arguments)
-        options = next((PROGRAMS[name].split() for name in names if name in PROGRAMS), [])
-        self._options = [option for option in options if not option.endswith("*")]
-        self._joined = [option[:-1] for option in options if option.endswith("*")]
+        known = next((name for name in names if name in PROGRAMS), None)
+        self._options: list[str] = []
+        self._joined: list[str] = []
+        if known is not None:
+            self._options, self._joined = _options_of(known)
         self._program = program
         self._has_user = program not in _OTHER_U and _PAIR[0] in arguments
         self._user_option, self._user_sign = USERS.get(program, ("-", ""))
@@ -215,11 +217,24 @@ class _Command:
         return _start_if_password(argument, start)
 
 
+def _options_of(program: str) -> tuple[list[str], list[str]]:
+    """The options before a password, and the options joined to a password: -pTr0ub4dor."""
+    options, joined = [], []
+    for option in PROGRAMS[program].split():
+        if option.endswith("*"):
+            joined.append(option[:-1])
+        else:
+            options.append(option)
+    return options, joined
+
+
 def _names_of(program: str, arguments: Sequence[str]) -> list[str]:
     """The names under which the tables may have a command: vault, vault login."""
-    names = [program, *(f"{program} {argument}" for argument in arguments[1:4])]
+    names = [program]
+    names += [f"{program} {argument}" for argument in arguments[1:4]]
     plain = [argument for argument in arguments[1:5] if not argument.startswith("-")]
-    return [*names, " ".join((program, *plain[:2]))]
+    names.append(" ".join((program, *plain[:2])))
+    return names
 
 
 def _is_switch(argument: str) -> bool:

@@ -103,8 +103,11 @@ class Judge:
         by name.
         """
         for old, new in zip(before, attributes.values()):
-            if old != new and type(old) is not list:
-                items[:] = [new if item == old else item for item in items]
+            if old == new or type(old) is list:
+                continue
+            for at, item in enumerate(items):
+                if item == old:
+                    items[at] = new
 
     def _names(self, mapping: dict[str, Ref] | None) -> None:
         if not mapping:

@@ -53,7 +53,10 @@ def _of_yaml(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _of_json(text: str, start: int, end: int) -> Iterator[Span]:
     for member in _made("object").finditer(text, start, end):
-        close = text.find("}", member.end(), min(end, member.end() + _MOST_DATA))
-        for value in _made("value").finditer(text, member.end(), max(close, member.end())):
+        begin = member.end()
+        close = text.find("}", begin, min(end, begin + _MOST_DATA))
+        if close < 0:
+            continue
+        for value in _made("value").finditer(text, begin, close):
             if value[2]:
                 yield *value.span(2), STRONG

@@ -55,8 +55,11 @@ def _values(text: str) -> Iterator[Span]:
 
 
 def _secret_items(text: str, at: int, secret: list[bool]) -> Iterator[Span]:
-    for number, start, end in islice(_items(text, at), len(secret) * _MOST_ROWS):
-        if secret[number % len(secret)] and not is_template(text[start:end]):
+    """Where the rows behind a place have the values of secret columns."""
+    items = islice(_items(text, at), len(secret) * _MOST_ROWS)
+    for number, start, end in items:
+        is_secret = secret[number % len(secret)]
+        if is_secret and not is_template(text[start:end]):
             yield start, end, STRONG
 
 

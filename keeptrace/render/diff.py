@@ -80,10 +80,13 @@ def _facts_of(view: View, header: Mapping[str, Any]) -> dict[str, str]:
 def _exceptions(first: View, second: View) -> Iterator[Change]:
     pairs = zip(first.tree(), second.tree())
     for at, (ours, theirs) in enumerate(pairs, 1):
-        yield from _changes({f"type [{at}]": ours.type}, {f"type [{at}]": theirs.type})
-        yield from _changes({f"message [{at}]": ours.message}, {f"message [{at}]": theirs.message})
-    counts = len(first.exceptions), len(second.exceptions)
-    yield from _changes({"exceptions": str(counts[0])}, {"exceptions": str(counts[1])})
+        yield from _change(f"type [{at}]", ours.type, theirs.type)
+        yield from _change(f"message [{at}]", ours.message, theirs.message)
+    yield from _change("exceptions", str(len(first.exceptions)), str(len(second.exceptions)))
+
+
+def _change(name: str, before: str, after: str) -> Iterator[Change]:
+    yield from _changes({name: before}, {name: after})
 
 
 def _path(ours: ShownException, theirs: ShownException) -> Iterator[Change]:

@@ -256,7 +256,8 @@ class _Log:
     def feed(self, number: int, line: str) -> Iterator[Found]:
         while self._skipped:
             for decoded in self._decode(0, self._skipped.popleft()):
-                (self._writer(decoded.writer) or self._one).skip(decoded.text)
+                reader = self._writer(decoded.writer) or self._one
+                reader.skip(decoded.text)
         yield from self._take(self._decode(number, line), line[:1] == "{")
 
     def _take(self, lines: Iterable[Decoded], is_record: bool) -> Iterator[Found]:

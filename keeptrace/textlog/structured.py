@@ -56,9 +56,11 @@ def _exception(
 
 
 def _frame(file: object, line: int | str | None, name: object, source: object = None) -> ReadFrame:
-    frame = ReadFrame(file_name(str(file or "?")), int(line or 1), str(name or "?"), False)
-    if source and str(source).strip():
-        frame.source.append(str(source).strip())
+    path = file_name(str(file or "?"))
+    frame = ReadFrame(path, int(line or 1), str(name or "?"), False)
+    text = str(source or "").strip()
+    if text:
+        frame.source.append(text)
     return frame
 
 

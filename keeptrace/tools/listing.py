@@ -11,11 +11,14 @@ from ..store.names import SUFFIX, read_name
 
 def failures_in(directory: str) -> list[Seen]:
     """The failures in a directory, also dumps that the user has named. Raises OSError."""
-    entries = [_of_entry(entry) for entry in Store(directory).entries()]
-    names = [name for name in os.listdir(directory) if name.endswith(SUFFIX)]
-    others = [os.path.join(directory, name) for name in names if read_name(name) is None]
-    # Opening a named pipe would block.
-    return entries + [_of_file(path) for path in sorted(others) if os.path.isfile(path)]
+    failures = [_of_entry(entry) for entry in Store(directory).entries()]
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        is_users = name.endswith(SUFFIX) and read_name(name) is None
+        # Opening a named pipe would block.
+        if is_users and os.path.isfile(path):
+            failures.append(_of_file(path))
+    return failures
 
 
 def _of_entry(entry: Entry) -> Seen:

@@ -18,8 +18,9 @@ def stacks(self: Any, locals: bool = False, timeout: float = 5.0) -> list[Worker
     """
     from ..deaths.stacks import stacks_of
 
-    workers = list((self._processes or {}).values())
-    return stacks_of([(process, self._tasks_of(process)) for process in workers], locals, timeout)
+    processes = self._processes or {}
+    workers = [(process, self._tasks_of(process)) for process in list(processes.values())]
+    return stacks_of(workers, locals, timeout)
 
 
 def manager_attribute(adopt: Callable[[Any, Any], None]) -> property:

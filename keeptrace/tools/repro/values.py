@@ -224,20 +224,24 @@ class Rebuilder:
     # -- small arrays and frames, whole in their summary
 
     def _array(self, attributes: dict[str, Ref], path: str) -> str:
-        first = self._values.children(attributes.get("first"))
-        size, dtype = attributes.get("size"), attributes.get("dtype")
-        shape = [child.ref for child in self._values.children(attributes.get("shape"))]
+        first = self._parts(attributes, "first")
+        dtype = attributes.get("dtype")
         is_plain = type(dtype) is str and dtype != "object" and dtype[0] not in "[("
-        if type(size) is not int or not is_plain or len(first) != size:
+        if not is_plain or len(first) != attributes.get("size"):
             return self._none(path, "an array of which only the beginning was kept")
         self.imports.add("numpy")
-        items = joined("[", [self.code(child.ref, path) for child in first], "]")
-        return f"numpy.array({items}, dtype={dtype!r}).reshape({tuple(shape)!r})"
+        items = joined("[", [self.code(ref, path) for ref in first], "]")
+        shape = tuple(self._parts(attributes, "shape"))
+        return f"numpy.array({items}, dtype={dtype!r}).reshape({shape!r})"
+
+    def _parts(self, attributes: dict[str, Ref], name: str) -> list[Ref]:
+        """The refs of the parts of an attribute."""
+        return [child.ref for child in self._values.children(attributes.get(name))]
 
     def _data_frame(self, attributes: dict[str, Ref], extra: dict[str, Any], path: str) -> str:
-        columns = self._values.children(attributes.get("first"))
-        rows = [len(self._values.children(child.ref)) for child in columns]
-        if not columns or any(count != extra.get("len") for count in rows):
+        columns = self._parts(attributes, "first")
+        lengths = [len(self._values.children(column)) for column in columns]
+        if not columns or any(length != extra.get("len") for length in lengths):
             return self._none(path, "a frame of which only the beginning was kept")
         self.imports.add("pandas")
         return f"pandas.DataFrame({self.code(attributes['first'], path)})"
