@@ -180,6 +180,14 @@ class Port:
         return code
 
 
+@pytest.fixture(scope="module")
+def server(dump: Path) -> Iterator[Port]:
+    """A server on a port that serves the clients of several tests."""
+    server = Port(dump)
+    yield server
+    server.close()
+
+
 @pytest.fixture(params=["stdio", "port"])
 def connected(
     request: pytest.FixtureRequest, dump: Path
@@ -320,85 +328,71 @@ def test_nothing_runs_without_live(dump: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_wrong_requests_are_answered(dump: Path) -> None:
+def test_wrong_requests_are_answered(server: Port) -> None:
     """A request that makes no sense gets a response that says so, and the conversation goes on."""
-    with subprocess.Popen(command(dump), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin and process.stdout
-        client = Client(process.stdout, process.stdin)  # type: ignore[arg-type]
-        client.begin()
-        for request, arguments in (
-            ("goto", {}),
-            ("stackTrace", {}),
-            ("stackTrace", {"threadId": 99}),
-            ("stackTrace", {"threadId": [1]}),
-            ("scopes", {"frameId": {}}),
-            ("scopes", {"frameId": 0}),
-            ("variables", {"variablesReference": 10_000}),
-            ("variables", {"variablesReference": -1}),
-            ("source", {"sourceReference": 5}),
-            ("exceptionInfo", {"threadId": None}),
-        ):
-            client.refused(request, **arguments)
-        assert client.ask("threads")["threads"]
-        client.ask("disconnect")
-        process.stdin.close()
-        assert process.wait(30) == 0
+    client = server.connect()
+    client.begin(token=server.token)
+    for request, arguments in (
+        ("goto", {}),
+        ("stackTrace", {}),
+        ("stackTrace", {"threadId": 99}),
+        ("stackTrace", {"threadId": [1]}),
+        ("scopes", {"frameId": {}}),
+        ("scopes", {"frameId": 0}),
+        ("variables", {"variablesReference": 10_000}),
+        ("variables", {"variablesReference": -1}),
+        ("source", {"sourceReference": 5}),
+        ("exceptionInfo", {"threadId": None}),
+    ):
+        client.refused(request, **arguments)
+    assert client.ask("threads")["threads"]
+    client.ask("disconnect")
 
 
-def test_zero_based_columns(dump: Path) -> None:
+def test_zero_based_columns(server: Port) -> None:
     """A client that counts from 0 gets positions from 0."""
-    with subprocess.Popen(command(dump), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin and process.stdout
-        client = Client(process.stdout, process.stdin)  # type: ignore[arg-type]
-        client.ask("initialize", linesStartAt1=False, columnsStartAt1=False)
-        client.ask("launch")
-        frame = client.ask("stackTrace", threadId=1)["stackFrames"][0]
-        assert (frame["line"], frame["column"]) == (14, 8)
-        client.ask("disconnect")
+    client = server.connect()
+    client.ask("initialize", linesStartAt1=False, columnsStartAt1=False)
+    client.ask("launch", token=server.token)
+    frame = client.ask("stackTrace", threadId=1)["stackFrames"][0]
+    assert (frame["line"], frame["column"]) == (14, 8)
+    client.ask("disconnect")
 
 
-def test_port_needs_the_token(dump: Path) -> None:
+def test_port_needs_the_token(server: Port) -> None:
     """On a port nothing is told without the token, a wrong one ends the connection, and other clients are still served."""
-    server = Port(dump)
-    try:
-        stranger = server.connect()
-        stranger.ask("initialize")
-        for request in ("threads", "stackTrace", "variables", "evaluate", "configurationDone"):
-            assert "token" in stranger.refused(request, threadId=1, variablesReference=1)
-        assert "token is wrong" in stranger.refused("attach", token="guess")
-        with pytest.raises(AssertionError, match="has gone"):
-            stranger.read()
-        for given in ({}, {"token": None}, {"token": ["x"]}, {"token": "é"}):
-            assert "token is wrong" in server.connect().refused("launch", **given)
-        friend = server.connect()
-        friend.begin("attach", token=server.token)
-        assert friend.ask("threads")["threads"]
-    finally:
-        server.close()
+    stranger = server.connect()
+    stranger.ask("initialize")
+    for request in ("threads", "stackTrace", "variables", "evaluate", "configurationDone"):
+        assert "token" in stranger.refused(request, threadId=1, variablesReference=1)
+    assert "token is wrong" in stranger.refused("attach", token="guess")
+    with pytest.raises(AssertionError, match="has gone"):
+        stranger.read()
+    for given in ({}, {"token": None}, {"token": ["x"]}, {"token": "é"}):
+        assert "token is wrong" in server.connect().refused("launch", **given)
+    friend = server.connect()
+    friend.begin("attach", token=server.token)
+    assert friend.ask("threads")["threads"]
 
 
-def test_port_is_of_this_machine_only(dump: Path) -> None:
+def test_port_is_of_this_machine_only(server: Port) -> None:
     """The port listens on 127.0.0.1 and on no other address; a browser's request is not taken for a message."""
-    server = Port(dump)
-    try:
-        if (
-            sys.platform == "linux"
-        ):  # where all of 127.* is this machine, and a server of every address would answer
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.2", server.port), timeout=5)
-        body = json.dumps(
-            {"seq": 1, "type": "request", "command": "attach", "arguments": {"token": server.token}}
+    if (
+        sys.platform == "linux"
+    ):  # where all of 127.* is this machine, and a server of every address would answer
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", server.port), timeout=5)
+    body = json.dumps(
+        {"seq": 1, "type": "request", "command": "attach", "arguments": {"token": server.token}}
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as browser:
+        browser.sendall(
+            f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as browser:
-            browser.sendall(
-                f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-            )
-            try:
-                assert browser.recv(100) == b""
-            except ConnectionResetError:  # closed with something unread
-                pass
-    finally:
-        server.close()
+        try:
+            assert browser.recv(100) == b""
+        except ConnectionResetError:  # closed with something unread
+            pass
 
 
 def test_token_from_the_environment(dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pexpect
 import pytest
+from own_loky import own_loky
 from waiting import until
 
 import keeptrace
@@ -91,7 +92,12 @@ class Terminal:
         self.child.close(force=True)
 
 
-def attach(number: int, *options: str, **environment: str) -> Terminal:
+def attach(number: int) -> Terminal:
+    """By the function; the command takes a quarter of a second to start."""
+    return Terminal("-c", f"import keeptrace; keeptrace.attach({number})")
+
+
+def attach_by_command(number: int, *options: str, **environment: str) -> Terminal:
     return Terminal("-m", "keeptrace", "attach", str(number), *options, **environment)
 
 
@@ -118,7 +124,7 @@ def test_another_terminal_attaches_after_the_program_has_ended() -> None:
     done = subprocess.run([sys.executable, str(PROGRAM), "fork", "die"], capture_output=True)
     assert done.returncode == -signal.SIGKILL and done.stdout == b"done\n", done.stderr
     for expected in ("1", "2"):
-        with attach(1) as session:
+        with attach_by_command(1) as session:
             session.expect(session.prompt)
             assert session.ask("p next(gen)") == expected
             session.end("quit")
@@ -128,7 +134,7 @@ def test_ipdb(tmp_path: Path) -> None:
     """ipdb runs in the held process as well, on the attacher's terminal."""
     pytest.importorskip("ipdb")
     hold_one()
-    with attach(1, "--debugger", "ipdb", HOME=str(tmp_path)) as session:
+    with attach_by_command(1, "--debugger", "ipdb", HOME=str(tmp_path)) as session:
         session.prompt = "ipdb> "
         session.expect(session.prompt)
         assert "40 + 2" not in session.ask("p next(gen) + 41").splitlines()[-1]
@@ -144,7 +150,7 @@ def test_pudb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     pytest.importorskip("pudb")  # reads the variable
     hold_one()
-    with attach(1, "--debugger", "pudb", TERM="xterm") as session:
+    with attach_by_command(1, "--debugger", "pudb", TERM="xterm") as session:
         session.expect("Command line")
         session.child.send("q")
         session.expect(pexpect.EOF)
@@ -154,7 +160,7 @@ def test_pudb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ctrl_c_in_the_debugger() -> None:
     """Ctrl-C interrupts what the held process is doing, and nothing else: the debugger goes on."""
     hold_one()
-    with attach(1) as session:
+    with attach_by_command(1) as session:
         session.expect(session.prompt)
         session.child.sendline("print('beg' + 'un'); [None for _ in iter(int, 1)]")
         session.expect("begun")
@@ -186,7 +192,7 @@ def test_the_second_attacher_is_told() -> None:
         told = rf"process {first.child.pid} is attached since \d\d:\d\d:\d\d"
         with pytest.raises(keeptrace.KeepTraceError, match=told):
             keeptrace.release(1)
-        with attach(1) as second:
+        with attach_by_command(1) as second:
             assert re.search(told, second.expect(pexpect.EOF))
         assert [failure.attached for failure in keeptrace.held()] == [first.child.pid]
         first.end("quit")
@@ -419,10 +425,11 @@ def through_loky(method: str) -> Any:
     pytest.importorskip("loky")
     from keeptrace.concurrent.loky import get_reusable_executor
 
-    pool = get_reusable_executor(1, hold=True)
-    assert get_reusable_executor(1, hold=True) is pool
-    exc = pool.submit(held_program.parse, "orders.csv").exception()
-    pool.shutdown()
+    with own_loky():
+        pool = get_reusable_executor(1, hold=True)
+        assert get_reusable_executor(1, hold=True) is pool
+        exc = pool.submit(held_program.parse, "orders.csv").exception()
+        pool.shutdown()
     return exc
 
 
