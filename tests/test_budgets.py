@@ -44,10 +44,14 @@ QUICK = (
 )
 
 
+# Each command where it differs; the others are asked for two.
+COMMANDS = {"entries": tuple(MOST), "entries_of_many_lines": ("html",)}
+
+
 @functools.cache
 def views_of(name: str) -> list[tuple[str, int, list[str]]]:
     """The views that a process of its own made of a dump: command, characters, what it says."""
-    commands = MOST if name == "entries" else ("show --json", "html")
+    commands = COMMANDS.get(name, ("show --json", "html"))
     done = subprocess.run(
         [sys.executable, str(HERE / "costly.py"), name, *commands],
         env=ENVIRONMENT,

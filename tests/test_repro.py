@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 
 from keeptrace.format.reading import decode
 from keeptrace.render.model import make_view
@@ -138,6 +139,13 @@ def repro(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=100)
 
 
+@pytest.fixture
+def repro_here(shop: Path, call: Commands, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Writes the test of a dump to standard output, in this process, which runs nothing of the dump."""
+    monkeypatch.chdir(shop)
+    return call
+
+
 CALLS = {
     "method": "Order([Line('tea', 2.5), Line('milk', 1.0)]).total(3, 'gift', 7, discount=1, note='x')",
     "class method": "Order.parse('two')",
@@ -259,24 +267,24 @@ def test_from_a_pools_worker(tmp_path: Path) -> None:
     assert "{'price': 2, 'quantity': 'two'}" in (tmp_path / "test_repro.py").read_text()
 
 
-def test_what_cannot_be_rebuilt_is_named(shop: Path) -> None:
+def test_what_cannot_be_rebuilt_is_named(shop: Path, repro_here: Commands) -> None:
     """A socket and a secret stand at their place, with the reason; the file is Python all the same."""
     call = f"with_socket(socket.socket(), '{'hunter' + '2xyzzy'}')"
-    done = repro(failed(shop, call), "-o", "-", cwd=shop)
-    assert done.returncode == 0
-    ast.parse(done.stdout)
-    lines = done.stdout.splitlines()
+    done = repro_here("repro", failed(shop, call), "-o", "-")
+    assert done.code == 0
+    ast.parse(done.out)
+    lines = done.out.splitlines()
     at = lines.index("    connection = None")
     assert lines[at - 1].startswith("    # not rebuilt: connection: a socket.socket")
     assert "    # not rebuilt: password: it was hidden as a secret" in lines
-    assert "2xyzzy" not in done.stdout
+    assert "2xyzzy" not in done.out
 
 
-def test_large_frames(shop: Path) -> None:
+def test_large_frames(shop: Path, repro_here: Commands) -> None:
     """Of a large frame the beginning is no substitute, and that is said."""
     pytest.importorskip("pandas")
     call = "import numpy, pandas; array(numpy.arange(3.0), pandas.DataFrame({'price': list(range(5_000))}))"
-    large = repro(failed(shop, call), "-o", "-", cwd=shop).stdout
+    large = repro_here("repro", failed(shop, call), "-o", "-").out
     assert "# not rebuilt: table: a frame of which only the beginning was kept" in large
 
 
@@ -292,10 +300,10 @@ def test_live_objects(shop: Path, tmp_path: Path) -> None:
     assert 'table = kept_alive()["table"]' in text and os.listdir(tmp_path).count(dump.name) == 1
 
 
-def test_a_frame_by_its_number(shop: Path) -> None:
+def test_a_frame_by_its_number(shop: Path, repro_here: Commands) -> None:
     """--frame repeats another call; what no test can call is one sentence."""
     dump = failed(shop, "Order([]).private()")
-    done = repro(dump, "--frame", 2, "-o", "-", cwd=shop)
-    assert "def test_order_private_fails" in done.stdout
-    wrong = repro(dump, "--frame", 1, "-o", "-", cwd=shop)
-    assert wrong.returncode == 2 and "cannot be called from a test" in wrong.stderr
+    done = repro_here("repro", dump, "--frame", 2, "-o", "-")
+    assert "def test_order_private_fails" in done.out
+    wrong = repro_here("repro", dump, "--frame", 1, "-o", "-")
+    assert wrong.code == 2 and "cannot be called from a test" in wrong.err
