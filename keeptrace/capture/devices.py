@@ -32,7 +32,13 @@ _FEW_DEVICES: Final = 8
 
 # Classes of C in torch whose instances are constants. (names)
 _NAMED_BY_TORCH: Final = (
-    *("device", "dtype", "finfo", "iinfo", "layout", "memory_format", "qscheme"),
+    "device",
+    "dtype",
+    "finfo",
+    "iinfo",
+    "layout",
+    "memory_format",
+    "qscheme",
 )
 
 # -- PyTorch
@@ -300,9 +306,14 @@ DEVICES: Final[Table] = {
     ("torch.optim", "Optimizer"): _optimizer,
     **dict.fromkeys(
         (
-            *(("cupy", "ndarray"), ("numba.cuda.cudadrv.devicearray", "DeviceNDArrayBase")),
-            *(("jax", "Array"), ("jax._src.core", "Tracer"), ("jax", "ShapeDtypeStruct")),
-            *(("tensorflow", "Tensor"), ("tensorflow", "Variable"), ("dask.array", "Array")),
+            ("cupy", "ndarray"),
+            ("numba.cuda.cudadrv.devicearray", "DeviceNDArrayBase"),
+            ("jax", "Array"),
+            ("jax._src.core", "Tracer"),
+            ("jax", "ShapeDtypeStruct"),
+            ("tensorflow", "Tensor"),
+            ("tensorflow", "Variable"),
+            ("dask.array", "Array"),
         ),
         _of_library,
     ),

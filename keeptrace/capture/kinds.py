@@ -40,14 +40,36 @@ def _atoms() -> dict[int, type]:
     waiting = coroutine()
     waiting.close()
     found = (
-        *(bool, int, float, complex, str, bytes, bytearray, range),
-        *(type(None), type(Ellipsis), type(NotImplemented), memoryview),
-        *(types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType),
-        *(types.FrameType, types.TracebackType, types.CellType),
-        *(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, type(waiting)),
-        *(types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType),
-        *(types.MethodWrapperType, types.MethodDescriptorType),
-        *(_thread.LockType, type(_thread.RLock())),
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        bytearray,
+        range,
+        type(None),
+        type(Ellipsis),
+        type(NotImplemented),
+        memoryview,
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        types.ModuleType,
+        types.CodeType,
+        types.FrameType,
+        types.TracebackType,
+        types.CellType,
+        types.GeneratorType,
+        types.CoroutineType,
+        types.AsyncGeneratorType,
+        type(waiting),
+        types.GetSetDescriptorType,
+        types.MemberDescriptorType,
+        types.WrapperDescriptorType,
+        types.MethodWrapperType,
+        types.MethodDescriptorType,
+        _thread.LockType,
+        type(_thread.RLock()),
     )
     return {id(cls): cls for cls in found}
 
@@ -56,8 +78,16 @@ _ATOMS: Final = _atoms()
 # Modules of C types: after a check of the parts, the reprs call no other code.
 _ATOM_MODULES: Final = frozenset(
     {
-        *("datetime", "decimal", "re", "zoneinfo", "mmap"),
-        *("_random", "_socket", "_hashlib", "zlib", "_struct"),
+        "datetime",
+        "decimal",
+        "re",
+        "zoneinfo",
+        "mmap",
+        "_random",
+        "_socket",
+        "_hashlib",
+        "zlib",
+        "_struct",
     }
 )
 # Modules of Python's library: the reprs of their classes read the object's own state alone.

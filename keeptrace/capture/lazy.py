@@ -44,9 +44,16 @@ _NEVER: Final = (types.FunctionType, types.ModuleType, types.CodeType, types.Fra
 _ATOMS: Final = frozenset(map(id, (str, int, float, bool, bytes, complex, type(None), type)))
 # C classes whose reprs contain the reprs of their referents, as those of containers do.
 _CLASSES_THAT_SHOW_HELD: Final[tuple[type, ...]] = (
-    *(deque, slice, functools.partial, types.MethodType, types.MappingProxyType),
-    *(type({}.keys()), type({}.values()), type({}.items())),
-    *(itertools.count, itertools.repeat),
+    deque,
+    slice,
+    functools.partial,
+    types.MethodType,
+    types.MappingProxyType,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+    itertools.count,
+    itertools.repeat,
 )
 _SHOW_HELD: Final = frozenset(map(id, _CLASSES_THAT_SHOW_HELD))
 # The repr of a reference asks the referent. So would a look at the referent.

@@ -33,8 +33,12 @@ Pickled: TypeAlias = tuple[ExceptionRecord, bytes]
 
 # Methods with which a class controls pickling.
 _HOOKS: Final = (
-    *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"),
-    *("__getnewargs__", "__getnewargs_ex__"),
+    "__reduce__",
+    "__reduce_ex__",
+    "__getstate__",
+    "__setstate__",
+    "__getnewargs__",
+    "__getnewargs_ex__",
 )
 # Foreign entries in an exception's state: the report has its own place for notes, and
 # concurrent/reductions.py adds a __reduce_ex__ to exceptions of traced functions.

@@ -252,9 +252,25 @@ BUILTINS: Final[dict[int, tuple[Any, Callable[..., Any]]]] = {
 # Methods of an exact text with a result no longer than the text.
 _TEXT_METHODS: Final = frozenset(
     {
-        *("capitalize", "casefold", "lower", "lstrip", "partition", "removeprefix", "removesuffix"),
-        *("rpartition", "rsplit", "rstrip", "split", "startswith", "endswith", "strip", "swapcase"),
-        *("title", "upper", "isdigit", "isidentifier"),
+        "capitalize",
+        "casefold",
+        "lower",
+        "lstrip",
+        "partition",
+        "removeprefix",
+        "removesuffix",
+        "rpartition",
+        "rsplit",
+        "rstrip",
+        "split",
+        "startswith",
+        "endswith",
+        "strip",
+        "swapcase",
+        "title",
+        "upper",
+        "isdigit",
+        "isidentifier",
     }
 )
 

@@ -13,8 +13,24 @@ from .types import forget
 
 # Classes with exact nodes: a summary would lose the value.
 _KEPT: Final = (
-    *(object, type, str, bytes, bytearray, int, float, bool, complex, list, tuple, dict, set),
-    *(frozenset, type(None), types.FunctionType, types.MethodType, types.ModuleType),
+    object,
+    type,
+    str,
+    bytes,
+    bytearray,
+    int,
+    float,
+    bool,
+    complex,
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    type(None),
+    types.FunctionType,
+    types.MethodType,
+    types.ModuleType,
 )
 
 

@@ -26,8 +26,18 @@ from .writers import WRITTEN
 _BASES: Final = {
     id(cls): cls
     for cls in (
-        *(list, tuple, set, frozenset, OrderedDict, dict, deque),
-        *(str, bytes, bytearray, int, float),
+        list,
+        tuple,
+        set,
+        frozenset,
+        OrderedDict,
+        dict,
+        deque,
+        str,
+        bytes,
+        bytearray,
+        int,
+        float,
     )
 }
 
@@ -36,8 +46,20 @@ class TypeInfo:
     """The facts of a class."""
 
     __slots__ = (
-        *("base", "chosen", "cls", "dict_of", "exact", "is_class", "is_special", "kind", "module"),
-        *("mro", "qualname", "repr", "slots", "summary"),
+        "base",
+        "chosen",
+        "cls",
+        "dict_of",
+        "exact",
+        "is_class",
+        "is_special",
+        "kind",
+        "module",
+        "mro",
+        "qualname",
+        "repr",
+        "slots",
+        "summary",
     )
 
     def __init__(self, cls: type) -> None:

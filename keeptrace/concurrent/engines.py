@@ -98,8 +98,12 @@ _EXECUTOR_MANAGER: Final = _of(
     "call_queue join_executor_internals pending_work_items processes terminate_broken",
 )
 _WORKER: Final = (
-    *("_CallItem", "_ExceptionWithTraceback", "_ExecutorManagerThread"),
-    *("_ResultItem", "_process_chunk", "_process_worker"),
+    "_CallItem",
+    "_ExceptionWithTraceback",
+    "_ExecutorManagerThread",
+    "_ResultItem",
+    "_process_chunk",
+    "_process_worker",
 )
 _LOKY: Final = (
     *_WORKER,
@@ -117,8 +121,14 @@ _LOKY: Final = (
 )
 
 _POOL: Final = (
-    *("INIT", "MaybeEncodingError", "RUN", "TERMINATE", "_PoolCache"),
-    *("_helper_reraises_exception", "mapstar", "starmapstar"),
+    "INIT",
+    "MaybeEncodingError",
+    "RUN",
+    "TERMINATE",
+    "_PoolCache",
+    "_helper_reraises_exception",
+    "mapstar",
+    "starmapstar",
     *_of("ApplyResult", "_callback _error_callback _event _set"),
     *_of("IMapIterator", "_cond _index _length _set _unsorted"),
     "MapResult._number_left",
@@ -142,12 +152,16 @@ _OF_LOADER: Final = (
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "threading": (
         *_of("Condition", "_is_owned _lock"),
-        *("Event._cond", "Semaphore._cond", "Thread._started"),
+        "Event._cond",
+        "Semaphore._cond",
+        "Thread._started",
     ),
     "concurrent.futures._base": _of("Future", "_condition _state _waiters"),
     "concurrent.futures.process": (
         *_WORKER,
-        *("_ThreadWakeup", "_sendback_result", "_threads_wakeups"),
+        "_ThreadWakeup",
+        "_sendback_result",
+        "_threads_wakeups",
         *_EXECUTOR_MANAGER,
         *_of(
             "_ExecutorManagerThread",
@@ -191,7 +205,9 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "celery.app.base": _of("Celery", "_backend _get_backend"),
     "celery.result": _of("AsyncResult", "_cache _to_remote_traceback"),
     "torch.utils.data.dataloader": (
-        *("DataLoader._get_iterator", "_BaseDataLoaderIter", "_DatasetKind"),
+        "DataLoader._get_iterator",
+        "_BaseDataLoaderIter",
+        "_DatasetKind",
         *_of("_MultiProcessingDataLoaderIter", _OF_LOADER),
     ),
     "torchdata.stateful_dataloader.stateful_dataloader": (
@@ -201,26 +217,34 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "torch.utils.data._utils.worker": ("ExceptionWrapper", "_worker_loop"),
     "torch.utils.data._utils.pin_memory": ("ExceptionWrapper",),
     "torch.utils.data._utils.signal_handling": (
-        *("_error_if_any_worker_fails", "_set_worker_signal_handlers"),
+        "_error_if_any_worker_fails",
+        "_set_worker_signal_handlers",
     ),
     "torch.multiprocessing.spawn": ("_wrap",),
 }
 
 _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "executor": (
-        *("concurrent.futures.process", "concurrent.futures._base"),
-        *("multiprocessing.queues", "multiprocessing.synchronize", "threading"),
+        "concurrent.futures.process",
+        "concurrent.futures._base",
+        "multiprocessing.queues",
+        "multiprocessing.synchronize",
+        "threading",
     ),
     "pool": (
-        *("multiprocessing.pool", "multiprocessing.queues"),
-        *("multiprocessing.synchronize", "threading"),
+        "multiprocessing.pool",
+        "multiprocessing.queues",
+        "multiprocessing.synchronize",
+        "threading",
     ),
     "threads": ("concurrent.futures.thread",),
     "interpreters": ("concurrent.futures.interpreter",),
     "process": ("multiprocessing.process",),
     "multiprocess pool": (
-        *("multiprocess.pool", "multiprocess.queues"),
-        *("multiprocess.synchronize", "threading"),
+        "multiprocess.pool",
+        "multiprocess.queues",
+        "multiprocess.synchronize",
+        "threading",
     ),
     "multiprocess process": ("multiprocess.process",),
     "loky": ("loky.process_executor", "multiprocessing.queues"),
@@ -233,8 +257,10 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
     "mpi": ("mpi4py.futures._core",),
     "celery": ("celery.app.base", "celery.result"),
     "torch": (
-        *("torch.utils.data.dataloader", "torch.utils.data._utils.worker"),
-        *("torch.utils.data._utils.pin_memory", "torch.utils.data._utils.signal_handling"),
+        "torch.utils.data.dataloader",
+        "torch.utils.data._utils.worker",
+        "torch.utils.data._utils.pin_memory",
+        "torch.utils.data._utils.signal_handling",
     ),
     "torch ranks": ("torch.multiprocessing.spawn",),
     "torchdata": (

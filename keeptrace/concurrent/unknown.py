@@ -100,8 +100,13 @@ def _traced(name: str) -> Callable[..., object]:
 
 
 for _name in (
-    *("apply_async", "map", "map_async", "starmap", "starmap_async"),
-    *("imap", "imap_unordered"),
+    "apply_async",
+    "map",
+    "map_async",
+    "starmap",
+    "starmap_async",
+    "imap",
+    "imap_unordered",
 ):
     setattr(PlainTaskPool, _name, _traced(_name))
 

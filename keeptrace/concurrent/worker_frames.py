@@ -10,13 +10,25 @@ from .engines import INTERPRETERS, RAY_WORKER, STARTERS
 
 # Modules whose unpickling overwrites __cause__. Searched in this order, before PLUMBING.
 OVERWRITES: Final = (
-    *("concurrent.futures.", "multiprocessing.pool", "multiprocess.pool", "billiard.pool"),
-    *("loky.process_executor", "joblib.externals.loky.process_executor", "pebble."),
+    "concurrent.futures.",
+    "multiprocessing.pool",
+    "multiprocess.pool",
+    "billiard.pool",
+    "loky.process_executor",
+    "joblib.externals.loky.process_executor",
+    "pebble.",
 )
 # Modules with frames between an engine and the pickler's call.
 PLUMBING: Final = (
-    *("pickle", "multiprocessing.", "multiprocess.", "billiard.", "dill.", "cloudpickle."),
-    *("loky.", "joblib.", "concurrent.interpreters"),
+    "pickle",
+    "multiprocessing.",
+    "multiprocess.",
+    "billiard.",
+    "dill.",
+    "cloudpickle.",
+    "loky.",
+    "joblib.",
+    "concurrent.interpreters",
 )
 # Modules whose frames are between a worker's start and the task.
 ENGINES: Final = (*OVERWRITES, *PLUMBING, "ray.", "asyncio.")

@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 
 # Facts of the terminal that debuggers need, from the attacher's environment.
 TERMINAL_VARIABLES: Final = (
-    *("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "PYTHON_COLORS", "PYTHONBREAKPOINT"),
-    *("LINES", "COLUMNS", "INPUTRC", "TERMINFO"),
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PYTHON_COLORS",
+    "PYTHONBREAKPOINT",
+    "LINES",
+    "COLUMNS",
+    "INPUTRC",
+    "TERMINFO",
 )
 # Between two interrupts of a debugger still running after its attacher is gone. (seconds)
 _AGAIN: Final = 1.0

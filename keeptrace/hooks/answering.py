@@ -30,9 +30,15 @@ if TYPE_CHECKING:
 
 # Modules that the first snapshot imports.
 _NEEDED: Final = (
-    *("..redact.redactor", "..redact.live", "..capture.source", "..capture.summaries"),
-    *("..capture.live_objects", "..format.shrinking", "..format.checking"),
-    *("..format.traveller", "..format.ready"),
+    "..redact.redactor",
+    "..redact.live",
+    "..capture.source",
+    "..capture.summaries",
+    "..capture.live_objects",
+    "..format.shrinking",
+    "..format.checking",
+    "..format.traveller",
+    "..format.ready",
 )
 
 

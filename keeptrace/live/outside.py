@@ -27,8 +27,11 @@ _PATHS: Final = ("PosixPath", "WindowsPath")
 _METHODS: Final = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
 # A class with such a method rebuilds instances with its own code.
 _REBUILDERS: Final = (
-    *("__reduce__", "__reduce_ex__", "__setstate__"),
-    *("__getnewargs__", "__getnewargs_ex__"),
+    "__reduce__",
+    "__reduce_ex__",
+    "__setstate__",
+    "__getnewargs__",
+    "__getnewargs_ex__",
 )
 _IS_HEAP: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: not a static type of C code
 

@@ -124,7 +124,13 @@ def may_have(low: str) -> bool:
 
 # Every command line with a password has one of these, lower-cased, or a stem of a name.
 HINTS: Final = (
-    *("-u ", "-u'", "-p ", "-p'", "--user", "net use", "sudo -s"),
+    "-u ",
+    "-u'",
+    "-p ",
+    "-p'",
+    "--user",
+    "net use",
+    "sudo -s",
     *(f"{name.partition(' ')[0]} " for name in (*PROGRAMS, *POSITIONS, *USERS)),
 )
 

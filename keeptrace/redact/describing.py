@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..core import nodes as schema
 from ..core.report import Node, Ref
 from . import looks, words
+from .learning import text_of
 from .numbers import bare
 
 # Exact values that may be a secret; paths and dates are none.
 EXACT_SECRETS: Final = frozenset(("UUID", "Decimal", "Fraction"))
 
 
-def is_describing(name: str) -> bool:
+def is_description(values: list[Node], node: Node) -> bool:
+    """Whether a container describes a secret: a JSON schema, a form's field, a list of a form's
+    errors.
+    """
+    kind = schema.kind_of(node)
+    if kind == "dict":
+        return _are_all(values, schema.pairs_of(node)[::2], _is_describing)
+    if kind not in schema.SEQUENCES:
+        return False
+    items = schema.items_of(node)
+    below = [values[ref[0]] for ref in items if type(ref) is list]
+    if below and len(below) == len(items):
+        return all(
+            schema.kind_of(item) == "dict" and is_description(values, item) for item in below
+        )
+    return _are_all(values, items, _is_told)
+
+
+def _are_all(values: list[Node], refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
+    """Whether there are refs, all are texts, and the answer is yes for each."""
+    texts = [text_of(values, ref) for ref in refs]
+    return bool(texts) and all(text is not None and question(text) for text in texts)
+
+
+def _is_describing(name: str) -> bool:
     """Whether a key belongs to a schema, to a form's field or to an error."""
     return name.lower() in words.DESCRIBING
 
 
-def is_told(text: str) -> bool:
+def _is_told(text: str) -> bool:
     """Whether a text is what a validator says of a password."""
     return looks.is_sentence(text) or looks.is_complaint(text)
 

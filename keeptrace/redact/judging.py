@@ -6,7 +6,7 @@ and not only the reference, so that no alias shows the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core import nodes as schema
@@ -15,9 +15,8 @@ from . import commands, looks, words
 from .describing import (
     EXACT_SECRETS,
     has_anything,
-    is_describing,
+    is_description,
     is_in_text,
-    is_told,
     is_word_table,
 )
 from .hosts import password_before_host
@@ -259,7 +258,7 @@ class Judge:
         """Hides a container or an object under a strong name; otherwise judges its texts."""
         node = self.values[index]
         kind = schema.kind_of(node)
-        if grade == STRONG and not self._is_description(node):
+        if grade == STRONG and not is_description(self.values, node):
             self._judge_strong_node(index, name)
         elif kind in schema.WITH_REFS:
             self._judge_below(index, name, min(grade, WEAK))
@@ -318,28 +317,6 @@ class Judge:
             schema.put_text(self.values[ref[0]], shown)
         else:
             container[key] = shown
-
-    def _is_description(self, node: Node) -> bool:
-        """Whether a container describes a secret: a JSON schema, a form's field, a list of a form's
-        errors.
-        """
-        kind = schema.kind_of(node)
-        if kind == "dict":
-            return self._are_all(schema.pairs_of(node)[::2], is_describing)
-        if kind not in schema.SEQUENCES:
-            return False
-        items = schema.items_of(node)
-        below = [self.values[ref[0]] for ref in items if type(ref) is list]
-        if below and len(below) == len(items):
-            return all(
-                schema.kind_of(item) == "dict" and self._is_description(item) for item in below
-            )
-        return self._are_all(items, is_told)
-
-    def _are_all(self, refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
-        """Whether there are refs, all are texts, and the answer is yes for each."""
-        texts = [self.text_of(ref) for ref in refs]
-        return bool(texts) and all(text is not None and question(text) for text in texts)
 
     def _judge_below(self, index: int, name: str, grade: int) -> None:
         """Judges the texts in plain containers under a weak name; numbers and stand-ins stay."""

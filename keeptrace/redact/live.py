@@ -17,9 +17,29 @@ _MEMO: Final = frozenset(("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "FRAME", "P
 # Opcodes of harmless values, and opcodes after which the name was a value itself.
 _HARMLESS: Final = frozenset(
     (
-        *("NONE", "NEWTRUE", "NEWFALSE", "BININT1", "EMPTY_TUPLE", "STOP", "POP", "SETITEM"),
-        *("SETITEMS", "APPEND", "APPENDS", "ADDITEMS", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-        *("FROZENSET", "STACK_GLOBAL", "REDUCE", "BUILD", "NEWOBJ", "DICT", "LIST"),
+        "NONE",
+        "NEWTRUE",
+        "NEWFALSE",
+        "BININT1",
+        "EMPTY_TUPLE",
+        "STOP",
+        "POP",
+        "SETITEM",
+        "SETITEMS",
+        "APPEND",
+        "APPENDS",
+        "ADDITEMS",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
+        "FROZENSET",
+        "STACK_GLOBAL",
+        "REDUCE",
+        "BUILD",
+        "NEWOBJ",
+        "DICT",
+        "LIST",
     )
 )
 

@@ -67,8 +67,16 @@ NAMES: Final[dict[str, int]] = {
 
 # Endings of one-word names: PGPASSWORD, mysecret, PHPSESSID.
 ENDINGS: Final = (
-    *("password", "passwd", "passphrase", "secret", "apikey", "secretkey", "accesskey"),
-    *("privatekey", "credentials", "pwd"),
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "secretkey",
+    "accesskey",
+    "privatekey",
+    "credentials",
+    "pwd",
 )
 WEAK_ENDINGS: Final = ("token", "sessid", "sessionid")
 

@@ -29,7 +29,15 @@ _TAGS: Final = re.compile(
 _REPEATED: Final = re.compile(r" \[repeated \d+x across cluster\](?: \(Ray deduplicates .*)?$")
 _BREAK: Final = re.compile(r"<br ?/?>")
 _ENTITIES: Final = (
-    *("&nbsp;", "&quot;", "&#", "&lt;", "&gt;", "&amp;quot;", "&amp;#", "&amp;lt;", "&amp;gt;"),
+    "&nbsp;",
+    "&quot;",
+    "&#",
+    "&lt;",
+    "&gt;",
+    "&amp;quot;",
+    "&amp;#",
+    "&amp;lt;",
+    "&amp;gt;",
 )
 
 

@@ -61,8 +61,18 @@ class ReadException:
     """One exception as read."""
 
     __slots__ = (
-        *("cause", "children", "context", "cut", "deeper", "frames", "group", "lines"),
-        *("more", "name", "silent", "syntax"),
+        "cause",
+        "children",
+        "context",
+        "cut",
+        "deeper",
+        "frames",
+        "group",
+        "lines",
+        "more",
+        "name",
+        "silent",
+        "syntax",
     )
 
     def __init__(self) -> None:

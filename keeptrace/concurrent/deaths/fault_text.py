@@ -135,19 +135,30 @@ def _restored(frames: _Stack) -> types.TracebackType | None:
 
 # Modules with frames between run_worker() and the task.
 _BETWEEN: Final = (
-    *("concurrent.futures.process", "concurrent.futures.thread", "threading"),
-    *("multiprocessing.pool", "multiprocessing.process", "multiprocessing.queues"),
-    *("multiprocess.pool", "multiprocess.process", "multiprocess.queues"),
-    *("loky.process_executor", "joblib.externals.loky.process_executor", "joblib.parallel"),
-    *("keeptrace.concurrent.process", "keeptrace.concurrent.deaths.worker"),
-    *("keeptrace.concurrent.process_pool.worker", "keeptrace.concurrent.process_pool.of_loky"),
-    *(
-        "keeptrace.concurrent.process_pool.queues",
-        "keeptrace.concurrent.process_pool.healing_worker",
-    ),
-    *("keeptrace.concurrent.task_pool.worker", "keeptrace.concurrent.torch.worker"),
-    *("keeptrace.concurrent.torch.ranks", "torch.utils.data._utils.worker"),
-    *("torch.multiprocessing.spawn", "torchdata.stateful_dataloader.worker"),
+    "concurrent.futures.process",
+    "concurrent.futures.thread",
+    "threading",
+    "multiprocessing.pool",
+    "multiprocessing.process",
+    "multiprocessing.queues",
+    "multiprocess.pool",
+    "multiprocess.process",
+    "multiprocess.queues",
+    "loky.process_executor",
+    "joblib.externals.loky.process_executor",
+    "joblib.parallel",
+    "keeptrace.concurrent.process",
+    "keeptrace.concurrent.deaths.worker",
+    "keeptrace.concurrent.process_pool.worker",
+    "keeptrace.concurrent.process_pool.of_loky",
+    "keeptrace.concurrent.process_pool.queues",
+    "keeptrace.concurrent.process_pool.healing_worker",
+    "keeptrace.concurrent.task_pool.worker",
+    "keeptrace.concurrent.torch.worker",
+    "keeptrace.concurrent.torch.ranks",
+    "torch.utils.data._utils.worker",
+    "torch.multiprocessing.spawn",
+    "torchdata.stateful_dataloader.worker",
 )
 
 

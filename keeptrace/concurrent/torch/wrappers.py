@@ -27,8 +27,10 @@ from ..worker_frames import without_modules
 
 # Modules with frames between a worker's start and the dataset.
 WORKER: Final = (
-    *("torch.utils.data._utils.worker", "torchdata.stateful_dataloader.worker"),
-    *("keeptrace.concurrent.", "multiprocessing."),
+    "torch.utils.data._utils.worker",
+    "torchdata.stateful_dataloader.worker",
+    "keeptrace.concurrent.",
+    "multiprocessing.",
 )
 
 
