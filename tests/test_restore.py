@@ -614,3 +614,26 @@ def test_odd_line_ends(tmp_path: Any) -> None:
 
         linecache.checkcache()
         assert "".join(traceback.format_exception(restore(report, BUILTINS))) == expected, name
+
+
+def test_a_class_that_a_module_loads_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a worker arrives the class that a lazy module gives; a module that is not trusted is not asked, and one that fails
+    costs the class alone.
+    """
+    burnt = type("Burnt", (ValueError,), {"__module__": "lazy_pizza"})
+    asked: list[str] = []
+
+    def load(name: str) -> type:
+        asked.append(name)
+        return {"Burnt": burnt}[name]
+
+    module: Any = types.ModuleType("lazy_pizza")
+    module.__getattr__ = load
+    monkeypatch.setitem(sys.modules, "lazy_pizza", module)
+    report = capture(burnt("pizza"), Options())
+    asked.clear()
+    assert type(restore(report, KNOWN)).__mro__[1:] == ValueError.__mro__ and asked == []
+    assert isinstance(restore(report, POOL), burnt) and asked == ["Burnt"]
+    missing = type("Missing", (ValueError,), {"__module__": "lazy_pizza"})
+    found = restore(capture(missing("pizza"), Options()), POOL)
+    assert type(found).__name__ == "Missing" and isinstance(found, ValueError)

@@ -62,22 +62,35 @@ class Policy:
         return None
 
     def find(self, module: str, qualname: str) -> object:
-        """The object of a qualified name, without running hooks of classes; None if absent."""
+        """The object of a qualified name, without running hooks of classes; None if absent.
+
+        Where modules may be imported, a module without the name is asked, as by pickle: some
+        modules load names only then.
+        """
         if not self.lookups:
             if module == "builtins":
                 return _HARMLESS.get(qualname)
             return None
         found: Any = self.module(module)
         if "." not in qualname and type(found) is types.ModuleType:  # as most names
-            return raw_names_in(found).get(qualname)
+            return self._in_module(found, qualname)
         for part in qualname.split("."):
             if type(found) is types.ModuleType or issubclass(type(found), types.ModuleType):
-                found = raw_names_in(found).get(part)
+                found = self._in_module(found, part)
             elif isinstance(found, type):
                 found = type.__dict__["__dict__"].__get__(found).get(part)
             else:
                 return None
         return found
+
+    def _in_module(self, module: types.ModuleType, name: str) -> object:
+        names = raw_names_in(module)
+        if name in names or not self.imports:
+            return names.get(name)
+        try:
+            return getattr(module, name, None)
+        except (Exception, SystemExit):  # its __getattr__ fails: a new type replaces the module's
+            return None
 
     def function(self, module: str, qualname: str) -> object:
         """The function of this name, if the same program runs at both ends or the function is
