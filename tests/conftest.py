@@ -29,6 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Thousands of processes that the tests start import the same files: each is compiled once, not in every process.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False  # nor are the tests themselves compiled anew in each run
 
 
 @pytest.fixture(autouse=True)

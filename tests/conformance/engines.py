@@ -13,6 +13,7 @@ import importlib.util
 import multiprocessing
 import os
 import sys
+import tempfile
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +21,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from own_loky import own_loky
 
@@ -227,20 +229,27 @@ def _of_joblib(backend: str, traced: Callable[[Any], Any], **more: Any) -> Opene
     )
 
 
-def _end_joblib() -> None:
+@contextmanager
+def _workers_of_joblib() -> Iterator[None]:
+    """joblib's workers, without NumPy: they import it if they can, which is half of their start, and no case needs it."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "numpy.py").write_text("raise ImportError('left out')\n")
+        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+        with mock.patch.dict(os.environ, PYTHONPATH=path):
+            try:
+                yield
+            finally:
+                get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 @contextmanager
 def _joblib(method: str, options: Options | None) -> Iterator[Opened]:
     import keeptrace.concurrent.joblib  # noqa: F401  # it registers the backend
 
-    try:
+    with _workers_of_joblib():
         yield _of_joblib("keeptrace", lambda function: function, trace=options)
-    finally:
-        _end_joblib()
 
 
 @contextmanager
@@ -452,10 +461,8 @@ def _stock_loky(method: str, options: Options | None) -> Iterator[Opened]:
 
 @contextmanager
 def _stock_joblib(method: str, options: Options | None) -> Iterator[Opened]:
-    try:
+    with _workers_of_joblib():
         yield _of_joblib(method, decorated(options))
-    finally:
-        _end_joblib()
 
 
 _TASK_ALONE = (
