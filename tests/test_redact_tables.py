@@ -74,6 +74,14 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
         ),
         "the resource identified by the request",
     ),
+    "password in PowerShell": (
+        ("ConvertTo-SecureString -String '<x1y2>' -AsPlainText -Force",),
+        "ConvertTo-SecureString $text -AsPlainText",
+    ),
+    "password in a wireless network's code": (
+        ("WIFI:T:WPA;S:net;P:<x1y2>;;", "WIFI:S:net;P:<x1y2>;T:WPA;;"),
+        "WIFI: on; P: 3",
+    ),
     "password in ODBC": (("UID=bob;PWD={<x1y2>};",), "{PWD}"),
     "password in .netrc": (("machine a login bob password <x1y2>",), "the login and password fields"),
     "password in .pgpass": (("db:5432:shop:bob:<x1y2>",), "db:5432:shop"),

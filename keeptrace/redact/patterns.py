@@ -161,6 +161,16 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"(?i)\bSET\s+PASSWORD\s+(?:FOR\s+[^=\n]{1,100})?=\s*"
         r"(?:PASSWORD\s*\()?\s*'([^'\n]{1,100})'",
     ),
+    Pattern(
+        "password in PowerShell",
+        ("asplaintext",),
+        r"""(?i)ConvertTo-SecureString\s+(?:-String\s+)?["']([^"'\n]{1,200})["']""",
+    ),
+    Pattern(
+        "password in a wireless network's code",
+        ("wifi:",),
+        r"(?i)\bWIFI:(?:[^;\n]{0,60};){0,4}?P:((?:\\.|[^;\\\n]){1,100});",
+    ),
     Pattern("password in ODBC", ("pwd={",), r"(?i)\bPWD=\{((?:[^}]|\}\}){1,200})\}"),
     # Lines of .netrc and .pgpass.
     Pattern(
