@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +98,14 @@ class Growing:
         return None if box is None else box.sample
 
 
+def growing(directory: Path, what: str, install: bool = False) -> AbstractContextManager[Growing]:
+    return started(directory, program(directory, what, install))
+
+
 @contextmanager
-def growing(directory: Path, what: str, install: bool = False) -> Iterator[Growing]:
+def started(directory: Path, command: list[str]) -> Iterator[Growing]:
     with subprocess.Popen(
-        program(directory, what, install),
+        command,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
@@ -211,6 +215,46 @@ def test_a_watcher_is_no_child(install: bool, tmp_path: Path) -> None:
     )  # fmt: skip
     done = subprocess.run(program(tmp_path / "dumps", what, install), check=False, timeout=LIMIT)
     assert done.returncode == 7
+
+
+WATCH = """
+import sys
+from keeptrace.core.watching import watch
+watch(sys.argv[1], int(sys.argv[2]))
+"""
+
+
+def test_watchers_of_one_directory(tmp_path: Path) -> None:
+    """The first watcher serves until the last process has ended; another one gives it a process and ends."""
+    directory = tmp_path / "dumps"
+    install = f"import keeptrace; keeptrace.install({str(directory)!r})"
+    grow = [sys.executable, "-c", PROGRAM.format(install=install, what=f"grow({SIZE})")]
+    watch = [sys.executable, "-c", WATCH, str(directory)]
+    wait = [sys.executable, "-c", "input()"]
+    with started(directory, grow) as process:
+        other = subprocess.Popen(wait, stdin=subprocess.PIPE, text=True)
+        first = subprocess.Popen([*watch, str(process.pid)])
+        try:
+            until(lambda: has_watcher(directory), LIMIT)
+            for name in (f".{os.getpid()}-1.box", ".999999999-1.box"):  # of no living process
+                (directory / name).touch()
+            subprocess.run([*watch, str(other.pid)], check=True, timeout=LIMIT)
+            process.grow()
+            process.kill()
+            assert first.poll() is None
+            other.communicate("\n", LIMIT)
+            assert first.wait(LIMIT) == 0
+        finally:
+            other.kill()
+            first.kill()
+    sample = process.sample()
+    assert sample is not None and SIZE < sample.resident <= sample.peak and sample.ended
+
+
+def test_a_watcher_without_a_process(tmp_path: Path) -> None:
+    """A watcher whose process has ended before it looks ends as well."""
+    done = subprocess.run([sys.executable, "-c", WATCH, str(tmp_path), "999999999"], timeout=LIMIT)
+    assert done.returncode == 0
 
 
 IN_A_WORKER = f"""
