@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fractions
+import functools
 import json
+import traceback
 import types
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +23,7 @@ from keeptrace.core.report import Report
 from keeptrace.format.checking import check
 from keeptrace.format.fitting import REASON, fit
 from keeptrace.format.reading import decode
+from keeptrace.format.shrinking import STEPS, shrink
 from keeptrace.format.writing import encode
 from keeptrace.restore.restore import restore
 
@@ -468,3 +471,50 @@ def test_every_capture_is_read(exc: BaseException, options: dict[str, Any]) -> N
     found = restore(report)
     assert type(found).__name__ == type(exc).__name__
     assert lines_of(found) == lines_of(exc)
+
+
+class Row:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.text = f"row {number}, " + "x" * 200
+        self.error = KeyError(number)
+
+
+def _of_everything() -> BaseException:
+    """A group of failures with long chains, deep stacks, and values of each kind."""
+
+    def down(n: int, rows: list[Row]) -> None:
+        table = {row.number: row for row in rows}
+        names, pairs = "n" * 2_000 + str(n), [(at, str(at)) for at in range(150)]
+        empty = type(f"Empty{n}", (), {})()
+        if n:
+            down(n - 1, rows)
+        raise ValueError(names, pairs) from KeyError(table)
+
+    rows = [Row(number) for number in range(30)]
+    group = BaseExceptionGroup("many", [caught(lambda: down(at, rows)) for at in range(0, 60, 5)])
+    return caught(functools.partial(_raise, group))
+
+
+def _raise(exc: BaseException) -> None:
+    raise exc
+
+
+def test_each_step_of_shrinking_is_read() -> None:
+    """Whatever a report holds, a smaller one is a report as well; each step keeps less, and counts what it cuts."""
+    options = Options(**{**FAR, "depth": -1, "outer_frames": True, "run_reprs": True})
+    report: Any = capture(_of_everything(), options)
+    report["process"] = {"pid": 1}
+    sizes, cuts = [len(json.dumps(report["values"]))], [0]
+    for step in STEPS:
+        shrink(report, step)
+        fit(report)
+        check(report)
+        sizes.append(len(json.dumps(report["values"])))
+        cuts.append(report["cuts"].get(REASON, 0))
+    assert sizes == sorted(sizes, reverse=True) and sizes[-1] < sizes[0] / 50
+    assert cuts == sorted(cuts) and cuts[-1] > 1_000
+    exc: Any = restore(report)
+    assert type(exc).__name__ == "ExceptionGroup" and 1 <= len(exc.exceptions) < 10
+    text = "".join(traceback.format_exception(exc))
+    assert "ValueError: (" in text and REASON in text

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -366,8 +367,12 @@ def test_all_commands_are_listed(call: Any) -> None:
     )
 
 
-def test_completion() -> None:
-    """The shell completes commands, options and the names of debuggers."""
+def test_completion(tmp_path: Path) -> None:
+    """The shell completes commands, options, names of debuggers, and paths and names of dumps."""
+    dumps = tmp_path / "keeptrace-dumps"
+    dumps.mkdir()
+    for name in ("20260102T-a.keeptrace", "20260103T-b.keeptrace", "crash.keeptrace", ".hidden"):
+        (dumps / name).touch()
 
     def completed(words: str) -> str:
         env = {
@@ -378,12 +383,34 @@ def test_completion() -> None:
         }
         code = "import sys; sys.argv[0] = 'keeptrace'; from keeptrace.__main__ import main; main()"
         return subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=50
-        ).stdout
+            [sys.executable, "-c", code],
+            env=env, cwd=tmp_path, capture_output=True, text=True, timeout=50,
+        ).stdout  # fmt: skip
 
     assert completed("keeptrace sh").split() == ["show"]
     assert "--frame" in completed("keeptrace show --f")
     assert completed("keeptrace debug x --debugger ip").split() == ["ipdb", "ipython"]
+    names = ["20260102T-a.keeptrace", "20260103T-b.keeptrace"]
+    assert completed("keeptrace show 2026").split() == names
+    assert completed("keeptrace show keep").split() == ["keeptrace-dumps/"]
+    below = [f"keeptrace-dumps/{name}" for name in (*names, "crash.keeptrace")]
+    assert completed("keeptrace show keeptrace-dumps/").split() == below
+    assert completed("keeptrace show nowhere/").split() == []
+
+
+def test_a_dump_that_is_not_there(call: Any, dump: Path, tmp_path: Path) -> None:
+    """What names no dump, or several, is said in a sentence; a directory means its newest dump."""
+    for name in ("first", "second"):
+        shutil.copy(dump, tmp_path / f"{name}.keeptrace")
+    os.utime(tmp_path / "first.keeptrace", (4e9, 4e9))
+    assert call("show", tmp_path).out == call("show", tmp_path / "first.keeptrace").out
+    for name in ("run-1", "run-2"):
+        shutil.copy(dump, tmp_path / name)
+    assert "2 names in" in call("show", tmp_path / "run").err
+    gone = "20260102T030405.000006Z-KeyError-shop.price-0123456789abcdef.keeptrace"
+    assert "No such file" in call("show", tmp_path / gone).err
+    (tmp_path / "empty").mkdir()
+    assert "there is no dump in" in call("show", tmp_path / "empty").err
 
 
 # -- debugging

@@ -236,6 +236,35 @@ def test_what_is_held() -> None:
     assert "keeptrace attach 1" in exc.__notes__[0]
 
 
+def test_what_is_held_in_a_terminal() -> None:
+    """In a terminal the command prints a few lines for each, with who is attached; or that nothing is held."""
+    command = ("-m", "keeptrace", "held")
+    with Terminal(*command) as empty:
+        assert "nothing is held" in empty.expect(pexpect.EOF)
+    hold_one()
+    with attach(1) as session:
+        session.expect(session.prompt)
+        until(lambda: keeptrace.held()[0].attached is not None)
+        with Terminal(*command) as listed:
+            text = listed.expect(pexpect.EOF)
+        assert "ValueError: no number in orders-17.csv" in text
+        assert "held_program.parse" in text and "parse(path='orders-17.csv')" in text
+        assert f"attached: process {session.child.pid}" in text
+
+
+@pytest.mark.parametrize(
+    "seconds, told", [(None, "?"), (5, "5 s"), (150, "2 min"), (7300, "2 h 1 min")]
+)
+def test_ages(seconds: int | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An age has its two largest units at most, and is unknown of a process that is busy."""
+    pytest.importorskip("typer")
+    from keeptrace.tools.cli.processes import _age
+
+    monkeypatch.setattr("keeptrace.core.clock.now", lambda: 1e6)
+    since = 0.0 if seconds is None else 1e6 - seconds
+    assert _age(since) == told
+
+
 def test_the_mark_travels_with_the_exception() -> None:
     """An exception that is pickled once more can still be released by it; its own attributes are as ever."""
     exc = pickle.loads(pickle.dumps(hold_one()))

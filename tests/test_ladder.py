@@ -528,3 +528,121 @@ def test_near_the_recursion_limit_the_users_error_goes_its_way() -> None:
         assert set(outcomes) <= {"user", "lost", "never raised"}, name
     lost = found["dumps"].count("lost") - found["stock"]["write"].count("lost")
     assert lost <= 2  # where no thread can be started: dumps() has nothing to return there
+
+
+class FailingFirst:
+    """A function whose first calls raise."""
+
+    def __init__(self, function: Callable[..., Any], *problems: BaseException) -> None:
+        self.function = function
+        self.problems = list(problems)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.problems:
+            raise self.problems.pop(0)
+        return self.function(*args, **kwargs)
+
+
+class Wordless(BaseException):
+    """What a program may raise from anywhere, such as from a handler of a signal."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("first", [MemoryError(), RecursionError()], ids=repr)
+def test_a_second_attempt_keeps_everything(
+    first: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If memory or the stack ends in the first attempt, the second keeps the whole report, and marks nothing."""
+    exc = caught(7)
+    monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, first))
+    report = capture(exc, Options())
+    assert "fallback" not in report["cuts"]
+    assert parts_of(restore(report, POOL))[0, 2, "locals"] == parts_of(exc)[0, 2, "locals"]
+
+
+RUNGS = [
+    ([LookupError("torn")], 1, "the capture failed (LookupError: torn); kept at depth 1"),
+    (
+        [LookupError("torn"), Wordless()],
+        0,
+        "the capture failed (LookupError: torn; then an error); kept at depth 0",
+    ),
+    (
+        [MemoryError("1"), MemoryError("2"), MemoryError("3")],
+        0,
+        "the capture failed (MemoryError; then MemoryError: 2; then MemoryError: 3); kept at depth 0",
+    ),
+]
+
+
+@pytest.mark.parametrize("problems, depth, told", RUNGS, ids=["one", "two", "three"])
+def test_each_rung_keeps_less_and_says_so(
+    problems: list[BaseException], depth: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failure that nothing foresaw, the report has frames, or the text of the traceback at least."""
+    exc = caught(7)
+    monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
+    report = capture(exc, Options())
+    assert report["cuts"]["fallback"] == 1
+    found: Any = restore(report, POOL)
+    assert type(found).__name__ == "OrderError" and str(found) == str(exc)
+    assert told in "".join(found.__notes__)
+    assert (found.__traceback__ is not None) == bool(depth)
+    assert "in innermost" in report["exceptions"][0].get("text", "in innermost")
+
+
+@pytest.mark.parametrize("is_text_lost", [False, True])
+def test_the_last_rung_is_the_type(is_text_lost: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If every attempt fails, the type arrives with the text of the traceback, if that can be had."""
+    exc = caught(7)
+    problems = [LookupError("torn") for _ in range(3)]
+    monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
+    if is_text_lost:
+        failing = FailingFirst(traceback.format_exception, MemoryError())
+        monkeypatch.setattr(_capture, "traceback_text", failing)
+    found: Any = restore(capture(exc, Options()), POOL)
+    assert type(found).__name__ == "OrderError"
+    told = "".join(found.__notes__)
+    assert "the capture failed (LookupError: torn; then LookupError: torn; then " in told
+    assert ("in innermost" in told) != is_text_lost
+
+
+def test_what_cannot_be_sent_arrives_as_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If not even a report can be made for the parent, the type goes, and if that fails its name."""
+    exc = caught(7)
+    monkeypatch.setattr(_boundary, "capture", FailingFirst(capture, *[MemoryError()] * 2))
+    found: Any = _boundary.from_bytes(_boundary.to_bytes(exc, Options()))
+    assert type(found).__name__ == "OrderError"
+    assert "could not send its frames: MemoryError" in found.__notes__[0]
+    monkeypatch.setattr(_boundary, "type_only", FailingFirst(_capture.type_only, MemoryError()))
+    found = _boundary.from_bytes(_boundary.to_bytes(exc, Options()))
+    assert str(found) == "OrderError (keeptrace could not send its frames: MemoryError)"
+
+
+def test_what_arrives_damaged_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes that are no report, and a report that the parent cannot restore, give a KeepTraceError that says why."""
+    data = _boundary.to_bytes(caught(7), Options())
+    found: Any = _boundary.from_bytes(data[:-9])
+    assert isinstance(found, keeptrace.KeepTraceError)
+    assert str(found).startswith("the worker's exception arrived damaged: ")
+    monkeypatch.setattr(_boundary, "put_files", FailingFirst(print, RuntimeError("changed")))
+    monkeypatch.setattr(_boundary, "restore", FailingFirst(restore, MemoryError("full")))
+    found = _boundary.from_bytes(data)
+    assert str(found) == "OrderError: order 17"
+    assert found.__notes__ == [
+        "keeptrace could not restore the worker's exception: MemoryError: full"
+    ]
+
+
+def test_an_exception_too_large_for_the_pipe_is_made_smaller() -> None:
+    """Where the bytes of a report exceed the bounds, a smaller one goes, and at last its text alone."""
+    exc = caught(7)
+    exc.rows = [bytes([at % 256]) * 1000 for at in range(2000)]  # type: ignore[attr-defined]
+    options = Options(max_bytes=20_000, max_live_bytes=0)
+    data = _boundary.to_bounded_bytes(exc, options)
+    assert len(data) <= 20_000
+    found: Any = _boundary.from_bytes(data)
+    assert (type(found).__name__, str(found)) == ("OrderError", str(exc))
+    assert len(_boundary.to_bounded_bytes(exc, Options(max_bytes=0, max_live_bytes=0))) < 20_000

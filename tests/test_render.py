@@ -749,3 +749,54 @@ def test_where_to_look_first() -> None:
 
 def _without_marks(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip(" ^~")]
+
+
+def beyond(levels: int) -> View:
+    """The view of a traceback of which only three frames are kept."""
+
+    def down(n: int) -> None:
+        down(n - 1) if n else 1 / 0
+
+    return view_of(caught(down, levels), limit=3)
+
+
+def test_frames_beyond_the_limit() -> None:
+    """Each view counts the frames that the options left out, where they were."""
+    view = beyond(20)
+    assert [frame.left_out for frame in view.root.frames] == [19, 0, 0, 0]
+    for options in ({}, {"everything": True}, {"frame": 1}):
+        assert "... 19 frames were not kept" in printed(view, **options)
+    assert to_data(view, {})["exceptions"][0]["frames"][0] == {"number": 1, "left_out": 19}
+    assert "[19 frames were not kept]\n" in traceback_text(view)
+    assert "19 frames were not kept." in to_html(view, {})
+
+
+def test_frames_that_are_text() -> None:
+    """Without depth a dump has the traceback as text, and each view shows that."""
+    view = view_of(caught(int, "seven"), depth=0)
+    line = "ValueError: invalid literal for int() with base 10: 'seven'"
+    assert view.root.text is not None and line in view.root.text
+    assert "The frames were not kept; the traceback as text:" in printed(view)
+    for text in (
+        printed(view),
+        traceback_text(view),
+        to_html(view, {}),
+        json.dumps(to_data(view, {})),
+    ):
+        assert "Traceback (most recent call last)" in text and "in caught" in text
+
+
+def test_a_few_of_many_variables_and_lines() -> None:
+    """A dozen variables are shown, those of the failing line first, and forty lines of a message; --all shows the rest."""
+
+    def fail(last: int) -> None:
+        a = b = c = d = e = f = g = h = i = j = k = m = n = o = 0
+        raise ValueError("\n".join(f"line {at}" for at in range(50, 50 + 60 * (o + last))))
+
+    view = view_of(caught(fail, 1))
+    text = printed(view)
+    assert "      o = 0" in text and "      last = 1" in text and "      m = 0" not in text
+    assert "3 more: --frame 2 shows them" in text
+    assert "line 89" in text and "line 90" not in text
+    assert "... 20 more lines: --all shows them" in text
+    assert "line 109" in printed(view, everything=True)

@@ -40,6 +40,12 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
         return _of_mapping(frame.f_locals)
     if _LOCALS is not dict:
         return {**frame.f_locals}
+    return _read_snapshot(frame, facts, is_traced)
+
+
+def _read_snapshot(  # Python 3.11 and 3.12
+    frame: types.FrameType, facts: CodeFacts, is_traced: bool
+) -> dict[Any, Any]:
     before = None
     if facts.names_locals:
         before = _before(frame, facts)
@@ -72,7 +78,9 @@ def _of_mapping(namespace: Any) -> dict[Any, Any]:
 _Namespace: TypeAlias = dict[Any, Any]
 
 
-def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, tuple[_Namespace, _Namespace]]:
+def _before(  # Python 3.11 and 3.12
+    frame: types.FrameType, facts: CodeFacts
+) -> dict[int, tuple[_Namespace, _Namespace]]:
     """Candidates for the frame's dict, with copies, by id.
 
     The result holds the dicts, so the frame's new dict cannot get the id of a freed candidate.
@@ -86,7 +94,7 @@ def _before(frame: types.FrameType, facts: CodeFacts) -> dict[int, tuple[_Namesp
     return {id(found): (found, found.copy()) for found in dicts}
 
 
-def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:
+def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:  # Python 3.11 and 3.12
     """Dicts with a variable of the function as first key."""
     count = 0
     for found in gc.get_objects():
@@ -97,7 +105,9 @@ def _candidates(facts: CodeFacts) -> Iterator[dict[Any, Any]]:
                 yield found
 
 
-def _take_out_added(snapshot: dict[Any, Any], facts: CodeFacts) -> None:
+def _take_out_added(  # Python 3.11 and 3.12
+    snapshot: dict[Any, Any], facts: CodeFacts
+) -> None:
     """Removes from the program's dict the names added by the reading.
 
     The garbage collector did not track the dict, so the dict held only numbers and texts before. A

@@ -121,8 +121,8 @@ class ManagerThread(engine._ExecutorManagerThread):
         # lock.
         executor: Any = self.executor_reference()
         self._break = _Break(self, executor)
-        # On Python 3.11 the engine takes no lock here.
-        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):
+        # The engine takes no lock here.
+        if not hasattr(engine._ExecutorManagerThread, "_terminate_broken"):  # Python 3.11
             with self.shutdown_lock:
                 if executor is not None:  # after these lines, submit() adds no future
                     executor._broken = ABRUPT
