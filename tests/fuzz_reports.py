@@ -961,7 +961,7 @@ def asked_for(event: str) -> Iterator[None]:
 
 def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
     """hostile.watch, and no file is opened that need not end, nor a module imported that a forged report alone names."""
-    if event in _asked_for:
+    if event in _asked_for or hostile.is_over():
         return
     if event == "open":
         _forbid_open(arguments[0])
@@ -1003,6 +1003,7 @@ def _caught(what: str) -> None:
     while frame is not None:
         where += f"\n  {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
+    hostile.end_watch()
     os.write(2, f"forbidden: {what}{where}\n".encode("utf-8", "replace"))
     os._exit(99)
 
@@ -1062,6 +1063,7 @@ def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     os.write(told, b"%d %d\n" % (-1, restored))
+    hostile.end_watch()
     os._exit(0)
 
 

@@ -140,3 +140,26 @@ def kill_below_the_mark_again(file: str) -> None:
         error: Any = future.exception(LIMIT)
     (death,) = error.deaths
     assert death.stack is None and death.memory.largest == () and "resident of" in str(death)
+
+
+def fill_until(count: int, go: str) -> int:
+    data = bytearray(count)  # the system gets one large block back at once
+    data[::4096] = bytes(len(data[::4096]))
+    until(lambda: os.path.exists(go), LIMIT)
+    return len(data)
+
+
+def go_above_and_below(go: str) -> None:
+    context = multiprocessing.get_context("fork")
+    with KeepTraceProcessPoolExecutor(1, context, trace=mark()) as pool:
+        future = pool.submit(fill_until, MORE, go)
+        (process,) = (pool._processes or {}).values()
+        box: Any = process._keeptrace_box  # type: ignore[attr-defined]
+        until(lambda: (note := note_of(box)) is not None and note.largest, LIMIT)
+        note: Any = note_of(box)
+        (data,) = (each for each in note.largest if each.name == "data")
+        assert (data.function, data.length) == ("fill_until", MORE)
+        Path(go).touch()
+        assert future.result(LIMIT) == MORE
+        until(lambda: box.noted() == b"", LIMIT)
+        assert pool.submit(fill_only, 10).result(LIMIT) == 0

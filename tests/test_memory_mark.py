@@ -20,6 +20,7 @@ from memory_kills import (
     MORE,
     check,
     fill,
+    go_above_and_below,
     kill_a_process,
     kill_above_the_mark,
     kill_below_the_mark_again,
@@ -80,6 +81,11 @@ def test_loky(tmp_path: Path) -> None:
 def test_below_the_mark_again(tmp_path: Path) -> None:
     """A worker that gave its memory back, or runs another task, is not told to have died of an older stack."""
     in_a_fresh_process(kill_below_the_mark_again, str(tmp_path / "ready"))
+
+
+def test_a_worker_that_survives(tmp_path: Path) -> None:
+    """A worker above the mark goes on with its task; the note is dropped when the memory is given back."""
+    in_a_fresh_process(go_above_and_below, str(tmp_path / "go"))
 
 
 def test_without_a_mark_nobody_watches() -> None:

@@ -72,6 +72,17 @@ PLAIN = [
     "return f'{self.a!r}' f'{self.e}' '{}'.format(self.d)",
     "return f'{self.b[1:3]}{self.c[1][\"x\"]}'",
     "return '-' * 5 + self.b",
+    "x, y = self.a, self.b\nx, y = y, x\nreturn f'{x}{y}'",
+    "x = y = self.a\nreturn f'{x}{y}{x + y}'",
+    "return f'{not self.e} {not self.a}'",
+    "return '{a} {b:>6}'.format(a=self.a, b=self.b)",
+    "return f'{self.a:>{self.a}}|{self.d:.{2}f}'",
+    "return self.b[self.a - 7::2] + self.b[:self.a]",
+    'return f\'{self.b.startswith("te")} {self.b.partition("x")}\'',
+    "return f'{self.a - 1} {self.a / 2} {self.a % 4} {self.b is None} {self.e is not None}'",
+    "return '%s' % (self.b or self.e,) if self.a else ''",
+    "if self.e is not None:\n    return 'x'\nif self.b is None:\n    return 'y'\nreturn 'z'",
+    "return str(self.b) and f'{self.c and self.a} {self.e or self.d}'",
 ]
 
 
@@ -187,6 +198,20 @@ NOT_PLAIN: list[tuple[str, str, dict[str, Any]]] = [
         {"load": lambda self: _ran("a method")},
     ),
     ("a loop", "while True:\n    pass", {}),
+    ("ascii()", "return f'{self.a!a}'", {}),
+    ("a name that is not there", "return f'{nothing}'", {}),
+    ("a variable without a value", "if not self.a:\n    x = 1\nreturn f'{x}'", {}),
+    ("a join of no texts", "return ', '.join([self.a])", {}),
+    ("a join of no list", "return ', '.join(self.a)", {}),
+    ("a method that may be large", "return 'x'.center(10 ** 9)", {}),
+    ("a method by keyword", "return 'a b'.split(sep=' ')[0]", {}),
+    ("a large product", "return 'x' * 10 ** 9", {}),
+    ("a large join", "return ('x' * 90_000).join(['a'] * 90_000)", {}),
+    ("named fields of %", "return '%(a)s' % {'a': self.a}", {}),
+    ("a key that is not there", "return {'a': 1}['b']", {}),
+    ("a subscript of a number", "return self.a[0]", {}),
+    ("a field in a field of str.format", "return '{:>{}}'.format(self.a, 5)", {}),
+    ("a call with more than a builtin takes", "return repr(self.a, 2)", {}),
 ]
 
 
