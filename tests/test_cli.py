@@ -129,6 +129,27 @@ def test_show_in_a_terminal(dump: Path) -> None:
         assert child.exitstatus == 0
 
 
+def test_ls_in_a_terminal(dump: Path) -> None:
+    """In a terminal ls is a list to read, with the numbers that other commands take."""
+    store = keeptrace.Store(dump.parent / "listed")
+    for problem in (KeyError("k"), ValueError()):
+        try:
+            raise problem
+        except Exception as exc:
+            store.write(exc)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "keeptrace", "ls", str(dump.parent / "listed")],
+        env={**os.environ, "TERM": "xterm-256color"}, timeout=30, encoding="utf-8", dimensions=(50, 300),
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", child.before or "")
+    assert re.search(
+        r"  1  .* +1x KeyError: k\r\n +\S*test_cli\.py:\d+ in test_ls_in_a_terminal  \d{8}T", text
+    )
+    assert re.search(r"  2  .* +1x ValueError\r\n", text) and "2 dumps in " in text
+
+
 def test_show_options(call: Any, dump: Path) -> None:
     """--frame shows one frame with trees, --all leaves nothing out, --json is for programs."""
     data = json.loads(call("show", dump, "--json").out)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+import pdb
 import re
 import sys
 from pathlib import Path
@@ -297,6 +299,31 @@ def test_pythonbreakpoint_chooses(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PYTHONBREAKPOINT", f"{name}.set_trace")
     expected = name.lower() if importlib.util.find_spec(name) else "pdb"
     assert _debug._chosen(None) is _debug.DEBUGGERS[expected]
+
+
+def test_the_exceptions_of_a_chain() -> None:
+    """`exceptions` lists the chain, and goes to another one; what has no number or no frames is said."""
+
+    def fail() -> None:
+        raise KeyError("outer") from ValueError("never raised")
+
+    try:
+        fail()
+    except KeyError as exc:
+        said = io.StringIO()
+        lines = (
+            "exceptions\nexceptions 1\nexceptions 0\nexceptions 7\nexceptions -1\nexceptions x\nq\n"
+        )
+        debugger = pdb.Pdb(stdin=io.StringIO(lines), stdout=said, nosigint=True)
+        traceback: Any = exc.__traceback__
+        _debug.interact(debugger, exc, traceback)
+    shown = said.getvalue()
+    assert "> " in shown and "  1 KeyError('outer')" in shown
+    assert "  - ValueError('never raised')" in shown
+    assert "This exception has no frames to stand in" in shown
+    for number in ("7", "-1", "x"):
+        assert f"There is no exception {number}: exceptions lists them" in shown
+    assert shown.count('raise KeyError("outer") from') >= 2
 
 
 def test_errors() -> None:

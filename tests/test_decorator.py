@@ -297,6 +297,36 @@ def test_options_reach_the_worker():
 # each failure costs these engines new workers
 
 
+class Divider:
+    """A callable that is a method where it stands in a class, as a function is."""
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        return functools.partial(self, instance)
+
+    def __call__(self, dividend, divisor):
+        return dividend / divisor
+
+
+class Divided(int):
+    by = keep_trace(Divider())
+    size = keep_trace(len)
+
+
+def test_what_stands_in_a_class_is_bound_as_ever():
+    """An object with __get__ becomes a method, one without does not; attributes go to the object itself."""
+    assert Divided(8).by(2) == 4 and Divided.by(8, 2) == 4
+    assert Divided(8).size("two") == 3
+    with pytest.raises(ZeroDivisionError):
+        Divided(8).by(0)
+    traced = keep_trace(Divider())
+    traced.unit = "m"
+    assert traced.__wrapped__.unit == "m" and "unit" in dir(traced)
+    del traced.unit
+    assert "unit" not in dir(traced)
+
+
 # -- wrap
 
 
@@ -322,8 +352,13 @@ def test_wrapped_executor_passes_on_the_rest():
         assert pool._thread_name_prefix == "mine"
         assert pool.submit(dict, self=1, fn=2).result() == {"self": 1, "fn": 2}
         check_chained(pool.submit(tasks.chained, 3).exception(), 3)
+    assert repr(pool) == f"keeptrace.concurrent.wrap({inner!r})"
     with pytest.raises(RuntimeError):
         inner.submit(int)
+    other = ThreadPoolExecutor(1)
+    wrap(other).shutdown(cancel_futures=True)
+    with pytest.raises(RuntimeError):
+        other.submit(int)
 
 
 def returning(size):

@@ -213,6 +213,38 @@ def test_nested_and_out_of_order() -> None:
     assert pickle.loads(pickle.dumps(exc)).__traceback__ is None
 
 
+def test_the_table_of_reductions_is_a_table() -> None:
+    """While init() lasts, copyreg's table is read, changed and copied as before; what was added stays."""
+    import copyreg
+
+    class Held:
+        pass
+
+    def reduce(held: Held) -> Any:
+        return Held, ()
+
+    table = copyreg.dispatch_table
+    with keeptrace.init():
+        found: Any = copyreg.dispatch_table
+        assert len(found) >= len(table) and complex in set(found)
+        found[Held] = reduce
+        added = found | {int: reduce}
+        for copied in (found.copy(), found.copy().copy(), added):
+            assert copied[Held] is reduce and copied.get(Held) is reduce
+            assert copied.get(bytes, "no entry") == "no entry"
+        assert added[int] is reduce and int not in found
+        del found[Held]
+        assert Held not in found
+        found[Held] = reduce
+        own: Any = pickle.Pickler(io.BytesIO())
+        assert Held in own.dispatch_table and pickle.Pickler.dispatch_table is not found  # type: ignore[misc]
+        own.dispatch_table = {int: reduce}
+        assert own.dispatch_table == {int: reduce}
+        del own.dispatch_table
+        assert Held in own.dispatch_table
+    assert copyreg.dispatch_table is table and table.pop(Held) is reduce
+
+
 def test_copies_are_unaffected() -> None:
     """copy and deepcopy of exceptions are as without init()."""
     exc = ValueError([1])

@@ -190,6 +190,8 @@ def test_deaths_in_maps(pool: KeepTracePool) -> None:
         "die_if_three(2)",
         "1 more of this chunk",
     )
+    exc = raised_by(lambda: pool.starmap(tasks.die_if_three, [(1,), [3]], chunksize=2))
+    assert exc.deaths[0].tasks == ("die_if_three(1)", "die_if_three([3])")
     results = pool.imap(tasks.die_if_three, range(5))
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     assert isinstance(raised_by(lambda: next(results)), WorkerDied)

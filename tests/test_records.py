@@ -362,6 +362,41 @@ def test_the_stack_of_a_process_that_hangs(tmp_path: Path) -> None:
     assert "died without a word" in entry.message
 
 
+SILENT = """
+import os, signal, sys, keeptrace
+keeptrace.install(sys.argv[1])
+from keeptrace.core import fault_file
+number = fault_file._ours.question
+if sys.argv[2] == "blocked":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+elif sys.argv[2] == "uses the signal":
+    import faulthandler
+    faulthandler.unregister(number)
+    signal.signal(number, signal.SIG_DFL)
+print("ready", flush=True)
+if sys.argv[2] == "did not answer":
+    os.kill(os.getpid(), signal.SIGSTOP)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/PID/status")
+@pytest.mark.parametrize("why", ["blocked", "uses the signal", "did not answer"])
+def test_a_process_that_gives_no_stack(why: str, tmp_path: Path) -> None:
+    """A process that blocks or has taken the signal is not asked, and a stopped one is not awaited for ever."""
+    command = [sys.executable, "-c", SILENT, str(tmp_path), why]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            if why == "did not answer":
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            with pytest.raises(KeepTraceError, match=why):
+                stack_of_process(process.pid, str(tmp_path), 0.1)
+        finally:
+            process.kill()
+
+
 def test_a_process_without_a_box(tmp_path: Path) -> None:
     """A process that keeps no box is told how to get one."""
     with pytest.raises(KeepTraceError, match="keeps no black box"):

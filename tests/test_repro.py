@@ -280,6 +280,42 @@ def test_what_cannot_be_rebuilt_is_named(shop: Path, repro_here: Commands) -> No
     assert "2xyzzy" not in done.out
 
 
+ODD = """
+circle = [1]; circle.append(circle)
+class Local: pass
+with_socket([('x',), frozenset({1}), {3}, set(), lambda: 0, Local, type('<odd>', (), {}), datetime, len, many, 2j,
+    'x' * 30_000, b'x' * 30_000, list(range(500)), dict.fromkeys(range(500)), circle, ..., NotImplemented, range(3), slice(1),
+    iter([1]), asyncio.Lock(), ValueError('x'), decimal.Decimal('1.5'), Local()], 1)
+"""
+
+
+def test_each_odd_value_is_code_or_named(shop: Path, repro_here: Commands) -> None:
+    """What has a literal or an import is written so; for the rest the place and the reason are told."""
+    call = f"exec({ODD!r})"
+    text = repro_here("repro", failed(shop, call), "-o", "-").out
+    ast.parse(text)
+    for written in (
+        "('x',)",
+        "frozenset([1])",
+        "{3}",
+        "set()",
+        "2j",
+        "range(0, 3)",
+        "decimal.Decimal('1.5')",
+    ):
+        assert f"{written}," in text, written
+    for named in (
+        "connection[4]: the function <lambda>",
+        "connection[6]: a local class",
+        "connection[11]: 20000 characters at its end",
+        "connection[12]: 20000 characters at its end",
+        "connection[13]: 400 of its elements",
+        "connection[14]: 400 of its elements",
+        "connection[15][1]: it holds itself, or is too deep",
+    ):
+        assert f"# not rebuilt: {named}" in text, named
+
+
 def test_large_frames(shop: Path, repro_here: Commands) -> None:
     """Of a large frame the beginning is no substitute, and that is said."""
     pytest.importorskip("pandas")

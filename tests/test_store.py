@@ -639,3 +639,38 @@ def test_a_url_without_fsspec(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(keeptrace.MissingExtraError, match=r"fsspec"):
         Store("s3://bucket/dumps")
+
+
+class Gateway:
+    """What pytest-xdist has of a worker, as far as keeptrace looks."""
+
+    def __init__(self, code=None, name="gw0", child=True):
+        self.id = name
+        self._io = self
+        if child:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-c", f"import os, signal; {code or 'signal.pause()'}"]
+            )
+
+
+def test_the_death_of_a_worker(tmp_path, monkeypatch):
+    """A worker that ended by itself, or left no record, has no death; nor has what is no child of ours."""
+    from keeptrace.store import crashes
+
+    monkeypatch.setattr(crashes, "_PATIENCE", 0.2)
+    store = Store(tmp_path)
+    living = Gateway()
+    try:
+        assert crashes.exit_code_of(living) is None
+    finally:
+        living.popen.kill()
+    monkeypatch.undo()
+    assert crashes.exit_code_of(living) == -9
+    assert crashes.exit_code_of(object()) is None
+    assert crashes.exit_code_of(Gateway(child=False)) is None
+    ended = Gateway("os._exit(3)")
+    assert crashes.exit_code_of(ended) == 3
+    assert crashes.death_of_worker(store, ended) is None
+    assert crashes.death_of_worker(store, object()) is None
+    monkeypatch.setattr(crashes, "_PATIENCE", 0.2)
+    assert crashes.death_of_worker(store, living) is None
