@@ -1,0 +1,126 @@
+"""Rare layouts of tracebacks in logs: each is read, or passes as ordinary text, and none does harm."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any
+
+import pytest
+
+from keeptrace.textlog import parse_tracebacks
+from keeptrace.textlog.structured import read_structured
+
+
+def only(text: str) -> str:
+    """The one traceback of a text, as Python prints it."""
+    ((_, exc, _),) = parse_tracebacks(text.splitlines())
+    return "".join(traceback.format_exception(exc))
+
+
+SHORT = """\
+=================================== FAILURES ===================================
+shop/boom.py:9: in price
+    return total(order) / 0
+E   ZeroDivisionError: division by zero
+=========================== short test summary info ============================
+"""
+
+
+def test_a_short_traceback_of_pytest() -> None:
+    """--tb=short of a module that failed has no title of a test above."""
+    text = only(SHORT)
+    assert '  File "shop/boom.py", line 9, in price\n    return total(order) / 0\n' in text
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+
+
+LINE = 'Traceback (most recent call last):\\n  File "a.py", line 1, in f\\nValueError: '
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        (json.dumps({"at": LINE.encode().decode("unicode_escape") + "café \U0001f600"}), "café \U0001f600"),
+        ('x="' + LINE.replace('"', '\\"') + '\\x41\\t."', "A\t."),
+        ("x='" + LINE + "it\\'s'", "it's"),
+        ("log: " + LINE + "bad", "bad"),
+    ],
+    ids=["JSON", "C", "repr", "bare"],
+)  # fmt: skip
+def test_escapes_within_a_line(line: str, message: str) -> None:
+    """A traceback that was escaped into one line has its characters back."""
+    assert only(line).splitlines()[-1] == f"ValueError: {message}"
+
+
+HEAD = "Traceback (most recent call last):\n"
+CHAIN = (
+    HEAD + '  File "a.py", line 1, in f\nKeyError: 1\n\n'
+    "During handling of the above exception,\n{rest}\n\n"
+    + HEAD + '  File "a.py", line 2, in f\nValueError: 2\n'
+)  # fmt: skip
+
+
+def test_a_link_on_a_narrow_screen() -> None:
+    """A link that the screen has broken joins two tracebacks; the half of a link with another end does not."""
+    whole = CHAIN.format(rest="another exception occurred:")
+    assert only(whole).count("During handling of the above exception, another") == 1
+    half = CHAIN.format(rest="nothing else was done")
+    found = [type(exc).__name__ for _, exc, _ in parse_tracebacks(half.splitlines())]
+    assert found == ["KeyError", "ValueError"]
+
+
+STACK = {
+    "exc_type": "ValueError",
+    "module": "shop.errors",
+    "exc_value": "bad",
+    "frames": [{"name": "f"}],
+}
+
+
+def test_chains_of_structlog() -> None:
+    """The data says whether what follows is the cause or the context; a type outside of builtins has its module."""
+    for is_cause in (True, False):
+        read: Any = read_structured([{**STACK, "exc_value": None}, {**STACK, "is_cause": is_cause}])
+        assert read.name == "shop.errors.ValueError" and read.silent
+        inner = read.cause if is_cause else read.context
+        assert inner.lines == ["bad"] and inner.frames.count == 1
+
+
+def test_contexts_of_sentry() -> None:
+    """Sentry's mechanism tells a context from a cause."""
+    values = [
+        {"type": "KeyError", "value": "k", "stacktrace": {"frames": []}},
+        {
+            "type": "ValueError",
+            "stacktrace": {"frames": []},
+            "mechanism": {"source": "__context__"},
+        },
+    ]
+    read: Any = read_structured({"values": values})
+    assert read.name == "ValueError" and read.context.name == "KeyError" and read.cause is None
+
+
+def test_stacks_of_lambda() -> None:
+    """Frames of the service are lists or texts; what is no place is left out."""
+    stack = [["a.py", 3, "f", "x = 1"], '  File "b.py", line 4, in g\n    y = 2\n', "..."]
+    read: Any = read_structured({"stackTrace": stack, "errorType": "E", "errorMessage": "m"})
+    assert (read.name, read.lines, read.frames.count) == ("E", ["m"], 2)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"exc_type": "E", "frames": 3}],
+        [{"exc_type": "E", "frames": [{"lineno": "x"}]}],
+        {"stackTrace": [["a.py"] * 2], "errorType": "E"},
+        {"stackTrace": [None], "errorType": "E"},
+        {"values": [{"stacktrace": {}}, {"stacktrace": 3}]},
+        {"other": 1},
+        [],
+        7,
+    ],
+    ids=repr,
+)
+def test_damaged_data_is_no_traceback(value: Any) -> None:
+    """Data that is nearly a traceback is none."""
+    assert read_structured(value) is None
