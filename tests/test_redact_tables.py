@@ -463,3 +463,14 @@ def test_a_host_is_known(name: str, tmp_path: Any) -> None:
     told = dumped(tmp_path, {name: "bob:x1y@db:5432"})
     assert "x1y" not in told and f"bob:{MARK}@db:5432" in told
     assert MARK not in dumped(tmp_path, {name: "db:5432"})
+
+
+@pytest.mark.parametrize(
+    "later", ["${DB_PASSWORD}", "$DB_PASSWORD", "{password}", "%(password)s", "%s", "***"]
+)
+def test_the_name_of_a_later_password_in_a_url(later: str) -> None:
+    """A password that is filled in later, or that a library hid, is no secret; with more around it, it may be one."""
+    for secret, is_hidden in ((later, False), (f"{later}x1", True)):
+        text = f"connect to postgres://bob:{secret}@db/x"
+        found = str(keeptrace.loads(keeptrace.dumps(ValueError(text))))
+        assert (found != text) is is_hidden

@@ -46,10 +46,13 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     # PEM in base64: "-----BEGIN" is LS0tLS1CRUdJTi at the beginning.
     Pattern("private key", ("ls0tls1crudjti",), r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}+", True),
     # The password in scheme://user:password@host. The user may be empty (redis://:password@host).
+    # The name of a later value is none: ${PASSWORD}, $PASSWORD, {password}, %(password)s, %s, ***.
     Pattern(
         "password in a URL",
         ("://",),
-        r"""://[^\s:/@"'<>?#]{0,100}:([^\s/"'<>]{1,200})@(?=[\w.\[-])""",
+        r"""://[^\s:/@"'<>?#]{0,100}:"""
+        r"(?!(?:\$?\{[\w.]{0,60}\}|\$[A-Z_]{2,60}|%(?:\(\w{1,60}\))?s|\*{3,})@)"
+        r"""([^\s/"'<>]{1,200})@(?=[\w.\[-])""",
     ),
     # The same with a slash in the password; a port has digits alone.
     Pattern(
