@@ -46,11 +46,12 @@ def _candidates() -> list[str]:
 
     A service and a shell of the same user may have other environments.
     """
-    own = f"keeptrace-{user()}"
-    found = [os.path.join(tempfile.gettempdir(), own), os.path.join(os.sep, "tmp", own)]
-    for runtime in (f"/run/user/{user()}", os.environ.get("XDG_RUNTIME_DIR")):
+    found: list[str] = []
+    for runtime in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{user()}"):
         if runtime and os.path.isabs(runtime) and os.access(runtime, os.W_OK):
-            found.insert(0, os.path.join(runtime, "keeptrace"))
+            found.append(os.path.join(runtime, "keeptrace"))
+    for temporary in (tempfile.gettempdir(), os.path.join(os.sep, "tmp")):
+        found.append(os.path.join(temporary, f"keeptrace-{user()}"))
     return list(dict.fromkeys(found))
 
 

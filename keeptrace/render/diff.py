@@ -44,8 +44,9 @@ def compare(
     first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> list[Section]:
     """The sections with changes, in reading order."""
+    facts = _facts_of(first, headers[0]), _facts_of(second, headers[1])
     sections = [
-        Section("facts", list(_facts(first, second, headers))),
+        Section("facts", list(_changes(*facts))),
         Section("exceptions", list(_exceptions(first, second))),
     ]
     ours, theirs = first.root_cause, second.root_cause
@@ -63,17 +64,14 @@ def _lines(before: ShownFrame, after: ShownFrame) -> str:
     return f"{before.line} and {after.line}"
 
 
-def _facts(
-    first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
-) -> Iterator[Change]:
-    before, after = headers
-    yield from _changes(_facts_of(first, before), _facts_of(second, after))
-
-
 def _facts_of(view: View, header: Mapping[str, Any]) -> dict[str, str]:
     facts = {"python": view.python}
-    facts.update((name, str(header[name])) for name in _FACTS if header.get(name))
-    facts.update((name, fact) for name, fact in process_rows(view) if name not in _ALWAYS_DIFFER)
+    for name in _FACTS:
+        if header.get(name):
+            facts[name] = str(header[name])
+    for name, fact in process_rows(view):
+        if name not in _ALWAYS_DIFFER:
+            facts[name] = fact
     return facts
 
 

@@ -337,5 +337,9 @@ def _segments(
 ) -> list[tuple[str, bool, str]]:
     """The parts of a token before, in and after the failing expression."""
     start, end = (min(max(edge - column, 0), len(text)) for edge in mark)
-    parts = ((kind, False, text[:start]), (kind, True, text[start:end]), (kind, False, text[end:]))
+    parts = [
+        (kind, False, text[:start]),
+        (kind, True, text[start:end]),
+        (kind, False, text[end:]),
+    ]
     return [part for part in parts if part[2]]

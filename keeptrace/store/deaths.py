@@ -174,9 +174,12 @@ def _stack_in(text: str) -> TracebackType | None:
 
 def _script(exc: ProcessDied) -> str:
     """The name of the worker, the script or the module."""
-    words = exc.command.split()
-    named = [word for word in words[1:] if word.strip(".") and not word.startswith("-")]
-    return exc.worker or re.split(r"[/\\]", (named or words or ["python"])[0])[-1]
+    if exc.worker:
+        return exc.worker
+    program, *arguments = exc.command.split() or ["python"]
+    named = [word for word in arguments if word.strip(".") and not word.startswith("-")]
+    path = next(iter(named), program)
+    return re.split(r"[/\\]", path)[-1]
 
 
 def _kind(exc: ProcessDied) -> str:

@@ -48,10 +48,19 @@ def surplus(names: Sequence[str], first: str | None, newest: str) -> list[str]:
     """
     between = [name for name in names if name not in (first, newest)]
     names = [*filter(None, [first]), *between, newest]
-    times = [(name, told.time) for name in names if (told := read_name(name)) is not None]
+    kept: list[tuple[str, float]] = []
+    for name in names:
+        told = read_name(name)
+        if told is not None:
+            kept.append((name, told.time))
+
+    def gap_around(at: int) -> float:
+        """The seconds between the neighbours of a dump."""
+        return kept[at + 1][1] - kept[at - 1][1]
+
     removed = []
-    while len(times) > MOST_ALIKE:
-        inner = range(1, len(times) - 1)
-        closest = min(inner, key=lambda at: times[at + 1][1] - times[at - 1][1])
-        removed.append(times.pop(closest)[0])
+    while len(kept) > MOST_ALIKE:
+        inner = range(1, len(kept) - 1)
+        name, _ = kept.pop(min(inner, key=gap_around))
+        removed.append(name)
     return removed

@@ -78,7 +78,8 @@ def repro(
 
 def _put_beside(dump: str, target: str) -> None:
     """Copies the dump into the directory of the test, which reads live objects from the copy."""
-    beside = os.path.join(os.path.dirname(os.path.abspath(target)), os.path.basename(dump))
+    directory = os.path.dirname(os.path.abspath(target))
+    beside = os.path.join(directory, os.path.basename(dump))
     if not os.path.exists(beside) or not os.path.samefile(dump, beside):
         shutil.copyfile(dump, beside)
 
