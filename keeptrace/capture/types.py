@@ -63,7 +63,7 @@ class TypeInfo:
     )
 
     def __init__(self, cls: type) -> None:
-        self.cls = cls  # held, so no other class gets the id
+        self.cls: type = cls  # held, so no other class gets the id
         self.module: str
         self.qualname: str
         self.module, self.qualname = names_of(cls)

@@ -22,6 +22,8 @@ _OVERHEAD: Final = 24
 class Walk(Values):
     """The value table, and the walk that fills the table. See the head of values.py for rules."""
 
+    bytes: int
+
     def drain(self) -> None:
         """Reads all values with places, the nearest first, until the capture reaches a bound."""
         nodes = self.nodes
