@@ -297,7 +297,7 @@ def _own_attributes(
     """The attributes in an exception's __dict__ and slots, without notes and keeptrace's own."""
     kept = {
         name: value
-        for name, value in tuple(dict.items(namespace))
+        for name, value in list(dict.items(namespace))
         if type(name) is str and not name.startswith(_OF_KEEPTRACE)
     }
     kept.pop("__notes__", None)  # the record has a place for notes

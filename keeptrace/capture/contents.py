@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.guard import Failed
 from ..core.nodes import Attributes, instance, put_repr, text
-from ..core.raw import first_of, namespace_of
+from ..core.raw import copy_of, first_of, namespace_of
 from ..core.report import Node, Ref
 from .kinds import Kind
 from .reprs import NeedsUserCode
@@ -30,11 +30,29 @@ def read_text(values: Values, value: object, depth: int, raw: Any = str, kind: s
     return text(kind, length, kept)
 
 
+def _read(
+    values: Values, value: Any, length_of: Callable[[Any], int], read: Callable[[Any], Any]
+) -> tuple[int, int, list[Any]]:
+    """The length of a container, how many elements fit, and these elements.
+
+    Another thread may change the container meanwhile: the length is that of the elements read.
+    """
+    copy = copy_of(read, value)
+    if copy is not None:
+        most = values.room_for(len(copy))
+        return len(copy), most, copy[:most]
+    length = length_of(value)
+    most = values.room_for(length)
+    found = first_of(read, value, most)
+    if len(found) < most:
+        length = len(found)
+    return length, most, found
+
+
 def items_of(values: Values, value: object, raw: Any, depth: int) -> tuple[int, list[Ref]]:
     """The true length of a container, and the refs of its first elements, within the bounds."""
-    length = raw.__len__(value)
-    most = values.room_for(length)
-    items = values.refs(first_of(raw.__iter__, value, most), depth)
+    length, most, found = _read(values, value, raw.__len__, raw.__iter__)
+    items = values.refs(found, depth)
     values.bytes += ELEMENT * len(items)
     if length > len(items):
         values.cut_elements(most, length - len(items))
@@ -45,12 +63,11 @@ def pairs_of(
     values: Values, value: Any, depth: int, read: Callable[[Any], Any] = dict.items
 ) -> tuple[int, list[Ref]]:
     """The true length of a dict, and the refs of its first pairs, keys and values in turn."""
-    length = dict.__len__(value)
-    most = values.room_for(length)
+    length, most, found = _read(values, value, dict.__len__, read)
     size = 0
     keys: list[Ref] = []
     items: list[Any] = []
-    for key, item in first_of(read, value, most):
+    for key, item in found:
         if type(key) is str and len(key) <= SHARED_TEXT:
             size += len(key)
         elif type(key) is tuple:  # a key must be whole: a tuple at the edge has no elements
@@ -70,9 +87,9 @@ def pairs_of(
 
 def names_in(namespace: Iterable[object], mro: tuple[type, ...]) -> list[str]:
     """The result of dir() for a namespace and the classes of an mro."""
-    names = {name for name in tuple(namespace) if type(name) is str}
+    names = {name for name in list(namespace) if type(name) is str}
     for cls in mro:
-        names.update(name for name in namespace_of(cls) if type(name) is str)
+        names.update(name for name in list(namespace_of(cls)) if type(name) is str)
     return sorted(names)
 
 

@@ -97,10 +97,9 @@ class CodeFacts:
         """The position in the source of the instruction at this offset."""
         found = self.positions.get(lasti)
         if found is None:
-            if len(self.positions) == _MOST_LOOKED_FOR:  # each look-up walks through the code
+            if len(self.positions) >= _MOST_LOOKED_FOR:  # each look-up walks through the code
                 for at, each in enumerate(code.co_positions()):
                     self.positions.setdefault(2 * at, _as_told(each))
-                return self.position(code, lasti)
             place = None
             if lasti >= 0:
                 place = next(islice(code.co_positions(), lasti // 2, None), None)

@@ -315,7 +315,7 @@ class Frames:
 
     def _take_all(self, namespace: dict[str, Any], place: int) -> None:
         """Notes all globals of a module: a frame of the module's own code has them as variables."""
-        found = {n: value for n, value in tuple(dict.items(namespace)) if type(n) is str}
+        found = {n: value for n, value in list(dict.items(namespace)) if type(n) is str}
         left_out = IMPORT_SYSTEM | names_of_shell(set(found))
         self._wanted[place].update(
             (name, value) for name, value in found.items() if name not in left_out
@@ -354,7 +354,7 @@ class Frames:
         unused = stand_in(values.type_index(object), text, "unused")
         unnamed = None
         room = max(self._room, 0) // _VARIABLE
-        for name in islice(tuple(dict.keys(frame.f_globals)), room):
+        for name in list(dict.keys(frame.f_globals))[:room]:
             if type(name) is str and name not in table and name not in IMPORT_SYSTEM:
                 if unnamed is None:
                     unnamed = [values.add(unused)]

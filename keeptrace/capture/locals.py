@@ -30,6 +30,8 @@ def _type_of_locals() -> type:
 _LOCALS: Final[Any] = _type_of_locals()  # dict; a proxy of the frame from Python 3.13 on
 # References to the dict: of the frame, of the local variable, and of getrefcount's argument.
 _OWN_REFERENCES: Final = 3
+# While another thread runs in the frame. (attempts to read)
+_ATTEMPTS: Final = 10
 # Candidates for the dict of a running function; each is copied. (dicts)
 _MOST_CANDIDATES: Final = 1_000
 
@@ -39,7 +41,7 @@ def read_locals(frame: types.FrameType, facts: CodeFacts, is_traced: bool) -> di
     if not facts.is_function:
         return _of_mapping(frame.f_locals)
     if _LOCALS is not dict:
-        return {**frame.f_locals}
+        return _of_proxy(frame)
     return _read_snapshot(frame, facts, is_traced)
 
 
@@ -61,6 +63,19 @@ def _read_snapshot(  # Python 3.11 and 3.12
         for name in facts.variables:  # names added by exec() are no variables, and stay
             snapshot.pop(name, None)
     return found
+
+
+def _of_proxy(frame: types.FrameType) -> dict[Any, Any]:
+    """A copy of the variables of a function whose frame gives a proxy.
+
+    Without a GIL, the frame's own thread may delete a variable between its name and its value.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return {**frame.f_locals}
+        except (KeyError, RuntimeError):
+            continue
+    return {**frame.f_locals}
 
 
 def _of_mapping(namespace: Any) -> dict[Any, Any]:

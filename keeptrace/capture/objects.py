@@ -213,7 +213,7 @@ def _add_contents(values: Values, value: Any, base: Any, depth: int, extra: dict
         extra["len"] = dict.__len__(value)
         if depth > 1:
             read = _READ_PAIRS[base]
-            extra["pairs"] = pairs_of(values, value, depth - 1, read)[1]
+            extra["len"], extra["pairs"] = pairs_of(values, value, depth - 1, read)
     elif base in (str, bytes, bytearray):
         node = read_text(values, value, depth, base, base.__name__)
         extra["len"] = length_of(node)
@@ -222,7 +222,7 @@ def _add_contents(values: Values, value: Any, base: Any, depth: int, extra: dict
     elif base not in (int, float):
         extra["len"] = base.__len__(value)
         if depth > 1:
-            extra["items"] = items_of(values, value, base, depth - 1)[1]
+            extra["len"], extra["items"] = items_of(values, value, base, depth - 1)
 
 
 _READ_PAIRS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {

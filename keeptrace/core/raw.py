@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
+from . import FREE_THREADED
+
 mro_of: Final = type.__dict__["__mro__"].__get__
 namespace_of: Final = type.__dict__["__dict__"].__get__
 _module_of: Final = type.__dict__["__module__"].__get__
@@ -196,20 +198,53 @@ def entry(namespace: dict[Any, Any], name: str) -> object:
 
 def has_names_alone(namespace: dict[Any, Any]) -> bool:
     """Whether all keys are exact texts, so that no look-up runs code of the program."""
-    for key in tuple(namespace):  # noqa: SIM110  # all() takes twice as long
+    for key in list(namespace):  # noqa: SIM110  # all() takes twice as long
         if type(key) is not str:
             return False
     return True
 
 
-def first_of(read: Callable[[Any], Iterable[Any]], value: object, count: int) -> list[Any]:
-    """The first elements of a container, which another thread may be changing."""
-    for _ in range(3):
+def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> list[Any]:
+    """The first elements of a container, which another thread may be changing.
+
+    Raises RuntimeError if the container changes in every attempt.
+    """
+    found = copy_of(read, value)
+    if found is not None:
+        return found[:count]
+    for _ in range(_ATTEMPTS):
         try:
             return list(islice(read(value), count))
         except RuntimeError:  # changed size during iteration
             continue
-    return []
+    return list(islice(read(value), count))
+
+
+def copy_of(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any] | None:
+    """All elements of a container at one moment; None if iterating is as good, or the container is
+    large.
+    """
+    length_and_copy = _COPIES.get(read)
+    if length_and_copy is None:
+        return None
+    length, copy = length_and_copy
+    if length(value) > _MOST_COPIED:
+        return None
+    return copy(value)
+
+
+# While other threads change a container. (attempts to read)
+_ATTEMPTS: Final = 10
+# A copy of a larger container costs too much time. (elements)
+_MOST_COPIED: Final = 100_000
+_Copy: TypeAlias = tuple[Callable[[Any], int], Callable[[Any], list[Any]]]
+# For each reading: the length, and a copy in one step. Without a GIL, an iteration beside a thread
+# that changes the container may miss elements, and notices only a different size.
+_COPIES: Final[dict[object, _Copy]] = {}
+if FREE_THREADED:
+    _COPIES[dict.items] = dict.__len__, lambda value: list(dict.items(value))
+    _COPIES[list.__iter__] = list.__len__, list.copy
+    _COPIES[set.__iter__] = set.__len__, lambda value: list(frozenset(value))
 
 
 def _is_hashed_by_c(cls: type) -> bool:

@@ -7,7 +7,7 @@ space alone.
 
 from __future__ import annotations
 
-import sys
+from . import FREE_THREADED
 
 TYPE_CHECKING = False  # `typing` itself may be shadowed
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ _SIZE = 32 << 20  # bytes
 # A free-threaded Python takes memory from the system by segments of 32 MiB, a segment a thread:
 # enough for this thread, for two helpers, and for the C library. (bytes)
 _SIZE_BY_SEGMENTS = 128 << 20
-_is_free_threaded = "free-threading build" in sys.version
 _reserve: bytes | mmap | None = None
 
 
@@ -35,7 +34,7 @@ def _taken() -> bytes | mmap:
     """The reserve. Freed bytes go back to the system, except on a free-threaded Python: there the
     objects' allocator would keep the address space, and the C library would get none.
     """
-    if not _is_free_threaded:
+    if not FREE_THREADED:
         return bytes(_SIZE)
     from mmap import mmap
 
