@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+_PACKAGE = __name__.partition(".")[0]
+# Each failed import lets at least one other thread go on. (attempts)
+_ATTEMPTS = 20
+
 
 def lazy_names(
     package: str,
@@ -34,7 +38,7 @@ def lazy_names(
     def find(name: str) -> object:
         if name in modules or name in engines:
             try:
-                return importlib.import_module(f"{package}.{name}")
+                return _imported(f".{name}", package)
             except ImportError as problem:
                 # hasattr() of a program must give False, not raise
                 raise AttributeError(str(problem)) from problem
@@ -52,10 +56,29 @@ def lazy_names(
 
 def _imported(module: str, package: str) -> ModuleType:
     """The module. The first dump of a program imports most of the package: if the memory runs out,
-    the import gets the reserve.
+    the import gets the reserve. If threads import at once, some may need to import again.
     """
-    try:
-        return importlib.import_module(module, package)
-    except MemoryError:
-        release_reserve()
+    for _ in range(_ATTEMPTS):
+        try:
+            # Puts collections.abc into sys.modules. The import of a submodule does not wait for
+            # another thread's import of the package, and would find no file of this name.
+            import collections  # noqa: F401
+
+            return importlib.import_module(module, package)
+        except MemoryError:
+            release_reserve()
+        except (RuntimeError, ImportError) as problem:
+            if not _is_of_another_thread(problem):
+                raise
     return importlib.import_module(module, package)
+
+
+def _is_of_another_thread(problem: Exception) -> bool:
+    """Whether an import failed because another thread was importing the same modules.
+
+    Python takes the lock of a submodule before the lock of the package. If the package imports the
+    submodule meanwhile, one of the two threads gets an error, or a half-made module.
+    """
+    if type(problem) is ImportError:
+        return str(problem.name).startswith(_PACKAGE)
+    return type(problem).__name__ == "_DeadlockError"

@@ -180,8 +180,9 @@ class LibraryAlone:
 
 def _take_shadows() -> dict[str, ModuleType]:
     """Takes the modules of shadowed names, with their submodules, out of sys.modules."""
-    names = [name for name in sys.modules if name.partition(".")[0] in _shadows]
-    return {name: sys.modules.pop(name) for name in names}
+    # Other threads import meanwhile: the list is made in one step.
+    names = [name for name in list(sys.modules) if name.partition(".")[0] in _shadows]
+    return {name: sys.modules.pop(name) for name in names if name in sys.modules}
 
 
 def _unlock() -> None:

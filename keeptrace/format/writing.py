@@ -30,13 +30,22 @@ from ..core.report import FORMAT, OF_SNAPSHOTS, Report
 from .fitting import REASON, fit
 from .traveller import restorer as _restorer
 
+# Other threads find the module when it is whole.
 BOOT: Final = (
+    "[modules := __import__('sys').modules, "
+    "name in modules or [module := __import__('types').ModuleType(name), "
+    "exec(__import__('zlib').decompress(restorer), module.__dict__), "
+    "modules.setdefault(name, module)], "
+    "module := modules[name], module.boot(payload)][-1]"
+)
+# Loads the restorer twice if two threads come at once.
+_FIRST_BOOT: Final = (
     "[module := __import__('sys').modules.setdefault(name, __import__('types').ModuleType(name)), "
     "hasattr(module, 'boot') or exec(__import__('zlib').decompress(restorer), module.__dict__), "
     "module.boot(payload)][-1]"
 )
-# The BOOT of every release.
-BOOTS: Final = frozenset({BOOT})
+# The BOOT of every dump that there may be.
+BOOTS: Final = frozenset({BOOT, _FIRST_BOOT})
 MARK: Final = '{"keeptrace":'
 
 KINDS: Final = ("exception", "exc_info", "traceback")

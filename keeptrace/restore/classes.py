@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import abc
-import functools
 from collections.abc import Iterable
 from typing import Any
 
 from .descriptors import raw_base_of, raw_mro_of, raw_namespace_of
 from .fields import BUILTIN_TYPES
+from .once import made_once
 from .order import in_order
 from .policy import Policy
 
@@ -99,7 +99,7 @@ def _make_class(
     return made
 
 
-@functools.lru_cache(256)
+@made_once(256)
 def exception_class(
     qualname: str, module: str, bases: tuple[type[BaseException], ...]
 ) -> type[BaseException]:
@@ -122,7 +122,7 @@ def _true(self: BaseException) -> bool:
     return True
 
 
-@functools.lru_cache(256)
+@made_once(256)
 def leaf_class(cls: type[BaseException], told: bool, truthy: bool) -> type[BaseException]:
     """A subclass of the same name. told: with the recorded message. truthy: bool() gives True."""
     namespace: dict[str, Any] = {

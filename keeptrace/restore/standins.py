@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
+
+from .once import made_once
 
 MARK: Final = "__keeptrace_standin__"
 
@@ -186,7 +187,7 @@ def _known_attribute(standin: StandIn, name: str) -> StandIn:
     return known
 
 
-@functools.lru_cache(512)
+@made_once(512)
 def stand_in_class(qualname: str, module: str, sized: bool) -> type[StandIn]:
     bases: tuple[type, ...] = (StandIn,)
     if sized:
