@@ -11,7 +11,7 @@ Each user has separate counts and a separate journal, so several users can share
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from ..core.clock import now
@@ -28,6 +28,10 @@ _NAME: Final = re.compile(
 _MARK: Final = re.compile(r"\.([0-9a-f]{16})(?:-\d+)?\.count", re.ASCII)
 _JOURNAL: Final = re.compile(r"\.(?:\d+\.)?journal", re.ASCII)
 _BESIDE: Final = re.compile(r"(.*)\.\d+\.[0-9a-f]+\.tmp", re.ASCII)
+
+# The times in this process's latest names: threads may write in the same microsecond.
+_given: Final[dict[datetime, object]] = {}
+_MOST_GIVEN: Final = 1_000
 
 
 class Name(NamedTuple):
@@ -70,8 +74,14 @@ def seconds_of(stamp: str) -> float:
 
 
 def make_name(kind: str, where: str, key: str) -> str:
-    """A name for a dump written now."""
-    stamp = datetime.fromtimestamp(now(), UTC).strftime(_TIME)
+    """A name for a dump written now. No two names of a process are equal."""
+    time = datetime.fromtimestamp(now(), UTC)
+    ours = object()
+    while _given.setdefault(time, ours) is not ours:
+        time += timedelta(microseconds=1)
+    if len(_given) > _MOST_GIVEN:
+        _given.clear()
+    stamp = time.strftime(_TIME)
     return f"{stamp}-{_plain(kind, 60)}-{_plain(where, 80)}-{key}{SUFFIX}"
 
 
