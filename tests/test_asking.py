@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 import keeptrace
-from keeptrace import KeepTraceError, OptionError
+from keeptrace import KeepTraceError, OptionError, Options
+from keeptrace.hooks import answering, meeting
+from keeptrace.hooks.answering import Answering
 from keeptrace.hooks.meeting import facts_of
 from keeptrace.tools.asking import snapshot_of
 
@@ -186,3 +189,50 @@ def test_uninstall_puts_the_handler_back(tmp_path: Path, place: Path) -> None:
         assert list(place.iterdir()) == []
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_needs_the_main_thread(place: Path) -> None:
+    """Another thread cannot set the handler, and some signals take none; the error says so."""
+    problems: list[str] = []
+
+    def prepare(number: int) -> None:
+        with pytest.raises(OptionError) as caught:
+            Answering(number, str(place), Options())
+        problems.append(str(caught.value))
+
+    thread = threading.Thread(target=prepare, args=(signal.SIGUSR1,))
+    thread.start()
+    thread.join()
+    prepare(signal.SIGKILL)
+    assert problems[0] == "signal=... is for the main thread: call install() there"
+    assert problems[1].startswith("signal=") and "argument" in problems[1].lower()
+
+
+def test_what_fails_in_an_answer_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The asking process gets the reason; where not even that can be written, the program goes on."""
+    place.mkdir(0o700)
+    frame = sys._getframe()
+
+    def full(*args: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answering, "snapshot_report", full)
+        answering.answer(str(place), "1", frame)
+    with pytest.raises(
+        KeepTraceError, match="could not take a snapshot: OSError: the disk is full"
+    ):
+        meeting.take_answer(str(place), "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(answering._thread, "start_new_thread", no_threads)
+        patch.setattr(answering, "put_answer", full)
+        answering.answer(str(place), "2", frame, max_seconds=5.0)
+        with pytest.raises(KeepTraceError, match="the disk is full"):
+            meeting.take_answer(str(place), "2")
+        patch.setattr(answering, "put_failure", full)
+        answering.answer(str(place), "3", frame)
+    assert meeting.take_answer(str(place), "3") is None
+
+
+def no_threads(*args: object) -> None:
+    raise RuntimeError("can't start new thread")

@@ -236,6 +236,24 @@ def test_what_is_held() -> None:
     assert "keeptrace attach 1" in exc.__notes__[0]
 
 
+def test_the_words_for_a_failure() -> None:
+    """A list has the call with its first arguments, and the message; what is absent is empty."""
+    from keeptrace.hold.wording import message_of, task_of
+
+    def fail(a: int, b: int, c: int, d: int, e: int, f: int, g: int, *, h: str = "h") -> None:
+        del b
+        raise ValueError(a, h)
+
+    with pytest.raises(ValueError) as caught:
+        fail(1, 2, 3, 4, 5, 6, 7)
+    exc = caught.value
+    exc.__traceback__ = exc.__traceback__.tb_next  # type: ignore[union-attr]
+    name = "test_the_words_for_a_failure.<locals>.fail"
+    assert task_of(exc) == f"{name}(a=1, c=3, d=4, e=5, f=6, ...)"
+    assert message_of(exc) == "(1, 'h')"
+    assert (message_of(ValueError()), task_of(ValueError())) == ("", "")
+
+
 def test_what_is_held_in_a_terminal() -> None:
     """In a terminal the command prints a few lines for each, with who is attached; or that nothing is held."""
     command = ("-m", "keeptrace", "held")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import re
@@ -342,6 +343,35 @@ def test_logging(tmp_path, logger, capsys):
         and "no exception now []" in lines
     )
     assert keeptrace.load(entry.path).__traceback__.tb_frame.f_locals["amount"] == 7
+
+
+def test_logging_through_filters(tmp_path, logger):
+    """A filter drops a record before the dump."""
+    handler = logger.handlers[0]
+    handler.addFilter(lambda record: record.getMessage() != "dropped")
+    for message in ("dropped", "kept"):
+        try:
+            {}["k"]
+        except KeyError:
+            logger.exception(message)
+    (entry,) = Store(tmp_path / "dumps").entries()
+    assert entry.count == 1
+
+
+def test_an_action_after_an_import_that_fails(capsys, monkeypatch):
+    """An action of ours that fails costs the program's import nothing but a word."""
+    from keeptrace.hooks.importing import when_imported
+
+    def fail(module):
+        raise AttributeError("another version")
+
+    assert when_imported({"sys": lambda module: None}) is None
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    finder = when_imported({"colorsys": fail})
+    importlib.import_module("colorsys")
+    assert finder not in sys.meta_path and finder.find_spec("colorsys", None) is None
+    told = "keeptrace: no dumps from colorsys: AttributeError: another version\n"
+    assert capsys.readouterr().err == told
 
 
 def test_logging_on_two_levels(tmp_path, logger):

@@ -15,6 +15,7 @@ from test_redact_places import KEY, PASSWORD, WORD, dumped
 import keeptrace
 from keeptrace.redact import commands, words
 from keeptrace.redact.names import grade
+from keeptrace.redact.numbers import is_card_number
 from keeptrace.redact.patterns import PATTERNS
 from keeptrace.redact.redactor import Redactor
 from keeptrace.redact.spans import GUESS, MARK, STRONG, WEAK
@@ -474,3 +475,19 @@ def test_the_name_of_a_later_password_in_a_url(later: str) -> None:
         text = f"connect to postgres://bob:{secret}@db/x"
         found = str(keeptrace.loads(keeptrace.dumps(ValueError(text))))
         assert (found != text) is is_hidden
+
+
+@pytest.mark.parametrize(
+    "text, is_card",
+    [
+        ("5555-5555-5555-4444", True),  # doubled digits above nine
+        ("3782 822463 10005", True),
+        ("5555-5555-5555-4445", False),
+        ("424242424242", False),  # too short
+        ("4242 4242 4242 424x", False),
+        ("٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢", False),  # digits of another script
+    ],
+)
+def test_check_digits_of_cards(text: str, is_card: bool) -> None:
+    """A number is a card's if its length and its check digit are."""
+    assert is_card_number(text) is is_card
