@@ -107,6 +107,7 @@ def test_the_public_tests_cover_every_python_and_system() -> None:
         for found in re.findall(r"Python :: (3\.\d+)$", line)
     ]
     assert set(tested) == {*minors, "3.14t"}
+    assert any("Free Threading" in line for line in PROJECT["classifiers"])
     assert re.findall(
         r"(\w+)-latest", next(line for line in text.splitlines() if "os: [" in line)
     ) == ["ubuntu", "macos", "windows"]
