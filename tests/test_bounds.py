@@ -518,3 +518,47 @@ def test_each_step_of_shrinking_is_read() -> None:
     assert type(exc).__name__ == "ExceptionGroup" and 1 <= len(exc.exceptions) < 10
     text = "".join(traceback.format_exception(exc))
     assert "ValueError: (" in text and REASON in text
+
+
+def _of_each_kind() -> BaseException:
+    """A small group whose exceptions have notes, variables, classes and keys of each kind."""
+
+    def down(n: int, *rows: Any, **named: Any) -> None:
+        table = {(n, (1, 2)): rows, frozenset({(n, n)}): named}
+        if n:
+            down(n - 1, *rows, table, last=n)
+        ValueError.nothing  # type: ignore[attr-defined]
+
+    def fail(*values: Any) -> None:
+        raise KeyError(list(values), {"key": values})
+
+    errors: list[Any] = [caught(lambda: down(5)), caught(lambda: fail([1, [2]], "x"))]
+    errors += [caught(lambda: down(2)) for _ in range(4)]
+    errors[1].add_note("a note")
+    group = ExceptionGroup("several", errors)
+    group.add_note("another note")
+    return caught(functools.partial(_raise, group))
+
+
+TIGHT = {
+    "MAX_CLASSES": 0,
+    "MAX_CHILDREN": 4,
+    "MAX_SHAPES": 3,
+    "MAX_KINDS": 1,
+    "MAX_ENTRIES": 12,
+    "MAX_STORES": 6,
+    "MAX_KEYS": 2,
+    "MAX_KEY_DEPTH": 1,
+}
+
+
+@pytest.mark.parametrize("name", TIGHT)
+def test_each_bound_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report beyond a bound is cut there, counts the cut, and is read within the same bound."""
+    report: Any = capture(_of_each_kind(), Options(include_source=False, depth=-1))
+    monkeypatch.setattr(bounds, name, TIGHT[name])
+    fit(report)
+    assert report["cuts"][REASON] >= 1
+    check(report)
+    exc: Any = restore(report)
+    assert len("".join(traceback.format_exception(exc))) > 100
