@@ -77,6 +77,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_objects() -> None:
+    """The same for what the modules before have left.
+
+    pytest's assertions call locals(), and before Python 3.13 a capture of a function that does looks at every object
+    that is not frozen.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_xdist_auto_num_workers() -> int | None:
     """One process more than there are processors: many tests wait for processes that they start."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
