@@ -6,12 +6,14 @@ Meant for a free-threaded Python, where nothing takes turns; true on every other
 from __future__ import annotations
 
 import io
+import linecache
 import pickle
 import random
 import subprocess
 import sys
 import threading
 import time
+import traceback
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,8 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import keeptrace
 from keeptrace import Store
+from keeptrace.restore import sources
+from keeptrace.store.names import make_name
 
 THREADS = 8
 DUMPS = 4  # of each thread
@@ -220,6 +226,43 @@ def test_the_classes_of_many_threads_are_one() -> None:
         found = at_once(lambda number: keeptrace.loads(data))
         assert len({type(each) for each in found}) == 1
         assert len({type(each.args[0]) for each in found}) == 1
+
+
+def dump_of_gone_file(number: int) -> bytes:
+    """A dump with the source of a file that is nowhere."""
+    file = f"/gone/{number}.py"
+    text = f"def fail():\n    raise ValueError({number})\n" + "#" * 500
+    linecache.cache[file] = len(text), None, text.splitlines(True), file
+    namespace: dict[str, Any] = {}
+    exec(compile(text, file, "exec"), namespace)
+    try:
+        namespace["fail"]()
+    except ValueError as exc:
+        assert exc.__traceback__ is not None
+        return keeptrace.dumps(exc.with_traceback(exc.__traceback__.tb_next))
+    finally:
+        del linecache.cache[file]
+    raise AssertionError
+
+
+def test_sources_of_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that load dumps of files that are gone keep their sources, and remove old ones, at once."""
+    monkeypatch.setattr(sources, "_MOST_KEPT", 5_000)
+    dumps = [dump_of_gone_file(number) for number in range(3 * THREADS)]
+
+    def work(number: int) -> None:
+        for at in range(number, len(dumps) * 3, THREADS - 1):
+            keeptrace.loads(dumps[at % len(dumps)])
+
+    at_once(work)
+    found = keeptrace.loads(dumps[5])
+    assert traceback.extract_tb(found.__traceback__)[-1].line == "raise ValueError(5)"
+
+
+def test_names_of_many_threads() -> None:
+    """Dumps that are named in the same microsecond have different names."""
+    made = at_once(lambda number: [make_name("E", "place", "0" * 16) for _ in range(300)])
+    assert len({name for names in made for name in names}) == THREADS * 300
 
 
 COLD = """

@@ -156,16 +156,19 @@ def _keep_in_linecache(name: str, size: int, lines: list[str], current: dict[str
     """Puts a snapshot into linecache, and removes keeptrace's oldest snapshots."""
     _kept.pop(name, None)
     _kept[name] = linecache.cache[name] = (size, None, lines, name)
-    left = sum([entry[0] for entry in _kept.values()]) - _MOST_KEPT
+    # Other threads keep and remove snapshots meanwhile.
+    left = sum([entry[0] for entry in list(_kept.values())]) - _MOST_KEPT
     for old in list(_kept):
         if left <= 0:
             break
         if old == name or old.partition(" [snapshot")[0] in current:
             continue
-        entry = _kept.pop(old)
+        entry = _kept.pop(old, None)
+        if entry is None:
+            continue
         left -= entry[0]
         if linecache.cache.get(old) is entry:
-            del linecache.cache[old]
+            linecache.cache.pop(old, None)
 
 
 def _lines_of_live(file: str) -> list[str] | None:

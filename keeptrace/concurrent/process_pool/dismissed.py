@@ -13,5 +13,7 @@ def dismiss(process: processes.BaseProcess) -> None:
     children: set[processes.BaseProcess] | None = getattr(processes, "_children", None)
     if children is not None:  # else multiprocessing waits for the worker at the program's end
         children.discard(process)
-    _dismissed[:] = [other for other in _dismissed if other.exitcode is None]
-    _dismissed.append(process)
+    _dismissed.append(process)  # at once, because other pools dismiss workers, too
+    for other in list(_dismissed):
+        if other.exitcode is not None and other in _dismissed:
+            _dismissed.remove(other)
