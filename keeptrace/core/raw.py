@@ -236,7 +236,7 @@ def copy_of(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any] | Non
 # While other threads change a container. (attempts to read)
 _ATTEMPTS: Final = 10
 # A copy of a larger container costs too much time. (elements)
-_MOST_COPIED: Final = 100_000
+_MOST_COPIED: Final = 10_000
 _Copy: TypeAlias = tuple[Callable[[Any], int], Callable[[Any], list[Any]]]
 # For each reading: the length, and a copy in one step. Without a GIL, an iteration beside a thread
 # that changes the container may miss elements, and notices only a different size.
