@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Final, NamedTuple
 
 from ..core.clock import now
@@ -29,9 +30,13 @@ _MARK: Final = re.compile(r"\.([0-9a-f]{16})(?:-\d+)?\.count", re.ASCII)
 _JOURNAL: Final = re.compile(r"\.(?:\d+\.)?journal", re.ASCII)
 _BESIDE: Final = re.compile(r"(.*)\.\d+\.[0-9a-f]+\.tmp", re.ASCII)
 
-# The times in this process's latest names: threads may write in the same microsecond.
-_given: Final[dict[datetime, object]] = {}
-_MOST_GIVEN: Final = 1_000
+# The time in this process's latest name: threads may write in the same microsecond.
+_latest: Final = [datetime.fromtimestamp(0, UTC)]
+_turn: Final = Lock()
+# A forked process may inherit a taken lock. (seconds)
+_MOST_WAIT: Final = 2.0
+# If the latest name is this far ahead, the clock was set back.
+_MOST_AHEAD: Final = timedelta(seconds=1)
 
 
 class Name(NamedTuple):
@@ -75,14 +80,24 @@ def seconds_of(stamp: str) -> float:
 
 def make_name(kind: str, where: str, key: str) -> str:
     """A name for a dump written now. No two names of a process are equal."""
-    time = datetime.fromtimestamp(now(), UTC)
-    ours = object()
-    while _given.setdefault(time, ours) is not ours:
-        time += timedelta(microseconds=1)
-    if len(_given) > _MOST_GIVEN:
-        _given.clear()
+    time = _own_time()
     stamp = time.strftime(_TIME)
     return f"{stamp}-{_plain(kind, 60)}-{_plain(where, 80)}-{key}{SUFFIX}"
+
+
+def _own_time() -> datetime:
+    """Now, or the first later microsecond without a name."""
+    is_taken = _turn.acquire(timeout=_MOST_WAIT)
+    try:
+        time = datetime.fromtimestamp(now(), UTC)
+        ahead = _latest[0] - time
+        if timedelta(0) <= ahead < _MOST_AHEAD:
+            time = _latest[0] + timedelta(microseconds=1)
+        _latest[0] = time
+        return time
+    finally:
+        if is_taken:
+            _turn.release()
 
 
 def _plain(text: str, most: int) -> str:
