@@ -209,9 +209,10 @@ def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> li
 
     Raises RuntimeError if the container changes in every attempt.
     """
-    found = copy_of(read, value)
-    if found is not None:
-        return found[:count]
+    if FREE_THREADED:
+        found = _copy_of(read, value)
+        if found is not None:
+            return found[:count]
     for _ in range(_ATTEMPTS):
         try:
             return list(islice(read(value), count))
@@ -220,7 +221,7 @@ def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> li
     return list(islice(read(value), count))
 
 
-def copy_of(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any] | None:
+def _copy_of(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any] | None:
     """All elements of a container at one moment; None if iterating is as good, or the container is
     large.
     """
@@ -240,11 +241,11 @@ _MOST_COPIED: Final = 10_000
 _Copy: TypeAlias = tuple[Callable[[Any], int], Callable[[Any], list[Any]]]
 # For each reading: the length, and a copy in one step. Without a GIL, an iteration beside a thread
 # that changes the container may miss elements, and notices only a different size.
-_COPIES: Final[dict[object, _Copy]] = {}
-if FREE_THREADED:
-    _COPIES[dict.items] = dict.__len__, lambda value: list(dict.items(value))
-    _COPIES[list.__iter__] = list.__len__, list.copy
-    _COPIES[set.__iter__] = set.__len__, lambda value: list(frozenset(value))
+_COPIES: Final[dict[object, _Copy]] = {
+    dict.items: (dict.__len__, lambda value: list(dict.items(value))),
+    list.__iter__: (list.__len__, list.copy),
+    set.__iter__: (set.__len__, lambda value: list(frozenset(value))),
+}
 
 
 def _is_hashed_by_c(cls: type) -> bool:
