@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..core import FREE_THREADED
 from ..core.guard import Failed
 from ..core.nodes import Attributes, instance, put_repr, text
-from ..core.raw import first_of, namespace_of
+from ..core.raw import copy_of, first_of, namespace_of
 from ..core.report import Node, Ref
 from .kinds import Kind
 from .reprs import NeedsUserCode
@@ -30,13 +31,29 @@ def read_text(values: Values, value: object, depth: int, raw: Any = str, kind: s
     return text(kind, length, kept)
 
 
+def _elements(
+    values: Values, value: Any, length_of: Callable[[Any], int], read: Callable[[Any], Any]
+) -> tuple[int, int, list[Any]]:
+    """The length of a container, how many elements fit, and these elements.
+
+    Another thread may change the container meanwhile: the length is that of the elements read.
+    """
+    if FREE_THREADED:
+        copy = copy_of(read, value)
+        if copy is not None:
+            most = values.room_for(len(copy))
+            return len(copy), most, copy[:most]
+    length = length_of(value)
+    most = values.room_for(length)
+    found = first_of(read, value, most)
+    if len(found) < most:
+        length = len(found)
+    return length, most, found
+
+
 def items_of(values: Values, value: object, raw: Any, depth: int) -> tuple[int, list[Ref]]:
     """The true length of a container, and the refs of its first elements, within the bounds."""
-    length = raw.__len__(value)
-    most = values.room_for(length)
-    found = first_of(raw.__iter__, value, most)
-    if len(found) < most:  # another thread removes elements meanwhile
-        length = len(found)
+    length, most, found = _elements(values, value, raw.__len__, raw.__iter__)
     items = values.refs(found, depth)
     values.bytes += ELEMENT * len(items)
     if length > len(items):
@@ -48,11 +65,7 @@ def pairs_of(
     values: Values, value: Any, depth: int, read: Callable[[Any], Any] = dict.items
 ) -> tuple[int, list[Ref]]:
     """The true length of a dict, and the refs of its first pairs, keys and values in turn."""
-    length = dict.__len__(value)
-    most = values.room_for(length)
-    found = first_of(read, value, most)
-    if len(found) < most:  # another thread removes pairs meanwhile
-        length = len(found)
+    length, most, found = _elements(values, value, dict.__len__, read)
     size = 0
     keys: list[Ref] = []
     items: list[Any] = []

@@ -210,7 +210,7 @@ def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> li
     Raises RuntimeError if the container changes in every attempt.
     """
     if FREE_THREADED:
-        found = _copy_of(read, value)
+        found = copy_of(read, value)
         if found is not None:
             return found[:count]
     for _ in range(_ATTEMPTS):
@@ -221,7 +221,7 @@ def first_of(read: Callable[[Any], Iterable[Any]], value: Any, count: int) -> li
     return list(islice(read(value), count))
 
 
-def _copy_of(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any] | None:
+def copy_of(read: Callable[[Any], Iterable[Any]], value: Any) -> list[Any] | None:
     """All elements of a container at one moment; None if iterating is as good, or the container is
     large.
     """
