@@ -210,19 +210,21 @@ def _attributes_of(values: Values, value: object, info: TypeInfo, depth: int) ->
 
 def _add_contents(values: Values, value: Any, base: Any, depth: int, extra: dict[str, Any]) -> None:
     if base is dict or base is OrderedDict:
-        extra["len"] = dict.__len__(value)
         if depth > 1:
             read = _READ_PAIRS[base]
             extra["len"], extra["pairs"] = pairs_of(values, value, depth - 1, read)
+        else:
+            extra["len"] = dict.__len__(value)
     elif base in (str, bytes, bytearray):
         node = read_text(values, value, depth, base, base.__name__)
         extra["len"] = length_of(node)
         if base is str:
             extra["str"] = kept_text(node)
     elif base not in (int, float):
-        extra["len"] = base.__len__(value)
         if depth > 1:
             extra["len"], extra["items"] = items_of(values, value, base, depth - 1)
+        else:
+            extra["len"] = base.__len__(value)
 
 
 _READ_PAIRS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {

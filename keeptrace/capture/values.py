@@ -27,7 +27,7 @@ from .types import TypeInfo, info_of
 
 # Integers of fewer bits are atoms. (bits)
 _BITS: Final = 64
-# The ids of classes without a bound, because hash() of a class may run a metaclass.
+# Classes whose every value is an atom, by id: hash() of a class may run its metaclass.
 _ATOMS: Final = frozenset((id(bool), id(float)))
 # A longer string becomes a node, so fifty frames with the same string share a node. (characters)
 SHARED_TEXT: Final = 200

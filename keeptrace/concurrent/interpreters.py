@@ -46,7 +46,7 @@ if sys.version_info >= (3, 14):
         raise _TaskFailed
 
     @cache
-    def _context_class() -> object:
+    def _context_class() -> type:
         """The engine's context of a worker, but _call() calls the tasks."""
 
         class FramedWorkerContext(engine.WorkerContext):

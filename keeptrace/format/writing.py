@@ -30,7 +30,7 @@ from ..core.report import FORMAT, OF_SNAPSHOTS, Report
 from .fitting import REASON, fit
 from .traveller import restorer as _restorer
 
-# Other threads find the module when it is whole.
+# sys.modules gets the module once it is whole: another thread may load a dump meanwhile.
 BOOT: Final = (
     "[modules := __import__('sys').modules, "
     "name in modules or [module := __import__('types').ModuleType(name), "
@@ -38,13 +38,13 @@ BOOT: Final = (
     "modules.setdefault(name, module)], "
     "module := modules[name], module.boot(payload)][-1]"
 )
-# Loads the restorer twice if two threads come at once.
+# Before: two threads at once could meet a half-made module.
 _FIRST_BOOT: Final = (
     "[module := __import__('sys').modules.setdefault(name, __import__('types').ModuleType(name)), "
     "hasattr(module, 'boot') or exec(__import__('zlib').decompress(restorer), module.__dict__), "
     "module.boot(payload)][-1]"
 )
-# The BOOT of every dump that there may be.
+# Every BOOT that was ever written.
 BOOTS: Final = frozenset({BOOT, _FIRST_BOOT})
 MARK: Final = '{"keeptrace":'
 

@@ -141,7 +141,7 @@ class _NotedLock:
 # -- the parent
 
 
-def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[str]]) -> object:
+def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[str]]) -> type:
     """The manager thread's class, for executors that replace dead workers.
 
     base: the class for executors that break.

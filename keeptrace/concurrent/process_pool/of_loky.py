@@ -164,7 +164,7 @@ def is_adopted(executor: object) -> bool:
 
 
 @functools.lru_cache
-def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> object:
+def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]) -> type:
     """The executor's class, with a manager thread of ours."""
 
     def describe(process: BaseProcess, items: dict[int, Any]) -> list[str]:

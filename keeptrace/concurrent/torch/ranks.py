@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch.multiprocessing
 from torch.multiprocessing.spawn import ProcessContext, ProcessException
@@ -30,9 +30,6 @@ from ..deaths.dead import WorkerDeath, death_of
 from ..deaths.worker import run_worker
 from ..engines import missing
 from ..foreign import Way
-
-if TYPE_CHECKING:
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 # torch's environment variable: 1 starts the ranks of a fork server in parallel.
 _PARALLEL: Final = "TORCH_MP_PARALLEL_START"
@@ -63,7 +60,7 @@ class KeepTraceProcessContext(ProcessContext):  # type: ignore[misc]  # see pypr
             self._explain(error)
             raise
 
-    def _explain(self, error: ChildFailedError) -> None:
+    def _explain(self, error: ProcessException) -> None:
         failed = self.processes[error.error_index]
         failure = failure_of(failed)
         if failure is not None:
