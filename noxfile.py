@@ -1,7 +1,9 @@
-"""For one's own machine: `nox` runs the tests on every Python that is found, lint, types and the documentation.
+"""For one's own machine: `nox` runs the tests on every Python that is found, lint, types and the
+documentation.
 
-`nox -s tests-3.13 -- tests/test_pool.py` runs one file; `nox -l` lists the sessions. The steps that build an environment
-of their own are the scripts of .ci/, which `.ci/run` and the public workflows call as well.
+`nox -s tests-3.13 -- tests/test_pool.py` runs one file; `nox -l` lists the sessions. The steps that
+build an environment of their own are the scripts of .ci/, which `.ci/run` and the public workflows
+call as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What pyproject.toml cannot say: the README and the links of the package on the index.
 
-README.md has relative links, which lead nowhere on a package index. Here they become links into the repository, at
-the tag of this version. The repository's address is KEEPTRACE_REPOSITORY, which the release workflow sets; without
-that variable a link becomes its text. Either way the page on the index has no broken link.
+README.md has relative links, which lead nowhere on a package index. Here they become links into the
+repository, at the tag of this version. The repository's address is KEEPTRACE_REPOSITORY, which the
+release workflow sets; without that variable a link becomes its text. Either way the page on the
+index has no broken link.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Checks that no other tool makes: the wheel's size, the links of the page on the index, the files of the sdist.
+"""Checks that no other tool makes: the wheel's size, the links of the page on the index, the files
+of the sdist.
 
 usage: python .ci/check_distribution.py WHEEL SDIST
 """
@@ -14,8 +15,9 @@ from email import message_from_bytes
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# Images and environments of clusters download the wheel each time they are built. A wheel compresses each module
-# alone, so smaller modules make a larger wheel. The bound finds data included by mistake. (bytes)
+# Images and environments of clusters download the wheel each time they are built. A wheel
+# compresses each module alone, so smaller modules make a larger wheel. The bound finds data
+# included by mistake. (bytes)
 MAX_WHEEL = 900_000
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 

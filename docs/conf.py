@@ -1,7 +1,7 @@
 """The documentation as a site: `.ci/docs`, or `sphinx-build -W -n --keep-going docs docs/_build`.
 
-The pages are Markdown, which reads well in the repository too. The reference is made from the docstrings, whose
-style is the project's own: house_docstrings() turns it into what Sphinx knows.
+The pages are Markdown, which reads well in the repository too. The reference is made from the
+docstrings, whose style is the project's own: house_docstrings() turns it into what Sphinx knows.
 """
 
 from __future__ import annotations
@@ -47,12 +47,15 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 html_show_sourcelink = html_copy_source = False
 
-# Files of the repository that pages name, and that are no pages: GitHub shows them, the site offers them.
+# Files of the repository that pages name, and that are no pages: GitHub shows them, the site offers
+# them.
 ROOT = Path(__file__).parent.parent
 
 
 def _parameters(thing: Any) -> list[str]:
-    """The names that a docstring may explain: those of the signature, of Options, of a tuple's fields."""
+    """The names that a docstring may explain: those of the signature, of Options, of a tuple's
+    fields.
+    """
     names = [*getattr(thing, "__slots__", ()), *getattr(thing, "_fields", ())]
     try:
         signature = inspect.signature(thing)
@@ -77,7 +80,9 @@ def _explained(paragraph: list[str], names: list[str]) -> Iterator[str]:
 def house_docstrings(
     app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Paragraphs stay; "name: text" becomes a field of a parameter; what is indented becomes a block of code."""
+    """Paragraphs stay; "name: text" becomes a field of a parameter; what is indented becomes a
+    block of code.
+    """
     names = _parameters(thing)
     paragraphs: list[list[str]] = [[]]
     for line in lines:

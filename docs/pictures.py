@@ -1,6 +1,7 @@
 """Makes the pictures in docs/pictures/ anew: `python docs/pictures.py`.
 
-Needs the extras cli, html and debuggers, and pexpect, playwright and a Chromium for the pages. Everything shown is real output.
+Needs the extras cli, html and debuggers, and pexpect, playwright and a Chromium for the pages.
+Everything shown is real output.
 """
 
 from __future__ import annotations

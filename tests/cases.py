@@ -1,10 +1,13 @@
-"""One table of exceptions: what can be raised, and how. A case is a function without arguments that raises; one more case is one more line.
+"""One table of exceptions: what can be raised, and how. A case is a function without arguments that
+raises; one more case is one more line.
 
-tell(name) runs a case and, before the exception goes on, notes in TOLD what this process sees of it: the text of
-`traceback.format_exception`, and the facts (types, args, attributes, links, frames, variables). After a restore, here or
-in another process, text_of() and facts_of() of the restored exception must give the same.
+tell(name) runs a case and, before the exception goes on, notes in TOLD what this process sees of
+it: the text of `traceback.format_exception`, and the facts (types, args, attributes, links, frames,
+variables). After a restore, here or in another process, text_of() and facts_of() of the restored
+exception must give the same.
 
-facts_of() reads stand-ins as it reads the objects: atoms are told by value, everything else by the name of its type.
+facts_of() reads stand-ins as it reads the objects: atoms are told by value, everything else by the
+name of its type.
 """
 
 from __future__ import annotations
@@ -220,7 +223,9 @@ def facts_of(exc: BaseException | None) -> list[dict[str, Any]]:
 
 
 def written(name: str, text: str) -> str:
-    """The path of a file with this text; the same at every call, so that it also stands when another process looks."""
+    """The path of a file with this text; the same at every call, so that it also stands when
+    another process looks.
+    """
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = os.path.join(tempfile.gettempdir(), f"keeptrace-cases-{os.getuid()}", digest)
     path = os.path.join(folder, name)
@@ -1694,7 +1699,9 @@ def pong(depth: int) -> int:
 
 
 def in_a_thread(function: Callable[[int], int]) -> None:
-    """A thread has all of its stack, wherever it was started from: so the number of frames is always the same."""
+    """A thread has all of its stack, wherever it was started from: so the number of frames is
+    always the same.
+    """
     found: list[BaseException] = []
 
     def work() -> None:

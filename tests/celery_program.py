@@ -1,4 +1,6 @@
-"""An app for test_celery.py, which starts its workers: celery -A celery_program worker. Where it stores what, the environment says."""
+"""An app for test_celery.py, which starts its workers: celery -A celery_program worker. Where it
+stores what, the environment says.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ def browser() -> str | None:
 
 
 def document_of(page: str, script: str, folder: Path) -> str:
-    """The document after a script of the test's own, which runs after the page's. The page's policy allows none but its own, so the copy has no policy."""
+    """The document after a script of the test's own, which runs after the page's. The page's policy
+    allows none but its own, so the copy has no policy.
+    """
     copy = folder / "page.html"
     changed = _POLICY.sub("", page).replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(changed, "utf-8")

@@ -17,7 +17,9 @@ class Done(NamedTuple):
 
 
 class Commands:
-    """Calls the command line without the start of an interpreter, which takes ten times as long as most commands."""
+    """Calls the command line without the start of an interpreter, which takes ten times as long as
+    most commands.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]) -> None:
         self._patch = patch

@@ -1,6 +1,8 @@
-"""Small dumps that are as costly as the reader's check allows: each shares one thing as often as it can.
+"""Small dumps that are as costly as the reader's check allows: each shares one thing as often as it
+can.
 
-As a script, `python costly.py NAME COMMAND` does with one what a command of the tool does, and tells how much came out.
+As a script, `python costly.py NAME COMMAND` does with one what a command of the tool does, and
+tells how much came out.
 """
 
 from __future__ import annotations

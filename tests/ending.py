@@ -2,9 +2,10 @@
 
     python ending.py KIND METHOD STATE END    e.g. executor fork idle kill
 
-KIND: executor, healing, pool, loky (ours), or stock-executor, stock-pool, stock-loky. STATE: what the workers are at: idle, working (it takes
-a moment), sending (a large result), stuck (for ever). END: how the program ends then: return, kill, exit (os._exit), raise, break
-(a worker is killed), wait (for the answer).
+KIND: executor, healing, pool, loky (ours), or stock-executor, stock-pool, stock-loky. STATE: what
+the workers are at: idle, working (it takes a moment), sending (a large result), stuck (for ever).
+END: how the program ends then: return, kill, exit (os._exit), raise, break (a worker is killed),
+wait (for the answer).
 """
 
 from __future__ import annotations

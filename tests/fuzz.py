@@ -1,7 +1,9 @@
-"""Mutated dumps: `python tests/fuzz.py 100000` reads so many, and tells of each that did what reading must not.
+"""Mutated dumps: `python tests/fuzz.py 100000` reads so many, and tells of each that did what
+reading must not.
 
-Bytes are changed, cut, doubled and inserted; and the report within is changed as data, and packed again. Each is read within
-a second of processor time, gives an exception or a DumpError, and runs nothing (see hostile.py for the watch).
+Bytes are changed, cut, doubled and inserted; and the report within is changed as data, and packed
+again. Each is read within a second of processor time, gives an exception or a DumpError, and runs
+nothing (see hostile.py for the watch).
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
-"""Forged reports, field by field: `python tests/fuzz_reports.py --count 100000` reads so many, each in every way that a user would.
+"""Forged reports, field by field: `python tests/fuzz_reports.py --count 100000` reads so many, each
+in every way that a user would.
 
-A report is made from one of a few shapes by changes that know the layout (keeptrace/core/report.py): builtin exceptions with fields and
-attributes of every wrong type, nodes of every kind with odd parts, references to anything, special names, odd files. It is checked and
-restored as load() does it, then walked, touched, printed by traceback and by the interpreter's own printer, copied, pickled, dumped again,
-shown, served and debugged.
+A report is made from one of a few shapes by changes that know the layout
+(keeptrace/core/report.py): builtin exceptions with fields and attributes of every wrong type, nodes
+of every kind with odd parts, references to anything, special names, odd files. It is checked and
+restored as load() does it, then walked, touched, printed by traceback and by the interpreter's own
+printer, copied, pickled, dumped again, shown, served and debugged.
 
-This takes place in batches, in children that may crash: the parent tells the seed and the number of what crashed a child, took too long,
-or did what reading must not (hostile.watch), keeps it as --keep DIR/NAME.json, and goes on after it. Files in tests/data/fuzz are such
-reports, and a test reads them: `--file NAME.json` reads one.
+This takes place in batches, in children that may crash: the parent tells the seed and the number of
+what crashed a child, took too long, or did what reading must not (hostile.watch), keeps it as
+--keep DIR/NAME.json, and goes on after it. Files in tests/data/fuzz are such reports, and a test
+reads them: `--file NAME.json` reads one.
 """
 
 from __future__ import annotations
@@ -421,7 +424,9 @@ def odd_exception(chance: random.Random, report: Any) -> None:
 
 
 def _field(chance: random.Random, report: Any, field: str) -> Any:
-    """A value that such a field has, most times, else any: what a check lets through is what may crash."""
+    """A value that such a field has, most times, else any: what a check lets through is what may
+    crash.
+    """
     likely: dict[str, list[Any]] = {
         "object": [_text_ref(report, "bytes"), _text_ref(report, "str"), "abc"],
         **dict.fromkeys(("filename", "path"), FILES),
@@ -592,7 +597,9 @@ def _of_builtin(name: str, **parts: Any) -> dict[str, Any]:
 
 
 def odd_fields(where: str) -> Iterator[dict[str, Any]]:
-    """Every field of every builtin exception with every wrong value, as a field or as an attribute; the others as they should be."""
+    """Every field of every builtin exception with every wrong value, as a field or as an attribute;
+    the others as they should be.
+    """
     usual = {
         "start": 0,
         "end": 1,
@@ -618,7 +625,9 @@ def odd_fields(where: str) -> Iterator[dict[str, Any]]:
 
 
 def foreign_attributes() -> Iterator[dict[str, Any]]:
-    """On exceptions that have no such field: what the interpreter's printer looks for on any, and what a base has."""
+    """On exceptions that have no such field: what the interpreter's printer looks for on any, and
+    what a base has.
+    """
     usual = {"msg": "m", "filename": "f", "lineno": 1, "offset": 1, "text": "t"}
     for name in ("ValueError", "ExceptionGroup", "KeyError", "OSError"):
         for attribute in (*FIELD_NAMES, *SPECIAL_NAMES):
@@ -668,7 +677,9 @@ def odd_modules() -> Iterator[dict[str, Any]]:
 
 
 def protocols() -> Iterator[dict[str, Any]]:
-    """Stand-ins and exceptions that claim to be arrays, paths, files, pages ..., by attributes of any kind."""
+    """Stand-ins and exceptions that claim to be arrays, paths, files, pages ..., by attributes of
+    any kind.
+    """
     for name in SPECIAL_NAMES:
         report = _fresh()
         at = len(report["values"])
@@ -799,7 +810,9 @@ _TOUCHES: list[Callable[[Any], object]] = [
 
 
 def touch(values: list[Any]) -> None:
-    """What a person or a tool may do with a value. It may raise any Exception, and nothing else may come of it."""
+    """What a person or a tool may do with a value. It may raise any Exception, and nothing else may
+    come of it.
+    """
     array = getattr(sys.modules.get("numpy"), "asarray", None)
     chosen = list(
         {id(value): value for value in values if type(value) not in (int, str, type(None))}.values()
@@ -813,7 +826,9 @@ def touch(values: list[Any]) -> None:
 
 
 def print_all(exc: BaseException) -> None:
-    """As traceback prints, with and without variables, and as the interpreter does when nobody catches it."""
+    """As traceback prints, with and without variables, and as the interpreter does when nobody
+    catches it.
+    """
     with contextlib.suppress(Exception):
         "".join(traceback.format_exception(exc))
     with contextlib.suppress(Exception):
@@ -960,7 +975,9 @@ def asked_for(event: str) -> Iterator[None]:
 
 
 def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
-    """hostile.watch, and no file is opened that need not end, nor a module imported that a forged report alone names."""
+    """hostile.watch, and no file is opened that need not end, nor a module imported that a forged
+    report alone names.
+    """
     if event in _asked_for or hostile.is_over():
         return
     if event == "open":
@@ -992,7 +1009,9 @@ def _forbid_open(file: Any) -> None:
 
 
 def _own_files() -> set[str]:
-    """What a new dump of the restored exception says of this process comes from there; no forged report knows its number."""
+    """What a new dump of the restored exception says of this process comes from there; no forged
+    report knows its number.
+    """
     return {os.devnull, f"/proc/{os.getpid()}/stat", f"/proc/{os.getpid()}/statm"}
 
 
@@ -1009,7 +1028,9 @@ def _caught(what: str) -> None:
 
 
 def _prepare() -> None:
-    """Imports and opens beforehand what reading needs of the standard library and of the package, then watches."""
+    """Imports and opens beforehand what reading needs of the standard library and of the package,
+    then watches.
+    """
     import datetime, decimal, fractions, pathlib, unicodedata, uuid  # noqa: E401, F401, I001
 
     with contextlib.suppress(ImportError):
@@ -1033,7 +1054,9 @@ def _look_after() -> None:
 
 
 def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
-    """Reads numbered reports, all or some ways; the number of what it is about to read goes to descriptor 1, whatever comes of it."""
+    """Reads numbered reports, all or some ways; the number of what it is about to read goes to
+    descriptor 1, whatever comes of it.
+    """
     told = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
@@ -1071,7 +1094,9 @@ def child(reports: Iterator[tuple[int, Any, bool]]) -> None:
 
 
 def _start(python: str, *arguments: str) -> tuple[int, int, int, str]:
-    """Runs a child, in a directory with odd files: its exit, the number that it was about to read, how many were restored, what it said."""
+    """Runs a child, in a directory with odd files: its exit, the number that it was about to read,
+    how many were restored, what it said.
+    """
     with tempfile.TemporaryDirectory() as folder:
         os.mkfifo(os.path.join(folder, "pipe.py"))
         os.symlink("/dev/zero", os.path.join(folder, "link.py"))

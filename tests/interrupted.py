@@ -1,19 +1,24 @@
-"""Programs with a pool that get Ctrl-C at a random moment: each must end, and leave no process behind.
+"""Programs with a pool that get Ctrl-C at a random moment: each must end, and leave no process
+behind.
 
     python tests/interrupted.py                                   executors and Pools, 20 programs of each start method
     python tests/interrupted.py --programs 100 executor:fork stock-pool:spawn
     python tests/interrupted.py --steps 1 executor:fork           an interrupt at each step of the main thread, in turn
     python tests/interrupted.py --program executor:fork SEED      one program, as the others are run
 
-A program makes pools for two seconds, submits tasks of several kinds, waits for them in several ways, and leaves the pools in several
-ways; or it makes one pool and ends at once. SIGINT goes to its whole process group, as a terminal sends it. A program that has not
-ended after BOUND seconds hangs: the Python stacks of all its processes are written to the folder of --keep, and its processes are killed.
+A program makes pools for two seconds, submits tasks of several kinds, waits for them in several
+ways, and leaves the pools in several ways; or it makes one pool and ends at once. SIGINT goes to
+its whole process group, as a terminal sends it. A program that has not ended after BOUND seconds
+hangs: the Python stacks of all its processes are written to the folder of --keep, and its processes
+are killed.
 
-With --steps, each of many lives of a pool is interrupted once, in the parent alone: at its first step, its second and so on (or every
-seventh). A step is the start of a Python function and the return of one that is written in C: there Python looks for signals. After the
-interrupt the pool is left as by a user's `with`, and must end, with its workers.
+With --steps, each of many lives of a pool is interrupted once, in the parent alone: at its first
+step, its second and so on (or every seventh). A step is the start of a Python function and the
+return of one that is written in C: there Python looks for signals. After the interrupt the pool is
+left as by a user's `with`, and must end, with its workers.
 
-executor and pool are ours, stock-executor and stock-pool the standard library's; loky is ours, stock-loky is loky's.
+executor and pool are ours, stock-executor and stock-pool the standard library's; loky is ours,
+stock-loky is loky's.
 """
 
 from __future__ import annotations

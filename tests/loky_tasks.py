@@ -1,4 +1,6 @@
-"""Tasks by which workers of loky die at a chosen step; a module of its own, so that workers need not import pytest."""
+"""Tasks by which workers of loky die at a chosen step; a module of its own, so that workers need
+not import pytest.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def answer_in_part(size: int, part: int) -> bytes:
 
 
 def read_in_part(part: int) -> int:
-    """Makes the worker die when it has read so many bytes of its next task, or all; 0 stands for all."""
+    """Makes the worker die when it has read so many bytes of its next task, or all; 0 stands for
+    all.
+    """
 
     def read_message(fd: int) -> None:
         left = part

@@ -1,7 +1,8 @@
-"""Writes the golden dumps of this Python, with what they hold, into tests/data/golden: `python tests/make_golden.py`.
+"""Writes the golden dumps of this Python, with what they hold, into tests/data/golden: `python
+tests/make_golden.py`.
 
-A file that is there is never written again: the dumps of a format stay as a release wrote them. Every later Python and
-keeptrace has to read them (test_dump.py).
+A file that is there is never written again: the dumps of a format stay as a release wrote them.
+Every later Python and keeptrace has to read them (test_dump.py).
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ CASES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
 
 
 def told(exc: BaseException) -> dict[str, Any]:
-    """What a reader has to find: the text, and of each frame the name and the variables' representations."""
+    """What a reader has to find: the text, and of each frame the name and the variables'
+    representations.
+    """
     frames = [
         (frame.f_code.co_name, {name: repr(value)[:200] for name, value in frame.f_locals.items()})
         for frame, _ in traceback.walk_tb(exc.__traceback__)

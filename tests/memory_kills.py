@@ -1,4 +1,6 @@
-"""Workers that are killed above their mark of memory; a module of its own, so that processes need not import pytest."""
+"""Workers that are killed above their mark of memory; a module of its own, so that processes need
+not import pytest.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ MORE = 100_000_000  # what a task takes above the mark (bytes)
 
 
 def mark(method: str = "fork") -> Options:
-    """A mark that a worker passes when it takes MORE: a forked one begins with this process's memory."""
+    """A mark that a worker passes when it takes MORE: a forked one begins with this process's
+    memory.
+    """
     begins_with = resident_memory()
     if method != "fork":
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

@@ -1,4 +1,6 @@
-"""A program for test_mpi.py, which starts it under mpiexec: runs its checks and prints, as JSON, what became of each."""
+"""A program for test_mpi.py, which starts it under mpiexec: runs its checks and prints, as JSON,
+what became of each.
+"""
 
 # ruff: noqa: E402
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What arrives through a library that starts workers of its own: `others_program.main("submitit")`.
 
-Prints, as JSON, whether the frames, the variables and the cause of a failing task arrived. Each function below runs one task
-by one library, and gives the exception that its user gets.
+Prints, as JSON, whether the frames, the variables and the cause of a failing task arrived. Each
+function below runs one task by one library, and gives the exception that its user gets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""A program with everything in its variables that owns something outside of the process. It fails, is dumped, and waits.
+"""A program with everything in its variables that owns something outside of the process. It fails,
+is dumped, and waits.
 
-usage: outside_program.py DIRECTORY PICKLER FUNCTION; PICKLER may end in "()": then its dumps is given, as a callable.
+usage: outside_program.py DIRECTORY PICKLER FUNCTION; PICKLER may end in "()": then its dumps is
+given, as a callable.
 """
 
 from __future__ import annotations

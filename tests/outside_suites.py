@@ -8,12 +8,14 @@
     ... --short                               a selection of each that takes five to twenty seconds; .ci/run does this
     ... WORD ...                              only the tests with one of the words in their ids
 
-CPython's come from the installed Python's own `test` package; where that lacks a suite (many distributions leave parts of it out;
-test.test_concurrent_futures is a package since 3.13), this is said and is no failure. loky's are downloaded by pip into a temporary directory, in
-the version that is installed; where the registry cannot be reached, this is said, and is no failure with --short.
+CPython's come from the installed Python's own `test` package; where that lacks a suite (many
+distributions leave parts of it out; test.test_concurrent_futures is a package since 3.13), this is
+said and is no failure. loky's are downloaded by pip into a temporary directory, in the version that
+is installed; where the registry cannot be reached, this is said, and is no failure with --short.
 
-Every test passes but for those in EXPECTED, each with its reason; one of those that passes is a failure, too, since then the reason is
-wrong. So is a suite in which our classes were not used at all.
+Every test passes but for those in EXPECTED, each with its reason; one of those that passes is a
+failure, too, since then the reason is wrong. So is a suite in which our classes were not used at
+all.
 """
 
 from __future__ import annotations
@@ -226,7 +228,8 @@ def run_unittests(suite: unittest.TestSuite, words: tuple[str, ...]) -> dict[str
 
 # -- loky's
 
-# In the temporary directory, for the tests' own process (as a pytest plugin) and for the scripts that they start (as sitecustomize).
+# In the temporary directory, for the tests' own process (as a pytest plugin) and for the scripts
+# that they start (as sitecustomize).
 IN_PLACE = """
 import sys
 

@@ -12,8 +12,9 @@ from unittest import mock
 def own_loky() -> Iterator[None]:
     """loky's workers are loky's.
 
-    joblib brings a copy of loky. Both register themselves with multiprocessing as "loky", and the last one
-    imported serves both: loky's workers would be those of joblib, and would import joblib and numpy.
+    joblib brings a copy of loky. Both register themselves with multiprocessing as "loky", and the
+    last one imported serves both: loky's workers would be those of joblib, and would import joblib
+    and numpy.
     """
     from loky.backend import context
 

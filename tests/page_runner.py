@@ -1,7 +1,9 @@
-"""Runs the Python blocks of a page, in order: `python tests/page_runner.py docs/recipes.md`, in an empty directory.
+"""Runs the Python blocks of a page, in order: `python tests/page_runner.py docs/recipes.md`, in an
+empty directory.
 
-A block sees what the blocks before it have made, but not what they have imported: a reader who copies one block has to
-find its imports in it. What a page takes as given, the reader's own program, stands in PRELUDES.
+A block sees what the blocks before it have made, but not what they have imported: a reader who
+copies one block has to find its imports in it. What a page takes as given, the reader's own
+program, stands in PRELUDES.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from typing import NamedTuple
 
 
 class ExampleFailed(Exception):
-    """What the reader's program raises in the examples. A block may end with it, as it does where it says `raise`."""
+    """What the reader's program raises in the examples. A block may end with it, as it does where
+    it says `raise`.
+    """
 
 
 PRELUDES = {
@@ -92,7 +96,9 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def run(name: str, text: str) -> None:
-    """Runs the blocks that are no programs of their own. What one raises goes on, with the line of the page."""
+    """Runs the blocks that are no programs of their own. What one raises goes on, with the line of
+    the page.
+    """
     kept: dict[str, object] = {}
     exec(PRELUDES.get(name, ""), kept)
     kept.pop("__builtins__", None)

@@ -1,15 +1,18 @@
-"""A long run of tasks that fail in every odd way, on workers that die: nothing hangs, nothing is lost, nothing leaks.
+"""A long run of tasks that fail in every odd way, on workers that die: nothing hangs, nothing is
+lost, nothing leaks.
 
     python tests/soak.py                          every engine under every start method, 10,000 tasks each (some minutes)
     python tests/soak.py executor:fork loky:loky  some of them: executor, healing, pool or loky, with a start method
     python tests/soak.py --tasks 1000             fewer tasks; memory is judged from 5,000 on
     python tests/soak.py --snapshots 100          instead, so many snapshots of a process with 50 busy threads and 1,000 tasks
 
-A tenth of the tasks fails, in the ways of KINDS in turn; one in a thousand ends its worker, by SIGKILL, SIGSEGV and os._exit in
-turn. KeepTraceProcessPoolExecutor and KeepTraceLokyExecutor break then, and are made anew; KeepTracePool goes on, and so does
-"healing", the executor with on_death="replace", in which one task in a hundred ends its worker and many of the good ones are killed at
-a random moment. Tasks that were lost with a broken executor are submitted again, until each has its own answer. Then as many tasks as a third of that, without
-deaths: now the workers live long enough for their memory to be judged.
+A tenth of the tasks fails, in the ways of KINDS in turn; one in a thousand ends its worker, by
+SIGKILL, SIGSEGV and os._exit in turn. KeepTraceProcessPoolExecutor and KeepTraceLokyExecutor break
+then, and are made anew; KeepTracePool goes on, and so does "healing", the executor with
+on_death="replace", in which one task in a hundred ends its worker and many of the good ones are
+killed at a random moment. Tasks that were lost with a broken executor are submitted again, until
+each has its own answer. Then as many tasks as a third of that, without deaths: now the workers live
+long enough for their memory to be judged.
 
 Each engine has a process of its own. What is checked:
 - Every task is answered, within LIMIT seconds, by what it returned or raised: its type, what it carries, its outermost frame with
@@ -443,7 +446,9 @@ class Run:
 
 
 def growth(values: list[float]) -> tuple[float, float]:
-    """The median of the last third, and how much more that is than that of the first; a tenth at the beginning is left out."""
+    """The median of the last third, and how much more that is than that of the first; a tenth at
+    the beginning is left out.
+    """
     values = values[len(values) // 10 :]
     third = max(1, len(values) // 3)
     first, last = statistics.median(values[:third]), statistics.median(values[-third:])

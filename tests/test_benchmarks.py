@@ -84,7 +84,9 @@ def test_a_run_reads_as_its_median(runs, text):
 
 @pytest.mark.parametrize("make", [path._tasks, path._results])
 def test_each_piece_of_a_task_s_way_is_measured(make):
-    """The pieces of the executor that the benchmark calls by themselves take what the benchmark passes."""
+    """The pieces of the executor that the benchmark calls by themselves take what the benchmark
+    passes.
+    """
     for timed in make(multiprocessing.get_context()).values():
         assert timed.call() >= 0
 

@@ -120,7 +120,9 @@ def running(home, broker, pool="prefork", serializer="json", backend=None, **ins
 
 @pytest.fixture(scope="module")
 def brokers(tmp_path_factory):
-    """Redis where there is one: a worker on files reads, now and then, one that is not written yet, and ends."""
+    """Redis where there is one: a worker on files reads, now and then, one that is not written yet,
+    and ends.
+    """
     if needs_redis.args[0]:
         yield itertools.repeat("filesystem://")
         return
@@ -171,7 +173,9 @@ def check_result(result, task="chained"):
 
 
 def test_a_task(program):
-    """get(), again and again, raises the restored exception with its frames and original cause; the rest is as Celery has it."""
+    """get(), again and again, raises the restored exception with its frames and original cause; the
+    rest is as Celery has it.
+    """
     check_result(program.chained.delay(5))
     check_result(program.app.AsyncResult(program.chained.delay(5).id))
     check_result(program.late.delay(5), "late")
@@ -184,7 +188,9 @@ def test_every_exception_arrives(program, kind):
 
 
 def test_classes_of_the_program(program):
-    """`except` clauses catch what they did and more: attributes, and classes whose constructor JSON cannot call."""
+    """`except` clauses catch what they did and more: attributes, and classes whose constructor JSON
+    cannot call.
+    """
     exc = raised_by(program.short.delay("bolt"))
     assert type(exc) is program.Shortage and (exc.item, exc.left, str(exc)) == (
         "bolt",
@@ -219,7 +225,9 @@ def test_what_is_stored_is_bounded(program):
 
 
 def test_retries(program, tmp_path):
-    """self.retry and autoretry_for: the last error, with frames; between the attempts, the one that is retried for."""
+    """self.retry and autoretry_for: the last error, with frames; between the attempts, the one that
+    is retried for.
+    """
     exc = raised_by(program.retried.delay(str(tmp_path / "absent")))
     assert type(exc) is FileNotFoundError and tasks.frames(exc)["retried"].f_locals["attempt"] == 1
     exc = raised_by(program.retried_by_itself.delay(7))
@@ -239,7 +247,8 @@ def test_retries(program, tmp_path):
 def test_time_limits_and_deaths(program):
     """A soft limit has frames; what happens to a process that is killed is Celery's."""
     exc = raised_by(program.slow.delay("a"))
-    # of a subclass, which tells the recorded message: the class has a __str__ of its own, and none is run for a stored dump
+    # of a subclass, which tells the recorded message: the class has a __str__ of its own, and none
+    # is run for a stored dump
     assert (
         isinstance(exc, SoftTimeLimitExceeded)
         and str(exc) == str(SoftTimeLimitExceeded())
@@ -251,7 +260,9 @@ def test_time_limits_and_deaths(program):
 
 
 def test_canvas(program):
-    """Chains and groups raise the failing task's exception; the tasks after it are not run. Errbacks get what was raised."""
+    """Chains and groups raise the failing task's exception; the tasks after it are not run.
+    Errbacks get what was raised.
+    """
     check_chained(raised_by(celery.chain(program.chained.s(5), program.double.s()).delay()), 5)
     check_chained(raised_by(celery.chain(program.double.s(3), program.chained.s()).delay()), 6)
     group = celery.group(program.double.s(1), program.chained.s(5)).delay()
@@ -268,7 +279,9 @@ def test_canvas(program):
 
 
 def check_chord(program):
-    """Celery's error, whose cause is the failing task's exception, in the chord's body; and that exception in its parents."""
+    """Celery's error, whose cause is the failing task's exception, in the chord's body; and that
+    exception in its parents.
+    """
     assert (
         celery.chord([program.double.s(1), program.double.s(2)])(program.add.s()).get(timeout=60)
         == 6
@@ -287,7 +300,9 @@ def test_chord(program):
 
 
 def test_what_stays_celery_s(program):
-    """Results that succeed, are ignored or revoked; those that cannot be serialized fail with the serializer's error."""
+    """Results that succeed, are ignored or revoked; those that cannot be serialized fail with the
+    serializer's error.
+    """
     assert program.double.delay(21).get(timeout=40) == 42
     assert program.ignored.delay(5).get(timeout=40) is None
     revoked = program.double.apply_async((1,), countdown=2)
@@ -333,7 +348,9 @@ def hostile(path):
 
 @pytest.mark.parametrize("how", hostile(""))
 def test_nothing_stored_is_run(program, tmp_path, how):
-    """What others write to the store runs nothing and opens nothing: the exception is Celery's then, and a note says why."""
+    """What others write to the store runs nothing and opens nothing: the exception is Celery's
+    then, and a note says why.
+    """
     result = program.known.delay("a")
     raised_by(result)
     path = stored(program, result)
@@ -378,7 +395,9 @@ def test_other_pools(tmp_path, broker, pool):
 
 
 def test_pickle_serializer(tmp_path, broker):
-    """The exception that Celery unpickles is given, live, with the restored one's traceback and chain; else the restored one."""
+    """The exception that Celery unpickles is given, live, with the restored one's traceback and
+    chain; else the restored one.
+    """
     with running(tmp_path, broker, serializer="pickle") as program:
         check_result(program.chained.delay(5))
         exc = raised_by(program.known.delay(3))
@@ -400,7 +419,9 @@ def test_pickle_serializer(tmp_path, broker):
 
 @pytest.mark.parametrize("kind", ["path", "url"])
 def test_directory(tmp_path, broker, kind):
-    """Large dumps go to a directory, or all do; readers that do not know it, or come too late, get Celery's exception and a note."""
+    """Large dumps go to a directory, or all do; readers that do not know it, or come too late, get
+    Celery's exception and a note.
+    """
     if kind == "url":
         pytest.importorskip("fsspec")
     dumps = tmp_path / "dumps"

@@ -1,4 +1,6 @@
-"""The Debug Adapter Protocol server, by a real client's conversation: over standard streams and over a port."""
+"""The Debug Adapter Protocol server, by a real client's conversation: over standard streams and
+over a port.
+"""
 
 from __future__ import annotations
 
@@ -214,7 +216,9 @@ def connected(
 
 
 def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
-    """The handshake, the stop, threads of the chain, frames with positions, scopes, trees with a cycle, source, evaluate, the end."""
+    """The handshake, the stop, threads of the chain, frames with positions, scopes, trees with a
+    cycle, source, evaluate, the end.
+    """
     client, token = connected
     capabilities = client.begin("launch", **token)
     assert (
@@ -302,7 +306,9 @@ def test_a_whole_conversation(connected: tuple[Client, dict[str, Any]]) -> None:
 
 
 def test_nothing_runs_without_live(dump: Path) -> None:
-    """Without --live evaluate reads names, attributes and subscripts; what would run is refused with what to do."""
+    """Without --live evaluate reads names, attributes and subscripts; what would run is refused
+    with what to do.
+    """
     with subprocess.Popen(command(dump), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin and process.stdout
         client = Client(process.stdout, process.stdin)  # type: ignore[arg-type]
@@ -360,7 +366,9 @@ def test_zero_based_columns(server: Port) -> None:
 
 
 def test_port_needs_the_token(server: Port) -> None:
-    """On a port nothing is told without the token, a wrong one ends the connection, and other clients are still served."""
+    """On a port nothing is told without the token, a wrong one ends the connection, and other
+    clients are still served.
+    """
     stranger = server.connect()
     stranger.ask("initialize")
     for request in ("threads", "stackTrace", "variables", "evaluate", "configurationDone"):
@@ -376,7 +384,9 @@ def test_port_needs_the_token(server: Port) -> None:
 
 
 def test_port_is_of_this_machine_only(server: Port) -> None:
-    """The port listens on 127.0.0.1 and on no other address; a browser's request is not taken for a message."""
+    """The port listens on 127.0.0.1 and on no other address; a browser's request is not taken for a
+    message.
+    """
     if (
         sys.platform == "linux"
     ):  # where all of 127.* is this machine, and a server of every address would answer

@@ -139,7 +139,9 @@ def bases(dask_scheduler):
 
 
 def own_bytes(prefix, dask_scheduler):
-    """Bytes that each failed task of a name takes for itself on the scheduler; those that they share, each once."""
+    """Bytes that each failed task of a name takes for itself on the scheduler; those that they
+    share, each once.
+    """
     exceptions = [
         ts.exception
         for key, ts in dask_scheduler.tasks.items()
@@ -159,7 +161,9 @@ def raised_by(call):
 
 
 def test_future(client):
-    """exception(), traceback() and result() have real frames with variables and the original cause; raised twice, it does not grow."""
+    """exception(), traceback() and result() have real frames with variables and the original cause;
+    raised twice, it does not grow.
+    """
     future = client.submit(tasks.chained, 5)
     exc = future.exception(timeout=60)
     check_chained(exc, 5)
@@ -235,7 +239,9 @@ def test_actors_that_do_not_fail(client):
 
 
 def test_a_failure_is_sent_in_full_once(cluster, client):
-    """Of tasks that fail alike the scheduler has one full report a worker, and of each what differs; all arrive whole."""
+    """Of tasks that fail alike the scheduler has one full report a worker, and of each what
+    differs; all arrive whole.
+    """
     futures = client.map(fail_at, range(200))
     for number, future in enumerate(futures):
         frame = tasks.frames(future.exception(timeout=60))["fail_at"]
@@ -246,7 +252,9 @@ def test_a_failure_is_sent_in_full_once(cluster, client):
 
 
 def test_whole_for_whoever_asks_and_whenever(cluster, client):
-    """A later client gets the whole exception when the task that was first to fail so is released, and its worker is gone."""
+    """A later client gets the whole exception when the task that was first to fail so is released,
+    and its worker is gone.
+    """
     address = next(iter(client.scheduler_info()["workers"]))
     first, second = (
         client.submit(fail_at, number, key=f"whole-{number}", workers=[address])
@@ -261,7 +269,9 @@ def test_whole_for_whoever_asks_and_whenever(cluster, client):
 
 
 def test_what_a_scheduler_keeps_for_a_worker_is_bounded(monkeypatch):
-    """Both ends forget the oldest reports together; what was forgotten is sent in full again, and nothing is lost."""
+    """Both ends forget the oldest reports together; what was forgotten is sent in full again, and
+    nothing is lost.
+    """
     monkeypatch.setattr(dask_reports, "_MOST_BASES", 3_000)
     sender, receiver, whole = traced_dask._Sender(), traced_dask._Scheduler(), []
     receiver._bases = {}
@@ -350,7 +360,9 @@ def test_uninstall(cluster):
 
 
 def test_client_and_restarted_workers(cluster):
-    """KeepTraceClient installs it by itself, also in workers that replace others, restarted or killed; a killed one is Dask's error."""
+    """KeepTraceClient installs it by itself, also in workers that replace others, restarted or
+    killed; a killed one is Dask's error.
+    """
     with KeepTraceClient(cluster) as client:
         check_chained(client.submit(tasks.chained, 32).exception(), 32)
         client.restart()

@@ -1,4 +1,6 @@
-"""What programs hold of SQLAlchemy is kept without a query: rows, sessions, connections, statements."""
+"""What programs hold of SQLAlchemy is kept without a query: rows, sessions, connections,
+statements.
+"""
 
 # ruff: noqa: E402  # the library may be absent
 from __future__ import annotations

@@ -127,7 +127,9 @@ WITH_CHAIN = "pdb.post_mortem(exc)"
 
 
 def test_pdb_in_the_frames_of_a_worker(session: Callable[..., Session]) -> None:
-    """where, args, ll, p, pp, up, down, whatis, source lines and expressions, in the frames of the cause."""
+    """where, args, ll, p, pp, up, down, whatis, source lines and expressions, in the frames of the
+    cause.
+    """
     pdb = session("price, Order(3), 5, 'gift'", POST_MORTEM)
     assert "return total / rows[1]" in pdb.first
     where = pdb.ask("where")
@@ -177,7 +179,9 @@ def test_pdb_in_the_frames_of_a_worker(session: Callable[..., Session]) -> None:
 
 
 def test_pdb_moves_through_the_frames(session: Callable[..., Session]) -> None:
-    """up and down move through the worker's frames, each with its own variables; the parent's are not among them."""
+    """up and down move through the worker's frames, each with its own variables; the parent's are
+    not among them.
+    """
     pdb = session("broken_json, '{'", POST_MORTEM)
     where = pdb.ask("where")
     assert "broken_json" in where and "json/decoder.py" in where
@@ -240,7 +244,9 @@ def test_pdb_in_the_frames_of_a_groups_child(session: Callable[..., Session]) ->
 
 
 def test_post_mortem_starts_in_the_users_code(session: Callable[..., Session]) -> None:
-    """keeptrace.post_mortem opens in the innermost frame of the user's own; `down` leads into the library below."""
+    """keeptrace.post_mortem opens in the innermost frame of the user's own; `down` leads into the
+    library below.
+    """
     pdb = session("broken_json, '{'", "keeptrace.post_mortem(exc)")
     assert pdb.ask("p kept") == "1"
     assert "json/__init__.py" in pdb.ask("down")
@@ -302,7 +308,9 @@ def test_pythonbreakpoint_chooses(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_exceptions_of_a_chain() -> None:
-    """`exceptions` lists the chain, and goes to another one; what has no number or no frames is said."""
+    """`exceptions` lists the chain, and goes to another one; what has no number or no frames is
+    said.
+    """
 
     def fail() -> None:
         raise KeyError("outer") from ValueError("never raised")

@@ -60,13 +60,17 @@ def stock(request):
 
 @pytest.mark.parametrize("name", CALLABLES)
 def test_every_kind_of_callable_crosses_a_stock_executor(stock, name):
-    """Frames, variables and the original cause arrive, whatever kind of callable was decorated, under fork and spawn."""
+    """Frames, variables and the original cause arrive, whatever kind of callable was decorated,
+    under fork and spawn.
+    """
     check_chained(stock.submit(CALLABLES[name], 5).exception(timeout=60), 5)
 
 
 @pytest.mark.parametrize("kind", ["init", "falsy", "exit"])
 def test_an_engine_of_ours_gets_the_exception_itself(kind):
-    """Decorated and in our executor: as if one of the two were not there, also where another engine would need a substitute."""
+    """Decorated and in our executor: as if one of the two were not there, also where another engine
+    would need a substitute.
+    """
     with KeepTraceProcessPoolExecutor(1) as pool:
         exc = pool.submit(tasks.traced_fail_with, kind).exception(timeout=60)
     tasks.check_kind(exc, kind)
@@ -74,7 +78,9 @@ def test_an_engine_of_ours_gets_the_exception_itself(kind):
 
 
 def test_what_happens_above_the_decorated_function_is_kept(stock):
-    """In the worker it stays the same exception: it can be caught there, and notes and attributes that are added arrive."""
+    """In the worker it stays the same exception: it can be caught there, and notes and attributes
+    that are added arrive.
+    """
     assert stock.submit(tasks.catching, 3).result(timeout=60) == "ValueError from ZeroDivisionError"
     exc = stock.submit(tasks.noting, 3).exception(timeout=60)
     check_chained(exc, 3)
@@ -94,7 +100,9 @@ def test_result_raises_one_continuous_traceback(stock):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_another_library_pickles_the_class(method):
-    """Where another library registered the exception's class for pickling, ours go first, and all others go its way, copies too."""
+    """Where another library registered the exception's class for pickling, ours go first, and all
+    others go its way, copies too.
+    """
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(
         1, mp_context=context, initializer=tasks.register_for_pickling
@@ -131,7 +139,9 @@ def text_of(call):
 class TestSameProcess:
     @pytest.mark.parametrize("arguments", [(3,), (), (1, 2)])
     def test_text_is_identical(self, arguments):
-        """Traceback texts are those of the plain function, also when it is called with wrong arguments."""
+        """Traceback texts are those of the plain function, also when it is called with wrong
+        arguments.
+        """
 
         def through(function):
             return text_of(lambda: function(*arguments))[1]
@@ -159,7 +169,9 @@ class TestSameProcess:
         ]
 
     def test_nothing_is_kept_alive(self):
-        """When the caller lets the exception go, the frames go with it, without a garbage collection."""
+        """When the caller lets the exception go, the frames go with it, without a garbage
+        collection.
+        """
 
         class Big:
             pass
@@ -250,7 +262,9 @@ class TestLooksLikeTheFunction:
         assert repr(traced) == f"keep_trace({counter!r})"
 
     def test_pickles(self):
-        """By name where it has the name, else with what it stands before; and in the same process it is nobody's worker."""
+        """By name where it has the name, else with what it stands before; and in the same process
+        it is nobody's worker.
+        """
         for function in (tasks.traced_chained, tasks.plain, tasks.traced_cached):
             assert pickle.loads(pickle.dumps(function)) is function
         again = pickle.loads(pickle.dumps(keep_trace(tasks.chained, depth=5)))
@@ -315,7 +329,9 @@ class Divided(int):
 
 
 def test_what_stands_in_a_class_is_bound_as_ever():
-    """An object with __get__ becomes a method, one without does not; attributes go to the object itself."""
+    """An object with __get__ becomes a method, one without does not; attributes go to the object
+    itself.
+    """
     assert Divided(8).by(2) == 4 and Divided.by(8, 2) == 4
     assert Divided(8).size("two") == 3
     with pytest.raises(ZeroDivisionError):
@@ -331,7 +347,9 @@ def test_what_stands_in_a_class_is_bound_as_ever():
 
 
 def test_wrapped_executor(stock):
-    """submit, map, callbacks, wait and as_completed are the executor's own; exceptions have their frames."""
+    """submit, map, callbacks, wait and as_completed are the executor's own; exceptions have their
+    frames.
+    """
     pool = wrap(stock)
     assert isinstance(pool, Executor)
     futures = [pool.submit(tasks.chained, size) for size in (3, 4)]
@@ -346,7 +364,9 @@ def test_wrapped_executor(stock):
 
 
 def test_wrapped_executor_passes_on_the_rest():
-    """What an executor has of its own is reachable; `with` and shutdown end it; keywords named self and fn reach the task."""
+    """What an executor has of its own is reachable; `with` and shutdown end it; keywords named self
+    and fn reach the task.
+    """
     inner = ThreadPoolExecutor(1, thread_name_prefix="mine")
     with wrap(inner) as pool:
         assert pool._thread_name_prefix == "mine"

@@ -1,4 +1,6 @@
-"""Exceptions in files: written whole or not at all, read here and on a Python that has neither keeptrace nor the program."""
+"""Exceptions in files: written whole or not at all, read here and on a Python that has neither
+keeptrace nor the program.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ assert not any("keeptrace" in name and not name.startswith("_keeptrace_") for na
 
 
 def failed(*arguments: Any) -> BaseException:
-    """A failure in another file: this one has secrets, and so is not the same when it has travelled."""
+    """A failure in another file: this one has secrets, and so is not the same when it has
+    travelled.
+    """
     try:
         hostile.fail(7, *arguments)
     except ValueError as exc:
@@ -131,7 +135,9 @@ def test_a_write_that_fails_leaves_the_old_file(
 
 
 def test_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A directory that is absent is made; what cannot be written is the OSError that open() gives, or one line."""
+    """A directory that is absent is made; what cannot be written is the OSError that open() gives,
+    or one line.
+    """
     keeptrace.dump(failed(), tmp_path / "absent" / "deep" / "x")
     assert (tmp_path / "absent").stat().st_mode & 0o077 == 0
     for unwritable in (tmp_path, tmp_path / "absent" / "deep" / "x" / "y"):
@@ -153,7 +159,9 @@ def test_dumped_again() -> None:
 
 
 def test_bare_python(tmp_path: Path) -> None:
-    """Plain pickle.load on a Python without keeptrace, in another directory, the program's file and module absent."""
+    """Plain pickle.load on a Python without keeptrace, in another directory, the program's file and
+    module absent.
+    """
     program = tmp_path / "program_xyz.py"
     program.write_text(
         "class OwnError(LookupError): pass\ndef fail(n):\n    local = [n]\n    raise OwnError(n)\n"
@@ -207,7 +215,9 @@ def expected(path: Path) -> dict[str, Any]:
 
 
 def without_carets(text: str) -> list[str]:
-    """What every Python shows alike; which expressions are underlined, and how, is each Python's own."""
+    """What every Python shows alike; which expressions are underlined, and how, is each Python's
+    own.
+    """
     return [line for line in text.splitlines() if line.strip(" |^~")]
 
 
@@ -255,7 +265,9 @@ def everything_in(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("pickler", [None, "pickle", "cloudpickle", "dill"])
 def test_secrets(pickler: str | None) -> None:
-    """A secret is nowhere in a dump, not in its compressed parts nor in the live objects; redact=False keeps it."""
+    """A secret is nowhere in a dump, not in its compressed parts nor in the live objects;
+    redact=False keeps it.
+    """
     # the planted text stands in this file as a literal, so the source is told apart
     assert SECRET.encode() not in everything_in(
         keeptrace.dumps(with_secrets(), pickler=pickler, include_source=False)

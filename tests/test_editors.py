@@ -71,7 +71,9 @@ def converse(*arguments: object) -> None:
 
 
 def test_over_standard_streams(dump: Path, tmp_path: Path) -> None:
-    """VS Code's client starts the server, stands in the failing frame, reads variables, hovers, and is refused to step or run code."""
+    """VS Code's client starts the server, stands in the failing frame, reads variables, hovers, and
+    is refused to step or run code.
+    """
     adapter = tmp_path / "adapter.py"
     adapter.write_text(
         "import sys\n"

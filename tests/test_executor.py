@@ -1,4 +1,6 @@
-"""KeepTraceProcessPoolExecutor is the standard library's in everything but this: exceptions arrive whole, and break nothing."""
+"""KeepTraceProcessPoolExecutor is the standard library's in everything but this: exceptions arrive
+whole, and break nothing.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +152,9 @@ def test_cancel(pool: KeepTraceProcessPoolExecutor) -> None:
 
 
 def test_wait_and_as_completed(pool: KeepTraceProcessPoolExecutor) -> None:
-    """wait(FIRST_EXCEPTION) returns at the first failure; as_completed yields in the order of ending."""
+    """wait(FIRST_EXCEPTION) returns at the first failure; as_completed yields in the order of
+    ending.
+    """
     slow = pool.submit(sleep, 0.7)
     failing = pool.submit(sleep_or_fail, 0.01)
     done, waiting = wait([slow, failing], timeout=WAIT, return_when=FIRST_EXCEPTION)
@@ -205,7 +209,9 @@ def test_initializer(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_failing_initializer(method: str) -> None:
-    """What an initializer raised is the cause of the BrokenProcessPool that every task gets, with its frames and variables."""
+    """What an initializer raised is the cause of the BrokenProcessPool that every task gets, with
+    its frames and variables.
+    """
     with KeepTraceProcessPoolExecutor(1, get_context(method), set_up_badly, ("no",)) as pool:
         futures = [pool.submit(ready)]
         failures = [future.exception(WAIT) for future in futures]
@@ -221,7 +227,9 @@ def test_failing_initializer(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_max_tasks_per_child(method: str) -> None:
-    """Workers are replaced after so many tasks, failing ones among them, and the new ones trace as well."""
+    """Workers are replaced after so many tasks, failing ones among them, and the new ones trace as
+    well.
+    """
     with KeepTraceProcessPoolExecutor(1, get_context(method), max_tasks_per_child=2) as pool:
         pids = []
         for number in range(3):
@@ -291,7 +299,9 @@ def test_nothing_stays_behind() -> None:
 
 
 def test_waking_a_manager_that_ends() -> None:
-    """The manager thread of a pool that broke closes its pipe while the program's end wakes it: nobody writes to a closed pipe."""
+    """The manager thread of a pool that broke closes its pipe while the program's end wakes it:
+    nobody writes to a closed pipe.
+    """
     wakeup: Any = KeepTraceProcessPoolExecutor(1)._executor_manager_thread_wakeup  # type: ignore[attr-defined]
     writer, writing, written = wakeup._writer, threading.Event(), []
 
@@ -329,7 +339,9 @@ def _failure(pool: ProcessPoolExecutor, task: Callable[..., Any], *args: Any) ->
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_failing_task_imports_nothing_of_ours(method: str) -> None:
-    """A worker has loaded all that captures before its first task: a task may leave it no descriptors, or no path."""
+    """A worker has loaded all that captures before its first task: a task may leave it no
+    descriptors, or no path.
+    """
     with KeepTraceProcessPoolExecutor(1, get_context(method)) as pool:
         before = pool.submit(own_modules).result(WAIT)
         exc = pool.submit(fail_with_many_kinds, __file__).exception(WAIT)
@@ -339,7 +351,9 @@ def test_a_failing_task_imports_nothing_of_ours(method: str) -> None:
 
 
 def test_one_continuous_traceback(pool: KeepTraceProcessPoolExecutor) -> None:
-    """`raise` out of result() shows the parent's frames, then the worker's; the cause is the original one."""
+    """`raise` out of result() shows the parent's frames, then the worker's; the cause is the
+    original one.
+    """
     with pytest.raises(ValueError) as info:
         pool.submit(chained, 3).result(WAIT)
     names = [entry.name for entry in traceback.extract_tb(info.value.__traceback__)]
@@ -398,7 +412,9 @@ def test_neighbours_go_on(pool: KeepTraceProcessPoolExecutor) -> None:
 def test_module_whose_import_exits_in_the_parent(
     pool: KeepTraceProcessPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The module of an exception's class may do anything when the parent imports it; the error arrives all the same."""
+    """The module of an exception's class may do anything when the parent imports it; the error
+    arrives all the same.
+    """
     (tmp_path / f"moody{os.getpid()}.py").write_text(
         "import sys\nif '--worker' not in sys.argv: sys.exit('no')\nclass Moody(KeyError): pass\n"
     )
@@ -450,7 +466,9 @@ def _fail_with_heavy(folder: str, name: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_classes_of_the_main_module(tmp_path: Path, method: str) -> None:
-    """An exception class of a script's own `__main__` arrives as that class, with attributes and frames."""
+    """An exception class of a script's own `__main__` arrives as that class, with attributes and
+    frames.
+    """
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(
@@ -542,7 +560,9 @@ def raise_large(size: int) -> None:
 
 
 def test_large_arguments_say_why_they_are_stand_ins() -> None:
-    """What is larger than max_live_bytes is a stand-in that says how large it was and which option raises the bound."""
+    """What is larger than max_live_bytes is a stand-in that says how large it was and which option
+    raises the bound.
+    """
     with KeepTraceProcessPoolExecutor(1, trace=Options(max_live_bytes=100_000)) as pool:
         exc: Any = pool.submit(raise_large, 300_000).exception(30)
         whole: Any = pool.submit(raise_large, 30_000).exception(30)

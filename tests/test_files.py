@@ -48,7 +48,9 @@ def test_dump_and_load(tmp_path, kind):
 
 
 def test_local_urls_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    """A file:// URL is written as a path is: what is there stays until the new file is complete, and nothing is left behind."""
+    """A file:// URL is written as a path is: what is there stays until the new file is complete,
+    and nothing is left behind.
+    """
     dump_to(f"file://{tmp_path}/one.dump")
     before = (tmp_path / "one.dump").read_bytes()
 

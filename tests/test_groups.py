@@ -1,4 +1,6 @@
-"""Many failures at once: groups with counts and what differs, gather(), the difference of two dumps."""
+"""Many failures at once: groups with counts and what differs, gather(), the difference of two
+dumps.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def failures(numbers: range) -> list[BaseException]:
 
 
 def test_groups_by_fingerprint() -> None:
-    """The largest group comes first, with its count, an example, the place, and what differs, nearest to the failure first."""
+    """The largest group comes first, with its count, an example, the place, and what differs,
+    nearest to the failure first.
+    """
     exceptions = failures(range(100))
     groups = keeptrace.group(exceptions)
     assert [each.count for each in groups] == [58, 2]
@@ -79,7 +83,9 @@ def test_exceptions_that_were_never_raised() -> None:
 
 
 def test_gather() -> None:
-    """All results, or one exception when all are done: an example of each kind, the results, the groups."""
+    """All results, or one exception when all are done: an example of each kind, the results, the
+    groups.
+    """
     with KeepTraceProcessPoolExecutor(max_workers=2) as pool:
         assert gather([pool.submit(charge, number) for number in (3, 4)]) == [2.5, 2.5]
         assert gather([]) == []
@@ -98,7 +104,9 @@ def test_gather() -> None:
 
 
 def test_gather_passes_on_what_ends_a_program() -> None:
-    """What is no Exception is raised as itself; a timeout is one; a cancelled future is a failure like another."""
+    """What is no Exception is raised as itself; a timeout is one; a cancelled future is a failure
+    like another.
+    """
     future: concurrent.futures.Future[int] = concurrent.futures.Future()
     with pytest.raises(TimeoutError):
         gather([future], timeout=0.01)

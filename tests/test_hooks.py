@@ -117,7 +117,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_place_where_python_reports(tmp_path, case):
-    """Wherever an exception ends up uncaught there is a dump with its frames, and the program says what it says without us."""
+    """Wherever an exception ends up uncaught there is a dump with its frames, and the program says
+    what it says without us.
+    """
     bare, _ = run(tmp_path, CASES[case], install="import keeptrace; keeptrace\n")
     with_hooks, entries = run(tmp_path, CASES[case])
     assert with_hooks.returncode == bare.returncode and with_hooks.stdout == bare.stdout
@@ -165,7 +167,9 @@ def test_install_without_deduplication(tmp_path):
 
 
 def test_options_that_cannot_be_sent_to_a_spawned_child(tmp_path):
-    """A redact function that cannot be pickled: the child runs as ever, and one line says that it has no dumps."""
+    """A redact function that cannot be pickled: the child runs as ever, and one line says that it
+    has no dumps.
+    """
     install = "import keeptrace\nif __name__ == '__main__': keeptrace.install(sys.argv[1], redact=lambda name, text: False)\n"
     done, entries = run(tmp_path, child("spawn"), install=install)
     assert (
@@ -191,7 +195,9 @@ def test_ending_on_purpose_leaves_no_dump(tmp_path, code):
 
 
 def test_a_hook_of_the_users_is_called_first(tmp_path):
-    """What was installed before us runs, before the dump; also if it raises itself, there is a dump."""
+    """What was installed before us runs, before the dump; also if it raises itself, there is a
+    dump.
+    """
     code = """
 import keeptrace
 def hook(*args):
@@ -218,7 +224,9 @@ keeptrace.install(sys.argv[1])
     ids=["capture", "fingerprint", "journal", "directory"],
 )
 def test_a_dump_that_fails_changes_nothing(tmp_path, breakage):
-    """The error is shown first and whole; one line says what became of the dump; the exit code is the same."""
+    """The error is shown first and whole; one line says what became of the dump; the exit code is
+    the same.
+    """
     (tmp_path / "dumps").mkdir()
     done, _ = run(
         tmp_path,
@@ -234,7 +242,9 @@ def test_a_dump_that_fails_changes_nothing(tmp_path, breakage):
 
 
 def test_modules_are_hooked_when_they_are_imported(tmp_path):
-    """install() imports none of the modules that it hooks, leaves no trace on their loaders, and waits only for those to come."""
+    """install() imports none of the modules that it hooks, leaves no trace on their loaders, and
+    waits only for those to come.
+    """
     code = """
 assert not {"asyncio", "multiprocessing", "unittest", "doctest", "IPython"} & set(sys.modules), "imported by install()"
 import asyncio.base_events, multiprocessing.util, unittest, doctest
@@ -274,7 +284,9 @@ def test_uninstall_puts_everything_back(tmp_path):
 
 
 def test_uninstall_leaves_what_others_have_put_there(tmp_path, monkeypatch):
-    """Somebody chained to our hook: after uninstall() theirs stays, the chain works, and no dump is written."""
+    """Somebody chained to our hook: after uninstall() theirs stays, the chain works, and no dump is
+    written.
+    """
     monkeypatch.setattr(sys, "excepthook", lambda *args: seen.append("first"))
     seen = []
     installed = keeptrace.install(tmp_path)
@@ -292,7 +304,9 @@ def test_uninstall_leaves_what_others_have_put_there(tmp_path, monkeypatch):
 
 
 def test_an_exception_without_its_traceback(tmp_path, monkeypatch, capsys):
-    """Hooks that are called with the traceback apart get a dump with frames; the exception is left as it was."""
+    """Hooks that are called with the traceback apart get a dump with frames; the exception is left
+    as it was.
+    """
     monkeypatch.setattr(sys, "excepthook", lambda *args: None)
     error = ValueError(1)
     with keeptrace.install(tmp_path):
@@ -324,7 +338,9 @@ def logger(tmp_path):
 
 
 def test_logging(tmp_path, logger, capsys):
-    """A record with an exception gets a dump, and its path is there for the formats of the handlers that follow."""
+    """A record with an exception gets a dump, and its path is there for the formats of the handlers
+    that follow.
+    """
     text = logging.StreamHandler(sys.stdout)
     text.setFormatter(logging.Formatter("%(message)s [%(keeptrace)s]"))
     logger.addHandler(text)
@@ -390,7 +406,9 @@ def test_logging_on_two_levels(tmp_path, logger):
 
 
 def test_logging_from_a_repr(tmp_path, logger):
-    """A __repr__ that logs its own failure while the frame is captured makes no dump of its own, and no recursion."""
+    """A __repr__ that logs its own failure while the frame is captured makes no dump of its own,
+    and no recursion.
+    """
 
     class Loud:
         def __repr__(self):
@@ -573,7 +591,9 @@ def test_on_error_asynchronous_generator(tmp_path):
 
 
 def test_options_beside_a_store(tmp_path):
-    """Options belong to the store where one is given; a thing that is no function cannot be decorated."""
+    """Options belong to the store where one is given; a thing that is no function cannot be
+    decorated.
+    """
     store = Store(tmp_path)
     for use in (keeptrace.on_error, keeptrace.LoggingHandler, keeptrace.install):
         with pytest.raises(keeptrace.OptionError):

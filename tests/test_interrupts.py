@@ -1,4 +1,6 @@
-"""Ctrl-C at any moment: the pool ends, with its workers. interrupted.py tries many programs; here is a part of it."""
+"""Ctrl-C at any moment: the pool ends, with its workers. interrupted.py tries many programs; here
+is a part of it.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,18 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize("kind", ["executor:fork", "pool:fork"])
 def test_interrupt_at_a_step(kind: str) -> None:
-    """An interrupt at every 37th step of a pool's life, from construction to shutdown: all of these lives end. (interrupted.py)"""
+    """An interrupt at every 37th step of a pool's life, from construction to shutdown: all of these
+    lives end. (interrupted.py)
+    """
     tried, hung = interrupted.hanging_steps(kind, every=37)
     assert tried > 10 and hung == []
 
 
 @pytest.mark.parametrize("is_taken_again", [False, True])
 def test_a_condition_that_an_interrupt_left_taken(is_taken_again: bool) -> None:
-    """The thread that was interrupted frees it before the thread waits, also if it has taken the condition once more meanwhile, and if another thread waits for it."""
+    """The thread that was interrupted frees it before the thread waits, also if it has taken the
+    condition once more meanwhile, and if another thread waits for it.
+    """
     future: Future[int] = Future()
     interrupts.make_future_atomic(future)
     future._condition.acquire()
@@ -88,7 +94,9 @@ def test_interrupted_within_shutdown() -> None:
 
 @pytest.mark.parametrize("kind", ["executor", "loky"])
 def test_worker_interrupted_within_a_result(kind: str) -> None:
-    """A worker gets Ctrl-C with a part of a large result sent: the pool breaks. Another message within that one would hang it."""
+    """A worker gets Ctrl-C with a part of a large result sent: the pool breaks. Another message
+    within that one would hang it.
+    """
     if kind == "loky":
         pytest.importorskip("loky")
         from keeptrace.concurrent.loky import KeepTraceLokyExecutor
@@ -134,7 +142,9 @@ time.sleep(60)
 
 
 def test_lock_of_a_dead_worker_without_a_parent() -> None:
-    """A worker waits for a lock that a killed one held, and the parent, who would free it, is killed, too: the worker ends."""
+    """A worker waits for a lock that a killed one held, and the parent, who would free it, is
+    killed, too: the worker ends.
+    """
     program = subprocess.Popen(
         [sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, start_new_session=True
     )
@@ -156,7 +166,9 @@ def work(number: int) -> int:
 
 @pytest.mark.parametrize("end", [LookupError, KeyboardInterrupt])
 def test_callback_that_raises(end: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A callback or error_callback that raises is told as a thread's error is. All results arrive, and the pool can be closed."""
+    """A callback or error_callback that raises is told as a thread's error is. All results arrive,
+    and the pool can be closed.
+    """
 
     def callback(value: Any) -> None:
         raise end(value)

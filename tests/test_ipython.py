@@ -78,7 +78,9 @@ DEBUGGER = "ipdb> "
 
 
 def test_a_session(project):
-    """%debug after a pool task failed, then %kt_debug with a future and with a file: in the task's frame, with its variables."""
+    """%debug after a pool task failed, then %kt_debug with a future and with a file: in the task's
+    frame, with its variables.
+    """
     shell = Shell(project)
     shell("%load_ext keeptrace")
     shell("import tasks, keeptrace.concurrent")
@@ -123,7 +125,9 @@ def in_a_shell(project, code):
 
 
 def test_how_an_exception_is_shown(project):
-    """With its frames, as text and as a page of its own that runs nothing of the notebook's; within a list as ever."""
+    """With its frames, as text and as a page of its own that runs nothing of the notebook's; within
+    a list as ever.
+    """
     pytest.importorskip("jinja2")
     pytest.importorskip("pygments")
     in_a_shell(

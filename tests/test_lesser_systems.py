@@ -1,4 +1,6 @@
-"""What a system lacks costs what needed it: without /proc, pidfd, memfd or control groups keeptrace tells less."""
+"""What a system lacks costs what needed it: without /proc, pidfd, memfd or control groups keeptrace
+tells less.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_processes_without_proc(ended: int) -> None:
 
 
 def test_the_memory_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A control group with a limit tells its peak, and what was killed in it; one without a limit does not."""
+    """A control group with a limit tells its peak, and what was killed in it; one without a limit
+    does not.
+    """
     told = {"memory.events": "oom 3\noom_kill 2\n", "memory.peak": "5000000\n"}
     monkeypatch.setattr(processes, "_of_group", {**told, "memory.max": "9000000\n"}.__getitem__)
     assert (processes.memory_kills(), processes.memory_of_group()) == (2, (5_000_000, 9_000_000))
@@ -58,7 +62,9 @@ def test_the_memory_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_death_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record of a killed process tells what was killed in its group since, and the group's peak and limit."""
+    """The record of a killed process tells what was killed in its group since, and the group's peak
+    and limit.
+    """
     began = BoxFacts(1, None, None, "program", 0.0, 2, None, False, None)
     box = Box("name", began, "", 0.0, None)
     monkeypatch.setattr(store_deaths, "memory_kills", lambda: 5)
@@ -135,7 +141,9 @@ def test_black_boxes_without_memfd(is_forbidden: bool, monkeypatch: pytest.Monke
 
 
 def test_memory_without_proc_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peak stands for the memory of the moment there; without groups the machine's memory is the limit."""
+    """The peak stands for the memory of the moment there; without groups the machine's memory is
+    the limit.
+    """
     memory = pytest.importorskip("keeptrace.concurrent.deaths.memory")
     now = memory.resident_memory()
     monkeypatch.setattr(memory, "open", absent, raising=False)

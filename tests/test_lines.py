@@ -1,4 +1,6 @@
-"""Messages on the line between a parent and one worker: whole, in parts, and to a worker that is gone."""
+"""Messages on the line between a parent and one worker: whole, in parts, and to a worker that is
+gone.
+"""
 
 from __future__ import annotations
 

@@ -227,7 +227,9 @@ def run(code: str, *arguments: str, cwd: Path) -> None:
 
 @pytest.mark.parametrize("pickler", ["dill", "cloudpickle"])
 def test_the_program_itself(pickler: str, tmp_path: Path) -> None:
-    """What a program defines can be called after a load by another program, whose names mean something else, by both readers."""
+    """What a program defines can be called after a load by another program, whose names mean
+    something else, by both readers.
+    """
     dump = str(tmp_path / "dump")
     run(PROGRAM + "write(sys.argv[2])", "write", dump, pickler, cwd=tmp_path)
     other = "import pickle, sys\ndef helper(x): return 'of the reader'\nFACTOR = 1000\nkept = dict(globals())\n"
@@ -239,7 +241,9 @@ def test_the_program_itself(pickler: str, tmp_path: Path) -> None:
     sys.version_info >= (3, 15), reason="dill 0.4.1 itself can pickle no code there"
 )
 def test_a_dump_with_a_reference_to_the_program(tmp_path: Path) -> None:
-    """dill itself refers to the program's namespace by name: such a dump's functions work where the same program reads it."""
+    """dill itself refers to the program's namespace by name: such a dump's functions work where the
+    same program reads it.
+    """
     dump = str(tmp_path / "dump")
     run(PROGRAM + "write(sys.argv[2])", "write", dump, "callable", cwd=tmp_path)
     checks = [
@@ -249,7 +253,9 @@ def test_a_dump_with_a_reference_to_the_program(tmp_path: Path) -> None:
 
 
 def test_modules_stay_as_they_are(tmp_path: Path) -> None:
-    """Loading puts nothing into a module of the reader, also where dill sent the module's state along."""
+    """Loading puts nothing into a module of the reader, also where dill sent the module's state
+    along.
+    """
     (tmp_path / "settings.py").write_text("level = 1\n")
     dump = str(tmp_path / "dump")
     for pickler in ("'dill'", "__import__('dill').dumps"):

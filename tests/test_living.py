@@ -1,4 +1,6 @@
-"""What people look at when a task failed: generators, sockets, databases, mocks, elements, requests, rows, unknown arrays."""
+"""What people look at when a task failed: generators, sockets, databases, mocks, elements,
+requests, rows, unknown arrays.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""The corpus of logs in tests/data/logs: what loggers, collectors, engines and tools write, each with what a reader expects.
+"""The corpus of logs in tests/data/logs: what loggers, collectors, engines and tools write, each
+with what a reader expects.
 
-expected.json has for each file its tracebacks: type, functions of the frames, message, and the cause in the same form. A message
-that ends in "..." goes on; functions that begin with "..." have more in front.
+expected.json has for each file its tracebacks: type, functions of the frames, message, and the
+cause in the same form. A message that ends in "..." goes on; functions that begin with "..." have
+more in front.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def opened(name: str) -> Any:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_log_is_read(name: str) -> None:
-    """Each traceback of the log is found, in order, with its frames, message and causes, and nothing else is."""
+    """Each traceback of the log is found, in order, with its frames, message and causes, and
+    nothing else is.
+    """
     found = [exc for _, exc, _ in parse_tracebacks(opened(name))]
     assert [type(exc).__qualname__ for exc in found] == [wanted[0] for wanted in EXPECTED[name]]
     for exc, wanted in zip(found, EXPECTED[name]):
@@ -73,7 +77,9 @@ T = (LOGS / "python27.log").read_text()
 
 
 def test_equal_ones_are_counted(tmp_path: Path) -> None:
-    """Equal tracebacks of several logs, one of them compressed, are one, with the first and the last place."""
+    """Equal tracebacks of several logs, one of them compressed, are one, with the first and the
+    last place.
+    """
     (tmp_path / "b.log").write_text(
         "2026-01-05 18:30:00 start\n" + T + "2026-01-06 07:00:00 no pizza\n" + T
     )
@@ -94,7 +100,9 @@ def test_equal_ones_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_command_counts_and_shows_each(tmp_path: Path, call: Commands) -> None:
-    """`keeptrace log` shows equal tracebacks once, with their count and places; --all shows each; --json has the places."""
+    """`keeptrace log` shows equal tracebacks once, with their count and places; --all shows each;
+    --json has the places.
+    """
     path = tmp_path / "app.log"
     path.write_text(T + "2026-01-06 07:00:00 no pizza\n" + T)
 

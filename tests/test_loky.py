@@ -56,7 +56,9 @@ def test_is_the_engines_own(pool):
 
 
 def test_objects_of_nameless_classes_stay_live(pool):
-    """Loky pickles classes by value; objects of such classes on an exception come back as objects of that very class."""
+    """Loky pickles classes by value; objects of such classes on an exception come back as objects
+    of that very class.
+    """
 
     class Cargo:
         weight = 3
@@ -74,7 +76,9 @@ def test_objects_of_nameless_classes_stay_live(pool):
 
 
 def test_failing_initializer_is_told():
-    """The broken pool's errors have what the initializer raised as their cause, with its frames; each future has its own."""
+    """The broken pool's errors have what the initializer raised as their cause, with its frames;
+    each future has its own.
+    """
     with KeepTraceLokyExecutor(1, initializer=tasks.refuse, initargs=("no entry",)) as pool:
         futures = [pool.submit(tasks.double, number) for number in range(2)]
         errors = [future.exception(timeout=60) for future in futures]
@@ -100,7 +104,9 @@ def test_initializer_runs_and_is_checked():
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGABRT", "70", "0"])
 def test_killed_worker(how, capfd):
-    """A worker that dies breaks the pool as it does loky's; every future's own error says which, how, at what and where."""
+    """A worker that dies breaks the pool as it does loky's; every future's own error says which,
+    how, at what and where.
+    """
     with KeepTraceLokyExecutor(1) as pool:
         errors = [
             future.exception(timeout=60)
@@ -126,7 +132,9 @@ def test_killed_worker(how, capfd):
 
 
 def test_nothing_left_behind():
-    """Neither threads, processes nor file descriptors stay after a pool broke while large tasks waited; with loky's own, they do."""
+    """Neither threads, processes nor file descriptors stay after a pool broke while large tasks
+    waited; with loky's own, they do.
+    """
     with KeepTraceLokyExecutor(1) as pool:  # what the start method itself keeps open
         pool.submit(tasks.double, 1).result(timeout=60)
     del pool
@@ -164,7 +172,9 @@ def test_death_in_a_chunk():
 
 
 def test_unpickling_costs_one_task(pool):
-    """Arguments or results that cannot be unpickled are their task's failure; loky's own executor breaks as a whole."""
+    """Arguments or results that cannot be unpickled are their task's failure; loky's own executor
+    breaks as a whole.
+    """
     bad = [
         pool.submit(pool_tasks.take, pool_tasks.CannotArrive()),
         pool.submit(pool_tasks.give_unarriving),
@@ -212,7 +222,9 @@ def test_options():
 
 
 def test_reusable_executor(reusable):
-    """It is used again while its arguments are the same, resized, and never confused with loky's own."""
+    """It is used again while its arguments are the same, resized, and never confused with loky's
+    own.
+    """
     stock = loky.get_reusable_executor(1)
     stock.submit(tasks.double, 1).result()
     ours = get_reusable_executor(1, reuse=True, initializer=tasks.accept, initargs=("a",))
@@ -232,6 +244,8 @@ def test_reusable_executor(reusable):
 
 
 def test_killed_as_the_pool_shuts_down(tmp_path, monkeypatch):
-    """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. loky's own waits for ever."""
+    """shutdown() ends, though a worker is killed meanwhile that has the lock of the tasks. loky's
+    own waits for ever.
+    """
     monkeypatch.setattr(_queues, "_ENDS", 0.2)
     killed_as_they_leave(KeepTraceLokyExecutor(2), tmp_path / "busy")

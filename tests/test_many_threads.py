@@ -1,4 +1,5 @@
-"""Many threads at once: they fail, capture, dump, store and restore while others change what they share.
+"""Many threads at once: they fail, capture, dump, store and restore while others change what they
+share.
 
 Meant for a free-threaded Python, where nothing takes turns; true on every other.
 """
@@ -31,7 +32,8 @@ from keeptrace.store.names import make_name
 THREADS = 8
 DUMPS = 4  # of each thread
 SECRET = "hunter2"
-# On a busy machine each thread waits long for its turn, and no capture may be cut for that. (seconds)
+# On a busy machine each thread waits long for its turn, and no capture may be cut for that.
+# (seconds)
 PATIENT = 60.0
 # Classes that no module has where the dump is loaded.
 GONE = """
@@ -46,7 +48,9 @@ ALWAYS = [f"always {number}" for number in range(20)]
 
 
 def at_once(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
-    """What work(number) returns in each of the threads, which begin together. Raises what one raised."""
+    """What work(number) returns in each of the threads, which begin together. Raises what one
+    raised.
+    """
     found: list[Any] = [None] * count
     raised: list[BaseException] = []
     start = threading.Barrier(count)
@@ -152,7 +156,9 @@ def last_frame(exc: BaseException) -> dict[str, Any]:
 
 
 def check(exc: BaseException, number: int) -> None:
-    """The own values are exact. The shared ones have everything that never changed, and no odd pair."""
+    """The own values are exact. The shared ones have everything that never changed, and no odd
+    pair.
+    """
     assert type(exc) is LookupError and exc.args[0] == f"failure {number}"
     found = last_frame(exc)
     assert found["own"] == {"number": number, "times": 0} and found["number"] == number
@@ -179,7 +185,9 @@ def unpacked(data: bytes) -> bytes:
 
 
 def test_dumps_while_others_change_the_values() -> None:
-    """Every dump arrives with its own values exact, and shows no secret, whatever the others change."""
+    """Every dump arrives with its own values exact, and shows no secret, whatever the others
+    change.
+    """
     shared = Shared()
 
     def work(number: int) -> list[bytes]:
@@ -246,7 +254,9 @@ def dump_of_gone_file(number: int) -> bytes:
 
 
 def test_sources_of_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that load dumps of files that are gone keep their sources, and remove old ones, at once."""
+    """Threads that load dumps of files that are gone keep their sources, and remove old ones, at
+    once.
+    """
     monkeypatch.setattr(sources, "_MOST_KEPT", 5_000)
     dumps = [dump_of_gone_file(number) for number in range(3 * THREADS)]
 

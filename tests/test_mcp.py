@@ -100,7 +100,9 @@ def test_find_in_log_counts_equal_tracebacks(answers: Answers) -> None:
 
 
 def test_find_in_log_hides_secrets(answers: Answers, directory: Path) -> None:
-    """A secret of a message, of a source line and of a URL is hidden; the rest of the traceback is there."""
+    """A secret of a message, of a source line and of a URL is hidden; the rest of the traceback is
+    there.
+    """
     (directory / "login.log").write_text(
         "Traceback (most recent call last):\n"
         '  File "/srv/login.py", line 7, in login\n'

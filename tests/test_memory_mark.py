@@ -1,4 +1,6 @@
-"""Options(memory_mark=...): what a worker leaves of its memory for the case that the kernel kills it."""
+"""Options(memory_mark=...): what a worker leaves of its memory for the case that the kernel kills
+it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def in_a_fresh_process(function: Any, *arguments: str) -> None:
-    """Calls it where little memory is taken: what the tests before have freed, a forked worker would fill first."""
+    """Calls it where little memory is taken: what the tests before have freed, a forked worker
+    would fill first.
+    """
     code = f"import memory_kills; memory_kills.{function.__name__}(*{arguments!r})"
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     command = [sys.executable, "-W", "ignore", "-c", code]
@@ -55,7 +59,9 @@ def in_a_fresh_process(function: Any, *arguments: str) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("on_death", ["break", "replace"])
 def test_killed_above_the_mark(method: str, on_death: str, tmp_path: Path) -> None:
-    """The death of a worker that the kernel kills has the stack with its variables, what it had, and the largest variables."""
+    """The death of a worker that the kernel kills has the stack with its variables, what it had,
+    and the largest variables.
+    """
     in_a_fresh_process(kill_above_the_mark, method, on_death, str(tmp_path / "ready"))
 
 
@@ -79,12 +85,16 @@ def test_loky(tmp_path: Path) -> None:
 
 
 def test_below_the_mark_again(tmp_path: Path) -> None:
-    """A worker that gave its memory back, or runs another task, is not told to have died of an older stack."""
+    """A worker that gave its memory back, or runs another task, is not told to have died of an
+    older stack.
+    """
     in_a_fresh_process(kill_below_the_mark_again, str(tmp_path / "ready"))
 
 
 def test_a_worker_that_survives(tmp_path: Path) -> None:
-    """A worker above the mark goes on with its task; the note is dropped when the memory is given back."""
+    """A worker above the mark goes on with its task; the note is dropped when the memory is given
+    back.
+    """
     in_a_fresh_process(go_above_and_below, str(tmp_path / "go"))
 
 

@@ -1,4 +1,6 @@
-"""WSGI and ASGI middleware around bare applications, and what leaves dumps in Flask, Starlette, FastAPI, Django and Celery."""
+"""WSGI and ASGI middleware around bare applications, and what leaves dumps in Flask, Starlette,
+FastAPI, Django and Celery.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def raise_it(exc):
     ids=["call", "chunk", "close", "no iterable"],
 )
 def test_wsgi_failures(tmp_path, app):
-    """Wherever the application fails, in the call, while its answer is sent or closed: a dump, and the same exception."""
+    """Wherever the application fails, in the call, while its answer is sent or closed: a dump, and
+    the same exception.
+    """
     with pytest.raises((ValueError, TypeError)) as bare:
         serve(app)
     with pytest.raises(type(bare.value)) as caught:
@@ -137,7 +141,9 @@ def flask_app():
 
 
 def test_flask(tmp_path):
-    """A view's exception passes through with a dump of its frames; what Flask answers itself makes none."""
+    """A view's exception passes through with a dump of its frames; what Flask answers itself makes
+    none.
+    """
     app = flask_app()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.wsgi_app = WSGIMiddleware(app.wsgi_app, tmp_path)
@@ -154,7 +160,9 @@ def test_flask(tmp_path):
 
 
 def test_flask_in_production(tmp_path):
-    """There Flask answers with 500 and lets nothing through; its signal gives the exception, as the docs say."""
+    """There Flask answers with 500 and lets nothing through; its signal gives the exception, as the
+    docs say.
+    """
     app = flask_app()
     import flask
 
@@ -184,7 +192,9 @@ def call(app, scope=None):
 
 
 def test_asgi_failure(tmp_path):
-    """The exception goes on, the same object, and there is a dump with the frames of the coroutines."""
+    """The exception goes on, the same object, and there is a dump with the frames of the
+    coroutines.
+    """
     error = ValueError(1)
 
     async def inner(value):
@@ -214,7 +224,9 @@ def test_asgi_ending_on_purpose(tmp_path, error):
 
 
 def test_starlette(tmp_path):
-    """Added as Starlette's middleware: dumps of endpoints that fail, sync and async; the answer is Starlette's own 500."""
+    """Added as Starlette's middleware: dumps of endpoints that fail, sync and async; the answer is
+    Starlette's own 500.
+    """
     pytest.importorskip("starlette")
     pytest.importorskip("httpx")
     from starlette.applications import Starlette
@@ -361,7 +373,9 @@ OURS = "keeptrace.middleware.DjangoMiddleware"
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_django(tmp_path, debug):
-    """Each request that Django answers with 500 leaves a dump, sync and async, of views and of middleware; a 404 none."""
+    """Each request that Django answers with 500 leaves a dump, sync and async, of views and of
+    middleware; a 404 none.
+    """
     _, entries = run_django(
         tmp_path,
         {"MIDDLEWARE": [OURS, "__main__.broken"], "DEBUG": debug},
@@ -379,7 +393,9 @@ assert client.get("/middleware").status_code == 500
 
 
 def test_django_settings(tmp_path):
-    """KEEPTRACE names directory and options; the last settings count, and a failure is written once."""
+    """KEEPTRACE names directory and options; the last settings count, and a failure is written
+    once.
+    """
     run_django(
         tmp_path,
         {"MIDDLEWARE": [OURS], "KEEPTRACE": {"directory": "first"}},
@@ -431,7 +447,9 @@ client.post("/pay/7", {"password": "hunter2hunter2"}, headers={"authorization": 
 
 
 def test_django_logging(tmp_path):
-    """The handler, named in LOGGING as the docs say, writes the dump and puts its path into the log."""
+    """The handler, named in LOGGING as the docs say, writes the dump and puts its path into the
+    log.
+    """
     handlers = {
         "dumps": {"class": "keeptrace.LoggingHandler", "level": "ERROR"},
         "text": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": "short"},
@@ -494,7 +512,9 @@ def pay(self, amount):
 
 @pytest.mark.engines
 def test_celery(tmp_path):
-    """The signal, connected as the docs say, writes the failed task's dump in the worker, after its retries."""
+    """The signal, connected as the docs say, writes the failed task's dump in the worker, after its
+    retries.
+    """
     pytest.importorskip("celery")
     (tmp_path / "celery_tasks.py").write_text(CELERY)
     for name in ("queue", "results"):

@@ -1,4 +1,6 @@
-"""mpi4py.futures, on real MPI processes: mpi_program.py is started under mpiexec in each way that mpi4py knows."""
+"""mpi4py.futures, on real MPI processes: mpi_program.py is started under mpiexec in each way that
+mpi4py knows.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ def run(command, timeout=150):
     env = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, [HERE.parent, HERE])),
-        # a program that was started without mpiexec looks it up, and waits for ever for one of another MPI
+        # a program that was started without mpiexec looks it up, and waits for ever for one of
+        # another MPI
         "PATH": os.pathsep.join([str(Path(MPIEXEC).parent), os.environ["PATH"]]),
         # Open MPI asks root, and machines with few cores, to say that they mean it
         "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
@@ -76,7 +79,9 @@ def told_by(way):
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("way", WAYS)
 def test_checks(way, check):
-    """Frames, variables, chain and live values arrive, whatever the exception, in each way of starting workers."""
+    """Frames, variables, chain and live values arrive, whatever the exception, in each way of
+    starting workers.
+    """
     told = told_by(way)
     assert told[check] == "passed", told[check]
     assert set(told) == set(CHECKS)
@@ -100,7 +105,9 @@ def test_an_initializer_that_is_none():
 
 
 def test_what_the_bare_engine_does():
-    """The difference: mpi4py alone gives another exception for those that cannot be pickled or unpickled."""
+    """The difference: mpi4py alone gives another exception for those that cannot be pickled or
+    unpickled.
+    """
     told = json.loads(shared("bare").stdout)
     assert all(text.startswith("TypeError") for text in told.values())
 

@@ -157,7 +157,9 @@ if __name__ == "__main__":
 
 @pytest.mark.engines
 def test_datasets(tmp_path: Path) -> None:
-    """Dataset.map(num_proc=2) raises the function's exception with its frames, and says how a worker died."""
+    """Dataset.map(num_proc=2) raises the function's exception with its frames, and says how a
+    worker died.
+    """
     pytest.importorskip("datasets")
     (tmp_path / "program.py").write_text(DATASETS)
     done = subprocess.run(

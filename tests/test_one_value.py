@@ -1,4 +1,6 @@
-"""A value that cannot be read costs itself alone, wherever it stands; and reading one runs none of its code."""
+"""A value that cannot be read costs itself alone, wherever it stands; and reading one runs none of
+its code.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +79,8 @@ CUSTOMER = "Grace"
 
 
 def _reported(value: Any, **options: Any) -> Any:
-    """A capture of the failure. Without assertions, in which pytest calls locals(): before Python 3.13 reading the
-    variables of such a function looks at every object.
+    """A capture of the failure. Without assertions, in which pytest calls locals(): before Python
+    3.13 reading the variables of such a function looks at every object.
     """
     global GLOBAL
     GLOBAL = value
@@ -183,7 +185,9 @@ SAMPLES: dict[int, Any] = {
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: type(problem).__name__)
 def test_every_reader_may_raise(problem: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever kind of value a reader fails on, with whatever: that value is marked, and all else is exact."""
+    """Whichever kind of value a reader fails on, with whatever: that value is marked, and all else
+    is exact.
+    """
     for kind, reader in dict(_readers.READERS).items():
         value = SAMPLES[kind]
 
@@ -255,7 +259,9 @@ BUILTIN_VALUES = {
 def test_every_writer_of_builtin_types_may_raise(
     cls: type, depth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the text of a container fails, the text says so; what the container holds is read all the same."""
+    """Where the text of a container fails, the text says so; what the container holds is read all
+    the same.
+    """
     value = BUILTIN_VALUES[cls]
     for problem in (
         ValueError("x"),
@@ -596,7 +602,9 @@ def _file_of(name: Any) -> Any:
 @pytest.mark.parametrize("make", [make for _, make in NOT_RUN], ids=[name for name, _ in NOT_RUN])
 @pytest.mark.parametrize("run_reprs", [None, False], ids=["default", "no-reprs"])
 def test_no_code_of_the_program_runs(make: Callable[[], Any], run_reprs: bool | None) -> None:
-    """Neither hashes nor comparisons of keys, nor what a value of a library holds or derives from, is asked anything."""
+    """Neither hashes nor comparisons of keys, nor what a value of a library holds or derives from,
+    is asked anything.
+    """
     value = make()
     for depth in (1, 4):
         try:
@@ -670,7 +678,9 @@ def _shown_of_gone(more: str) -> list[str]:
 
 
 def test_memory_that_may_be_gone_is_not_read() -> None:
-    """A map of a file that was cut short would end the process; maps, views and matches are told by what they are."""
+    """A map of a file that was cut short would end the process; maps, views and matches are told by
+    what they are.
+    """
     shown = _shown_of_gone("")
     assert [
         "mmap.mmap" in shown[0],
@@ -689,7 +699,9 @@ def test_arrays_over_memory_that_may_be_gone() -> None:
 
 
 def test_arrays_of_their_own_memory_show_values() -> None:
-    """Arrays that own their memory, and views of these, have their first values, whatever their class."""
+    """Arrays that own their memory, and views of these, have their first values, whatever their
+    class.
+    """
     np = pytest.importorskip("numpy")
     values = [
         np.arange(5),

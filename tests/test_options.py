@@ -14,7 +14,9 @@ from keeptrace.core.options import _BOUNDS, _SWITCHES, DEFAULT, bound, make_opti
 
 @pytest.mark.parametrize("name", _BOUNDS)
 def test_bounds_are_checked(name: str) -> None:
-    """Each bound takes its least value and refuses what is below it, and what is no number; the message names it and its unit."""
+    """Each bound takes its least value and refuses what is below it, and what is no number; the
+    message names it and its unit.
+    """
     default, least, unit = _BOUNDS[name]
     assert getattr(Options(), name) == default
     assert getattr(Options(**{name: int(least)}), name) == least

@@ -92,7 +92,9 @@ def arrived(function: Callable[..., Any]) -> BaseException:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_source_lines_are_shown(module: types.ModuleType, name: str) -> None:
-    """Of functions, closures, lambdas, methods and what wraps them; of a file, and of a notebook's cell."""
+    """Of functions, closures, lambdas, methods and what wraps them; of a file, and of a notebook's
+    cell.
+    """
     function = getattr(module, name)
     exc = arrived(function[0] if name == "kept" else function)
     assert "1 / a" in traceback.format_exception(exc)[-2]

@@ -1,4 +1,6 @@
-"""Live objects: what owns something outside of the process is never brought to life, and loading a dump changes nothing there."""
+"""Live objects: what owns something outside of the process is never brought to life, and loading a
+dump changes nothing there.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from waiting import until
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 
-# (pickler, function): a pickler that ends in "()" is given as a callable, as dumps of earlier versions were written
+# (pickler, function): a pickler that ends in "()" is given as a callable, as dumps of earlier
+# versions were written
 WRITERS = [
     ("dill", "init"),
     ("cloudpickle", "dump"),
@@ -109,7 +112,9 @@ def written(request: Any, tmp_path_factory: Any) -> Iterator[Written]:
 
 
 def test_nothing_outside_changes(written: Written) -> None:
-    """Files, their permissions, shared memory, databases and processes are after two loads what they were before."""
+    """Files, their permissions, shared memory, databases and processes are after two loads what
+    they were before.
+    """
     assert written.before["dump"][2] == written.after["dump"][2]
     assert written.after == written.before
 
@@ -128,7 +133,9 @@ def test_stand_ins_wherever_they_are(written: Written, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["plain", "live"])
 def test_what_is_beside_them_lives(written: Written, way: str) -> None:
-    """Objects in the same containers, and those that hold such things, are alive; what they hold is not."""
+    """Objects in the same containers, and those that hold such things, are alive; what they hold is
+    not.
+    """
     if not written.is_whole:
         pytest.skip("a reader can only refuse what such a dump has")
     found = written.found[way]
@@ -188,7 +195,8 @@ def test_within_a_live_object_too(written: Written, name: str) -> None:
         )
 
 
-# what is data, though its class comes from a module of files and the like, or has methods that sound so
+# what is data, though its class comes from a module of files and the like, or has methods that
+# sound so
 STILL_ALIVE = {
     "io.BytesIO(b'ab')": "value.read() == b'ab'",
     "io.StringIO('ab')": "value.read() == 'ab'",
@@ -234,7 +242,9 @@ class Data:
 
 @pytest.mark.parametrize("pickler", ["dill", "cloudpickle"])
 def test_data_is_still_alive(pickler: str, tmp_path: Path) -> None:
-    """What owns nothing outside is brought to life as before, also from modules where most things do."""
+    """What owns nothing outside is brought to life as before, also from modules where most things
+    do.
+    """
     (tmp_path / "own_module.py").write_text(LIVE_PROGRAM)
     write = f"""
 from own_module import *

@@ -1,4 +1,6 @@
-"""Exceptions whose classes have a C struct of their own arrive as themselves, or as a class of the same name that is caught alike."""
+"""Exceptions whose classes have a C struct of their own arrive as themselves, or as a class of the
+same name that is caught alike.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from keeptrace.restore.fields import has_own_state
 
 
 class Opaque(ValueError):
-    """As classes of pydantic and psycopg2 are: the state is where no Python code finds it, but for the class's own."""
+    """As classes of pydantic and psycopg2 are: the state is where no Python code finds it, but for
+    the class's own.
+    """
 
     __slots__ = ("_state",)
 
@@ -114,7 +118,9 @@ class FileError(OSError):
 
 
 class TwoBases(TypeError, OSError):
-    """Its instances have the struct of OSError, which is not the first builtin class among its bases."""
+    """Its instances have the struct of OSError, which is not the first builtin class among its
+    bases.
+    """
 
 
 FALLING_BACK = [Raising, Unloadable, Other, Changed, Hanging, Huge, NoWay]
@@ -215,7 +221,9 @@ FILES = [by_dump, by_pickle_of_dump, by_init, by_exc_info]
      (ExceptionGroup, False), (Opaque, True), (Below, True)],
 )  # fmt: skip
 def test_own_state_is_told_by_the_class(cls: type[BaseException], expected: bool) -> None:
-    """Slots, __weakref__ and the fields of builtin classes are known state; only what nobody knows counts."""
+    """Slots, __weakref__ and the fields of builtin classes are known state; only what nobody knows
+    counts.
+    """
     assert has_own_state(cls) is expected
 
 
@@ -286,7 +294,9 @@ def test_arrives_as_itself_within_a_group(way: Callable[..., BaseException]) -> 
 
 @pytest.mark.parametrize("cls", FALLING_BACK)
 def test_falls_back_to_a_class_of_the_same_name(cls: type[BaseException]) -> None:
-    """Where its reduction fails, hangs, is too large or makes something else: the same name, text and builtin base."""
+    """Where its reduction fails, hangs, is too large or makes something else: the same name, text
+    and builtin base.
+    """
     exc = by_executor(fail, cls, 7)
     assert (type(exc).__name__, str(exc), exc.__notes__) == (
         cls.__name__,
@@ -334,7 +344,9 @@ def test_a_reduction_that_leaves_out_what_cannot_be_pickled() -> None:
 
 
 def test_no_code_of_the_user_runs_without_run_reprs() -> None:
-    """run_reprs=False: neither the reduction nor str() runs, and the class of the same name says so."""
+    """run_reprs=False: neither the reduction nor str() runs, and the class of the same name says
+    so.
+    """
     exc = keeptrace.loads(
         keeptrace.dumps(raised(fail, Opaque, 7), run_reprs=False, pickler="pickle"), live=True
     )
@@ -343,7 +355,9 @@ def test_no_code_of_the_user_runs_without_run_reprs() -> None:
 
 @pytest.mark.parametrize("way", [*POOLS, *FILES])
 def test_pydantic(way: Callable[..., BaseException]) -> None:
-    """The real one: its methods work where it came through a pool; `except ValueError` catches it everywhere."""
+    """The real one: its methods work where it came through a pool; `except ValueError` catches it
+    everywhere.
+    """
     pydantic = pytest.importorskip("pydantic")
     own = raised(fail_with_pydantic, 7)
     exc = way(fail_with_pydantic, 7) if way in POOLS else way(own)

@@ -66,7 +66,9 @@ def parse(text: str) -> Any:
 
 
 def test_every_button(tmp_path: Path) -> None:
-    """All frames open and close, library frames hide, the theme changes, the search finds, "the same" opens in place, the text is copied."""
+    """All frames open and close, library frames hide, the theme changes, the search finds, "the
+    same" opens in place, the text is copied.
+    """
     from keeptrace.render.html import to_html
 
     try:

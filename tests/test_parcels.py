@@ -85,7 +85,9 @@ def test_frames_of_the_engine():
 
 
 def test_less_and_less(capsys):
-    """A dump that is too large is made with less: without sources, with representations; then it stays out, and stderr says so."""
+    """A dump that is too large is made with less: without sources, with representations; then it
+    stays out, and stderr says so.
+    """
     exc = raised(tasks.chained, 5)
     sizes = []
     for bound in (MAX_INLINE, 2500, 1900):
@@ -110,7 +112,9 @@ def test_less_and_less(capsys):
 
 @pytest.mark.parametrize("kind", ["path", "memory", "file"])
 def test_directory(tmp_path, kind):
-    """Large ones go to a directory, each to its own file, which is a whole dump; the store has the name alone."""
+    """Large ones go to a directory, each to its own file, which is a whole dump; the store has the
+    name alone.
+    """
     if kind != "path":
         pytest.importorskip("fsspec")
     directory = {
@@ -170,7 +174,9 @@ def test_what_others_wrote(tmp_path, what):
 
 
 def test_classes_that_are_loaded():
-    """Exception classes of loaded modules are found, without their constructors; functions, modules and other classes are not."""
+    """Exception classes of loaded modules are found, without their constructors; functions, modules
+    and other classes are not.
+    """
     exc = raised(throw, Calling("message", os.fspath, "argument"))
     made = Calling.made
     arrived = PLAIN.unpack(PLAIN.pack(exc))
@@ -184,7 +190,9 @@ def test_classes_that_are_loaded():
 
 
 def test_nothing_is_imported(monkeypatch):
-    """A class whose module is not loaded here is made up, with its name and a builtin base that catches it."""
+    """A class whose module is not loaded here is made up, with its name and a builtin base that
+    catches it.
+    """
     parcel = PLAIN.pack(raised(tasks.fail_with, "local"))
     lone = types.ModuleType("lone_module")
     exec("class Lone(KeyError): pass", vars(lone))

@@ -1,4 +1,6 @@
-"""Reprs are not run by default: plain ones read as ever, others are told by state, and nothing is loaded or called."""
+"""Reprs are not run by default: plain ones read as ever, others are told by state, and nothing is
+loaded or called.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ PLAIN = [
 
 @pytest.mark.parametrize("source", PLAIN)
 def test_plain_reprs_read_as_ever(source: str) -> None:
-    """A __repr__ that only formats what stands in the object shows what it would return, and is not run."""
+    """A __repr__ that only formats what stands in the object shows what it would return, and is not
+    run.
+    """
     cls: Any = _class(source)
     value = cls(**STATE)
     expected = repr(value)
@@ -233,7 +237,9 @@ class Inner:
 def test_what_is_not_plain_is_not_run(
     source: str, hooks: dict[str, Any], run_reprs: bool | None
 ) -> None:
-    """A __repr__ that does more is not run: the object is told by its type and attributes, and the rest is exact."""
+    """A __repr__ that does more is not run: the object is told by its type and attributes, and the
+    rest is exact.
+    """
     function = _class(source).__dict__["__repr__"]
     function.__globals__.update(call=lambda: _ran("a call"), secret=Inner())
     value = type("Thing", (), {**hooks, "__repr__": function})()
@@ -250,7 +256,9 @@ def test_what_is_not_plain_is_not_run(
 
 
 def test_state_is_what_one_wants_to_see() -> None:
-    """State: public attributes if there are any; elements of containers; the address of what stands inside."""
+    """State: public attributes if there are any; elements of containers; the address of what stands
+    inside.
+    """
 
     class Row:
         def __init__(self, **state: Any) -> None:
@@ -276,7 +284,9 @@ def test_state_is_what_one_wants_to_see() -> None:
 
 
 def test_named_tuples_are_told_by_name() -> None:
-    """The elements of a named tuple have their names, by which a secret is known, also where its own repr hides it."""
+    """The elements of a named tuple have their names, by which a secret is known, also where its
+    own repr hides it.
+    """
 
     class Address(collections.namedtuple("Address", "host password")):
         def __repr__(self) -> str:
@@ -332,13 +342,17 @@ def _generated() -> list[tuple[str, Any]]:
 
 
 def test_generated_reprs_read_as_ever() -> None:
-    """What dataclasses, attrs, pydantic, enum and namedtuple generate is written without running it."""
+    """What dataclasses, attrs, pydantic, enum and namedtuple generate is written without running
+    it.
+    """
     for name, value in _generated():
         assert repr(arrived(value, run_reprs=False)) == repr(value), name
 
 
 def test_lazy_values_of_the_standard_library() -> None:
-    """Files, mocks, generators, tasks, threads and weak references are told without a call of theirs."""
+    """Files, mocks, generators, tasks, threads and weak references are told without a call of
+    theirs.
+    """
     mock = unittest.mock.MagicMock(name="client")
 
     async def task() -> Any:
@@ -472,7 +486,9 @@ LAZY: list[tuple[str, Callable[[], BaseException], str]] = [
 
 @pytest.mark.parametrize("make, message", [row[1:] for row in LAZY], ids=[row[0] for row in LAZY])
 def test_messages_query_nothing(make: Callable[[], BaseException], message: str) -> None:
-    """The message of an exception that holds lazy objects is made without them; what is loaded is shown, and nothing loads."""
+    """The message of an exception that holds lazy objects is made without them; what is loaded is
+    shown, and nothing loads.
+    """
     exc = make()
     exc.add_note("a note")
     exc.__notes__.append(Row(8))  # type: ignore[arg-type]
@@ -540,7 +556,9 @@ class ApiError(Exception):
 
 
 def test_messages_of_libraries_are_kept() -> None:
-    """An exception whose __str__ calls methods and properties, and holds nothing lazy, has the message that it makes."""
+    """An exception whose __str__ calls methods and properties, and holds nothing lazy, has the
+    message that it makes.
+    """
     assert (
         str(restore(capture(ApiError(Response()), Options()), BUILTINS)) == "<Response [404]> 404"
     )

@@ -20,7 +20,9 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_version_is_the_one_of_the_metadata() -> None:
-    """`keeptrace.__version__` is the version of the installed distribution, and that of CITATION.cff."""
+    """`keeptrace.__version__` is the version of the installed distribution, and that of
+    CITATION.cff.
+    """
     try:
         installed = importlib.metadata.version("keeptrace-concurrent")
     except importlib.metadata.PackageNotFoundError:
@@ -44,7 +46,9 @@ def test_the_changelog_has_a_part_for_what_comes_next() -> None:
 def test_the_page_on_the_index_has_no_relative_link(
     repository: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A link of README.md leads into the repository at this version's tag, or is its text where none is known."""
+    """A link of README.md leads into the repository at this version's tag, or is its text where
+    none is known.
+    """
     monkeypatch.setenv("KEEPTRACE_REPOSITORY", repository or "")
     page = runpy.run_path(str(ROOT / "setup.py"))["readme"]()
     links = re.findall(r"\]\(([^)]*)\)", page)
@@ -96,7 +100,9 @@ def test_workflows_call_the_scripts_that_run_here(workflow: Path) -> None:
 
 
 def test_the_public_tests_cover_every_python_and_system() -> None:
-    """The matrix of the public tests has each Python of the classifiers, a free-threaded one, and three systems."""
+    """The matrix of the public tests has each Python of the classifiers, a free-threaded one, and
+    three systems.
+    """
     text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     tested = re.findall(
         r'"(3\.\d+t?)"', next(line for line in text.splitlines() if "python: [" in line)

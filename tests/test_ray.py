@@ -86,7 +86,9 @@ def test_actors_and_the_users_own_hook():
 
 
 def test_through_other_tasks():
-    """A failed argument, and a failed task that a task waits for: the first failure's frames arrive."""
+    """A failed argument, and a failed task that a task waits for: the first failure's frames
+    arrive.
+    """
     failing = ray.remote(tasks.chained)
 
     @ray.remote

@@ -408,7 +408,9 @@ def test_look_alike(case: str) -> None:
 
 
 def test_node_says_what_was_there() -> None:
-    """A hidden local refers to a node that names it; a text has the mark in the place of the secret."""
+    """A hidden local refers to a node that names it; a text has the mark in the place of the
+    secret.
+    """
     report = make({"password": S, "x": f"a password={S} b"})
     Redactor().report(report)
     local = report["frames"][0]["locals"]
@@ -431,7 +433,9 @@ def test_same_object_when_nothing_is_found() -> None:
 
 
 def test_alias_of_a_request() -> None:
-    """An object that is also called `auth` keeps its structure, and what is secret in it goes by its own name."""
+    """An object that is also called `auth` keeps its structure, and what is secret in it goes by
+    its own name.
+    """
     request = Thing("<Request>", path="/a/b", method="GET", password=S)
     report = make({"request": request, "auth": request})
     Redactor().report(report)
@@ -440,7 +444,9 @@ def test_alias_of_a_request() -> None:
 
 
 def test_unused_nodes_are_emptied() -> None:
-    """What was only reachable through a hidden container does not stay in the table; what others use does."""
+    """What was only reachable through a hidden container does not stay in the table; what others
+    use does.
+    """
     shared = ["ab"]
     report = make({"credentials": {"short": ["pw"], "shared": shared}, "x": shared})
     Redactor().report(report)
@@ -462,7 +468,9 @@ def test_cycles_and_depth() -> None:
 
 
 def test_live_views_replace_live_nodes() -> None:
-    """When the pickle holds a secret, each live node becomes a copy of its view; an atom takes the place of the refs."""
+    """When the pickle holds a secret, each live node becomes a copy of its view; an atom takes the
+    place of the refs.
+    """
     report = make({"a": 0, "b": 0}, live=pickle.dumps([{"api_key": S}, 7]))
     report["values"] = [["live", 0, [1]], ["object", 0, "<A>", {"n": 1}, {}], ["live", 1, 7]]
     report["exceptions"][0]["args"] = None
@@ -501,7 +509,9 @@ def test_leaks(protocol: int) -> None:
 
 
 def test_missing_locals_and_repr() -> None:
-    """A module's frame has no locals of its own, and a stand-in may have neither repr, attributes nor more."""
+    """A module's frame has no locals of its own, and a stand-in may have neither repr, attributes
+    nor more.
+    """
     report = make({"x": 1}, world={"password": S})
     report["frames"][0]["locals"] = None
     report["values"].append(["object", 0, None, None, None])
@@ -629,7 +639,9 @@ FAR_DIGITS = ["sk-" * 80 + "1-", "sk-" * 600 + "1-"]
 
 @pytest.mark.parametrize("piece", [*ADVERSARIAL, *FAR_DIGITS], ids=lambda piece: piece[-40:])
 def test_time_is_linear(piece: str) -> None:
-    """What patterns begin with, repeated, as text, source or pickle: twice as much takes twice as long."""
+    """What patterns begin with, repeated, as text, source or pickle: twice as much takes twice as
+    long.
+    """
     times = []
     for _ in range(5):  # on a busy machine a single measure may be wrong
         once, twice = seconds(piece, 20_000), seconds(piece, 40_000)
@@ -656,7 +668,9 @@ def test_typical_report_is_fast() -> None:
 
 
 def test_import_is_cheap() -> None:
-    """The room compiles no shape when imported, and imports nothing outside of itself but the report's layout and the type of its option."""
+    """The room compiles no shape when imported, and imports nothing outside of itself but the
+    report's layout and the type of its option.
+    """
     code = "import keeptrace.redact.redactor, keeptrace.redact.automaton as module; assert module._automaton is None"
     subprocess.run([sys.executable, "-c", code], check=True)
     room = Path(_redact.__file__).parent

@@ -1,4 +1,6 @@
-"""Secrets in the places where programs have them, and what stands in such places and is none, through real dumps."""
+"""Secrets in the places where programs have them, and what stands in such places and is none,
+through real dumps.
+"""
 
 from __future__ import annotations
 
@@ -211,7 +213,9 @@ SOURCES_KEPT = (
 
 @pytest.mark.parametrize("line", SOURCES_KEPT)
 def test_code_is_shown(line: str, tmp_path: Path) -> None:
-    """Source that only speaks of secrets travels as it is, and so is the file itself for the reader."""
+    """Source that only speaks of secrets travels as it is, and so is the file itself for the
+    reader.
+    """
     assert json.dumps(line)[1:-1] in dumped(tmp_path, 1, line=line)
 
 
@@ -231,7 +235,9 @@ def test_the_source_follows_the_same_rules(line: str, tmp_path: Path) -> None:
 
 
 def test_the_argument_of_a_failing_command() -> None:
-    """A password among the arguments of a failing subprocess is gone from the error's message and its cmd."""
+    """A password among the arguments of a failing subprocess is gone from the error's message and
+    its cmd.
+    """
     try:
         subprocess.run(["false", "-u", "bob:" + PASSWORD], check=True)
     except subprocess.CalledProcessError as exc:
@@ -239,7 +245,9 @@ def test_the_argument_of_a_failing_command() -> None:
 
 
 def test_the_environment_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The value of an environment variable with a secret name is hidden in a message that has no name."""
+    """The value of an environment variable with a secret name is hidden in a message that has no
+    name.
+    """
     monkeypatch.setenv("SHOP_DB_PASSWORD", PASSWORD)
     monkeypatch.setenv("SHOP_REGION", "eu-central-77")
     told = dumped(tmp_path, 1, f"cannot log in with {PASSWORD} at eu-central-77")
@@ -247,7 +255,9 @@ def test_the_environment_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_django_says_what_is_sensitive(tmp_path: Path) -> None:
-    """The variables that @sensitive_variables names are hidden in the frame of the function that it wraps."""
+    """The variables that @sensitive_variables names are hidden in the frame of the function that it
+    wraps.
+    """
     path = tmp_path / "views.py"
     path.write_text(
         "def sensitive_variables(*variables):\n"
@@ -299,7 +309,9 @@ def test_sensitive_parameters_of_a_request(tmp_path: Path) -> None:
 
 
 def test_names_and_patterns_to_keep_and_to_hide(tmp_path: Path) -> None:
-    """A Redaction keeps and hides by name, with wildcards, and by pattern, in values, messages and sources."""
+    """A Redaction keeps and hides by name, with wildcards, and by pattern, in values, messages and
+    sources.
+    """
     value = {"session_key": KEY, "badge": "4711-x", "password": PASSWORD, "note": "see CASE-123456"}
     redaction = Redaction(
         keep=["Session-Key", re.compile("Tr0ub.*")], hide=["bad*", re.compile(r"CASE-\d{6}")]
@@ -322,7 +334,9 @@ def test_hide_wins() -> None:
 
 
 def test_a_redaction_is_a_value() -> None:
-    """It is compared by what it holds, travels through pickle within Options, and cannot be changed."""
+    """It is compared by what it holds, travels through pickle within Options, and cannot be
+    changed.
+    """
     import pickle
 
     made = Redaction(keep=["a"], hide=[re.compile("b")])
@@ -385,7 +399,9 @@ nested = st.recursive(
 def test_a_random_secret_is_nowhere(
     tmp_path_factory: pytest.TempPathFactory, value: Any, seed: int, name: str
 ) -> None:
-    """Under a secret name, in whatever it is nested, a random secret is neither in values, message nor source."""
+    """Under a secret name, in whatever it is nested, a random secret is neither in values, message
+    nor source.
+    """
     source = random.Random(seed)
     secret = (
         "".join(source.choice("abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMN23456789") for _ in range(18))

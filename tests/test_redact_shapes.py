@@ -1,4 +1,6 @@
-"""The table of shapes: a random key of each vendor is hidden wherever it stands, and what is shorter is not."""
+"""The table of shapes: a random key of each vendor is hidden wherever it stands, and what is
+shorter is not.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def example(shape: Shape, prefix: str, source: random.Random) -> str:
 
 @pytest.mark.parametrize(("shape", "prefix"), CASES, ids=NAMES)
 def test_a_key_is_hidden(shape: Shape, prefix: str) -> None:
-    """A random key of the vendor is gone from a text of its own, a sentence, a repr with an escape, and a source."""
+    """A random key of the vendor is gone from a text of its own, a sentence, a repr with an escape,
+    and a source.
+    """
     source = random.Random(f"{shape.vendor}{prefix}")
     redactor = Redactor()
     for _ in range(5):

@@ -135,7 +135,9 @@ def test_each_pattern_has_an_example() -> None:
 
 @pytest.mark.parametrize("what", SHAPES)
 def test_a_shape_is_hidden(what: str) -> None:
-    """The secret is replaced by the mark, in a text of its own and in a sentence; the neighbour is left."""
+    """The secret is replaced by the mark, in a text of its own and in a sentence; the neighbour is
+    left.
+    """
     examples, neighbour = SHAPES[what]
     redactor = Redactor()
     for example in examples:
@@ -148,7 +150,9 @@ def test_a_shape_is_hidden(what: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(words.NAMES))
 def test_a_name_is_known(name: str) -> None:
-    """A random value is hidden under each name, also with a word before it; the name of a field is no secret's."""
+    """A random value is hidden under each name, also with a word before it; the name of a field is
+    no secret's.
+    """
     found = words.NAMES[name]
     assert grade(name) in (found, STRONG)
     for asked in (name, f"db_{name}", f"{name}_value"):
@@ -161,7 +165,9 @@ def test_a_name_is_known(name: str) -> None:
 
 
 def test_the_grades_differ() -> None:
-    """A word is hidden under a strong name, an opaque text under a weak name, a random text under a guessed name."""
+    """A word is hidden under a strong name, an opaque text under a weak name, a random text under a
+    guessed name.
+    """
     redactor = Redactor()
     hides = {
         found: [text for text in (WORD, "abc12def9", LETTERS) if text not in redactor.text(f'{{"{name}": "{text}"}}')]
@@ -183,7 +189,9 @@ def test_an_everyday_word_before_a_key(vendor: str) -> None:
 
 @pytest.mark.parametrize("program", sorted(commands.PROGRAMS))
 def test_a_program_is_known(program: str) -> None:
-    """The value of each option is hidden, in a text and in a list; the argument of another option is left."""
+    """The value of each option is hidden, in a text and in a list; the argument of another option
+    is left.
+    """
     for option in commands.PROGRAMS[program].split():
         words_of = program.split()
         joined = option.endswith("*")
@@ -210,7 +218,9 @@ def test_a_position_is_known(place: str) -> None:
 
 @pytest.mark.parametrize("program", sorted(commands.USERS))
 def test_a_user_is_known(program: str) -> None:
-    """The password behind the user is hidden, and the user is left; a value without the sign is left."""
+    """The password behind the user is hidden, and the user is left; a value without the sign is
+    left.
+    """
     option, sign = commands.USERS[program]
     value = f"bob{sign}{PASSWORD}"
     arguments = [program, *([option] if option else []), value]
@@ -470,7 +480,9 @@ def test_a_host_is_known(name: str, tmp_path: Any) -> None:
     "later", ["${DB_PASSWORD}", "$DB_PASSWORD", "{password}", "%(password)s", "%s", "***"]
 )
 def test_the_name_of_a_later_password_in_a_url(later: str) -> None:
-    """A password that is filled in later, or that a library hid, is no secret; with more around it, it may be one."""
+    """A password that is filled in later, or that a library hid, is no secret; with more around it,
+    it may be one.
+    """
     for secret, is_hidden in ((later, False), (f"{later}x1", True)):
         text = f"connect to postgres://bob:{secret}@db/x"
         found = str(keeptrace.loads(keeptrace.dumps(ValueError(text))))

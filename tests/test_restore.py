@@ -1,4 +1,6 @@
-"""What a restore gives: real tracebacks over real frames, that show no machinery, hold nothing of the restorer, and can be dumped again."""
+"""What a restore gives: real tracebacks over real frames, that show no machinery, hold nothing of
+the restorer, and can be dumped again.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ def test_f_back_of_other_frames(name: str) -> None:
 
 
 def test_facts_of_the_code() -> None:
-    """File, names, first line and current line are the original's, also as inspect and traceback see them."""
+    """File, names, first line and current line are the original's, also as inspect and traceback
+    see them.
+    """
     original = raised(outer, 3)
     restored = again(original)
     for frame, other in zip(frames_of(restored), frames_of(original), strict=True):
@@ -183,7 +187,9 @@ def test_frames_can_be_worked_in() -> None:
 
 
 def test_every_reader_of_tracebacks() -> None:
-    """traceback, logging, StackSummary, TracebackException and clear_frames read the restored one as the original."""
+    """traceback, logging, StackSummary, TracebackException and clear_frames read the restored one
+    as the original.
+    """
     original = raised(outer, 3)
     restored = again(original)
     assert traceback.format_exception(restored) == traceback.format_exception(original)
@@ -206,7 +212,9 @@ def test_every_reader_of_tracebacks() -> None:
 
 
 def test_raise_from() -> None:
-    """A restored exception is raised again, chained and grouped like any other; its own traceback stays at the end."""
+    """A restored exception is raised again, chained and grouped like any other; its own traceback
+    stays at the end.
+    """
     restored = again(raised(outer, 3))
     with pytest.raises(ExceptionGroup) as info:
         try:
@@ -238,7 +246,9 @@ def _restore_beside(token: Token, report: Any, policy: Policy) -> BaseException:
     "name", ["arguments", "module level", "class_body", "group_of_groups", "coroutine", "recursion"]
 )
 def test_nothing_of_the_restorer_is_kept(name: str, policy: Policy) -> None:
-    """The variables of whoever restores are free as soon as they return, without the garbage collector."""
+    """The variables of whoever restores are free as soon as they return, without the garbage
+    collector.
+    """
     report = capture(raised(cases.run, name), Options())
     token = Token()
     watch = weakref.ref(token)
@@ -320,7 +330,9 @@ def down(level: int) -> int:
 
 
 def test_deep_stacks() -> None:
-    """5,000 frames are restored where the recursion limit is 1,000, in any thread, and the limit is what it was."""
+    """5,000 frames are restored where the recursion limit is 1,000, in any thread, and the limit is
+    what it was.
+    """
     limit = sys.getrecursionlimit()
     found: list[BaseException] = []
 
@@ -353,7 +365,9 @@ def test_deep_stacks() -> None:
 
 
 def test_restoring_at_the_bottom_of_the_stack() -> None:
-    """A restore that is asked for with little stack left works, or raises RecursionError: it never crashes or hangs."""
+    """A restore that is asked for with little stack left works, or raises RecursionError: it never
+    crashes or hangs.
+    """
     report = capture(raised(cases.run, "recursion"), Options())
     outcomes: set[str] = set()
 
@@ -385,7 +399,9 @@ def test_restoring_at_the_bottom_of_the_stack() -> None:
     ],
 )
 def test_dumped_again(name: str) -> None:
-    """capture(restore(report)) loses nothing: types, arguments, attributes, frames, variables and text are those of the first."""
+    """capture(restore(report)) loses nothing: types, arguments, attributes, frames, variables and
+    text are those of the first.
+    """
     first = restore(capture(raised(cases.run, name), Options(max_seconds=20.0)), BUILTINS)
     report = capture(first, Options(max_seconds=20.0, depth=4))
     second = restore(pickle.loads(pickle.dumps(report)), BUILTINS)
@@ -443,7 +459,9 @@ def _fail_with_classes() -> None:
 
 
 def test_builtins_looks_nothing_up() -> None:
-    """BUILTINS makes types anew, and leaves modules, classes and functions as stand-ins, though all of them are at hand."""
+    """BUILTINS makes types anew, and leaves modules, classes and functions as stand-ins, though all
+    of them are at hand.
+    """
     restored = again(raised(_fail_with_classes), BUILTINS)
     assert (
         type(restored) is not Found
@@ -493,7 +511,9 @@ def test_nothing_is_imported(
 
 
 def test_user_code_of_found_classes_is_not_run() -> None:
-    """A class that is found is not called: neither its __init__, its __new__ nor its properties run."""
+    """A class that is found is not called: neither its __init__, its __new__ nor its properties
+    run.
+    """
     calls: list[str] = []
 
     def watch(name: str) -> Any:
@@ -555,7 +575,9 @@ def _damage(report: Any) -> Any:
 
 
 def test_damaged_reports() -> None:
-    """A report that is not laid out as it should raises an Exception or gives what it can; it never exits, hangs or crashes."""
+    """A report that is not laid out as it should raises an Exception or gives what it can; it never
+    exits, hangs or crashes.
+    """
     report = capture(raised(cases.run, "cause"), Options())
     count = 0
     for damaged in _damage(report):
@@ -571,7 +593,9 @@ def test_damaged_reports() -> None:
 
 
 def test_sources_that_changed(tmp_path: Any) -> None:
-    """A file that changed since is shown as it was, under a name that says so; live code of that file keeps its own."""
+    """A file that changed since is shown as it was, under a name that says so; live code of that
+    file keeps its own.
+    """
     import linecache
 
     path = tmp_path / "orders.py"
@@ -592,7 +616,9 @@ def test_sources_that_changed(tmp_path: Any) -> None:
 
 
 def test_odd_line_ends(tmp_path: Any) -> None:
-    """Form feeds, tabs, Windows line ends, a missing last line end and other encodings change no line number."""
+    """Form feeds, tabs, Windows line ends, a missing last line end and other encodings change no
+    line number.
+    """
     for name, data in {
         "form_feed": b"x = 1\n\x0c\ndef f():\n    return 1 / 0  # here\nf()\n",
         "windows": b"def f():\r\n\treturn 1 / 0  # here\r\nf()\r\n",
@@ -617,8 +643,8 @@ def test_odd_line_ends(tmp_path: Any) -> None:
 
 
 def test_a_class_that_a_module_loads_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a worker arrives the class that a lazy module gives; a module that is not trusted is not asked, and one that fails
-    costs the class alone.
+    """From a worker arrives the class that a lazy module gives; a module that is not trusted is not
+    asked, and one that fails costs the class alone.
     """
     burnt = type("Burnt", (ValueError,), {"__module__": "lazy_pizza"})
     asked: list[str] = []

@@ -96,7 +96,9 @@ def failed(job):
 
 
 def test_a_job(server, queue):
-    """The exception with frames and original cause, also of a job that is fetched; RQ's own text stays, and so does the job's meta."""
+    """The exception with frames and original cause, also of a job that is fetched; RQ's own text
+    stays, and so does the job's meta.
+    """
     job = queue.enqueue(jobs.noting, 5, meta={"owner": "me"})
     work(server, "--exception-handler", KEEP)
     for asked in (job, rq.job.Job.fetch(job.id, connection=server)):
@@ -113,7 +115,9 @@ def test_a_job(server, queue):
 
 @pytest.mark.parametrize("worker", ["rq.Worker", "rq.SimpleWorker"])
 def test_every_exception_arrives(server, queue, worker):
-    """Whatever it holds, from a work-horse and from the worker's own process; jobs that succeed have none."""
+    """Whatever it holds, from a work-horse and from the worker's own process; jobs that succeed
+    have none.
+    """
     failing = {kind: queue.enqueue(tasks.fail_with, kind) for kind in (*PASSING, "stop")}
     short, fine = queue.enqueue(jobs.short, "bolt"), queue.enqueue(tasks.double, 4)
     work(server, "--worker-class", worker, "--exception-handler", KEEP)
@@ -129,7 +133,9 @@ def test_every_exception_arrives(server, queue, worker):
 
 
 def test_bounds_secrets_and_limits(server, queue):
-    """What is kept is bounded, without secrets; timeouts have frames; a killed work-horse, and a worker without the handler, have none."""
+    """What is kept is bounded, without secrets; timeouts have frames; a killed work-horse, and a
+    worker without the handler, have none.
+    """
     large, secret, slow, dead = (
         queue.enqueue(jobs.large, 90), queue.enqueue(jobs.secret), queue.enqueue(jobs.slow, "a", job_timeout=1), queue.enqueue(jobs.die),
     )  # fmt: skip

@@ -1,4 +1,6 @@
-"""Directories of dumps that others can write to: links, pipes, forged names, other users, wrong clocks, full disks."""
+"""Directories of dumps that others can write to: links, pipes, forged names, other users, wrong
+clocks, full disks.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,9 @@ WRITERS: list[Callable[[Path], None]] = [
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
 def test_others_cannot_read_what_is_written(writer: Callable[[Path], None], tmp_path: Path) -> None:
-    """Every file and directory that is made is its user's alone, whatever the umask, and whoever writes it."""
+    """Every file and directory that is made is its user's alone, whatever the umask, and whoever
+    writes it.
+    """
     before = os.umask(0)
     try:
         writer(tmp_path)
@@ -172,7 +176,9 @@ def test_others_cannot_read_a_dump_while_it_is_written(
 
 
 def test_devices_and_pipes_are_written_to(tmp_path: Path) -> None:
-    """A dump or a report to /dev/null or a pipe goes there: what was there is not replaced by a file."""
+    """A dump or a report to /dev/null or a pipe goes there: what was there is not replaced by a
+    file.
+    """
     null = tmp_path / "null"
     null.symlink_to(os.devnull)
     keeptrace.dump(failure(), null)
@@ -271,7 +277,9 @@ def shared(tmp_path: Path) -> Path:
 def test_in_place_of_our_own_state(
     plant: Callable[[Path], None], shared: Path, tmp_path: Path
 ) -> None:
-    """Whatever is in place of a count or a journal: dumps are written, soon, bounded, and nothing elsewhere is touched."""
+    """Whatever is in place of a count or a journal: dumps are written, soon, bounded, and nothing
+    elsewhere is touched.
+    """
     names = state_names(tmp_path)
     before = as_it_was(tmp_path)
     for name in names:
@@ -294,7 +302,9 @@ def test_in_place_of_our_own_state(
 def test_with_a_dumps_name(
     plant: Callable[[Path], None], date: str, shared: Path, tmp_path: Path
 ) -> None:
-    """Whatever has the name of a dump, of whichever date: it costs itself alone, in writing, listing and pruning."""
+    """Whatever has the name of a dump, of whichever date: it costs itself alone, in writing,
+    listing and pruning.
+    """
     first = written(shared)
     before = as_it_was(tmp_path)
     planted = shared / re.sub(r"^\d{8}", date, os.path.basename(first))
@@ -334,7 +344,9 @@ def test_a_dump_that_is_a_link_is_not_read_as_one(shared: Path, tmp_path: Path) 
     ["{other}\n", "../victim\n", "{name}", "", "\n", "{name}\n" * 3, "\0" * 600, "/etc/passwd\n"],
 )
 def test_a_forged_count(text: str, shared: Path, tmp_path: Path) -> None:
-    """A count that names another file, or none, is no way to give a wrong path: the failure has a dump of its own."""
+    """A count that names another file, or none, is no way to give a wrong path: the failure has a
+    dump of its own.
+    """
     other = os.path.basename(written(shared, 7))
     name = os.path.basename(written(shared))
     (mark,) = [
@@ -349,7 +361,9 @@ def test_a_forged_count(text: str, shared: Path, tmp_path: Path) -> None:
 
 
 def test_odd_names_and_many_files(shared: Path) -> None:
-    """Thousands of foreign files, with newlines, escapes, undecodable and long names, cost little and stay."""
+    """Thousands of foreign files, with newlines, escapes, undecodable and long names, cost little
+    and stay.
+    """
     odd = [
         b"a\nb.keeptrace",
         b"\x1b[2J",
@@ -369,7 +383,9 @@ def test_odd_names_and_many_files(shared: Path) -> None:
 
 
 def test_a_directory_that_vanishes(tmp_path: Path) -> None:
-    """One process removes the directory again and again while another one writes: each dump is written or told of."""
+    """One process removes the directory again and again while another one writes: each dump is
+    written or told of.
+    """
     folder = tmp_path / "dumps"
     remover = multiprocessing.get_context("fork").Process(target=removing, args=(folder,))
     remover.start()
@@ -438,7 +454,9 @@ def as_user(user: int, action: Callable[[], Any]) -> Any:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to be two users")
 @pytest.mark.parametrize("mode", [0o1777, 0o777])
 def test_users_share_a_directory(mode: int) -> None:
-    """Each user has dumps, counts and bounds of their own, for the same failure, too; nobody removes another's."""
+    """Each user has dumps, counts and bounds of their own, for the same failure, too; nobody
+    removes another's.
+    """
     Store(tempfile.mkdtemp()).write(failure(50))  # what it imports may not be readable to them
     with public_folder(mode) as place:
         for user in (65534, 65533, 65534, 65533):
@@ -473,7 +491,9 @@ def test_users_share_a_directory(mode: int) -> None:
 def test_a_drive_that_gives_our_files_to_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where new files belong to another user (a network drive that maps root), ours are those: counted and bounded as ever."""
+    """Where new files belong to another user (a network drive that maps root), ours are those:
+    counted and bounded as ever.
+    """
     create = _files.create
 
     def mapped(path: str) -> int:
@@ -507,7 +527,9 @@ def clock_off_by(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def test_the_last_written_are_kept_whatever_the_clock_says(
     seconds: float, max_files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that was set back or forward, and then right again: what was written last stays, what was written first goes."""
+    """A clock that was set back or forward, and then right again: what was written last stays, what
+    was written first goes.
+    """
     for number in range(max_files):
         written(tmp_path, number, max_files=max_files)
     with clock_off_by(seconds, monkeypatch):
@@ -522,7 +544,9 @@ def test_the_last_written_are_kept_whatever_the_clock_says(
 def test_a_clock_set_back_without_a_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the order is not known, dumps of a future date go before those of today, but not for their age."""
+    """Where the order is not known, dumps of a future date go before those of today, but not for
+    their age.
+    """
     for number in range(6):
         written(tmp_path, number)
     (tmp_path / f".{os.geteuid()}.journal").unlink()
@@ -533,7 +557,9 @@ def test_a_clock_set_back_without_a_journal(
 
 
 def test_files_from_the_future(tmp_path: Path) -> None:
-    """Times of change that lie in the future, or far in the past, change nothing: the order is that of writing."""
+    """Times of change that lie in the future, or far in the past, change nothing: the order is that
+    of writing.
+    """
     paths = [written(tmp_path, number) for number in range(4)]
     for path, when in zip(paths, (2e10, 0.0, 2e10, -1e6), strict=True):
         os.utime(path, (when, when))
@@ -543,7 +569,9 @@ def test_files_from_the_future(tmp_path: Path) -> None:
 
 
 def test_the_order_of_writing() -> None:
-    """No dump counts as older than one that was written before it; one that is not in the journal goes by its name."""
+    """No dump counts as older than one that was written before it; one that is not in the journal
+    goes by its name.
+    """
     names = {
         day: read_name(f"{day}T000000.000000Z-E-w-0123456789abcdef.keeptrace")
         for day in ("20200101", "20010101", "20200103", "29990101", "20190101")

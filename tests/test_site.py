@@ -48,7 +48,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_index(site: Path) -> None:
-    """Each group stands once, the newest first, with its count and bars; texts of foreign origin are escaped."""
+    """Each group stands once, the newest first, with its count and bars; texts of foreign origin
+    are escaped.
+    """
     page = (site / "index.html").read_text("utf-8")
     counts = re.findall(r'<span class="count">(.*?)&times;', page)
     assert sorted(counts) == ["1", "3", "7"]
@@ -59,7 +61,9 @@ def test_index(site: Path) -> None:
 
 
 def test_the_bars_count_every_failure(site: Path) -> None:
-    """Dumps stand at their times; repeats without a dump are one low bar between the first and the last."""
+    """Dumps stand at their times; repeats without a dump are one low bar between the first and the
+    last.
+    """
     page = (site / "index.html").read_text("utf-8")
     for article in page.split("<article")[1:]:
         count = re.search(r'<span class="count">(\d+)&times;', article)

@@ -1,4 +1,6 @@
-"""Sources travel with a dump: what is shown is what ran, and code that is live here still sees its own."""
+"""Sources travel with a dump: what is shown is what ran, and code that is live here still sees its
+own.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def text_of(exc: BaseException) -> str:
 @pytest.mark.parametrize("loads", LOADERS)
 @pytest.mark.parametrize("encode", ["utf-8", "utf-8-sig", "latin-1", "crlf", "form feed"])
 def test_a_file_that_is_gone(encode: str, loads: str, tmp_path: Path) -> None:
-    """A file that is absent at the other end is shown as it was, whatever its encoding and line ends."""
+    """A file that is absent at the other end is shown as it was, whatever its encoding and line
+    ends.
+    """
     name = f"gone_{abs(hash((encode, loads)))}"
     text = {"latin-1": "# -*- coding: latin-1 -*-\n# caf\xe9\n", "form feed": "x = 1\n\x0c\n"}.get(
         encode, ""
@@ -62,7 +66,9 @@ def test_a_file_that_is_gone(encode: str, loads: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("loads", LOADERS)
 def test_a_file_with_a_hidden_literal(loads: str, tmp_path: Path) -> None:
-    """A file whose only difference is a secret that the dump hides is the file; another edit makes it another file."""
+    """A file whose only difference is a secret that the dump hides is the file; another edit makes
+    it another file.
+    """
     name = f"secret_{loads}"
     path = tmp_path / f"{name}.py"
     secret = "kV9x" + "-2pQ7" * 3

@@ -1,4 +1,6 @@
-"""stacks() of workers whose program uses signals for itself: resets, blocks or handles them. No task is harmed, no handler called."""
+"""stacks() of workers whose program uses signals for itself: resets, blocks or handles them. No
+task is harmed, no handler called.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def note(number: int, _: Any) -> None:
 
 
 def usable() -> list[int]:
-    """The signals that a program may set, but for those that end or stop it, and those of children and of Ctrl-C."""
+    """The signals that a program may set, but for those that end or stop it, and those of children
+    and of Ctrl-C.
+    """
     kept = {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM}
     return sorted(signal.valid_signals() - kept)
 
@@ -118,7 +122,9 @@ def asked(
     meanwhile: Callable[[], None],
     expected: tuple[bool, bool],
 ) -> None:
-    """Asks a worker in its task; the task gives its result, and no handler of the program was called."""
+    """Asks a worker in its task; the task gives its result, and no handler of the program was
+    called.
+    """
     result = start(work, str(file), meanwhile)
     until(file.exists)
     for with_locals in (True, False):
@@ -169,7 +175,9 @@ def test_pool_whose_task_changes_them(program: Callable[[], None], tmp_path: Pat
 
 
 def test_a_handler_of_the_parent_is_inherited_and_left_alone(tmp_path: Path) -> None:
-    """A signal that the program handles before it makes a pool is not the one that its workers choose."""
+    """A signal that the program handles before it makes a pool is not the one that its workers
+    choose.
+    """
     numbers = [signal.SIGURG, signal.SIGRTMAX - 1]
     before = [signal.signal(number, note) for number in numbers]
     try:
@@ -192,7 +200,9 @@ def handlers(numbers: list[int]) -> list[str]:
 
 
 def test_a_pool_in_a_worker(tmp_path: Path) -> None:
-    """A worker that was forked from another one answers for itself, and so does the other one afterwards."""
+    """A worker that was forked from another one answers for itself, and so does the other one
+    afterwards.
+    """
     with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
         assert pool.submit(inner, str(tmp_path / "inner")).result(30)
         asked(
@@ -216,7 +226,9 @@ def forks_and_resets() -> None:
 
 
 def test_a_forked_child_gives_up_its_own_only(tmp_path: Path) -> None:
-    """What a process that a task has forked does with its signals is not taken for the worker's doing."""
+    """What a process that a task has forked does with its signals is not taken for the worker's
+    doing.
+    """
     with KeepTraceProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
         asked(
             pool,
@@ -235,7 +247,9 @@ def test_what_the_system_says() -> None:
 
 
 def test_every_module_between_worker_and_task_exists() -> None:
-    """Their frames are left out of a dead worker's stack by name: a module that moved would show its own."""
+    """Their frames are left out of a dead worker's stack by name: a module that moved would show
+    its own.
+    """
     ours = [name for name in fault_text._BETWEEN if name.startswith("keeptrace.")]
     assert ours
     root = Path(keeptrace.__file__).parent.parent  # a library that a module is about may be absent

@@ -106,7 +106,9 @@ def prices_in(path):
 
 
 def test_the_first_and_the_newest_are_kept(tmp_path):
-    """Of failures that are alike, the first, the newest and three between have dumps, with their own variables."""
+    """Of failures that are alike, the first, the newest and three between have dumps, with their
+    own variables.
+    """
     store = Store(tmp_path)
     written = [store.write(failing(total, [number])) for number in range(12)]
     (entry,) = store.entries()
@@ -118,7 +120,9 @@ def test_the_first_and_the_newest_are_kept(tmp_path):
 
 
 def test_a_crash_loop_has_few_dumps(tmp_path, monkeypatch):
-    """Dumps of repeats may take a small part of the time; what is beyond is counted, unless the program ends of it."""
+    """Dumps of repeats may take a small part of the time; what is beyond is counted, unless the
+    program ends of it.
+    """
     monkeypatch.setattr("keeptrace.store.repeats._BURST", 0.0)
     monkeypatch.setattr("keeptrace.store.repeats._SHARE", 0.0)
     store = Store(tmp_path)
@@ -131,7 +135,9 @@ def test_a_crash_loop_has_few_dumps(tmp_path, monkeypatch):
 
 
 def test_the_same_exception_is_written_once(tmp_path):
-    """An exception that passes several hooks on its way up has one dump, and is no repeat of itself."""
+    """An exception that passes several hooks on its way up has one dump, and is no repeat of
+    itself.
+    """
     store = Store(tmp_path)
     exc = failing(total, [1])
     first = store.write(exc)
@@ -219,7 +225,9 @@ def in_file(lines_before):
     ],
 )
 def test_which_failures_are_the_same(one, other, same):
-    """A fingerprint depends on types and code paths; not on values, depth, number of retries, order, or lines above."""
+    """A fingerprint depends on types and code paths; not on values, depth, number of retries,
+    order, or lines above.
+    """
     assert (fingerprint(one()) == fingerprint(other())) is same
 
 
@@ -258,7 +266,9 @@ def write_many(directory, start, distinct_ones, repeats):
 
 @pytest.mark.parametrize(("method", "processes"), [("fork", 8), ("spawn", 2)])
 def test_processes_at_once(tmp_path, method, processes):
-    """Processes fail in the same eleven ways at the same moment: eleven dumps, whole, and every repeat counted."""
+    """Processes fail in the same eleven ways at the same moment: eleven dumps, whole, and every
+    repeat counted.
+    """
     context = multiprocessing.get_context(method)
     start = context.Event()
     workers = [
@@ -289,7 +299,9 @@ def write_bounded(directory, which):
 
 
 def test_processes_keep_the_bounds_together(tmp_path):
-    """Four processes with 120 different failures keep to one bound of 20, but for what they write at the same moment."""
+    """Four processes with 120 different failures keep to one bound of 20, but for what they write
+    at the same moment.
+    """
     workers = [
         multiprocessing.get_context("fork").Process(target=write_bounded, args=(tmp_path, which))
         for which in range(4)
@@ -488,7 +500,9 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
 
 def test_missing_rights():
-    """In a directory that may not be written to: one line, and the program's own error is what the user sees."""
+    """In a directory that may not be written to: one line, and the program's own error is what the
+    user sees.
+    """
     directory = tempfile.mkdtemp()
     try:
         os.chmod(directory, 0o555)
@@ -502,7 +516,9 @@ def test_missing_rights():
 
 
 def test_a_full_disk(tmp_path):
-    """No room for the dump: nothing half-written remains, one line says why, the program's own error is shown."""
+    """No room for the dump: nothing half-written remains, one line says why, the program's own
+    error is shown.
+    """
     first = run(SMALL_FILES, tmp_path)
     assert re.match(
         rf"keeptrace: no dump of this ZeroDivisionError: OSError: \[Errno {errno.EFBIG}\]", first
@@ -610,7 +626,9 @@ def test_nothing_of_the_program_is_kept_alive(tmp_path):
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 def test_urls(tmp_path, kind):
-    """A directory may be any URL that fsspec knows; failures are kept once, bounded. Repeats are counted on this machine alone."""
+    """A directory may be any URL that fsspec knows; failures are kept once, bounded. Repeats are
+    counted on this machine alone.
+    """
     pytest.importorskip("fsspec")
     url = f"memory://{tmp_path.name}" if kind == "memory" else f"file://{tmp_path}/dumps"
     store = Store(url, max_files=10)
@@ -654,7 +672,9 @@ class Gateway:
 
 
 def test_the_death_of_a_worker(tmp_path, monkeypatch):
-    """A worker that ended by itself, or left no record, has no death; nor has what is no child of ours."""
+    """A worker that ended by itself, or left no record, has no death; nor has what is no child of
+    ours.
+    """
     from keeptrace.store import crashes
 
     monkeypatch.setattr(crashes, "_PATIENCE", 0.2)

@@ -1,4 +1,6 @@
-"""How the package is put together: layers without cycles, nothing imported that is not needed, and every test says what it shows."""
+"""How the package is put together: layers without cycles, nothing imported that is not needed, and
+every test says what it shows.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,9 @@ def tree_of(module: str) -> ast.Module:
 def imports_of(
     module: str, inside_functions: bool = True, for_types: bool = False
 ) -> frozenset[str]:
-    """The full names of what a module imports; for_types: also what it imports for type checkers only."""
+    """The full names of what a module imports; for_types: also what it imports for type checkers
+    only.
+    """
     return frozenset(_imports_of(module, inside_functions, for_types))
 
 
@@ -150,13 +154,17 @@ def _imports_of(module: str, inside_functions: bool, for_types: bool) -> Iterato
 
 
 def test_nothing_imports_the_root() -> None:
-    """No module of the package imports the package's root, but the command line's way in: every import cycle begins there."""
+    """No module of the package imports the package's root, but the command line's way in: every
+    import cycle begins there.
+    """
     importers = [module for module in FILES if "keeptrace" in imports_of(module)]
     assert [module for module in importers if not module.endswith("__main__")] == []
 
 
 def test_no_cycles() -> None:
-    """The modules can be put in an order in which each imports only what comes before it, types included."""
+    """The modules can be put in an order in which each imports only what comes before it, types
+    included.
+    """
     left = {
         module: (imports_of(module, for_types=True) & FILES.keys()) - {module} for module in FILES
     }
@@ -170,7 +178,9 @@ def test_no_cycles() -> None:
 
 
 def test_the_core_needs_the_standard_library_alone() -> None:
-    """Neither at import nor later does the core name another library, but for the picklers and debuggers that it is asked for."""
+    """Neither at import nor later does the core name another library, but for the picklers and
+    debuggers that it is asked for.
+    """
     # The standard library's own, which older and newer Pythons list under another name.
     standard = {"_sha256", "_sha2", "_interpreters", "_xxsubinterpreters"}
     for module in CORE:
@@ -179,7 +189,9 @@ def test_the_core_needs_the_standard_library_alone() -> None:
 
 
 def test_no_library_at_import() -> None:
-    """What is optional is imported inside the function that uses it, but for modules that are all about one library."""
+    """What is optional is imported inside the function that uses it, but for modules that are all
+    about one library.
+    """
     for module in FILES:
         named = other_libraries(imports_of(module, inside_functions=False))
         assert named <= HOSTS.get(module, set()), module
@@ -212,8 +224,9 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_import_of_the_package_is_small() -> None:
-    """`import keeptrace` loads nothing of the package but its root, and what looks for modules that shadow the library's,
-    and the reserve of memory for the first dump."""
+    """`import keeptrace` loads nothing of the package but its root, and what looks for modules that
+    shadow the library's, and the reserve of memory for the first dump.
+    """
     loaded = {name for name in loaded_by("import keeptrace") if name.startswith("keeptrace")}
     assert loaded == {
         "keeptrace",
@@ -232,7 +245,9 @@ EXECUTOR = (
 
 
 def test_import_of_the_executor_leaves_its_parts_for_the_first_executor() -> None:
-    """A program that imports the class and makes no executor loads nothing that captures or restores."""
+    """A program that imports the class and makes no executor loads nothing that captures or
+    restores.
+    """
     loaded = loaded_by("from keeptrace.concurrent import KeepTraceProcessPoolExecutor")
     assert {room_of(name) for name in loaded & FILES.keys()} == {"", "core", "concurrent"}
     assert "keeptrace.capture.capture" in loaded_by(EXECUTOR)
@@ -249,7 +264,9 @@ except IndexError as exc:
 
 
 def test_the_first_dump_imports_what_a_small_failure_needs() -> None:
-    """Plain values, few and without live objects: nothing that restores, summarises, checks or shrinks is loaded."""
+    """Plain values, few and without live objects: nothing that restores, summarises, checks or
+    shrinks is loaded.
+    """
     loaded = loaded_by(DUMP)
     assert "keeptrace.format.writing" in loaded
     assert not {
@@ -299,7 +316,9 @@ def test_import_of_the_pools_is_small() -> None:
 
 
 def test_workers_modules_annotate_no_fields_of_named_tuples() -> None:
-    """Python 3.15 imports ast for a NamedTuple whose fields are annotated in the class; a list of fields costs nothing."""
+    """Python 3.15 imports ast for a NamedTuple whose fields are annotated in the class; a list of
+    fields costs nothing.
+    """
     loaded = loaded_by(EXECUTOR)
     assert [
         f"{name}.{node.name}"
@@ -337,7 +356,9 @@ def test_every_room_says_what_it_is_for(room: str) -> None:
 
 
 def test_the_restorer_stands_alone() -> None:
-    """The modules of restore/ travel in dumps: they import each other and the standard library only."""
+    """The modules of restore/ travel in dumps: they import each other and the standard library
+    only.
+    """
     for module in FILES:
         if room_of(module) == "restore":
             named = {name for name in imports_of(module) if room_of(name) != "restore"}
@@ -377,7 +398,9 @@ def test_every_module_opens_with_its_theory() -> None:
     "package", [keeptrace, keeptrace.concurrent], ids=lambda package: package.__name__
 )
 def test_every_public_name_is_documented(package: Any) -> None:
-    """Every public class and function has a docstring, and so has every public method that is its own."""
+    """Every public class and function has a docstring, and so has every public method that is its
+    own.
+    """
     for name in set(package.__all__) - {"__version__"}:
         found = getattr(package, name)
         assert found.__doc__, name
@@ -442,13 +465,17 @@ def test_the_reference_has_every_public_name(package: Any) -> None:
     "package", [keeptrace, keeptrace.concurrent], ids=lambda each: each.__name__
 )
 def test_dir_shows_public_names_alone(package: Any) -> None:
-    """dir() of a package lists `__all__` and the public modules below it, and nothing that it imports itself."""
+    """dir() of a package lists `__all__` and the public modules below it, and nothing that it
+    imports itself.
+    """
     modules = {"concurrent", "middleware"} if package is keeptrace else {"spark", "texts"}
     assert set(dir(package)) == {*package.__all__, *modules}
 
 
 def test_the_pools_need_no_import_of_their_own() -> None:
-    """`import keeptrace` loads no pool; keeptrace.concurrent and its engines are imported where they are named."""
+    """`import keeptrace` loads no pool; keeptrace.concurrent and its engines are imported where
+    they are named.
+    """
     code = (
         "import keeptrace; keeptrace.concurrent.KeepTracePool; keeptrace.middleware.WSGIMiddleware"
     )
@@ -458,7 +485,9 @@ def test_the_pools_need_no_import_of_their_own() -> None:
 
 
 def test_an_engine_that_is_not_installed_is_no_attribute() -> None:
-    """To whoever asks whether an engine's module is there, it is not; the error says what to install."""
+    """To whoever asks whether an engine's module is there, it is not; the error says what to
+    install.
+    """
     code = (
         "import sys, keeptrace.concurrent\n"
         "sys.modules['ray'] = None\n"
@@ -469,7 +498,8 @@ def test_an_engine_that_is_not_installed_is_no_attribute() -> None:
     loaded_by(code)
 
 
-# They count a node's elements: the schema, the checker of foreign dumps, and the travelling restorer.
+# They count a node's elements: the schema, the checker of foreign dumps, and the travelling
+# restorer.
 SCHEMA = ("keeptrace.core.nodes", "keeptrace.format.checking", "keeptrace.format.ready")
 TABLES = {"nodes", "_nodes", "values", "_values"}
 
@@ -488,7 +518,9 @@ def _is_node(expression: ast.expr) -> bool:
 
 
 def test_the_restorer_makes_every_kind_of_node() -> None:
-    """The schema that travels with the restorer has the kinds of the report's schema, and no others."""
+    """The schema that travels with the restorer has the kinds of the report's schema, and no
+    others.
+    """
     made_in_place = {"exact", "live", "exception"}
     assert {*values._LEAVES, *values._CONTAINERS, *made_in_place} == nodes.KINDS.keys()
 

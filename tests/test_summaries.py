@@ -1,4 +1,6 @@
-"""Arrays, tables and tensors are kept by what their libraries say of them: nothing is copied, and no repr runs."""
+"""Arrays, tables and tensors are kept by what their libraries say of them: nothing is copied, and
+no repr runs.
+"""
 
 from __future__ import annotations
 
@@ -228,7 +230,9 @@ def test_jax() -> None:
 
 
 def test_numba() -> None:
-    """A device array of Numba is told by shape and dtype. Its memory, which is not there, is not asked for."""
+    """A device array of Numba is told by shape and dtype. Its memory, which is not there, is not
+    asked for.
+    """
     np = pytest.importorskip("numpy")
     devices = pytest.importorskip("numba.cuda.cudadrv.devicearray")
 

@@ -1,4 +1,6 @@
-"""keeptrace.summarise(): a class is kept as its own function says; a function that fails costs its value alone."""
+"""keeptrace.summarise(): a class is kept as its own function says; a function that fails costs its
+value alone.
+"""
 
 from __future__ import annotations
 
@@ -251,6 +253,8 @@ def test_in_a_pool() -> None:
     ],
 )
 def test_wrong_arguments(kind: Any, function: Any, message: str) -> None:
-    """A wrong class or function is refused where it is given, and the message says what is accepted."""
+    """A wrong class or function is refused where it is given, and the message says what is
+    accepted.
+    """
     with pytest.raises(keeptrace.OptionError, match=message):
         keeptrace.summarise(kind, function)

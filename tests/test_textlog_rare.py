@@ -61,7 +61,9 @@ CHAIN = (
 
 
 def test_a_link_on_a_narrow_screen() -> None:
-    """A link that the screen has broken joins two tracebacks; the half of a link with another end does not."""
+    """A link that the screen has broken joins two tracebacks; the half of a link with another end
+    does not.
+    """
     whole = CHAIN.format(rest="another exception occurred:")
     assert only(whole).count("During handling of the above exception, another") == 1
     half = CHAIN.format(rest="nothing else was done")
@@ -78,7 +80,9 @@ STACK = {
 
 
 def test_chains_of_structlog() -> None:
-    """The data says whether what follows is the cause or the context; a type outside of builtins has its module."""
+    """The data says whether what follows is the cause or the context; a type outside of builtins
+    has its module.
+    """
     for is_cause in (True, False):
         read: Any = read_structured([{**STACK, "exc_value": None}, {**STACK, "is_cause": is_cause}])
         assert read.name == "shop.errors.ValueError" and read.silent

@@ -1,4 +1,6 @@
-"""Texts of foreign origin in messages: what a terminal obeys, and what reorders or breaks a line, is shown as an escape."""
+"""Texts of foreign origin in messages: what a terminal obeys, and what reorders or breaks a line,
+is shown as an escape.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from keeptrace.concurrent.deaths.stacks import WorkerStack
 from keeptrace.core.texts import one_line, printable, quoted
 from keeptrace.store import telling
 
-# ESC and CSI, a title, backspace, return, NUL, C1, line separators, marks that reorder a line or hide in it, a lone surrogate
+# ESC and CSI, a title, backspace, return, NUL, C1, line separators, marks that reorder a line or
+# hide in it, a lone surrogate
 SIGNS = {
     "escape": "\x1b[2J", "title": "\x1b]0;owned\x07", "backspace": "\x08", "return": "\r", "nul": "\0", "csi": "\x9b31m",
     "next line": "\x85", "line": "\u2028", "paragraph": "\u2029", "override": "\u202e", "embedding": "\u202a", "isolate": "\u2066",
@@ -85,13 +88,17 @@ MESSAGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_what_is_told_of_workers(message: str) -> None:
-    """Tasks, their arguments, names of functions, files and threads cannot steer the terminal that shows them."""
+    """Tasks, their arguments, names of functions, files and threads cannot steer the terminal that
+    shows them.
+    """
     text = MESSAGES[message]()
     assert text.isprintable(), ascii(text)
 
 
 def test_lines_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The line that follows a crash, and the one that says why there is no dump, are one printable line each."""
+    """The line that follows a crash, and the one that says why there is no dump, are one printable
+    line each.
+    """
     folder = str(tmp_path / ALL.replace("\0", "").replace("/", ""))
     assert told_on_stderr(lambda: kept_by_hook(folder), capsys).isprintable()
     assert told_on_stderr(lambda: telling.failed(named(ALL)(), OSError(ALL)), capsys).isprintable()
@@ -128,7 +135,9 @@ def test_the_command_opens_the_file_whatever_it_is_called() -> None:
 def test_the_command_line_with_odd_directories(
     command: str, tmp_path: Path, call: Commands
 ) -> None:
-    """A directory and a dump full of such signs: the commands print none of them, whether they succeed or fail."""
+    """A directory and a dump full of such signs: the commands print none of them, whether they
+    succeed or fail.
+    """
     folder = tmp_path / ALL.replace("\0", "").replace("/", "")
     path = store.Store(folder).write(_failure())
     assert path is not None

@@ -35,14 +35,18 @@ def executor(kind: str, workers: int, then: str = "", **kwargs: Any) -> Any:
 
 
 def test_falsy_exception_in_a_map() -> None:
-    """Before Python 3.14 the engine's map() takes an exception that is false as a truth value for none."""
+    """Before Python 3.14 the engine's map() takes an exception that is false as a truth value for
+    none.
+    """
     with KeepTraceThreadPoolExecutor(1) as pool, pytest.raises(tasks.Falsy):
         list(pool.map(lambda _: tasks.falsy(), [1]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_failing_initializer(kind: str, tmp_path: Any) -> None:
-    """What the initializer raised is the cause of the error that tasks get, and that submit() raises afterwards."""
+    """What the initializer raised is the cause of the error that tasks get, and that submit()
+    raises afterwards.
+    """
     with executor(
         kind, 1, f"import pool_tasks; pool_tasks.touch_and_die({str(tmp_path)!r})"
     ) as pool:

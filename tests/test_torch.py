@@ -57,7 +57,9 @@ def loader(dataset: Any, **how: Any) -> DataLoader[Any]:
 
 
 def raised_by(batches: Any, all_frames: bool = False) -> BaseException:
-    """What the loop over the batches raises; without this process's frames, which would keep the workers."""
+    """What the loop over the batches raises; without this process's frames, which would keep the
+    workers.
+    """
     try:
         for _ in batches:
             pass
@@ -82,7 +84,9 @@ def is_of_this_process(frame: types.FrameType) -> bool:
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_failing_dataset(method: str) -> None:
-    """The batches before the failure come; then its own exception, with frames, variables and original cause."""
+    """The batches before the failure come; then its own exception, with frames, variables and
+    original cause.
+    """
     batches = iter(loader(Samples("chained"), multiprocessing_context=method))
     assert [next(batches) for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
     exc = raised_by(batches)
@@ -126,8 +130,9 @@ def test_a_failing_iterable_dataset() -> None:
 
 
 def test_an_exception_that_ends_a_worker() -> None:
-    """Where torch's own loop lets an exception end the worker, the error has it as its cause: in the second epoch of
-    persistent workers, and SystemExit."""
+    """Where torch's own loop lets an exception end the worker, the error has it as its cause: in
+    the second epoch of persistent workers, and SystemExit.
+    """
     again = loader(Stream(2), persistent_workers=True)
     assert len(list(again)) == 4
     exc = raised_by(again)
@@ -152,7 +157,9 @@ def test_a_batch_that_cannot_be_pickled() -> None:
 
 
 def test_an_exception_of_the_pinning_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pinning the memory of a batch raises is the very exception. Without a device, its functions do nothing."""
+    """What pinning the memory of a batch raises is the very exception. Without a device, its
+    functions do nothing.
+    """
     for module, name, found in (
         (torch.accelerator, "is_available", True),
         (torch.accelerator, "current_accelerator", torch.device("cuda")),
@@ -209,7 +216,9 @@ def test_a_context_of_keeptrace() -> None:
 
 
 def test_nothing_is_kept_alive() -> None:
-    """An iterator that failed is freed with its exception, without the collector, and its workers end."""
+    """An iterator that failed is freed with its exception, without the collector, and its workers
+    end.
+    """
     batches = iter(loader(Samples("chained")))
     workers, gone = batches._workers, weakref.ref(batches)
     gc.disable()
@@ -269,7 +278,9 @@ def test_install(installed: None) -> None:
     ("how", "method"), [("SIGKILL", "fork"), ("SIGSEGV", "fork"), ("SIGSEGV", "spawn")]
 )
 def test_a_killed_worker(how: str, method: str) -> None:
-    """The error, a RuntimeError as torch's, says which worker, by what, at which indices; and where, if there was time."""
+    """The error, a RuntimeError as torch's, says which worker, by what, at which indices; and
+    where, if there was time.
+    """
     exc = raised_by(loader(Samples(how), multiprocessing_context=method))
     assert isinstance(exc, RuntimeError) and isinstance(exc, WorkerDied)
     (death,) = exc.deaths

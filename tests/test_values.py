@@ -1,4 +1,6 @@
-"""Variables: exact or visibly a stand-in, within every bound, and without running what must not be run."""
+"""Variables: exact or visibly a stand-in, within every bound, and without running what must not be
+run.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +156,9 @@ EXACT = [
 
 @pytest.mark.parametrize("value", EXACT, ids=lambda value: type(value).__name__)
 def test_exact(value: object) -> None:
-    """Atoms, builtin containers and values of the standard library arrive as what they were, type and all."""
+    """Atoms, builtin containers and values of the standard library arrive as what they were, type
+    and all.
+    """
     found = arrived(value, depth=-1)
     assert type(found) is type(value)
     by_repr = isinstance(
@@ -195,7 +199,9 @@ values = st.recursive(
 
 @given(values)
 def test_any_plain_value_is_exact(value: object) -> None:
-    """Whatever plain data a variable holds, without a limit of levels it arrives equal, in value and in the types inside."""
+    """Whatever plain data a variable holds, without a limit of levels it arrives equal, in value
+    and in the types inside.
+    """
     found = arrived(value, depth=-1)
     assert found == value
     assert type(found) is type(value)
@@ -331,7 +337,9 @@ def test_containers_in_themselves() -> None:
 
 
 def test_fresh_values_of_a_property() -> None:
-    """Short-lived objects whose id() is used again are not taken for each other (and no property is run to see them)."""
+    """Short-lived objects whose id() is used again are not taken for each other (and no property is
+    run to see them).
+    """
 
     class Rows:
         __slots__ = ("seed",)
@@ -375,7 +383,9 @@ def test_depth_0_is_the_text_alone() -> None:
 
 
 def test_the_text_of_depth_0_is_bounded() -> None:
-    """However long a message is, the text has its bytes within max_bytes, and keeps its beginning and its end."""
+    """However long a message is, the text has its bytes within max_bytes, and keeps its beginning
+    and its end.
+    """
     text = capture(ValueError("é" * 100_000 + "end"), Options(depth=0, max_bytes=4_000))[
         "exceptions"
     ][0]["text"]
@@ -424,7 +434,9 @@ def test_depth_minus_1_expands_everything() -> None:
 
 
 def test_attributes_to_the_depth() -> None:
-    """An object's attributes count as a level; below the depth its repr and no attribute is there, and it says why."""
+    """An object's attributes count as a level; below the depth its repr and no attribute is there,
+    and it says why.
+    """
     found = arrived(Node("a", Node("b", Node("c"))), depth=3)
     assert (found.label, found.child.label) == ("a", "b")
     with pytest.raises(AttributeError, match="stand-in.*depth"):
@@ -432,7 +444,9 @@ def test_attributes_to_the_depth() -> None:
 
 
 def test_least_distance_counts() -> None:
-    """An object that is deep in one variable and shallow in another is expanded from the shallow one."""
+    """An object that is deep in one variable and shallow in another is expanded from the shallow
+    one.
+    """
     inner = {"x": {"y": [1]}}
     report = reported([[[[inner]]]], inner, depth=3)
     assert frame_of(report)["other"]["x"] is not None
@@ -515,7 +529,9 @@ def test_cut_containers_refuse_to_lie() -> None:
 
 
 def test_cut_text_is_marked() -> None:
-    """A cut text shows its beginning and its length, and is no str that one could take for the whole."""
+    """A cut text shows its beginning and its length, and is no str that one could take for the
+    whole.
+    """
     found = arrived("abcdefghij", max_text=4)
     assert not isinstance(found, str)
     assert str(found) == "'abcd'... (10 in all)" or "10 in all" in str(found)
@@ -523,7 +539,9 @@ def test_cut_text_is_marked() -> None:
 
 
 def test_limit_of_frames() -> None:
-    """Beyond `limit` the outermost and the innermost frames stay, and how many are missing stands between them."""
+    """Beyond `limit` the outermost and the innermost frames stay, and how many are missing stands
+    between them.
+    """
 
     def down(level: int) -> None:
         if level:
@@ -601,7 +619,9 @@ def test_max_bytes_bounds_the_report() -> None:
 
 
 def test_the_innermost_frame_is_kept_first() -> None:
-    """When a bound is reached, the variables of the failing frame are there, those of its callers are cut."""
+    """When a bound is reached, the variables of the failing frame are there, those of its callers
+    are cut.
+    """
 
     def outer() -> None:
         rows = [[number] for number in range(90)]
@@ -812,7 +832,9 @@ HOSTILE: list[tuple[str, Callable[[], Any]]] = [
 @pytest.mark.parametrize("make", [make for _, make in HOSTILE], ids=[name for name, _ in HOSTILE])
 @pytest.mark.parametrize("run_reprs", [True, None, False], ids=["reprs", "default", "no-reprs"])
 def test_nothing_is_run(make: Callable[[], Any], run_reprs: bool | None) -> None:
-    """Of all hooks that a class can have, capture runs __repr__ (and __str__ of exceptions) alone, and only with run_reprs=True."""
+    """Of all hooks that a class can have, capture runs __repr__ (and __str__ of exceptions) alone,
+    and only with run_reprs=True.
+    """
     global _watching
     value = make()
     exc = ValueError("x")
@@ -840,7 +862,9 @@ def test_nothing_is_run(make: Callable[[], Any], run_reprs: bool | None) -> None
 
 
 def test_run_reprs_off_reads_well() -> None:
-    """Without running anything of the user's, values of the standard library, dataclasses, enums and named tuples read as ever."""
+    """Without running anything of the user's, values of the standard library, dataclasses, enums
+    and named tuples read as ever.
+    """
     value = {
         "data": Order(1, ["a"]), "slots": SlottedOrder(2), "enum": [Color.RED, Color.DARK, Rights.READ | Rights.WRITE], "point": Point(1, "b"),
         "path": pathlib.PurePosixPath("/x"), "date": datetime.date(2024, 1, 2), "number": decimal.Decimal("1.5"), "uuid": uuid.UUID(int=1),
@@ -902,7 +926,9 @@ REPRS: list[tuple[str, Callable[[], Any], str]] = [
 
 @pytest.mark.parametrize("act, shown", [row[1:] for row in REPRS], ids=[row[0] for row in REPRS])
 def test_a_repr_costs_only_itself(act: Callable[[], Any], shown: str) -> None:
-    """Whatever a __repr__ raises or returns, its object has a stand-in that says so, and everything else is kept."""
+    """Whatever a __repr__ raises or returns, its object has a stand-in that says so, and everything
+    else is kept.
+    """
     report = reported([OnlyRepr(act), Node("after")], OnlyRepr(lambda: "well"), run_reprs=True)
     found = frame_of(report)
     assert shown in repr(found["value"][0])
@@ -919,7 +945,9 @@ def test_a_repr_costs_only_itself(act: Callable[[], Any], shown: str) -> None:
     ids=["loop", "loop with a handler", "sleep"],
 )
 def test_a_repr_that_does_not_end(act: Callable[[], Any]) -> None:
-    """A __repr__ that does not end is abandoned; the others still run, and the capture ends in its time."""
+    """A __repr__ that does not end is abandoned; the others still run, and the capture ends in its
+    time.
+    """
     start = time.monotonic()
     report = reported(
         [OnlyRepr(lambda: "before"), OnlyRepr(act), OnlyRepr(lambda: "after")],
@@ -1102,7 +1130,9 @@ def test_large_values_are_not_copied(
 
 
 def test_a_large_argument_is_not_shown_in_full() -> None:
-    """str() of an exception would repeat its argument; it is made of the beginning alone, and marked."""
+    """str() of an exception would repeat its argument; it is made of the beginning alone, and
+    marked.
+    """
     exc = ValueError("bad blob", bytes(50_000_000))
     tracemalloc.start()
     try:
@@ -1116,7 +1146,9 @@ def test_a_large_argument_is_not_shown_in_full() -> None:
 
 
 def test_numpy_and_pandas() -> None:
-    """Arrays, frames, series and scalars: type, shape, dtype and a few values; neither copied nor written out."""
+    """Arrays, frames, series and scalars: type, shape, dtype and a few values; neither copied nor
+    written out.
+    """
     np = pytest.importorskip("numpy")
     pd = pytest.importorskip("pandas")
     array_ = np.arange(6_000_000.0).reshape(2000, 3000)
@@ -1158,7 +1190,9 @@ def test_numpy_and_pandas() -> None:
 
 
 def test_odd_arrays() -> None:
-    """Arrays of objects, of no dimension, empty, structured, masked, read-only and views are summarised without an error."""
+    """Arrays of objects, of no dimension, empty, structured, masked, read-only and views are
+    summarised without an error.
+    """
     np = pytest.importorskip("numpy")
     pd = pytest.importorskip("pandas")
     odd = [
@@ -1180,7 +1214,9 @@ def test_odd_arrays() -> None:
 
 
 def test_stand_ins_show_what_they_stand_for() -> None:
-    """The type's name and module, the repr, the attributes, also of slots; and no methods of the original."""
+    """The type's name and module, the repr, the attributes, also of slots; and no methods of the
+    original.
+    """
     value = {
         "data": Order(1, ["a"]),
         "slots": SlottedOrder(2),
@@ -1383,7 +1419,9 @@ REPRESENTED = [
 
 @pytest.mark.parametrize("value", REPRESENTED, ids=lambda value: type(value).__name__)
 def test_representations(value: object) -> None:
-    """What stands for a value at the edge reads as repr() would write it, for builtin kinds and for their subclasses."""
+    """What stands for a value at the edge reads as repr() would write it, for builtin kinds and for
+    their subclasses.
+    """
     assert repr(arrived(value, depth=1)) == repr(value) or type(value) is types.ModuleType
 
 
@@ -1393,7 +1431,9 @@ def test_order_of_an_ordered_dict() -> None:
 
 
 def test_frames_of_a_subclass() -> None:
-    """A subclass of a pandas or numpy class, whose own code a summary would run, is summarised under guard."""
+    """A subclass of a pandas or numpy class, whose own code a summary would run, is summarised
+    under guard.
+    """
     np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
 
     class Own(pd.DataFrame):  # type: ignore[name-defined, misc]

@@ -135,7 +135,9 @@ def has_watcher(directory: Path) -> bool:
     "what, install", [("grow", False), ("grow", True), ("below_a_server", True)]
 )
 def test_a_killed_process_had_memory(what: str, install: bool, tmp_path: Path) -> None:
-    """The record of a process that SIGKILL ends, also of a forked child, tells its memory and the time of its death."""
+    """The record of a process that SIGKILL ends, also of a forked child, tells its memory and the
+    time of its death.
+    """
     with growing(tmp_path / "dumps", f"{what}({SIZE})", install) as process:
         process.grow()
         process.kill()
@@ -195,7 +197,9 @@ def test_a_watcher_ends_with_the_last_process(install: bool, tmp_path: Path) -> 
 
 
 def test_one_watcher_for_two_programs(tmp_path: Path) -> None:
-    """A second program in the same directory has the watcher of the first, also when the first has ended."""
+    """A second program in the same directory has the watcher of the first, also when the first has
+    ended.
+    """
     with growing(tmp_path / "dumps", f"grow({SIZE})") as second:
         with growing(tmp_path / "dumps", f"grow({SIZE})") as first:
             first.grow()
@@ -225,7 +229,9 @@ watch(sys.argv[1], int(sys.argv[2]))
 
 
 def test_watchers_of_one_directory(tmp_path: Path) -> None:
-    """The first watcher serves until the last process has ended; another one gives it a process and ends."""
+    """The first watcher serves until the last process has ended; another one gives it a process and
+    ends.
+    """
     directory = tmp_path / "dumps"
     install = f"import keeptrace; keeptrace.install({str(directory)!r})"
     grow = [sys.executable, "-c", PROGRAM.format(install=install, what=f"grow({SIZE})")]

@@ -135,7 +135,8 @@ KINDS = {
     "keyboard": ("KeyboardInterrupt", KeyboardInterrupt),
     "exit": ("SystemExit", SystemExit),
 }
-# Those that every engine's own code lets pass. The others end workers, or a generator in the parent.
+# Those that every engine's own code lets pass. The others end workers, or a generator in the
+# parent.
 PASSING = [kind for kind in KINDS if kind not in ("keyboard", "exit", "stop")]
 
 
@@ -282,7 +283,9 @@ plain = keep_trace(plain)  # the name is taken over afterwards
 
 
 def register_for_pickling() -> None:
-    """What tblib does for every class of exceptions, once Dask is imported: picklers ask this, and not the exception."""
+    """What tblib does for every class of exceptions, once Dask is imported: picklers ask this, and
+    not the exception.
+    """
     copyreg.pickle(ValueError, lambda exc: (ValueError, ("by another library",)))
 
 

@@ -1,4 +1,6 @@
-"""A user's program, read by mypy and pyright in test_types.py: the lines marked so are errors, the others are not."""
+"""A user's program, read by mypy and pyright in test_types.py: the lines marked so are errors, the
+others are not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tables of the zoo: packages, arguments that cannot be guessed, real failures, methods that must work."""
+"""Tables of the zoo: packages, arguments that cannot be guessed, real failures, methods that must
+work.
+"""
 
 from __future__ import annotations
 

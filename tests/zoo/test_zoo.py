@@ -1,4 +1,6 @@
-"""No exception of a popular package arrives with less than through the stock executor. Run with `-m zoo`."""
+"""No exception of a popular package arrives with less than through the stock executor. Run with `-m
+zoo`.
+"""
 
 from __future__ import annotations
 

@@ -6,13 +6,15 @@
 
 Install the packages with `pip install -r tests/zoo/requirements.txt`; what is absent is told.
 
-Each package is looked at in a process of its own, which imports its modules, finds its exception classes, makes an
-instance of each (packages.py has arguments and real failures; the rest is guessed from signatures), and raises it in
-workers that are forked from it: in KeepTraceProcessPoolExecutor, in KeepTracePool, in the stock ProcessPoolExecutor
-with @keep_trace and without; and takes it through keeptrace.loads(keeptrace.dumps(exc)).
+Each package is looked at in a process of its own, which imports its modules, finds its exception
+classes, makes an instance of each (packages.py has arguments and real failures; the rest is guessed
+from signatures), and raises it in workers that are forked from it: in KeepTraceProcessPoolExecutor,
+in KeepTracePool, in the stock ProcessPoolExecutor with @keep_trace and without; and takes it
+through keeptrace.loads(keeptrace.dumps(exc)).
 
-What arrives is compared with an exception that was made in the same way here: is it caught by its class, are text,
-arguments and attributes equal? An attribute that differs between two instances made here says nothing, and is left out.
+What arrives is compared with an exception that was made in the same way here: is it caught by its
+class, are text, arguments and attributes equal? An attribute that differs between two instances
+made here says nothing, and is left out.
 """
 
 from __future__ import annotations
@@ -259,7 +261,9 @@ def clean(text: str) -> str:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two values are the same as far as can be told: equal, or of the same type with the same representation."""
+    """Whether two values are the same as far as can be told: equal, or of the same type with the
+    same representation.
+    """
     try:
         if bool(one == other):
             return True
@@ -281,7 +285,9 @@ def text_of(exc: BaseException) -> str:
 
 
 def attributes_of(exc: BaseException) -> dict[str, Any]:
-    """All that can be read of it and is no method: public, private, from properties and from C code."""
+    """All that can be read of it and is no method: public, private, from properties and from C
+    code.
+    """
     found = {}
     for name in dir(exc):
         if name.startswith("__") or name in ("args", "add_note", "with_traceback"):
@@ -370,7 +376,9 @@ def different(
 
 
 def shown_alike(value: Any, stand_in: Any) -> bool:
-    """A dump has the value itself, or a stand-in for an object: its type's name and its representation."""
+    """A dump has the value itself, or a stand-in for an object: its type's name and its
+    representation.
+    """
     return (
         equal(value, stand_in)
         or type(value).__name__ == type(stand_in).__name__
