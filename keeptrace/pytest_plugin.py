@@ -174,15 +174,16 @@ class _Dumps:
         self, report: pytest.TestReport | pytest.CollectReport, exc: BaseException
     ) -> str | None:
         from .debug import from_users
+        from .restore.fields import put_traceback  # the class may forbid setting attributes
 
         whole = exc.__traceback__
-        exc.__traceback__ = from_users(whole)
+        put_traceback(exc, from_users(whole))
         try:
             path = self._store.write_as(exc, _name_of(report.nodeid))
             if self._config.getoption("keeptrace_pdb") == _LIVE:
                 setattr(report, "keeptrace_held", _held(exc))
         finally:
-            exc.__traceback__ = whole
+            put_traceback(exc, whole)
         return path
 
     def _keep_out_of_version_control(self) -> None:

@@ -77,6 +77,24 @@ def test_an_engine_of_ours_gets_the_exception_itself(kind):
     assert list(tasks.frames(exc)) == ["traced_fail_with", "fail_with"]
 
 
+@pytest.mark.parametrize("kind", tasks.SEALED)
+def test_a_sealed_exception_crosses_a_stock_executor(stock, kind):
+    """The engine sets attributes of exceptions at both ends. An exception that refuses them would end the worker, or the parent's thread; decorated, it arrives, of its own class."""
+    exc = stock.submit(tasks.traced_raise_sealed, kind).exception(timeout=60)
+    tasks.check_sealed(exc, kind)
+    assert type(exc) is type(tasks.SEALED[kind]())
+    assert stock.submit(tasks.double, 2).result(timeout=60) == 4
+
+
+@pytest.mark.parametrize("kind", tasks.SEALED)
+def test_a_sealed_exception_crosses_a_stock_pool(kind):
+    """multiprocessing's pool, whose parent sets the cause."""
+    with multiprocessing.Pool(1) as pool:
+        with pytest.raises(type(tasks.SEALED[kind]())) as info:
+            pool.apply_async(tasks.traced_raise_sealed, (kind,)).get(60)
+    tasks.check_sealed(info.value, kind)
+
+
 def test_what_happens_above_the_decorated_function_is_kept(stock):
     """In the worker it stays the same exception: it can be caught there, and notes and attributes
     that are added arrive.

@@ -55,6 +55,13 @@ def test_secrets_are_hidden() -> None:
     assert "redacted" in str(tasks.frames(exc)["failing"].f_locals["password"])
 
 
+@pytest.mark.parametrize("kind", tasks.SEALED)
+def test_a_sealed_exception(kind: str) -> None:
+    """The note with the dump stands on an exception that refuses attributes, too."""
+    exc = exception_of(text_of(keep_in_text(tasks.raise_sealed), kind))
+    assert exc is not None and list(tasks.frames(exc)) == ["raise_sealed"]
+
+
 def test_an_exception_carries_one_dump() -> None:
     """One that passes two decorated functions; and as a decorator with arguments."""
 

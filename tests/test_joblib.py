@@ -76,6 +76,14 @@ def test_decorated(backend):
     ] and "leaving" not in tasks.frames(exc)
 
 
+@pytest.mark.parametrize("backend", ["keeptrace", "loky", "multiprocessing"])
+@pytest.mark.parametrize("kind", tasks.SEALED)
+def test_a_sealed_exception(backend, kind):
+    """An exception that refuses attributes, which joblib sets more than once."""
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        tasks.check_sealed(caught(Parallel(), tasks.traced_raise_sealed, [kind]), kind)
+
+
 def test_nested_calls():
     """A Parallel call in a worker runs in threads there; its frames and cause arrive as well."""
     exc = caught(Parallel(), tasks.nested, [5])

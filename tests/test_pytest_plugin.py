@@ -188,6 +188,23 @@ def test_a_module_that_cannot_be_imported(project):
     assert innermost(keeptrace.load(path)).f_locals["value"] == 3
 
 
+def test_an_exception_that_refuses_attributes(project):
+    """Such an exception has a dump, and does not end pytest."""
+    (project / "tests" / "test_sealed.py").write_text(
+        "import unittest\n"
+        "class Sealed(Exception):\n"
+        "    def __setattr__(self, name, value):\n"
+        "        raise TypeError(name)\n"
+        "class T(unittest.TestCase):\n"  # pytest itself fails to set the traceback in a function
+        "    def test_it(self):\n"
+        "        part = 3\n"
+        "        raise Sealed(part)\n"
+    )
+    out = run(project, "--keeptrace", "tests/test_sealed.py")
+    (path,) = commands_in(out)
+    assert innermost(keeptrace.load(path)).f_locals["part"] == 3 and "1 failed" in out
+
+
 def test_a_directory_that_cannot_be_written(project):
     """The tests' outcome is the same; a line says that there is no dump."""
     (project / "dumps").write_text("a file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import dataclasses
 import functools
 import threading
 import traceback
@@ -47,6 +48,48 @@ class Falsy(Exception):
 
 class WithNotes(Exception):
     pass
+
+
+class Sealed(Exception):
+    """Refuses attributes, the ones that engines set among them."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise TypeError(f"{name} cannot be set")
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+class WithoutCause(Exception):
+    @property
+    def __cause__(self) -> None:  # type: ignore[override]
+        return None
+
+
+# kind -> an exception that refuses what engines set
+SEALED: dict[str, Any] = {
+    "sealed": lambda: Sealed(3),
+    "frozen": lambda: Frozen(3),
+    "property": lambda: WithoutCause(3),
+}
+
+
+def check_sealed(exc: BaseException, kind: str) -> None:
+    """Whether what raise_sealed(kind) raised arrived."""
+    assert isinstance(exc, type(SEALED[kind]())) and exc.args == (3,)
+    assert frames(exc)["raise_sealed"].f_locals["marker"] == ["here", kind]
+    cause = BaseException.__dict__["__cause__"].__get__(exc)
+    assert type(cause) is KeyError and list(frames(cause)) == ["raise_sealed"]
+
+
+def raise_sealed(kind: str) -> None:
+    marker = ["here", kind]
+    try:
+        {}[marker[1]]  # type: ignore[index]
+    except KeyError as problem:
+        raise SEALED[kind]() from problem
 
 
 def refuse(word: str) -> None:
@@ -184,6 +227,11 @@ def traced_chained(size: int) -> int:
 @keep_trace
 def traced_fail_with(kind: str) -> None:
     fail_with(kind)
+
+
+@keep_trace
+def traced_raise_sealed(kind: str) -> None:
+    raise_sealed(kind)
 
 
 @keep_trace

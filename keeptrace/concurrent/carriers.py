@@ -1,9 +1,9 @@
 """Carriers: exceptions raised in place of an exception that an engine cannot handle.
 
 Some engines rebuild exceptions from class and args. The loops of multiprocessing's workers survive
-only an Exception. All engines crash if attribute access raises. Such an exception gets a carrier:
-an exception of our own class. Every engine can handle a carrier, and a carrier pickles as the
-original.
+only an Exception. All engines crash if attribute access raises, some if setting an attribute
+raises. Such an exception gets a carrier: an exception of our own class. Every engine can handle a
+carrier, and a carrier pickles as the original.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any, Final
 from ..capture.facts import linked_to
 from ..core.options import Options
 from ..restore.classes import has_hook
-from .crossing import CarrierType, as_pickle_finds, to_bytes
+from .crossing import CarrierType, as_pickle_finds, to_bytes, traceback_of
 from .reductions import rebuild_overwritten, rebuild_wiped
+from .undo import SET_BY_ENGINES
 
 
 def _refuses(exc: BaseException) -> bool:
@@ -27,6 +28,21 @@ def _refuses(exc: BaseException) -> bool:
         has_hook(type(found).__mro__, "__getattribute__", "__bool__", "__len__")
         for found in (exc, *linked_to(exc))
     )
+
+
+def _refuses_or_is_sealed(exc: BaseException) -> bool:
+    return _refuses(exc) or _is_sealed(exc)
+
+
+def _is_sealed(exc: BaseException) -> bool:
+    """Whether setting the traceback raises, as in a frozen dataclass: tried as the engine will."""
+    if not has_hook(type(exc).__mro__, *SET_BY_ENGINES):
+        return False
+    try:
+        exc.__traceback__ = traceback_of(exc)
+    except Exception:  # by the class's own __setattr__, or a property without a setter
+        return True
+    return False
 
 
 def _ends_worker(exc: BaseException) -> bool:
@@ -39,7 +55,7 @@ def _always(exc: BaseException) -> bool:
 
 # package -> the exceptions that need a carrier
 NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
-    "concurrent": _refuses,
+    "concurrent": _refuses_or_is_sealed,
     "loky": _refuses,
     "joblib": _refuses,
     "pebble": _refuses,

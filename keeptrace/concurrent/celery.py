@@ -36,6 +36,8 @@ from ..core.errors import KeepTraceError, missing_extra
 from ..core.options import Options
 from ..core.texts import one_line
 from ..restore.classes import has_hook
+from ..restore.fields import put_cause, put_context, put_suppress, put_traceback
+from .crossing import add_note
 from .engines import missing
 from .parcels import MAX_INLINE, Parcels
 
@@ -182,7 +184,7 @@ def _exception_to_python(app: object, original: Callable[[Any], Any], stored: ob
         if pickled is not None:
             told = original(pickled)
         why = one_line(f"{type(problem).__name__}: {problem}")
-        told.add_note(f"keeptrace: there are no frames, because its dump cannot be read: {why}")
+        add_note(told, f"keeptrace: there are no frames, because its dump cannot be read: {why}")
         return told
     if _is_of_same_class(pickled, restored):
         return _completed(pickled, restored)
@@ -209,9 +211,11 @@ def _is_of_same_class(pickled: object, restored: BaseException) -> TypeGuard[Bas
 
 def _completed(exc: BaseException, restored: BaseException) -> BaseException:
     """The unpickled exception, with the restored traceback and chain."""
-    exc.__cause__, exc.__context__ = restored.__cause__, restored.__context__
-    exc.__suppress_context__ = restored.__suppress_context__
-    return exc.with_traceback(restored.__traceback__)
+    put_cause(exc, restored.__cause__)
+    put_context(exc, restored.__context__)
+    put_suppress(exc, restored.__suppress_context__)  # last: putting a cause changes the flag
+    put_traceback(exc, restored.__traceback__)
+    return exc
 
 
 def _meta_from_decoded(app: object, original: Callable[[Any], Any], decoded: object) -> object:

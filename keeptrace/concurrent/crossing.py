@@ -73,6 +73,14 @@ _dumps: Final = bounded(ForkingPickler)
 context_of: Final = BaseException.__dict__["__context__"].__get__
 traceback_of: Final = BaseException.__dict__["__traceback__"].__get__
 set_traceback: Final = BaseException.__dict__["__traceback__"].__set__
+dict_of: Final = BaseException.__dict__["__dict__"].__get__
+
+
+def add_note(exc: BaseException, note: str) -> None:
+    """Adds a note, also to an exception whose `__setattr__` raises. Leaves odd notes alone."""
+    notes = dict_of(exc).setdefault("__notes__", [])
+    if type(notes) is list:
+        notes.append(note)
 
 
 def to_bytes(

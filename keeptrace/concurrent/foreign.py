@@ -31,11 +31,17 @@ from ..core.guard import with_enough_stack
 from ..core.hold import Holding
 from ..core.options import Options
 from .carriers import NEEDS_CARRIER, carrier_of
-from .crossing import as_pickle_finds, from_bytes, set_traceback, to_bytes, traceback_of
+from .crossing import (
+    as_pickle_finds,
+    dict_of,
+    from_bytes,
+    set_traceback,
+    to_bytes,
+    traceback_of,
+)
 from .reductions import (
     KEY,
     Reduction,
-    dict_of,
     go_first,
     is_copying,
     rebuild_lasting,

@@ -10,7 +10,7 @@ n_jobs=1. We add:
 
 - concurrent/process_pool/of_loky.py adopts the executor; _prepare below is its workers'
   initializer.
-- joblib removes the traceback of an exception before raising; survive_wiping() of
+- joblib removes the traceback of an exception before raising; survive() of
   concurrent/undo.py brings the traceback back.
 - In a worker, nested calls run in threads. joblib replaces __cause__ by text even in threads, where
   nothing crosses a border; _Kept replaces joblib's class for exceptions.
@@ -28,7 +28,7 @@ from .engines import missing
 from .process_pool.breaking import Calls
 from .process_pool.of_loky import adopt, initialization
 from .process_pool.on_death import Healing, OnDeath, check_on_death
-from .undo import survive_wiping
+from .undo import survive
 
 try:
     from joblib import register_parallel_backend
@@ -96,7 +96,7 @@ class KeepTraceBackend(LokyBackend):  # type: ignore[misc]  # joblib has no type
         if not out.cancelled():
             exc = out.exception()
             if exc is not None:
-                survive_wiping(exc)
+                survive(exc, overwriting=False, wiping=True)
         return super().retrieve_result_callback(out)
 
 
@@ -124,7 +124,7 @@ class _Kept:
         self._exc = exc
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        survive_wiping(self._exc)
+        survive(self._exc, overwriting=False, wiping=True)
         return _same, (self._exc,)
 
 

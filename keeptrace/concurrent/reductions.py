@@ -13,11 +13,10 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from .crossing import from_bytes
-from .undo import survive_overwriting, survive_wiping
+from .crossing import dict_of, from_bytes
+from .undo import survive
 
 KEY: Final = "__reduce_ex__"
-dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
 
 class Reduction:
@@ -33,7 +32,7 @@ class Reduction:
 def rebuild_overwritten(data: bytes) -> BaseException:
     """The exception, prepared for an engine that overwrites the cause. Never raises."""
     exc = from_bytes(data)
-    survive_overwriting(exc)
+    survive(exc, overwriting=True, wiping=False)
     return exc
 
 
@@ -42,8 +41,8 @@ def rebuild_wiped(data: bytes) -> BaseException:
 
     Never raises.
     """
-    exc = rebuild_overwritten(data)
-    survive_wiping(exc)
+    exc = from_bytes(data)
+    survive(exc, overwriting=True, wiping=True)
     return exc
 
 
@@ -53,9 +52,7 @@ def rebuild_reraised(data: bytes) -> BaseException:
     Never raises.
     """
     exc = from_bytes(data)
-    if exc.__cause__ is not None:
-        survive_overwriting(exc)
-    survive_wiping(exc)
+    survive(exc, overwriting=exc.__cause__ is not None, wiping=True)
     return exc
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, overload
 
 from ..core.errors import DumpError, OptionError
 from ..core.options import Options
-from .crossing import set_traceback, traceback_of
+from .crossing import add_note, set_traceback, traceback_of
 from .parcels import MAX_INLINE, Parcels
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _add_note(
         finally:
             set_traceback(exc, traceback)
         if parcel is not None:
-            exc.add_note(f"{_NOTE}{parcel}>")
+            add_note(exc, f"{_NOTE}{parcel}>")
     except Exception:  # law 1: the notes are the user's own; the engine's text goes on in any case
         return
 

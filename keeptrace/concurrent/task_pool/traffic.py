@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ...core.hold import Holding
 from ...core.options import Options
+from ..crossing import add_note
 from ..deaths.black_box import POSIX
 from ..engines import PoolEngine
 from ..process_pool.pipes import Queue, drain, read_message
@@ -126,7 +127,7 @@ class Traffic(Workers):
         try:
             found: tuple[int, int, tuple[bool, Any]] = self._engine.pickler.loads(message)
         except BaseException as problem:
-            problem.add_note("keeptrace: raised in the parent, as the task's result was unpickled")
+            add_note(problem, "keeptrace: raised in the parent, as the task's result was unpickled")
             return *key, (False, problem)
         succeeded, value = found[2]
         # by type, because isinstance() may run code of the exception, and the code may raise
