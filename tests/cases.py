@@ -58,7 +58,8 @@ def tell(name: str) -> object:
     getattr(linecache, "_interactive_cache", {}).clear()
     try:
         return run(name)
-    except BaseException:  # not "as exc": the name would be a variable now, and none any more when the frame is captured
+    # not "as exc": the name would be a variable now, and none any more when the frame is captured
+    except BaseException:
         TOLD[name] = (text_of(sys.exception()), facts_of(sys.exception()))
         raise
 

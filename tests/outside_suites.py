@@ -76,7 +76,9 @@ EXPECTED_ON: dict[str, tuple[tuple[int, int], str]] = {
 # what of loky's tests says nothing about its executors, or something else on another machine
 LEFT_OUT = (
     "test_cpu_count",  # starts docker
-    "test_sigkill_shutdown_leaks_workers",  # also fails of stock loky's, where the system's first process reaps late; test_ends.py has its question
+    # also fails of stock loky's, where the system's first process reaps late; test_ends.py has its
+    # question
+    "test_sigkill_shutdown_leaks_workers",
 )
 # suite → words in the ids of the tests of --short
 SHORT: dict[str, tuple[str, ...]] = {

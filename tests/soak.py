@@ -390,7 +390,9 @@ class Run:
                     lost.append((number, kind))
                 if answered % every == 0:
                     self.look([os.getpid(), *(workers_of(pool) if watch_workers else [])])
-            if lost:  # it is broken: those that wait have been answered, by their own result or by that it is broken
+            # it is broken: those that wait have been answered, by their own result or by that it is
+            # broken
+            if lost:
                 for number, kind, ask in waiting:
                     if not self.answer(number, kind, ask):
                         lost.append((number, kind))

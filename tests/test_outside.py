@@ -64,7 +64,9 @@ print(json.dumps(found))
 
 class Written(NamedTuple):
     directory: Path
-    is_whole: bool  # whether all that can live does: not with classes of __main__ by name, nor if the reader had to refuse
+    # whether all that can live does: not with classes of __main__ by name, nor if the reader had to
+    # refuse
+    is_whole: bool
     found: dict[str, dict[str, Any]]  # by way of reading
     before: dict[str, Any]
     after: dict[str, Any]

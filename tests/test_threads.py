@@ -25,7 +25,8 @@ KINDS = [
 ]
 
 
-FIND = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})"  # an interpreter does not inherit what pytest added
+# an interpreter does not inherit what pytest added
+FIND = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})"
 
 
 def executor(kind: str, workers: int, then: str = "", **kwargs: Any) -> Any:
