@@ -58,13 +58,14 @@ def outcomes() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.timeout(
     900
-)  # the fixture reads all of them: 20 s of a processor, minutes on a busy machine
+)  # the fixture reads all of them: 10 s of a processor, minutes on a busy machine
 @pytest.mark.parametrize("name", hostile.CASES)
 def test_hostile(name: str, outcomes: dict[str, dict[str, Any]]) -> None:
     """A hostile dump is refused, or gives a harmless exception; it imports, runs, writes and connects to nothing, within 5 s and 500 MB."""
     found = outcomes[name]
     assert found["code"] == 0, found
     assert found["seconds"] < hostile.SECONDS
+    assert "MemoryError" not in found["outcome"]
 
 
 REFUSED = [
@@ -102,6 +103,9 @@ REFUSED = [
         "group_of_the_same_again_and_again",
         "file_with_nul",
         "values absent",
+        "frames_of_every_size",
+        "shared_names",
+        "one_frame_again_and_again",
     ),
 ]
 
@@ -186,7 +190,7 @@ def test_what_is_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception so large that its dump could not be read is cut to what a reader takes."""
     for module in (writing, _reading):  # at its true size, writing takes four seconds
         monkeypatch.setattr(module, "MAX_PARTS", bounds.MAX_PARTS // 10)
-    many = [object() for _ in range(60_000)]
+    many = [object() for _ in range(35_000)]
     try:
         raise ValueError(many)
     except ValueError as exc:
@@ -203,7 +207,7 @@ def test_what_is_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = exc.args[0]
     if isinstance(kept, BaseException):
         kept = kept.args
-    assert 100 < len(kept) <= 60_000
+    assert 100 < len(kept) <= 35_000
     assert REASON in _reading.decode(data).report["cuts"]
 
 

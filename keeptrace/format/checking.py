@@ -19,6 +19,8 @@ _SMALL: Final = range(1 << 31)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
 # A C int, as in CPython; generated code may have lines below zero.
 _LINES: Final = range(-(1 << 31), 1 << 31)
+# Line, last line, column, last column
+_POSITION: Final = (_LINES, _LINES, _SMALL, _SMALL)
 # The allowed lengths of the nodes of each kind
 _LENGTHS: Final = {name: kind.lengths for name, kind in KINDS.items()}
 
@@ -114,9 +116,9 @@ def _check_refs_by_name(names: Any, sizes: dict[str, range], what: str) -> None:
 
 def _check_position(position: Any) -> None:
     need(type(position) is list and len(position) == 4, "position")
-    line, end_line, *columns = position
-    need(all(part is None or _is_line(part) for part in (line, end_line)), "position")
-    need(all(part is None or _is_small(part) for part in columns), "position")
+    for part, allowed in zip(position, _POSITION):
+        if part is not None:
+            need(type(part) is int and part in allowed, "position")
 
 
 def _check_types(types: list[Any], sizes: dict[str, range]) -> None:
