@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..core import bounds
 from ..core.nodes import CONTAINERS, KINDS, TEXTS, has_names, kind_of
 from ..restore.exact import EXACT
 from .costs import PARTS, bound, lineage, measure, need
 
-_TABLES: Final = ("exceptions", "frames", "codes", "globals", "types", "values")
 _SMALL: Final = range(1 << 31)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
 # A C int, as in CPython; generated code may have lines below zero.
@@ -25,41 +25,55 @@ _POSITION: Final = (_LINES, _LINES, _SMALL, _SMALL)
 _LENGTHS: Final = {name: kind.lengths for name, kind in KINDS.items()}
 
 
+class _Indexes(NamedTuple):
+    """The valid indexes into each table of a report."""
+
+    exceptions: range
+    frames: range
+    codes: range
+    globals: range
+    types: range
+    values: range
+
+
 def check(report: Any) -> None:
     """Raises ValueError unless the report has the form of a report, and a bounded cost."""
     _check_tables(report)
-    sizes = {name: range(len(report[name])) for name in _TABLES}
-    _check_values(report["values"], sizes)
-    _check_types(report["types"], sizes)
+    tables = [report[name] for name in _Indexes._fields]
+    indexes = _Indexes(*[range(len(table)) for table in tables])
+    _check_values(report["values"], indexes)
+    _check_types(report["types"], indexes)
     for code in report["codes"]:
         _check_code(code)
-    for names in report["globals"]:
-        _check_refs_by_name(names, sizes, "globals")
-    _check_refs_by_name(report.get("process", {}), sizes, "process")
-    bound(len(report.get("process", ())), bounds.MAX_LOCALS, "facts of its process")
+    for namespace in report["globals"]:
+        _check_namespace(namespace, indexes, "globals")
+    facts = report.get("process", {})
+    _check_namespace(facts, indexes, "process")
+    bound(len(facts), bounds.MAX_LOCALS, "facts of its process")
     for frame in report["frames"]:
-        _check_frame(frame, sizes)
+        _check_frame(frame, indexes)
     for record in report["exceptions"]:
-        _check_exception(record, sizes)
+        _check_exception(record, indexes)
     measure(report)
 
 
 def _check_tables(report: Any) -> None:
     need(isinstance(report, dict), "report")
-    for name in _TABLES:
+    for name in _Indexes._fields:
         need(isinstance(report.get(name), list), name)
     need(report["exceptions"], "report")
     need(isinstance(report.get("cuts"), dict), "report")
     need(_is_text(report.get("python")), "report")
     for file, packed in report["sources"].items():
-        need(isinstance(file, str) and isinstance(packed, bytes), "sources")
+        need(isinstance(file, str), "sources")
+        need(isinstance(packed, bytes), "sources")
     bound(len(report["values"]), bounds.MAX_VALUES, "values")
     bound(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
 
 
-def _check_values(nodes: list[Any], sizes: dict[str, range]) -> None:
+def _check_values(nodes: list[Any], indexes: _Indexes) -> None:
     for node in nodes:
-        _check_node(node, sizes)
+        _check_node(node, indexes)
     classes = [node for node in nodes if kind_of(node) == "type" and has_names(node)]
     bound(len(classes), bounds.MAX_CLASSES, "classes")
 
@@ -68,20 +82,16 @@ def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
 
 
-def _is_small(value: object) -> bool:
-    return type(value) is int and value in _SMALL
-
-
-def _is_line(value: object) -> bool:
-    return type(value) is int and value in _LINES
-
-
 def _is_length(value: object) -> bool:
     return type(value) is int and 0 <= value <= sys.maxsize
 
 
-def _is_in(value: object, table: range) -> bool:
-    return type(value) is int and value in table
+def _is_in(value: object, allowed: range) -> bool:
+    return type(value) is int and value in allowed
+
+
+def _are_in(values: Iterable[object], allowed: range) -> bool:
+    return all(_is_in(value, allowed) for value in values)
 
 
 def _is_text(value: object) -> bool:
@@ -92,184 +102,233 @@ def _are_texts(value: object) -> bool:
     return type(value) is list and all(type(text) is str for text in value)
 
 
-def _check_ref(ref: object, sizes: dict[str, range], what: str) -> None:
-    if type(ref) is list:
-        need(len(ref) == 1 and _is_in(ref[0], sizes["values"]), what)
-    else:
-        need(type(ref) is not dict, what)
+def _is_list(value: object, length: int) -> bool:
+    return type(value) is list and len(value) == length
 
 
-def _check_refs(refs: Any, sizes: dict[str, range], what: str) -> None:
+def _check_ref(ref: object, indexes: _Indexes, what: str) -> None:
+    _check_refs([ref], indexes, what)
+
+
+def _check_refs(refs: Any, indexes: _Indexes, what: str) -> None:
     need(type(refs) is list, what)
-    values = sizes["values"]
-    for ref in refs:  # like _check_ref(), but in half the time
+    values = indexes.values
+    for ref in refs:  # _is_in() would double the time, and a report may have a million refs
         if type(ref) is list:
             need(len(ref) == 1 and type(ref[0]) is int and ref[0] in values, what)
         elif type(ref) is dict:
             need(False, what)
 
 
-def _check_refs_by_name(names: Any, sizes: dict[str, range], what: str) -> None:
-    need(type(names) is dict, what)
-    _check_refs(list(names.values()), sizes, what)
+def _check_namespace(namespace: Any, indexes: _Indexes, what: str) -> None:
+    """Checks the refs of named values."""
+    need(type(namespace) is dict, what)
+    _check_refs(list(namespace.values()), indexes, what)
 
 
 def _check_position(position: Any) -> None:
-    need(type(position) is list and len(position) == 4, "position")
+    need(_is_list(position, 4), "position")
     for part, allowed in zip(position, _POSITION):
         if part is not None:
             need(type(part) is int and part in allowed, "position")
 
 
-def _check_types(types: list[Any], sizes: dict[str, range]) -> None:
+def _check_types(types: list[Any], indexes: _Indexes) -> None:
     bound(len(types), bounds.MAX_TYPES, "types")
     for entry in types:
-        need(type(entry) is list and len(entry) == 3, "types")
-        need(_are_texts(entry[:2]) and type(entry[2]) is list, "types")
-        need(all(_is_in(base, sizes["types"]) for base in entry[2]), "types")
-        bound(max(map(len, entry[:2])), bounds.MAX_NAME, "characters in a type's name")
+        need(_is_list(entry, 3), "types")
+        module, qualname, bases = entry
+        need(_are_texts([module, qualname]), "types")
+        need(type(bases) is list, "types")
+        need(_are_in(bases, indexes.types), "types")
+        for name in (module, qualname):
+            bound(len(name), bounds.MAX_NAME, "characters in a type's name")
     if lineage(types).above:
         raise ValueError("it has types of too many bases or ancestors")
 
 
 def _check_code(code: Any) -> None:
     need(type(code) is dict, "code")
-    need(_are_texts([code[name] for name in ("file", "name", "qualname")]), "code")
-    need(len(code["file"]) <= bounds.MAX_FILE_NAME, "code")
-    need(len(code["name"]) <= bounds.MAX_NAME and len(code["qualname"]) <= bounds.MAX_NAME, "code")
-    need(_is_line(code["line"]) and _is_small(code["flags"]), "code")
+    file, name, qualname = code["file"], code["name"], code["qualname"]
+    need(_are_texts([file, name, qualname]), "code")
+    need(len(file) <= bounds.MAX_FILE_NAME, "code")
+    need(len(name) <= bounds.MAX_NAME, "code")
+    need(len(qualname) <= bounds.MAX_NAME, "code")
+    need(_is_in(code["line"], _LINES), "code")
+    need(_is_in(code["flags"], _SMALL), "code")
     need(_is_index(code.get("sum", 0)), "code")
-    need(type(code["args"]) is list and len(code["args"]) == 3, "code")
+    need(_is_list(code["args"], 3), "code")
     need(all(_is_index(count) for count in code["args"]), "code")
-    need(_are_texts(code["names"]) and len(code["names"]) <= bounds.MAX_LOCALS, "code")
-    need("\0" not in code["file"], "code")
+    need(_are_texts(code["names"]), "code")
+    need(len(code["names"]) <= bounds.MAX_LOCALS, "code")
+    need("\0" not in file, "code")
 
 
-def _check_frame(frame: Any, sizes: dict[str, range]) -> None:
+def _check_frame(frame: Any, indexes: _Indexes) -> None:
     need(type(frame) is dict, "frame")
-    need(_is_in(frame["code"], sizes["codes"]), "frame")
-    need(_is_in(frame["globals"], sizes["globals"]), "frame")
+    need(_is_in(frame["code"], indexes.codes), "frame")
+    need(_is_in(frame["globals"], indexes.globals), "frame")
     _check_position(frame["at"])
-    if frame["locals"] is not None:
-        _check_refs_by_name(frame["locals"], sizes, "locals")
-        bound(len(frame["locals"]), bounds.MAX_LOCALS, "variables in a frame")
+    variables = frame["locals"]
+    if variables is not None:
+        _check_namespace(variables, indexes, "locals")
+        bound(len(variables), bounds.MAX_LOCALS, "variables in a frame")
 
 
-def _check_exception(record: Any, sizes: dict[str, range]) -> None:
-    need(type(record) is dict and _is_in(record["type"], sizes["types"]), "exception")
+def _check_exception(record: Any, indexes: _Indexes) -> None:
+    need(type(record) is dict, "exception")
+    need(_is_in(record["type"], indexes.types), "exception")
     need(type(record["args"]) is list, "exception")
-    _check_ref(record["args"], sizes, "exception")
-    _check_ref(record.get("notes"), sizes, "exception")
-    _check_refs_by_name(record["fields"], sizes, "exception")
-    _check_refs_by_name(record["attributes"], sizes, "exception")
-    need(_are_texts([record.get("str", ""), record.get("text", "")]), "exception")
+    _check_ref(record["args"], indexes, "exception")
+    _check_ref(record.get("notes"), indexes, "exception")
+    _check_namespace(record["fields"], indexes, "exception")
+    _check_namespace(record["attributes"], indexes, "exception")
+    need(_is_text(record.get("str", "")), "exception")
+    need(_is_text(record.get("text", "")), "exception")
     need(_is_index(record.get("own", 0)), "exception")
-    children, outer = record.get("children", []), record.get("outer", [])
-    need(type(children) is list and type(outer) is list, "exception")
-    linked = [record[name] for name in ("cause", "context") if record[name] is not None]
-    need(all(_is_in(other, sizes["exceptions"]) for other in (*linked, *children)), "exception")
-    need(all(_is_in(index, sizes["frames"]) for index in outer), "exception")
-    need(type(record["suppress"]) is bool and type(record["traceback"]) is list, "exception")
+    _check_links(record, indexes)
+    need(type(record["suppress"]) is bool, "exception")
+    need(type(record["traceback"]) is list, "exception")
     for entry in record["traceback"]:
-        _check_entry(entry, sizes)
+        _check_entry(entry, indexes)
 
 
-def _check_entry(entry: Any, sizes: dict[str, range]) -> None:
+def _check_links(record: dict[str, Any], indexes: _Indexes) -> None:
+    """Checks the other exceptions of an exception, and its frames outside the traceback."""
+    children = record.get("children", [])
+    outer = record.get("outer", [])
+    need(type(children) is list, "exception")
+    need(type(outer) is list, "exception")
+    for linked in (record["cause"], record["context"]):
+        need(linked is None or _is_in(linked, indexes.exceptions), "exception")
+    need(_are_in(children, indexes.exceptions), "exception")
+    need(_are_in(outer, indexes.frames), "exception")
+
+
+def _check_entry(entry: Any, indexes: _Indexes) -> None:
     """An entry of a traceback: a frame and a position, or -1 and a number of frames."""
-    need(type(entry) is list and len(entry) == 2, "traceback")
+    need(_is_list(entry, 2), "traceback")
     index, place = entry
     if type(index) is int and index == -1:
         need(_is_index(place), "traceback")
     else:
-        need(_is_in(index, sizes["frames"]), "traceback")
+        need(_is_in(index, indexes.frames), "traceback")
         _check_position(place)
 
 
 # -- nodes: a function for each kind
 
 
-def _check_node(node: Any, sizes: dict[str, range]) -> None:
-    need(type(node) is list and node and type(node[0]) is str, "value")
+def _check_node(node: Any, indexes: _Indexes) -> None:
+    need(type(node) is list and node, "value")
     kind = node[0]
+    need(_is_text(kind), "value")
     need(len(node) in _LENGTHS.get(kind, ()), f"value of kind {kind[:20]!r}")
-    _CHECKS[kind](node, sizes)
+    _CHECKS[kind](node, indexes)
 
 
-def _check_container(node: list[Any], sizes: dict[str, range]) -> None:
+def _check_container(node: list[Any], indexes: _Indexes) -> None:
     kind, length, refs = node
-    _check_refs(refs, sizes, kind)
-    each = 1
-    if kind == "dict":
-        each = 2
-    need(_is_length(length) and len(refs) <= length * each, kind)
+    _check_refs(refs, indexes, kind)
+    need(_is_length(length), kind)
+    most = length
+    if kind == "dict":  # a key and a value each
+        most = 2 * length
+    need(len(refs) <= most, kind)
 
 
-def _check_text(node: list[Any], sizes: dict[str, range]) -> None:
+def _check_text(node: list[Any], indexes: _Indexes) -> None:
     kind, length, text = node
-    need(_is_length(length) and _is_text(text) and len(text) <= length, kind)
+    need(_is_length(length), kind)
+    need(_is_text(text), kind)
+    need(len(text) <= length, kind)
     if kind != "str" and not text.isascii():
         need(max(text) <= "\xff", kind)
 
 
-def _check_int(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_is_text(node[1]) and len(node[1]) <= bounds.MAX_DIGITS, "int")
-    need(_HEXADECIMAL.fullmatch(node[1]), "int")
+def _check_int(node: list[Any], indexes: _Indexes) -> None:
+    _, digits = node
+    need(_is_text(digits), "int")
+    need(len(digits) <= bounds.MAX_DIGITS, "int")
+    need(_HEXADECIMAL.fullmatch(digits), "int")
 
 
-def _check_complex(node: list[Any], sizes: dict[str, range]) -> None:
-    need(all(type(part) is float or _is_small(part) for part in node[1:]), "complex")
+def _check_complex(node: list[Any], indexes: _Indexes) -> None:
+    _, real, imaginary = node
+    for part in (real, imaginary):
+        need(type(part) is float or _is_in(part, _SMALL), "complex")
 
 
-def _check_exact(node: list[Any], sizes: dict[str, range]) -> None:
+def _check_exact(node: list[Any], indexes: _Indexes) -> None:
     _, kind, refs = node
-    need(_is_text(kind) and kind in EXACT, "exact value")
-    _check_refs(refs, sizes, kind)
+    need(_is_text(kind), "exact value")
+    need(kind in EXACT, "exact value")
+    _check_refs(refs, indexes, kind)
     if kind in PARTS:
         count, atom, _ = PARTS[kind]
-        need(len(refs) == count and all(type(ref) in (atom, list) for ref in refs), kind)
+        need(len(refs) == count, kind)
+        for ref in refs:
+            need(type(ref) in (atom, list), kind)
 
 
-def _check_type(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_is_in(node[1], sizes["types"]) and all(map(_are_texts, node[2:])), "type")
+def _check_type(node: list[Any], indexes: _Indexes) -> None:
+    _, type_index, *names = node
+    need(_is_in(type_index, indexes.types), "type")
+    need(all(map(_are_texts, names)), "type")
 
 
-def _check_module(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_is_text(node[1]) and all(map(_are_texts, node[2:])), "module")
+def _check_module(node: list[Any], indexes: _Indexes) -> None:
+    _, name, *names = node
+    need(_is_text(name), "module")
+    need(all(map(_are_texts, names)), "module")
 
 
-def _check_function(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_are_texts(node[1:4]) and _is_index(node[4]), "function")
+def _check_function(node: list[Any], indexes: _Indexes) -> None:
+    _, module, qualname, name, address = node
+    need(_are_texts([module, qualname, name]), "function")
+    need(_is_index(address), "function")
 
 
-def _check_redacted(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_is_text(node[1]), "redacted")
+def _check_redacted(node: list[Any], indexes: _Indexes) -> None:
+    _, what = node
+    need(_is_text(what), "redacted")
 
 
-def _check_link(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_is_in(node[1], sizes["exceptions"]), "exception")
+def _check_link(node: list[Any], indexes: _Indexes) -> None:
+    _, exception = node
+    need(_is_in(exception, indexes.exceptions), "exception")
 
 
-def _check_live(node: list[Any], sizes: dict[str, range]) -> None:
-    need(_is_index(node[1]), "live")
-    _check_ref(node[2], sizes, "live")
+def _check_live(node: list[Any], indexes: _Indexes) -> None:
+    _, number, stand_in = node
+    need(_is_index(number), "live")
+    _check_ref(stand_in, indexes, "live")
 
 
-def _check_stand_in(node: list[Any], sizes: dict[str, range]) -> None:
+def _check_stand_in(node: list[Any], indexes: _Indexes) -> None:
     _, type_index, text, attributes, extra = node
-    need(_is_in(type_index, sizes["types"]), "object")
+    need(_is_in(type_index, indexes.types), "object")
     need(text is None or _is_text(text), "object")
     if attributes is not None:
-        _check_refs_by_name(attributes, sizes, "object")
+        _check_namespace(attributes, indexes, "object")
     if extra is not None:
-        need(type(extra) is dict, "object")
-        need(_is_length(extra.get("len", 0)) and _is_index(extra.get("address", 0)), "object")
-        need(_are_texts(extra.get("dir", [])), "object")
-        need(_are_texts([extra.get("why", ""), extra.get("str", "")]), "object")
-        for name in ("items", "pairs"):
-            _check_refs(extra.get(name, []), sizes, "object")
+        _check_extra(extra, indexes)
 
 
-_CHECKS: Final[dict[str, Any]] = {
+def _check_extra(extra: Any, indexes: _Indexes) -> None:
+    """Checks the further facts of an object (core/report.py)."""
+    need(type(extra) is dict, "object")
+    need(_is_length(extra.get("len", 0)), "object")
+    need(_is_index(extra.get("address", 0)), "object")
+    need(_are_texts(extra.get("dir", [])), "object")
+    need(_is_text(extra.get("why", "")), "object")
+    need(_is_text(extra.get("str", "")), "object")
+    _check_refs(extra.get("items", []), indexes, "object")
+    _check_refs(extra.get("pairs", []), indexes, "object")
+
+
+_Check: TypeAlias = Callable[[list[Any], _Indexes], None]
+_CHECKS: Final[dict[str, _Check]] = {
     **dict.fromkeys(CONTAINERS, _check_container),
     **dict.fromkeys(TEXTS, _check_text),
     "int": _check_int,
