@@ -87,6 +87,11 @@ def pairs_of(node: Node) -> list[Ref]:
     return pairs
 
 
+def values_of(node: Node) -> list[Ref]:
+    """The values of a mapping."""
+    return pairs_of(node)[1::2]
+
+
 def keys_of(node: Node) -> list[int]:
     """The indexes of values that are hashed when the restorer makes this value."""
     if node[0] in ("set", "frozenset"):

@@ -2,7 +2,7 @@
 
 In: a report, a text, a source. Out: the same without secrets, each replaced by a mark. A secret is
 known by its name (names.py, words.py), by its shape (shapes.py, patterns.py), or because the same
-text stands under a secret name elsewhere (secrets.py). judging.py and report.py walk a report;
+text stands under a secret name elsewhere (secrets.py). walk.py and report.py walk a report;
 pairs.py, rows.py, hosts.py, commands.py, manifests.py, sql.py and sources.py read texts. The room
 imports keeptrace.core alone.
 

@@ -21,22 +21,31 @@ def is_description(values: list[Node], node: Node) -> bool:
     """
     kind = schema.kind_of(node)
     if kind == "dict":
-        return _are_all(values, schema.pairs_of(node)[::2], _is_describing)
+        return _is_schema(values, node)
     if kind not in schema.SEQUENCES:
         return False
     items = schema.items_of(node)
-    below = [values[ref[0]] for ref in items if type(ref) is list]
+    below = [values[index] for index in schema.indexes(items)]
     if below and len(below) == len(items):
-        return all(
-            schema.kind_of(item) == "dict" and is_description(values, item) for item in below
-        )
+        return all(_is_schema(values, item) for item in below)
     return _are_all(values, items, _is_told)
+
+
+def _is_schema(values: list[Node], node: Node) -> bool:
+    """Whether a node is a dict, and all keys belong to descriptions."""
+    if schema.kind_of(node) != "dict":
+        return False
+    keys = schema.pairs_of(node)[::2]
+    return _are_all(values, keys, _is_describing)
 
 
 def _are_all(values: list[Node], refs: Sequence[Ref], question: Callable[[str], bool]) -> bool:
     """Whether there are refs, all are texts, and the answer is yes for each."""
-    texts = [text_of(values, ref) for ref in refs]
-    return bool(texts) and all(text is not None and question(text) for text in texts)
+    for ref in refs:
+        text = text_of(values, ref)
+        if text is None or not question(text):
+            return False
+    return bool(refs)
 
 
 def _is_describing(name: str) -> bool:
@@ -73,9 +82,12 @@ def has_anything(node: Node) -> bool:
         return True
     if kind == "exact":
         return schema.name_of(node) in EXACT_SECRETS
+    refs: list[Ref] = []
     if kind == "dict":
-        return any(map(_says_something, schema.pairs_of(node)[1::2]))
-    return kind in schema.SEQUENCES and any(map(_says_something, schema.items_of(node)))
+        refs = schema.values_of(node)
+    elif kind in schema.SEQUENCES:
+        refs = schema.items_of(node)
+    return any(map(_says_something, refs))
 
 
 def _says_something(ref: Ref) -> bool:

@@ -33,28 +33,35 @@ class Learner:
         self._spans = spans
 
     def learn(self, secrets: Iterable[tuple[str, int]]) -> None:
-        """Notes texts with their grades, if a search for them makes sense: long and
-        unusual texts.
-        """
+        """Notes texts with their grades."""
         for text, grade in secrets:
-            if spreads(text, grade):
-                self.known[text] = max(grade, self.known.get(text, 0))
+            self._note(text, grade)
 
     def learn_text(self, text: str, grade: int) -> None:
         """Notes a text, the password in a URL, and the token behind "Bearer"."""
-        self.learn([(text, grade)])
-        self.learn((text[start:end], inner) for start, end, inner in self._spans(text))
+        self._note(text, grade)
+        for start, end, inner_grade in self._spans(text):
+            self._note(text[start:end], inner_grade)
+
+    def _note(self, text: str, grade: int) -> None:
+        """Notes a text if a search for the text makes sense: a long and unusual text."""
+        if spreads(text, grade):
+            before = self.known.get(text, 0)
+            self.known[text] = max(before, grade)
 
     def learn_object(self, node: Node) -> None:
         """Notes random-looking texts in a stand-in under a weak name, also in its repr."""
         for ref in _refs_of_object(node):
             text = text_of(self._values, ref)
-            if text is not None and looks.is_random(text):
-                self.learn_text(text, STRONG)
+            if text is not None:
+                self._learn_random(text)
         for stretch in _stretches_of_object(node):
-            part = stretch.rstrip("=").rpartition("=")[2]
-            if looks.is_random(part):
-                self.learn_text(part, STRONG)
+            _, _, value = stretch.rstrip("=").rpartition("=")  # name=value
+            self._learn_random(value)
+
+    def _learn_random(self, text: str) -> None:
+        if looks.is_random(text):
+            self.learn_text(text, STRONG)
 
     def learn_below(self, index: int) -> None:
         """Notes the texts below a strong name: elements of lists as if under the name itself,
@@ -79,23 +86,31 @@ def _goes_on(node: Node, ref: Ref) -> bool:
 
 
 def _named_below(node: Node) -> Iterator[tuple[Ref, int]]:
+    """The refs of a node and the texts in its repr, each with the grade of its name."""
     kind = schema.kind_of(node)
     if kind in schema.SEQUENCES:
-        yield from ((ref, STRONG) for ref in schema.items_of(node))
+        for ref in schema.items_of(node):
+            yield ref, STRONG
     elif kind == "dict":
-        yield from ((ref, GUESS) for ref in schema.pairs_of(node)[1::2])
+        for ref in schema.values_of(node):
+            yield ref, GUESS
     elif kind == "object":
-        yield from ((ref, GUESS) for ref in _refs_of_object(node))
-        yield from ((stretch, GUESS) for stretch in _stretches_of_object(node))
+        for ref in _refs_of_object(node):
+            yield ref, GUESS
+        for stretch in _stretches_of_object(node):
+            yield stretch, GUESS
 
 
 def _refs_of_object(node: Node) -> list[Ref]:
     """The attributes, elements and values of a stand-in."""
     attributes = schema.attributes_of(node).values()
-    return [*attributes, *schema.items_of(node), *schema.pairs_of(node)[1::2]]
+    return [*attributes, *schema.items_of(node), *schema.values_of(node)]
 
 
 def _stretches_of_object(node: Node) -> Iterator[str]:
     """Stretches of a stand-in's repr and str that may be keys."""
-    for text in (schema.repr_of(node), schema.extra_of(node).get("str")):
-        yield from (match[0] for match in looks.letters_and_digits(text or ""))
+    as_repr = schema.repr_of(node) or ""
+    as_str = schema.extra_of(node).get("str", "")
+    for text in (as_repr, as_str):
+        for match in looks.letters_and_digits(text):
+            yield match[0]

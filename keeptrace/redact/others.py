@@ -33,13 +33,16 @@ _POST: Final = ("_post", "POST")
 
 def learn_environment(judge: Judge) -> None:
     """Learns the values of environment variables with secret names."""
-    graded = [(name, grade(name)) for name in os.environ]
-    values = [(os.environ.get(name, ""), found) for name, found in graded if found]
-    judge.learn(
-        (value, STRONG)
-        for value, found in values
-        if is_hidden_under(found, value) and "/" not in value[:1]
-    )
+    found: list[tuple[str, int]] = []
+    for name in list(os.environ):
+        name_grade = grade(name)
+        if not name_grade:
+            continue
+        value = os.environ.get(name, "")
+        is_path = value.startswith("/")
+        if is_hidden_under(name_grade, value) and not is_path:
+            found.append((value, STRONG))
+    judge.learn(found)
 
 
 def hide_marked(report: Report, judge: Judge) -> None:
@@ -67,28 +70,34 @@ def _marked_frames(report: Report, judge: Judge) -> Iterator[tuple[int, list[str
     all.
     """
     for record in report["exceptions"]:
-        entries = [entry[0] for entry in record["traceback"]]
-        for index, following in pairwise(entries):
-            if index < 0 or following < 0:
+        indexes = [index for index, _ in record["traceback"]]
+        for index, following in pairwise(indexes):
+            if index < 0 or following < 0:  # a number of frames that were left out
                 continue
             frame = report["frames"][index]
-            if report["codes"][frame["code"]]["name"] in _WRAPPERS:
-                yield following, _texts(judge, (frame["locals"] or {}).get(_NAMES))
+            code = report["codes"][frame["code"]]
+            if code["name"] in _WRAPPERS:
+                local = frame["locals"] or {}
+                yield following, _texts(judge, local.get(_NAMES))
 
 
 def _hide_manifest(flat: list[Ref], judge: Judge) -> None:
     """Hides all data of a Kubernetes manifest of the kind Secret, under any key."""
     if "kind" not in flat:  # most dicts
         return
-    named = {judge.text_of(flat[at]): at + 1 for at in range(0, len(flat) - 1, 2)}
-    if "kind" not in named or judge.text_of(flat[named["kind"]]) != "Secret":
+    members = {judge.text_of(flat[at - 1]): flat[at] for at in _value_places(flat)}
+    if judge.text_of(members.get("kind")) != "Secret":
         return
     for member in _SECRET_DATA:
-        if member not in named:
-            continue
-        pairs = _pairs_of(judge, flat[named[member]])
-        for at in range(0, len(pairs) - 1, 2):
-            judge.hide(pairs, at + 1, judge.text_of(pairs[at]) or member)
+        pairs = _pairs_of(judge, members.get(member))
+        for at in _value_places(pairs):
+            key = judge.text_of(pairs[at - 1])
+            judge.hide(pairs, at, key or member)
+
+
+def _value_places(pairs: list[Ref]) -> range:
+    """Where the values are among keys and values, alternating."""
+    return range(1, len(pairs), 2)
 
 
 def _hide_key(items: list[Ref], judge: Judge) -> None:
@@ -106,12 +115,13 @@ def _hide_key(items: list[Ref], judge: Judge) -> None:
 
 def _hide_parameters(request: schema.Attributes, judge: Judge) -> None:
     names = _texts(judge, request[_POST_MARK])
+    hides_all = _ALL in names
     for attribute in _POST:
-        flat = _pairs_of(judge, request.get(attribute))
-        for at in range(0, len(flat) - 1, 2):
-            name = judge.text_of(flat[at])
-            if name is not None and (_ALL in names or name in names):
-                judge.hide(flat, at + 1, name)
+        pairs = _pairs_of(judge, request.get(attribute))
+        for at in _value_places(pairs):
+            name = judge.text_of(pairs[at - 1])
+            if name is not None and (hides_all or name in names):
+                judge.hide(pairs, at, name)
 
 
 def _pairs_of(judge: Judge, ref: Ref) -> list[Ref]:

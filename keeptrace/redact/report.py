@@ -1,6 +1,6 @@
 """The redaction of a report, in place.
 
-by name     judging.py hides values under secret names, and learns the secrets
+by name     walk.py finds names, judging.py hides values under secret names, and learns the secrets
 in sources  sources.py hides literals; their secrets are learned, too
 by shape    the tables search every text of the report
 by text     learned secrets are hidden everywhere else
@@ -20,6 +20,7 @@ from . import others
 from .judging import Judge
 from .secrets import LEAST, Searcher, variants
 from .spans import MARK, Span, filled, marked
+from .walk import Walk
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -54,7 +55,7 @@ class ReportRedaction:
         self._report = report
         self._values: list[Node] = report["values"]
         self._facts: dict[str, Ref] = report.get("process", {})
-        self._judge = Judge(report, redactor.spans, redactor.rules)
+        self._judge = Judge(self._values, redactor.spans, redactor.rules)
         self._sources: dict[str, Source] = {}
         self._count = 0  # number of redactions in texts, sources and pickles
         self._least_name = 1
@@ -65,7 +66,7 @@ class ReportRedaction:
         """Redacts the report. Returns the number of redactions."""
         others.learn_environment(self._judge)
         others.hide_marked(self._report, self._judge)
-        self._judge.run()
+        Walk(self._report, self._judge, self._rules).run()
         self._read_sources()
         self._each_text(self._by_shape)
         self._change_mapping(self._facts, self._fact_by_shape)

@@ -1,7 +1,7 @@
 """Records that hold a name and its value as two members: {"name": "DB_PASSWORD", "value": "x"}.
 
 The members are those of words.ROW_NAMES and words.ROW_VALUES. pairs.py reads records of a text with
-this, sources.py those of a source; judging.py reads the same of values.
+this, sources.py those of a source; walk.py reads the same of values.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 from . import looks, rows, words
-from .pairs import ASSIGNED, LISTED, is_directory, is_secret_pair
+from .pair_judges import ASSIGNED, LISTED, is_directory, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span, merged
 
