@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import binascii
 import io
-import re
 import textwrap
 import tokenize
 import zlib
@@ -47,10 +46,10 @@ def built(live: bool) -> str:
     if live:
         without = frozenset()
     kept = _reached(definitions, without)
-    used = frozenset().union(*(definition.uses for definition in kept))
-    lines = sorted({imports[name] for name in used if name in imports})
-    text = "\n".join([*lines, *(definition.text for definition in kept)])
-    return _shortened(text)
+    used = frozenset[str]().union(*[definition.uses for definition in kept])
+    import_lines = {imports[name] for name in used & imports.keys()}
+    texts = [definition.text for definition in kept]
+    return _shortened("\n".join([*sorted(import_lines), *texts]))
 
 
 def ready_made() -> str:
@@ -66,11 +65,17 @@ def ready_made() -> str:
     ]
     for name, live in (("PLAIN", False), ("LIVE", True)):
         text = built(live).encode()
-        packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
-        rows = "\n".join(f'    "{row}"' for row in textwrap.wrap(packed, 92))
         parts.append(f'{name}_NAME: Final = "_keeptrace_{digest(text)[:12]}"')
-        parts.append(f"{name}: Final = (\n{rows}\n)")
+        parts.append(f"{name}: Final = (")
+        parts += [f'    "{row}"' for row in _packed(text)]
+        parts.append(")")
     return "\n".join(parts) + "\n"
+
+
+def _packed(text: bytes) -> list[str]:
+    """A text, compressed, as rows of base64."""
+    packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False)
+    return textwrap.wrap(packed.decode(), 92)
 
 
 def _in_order() -> list[Path]:
@@ -79,8 +84,8 @@ def _in_order() -> list[Path]:
     needs = {name: set(_imported(path)) & paths.keys() for name, path in paths.items()}
     ordered: list[Path] = []
     while needs:
-        ready = sorted(name for name, waiting in needs.items() if not waiting & needs.keys())
-        for name in ready:
+        ready = [name for name, imported in needs.items() if imported.isdisjoint(needs)]
+        for name in sorted(ready):
             del needs[name]
             ordered.append(paths[name])
     return ordered
@@ -104,11 +109,18 @@ def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
             continue
         if isinstance(node, ast.Expr):
             continue  # the docstring
-        decorators = [line.lineno for line in getattr(node, "decorator_list", [])]
+        decorators = [decorator.lineno for decorator in getattr(node, "decorator_list", [])]
         first = min([node.lineno, *decorators])
         text = "\n".join(lines[first - 1 : node.end_lineno])
-        uses = frozenset(name.id for name in ast.walk(node) if isinstance(name, ast.Name))
-        yield _Definition(frozenset(_defined(node)), uses, text)
+        names = frozenset(_defined(node))
+        uses = frozenset(_names_in(node))
+        yield _Definition(names, uses, text)
+
+
+def _names_in(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
 
 
 def _note_import(node: ast.Import | ast.ImportFrom, imports: dict[str, str]) -> None:
@@ -132,7 +144,7 @@ def _defined(node: ast.stmt) -> Iterator[str]:
         targets = [*node.targets]
     for target in targets:
         if target is not None:
-            yield from (name.id for name in ast.walk(target) if isinstance(name, ast.Name))
+            yield from _names_in(target)
 
 
 def _reached(definitions: Iterable[_Definition], without: frozenset[str]) -> list[_Definition]:
@@ -155,6 +167,20 @@ def _reached(definitions: Iterable[_Definition], without: frozenset[str]) -> lis
 # -- shortening
 
 
+class _Cut(NamedTuple):
+    """A stretch of a line without line ends."""
+
+    row: int
+    start: int  # in bytes
+    end: int
+
+
+def _cut_out(cuts: Iterable[_Cut], lines: list[bytes]) -> None:
+    for cut in sorted(cuts, reverse=True):  # from the end: the places before stay valid
+        line = lines[cut.row]
+        lines[cut.row] = line[: cut.start] + line[cut.end :]
+
+
 def _without_annotations(source: str) -> str:
     """The source without annotations, so the annotated types need not travel.
 
@@ -162,20 +188,19 @@ def _without_annotations(source: str) -> str:
     read the output of a newer Python's ast.unparse.
     """
     lines = [line.encode() for line in source.splitlines()]
-    cuts = sorted(_annotations(ast.parse(source)), reverse=True)
-    for row, start, end in cuts:
-        lines[row] = lines[row][:start] + lines[row][end:]
+    _cut_out(_annotations(ast.parse(source)), lines)
     return b"\n".join(lines).decode() + "\n"
 
 
-def _annotations(tree: ast.AST) -> Iterator[tuple[int, int, int]]:
-    """Line, first and last byte of each annotation within one line."""
+def _annotations(tree: ast.AST) -> Iterator[_Cut]:
+    """The annotations within one line."""
     for node in ast.walk(tree):
         found = _annotation_of(node)
-        if found is not None:
-            start, told = found
-            if told.lineno == told.end_lineno:
-                yield told.lineno - 1, start, told.end_col_offset or start
+        if found is None:
+            continue
+        start, annotation = found
+        if annotation.lineno == annotation.end_lineno:
+            yield _Cut(annotation.lineno - 1, start, annotation.end_col_offset or start)
 
 
 def _annotation_of(node: ast.AST) -> tuple[int, ast.expr] | None:
@@ -195,8 +220,7 @@ def _shortened(source: str) -> str:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             _drop_docstring(node, lines)
-    for row, start, end in sorted(_comments(source), reverse=True):
-        lines[row] = lines[row][:start] + lines[row][end:]
+    _cut_out(_comments(source), lines)
     rows = [line.decode().rstrip() for line in lines if line.strip()]
     return "\n".join(_indented_by_one(rows)) + "\n"
 
@@ -211,12 +235,12 @@ def _drop_docstring(node: ast.FunctionDef | ast.ClassDef, lines: list[bytes]) ->
         lines[text.lineno - 1] = b" " * text.col_offset + b"0"
 
 
-def _comments(source: str) -> Iterator[tuple[int, int, int]]:
+def _comments(source: str) -> Iterator[_Cut]:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             start = len(token.line[:column].encode())
-            yield row - 1, start, start + len(token.string.encode())
+            yield _Cut(row - 1, start, start + len(token.string.encode()))
 
 
 def _indented_by_one(rows: list[str]) -> Iterator[str]:
@@ -224,7 +248,9 @@ def _indented_by_one(rows: list[str]) -> Iterator[str]:
     spaces.
     """
     for row in rows:
-        yield re.sub(r"^( {4})+", lambda found: " " * (len(found[0]) // 4), row)
+        text = row.lstrip(" ")
+        levels, rest = divmod(len(row) - len(text), 4)
+        yield " " * (levels + rest) + text
 
 
 if __name__ == "__main__":

@@ -31,21 +31,26 @@ def message_of(report: Report, values: ShownValues, record: Mapping[str, Any]) -
     if issubclass(base, BaseExceptionGroup):
         return _group_message(values, record)
     try:
-        exc = base.__new__(base)
-        exc.args = tuple(args)
-        # A SyntaxError's _metadata is for suggestions, not for the message.
-        names = [name for name in record["fields"] if name != "_metadata"]
-        fields = [(name, values.built(record["fields"][name])) for name in names]
-        are_put = [put_field(exc, name, value) for name, value in fields]
-        if all(are_put):
-            return str(exc)
-        return _joined(args)
-    except Exception:  # the class refuses the arguments: show the arguments alone
-        return _joined(args)
+        message = _message_by_class(base, args, record["fields"], values)
+    except Exception:  # the class refuses the arguments
+        message = None
+    if message is None:
+        return ", ".join(map(str, args))
+    return message
 
 
-def _joined(args: list[Any]) -> str:
-    return ", ".join(str(arg) for arg in args)
+def _message_by_class(
+    base: type[BaseException], args: list[Any], fields: Mapping[str, Ref], values: ShownValues
+) -> str | None:
+    """The message that a builtin class makes; None if the class refuses a field."""
+    exc = base.__new__(base)
+    exc.args = tuple(args)
+    for name, ref in fields.items():
+        if name == "_metadata":  # of a SyntaxError, for suggestions
+            continue
+        if not put_field(exc, name, values.built(ref)):
+            return None
+    return str(exc)
 
 
 def _group_message(values: ShownValues, record: Mapping[str, Any]) -> str:
@@ -56,32 +61,44 @@ def _group_message(values: ShownValues, record: Mapping[str, Any]) -> str:
 
 def _builtin_base(report: Report, index: int) -> type[BaseException]:
     """The most particular builtin class above a type of the report."""
-    seen, waiting = set(), deque([index])
+    seen = set()
+    waiting = deque([index])
     while waiting:
         at = waiting.popleft()
         if at in seen:
             continue
         seen.add(at)
         module, qualname, bases = report["types"][at]
-        if module == "builtins" and type(qualname) is str:
-            found = getattr(builtins, qualname, None)
-            if isinstance(found, type) and issubclass(found, BaseException):
-                return found
+        found = _builtin_exception(module, qualname)
+        if found is not None:
+            return found
         waiting += bases
     return BaseException
+
+
+def _builtin_exception(module: object, qualname: object) -> type[BaseException] | None:
+    if module != "builtins" or type(qualname) is not str:
+        return None
+    found = getattr(builtins, qualname, None)
+    if isinstance(found, type) and issubclass(found, BaseException):
+        return found
+    return None
 
 
 def syntax_error_line(values: ShownValues, fields: Mapping[str, Ref]) -> str:
     """The line with the syntax error, as Python shows it; empty for other exceptions."""
     if not fields.keys() >= _REQUIRED:
         return ""
-    found = {name: values.built(fields.get(name)) for name in _PLACE}
-    if any(type(found[name]) is not kind for name, kind in _PLACE.items()):
-        return ""
-    end_line, end = (values.built(fields.get(name)) for name in ("end_lineno", "end_offset"))
+    place = {name: values.built(fields.get(name)) for name in _PLACE}
+    for name, kind in _PLACE.items():
+        if type(place[name]) is not kind:
+            return ""
+    end_line = values.built(fields.get("end_lineno"))
+    end = values.built(fields.get("end_offset"))
     if type(end_line) is not int or type(end) is not int:
-        end_line, end = found["lineno"], found["offset"]
-    return _printed(**found, end_line=end_line, end=end)
+        end_line = place["lineno"]
+        end = place["offset"]
+    return _printed(**place, end_line=end_line, end=end)
 
 
 def _printed(filename: str, lineno: int, offset: int, text: str, end_line: int, end: int) -> str:
@@ -91,4 +108,5 @@ def _printed(filename: str, lineno: int, offset: int, text: str, end_line: int, 
     if lineno < 0 or end_line < 0 or offset not in marks or end not in marks:
         offset = end = 0
     exc = SyntaxError("", (filename[:_MAX_PLACE], lineno, offset, text, end_line, end))
-    return "".join(traceback.format_exception_only(exc)[:-1])
+    *place, _message = traceback.format_exception_only(exc)
+    return "".join(place)
