@@ -70,15 +70,16 @@ class _PairScan:
     def run(self) -> None:
         if rows.ERROR_HINT in self._text:
             self._inputs()
-        search = _made("pair").search
-        while (match := search(self._text, self._at)) is not None:
+        find_pair = _made("pair").search
+        match_quote = _made("quote").match
+        while (match := find_pair(self._text, self._at)) is not None:
             self._at = match.end()
             name, how = match[1], match.lastgroup or ASSIGNED
             if how == ASSIGNED:
                 name = self._record.name_of(name, self._at) or name
             if not self._is_asked(name, how):
                 continue
-            quote = _made("quote").match(self._text, self._at)
+            quote = match_quote(self._text, self._at)
             if quote is None:
                 where = self._bare_value(match, name, how)
             else:

@@ -13,6 +13,7 @@ from ..core.report import Node, Ref, Report
 from . import commands, words
 from .describing import is_word_table
 from .judging import MOST_NAME, Judge
+from .learning import text_of
 from .numbers import bare as bare_name
 from .pair_judges import ASSIGNED, LISTED, OPTION, is_secret_pair
 from .rules import Rules
@@ -101,19 +102,15 @@ class Walk:
 
     def _pairs(self, flat: list[Ref]) -> None:
         """Judges the values of a mapping, of which `flat` holds keys and values, alternating."""
-        value_places = range(1, len(flat), 2)
-        names = [self._judge.text_of(flat[at - 1]) for at in value_places]
+        names = [text_of(self._values, key) for key in flat[:-1:2]]
         if is_word_table(names, flat[1::2]):
             return
-        places: dict[str, object] = {}
-        for at, name in zip(value_places, names):
-            if name is not None and len(name) <= MOST_NAME:
-                places[bare_name(name)] = at
+        named = [(name, 2 * at + 1) for at, name in enumerate(names) if name is not None]
+        places: dict[str, object]
+        places = {bare_name(name): at for name, at in named if len(name) <= MOST_NAME}
         is_card = not words.CARD_SIBLINGS.isdisjoint(places)
         is_web_key = "kty" in places
-        for at, name in zip(value_places, names):
-            if name is None:
-                continue
+        for name, at in named:
             if is_web_key and name in words.WEB_KEY_PARTS:
                 self._judge.judge(flat, at, name, flat[at], STRONG)
             else:
@@ -134,18 +131,18 @@ class Walk:
     def _last_text(self, ref: Ref) -> str | None:
         """A text, or the last text of a sequence: pydantic's place ("body", "password")."""
         if type(ref) is not list:
-            return self._judge.text_of(ref)
+            return text_of(self._values, ref)
         node = self._values[ref[0]]
         if schema.kind_of(node) not in ("tuple", "list"):
-            return self._judge.text_of(ref)
+            return text_of(self._values, ref)
         items = schema.items_of(node)
         if not items:
             return None
-        return self._judge.text_of(items[-1])
+        return text_of(self._values, items[-1])
 
     def _value_of_row(self, container: Container, key: object, name: str) -> None:
         ref = container[key]
-        text = self._judge.text_of(ref)
+        text = text_of(self._values, ref)
         if text is not None:
             is_secret = self._is_secret_of_row(name, text)
         else:
@@ -170,11 +167,11 @@ class Walk:
                 self._item_after_name(items, at + 1)
 
     def _item_after_name(self, items: list[Ref], at: int) -> None:
-        name = self._judge.text_of(items[at - 1])
-        value = self._judge.text_of(items[at])
-        if name is None or value is None:
+        name = text_of(self._values, items[at - 1])
+        if name is None or " " in name or not self._rules.grade(name):
             return
-        if " " in name or not self._rules.grade(name):
+        value = text_of(self._values, items[at])
+        if value is None:
             return
         how = LISTED
         if name.startswith("--"):
@@ -188,7 +185,7 @@ class Walk:
             return
         arguments: list[str] = []
         for ref in items:
-            text = self._judge.text_of(ref)
+            text = text_of(self._values, ref)
             if text is None:
                 return
             arguments.append(text)
