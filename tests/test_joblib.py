@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +15,7 @@ joblib = pytest.importorskip("joblib")
 
 import pool_tasks
 import traced_tasks as tasks
+from joblib_workers import end_workers, without_numpy
 from traced_tasks import check_chained
 from waiting import until
 
@@ -30,6 +32,21 @@ def caught(parallel, function, arguments):
         result = parallel(delayed(function)(argument) for argument in arguments)
         list(result)
     return info.value
+
+
+@pytest.fixture(autouse=True, scope="module")
+def workers_without_numpy():
+    with without_numpy():
+        yield
+
+
+@pytest.fixture
+def workers_with_numpy(monkeypatch):
+    """For tests of what workers do with NumPy."""
+    end_workers()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    yield
+    end_workers()
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +186,7 @@ def test_other_backends_are_untouched():
     check_chained(caught(Parallel(), tasks.chained, [5]), 5)
 
 
-def test_memory_mapping():
+def test_memory_mapping(workers_with_numpy):
     """Large arrays are shared with the workers as joblib does."""
     numpy = pytest.importorskip("numpy")
     array = numpy.arange(1 << 18)
@@ -177,7 +194,7 @@ def test_memory_mapping():
     assert kinds == ["memmap", "memmap"]
 
 
-def test_scikit_learn():
+def test_scikit_learn(workers_with_numpy):
     """A library that uses joblib inside gains it without change."""
     pytest.importorskip("sklearn")
     from sklearn.base import BaseEstimator
@@ -196,7 +213,7 @@ def test_scikit_learn():
     assert tasks.frames(info.value)["fit"].f_locals["wanted"] == 4
 
 
-def test_killed_worker_of_scikit_learn():
+def test_killed_worker_of_scikit_learn(workers_with_numpy):
     """The error names the function that scikit-learn's own Parallel runs, not scikit-learn's wrapper."""
     pytest.importorskip("sklearn")
     from sklearn.utils import parallel

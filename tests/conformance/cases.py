@@ -6,7 +6,6 @@ exception as it arrived, its traceback without the frames of the parent; no chec
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import os
 import signal
@@ -688,7 +687,6 @@ BASE: dict[str, tuple[Callable[[], BaseException], type[BaseException], dict[str
     "KeyboardInterrupt": (lambda: KeyboardInterrupt("stop"), KeyboardInterrupt, {"args": ("stop",)}),
     "SystemExit": (lambda: SystemExit(3), SystemExit, {"code": 3}),
     "GeneratorExit": (lambda: GeneratorExit("end"), GeneratorExit, {"args": ("end",)}),
-    "asyncio.CancelledError": (lambda: asyncio.CancelledError("no"), asyncio.CancelledError, {"args": ("no",)}),
     "BaseException": (lambda: BaseException("base"), BaseException, {"args": ("base",)}),
     "group of base exceptions": (lambda: BaseExceptionGroup("all", [KeyboardInterrupt(), ValueError(1)]), BaseExceptionGroup, {"message": "all"}),
 }  # fmt: skip
@@ -718,6 +716,20 @@ for _kind in ODD:
     case("odd exceptions", _kind, raise_odd, _kind)(arrives_as(_kind))
 for _kind in BASE:
     case("base exceptions", _kind, raise_odd, _kind)(arrives_as(_kind))
+
+
+def raise_cancelled() -> None:
+    import asyncio  # in this case alone: its import takes longer than the start of a worker
+
+    raise asyncio.CancelledError("no")
+
+
+@case("base exceptions", "asyncio.CancelledError", raise_cancelled)
+def of_asyncio(exc: Any) -> None:
+    import asyncio
+
+    assert type(exc) is asyncio.CancelledError and exc.args == ("no",)
+    assert names(exc) == ["raise_cancelled"] and cause_of(exc) is None and context_of(exc) is None
 
 
 def raise_absent() -> None:

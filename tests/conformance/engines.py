@@ -13,7 +13,6 @@ import importlib.util
 import multiprocessing
 import os
 import sys
-import tempfile
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,8 +20,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
+from joblib_workers import without_numpy
 from own_loky import own_loky
 
 import keeptrace.concurrent
@@ -230,25 +229,10 @@ def _of_joblib(backend: str, traced: Callable[[Any], Any], **more: Any) -> Opene
 
 
 @contextmanager
-def _workers_of_joblib() -> Iterator[None]:
-    """joblib's workers, without NumPy: they import it if they can, which is half of their start, and no case needs it."""
-    from joblib.externals.loky import get_reusable_executor
-
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "numpy.py").write_text("raise ImportError('left out')\n")
-        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
-        with mock.patch.dict(os.environ, PYTHONPATH=path):
-            try:
-                yield
-            finally:
-                get_reusable_executor().shutdown(wait=True, kill_workers=True)
-
-
-@contextmanager
 def _joblib(method: str, options: Options | None) -> Iterator[Opened]:
     import keeptrace.concurrent.joblib  # noqa: F401  # it registers the backend
 
-    with _workers_of_joblib():
+    with without_numpy():
         yield _of_joblib("keeptrace", lambda function: function, trace=options)
 
 
@@ -461,7 +445,7 @@ def _stock_loky(method: str, options: Options | None) -> Iterator[Opened]:
 
 @contextmanager
 def _stock_joblib(method: str, options: Options | None) -> Iterator[Opened]:
-    with _workers_of_joblib():
+    with without_numpy():
         yield _of_joblib(method, decorated(options))
 
 
@@ -573,7 +557,7 @@ ENGINES = [
         "KeepTraceProcess", _process, METHODS, survives=True, costly=METHODS[1:], limits=_PROCESS
     ),
     Engine("KeepTraceLokyExecutor", _loky, needs=("loky",)),
-    Engine("get_reusable_executor", _reusable, needs=("loky",)),
+    Engine("get_reusable_executor", _reusable, needs=("loky",), single=True),
     Engine('joblib backend "keeptrace"', _joblib, needs=("joblib",), costly=("",), limits=_JOBLIB),
     Engine("@keep_trace, ProcessPoolExecutor", _stock, METHODS[:2], limits=_DECORATED),
     Engine(

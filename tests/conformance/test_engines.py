@@ -32,7 +32,7 @@ class Pools:
             self._opened = self._opening.__enter__()
         return self._opened
 
-    def own(self, options: Options | None) -> AbstractContextManager[Opened]:
+    def own(self, options: Options) -> AbstractContextManager[Opened]:
         """One that is used once."""
         if self._engine.single:
             self.close()
@@ -87,14 +87,17 @@ class Conformance:
     def test_case(self, pools: Pools, case: Case) -> None:
         """What must arrive arrives, and the pool goes on."""
         engine = self.engine
-        if case.options or (case.ends and not engine.survives):
-            with pools.own(Options(**case.options) if case.options else None) as opened:
+        if case.options:
+            with pools.own(Options(**case.options)) as opened:
                 outcome = run(opened, case)
             case.check(arrived(outcome, engine.in_process))
             return
         try:
             opened = pools.get()
             case.check(arrived(run(opened, case), engine.in_process))
+            if case.ends and not engine.survives:
+                pools.close()
+                return
             assert opened.call(double, 21) == Returned(
                 None if engine.name == "KeepTraceProcess" else 42
             )

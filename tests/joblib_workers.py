@@ -1,0 +1,30 @@
+"""joblib's workers, without NumPy: they import it if they can, which is half of their start."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+
+@contextmanager
+def without_numpy() -> Iterator[None]:
+    """Programs and workers that are started meanwhile find no NumPy. joblib's workers end with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "numpy.py").write_text("raise ImportError('left out')\n")
+        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+        with mock.patch.dict(os.environ, PYTHONPATH=path):
+            try:
+                yield
+            finally:
+                end_workers()
+
+
+def end_workers() -> None:
+    """Ends the workers that joblib keeps for the next call."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
