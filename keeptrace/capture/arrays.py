@@ -52,10 +52,15 @@ def first_of_array(ndarray: type[numpy.ndarray], value: object, count: int) -> l
 
 
 def _ndarray(ndarray: type[numpy.ndarray], value: object) -> Summary:
-    shape, dtype = tuple(ndarray.shape.__get__(value)), ndarray.dtype.__get__(value)
-    size, told = ndarray.size.__get__(value), dtype_text(dtype)
-    facts = {"shape": shape, "dtype": told, "size": size, "nbytes": ndarray.nbytes.__get__(value)}
-    length = shape[0] if shape else None
+    shape = tuple(ndarray.shape.__get__(value))
+    dtype = ndarray.dtype.__get__(value)
+    size = ndarray.size.__get__(value)
+    nbytes = ndarray.nbytes.__get__(value)
+    told = dtype_text(dtype)
+    facts = {"shape": shape, "dtype": told, "size": size, "nbytes": nbytes}
+    length = None
+    if shape:
+        length = shape[0]
     if dtype.hasobject or dtype.names is not None:
         few = _first_objects(ndarray, value)
         if few is not None:
@@ -65,7 +70,8 @@ def _ndarray(ndarray: type[numpy.ndarray], value: object) -> Summary:
         few = first_of_array(ndarray, value, FEW)
     if few is not None:
         facts["first"] = few
-    return Summary(shape_and_dtype("array", few, size, shape, told), facts, length)
+    text = shape_and_dtype("array", few, size, shape, told)
+    return Summary(text, facts, length)
 
 
 def _first_objects(ndarray: type[numpy.ndarray], value: object) -> list[Any] | None:
@@ -93,10 +99,14 @@ def _as_python(item: Any) -> object:
 
 def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[TextWriter], None]:
     """Writes an array whose elements may be the program's objects."""
-    more = ""
+    closing = "], "
     if size > len(few):
-        more = ", ..."
-    return lambda writer: writer.call(name, "[", lambda: writer.items(few), f"{more}], ", rest)
+        closing = ", ...], "
+
+    def write(writer: TextWriter) -> None:
+        writer.call(name, "[", lambda: writer.items(few), closing, rest)
+
+    return write
 
 
 def _numpy_scalar(generic: type[numpy.generic], value: object) -> Summary:
@@ -106,19 +116,21 @@ def _numpy_scalar(generic: type[numpy.generic], value: object) -> Summary:
     is_own = is_of(type(value), "numpy", "generic")
     if is_own and dtype.names is not None:
         fields = _fields_of(value)
-        return Summary(
-            lambda writer: writer.call(f"np.{name}", lambda: writer.write(fields)),
-            {"dtype": told},
-            held=fields,
-        )
+
+        def write(writer: TextWriter) -> None:
+            writer.call(f"np.{name}", lambda: writer.write(fields))
+
+        return Summary(write, {"dtype": told}, held=fields)
     if dtype.hasobject:
         return Summary(f"<{name} of objects>", {"dtype": told})
-    item = generic.item(value)
+    known = generic.item(value)
+    if not is_atom(known):
+        known = f"<{name}>"
+        if is_own:
+            known = str(value)[:_MOST_SCALAR]
     if is_own:
         text = repr(value)
-        known = item if is_atom(item) else str(value)[:_MOST_SCALAR]
     else:  # a subclass of the program's
-        known = item if is_atom(item) else f"<{name}>"
         text = f"{name}({known!r})"
     return Summary(text[:_MOST_SCALAR], {"item": known, "dtype": told})
 
@@ -132,15 +144,19 @@ def _masked(cls: object, value: object) -> Summary:
     """A masked array. The summary shows None for each masked value."""
     ndarray = loaded("numpy", "ndarray")
     whole = _ndarray(ndarray, value)
-    few, mask = whole.facts.get("first"), stored(value, "_mask")
+    few = whole.facts.get("first")
     size = whole.facts["size"]
-    if few is None or type(mask) is not ndarray or ndarray.size.__get__(mask) != size:
-        is_whole = type(mask) is loaded("numpy", "bool_")
-        if is_whole:
+    mask = stored(value, "_mask")
+    has_mask = type(mask) is ndarray and ndarray.size.__get__(mask) == size
+    if few is None or not has_mask:
+        if type(mask) is loaded("numpy", "bool_"):  # no value is masked
             return whole
         return whole._replace(text=_unread(value), facts={}, held={})
     hidden = first_of_array(ndarray, mask, len(few)) or [True] * len(few)
-    shown = [None if is_hidden else item for item, is_hidden in zip(few, hidden)]
+    shown = list(few)
+    for at, is_hidden in enumerate(hidden):
+        if is_hidden:
+            shown[at] = None
     facts = {**whole.facts, "first": shown, "mask": hidden}
     text = shape_and_dtype("masked_array", shown, size, facts["shape"], facts["dtype"])
     return Summary(text, facts, whole.length)

@@ -14,6 +14,7 @@ from .living import BUILTIN, LIVING
 from .summary import Summarise, SummariseAs, Summary, Table
 from .tables import TABLES
 from .web import WEB, mapped_of
+from .xarrays import XARRAY
 
 # -- views of memory
 
@@ -42,6 +43,7 @@ _FILES: Final = ("FileIO", "BufferedReader", "BufferedWriter", "BufferedRandom",
 _SUMMARIES: Final[Table] = {
     **NUMPY,
     **TABLES,
+    **XARRAY,
     **DEVICES,
     **LIVING,
     **WEB,

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.memory import is_own_memory
-from ..core.raw import ABSENT, first_of, instance_dict, loaded, name_of, names_of, stored
+from ..core.raw import ABSENT, instance_dict, loaded, name_of, names_of, stored
 from .arrays import first_of_array, shape_and_dtype
 from .summary import (
     FEW,
@@ -78,8 +78,7 @@ def _first_of_index(index: pandas.Index, count: int) -> list[Any] | None:
 
 def _column(manager: BlockManager, at: int) -> object:
     values = manager.blocks[manager.blknos[at]].values
-    is_array = type(values) is loaded("numpy", "ndarray")
-    if is_array:
+    if type(values) is loaded("numpy", "ndarray"):
         return values[manager.blklocs[at]]
     return values
 
@@ -119,19 +118,27 @@ def _labels(index: object, count: int) -> list[Any]:
 def _dataframe(cls: object, value: object) -> Summary:
     manager = _manager_of(value)
     heads, index = manager.axes
-    shape = (len(index), len(heads))
-    count = min(shape[1], _FEW_COLUMNS)
-    names = _first_of_index(heads, count) or [str(at) for at in range(count)]
+    length, width = len(index), len(heads)
+    count = min(width, _FEW_COLUMNS)
+    names = _first_of_index(heads, count)
+    if not names:
+        names = [str(at) for at in range(count)]
     columns = [_column(manager, at) for at in range(count)]
     dtypes = [_dtype_of(column) for column in columns]
-    found = [_first_of_values(column, _FEW_ROWS) for column in columns]
-    first = {_column_name(name): few or [] for name, few in zip(names, found)}
+    first: dict[str, list[Any]] = {}
+    for name, column in zip(names, columns):
+        first[_column_name(name)] = _first_of_values(column, _FEW_ROWS) or []
     labels = _labels(index, _FEW_ROWS)
-    facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first, "index": labels}
-    rows = _rows({name: few for name, few in first.items() if few})
-    told = _labelled(labels, rows, shape[0])
-    text = _table_text(name_of(type(value)), shape, names, dtypes, told)
-    return Summary(text, facts, shape[0])
+    facts = {
+        "shape": (length, width),
+        "columns": names,
+        "dtypes": dtypes,
+        "first": first,
+        "index": labels,
+    }
+    rows = _labelled(labels, _rows(first), length)
+    text = _table_text(name_of(type(value)), (length, width), names, dtypes, rows)
+    return Summary(text, facts, length)
 
 
 def _table_text(
@@ -159,11 +166,15 @@ def columns_text(columns: Iterable[tuple[object, str]], count: int) -> str:
 
 
 def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The first rows, each value beside its column's name: redaction hides secrets by name."""
-    few = dict(islice(columns.items(), _FEW_TOLD_COLUMNS))
-    longest = max(map(len, few.values()), default=0)
+    """The first rows, each value beside its column's name: redaction hides secrets by name.
+
+    columns: the first values of each column. A column whose values were not read has none.
+    """
+    read = [(name, column) for name, column in columns.items() if column]
+    told = read[:_FEW_TOLD_COLUMNS]
+    longest = max([len(column) for _, column in told], default=0)
     rows: list[dict[str, Any]] = [{} for _ in range(min(longest, _FEW_TOLD_ROWS))]
-    for name, column in few.items():
+    for name, column in told:
         for row, item in zip(rows, column):
             row[name] = item
     return rows
@@ -171,42 +182,58 @@ def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 def _labelled(labels: list[Any], rows: list[Any], length: int) -> str:
     """The first rows, each after its label."""
-    told = [f"{short(label)}: {short(row)}" for label, row in zip(labels, rows)]
-    if told and len(told) < length:
+    return _told_rows([f"{short(label)}: {short(row)}" for label, row in zip(labels, rows)], length)
+
+
+def _told_rows(told: list[str], length: int) -> str:
+    """The texts of the first of `length` rows, behind a colon."""
+    if not told:
+        return ""
+    if len(told) < length:
         told.append("...")
-    if told:
-        return f": {', '.join(told)}"
-    return ""
+    return f": {', '.join(told)}"
 
 
 def _series(cls: object, value: object) -> Summary:
     manager = _manager_of(value)
-    values, index = manager.blocks[0].values, manager.axes[0]
-    length, dtype = len(index), _dtype_of(values)
+    values = manager.blocks[0].values
+    index = manager.axes[0]
+    length = len(index)
+    dtype = _dtype_of(values)
     few = _first_of_values(values, FEW)
     name = plain(instance_dict(value).get("_name"))
     labels = _labels(index, FEW)
-    facts: dict[str, Any] = {"shape": (length,), "dtype": dtype, "name": name, "index": labels}
-    facts["first"] = _by_label(labels, few or [])
+    facts: dict[str, Any] = {
+        "shape": (length,),
+        "dtype": dtype,
+        "name": name,
+        "index": labels,
+        "first": _by_label(labels, few or []),
+    }
     own = name_of(type(value))
     if few is None:
-        return Summary(shape_and_dtype(own, None, length, (length,), dtype), facts, length)
+        text = shape_and_dtype(own, None, length, (length,), dtype)
+        return Summary(text, facts, length)
     rows: list[Any] = few
-    told = dtype
+    head = dtype
     if type(name) is str:  # redaction hides secrets by the names beside the values
         rows = [{name: item} for item in few]
+        head = f"{name}: {dtype}"
         facts["column"] = {name: facts["first"]}
-        told = f"{name}: {dtype}"
-    text = f"<{own} of {length} rows ({told}){_labelled(labels, rows[:_FEW_TOLD], length)}>"
-    return Summary(text, facts, length)
+    told = _labelled(labels, rows[:_FEW_TOLD], length)
+    return Summary(f"<{own} of {length} rows ({head}){told}>", facts, length)
 
 
 def _by_label(labels: list[Any], few: list[Any]) -> object:
     """The values of a series; by label, if all labels are names, as in a row of a table."""
-    is_named = bool(labels) and all(type(label) is str for label in labels)
-    if is_named and len(set(labels)) == len(labels) == len(few):
-        return dict(zip(labels, few))
-    return few
+    if not labels or len(labels) != len(few):
+        return few
+    if any(type(label) is not str for label in labels):
+        return few
+    by_label = dict(zip(labels, few))
+    if len(by_label) < len(few):  # two labels are the same
+        return few
+    return by_label
 
 
 def _index(cls: object, value: pandas.Index) -> Summary:
@@ -216,9 +243,15 @@ def _index(cls: object, value: pandas.Index) -> Summary:
     labels = None
     if _first_of_index(value, FEW) is not None:
         labels = _labels(value, FEW)
-    length, dtype = len(value), dtype_text(value.dtype)
+    length = len(value)
+    dtype = dtype_text(value.dtype)
     text = shape_and_dtype(name_of(own), labels, length, (length,), dtype)
     return Summary(text, {"dtype": dtype, "first": labels or []}, length)
+
+
+def _type_text(dtype: object) -> str:
+    """A data type of pyarrow or polars, whose parts may have long names."""
+    return str(dtype)[:MOST_VALUE]
 
 
 # -- pyarrow
@@ -247,25 +280,20 @@ def _arrow_table(cls: object, value: pyarrow.Table | pyarrow.RecordBatch) -> Sum
     own = type(value)
     if not is_of(own, "pyarrow", None):
         return Summary(f"<{name_of(own)}>")
-    shape = (value.num_rows, value.num_columns)
-    fields = [value.schema.field(at) for at in range(min(shape[1], _FEW_COLUMNS))]
-    dtypes = [str(field.type)[:MOST_VALUE] for field in fields]
+    length, width = value.num_rows, value.num_columns
+    count = min(width, _FEW_COLUMNS)
+    fields = [value.schema.field(at) for at in range(count)]
+    dtypes = [_type_text(field.type) for field in fields]
     names = [beginning(str(field.name)) for field in fields]
-    found = [_first_of_arrow(value.column(at), _FEW_ROWS) for at in range(len(fields))]
-    first = {name: few for name, few in zip(names, found) if few}
-    facts = {"shape": shape, "columns": names, "dtypes": dtypes, "first": first}
-    told = _listed_rows(_rows(first), shape[0])
-    text = _table_text(name_of(own), shape, names, dtypes, told)
-    return Summary(text, facts, shape[0])
-
-
-def _listed_rows(rows: list[Any], length: int) -> str:
-    told = [short(row) for row in rows]
-    if told and len(told) < length:
-        told.append("...")
-    if told:
-        return f": {', '.join(told)}"
-    return ""
+    first: dict[str, list[Any]] = {}
+    for at, name in enumerate(names):
+        few = _first_of_arrow(value.column(at), _FEW_ROWS)
+        if few:
+            first[name] = few
+    facts = {"shape": (length, width), "columns": names, "dtypes": dtypes, "first": first}
+    rows = _told_rows([short(row) for row in _rows(first)], length)
+    text = _table_text(name_of(own), (length, width), names, dtypes, rows)
+    return Summary(text, facts, length)
 
 
 def _arrow_array(cls: object, value: pyarrow.Array | pyarrow.ChunkedArray) -> Summary:
@@ -274,7 +302,8 @@ def _arrow_array(cls: object, value: pyarrow.Array | pyarrow.ChunkedArray) -> Su
     if not is_of(own, "pyarrow", None):
         return Summary(f"<{name_of(own)}>")
     few = _first_of_arrow(value, FEW)
-    length, dtype = len(value), str(value.type)[:MOST_VALUE]
+    length = len(value)
+    dtype = _type_text(value.type)
     facts: dict[str, Any] = {"shape": (length,), "dtype": dtype}
     if few:
         facts["first"] = few
@@ -293,7 +322,7 @@ def _polars_frame(cls: object, value: polars.DataFrame) -> Summary:
     shape = value.shape
     columns = list(islice(value.schema.items(), _FEW_COLUMNS))
     names = [beginning(name) for name, _ in columns]
-    dtypes = [str(dtype)[:MOST_VALUE] for _, dtype in columns]
+    dtypes = [_type_text(dtype) for _, dtype in columns]
     text = _table_text(name_of(own), shape, names, dtypes)
     return Summary(text, {"shape": shape, "columns": names, "dtypes": dtypes}, shape[0])
 
@@ -302,59 +331,12 @@ def _polars_series(cls: object, value: polars.Series) -> Summary:
     own = type(value)
     if not is_of(own, "polars", None):
         return Summary(f"<{name_of(own)}>")
-    name, dtype, length = value.name, str(value.dtype)[:MOST_VALUE], value.len()
+    name = value.name
+    dtype = _type_text(value.dtype)
+    length = value.len()
     facts = {"shape": (length,), "dtype": dtype, "name": name}
     text = described("Series", short(name), shape=(length,), dtype=dtype)
     return Summary(text, facts, length)
-
-
-# -- xarray
-
-
-def _labelled_array(cls: object, value: object) -> Summary:
-    """A DataArray or a Variable: dimensions and coordinates; the array itself is kept as data."""
-    own = type(value)
-    held = stored(value, "_variable")
-    if held is ABSENT:  # a Variable holds the data itself
-        held = value
-    sizes, data = _sizes_of(held), stored(held, "_data")
-    facts: dict[str, Any] = {"sizes": sizes}
-    name, coords = stored(value, "_name"), stored(value, "_coords")
-    if name is not ABSENT:
-        facts["name"] = plain(name)
-    if type(coords) is dict:
-        facts["coords"] = [name for name in coords if type(name) is str]
-    told = {fact: short(item) for fact, item in facts.items()}
-    text = described(name_of(own), **told)
-    own_name = facts.get("name")
-    if type(own_name) is str:  # redaction hides secrets by the names beside the values
-        return Summary(text, facts, None, {"variables": {own_name: data}, "data": data})
-    return Summary(text, facts, None, {"data": data})
-
-
-def _sizes_of(variable: object) -> dict[str, Any]:
-    """The dimensions of a variable with their lengths, if the data is numpy's."""
-    dims, data = stored(variable, "_dims"), stored(variable, "_data")
-    names = []
-    if type(dims) is tuple:
-        names = [plain(name) for name in dims]
-    shape: Any = [None] * len(names)
-    ndarray = loaded("numpy", "ndarray")
-    if type(data) is ndarray:
-        shape = ndarray.shape.__get__(data)
-    return {str(name): size for name, size in zip(names, shape)}
-
-
-def _dataset(cls: object, value: object) -> Summary:
-    """A dataset: the variables with their dimensions."""
-    variables = stored(value, "_variables")
-    if type(variables) is not dict:
-        variables = {}
-    found = first_of(dict.items, variables, _FEW_COLUMNS)
-    told = {str(plain(name)): _sizes_of(variable) for name, variable in found}
-    listing = ", ".join(f"{name}: {short(sizes)}" for name, sizes in told.items())
-    held = {"variables": dict(found)}
-    return Summary(f"<{name_of(type(value))} of {listing}>", {"sizes": told}, None, held)
 
 
 TABLES: Final[Table] = {
@@ -367,7 +349,4 @@ TABLES: Final[Table] = {
     ("pyarrow", "RecordBatch"): _arrow_table,
     ("pyarrow", "ChunkedArray"): _arrow_array,
     ("pyarrow", "Array"): _arrow_array,
-    ("xarray", "DataArray"): _labelled_array,
-    ("xarray", "Variable"): _labelled_array,
-    ("xarray", "Dataset"): _dataset,
 }
