@@ -6,11 +6,14 @@ No SQL runs, and no method of the objects is called: the attributes that they ha
 from __future__ import annotations
 
 import types
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.raw import ABSENT, attribute_of, first_of, instance_dict, loaded, mro_of, name_of
 from .statements import MOST_TEXT, STATEMENTS, text_in
 from .summary import Summary, Table, beginning
+
+if TYPE_CHECKING:
+    from .text_writer import TextWriter
 
 # More than a table has columns. (fields)
 _MOST_FIELDS: Final = 200
@@ -20,18 +23,30 @@ _MOST_FIELDS: Final = 200
 
 def _row(cls: object, value: object) -> Summary:
     """A row of a result: its values by the names of the columns."""
-    data, places = _read(value, "_data"), _read(value, "_key_to_index")
+    name = name_of(type(value))
+    data = _read(value, "_data")
+    places = _read(value, "_key_to_index")
     if type(data) is not tuple or type(places) is not dict:
-        return Summary(f"<{name_of(type(value))}>")
+        return Summary(f"<{name}>")
+    names = _names_by_place(places)
+    fields: dict[str, Any] = {}
+    for at, item in enumerate(data[:_MOST_FIELDS]):
+        fields[names.get(at, f"column {at}")] = item
+
+    def write(writer: TextWriter) -> None:
+        writer.fields(name, fields.items())
+
+    return Summary(write, length=len(data), held=fields)
+
+
+def _names_by_place(places: dict[Any, Any]) -> dict[int, str]:
+    """The first name of each column. SQLAlchemy has several keys for a column: texts and objects."""
     names: dict[int, str] = {}
     for key, at in first_of(dict.items, places, 4 * _MOST_FIELDS):
-        if text_in(key) and type(at) is int:
-            names.setdefault(at, text_in(key))
-    fields = {names.get(at, f"column {at}"): item for at, item in enumerate(data[:_MOST_FIELDS])}
-    name = name_of(type(value))
-    return Summary(
-        lambda writer: writer.fields(name, fields.items()), length=len(data), held=fields
-    )
+        name = text_in(key)
+        if name and type(at) is int:
+            names.setdefault(at, name)
+    return names
 
 
 def _read(value: object, name: str) -> object:
@@ -43,6 +58,8 @@ def _read(value: object, name: str) -> object:
 
 
 # -- sessions and connections
+
+_IN_TRANSACTION: Final = "in a transaction"
 
 
 def _session(cls: object, value: object) -> Summary:
@@ -56,13 +73,18 @@ def _session(cls: object, value: object) -> Summary:
         "loaded": _length(identities.get("_dict")),
     }
     url = _url_of(state.get("bind"))
-    facts = {**counts, "in_transaction": state.get("_transaction") is not None, "bind": url}
+    in_transaction = state.get("_transaction") is not None
     told = [f"{name}={count}" for name, count in counts.items()]
-    return Summary(_told(value, [*told, *_flags(facts)], url), facts)
+    if in_transaction:
+        told.append(_IN_TRANSACTION)
+    facts = {**counts, "in_transaction": in_transaction, "bind": url}
+    return Summary(_told(value, told, url), facts)
 
 
 def _length(value: Any) -> int | None:
-    return len(value) if type(value) in (dict, set) else None
+    if type(value) in (dict, set):
+        return len(value)
+    return None
 
 
 def _engine(cls: object, value: object) -> Summary:
@@ -73,22 +95,23 @@ def _engine(cls: object, value: object) -> Summary:
 def _connection(cls: object, value: object) -> Summary:
     state = instance_dict(instance_dict(value).get("sync_connection", value))
     url = _url_of(state.get("engine"))
-    facts = {
-        "closed": state.get("_dbapi_connection") is None,
-        "in_transaction": state.get("_transaction") is not None,
-        "url": url,
-    }
-    return Summary(_told(value, _flags(facts), url), facts)
+    is_closed = state.get("_dbapi_connection") is None
+    in_transaction = state.get("_transaction") is not None
+    told = []
+    if is_closed:
+        told.append("closed")
+    if in_transaction:
+        told.append(_IN_TRANSACTION)
+    facts = {"closed": is_closed, "in_transaction": in_transaction, "url": url}
+    return Summary(_told(value, told, url), facts)
 
 
-def _flags(facts: dict[str, Any]) -> list[str]:
-    flags = {"closed": "closed", "in_transaction": "in a transaction"}
-    return [told for name, told in flags.items() if facts.get(name)]
-
-
-def _told(value: object, parts: list[str], url: str | None) -> str:
-    place = [f"to {url}"] if url else []
-    return f"<{' '.join([name_of(type(value)), ', '.join([*parts, *place])]).strip()}>"
+def _told(value: object, told: list[str], url: str | None) -> str:
+    """The class, the facts, and the database's address: <Session new=0, to sqlite://>."""
+    if url:
+        told = [*told, f"to {url}"]
+    facts = ", ".join(told)
+    return f"<{name_of(type(value))} {facts}".rstrip() + ">"
 
 
 # -- addresses

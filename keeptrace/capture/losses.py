@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ..core.nodes import container, items_of, kind_of, length_of, stand_in
 from ..core.raw import names_of
-from ..core.report import ExceptionRecord, Ref, Report
+from ..core.report import ExceptionRecord, Node, Ref, Report
 from .values import Values
 
 _WORTH_REPEATING = (RecursionError, MemoryError)
@@ -25,7 +25,7 @@ class Losses:
         self._values = values
         self._is_repeatable = is_repeatable
         self._notes: list[tuple[ExceptionRecord, str]] = []
-        self._cut: dict[str, Ref] = {}
+        self._shared: dict[str, Ref] = {}  # text -> stand-in
 
     def ref(self, what: str, problem: BaseException) -> Ref:
         """A stand-in for a missing part, with the reason."""
@@ -50,22 +50,23 @@ class Losses:
 
     def out_of_room(self, what: str, reason: str) -> Ref:
         """The stand-in for a part beyond a bound."""
-        key = what + reason
-        if key not in self._cut:
-            text = f"<{what} not kept, {reason} was reached>"
-            self._cut[key] = self._stand_in(text, reason)
-        return self._cut[key]
+        return self._shared_stand_in(f"<{what} not kept, {reason} was reached>", reason)
 
     def cleared(self) -> Ref:
         """The stand-in for the variables of a cleared frame."""
         text = "<variables not kept: the frame was cleared before keeptrace saw it>"
-        if text not in self._cut:
-            self._cut[text] = self._stand_in(text, "cleared")
-        return self._cut[text]
+        return self._shared_stand_in(text, "cleared")
+
+    def _shared_stand_in(self, text: str, why: str) -> Ref:
+        """The same stand-in for each part with this text."""
+        if text not in self._shared:
+            self._shared[text] = self._stand_in(text, why)
+        return self._shared[text]
 
     def _stand_in(self, text: str, why: str) -> Ref:
-        values = self._values
-        return [values.add(stand_in(values.type_index(object), text, why))]
+        object_type = self._values.type_index(object)
+        index = self._values.add(stand_in(object_type, text, why))
+        return [index]
 
     def finish(self, report: Report) -> None:
         """Puts the notes into the report."""
@@ -74,7 +75,8 @@ class Losses:
 
 
 def _name_of(problem: BaseException) -> str:
-    return names_of(type(problem))[1]
+    _module, qualname = names_of(type(problem))
+    return qualname
 
 
 def add_note(report: Report, note: str, record: ExceptionRecord | None = None) -> None:
@@ -82,12 +84,18 @@ def add_note(report: Report, note: str, record: ExceptionRecord | None = None) -
     if record is None:
         record = report["exceptions"][0]
     values = report["values"]
-    notes = record.get("notes")
-    length = 0
-    before: list[Ref] = []
-    if type(notes) is list and kind_of(values[notes[0]]) in ("list", "tuple"):
-        length, before = length_of(values[notes[0]]), items_of(values[notes[0]])
-    elif notes is not None:  # any other value counts as a note
-        length, before = 1, [notes]
+    length, before = _notes_of(record, values)
     values.append(container("list", length + 1, [*before, note]))
     record["notes"] = [len(values) - 1]
+
+
+def _notes_of(record: ExceptionRecord, values: list[Node]) -> tuple[int, list[Ref]]:
+    """The number of an exception's notes, and the kept notes."""
+    notes = record.get("notes")
+    if notes is None:
+        return 0, []
+    if type(notes) is list:
+        node = values[notes[0]]
+        if kind_of(node) in ("list", "tuple"):
+            return length_of(node), items_of(node)
+    return 1, [notes]  # any other value counts as a note

@@ -26,6 +26,8 @@ from .plain_code import (
 MOST_PROGRAMS: Final = 4_096
 # CPython pushes a NULL where a call has no receiver.
 _NULL: Final = object()
+# By the number in the flags of FORMAT_VALUE.
+_CONVERSIONS: Final = (None, "str", "repr", "ascii")
 
 
 class Machine:
@@ -110,27 +112,34 @@ class Machine:
         self.call(count)
 
     def call(self, count: int) -> None:
+        """A call. Below the arguments are a method and its receiver, or a function and a NULL."""
         values = self.pop(count)
         first, second = self.pop(2)
         keywords, self.keywords = self.keywords, ()
-        names = dict(zip(keywords, values[count - len(keywords) :]))
-        args = values[: count - len(keywords)]
+        positional = count - len(keywords)
+        args = values[:positional]
+        named = dict(zip(keywords, values[positional:]))
         if type(first) is Method:
-            self.stack.append(first(second, self.texts, args, names))
-            return
-        called = first
-        if first is _NULL:
-            called = second
-        known = BUILTINS.get(id(called))
-        if known is None or names or (first is not _NULL and second is not _NULL):
+            self.stack.append(first(second, self.texts, args, named))
+        elif first is _NULL:
+            self._call_builtin(second, args, named)
+        elif second is _NULL:
+            self._call_builtin(first, args, named)
+        else:
             raise NotPlain
-        self.stack.append(known[1](self.texts, *args))
+
+    def _call_builtin(self, called: object, args: list[Any], named: dict[str, Any]) -> None:
+        known = BUILTINS.get(id(called))
+        if known is None or named:
+            raise NotPlain
+        _, function = known
+        self.stack.append(function(self.texts, *args))
 
     def format_value(self, flags: int) -> None:  # 3.11 and 3.12
         spec = ""
         if flags & 4:
             spec = self.stack.pop()
-        self.convert((None, "str", "repr", "ascii")[flags & 3])
+        self.convert(_CONVERSIONS[flags & 3])
         self.stack.append(formatted(self.stack.pop(), spec, self.texts))
 
     def convert(self, name: str | None) -> None:

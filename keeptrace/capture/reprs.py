@@ -16,11 +16,12 @@ from ..core.guard import stack_is_short
 from ..core.raw import attribute_of, mro_of, names_of, state_of
 from . import array_likes
 from . import generated as _generated
+from .careful_writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS
 from .exact import is_exact_value, plain_text
 from .kinds import Kind
 from .plain_code import NotPlain
 from .types import TypeInfo, info_of
-from .writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS, WRITTEN, full_name, typed_array
+from .writers import WRITTEN, full_name, typed_array
 
 _SMALL: Final = 1 << 63  # integers below need no second look
 # (levels of nested containers)

@@ -41,14 +41,12 @@ class _Words:
         self._left = _MOST_ELEMENTS
 
     def of(self, element: object, level: int = 0) -> str:
-        """The text of an element, by the first class of SQLAlchemy's in the table that fits."""
-        mro = mro_of(type(element))
+        """The text of an element. Beyond a bound, the name of its class."""
         self._left -= 1
         if level < _MOST_LEVELS and self._left > 0:
-            for (home, name), write in _ELEMENTS.items():
-                known = loaded(home, name)
-                if known is not None and any(cls is known for cls in mro):
-                    return write(self, element, level + 1)
+            write = _writer_for(type(element))
+            if write is not None:
+                return write(self, element, level + 1)
         return f"<{name_of(type(element))}>"
 
     def part(self, element: object, name: str, level: int) -> str:
@@ -75,6 +73,16 @@ class _Words:
         if self.parameters:
             return {"parameters": self.parameters}
         return {}
+
+
+def _writer_for(cls: type) -> _Write | None:
+    """The function for the first class of SQLAlchemy's in the table that is above a class."""
+    mro = mro_of(cls)
+    for (home, name), write in _ELEMENTS.items():
+        known = loaded(home, name)
+        if known is not None and any(parent is known for parent in mro):
+            return write
+    return None
 
 
 def _stored(element: object, name: str) -> object:
@@ -124,7 +132,9 @@ def _unary(words: _Words, element: object, level: int) -> str:
 
 def _clauses(words: _Words, element: object, level: int) -> str:
     operator = _operator(_stored(element, "operator"))
-    separator = f" {operator} ".replace(" ,", ",")
+    separator = f" {operator} "
+    if operator == ",":
+        separator = ", "
     text = words.listed(_stored(element, "clauses"), separator, level)
     if operator == "or":
         return f"({text})"
@@ -139,7 +149,7 @@ def _grouped(words: _Words, element: object, level: int) -> str:
 def _called(words: _Words, element: object, level: int) -> str:
     name = text_in(_stored(element, "name"))
     if not name:
-        of_class = attribute_of(mro_of(type(element)), "name")[1]
+        _, of_class = attribute_of(mro_of(type(element)), "name")
         name = text_in(of_class) or name_of(type(element))
     arguments = words.part(element, "clause_expr", level)
     return f"{name}{arguments}"
@@ -147,10 +157,12 @@ def _called(words: _Words, element: object, level: int) -> str:
 
 def _operator(function: object) -> str:
     """The sign or name of an operator, which is a function; "" for none."""
-    if type(function) is types.FunctionType or type(function) is types.BuiltinFunctionType:
-        name = str(function.__name__)
-        return _SIGNS.get(name, name.removesuffix("_op").removesuffix("_").replace("_", " "))
-    return ""
+    if type(function) is not types.FunctionType and type(function) is not types.BuiltinFunctionType:
+        return ""
+    name = str(function.__name__)
+    if name in _SIGNS:
+        return _SIGNS[name]
+    return name.removesuffix("_op").removesuffix("_").replace("_", " ")
 
 
 _SIGNS: Final = {
@@ -176,7 +188,9 @@ _ELEMENTS: Final[dict[tuple[str, str], _Write]] = {
     ("sqlalchemy.sql.elements", "UnaryExpression"): _unary,
     ("sqlalchemy.sql.elements", "Label"): _labelled,
     ("sqlalchemy.sql.elements", "TextClause"): _sql,
-    **{("sqlalchemy.sql.elements", name): _constant for name in ("Null", "True_", "False_")},
+    ("sqlalchemy.sql.elements", "Null"): _constant,
+    ("sqlalchemy.sql.elements", "True_"): _constant,
+    ("sqlalchemy.sql.elements", "False_"): _constant,
     ("sqlalchemy.sql.elements", "Grouping"): _grouped,
     ("sqlalchemy.sql.elements", "ClauseList"): _clauses,
     ("sqlalchemy.sql.elements", "ExpressionClauseList"): _clauses,
@@ -237,18 +251,22 @@ def _keep_values(words: _Words, values: object) -> None:
 
 def _text_clause(cls: object, value: object) -> Summary:
     """text("SELECT …"), with the values that are bound to its names."""
-    words, state = _Words(), instance_dict(value)
+    words = _Words()
+    state = instance_dict(value)
     bound: Any = state.get("_bindparams")
     if type(bound) is dict:
         for name, parameter in first_of(dict.items, bound, _MOST_VALUES):
             words.keep(name, instance_dict(parameter).get("value"))
-    text = beginning(text_in(state.get("text")), MOST_TEXT)
-    return Summary(f"<{name_of(type(value))} {text!r}>", {"text": text}, held=words.held())
+    sql = beginning(text_in(state.get("text")), MOST_TEXT)
+    text = f"<{name_of(type(value))} {sql!r}>"
+    return Summary(text, {"text": sql}, held=words.held())
 
 
 STATEMENTS: Final[Table] = {
     ("sqlalchemy.orm", "Query"): _statement,
     ("sqlalchemy.sql.elements", "TextClause"): _text_clause,
     ("sqlalchemy.sql.selectable", "Select"): _statement,
-    **{("sqlalchemy.sql.dml", name): _statement for name in ("Insert", "Update", "Delete")},
+    ("sqlalchemy.sql.dml", "Insert"): _statement,
+    ("sqlalchemy.sql.dml", "Update"): _statement,
+    ("sqlalchemy.sql.dml", "Delete"): _statement,
 }

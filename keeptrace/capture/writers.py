@@ -10,24 +10,21 @@ import _weakref
 import functools
 import gc
 import io
+import operator
 import sys
 import types
 from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import Callable, Iterable
-from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..core.raw import (
     ABSENT,
     instance_dict,
-    loaded,
-    module_dict,
     name_of,
     names_of,
     ordered_items,
     stored,
 )
-from .kinds import module_name
 
 if TYPE_CHECKING:
     from .text_writer import TextWriter
@@ -36,14 +33,12 @@ Write: TypeAlias = Callable[["TextWriter", Any, Any], None]
 
 # A larger Counter keeps its order of insertion. (elements)
 _MOST_SORTED: Final = 1_000
-# str() of an int takes quadratic time, and refuses more than get_int_max_str_digits(). (bits)
-_MOST_BITS: Final = 10_000
 
 _maxlen_of: Final = deque.__dict__["maxlen"].__get__
 _factory_of: Final = defaultdict.__dict__["default_factory"].__get__
-_function_of, _arguments_of, _keywords_of = (
-    functools.partial.__dict__[name].__get__ for name in ("func", "args", "keywords")
-)
+_function_of: Final = functools.partial.__dict__["func"].__get__
+_arguments_of: Final = functools.partial.__dict__["args"].__get__
+_keywords_of: Final = functools.partial.__dict__["keywords"].__get__
 _args_of: Final = BaseException.__dict__["args"].__get__
 
 
@@ -71,8 +66,8 @@ def unordered(writer: TextWriter, value: object, owner: Any) -> None:
         writer.items(value)
         writer.put("}")
     elif owner.__len__(value):
-        parts = ("{", lambda: writer.items(owner.__iter__(value)), "}")
-        writer.call(name_of(type(value)), *parts)
+        name = name_of(type(value))
+        writer.call(name, "{", lambda: writer.items(owner.__iter__(value)), "}")
     else:
         writer.put(f"{name_of(type(value))}()")
 
@@ -96,9 +91,13 @@ def ordered_dict(writer: TextWriter, value: OrderedDict[Any, Any], owner: object
 
 
 def default_dict(writer: TextWriter, value: defaultdict[Any, Any], owner: object) -> None:
-    factory = _factory_of(value)
-    parts = (lambda: writer.write(factory), ", ", lambda: writer.pairs(dict.items(value)))
-    writer.call(name_of(type(value)), *parts)
+    def factory() -> None:
+        writer.write(_factory_of(value))
+
+    def pairs() -> None:
+        writer.pairs(dict.items(value))
+
+    writer.call(name_of(type(value)), factory, ", ", pairs)
 
 
 def counter(writer: TextWriter, value: Counter[Any], owner: object) -> None:
@@ -108,7 +107,7 @@ def counter(writer: TextWriter, value: Counter[Any], owner: object) -> None:
     found: Any = dict.items(value)
     is_small = dict.__len__(value) <= _MOST_SORTED
     if is_small and all(type(count) is int for count in dict.values(value)):
-        found = sorted(found, key=lambda pair: -pair[1])
+        found = sorted(found, key=operator.itemgetter(1), reverse=True)
     return writer.call(name, lambda: writer.pairs(found))
 
 
@@ -118,11 +117,11 @@ def view(writer: TextWriter, value: object, owner: object) -> None:
     found: Iterable[tuple[Any, Any]] = dict.items(held)
     if owner in _ORDERED_VIEWS:
         found = ordered_items(held)
-    if owner in _VIEWS_OF_ITEMS:
-        parts: Any = found
-    else:
-        at = int(owner in _VIEWS_OF_VALUES)
-        parts = (pair[at] for pair in found)
+    parts: Iterable[Any] = found
+    if owner in _VIEWS_OF_KEYS:
+        parts = (key for key, _ in found)
+    elif owner in _VIEWS_OF_VALUES:
+        parts = (item for _, item in found)
     writer.call(name_of(type(value)), "[", lambda: writer.items(parts), "]")
 
 
@@ -251,13 +250,19 @@ def file(writer: TextWriter, value: object, owner: type[object]) -> None:
     return writer.state(value)
 
 
-_some, _ordered = dict[Any, Any](), OrderedDict[Any, Any]()
-_ORDERED_VIEWS: Final = tuple(map(type, (_ordered.keys(), _ordered.values(), _ordered.items())))
+_some = dict[Any, Any]()
+_ordered = OrderedDict[Any, Any]()
+_VIEWS_OF_KEYS: Final = (type(_some.keys()), type(_ordered.keys()))
 _VIEWS_OF_VALUES: Final = (type(_some.values()), type(_ordered.values()))
 _VIEWS_OF_ITEMS: Final = (type(_some.items()), type(_ordered.items()))
-_VIEWS: Final = (type(_some.keys()), *_VIEWS_OF_VALUES, *_VIEWS_OF_ITEMS, *_ORDERED_VIEWS)
+_ORDERED_VIEWS: Final = (type(_ordered.keys()), type(_ordered.values()), type(_ordered.items()))
+_VIEWS: Final = (*_VIEWS_OF_KEYS, *_VIEWS_OF_VALUES, *_VIEWS_OF_ITEMS)
 _FILES: Final = (
-    *(io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO),
+    io.TextIOWrapper,
+    io.BufferedReader,
+    io.BufferedWriter,
+    io.BufferedRandom,
+    io.FileIO,
 )
 
 # Classes with a repr of their own, and the functions that write the repr
@@ -286,112 +291,3 @@ _BUILTINS: Final[tuple[tuple[Any, Write], ...]] = (
     *((cls, file) for cls in _FILES),
 )
 WRITTEN: Final[dict[int, tuple[Any, Write]]] = {id(cls): (cls, write) for cls, write in _BUILTINS}
-
-
-# -- C types: after a check of the parts, the type's own repr runs
-
-
-def text(writer: TextWriter, value: object, owner: Any) -> None:
-    """A str or bytes of a subclass; a long text is not copied whole."""
-    writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
-
-
-def byte_array(writer: TextWriter, value: bytearray, owner: object) -> None:
-    few = bytes(bytearray.__getitem__(value, slice(0, writer.left)))
-    writer.put(f"{name_of(type(value))}({few!r})")
-
-
-def number(writer: TextWriter, value: int, owner: object) -> None:
-    bits = int.bit_length(value)
-    if bits <= _MOST_BITS:
-        writer.put(int.__repr__(value))
-    elif bits < 4 * writer.left:
-        writer.put(int.__format__(value, "#x"))
-    else:
-        writer.put(f"<int of {bits} bits>")
-
-
-def real(writer: TextWriter, value: object, owner: type[object]) -> None:
-    """A float or complex number of a subclass."""
-    writer.put(owner.__repr__(value))
-
-
-def module(writer: TextWriter, value: types.ModuleType, owner: object) -> None:
-    """A module. The own repr runs only for a module made by the import system."""
-    spec = module_dict(value).get("__spec__")
-    if type(value) is owner and type(spec) is ModuleSpec and _is_plain_spec(spec):
-        writer.put(types.ModuleType.__repr__(value))
-    else:
-        writer.put(f"<module {module_name(value)!r}>")
-
-
-def _is_plain_spec(spec: ModuleSpec) -> bool:
-    """Whether a module's repr consists of name and file alone."""
-    found = instance_dict(spec)
-    texts = (found.get("name"), found.get("origin"))
-    return all(type(part) is str for part in texts) and type(found.get("_set_fileattr")) is bool
-
-
-def with_zone(writer: TextWriter, value: object, owner: type[object]) -> None:
-    """A time. The repr contains the repr of the zone."""
-    zone = owner.__dict__["tzinfo"].__get__(value)
-    if zone is None or _is_plain_zone(zone):
-        writer.put(owner.__repr__(value))
-    else:
-        writer.state(value)
-
-
-def zone(writer: TextWriter, value: object, owner: type[object]) -> None:
-    """A zone alone."""
-    if _is_plain_zone(value):
-        writer.put(owner.__repr__(value))
-    else:
-        writer.state(value)
-
-
-def _is_plain_zone(value: Any) -> bool:
-    cls = type(value)
-    if cls is loaded("zoneinfo", "ZoneInfo"):
-        return type(cls.__dict__["key"].__get__(value)) in (str, type(None))
-    if cls is not loaded("datetime", "timezone"):
-        return False
-    offset, *names = value.__getinitargs__()
-    is_plain = type(offset) is loaded("datetime", "timedelta")
-    return is_plain and all(type(name) is str for name in names)
-
-
-def pattern(writer: TextWriter, value: object, owner: type[object]) -> None:
-    """A pattern or a match. The text may be a mapped file, or of a subclass of the program's."""
-    name = "string"
-    if owner.__name__ == "Pattern":
-        name = "pattern"
-    if type(owner.__dict__[name].__get__(value)) in (str, bytes, type(None)):
-        writer.put(owner.__repr__(value))
-    else:
-        writer.state(value)
-
-
-CAREFUL: Final[dict[int, Write]] = {
-    id(str): text,
-    id(bytes): text,
-    id(bytearray): byte_array,
-    id(int): number,
-    id(types.ModuleType): module,
-}
-# By module and name, because the table must not import the modules.
-CAREFUL_BY_NAME: Final[dict[tuple[str, str], Write]] = {
-    ("datetime", "datetime"): with_zone,
-    ("datetime", "time"): with_zone,
-    ("datetime", "timezone"): zone,
-    ("zoneinfo", "ZoneInfo"): zone,
-    ("re", "Pattern"): pattern,
-    ("re", "Match"): pattern,
-}
-# Functions for the contents of an instance of a subclass
-CONTENTS: Final[dict[int, tuple[Any, Write]]] = {
-    **WRITTEN,
-    **{id(cls): (cls, write) for cls, write in ((str, text), (bytes, text))},
-    **{id(cls): (cls, write) for cls, write in ((bytearray, byte_array), (int, number))},
-    id(float): (float, real),
-    id(complex): (complex, real),
-}
