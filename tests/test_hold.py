@@ -18,6 +18,7 @@ from typing import Any
 
 import pexpect
 import pytest
+from commands import Commands
 from own_loky import own_loky
 from waiting import until
 
@@ -123,8 +124,8 @@ def test_another_terminal_attaches_after_the_program_has_ended() -> None:
     """A held process outlives its program, even a killed one, and keeps its state from one attach to the next."""
     done = subprocess.run([sys.executable, str(PROGRAM), "fork", "die"], capture_output=True)
     assert done.returncode == -signal.SIGKILL and done.stdout == b"done\n", done.stderr
-    for expected in ("1", "2"):
-        with attach_by_command(1) as session:
+    for expected, attached in (("1", attach_by_command), ("2", attach)):
+        with attached(1) as session:
             session.expect(session.prompt)
             assert session.ask("p next(gen)") == expected
             session.end("quit")
@@ -216,7 +217,7 @@ def test_an_attacher_that_is_killed() -> None:
         session.end("quit")
 
 
-def test_what_is_held() -> None:
+def test_what_is_held(call: Commands) -> None:
     """held() and the command tell number, age, memory, exception, place and task."""
     exc = hold_one()
     (failure,) = keeptrace.held()
@@ -224,10 +225,7 @@ def test_what_is_held() -> None:
     assert failure.message == "no number in orders-17.csv"
     assert failure.task == "parse(path='orders-17.csv')"
     assert failure.memory > 1_000_000 and 3000 < failure.seconds_left <= 3600
-    done = subprocess.run(
-        [sys.executable, "-m", "keeptrace", "held"], capture_output=True, text=True
-    )
-    fields = done.stdout.rstrip("\n").split("\t")
+    fields = call.out("held").rstrip("\n").split("\t")
     assert fields[0] == "1" and fields[3:6] == [
         "ValueError: no number in orders-17.csv",
         "held_program.parse",
@@ -700,18 +698,16 @@ def test_a_hold_is_a_value() -> None:
         keeptrace.attach(1, debugger="gdb")
 
 
-def test_the_commands(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_commands(call: Commands) -> None:
     """`keeptrace held --json` and `release` speak of what is held; a wrong number is one sentence."""
-    command = [sys.executable, "-m", "keeptrace"]
     hold_one()
-    listed = subprocess.run([*command, "held", "--json"], capture_output=True, text=True)
-    assert [each["number"] for each in json.loads(listed.stdout)] == [1]
-    wrong = subprocess.run([*command, "release"], capture_output=True, text=True)
-    assert wrong.returncode == 2 and "--all" in wrong.stderr
-    done = subprocess.run([*command, "release", "--all"], capture_output=True, text=True)
-    assert done.stdout == "released 1 process\n"
-    gone = subprocess.run([*command, "attach", "1"], capture_output=True, text=True)
-    assert gone.returncode == 2 and "nothing is held as 1" in gone.stderr
+    listed = call.out("held", "--json")
+    assert [each["number"] for each in json.loads(listed)] == [1]
+    wrong = call("release")
+    assert wrong.code == 2 and "--all" in wrong.err
+    assert call.out("release", "--all") == "released 1 process\n"
+    gone = call("attach", "1")
+    assert gone.code == 2 and "nothing is held as 1" in gone.err
 
 
 def test_a_pool_that_replaces_its_workers() -> None:
