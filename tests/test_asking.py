@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 
 import keeptrace
 from keeptrace import KeepTraceError, OptionError, Options
@@ -77,14 +78,14 @@ def asked(pid: int, output: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("how", ["prepared", "forked"])
-def test_a_prepared_process(how: str, tmp_path: Path, place: Path) -> None:
+def test_a_prepared_process(how: str, tmp_path: Path, place: Path, call: Commands) -> None:
     """A process that called install(signal=...), or was forked from one, answers each time that it
     is asked, goes on, and leaves nothing behind.
     """
     with living(how, tmp_path / "dumps") as (process, pid):
         for number in range(3):
-            done = asked(pid, tmp_path / f"{number}.dump")
-            assert not done.returncode, done.stderr
+            done = call("snapshot", pid, "-o", tmp_path / f"{number}.dump")
+            assert not done.code, done.err
             check(tmp_path / f"{number}.dump")
             assert (tmp_path / f"{number}.dump").stat().st_mode & 0o777 == 0o600
     assert list(place.iterdir()) == []
@@ -212,6 +213,7 @@ def test_what_fails_in_an_answer_is_told(place: Path, monkeypatch: pytest.Monkey
     """The asking process gets the reason; where not even that can be written, the program goes on."""
     place.mkdir(0o700)
     frame = sys._getframe()
+    options = Options(depth=1)  # pytest's own frames lead to all that pytest knows
 
     def full(*args: object) -> None:
         raise OSError("the disk is full")
@@ -226,11 +228,11 @@ def test_what_fails_in_an_answer_is_told(place: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(answering._thread, "start_new_thread", no_threads)
         patch.setattr(answering, "put_answer", full)
-        answering.answer(str(place), "2", frame, max_seconds=5.0)
+        answering.answer(str(place), "2", frame, options, max_seconds=5.0)
         with pytest.raises(KeepTraceError, match="the disk is full"):
             meeting.take_answer(str(place), "2")
         patch.setattr(answering, "put_failure", full)
-        answering.answer(str(place), "3", frame)
+        answering.answer(str(place), "3", frame, options)
     assert meeting.take_answer(str(place), "3") is None
 
 
