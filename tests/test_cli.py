@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import io
 import json
 import os
 import re
@@ -104,29 +105,35 @@ def test_show(call: Any, dump: Path) -> None:
 
 def test_show_in_a_terminal(dump: Path) -> None:
     """In a terminal it is in colour, unless NO_COLOR asks for none."""
-    for no_colour in ({}, {"NO_COLOR": "1"}):
-        env = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if name not in ("NO_COLOR", "FORCE_COLOR")
-            },
-            "TERM": "xterm-256color",
-            **no_colour,
-        }
-        child = pexpect.spawn(
-            sys.executable,
-            ["-m", "keeptrace", "show", str(dump)],
-            env=env,
-            timeout=30,
-            encoding="utf-8",
-            dimensions=(50, 100),
-        )
-        child.expect(pexpect.EOF)
-        text = child.before or ""
-        assert ("\x1b[1;31m" in text) is not bool(no_colour)
-        child.close()
-        assert child.exitstatus == 0
+    colours = {"NO_COLOR", "FORCE_COLOR"}
+    env = {name: value for name, value in os.environ.items() if name not in colours}
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", SHOW_TWICE, "show", str(dump)],
+        env={**env, "TERM": "xterm-256color"},
+        timeout=30,
+        encoding="utf-8",
+        dimensions=(50, 100),
+    )
+    child.expect_exact("ended with 0\r\n")
+    assert "\x1b[1;31m" in child.before
+    child.expect_exact("ended with 0\r\n")
+    assert "LookupError" in child.before and "\x1b[1;31m" not in child.before
+    child.expect(pexpect.EOF)
+    child.close()
+
+
+# Runs a command, and runs it once more with NO_COLOR.
+SHOW_TWICE = """
+import os
+from keeptrace.tools import cli
+for setting in ({}, {"NO_COLOR": "1"}):
+    os.environ.update(setting)
+    try:
+        cli.main()
+    except SystemExit as ended:
+        print("ended with", ended.code or 0)
+"""
 
 
 def test_ls_in_a_terminal(dump: Path) -> None:
@@ -177,13 +184,16 @@ def test_show_options(call: Any, dump: Path) -> None:
         assert done.code == 2 and "numbered from 1" in done.err and not done.out
 
 
-def test_show_reads_gzip_and_standard_input(dump: Path, tmp_path: Path) -> None:
+def test_show_reads_gzip_and_standard_input(
+    call: Any, dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A dump may be compressed with gzip, and may come through a pipe."""
     packed = tmp_path / "crash.keeptrace.gz"
     packed.write_bytes(gzip.compress(dump.read_bytes()))
-    with open(packed, "rb") as stream:
-        done = process("show", "-", stdin=stream)
-    assert done.code == 0 and "LookupError: no such order" in done.out
+    assert "LookupError: no such order" in call.out("show", packed)
+    with open(packed) as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert "LookupError: no such order" in call.out("show", "-")
 
 
 def test_reader_that_has_seen_enough(dump: Path) -> None:
@@ -193,19 +203,20 @@ def test_reader_that_has_seen_enough(dump: Path) -> None:
     assert done.stdout and not done.stderr
 
 
-def test_terminal_that_lacks_letters() -> None:
+def test_terminal_that_lacks_letters(call: Any, tmp_path: Path) -> None:
     """Where the output's encoding has no such letter, its escape is printed."""
     log = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: ü中\n'
-    for encoding, shown in (("utf-8", "ValueError: ü中"), ("ascii", "ValueError: \\xfc\\u4e2d")):
-        command = [sys.executable, "-m", "keeptrace", "log", "-"]
-        done = subprocess.run(
-            command,
-            input=log.encode(),
-            env={**os.environ, "PYTHONIOENCODING": encoding},
-            capture_output=True,
-            timeout=50,
-        )
-        assert done.returncode == 0 and shown in done.stdout.decode()
+    path = tmp_path / "app.log"
+    path.write_text(log, "utf-8")
+    assert "ValueError: ü中" in call.out("log", path)
+    done = subprocess.run(
+        [sys.executable, "-m", "keeptrace", "log", "-"],
+        input=log.encode(),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        timeout=50,
+    )
+    assert done.returncode == 0 and "ValueError: \\xfc\\u4e2d" in done.stdout.decode()
 
 
 def test_info(call: Any, dump: Path) -> None:
@@ -388,26 +399,25 @@ def test_all_commands_are_listed(call: Any) -> None:
     )
 
 
-def test_completion(tmp_path: Path) -> None:
+def test_completion(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shell completes commands, options, names of debuggers, and paths and names of dumps."""
     dumps = tmp_path / "keeptrace-dumps"
     dumps.mkdir()
     for name in ("20260102T-a.keeptrace", "20260103T-b.keeptrace", "crash.keeptrace", ".hidden"):
         (dumps / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("_KEEPTRACE_COMPLETE", "complete_bash")
 
     def completed(words: str) -> str:
-        env = {
-            **os.environ,
-            "_KEEPTRACE_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split(" ")) - 1),
-        }
-        code = "import sys; sys.argv[0] = 'keeptrace'; from keeptrace.__main__ import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            env=env, cwd=tmp_path, capture_output=True, text=True, timeout=50,
-        ).stdout  # fmt: skip
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+        return str(call().out)
 
+    code = "import sys; sys.argv[0] = 'keeptrace'; from keeptrace.__main__ import main; main()"
+    env = {**os.environ, "COMP_WORDS": "keeptrace sh", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=50)
+    assert done.stdout.split() == ["show"]
     assert completed("keeptrace sh").split() == ["show"]
     assert "--frame" in completed("keeptrace show --f")
     assert completed("keeptrace debug x --debugger ip").split() == ["ipdb", "ipython"]
@@ -457,7 +467,7 @@ def say(child: Any, line: str, prompt: str = r"\(Pdb\) ") -> str:
     return str(child.before)
 
 
-def test_debug(dump: Path) -> None:
+def test_debug(call: Any, dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """debug stands in the root cause, and --exception in any other exception of the chain."""
     child = pdb("debug", dump)
     assert "-> [1]   ValueError" in child.before and "[2] LookupError" in child.before
@@ -467,12 +477,10 @@ def test_debug(dump: Path) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
-    child = pdb("debug", dump, "-e", 2, "--debugger", "pdb")
-    assert "-> [2]" in child.before and "raise LookupError" in child.before
-    assert "0 ValueError" in say(child, "exceptions") and "int(quantity)" in say(
-        child, "exceptions 0"
-    )
-    child.close()
+    monkeypatch.setattr("sys.stdin", io.StringIO("exceptions\nexceptions 0\nq\n"))
+    said = call.out("debug", dump, "-e", 2, "--debugger", "pdb").split("(Pdb) ")
+    assert "-> [2]" in said[0] and "raise LookupError" in said[0]
+    assert "0 ValueError" in said[1] and "int(quantity)" in said[2]
 
 
 def test_debug_without_the_extra(dump: Path) -> None:
@@ -628,7 +636,7 @@ KeyError: 'k'
 """
 
 
-def test_log(call: Any, tmp_path: Path) -> None:
+def test_log(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """log shows each traceback of a text; --json gives one object a line; --debug opens one of them."""
     path = tmp_path / "app.log"
     path.write_bytes(LOG.encode() + b"\xff\xfe broken bytes\n")
@@ -637,18 +645,17 @@ def test_log(call: Any, tmp_path: Path) -> None:
     assert 'return int("two")' in out and "KeyError: 'k'" in out
     lines = [json.loads(line) for line in call("log", path, "--json").out.splitlines()]
     assert [line["exceptions"][0]["type"] for line in lines] == ["ValueError", "KeyError"]
-    child = pdb("log", path, "--debug", 2)
-    assert "total()" in child.before
-    child.close()
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    assert "total()\n(Pdb) " in call.out("log", path, "--debug", 2)
     assert "it has 2" in call("log", path, "--debug", "3").err
 
 
-def test_demo(tmp_path: Path) -> None:
+def test_demo(call: Any, tmp_path: Path) -> None:
     """demo makes a worker fail, and shows its frames and where its dump is."""
     code, out, err = process("demo", "--dir", tmp_path)
     assert (code, err) == (0, "")
     assert "invalid literal for int()" in out and "order = {" in out
-    assert process("show", tmp_path / "demo.keeptrace").out.strip() in out
+    assert call.out("show", tmp_path / "demo.keeptrace").strip() in out
 
 
 # -- run: as without it
@@ -897,7 +904,7 @@ def test_run_keeps_the_users_sitecustomize(tmp_path: Path) -> None:
     assert list((tmp_path / "dumps").glob("*.keeptrace"))
 
 
-def test_run_shows_its_own_failure(tmp_path: Path) -> None:
+def test_run_shows_its_own_failure(call: Any, tmp_path: Path) -> None:
     """A program that fails again in the same way leaves a dump of this failure, which the line on stderr names."""
     (tmp_path / "program.py").write_text(
         "import sys\ndef f(x): return 1 / x\nday = sys.argv[1]\nf(0)\n"
@@ -909,7 +916,7 @@ def test_run_shows_its_own_failure(tmp_path: Path) -> None:
         (path,) = glob.glob(f"{found[1]}-*")
         namespace = keeptrace.load(path).__traceback__.tb_frame.f_globals  # type: ignore[union-attr]
         assert namespace["day"] == day
-    (row,) = process("ls", "dumps", cwd=tmp_path).out.splitlines()
+    (row,) = call.out("ls", tmp_path / "dumps").splitlines()
     assert row.split("\t")[1] == "3"
 
 
