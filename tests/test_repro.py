@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from commands import Commands
+from commands import Commands, Done
 
 from keeptrace.format.reading import decode
 from keeptrace.render.model import make_view
@@ -120,30 +120,22 @@ def no_plugins() -> Iterator[None]:
         yield
 
 
-def failed(shop: Path, call: str, **options: Any) -> Path:
-    """The dump of a call in another process."""
-    arguments = "".join(f", {name}={value!r}" for name, value in options.items())
-    code = (
-        "import asyncio, sys, keeptrace, datetime, decimal, pathlib, collections, socket\n"
-        "from shop.orders import *\n"
-        f"try: {call}\n"
-        f"except Exception as exc: keeptrace.dump(exc, sys.argv[1]{arguments})\n"
-    )
-    path = shop / f"crash-{abs(hash((call, arguments)))}.keeptrace"
-    subprocess.run([sys.executable, "-c", code, str(path)], cwd=shop, check=True, timeout=60)
-    return path
-
-
-def repro(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "keeptrace", "repro", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=100)
+def skip_without(*libraries: str) -> None:
+    """Skips the test where one is absent. Only the processes that tests start import them."""
+    absent = [name for name in libraries if importlib.util.find_spec(name) is None]
+    if absent:
+        pytest.skip(f"needs {absent[0]}")
 
 
 @pytest.fixture
-def repro_here(shop: Path, call: Commands, monkeypatch: pytest.MonkeyPatch) -> Commands:
-    """Writes the test of a dump to standard output, in this process, which runs nothing of the dump."""
-    monkeypatch.chdir(shop)
-    return call
+def repro_in(call: Commands, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Runs `keeptrace repro` in a directory. The test that --verify runs has a process of its own."""
+
+    def run(folder: Path, *arguments: object) -> Done:
+        monkeypatch.chdir(folder)
+        return call("repro", *arguments)
+
+    return run
 
 
 CALLS = {
@@ -167,6 +159,19 @@ CALLS = {
 }
 
 
+# Of these the tests read the code alone.
+READ = {
+    "socket": f"with_socket(socket.socket(), '{'hunter' + '2xyzzy'}')",
+    "large": "array(numpy.arange(3.0), pandas.DataFrame({'price': list(range(5_000))}))",
+    "odd": """
+circle = [1]; circle.append(circle)
+class Local: pass
+with_socket([('x',), frozenset({1}), {3}, set(), lambda: 0, Local, type('<odd>', (), {}), datetime, len, many, 2j,
+    'x' * 30_000, b'x' * 30_000, list(range(500)), dict.fromkeys(range(500)), circle, ..., NotImplemented, range(3), slice(1),
+    iter([1]), asyncio.Lock(), ValueError('x'), decimal.Decimal('1.5'), Local()], 1)
+""",
+}
+
 DUMP_ALL = """
 import asyncio, collections, datetime, json, pathlib, sys, keeptrace
 from shop.orders import *
@@ -181,14 +186,20 @@ for name, call in json.load(sys.stdin).items():
 
 
 @pytest.fixture(scope="module")
-def verdicts(shop: Path) -> dict[str, str]:
-    """For each call, whether its test passes: "PASSED", or else; run in one process."""
+def dumps(shop: Path) -> dict[str, Path]:
+    """The dump of each call; one process makes them all."""
+    calls = json.dumps({**CALLS, **READ})
     command = [sys.executable, "-c", DUMP_ALL]
-    subprocess.run(command, cwd=shop, input=json.dumps(CALLS), text=True, check=True, timeout=60)
+    subprocess.run(command, cwd=shop, input=calls, text=True, check=True, timeout=60)
+    return {name: shop / f"{name}.keeptrace" for name in (*CALLS, *READ)}
+
+
+@pytest.fixture(scope="module")
+def verdicts(shop: Path, dumps: dict[str, Path]) -> dict[str, str]:
+    """For each call, whether its test passes: "PASSED", or else; run in one process."""
     for name in CALLS:
-        path = shop / f"{name}.keeptrace"
-        report = decode(path.read_bytes()).report
-        text = repro_text(report, make_view(report), dump=str(path))
+        report = decode(dumps[name].read_bytes()).report
+        text = repro_text(report, make_view(report), dump=str(dumps[name]))
         assert "not rebuilt" not in text
         (shop / f"test_{name.replace(' ', '_')}.py").write_text(text, "utf-8")
     files = sorted(path.name for path in shop.glob("test_*.py"))
@@ -202,12 +213,11 @@ def verdicts(shop: Path) -> dict[str, str]:
 def test_the_call_fails_the_same_way(verdicts: dict[str, str], name: str) -> None:
     """The test calls the function as it was called, and passes where the failure is there."""
     if name == "array":
-        pytest.importorskip("numpy")
-        pytest.importorskip("pandas")
+        skip_without("numpy", "pandas")
     assert verdicts[name] == "PASSED"
 
 
-def test_when_the_failure_is_repaired(shop: Path, tmp_path: Path) -> None:
+def test_when_the_failure_is_repaired(repro_in: Callable[..., Done], tmp_path: Path) -> None:
     """Once the function is repaired, the test fails, and --verify says that it does not fail the same way."""
     (tmp_path / "shop.py").write_text("def half(x): return 10 / x\n")
     code = (
@@ -215,17 +225,17 @@ def test_when_the_failure_is_repaired(shop: Path, tmp_path: Path) -> None:
         "except Exception as exc: keeptrace.dump(exc, 'x.keeptrace')"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
-    done = repro("x.keeptrace", "--verify", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "verified: the call fails the same way\n")
+    done = repro_in(tmp_path, "x.keeptrace", "--verify")
+    assert (done.code, done.out) == (0, "verified: the call fails the same way\n")
     (tmp_path / "shop.py").write_text("def half(x): return 10 / (x or 1)\n")
-    again = repro("x.keeptrace", cwd=tmp_path)
-    assert again.returncode == 2 and "test_repro.py exists" in again.stderr
-    done = repro("x.keeptrace", "-o", "test_repro.py", "--verify", cwd=tmp_path)
-    assert done.returncode == 1 and "DID NOT RAISE" in done.stdout
-    assert done.stdout.endswith("the call does not fail the same way\n")
+    again = repro_in(tmp_path, "x.keeptrace")
+    assert again.code == 2 and "test_repro.py exists" in again.err
+    done = repro_in(tmp_path, "x.keeptrace", "-o", "test_repro.py", "--verify")
+    assert done.code == 1 and "DID NOT RAISE" in done.out
+    assert done.out.endswith("the call does not fail the same way\n")
 
 
-def test_a_script(tmp_path: Path) -> None:
+def test_a_script(repro_in: Callable[..., Done], tmp_path: Path) -> None:
     """A script that calls its function at once is loaded up to the line that failed, and not run again."""
     (tmp_path / "prog.py").write_text(
         textwrap.dedent(
@@ -242,8 +252,8 @@ def test_a_script(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "keeptrace", "run", "prog.py"]
     subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
-    done = repro("--verify", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
+    done = repro_in(tmp_path, "--verify")
+    assert done.code == 0, done.out
 
 
 def test_from_a_pools_worker(tmp_path: Path) -> None:
@@ -262,15 +272,17 @@ def test_from_a_pools_worker(tmp_path: Path) -> None:
         )
     )
     subprocess.run([sys.executable, "jobs.py"], cwd=tmp_path, check=True, timeout=60)
-    done = repro("x.keeptrace", "--verify", cwd=tmp_path)
+    command = [sys.executable, "-m", "keeptrace", "repro", "x.keeptrace", "--verify"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout
     assert "{'price': 2, 'quantity': 'two'}" in (tmp_path / "test_repro.py").read_text()
 
 
-def test_what_cannot_be_rebuilt_is_named(shop: Path, repro_here: Commands) -> None:
+def test_what_cannot_be_rebuilt_is_named(
+    dumps: dict[str, Path], repro_in: Callable[..., Done], tmp_path: Path
+) -> None:
     """A socket and a secret stand at their place, with the reason; the file is Python all the same."""
-    call = f"with_socket(socket.socket(), '{'hunter' + '2xyzzy'}')"
-    done = repro_here("repro", failed(shop, call), "-o", "-")
+    done = repro_in(tmp_path, dumps["socket"], "-o", "-")
     assert done.code == 0
     ast.parse(done.out)
     lines = done.out.splitlines()
@@ -280,19 +292,11 @@ def test_what_cannot_be_rebuilt_is_named(shop: Path, repro_here: Commands) -> No
     assert "2xyzzy" not in done.out
 
 
-ODD = """
-circle = [1]; circle.append(circle)
-class Local: pass
-with_socket([('x',), frozenset({1}), {3}, set(), lambda: 0, Local, type('<odd>', (), {}), datetime, len, many, 2j,
-    'x' * 30_000, b'x' * 30_000, list(range(500)), dict.fromkeys(range(500)), circle, ..., NotImplemented, range(3), slice(1),
-    iter([1]), asyncio.Lock(), ValueError('x'), decimal.Decimal('1.5'), Local()], 1)
-"""
-
-
-def test_each_odd_value_is_code_or_named(shop: Path, repro_here: Commands) -> None:
+def test_each_odd_value_is_code_or_named(
+    dumps: dict[str, Path], repro_in: Callable[..., Done], tmp_path: Path
+) -> None:
     """What has a literal or an import is written so; for the rest the place and the reason are told."""
-    call = f"exec({ODD!r})"
-    text = repro_here("repro", failed(shop, call), "-o", "-").out
+    text = repro_in(tmp_path, dumps["odd"], "-o", "-").out
     ast.parse(text)
     for written in (
         "('x',)",
@@ -316,30 +320,39 @@ def test_each_odd_value_is_code_or_named(shop: Path, repro_here: Commands) -> No
         assert f"# not rebuilt: {named}" in text, named
 
 
-def test_large_frames(shop: Path, repro_here: Commands) -> None:
+def test_large_frames(
+    dumps: dict[str, Path], repro_in: Callable[..., Done], tmp_path: Path
+) -> None:
     """Of a large frame the beginning is no substitute, and that is said."""
-    pytest.importorskip("pandas")
-    call = "import numpy, pandas; array(numpy.arange(3.0), pandas.DataFrame({'price': list(range(5_000))}))"
-    large = repro_here("repro", failed(shop, call), "-o", "-").out
+    skip_without("numpy", "pandas")
+    large = repro_in(tmp_path, dumps["large"], "-o", "-").out
     assert "# not rebuilt: table: a frame of which only the beginning was kept" in large
 
 
-def test_live_objects(shop: Path, tmp_path: Path) -> None:
+def test_live_objects(shop: Path, repro_in: Callable[..., Done], tmp_path: Path) -> None:
     """With --live what cannot be code is taken from the dump beside the test."""
-    pytest.importorskip("numpy")
-    pytest.importorskip("pandas")
-    call = "import numpy, pandas; array(numpy.arange(6_000.0), pandas.DataFrame({'price': list(range(5_000))}))"
-    dump = failed(shop, call, pickler="pickle", redact=False)
-    done = repro(dump, "-o", tmp_path / "test_live.py", "--live", "--verify", cwd=shop)
-    text = (tmp_path / "test_live.py").read_text()
-    assert done.returncode == 0, done.stdout + text
-    assert 'table = kept_alive()["table"]' in text and os.listdir(tmp_path).count(dump.name) == 1
+    skip_without("numpy")
+    code = (
+        "import keeptrace, numpy\nfrom shop.orders import array\n"
+        "try: array(numpy.arange(6_000.0), {'price': numpy.arange(5_000)})\n"
+        "except ValueError as exc:\n"
+        "    keeptrace.dump(exc, 'live.keeptrace', pickler='pickle', redact=False)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=shop, check=True, timeout=60)
+    test = tmp_path / "test_live.py"
+    done = repro_in(shop, "live.keeptrace", "-o", test, "--live", "--verify")
+    text = test.read_text()
+    assert done.code == 0, done.out + text
+    assert 'table = kept_alive()["table"]' in text
+    assert os.listdir(tmp_path).count("live.keeptrace") == 1
 
 
-def test_a_frame_by_its_number(shop: Path, repro_here: Commands) -> None:
+def test_a_frame_by_its_number(
+    dumps: dict[str, Path], repro_in: Callable[..., Done], tmp_path: Path
+) -> None:
     """--frame repeats another call; what no test can call is one sentence."""
-    dump = failed(shop, "Order([]).private()")
-    done = repro_here("repro", dump, "--frame", 2, "-o", "-")
+    dump = dumps["private method"]
+    done = repro_in(tmp_path, dump, "--frame", 3, "-o", "-")
     assert "def test_order_private_fails" in done.out
-    wrong = repro_here("repro", dump, "--frame", 1, "-o", "-")
+    wrong = repro_in(tmp_path, dump, "--frame", 1, "-o", "-")
     assert wrong.code == 2 and "cannot be called from a test" in wrong.err
