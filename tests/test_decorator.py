@@ -77,6 +77,22 @@ def test_an_engine_of_ours_gets_the_exception_itself(kind):
     assert list(tasks.frames(exc)) == ["traced_fail_with", "fail_with"]
 
 
+def test_a_text_of_the_class_is_kept(stock):
+    """What is put on an exception so that it crosses does not count among what its text may tell."""
+    assert (
+        str(stock.submit(tasks.traced_fail_with, "worded").exception(timeout=60)) == "locked: False"
+    )
+
+
+def test_an_exception_that_holds_itself(stock):
+    """An attribute that leads back to the exception: it is captured once, with its own text; what holds it is the object."""
+    exc = stock.submit(tasks.traced_raise_circular, 3).exception(timeout=60)
+    assert type(exc) is tasks.Circular and str(exc) == "circular 3"
+    assert type(exc.held) is tasks.Held and type(exc.held.exc) is tasks.Circular
+    assert exc.held.exc.args == (3,) and exc.held.exc.__traceback__ is None
+    assert list(tasks.frames(exc)) == ["traced_raise_circular"]
+
+
 @pytest.mark.parametrize("kind", tasks.SEALED)
 def test_a_sealed_exception_crosses_a_stock_executor(stock, kind):
     """The engine sets attributes of exceptions at both ends. An exception that refuses them would end the worker, or the parent's thread; decorated, it arrives, of its own class."""

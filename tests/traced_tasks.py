@@ -50,6 +50,35 @@ class WithNotes(Exception):
     pass
 
 
+class Worded(Exception):
+    """Has a text of its own, made of what cannot be pickled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def __str__(self) -> str:
+        return f"locked: {self.lock.locked()}"
+
+
+class Held:
+    """Holds the exception that holds it."""
+
+    def __init__(self, exc: BaseException) -> None:
+        self.exc = exc
+
+
+class Circular(Exception):
+    """Has a text of its own, and an attribute that leads back to it."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.held = Held(self)
+
+    def __str__(self) -> str:
+        return f"circular {self.args[0]}"
+
+
 class Sealed(Exception):
     """Refuses attributes, the ones that engines set among them."""
 
@@ -141,6 +170,7 @@ def make(kind: str) -> BaseException:
         "reduce": Stubborn,
         "local": lambda: Local("made here"),
         "falsy": Falsy,
+        "worded": Worded,
         "group": lambda: ExceptionGroup(
             "both", [Refused(1, reason="a"), ExceptionGroup("deep", [Holding()])]
         ),
@@ -227,6 +257,11 @@ def traced_chained(size: int) -> int:
 @keep_trace
 def traced_fail_with(kind: str) -> None:
     fail_with(kind)
+
+
+@keep_trace
+def traced_raise_circular(code: int) -> None:
+    raise Circular(code)
 
 
 @keep_trace

@@ -29,6 +29,7 @@ from .facts import (
     group_message_of,
     linked_to,
     notes_of,
+    own_entries,
     state_of,
     suppress_of,
 )
@@ -36,9 +37,6 @@ from .losses import Losses
 from .messages import Messages
 from .values import Values
 
-# keeptrace's own attributes of exceptions: concurrent/reductions.py gives each exception of a
-# traced function a __reduce_ex__.
-_OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
 # Builtin exceptions of newer Pythons: a reader on Python 3.11 needs their bases.
 _NEWER_THAN_3_11: Final = frozenset({"PythonFinalizationError", "_IncompleteInputError"})
 
@@ -295,11 +293,7 @@ def _own_attributes(
     exc: BaseException, namespace: dict[Any, Any], facts: ExceptionFacts
 ) -> dict[str, Any]:
     """The attributes in an exception's __dict__ and slots, without notes and keeptrace's own."""
-    kept = {
-        name: value
-        for name, value in list(dict.items(namespace))
-        if type(name) is str and not name.startswith(_OF_KEEPTRACE)
-    }
+    kept = own_entries(namespace)
     kept.pop("__notes__", None)  # the record has a place for notes
     for name, read in facts.slots:
         try:

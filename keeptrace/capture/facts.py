@@ -282,6 +282,20 @@ def _exact(value: Any) -> object:
     return value
 
 
+# keeptrace's own attributes of exceptions: concurrent/reductions.py gives each exception of a
+# traced function a __reduce_ex__.
+_OF_KEEPTRACE: Final = ("__keeptrace", "__reduce_ex__")
+
+
+def own_entries(namespace: dict[Any, Any]) -> dict[str, Any]:
+    """The entries of an exception's __dict__, without keeptrace's own."""
+    return {
+        name: value
+        for name, value in list(dict.items(namespace))
+        if type(name) is str and not name.startswith(_OF_KEEPTRACE)
+    }
+
+
 def notes_of(exc: BaseException) -> Any:
     """The exception's notes; a subclass of list or tuple becomes a plain list or tuple."""
     notes: Any = dict.get(dict_of(exc), "__notes__")

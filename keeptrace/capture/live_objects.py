@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..core.report import Report
 from ..live import keeping
+from ..live.constants import NO_CONSTANTS, Constants, constants_among
 from ..live.outside import is_outside
 from . import own
 from .chain import Chain
@@ -32,5 +35,23 @@ def keep(
         leaves_out = is_outside
     else:
         return
-    pickled = own.pickled(chain, values, dumps, most)
-    keeping.keep(report, values.objects, roots, dumps, most, deadline, pickled, leaves_out)
+    objects = values.objects
+    known: list[Constants] = []
+
+    def named(obj: object, most: int, _: Constants = NO_CONSTANTS, /) -> bytes:
+        if not known:  # found once, and only if anything must be pickled
+            known.append(_constants(objects, chain, roots))
+        return dumps(obj, most, known[0])
+
+    pickled = own.pickled(chain, values, named, most)
+    keeping.keep(report, objects, roots, named, most, deadline, pickled, leaves_out)
+
+
+def _constants(objects: dict[int, Any], chain: Chain, roots: list[int]) -> Constants:
+    """The constants among the objects, of the modules of the exceptions' and the roots' classes."""
+    found = {id(cls): cls for cls in map(type, chain.order)}
+    for root in roots:
+        if root in objects:
+            cls = type(objects[root])
+            found[id(cls)] = cls
+    return constants_among(objects.values(), found.values())

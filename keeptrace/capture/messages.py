@@ -16,7 +16,7 @@ from ..core.options import Options
 from ..core.raw import attribute_of, mro_of, names_of, namespace_of
 from ..core.report import ExceptionRecord, Node
 from ..restore.exactness import is_exact
-from .facts import ExceptionFacts, args_of, dict_of, notes_of, state_of
+from .facts import ExceptionFacts, args_of, dict_of, notes_of, own_entries, state_of
 from .lazy import holds_lazy
 from .losses import Losses
 from .reprs import NeedsUserCode, Renderer
@@ -90,7 +90,7 @@ class Messages:
         arguments = args_of(exc)
         if facts.is_group:
             arguments = arguments[:1]
-        held = [*arguments, *dict_of(exc).values()]
+        held = [*arguments, *own_entries(dict_of(exc)).values()]
         if facts.state is not None:
             held += _fields_told(facts, state_of(exc, *facts.state))
         for _, read in facts.slots:

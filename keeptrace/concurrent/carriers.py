@@ -40,7 +40,7 @@ def _is_sealed(exc: BaseException) -> bool:
         return False
     try:
         exc.__traceback__ = traceback_of(exc)
-    except Exception:  # by the class's own __setattr__, or a property without a setter
+    except BaseException:  # by the class's own __setattr__, or a property without a setter
         return True
     return False
 

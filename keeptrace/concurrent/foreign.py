@@ -43,11 +43,11 @@ from .reductions import (
     KEY,
     Reduction,
     go_first,
-    is_copying,
     rebuild_lasting,
     rebuild_overwritten,
     rebuild_reraised,
     rebuild_wiped,
+    wants_own,
 )
 from .worker_frames import ENGINES, OVERWRITES, PLUMBING, in_worker, module_of, without_modules
 
@@ -118,7 +118,7 @@ class _CapturingReduction(Reduction):
     def __call__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         exc = self._exc()
         frame = sys._getframe(1)
-        if exc is not None and is_copying(frame):
+        if exc is not None and wants_own(frame):
             return _own_reduction(exc, protocol)
         return self.told(frame)
 
@@ -152,7 +152,7 @@ def _nothing() -> None:
 
 
 def _own_reduction(exc: BaseException, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-    """The reduction of the exception's own class, for copy.copy()."""
+    """The reduction of the exception's own class."""
     namespace = dict_of(exc)
     reduction = namespace.pop(KEY)
     try:

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..capture.capture import capturing
 from .crossing import dict_of, from_bytes
 from .undo import survive
 
@@ -84,8 +85,11 @@ class _Lasting(Reduction):
         return rebuild_lasting, (self._data,)
 
 
-def is_copying(frame: types.FrameType) -> bool:
-    return frame.f_globals.get("__name__") == "copy"
+def wants_own(frame: types.FrameType) -> bool:
+    """Whether the class's own reduction is asked for: by copy.copy(), or by the pickler of a capture
+    for an object that holds the exception.
+    """
+    return capturing.get() or frame.f_globals.get("__name__") == "copy"
 
 
 class _Registered:
@@ -104,7 +108,7 @@ class _Registered:
     def __call__(self, exc: BaseException) -> str | tuple[Any, ...]:
         own = dict_of(exc).get(KEY)
         frame = sys._getframe(1)
-        if isinstance(own, Reduction) and not is_copying(frame):
+        if isinstance(own, Reduction) and not wants_own(frame):
             return own.told(frame)
         return self._other(exc)
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from ..core import nodes as schema
 from ..core.guard import Failed, run_each
 from ..core.report import ExceptionRecord, Node, Report
 from ..restore.exactness import is_exact
 from ..restore.live import not_kept
+from .constants import NO_CONSTANTS, Constants, naming
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
     from .picklers import Pickler
 
 
-# (object, most bytes) → the pickle. Raises the errors of the object's own reduction.
-Dumps: TypeAlias = Callable[[object, int], bytes]
+class Dumps(Protocol):
+    """Pickles an object into `most` bytes at most, with references to the constants by name.
+
+    Raises the errors of the object's own reduction.
+    """
+
+    def __call__(self, obj: object, most: int, constants: Constants = NO_CONSTANTS, /) -> bytes: ...
+
+
 # Index of a value → the original object.
 Objects: TypeAlias = Mapping[int, object]
 
@@ -77,23 +85,29 @@ class _BoundedFile(io.BytesIO):
 def bounded(pickler: Callable[[io.BytesIO], Pickler]) -> Dumps:
     """A pickler class as a function with a bound on the size."""
 
-    def dumps(obj: object, most: int) -> bytes:
+    def dumps(obj: object, most: int, constants: Constants = NO_CONSTANTS, /) -> bytes:
         file = _BoundedFile(most)
-        pickler(file).dump(obj)
+        made = pickler
+        if constants:
+            made = naming(pickler, constants)
+        made(file).dump(obj)
         return file.getvalue()
 
     return dumps
 
 
 def dumps_of(pickler: str | Callable[[Any], bytes]) -> Dumps:
-    """The function for Options.pickler. Raises MissingExtraError if the library is absent."""
+    """The function for Options.pickler. Raises MissingExtraError if the library is absent.
+
+    The program's own function pickles constants as any object.
+    """
     if isinstance(pickler, str):
         from .picklers import pickler_of
 
         return bounded(pickler_of(pickler))
     dumps_all = pickler
 
-    def dumps(obj: object, most: int) -> bytes:
+    def dumps(obj: object, most: int, constants: Constants = NO_CONSTANTS, /) -> bytes:
         data = dumps_all(obj)
         if len(data) > most:
             raise _TooLarge(len(data))

@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
+from .constants import constant
 from .outside import acts_outside
 from .standins import StandIn, known_details, make_stand_in, what_it_is
 
@@ -69,6 +70,7 @@ def outside(module: str, qualname: str, text: str) -> object:
 _OTHERWISE: Final[dict[tuple[str, str], Callable[[], Any]]] = {
     ("keeptrace.restore.live", "outside"): lambda: outside,  # works without keeptrace, too
     ("keeptrace.restore.live", "not_kept"): lambda: not_kept,
+    ("keeptrace.restore.constants", "constant"): lambda: constant,
     # dill's names for the namespace of the program, and for a class without a name
     ("__builtin__", "__main__"): lambda: vars(sys.modules["__main__"]),
     ("__builtin__", "NoneType"): lambda: type(None),
@@ -209,7 +211,7 @@ class _Lenient(_Unpickler):  # type: ignore[misc]  # typeshed lacks the parts of
 _BUILD: Final = _Unpickler.dispatch[pickle.BUILD[0]]
 # Functions that make an instance of their first argument, a class.
 _MAKERS: Final = frozenset(
-    {"_reconstructor", "__newobj__", "__newobj_ex__", "__new__", "_create_type"}
+    {"_reconstructor", "__newobj__", "__newobj_ex__", "__new__", "_create_type", "constant"}
 )
 
 

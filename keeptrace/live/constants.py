@@ -1,0 +1,56 @@
+"""Finds the constants of modules (restore/constants.py) for a live pickle."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from ..core.raw import is_of_c, module_dict, mro_of, names_of
+from ..restore.constants import constant, state_of_constant
+
+# id of a constant → the arguments of constant()
+Constants: TypeAlias = Mapping[int, tuple[Any, ...]]
+
+NO_CONSTANTS: Final[Constants] = {}
+# A report's exceptions and values come from fewer modules, mostly. (modules)
+_MOST_MODULES: Final = 50
+
+
+def constants_among(objects: Iterable[object], classes: Iterable[type]) -> Constants:
+    """The objects that are constants of the modules of the classes and of their bases."""
+    ids = {id(value) for value in objects if not is_of_c(type(value)) or type(value) is object}
+    homes: dict[str, None] = {}
+    if ids:
+        parents = {id(parent): parent for cls in classes for parent in mro_of(cls)}.values()
+        homes = dict.fromkeys(names_of(cls)[0] for cls in parents if not is_of_c(cls))
+    found: dict[int, tuple[Any, ...]] = {}
+    for home in list(homes)[:_MOST_MODULES]:
+        module = sys.modules.get(home)
+        if type(module) is not types.ModuleType:
+            continue
+        for name, value in list(module_dict(module).items()):
+            if id(value) not in ids or id(value) in found or type(name) is not str:
+                continue
+            state = state_of_constant(value)
+            if state is not None:
+                found[id(value)] = (type(value), home, name, state)
+    return found
+
+
+def naming(pickler: Callable[..., Any], constants: Constants) -> Callable[..., Any]:
+    """A subclass of a pickler, which refers to the constants by name."""
+    base: Any = pickler
+
+    class Naming(base):  # type: ignore[misc]  # known at run time alone
+        def reducer_override(self, obj: object) -> object:
+            found = constants.get(id(obj))
+            if found is not None:
+                return constant, found
+            override = getattr(super(), "reducer_override", None)
+            if override is None:
+                return NotImplemented
+            return override(obj)
+
+    return Naming

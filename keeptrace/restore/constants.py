@@ -1,0 +1,82 @@
+"""Constants of modules, such as `MISSING = Missing()`. Programs know such a constant by identity, so
+a pickle names the module and the variable, instead of making another instance.
+
+A constant's class is written in Python, without pickling of its own, and the attributes are plain
+data. The reader takes the module's own object only if class and attributes are the same there.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any, Final
+
+from .descriptors import raw_mro_of, raw_names_in, raw_namespace_of
+from .fields import BUILTIN_TYPES, has_own_state
+
+# Attributes of a constant: a name and a text to show, mostly.
+_MOST_ATTRIBUTES: Final = 8
+_PLAIN: Final = (str, int, float, bool, types.NoneType)
+# A class with such a method knows how to pickle its instances.
+_PICKLING: Final = (
+    "__reduce__",
+    "__reduce_ex__",
+    "__getstate__",
+    "__setstate__",
+    "__getnewargs__",
+    "__getnewargs_ex__",
+)
+
+
+def state_of_constant(value: object) -> dict[str, Any] | None:
+    """The attributes of an object that may be a constant; None for other objects."""
+    cls = type(value)
+    if cls is object:
+        return {}
+    if not _is_plain_class(cls):
+        return None
+    state: dict[str, Any] = {}
+    for parent in raw_mro_of(cls):
+        for name, item in raw_namespace_of(parent).items():
+            if type(item) is types.MemberDescriptorType:
+                try:
+                    state[name] = item.__get__(value)
+                except AttributeError:  # a slot without a value
+                    continue
+            elif name == "__dict__" and type(item) is types.GetSetDescriptorType:
+                namespace = item.__get__(value)
+                if type(namespace) is not dict:  # reading a subclass may run the program's code
+                    return None
+                state.update(namespace)
+    if len(state) > _MOST_ATTRIBUTES:
+        return None
+    if all(type(key) is str and type(item) in _PLAIN for key, item in state.items()):
+        return state
+    return None
+
+
+def _is_plain_class(cls: type) -> bool:
+    for parent in raw_mro_of(cls):
+        if parent is object:
+            continue
+        if id(parent) in BUILTIN_TYPES:
+            return False
+        if any(name in raw_namespace_of(parent) for name in _PICKLING):
+            return False
+    return not has_own_state(cls)
+
+
+def constant(cls: type, module: str, name: str, state: dict[str, Any]) -> object:
+    """A live pickle calls this function in the place of a constant.
+
+    Returns the constant of the loaded module, or a new instance where the module has another one.
+    """
+    home = sys.modules.get(module)
+    if type(home) is types.ModuleType:
+        found = raw_names_in(home).get(name)
+        if type(found) is cls and state_of_constant(found) == state:
+            return found
+    made: object = object.__new__(cls)
+    for attribute, value in state.items():
+        object.__setattr__(made, attribute, value)
+    return made
