@@ -208,22 +208,14 @@ def _raise_attribute_error() -> None:
 @functools.cache
 def shapes() -> list[dict[str, Any]]:
     """A report of each shape, as data. The first are those that bytes are mutated of, too."""
-    from keeptrace import Options
-    from keeptrace.capture.capture import capture
-
     found = [{**report, "sources": {}} for report in (*hostile.reports(), hostile.fresh())]
-    for act in (
+    for fail in (
         _raise_syntax_error,
         _raise_import_error,
         _raise_name_error,
         _raise_attribute_error,
     ):
-        try:
-            act()
-        except Exception as exc:
-            exc.add_note("a note")
-            plain = {**capture(exc, Options(include_source=False)), "sources": {}, "live": None}
-            found.append(json.loads(json.dumps(plain)))
+        found.append(hostile.report_of(fail, "a note"))
     for code in itertools.chain.from_iterable(report["codes"] for report in found):
         code["file"] = SMALL_FILE
     return found

@@ -126,23 +126,26 @@ def reports() -> list[dict[str, Any]]:
             exact[0].nothing  # type: ignore[attr-defined]
         recursive(depth - 1)
 
-    found = []
-    for fail in (
+    every = (
         plain,
         chained,
         grouped,
         lambda: recursive(3),
         lambda: exec("class A:\n x = 1\n 1/0\n"),
-    ):
-        try:
-            fail()
-        except Exception as exc:
-            found.append(
-                json.loads(
-                    json.dumps({**capture(exc, Options(include_source=False)), "sources": {}})
-                )
-            )
-    return found
+    )
+    return [report_of(fail) for fail in every]
+
+
+def report_of(fail: Callable[[], object], *notes: str) -> dict[str, Any]:
+    """The report of what a function raises, as data. This frame holds no report of another."""
+    try:
+        fail()
+    except Exception as exc:
+        for note in notes:
+            exc.add_note(note)
+        plain = {**capture(exc, Options(include_source=False)), "sources": {}}
+        return json.loads(json.dumps(plain))  # type: ignore[no-any-return]
+    raise AssertionError
 
 
 class Boot:

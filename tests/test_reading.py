@@ -212,7 +212,7 @@ def test_reports_that_did_harm() -> None:
 
 def test_fuzz() -> None:
     """A short run of tests/fuzz_reports.py: forged reports, field by field."""
-    assert fuzz_reports.run(25 * DEPTH, seed=11) == []
+    assert fuzz_reports.run(75 * DEPTH, seed=11) == []
 
 
 def test_a_field_that_cannot_be_is_told() -> None:
