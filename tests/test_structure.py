@@ -124,6 +124,10 @@ def imports_of(
     return frozenset(_imports_of(module, inside_functions, for_types))
 
 
+# Where a statement has further statements.
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
 def _imports_of(module: str, inside_functions: bool, for_types: bool) -> Iterator[str]:
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
     waiting: list[ast.AST] = [tree_of(module)]
@@ -131,9 +135,7 @@ def _imports_of(module: str, inside_functions: bool, for_types: bool) -> Iterato
         node = waiting.pop()
         if not for_types and _is_for_types(node):
             continue
-        if not inside_functions and isinstance(
-            node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-        ):
+        if not inside_functions and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -150,7 +152,8 @@ def _imports_of(module: str, inside_functions: bool, for_types: bool) -> Iterato
             yield from submodules
             if len(submodules) < len(node.names):
                 yield home
-        waiting += ast.iter_child_nodes(node)
+        for name in _BLOCKS:
+            waiting += getattr(node, name, ())
 
 
 def test_nothing_imports_the_root() -> None:
