@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,6 +23,8 @@ from keeptrace.render.view import View
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+# The views may have so many times fewer values, frames and lines, so that they are made soon.
+SHARE = 8
 # Characters that a view may have; JSON writes a character beyond ASCII as six, HTML adds its marks.
 MOST = {
     "show": 1_000_000,
@@ -48,39 +50,56 @@ QUICK = (
 COMMANDS = {"entries": tuple(MOST), "entries_of_many_lines": ("html",)}
 
 
-@functools.cache
-def views_of(name: str) -> list[tuple[str, int, list[str]]]:
-    """The views that a process of its own made of a dump: command, characters, what it says."""
-    commands = COMMANDS.get(name, ("show --json", "html"))
+def commands_of(name: str) -> tuple[str, ...]:
+    return COMMANDS.get(name, ("show --json", "html"))
+
+
+class Views(NamedTuple):
+    """What processes of their own made of the dumps: for each dump and command."""
+
+    characters: dict[tuple[str, str], int]
+    said: dict[tuple[str, str], list[str]]
+    errors: str
+
+
+@pytest.fixture(scope="module")
+def views() -> Views:
+    names = (*QUICK, "entries_of_many_lines")
     done = subprocess.run(
-        [sys.executable, str(HERE / "costly.py"), name, *commands],
+        [
+            sys.executable,
+            str(HERE / "costly.py"),
+            str(SHARE),
+            *(f"{name}:{','.join(commands_of(name))}" for name in names),
+        ],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=110,
     )
-    assert not done.returncode, done.stderr[-2000:]
-    lines = map(json.loads, done.stdout.splitlines())
-    return [(command, characters, said) for command, characters, _, said in lines]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return Views(
+        {(name, command): characters for name, command, characters, _, _ in lines},
+        {(name, command): said for name, command, _, _, said in lines},
+        done.stderr[-2000:],
+    )
 
 
-@pytest.mark.timeout(120)  # for a loaded machine: each takes a few seconds
+@pytest.mark.timeout(900)  # the fixture makes them all: two seconds of a processor
 @pytest.mark.parametrize("name", QUICK)
-def test_views_are_bounded(name: str) -> None:
+def test_views_are_bounded(name: str, views: Views) -> None:
     """Each view of a dump as costly as the check allows ends within its budget and 1.5 GB."""
-    for command, characters, _ in views_of(name):
-        assert characters <= MOST[command], command
+    for command in commands_of(name):
+        assert (name, command) in views.characters, views.errors
+        assert views.characters[name, command] <= MOST[command], command
 
 
-@pytest.mark.timeout(120)
-def test_what_is_left_out_is_told() -> None:
+@pytest.mark.timeout(900)
+def test_what_is_left_out_is_told(views: Views) -> None:
     """The JSON counts what is beyond the budgets; the page and the terminal say how much."""
-    said = {command: phrases for command, _, phrases in views_of("objects_of_each_other")}
-    assert '"left_out": ' in said["show --json"]
-    said = {command: phrases for command, _, phrases in views_of("entries")}
-    assert "the rest is left out" in said["show --all"]
-    said = {command: phrases for command, _, phrases in views_of("entries_of_many_lines")}
-    assert "more frames, further out, are not shown" in said["html"]
+    assert '"left_out": ' in views.said["objects_of_each_other", "show --json"]
+    assert "the rest is left out" in views.said["entries", "show --all"]
+    html = views.said["entries_of_many_lines", "html"]
+    assert "more frames, further out, are not shown" in html
 
 
 def test_a_source_is_walked_once() -> None:
