@@ -253,10 +253,12 @@ def work(number: int, kind: str, cargo: Any = None) -> Any:
     return number
 
 
-def kinds(count: int, deaths: bool, every: int) -> Iterator[str]:
-    """What each of `count` tasks does. With deaths, one in `every` tasks is one."""
+def kinds(count: int, deaths: bool, every: int, later: bool) -> Iterator[str]:
+    """What each of `count` tasks does. With deaths, one in `every` tasks is one; later: half of them
+    at random moments.
+    """
     failing, dying = tuple(KINDS), tuple(DEATHS)
-    if every < 1000:
+    if later:
         dying += (LATER,) * len(dying)
     for number in range(count):
         if deaths and number % every == every // 2:
@@ -362,12 +364,13 @@ class Run:
         self.memory: dict[int, list[float]] = {}  # pid → resident MB, in the order of time
 
     def tasks(self, count: int, deaths: bool, watch_workers: bool) -> None:
-        todo = collections.deque(
-            enumerate(kinds(count, deaths, 100 if self.engine == "healing" else 1000))
-        )
+        every = min(1000, count)
+        if self.engine == "healing":
+            every = 100
+        todo = collections.deque(enumerate(kinds(count, deaths, every, self.engine == "healing")))
         later = sum(kind == LATER for _, kind in todo)
         waiting: collections.deque[tuple[int, str, Callable[[], Any]]] = collections.deque()
-        every = max(1, count // 300)
+        look_every = max(1, count // 300)
         answered = 0
         pool = open_engine(self.engine, self.method)
         while todo or waiting:
@@ -388,7 +391,7 @@ class Run:
                         lost += [(-1, "")]
                 else:
                     lost.append((number, kind))
-                if answered % every == 0:
+                if answered % look_every == 0:
                     self.look([os.getpid(), *(workers_of(pool) if watch_workers else [])])
             # it is broken: those that wait have been answered, by their own result or by that it is
             # broken
@@ -491,7 +494,8 @@ def held() -> dict[str, int]:
 def one(engine: str, method: str, count: int) -> dict[str, Any]:
     note_semaphores(engine)
     warm = Run(engine, method)
-    warm.tasks(max(600, count // 4), deaths=True, watch_workers=False)
+    # each way to fail once, and a death
+    warm.tasks(max(10 * len(KINDS), count // 4), deaths=True, watch_workers=False)
     before = held()
     run = Run(engine, method)
     began = time.monotonic()
@@ -504,8 +508,10 @@ def one(engine: str, method: str, count: int) -> dict[str, Any]:
     took = time.monotonic() - began
     violations = warm.violations + run.violations + steady.violations
     deadline = time.monotonic() + END
-    while (after := held()) != before and time.monotonic() < deadline:
+    after = held()
+    while any(after[name] > before[name] for name in before) and time.monotonic() < deadline:
         time.sleep(0.1)
+        after = held()
     for name, value in after.items():
         if value > before[name]:
             violations.append(f"{name}: {before[name]} before, {value} after")

@@ -20,7 +20,7 @@ def test_short_soak(engine: str) -> None:
     """Every way to fail and a killed worker: each task has its answer, and nothing is left behind."""
     if engine == "loky:loky":
         pytest.importorskip("loky")
-    command = [sys.executable, soak.__file__, "--tasks", "600", "--limit", "50", engine]
+    command = [sys.executable, soak.__file__, "--tasks", "300", "--limit", "50", engine]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=55)
     assert done.returncode == 0, done.stdout
     assert "nothing" in done.stdout.splitlines()[-1]
