@@ -5,6 +5,7 @@ from __future__ import annotations
 import fractions
 import functools
 import json
+import pickle
 import traceback
 import types
 from collections.abc import Callable
@@ -364,8 +365,24 @@ def test_a_report_beyond_all_measure_still_tells_the_type() -> None:
     report["exceptions"][0]["args"] = [10**9]
     report["cuts"][REASON] = 1
     found = keeptrace.loads(_encoded(report))
-    assert type(found).__name__ == "ValueError"
+    assert isinstance(found, ValueError)
+    assert str(found) == "<its message was not kept>"
     assert "beyond the bounds" in found.__notes__[0]
+
+
+def test_such_a_type_is_below_its_builtin_class() -> None:
+    """An `except` for the builtin class catches it, and plain pickle gives the same."""
+
+    class Far(FileNotFoundError):
+        pass
+
+    report: Any = capture(Far(2, "none"), Options(include_source=False))
+    report["exceptions"][0]["args"] = [10**9]
+    report["cuts"][REASON] = 1
+    data = _encoded(report)
+    for found in (keeptrace.loads(data), pickle.loads(data)):
+        assert isinstance(found, FileNotFoundError) and type(found).__name__ == "Far"
+        assert str(found) == "<its message was not kept>"
 
 
 def _encoded(report: Report) -> bytes:

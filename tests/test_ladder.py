@@ -609,6 +609,29 @@ def test_the_last_rung_is_the_type(is_text_lost: bool, monkeypatch: pytest.Monke
     assert ("in innermost" in told) != is_text_lost
 
 
+class Coded(OSError):
+    """Its text needs what __init__ sets."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("coded")
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"code {self.code}"
+
+
+def test_a_type_without_its_attributes_has_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If only the type arrives, str() is the recorded message, or says that there is none: the class's own would raise."""
+    exc = Coded(3)
+    sent: Any = restore(_capture.type_only(exc, "no room"), POOL)
+    assert isinstance(sent, Coded) and str(sent) == "<its message was not kept>"
+    assert "Coded: <its message was not kept>" in "".join(traceback.format_exception(sent))
+    problems = [LookupError("torn") for _ in range(3)]
+    monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
+    found: Any = restore(capture(exc, Options()), POOL)
+    assert isinstance(found, Coded) and str(found) == "code 3"
+
+
 def test_what_cannot_be_sent_arrives_as_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """If not even a report can be made for the parent, the type goes, and if that fails its name."""
     exc = caught(7)

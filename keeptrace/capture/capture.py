@@ -24,13 +24,13 @@ from ..core.clock import monotonic
 from ..core.guard import in_fresh_thread
 from ..core.options import Options
 from ..core.raw import mro_of, names_of
-from ..core.report import FORMAT, ExceptionRecord, Report
+from ..core.report import FORMAT, NO_MESSAGE, Report, bare_record
 from ..core.reserve import hold_reserve, release_reserve
 from ..restore.fields import BUILTIN_TYPES
 from .chain import Chain
 from .frames import Frames
 from .losses import Losses, add_note
-from .messages import Messages, cut_within, traceback_text
+from .messages import Messages, cut_within, message_text, traceback_text
 from .source import snapshot
 from .walk import Walk
 
@@ -186,7 +186,8 @@ def _with_less(exc: BaseException, options: Options, problem: str) -> Report:
         note = f"keeptrace: the capture failed ({problem}); kept at depth {rung.depth} instead"
         add_note(report, note)
         return report
-    return _bare(exc, f"{_text_of(exc)}keeptrace: the capture failed ({problem})")
+    text = f"{_text_of(exc)}keeptrace: the capture failed ({problem})"
+    return _bare(exc, text, _message_of(exc, options.max_message))
 
 
 def _told(problem: BaseException) -> str:
@@ -203,33 +204,29 @@ def _text_of(exc: BaseException) -> str:
         return ""
 
 
+def _message_of(exc: BaseException, most: int) -> str:
+    try:
+        return cut_within(message_text(exc) or NO_MESSAGE, most)
+    except BaseException:  # the memory ran out
+        return NO_MESSAGE
+
+
 def type_only(exc: BaseException, why: str) -> Report:
     """A report with the exception's type, and with the reason for keeping nothing else."""
     return _bare(exc, f"keeptrace: {why}")
 
 
-def _bare(exc: BaseException, text: str) -> Report:
+def _bare(exc: BaseException, text: str, message: str = NO_MESSAGE) -> Report:
     """A report with type and text alone: this code cannot fail."""
     module, qualname = names_of(type(exc))
     builtin = next(cls for cls in mro_of(type(exc)) if id(cls) in BUILTIN_TYPES)
     bases = [1]
     if builtin is type(exc):
         bases = []
-    record: ExceptionRecord = {
-        "type": 0,
-        "args": [0],
-        "fields": {},
-        "attributes": {},
-        "cause": None,
-        "context": None,
-        "suppress": False,
-        "traceback": [],
-        "text": text,
-    }
     return {
         "format": FORMAT,
         "python": _PYTHON,
-        "exceptions": [record],
+        "exceptions": [bare_record(text, message)],
         "frames": [],
         "codes": [],
         "globals": [],

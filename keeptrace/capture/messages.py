@@ -225,6 +225,14 @@ def traceback_text(exc: BaseException) -> str:
     return str(result)
 
 
+def message_text(exc: BaseException) -> str | None:
+    """str(exc); None if it raises or hangs."""
+    (result,) = run_each([lambda: str(exc)], monotonic() + _MOST_TEXT_SECONDS)
+    if isinstance(result, Failed):
+        return None
+    return str(result)
+
+
 def cut_within(text: str, most: int) -> str:
     """The beginning and the end of a traceback's text, which has the message at the end."""
     if len(text) <= most:

@@ -149,3 +149,26 @@ if TYPE_CHECKING:
 
 else:
     ExceptionRecord = FrameRecord = CodeRecord = Report = dict
+
+# str() of an exception of which only the type was kept: a class's own __str__ would miss the
+# attributes.
+NO_MESSAGE: Final = "<its message was not kept>"
+
+
+def bare_record(text: str, message: str = NO_MESSAGE) -> ExceptionRecord:
+    """The record of an exception of the first type, with no arguments (the first value).
+
+    text: the traceback, or why nothing else was kept.
+    """
+    return {
+        "type": 0,
+        "args": [0],
+        "str": message,
+        "fields": {},
+        "attributes": {},
+        "cause": None,
+        "context": None,
+        "suppress": False,
+        "traceback": [],
+        "text": text,
+    }

@@ -26,7 +26,7 @@ from typing import Any, Final
 from ..core.bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
 from ..core.clock import now
 from ..core.digest import digest
-from ..core.report import FORMAT, OF_SNAPSHOTS, Report
+from ..core.report import FORMAT, OF_SNAPSHOTS, Report, bare_record
 from .fitting import REASON, fit
 from .traveller import restorer as _restorer
 
@@ -125,29 +125,23 @@ def _checked(report: Report) -> Report:
 
 def _bare(report: Report, problem: ValueError) -> Report:
     """A report with the exception's type, and with the reason for keeping nothing else."""
-    record = report["exceptions"][0]
-    module, qualname, _ = report["types"][record["type"]]
+    types = report["types"]
+    index = report["exceptions"][0]["type"]
+    kept = [[*types[index][:2], []]]
+    while types[index][2]:
+        index = types[index][2][0]
+    if index != report["exceptions"][0]["type"]:
+        kept = [[*kept[0][:2], [1]], types[index]]  # below its nearest builtin class
     bare: Any = dict(report)
     bare.update(
-        exceptions=[
-            {
-                "type": 0,
-                "args": [0],
-                "fields": {},
-                "attributes": {},
-                "cause": None,
-                "context": None,
-                "suppress": False,
-                "traceback": [],
-                "text": f"keeptrace: the report is beyond the {REASON}: {problem}",
-            }
-        ],
+        exceptions=[bare_record(f"keeptrace: the report is beyond the {REASON}: {problem}")],
         frames=[],
         codes=[],
         globals=[],
-        types=[[module, qualname, []]],
+        types=kept,
         values=[["tuple", 0, []]],
         live=None,
+        cuts={**report["cuts"], "fallback": 1},
         process={},
     )
     checked: Report = bare

@@ -47,6 +47,8 @@ class ExceptionTable:
         self._types = report["types"]
         self._type_of = type_of
         self._policy = policy
+        # Whether the report has representations alone: no __str__ can make the message from them.
+        self._is_fallback = "fallback" in report["cuts"]
         self.made: list[BaseException] = [None] * len(self._records)  # type: ignore[list-item]
         indexes: Iterable[int] = range(len(self._records))
         if any(["children" in record for record in self._records]):
@@ -85,6 +87,8 @@ class ExceptionTable:
 
     def _tells_itself(self, record: dict[str, Any], cls: type[BaseException]) -> bool:
         """Whether str() of the restored exception gives the recorded message."""
+        if self._is_fallback:
+            return False
         if not self._policy.lookups:  # nothing is live, so capture recorded only needed messages
             return False
         module, qualname, _ = self._types[record["type"]]
