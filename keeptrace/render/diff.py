@@ -44,17 +44,18 @@ def compare(
     first: View, second: View, headers: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> list[Section]:
     """The sections with changes, in reading order."""
-    facts = _facts_of(first, headers[0]), _facts_of(second, headers[1])
-    sections = [
-        Section("facts", list(_changes(*facts))),
-        Section("exceptions", list(_exceptions(first, second))),
-    ]
+    first_header, second_header = headers
+    facts = _changes(_facts_of(first, first_header), _facts_of(second, second_header))
     ours, theirs = first.root_cause, second.root_cause
-    sections.append(Section("path", list(_path(ours, theirs))))
+    sections = [
+        Section("facts", list(facts)),
+        Section("exceptions", list(_exceptions(first, second))),
+        Section("path", list(_path(ours, theirs))),
+    ]
     for before, after in reversed(_common(ours, theirs)):
         title = f"{before.function}  {before.file}:{_lines(before, after)}"
-        changes = list(_variables(first, before, second, after))
-        sections.append(Section(printable(title), changes))
+        changes = _variables(first, before, second, after)
+        sections.append(Section(printable(title), list(changes)))
     return [section for section in sections if section.changes]
 
 
@@ -89,11 +90,13 @@ def _change(name: str, before: str, after: str) -> Iterator[Change]:
 
 def _path(ours: ShownException, theirs: ShownException) -> Iterator[Change]:
     before, after = _functions(ours), _functions(theirs)
-    for kind, start, end, other_start, other_end in _matched(before, after).get_opcodes():
-        if kind != "equal":
-            one = " > ".join(before[start:end])
-            other = " > ".join(after[other_start:other_end])
-            yield Change("functions", one or ABSENT, other or ABSENT)
+    steps = _matched(before, after).get_opcodes()
+    for kind, start, end, other_start, other_end in steps:
+        if kind == "equal":
+            continue
+        one = " > ".join(before[start:end])
+        other = " > ".join(after[other_start:other_end])
+        yield Change("functions", one or ABSENT, other or ABSENT)
     for frame, other_frame in _common(ours, theirs):
         if frame.line != other_frame.line:
             name = f"line of {frame.function}"
@@ -111,11 +114,12 @@ def _matched(before: list[str], after: list[str]) -> SequenceMatcher[str]:
 def _common(ours: ShownException, theirs: ShownException) -> list[tuple[ShownFrame, ShownFrame]]:
     """The frames of the same functions on both paths, outermost first."""
     matcher = _matched(_functions(ours), _functions(theirs))
-    return [
-        (ours.frames[start + at], theirs.frames[other + at])
-        for start, other, size in matcher.get_matching_blocks()
-        for at in range(size)
-    ]
+    common: list[tuple[ShownFrame, ShownFrame]] = []
+    for start, other_start, size in matcher.get_matching_blocks():
+        before = ours.frames[start : start + size]
+        after = theirs.frames[other_start : other_start + size]
+        common += zip(before, after)
+    return common
 
 
 def _variables(
@@ -123,10 +127,9 @@ def _variables(
 ) -> Iterable[Change]:
     if before.is_library:
         return ()
-    return _changes(
-        leaves(first.values, _compared(first, before)),
-        leaves(second.values, _compared(second, after)),
-    )
+    ours = leaves(first.values, _compared(first, before))
+    theirs = leaves(second.values, _compared(second, after))
+    return _changes(ours, theirs)
 
 
 def _compared(view: View, frame: ShownFrame) -> list[tuple[str, Any]]:
@@ -137,7 +140,8 @@ def _compared(view: View, frame: ShownFrame) -> list[tuple[str, Any]]:
 
 def _changes(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Change]:
     for name in {**first, **second}:
-        one, other = first.get(name, ABSENT), second.get(name, ABSENT)
+        one = first.get(name, ABSENT)
+        other = second.get(name, ABSENT)
         if one != other:
             yield Change(name, one, other)
 
@@ -148,4 +152,5 @@ def lines(sections: Iterable[Section], most: int = 160) -> Iterator[str]:
         yield section.title
         for change in section.changes:
             pair = f"{change.first}  ->  {change.second}".replace("\n", " ")
-            yield shorten(printable(f"    {change.name}: {pair}"), most)
+            line = printable(f"    {change.name}: {pair}")
+            yield shorten(line, most)

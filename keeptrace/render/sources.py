@@ -119,16 +119,17 @@ class Sources:
         if end is not None and line <= end <= len(lines):
             last = end
         first = _first_line(line - before, frame.code_line, line)
-        longest = line + 2 * after + 2  # room for an expression of several lines
-        stop = min(max(line + after, min(last, longest)), len(lines))
+        stop = min(_last_line(line, last, after), len(lines))
         start = first
         if max(1, first - MAX_ABOVE) <= frame.code_line <= first:
             start = frame.code_line
         if last > stop:  # the end of the expression is not shown
             last, end_column = stop, None
-        shown = [_as_shown(text) for text in lines[start - 1 : stop]]
         marks = _marks(lines, line, last, column, end_column)
-        return Snippet(first, shown[first - start :], line, marks, start, shown[: first - start])
+        shown = [_as_shown(text) for text in lines[start - 1 : stop]]
+        count_above = first - start
+        above, around = shown[:count_above], shown[count_above:]
+        return Snippet(first, around, line, marks, start, above)
 
 
 def _first_line(wanted: int, code_line: int, line: int) -> int:
@@ -137,6 +138,12 @@ def _first_line(wanted: int, code_line: int, line: int) -> int:
     if first <= code_line <= line:
         return code_line
     return first
+
+
+def _last_line(line: int, last: int, after: int) -> int:
+    """The last line of a snippet: `after` lines, with room for an expression of several lines."""
+    longest = line + 2 * after + 2
+    return max(line + after, min(last, longest))
 
 
 def _unpacked(packed: bytes | None) -> list[str] | None:
@@ -179,13 +186,16 @@ def _marks(
     marks = {}
     for at in range(line, last + 1):
         text = shorten(lines[at - 1], MAX_LINE)
-        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        start = len(text) - len(text.lstrip())
+        end = len(text.rstrip())
         if at == line:
             start = characters(text, column)
         if at == last and end_column is not None:
             end = characters(text, end_column)
         if start < end:
-            marks[at] = (len(_as_shown(text[:start])), len(_as_shown(text[:end])))
+            first_shown = len(_as_shown(text[:start]))
+            end_shown = len(_as_shown(text[:end]))
+            marks[at] = (first_shown, end_shown)
     return marks
 
 
@@ -195,4 +205,5 @@ def _as_shown(line: str) -> str:
 
 def characters(text: str, column: int) -> int:
     """A column in UTF-8 bytes as a column in characters."""
-    return len(text.encode("utf-8", "replace")[: max(column, 0)].decode("utf-8", "ignore"))
+    before = text.encode("utf-8", "replace")[: max(column, 0)]
+    return len(before.decode("utf-8", "ignore"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..core.raw import loaded
 from .tasks import Task, class_of, variables_of
@@ -21,15 +21,29 @@ _MOST_LINES: Final = 200
 # Deeper levels have the indent of this level. (levels)
 _MOST_INDENT: Final = 20
 
+# The variables of a function, by name.
+_Variables: TypeAlias = dict[str, Any]
+
+
+def _futures_of_wait(variables: _Variables) -> object:
+    return variables.get("fs")
+
+
+def _future_of_wait_for(variables: _Variables) -> object:
+    return [variables.get("fut")]
+
+
+def _tasks_of_group(variables: _Variables) -> object:
+    return vars(variables["self"]).get("_tasks")
+
+
 # Functions of asyncio that wait for tasks: (file, name) → finds the tasks among the variables.
-_WAITING: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
-    ("tasks.py", "_wait"): lambda variables: variables.get("fs"),
-    ("tasks.py", "wait_for"): lambda variables: [variables.get("fut")],
+_WAITING: Final[dict[tuple[str, str], Callable[[_Variables], object]]] = {
+    ("tasks.py", "_wait"): _futures_of_wait,
+    ("tasks.py", "wait_for"): _future_of_wait_for,
     # A patch release of 3.12 and of 3.13 moved the waiting from __aexit__ into _aexit.
-    **dict.fromkeys(
-        (("taskgroups.py", "__aexit__"), ("taskgroups.py", "_aexit")),
-        lambda variables: vars(variables["self"]).get("_tasks"),
-    ),
+    ("taskgroups.py", "__aexit__"): _tasks_of_group,
+    ("taskgroups.py", "_aexit"): _tasks_of_group,
 }
 
 
@@ -42,11 +56,12 @@ class Waiting:
         self.awaited_by: list[list[int]] = [[] for _ in tasks]
         self._tasks = tasks
         for at, task in enumerate(tasks):
-            for other in _awaited(task):
-                self._add(at, other)
-            for other in _set_of(task.task, "_asyncio_awaited_by"):
-                if id(other) in self._index:
-                    self._add(self._index[id(other)], task.task)
+            for awaited in _awaited(task):
+                self._add(at, awaited)
+            for waiter in _set_of(task.task, "_asyncio_awaited_by"):
+                waiter_at = self._index.get(id(waiter))
+                if waiter_at is not None:
+                    self._add(waiter_at, task.task)
 
     def _add(self, waiter: int, awaited: object) -> None:
         other = self._index.get(id(awaited))
@@ -60,20 +75,22 @@ class Waiting:
         Tasks without a waiter come first; then circles of waiting tasks.
         """
         order = sorted(range(len(self._tasks)), key=self._rank)
-        seen: set[int] = set()
-        rows: list[tuple[int, int]] = []
         roots = [at for at in order if not self.awaited_by[at]]
+        levels: dict[int, int] = {}
         for root in (*roots, *order):
-            waiting = [(root, 0)]
-            while waiting:
-                at, level = waiting.pop()
-                if at in seen:
-                    continue
-                seen.add(at)
-                rows.append((at, level))
-                below = sorted(self.awaits[at], key=self._rank, reverse=True)
-                waiting += [(other, level + 1) for other in below]
-        return rows
+            self._add_levels(root, levels)
+        return list(levels.items())
+
+    def _add_levels(self, root: int, levels: dict[int, int]) -> None:
+        """Adds a task and the tasks below that have no level yet, in the order of the tree."""
+        waiting = [(root, 0)]
+        while waiting:
+            at, level = waiting.pop()
+            if at in levels:
+                continue
+            levels[at] = level
+            below = sorted(self.awaits[at], key=self._rank, reverse=True)
+            waiting += [(other, level + 1) for other in below]
 
     def _rank(self, at: int) -> tuple[int, str]:
         """The key for sorting: Task-2 comes before Task-10."""
@@ -89,7 +106,8 @@ def tree_text(tasks: list[Task], rows: list[tuple[int, int]]) -> str:
     lines = [f"{len(tasks)} tasks, each below the task that awaits it:"]
     for at, level in rows[:_MOST_LINES]:
         task = tasks[at]
-        indent = "  " * (min(level, _MOST_INDENT) + 1)
+        levels = min(level, _MOST_INDENT) + 1
+        indent = "  " * levels
         place = ""
         if task.frames:
             place = f": {task.frames[-1].f_code.co_qualname}"
@@ -118,11 +136,14 @@ def _awaited(task: Task) -> Iterator[Any]:
 
 def _held_by(frame: types.FrameType) -> list[Any]:
     """The awaited tasks in the variables of a waiting function of asyncio's."""
-    code = frame.f_code
-    reader = _WAITING.get((os.path.basename(code.co_filename), code.co_name))
-    if reader is None or not frame.f_globals.get("__name__", "").startswith("asyncio."):
+    file = os.path.basename(frame.f_code.co_filename)
+    find_tasks = _WAITING.get((file, frame.f_code.co_name))
+    if find_tasks is None:
         return []
-    return _listed(reader(variables_of(frame)))
+    module = frame.f_globals.get("__name__", "")
+    if not module.startswith("asyncio."):
+        return []
+    return _listed(find_tasks(variables_of(frame)))
 
 
 def _behind(future: object) -> list[Any]:
@@ -131,11 +152,11 @@ def _behind(future: object) -> list[Any]:
     if gathering is not None and type(future) is gathering:
         return _listed(_raw(future, "_children"))
     found = []
-    for callback, _ in _listed(_raw(future, "_callbacks")):
+    for callback, _context in _listed(_raw(future, "_callbacks")):
         if type(callback) is types.FunctionType and callback.__module__ == "asyncio.tasks":
             names = callback.__code__.co_freevars
             cells = dict(zip(names, callback.__closure__ or ()))
-            if "inner" in cells:
+            if "inner" in cells:  # the future that shield() protects
                 found.append(cells["inner"].cell_contents)
     return found
 

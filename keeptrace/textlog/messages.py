@@ -6,35 +6,46 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..restore.policy import LOADED
 from .grammar import BASES, ERRNO, SIZE
 from .read import ReadException
 
+# Module and qualified name of a type in a text, and the type itself if known here.
+_FoundType: TypeAlias = tuple[str, str, type[BaseException] | None]
+
 
 @functools.lru_cache(1024)
-def find_type(name: str) -> tuple[str, str, type[BaseException] | None]:
+def find_type(name: str) -> _FoundType:
     """Module and qualified name of a type in a text, and the type itself if known here."""
     if name[-1:] in ")]":  # generic, or with a cause: Bad[int], RayTaskError(ValueError)
-        bare = re.split(r"[\[(]", name, maxsplit=1)[0]
-        module, qualname, _ = find_type(bare)
-        return module, qualname + name[len(bare) :], None
+        bare, *_ = re.split(r"[\[(]", name, maxsplit=1)
+        module, qualname, _type = find_type(bare)
+        return module, qualname + name.removeprefix(bare), None
     parts = name.split(".")
     if len(parts) == 1:
         return _find_bare(name)
     found = _loaded(parts)
     if found is not None:
         return found.__module__, found.__qualname__, found
-    at = len(parts) - 1
-    if "<locals>" in parts:
-        at = parts.index("<locals>") - 1
-    capital = next((index for index, part in enumerate(parts) if part[:1].isupper()), at)
-    at = max(min(at, capital), 1)
+    at = _first_of_qualname(parts)
     return ".".join(parts[:at]), ".".join(parts[at:]), None
 
 
-def _find_bare(name: str) -> tuple[str, str, type[BaseException] | None]:
+def _first_of_qualname(parts: list[str]) -> int:
+    """Where the qualified name begins in a dotted name. Classes begin with a capital letter."""
+    at = len(parts) - 1
+    if "<locals>" in parts:
+        at = max(parts.index("<locals>") - 1, 1)
+    for index, part in enumerate(parts[:at]):
+        if part[:1].isupper():
+            at = index
+            break
+    return max(at, 1)
+
+
+def _find_bare(name: str) -> _FoundType:
     for module in ("builtins", "__main__"):
         found = LOADED.find(module, name)
         if isinstance(found, type) and issubclass(found, BaseException):
@@ -49,11 +60,12 @@ def _loaded(parts: list[str]) -> type[BaseException] | None:
     """
     if len(parts) > _MOST_PARTS:
         return None
+    full_name = ".".join(parts)
     for at in range(len(parts) - 1, 0, -1):
         found = LOADED.find(".".join(parts[:at]), ".".join(parts[at:]))
         if not isinstance(found, type) or not issubclass(found, BaseException):
             continue
-        if f"{found.__module__}.{found.__qualname__}" == ".".join(parts):
+        if f"{found.__module__}.{found.__qualname__}" == full_name:
             return found
     return None
 
@@ -62,9 +74,9 @@ _MOST_PARTS: Final = 20  # of a dotted name; a longer name is no type's
 
 
 def base_of(name: str, group: bool, syntax: bool) -> str:
-    if group or syntax:
-        if group:
-            return "ExceptionGroup"
+    if group:
+        return "ExceptionGroup"
+    if syntax:
         return "SyntaxError"
     base = next(base for end, base in BASES if name.endswith(end))
     if base == "ExceptionGroup":
@@ -85,10 +97,11 @@ def _literal(message: str) -> tuple[Any, ...] | None:
         value = ast.literal_eval(message)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-    is_plain = type(value) in (str, int, float, bool) and _fits(value)
-    if is_plain and repr(value) == message:
-        return (value,)
-    return None
+    if type(value) not in (str, int, float, bool) or not _fits(value):
+        return None
+    if repr(value) != message:
+        return None
+    return (value,)
 
 
 def _fits(value: object) -> bool:
@@ -104,22 +117,33 @@ def _errno(message: str) -> tuple[Any, ...] | None:
     text, colon, names = rest.partition(": ")
     if not colon:
         return errno, rest
-    parts = [_literal(part) for part in names.split(" -> ")]
-    if len(parts) == 1 and parts[0] is not None:
-        return errno, text, parts[0][0]
-    if len(parts) == 2 and parts[0] is not None and parts[1] is not None:
-        return errno, text, parts[0][0], None, parts[1][0]
+    files: list[Any] = []
+    for name in names.split(" -> "):
+        literal = _literal(name)
+        if literal is None:
+            return errno, rest
+        files += literal
+    if len(files) == 1:
+        return errno, text, files[0]
+    if len(files) == 2:
+        return errno, text, files[0], None, files[1]
     return errno, rest
 
 
-# Types with a message that reveals more arguments than a string → (guess at the arguments, whether
-# messages have a single line, so further lines are notes). A guess counts only if the exception
-# prints the same message.
-ARGUMENTS: Final[dict[type[BaseException], tuple[_Arguments, bool]]] = {
-    KeyError: (_literal, True),
-    StopIteration: (_literal, False),
-    SystemExit: (_literal, False),
-    OSError: (_errno, False),
+class _Form(NamedTuple):
+    """How the messages of a type are made of the arguments."""
+
+    guess: _Arguments
+    has_one_line: bool  # further lines are notes
+
+
+# Types with a message that reveals more arguments than a string. A guess counts only if the
+# exception prints the same message.
+ARGUMENTS: Final[dict[type[BaseException], _Form]] = {
+    KeyError: _Form(_literal, has_one_line=True),
+    StopIteration: _Form(_literal, has_one_line=False),
+    SystemExit: _Form(_literal, has_one_line=False),
+    OSError: _Form(_errno, has_one_line=False),
 }
 # Their text comes from values outside of the log.
 _COMPUTED: Final = (UnicodeError, BaseExceptionGroup)
@@ -146,9 +170,10 @@ def probe_of(cls: type[BaseException], message: str) -> BaseException | None:
 
 def _computes_text(cls: type[BaseException]) -> bool:
     """Whether the message is made of more than the arguments, or by a class of a program."""
-    return issubclass(cls, _COMPUTED) or any(
-        "__str__" in vars(base) for base in cls.__mro__ if base.__module__ != "builtins"
-    )
+    if issubclass(cls, _COMPUTED):
+        return True
+    of_program = [base for base in cls.__mro__ if base.__module__ != "builtins"]
+    return any("__str__" in vars(base) for base in of_program)
 
 
 def _guesses(cls: type[BaseException], message: str) -> Iterator[tuple[Any, ...]]:
@@ -156,11 +181,12 @@ def _guesses(cls: type[BaseException], message: str) -> Iterator[tuple[Any, ...]
     if not message:
         yield ()
         return
-    guess = next((guess for base, (guess, _) in ARGUMENTS.items() if issubclass(cls, base)), None)
-    if guess is not None:
-        arguments = guess(message)
-        if arguments is not None:
-            yield arguments
+    for base, form in ARGUMENTS.items():
+        if issubclass(cls, base):
+            arguments = form.guess(message)
+            if arguments is not None:
+                yield arguments
+            break
     yield (message,)
 
 
@@ -171,9 +197,10 @@ def split_notes(
     lines = read.lines
     if read.silent:
         return "", lines
-    sizes = [at for at, line in enumerate(lines) if group and SIZE.match(line)]
-    if sizes:
-        return "\n".join(lines[: sizes[0] + 1]), lines[sizes[0] + 1 :]
+    if group:
+        for at, line in enumerate(lines, 1):
+            if SIZE.match(line):
+                return "\n".join(lines[:at]), lines[at:]
     if len(lines) > 1 and _is_complete(cls, lines[0]):
         return lines[0], lines[1:]
     return "\n".join(lines), []
@@ -181,9 +208,10 @@ def split_notes(
 
 def _is_complete(cls: type[BaseException], line: str) -> bool:
     """Whether such an exception has one-line messages."""
-    guesses = [
-        guess
-        for base, (guess, says_one_line) in ARGUMENTS.items()
-        if issubclass(cls, base) and (says_one_line or "]" in line[:20])
-    ]
-    return any(guess(line) is not None for guess in guesses)
+    has_errno = "]" in line[:20]
+    for base, form in ARGUMENTS.items():
+        if not issubclass(cls, base):
+            continue
+        if (form.has_one_line or has_errno) and form.guess(line) is not None:
+            return True
+    return False

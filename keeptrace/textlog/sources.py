@@ -66,20 +66,20 @@ def _position(frame: ReadFrame, rows: list[_Row], shift: int) -> list[Any]:
 
     shift: the columns that the log has cut from the indentation of the source.
     """
-    if not rows or frame.flat or (len(rows) == 1 and not rows[0].carets):
-        return [frame.line, frame.line, None, None]
+    no_columns = [frame.line, frame.line, None, None]
+    if not rows or frame.flat:
+        return no_columns
+    if len(rows) == 1 and not rows[0].carets:
+        return no_columns
     first, last = rows[0], rows[-1]
     marks = first.text
     if any(row.carets for row in rows):
         marks = first.carets
     start = len(marks) - len(marks.lstrip())
     end = len(last.carets) or len(last.text.rstrip())
-    return [
-        frame.line,
-        last.line,
-        _bytes_before(first.text, start) + shift,
-        _bytes_before(last.text, end) + shift,
-    ]
+    column = _bytes_before(first.text, start) + shift
+    end_column = _bytes_before(last.text, end) + shift
+    return [frame.line, last.line, column, end_column]
 
 
 def _line_here(file: str, line: int) -> str | None:
@@ -107,10 +107,13 @@ class LoggedSources:
         if not may_be_opened(frame.file):
             self._lines.setdefault(frame.file, {})
         elif rows and self._are_here(frame.file, rows):
-            first = _line_here(frame.file, rows[0].line) or ""
-            return _position(frame, rows, max(_indent(first) - _indent(rows[0].text), 0))
+            first = rows[0]
+            true_indent = _indent(_line_here(frame.file, first.line) or "")
+            shift = max(true_indent - _indent(first.text), 0)
+            return _position(frame, rows, shift)
         for row in rows:
-            self._lines.setdefault(frame.file, {}).setdefault(row.line, row.text)
+            lines = self._lines.setdefault(frame.file, {})
+            lines.setdefault(row.line, row.text)
         return _position(frame, rows, 0)
 
     def _are_here(self, file: str, rows: list[_Row]) -> bool:
@@ -125,30 +128,44 @@ class LoggedSources:
         return True
 
     def packed(self) -> dict[str, bytes]:
-        return {
-            file: zlib.compress(_text_of(lines).encode("utf-8", "replace"), 1)
-            for file, lines in self._lines.items()
-        }
+        return {file: _packed(_all_lines(lines)) for file, lines in self._lines.items()}
 
 
-def _text_of(lines: dict[int, str]) -> str:
-    return "\n".join([lines.get(line, "") for line in range(1, max(lines, default=0) + 1)]) + "\n"
+def _all_lines(lines: dict[int, str]) -> list[str]:
+    """The lines of a file from the first to the last known line."""
+    last = max(lines, default=1)
+    return [lines.get(number, "") for number in range(1, last + 1)]
+
+
+def _packed(lines: list[str]) -> bytes:
+    text = "\n".join(lines) + "\n"
+    return zlib.compress(text.encode("utf-8", "replace"), 1)
+
+
+def _unpacked(packed: bytes) -> list[str]:
+    text = zlib.decompress(packed).decode("utf-8")
+    return text.removesuffix("\n").split("\n")
 
 
 def _snapshot_of(file: str) -> list[str] | None:
     """The lines in linecache of a file that is not on disk."""
     cached = linecache.cache.get(file)
-    if cached is None or len(cached) != 4 or cached[1] is not None:
+    if cached is None or len(cached) != 4:
         return None
-    return [line.rstrip("\n") for line in cached[2]]
+    _size, modified, lines, _path = cached
+    if modified is not None:
+        return None
+    return [line.rstrip("\n") for line in lines]
 
 
 def _merged(old: list[str], new: list[str]) -> list[str] | None:
     """Both tables of lines together; None for contradicting lines."""
-    pairs = list(itertools.zip_longest(old, new, fillvalue=""))
-    if any(a and b and a != b for a, b in pairs):
-        return None
-    return [a or b for a, b in pairs]
+    merged = []
+    for ours, theirs in itertools.zip_longest(old, new, fillvalue=""):
+        if ours and theirs and ours != theirs:
+            return None
+        merged.append(ours or theirs)
+    return merged
 
 
 def merge_sources(report: Report) -> None:
@@ -158,7 +175,7 @@ def merge_sources(report: Report) -> None:
     disk.
     """
     for file, packed in report["sources"].items():
-        lines = zlib.decompress(packed).decode("utf-8").split("\n")[:-1]
+        lines = _unpacked(packed)
         old = _snapshot_of(file)
         if old is not None:
             merged = _merged(old, lines)
@@ -167,9 +184,14 @@ def merge_sources(report: Report) -> None:
             lines = merged
             if lines != old:
                 del linecache.cache[file]  # restore puts the merged text there
-            report["sources"][file] = zlib.compress(("\n".join(lines) + "\n").encode(), 1)
+            report["sources"][file] = _packed(lines)
         if not may_be_opened(file):
-            text = linecache.cache[file] = (1, None, [line + "\n" for line in lines], file)
-            plain = without_detours(file)
-            if not is_absent_or_ordinary(plain):
-                linecache.cache.setdefault(plain, text)
+            _put_into_linecache(file, lines)
+
+
+def _put_into_linecache(file: str, lines: list[str]) -> None:
+    entry = (1, None, [line + "\n" for line in lines], file)
+    linecache.cache[file] = entry
+    plain = without_detours(file)
+    if not is_absent_or_ordinary(plain):
+        linecache.cache.setdefault(plain, entry)

@@ -59,15 +59,26 @@ def tasks_of(
     box = box_of(process)
     if box is None:
         return []
-    item = items.get(box.words[JOB] - 1)
+    number = box.words[JOB] - 1
+    item = items.get(number)
     if item is None:
         return []
+    return describe_calls(_calls_in(item, chunk, calls_of))
+
+
+def _calls_in(
+    item: Any, chunk: Callable[..., Any], calls_of: Callable[[Any], Calls | None] | None
+) -> Calls:
+    """The calls of the program in a job of the engine's."""
     if isinstance(item.fn, functools.partial) and item.fn.func is chunk:
-        return describe_calls([(item.fn.args[0], each, {}) for each in item.args[0]])
-    several = None
+        function = item.fn.args[0]
+        chunk_arguments = item.args[0]
+        return [(function, arguments, {}) for arguments in chunk_arguments]
     if calls_of is not None:
-        several = calls_of(item.fn)
-    return describe_calls(several or [(item.fn, item.args, item.kwargs)])
+        calls = calls_of(item.fn)
+        if calls:
+            return calls
+    return [(item.fn, item.args, item.kwargs)]
 
 
 class PoolBreak:
@@ -78,8 +89,7 @@ class PoolBreak:
 
     def __init__(self, workers: Mapping[int, Any], describe: Callable[[Any], list[str]]) -> None:
         ended = gone(workers)
-        failures = (failure_of(process) for process in ended)
-        self._failure = next((each for each in failures if each is not None), None)
+        self._failure = _first_failure(ended)
         self.deaths: list[WorkerDeath] = []
         if self._failure is None:
             self.deaths = [death_of(process, describe(process)) for process in ended]
@@ -91,3 +101,12 @@ class PoolBreak:
         if self._failure is not None:
             cause = from_bytes(self._failure)
         add_notes(error, self.deaths, cause)
+
+
+def _first_failure(ended: list[Any]) -> bytes | None:
+    """The exception of the first worker whose initializer failed, as bytes."""
+    for process in ended:
+        failure = failure_of(process)
+        if failure is not None:
+            return failure
+    return None

@@ -24,6 +24,7 @@ _LEVELS: Final = 40
 _COLUMNS: Final = 84
 _BRACKETS: Final = {"list": ("[", "]"), "tuple": ("(", ")"), "set": ("{", "}"), "dict": ("{", "}")}
 _SETS: Final = ("set", "frozenset")
+_DOTTED_NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _ENUM: Final = re.compile(r"<(\w+)\.(\w+): .*>", re.DOTALL)
 # Subclasses of containers with a constructor that takes the elements.
 _FROM_ITEMS: Final = frozenset({"collections.deque", "collections.UserList"})
@@ -51,14 +52,16 @@ class Rebuilder:
         """An expression that makes the value. path: the place of the value, for `missing`."""
         if type(ref) is not list:
             return _atom(ref)
-        if ref[0] in self._active or len(self._active) >= _LEVELS:
+        index = ref[0]
+        if index in self._active or len(self._active) >= _LEVELS:
             return self._none(path, "it holds itself, or is too deep")
         node = self._values.node(ref)
-        self._active.add(ref[0])
+        make = self._makers().get(schema.kind_of(node), self._other)
+        self._active.add(index)
         try:
-            return self._makers().get(schema.kind_of(node), self._other)(node, path)
+            return make(node, path)
         finally:
-            self._active.discard(ref[0])
+            self._active.discard(index)
 
     def type_code(self, index: int) -> str | None:
         """An expression for a type of the report; None for a type without an import path."""
@@ -66,13 +69,13 @@ class Rebuilder:
         return self._named(str(module), str(qualname))
 
     def _named(self, module: str, qualname: str) -> str | None:
-        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", qualname):
+        if not _DOTTED_NAME.fullmatch(qualname):
             return None
         if module == "builtins":
             return qualname
         if module in _MAIN or module == self._module:
             return f"program.{qualname}"
-        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module):
+        if not _DOTTED_NAME.fullmatch(module):
             return None
         self.imports.add(module)
         return f"{module}.{qualname}"
@@ -85,14 +88,14 @@ class Rebuilder:
         return {
             **dict.fromkeys(schema.CONTAINERS, self._container),
             **dict.fromkeys(schema.TEXTS, self._text),
-            "int": lambda node, path: str(schema.number_of(node)),
-            "complex": lambda node, path: repr(schema.complex_of(node)),
+            "int": self._int,
+            "complex": self._complex,
             "exact": self._exact,
             "type": self._type,
             "module": self._imported_module,
             "function": self._function,
             "object": self._object,
-            "live": lambda node, path: self.code(schema.stand_in_of(node), path),
+            "live": self._live,
         }
 
     # -- a method for each kind of node
@@ -103,8 +106,18 @@ class Rebuilder:
             return "'redacted'"
         return self._none(path, f"a value of the kind {schema.kind_of(node)}")
 
+    def _int(self, node: Node, path: str) -> str:
+        return str(schema.number_of(node))
+
+    def _complex(self, node: Node, path: str) -> str:
+        return repr(schema.complex_of(node))
+
+    def _live(self, node: Node, path: str) -> str:
+        return self.code(schema.stand_in_of(node), path)
+
     def _text(self, node: Node, path: str) -> str:
-        kind, text = schema.kind_of(node), schema.kept_text(node)
+        kind = schema.kind_of(node)
+        text = schema.kept_text(node)
         if not schema.is_whole(node):
             left_out = schema.length_of(node) - len(text)
             self.missing.append(f"{path}: {left_out} characters at its end")
@@ -144,14 +157,16 @@ class Rebuilder:
         for key, value in zip(pairs[::2], pairs[1::2]):
             name = self._values.text(key, 60)
             key_code = self.code(key, f"a key of {path}")
-            parts.append(f"{key_code}: {self.code(value, f'{path}[{name}]')}")
+            value_code = self.code(value, f"{path}[{name}]")
+            parts.append(f"{key_code}: {value_code}")
         return parts
 
     def _exact(self, node: Node, path: str) -> str:
         found = exact_value(self._values, node)
         if found is None:
             return self._none(path, f"a {schema.name_of(node)} that was not kept whole")
-        module, text = type(found).__module__.partition(".")[0], repr(found)
+        text = repr(found)
+        module, _, _ = type(found).__module__.partition(".")
         if module == "builtins":
             return text
         self.imports.add(module)
@@ -160,77 +175,95 @@ class Rebuilder:
         return f"{module}.{text}"
 
     def _type(self, node: Node, path: str) -> str:
-        return self.type_code(schema.type_of(node)) or self._none(path, "a local class")
+        code = self.type_code(schema.type_of(node))
+        if code is None:
+            return self._none(path, "a local class")
+        return code
 
     def _imported_module(self, node: Node, path: str) -> str:
-        self.imports.add(schema.name_of(node))
-        return schema.name_of(node)
+        name = schema.name_of(node)
+        self.imports.add(name)
+        return name
 
     def _function(self, node: Node, path: str) -> str:
         _, module, qualname, _, _ = node
-        return self._named(str(module), str(qualname)) or self._none(
-            path, f"the function {qualname}"
-        )
+        code = self._named(str(module), str(qualname))
+        if code is None:
+            return self._none(path, f"the function {qualname}")
+        return code
 
     def _object(self, node: Node, path: str) -> str:
-        module, qualname, _ = self._types[schema.type_of(node)]
+        type_index = schema.type_of(node)
+        module, qualname, _ = self._types[type_index]
         full = f"{module}.{qualname}"
         made = self._of_known_type(full, node, path)
         if made is not None:
             return made
-        cls = self.type_code(schema.type_of(node))
+        cls = self.type_code(type_index)
         if cls is None or not _has_state(node):
-            shown = self._values.type_name(schema.type_of(node))
+            shown = self._values.type_name(type_index)
             why = schema.extra_of(node).get("why") or "its state was not kept"
             return self._none(path, f"a {shown}: {why}")
         member = _enum_member(node)
         if member is not None:
             return f"{cls}.{member}"
-        if str(module).partition(".")[0] in sys.stdlib_module_names:
+        package, _, _ = str(module).partition(".")
+        if package in sys.stdlib_module_names:
             return self._none(path, f"a {full}, whose state is not in its attributes alone")
         return self._instance(cls, str(qualname), node, path)
 
     def _instance(self, cls: str, qualname: str, node: Node, path: str) -> str:
         """An instance of the program's class, made from its elements or attributes."""
-        extra, attributes = schema.extra_of(node), schema.attributes_of(node)
+        extra = schema.extra_of(node)
         if "items" in extra:  # a named tuple, say
             return joined(f"{cls}(", self._elements(extra["items"], path), ")")
-        parts = [f"{name}={self.code(each, f'{path}.{name}')}" for name, each in attributes.items()]
+        attributes = schema.attributes_of(node)
+        parts = []
+        for name, ref in attributes.items():
+            code = self.code(ref, f"{path}.{name}")
+            parts.append(f"{name}={code}")
         if _is_dataclass_like(schema.repr_of(node), qualname, list(attributes)):
             return joined(f"{cls}(", parts, ")")
         self.needs_instances = True
         return joined("instance(", [cls, *parts], ")")
 
     def _of_known_type(self, full: str, node: Node, path: str) -> str | None:
-        extra, attributes = schema.extra_of(node), schema.attributes_of(node)
+        extra = schema.extra_of(node)
+        attributes = schema.attributes_of(node)
         if full == "numpy.ndarray":
             return self._array(attributes, path)
         if full in ("pandas.DataFrame", "pandas.core.frame.DataFrame"):
             return self._data_frame(attributes, extra, path)
-        if full == "collections.defaultdict" and "pairs" in extra:
-            self.imports.add("collections")
-            factory = self.code(attributes.get("default_factory"), f"{path}.default_factory")
-            return joined(
-                f"collections.defaultdict({factory}, {{", self._pairs(extra["pairs"], path), "})"
-            )
-        if full in _FROM_PAIRS and "pairs" in extra:
-            self.imports.add("collections")
-            return joined(f"{full}({{", self._pairs(extra["pairs"], path), "})")
+        if "pairs" in extra:
+            return self._of_pairs(full, attributes, extra["pairs"], path)
         if full in _FROM_ITEMS and "items" in extra:
             self.imports.add("collections")
             return joined(f"{full}([", self._elements(extra["items"], path), "])")
         return None
+
+    def _of_pairs(
+        self, full: str, attributes: dict[str, Ref], pairs: list[Ref], path: str
+    ) -> str | None:
+        """A mapping of the module collections."""
+        opening = f"{full}({{"
+        if full == "collections.defaultdict":
+            factory = self.code(attributes.get("default_factory"), f"{path}.default_factory")
+            opening = f"{full}({factory}, {{"
+        elif full not in _FROM_PAIRS:
+            return None
+        self.imports.add("collections")
+        return joined(opening, self._pairs(pairs, path), "})")
 
     # -- small arrays and frames, whole in their summary
 
     def _array(self, attributes: dict[str, Ref], path: str) -> str:
         first = self._parts(attributes, "first")
         dtype = attributes.get("dtype")
-        is_plain = type(dtype) is str and dtype != "object" and dtype[0] not in "[("
-        if not is_plain or len(first) != attributes.get("size"):
+        if not _is_plain_dtype(dtype) or len(first) != attributes.get("size"):
             return self._none(path, "an array of which only the beginning was kept")
         self.imports.add("numpy")
-        items = joined("[", [self.code(ref, path) for ref in first], "]")
+        elements = [self.code(ref, path) for ref in first]
+        items = joined("[", elements, "]")
         shape = tuple(self._parts(attributes, "shape"))
         return f"numpy.array({items}, dtype={dtype!r}).reshape({shape!r})"
 
@@ -256,15 +289,25 @@ def _atom(value: object) -> str:
 def _has_state(node: Node) -> bool:
     """Whether the state of an object was kept."""
     extra = schema.extra_of(node)
-    return "why" not in extra and bool(schema.attributes_of(node) or "items" in extra)
+    if "why" in extra:
+        return False
+    return "items" in extra or bool(schema.attributes_of(node))
+
+
+def _is_plain_dtype(dtype: object) -> bool:
+    """Whether a dtype is of numbers or texts: neither of objects nor of records."""
+    return type(dtype) is str and dtype != "object" and not dtype.startswith(("[", "("))
 
 
 def _enum_member(node: Node) -> str | None:
     """The name of a member of an enum; None for other objects."""
     shown = _ENUM.fullmatch(schema.repr_of(node) or "")
-    if shown is None or schema.attributes_of(node).get("_name_") != shown[2]:
+    if shown is None:
         return None
-    return shown[2]
+    member = shown[2]
+    if schema.attributes_of(node).get("_name_") != member:
+        return None
+    return member
 
 
 def _is_dataclass_like(text: str | None, qualname: str, names: list[str]) -> bool:
@@ -280,5 +323,6 @@ def joined(opening: str, parts: list[str], closing: str) -> str:
     line = f"{opening}{', '.join(parts)}{closing}"
     if len(line) <= _COLUMNS and "\n" not in line:
         return line
-    body = textwrap.indent("".join(f"{part},\n" for part in parts), "    ")
+    rows = "".join([f"{part},\n" for part in parts])
+    body = textwrap.indent(rows, "    ")
     return f"{opening}\n{body}{closing}"
