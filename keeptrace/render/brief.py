@@ -74,18 +74,21 @@ def brief_text(view: View, most: int) -> str:
     _check(most)
     paper = _Paper(most)
     for exception in _heads(view):
-        paper.add(f"[{exception.number}] {_title(view, exception, most)}")
+        title = _title(view, exception, most)
+        paper.add(f"[{exception.number}] {title}")
         if exception.context is not None:
             paper.add(f"    context: {_text(view, exception.context)}")
     rows = list(_rows(view))
     shown = 0
     for row in rows:
-        if not paper.add("\n".join(_lines(view, row, row.near))):
+        piece = "\n".join(_lines(view, row))
+        if not paper.add(piece):
             break
         shown += 1
     for row in rows[:shown]:
+        place = _place(row.frame)
         for name, ref in row.far:
-            paper.add_below(_place(row.frame), f"    {name} = {_text(view, ref)}")
+            paper.add_below(place, _variable_line(view, name, ref))
     paper.left_out(len(rows) - shown)
     return paper.text()
 
@@ -102,11 +105,17 @@ def _heads(view: View) -> list[ShownException]:
 
 
 def _title(view: View, exception: ShownException, most: int) -> str:
-    title = shorten(exception.title.replace("\n", " "), min(_MESSAGE, most // 3))
+    one_line = exception.title.replace("\n", " ")
+    title = shorten(one_line, _most_message(most))
     relation = relation_text(view, exception)
     if relation:
         title += f" ({relation})"
     return title
+
+
+def _most_message(most: int) -> int:
+    """The characters of a message within a budget: a third at most."""
+    return min(_MESSAGE, most // 3)
 
 
 def _place(frame: ShownFrame) -> str:
@@ -121,12 +130,17 @@ def _text(view: View, ref: Ref) -> str:
     return text
 
 
-def _lines(view: View, row: _Row, variables: list[tuple[str, Ref]]) -> Iterator[str]:
+def _lines(view: View, row: _Row) -> Iterator[str]:
+    """A frame, its failing line, and the variables of the failing line."""
     yield _place(row.frame)
     if row.source:
         yield f"  > {shorten(row.source, _VALUE)}"
-    for name, ref in variables:
-        yield f"    {name} = {_text(view, ref)}"
+    for name, ref in row.near:
+        yield _variable_line(view, name, ref)
+
+
+def _variable_line(view: View, name: str, ref: Ref) -> str:
+    return f"    {name} = {_text(view, ref)}"
 
 
 class _Paper:
@@ -140,20 +154,28 @@ class _Paper:
         self._frames = 0
 
     def add(self, piece: str) -> bool:
-        if len(piece) + 1 > self._left:
-            self._unshown += 1
+        """Adds a piece. False if the budget has no room."""
+        if not self._take_room(piece):
             return False
-        self._left -= len(piece) + 1
-        self._at[piece.partition("\n")[0]] = len(self._pieces)
+        head, _, _ = piece.partition("\n")
+        self._at[head] = len(self._pieces)
         self._pieces.append([piece])
         return True
 
     def add_below(self, head: str, line: str) -> None:
-        if len(line) + 1 > self._left:
+        """Adds a line below the piece with this first line, if the budget has room."""
+        if self._take_room(line):
+            at = self._at[head]
+            self._pieces[at].append(line)
+
+    def _take_room(self, text: str) -> bool:
+        """Takes the room of a line from the budget. False if there is none: the line is counted."""
+        size = len(text) + 1
+        if size > self._left:
             self._unshown += 1
-            return
-        self._left -= len(line) + 1
-        self._pieces[self._at[head]].append(line)
+            return False
+        self._left -= size
+        return True
 
     def left_out(self, frames: int) -> None:
         self._frames = frames
@@ -161,7 +183,8 @@ class _Paper:
     def text(self) -> str:
         lines = [line for piece in self._pieces for line in piece]
         if self._frames or self._unshown:
-            frames, values = counted(self._frames, "frame"), counted(self._unshown, "value")
+            frames = counted(self._frames, "frame")
+            values = counted(self._unshown, "value")
             lines.append(f"... left out: {frames}, {values}")
         return "\n".join(lines)
 
@@ -172,7 +195,12 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
     Values are lines without parts. Raises OptionError for too small a budget.
     """
     _check(most)
-    data: dict[str, Any] = {"format": FORMAT, "header": {}, "python": view.python, "exceptions": []}
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "header": {},
+        "python": view.python,
+        "exceptions": [],
+    }
     room = _Room(most - len(compact(data)) - _REST)
     kept: dict[int, dict[str, Any]] = {}  # by the exception's index
     for exception in _heads(view):
@@ -196,7 +224,11 @@ def _put_frames(
     view: View, rows: list[_Row], exceptions: dict[int, dict[str, Any]], room: _Room
 ) -> int:
     """Adds frames to the data of the exceptions. Returns the number of omitted parts."""
-    return sum(_put_frame(view, row, exceptions.get(row.frame.exception), room) for row in rows)
+    left_out = 0
+    for row in rows:
+        exception = exceptions.get(row.frame.exception)
+        left_out += _put_frame(view, row, exception, room)
+    return left_out
 
 
 def _put_frame(view: View, row: _Row, exception: dict[str, Any] | None, room: _Room) -> int:
@@ -239,7 +271,7 @@ def _exception_data(view: View, exception: ShownException, most: int) -> dict[st
         **context,
         "number": exception.number,
         "type": exception.type,
-        "message": shorten(exception.message, min(_MESSAGE, most // 3)),
+        "message": shorten(exception.message, _most_message(most)),
         "relation": exception.relation or None,
         "of": view.parent_number(exception),
         "frames": [],
@@ -247,7 +279,11 @@ def _exception_data(view: View, exception: ShownException, most: int) -> dict[st
 
 
 def _variable_data(view: View, name: str, ref: Ref) -> dict[str, Any]:
-    return {"name": name, "type": view.values.value(ref).type, "value": _text(view, ref)}
+    return {
+        "name": name,
+        "type": view.values.value(ref).type,
+        "value": _text(view, ref),
+    }
 
 
 def _frame_data(row: _Row) -> dict[str, Any]:

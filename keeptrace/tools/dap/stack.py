@@ -44,7 +44,8 @@ class Stack:
         return {"threads": threads}
 
     def _name_of_exception(self, exception: ShownException) -> str:
-        title = shorten(exception.title.partition("\n")[0], _MAX_TITLE)
+        first_line, _, _ = exception.title.partition("\n")
+        title = shorten(first_line, _MAX_TITLE)
         name = f"[{exception.number}] {title}"
         relation = relation_text(self._view, exception)
         if relation:
@@ -53,23 +54,26 @@ class Stack:
 
     def _name_of_thread(self, exception: ShownException) -> str:
         """The name of a thread or task, as in the process itself."""
-        kind = exception.type.rpartition(".")[2].removesuffix("Stack")
+        _, _, cls = exception.type.rpartition(".")
+        kind = cls.removesuffix("Stack")
         return shorten(f"{kind} {exception.message}", _MAX_TITLE)
 
     def exception(self, arguments: Body) -> ShownException:
         """The exception of a request's threadId."""
         number = arguments["threadId"]
-        if type(number) is not int or not 1 <= number <= len(self._view.exceptions):
+        exceptions = self._view.exceptions
+        if type(number) is not int or not 1 <= number <= len(exceptions):
             raise RequestError(f"there is no thread {number}")
-        return self._view.exceptions[number - 1]
+        return exceptions[number - 1]
 
     def trace(self, arguments: Body) -> Body:
         """The answer to the request `stackTrace`."""
         frames = self.exception(arguments).frames[::-1]
         start = arguments.get("startFrame") or 0
         count = arguments.get("levels") or len(frames)
+        asked = frames[start : start + count]
         return {
-            "stackFrames": [self._frame(frame) for frame in frames[start : start + count]],
+            "stackFrames": [self._frame(frame) for frame in asked],
             "totalFrames": len(frames),
         }
 
@@ -87,16 +91,20 @@ class Stack:
         answer = {
             "id": frame.number,
             "name": frame.function,
-            "line": (line or 1) - 1 + self._first_line,
+            "line": self._line(line or 1),
             "column": self._column(lines, line, column),
             "source": self._source_of(frame, lines),
         }
         if end_line and end_column is not None:
-            answer["endLine"] = end_line - 1 + self._first_line
+            answer["endLine"] = self._line(end_line)
             answer["endColumn"] = self._column(lines, end_line, end_column)
         if frame.is_library:
             answer["presentationHint"] = "subtle"
         return answer
+
+    def _line(self, line: int) -> int:
+        """A line, from 1, as the client counts lines."""
+        return line - 1 + self._first_line
 
     def _column(self, lines: list[str] | None, line: int | None, column: int | None) -> int:
         """A column of UTF-8 bytes as the protocol counts columns: in units of UTF-16."""
@@ -106,7 +114,8 @@ class Stack:
             return column + self._first_column
         text = lines[line - 1]
         before = text[: characters(text, column)]
-        return len(before.encode("utf-16-le", "replace")) // 2 + self._first_column
+        units = len(before.encode("utf-16-le", "replace")) // 2
+        return units + self._first_column
 
     # -- sources
 
@@ -114,12 +123,13 @@ class Stack:
         """The editor's own file if its text equals the dump's; else the text in the dump."""
         name = os.path.basename(frame.file.replace("\\", "/")) or frame.file
         source: Body = {"name": name, "path": frame.file}
-        if not self._view.sources.has_snapshot(frame.file):
-            if lines is None:
-                source.update(presentationHint="deemphasize", origin="its text is not in the dump")
-        elif not self._is_same(frame.file, lines):
-            reference = self._reference(frame.file)
-            source.update(sourceReference=reference, origin="from the dump")
+        if self._view.sources.has_snapshot(frame.file):
+            if not self._is_same(frame.file, lines):
+                source["sourceReference"] = self._reference(frame.file)
+                source["origin"] = "from the dump"
+        elif lines is None:
+            source["presentationHint"] = "deemphasize"
+            source["origin"] = "its text is not in the dump"
         return source
 
     def _is_same(self, file: str, lines: list[str] | None) -> bool:
@@ -139,7 +149,8 @@ class Stack:
         reference = named.get("sourceReference") or arguments.get("sourceReference")
         if type(reference) is not int or not 1 <= reference <= len(self._sources):
             raise RequestError("there is no such source in the dump")
-        lines = self._view.sources.snapshot(self._sources[reference - 1]) or ()
+        file = self._sources[reference - 1]
+        lines = self._view.sources.snapshot(file) or ()
         return {"content": "\n".join(lines), "mimeType": "text/x-python"}
 
 
