@@ -265,10 +265,10 @@ def _check_exact(node: list[Any], indexes: _Indexes) -> None:
     need(kind in EXACT, "exact value")
     _check_refs(refs, indexes, kind)
     if kind in PARTS:
-        count, atom, _ = PARTS[kind]
-        need(len(refs) == count, kind)
+        parts = PARTS[kind]
+        need(len(refs) == parts.number, kind)
         for ref in refs:
-            need(type(ref) in (atom, list), kind)
+            need(type(ref) in (parts.atom, list), kind)
 
 
 def _check_type(node: list[Any], indexes: _Indexes) -> None:

@@ -8,7 +8,7 @@ reader to refuse a report beyond the bounds (measure()).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core import bounds
 from ..core.nodes import (
@@ -31,12 +31,21 @@ if TYPE_CHECKING:
 
 # Kinds of values made after their parts: such a value cannot hold itself.
 _MADE_OF_PARTS: Final = frozenset({"tuple", "frozenset", "exact", "live"})
-# Exact values with parts that could cost any time if forged: the number of parts, and the allowed
-# atoms and nodes.
-PARTS: Final[dict[str, tuple[int, type, frozenset[str]]]] = {
-    "Fraction": (2, int, frozenset({"int", "object", "redacted"})),
-    "Decimal": (1, str, frozenset({"str", "object", "redacted"})),
-    "UUID": (1, str, frozenset({"str", "object", "redacted"})),
+
+
+class Parts(NamedTuple):
+    """The allowed parts of an exact value."""
+
+    number: int
+    atom: type  # of the parts that are atoms
+    kinds: frozenset[str]  # of the parts that are nodes
+
+
+# Exact values with parts that could cost any time if forged
+PARTS: Final[dict[str, Parts]] = {
+    "Fraction": Parts(2, int, frozenset({"int", "object", "redacted"})),
+    "Decimal": Parts(1, str, frozenset({"str", "object", "redacted"})),
+    "UUID": Parts(1, str, frozenset({"str", "object", "redacted"})),
 }
 # A text of so many characters, or a number of so many digits, costs as much as a value.
 _CHARACTERS_A_VALUE: Final = 64
@@ -98,7 +107,8 @@ def lineage(types: list[Any]) -> Lineage:
         is_above = len(bases) > bounds.MAX_BASES or count > bounds.MAX_ANCESTORS
         if is_above or total + cost > bounds.MAX_LINEAGE:
             above.append(index)
-            own = 1 << index | 1 << len(types)  # the writer puts the type below a builtin class
+            builtin_class = 1 << len(types)  # the writer puts the type below a builtin class
+            own = 1 << index | builtin_class
         else:
             total += cost
         ancestors[index] = own
@@ -116,11 +126,10 @@ class KeyCosts:
         self.hold_themselves: list[int] = []
         self._nodes = nodes
         self._cost: dict[int, int] = {}
-        needs = {
-            at: indexes(refs_of(node))
-            for at, node in enumerate(nodes)
-            if kind_of(node) in _MADE_OF_PARTS
-        }
+        needs: dict[int, list[int]] = {}
+        for at, node in enumerate(nodes):
+            if kind_of(node) in _MADE_OF_PARTS:
+                needs[at] = indexes(refs_of(node))
         self.made_of_parts: list[int] = list(needs)
         for index in in_order(needs, lambda at: needs.get(at, ())):
             if index in needs:
@@ -175,9 +184,9 @@ def _check_parts(node: Node, nodes: list[Node]) -> None:
     """Raises ValueError for an exact value that could take any time to make."""
     name = name_of(node)
     if name in PARTS:
-        _, _, allowed = PARTS[name]
-        parts = indexes(items_of(node))
-        need(all(kind_of(nodes[part]) in allowed for part in parts), name)
+        allowed = PARTS[name].kinds
+        for part in indexes(items_of(node)):
+            need(kind_of(nodes[part]) in allowed, name)
 
 
 # -- exceptions
@@ -213,9 +222,12 @@ def unfolded(nodes: list[Node], roots: Iterable[int]) -> dict[int, int]:
 
 
 def _measure_messages(report: dict[str, Any]) -> None:
-    roots = [root for record in report["exceptions"] for root in shown_in_message(record)]
+    roots: list[int] = []
+    for record in report["exceptions"]:
+        roots += shown_in_message(record)
     sizes = unfolded(report["values"], roots)
-    bound(sum([sizes[root] for root in roots]), bounds.MAX_UNFOLDED, "values in messages")
+    total = sum([sizes[root] for root in roots])
+    bound(total, bounds.MAX_UNFOLDED, "values in messages")
 
 
 def children_of(exceptions: list[Any], index: int) -> list[int]:
@@ -262,7 +274,8 @@ def stores_of(report: Any) -> Stores:
     of_frame: list[int] = []
     above: list[int] = []
     for at, frame in enumerate(frames):
-        local, names = frame["locals"] or {}, codes[frame["code"]]["names"]
+        local = frame["locals"] or {}
+        names = codes[frame["code"]]["names"]
         of_frame.append(1 + len(local) + len(names))
         if not shapes.add(local, names):
             above.append(at)
@@ -290,7 +303,8 @@ class _Shapes:
             return True
         if self._variables > bounds.MAX_STORES:
             return False
-        shape = len(local), tuple([at for at, name in enumerate(names) if name not in local])
+        without_value = [at for at, name in enumerate(names) if name not in local]
+        shape = (len(local), tuple(without_value))
         if shape in self._known:
             return True
         has_room = self._in_shapes + count <= bounds.MAX_SHAPES
