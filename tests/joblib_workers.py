@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ def without_numpy() -> Iterator[None]:
 
 
 def end_workers() -> None:
-    """Ends the workers that joblib keeps for the next call."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    """Ends the workers that joblib keeps for the next call, if there are any."""
+    module = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if module is not None and module._executor is not None:
+        module._executor.shutdown(wait=True, kill_workers=True)

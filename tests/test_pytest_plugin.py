@@ -95,10 +95,9 @@ def command(*args):
         "-p",
         "keeptrace.pytest_plugin",
         "-p",
-        "xdist",
-        "-p",
         "no:cacheprovider",
         "--color=no",
+        *(("-p", "xdist") if any(each.startswith("-n") for each in args) else ()),
         *args,
     ]
 
