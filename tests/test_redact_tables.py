@@ -41,7 +41,7 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
             "jdbc:oracle:thin:bob/<x1>@db:1521/x",
             "bob/<x1y2>@db:1521/XE",
         ),
-        "http://db:8080/x@y1z",
+        "http://db:8080/x@y1z and postgres://bob:<password>@db",
     ),
     "key in a URL": ((f"https://<{HEX}>@o1.ingest.sentry.io/1",), "sftp://deploy-user-2024@host/x"),
     "bearer token": (("Bearer <a1b2c3d4>",), "Bearer authentication"),
@@ -85,7 +85,32 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "password in ODBC": (("UID=bob;PWD={<x1y2>};",), "{PWD}"),
     "password in .netrc": (("machine a login bob password <x1y2>",), "the login and password fields"),
-    "password in .pgpass": (("db:5432:shop:bob:<x1y2>",), "db:5432:shop"),
+    "password in .pgpass": (
+        (
+            "db:5432:shop:bob:<x1y2>",
+            "no host in 'db.example.org:5432:*:bob:<horse>'",
+            "the line db:5432:shop:bob:<horse>, is wrong",
+            "in .pgpass: db:6000:shop:bob:<horse> is wrong",
+        ),
+        "db:5432:shop and views.py:5432:ERROR:main:failed and db:5432:shop:bob:5432 and a:5432:b:c:d "
+        "and views.py:5432:12:E501:line too long",
+    ),
+    "answer to a prompt": (
+        (
+            'expect "Password:"\nsend "<horse>\\r"',
+            'expect -re ".*assword: $" { send -- "<horse>\\n" }',
+            "child.expect('password:')\nchild.sendline('<horse>')",
+            'child.expect("passphrase"); child.send("<horse>\\n")',
+            'expect {\n "(yes/no)?" {send "yes\\r"; exp_continue}\n "assword:" {send "<horse>\\r"}\n}',
+            "child.expect(['assword:', EOF])\nchild.sendline('<horse>')",
+        ),
+        'expect "password:"\nsend "$pw\\r"\nexpect "#"\nsend "uptime\\r" '
+        'if wrong(password): mailer.send("hello") and expect(user.password).toBe(x); api.send("hello")',
+    ),
+    "key of Fernet": (
+        (f"Fernet('<{BASE64[:42]}Q=>')", f"cannot decrypt with <{BASE64[:20]}-_{BASE64[:20]}0=>"),
+        f"encrypted, of digest {BASE64[:42]}Q= and {BASE64[:42]}B= and Fernet(some_key=1)",
+    ),
     "token in a URL": (
         (f"https://a/b?key=<{HEX}>&q=1", f"https://a/cb?code=<4/0A-{LETTERS}>"),
         "https://a/b?key=name&code=DE",

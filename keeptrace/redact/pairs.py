@@ -204,7 +204,7 @@ class _PairScan:
     def _match_bare(self, match: re.Match[str], name: str, how: str) -> re.Match[str] | None:
         text, at = self._text, self._at
         if text[at - 1] == ">" and text[at - 2 : at] != "=>":
-            if self._before(match) != "<":
+            if self._before(match) != "<" or self._is_in_address(match):
                 return None
             return _made("element").match(text, at)
         if how == ASSIGNED:
@@ -213,6 +213,11 @@ class _PairScan:
             if _is_header(name) and at >= self._headers_seen:
                 return self._header_value(at)
         return _made("bare").match(text, at)
+
+    def _is_in_address(self, match: re.Match[str]) -> bool:
+        """Whether a placeholder stands for the password of an address: bob:<password>@host."""
+        start = match.start(1) - 2
+        return start >= 0 and self._text[start] == ":" and self._text.startswith("@", self._at)
 
     def _header_value(self, at: int) -> re.Match[str] | None:
         line = _made("line").match(self._text, at)

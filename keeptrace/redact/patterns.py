@@ -187,6 +187,37 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         (":5432:", ":5433:", ":6432:", ":*:"),
         r"(?m)^[\w.*-]{1,80}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*-]{1,60}:([^\s:]{4,100})$",
     ),
+    # The same line in a sentence. After a line number there may be the level of a record.
+    Pattern(
+        "password in .pgpass",
+        (":5432:", ":5433:", ":6432:"),
+        r"(?<![\w.*:/@-])[\w.*-]{1,80}:(?:5432|5433|6432)"
+        r":(?!(?i:debug|info|warn|warning|error|critical):)[A-Za-z_*][\w*-]{0,59}:[\w*-]{1,60}"
+        r":(?=[^\s:]{0,99}[^\s:\d])([^\s:'\",;()<>]{4,100})(?=[\s'\",;)]|\.?$)",
+    ),
+    Pattern(
+        "password in .pgpass",
+        ("pgpass",),
+        r"(?<![\w.*:/@-])[\w.*-]{1,80}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*-]{1,60}"
+        r":([^\s:'\",;()<>]{4,100})(?=[\s'\",;)]|\.?$)",
+    ),
+    # The answer to a prompt for a password, in scripts of expect and pexpect; \r and \n end it.
+    Pattern(
+        "answer to a prompt",
+        ("assword", "assphrase"),
+        r"(?:\bexpect\w{0,10}[\s(][^\n\"']{0,20}[\"'{][^\n\"']{0,60}?(?i:assword|assphrase)"
+        r"(?:(?!send)[^\n]){0,60}\n?(?:(?!send)[^\n]){0,40}"
+        r"|(?i:assword|assphrase)[^\"'\n]{0,30}[\"']\s{0,4}\{\s{0,20})"
+        r"\b(?:exp_)?send(?:line)?(?:\s+--)?[\s(]{1,4}[bru]{0,2}[\"'](?!\$|\{)"
+        r"([^\"'\\\n]{4,100})(?:\\{1,2}[rn]){0,2}[\"']",
+    ),
+    # 32 random bytes; the last character before the sign has four bits alone.
+    Pattern(
+        "key of Fernet",
+        ("fernet", "crypt"),
+        r"(?i:fernet|crypt)(?:(?!(?i:digest|hash|sha|sum))[^\n]){0,40}?(?<![\w+/=-])([\w-]{42}[AEIMQUYcgkosw048]=)(?![\w=])",
+        True,
+    ),
     Pattern(
         "token in a URL",
         ("?key=", "&key="),

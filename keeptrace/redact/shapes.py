@@ -117,6 +117,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     Shape("EasyPost", "EZAK EZTK", "%a{54}"),
     Shape("ElevenLabs", "sk_", "%h{48}"),
     Shape("Facebook", "EAAB EAAC EAAG EAAM EAAI", "%a{80,}"),
+    Shape("Fernet", "gAAAAA", "%w{94,}={0,2}"),
     Shape("Figma", "figd_ figo_ figu_", "%w{38,}"),
     Shape("Firebase", "AAAA", "%w{7}:APA91%w{100,}"),
     Shape("Firecrawl", "fc-", "%h{32}"),
