@@ -40,7 +40,7 @@ def _row(cls: object, value: object) -> Summary:
 
 
 def _names_by_place(places: dict[Any, Any]) -> dict[int, str]:
-    """The first name of each column. SQLAlchemy has several keys for a column: texts and objects."""
+    """The first name of each column. A column has several keys: texts and objects."""
     names: dict[int, str] = {}
     for key, at in first_of(dict.items, places, 4 * _MOST_FIELDS):
         name = text_in(key)

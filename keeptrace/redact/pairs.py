@@ -165,7 +165,8 @@ class _PairScan:
         return match[1].startswith("-") or self._before(match) in ("?", "&")
 
     def _quoted_value(self, match: re.Match[str], quote: re.Match[str]) -> tuple[int, int] | None:
-        if self._closes_name(match, quote[1]):
+        ends_with_sign = self._text[self._at - 1] in ":="
+        if ends_with_sign and self._closes_literal(match, quote[1]):
             return None
         start = quote.end()
         end = self._end_of_quoted(quote[1], start)
@@ -177,10 +178,8 @@ class _PairScan:
             return start, line.end()
         return None
 
-    def _closes_name(self, match: re.Match[str], quote: str) -> bool:
-        """Whether a quote ends a literal that a name is the whole of, as in "Cookie:"."""
-        if self._text[self._at - 1] not in ":=":
-            return False
+    def _closes_literal(self, match: re.Match[str], quote: str) -> bool:
+        """Whether a quote ends the literal that began before the name: "Cookie:"."""
         return self._before(match) == quote and quote not in match[0]
 
     def _end_of_quoted(self, quote: str, start: int) -> int:
