@@ -43,21 +43,31 @@ def _stored(value: object, name: str) -> Any:
     found = stored(value, name)
     if found is not ABSENT:
         return found
-    constant = attribute_of(mro_of(type(value)), name)[1]
-    is_computed = constant is None or attribute_of(mro_of(type(constant)), "__get__")[1] is not None
-    if is_computed:
+    _owner, constant = attribute_of(mro_of(type(value)), name)
+    if constant is None:
+        return ABSENT
+    _owner, getter = attribute_of(mro_of(type(constant)), "__get__")
+    if getter is not None:  # a property, or another descriptor
         return ABSENT
     return constant
 
 
-def _described(value: object) -> str | None:
-    shape, dtype = _stored(value, "shape"), _stored(value, "dtype")
+def _shape_and_dtype(value: object) -> tuple[Any, Any]:
+    """The stored shape and dtype, or those of an interface to the array's memory."""
+    shape = _stored(value, "shape")
+    dtype = _stored(value, "dtype")
     for interface in _INTERFACES:
         if shape is not ABSENT:
             break
         offered = _stored(value, interface)
         if type(offered) is dict:
-            shape, dtype = offered.get("shape"), offered.get("typestr", ABSENT)
+            shape = offered.get("shape")
+            dtype = offered.get("typestr", ABSENT)
+    return shape, dtype
+
+
+def _described(value: object) -> str | None:
+    shape, dtype = _shape_and_dtype(value)
     if type(shape) not in (tuple, list) or not _are_numbers(shape):
         return None
     facts: dict[str, object] = {"shape": tuple(shape)}

@@ -8,31 +8,53 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.raw import first_of, instance_dict, name_of, names_of
 from .facts import facts_of_code
 from .locals import read_locals
 from .summary import FEW, SummariseAs, Summary, Table, beginning, is_atom, short
 
+if TYPE_CHECKING:
+    from .text_writer import TextWriter
+
 # -- generators and coroutines
 
-# The class → the prefix of the attributes, and the attribute with the awaited object
+
+class _Names(NamedTuple):
+    """The names of the attributes of a class that can be suspended."""
+
+    code: str
+    frame: str
+    running: str
+    suspended: str
+    awaited: str
+
+
 _SUSPENDED: Final = {
-    id(types.GeneratorType): ("gi", "gi_yieldfrom"),
-    id(types.CoroutineType): ("cr", "cr_await"),
-    id(types.AsyncGeneratorType): ("ag", "ag_await"),
+    id(types.GeneratorType): _Names(
+        "gi_code", "gi_frame", "gi_running", "gi_suspended", "gi_yieldfrom"
+    ),
+    id(types.CoroutineType): _Names(
+        "cr_code", "cr_frame", "cr_running", "cr_suspended", "cr_await"
+    ),
+    id(types.AsyncGeneratorType): _Names(
+        "ag_code", "ag_frame", "ag_running", "ag_suspended", "ag_await"
+    ),
 }
 
 
 def _generator(cls: type, value: Any) -> Summary:
     """A generator or coroutine: the current line, the variables, and the awaited object."""
-    prefix, awaited = _SUSPENDED[id(cls)]
-    code, frame, is_running = (
-        cls.__dict__[f"{prefix}_{name}"].__get__(value) for name in ("code", "frame", "running")
-    )
-    state = _state_of(cls, prefix, value, frame, is_running)
-    facts: dict[str, Any] = {"state": state, "file": str.__str__(code.co_filename), "line": None}
+    names = _SUSPENDED[id(cls)]
+    code = cls.__dict__[names.code].__get__(value)
+    frame = cls.__dict__[names.frame].__get__(value)
+    is_running = cls.__dict__[names.running].__get__(value)
+    facts: dict[str, Any] = {
+        "state": _state_of(cls, names.suspended, value, frame, is_running),
+        "file": str.__str__(code.co_filename),
+        "line": None,
+    }
     if frame is not None:
         facts["line"] = frame.f_lineno
     name = str.__str__(value.__qualname__)
@@ -41,18 +63,19 @@ def _generator(cls: type, value: Any) -> Summary:
         return Summary(text, facts)
     is_traced = bool(sys.gettrace() or sys.getprofile())
     held: dict[str, Any] = {"locals": read_locals(frame, facts_of_code(code), is_traced)}
-    waits_for = cls.__dict__[awaited].__get__(value)
+    waits_for = cls.__dict__[names.awaited].__get__(value)
     if waits_for is not None:
         held["waits_for"] = waits_for
     return Summary(text, facts, held=held)
 
 
-def _state_of(cls: object, prefix: str, value: object, frame: object, is_running: bool) -> str:
+def _state_of(cls: object, name: str, value: object, frame: object, is_running: bool) -> str:
+    """The state in words. name: the attribute that is true while suspended."""
     if frame is None:
         return "ended"
     if is_running:
         return "running"
-    suspended = cls.__dict__.get(f"{prefix}_suspended")  # ag_suspended is new in 3.12
+    suspended = cls.__dict__.get(name)  # ag_suspended is new in 3.12
     is_suspended = suspended is None or suspended.__get__(value)
     if is_suspended:
         return "suspended"
@@ -64,21 +87,27 @@ def _state_of(cls: object, prefix: str, value: object, frame: object, is_running
 
 def _socket(cls: Any, value: object) -> Summary:
     """A socket: descriptor, kind and addresses. The addresses come from the system."""
-    facts: dict[str, Any] = {"fileno": cls.fileno(value)}
-    for name, kind in (("family", "AddressFamily"), ("type", "SocketKind")):
-        number = cls.__dict__[name].__get__(value)
-        facts[name] = _enum_name(kind, number)
-    facts["timeout"] = cls.__dict__["timeout"].__get__(value)
-    if facts["fileno"] != -1:
+    descriptor = cls.fileno(value)
+    family = _enum_name("AddressFamily", cls.__dict__["family"].__get__(value))
+    kind = _enum_name("SocketKind", cls.__dict__["type"].__get__(value))
+    timeout = cls.__dict__["timeout"].__get__(value)
+    facts: dict[str, Any] = {
+        "fileno": descriptor,
+        "family": family,
+        "type": kind,
+        "timeout": timeout,
+    }
+    told = [f"fileno={descriptor}", f"family={family}", f"type={kind}"]
+    if descriptor != -1:
         for name, ask in (("laddr", cls.getsockname), ("raddr", cls.getpeername)):
             try:
-                facts[name] = ask(value)
+                address = ask(value)
             except OSError:  # not bound, or not connected
                 continue
-    told = [f"{name}={item}" for name, item in facts.items() if name in ("family", "type")]
-    told += [f"{name}={short(facts[name])}" for name in ("laddr", "raddr") if name in facts]
-    told.insert(0, f"fileno={facts['fileno']}")
-    return Summary(f"<{names_of(type(value))[1]} object: {', '.join(told)}>", facts)
+            facts[name] = address
+            told.append(f"{name}={short(address)}")
+    _module, qualname = names_of(type(value))
+    return Summary(f"<{qualname} object: {', '.join(told)}>", facts)
 
 
 def _enum_name(kind: str, number: int) -> str | int:
@@ -100,26 +129,27 @@ def _enum_name(kind: str, number: int) -> str | int:
 
 def _connection(cls: object, value: object) -> Summary:
     """A connection: whether a transaction is open. Only SQLite knows the name of the file."""
-    name = f"<{'.'.join(names_of(type(value)))} object at {id(value):#x}"
+    name = ".".join(names_of(type(value)))
+    lead = f"<{name} object at {id(value):#x}"
     facts: dict[str, Any] = {}
     try:
         for fact in ("in_transaction", "isolation_level", "total_changes"):
             facts[fact] = cls.__dict__[fact].__get__(value)
     except Exception:  # of sqlite3: the connection is closed, or was never opened
-        return Summary(f"{name}, not open>", {"is_open": False})
-    told = ", ".join(f"{fact}={short(item)}" for fact, item in facts.items())
-    return Summary(f"{name}: {told}>", facts)
+        return Summary(f"{lead}, not open>", {"is_open": False})
+    told = ", ".join([f"{fact}={short(item)}" for fact, item in facts.items()])
+    return Summary(f"{lead}: {told}>", facts)
 
 
 def _row(cls: Any, value: object) -> Summary:
     """A row: the values by the names of the columns."""
     pairs = dict(zip(cls.keys(value), cls.__iter__(value)))
     named = {name: item for name, item in pairs.items() if type(name) is str}
-    return Summary(
-        lambda writer: writer.fields(name_of(type(value)), named.items()),
-        length=cls.__len__(value),
-        held=named,
-    )
+
+    def write(writer: TextWriter) -> None:
+        writer.fields(name_of(type(value)), named.items())
+
+    return Summary(write, length=cls.__len__(value), held=named)
 
 
 # -- matches of regular expressions
@@ -132,16 +162,20 @@ _MOST_MATCH: Final = 49
 def _match(cls: Any, value: Any) -> Summary:
     """A match: place, text and named groups. A text in a mapped file is never read."""
     string = cls.__dict__["string"].__get__(value)
+    span = cls.span(value)
     if type(string) not in (str, bytes):
-        return Summary(f"<re.Match object; span={cls.span(value)}>", {"span": cls.span(value)})
-    facts = {"span": cls.span(value), "pos": value.pos, "endpos": value.endpos}
+        return Summary(f"<re.Match object; span={span}>", {"span": span})
+    facts = {"span": span, "pos": value.pos, "endpos": value.endpos}
     held = {"string": string, "re": cls.__dict__["re"].__get__(value)}
     named = cls.groupdict(value)
     if named:
         held["groupdict"] = named
-    found, text = cls.group(value), cls.__repr__(value)
-    if type(found) is str and len(beginning(found, _MOST_MATCH)) < min(len(found), _MOST_MATCH):
-        text = f"<re.Match object; span={cls.span(value)}, match={beginning(found, _MOST_MATCH)!r}>"
+    text = cls.__repr__(value)
+    found = cls.group(value)
+    if type(found) is str:
+        kept = beginning(found, _MOST_MATCH)
+        if len(kept) < min(len(found), _MOST_MATCH):  # without a URL's password
+            text = f"<re.Match object; span={span}, match={kept!r}>"
     return Summary(text, facts, held=held)
 
 
@@ -164,9 +198,10 @@ def _mock(cls: object, value: object) -> Summary:
     if made:
         count = list.__len__(calls)
     name: Any = state.get("_mock_name")
-    facts = {"name": name} if type(name) is str else {}
+    facts: dict[str, Any] = {}
     told = ""
-    if facts:
+    if type(name) is str:
+        facts["name"] = name
         told = f" name={beginning(name)!r}"
     text = f"<{name_of(type(value))}{told} at {id(value):#x}, calls={count}>"
     held = {known: state[raw] for raw, known in _MOCK_FACTS.items() if raw in state}
@@ -195,11 +230,11 @@ def _children(children: object) -> dict[str, Any]:
 
 def _given(state: object) -> dict[str, Any]:
     """The attributes of a mock set by the test."""
-    return {
-        name: item
-        for name, item in first_of(dict.items, state, 10 * FEW)
-        if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls"))
-    }
+    given: dict[str, Any] = {}
+    for name, item in first_of(dict.items, state, 10 * FEW):
+        if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls")):
+            given[name] = item
+    return given
 
 
 # -- elements of XML and HTML
@@ -210,26 +245,27 @@ def _element(cls: Any, value: object) -> Summary:
     read = cls.__dict__
     if type(read.get("tag")) is not types.GetSetDescriptorType:
         return Summary(f"<{name_of(type(value))} at {id(value):#x}>", has_state=True)
-    tag, text = (_shortened(read[name].__get__(value)) for name in ("tag", "text"))
-    attributes = {
-        beginning(name): _shortened(item)
-        for name, item in cls.items(value)[:FEW]
-        if type(name) is str
-    }
+    tag = _shortened(read["tag"].__get__(value))
+    text = _shortened(read["text"].__get__(value))
+    attributes: dict[str, object] = {}
+    for name, item in cls.items(value)[:FEW]:
+        if type(name) is str:
+            attributes[beginning(name)] = _shortened(item)
     local = _local(str(tag))
     facts: dict[str, Any] = {"tag": tag, "attrib": attributes, "content": {str(tag): text}}
-    inside = "".join(f" {_local(name)}={short(item)}" for name, item in attributes.items())
+    inside = "".join([f" {_local(name)}={short(item)}" for name, item in attributes.items()])
     count = cls.__len__(value)
     said = ""
     if text:  # redaction sees the name beside the text
         said = f": {local}={short(text)}"
-    name = name_of(type(value))
-    return Summary(f"<{name} {local!r}{inside} children={count}{said}>", facts, count)
+    own = name_of(type(value))
+    return Summary(f"<{own} {local!r}{inside} children={count}{said}>", facts, count)
 
 
 def _local(name: str) -> str:
     """A name without its namespace."""
-    return name.rpartition("}")[2]
+    _namespace, _, local = name.rpartition("}")
+    return local
 
 
 def _shortened(value: object) -> object:

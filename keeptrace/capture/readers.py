@@ -35,7 +35,8 @@ _CONTAINERS: Final = {id(cls): (cls, cls.__name__) for cls in (list, tuple, set,
 
 def read_int(values: Values, value: int, depth: int) -> Node:
     bits = value.bit_length()
-    if bits > min(8 * values.max_text, 4 * MAX_DIGITS - 16):
+    most = min(8 * values.max_text, 4 * MAX_DIGITS - 16)
+    if bits > most:
         values.cut("max_text")
         return stand_in(values.type_index(int), f"<int of {bits} bits>", "max_text")
     values.bytes += bits // 4
@@ -84,7 +85,8 @@ def read_function(
     home = value.__module__
     if type(home) is not str:
         home = ""
-    name, qualname = str.__str__(value.__name__), str.__str__(value.__qualname__)
+    name = str.__str__(value.__name__)
+    qualname = str.__str__(value.__qualname__)
     address = 0
     if type(value) is types.FunctionType:
         address = id(value)
@@ -106,14 +108,32 @@ def read_method(values: Values, value: types.MethodType, depth: int) -> Node:
     return _node_at_edge(values, value, attributes, None)
 
 
+def read_bytes(values: Values, value: bytes, depth: int) -> Node:
+    return read_text(values, value, depth, bytes, "bytes")
+
+
+def read_bytearray(values: Values, value: bytearray, depth: int) -> Node:
+    return read_text(values, value, depth, bytearray, "bytearray")
+
+
+def read_complex(values: Values, value: complex, depth: int) -> Node:
+    return complex_number(value)
+
+
+def read_ellipsis(values: Values, value: object, depth: int) -> Node:
+    return exact("Ellipsis", [])
+
+
+def read_not_implemented(values: Values, value: object, depth: int) -> Node:
+    return exact("NotImplemented", [])
+
+
 READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
     id(str): read_text,
-    id(bytes): lambda values, value, depth: read_text(values, value, depth, bytes, "bytes"),
-    id(bytearray): lambda values, value, depth: read_text(
-        values, value, depth, bytearray, "bytearray"
-    ),
+    id(bytes): read_bytes,
+    id(bytearray): read_bytearray,
     id(int): read_int,
-    id(complex): lambda values, value, depth: complex_number(value),
+    id(complex): read_complex,
     **dict.fromkeys(_CONTAINERS, read_container),
     id(dict): read_dict,
     id(type): read_type,
@@ -121,6 +141,6 @@ READERS: Final[dict[int, Callable[[Values, Any, int], Node]]] = {
     id(types.FunctionType): read_function,
     id(types.BuiltinFunctionType): read_builtin,
     id(types.MethodType): read_method,
-    id(type(Ellipsis)): lambda values, value, depth: exact("Ellipsis", []),
-    id(type(NotImplemented)): lambda values, value, depth: exact("NotImplemented", []),
+    id(type(Ellipsis)): read_ellipsis,
+    id(type(NotImplemented)): read_not_implemented,
 }

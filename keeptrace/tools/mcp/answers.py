@@ -109,9 +109,10 @@ class Answers:
 
         first, second: the names of the dumps. budget: characters of the answer.
         """
-        before, after = self._dump(first), self._dump(second)
-        views = make_view(before.report), make_view(after.report)
-        sections = compare(*views, (before.header, after.header))
+        before = self._dump(first)
+        after = self._dump(second)
+        headers = (before.header, after.header)
+        sections = compare(make_view(before.report), make_view(after.report), headers)
         return _within(lines(sections, _LINE), budget) or "nothing differs"
 
     def find_in_log(self, file: str, containing: str = "", budget: int = _BUDGET) -> str:
@@ -127,19 +128,13 @@ class Answers:
         for group in counted(tracebacks):
             redactor.report(group.first.report)
             groups.append((group, make_view(group.first.report)))
-        found = [
-            (group, view)
-            for group, view in groups
-            if any(containing in exception.title for exception in view.exceptions)
-        ]
+        found = [(group, view) for group, view in groups if _mentions(view, containing)]
         shares = min(max(len(found), 1), _MOST_SHOWN)
         each = max(_checked(budget) // shares - _LINE, LEAST)
-        texts = [
-            f"--- {group.times} times, first in line {group.first.line} {group.first.time}, "
-            f"last in line {group.last.line} {group.last.time}\n"
-            f"{redactor.text(brief_text(view, each))}"
-            for group, view in found[: _checked(budget) // LEAST]
-        ]
+        texts: list[str] = []
+        for group, view in found[: _checked(budget) // LEAST]:
+            text = redactor.text(brief_text(view, each))
+            texts.append(f"{_group_line(group)}\n{text}")
         return _within(texts, budget) or "there is no such traceback in the log"
 
     def repro(self, file: str, frame: int | None = None, budget: int = 4 * _BUDGET) -> str:
@@ -160,6 +155,20 @@ class Answers:
 
     def _view(self, file: str) -> View:
         return make_view(self._dump(file).report)
+
+
+def _mentions(view: View, containing: str) -> bool:
+    """Whether the type or the message of an exception contains a text."""
+    return any(containing in exception.title for exception in view.exceptions)
+
+
+def _group_line(group: Repeated) -> str:
+    """How often a traceback is in a log, and where."""
+    first, last = group.first, group.last
+    return (
+        f"--- {group.times} times, first in line {first.line} {first.time}, "
+        f"last in line {last.line} {last.time}"
+    )
 
 
 def _names_of(failure: Seen, inside: Inside) -> list[str]:

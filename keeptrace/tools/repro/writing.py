@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from ...core.report import Ref, Report
+from ...core.report import CodeRecord, Ref, Report
 from ...core.texts import one_line, shorten
 from ...render.view import ShownException, View
 from .program import Target, is_async, is_async_generator, is_generator, target_of
@@ -106,13 +106,14 @@ class _Writer:
         name = re.sub(r"\W+", "_", self._target.frame.function).strip("_").lower()
         arguments = "".join(self._arguments())
         expected = self._expected()
-        body = f"def test_{name}_fails():\n" + textwrap.indent(f"{arguments}{expected}", "    ")
-        return f"{self._docstring()}\n\n{self._head()}\n{body}"
+        body = textwrap.indent(f"{arguments}{expected}", "    ")
+        test = f"def test_{name}_fails():\n{body}"
+        return f"{self._docstring()}\n\n{self._head()}\n{test}"
 
     def _docstring(self) -> str:
-        frame, exception = self._target.frame, self._target.exception
-        title = shorten(one_line(exception.title), 80).replace("\\", "/").replace('"', "'")
-        dump = os.path.basename(self._dump).replace("\\", "/").replace('"', "'")
+        frame = self._target.frame
+        title = _in_docstring(shorten(one_line(self._target.exception.title), 80))
+        dump = _in_docstring(os.path.basename(self._dump))
         return (
             f'"""{frame.function} fails: {title}\n\n'
             f"Made by keeptrace repro of frame #{frame.number} in {dump}."
@@ -145,7 +146,7 @@ class _Writer:
         own = sorted(modules - {"sys"})
         lines = ["import sys", "", f"sys.path.insert(0, {target.root!r})", ""]
         lines += [f"import {module}  # noqa: E402" for module in own]
-        parts = ["\n".join(lines), *(helper.strip() for helper in helpers), program]
+        parts = ["\n".join(lines), *[helper.strip() for helper in helpers], program]
         return "\n\n\n".join(parts) + "\n\n"
 
     def _live_helper(self) -> str:
@@ -197,7 +198,8 @@ class _Writer:
         check = ""
         if expected is None:
             expected = "BaseException"
-            check = f"assert type(raised.value).__name__ == {exception.type.rpartition('.')[2]!r}\n"
+            _, _, name = exception.type.rpartition(".")
+            check = f"assert type(raised.value).__name__ == {name!r}\n"
         message = exception.message
         if _UNSTABLE.search(message):
             check += f"# its message: {one_line(shorten(message, 200))}\n"
@@ -206,17 +208,11 @@ class _Writer:
         return f"with pytest.raises({expected}) as raised:\n    {self._call()}\n{check}"
 
     def _call(self) -> str:
-        code, names = self._target.code, list(self._target.code["names"])
-        _, positional, keywords = code["args"]
-        given = names[:positional]
-        given += [f"{name}={name}" for name in names[positional : positional + keywords]]
-        rest = names[positional + keywords :]
-        if code["flags"] & _VARARGS and rest:
-            given.insert(positional, f"*({rest.pop(0)} or ())")
-        if code["flags"] & _VARKEYWORDS and rest:
-            given.append(f"**({rest.pop(0)} or {{}})")
-        path = ", ".join(map(repr, _mangled(self._target.frame.function.split("."))))
-        call = joined(f"original({path})(", given, ")").replace("\n", "\n    ")
+        code = self._target.code
+        names = _mangled(self._target.frame.function.split("."))
+        path = ", ".join(map(repr, names))
+        call = joined(f"original({path})(", _given(code), ")")
+        call = call.replace("\n", "\n    ")
         if is_async_generator(code):
             return f"asyncio.run(consume({call}))"
         if is_async(code):
@@ -224,6 +220,26 @@ class _Writer:
         if is_generator(code):
             return f"list({call})"
         return call
+
+
+def _in_docstring(text: str) -> str:
+    """A text without characters that end or escape a docstring."""
+    return text.replace("\\", "/").replace('"', "'")
+
+
+def _given(code: CodeRecord) -> list[str]:
+    """The arguments in a call, each by the variable of its name."""
+    names = code["names"]
+    _, positional, keywords = code["args"]
+    end_of_named = positional + keywords
+    given = names[:positional]
+    rest = names[end_of_named:]
+    if code["flags"] & _VARARGS and rest:
+        given.append(f"*({rest.pop(0)} or ())")
+    given += [f"{name}={name}" for name in names[positional:end_of_named]]
+    if code["flags"] & _VARKEYWORDS and rest:
+        given.append(f"**({rest.pop(0)} or {{}})")
+    return given
 
 
 def _mangled(names: list[str]) -> list[str]:
