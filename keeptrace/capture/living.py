@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 # -- generators and coroutines
 
 
-class _Names(NamedTuple):
+class _Names(
+    NamedTuple(
+        "_Names",
+        [
+            ("code", str),
+            ("frame", str),
+            ("running", str),
+            ("suspended", str),
+            ("awaited", str),
+        ],
+    )
+):
     """The names of the attributes of a class that can be suspended."""
 
-    code: str
-    frame: str
-    running: str
-    suspended: str
-    awaited: str
+    __slots__ = ()
 
 
 _SUSPENDED: Final = {
