@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from .documents import Document, records_in
 from .envelopes import GITHUB, RANK, TAGGED, Rows, without_count, without_markup
 from .escaped import escaped_text, teamcity_text
-from .grammar import COLOUR, HEAD, MOST_ESCAPED
+from .grammar import COLOUR, HEAD, MOST_ESCAPED, RECORD
 
 # Members of a JSON record for the program's line, the likeliest first.
 LINE_MEMBERS: Final = (
@@ -44,8 +44,6 @@ _CRI: Final = re.compile(
 )
 # Colours that lost their escape character in a tool.
 _EATEN: Final = re.compile(r"\[(?:\d{1,3}(?:;\d{1,3})*)?m")
-# Stands for the end of a list: no traceback goes on with the beginning of a record.
-RECORD: Final = '{"'
 # The end of a quoted field of CSV, and the fields behind.
 _FIELD_REST: Final = re.compile(r'(?<!")"(?:"")*(?!").*$', re.DOTALL)
 _ELEMENT: Final = re.compile(r'\s*("(?:[^"\\]|\\.)*+"),?\s*$')

@@ -7,10 +7,11 @@ for the common reader. To add a tool, write a module in translators/ and add a l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
-from .grammar import HEAD, LINKS
+from .grammar import HEAD, LINKS, STACK
+from .translators.dagster import of_stack
 from .translators.faulthandler import Faulthandler
 from .translators.ipython import IPython
 from .translators.lines import Translator, place_line
@@ -20,39 +21,41 @@ from .translators.stackprinter import Stackprinter
 
 # A tool's traceback ends within so many lines; longer texts are none.
 _MOST_LINES: Final = 20_000
+# A line and the lines before it → the translator, if a tool's traceback begins with the line.
+_Begin: TypeAlias = Callable[[str, Sequence[str]], Translator | None]
 
 
-def _of_pytest(line: str) -> Translator | None:
+def _of_pytest(line: str, before: Sequence[str]) -> Translator | None:
     if Pytest.START.match(line) is not None:
         return Pytest()
     return None
 
 
-def _of_test(line: str) -> Translator | None:
+def _of_test(line: str, before: Sequence[str]) -> Translator | None:
     if Pytest.START_OF_TEST.match(line) is not None:
         return Pytest()
     return None
 
 
-def _of_rich(line: str) -> Translator | None:
+def _of_rich(line: str, before: Sequence[str]) -> Translator | None:
     if Rich.START.match(line) is not None:
         return Rich(line)
     return None
 
 
-def _of_ipython(line: str) -> Translator | None:
+def _of_ipython(line: str, before: Sequence[str]) -> Translator | None:
     if IPython.START.match(line) is not None:
         return IPython(line)
     return None
 
 
-def _of_stackprinter(line: str) -> Translator | None:
+def _of_stackprinter(line: str, before: Sequence[str]) -> Translator | None:
     if Stackprinter.START.match(line) is not None:
         return Stackprinter(line)
     return None
 
 
-def _of_faulthandler(line: str) -> Translator | None:
+def _of_faulthandler(line: str, before: Sequence[str]) -> Translator | None:
     if Faulthandler.START.match(line) is not None:
         return Faulthandler(line)
     return None
@@ -66,12 +69,12 @@ class Format:
     def __init__(
         self,
         hint: str,
-        begin: Callable[[str], Translator | None],
+        begin: _Begin,
         has_head: bool,
         takes_first: bool,
     ) -> None:
         self.hint: str = hint
-        self.begin: Callable[[str], Translator | None] = begin
+        self.begin: _Begin = begin
         self.has_head: bool = has_head  # the first line stands for a header
         self.takes_first: bool = takes_first  # the first line says more
 
@@ -86,6 +89,7 @@ FORMATS: Final = (
     Format("Fatal Python error: ", _of_faulthandler, False, False),
     Format("Windows fatal exception: ", _of_faulthandler, False, False),
     Format("Timeout (", _of_faulthandler, False, False),
+    Format(STACK, of_stack, False, False),
 )
 
 
@@ -116,7 +120,8 @@ def _is_half_a_link(text: str) -> bool:
 class Translation:
     """One writer's lines; lines of other tools are translated."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Sequence[str]) -> None:
+        self._before = before
         self._translator: Translator | None = None
         self._left = 0
         self._last: Format | None = None  # of the traceback before
@@ -165,7 +170,7 @@ class Translation:
             for form in FORMATS:
                 if form.hint not in line or not self._may_begin(form, is_reading):
                     continue
-                translator = form.begin(line)
+                translator = form.begin(line, self._before)
                 if translator is None:
                     continue
                 self._translator, self._left, self._last = translator, _MOST_LINES, form

@@ -28,6 +28,7 @@ MOST_LINE_NUMBER: Final = 100_000
 
 HEAD: Final = "Traceback (most recent call last):"
 GROUP: Final = "Exception Group "
+STACK: Final = "Stack Trace:"  # Dagster's, between the message and the frames
 LINKS: Final = {
     "The above exception was the direct cause of the following exception:": "cause",
     "During handling of the above exception, another exception occurred:": "context",
@@ -56,6 +57,9 @@ COLOUR: Final = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 ERRNO: Final = re.compile(r"\[Errno (?P<errno>-?\d{1,9})\] (?P<rest>.*)$", re.DOTALL)
 FENCES: Final = ('"""', "'''")
 
+# Stands for the end of a list, or of a tool's traceback: no traceback goes on with the beginning of
+# a record.
+RECORD: Final = '{"'
 # Beginnings of log records; a traceback never continues with such a line.
 RECORDS: Final = tuple(
     re.compile(pattern)
@@ -112,7 +116,8 @@ CAUGHT: Final = re.compile(r"--- <exception caught here> ---\s*$")
 DRAWN: Final = re.compile(r"\s+(?:[│|]\s*)*(?:└|->) |\s+(?:[│|]\s+)*[│|]\s*$")
 ORIGINAL: Final = "Original " + HEAD  # of PyTorch's workers
 # Parts of a prefix that differ from line to line: dates, times, seconds since some start.
-VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}")
+# The last are the counts of lines in the prefixes of Drone and Woodpecker, [step:12] or [step:L12:3s].
+VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}|(?<=:)\d+(?=\])")
 
 # Ending of an unknown type's name -> its builtin base.
 BASES: Final = (

@@ -11,9 +11,20 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from .decode import RECORD, Decoded, Decoder, has_mark
+from .decode import Decoded, Decoder, has_mark
 from .formats import FORMATS, Translation
-from .grammar import GROUP, HEAD, LAST_LINE, LINK_PART, LINKS, MOST_OPEN, MOST_PREFIX, is_error_like
+from .grammar import (
+    GROUP,
+    HEAD,
+    LAST_LINE,
+    LINK_PART,
+    LINKS,
+    MOST_OPEN,
+    MOST_PREFIX,
+    RECORD,
+    STACK,
+    is_error_like,
+)
 from .pieces import lines_of
 from .read import ReadException
 from .reader import TracebackReader
@@ -97,7 +108,7 @@ class _Closed:
     def __init__(self) -> None:
         self._reader: TracebackReader | None = None
         self._before: collections.deque[str] = collections.deque(maxlen=2)
-        self._translation = Translation()
+        self._translation = Translation(self._before)
 
     def feed(self, line: str) -> Iterator[ReadException]:
         for translated in self._translation.feed(line, self._reader is not None):
@@ -145,7 +156,7 @@ class _Writer:
     def __init__(self) -> None:
         self.open: list[_Open] = []
         self._before: collections.deque[str] = collections.deque(maxlen=2)
-        self._translation = Translation()
+        self._translation = Translation(self._before)
         self.skip: Final = self._before.append  # handles a line without a beginning of a traceback
 
     @property
@@ -210,6 +221,8 @@ def time_in(*texts: str) -> str:
 def _is_ordinary(line: str) -> bool:
     """Whether a line begins no traceback. Asked before decoding, because most lines begin none."""
     if "most recent call" in line or "above exception" in line or ".py:" in line:
+        return False
+    if STACK in line:
         return False
     first = line[:1]
     if first == "{":

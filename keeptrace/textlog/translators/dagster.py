@@ -1,0 +1,81 @@
+"""Errors of Dagster's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..grammar import FILE_LINE, HEAD, LAST_LINE, LINKS, RECORD, STACK
+
+_CAUSE, _CONTEXT = LINKS
+# Dagster's links, which stand before the cause → Python's, which stand behind
+_LINKS: Final = {
+    "The above exception was caused by the following exception:": _CAUSE,
+    "The above exception occurred during handling of the following exception:": _CONTEXT,
+}
+
+
+class _Part:
+    """One exception: its message and frames, and Python's link to the exception before."""
+
+    def __init__(self, message: list[str], link: str = "") -> None:
+        self.message = message
+        self.link = link
+        self.frames: list[str] = []
+
+
+class Dagster:
+    """A message, "Stack Trace:" and frames, then the cause in the same way."""
+
+    def __init__(self, message: str) -> None:
+        self._parts = [_Part([message])]
+        self._is_message = False  # of the next exception, behind a link
+
+    def feed(self, line: str) -> list[str] | None:
+        part = self._parts[-1]
+        link = _LINKS.get(line.strip())
+        if self._is_message:
+            if line.strip() == STACK:
+                self._is_message = False
+            elif line.strip() and part.message and not part.message[-1].strip():
+                return None  # text behind an exception without frames
+            else:
+                part.message.append(line)
+        elif link is not None:
+            self._parts.append(_Part([], link))
+            self._is_message = True
+        elif line.startswith("  ") and (part.frames or FILE_LINE.match(line) is not None):
+            part.frames.append(line)
+        elif line.strip():
+            return None
+        return []
+
+    def finish(self) -> list[str]:
+        """The chain in Python's order: the innermost cause first."""
+        lines: list[str] = []
+        for part in reversed(self._parts):
+            message = "\n".join(part.message).strip().split("\n")
+            if not part.frames or not _is_message(message[0]):
+                continue
+            lines += [HEAD, *part.frames, *message]
+            if part.link:
+                lines += ["", part.link, ""]
+        if lines:
+            lines.append(RECORD)
+        return lines
+
+
+def of_stack(line: str, before: Sequence[str]) -> Dagster | None:
+    """The translator, if the lines before a stack end with a message."""
+    if line.strip() != STACK:
+        return None
+    said = [text.strip() for text in before if text.strip()]
+    if not said or not _is_message(said[-1]):
+        return None
+    return Dagster(said[-1])
+
+
+def _is_message(line: str) -> bool:
+    """Whether a line is a type and a message."""
+    found = LAST_LINE.match(line)
+    return found is not None and found["colon"] is not None
