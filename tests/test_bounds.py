@@ -325,6 +325,17 @@ def test_a_cut_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     assert repr(frames_of(found)[-1].f_locals["<left out>"]).startswith("<11 variables: not kept")
 
 
+def test_a_function_of_too_many_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its frame arrives without them, also where the frame was cleared and has no variables."""
+    monkeypatch.setattr(bounds, "MAX_LOCALS", 100)
+    namespace: dict[str, Any] = {}
+    exec(f"def fail({', '.join(f'a{at}' for at in range(150))}): 1/0", namespace)
+    exc = caught(lambda: namespace["fail"](*range(150)))
+    traceback.clear_frames(exc.__traceback__)
+    found = keeptrace.loads(keeptrace.dumps(exc, include_source=False))
+    assert frames_of(found)[-1].f_code.co_name == "fail"
+
+
 def test_a_group_says_what_it_lost() -> None:
     """A group whose parts unfold beyond the bound has a note with the number of those left out."""
     exc: Any = keeptrace.loads(keeptrace.dumps(caught(group_of_itself), include_source=False))
@@ -578,6 +589,7 @@ def _of_each_kind() -> BaseException:
 TIGHT = {
     "MAX_CLASSES": 0,
     "MAX_CHILDREN": 4,
+    "MAX_LOCALS": 1,
     "MAX_SHAPES": 3,
     "MAX_KINDS": 1,
     "MAX_ENTRIES": 12,

@@ -23,7 +23,7 @@ from ..core.nodes import (
     sequence,
     stand_in,
 )
-from ..core.report import FrameRecord, Node, Ref, Report
+from ..core.report import CodeRecord, FrameRecord, Node, Ref, Report
 from ..restore.order import in_order
 from .costs import Stores, children_of, key_costs, lineage, shown_in_message, stores_of, unfolded
 
@@ -134,9 +134,11 @@ class _Fitter:
 
     def frames(self) -> None:
         """Bounds the number of frames, and the number and kinds of their variables."""
-        for frame in self._report["frames"]:
-            if frame["locals"] and len(frame["locals"]) > bounds.MAX_LOCALS:
-                self._cut_variables(frame["locals"])
+        self._cut_arguments()
+        tables = [frame["locals"] for frame in self._report["frames"]]
+        for table in (*tables, self._report.get("process")):
+            if table and len(table) > bounds.MAX_LOCALS:
+                self._cut_variables(table)
         stores = stores_of(self._report)
         if stores.shapes_above:
             for index in stores.shapes_above:
@@ -173,6 +175,13 @@ class _Fitter:
             if index not in used:
                 self._drop_variables(frame)
 
+    def _cut_arguments(self) -> None:
+        codes = self._report["codes"]
+        for at, code in enumerate(codes):
+            if len(code["names"]) > bounds.MAX_LOCALS:
+                self._cut(len(code["names"]))
+                codes[at] = _without_arguments(code)
+
     def _cut_variables(self, table: dict[str, Ref]) -> None:
         left_out = len(table) - bounds.MAX_LOCALS + 1
         for name in list(table)[-left_out:]:
@@ -187,11 +196,7 @@ class _Fitter:
         codes = self._report["codes"]
         code = codes[frame["code"]]
         if code["names"]:
-            bare = code.copy()
-            bare["names"] = []
-            bare["args"] = [0, 0, 0]
-            bare["flags"] = code["flags"] & ~_VARARGS_VARKEYWORDS
-            codes.append(bare)
+            codes.append(_without_arguments(code))
             frame["code"] = len(codes) - 1
         if frame["locals"]:
             frame["locals"] = {}
@@ -257,3 +262,12 @@ class _Fitter:
         extra_of(node).pop("pairs")
         put_extra(node, "why", REASON)
         self._cut()
+
+
+def _without_arguments(code: CodeRecord) -> CodeRecord:
+    """A copy of the code: captures share the record of a code."""
+    bare = code.copy()
+    bare["names"] = []
+    bare["args"] = [0, 0, 0]
+    bare["flags"] = code["flags"] & ~_VARARGS_VARKEYWORDS
+    return bare
