@@ -5,6 +5,7 @@ ending.py is the program; each runs in a session of its own, so that what it lea
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -82,6 +83,13 @@ def ended(folder: Path, kind: str, method: str, state: str, end: str, wait: floa
         )
 
 
+@functools.cache
+def ended_of_stock(kind: str, method: str, end: str) -> Ended:
+    """The same with tasks at work in the engine's own pool; whatever that leaves is killed."""
+    with tempfile.TemporaryDirectory(prefix="kt") as folder:
+        return ended(Path(folder), f"stock-{kind}", method, "working", end, wait=0.0)
+
+
 def status(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
@@ -133,8 +141,7 @@ def test_killed(kind: str, method: str, state: str, folder: Path) -> None:
 def test_ended_with_tasks_at_work(kind: str, method: str, end: str, folder: Path) -> None:
     """With futures pending and no shutdown(): the exit code and the output are those of the engine's own pool, and nothing is left."""
     found = ended(folder, kind, method, "working", end)
-    stock = f"stock-{kind}".replace("healing", "executor")
-    theirs = ended(folder, stock, method, "working", end, wait=0.0)
+    theirs = ended_of_stock(kind.replace("healing", "executor"), method, end)
     assert (found.code, found.out, found.left) == (theirs.code, theirs.out, [])
     assert found.err.count("Traceback") == (end == "raise") and found.files == []
 
