@@ -41,6 +41,20 @@ def healing(workers: int = 2, **arguments: Any) -> Any:
     return KeepTraceLokyExecutor(workers, on_death="replace", **arguments)
 
 
+@pytest.fixture(scope="module")
+def one() -> Iterator[Any]:
+    """A pool of one worker, which outlives the deaths of several tests."""
+    with healing(1) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Any]:
+    """The same, of two workers."""
+    with healing() as pool:
+        yield pool
+
+
 def states(pool: Any) -> dict[int, int]:
     """What each worker is at."""
     return {
@@ -108,38 +122,35 @@ def test_died_with_the_lock() -> None:
 
 
 @pytest.mark.parametrize("size, part", [(20_000_000, 10_000_000), (10_000, 3), (10_000, 5_000)])
-def test_died_within_a_result(size: int, part: int) -> None:
+def test_died_within_a_result(size: int, part: int, two: Any) -> None:
     """A worker that dies as it sends a result, of which a part has arrived, costs that task alone."""
-    with healing() as pool:
-        lost = pool.submit(loky_tasks.answer_in_part, size, part)
-        others = [pool.submit(tasks.double, number) for number in range(10)]
-        error = lost.exception(LIMIT)
-        assert isinstance(error, WorkerDied) and error.deaths[0].signal == "SIGKILL"
-        assert "died as it sent the result" in error.__notes__[0]
-        assert [future.result(LIMIT) for future in others] == [*range(0, 20, 2)]
-        assert pool.submit(tasks.double, 4).result(LIMIT) == 8
+    lost = two.submit(loky_tasks.answer_in_part, size, part)
+    others = [two.submit(tasks.double, number) for number in range(10)]
+    error = lost.exception(LIMIT)
+    assert isinstance(error, WorkerDied) and error.deaths[0].signal == "SIGKILL"
+    assert "died as it sent the result" in error.__notes__[0]
+    assert [future.result(LIMIT) for future in others] == [*range(0, 20, 2)]
+    assert two.submit(tasks.double, 4).result(LIMIT) == 8
 
 
 @pytest.mark.parametrize(
     "size, part", [(2_000_000, 1_000_000), (10, 3), (100_000, 50_000), (10, 0), (2_000_000, 0)]
 )
-def test_died_within_a_task(size: int, part: int) -> None:
+def test_died_within_a_task(size: int, part: int, one: Any) -> None:
     """A task of which a worker had read a part, or all, when it died runs on the next worker."""
-    with healing(1) as pool:
-        dying = pool.submit(loky_tasks.read_in_part, part).result(LIMIT)
-        sizes = [pool.submit(len, bytes(size + number)) for number in range(10)]
-        assert [future.result(LIMIT) for future in sizes] == [size + number for number in range(10)]
-        assert pool.submit(tasks.double, 4).result(LIMIT) == 8
-        assert dying not in pool._processes
+    dying = one.submit(loky_tasks.read_in_part, part).result(LIMIT)
+    sizes = [one.submit(len, bytes(size + number)) for number in range(10)]
+    assert [future.result(LIMIT) for future in sizes] == [size + number for number in range(10)]
+    assert one.submit(tasks.double, 4).result(LIMIT) == 8
+    assert dying not in one._processes
 
 
-def test_died_before_the_first_byte_of_a_task() -> None:
+def test_died_before_the_first_byte_of_a_task(one: Any) -> None:
     """A worker that has read nothing when it dies costs nothing: no task runs twice."""
-    with healing(1) as pool:
-        dying = pool.submit(loky_tasks.die_at_the_next_task).result(LIMIT)
-        numbers = [pool.submit(tasks.double, number) for number in range(10)]
-        assert [future.result(LIMIT) for future in numbers] == [*range(0, 20, 2)]
-        assert dying not in pool._processes
+    dying = one.submit(loky_tasks.die_at_the_next_task).result(LIMIT)
+    numbers = [one.submit(tasks.double, number) for number in range(10)]
+    assert [future.result(LIMIT) for future in numbers] == [*range(0, 20, 2)]
+    assert dying not in one._processes
 
 
 def test_died_with_a_task_that_nobody_knows() -> None:
