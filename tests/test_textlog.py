@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from depth import DEPTH
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -810,14 +811,15 @@ def test_devices_are_not_read() -> None:
 
 def test_frames_are_bounded() -> None:
     """A traceback with too many frames keeps both ends and says how many are left out."""
+    count = 2 * textlog.MOST_FRAMES
     frames = "".join(
-        f'  File "/absent/x.py", line {number}, in f{number}\n' for number in range(1, 20_001)
+        f'  File "/absent/x.py", line {number}, in f{number}\n' for number in range(1, count + 1)
     )
     text = f"Traceback (most recent call last):\n{frames}ValueError: x\n"
     report = next(parse_reports(text))
     entries = report["exceptions"][0]["traceback"]
     assert len(entries) == textlog.MOST_FRAMES + 1
-    assert [entry for entry in entries if entry[0] == -1] == [[-1, 20_000 - textlog.MOST_FRAMES]]
+    assert [entry for entry in entries if entry[0] == -1] == [[-1, count - textlog.MOST_FRAMES]]
     repeated = SIMPLE.replace("jobs.", "  [Previous line repeated 999999999 more times]\njobs.")
     assert len(next(parse_reports(repeated))["frames"]) == textlog.MOST_FRAMES
 
@@ -924,7 +926,7 @@ BLOCKS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50 * DEPTH, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -964,7 +966,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150 * DEPTH, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from(["", "", "  ", "    ", "  | ", "# "]), PIECES), max_size=60)
 )
@@ -976,7 +978,7 @@ def test_no_text_raises(pieces: list[tuple[str, str]]) -> None:
             assert printed(found) and isinstance(found[1], BaseException)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75 * DEPTH, deadline=None)
 @given(st.text())
 def test_any_text(text: str) -> None:
     """Nor does any other text, wherever it stands."""
