@@ -155,7 +155,7 @@ def test_lock_of_a_dead_worker_without_a_parent() -> None:
     os.kill(holder, signal.SIGKILL)
     program.kill()
     program.wait()
-    until(lambda: not in_session(program.pid), 20)
+    until(lambda: not in_session(program.pid), 60)
 
 
 def work(number: int) -> int:

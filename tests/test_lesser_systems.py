@@ -201,7 +201,8 @@ def test_telling_has_no_way_to_fail(
 
 def test_no_memory_for_the_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reserve that cannot be had is asked for again at the next time."""
-    monkeypatch.setattr(reserve, "_SIZE", sys.maxsize // 2)
+    for size in ("_SIZE", "_SIZE_BY_SEGMENTS"):
+        monkeypatch.setattr(reserve, size, sys.maxsize // 2)
     reserve.release_reserve()
     reserve.hold_reserve()
     assert reserve._reserve is None

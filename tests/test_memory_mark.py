@@ -38,6 +38,7 @@ from keeptrace.concurrent.deaths import memory as _memory
 from keeptrace.concurrent.deaths.black_box import MOST_NOTE, BlackBox
 from keeptrace.concurrent.deaths.memory import mark_of, memory_limit
 from keeptrace.concurrent.deaths.sizes import about_size
+from keeptrace.core import FREE_THREADED
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists("/proc/self/statm"), reason="resident memory of the moment"
@@ -91,6 +92,9 @@ def test_below_the_mark_again(tmp_path: Path) -> None:
     in_a_fresh_process(kill_below_the_mark_again, str(tmp_path / "ready"))
 
 
+@pytest.mark.skipif(
+    FREE_THREADED, reason="a free-threaded Python keeps the memory that it frees for itself"
+)
 def test_a_worker_that_survives(tmp_path: Path) -> None:
     """A worker above the mark goes on with its task; the note is dropped when the memory is given
     back.
