@@ -38,15 +38,17 @@ def dataclass(writer: TextWriter, value: object, cls: type) -> None:
 
 
 def _of_dataclass(value: object, cls: type) -> list[tuple[str, Any]] | None:
-    fields = attribute_of(mro_of(cls), "__dataclass_fields__")[1]
-    field_type = loaded("dataclasses", "Field")
-    if type(fields) is not dict or any(type(field) is not field_type for field in fields.values()):
+    _owner, fields = attribute_of(mro_of(cls), "__dataclass_fields__")
+    if type(fields) is not dict:
         return None
-    shown = [
-        name
-        for name, field in fields.items()
-        if field._field_type is loaded("dataclasses", "_FIELD") and field.repr is True
-    ]
+    field_type = loaded("dataclasses", "Field")
+    true_field = loaded("dataclasses", "_FIELD")  # neither a ClassVar nor an InitVar
+    shown = []
+    for name, field in fields.items():
+        if type(field) is not field_type:
+            return None
+        if field._field_type is true_field and field.repr is True:
+            shown.append(name)
     return _stored_pairs(value, cls, shown)
 
 
@@ -64,9 +66,10 @@ def _stored_pairs(value: object, cls: type, names: list[Any]) -> list[tuple[str,
 
 def named_elements(value: Any) -> list[tuple[str, Any]] | None:
     """The elements of a named tuple with their names; None if names and elements differ."""
-    names = attribute_of(mro_of(type(value)), "_fields")[1]
-    is_tuple_of_names = type(names) is tuple and all(type(name) is str for name in names)
-    if not is_tuple_of_names or len(names) != tuple.__len__(value):
+    _owner, names = attribute_of(mro_of(type(value)), "_fields")
+    if type(names) is not tuple or len(names) != tuple.__len__(value):
+        return None
+    if any(type(name) is not str for name in names):
         return None
     return list(zip(names, tuple.__iter__(value)))
 
@@ -80,7 +83,8 @@ def namedtuple(writer: TextWriter, value: object, cls: type) -> None:
 
 
 def enum(writer: TextWriter, value: object, cls: type) -> None:
-    name, inner = stored(value, "_name_"), stored(value, "_value_")
+    name = stored(value, "_name_")
+    inner = stored(value, "_value_")
     own_repr = namespace_of(cls).get("_value_repr_")  # of a mixed-in data type
     if type(name) is not str or inner is ABSENT or own_repr is not None:
         return writer.by_user(value, cls)
@@ -90,7 +94,7 @@ def enum(writer: TextWriter, value: object, cls: type) -> None:
 
 
 def attrs(writer: TextWriter, value: object, cls: type) -> None:
-    fields = attribute_of(mro_of(cls), "__attrs_attrs__")[1]
+    _owner, fields = attribute_of(mro_of(cls), "__attrs_attrs__")
     names: list[Any] = []
     for field in tuple.__iter__(fields):
         shown = stored(field, "repr")
@@ -101,7 +105,9 @@ def attrs(writer: TextWriter, value: object, cls: type) -> None:
     pairs = _stored_pairs(value, cls, names)
     if pairs is None:
         return writer.by_user(value, cls)
-    return writer.fields(names_of(cls)[1].rpartition(">.")[2], pairs)
+    _module, qualname = names_of(cls)
+    _, _, name = qualname.rpartition(">.")  # without the functions around: f.<locals>.
+    return writer.fields(name, pairs)
 
 
 def _named(namespace: dict[Any, Any]) -> list[tuple[str, Any]]:
@@ -116,11 +122,14 @@ def _is_shown(field: object) -> bool:
 def pydantic(writer: TextWriter, value: object, cls: type) -> None:
     """The fields, then extra fields. A class with computed fields runs code to show them."""
     mro = mro_of(cls)
-    computed = attribute_of(mro, "__pydantic_computed_fields__")[1]
-    fields = attribute_of(mro, "__pydantic_fields__")[1]
+    _owner, computed = attribute_of(mro, "__pydantic_computed_fields__")
+    _owner, fields = attribute_of(mro, "__pydantic_fields__")
     if computed or type(fields) is not dict:
         return writer.by_user(value, cls)
-    pairs = [pair for pair in _named(instance_dict(value)) if _is_shown(fields.get(pair[0]))]
+    pairs: list[tuple[str, Any]] = []
+    for name, item in _named(instance_dict(value)):
+        if _is_shown(fields.get(name)):
+            pairs.append((name, item))
     extra = stored(value, "__pydantic_extra__")
     if type(extra) is dict:
         pairs += _named(extra)

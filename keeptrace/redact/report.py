@@ -19,7 +19,7 @@ from ..core.report import Node, Ref, Report
 from . import others
 from .judging import Judge
 from .secrets import LEAST, Searcher, variants
-from .spans import MARK, Span, filled, marked
+from .spans import MARK, STRONG, Span, filled, marked
 from .walk import Walk
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ class ReportRedaction:
         self._change_mapping(self._facts, self._fact_by_shape)
         searcher = self._searcher()
         if searcher is not None:
-            self._least_name = LEAST
-            self._each_text(lambda text, name: self._by_text(text, searcher))
-            self._change_mapping(self._facts, lambda text, name: self._by_text(text, searcher))
-            self._search_sources(searcher)
+            self._hide_learned(searcher)
         self._drop_live(searcher)
         count = self._count + sum(self._judge.hidden.values())
         if count:
@@ -83,6 +80,17 @@ class ReportRedaction:
             cuts = self._report["cuts"]
             cuts["redacted"] = cuts.get("redacted", 0) + count
         return count
+
+    def _hide_learned(self, searcher: Searcher) -> None:
+        """Hides the learned secrets in all texts."""
+
+        def change(text: str, name: str) -> str:
+            return self._by_text(text, searcher)
+
+        self._least_name = LEAST
+        self._each_text(change)
+        self._change_mapping(self._facts, change)
+        self._search_sources(searcher)
 
     # -- texts
 
@@ -167,7 +175,7 @@ class ReportRedaction:
 
     def _without(self, spans: list[Span], text: str, name: str) -> str:
         if not name and text != MARK and self._rules.says("", text):
-            spans = [(0, len(text), 3)]
+            spans = [(0, len(text), STRONG)]
         if not spans:
             return text
         self._judge.learn([(text[start:end], grade) for start, end, grade in spans])
@@ -185,10 +193,13 @@ class ReportRedaction:
 
     def _searcher(self) -> Searcher | None:
         """A searcher for the learned secrets, in all forms of a secret in a text."""
-        known = [secret for secret in self._judge.learner.known if not self._rules.keeps(secret)]
-        forms = {form for secret in known for form in variants(secret) if len(form) >= LEAST}
-        if forms:
-            return Searcher(forms)
+        forms: set[str] = set()
+        for secret in self._judge.learner.known:
+            if not self._rules.keeps(secret):
+                forms.update(variants(secret))
+        long_forms = {form for form in forms if len(form) >= LEAST}
+        if long_forms:
+            return Searcher(long_forms)
         return None
 
     # -- sources
@@ -220,11 +231,15 @@ class ReportRedaction:
         live = self._report["live"]
         if live is None:
             return
-        is_known = searcher is not None and bool(searcher.spans(live.decode("latin-1")))
-        if not (self._judge.live_touched or is_known or self._redactor.leaks(live)):
+        has_learned = searcher is not None and bool(searcher.spans(live.decode("latin-1")))
+        if not (self._judge.live_touched or has_learned or self._redactor.leaks(live)):
             return
         self._count += 1
         self._report["live"] = None
+        self._put_stand_ins()
+
+    def _put_stand_ins(self) -> None:
+        """Puts the stand-ins in the places of live objects."""
         atoms: dict[int, Ref] = {}
         for index, node in enumerate(self._values):
             if schema.kind_of(node) != "live":
@@ -265,10 +280,13 @@ class ReportRedaction:
 
     def _sweep(self) -> None:
         """Empties the nodes without a reference."""
-        waiting = [index for refs in self._roots() for index in schema.indexes(refs)]
+        waiting: list[int] = []
+        for refs in self._roots():
+            waiting += schema.indexes(refs)
         reached = set(waiting)
         while waiting:
-            for index in schema.indexes(schema.refs_of(self._values[waiting.pop()])):
+            node = self._values[waiting.pop()]
+            for index in schema.indexes(schema.refs_of(node)):
                 if index not in reached:
                     reached.add(index)
                     waiting.append(index)
