@@ -86,8 +86,8 @@ class _Lasting(Reduction):
 
 
 def wants_own(frame: types.FrameType) -> bool:
-    """Whether the class's own reduction is asked for: by copy.copy(), or by the pickler of a capture
-    for an object that holds the exception.
+    """Whether copy.copy() asks, or the pickler of a capture for an object that holds the exception:
+    both get the reduction of the exception's own class.
     """
     return capturing.get() or frame.f_globals.get("__name__") == "copy"
 

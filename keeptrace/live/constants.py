@@ -19,28 +19,38 @@ _MOST_MODULES: Final = 50
 
 
 def constants_among(objects: Iterable[object], classes: Iterable[type]) -> Constants:
-    """The objects that are constants of the modules of the classes and of their bases."""
+    """The constants among the objects: of the modules that define the classes or their bases."""
     ids = {id(value) for value in objects if not is_of_c(type(value)) or type(value) is object}
-    homes: dict[str, None] = {}
-    if ids:
-        parents = {id(parent): parent for cls in classes for parent in mro_of(cls)}.values()
-        homes = dict.fromkeys(names_of(cls)[0] for cls in parents if not is_of_c(cls))
     found: dict[int, tuple[Any, ...]] = {}
-    for home in list(homes)[:_MOST_MODULES]:
-        module = sys.modules.get(home)
-        if type(module) is not types.ModuleType:
-            continue
-        for name, value in list(module_dict(module).items()):
-            if id(value) not in ids or id(value) in found or type(name) is not str:
+    if not ids:
+        return found
+    for home in _homes_of(classes):
+        for name, value in _names_in(home):
+            if id(value) not in ids or id(value) in found:
                 continue
             state = state_of_constant(value)
-            if state is not None:
+            if state is not None and type(name) is str:
                 found[id(value)] = (type(value), home, name, state)
     return found
 
 
+def _homes_of(classes: Iterable[type]) -> list[str]:
+    """The names of the modules of the classes and of their bases, within the bound."""
+    parents = {id(parent): parent for cls in classes for parent in mro_of(cls)}.values()
+    homes = dict.fromkeys(names_of(cls)[0] for cls in parents if not is_of_c(cls))
+    return list(homes)[:_MOST_MODULES]
+
+
+def _names_in(home: str) -> list[tuple[Any, Any]]:
+    """The names of a loaded module, and their objects."""
+    module = sys.modules.get(home)
+    if type(module) is types.ModuleType:
+        return list(module_dict(module).items())
+    return []
+
+
 def naming(pickler: Callable[..., Any], constants: Constants) -> Callable[..., Any]:
-    """A subclass of a pickler, which refers to the constants by name."""
+    """A subclass of a pickler that refers to the constants by name."""
     base: Any = pickler
 
     class Naming(base):  # type: ignore[misc]  # known at run time alone

@@ -1,5 +1,7 @@
-"""Constants of modules, such as `MISSING = Missing()`. Programs know such a constant by identity, so
-a pickle names the module and the variable, instead of making another instance.
+"""Constants of modules, such as `MISSING = Missing()`.
+
+Programs know such a constant by identity, so a pickle names the module and the variable, instead of
+making another instance.
 
 A constant's class is written in Python, without pickling of its own, and the attributes are plain
 data. The reader takes the module's own object only if class and attributes are the same there.
@@ -29,30 +31,32 @@ _PICKLING: Final = (
 
 
 def state_of_constant(value: object) -> dict[str, Any] | None:
-    """The attributes of an object that may be a constant; None for other objects."""
+    """The attributes of a possible constant; None for other objects."""
     cls = type(value)
     if cls is object:
         return {}
     if not _is_plain_class(cls):
         return None
-    state: dict[str, Any] = {}
-    for parent in raw_mro_of(cls):
+    pairs = _attributes_of(value)
+    is_small = len(pairs) <= _MOST_ATTRIBUTES
+    if is_small and all(type(name) is str and type(item) in _PLAIN for name, item in pairs):
+        return dict(pairs)
+    return None
+
+
+def _attributes_of(value: object) -> list[tuple[Any, Any]]:
+    """The entries of the slots and of the __dict__. No key is hashed or compared."""
+    pairs: list[tuple[Any, Any]] = []
+    for parent in raw_mro_of(type(value)):
         for name, item in raw_namespace_of(parent).items():
             if type(item) is types.MemberDescriptorType:
                 try:
-                    state[name] = item.__get__(value)
+                    pairs.append((name, item.__get__(value)))
                 except AttributeError:  # a slot without a value
                     continue
             elif name == "__dict__" and type(item) is types.GetSetDescriptorType:
-                namespace = item.__get__(value)
-                if type(namespace) is not dict:  # reading a subclass may run the program's code
-                    return None
-                state.update(namespace)
-    if len(state) > _MOST_ATTRIBUTES:
-        return None
-    if all(type(key) is str and type(item) in _PLAIN for key, item in state.items()):
-        return state
-    return None
+                pairs += dict.items(item.__get__(value))
+    return pairs
 
 
 def _is_plain_class(cls: type) -> bool:
@@ -69,7 +73,8 @@ def _is_plain_class(cls: type) -> bool:
 def constant(cls: type, module: str, name: str, state: dict[str, Any]) -> object:
     """A live pickle calls this function in the place of a constant.
 
-    Returns the constant of the loaded module, or a new instance where the module has another one.
+    Returns the constant of the loaded module. If the module has a different object there, returns a
+    new instance.
     """
     home = sys.modules.get(module)
     if type(home) is types.ModuleType:

@@ -116,7 +116,7 @@ CAUGHT: Final = re.compile(r"--- <exception caught here> ---\s*$")
 DRAWN: Final = re.compile(r"\s+(?:[│|]\s*)*(?:└|->) |\s+(?:[│|]\s+)*[│|]\s*$")
 ORIGINAL: Final = "Original " + HEAD  # of PyTorch's workers
 # Parts of a prefix that differ from line to line: dates, times, seconds since some start.
-# The last are the counts of lines in the prefixes of Drone and Woodpecker, [step:12] or [step:L12:3s].
+# The last are the counts of lines in the prefixes of Drone, [step:12], and of Woodpecker.
 VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}|(?<=:)\d+(?=\])")
 
 # Ending of an unknown type's name -> its builtin base.

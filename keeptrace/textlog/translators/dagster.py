@@ -8,7 +8,7 @@ from typing import Final
 from ..grammar import FILE_LINE, HEAD, LAST_LINE, LINKS, RECORD, STACK
 
 _CAUSE, _CONTEXT = LINKS
-# Dagster's links, which stand before the cause → Python's, which stand behind
+# Dagster's links, in front of the cause → Python's, behind the cause
 _LINKS: Final = {
     "The above exception was caused by the following exception:": _CAUSE,
     "The above exception occurred during handling of the following exception:": _CONTEXT,
@@ -35,19 +35,23 @@ class Dagster:
         part = self._parts[-1]
         link = _LINKS.get(line.strip())
         if self._is_message:
-            if line.strip() == STACK:
-                self._is_message = False
-            elif line.strip() and part.message and not part.message[-1].strip():
-                return None  # text behind an exception without frames
-            else:
-                part.message.append(line)
-        elif link is not None:
+            return self._take_message(line, part.message)
+        if link is not None:
             self._parts.append(_Part([], link))
             self._is_message = True
         elif line.startswith("  ") and (part.frames or FILE_LINE.match(line) is not None):
             part.frames.append(line)
         elif line.strip():
             return None
+        return []
+
+    def _take_message(self, line: str, message: list[str]) -> list[str] | None:
+        if line.strip() == STACK:
+            self._is_message = False
+        elif line.strip() and message and not message[-1].strip():
+            return None  # text behind an exception without frames
+        else:
+            message.append(line)
         return []
 
     def finish(self) -> list[str]:
