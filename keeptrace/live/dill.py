@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dis
 import importlib
 import io
@@ -24,6 +25,8 @@ from dill._dill import CODE_PARAMS, _create_code
 
 from .outside import is_outside, reduced
 
+# Python 3.15 and newer
+_SENTINEL: Final = getattr(builtins, "sentinel", None)
 _GLOBAL_INSTRUCTIONS: Final = frozenset(
     {"LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME"}
 )
@@ -44,6 +47,8 @@ class Pickler(dill.Pickler):  # type: ignore[misc]  # dill is not typed
             return reduced(obj)
         if type(obj) is types.ModuleType and sys.modules.get(obj.__name__) is obj:
             return importlib.import_module, (obj.__name__,)
+        if _SENTINEL is not None and type(obj) is _SENTINEL:  # dill takes one for another
+            return obj.__reduce__()
         if type(obj) is types.CodeType:  # dill reads an attribute that Python 3.15 lacks
             return _create_code, tuple([getattr(obj, f"co_{name}") for name in CODE_PARAMS])
         return NotImplemented
