@@ -351,10 +351,12 @@ def test_the_stack_of_a_process_that_hangs(tmp_path: Path, call: Commands) -> No
             stack = stack_of_process(process.pid, str(tmp_path), 20).stack
             return [frame.name for frame in traceback.extract_tb(stack)][1:] == ["hang"]
 
-        until(is_in_hang)
-        told = call.out("stacks", process.pid)
-        assert "in hang" in told and "main thread (most recent call last)" in told
-        process.kill()
+        try:
+            until(is_in_hang)
+            told = call.out("stacks", process.pid)
+        finally:
+            process.kill()
+    assert "in hang" in told and "main thread (most recent call last)" in told
     (entry,) = keeptrace.Store(tmp_path).entries()
     assert "died without a word" in entry.message
 
