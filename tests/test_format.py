@@ -219,6 +219,8 @@ def test_header() -> None:
     assert header["where"].endswith(" in fail")
 
 
+# pickletools warns of a text opcode that a mutation made
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
 def test_fuzz() -> None:
     """A short run of tests/fuzz.py: mutated dumps, byte by byte and within their structure."""
     assert fuzz.run(300 * DEPTH, seed=7) == 0
