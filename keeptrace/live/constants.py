@@ -20,18 +20,22 @@ _MOST_MODULES: Final = 50
 
 def constants_among(objects: Iterable[object], classes: Iterable[type]) -> Constants:
     """The constants among the objects: of the modules that define the classes or their bases."""
-    ids = {id(value) for value in objects if not is_of_c(type(value)) or type(value) is object}
+    ids = {id(value) for value in objects if _may_be_constant(value)}
     found: dict[int, tuple[Any, ...]] = {}
     if not ids:
         return found
     for home in _homes_of(classes):
         for name, value in _names_in(home):
-            if id(value) not in ids or id(value) in found:
-                continue
-            state = state_of_constant(value)
-            if state is not None and type(name) is str:
-                found[id(value)] = (type(value), home, name, state)
+            if id(value) in ids and id(value) not in found:
+                state = state_of_constant(value)
+                if state is not None:
+                    found[id(value)] = (type(value), home, name, state)
     return found
+
+
+def _may_be_constant(value: object) -> bool:
+    cls = type(value)
+    return cls is object or not is_of_c(cls)
 
 
 def _homes_of(classes: Iterable[type]) -> list[str]:
@@ -41,12 +45,12 @@ def _homes_of(classes: Iterable[type]) -> list[str]:
     return list(homes)[:_MOST_MODULES]
 
 
-def _names_in(home: str) -> list[tuple[Any, Any]]:
+def _names_in(home: str) -> list[tuple[str, Any]]:
     """The names of a loaded module, and their objects."""
     module = sys.modules.get(home)
-    if type(module) is types.ModuleType:
-        return list(module_dict(module).items())
-    return []
+    if type(module) is not types.ModuleType:
+        return []
+    return [(name, value) for name, value in list(module_dict(module).items()) if type(name) is str]
 
 
 def naming(pickler: Callable[..., Any], constants: Constants) -> Callable[..., Any]:

@@ -215,7 +215,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "key of Fernet",
         ("fernet", "crypt"),
-        r"(?i:fernet|crypt)(?:(?!(?i:digest|hash|sha|sum))[^\n]){0,40}?(?<![\w+/=-])([\w-]{42}[AEIMQUYcgkosw048]=)(?![\w=])",
+        r"(?i:fernet|crypt)(?:(?!(?i:digest|hash|sha|sum))[^\n]){0,40}?"
+        r"(?<![\w+/=-])([\w-]{42}[AEIMQUYcgkosw048]=)(?![\w=])",
         True,
     ),
     Pattern(
