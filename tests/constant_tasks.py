@@ -36,6 +36,13 @@ class Counter:
     count = 0
 
 
+class Odd:
+    """Its attribute is a slot of another class, which cannot be read of its instances."""
+
+    name = Slotted.name  # type: ignore[has-type]
+
+
+ODD = Odd()
 PLAIN = object()
 MISSING = Missing()
 UNSET = Named("UNSET")
@@ -66,6 +73,12 @@ def refuse() -> None:
     COUNTER.count = 5
     found = MISSING
     raise Refused(found)
+
+
+def refuse_oddly() -> None:
+    problem: Any = LookupError("odd", ODD)
+    problem.alike = Named("UNSET")
+    raise problem
 
 
 def constants_of(exc: Any) -> dict[str, bool]:

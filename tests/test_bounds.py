@@ -382,9 +382,14 @@ def test_a_report_beyond_all_measure_still_tells_the_type() -> None:
 
 
 def test_such_a_type_is_below_its_builtin_class() -> None:
-    """An `except` for the builtin class catches it, and plain pickle gives the same."""
+    """An `except` for the builtin class catches it, and plain pickle gives the same; also below a
+    class that is no exception.
+    """
 
-    class Far(FileNotFoundError):
+    class Mixin:
+        pass
+
+    class Far(Mixin, FileNotFoundError):
         pass
 
     report: Any = capture(Far(2, "none"), Options(include_source=False))

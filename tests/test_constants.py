@@ -43,6 +43,13 @@ def test_what_changes_is_no_constant(arrived: Any) -> None:
     assert tasks.REGISTRY.seen == [] and tasks.COUNTER.count == 0
 
 
+def test_an_object_that_cannot_be_read_costs_only_itself() -> None:
+    """A constant whose attribute cannot be read leaves the other objects of the exception live."""
+    with KeepTraceProcessPoolExecutor(1) as pool:
+        found: Any = pool.submit(tasks.refuse_oddly).exception(timeout=60)
+    assert type(found.alike) is tasks.Named
+
+
 def caught() -> BaseException:
     try:
         tasks.refuse()

@@ -630,6 +630,8 @@ def test_a_type_without_its_attributes_has_a_text(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
     found: Any = restore(capture(exc, Options()), POOL)
     assert isinstance(found, Coded) and str(found) == "code 3"
+    monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
+    assert str(restore(capture(ValueError(), Options()), POOL)) == ""
 
 
 def test_what_cannot_be_sent_arrives_as_its_type(monkeypatch: pytest.MonkeyPatch) -> None:

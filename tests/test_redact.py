@@ -223,6 +223,7 @@ LEAKS: dict[str, tuple[Any, str]] = {
     "connection string": (make({"x": f"Server=db;Uid=bob;Pwd={S};"}), S),
     "account key": (make({"x": f"AccountName=a;AccountKey={RANDOM}=="}), RANDOM),
     "xml": (make({"x": f"<a><password>{S}</password></a>"}), S),
+    "xml behind a colon": (make({"x": f"body:<password>@{S}</password>"}), S),
     "repr of a dataclass": (make({"x": Thing(f"Config(host='a', password='{S}')")}), S),
     "wrapped": (make({"x": f"Config(password=Str('{S}'))"}), S),
     "prose": (make({"x": f"the password is {S}"}), S),
@@ -619,6 +620,7 @@ def test_source_keeps_its_lines(text: str) -> None:
 ADVERSARIAL = [
     "a", "password", "password=", "password ", "password='", 'token="\\"', "://a:", "://", "eyJ", "eyJhbGciOiJ.", "-----BEGIN PRIVATE KEY-----",
     "Bearer ", "bearer a", "Basic aaaa", "cookie: ", "--password ", "curl -u", "sk-", "\\", '"', "'''", "xoxb-", "authorization: token ",
+    "expect {{{assword{{{", "expect (((\"password:\"", "fernet ", "a:5432:b:c:",
 ]  # fmt: skip
 
 

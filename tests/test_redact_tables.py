@@ -88,12 +88,12 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
     "password in .pgpass": (
         (
             "db:5432:shop:bob:<x1y2>",
-            "no host in 'db.example.org:5432:*:bob:<horse>'",
-            "the line db:5432:shop:bob:<horse>, is wrong",
+            "no host in 'db.example.org:5432:*:bob:<h0rse>'",
+            "the line db:5432:shop:bob:<h0rse>, is wrong",
             "in .pgpass: db:6000:shop:bob:<horse> is wrong",
         ),
         "db:5432:shop and views.py:5432:ERROR:main:failed and db:5432:shop:bob:5432 and a:5432:b:c:d "
-        "and views.py:5432:12:E501:line too long",
+        "and views.py:5432:12:E501:line too long and host:5432:users:select:timeout while reading",
     ),
     "answer to a prompt": (
         (
@@ -105,7 +105,8 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
             "child.expect(['assword:', EOF])\nchild.sendline('<horse>')",
         ),
         'expect "password:"\nsend "$pw\\r"\nexpect "#"\nsend "uptime\\r" '
-        'if wrong(password): mailer.send("hello") and expect(user.password).toBe(x); api.send("hello")',
+        'if wrong(password): mailer.send("hello") and expect(user.password).toBe(x); api.send("hello") '
+        'and we expect "password reset" mails to be sent; send "hello world" first',
     ),
     "key of Fernet": (
         (f"Fernet('<{BASE64[:42]}Q=>')", f"cannot decrypt with <{BASE64[:20]}-_{BASE64[:20]}0=>"),

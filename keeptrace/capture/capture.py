@@ -206,7 +206,10 @@ def _text_of(exc: BaseException) -> str:
 
 def _message_of(exc: BaseException, most: int) -> str:
     try:
-        return cut_within(message_text(exc) or NO_MESSAGE, most)
+        text = message_text(exc)
+        if text is None:
+            return NO_MESSAGE
+        return cut_within(text, most)
     except BaseException:  # the memory ran out
         return NO_MESSAGE
 

@@ -125,13 +125,7 @@ def _checked(report: Report) -> Report:
 
 def _bare(report: Report, problem: ValueError) -> Report:
     """A report with the exception's type, and with the reason for keeping nothing else."""
-    types = report["types"]
-    index = report["exceptions"][0]["type"]
-    kept = [[*types[index][:2], []]]
-    while types[index][2]:
-        index = types[index][2][0]
-    if index != report["exceptions"][0]["type"]:
-        kept = [[*kept[0][:2], [1]], types[index]]  # below its nearest builtin class
+    kept = _bare_types(report["types"], report["exceptions"][0]["type"])
     bare: Any = dict(report)
     bare.update(
         exceptions=[bare_record(f"keeptrace: the report is beyond the {REASON}: {problem}")],
@@ -146,6 +140,18 @@ def _bare(report: Report, problem: ValueError) -> Report:
     )
     checked: Report = bare
     return checked
+
+
+def _bare_types(types: list[Any], index: int) -> list[Any]:
+    """A table with the type, below its nearest builtin exception."""
+    module, qualname, bases = types[index]
+    waiting = list(bases)
+    while waiting:
+        entry = types[waiting.pop(0)]
+        if entry[0] == "builtins" and entry[1] != "object":
+            return [[module, qualname, [1]], entry]
+        waiting += entry[2]
+    return [[module, qualname, []]]
 
 
 def _body(report: Report) -> str:

@@ -20,6 +20,8 @@ from .spans import MARK, STRONG, WEAK, Span
 
 # A shorter number under a quoted name counts words. (digits)
 _LEAST_DIGITS: Final = 6
+# The user's name in a URL, with its marks (characters)
+_MOST_USER: Final = 64
 
 _SOURCES: Final = {
     "pair": r"""(?x) (?<![\w-])(-{0,2}+\w[\w.-]{1,80}+)
@@ -37,6 +39,7 @@ _SOURCES: Final = {
     "single": r"(?:[^'\\]|\\.)*+(?=')",
     "bare": r"""[^\s"'`,;&)\]}]++""",
     "element": r"[^<\n]{1,2000}",
+    "user": r"://[^\s/:@]{1,60}:\Z",
     "line": r"""[^\r\n"'\\]{1,1000}""",
     "rest": r"[^\r\n]{1,1000}",
     "next_item": r"\\{0,3}[\"']\s{0,4},\s{0,4}[bBuU]?(\\{0,3}[\"'])",
@@ -214,9 +217,11 @@ class _PairScan:
         return _made("bare").match(text, at)
 
     def _is_in_address(self, match: re.Match[str]) -> bool:
-        """Whether a placeholder stands for the password of an address: bob:<password>@host."""
-        start = match.start(1) - 2
-        return start >= 0 and self._text[start] == ":" and self._text.startswith("@", self._at)
+        """Whether a placeholder stands for the password of a URL: ftp://bob:<password>@host."""
+        if not self._text.startswith("@", self._at):
+            return False
+        before = self._text[: match.start(1) - 1]
+        return _made("user").search(before, len(before) - _MOST_USER) is not None
 
     def _header_value(self, at: int) -> re.Match[str] | None:
         line = _made("line").match(self._text, at)

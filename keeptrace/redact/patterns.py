@@ -187,13 +187,15 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         (":5432:", ":5433:", ":6432:", ":*:"),
         r"(?m)^[\w.*-]{1,80}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*-]{1,60}:([^\s:]{4,100})$",
     ),
-    # The same line in a sentence. After a line number there may be the level of a record.
+    # The same line in a sentence. After a line number there may be the level of a record. Words of
+    # small letters at the end are a log's own.
     Pattern(
         "password in .pgpass",
         (":5432:", ":5433:", ":6432:"),
         r"(?<![\w.*:/@-])[\w.*-]{1,80}:(?:5432|5433|6432)"
         r":(?!(?i:debug|info|warn|warning|error|critical):)[A-Za-z_*][\w*-]{0,59}:[\w*-]{1,60}"
-        r":(?=[^\s:]{0,99}[^\s:\d])([^\s:'\",;()<>]{4,100})(?=[\s'\",;)]|\.?$)",
+        r":(?=[^\s:]{0,99}[^\s:\d])(?=[^\s:'\",;()<>]{0,99}[^\s:'\",;()<>.a-z])"
+        r"([^\s:'\",;()<>]{4,100})(?=[\s'\",;)]|\.?$)",
     ),
     Pattern(
         "password in .pgpass",
@@ -205,8 +207,9 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     Pattern(
         "answer to a prompt",
         ("assword", "assphrase"),
-        r"(?:\bexpect\w{0,10}[\s(][^\n\"']{0,20}[\"'{][^\n\"']{0,60}?(?i:assword|assphrase)"
-        r"(?:(?!send)[^\n]){0,60}\n?(?:(?!send)[^\n]){0,40}"
+        r"(?:\bexpect\w{0,10}[\s(][^\n\"'{]{0,20}+[\"'{][^\n\"']{0,60}?(?i:assword|assphrase)"
+        r"(?:[^\"'\n:]{0,20}+:[^\"'\n]{0,20}+|\W{0,5}?)[\"'}]"
+        r"(?:(?!(?:exp_)?send)[^\n]){0,60}+\n?+(?:(?!(?:exp_)?send)[^\n]){0,40}+"
         r"|(?i:assword|assphrase)[^\"'\n]{0,30}[\"']\s{0,4}\{\s{0,20})"
         r"\b(?:exp_)?send(?:line)?(?:\s+--)?[\s(]{1,4}[bru]{0,2}[\"'](?!\$|\{)"
         r"([^\"'\\\n]{4,100})(?:\\{1,2}[rn]){0,2}[\"']",

@@ -52,7 +52,7 @@ def _attributes_of(value: object) -> list[tuple[Any, Any]]:
             if type(item) is types.MemberDescriptorType:
                 try:
                     pairs.append((name, item.__get__(value)))
-                except AttributeError:  # a slot without a value
+                except (AttributeError, TypeError):  # a slot without a value, or of another class
                     continue
             elif name == "__dict__" and type(item) is types.GetSetDescriptorType:
                 pairs += dict.items(item.__get__(value))
