@@ -638,14 +638,81 @@ def test_other_times_end_a_message() -> None:
     assert printed(only(log)) == SIMPLE
 
 
-def test_prefixed_tracebacks_in_between_each_other() -> None:
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "[worker-{}] ",
+        "[worker:{}] ",
+        "[rank:{}]",
+        "2026-01-01 12:00:00,123 [worker:{}] ",
+        "[app:{}] ERROR ",
+    ],
+)
+@pytest.mark.parametrize("numbers", [(3, 4), (4, 3)])
+def test_prefixed_tracebacks_in_between_each_other(prefix: str, numbers: tuple[int, int]) -> None:
     """Two workers that write at the same time are told apart by their prefixes."""
-    first = [f"[worker-3] {line}" for line in SIMPLE.splitlines(True)]
-    second = [f"[worker-4] {line}" for line in text_of("plain").splitlines(True)]
+    one, other = (prefix.format(number) for number in numbers)
+    first = [one + line for line in SIMPLE.splitlines(True)]
+    second = [other + line for line in text_of("plain").splitlines(True)]
     mixed = [line for pair in itertools.zip_longest(first, second, fillvalue="") for line in pair]
     assert sorted(printed(found) for found in parse_tracebacks("".join(mixed))) == sorted(
         [SIMPLE, text_of("plain")]
     )
+
+
+@pytest.mark.parametrize("number", [0, 7, 98])
+def test_a_prefix_numbers_the_lines(number: int) -> None:
+    """Drone's prefixes have the number of the line; groups, and tracebacks one after the other,
+    are read with such prefixes.
+    """
+    text = SIMPLE + "INFO: next\n" + text_of("nested group")
+    lines = enumerate(text.splitlines(True), number)
+    log = "".join(f"[test:{count}] {line}" for count, line in lines)
+    assert [printed(found) for found in parse_tracebacks(log)] == [SIMPLE, text_of("nested group")]
+
+
+def test_a_header_in_between_a_worker_and_its_frames() -> None:
+    """A frame belongs to the worker of its prefix, though another worker's header stands between."""
+    log = [
+        "[rank:1] Traceback (most recent call last):",
+        '[rank:1]   File "/srv/a.py", line 1, in first',
+        "[rank:1] ValueError: 1",
+        "[rank:0] Traceback (most recent call last):",
+        "[rank:1] Traceback (most recent call last):",
+        '[rank:1]   File "/srv/a.py", line 2, in second',
+        '[rank:0]   File "/srv/a.py", line 3, in third',
+        "[rank:0] ValueError: 3",
+        "[rank:1] ValueError: 2",
+    ]
+    found = parse_tracebacks("\n".join(log))
+    frames = {str(exc): [name for *_, name, _ in traceback.extract_tb(tb)] for _, exc, tb in found}
+    assert frames == {"1": ["first"], "2": ["second"], "3": ["third"]}
+
+
+DAGSTER = """\
+ValueError: no bread
+
+Stack Trace:
+  File "/srv/bakery/ops.py", line 31, in bake
+    raise ValueError("no bread") from problem
+
+The above exception was caused by the following exception:
+"""
+
+
+def test_a_cause_without_an_end() -> None:
+    """Dagster's error is given before the end of a log whose lines all seem to be its cause."""
+    log = [*DAGSTER.splitlines(True), *["more\n"] * 5_000]
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for line in log:
+            read += 1
+            yield line
+
+    exc = next(parse_tracebacks(lines()))[1]
+    assert str(exc) == "no bread" and read < 2_000
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,9 @@ CAUGHT: Final = re.compile(r"--- <exception caught here> ---\s*$")
 DRAWN: Final = re.compile(r"\s+(?:[│|]\s*)*(?:└|->) |\s+(?:[│|]\s+)*[│|]\s*$")
 ORIGINAL: Final = "Original " + HEAD  # of PyTorch's workers
 # Parts of a prefix that differ from line to line: dates, times, seconds since some start.
-# The last are the counts of lines in the prefixes of Drone, [step:12], and of Woodpecker.
-VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}|(?<=:)\d+(?=\])")
+VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}")
+# Drone's prefix, [step:12], has the number of the line; [worker:4121] looks the same.
+NUMBERED: Final = re.compile(r"(?P<name>\[[^\]]{1,100}:)(?P<number>\d{1,8})\]\s*$")
 
 # Ending of an unknown type's name -> its builtin base.
 BASES: Final = (

@@ -7,17 +7,53 @@ from __future__ import annotations
 import functools
 import re
 
-from .grammar import BAR, FILE_LINE, RULE, VARYING
+from .grammar import BAR, FILE_LINE, NUMBERED, RULE, VARYING
 from .steps import Verdict
+
+
+class LineNumber:
+    """The number of the line in a prefix, [step:12].
+
+    The number of a worker looks the same, [worker:4121], but is the same in all its lines. The line
+    behind the header decides.
+    """
+
+    __slots__ = ("_first", "_is_sure", "_name", "_number")
+
+    def __init__(self, prefix: str) -> None:
+        self._first = prefix.rstrip()
+        self._name = ""  # empty: the prefix does not number the lines
+        self._number = 0  # of the line before
+        self._is_sure = False
+        match = NUMBERED.match(prefix)
+        if match is not None:
+            self._name = match["name"]
+            self._number = int(match["number"])
+
+    def equalize(self, line: str) -> str:
+        """The line with the header's number, if the line has the next number."""
+        if not self._name:
+            return line
+        following = f"{self._name}{self._number + 1}]"
+        if line.startswith(following):
+            rest = line[len(following) :]
+            if self._is_sure or FILE_LINE.match(rest.lstrip(" |")):
+                self._is_sure = True
+                self._number += 1
+                return self._first + rest
+        if not self._is_sure and line.startswith((following, self._first)):
+            self._name = ""  # the next number is another worker's
+        return line
 
 
 class Margin:
     """Removes the margin from each line of a traceback: a prefix, or indentation."""
 
-    __slots__ = ("_flat", "_indent", "_prefix", "_prefixed", "_shape", "_varied", "bar")
+    __slots__ = ("_flat", "_indent", "_number", "_prefix", "_prefixed", "_shape", "_varied", "bar")
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        self._number = LineNumber(prefix)
         self._shape: re.Pattern[str] | None = None
         self._prefixed: bool | None = False  # None: the next line decides
         if prefix.strip():
@@ -35,7 +71,7 @@ class Margin:
 
     def owns(self, line: str) -> bool:
         """Whether a line has exactly the traceback's prefix, and so belongs to the traceback."""
-        return bool(self._prefixed) and line.startswith(self._prefix.rstrip())
+        return self._prefixed is not False and line.startswith(self._prefix.rstrip())
 
     def is_bar(self, match: re.Match[str]) -> bool:
         """Whether a match of BAR is a bar of the groups, and no bar in a message."""
@@ -45,6 +81,7 @@ class Margin:
 
     def take_off(self, line: str, ending: bool) -> str | Verdict:
         """The line without its margin. ending: the traceback may end here."""
+        line = self._number.equalize(line)
         match = None
         if self._shape is not None:
             match = self._shape.match(line)

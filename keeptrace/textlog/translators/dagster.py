@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ..grammar import FILE_LINE, HEAD, LAST_LINE, LINKS, RECORD, STACK
+from ..grammar import (
+    FILE_LINE,
+    HEAD,
+    LAST_LINE,
+    LINKS,
+    MOST_LINES,
+    RECORD,
+    STACK,
+    is_error_like,
+    is_record,
+)
 
 _CAUSE, _CONTEXT = LINKS
 # Dagster's links, in front of the cause → Python's, behind the cause
@@ -48,10 +58,13 @@ class Dagster:
     def _take_message(self, line: str, message: list[str]) -> list[str] | None:
         if line.strip() == STACK:
             self._is_message = False
-        elif line.strip() and message and not message[-1].strip():
-            return None  # text behind an exception without frames
-        else:
-            message.append(line)
+            return []
+        # Other text stands behind an exception without frames.
+        if HEAD in line or is_record(line) or len(message) >= MOST_LINES:
+            return None
+        if line.strip() and message and not message[-1].strip():
+            return None
+        message.append(line)
         return []
 
     def finish(self) -> list[str]:
@@ -59,7 +72,7 @@ class Dagster:
         lines: list[str] = []
         for part in reversed(self._parts):
             message = "\n".join(part.message).strip().split("\n")
-            if not part.frames or not _is_message(message[0]):
+            if not part.frames or LAST_LINE.match(message[0]) is None:
                 continue
             lines += [HEAD, *part.frames, *message]
             if part.link:
@@ -74,12 +87,9 @@ def of_stack(line: str, before: Sequence[str]) -> Dagster | None:
     if line.strip() != STACK:
         return None
     said = [text.strip() for text in before if text.strip()]
-    if not said or not _is_message(said[-1]):
+    if not said:
+        return None
+    found = LAST_LINE.match(said[-1])
+    if found is None or not (found["colon"] or is_error_like(found)):
         return None
     return Dagster(said[-1])
-
-
-def _is_message(line: str) -> bool:
-    """Whether a line is a type and a message."""
-    found = LAST_LINE.match(line)
-    return found is not None and found["colon"] is not None
