@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,23 @@ def test_a_sealed_exception(backend, kind):
     """An exception that refuses attributes, which joblib sets more than once."""
     with joblib.parallel_config(backend=backend, n_jobs=2):
         tasks.check_sealed(caught(Parallel(), tasks.traced_raise_sealed, [kind]), kind)
+
+
+@pytest.mark.parametrize("backend", ["keeptrace", "loky", "multiprocessing"])
+@pytest.mark.parametrize("kind", tasks.OPEN)
+def test_an_exception_that_lets_joblib_set_attributes(backend, kind):
+    """A harmless `__setattr__` does not change the exception's class, and makes no subclass."""
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        exc = caught(Parallel(), tasks.traced_raise_sealed, [kind])
+    tasks.check_sealed(exc, kind)
+    assert type(exc) is type(tasks.OPEN[kind]())
+
+
+def test_a_sealed_exception_pickles_as_its_own_class():
+    """Also the subclass where joblib sets attributes, which no module has under its name."""
+    exc = caught(Parallel(), tasks.traced_raise_sealed, ["sealed"])
+    again = pickle.loads(pickle.dumps(exc))
+    assert type(again) is type(exc) is tasks.Sealed and again.args == (3,)
 
 
 def test_nested_calls():

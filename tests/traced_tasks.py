@@ -97,17 +97,44 @@ class WithoutCause(Exception):
         return None
 
 
+class Ignoring(Exception):
+    """Sets no attributes, and does not say so."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        pass
+
+
 # kind -> an exception that refuses what engines set
 SEALED: dict[str, Any] = {
     "sealed": lambda: Sealed(3),
+    "ignoring": lambda: Ignoring(3),
     "frozen": lambda: Frozen(3),
     "property": lambda: WithoutCause(3),
 }
 
 
+class Harmless(Exception):
+    """Has a `__setattr__` that sets everything."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+
+
+class Exiting(Harmless):
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        raise SystemExit("no subclasses, please")
+
+
+# kind -> an exception that only looks as if it refused what engines set
+OPEN: dict[str, Any] = {
+    "harmless": lambda: Harmless(3),
+    "exiting": lambda: Exiting(3),
+}
+
+
 def check_sealed(exc: BaseException, kind: str) -> None:
     """Whether what raise_sealed(kind) raised arrived."""
-    assert isinstance(exc, type(SEALED[kind]())) and exc.args == (3,)
+    assert isinstance(exc, type((SEALED | OPEN)[kind]())) and exc.args == (3,)
     assert frames(exc)["raise_sealed"].f_locals["marker"] == ["here", kind]
     cause = BaseException.__dict__["__cause__"].__get__(exc)
     assert type(cause) is KeyError and list(frames(cause)) == ["raise_sealed"]
@@ -118,7 +145,7 @@ def raise_sealed(kind: str) -> None:
     try:
         {}[marker[1]]  # type: ignore[index]
     except KeyError as problem:
-        raise SEALED[kind]() from problem
+        raise (SEALED | OPEN)[kind]() from problem
 
 
 def refuse(word: str) -> None:

@@ -17,9 +17,9 @@ from typing import Any, Final
 from ..capture.facts import linked_to
 from ..core.options import Options
 from ..restore.classes import has_hook
-from .crossing import CarrierType, as_pickle_finds, to_bytes, traceback_of
+from .crossing import CarrierType, as_pickle_finds, to_bytes
 from .reductions import rebuild_overwritten, rebuild_wiped
-from .undo import SET_BY_ENGINES
+from .undo import is_sealed
 
 
 def _refuses(exc: BaseException) -> bool:
@@ -31,18 +31,7 @@ def _refuses(exc: BaseException) -> bool:
 
 
 def _refuses_or_is_sealed(exc: BaseException) -> bool:
-    return _refuses(exc) or _is_sealed(exc)
-
-
-def _is_sealed(exc: BaseException) -> bool:
-    """Whether setting the traceback raises, as in a frozen dataclass: tried as the engine will."""
-    if not has_hook(type(exc).__mro__, *SET_BY_ENGINES):
-        return False
-    try:
-        exc.__traceback__ = traceback_of(exc)
-    except BaseException:  # by the class's own __setattr__, or a property without a setter
-        return True
-    return False
+    return _refuses(exc) or is_sealed(exc, "__traceback__")
 
 
 def _ends_worker(exc: BaseException) -> bool:
@@ -56,6 +45,8 @@ def _always(exc: BaseException) -> bool:
 # package -> the exceptions that need a carrier
 NEEDS_CARRIER: Final[dict[str, Callable[[BaseException], bool]]] = {
     "concurrent": _refuses_or_is_sealed,
+    # Their workers set no attributes of an exception, so a sealed exception needs no carrier. Their
+    # parents set the cause; undo.py prepares the exception.
     "loky": _refuses,
     "joblib": _refuses,
     "pebble": _refuses,

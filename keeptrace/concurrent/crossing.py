@@ -77,7 +77,10 @@ dict_of: Final = BaseException.__dict__["__dict__"].__get__
 
 
 def add_note(exc: BaseException, note: str) -> None:
-    """Adds a note, also to an exception whose `__setattr__` raises. Leaves odd notes alone."""
+    """Adds a note, also to an exception whose `__setattr__` raises.
+
+    If the exception's `__notes__` is no list, nothing is added.
+    """
     notes = dict_of(exc).setdefault("__notes__", [])
     if type(notes) is list:
         notes.append(note)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ..capture.capture import capturing
 from .crossing import dict_of, from_bytes
-from .undo import survive
+from .undo import hold_traceback, survive
 
 KEY: Final = "__reduce_ex__"
 
@@ -53,7 +53,8 @@ def rebuild_reraised(data: bytes) -> BaseException:
     Never raises.
     """
     exc = from_bytes(data)
-    survive(exc, overwriting=exc.__cause__ is not None, wiping=True)
+    survive(exc, overwriting=exc.__cause__ is not None, wiping=False)
+    hold_traceback(exc)  # with_traceback() sets the traceback, even of a sealed exception
     return exc
 
 

@@ -5,17 +5,24 @@ an object there, without any other reference. The overwrite drops the only refer
 `__del__` at once, and `__del__` puts the original back.
 
 A sealed exception (a frozen dataclass, a `__setattr__` that raises) would refuse the engine's
-overwrite, and end the engine's thread. Until the overwrite, such an exception has a subclass of its
-class, where attributes can be set.
+overwrite, and end the engine's thread. Such an exception gets a subclass of its class, where
+attributes can be set:
+
+- until the engine sets the cause. parsl sets the traceback, too, but by with_traceback(), which
+  asks no `__setattr__`.
+- below joblib until the exception is pickled, mostly for good. After the overwrite that we notice,
+  a context manager of joblib sets the traceback again. The cost: type() names the subclass, and the
+  `==` of a dataclass, which compares types, is False. `except` and isinstance() work.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
-from ..restore.classes import has_hook
+from ..restore.classes import has_hook, is_hooked
+from ..restore.descriptors import raw_mro_of
 from ..restore.once import made_once
 from .crossing import set_traceback, traceback_of
 
@@ -25,18 +32,48 @@ _suppress_of: Final = BaseException.__dict__["__suppress_context__"].__get__
 _set_suppress: Final = BaseException.__dict__["__suppress_context__"].__set__
 _set_class: Final[Any] = object.__dict__["__class__"].__set__
 
-# What engines set of an exception, and what decides whether they can.
+# A class that defines one of these may refuse what engines set.
 SET_BY_ENGINES: Final = ("__setattr__", "__cause__", "__traceback__")
+_VALUE_OF: Final[dict[str, Any]] = {"__cause__": _cause_of, "__traceback__": traceback_of}
+
+
+def is_sealed(exc: BaseException, *names: str) -> bool:
+    """Whether the exception refuses an attribute of these names: tried as the engine will.
+
+    names: "__cause__", "__traceback__", or both.
+    """
+    if not has_hook(raw_mro_of(type(exc)), *SET_BY_ENGINES):
+        return False
+    cause, suppress, traceback = _cause_of(exc), _suppress_of(exc), traceback_of(exc)
+    _set_cause(exc, BaseException())  # shows whether None is set, if there was no cause
+    try:
+        for name in names:
+            setattr(exc, name, None)
+        # a `__setattr__` may also set nothing
+        return any(_VALUE_OF[name](exc) is not None for name in names)
+    except BaseException:  # by the class's own `__setattr__`, or a property without a setter
+        return True
+    finally:
+        set_traceback(exc, traceback)
+        _set_cause(exc, cause)
+        _set_suppress(exc, suppress)  # last: setting a cause changes the flag
 
 
 @made_once(256)
 def _unsealed(cls: type[BaseException]) -> type[BaseException]:
     """A subclass of the same name, where engines can set attributes."""
+
+    def reduce_as_own_class(exc: BaseException, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # pickle refuses a class that the module does not have under the class's name
+        _set_class(exc, cls)
+        return cls.__reduce_ex__(exc, protocol)
+
     namespace: dict[str, Any] = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__slots__": (),
         "__doc__": cls.__doc__,
+        "__reduce_ex__": reduce_as_own_class,
         **{name: getattr(BaseException, name) for name in SET_BY_ENGINES},
     }
     metaclass: Any = type(cls)
@@ -44,30 +81,45 @@ def _unsealed(cls: type[BaseException]) -> type[BaseException]:
     return made
 
 
-def _unseal(exc: BaseException) -> type[BaseException]:
-    """Lets engines set attributes of a sealed exception. Returns the exception's own class."""
+def _unseal(exc: BaseException) -> None:
+    """Lets engines set attributes of a sealed exception. Never raises.
+
+    The exception stays sealed if a subclass would run the user's code, which may register the
+    subclass or exit: then the engine fails as without us.
+    """
     cls = type(exc)
-    if has_hook(cls.__mro__, *SET_BY_ENGINES):
-        try:
-            _set_class(exc, _unsealed(cls))
-        except Exception:  # refused by the user's metaclass: the engine may fail as without us
-            return cls
-    return cls
+    if is_hooked(raw_mro_of(cls)):
+        return
+    try:
+        _set_class(exc, _unsealed(cls))
+    # Another layout, or no memory. An abstract class can also run a property of the user's, and
+    # even a SystemExit of the property would end the engine's thread here.
+    except BaseException:
+        return
 
 
 def survive(exc: BaseException, *, overwriting: bool, wiping: bool) -> None:
-    """Prepares a restored exception for an engine.
+    """Prepares a restored exception for an engine. Never raises.
 
     overwriting: the engine sets another cause; the exception's own cause comes back.
     wiping: the engine sets `__traceback__` to None; the exception's own traceback comes back.
     """
-    cls = _unseal(exc)
-    if wiping:  # such engines set the traceback again later, so the exception stays unsealed
+    cls = type(exc)
+    written = {"__cause__": overwriting, "__traceback__": wiping}
+    if is_sealed(exc, *[name for name in written if written[name]]):
+        _unseal(exc)
+    if wiping:  # joblib sets the traceback again, after our last notice
         cls = type(exc)
     if overwriting:
         _set_cause(exc, _UndoCause(exc, cls))
+    if wiping:
+        hold_traceback(exc)
+
+
+def hold_traceback(exc: BaseException) -> None:
+    """Brings the exception's traceback back after an engine sets another one, or None."""
     traceback = traceback_of(exc)
-    if wiping and traceback is not None:
+    if traceback is not None:
         set_traceback(exc, _entry_holding(_UndoTraceback(exc, traceback), traceback))
 
 
