@@ -12,6 +12,7 @@ import traced_tasks as tasks
 from keeptrace import Options
 from keeptrace.concurrent.crossing import to_bytes
 from keeptrace.concurrent.reductions import (
+    rebuild_for_pebble,
     rebuild_overwritten,
     rebuild_reraised,
     rebuild_wiped,
@@ -43,6 +44,15 @@ class Meta(type):
 
 class OfMeta(tasks.Sealed, metaclass=Meta):
     pass
+
+
+class OnlyDunder(Exception):
+    """Refuses all attributes but the interpreter's."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("__"):
+            raise AttributeError(name)
+        super().__setattr__(name, value)
 
 
 def sent(kind: str) -> bytes:
@@ -95,3 +105,11 @@ def test_a_copy_has_the_own_class() -> None:
     """copy.copy() asks the class, not the exception, how to copy."""
     exc = rebuild_wiped(sent("sealed"))
     assert type(exc) is not tasks.Sealed and type(copy.copy(exc)) is tasks.Sealed
+
+
+def test_an_engine_that_sets_an_attribute_of_its_own() -> None:
+    """As pebble does, which then leaves the cause as it is if the attribute is refused."""
+    exc: Any = rebuild_for_pebble(to_bytes(OnlyDunder(3), Options()))
+    exc.traceback = "the engine's text"
+    exc.__cause__ = RuntimeError("the engine's text")
+    assert type(exc) is OnlyDunder and exc.__cause__ is None

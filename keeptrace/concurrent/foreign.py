@@ -43,6 +43,7 @@ from .reductions import (
     KEY,
     Reduction,
     go_first,
+    rebuild_for_pebble,
     rebuild_lasting,
     rebuild_overwritten,
     rebuild_reraised,
@@ -177,6 +178,8 @@ def _rebuild_for(frame: types.FrameType | None) -> Callable[[bytes], BaseExcepti
                 return rebuild_wiped
             if _sends_result(frame):
                 return from_bytes
+            if module.startswith("pebble."):
+                return rebuild_for_pebble
             return rebuild_overwritten
         if module.startswith("ray."):
             return rebuild_lasting

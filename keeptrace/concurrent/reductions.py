@@ -37,6 +37,16 @@ def rebuild_overwritten(data: bytes) -> BaseException:
     return exc
 
 
+def rebuild_for_pebble(data: bytes) -> BaseException:
+    """The exception, prepared for pebble, which sets an attribute `traceback`, then the cause.
+
+    Never raises.
+    """
+    exc = from_bytes(data)
+    survive(exc, overwriting=True, wiping=False, other_names=("traceback",))
+    return exc
+
+
 def rebuild_wiped(data: bytes) -> BaseException:
     """The exception, prepared for an engine that overwrites the cause and wipes the traceback.
 

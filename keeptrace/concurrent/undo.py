@@ -40,7 +40,7 @@ _VALUE_OF: Final[dict[str, Any]] = {"__cause__": _cause_of, "__traceback__": tra
 def is_sealed(exc: BaseException, *names: str) -> bool:
     """Whether the exception refuses an attribute of these names: tried as the engine will.
 
-    names: "__cause__", "__traceback__", or both.
+    The attributes keep their values if the names are "__cause__" and "__traceback__".
     """
     if not has_hook(raw_mro_of(type(exc)), *SET_BY_ENGINES):
         return False
@@ -50,7 +50,7 @@ def is_sealed(exc: BaseException, *names: str) -> bool:
         for name in names:
             setattr(exc, name, None)
         # a `__setattr__` may also set nothing
-        return any(_VALUE_OF[name](exc) is not None for name in names)
+        return any(_VALUE_OF[name](exc) is not None for name in names if name in _VALUE_OF)
     except BaseException:  # by the class's own `__setattr__`, or a property without a setter
         return True
     finally:
@@ -98,15 +98,18 @@ def _unseal(exc: BaseException) -> None:
         return
 
 
-def survive(exc: BaseException, *, overwriting: bool, wiping: bool) -> None:
+def survive(
+    exc: BaseException, *, overwriting: bool, wiping: bool, other_names: tuple[str, ...] = ()
+) -> None:
     """Prepares a restored exception for an engine. Never raises.
 
     overwriting: the engine sets another cause; the exception's own cause comes back.
     wiping: the engine sets `__traceback__` to None; the exception's own traceback comes back.
+    other_names: attributes that the engine sets as well, before the cause.
     """
     cls = type(exc)
     written = {"__cause__": overwriting, "__traceback__": wiping}
-    if is_sealed(exc, *[name for name in written if written[name]]):
+    if is_sealed(exc, *other_names, *[name for name in written if written[name]]):
         _unseal(exc)
     if wiping:  # joblib sets the traceback again, after our last notice
         cls = type(exc)
