@@ -632,6 +632,9 @@ def test_a_type_without_its_attributes_has_a_text(monkeypatch: pytest.MonkeyPatc
     assert isinstance(found, Coded) and str(found) == "code 3"
     monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
     assert str(restore(capture(ValueError(), Options()), POOL)) == ""
+    monkeypatch.setattr(_capture, "_attempt", FailingFirst(_capture._attempt, *problems))
+    group = ExceptionGroup("two", [exc])
+    assert str(restore(capture(group, Options()), POOL)) == "two (1 sub-exception)"
 
 
 def test_what_cannot_be_sent_arrives_as_its_type(monkeypatch: pytest.MonkeyPatch) -> None:

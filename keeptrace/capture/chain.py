@@ -15,7 +15,7 @@ from ..core.context import put_said, said
 from ..core.nodes import items_of, sequence
 from ..core.options import Options
 from ..core.raw import mro_of, names_of
-from ..core.report import ExceptionRecord, Ref
+from ..core.report import ExceptionRecord, Ref, empty_record
 from ..restore.fields import BUILTIN_TYPES
 from .facts import (
     ExceptionFacts,
@@ -102,17 +102,7 @@ class Chain:
     def _number(self, exc: BaseException) -> None:
         self._index[id(exc)] = len(self.order)
         self.order.append(exc)
-        record: ExceptionRecord = {
-            "type": 0,
-            "args": None,
-            "fields": {},
-            "attributes": {},
-            "cause": None,
-            "context": None,
-            "suppress": False,
-            "traceback": [],
-        }
-        self.records.append(record)
+        self.records.append(empty_record())
 
     def read(self, depth: int) -> None:
         """Makes the record of each exception, without its frames."""

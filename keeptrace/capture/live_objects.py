@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ..core.report import Report
 from ..live import keeping
-from ..live.constants import NO_CONSTANTS, Constants, constants_among
+from ..live.constants import Constants, constants_among
 from ..live.outside import is_outside
 from . import own
 from .chain import Chain
@@ -36,15 +37,16 @@ def keep(
     else:
         return
     objects = values.objects
-    known: list[Constants] = []
 
-    def named(obj: object, most: int, _: Constants = NO_CONSTANTS, /) -> bytes:
-        if not known:  # found once, and only if anything must be pickled
-            known.append(_constants(objects, chain, roots))
-        return dumps(obj, most, known[0])
+    @functools.cache  # found once, and only if anything must be pickled
+    def constants() -> Constants:
+        return _constants(objects, chain, roots)
 
-    pickled = own.pickled(chain, values, named, most)
-    keeping.keep(report, objects, roots, named, most, deadline, pickled, leaves_out)
+    def report_dumps(obj: object, most: int) -> bytes:
+        return dumps(obj, most, constants())
+
+    pickled = own.pickled(chain, values, report_dumps, most)
+    keeping.keep(report, objects, roots, report_dumps, most, deadline, pickled, leaves_out)
 
 
 def _constants(objects: dict[int, Any], chain: Chain, roots: list[int]) -> Constants:

@@ -20,8 +20,9 @@ from typing import Any, Final, TypeAlias
 from ..core.guard import Failed, run_each
 from ..core.raw import mro_of
 from ..core.report import ExceptionRecord, Node
-from ..live.keeping import Dumps
+from ..live.keeping import ReportDumps
 from ..restore.classes import has_hook
+from ..restore.constants import PICKLING
 from ..restore.exactness import is_exact
 from ..restore.fields import BUILTIN_TYPES, has_own_state
 from .chain import Chain
@@ -31,15 +32,6 @@ from .values import Values
 # A record of a report, and the pickle of its exception.
 Pickled: TypeAlias = tuple[ExceptionRecord, bytes]
 
-# Methods with which a class controls pickling.
-_HOOKS: Final = (
-    "__reduce__",
-    "__reduce_ex__",
-    "__getstate__",
-    "__setstate__",
-    "__getnewargs__",
-    "__getnewargs_ex__",
-)
 # Foreign entries in an exception's state: the report has its own place for notes, and
 # concurrent/reductions.py adds a __reduce_ex__ to exceptions of traced functions.
 _NOT_OWN: Final = ("__notes__", "__reduce_ex__")
@@ -52,7 +44,7 @@ _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]+")
 _put_args: Final = BaseException.__dict__["args"].__set__
 
 
-def pickled(chain: Chain, values: Values, dumps: Dumps, most: int) -> list[Pickled]:
+def pickled(chain: Chain, values: Values, dumps: ReportDumps, most: int) -> list[Pickled]:
     """The own pickles of a chain's exceptions, for those that need one and can be rebuilt from it.
 
     most: bytes of all pickles.
@@ -80,12 +72,12 @@ def _is_wanted(exc: BaseException, record: ExceptionRecord, nodes: list[Node]) -
         return False
     if has_own_state(cls):
         return True
-    if not has_hook(mro_of(cls), *_HOOKS):
+    if not has_hook(mro_of(cls), *PICKLING):
         return False
     return not is_exact(nodes, [record["args"], *record["attributes"].values()])
 
 
-def _tried(exc: BaseException, dumps: Dumps, most: int) -> bytes | None:
+def _tried(exc: BaseException, dumps: ReportDumps, most: int) -> bytes | None:
     """The pickle, if rebuilding gives an exception of the same class and text."""
     try:
         data = dumps(_Own(exc, True), most)

@@ -155,20 +155,27 @@ else:
 NO_MESSAGE: Final = "<its message was not kept>"
 
 
-def bare_record(text: str, message: str = NO_MESSAGE) -> ExceptionRecord:
-    """The record of an exception of the first type, with no arguments (the first value).
-
-    text: the traceback, or why nothing else was kept.
-    """
+def empty_record() -> ExceptionRecord:
+    """The record of an exception before anything of the exception is read."""
     return {
         "type": 0,
-        "args": [0],
-        "str": message,
+        "args": None,
         "fields": {},
         "attributes": {},
         "cause": None,
         "context": None,
         "suppress": False,
         "traceback": [],
-        "text": text,
     }
+
+
+def bare_record(text: str, message: str = NO_MESSAGE) -> ExceptionRecord:
+    """The record of an exception of the first type, with no arguments (the first value).
+
+    text: the traceback, or why nothing else was kept.
+    """
+    record = empty_record()
+    record["args"] = [0]
+    record["str"] = message
+    record["text"] = text
+    return record

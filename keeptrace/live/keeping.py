@@ -35,6 +35,8 @@ class Dumps(Protocol):
     def __call__(self, obj: object, most: int, constants: Constants = NO_CONSTANTS, /) -> bytes: ...
 
 
+# Dumps, with the constants of a report.
+ReportDumps: TypeAlias = Callable[[object, int], bytes]
 # Index of a value → the original object.
 Objects: TypeAlias = Mapping[int, object]
 
@@ -120,7 +122,7 @@ def keep(
     report: Report,
     objects: Objects,
     roots: list[int],
-    dumps: Dumps,
+    dumps: ReportDumps,
     most: int,
     deadline: float,
     own: Sequence[tuple[ExceptionRecord, bytes]] = (),
@@ -154,7 +156,7 @@ class _Keeper:
     """Pickles the objects of a report, within bounds of bytes and time."""
 
     def __init__(
-        self, nodes: list[Node], objects: Objects, dumps: Dumps, most: int, deadline: float
+        self, nodes: list[Node], objects: Objects, dumps: ReportDumps, most: int, deadline: float
     ) -> None:
         self._nodes = nodes
         self._objects = objects

@@ -13,14 +13,15 @@ import sys
 import types
 from typing import Any, Final
 
+from .classes import has_hook
 from .descriptors import raw_mro_of, raw_names_in, raw_namespace_of
 from .fields import BUILTIN_TYPES, has_own_state
 
 # Attributes of a constant: a name and a text to show, mostly.
 _MOST_ATTRIBUTES: Final = 8
 _PLAIN: Final = (str, int, float, bool, types.NoneType)
-# A class with such a method knows how to pickle its instances.
-_PICKLING: Final = (
+# Methods with which a class controls pickling.
+PICKLING: Final = (
     "__reduce__",
     "__reduce_ex__",
     "__getstate__",
@@ -60,14 +61,10 @@ def _attributes_of(value: object) -> list[tuple[Any, Any]]:
 
 
 def _is_plain_class(cls: type) -> bool:
-    for parent in raw_mro_of(cls):
-        if parent is object:
-            continue
-        if id(parent) in BUILTIN_TYPES:
-            return False
-        if any(name in raw_namespace_of(parent) for name in _PICKLING):
-            return False
-    return not has_own_state(cls)
+    mro = raw_mro_of(cls)
+    if any(id(parent) in BUILTIN_TYPES for parent in mro if parent is not object):
+        return False
+    return not has_hook(mro, *PICKLING) and not has_own_state(cls)
 
 
 def constant(cls: type, module: str, name: str, state: dict[str, Any]) -> object:

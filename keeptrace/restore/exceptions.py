@@ -137,9 +137,9 @@ class ExceptionTable:
                 return group
         try:
             return builtin_base(raw_mro_of(cls)).__new__(cls)
-        except TypeError:  # a group without children, in a damaged report
+        except TypeError:  # a group without children: of the type alone, or of a damaged report
             other = exception_class(cls.__qualname__, cls.__module__, (Exception,))
-            return Exception.__new__(other)
+            return Exception.__new__(self._leaf(record, other))
 
     def _group(self, record: dict[str, Any], cls: type[BaseException]) -> BaseException | None:
         """A group with the children; None if the report is damaged."""
