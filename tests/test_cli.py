@@ -26,7 +26,9 @@ pytest.importorskip("typer", reason="the command line is made with typer")
 pytest.importorskip("rich", reason="the command line is made with rich")
 
 from keeptrace.__main__ import main as command_main  # noqa: E402
+from keeptrace.debug import DEBUGGERS  # noqa: E402
 from keeptrace.tools import cli  # noqa: E402
+from keeptrace.tools.cli.common import Debugger  # noqa: E402
 
 COMMANDS = [
     "run",
@@ -46,6 +48,11 @@ COMMANDS = [
     "dap",
     "mcp",
 ]
+
+
+def test_commands_know_every_debugger() -> None:
+    """The option --debugger takes the debuggers of post_mortem(), and no others."""
+    assert {debugger.value for debugger in Debugger} == DEBUGGERS.keys()
 
 
 def process(*arguments: object, cwd: Path | None = None, **options: Any) -> Done:

@@ -274,7 +274,7 @@ def test_what_is_held_in_a_terminal() -> None:
 def test_ages(seconds: int | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An age has its two largest units at most, and is unknown of a process that is busy."""
     pytest.importorskip("typer")
-    from keeptrace.tools.cli.processes import _age
+    from keeptrace.tools.cli.holding import _age
 
     monkeypatch.setattr("keeptrace.core.clock.now", lambda: 1e6)
     since = 0.0 if seconds is None else 1e6 - seconds

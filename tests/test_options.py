@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import inspect
 import pickle
+import sys
 
 import pytest
 
 import keeptrace
 from keeptrace import OptionError, Options
-from keeptrace.core.options import _BOUNDS, _SWITCHES, DEFAULT, bound, make_options
+from keeptrace.core.options import _BOUNDS, _SWITCHES, DEFAULT, as_limit, make_options
 
 
 @pytest.mark.parametrize("name", _BOUNDS)
@@ -133,7 +136,7 @@ def test_errors_are_one_family() -> None:
 @pytest.mark.parametrize("number, expected", [(-1, True), (5, False), (0, False)])
 def test_no_limit(number: int, expected: bool) -> None:
     """-1 compares as larger than anything there is."""
-    assert (bound(number) > 10**15) is expected
+    assert (as_limit(number) > 10**15) is expected
 
 
 def test_every_option_is_documented() -> None:
@@ -141,6 +144,20 @@ def test_every_option_is_documented() -> None:
     documented = Options.__doc__ or ""
     for name in Options.__slots__:
         assert f"{name}:" in documented, name
+
+
+def test_every_option_is_typed() -> None:
+    """Type checkers and editors know each option, as an attribute and as an argument."""
+    assert Options.__annotations__.keys() == set(Options.__slots__)
+    source = inspect.getsource(sys.modules[Options.__module__])
+    arguments = {
+        statement.target.id
+        for found in ast.walk(ast.parse(source))
+        if isinstance(found, ast.ClassDef) and found.name.endswith("Options") and found.bases
+        for statement in found.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+    assert arguments == set(Options.__slots__)
 
 
 def test_every_public_name() -> None:

@@ -83,7 +83,7 @@ HOSTS: dict[str, set[str]] = {
         f"keeptrace.tools.cli.{module}": {"typer", "rich"}
         for module in (
             *("common", "directories", "dumps", "editors"),
-            *("comparing", "living", "logs", "processes", "programs", "repeating"),
+            *("comparing", "holding", "logs", "programs", "repro", "snapshots"),
         )
     },
     "keeptrace.ipython": {"IPython"},
@@ -277,7 +277,7 @@ def test_the_first_dump_imports_what_a_small_failure_needs() -> None:
     }
     assert not loaded & {
         "shlex",
-        "keeptrace.capture.summaries",
+        "keeptrace.capture.summary_table",
         "keeptrace.capture.live_objects",
         "keeptrace.format.checking",
         "keeptrace.format.reading",

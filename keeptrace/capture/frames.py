@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 from ..core.clock import monotonic
 from ..core.nodes import stand_in
-from ..core.options import Options, bound
+from ..core.options import Options, as_limit
 from ..core.report import ExceptionRecord, Position, Ref
 from .cleared import was_cleared
 from .facts import IMPORT_SYSTEM, CodeFacts, facts_of_code, traceback_of
@@ -76,7 +76,7 @@ class Frames:
         self._values = values
         self._losses = losses
         self._roots = roots  # indexes of the values that may become live
-        self._limit = bound(options.limit)
+        self._limit = as_limit(options.limit)
         self._keeps_live = options.pickler is not None and not 0 <= options.depth <= 1
         self._deadline = deadline - options.max_seconds + options.max_seconds / _PART
         self._room = max(_LEAST_BYTES, options.max_bytes // _PART)  # bytes

@@ -1,6 +1,6 @@
 """Reads objects of any class: as stand-ins, with the attributes in __dict__ and slots.
 
-Some classes have exact values (capture/exact.py) or summaries (capture/summaries.py) instead. A
+Some classes have exact values (capture/exact.py) or summaries (capture/summary_table.py) instead. A
 stand-in of an earlier restore becomes its original node again.
 """
 

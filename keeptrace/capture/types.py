@@ -80,7 +80,7 @@ class TypeInfo:
         self.exact: tuple[str, Parts] | None = exact_of(cls)
         self.repr: Any = attribute_of(self.mro, "__repr__")[1]
         self.kind: Kind = kind_of(self.mro, WRITTEN)
-        from .summaries import summary_of  # values of Python's plain types need no table
+        from .summary_table import summary_of  # values of Python's plain types need no table
 
         self.summary: Summarise | None = summary_of(self.mro)
         if self.summary is not None:
@@ -107,7 +107,7 @@ class TypeInfo:
         """Whether a later capture will find the same: a library may be half imported now."""
         if not is_found(self.cls, self.module, self.qualname):
             return False
-        from .summaries import is_of_summarised_library
+        from .summary_table import is_of_summarised_library
 
         return self.summary is not None or not is_of_summarised_library(self.mro)
 

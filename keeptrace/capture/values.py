@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..core.bounds import MAX_READ, MAX_TYPES
 from ..core.nodes import stand_in
-from ..core.options import Options, bound
+from ..core.options import Options, as_limit
 from ..core.raw import names_of
 from ..core.report import Node, Ref
 from .reprs import Renderer
@@ -63,7 +63,7 @@ class Values:
         self._stop = ""  # the first bound that was reached
         self.max_text: int = options.max_text
         self.max_bytes: int = options.max_bytes
-        self.max_items: int = bound(options.max_items)
+        self.max_items: int = as_limit(options.max_items)
         self._max_values = min(options.max_values, MAX_READ)
         self._short = min(SHARED_TEXT, options.max_text)
 

@@ -25,7 +25,7 @@ from pickle import dumps as pickled  # a task may replace pickle.dumps for its w
 from pickle import loads as unpickled
 from typing import TYPE_CHECKING, Any, Final
 
-from ..capture import live_objects, summaries  # noqa: F401 - a failing task imports nothing
+from ..capture import live_objects, summary_table  # noqa: F401 - a failing task imports nothing
 from ..capture.capture import capture, type_only
 from ..core.errors import KeepTraceError
 from ..core.hold import (

@@ -1,4 +1,9 @@
-"""Options: every bound of a capture, validated once, each default with its reason."""
+"""Options: every bound of a capture, validated once, each default with its reason.
+
+A new option needs a line in _BOUNDS or _SWITCHES (another type: a check beside _checked_mark), an
+annotation and a line of the docstring in Options, and a key in CommonOptions. mypy and
+tests/test_options.py find what is missing.
+"""
 
 from __future__ import annotations
 
@@ -255,7 +260,7 @@ def _rebuild(settings: dict[str, Any]) -> Options:
     return Options(**settings)
 
 
-def bound(number: int) -> int:
+def as_limit(number: int) -> int:
     """The bound as a number to compare with: -1 means no limit."""
     if number < 0:
         return _UNBOUNDED

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from ..core import bounds
 from ..core.nodes import CONTAINERS, KINDS, TEXTS, has_names, kind_of
 from ..restore.exact import EXACT
-from .costs import PARTS, bound, lineage, measure, need
+from .costs import PARTS, lineage, measure, need, need_at_most
 
 _SMALL: Final = range(1 << 31)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
@@ -49,7 +49,7 @@ def check(report: Any) -> None:
         _check_namespace(namespace, indexes, "globals")
     facts = report.get("process", {})
     _check_namespace(facts, indexes, "process")
-    bound(len(facts), bounds.MAX_LOCALS, "facts of its process")
+    need_at_most(len(facts), bounds.MAX_LOCALS, "facts of its process")
     for frame in report["frames"]:
         _check_frame(frame, indexes)
     for record in report["exceptions"]:
@@ -67,15 +67,15 @@ def _check_tables(report: Any) -> None:
     for file, packed in report["sources"].items():
         need(isinstance(file, str), "sources")
         need(isinstance(packed, bytes), "sources")
-    bound(len(report["values"]), bounds.MAX_VALUES, "values")
-    bound(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
+    need_at_most(len(report["values"]), bounds.MAX_VALUES, "values")
+    need_at_most(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
 
 
 def _check_values(nodes: list[Any], indexes: _Indexes) -> None:
     for node in nodes:
         _check_node(node, indexes)
     classes = [node for node in nodes if kind_of(node) == "type" and has_names(node)]
-    bound(len(classes), bounds.MAX_CLASSES, "classes")
+    need_at_most(len(classes), bounds.MAX_CLASSES, "classes")
 
 
 def _is_index(value: object) -> bool:
@@ -134,7 +134,7 @@ def _check_position(position: Any) -> None:
 
 
 def _check_types(types: list[Any], indexes: _Indexes) -> None:
-    bound(len(types), bounds.MAX_TYPES, "types")
+    need_at_most(len(types), bounds.MAX_TYPES, "types")
     for entry in types:
         need(_is_list(entry, 3), "types")
         module, qualname, bases = entry
@@ -142,7 +142,7 @@ def _check_types(types: list[Any], indexes: _Indexes) -> None:
         need(type(bases) is list, "types")
         need(_are_in(bases, indexes.types), "types")
         for name in (module, qualname):
-            bound(len(name), bounds.MAX_NAME, "characters in a type's name")
+            need_at_most(len(name), bounds.MAX_NAME, "characters in a type's name")
     if lineage(types).above:
         raise ValueError("it has types of too many bases or ancestors")
 
@@ -172,7 +172,7 @@ def _check_frame(frame: Any, indexes: _Indexes) -> None:
     variables = frame["locals"]
     if variables is not None:
         _check_namespace(variables, indexes, "locals")
-        bound(len(variables), bounds.MAX_LOCALS, "variables in a frame")
+        need_at_most(len(variables), bounds.MAX_LOCALS, "variables in a frame")
 
 
 def _check_exception(record: Any, indexes: _Indexes) -> None:

@@ -57,7 +57,7 @@ def need(condition: object, what: str) -> None:
         raise ValueError(f"its {what} is not laid out as in a report")
 
 
-def bound(number: int, most: int, what: str) -> None:
+def need_at_most(number: int, most: int, what: str) -> None:
     if number > most:
         raise ValueError(f"it has more than {most} {what}")
 
@@ -175,9 +175,9 @@ def _measure_keys(nodes: list[Node]) -> None:
     total = 0
     for node in nodes:
         for index in keys_of(node):
-            bound(costs.depth.get(index, 0), bounds.MAX_KEY_DEPTH, "levels in a key")
+            need_at_most(costs.depth.get(index, 0), bounds.MAX_KEY_DEPTH, "levels in a key")
             total += costs.of(index)
-    bound(total, bounds.MAX_KEYS, "values in keys")
+    need_at_most(total, bounds.MAX_KEYS, "values in keys")
 
 
 def _check_parts(node: Node, nodes: list[Node]) -> None:
@@ -227,7 +227,7 @@ def _measure_messages(report: dict[str, Any]) -> None:
         roots += shown_in_message(record)
     sizes = unfolded(report["values"], roots)
     total = sum([sizes[root] for root in roots])
-    bound(total, bounds.MAX_UNFOLDED, "values in messages")
+    need_at_most(total, bounds.MAX_UNFOLDED, "values in messages")
 
 
 def children_of(exceptions: list[Any], index: int) -> list[int]:
@@ -239,7 +239,7 @@ def _measure_groups(exceptions: list[Any]) -> None:
     for index in in_order(range(len(exceptions)), lambda at: children_of(exceptions, at)):
         children = children_of(exceptions, index)
         sizes[index] = 1 + sum([sizes.get(child, 1) for child in children])
-        bound(sizes[index], bounds.MAX_CHILDREN, "exceptions in a group")
+        need_at_most(sizes[index], bounds.MAX_CHILDREN, "exceptions in a group")
 
 
 # -- frames
@@ -317,7 +317,7 @@ class _Shapes:
 
 def _measure_frames(report: dict[str, Any]) -> None:
     stores = stores_of(report)
-    bound(stores.entries, bounds.MAX_ENTRIES, "frames")
-    bound(stores.total, bounds.MAX_STORES, "variables in frames")
+    need_at_most(stores.entries, bounds.MAX_ENTRIES, "frames")
+    need_at_most(stores.total, bounds.MAX_STORES, "variables in frames")
     if stores.shapes_above:
         raise ValueError("it has too many variables, or frames of too many kinds")

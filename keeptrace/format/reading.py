@@ -23,7 +23,7 @@ from ..core.report import FORMAT, Report
 from ..restore.files import unpack_bounded
 from .checking import check
 from .costs import need
-from .writing import BOOTS, KINDS, MARK
+from .writing import BOOTS, MARK, RESULT_KINDS
 
 
 class Dump(NamedTuple):
@@ -177,7 +177,7 @@ def _payload(data: bytes) -> dict[str, Any]:
         raise ValueError("it is a pickle of something else")
     if not all(isinstance(payload.get(name), cls) for name, cls in _PAYLOAD.items()):
         raise ValueError("its parts are not laid out as in a dump")
-    if payload["kind"] not in KINDS or len(payload["header"]) > MAX_HEADER:
+    if payload["kind"] not in RESULT_KINDS or len(payload["header"]) > MAX_HEADER:
         raise ValueError("its parts are not laid out as in a dump")
     return payload
 

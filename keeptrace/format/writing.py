@@ -48,7 +48,8 @@ _FIRST_BOOT: Final = (
 BOOTS: Final = frozenset({BOOT, _FIRST_BOOT})
 MARK: Final = '{"keeptrace":'
 
-KINDS: Final = ("exception", "exc_info", "traceback")
+# What plain pickle.load of a dump gives.
+RESULT_KINDS: Final = ("exception", "exc_info", "traceback")
 
 # Parts of the report that travel beside the body, because they are bytes.
 _BESIDE: Final = ("sources", "live")

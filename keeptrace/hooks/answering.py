@@ -33,7 +33,7 @@ _NEEDED: Final = (
     "..redact.redactor",
     "..redact.live",
     "..capture.source",
-    "..capture.summaries",
+    "..capture.summary_table",
     "..capture.live_objects",
     "..format.shrinking",
     "..format.checking",

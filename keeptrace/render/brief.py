@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..core.errors import OptionError
 from ..core.report import Ref
 from ..core.texts import counted, printable, shorten
-from .data import FORMAT
+from .data import JSON_FORMAT
 from .frames import ShownFrame
 from .view import ShownException, View
 from .wording import relation_text
@@ -196,7 +196,7 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
     """
     _check(most)
     data: dict[str, Any] = {
-        "format": FORMAT,
+        "format": JSON_FORMAT,
         "header": {},
         "python": view.python,
         "exceptions": [],

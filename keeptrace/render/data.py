@@ -28,7 +28,8 @@ from .nodes import Child
 from .values import ShownValues
 from .view import ShownException, View
 
-FORMAT: Final = 1
+# Of the layout above alone: dumps have core.report.FORMAT.
+JSON_FORMAT: Final = 1
 # Levels of parts, without and with --all. Deeper parts are in the text of `value` alone.
 _LEVELS: Final = 2
 _ALL_LEVELS: Final = 50
@@ -46,7 +47,7 @@ def to_data(
         levels = _ALL_LEVELS
     writer = _DataWriter(view, levels, frame)
     return {
-        "format": FORMAT,
+        "format": JSON_FORMAT,
         "header": header,
         "python": view.python,
         "process": {name: _fact(view.values, ref) for name, ref in view.process},

@@ -1,8 +1,8 @@
 """The command line: the table of its commands, and the border where errors become sentences.
 
 Needs the extra "cli"; keeptrace/__main__.py says so where typer or rich is missing. Each kind of
-command has a module: programs.py, dumps.py, comparing.py, repeating.py, directories.py, living.py,
-logs.py, processes.py, editors.py. All use common.py.
+command has a module; _COMMANDS says which function of which module is which command. common.py has
+the arguments that several commands share.
 
 Rules:
  1. A wrong or broken file, or a wrong option, gives a sentence on stderr and exit code 2: main()
@@ -38,11 +38,11 @@ from . import (
     directories,
     dumps,
     editors,
-    living,
+    holding,
     logs,
-    processes,
     programs,
-    repeating,
+    repro,
+    snapshots,
 )
 
 app: typer.Typer = typer.Typer(
@@ -63,16 +63,16 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[..., None], Mapping[str, Any]]]] = 
     "html": (dumps.html, {}),
     "info": (dumps.info, {}),
     "diff": (comparing.diff, {}),
-    "repro": (repeating.repro, {}),
+    "repro": (repro.repro, {}),
     "ls": (directories.list_dumps, {}),
     "prune": (directories.prune, {}),
-    "snapshot": (living.snapshot, {}),
-    "stacks": (living.stacks, {}),
+    "snapshot": (snapshots.snapshot, {}),
+    "stacks": (snapshots.stacks, {}),
     "log": (logs.log, {}),
     "demo": (programs.demo, {}),
-    "held": (processes.held, {}),
-    "attach": (processes.attach, {}),
-    "release": (processes.release, {}),
+    "held": (holding.held, {}),
+    "attach": (holding.attach, {}),
+    "release": (holding.release, {}),
     "dap": (editors.dap, {}),
     "mcp": (editors.mcp, {}),
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Debugger(enum.StrEnum):
-    """The debuggers of post_mortem."""
+    """The debuggers of post_mortem: the names in debug.DEBUGGERS. A test compares both."""
 
     pdb = "pdb"
     ipdb = "ipdb"

@@ -1,4 +1,8 @@
-"""The table of classes with summaries. capture/summary.py explains summaries."""
+"""The table of classes with summaries: each library's own table, joined.
+
+summary.py explains summaries. summarise.py has the public function, by which programs register
+summaries of their own classes.
+"""
 
 from __future__ import annotations
 
