@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from waiting import until
 import keeptrace
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor, keep_trace
 from keeptrace.hold.memory import resident
+from keeptrace.hold.peers import receive, send
 
 if not hasattr(os, "fork"):
     pytest.skip("processes are held where they can fork", allow_module_level=True)
@@ -718,3 +720,18 @@ def test_a_pool_that_replaces_its_workers() -> None:
         assert pool.submit(os.getpid).result(60)
     assert isinstance(exc, ValueError)
     assert [failure.message for failure in keeptrace.held()] == [str(exc)]
+
+
+def test_messages_that_arrive_together() -> None:
+    """A debugger that ends at once has answered twice before the asker reads: each answer is read alone."""
+    held, asker = socket.socketpair()
+    with held, asker, open(os.devnull) as file:
+        send(held, {"pid": 7}, [file.fileno()])
+        send(held, {"error": "ä" * 5000})
+        message, descriptors = receive(asker, most_descriptors=1)
+        os.close(*descriptors)
+        assert message == {"pid": 7} and len(descriptors) == 1
+        assert receive(asker) == ({"error": "ä" * 5000}, [])
+        held.close()
+        with pytest.raises(EOFError):
+            receive(asker)

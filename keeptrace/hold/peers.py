@@ -74,7 +74,7 @@ def send(
 def receive(
     connection: socket.socket, timeout: float | None = ANSWERS, most_descriptors: int = 0
 ) -> tuple[dict[str, Any], list[int]]:
-    """A message and its descriptors.
+    """A message and its descriptors. Leaves the next message, which may have come already.
 
     Raises TimeoutError, and EOFError if the peer is gone.
     """
@@ -86,7 +86,8 @@ def receive(
         if timeout is not None:
             left = max(0.001, deadline - monotonic())
         connection.settimeout(left)
-        part, more, _, _ = socket.recv_fds(connection, _MOST, most_descriptors)
+        length = _length_of_line(connection.recv(_MOST, socket.MSG_PEEK))
+        part, more, _, _ = socket.recv_fds(connection, length, most_descriptors)
         descriptors += more
         if not part or len(data) > _MOST:
             close_all(descriptors)
@@ -94,6 +95,12 @@ def receive(
         data += part
     message = json.loads(data)
     return message, descriptors
+
+
+def _length_of_line(data: bytes) -> int:
+    """How many bytes belong to the first line; 1 for no data, so that a read finds the end."""
+    line, end, _ = data.partition(b"\n")
+    return max(1, len(line) + len(end))
 
 
 def ask(
