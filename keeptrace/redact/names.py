@@ -24,6 +24,8 @@ _MOST_WORDS: Final = 3  # of the table
 
 # Words for secrets only behind certain words.
 _NEEDS_OWNER: Final = {"pass": words.PASS_OF, "session": frozenset[str]()}
+# Their grades behind other words: `training_session`, `forward_pass`, `RABBITMQ_DEFAULT_PASS`.
+_WITHOUT_OWNER: Final = {"pass": GUESS, "session": 0}
 
 _grades: dict[str, int] = {}
 
@@ -39,11 +41,19 @@ def grade(name: str) -> int:
     if found is None:
         found = 0
         if len(name) <= _LONGEST_NAME:
-            found = STRONG if name.lower() in words.FOREIGN else _grade(name)
+            found = STRONG if _is_foreign(name) else _grade(name)
         if len(_grades) >= _KEPT_NAMES:
             _grades.clear()
         _grades[name] = found
     return found
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a name, or its first word, is a password's in another alphabet: `пароль_бд`."""
+    low = name.lower()
+    if low.isascii():
+        return False
+    return low in words.FOREIGN or low.partition("_")[0] in words.FOREIGN
 
 
 def _parts(name: str) -> list[str]:
@@ -57,12 +67,19 @@ def _grade(name: str) -> int:
     if words.FOR in parts[1:]:  # the_password_for_db
         parts = parts[: parts.index(words.FOR, 1)]
     found = _grade_of_words(parts, name)
-    while not found and len(parts) > 1 and parts[-1] in words.STILL:
+    while not found and len(parts) > 1 and _is_still(parts[-1]):
         parts.pop()
         found = _grade_of_words(parts, name)
+    if not found and parts[0] in words.LEADING and words.FIELD_WORDS.isdisjoint(parts):
+        return STRONG
     if found or len(parts) > 4:
         return found
     return words.NAMES.get("".join(parts), 0)  # a name that changes case within: `passWord`
+
+
+def _is_still(word: str) -> bool:
+    """Whether a name with this word at its end is still a secret's: token_github, password_db."""
+    return word in words.STILL or word in words.SERVICES or word in vendors()
 
 
 def _grade_of_words(parts: list[str], name: str) -> int:
@@ -77,7 +94,9 @@ def _grade_of_words(parts: list[str], name: str) -> int:
     if last in _NEEDS_OWNER:
         if before in _NEEDS_OWNER[last]:
             return STRONG
-        return 0
+        return _WITHOUT_OWNER[last]
+    if last == "keys" and words.NAMES.get(f"{before}key") == STRONG:
+        return max(_grade_in_table(parts), GUESS)
     found = _grade_in_table(parts)
     if found:
         return found
@@ -99,11 +118,16 @@ def _grade_in_table(parts: list[str]) -> int:
 
 def _grade_of_ending(word: str) -> int:
     """The grade of a word with the ending of a secret's name: PGPASSWORD."""
-    if word.endswith(words.ENDINGS):
+    if word.endswith(words.ENDINGS) or _is_joined_pass(word):
         return STRONG
     if word.endswith(words.WEAK_ENDINGS):
         return WEAK
     return 0
+
+
+def _is_joined_pass(word: str) -> bool:
+    """Whether a word is an owner and `pass`: dbpass, requirepass."""
+    return word.endswith("pass") and word[:-4] in words.PASS_OF
 
 
 def _grade_of_token(last: str, before: str, name: str) -> int:

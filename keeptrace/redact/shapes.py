@@ -91,6 +91,7 @@ SHAPES: Final[tuple[Shape, ...]] = (
     Shape("CockroachDB", "CCDB1_", "%a{20,}_%a{40,}"),
     Shape("CodeRabbit", "cr-", "%h{58,}"),
     Shape("CodeSandbox", "csb_ csb_v1_", "%w{40,}"),
+    Shape("Confluent", "cflt", "%b{60}"),
     Shape("Contentful", "CFPAT-", "%w{40,}"),
     Shape("Courier", "pk_prod_ pk_test_", "%u{28}"),
     Shape("crates.io", "cio", "%a{32}", True),

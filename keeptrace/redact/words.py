@@ -16,15 +16,18 @@ from .spans import GUESS, STRONG, WEAK
 _STRONG: Final = """
     password passwords passwd pwd pw psw passphrase passphrases passcode pgpass passwort senha
     contrasena psk pword pswd passwrd motdepasse kennwort wachtwoord clavesecreta claveprivada
-    haslo heslo
-    lozinka salasana losenord adgangskode jelszo sifre
+    haslo heslo passord geslo parool slaptazodis fjalekalim katasandi katalaluan matkhau
+    lozinka salasana losenord adgangskode jelszo sifre motpasse palavrapasse contrasenia
+    zaporka fjalekalimi privatepem chiaveprivata chiavesegreta chiaveapi claveapi claveacceso
+    llavesecreta llaveprivada cleapi
+    cleprivee clesecrete cleacces apischluessel zugangsdaten geheimnis
     rootpw bindpw userpw adminpw ldappw dbpw
     secret secrets credential credentials creds cred clientsecret sharedsecret presharedkey
     apikey apikeys accesskey accesskeys accesskeyid secretkey secretkeys privatekey privatekeys
     privkey
     authkey authkeys encryptionkey encryptkey decryptionkey decryptkey signingkey signkey
     masterkey accountkey
-    storagekey sharedkey hmackey jwtkey fernetkey aeskey rsakey sshkey sessionkey servicekey
+    sharedkey hmackey jwtkey fernetkey aeskey rsakey sshkey sessionkey servicekey
     licensekey deploykey
     webhookkey clientkey appkey applicationkey consumerkey subscriptionkey cipherkey cryptokey
     securitykey kmskey
@@ -41,20 +44,23 @@ _STRONG: Final = """
     authcode authorizationcode devicecode usercode unlockcode accesscode pincode invitecode
     onetimecode backupcode otpseed totpseed walletseed privateseed masterseed recoveryphrase
     backupphrase apisign accesssign honeycombteam
-    cvv cvc cvv2 seedphrase seedwords mnemonic codeverifier webhookurl sharedaccesssignature
+    cvv cvc cvv2 seedphrase seedwords secretseed seedhex mnemonic mnemonicphrase codeverifier
+    webhookurl sharedaccesssignature
     csrfmiddlewaretoken magiclink authorizationauxiliary sessid sessionid
 """
 # Parser tokens, request objects, cookie jars and auth handlers are called so as well.
 # And a data source's name or address has its password within, which is found by itself.
 _WEAK: Final = """
     token auth authorization cookie cookies csrf xsrf jwt jwts bearer sid oauth authheader pass
-    tok authtok
+    tok tkn authtok parola sandi secreto jeton
     dsn connectionstring connectionstr connstring connstr databaseurl databaseuri dburl dburi
     brokerurl
 """
 # Text tokens, inspect.Signature, numbers: under these names only random-looking values are secrets.
 _GUESS: Final = """
-    tokens signature signatures sig pat nonce salt hmac secretid pin keymaterial session sessionids
+    tokens signature signatures sig pat nonce salt hmac secretid pin keymaterial session
+    sessionids
+    storagekey kek dek skey xprv geheim segredo clientassertion samlassertion samlresponse
 """
 NAMES: Final[dict[str, int]] = {
     **dict.fromkeys(_STRONG.split(), STRONG),
@@ -85,10 +91,37 @@ PASS_OF: Final = frozenset(
     """
     db database user usr admin root smtp imap mail email ftp sftp ssh mysql postgres pg redis
     mongo ldap proxy login my
-    http basic rabbitmq amqp mqtt bind keystore truststore key cert pem account sudo vnc wifi
+    http basic rabbitmq amqp mqtt bind keystore truststore store key cert pem account sudo vnc
+    wifi
+    vault become samba smb cifs krb kerberos ansible oracle mssql sql sys jenkins nexus
+    artifactory
+    elastic kibana grafana kafka zookeeper cassandra neo influx couchdb couchbase jdbc odbc api
+    master require auth privilege enable wlan router ipmi idrac ilo vpn ppp radius jks
     """.split()
 )
 
+# Words for a password in languages that put the qualifier behind: `senha_banco`, `clave_acceso`.
+LEADING: Final = frozenset(
+    """
+    senha contrasena contrasenia passwort kennwort wachtwoord haslo heslo lozinka geslo parool
+    passord losenord adgangskode salasana jelszo sifre slaptazodis
+    """.split()
+)
+# Words of code that make such a name the name of something else.
+FIELD_WORDS: Final = frozenset(
+    """
+    field id ids form label input name len length count type min max error errors url path file
+    page view test policy regex hint
+    """.split()
+)
+
+# Services that stand behind a secret's name, as the vendors do: `password_db`.
+SERVICES: Final = frozenset(
+    """
+    db database smtp imap ldap mysql postgres postgresql pg redis mongo mongodb rabbitmq mqtt ftp
+    sftp ssh vpn wifi kafka snowflake oracle jira kucoin openai
+    """.split()
+)
 # Words behind a secret's name that leave it one; any other word makes it the name of something
 # else.
 STILL: Final = frozenset(
@@ -260,15 +293,20 @@ EVERYDAY: Final = frozenset(
 # A text with none of these, and with no hint of a shape, has no secret's name in it.
 STEMS: Final = (
     """
-    pswd mot_de_pass mot-de-pass motdepass kennwort wachtwoord clave haslo heslo lozinka
-    salasana losenord
-    adgangskode jelszo sifre api_sign api-sign apisign access_sign access-sign accesssign honeycomb
+    pswd mot_de_pass mot-de-pass motdepass mot_pass motpass kennwort wachtwoord clave haslo heslo
+    lozinka salasana losenord geslo parool slaptazod fjalekalim kata_sandi katasandi kata_laluan
+    katalaluan zaporka sandi parol jeton tkn private_pem private-pem privatepem mat_khau matkhau
+    contrasenia chiave llave cle_ cleapi clepriv cleacc clesecr
+    schluessel zugangsdaten geheim segredo assertion samlresp kek dek xprv
+    adgangskode jelszo sifre api_sign api-sign apisign access_sign access-sign accesssign
+    honeycomb
     card ccnum cc_num cc-num pan= pan: pan" pan' pass pwd pw psw psk pword senha contrasena
     secret cred key token tok auth dsn conn
     databaseur database_ur database
     dburl dburi db_ur db-ur broker otp mfa verif secur recover backup cvv cvc seed mnemonic
     webhook sess sid csrf xsrf
-    accesscode access_code access-code invite usercode user_code user-code onetime one_time one-time
+    accesscode access_code access-code invite usercode user_code user-code onetime one_time
+    one-time
     pat= pat: pat" pat' pat_ jwt bearer cookie sig nonce salt hmac pin magic unlock
     device_code devicecode
     """
@@ -294,7 +332,8 @@ TABLE_WORDS: Final = frozenset("the of and to is that was an from which".split()
 FOREIGN: Final = frozenset(
     """
     contraseña contraseñas пароль парола лозинка 密码 密碼 口令 パスワード 비밀번호 암호 hasło şifre lösenord
-    κωδικός סיסמה
+    κωδικός סיסמה секрет 秘密鍵 mật_khẩu mật-khẩu كلمة_المرور slaptažodis clé_api clé_secrète
+    clé_privée пасворд
     """.split()
 )
 # The shell's working directories, in every environment.
@@ -321,7 +360,8 @@ HOSTS: Final = frozenset(
 # Schemes and kinds of addresses: in "mailto:carol1@example.org" no user stands before the colon.
 ADDRESSES: Final = frozenset(
     """
-    mailto acct sip sips xmpp im pres jid email mail to cc bcc from reply-to user npm git pkg docker
+    mailto acct sip sips xmpp im pres jid email mail to cc bcc from reply-to user npm git pkg
+    docker
     file http https contact author image
     """.split()
 )
