@@ -13,6 +13,7 @@ import json
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,53 @@ def test_a_log_that_is_cut_raises_nothing(name: str) -> None:
     lines = opened(name)
     for count in range(0, len(lines), max(1, len(lines) // 20)):
         list(parse_tracebacks(lines[:count]))
+
+
+# What other programs put in front of each line, by the line's number.
+MARGINS: dict[str, Callable[[int], str]] = {
+    "compose": lambda number: "web-1  | ",
+    "colours": lambda number: "\x1b[36mweb-1  | \x1b[0m",
+    "times": lambda number: f"Nov 29 04:00:{number % 60:02} ",
+    "journald": lambda number: f"Nov 29 04:00:{number % 60:02} host app[47]: ",
+    "Jenkins": lambda number: f"[2026-11-29T04:00:{number % 60:02}.123Z] ",
+    "pods": lambda number: f"[pod/app-7f9/web] 2026-11-29T04:00:{number % 60:02}.123456789Z ",
+    "ranks": lambda number: "[rank0]: ",
+    "Open MPI": lambda number: "[1,3]<stderr>:",
+    "mail": lambda number: "> ",
+    "diff": lambda number: "+",
+    "indented": lambda number: "    ",
+    "cat -n": lambda number: f"{number + 95:6}\t",
+    "grep -n": lambda number: f"{number + 95}:",
+    "grep -n -A": lambda number: f"app.log{'-' if number else ':'}{number + 95}{'-' if number else ':'}",
+    "grep -A": lambda number: f"app.log{'-' if number else ':'}",
+    "bat": lambda number: f"{number + 95:4} │ ",
+    "steps": lambda number: f"[test:{number + 95}] ",
+}  # fmt: skip
+
+
+def first_line_of(lines: list[str]) -> int:
+    """grep -A begins with the line that it searched for."""
+    return next(at for at, line in enumerate(lines) if "Traceback" in line or "___" in line)
+
+
+@pytest.mark.parametrize("margin", MARGINS)
+@pytest.mark.parametrize(
+    "name", ["ipython-context", "loguru", "pytest-short", "rich", "small-names", "stackprinter"]
+)
+def test_a_margin_in_front_of_each_line(name: str, margin: str) -> None:
+    """A tool's traceback, and Python's own, are read behind what another program put in front of
+    each line: a service, a time, the line's number.
+    """
+    lines = [line.decode() for line in opened(f"{name}.log")]
+    if margin.startswith("grep") and name != "stackprinter":
+        lines = lines[first_line_of(lines) :]
+    text = "".join(MARGINS[margin](number) + line for number, line in enumerate(lines))
+    found = [exc for _, exc, _ in parse_tracebacks(text)]
+    assert [type(exc).__qualname__ for exc in found] == [
+        wanted[0] for wanted in EXPECTED[name + ".log"]
+    ]
+    for exc, wanted in zip(found, EXPECTED[name + ".log"]):
+        check(exc, wanted)
 
 
 T = (LOGS / "python27.log").read_text()

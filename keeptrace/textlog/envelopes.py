@@ -17,7 +17,7 @@ TAGGED: Final = re.compile(
     r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]{0,10} [+-]\d{4} [\w./-]{1,100}: )(?=\{\")"
 )
 # Open MPI's --tag-output.
-RANK: Final = re.compile(r"\[(\d{1,9},\d{1,9})\]<(?:stdout|stderr|stddiag)>: ?", re.ASCII)
+RANK: Final = re.compile(r"\[(\d{1,9},\d{1,9})\]<(?:stdout|stderr|stddiag)>:", re.ASCII)
 # Times before each line of a job of GitHub, or of a container (docker logs --timestamps).
 GITHUB: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7,9}Z) ")
 # A row of CSV whose last field is quoted.

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from .grammar import HEAD, LINKS, STACK
-from .translators.dagster import of_stack
+from .grammar import HEAD, LINKS, MOST_PREFIX, STACK
+from .margin import ToolMargin
+from .translators.dagster import START_OF_STACK, of_stack
 from .translators.faulthandler import Faulthandler
 from .translators.ipython import IPython
 from .translators.lines import Translator, place_line
@@ -21,75 +22,52 @@ from .translators.stackprinter import Stackprinter
 
 # A tool's traceback ends within so many lines; longer texts are none.
 _MOST_LINES: Final = 20_000
-# A line and the lines before it → the translator, if a tool's traceback begins with the line.
+# The first line of a tool's traceback, and the lines before it → the translator, or None.
 _Begin: TypeAlias = Callable[[str, Sequence[str]], Translator | None]
 
 
-def _of_pytest(line: str, before: Sequence[str]) -> Translator | None:
-    if Pytest.START.match(line) is not None:
-        return Pytest()
-    return None
-
-
-def _of_test(line: str, before: Sequence[str]) -> Translator | None:
-    if Pytest.START_OF_TEST.match(line) is not None:
-        return Pytest()
-    return None
-
-
-def _of_rich(line: str, before: Sequence[str]) -> Translator | None:
-    if Rich.START.match(line) is not None:
-        return Rich(line)
-    return None
-
-
-def _of_ipython(line: str, before: Sequence[str]) -> Translator | None:
-    if IPython.START.match(line) is not None:
-        return IPython(line)
-    return None
-
-
-def _of_stackprinter(line: str, before: Sequence[str]) -> Translator | None:
-    if Stackprinter.START.match(line) is not None:
-        return Stackprinter(line)
-    return None
-
-
-def _of_faulthandler(line: str, before: Sequence[str]) -> Translator | None:
-    if Faulthandler.START.match(line) is not None:
-        return Faulthandler(line)
-    return None
-
-
 class Format:
-    """A tool: a hint in the first line of its tracebacks, and the translator."""
+    """A tool: a hint in the first line of its tracebacks, the first line, and the translator."""
 
-    __slots__ = ("begin", "has_head", "hint", "takes_first")
+    __slots__ = ("begin", "has_head", "hint", "start", "takes_first")
 
     def __init__(
         self,
         hint: str,
+        start: re.Pattern[str],
         begin: _Begin,
-        has_head: bool,
-        takes_first: bool,
+        has_head: bool = False,
+        takes_first: bool = False,
     ) -> None:
         self.hint: str = hint
+        self.start: re.Pattern[str] = start  # searched for behind a margin
         self.begin: _Begin = begin
         self.has_head: bool = has_head  # the first line stands for a header
         self.takes_first: bool = takes_first  # the first line says more
 
+    def column(self, line: str) -> int:
+        """Where the tool's traceback begins in its first line; -1 for any other line."""
+        if self.hint not in line:
+            return -1
+        found = self.start.search(line)
+        if found is None or found.start() > MOST_PREFIX:
+            return -1
+        return found.start()
+
 
 # Hint in a line -> the tool. The hints are searched in this order.
 FORMATS: Final = (
-    Format("Traceback (most recent call last) ", _of_rich, True, False),
-    Format(" Traceback (most recent call last)", _of_ipython, True, False),
-    Format('File "', _of_stackprinter, False, False),
-    Format(".py:", _of_pytest, False, True),
-    Format("___ ", _of_test, False, False),
-    Format("Fatal Python error: ", _of_faulthandler, False, False),
-    Format("Windows fatal exception: ", _of_faulthandler, False, False),
-    Format("Timeout (", _of_faulthandler, False, False),
-    Format(STACK, of_stack, False, False),
+    Format("Traceback (most recent call last) ", Rich.START, lambda *_: Rich(), has_head=True),
+    Format(
+        " Traceback (most recent call last)", IPython.START, lambda *_: IPython(), has_head=True
+    ),
+    Format('File "', Stackprinter.START, lambda line, _: Stackprinter(line)),
+    Format(".py:", Pytest.START, lambda *_: Pytest(), takes_first=True),
+    Format("___ ", Pytest.START_OF_TEST, lambda *_: Pytest()),
+    Format("Fatal Python error: ", Faulthandler.START, lambda line, _: Faulthandler(line)),
+    Format("Windows fatal exception: ", Faulthandler.START, lambda line, _: Faulthandler(line)),
+    Format("Timeout (", Faulthandler.START, lambda line, _: Faulthandler(line)),
+    Format(STACK, START_OF_STACK, of_stack),
 )
 
 
@@ -123,8 +101,10 @@ class Translation:
     def __init__(self, before: Sequence[str]) -> None:
         self._before = before
         self._translator: Translator | None = None
+        self._margin = ToolMargin("")  # of the tool's traceback
         self._left = 0
-        self._last: Format | None = None  # of the traceback before
+        self._form: Format | None = None  # of the translator
+        self._last: Format | None = None  # of the latest translated line
         self._half = ""  # the beginning of a link; the next line continues the link
 
     def feed(self, line: str, is_reading: bool) -> list[str]:
@@ -141,14 +121,19 @@ class Translation:
         if _is_half_a_link(line.strip()):
             self._half = line.strip()
             return []
+        if is_reading or self._translator is not None:
+            line = self._margin.equalize(line)
         if self._translator is None:
             return self._begin(line, is_reading)
         self._left -= 1
-        if self._left > 0:
-            found = self._translator.feed(line)
+        bare = self._margin.take_off(line)
+        if self._left > 0 and bare is not None:
+            found = self._translator.feed(bare)
             if found is not None:
-                return found
-        rest = self._translator.finish()
+                if found:
+                    self._last = self._form
+                return self._margin.put_back(found)
+        rest = self._margin.put_back(self._translator.finish())
         self._translator = None
         return [*rest, *self._begin(line, is_reading)]
 
@@ -158,7 +143,7 @@ class Translation:
         if self._half:
             rest.append(self._half)
         if self._translator is not None:
-            rest += self._translator.finish()
+            rest += self._margin.put_back(self._translator.finish())
         return rest
 
     @property
@@ -168,26 +153,41 @@ class Translation:
     def _begin(self, line: str, is_reading: bool) -> list[str]:
         if HEAD not in line:
             for form in FORMATS:
-                if form.hint not in line or not self._may_begin(form, is_reading):
-                    continue
-                translator = form.begin(line, self._before)
-                if translator is None:
-                    continue
-                self._translator, self._left, self._last = translator, _MOST_LINES, form
-                return _first_lines(form, translator, line)
+                found = self._first_lines(form, line, is_reading)
+                if found is not None:
+                    return found
         if is_reading:
             line = _of_plain_ipython(line)
         return [line]
 
-    def _may_begin(self, form: Format, is_reading: bool) -> bool:
-        """Whether the tool's tracebacks may begin within another traceback."""
-        return not is_reading or form.has_head or form is self._last
+    def _first_lines(self, form: Format, line: str, is_reading: bool) -> list[str] | None:
+        """Begins the tool's traceback with the line; None if none begins."""
+        column = form.column(line)
+        if column < 0 or (is_reading and not self._may_go_on(form, line)):
+            return None
+        bare, margin = line[column:], self._margin_of(line[:column], is_reading)
+        before = [margin.without(text) for text in self._before]
+        translator = form.begin(bare, before)
+        if translator is None:
+            return None
+        self._translator, self._left, self._form = translator, _MOST_LINES, form
+        self._margin = margin
+        if form.has_head:
+            self._last = form
+            return margin.put_back([HEAD])
+        if form.takes_first:
+            return margin.put_back(translator.feed(bare) or [])
+        return []
 
+    def _margin_of(self, prefix: str, is_reading: bool) -> ToolMargin:
+        if is_reading and self._margin.is_like(prefix):  # the next traceback of a chain
+            return self._margin
+        return ToolMargin(prefix)
 
-def _first_lines(form: Format, translator: Translator, line: str) -> list[str]:
-    first = None
-    if form.takes_first:
-        first = translator.feed(line)
-    if form.has_head:
-        return [HEAD]
-    return first or []
+    def _may_go_on(self, form: Format, line: str) -> bool:
+        """Whether the tool's traceback may be part of a chain. Without a header of its own, the
+        line may as well stand within Python's traceback.
+        """
+        if form.has_head:
+            return True
+        return form is self._last and form.start.match(self._margin.without(line)) is not None

@@ -117,8 +117,10 @@ DRAWN: Final = re.compile(r"\s+(?:[│|]\s*)*(?:└|->) |\s+(?:[│|]\s+)*[│|]
 ORIGINAL: Final = "Original " + HEAD  # of PyTorch's workers
 # Parts of a prefix that differ from line to line: dates, times, seconds since some start.
 VARYING: Final = re.compile(r"\d+(?:[-:.,/T ]+\d+)+|\d{9,}")
-# Drone's prefix, [step:12], has the number of the line; [worker:4121] looks the same.
-NUMBERED: Final = re.compile(r"(?P<name>\[[^\]]{1,100}:)(?P<number>\d{1,8})\]\s*$")
+# A prefix with the number of the line: 12:, app.log-12-, [step:12]; [worker:4121] looks the same.
+NUMBERED: Final = re.compile(
+    r"(?P<name>(?:.*(?:[\s:\[(#]|-(?=\d+-)))?)(?P<number>\d{1,8})(?P<after>\s?[\])|│:-]*)\s*$"
+)
 
 # Ending of an unknown type's name -> its builtin base.
 BASES: Final = (

@@ -220,18 +220,23 @@ def time_in(*texts: str) -> str:
 
 def _is_ordinary(line: str) -> bool:
     """Whether a line begins no traceback. Asked before decoding, because most lines begin none."""
-    if "most recent call" in line or "above exception" in line or ".py:" in line:
-        return False
-    if STACK in line:
+    if "most recent call" in line or "above exception" in line or _has_hint(line):
         return False
     first = line[:1]
     if first == "{":
         return not has_mark(line)
-    return first not in _FIRST and not (first.isdigit() and " std" in line[:64])
+    return first != _MARK and not (first.isdigit() and " std" in line[:64])
 
 
-# Beginnings of tools' tracebacks, and the mark of a file's encoding.
-_FIRST: Final = frozenset("_FWT\ufeff")
+def _has_hint(line: str) -> bool:
+    """Whether a line has a hint of a tool in formats.py, or a part of a hint."""
+    if ".py:" in line or 'File "' in line or "___ " in line:
+        return True
+    return STACK in line or "Timeout (" in line or "atal " in line
+
+
+# The mark of a file's encoding.
+_MARK: Final = "\ufeff"
 
 
 def read_log(text: object) -> Iterator[Found]:

@@ -6,44 +6,108 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Final
 
 from .grammar import BAR, FILE_LINE, NUMBERED, RULE, VARYING
 from .steps import Verdict
 
 
 class LineNumber:
-    """The number of the line in a prefix, [step:12].
+    """The number of the line in a prefix: [step:12], or 12: of grep -n.
 
     The number of a worker looks the same, [worker:4121], but is the same in all its lines. The line
     behind the header decides.
     """
 
-    __slots__ = ("_first", "_is_sure", "_name", "_number")
+    __slots__ = ("_begins", "_first", "_is_sure", "_number", "_shape")
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, begins: re.Pattern[str] = FILE_LINE) -> None:
+        """begins: what the line behind the header looks like."""
         self._first = prefix.rstrip()
-        self._name = ""  # empty: the prefix does not number the lines
+        self._begins = begins
+        self._shape: re.Pattern[str] | None = None  # None: the prefix does not number the lines
         self._number = 0  # of the line before
         self._is_sure = False
         match = NUMBERED.match(prefix)
-        if match is not None:
-            self._name = match["name"]
+        if match is not None and not _TIME_END.search(match["name"]):
+            name = shape_of(match["name"].rstrip()).pattern
+            after = _EITHER.sub("[:-]", re.escape(match["after"].rstrip()))
+            self._shape = re.compile(rf"{name}\s*(?P<number>\d{{1,8}}){after}")
             self._number = int(match["number"])
 
     def equalize(self, line: str) -> str:
         """The line with the header's number, if the line has the next number."""
-        if not self._name:
+        if self._shape is None:
             return line
-        following = f"{self._name}{self._number + 1}]"
-        if line.startswith(following):
-            rest = line[len(following) :]
-            if self._is_sure or FILE_LINE.match(rest.lstrip(" |")):
-                self._is_sure = True
-                self._number += 1
-                return self._first + rest
-        if not self._is_sure and line.startswith((following, self._first)):
-            self._name = ""  # the next number is another worker's
+        match = self._shape.match(line)
+        if match is None:
+            return line
+        rest = line[match.end() :]
+        is_next = int(match["number"]) == self._number + 1
+        is_begun = self._is_sure or self._begins.match(rest.lstrip(" |\t")) is not None
+        if is_next and (is_begun or not rest.strip()):
+            self._is_sure = is_begun
+            self._number += 1
+            return self._first + rest
+        if not self._is_sure:
+            self._shape = None  # the next number is another worker's
         return line
+
+
+class ToolMargin:
+    """The margin of a tool's traceback: its lines lose the margin before their translation, which
+    gets the margin back for the common reader.
+    """
+
+    __slots__ = ("_is_sure", "_number", "_own", "_prefix", "_shape", "_spaces")
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._own = prefix  # of the latest line
+        self._spaces = prefix[len(prefix.rstrip()) :]
+        self._number = LineNumber(prefix, _ANY)
+        self._shape = shape_of(prefix)
+        self._is_sure = not prefix.strip()
+
+    def equalize(self, line: str) -> str:
+        """The line with the number of the first line, if the margin numbers the lines."""
+        return self._number.equalize(line)
+
+    def is_like(self, prefix: str) -> bool:
+        """Whether a line with this prefix has the margin."""
+        return self._shape.fullmatch(prefix) is not None
+
+    def take_off(self, line: str) -> str | None:
+        """The line without its margin; None for a line without this margin."""
+        match = self._shape.match(line)
+        if match is None and not self._is_sure:  # only the first line has the prefix
+            width = len(self._prefix)
+            self._spaces = ""
+            if not line[:width].strip():
+                self._spaces = " " * width
+            self._shape = shape_of(self._spaces)
+            match = self._shape.match(line)
+        self._is_sure = True
+        if match is None:
+            return None
+        self._own = match.group().rstrip() + self._spaces
+        return line[match.end() :]
+
+    def without(self, line: str) -> str:
+        """A line before the tool's traceback without the margin, if the line has the margin."""
+        match = self._shape.match(line)
+        if match is None:
+            return line
+        return line[match.end() :]
+
+    def put_back(self, lines: list[str]) -> list[str]:
+        return [self._own + line for line in lines]
+
+
+_TIME_END: Final = re.compile(r"\d[-:.,/]$")
+_ANY: Final = re.compile("")
+# grep writes a colon behind the name and number of a line that matches, else a dash.
+_EITHER: Final = re.compile(r"\\?[:-]$")
 
 
 class Margin:
@@ -152,6 +216,8 @@ def shape_of(prefix: str) -> re.Pattern[str]:
         at = match.end()
     parts.append(re.escape(bare[at:]))
     spaces = len(prefix) - len(bare)
-    if spaces:
+    if not spaces:
+        parts[-1] = _EITHER.sub("[:-]", parts[-1])
+    else:
         parts.append(rf"(?:\s{{{spaces}}}|\s*$)")
     return re.compile("".join(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from ..grammar import (
     is_record,
 )
 
+START_OF_STACK: Final = re.compile(rf"(?<!\S){STACK}\s*$")
 _CAUSE, _CONTEXT = LINKS
 # Dagster's links, in front of the cause → Python's, behind the cause
 _LINKS: Final = {
@@ -84,8 +86,6 @@ class Dagster:
 
 def of_stack(line: str, before: Sequence[str]) -> Dagster | None:
     """The translator, if the lines before a stack end with a message."""
-    if line.strip() != STACK:
-        return None
     said = [text.strip() for text in before if text.strip()]
     if not said:
         return None

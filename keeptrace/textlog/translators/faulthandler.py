@@ -13,7 +13,7 @@ class Faulthandler:
     """Fatal Python error: Segmentation fault, and the thread's frames, the innermost first."""
 
     START: Final = re.compile(
-        r"(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$"
+        r"(?<!\w)(?:Fatal Python error|Windows fatal exception): (?P<what>.*)$"
         r"|(?P<timeout>Timeout \(\d{1,9}:\d\d:\d\d(?:\.\d{1,6})?\)!)\s*$"
     )
     _THREAD: Final = re.compile(

@@ -14,7 +14,7 @@ class IPython:
     """
 
     START: Final = re.compile(
-        r"\s*(?P<name>[^\W\d][\w.]*) {2,}Traceback \(most recent call last\)\s*$"
+        r"(?<![\w.])(?P<name>[^\W\d][\w.]*) {2,}Traceback \(most recent call last\)\s*$"
     )
     _FRAME: Final = re.compile(
         r"\s*(?:File )?(?P<file>[^\s:]\S*?|[A-Za-z]:\\.*?):(?P<line>\d{1,9})"
@@ -35,7 +35,7 @@ class IPython:
     _ARROW: Final = re.compile(r"\s*-+> ?(?P<line>\d{1,9})(?P<text> .*)?$")
     _AROUND: Final = re.compile(r"\s+\d{1,9}(?: .*)?$")
 
-    def __init__(self, line: str) -> None:
+    def __init__(self) -> None:
         # File and name of a frame whose line an arrow will say.
         self._pending: tuple[str, str] | None = None
 

@@ -15,8 +15,10 @@ class Pytest:
     or def price(order):, > code, E, boom.py:9: ValueError.
     """
 
-    START: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): in (?P<name>\S.*)$")
-    START_OF_TEST: Final = re.compile(r"_{3,} \S.* _{3,}$")
+    START: Final = re.compile(
+        r"(?<![^\s:])(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): in (?P<name>\S.*)$"
+    )
+    START_OF_TEST: Final = re.compile(r"(?<!\w)_{3,} \S.* _{3,}$")
     _MARKED: Final = re.compile(r"> {3,}(?P<text>\S.*)$")
     _LONG_PLACE: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): *(?P<name>\S*)$")
     _ERROR: Final = re.compile(r"E   (?P<text>.*)$")

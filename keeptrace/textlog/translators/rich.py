@@ -14,25 +14,21 @@ _MOST_PATH: Final = 1_000
 class Rich:
     """│ /srv/boom.py:7 in price │ and, of the listed lines, the line marked with ❱."""
 
-    START: Final = re.compile(
-        r".{0,300}?[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$"
-    )
+    START: Final = re.compile(r"[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$")
     _END: Final = re.compile(r"\s*[╰└+][─-]{8,}[╯┘+]\s*$")
     _FRAME: Final = re.compile(r"(?P<file>\S.*):(?P<line>\d{1,9}) in (?P<name>.+)$")
     _MARKED: Final = re.compile(r"[❱>] *\d+ (?P<text>.*)$")
 
-    def __init__(self, line: str) -> None:
-        self._margin = re.search("[╭┌+]", line).start()  # type: ignore[union-attr]  # START has one
+    def __init__(self) -> None:
         self._path = ""  # the beginning of a place broken into two lines
         self._is_over = False
 
     def feed(self, line: str) -> list[str] | None:
-        bare = line[self._margin :]
         if self._is_over:
             return None
-        if bare[:1] in ("│", "|"):
-            return self._within(bare[1:].rstrip().rstrip("│|").strip())
-        self._is_over = self._END.match(bare) is not None
+        if line[:1] in ("│", "|"):
+            return self._within(line[1:].rstrip().rstrip("│|").strip())
+        self._is_over = self._END.match(line) is not None
         if self._is_over:
             return []
         return None

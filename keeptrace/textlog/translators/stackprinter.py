@@ -14,7 +14,9 @@ class Stackprinter:
     between dots.
     """
 
-    START: Final = re.compile(r'File "(?P<file>.+)", line (?P<line>\d{1,9}), in (?P<name>.+)$')
+    START: Final = re.compile(
+        r'(?<!\w)File "(?P<file>.+)", line (?P<line>\d{1,9}), in (?P<name>.+)$'
+    )
     _ARROW: Final = re.compile(r"-+> ?\d{1,9}(?P<text> .*)?$")
 
     def __init__(self, line: str) -> None:
