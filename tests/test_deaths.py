@@ -412,7 +412,7 @@ def test_stacks(kind: str, method: str, tmp_path: Path) -> None:
             until(file.exists)
             busy = busy_one(pool)
             assert busy.tasks[0].startswith("hang('") and busy.why is None and not busy.threads
-            assert names(busy.stack) == ["hang", "wait_for"]
+            assert names(busy.stack)[:2] == ["hang", "wait_for"]
             busy = busy_one(pool, locals=True)
             assert busy.stack.tb_frame.f_locals["secret"] == "seen"
             assert names(busy.threads["helper"])[-1] == "wait_for"
