@@ -44,8 +44,10 @@ def workers_without_numpy():
 @pytest.fixture
 def workers_with_numpy(monkeypatch):
     """For tests of what workers do with NumPy."""
+    numpy = pytest.importorskip("numpy")
     end_workers()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setattr("joblib._memmapping_reducer.np", numpy)
     yield
     end_workers()
 
@@ -206,7 +208,8 @@ def test_other_backends_are_untouched():
 
 def test_memory_mapping(workers_with_numpy):
     """Large arrays are shared with the workers as joblib does."""
-    numpy = pytest.importorskip("numpy")
+    import numpy
+
     array = numpy.arange(1 << 18)
     kinds = Parallel(max_nbytes=1000)(delayed(tasks.name_of_type)(array) for _ in range(2))
     assert kinds == ["memmap", "memmap"]
