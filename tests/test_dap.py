@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Iterator
 
 import pytest
+from commands import in_a_fork
 
 import keeptrace
 
@@ -429,22 +430,19 @@ def test_token_from_the_environment(dump: Path, monkeypatch: pytest.MonkeyPatch)
 )
 def test_noise_on_stdio(dump: Path, noise: bytes) -> None:
     """What is not DAP is one sentence and exit code 2."""
-    done = subprocess.run(command(dump), input=noise, capture_output=True, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr.count(b"\n") == 1 and done.stderr.startswith(b"keeptrace: ")
+    done = in_a_fork("dap", dump, given=noise)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1 and done.err.startswith("keeptrace: ")
 
 
 def test_client_that_leaves_without_a_word(dump: Path) -> None:
     """The end of the input ends the server."""
-    done = subprocess.run(command(dump), input=b"", capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert in_a_fork("dap", dump) == (0, "", "")
 
 
 def test_port_that_is_taken(dump: Path) -> None:
     """A port that cannot be had is one sentence and exit code 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(
-            command(dump, "--port", taken.getsockname()[1]), capture_output=True, timeout=60
-        )
-    assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+        done = in_a_fork("dap", dump, "--port", taken.getsockname()[1])
+    assert done.code == 2 and done.err.count("\n") == 1
     assert keeptrace.__version__ and os.path.exists(dump)
