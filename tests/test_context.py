@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from commands import Commands
+from traced_tasks import fail_within
 
 import keeptrace
 from keeptrace.concurrent import KeepTracePool, KeepTraceProcessPoolExecutor
@@ -26,11 +27,6 @@ from keeptrace.core.context import NAME
 from keeptrace.format.api import report_of
 from keeptrace.format.reading import decode
 from keeptrace.render.model import make_view
-
-
-def fail_within(number: int) -> None:
-    with keeptrace.context(request_id=number, lock=threading.Lock()):
-        raise ValueError(f"number {number}")
 
 
 def caught(call: Any, *args: Any) -> Any:

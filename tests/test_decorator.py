@@ -415,14 +415,6 @@ def test_wrapped_executor_passes_on_the_rest():
         other.submit(int)
 
 
-def returning(size):
-    """Returns what a decorated function raised."""
-    try:
-        tasks.traced_chained(size)
-    except ValueError as exc:
-        return exc
-
-
 @pytest.mark.parametrize(
     "engine", ["concurrent.futures", "loky", "multiprocessing", "multiprocess"]
 )
@@ -431,11 +423,14 @@ def test_a_returned_exception_keeps_its_cause(engine):
     library = pytest.importorskip(engine)
     if hasattr(library, "ProcessPoolExecutor"):
         with library.ProcessPoolExecutor(1) as pool:
-            found = [pool.submit(returning, 5).result(50), *pool.map(returning, [5])]
+            found = [pool.submit(tasks.returning, 5).result(50), *pool.map(tasks.returning, [5])]
             raised = pool.submit(tasks.traced_chained, 5).exception(50)
     else:
         with library.get_context("spawn").Pool(1) as pool:
-            found = [pool.apply_async(returning, (5,)).get(50), *pool.map(returning, [5])]
+            found = [
+                pool.apply_async(tasks.returning, (5,)).get(50),
+                *pool.map(tasks.returning, [5]),
+            ]
             with pytest.raises(ValueError) as info:
                 pool.apply_async(tasks.traced_chained, (5,)).get(50)
             raised = info.value

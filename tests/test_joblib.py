@@ -96,16 +96,26 @@ def test_decorated(backend):
     ] and "leaving" not in tasks.frames(exc)
 
 
-@pytest.mark.parametrize("backend", ["keeptrace", "loky", "multiprocessing"])
-@pytest.mark.parametrize("kind", tasks.SEALED)
+def through_backends(kinds, through_loky):
+    """Every kind through forks. A failure through loky, joblib's or ours, costs two new workers:
+    so only a kind of each way to refuse.
+    """
+    return [
+        *(("multiprocessing", kind) for kind in kinds),
+        *((backend, kind) for backend in ("keeptrace", "loky") for kind in through_loky),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind"), through_backends(tasks.SEALED, ["sealed", "ignoring", "property"])
+)
 def test_a_sealed_exception(backend, kind):
     """An exception that refuses attributes, which joblib sets more than once."""
     with joblib.parallel_config(backend=backend, n_jobs=2):
         tasks.check_sealed(caught(Parallel(), tasks.traced_raise_sealed, [kind]), kind)
 
 
-@pytest.mark.parametrize("backend", ["keeptrace", "loky", "multiprocessing"])
-@pytest.mark.parametrize("kind", tasks.OPEN)
+@pytest.mark.parametrize(("backend", "kind"), through_backends(tasks.OPEN, ["exiting"]))
 def test_an_exception_that_lets_joblib_set_attributes(backend, kind):
     """A harmless `__setattr__` does not change the exception's class, and makes no subclass."""
     with joblib.parallel_config(backend=backend, n_jobs=2):
@@ -116,7 +126,9 @@ def test_an_exception_that_lets_joblib_set_attributes(backend, kind):
 
 def test_a_sealed_exception_pickles_as_its_own_class():
     """Also the subclass where joblib sets attributes, which no module has under its name."""
-    exc = caught(Parallel(), tasks.traced_raise_sealed, ["sealed"])
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        exc = caught(Parallel(), tasks.traced_raise_sealed, ["sealed"])
+    assert type(exc) is not tasks.Sealed
     again = pickle.loads(pickle.dumps(exc))
     assert type(again) is type(exc) is tasks.Sealed and again.args == (3,)
 

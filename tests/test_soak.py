@@ -16,14 +16,16 @@ pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="s
 @pytest.mark.parametrize(
     "engine", ["executor:fork", "pool:fork", "executor:forkserver", "healing:fork", "loky:loky"]
 )
-def test_short_soak(engine: str) -> None:
+def test_short_soak(
+    engine: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every way to fail and a killed worker: each task has its answer, and nothing is left behind."""
     if engine == "loky:loky":
         pytest.importorskip("loky")
-    command = [sys.executable, soak.__file__, "--tasks", "300", "--limit", "50", engine]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=55)
-    assert done.returncode == 0, done.stdout
-    assert "nothing" in done.stdout.splitlines()[-1]
+    monkeypatch.setattr(sys, "argv", ["soak.py", "--tasks", "300", "--limit", "50", engine])
+    code, told = soak.main(), capsys.readouterr().out
+    assert code == 0, told
+    assert "nothing" in told.splitlines()[-1]
 
 
 def test_wrong_answers_are_violations() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from waiting import until
 
+import keeptrace
 from keeptrace.concurrent import keep_trace
 
 
@@ -324,6 +325,21 @@ def catching(size: int) -> str:
     except ValueError as exc:
         return f"{type(exc).__name__} from {type(exc.__cause__).__name__}"
     return "nothing"
+
+
+def returning(size: int) -> BaseException:
+    """Returns what a decorated function raised."""
+    try:
+        traced_chained(size)
+    except ValueError as exc:
+        return exc
+    raise AssertionError
+
+
+def fail_within(number: int) -> None:
+    """Fails within a block of keeptrace.context, with a value that cannot be pickled."""
+    with keeptrace.context(request_id=number, lock=threading.Lock()):
+        raise ValueError(f"number {number}")
 
 
 def noting(size: int) -> None:
