@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import traceback
 from typing import Any
 
@@ -128,3 +129,57 @@ def test_stacks_of_lambda() -> None:
 def test_damaged_data_is_no_traceback(value: Any) -> None:
     """Data that is nearly a traceback is none."""
     assert read_structured(value) is None
+
+
+NARROW = """\
+Traceback (most recent call last):
+  File "/srv/pizza/kitchen/oven.py", line 17, in bake
+    return heat(dough["wood"], dough["air"], dough["salt"])
+  File "/srv/pizza/kitchen/fire.py", line 4, in heat
+    raise ValueError("cold oven")
+ValueError: cold oven
+"""
+
+
+def broken(text: str, width: int) -> str:
+    """A text as a terminal breaks its lines."""
+    lines = []
+    for line in text.splitlines():
+        lines += [line[at : at + width] for at in range(0, len(line), width)]
+    return "\n".join(lines) + "\n"
+
+
+# A header that is broken begins nothing; of a function's name that is broken, the rest is lost.
+@pytest.mark.parametrize("width", [*range(34, 49), *range(53, 60)])
+def test_lines_that_a_terminal_broke(width: int) -> None:
+    """A frame or a source that is longer than the screen is joined, wherever the screen ends."""
+    ((_, exc, _),) = parse_tracebacks(broken(NARROW, width))
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    assert (str(exc), frames) == ("cold oven", ["bake", "heat"])
+
+
+@pytest.mark.parametrize("indent", ["", " " * 20, "web-1  | "])
+@pytest.mark.parametrize("width", range(36, 60))
+def test_lines_that_were_broken_between_words(width: int, indent: str) -> None:
+    """rich's log handler breaks lines between words, within a column of its own."""
+    lines = []
+    for line in NARROW.splitlines():
+        lines += textwrap.wrap(line, width, break_on_hyphens=False)
+    text = "".join(f"{indent}{line}\n" for line in lines)
+    ((_, exc, _),) = parse_tracebacks(text)
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    assert (str(exc), frames) == ("cold oven", ["bake", "heat"])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_lines_of_another_program_between_frames(count: int) -> None:
+    """What another program prints in between is not the last line, if the traceback goes on."""
+    before, after = NARROW.split("  File", 2)[0::2]
+    first = NARROW[len(before) : -len(after) - len("  File")]
+    printed = "more wood is here\n" * count
+    ((_, exc, _),) = parse_tracebacks(f"{before}{first}{printed}  File{after}")
+    assert str(exc) == "cold oven" and not hasattr(exc, "__notes__")
+    assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)] == [
+        "bake",
+        "heat",
+    ]

@@ -30,6 +30,9 @@ line or on the first alone; indentation; and the bars of exception groups, whose
 group a line belongs to. The reader also takes text without indentation; then the place in the
 grammar decides, not the column.
 
+A line that a narrow screen broke is joined again behind its margin (wrapped.py). Lines of other
+programs may stand between two frames.
+
 The text is ambiguous at the end of a traceback: the second line of a message, a note and the next
 ordinary line look alike. Groups and records mark the end; elsewhere these rules decide:
  1. A line right after the last line belongs to the message, unless the line looks like a log's

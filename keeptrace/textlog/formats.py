@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from .grammar import HEAD, LINKS, MOST_PREFIX, STACK
+from .grammar import HEAD, MOST_FOREIGN, MOST_PREFIX, STACK
 from .margin import ToolMargin
 from .translators.dagster import START_OF_STACK, of_stack
 from .translators.faulthandler import Faulthandler
@@ -76,8 +76,6 @@ _PLAIN_FRAME: Final = re.compile(
     r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$"
 )
 _PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})\s*$")
-# No other sentence begins with so much of a link. (characters)
-_HALF_LINK: Final = 30
 
 
 def _of_plain_ipython(line: str) -> str:
@@ -90,11 +88,6 @@ def _of_plain_ipython(line: str) -> str:
     return place_line(f"<ipython-input-{cell['number']}>", cell["line"], "<module>")
 
 
-def _is_half_a_link(text: str) -> bool:
-    """Whether the text is the first half of a link, broken by a narrow screen."""
-    return len(text) >= _HALF_LINK and any(link.startswith(text) and link != text for link in LINKS)
-
-
 class Translation:
     """One writer's lines; lines of other tools are translated."""
 
@@ -103,52 +96,51 @@ class Translation:
         self._translator: Translator | None = None
         self._margin = ToolMargin("")  # of the tool's traceback
         self._left = 0
+        self._foreign = 0  # lines without the margin
         self._form: Format | None = None  # of the translator
         self._last: Format | None = None  # of the latest translated line
-        self._half = ""  # the beginning of a link; the next line continues the link
 
     def feed(self, line: str, is_reading: bool) -> list[str]:
         """The translation of a line, mostly the line itself.
 
         is_reading: the line may belong to a traceback of Python's own.
         """
-        if self._half:
-            half, self._half = self._half, ""
-            whole = f"{half} {line.strip()}"
-            if whole in LINKS:
-                return [whole]
-            return [half, *self.feed(line, is_reading)]
-        if _is_half_a_link(line.strip()):
-            self._half = line.strip()
-            return []
         if is_reading or self._translator is not None:
             line = self._margin.equalize(line)
-        if self._translator is None:
-            return self._begin(line, is_reading)
+        rest = []
+        if self._translator is not None:
+            found = self._translated(self._translator, line)
+            if found is not None:
+                return found
+            rest = self.finish()
+            self._translator = None
+        return [*rest, *self._begin(line, is_reading)]
+
+    def _translated(self, translator: Translator, line: str) -> list[str] | None:
+        """The translation; None if the tool's traceback has ended before the line."""
         self._left -= 1
         bare = self._margin.take_off(line)
-        if self._left > 0 and bare is not None:
-            found = self._translator.feed(bare)
-            if found is not None:
-                if found:
-                    self._last = self._form
-                return self._margin.put_back(found)
-        rest = self._margin.put_back(self._translator.finish())
-        self._translator = None
-        return [*rest, *self._begin(line, is_reading)]
+        if bare is None and self._foreign < MOST_FOREIGN and self._margin.has_text:
+            self._foreign += 1
+            return [line]  # of another program
+        if self._left <= 0 or bare is None:
+            return None
+        found = translator.feed(bare)
+        if found is None:
+            return None
+        if found:
+            self._last = self._form
+        return self._margin.put_back(found)
 
     def finish(self) -> list[str]:
         """Remaining lines at the end of the log."""
-        rest = []
-        if self._half:
-            rest.append(self._half)
-        if self._translator is not None:
-            rest += self._margin.put_back(self._translator.finish())
-        return rest
+        if self._translator is None:
+            return []
+        return self._margin.put_back(self._translator.finish())
 
     @property
     def is_idle(self) -> bool:
-        return self._translator is None and not self._half
+        return self._translator is None
 
     def _begin(self, line: str, is_reading: bool) -> list[str]:
         if HEAD not in line:
@@ -171,7 +163,7 @@ class Translation:
         if translator is None:
             return None
         self._translator, self._left, self._form = translator, _MOST_LINES, form
-        self._margin = margin
+        self._margin, self._foreign = margin, 0
         if form.has_head:
             self._last = form
             return margin.put_back([HEAD])

@@ -77,6 +77,11 @@ class ToolMargin:
         """Whether a line with this prefix has the margin."""
         return self._shape.fullmatch(prefix) is not None
 
+    @property
+    def has_text(self) -> bool:
+        """Whether each line has the margin, which is more than spaces."""
+        return bool(self._own.strip())
+
     def take_off(self, line: str) -> str | None:
         """The line without its margin; None for a line without this margin."""
         match = self._shape.match(line)
@@ -161,7 +166,7 @@ class Margin:
                 return Verdict.OVER
             return Verdict.FOREIGN
         bar = BAR.match(line)
-        if not FILE_LINE.match(line) and (bar is None or not self.is_bar(bar)):
+        if not _begins_frame(line) and (bar is None or not self.is_bar(bar)):
             return Verdict.FOREIGN
         self._prefixed = False
         return self._without_indent(line, ending)
@@ -190,7 +195,7 @@ class Margin:
     def _measure(self, line: str) -> None:
         """The first frame stands two columns in, and so does the bar of the outermost group."""
         match = BAR.match(line)
-        if match is None and not FILE_LINE.match(line):
+        if match is None and not _begins_frame(line):
             return
         indent = len(line) - len(line.lstrip())
         header = 0
@@ -202,6 +207,12 @@ class Margin:
             self._indent -= 2
         if match is not None:
             self.bar = indent - self._indent
+
+
+def _begins_frame(line: str) -> bool:
+    """Whether a line is a frame's first line, or its beginning on a narrow screen."""
+    bare = line.lstrip()
+    return bare.startswith('File "') or bare.rstrip() == "File"
 
 
 @functools.lru_cache(256)

@@ -88,3 +88,12 @@ class ReadException:
         self.more: int = 0  # children outside of the text
         self.deeper: bool = False  # a group too deep to be printed
         self.cut: str = ""  # the missing part
+
+    @property
+    def latest_source(self) -> list[str] | None:
+        """The source under the innermost place."""
+        if self.syntax is not None:
+            return self.syntax[1]
+        if self.frames.latest is not None:
+            return self.frames.latest.source
+        return None
