@@ -121,6 +121,20 @@ def test_a_margin_in_front_of_each_line(name: str, margin: str) -> None:
         check(exc, wanted)
 
 
+def test_a_group_in_boxes() -> None:
+    """rich draws a box for each exception of a group, within the box of its group."""
+    (day,) = [exc for _, exc, _ in parse_tracebacks(opened("rich-group.log"))]
+    assert isinstance(day, ExceptionGroup)
+    pizza, evening, bake = day.exceptions
+    check(pizza, ["KeyError", ["collect", "order"], "'pizza'"])
+    check(bake, ["ValueError", ["collect", "main", "bake"], "cold oven 3"])
+    assert isinstance(evening, ExceptionGroup) and not hasattr(evening, "__notes__")
+    assert [str(exc).splitlines()[0] for exc in evening.exceptions] == [
+        "'pizza'",
+        "division by zero",
+    ]
+
+
 T = (LOGS / "python27.log").read_text()
 
 

@@ -17,9 +17,11 @@ from .translators.faulthandler import Faulthandler
 from .translators.ipython import IPython
 from .translators.lines import Translator, place_line
 from .translators.pytest import Pytest
-from .translators.rich import Rich
+from .translators.rich import Rich, RichGroup
 from .translators.stackprinter import Stackprinter
 
+# A header that rich's log handler broke between words, and the rest in the next line.
+_HALF_HEAD, _, _REST_OF_HEAD = HEAD.rpartition(" ")
 # A tool's traceback ends within so many lines; longer texts are none.
 _MOST_LINES: Final = 20_000
 # The first line of a tool's traceback, and the lines before it → the translator, or None.
@@ -29,7 +31,7 @@ _Begin: TypeAlias = Callable[[str, Sequence[str]], Translator | None]
 class Format:
     """A tool: a hint in the first line of its tracebacks, the first line, and the translator."""
 
-    __slots__ = ("begin", "has_head", "hint", "start", "takes_first")
+    __slots__ = ("begin", "goes_on", "has_head", "hint", "start", "takes_first")
 
     def __init__(
         self,
@@ -38,12 +40,14 @@ class Format:
         begin: _Begin,
         has_head: bool = False,
         takes_first: bool = False,
+        goes_on: bool = False,
     ) -> None:
         self.hint: str = hint
         self.start: re.Pattern[str] = start  # searched for behind a margin
         self.begin: _Begin = begin
         self.has_head: bool = has_head  # the first line stands for a header
         self.takes_first: bool = takes_first  # the first line says more
+        self.goes_on: bool = goes_on  # the lines are parts of a traceback that has begun
 
     def column(self, line: str) -> int:
         """Where the tool's traceback begins in its first line; -1 for any other line."""
@@ -59,6 +63,13 @@ class Format:
 FORMATS: Final = (
     Format("Traceback (most recent call last) ", Rich.START, lambda *_: Rich(), has_head=True),
     Format(
+        "Sub-exception #",
+        RichGroup.START,
+        lambda *_: RichGroup(_nested_translation),
+        takes_first=True,
+        goes_on=True,
+    ),
+    Format(
         " Traceback (most recent call last)", IPython.START, lambda *_: IPython(), has_head=True
     ),
     Format('File "', Stackprinter.START, lambda line, _: Stackprinter(line)),
@@ -73,7 +84,7 @@ FORMATS: Final = (
 
 # The frames of IPython's mode Plain, which has Python's own header.
 _PLAIN_FRAME: Final = re.compile(
-    r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9}) in (?P<name>\S+)\s*$"
+    r"  File (?P<file>[^\s\"].*):(?P<line>\d{1,9})(?: in (?P<name>\S+))?\s*$"
 )
 _PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})\s*$")
 
@@ -81,7 +92,7 @@ _PLAIN_CELL: Final = re.compile(r"  Cell In ?\[(?P<number>\d+)\], line (?P<line>
 def _of_plain_ipython(line: str) -> str:
     frame = _PLAIN_FRAME.match(line)
     if frame is not None:
-        return place_line(frame["file"], frame["line"], frame["name"])
+        return place_line(frame["file"], frame["line"], frame["name"] or "<module>")
     cell = _PLAIN_CELL.match(line)
     if cell is None:
         return line
@@ -95,6 +106,7 @@ class Translation:
         self._before = before
         self._translator: Translator | None = None
         self._margin = ToolMargin("")  # of the tool's traceback
+        self._half = ""  # a header whose rest is in the next line
         self._left = 0
         self._foreign = 0  # lines without the margin
         self._form: Format | None = None  # of the translator
@@ -105,6 +117,14 @@ class Translation:
 
         is_reading: the line may belong to a traceback of Python's own.
         """
+        if self._half:
+            half, self._half = self._half, ""
+            if line.rstrip().endswith(_REST_OF_HEAD):
+                return self.feed(f"{half} {_REST_OF_HEAD}", is_reading)
+            return [half, *self.feed(line, is_reading)]
+        if line.rstrip().endswith(_HALF_HEAD):
+            self._half = line.rstrip()
+            return []
         if is_reading or self._translator is not None:
             line = self._margin.equalize(line)
         rest = []
@@ -134,13 +154,15 @@ class Translation:
 
     def finish(self) -> list[str]:
         """Remaining lines at the end of the log."""
+        if self._half:
+            return [self._half]
         if self._translator is None:
             return []
         return self._margin.put_back(self._translator.finish())
 
     @property
     def is_idle(self) -> bool:
-        return self._translator is None
+        return self._translator is None and not self._half
 
     def _begin(self, line: str, is_reading: bool) -> list[str]:
         if HEAD not in line:
@@ -155,7 +177,7 @@ class Translation:
     def _first_lines(self, form: Format, line: str, is_reading: bool) -> list[str] | None:
         """Begins the tool's traceback with the line; None if none begins."""
         column = form.column(line)
-        if column < 0 or (is_reading and not self._may_go_on(form, line)):
+        if column < 0 or not self._may_begin(form, line, is_reading):
             return None
         bare, margin = line[column:], self._margin_of(line[:column], is_reading)
         before = [margin.without(text) for text in self._before]
@@ -176,10 +198,17 @@ class Translation:
             return self._margin
         return ToolMargin(prefix)
 
-    def _may_go_on(self, form: Format, line: str) -> bool:
-        """Whether the tool's traceback may be part of a chain. Without a header of its own, the
-        line may as well stand within Python's traceback.
+    def _may_begin(self, form: Format, line: str, is_reading: bool) -> bool:
+        """Whether the tool's lines may stand here. Within a traceback, lines without a header of
+        their own may as well be lines of Python's.
         """
+        if form.goes_on or not is_reading:
+            return form.goes_on == is_reading
         if form.has_head:
             return True
         return form is self._last and form.start.match(self._margin.without(line)) is not None
+
+
+def _nested_translation() -> Translation:
+    """The translation of a box within a box."""
+    return Translation(())

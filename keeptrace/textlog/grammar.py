@@ -93,11 +93,11 @@ ENDS: Final = tuple(
         r"section_(?:start|end):\d+:",  # GitLab
         r"```|~~~",  # a fence of Markdown
         r"\s*\tat |\s+\.\.\. \d+ (?:more|common frames)|Caused by: ",  # Java
-        r"={10,}|={3,} .* ={3,}$|_{10,}|\*{20,}|-{60,}\s*$",  # pytest, unittest, doctest
+        r"={10,}|={3,} .* ={3,}$|_{10,}|\*{20,}|-{40,}\s*$",  # pytest, unittest, socketserver
         r"(?:\]\]>)?</(?:pre|code|failure|error|skipped|system-(?:out|err)|testcase)>",
         r"(?:(?:START|END|REPORT) RequestId|XRAY TraceId): ",  # Lambda
         r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
-        r"Ran \d+ tests? in ",
+        r"Ran \d+ tests? in |\S{1,300}\.py:\d+: [A-Z]\w+\s*$",
         # Shells, runners and what they say of a program that ended.
         r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
         r"The command '.*' returned a non-zero code|fatal: \[\S+\]: |Script done",
@@ -105,7 +105,7 @@ ENDS: Final = tuple(
         r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: ",
         r"[\w@.-]{1,80}\.service: ",
         r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|PS [A-Z]:\\",
-        r">>> |\(Pdb\) |> \S{1,200}\(\d+\)\S",
+        r">>> |\(Pdb\) |Uncaught exception\. Entering post mortem debugging|> \S{1,200}\(\d+\)\S",
         r" \* (?:Debugger|Restarting|Running|Detected) ",
         r"(?:INFO|WARNING|ERROR|DEBUG) {2,}\S",  # rich's handler
     )

@@ -200,7 +200,7 @@ def split_notes(
     if group:
         for at, line in enumerate(lines, 1):
             if SIZE.match(line):
-                return "\n".join(lines[:at]), lines[at:]
+                return "\n".join(lines[:at]), [line for line in lines[at:] if line.strip()]
     if len(lines) > 1 and _is_complete(cls, lines[0]):
         return lines[0], lines[1:]
     return "\n".join(lines), []

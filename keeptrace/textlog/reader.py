@@ -69,7 +69,7 @@ class TracebackReader(Stepper):
     def _take(self, texts: list[str]) -> Verdict:
         verdict = Verdict.TAKEN
         for text in texts:
-            if self._levels.root.group:
+            if self._levels.root.group or self._opens_group(text):
                 verdict = self._feed_group(text)
             else:
                 verdict = self._step(text)
@@ -78,6 +78,13 @@ class TracebackReader(Stepper):
         return verdict
 
     # Groups.
+
+    def _opens_group(self, text: str) -> bool:
+        """Whether a traceback with a plain header is a group's: its first child begins."""
+        if self._state is not State.MESSAGE or not text.startswith("+-+"):
+            return False
+        self._blanks = 0
+        return RULE.match(text, 1) is not None
 
     def _feed_group(self, text: str) -> Verdict:
         match = BAR.match(text)

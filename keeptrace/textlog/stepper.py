@@ -180,6 +180,13 @@ class Stepper:
             return Verdict.OVER
         if bare in FENCES and not opens_fence(exception.lines):
             return Verdict.TAKEN  # the fence was opened before the header
+        return self._add_to_message(text, bare)
+
+    def _add_to_message(self, text: str, bare: str) -> Verdict:
+        lines = self._now.lines
+        if self._unwrapper.is_rest and lines and not self._blanks:
+            lines[-1] += f" {bare}"
+            return Verdict.TAKEN
         self._note_fence(bare)
         self._add_blanks()
         return self._add_line(text, MOST_LINES)

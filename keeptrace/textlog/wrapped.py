@@ -10,33 +10,51 @@ from .grammar import FILE_LINE, HEAD, LINKS
 
 _MOST_PARTS: Final = 6  # of one line; a screen is not so narrow
 # No other sentence begins with so much of a link. (characters)
-_HALF_LINK: Final = 30
+_HALF_LINK: Final = 20
 _BARS: Final = " |"  # of groups
 
 
 class Unwrapper:
     """Keeps the beginning of a broken line until the line is whole."""
 
-    __slots__ = ("_begin", "_first_width", "_parts", "_width", "is_by_words")
+    __slots__ = (
+        "_begin",
+        "_latest",
+        "_parts",
+        "_widest",
+        "_width",
+        "_widths",
+        "is_by_words",
+        "is_rest",
+    )
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._begin = ""  # the parts, joined
-        self._first_width = 0
+        self._widths: set[int] = set()  # of the parts
+        self._latest = 0  # the width of the line before
+        self._widest = 0
+        self.is_rest = False  # the latest line, by the width of the line before
         self._width = -1  # of the screen; -1: unknown
         self.is_by_words = False  # whether lines were broken between words
 
     def feed(self, text: str, width: int) -> list[str]:
         """The whole lines, once the text is known. width: of the text with its margin."""
+        word, _, _ = text.strip().partition(" ")
+        self.is_rest = self.is_by_words and self._latest + 1 + len(word) > self._widest
+        self._latest, self._widest = width, max(self._widest, width)
+        return self._join(text, width)
+
+    def _join(self, text: str, width: int) -> list[str]:
         if not self._parts:
             if not self._is_broken(text, width):
                 return [text]
             self._parts.append(text)
-            self._begin, self._first_width = text, width
+            self._begin, self._widths = text, {width}
             return []
         if _begins_another(text):
-            return [*self.finish(), *self.feed(text, width)]
-        if self._first_width == self._width:
+            return [*self.finish(), *self._join(text, width)]
+        if self._widths == {self._width}:
             return self._rest(self._begin + text, width)
         return self._rest_of_place(text, width)
 
@@ -62,19 +80,21 @@ class Unwrapper:
     def _rest_of_place(self, text: str, width: int) -> list[str]:
         glued, spaced = self._begin + text, f"{self._begin.rstrip()} {text.strip(_BARS)}"
         if _is_whole(glued):
-            self._width = self._first_width
+            if len(self._widths) == 1:
+                (self._width,) = self._widths
             return self._rest(glued, width)
         if _is_whole(spaced):
             self.is_by_words = True
             self._parts.clear()
             return [spaced]
         if _is_place(self._begin) or len(self._parts) == _MOST_PARTS:
-            return [*self.finish(), *self.feed(text, width)]
+            return [*self.finish(), *self._join(text, width)]
         self._parts.append(text)
-        is_before_path = self._begin.endswith("File")
+        self._widths.add(width)
+        is_by_words = self._begin.endswith("File") or _is_half_a_link(spaced.strip(_BARS))
         self._begin = glued
-        if is_before_path:
-            self._begin = spaced
+        if is_by_words:
+            self._begin, self.is_by_words = spaced, True
         return []
 
 

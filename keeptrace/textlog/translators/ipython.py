@@ -20,6 +20,7 @@ class IPython:
         r"\s*(?:File )?(?P<file>[^\s:]\S*?|[A-Za-z]:\\.*?):(?P<line>\d{1,9})"
         r", in (?P<name>[^()\s]+|<\w+>)(?:\(.*\))?\s*$"
     )
+    _MODULE: Final = re.compile(r"\s*File (?P<file>\S.*?):(?P<line>\d{1,9})(?P<name>)\s*$")
     _CELL: Final = re.compile(
         r"\s*(?:Cell|Input) In ?\[(?P<number>\d+)\], line (?P<line>\d{1,9})"
         r"(?:, in (?P<name>[^()\s]+)(?:\(.*\))?)?\s*$"
@@ -47,7 +48,7 @@ class IPython:
                 place = [place_line(self._pending[0], arrow["line"], self._pending[1])]
                 self._pending = None
             return place + source_lines(arrow["text"] or "")
-        for pattern in (self._FRAME, self._CELL, self._COMMAND, self._OLD):
+        for pattern in (self._FRAME, self._MODULE, self._CELL, self._COMMAND, self._OLD):
             found = pattern.match(line)
             if found is not None:
                 return self._take(found)

@@ -22,9 +22,9 @@ class Pytest:
     _MARKED: Final = re.compile(r"> {3,}(?P<text>\S.*)$")
     _LONG_PLACE: Final = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d{1,9}): *(?P<name>\S*)$")
     _ERROR: Final = re.compile(r"E   (?P<text>.*)$")
-    _DEFINED: Final = re.compile(r" {4,}(?:async )?def (?P<name>\w+)\(")
-    # arguments, rules, and the worker of pytest-xdist under the test's name
-    _AROUND: Final = re.compile(r"\w+ = |(?:_ )+_?\s*$|\[gw\d+\] \S+ -- Python ")
+    _DEFINED: Final = re.compile(r"\s*(?:async )?def (?P<name>\w+)\(")
+    # arguments and variables, rules, and the worker of pytest-xdist under the test's name
+    _AROUND: Final = re.compile(r"\w+ += |(?:_ )+_?\s*$|\[gw\d+\] \S+ -- Python ")
 
     def __init__(self) -> None:
         self._error: list[str] = []
@@ -44,6 +44,7 @@ class Pytest:
         if long is not None:
             text, self._text = self._text, ""
             place = place_line(long["file"], long["line"], self._defined)
+            self._defined = "?"
             return [*self._head(), place, *source_lines(text)]
         if line in LINKS:
             ended = [*self.finish(), "", line, ""]
@@ -53,13 +54,7 @@ class Pytest:
 
     def _listing(self, line: str) -> list[str] | None:
         """A line of a function's listing, or of its surroundings."""
-        marked = self._MARKED.match(line)
-        if marked is not None:
-            self._text = marked["text"]
-            return []
-        defined = self._DEFINED.match(line)
-        if defined is not None:
-            self._defined = defined["name"]
+        if self._is_of_function(line):
             return []
         if line[:4] == "    ":
             is_source = self._is_begun and self._defined == "?" and not self._error
@@ -69,6 +64,16 @@ class Pytest:
         if not line.strip() or self._AROUND.match(line):
             return []
         return None
+
+    def _is_of_function(self, line: str) -> bool:
+        """Whether the line is marked, or has the function's name; some lines have both."""
+        marked = self._MARKED.match(line)
+        if marked is not None:
+            self._text = line = marked["text"]
+        defined = self._DEFINED.match(line)
+        if defined is not None:
+            self._defined = defined["name"]
+        return marked is not None or defined is not None
 
     def _head(self) -> list[str]:
         if self._is_begun:
