@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import quopri
 import textwrap
 import traceback
 from typing import Any
@@ -183,3 +184,29 @@ def test_lines_of_another_program_between_frames(count: int) -> None:
         "bake",
         "heat",
     ]
+
+
+MAIL = """\
+Content-Transfer-Encoding: quoted-printable
+
+{text}
+"""
+
+
+def test_a_mail_in_quoted_printable() -> None:
+    """The lines of a mail are joined and decoded; the lines of the next part are not."""
+    text = quopri.encodestring(NARROW.replace("oven.py", "caf\u00e9.py").encode()).decode()
+    assert "=" in text
+    found = only(MAIL.format(text=text))
+    assert "/kitchen/caf\u00e9.py" in found and found.endswith("ValueError: cold oven\n")
+    after = NARROW.replace("cold oven", "heat =3D 4")
+    assert only(MAIL.format(text="--=part\n" + after)).endswith("ValueError: heat =3D 4\n")
+
+
+def test_a_link_of_django_outside_of_a_traceback() -> None:
+    """Sentences of Django's report are ordinary text where no traceback is."""
+    link = "The above exception (cold oven) was the direct cause of the following exception:\n"
+    text = f"{link}  File 'oven.py'\nException Type: ValueError at /\nException Value: cold oven\n"
+    assert list(parse_tracebacks(text)) == []
+    ((_, exc, _),) = parse_tracebacks(NARROW + text)
+    assert exc.__cause__ is None

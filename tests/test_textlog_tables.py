@@ -49,6 +49,7 @@ BEHIND = {
     "Ran 3 tests in 0.001s": "Ran out of wood",
     "oven.py:4: UnexpectedException": "oven.py:4: the oven is cold",
     "----------------------------------------": "--------------------",
+    "Request information:": "Request of information:",
     "Uncaught exception. Entering post mortem debugging": "Uncaught dough",
     "pizza-1 exited with code 1": "the cook exited",
     "Process finished with exit code 1": "Process of heating",

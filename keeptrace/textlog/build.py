@@ -11,10 +11,10 @@ from ..core.nodes import exception, sequence, stand_in
 from ..core.report import FORMAT, CodeRecord, ExceptionRecord, FrameRecord, Report
 from ..core.texts import counted
 from ..restore.fields import fields_of
-from .grammar import FENCES, FILE_LINE, HEAD, MOST_EXCEPTIONS, ORIGINAL, SIZE
+from .grammar import FENCES, FILE_LINE, HEAD, MOST_EXCEPTIONS, ORIGINAL, SIZE, UNNAMED
 from .log import read_closed
 from .messages import base_of, find_type, probe_of, split_notes
-from .read import NotInLog, ReadException, ReadFrame
+from .read import ReadException, ReadFrame
 from .sources import LoggedSources, is_carets
 
 # co_flags of a function: optimized, new locals.
@@ -249,7 +249,7 @@ class ReportBuilder:
 
 
 # Is a group -> the name of an exception without a name in the log.
-_UNNAMED: Final = {True: "ExceptionGroup", False: f"{NotInLog.__module__}.{NotInLog.__name__}"}
+_UNNAMED: Final = {True: "ExceptionGroup", False: UNNAMED}
 
 
 def _is_group(read: ReadException) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from typing import Any, Final, NamedTuple
 
 from .documents import Document, records_in
-from .envelopes import GITHUB, RANK, TAGGED, Rows, without_count, without_markup
+from .envelopes import GITHUB, RANK, TAGGED, Mail, Rows, without_count, without_markup
 from .escaped import escaped_text, teamcity_text
 from .grammar import COLOUR, HEAD, MOST_ESCAPED, RECORD
 
@@ -91,6 +91,7 @@ class Decoder:
         self._layouts: dict[tuple[str, ...], _Layout] = {}  # by the names of a record's members
         self._rows = Rows()
         self._document = Document()
+        self._mail = Mail()
         self._is_in_field = False  # the lines are within a quoted field of a CSV file
         self._is_in_list = False  # the lines are elements of a list in JSON, as in a notebook
 
@@ -115,6 +116,11 @@ class Decoder:
 
     def decode(self, number: int, line: str) -> Iterator[Decoded]:
         """Decodes a line. Most lines stay unchanged."""
+        whole = self._mail.feed(line)
+        if whole is not None:
+            yield from self._decode_whole(number, whole)
+
+    def _decode_whole(self, number: int, line: str) -> Iterator[Decoded]:
         line = line.removeprefix("\ufeff")
         if self._document.is_open or (number == 1 and self._document.begins(line)):
             yield from self._of_document(number, line)
@@ -146,8 +152,8 @@ class Decoder:
 
     @property
     def is_open(self) -> bool:
-        """Whether lines are kept, because they may be a document."""
-        return self._document.is_open
+        """Whether each line counts: the lines are of a document or a mail."""
+        return self._document.is_open or self._mail.is_open
 
     def finish(self) -> Iterator[Decoded]:
         """What is left at the end of the log: the lines of a document that has no end."""

@@ -6,10 +6,11 @@ Each wrapper is cheap to exclude by the first characters of a line: most lines h
 from __future__ import annotations
 
 import html
+import quopri
 import re
 from typing import Final
 
-from .grammar import HEAD
+from .grammar import HEAD, MOST_CHARACTERS
 
 # fluent-bit's and fluentd's outputs: [0] tag: [time, {...}] and time tag: {...}
 TAGGED: Final = re.compile(
@@ -23,10 +24,15 @@ GITHUB: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7,9}Z) ")
 # A row of CSV whose last field is quoted.
 _ROW: Final = re.compile(r'((?:[^",\n]{0,100},){1,8})"((?:[^"]|"")*+)"\s*$')
 _TAGS: Final = re.compile(
-    r"</?(?:pre|code|div|span|p|html|body|textarea|table|tr|td|li|samp|tt|b|i)\b[^<>]{0,200}>"
+    r"</?(?:pre|code|div|span|p|html|body|table|tr|td|li|samp|tt|b|i)\b[^<>]{0,200}>"
+    r"|<textarea\b[^<>]{0,200}>"
 )
 # Ray's, behind a line that several workers wrote.
 _REPEATED: Final = re.compile(r" \[repeated \d+x across cluster\](?: \(Ray deduplicates .*)?$")
+# Tags around the texts of a JUnit report. A failure stands under the title of pytest's tests.
+_JUNIT: Final = re.compile(
+    r"<(?P<opens>failure|error)\b[^<>]*(?<!/)>|(?:\]\]>)?</(?:failure|error|system-out|system-err)>"
+)
 _BREAK: Final = re.compile(r"<br ?/?>")
 _ENTITIES: Final = (
     "&nbsp;",
@@ -58,18 +64,57 @@ class Rows:
         return row[1] + row[2].replace('""', '"')
 
 
+class Mail:
+    """The lines of a mail with quoted-printable text, as Django sends to administrators."""
+
+    def __init__(self) -> None:
+        self.is_open: bool = False
+        self._begin = ""  # of a line that goes on in the next one
+
+    def feed(self, line: str) -> str | None:
+        """The decoded line; None for the beginning of a line."""
+        encoding = _ENCODING.match(line)
+        if encoding is not None:
+            self.is_open = encoding[1].lower() == "quoted-printable"
+        if not self.is_open:
+            return line
+        line = line.rstrip("\r")
+        if line.endswith("=") and len(self._begin) < MOST_CHARACTERS:
+            self._begin += line[:-1]
+            return None
+        whole, self._begin = self._begin + line, ""
+        self.is_open = _MAIL_ENDS.match(line) is None
+        return quopri.decodestring(whole.encode()).decode("utf-8", "replace")
+
+
+_ENCODING: Final = re.compile(r"Content-Transfer-Encoding: ([\w-]+)\s*$", re.IGNORECASE)
+_MAIL_ENDS: Final = re.compile(r"--[=\w]|From \S+@")
+
+
 def without_markup(line: str) -> str:
     """A line of a page as text. A break becomes a newline."""
+    if "<failure" in line or "<error" in line or "</" in line:
+        line = _JUNIT.sub(_junit_break, line)
     for _ in range(2):  # a page within a page
         if "&" in line and any(entity in line for entity in _ENTITIES):
             line = html.unescape(line)
     if "<" not in line:
         return line
+    return _without_tags(line)
+
+
+def _without_tags(line: str) -> str:
     if "<br" in line:
         line = _BREAK.sub("\n", line.rstrip()).removesuffix("\n")
     if "pre>" in line or "code>" in line or "</" in line:
         line = _TAGS.sub("", line)
     return line
+
+
+def _junit_break(tag: re.Match[str]) -> str:
+    if tag["opens"]:
+        return f"\n___ {tag['opens']} ___\n"
+    return f"\n{tag.group()}\n"
 
 
 def without_count(line: str) -> str:

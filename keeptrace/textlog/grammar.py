@@ -33,6 +33,13 @@ LINKS: Final = {
     "The above exception was the direct cause of the following exception:": "cause",
     "During handling of the above exception, another exception occurred:": "context",
 }
+# Django's links have the message of the exception before, and its last line is in two halves.
+TOLD_LINK: Final = re.compile(
+    r"(?P<begin>The above exception|During handling of the above exception)"
+    r" \((?P<message>.*)\)(?P<end>,? (?:was the|another) .*)$"
+)
+TOLD_TYPE: Final = re.compile(r"Exception Type: (?P<name>[^\W\d][\w.]*)(?: at /.*)?\s*$")
+TOLD_VALUE: Final = "Exception Value: "
 # Searched for in the lower-cased line before the links are compared.
 LINK_PART: Final = "the above exception"
 FILE_LINE: Final = re.compile(
@@ -55,6 +62,8 @@ DEEPER: Final = re.compile(r"\.\.\. \(max_group_depth is \d+\)\s*$")
 SIZE: Final = re.compile(r"(?P<message>.*) \((?P<count>\d{1,9}) sub-exceptions?\)$", re.DOTALL)
 COLOUR: Final = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 ERRNO: Final = re.compile(r"\[Errno (?P<errno>-?\d{1,9})\] (?P<rest>.*)$", re.DOTALL)
+# The type of an exception whose type the log does not name: read.py has the class.
+UNNAMED: Final = "keeptrace.textlog.NotInLog"
 FENCES: Final = ('"""', "'''")
 
 # Stands for the end of a list, or of a tool's traceback: no traceback goes on with the beginning of
@@ -94,10 +103,10 @@ ENDS: Final = tuple(
         r"```|~~~",  # a fence of Markdown
         r"\s*\tat |\s+\.\.\. \d+ (?:more|common frames)|Caused by: ",  # Java
         r"={10,}|={3,} .* ={3,}$|_{10,}|\*{20,}|-{40,}\s*$",  # pytest, unittest, socketserver
-        r"(?:\]\]>)?</(?:pre|code|failure|error|skipped|system-(?:out|err)|testcase)>",
+        r"(?:\]\]>)?</(?:pre|code|textarea|failure|error|skipped|system-(?:out|err)|testcase)>",
         r"(?:(?:START|END|REPORT) RequestId|XRAY TraceId): ",  # Lambda
         r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
-        r"Ran \d+ tests? in |\S{1,300}\.py:\d+: [A-Z]\w+\s*$",
+        r"(?:Raised during|Request information):|Ran \d+ tests? in |\S{1,300}\.py:\d+: [A-Z]\w+\s*$",
         # Shells, runners and what they say of a program that ended.
         r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
         r"The command '.*' returned a non-zero code|fatal: \[\S+\]: |Script done",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from .decode import Decoded, Decoder, has_mark
@@ -28,6 +28,7 @@ from .grammar import (
 from .pieces import lines_of
 from .read import ReadException
 from .reader import TracebackReader
+from .records import shape_of_record
 from .steps import Verdict
 from .structured import read_structured
 
@@ -70,11 +71,19 @@ def begin(line: str, before: collections.deque[str]) -> TracebackReader | None:
                 break
     reader = TracebackReader(line[:at])
     reader.begin(line[at:])
+    _look_before(reader, line[:at], before)
+    return reader
+
+
+def _look_before(reader: TracebackReader, prefix: str, before: Sequence[str]) -> None:
+    """Tells the reader what stands before the header."""
+    record = prefix
     if before:
+        record = record.strip() or before[-1]
         said = _SAID_BEFORE.match(before[-1])
         if said is not None:
             reader.said_before = said["last"]
-    return reader
+    reader.record = shape_of_record(record)
 
 
 def _begin_with_link(line: str, before: collections.deque[str]) -> TracebackReader | None:
@@ -231,6 +240,8 @@ def _is_ordinary(line: str) -> bool:
 def _has_hint(line: str) -> bool:
     """Whether a line has a hint of a tool in formats.py, or a part of a hint."""
     if ".py:" in line or 'File "' in line or "___ " in line:
+        return True
+    if "ed-printable" in line:
         return True
     return STACK in line or "Timeout (" in line or "atal " in line
 

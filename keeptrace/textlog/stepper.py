@@ -23,6 +23,10 @@ from .grammar import (
     MOST_SOURCE_LINES,
     ORIGINAL,
     REPEATED,
+    TOLD_LINK,
+    TOLD_TYPE,
+    TOLD_VALUE,
+    UNNAMED,
     is_end,
     is_error_like,
     is_header,
@@ -60,6 +64,7 @@ class Stepper:
         self._fences = 0
         self._count = 1
         self._strays = 0
+        self.record: re.Pattern[str] | None = None  # what the log's next record looks like
         self._has_frames = False
         self._is_spaced = False  # blank lines between frames, as from loguru
 
@@ -138,7 +143,29 @@ class Stepper:
         if match is not None:
             self._take_last_line(match)
             return Verdict.TAKEN
+        if self._take_told(text):
+            return Verdict.TAKEN
         return self._step_between(text)
+
+    def _take_told(self, text: str) -> bool:
+        """Takes a link or the last line as Django's report has them."""
+        exception = self._now
+        kind = TOLD_TYPE.match(text)
+        if kind is not None:
+            exception.name = kind["name"]
+            return True
+        if exception.name and text.startswith(TOLD_VALUE):
+            match = LAST_LINE.match(f"{exception.name}: {text.removeprefix(TOLD_VALUE)}")
+            if match is not None:
+                self._take_last_line(match)
+            return True
+        link = TOLD_LINK.match(text)
+        if link is None or link["begin"] + link["end"] not in LINKS:
+            return False
+        exception.name, exception.lines = UNNAMED, [link["message"]]
+        self._link(LINKS[link["begin"] + link["end"]])
+        self._open("")
+        return True
 
     def _step_between(self, text: str) -> Verdict:
         """A line of another thread, or a last line without an exception's name, or the end."""
@@ -176,7 +203,7 @@ class Stepper:
             self._blanks = 0 if self._is_spaced else max(self._blanks - 1, 0)
             self._add_blanks()
             return self._link(LINKS[bare])
-        if not self._is_inside() and ends_message(text, exception.lines, bool(self._blanks)):
+        if not self._is_inside() and self._ends_message(text):
             return Verdict.OVER
         if bare in FENCES and not opens_fence(exception.lines):
             return Verdict.TAKEN  # the fence was opened before the header
@@ -190,6 +217,11 @@ class Stepper:
         self._note_fence(bare)
         self._add_blanks()
         return self._add_line(text, MOST_LINES)
+
+    def _ends_message(self, text: str) -> bool:
+        if self.record is not None and self.record.match(text):
+            return True
+        return ends_message(text, self._now.lines, bool(self._blanks))
 
     def _is_inside(self) -> bool:
         """Whether the text or a group's bars say where the message ends."""
