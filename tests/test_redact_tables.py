@@ -31,6 +31,7 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
             f"<-----BEGIN PRIVATE KEY-----\n{BASE64}\n-----END PRIVATE KEY----->",
             f"<MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{BASE64}>",
             f"<LS0tLS1CRUdJTi{BASE64}>",
+            f"<-----BEGIN OpenVPN Static key V1-----\n{HEX}\n-----END OpenVPN Static key V1----->",
         ),
         "-----BEGIN PUBLIC KEY-----",
     ),
@@ -113,7 +114,7 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
         f"encrypted, of digest {BASE64[:42]}Q= and {BASE64[:42]}B= and Fernet(some_key=1)",
     ),
     "token in a URL": (
-        (f"https://a/b?key=<{HEX}>&q=1", f"https://a/cb?code=<4/0A-{LETTERS}>"),
+        (f"https://a/b?key=<{HEX}>&q=1", f"https://a/b?q=1&appid=<{HEX}>: timed out", f"https://a/cb?code=<4/0A-{LETTERS}>"),
         "https://a/b?key=name&code=DE",
     ),
     "private part of a JSON web key": (
@@ -139,6 +140,24 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
             f"https://maker.ifttt.com/trigger/x/with/key/<{LETTERS}>",
         ),
         "https://api.github.com/repos/bob/shop/hooks/12345678/deliveries and /webhooks/stripe-payments-succeeded-v2",
+    ),
+    "token in a path": (
+        (
+            f"https://a.example/reset-password/<{LETTERS}>",
+            f"https://a.example/accounts/reset/MQ/<c4o3xk-{HEX}>/",
+            f"https://mainnet.infura.io/v3/<{HEX}>",
+        ),
+        "/reset-password/step-2-of-3 and /invite/a1b2 and /confirm/orders-of-2024 and alchemy.com/v2/docs",
+    ),
+    "token in a form": (
+        (f"""<input value="<{KEY}>" name="csrf_token" type="hidden">""",),
+        """<input value="red77x9y" name="colour"> <p>token</p>""",
+    ),
+    "secret in JSON in a URL": (("https://a/b?q=%7B%22password%22%3A%22<x1y2>%22%7D",), "a=%22name%22%3A%22x1y2%22"),
+    "key of a seal": ((f"Unseal Key 1: <{LETTERS}>",), "Unseal Key 1: given"),
+    "seed of NATS or Stellar": (
+        (f"<SU{'QZ7RT4NW' * 7}>", f"<S{'QZ7RT4NW' * 6}ABCDEFG>"),
+        "S" + "ACDEFGHIKLMNPQRSTVWY" * 2 + "ACDEFGHIKLMNPQR",
     ),
     "hash of a password": (
         (

@@ -165,7 +165,8 @@ class _Command:
         if known is not None:
             self._options, self._joined = _options_of(known)
         self._program = program
-        self._has_user = program not in _OTHER_U and _PAIR[0] in arguments
+        is_prompt = _PAIR[1] in self._joined  # `mysql -u bob -p shop` asks for the password
+        self._has_user = program not in _OTHER_U and _PAIR[0] in arguments and not is_prompt
         self._user_option, self._user_sign = USERS.get(program, ("-", ""))
         self._place = next((name for name in names if name in POSITIONS), "")
         # The position of the newest argument that is no option; subcommands do not count.

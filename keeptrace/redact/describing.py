@@ -73,6 +73,11 @@ def is_word_table(names: list[str | None], refs: list[Ref]) -> bool:
     return len(refs) > 1 and all(type(ref) in (int, float) for ref in refs)
 
 
+def _is_vector(refs: Sequence[Ref]) -> bool:
+    """Whether there are refs, and all are floats, as in {"password": [0.25, 0.5]}."""
+    return bool(refs) and all(type(ref) is float for ref in refs)
+
+
 def has_anything(node: Node) -> bool:
     """Whether a node under a strong name may hold a secret; a type, a module, a function or an
     exception does not.
@@ -87,6 +92,8 @@ def has_anything(node: Node) -> bool:
         refs = schema.values_of(node)
     elif kind in schema.SEQUENCES:
         refs = schema.items_of(node)
+    if _is_vector(refs):
+        return False
     return any(map(_says_something, refs))
 
 

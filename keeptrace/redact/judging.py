@@ -21,7 +21,7 @@ from .describing import (
 from .hosts import password_before_host
 from .learning import Learner, text_of
 from .numbers import is_card_number, is_secret_number
-from .pair_judges import is_directory
+from .pair_judges import is_exempt
 from .rules import Rules
 from .spans import MARK, STRONG, WEAK, Span
 
@@ -134,7 +134,7 @@ class Judge:
             container[key] = self.place(name)
 
     def _is_secret(self, name: str, text: str, grade: int) -> bool:
-        if is_directory(name, text) or self._rules.keeps(text):
+        if is_exempt(name, text) or self._rules.keeps(text):
             return False
         if self._rules.hides(name) and text:
             return True

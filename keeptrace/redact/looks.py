@@ -27,6 +27,7 @@ _FEWER_CHANGES: Final = 0.15
 # Between signs, shorter parts mean nothing, and longer parts are no words. (characters)
 _SHORT_PART: Final = 4
 _LONG_PART: Final = 20
+_LEAST_KEY: Final = 16
 # Of so many characters a digest or key has in hexadecimal at least. (characters)
 _LEAST_HEX: Final = 32
 
@@ -39,7 +40,7 @@ _SOURCES: Final = {
     "ordinary": r"[A-Za-z]*(?:[-_. ][A-Za-z]*)*[-_.]?\d{0,4}|[./~].*|[A-Za-z]:[\\/].*|\w+://.*"
     r"|[^@]+@[\w-]+\.[\w.]+|0x[0-9a-fA-F]{1,16}|\d[\d.:/+TZ -]*"
     r"|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,5}(?::\d+)?|v?\d+(?:\.\w+)+|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
-    r"|.*[*?^$|\[\]{}].*|S-1-\d[\d-]*",
+    r"|[\w-]+(?:/[\w.-]+)+\.[a-z][a-z0-9]{1,4}|.*[*?^$|\[\]{}].*|S-1-\d[\d-]*",
     "mixed": r"[a-z][A-Z]|[A-Z]{2}[a-z]|[^\w\s.,:;!?()'\"-]",
     # Placeholders of templates, shells and help texts.
     "template": r"<[^<>]*>?|%[sr]|%\(\w+\)?s?|\$?\{[^{}]*\}?|\$\(.*|\$[A-Z_]+|[\[(]+|:\w+|\?",
@@ -50,6 +51,8 @@ _SOURCES: Final = {
     "python_type": r"(?:typing\.)?(?:Optional|Union|Annotated|Literal|[Ll]ist|[Dd]ict|[Ss]et"
     r"|Sequence|Mapping)"
     r"\[.*\]|[A-Za-z]\w{0,30}(?: \| (?:None|[A-Za-z]\w{0,30}))+",
+    # Of words; base64 changes case within them.
+    "path": r"(?:~|\.{1,2})?(?:/[A-Z]?[a-z_.-]{1,40}\d{0,4}){2,30}/?",
     "segments": r"[A-Za-z0-9]+",
     "runs": r"[A-Z]+|[a-z]+|[0-9]+",
     "hexadecimal": r"(?:0x)?[0-9a-fA-F]+",
@@ -75,7 +78,9 @@ def has_letter(text: str) -> bool:
 
 def is_template(text: str) -> bool:
     """Whether a text is a placeholder for a later value: %(password)s, ${PASSWORD}, <password>."""
-    return _made("template").fullmatch(text) is not None
+    if _made("template").fullmatch(text) is None:
+        return False
+    return not (text[:1] == "<" and is_random(text.strip("<>")))
 
 
 def is_placeholder(text: str) -> bool:
@@ -84,6 +89,11 @@ def is_placeholder(text: str) -> bool:
     if not bare or bare in words.PLACEHOLDERS or MARK in text:
         return True
     return len(bare) > 2 and bare[0] in "*x.-_•?#" and bare.strip(bare[0]) == ""
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is the path of a file, of words alone: /run/secrets/db_password."""
+    return _made("path").fullmatch(text) is not None
 
 
 def is_type(text: str) -> bool:
@@ -154,6 +164,18 @@ def is_random(text: str) -> bool:
         return False
     longest = max(_made("segments").findall(text), key=len)
     return len(longest) >= _LEAST_OPAQUE and _changes_often(longest)
+
+
+def is_key(text: str, also_hexadecimal: bool) -> bool:
+    """Whether a word is random, and has a stretch as long as a key's; stricter than
+    is_random().
+    """
+    if text.startswith("0x") or not is_random(text):
+        return False
+    longest = max(map(len, _made("segments").findall(text)))
+    if longest < _LEAST_KEY:
+        return False
+    return also_hexadecimal or _made("hexadecimal").fullmatch(text.replace("-", "")) is None
 
 
 def _changes_often(stretch: str) -> bool:

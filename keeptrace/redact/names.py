@@ -40,8 +40,10 @@ def grade(name: str) -> int:
     found = _grades.get(name)
     if found is None:
         found = 0
-        if len(name) <= _LONGEST_NAME:
-            found = STRONG if _is_foreign(name) else _grade(name)
+        if _is_foreign(name):
+            found = STRONG
+        elif len(name) <= _LONGEST_NAME:
+            found = _grade(name)
         if len(_grades) >= _KEPT_NAMES:
             _grades.clear()
         _grades[name] = found
@@ -66,15 +68,21 @@ def _grade(name: str) -> int:
         return 0
     if words.FOR in parts[1:]:  # the_password_for_db
         parts = parts[: parts.index(words.FOR, 1)]
+    found = _grade_of_ends(parts, name)
+    if found or len(parts) > 4:
+        return found
+    return words.NAMES.get("".join(parts), 0)  # a name that changes case within: `passWord`
+
+
+def _grade_of_ends(parts: list[str], name: str) -> int:
+    """The grade by the last words, without those that leave a name what it is, or by the first."""
     found = _grade_of_words(parts, name)
     while not found and len(parts) > 1 and _is_still(parts[-1]):
         parts.pop()
         found = _grade_of_words(parts, name)
     if not found and parts[0] in words.LEADING and words.FIELD_WORDS.isdisjoint(parts):
         return STRONG
-    if found or len(parts) > 4:
-        return found
-    return words.NAMES.get("".join(parts), 0)  # a name that changes case within: `passWord`
+    return found
 
 
 def _is_still(word: str) -> bool:
@@ -92,17 +100,19 @@ def _grade_of_words(parts: list[str], name: str) -> int:
     if last in ("token", "tokens", "tok"):
         return _grade_of_token(last, before, name)
     if last in _NEEDS_OWNER:
-        if before in _NEEDS_OWNER[last]:
-            return STRONG
-        return _WITHOUT_OWNER[last]
-    if last == "keys" and words.NAMES.get(f"{before}key") == STRONG:
-        return max(_grade_in_table(parts), GUESS)
+        return _grade_of_owner(last, before)
     found = _grade_in_table(parts)
     if found:
         return found
-    if last == "key":
+    if last in ("key", "keys"):
         return _grade_of_key(parts, before)
     return _grade_of_ending(last)
+
+
+def _grade_of_owner(last: str, before: str) -> int:
+    if before in _NEEDS_OWNER[last]:
+        return STRONG
+    return _WITHOUT_OWNER[last]
 
 
 def _grade_in_table(parts: list[str]) -> int:
@@ -142,6 +152,8 @@ def _grade_of_token(last: str, before: str, name: str) -> int:
 
 
 def _grade_of_key(parts: list[str], before: str) -> int:
+    if parts[-1] == "keys":  # of several kinds, also public: signing_keys, session_keys
+        return GUESS * (words.NAMES.get(f"{before}key") == STRONG)
     if before in vendors() or "".join(parts[:-1]) in vendors():
         return STRONG
     if before in words.OTHER_KEYS:

@@ -20,6 +20,15 @@ ASSIGNED: Final = "A"  # password=x, "password": "x", password => x, <password>
 LISTED: Final = "B"  # "password", "x"
 IN_PROSE: Final = "C"  # the password is x, password "x"
 OPTION: Final = "D"  # --password x
+PROMPTED: Final = "E"  # password for bob: x
+FOLLOWED: Final = "F"  # the token x
+
+
+# A function that finds a value by the name in its argument: os.getenv("X"), get_secret("x").
+GETTERS: Final = (
+    r"(?:[A-Za-z_]\w{0,40}\.){0,4}(?:get|load|read|fetch|lookup|resolve|env|input|prompt|ask)"
+    r"\w{0,40}\("
+)
 
 
 class _Pair(NamedTuple):
@@ -40,7 +49,7 @@ def is_secret_pair(
     found = rules.grade(plain_name)
     if not found:
         return False
-    if looks.is_placeholder(value) or is_directory(name, value) or rules.keeps(value):
+    if looks.is_placeholder(value) or is_exempt(name, value) or rules.keeps(value):
         return False
     if rules.hides(plain_name):
         return True
@@ -48,9 +57,23 @@ def is_secret_pair(
     return judge(_Pair(found, plain_name.lower(), value, is_quoted, in_source))
 
 
-def is_directory(name: str, value: str) -> bool:
-    """Whether this is the shell's PWD or OLDPWD with a path."""
-    return name.lower() in words.DIRECTORIES and "/" in value[:3]
+def is_exempt(name: str, value: str) -> bool:
+    """Whether a value under a secret name is no secret: the shell's directory, the path of a file
+    with the secret, the check code of a card without a digit (CVC is also a syllable), the mnemonic
+    of an instruction.
+    """
+    low = name.lower()
+    if low in words.DIRECTORIES and "/" in value[:3]:
+        return True
+    if low.endswith("mnemonic"):
+        return " " not in value.strip() and len(value) < _LEAST_PHRASE
+    if low in words.CHECK_CODES:
+        return not looks.has_digit(value)
+    return value[:1] in ("/", "~", ".") and looks.is_path(value)
+
+
+# A phrase of words for a seed is longer. (characters)
+_LEAST_PHRASE: Final = 20
 
 
 def _is_secret_option(pair: _Pair) -> bool:
@@ -58,9 +81,13 @@ def _is_secret_option(pair: _Pair) -> bool:
         return False
     if pair.value.lower().replace("-", "_") == pair.name.replace("-", "_"):
         return False  # --password PASSWORD
-    if pair.value in words.METAVARS:
+    if pair.value in words.METAVARS or pair.value in words.VERBS:
         return False
     return pair.grade == STRONG or len(pair.value) >= 4
+
+
+# Shorter items behind a name are tags. (characters)
+_LEAST_ITEM: Final = 4
 
 
 def _is_secret_item(pair: _Pair) -> bool:
@@ -69,7 +96,8 @@ def _is_secret_item(pair: _Pair) -> bool:
     if value.startswith("-"):
         return False
     if pair.grade == STRONG:
-        return looks.is_unusual(value) and not grade(value)
+        is_tag = len(value) < _LEAST_ITEM  # of a part of speech: ("secret", "NN1")
+        return looks.is_unusual(value) and not (grade(value) or is_tag)
     if pair.grade == WEAK and looks.is_hidden_under(WEAK, value):
         return True
     return looks.is_opaque(value) or "=" in value
@@ -91,6 +119,18 @@ def _is_secret_in_prose(pair: _Pair) -> bool:
     return looks.is_unusual(value) or pair.is_quoted
 
 
+def _is_secret_answer(pair: _Pair) -> bool:
+    return pair.grade == STRONG and looks.is_opaque(pair.value)
+
+
+def _is_secret_behind(pair: _Pair) -> bool:
+    """Judges a word behind a name. Hexadecimal may be an id or a digest, and a contract's
+    address.
+    """
+    is_clear = pair.grade == STRONG and pair.name not in _RESOURCES
+    return pair.grade >= WEAK and looks.is_key(pair.value, is_clear)
+
+
 def _is_secret_assigned(pair: _Pair) -> bool:
     value = pair.value
     if _is_prose(pair.grade, value):
@@ -101,12 +141,27 @@ def _is_secret_assigned(pair: _Pair) -> bool:
         return looks.is_random(value)
     if pair.is_quoted:
         return looks.is_hidden_under(pair.grade, value)
-    if _repeats_name(pair.name, value) or looks.is_template(value):
-        return False  # `password=%(password)s`
     if pair.in_source:
-        return looks.has_digit(value) and not _is_call_or_item(value)
+        return looks.has_digit(value) and not _is_code(pair)
+    return not _is_code(pair) and _is_secret_bare(pair)
+
+
+def _is_code(pair: _Pair) -> bool:
+    """Whether a bare value is code, or holds the place of a later value."""
+    value = pair.value
+    if _repeats_name(pair.name, value) or looks.is_template(value) or _is_reference(value):
+        return True  # `password=%(password)s`
+    return pair.in_source and _is_call_or_item(value)
+
+
+def _is_secret_bare(pair: _Pair) -> bool:
+    value = pair.value
+    if "[" in value and looks.is_type(value + "]" * value.count("[")):
+        return False  # `password: Optional[str] = None`, cut at the bracket
     if pair.grade == STRONG:
         return not looks.is_type(value)
+    if pair.name.endswith(words.PLACES):
+        return looks.is_opaque(value)
     return _is_weak_secret(value)
 
 
@@ -114,6 +169,21 @@ def _is_secret_assigned(pair: _Pair) -> bool:
 def _expression() -> re.Pattern[str]:
     """The beginning of a regular expression."""
     return re.compile(r"\\+[wdsSWDbB]|\[[\w^\\]|\(\?|\.[*+]")
+
+
+@cache
+def _reference() -> re.Pattern[str]:
+    """The place of a value in code: settings.API_KEY, os.environ[, get_secret(."""
+    return re.compile(
+        r"(?:self|cls|os|env|environ|process|config|conf|cfg|settings|args|options|opts|params"
+        r"|props|vars?|local|secrets|request|ctx)(?:[.:][A-Za-z_]{1,40}\d{0,2}){0,4}[\[(]?"
+        rf"|{GETTERS}[\w.]{{0,60}}"
+    )
+
+
+def _is_reference(value: str) -> bool:
+    is_code = not value.isalnum()
+    return is_code and _reference().fullmatch(value) is not None
 
 
 def _is_call_or_item(value: str) -> bool:
@@ -151,4 +221,6 @@ _JUDGES: Final[dict[str, Callable[[_Pair], bool]]] = {
     LISTED: _is_secret_item,
     IN_PROSE: _is_secret_in_prose,
     OPTION: _is_secret_option,
+    PROMPTED: _is_secret_answer,
+    FOLLOWED: _is_secret_behind,
 }

@@ -14,28 +14,43 @@ from typing import Final
 
 from . import looks, rows, words
 from .numbers import bare, is_card_number
-from .pair_judges import ASSIGNED, OPTION, is_secret_pair
+from .pair_judges import ASSIGNED, FOLLOWED, GETTERS, OPTION, PROMPTED, is_secret_pair
 from .rules import Rules
 from .spans import MARK, STRONG, WEAK, Span
 
 # A shorter number under a quoted name counts words. (digits)
 _LEAST_DIGITS: Final = 6
+# A word before a name. (characters)
+_MOST_WORD: Final = 24
 # The user's name in a URL, with its marks (characters)
 _MOST_USER: Final = 64
 
 _SOURCES: Final = {
     "pair": r"""(?x) (?<![\w-])(-{0,2}+\w[\w.-]{1,80}+)
-        (?: (?P<A> (?: \\{0,3}["'] )?+ \]?+ [ \t]{0,8}+
-                   (?: => | [!=]?=?=(?!>) | :=? | %3[dD] ) \s{0,8}+
+        (?: (?P<A> (?: \\{0,3}["'`] | \*\* )?+ \]?+ [ \t]{0,60}+
+                   (?: => | [!=]?=?=(?!>) | :=? | %3[dD] ) (?:\*\*)?+ \s{0,8}+
                    (?: [\[(]\s{0,4}+ )?+ (?: [A-Za-z_][\w.]{0,40}+\((?=[bBuU]?["']) )?+
-            | \\{0,3}["']\s{1,4}value=
+            | \\{0,3}["'][ ]{1,4}(?=\{)
+            | \\{0,3}["']\s{1,4}(?:value|content)=
             | \\{0,3}["'][ ]{0,4}(?:\r?\n[\w-]{1,40}:[^\r\n]{0,120}){0,3}\r?\n\r?\n
             | > )
           | (?P<B> \\{0,3}["']\s{0,4},\s{0,4}(?=[bBuU]?\\{0,3}["']) )
-          | (?P<C> [ ]{1,4}(?:is|was)[ ]{1,4} | [ ]{1,4}(?=["']) )
-          | (?P<D> [ ]{1,4}+(?![-<\[]) ) )""",
-    "quote": r"[bBuUrR]{0,2}+(\\{0,3}+[\"'])",
+          | (?P<C> [ ]{1,4}(?:is|was|(?:provided|given|supplied|specified):)[ ]{1,4}
+            | [ ]{1,4}(?=["']) )
+          | (?P<E> [ ]{1,4}for[ ](?:key[ ])?["']?[^\s"':]{1,80}["']?:[ ]{1,4} )
+          | (?P<D> [ \t]{1,8}+(?![-<\[]) ) )""",
+    "quote": r"[bBuUrR]{0,2}+(\\{0,3}+[\"'`])",
+    # A type between a name and its value: api_key: &str = "x"
+    "typed": r"&?(?:'\w{1,20} )?[A-Za-z_][\w.]{0,40}+(?:[\[<][\w\[\]<>|, .]{0,80}[\]>])?\??"
+    r"(?: \| None)?\s{1,4}=\s{0,4}(?=[bBuUrR]{0,2}[\"'])",
+    "key": r"(?=[\w+/=.-]{16})[A-Za-z_+/=.-]{0,60}[0-9]",
+    "word_before": r"([A-Za-z]{2,20}+)[ ]\Z",
+    # A literal block of YAML: its lines are indented alike.
+    "block": r"[|>][+-]?[ \t]*\r?\n([ \t]{1,40}+)(\S[^\n]{0,2000}+(?:\n\1[^\n]{1,2000}+){0,100}+)",
     "double": r'(?:[^"\\]|\\.)*+(?=")',
+    "getter": rf"(?<![\w.]){GETTERS}\Z",
+    "long_word": r"[ \t][\w+/.-]{16}",
+    "tick": r"[^`\s]{1,500}+(?=`)",
     "single": r"(?:[^'\\]|\\.)*+(?=')",
     "bare": r"""[^\s"'`,;&)\]}]++""",
     "element": r"[^<\n]{1,2000}",
@@ -44,6 +59,13 @@ _SOURCES: Final = {
     "rest": r"[^\r\n]{1,1000}",
     "next_item": r"\\{0,3}[\"']\s{0,4},\s{0,4}[bBuU]?(\\{0,3}[\"'])",
 }
+
+
+_QUOTES: Final = ("'", '"')
+# What stands behind the characters of a class in a regular expression: token=[a-z0-9]+
+_QUANTIFIED: Final = ("]+", "]*", "]{", "]?")
+# How the text within a quote is read.
+_BODIES: Final = {'"': "double", "'": "single", "`": "tick"}
 
 
 @cache
@@ -71,29 +93,70 @@ class _PairScan:
         self._record = rows.Record(text, rules)
 
     def run(self) -> None:
-        if rows.ERROR_HINT in self._text:
-            self._inputs()
+        self._read_rows()
         find_pair = _made("pair").search
-        match_quote = _made("quote").match
+        match_key = _made("key").match  # "the token a1b2… has expired"
+        has_keys = _made("long_word").search(self._text) is not None
         while (match := find_pair(self._text, self._at)) is not None:
             self._at = match.end()
-            name, how = match[1], match.lastgroup or ASSIGNED
-            if how == ASSIGNED:
-                name = self._record.name_of(name, self._at) or name
-            if not self._is_asked(name, how):
+            how = _how(match)
+            if how == FOLLOWED and not (has_keys and match_key(self._text, self._at)):
                 continue
-            quote = match_quote(self._text, self._at)
-            if quote is None:
-                where = self._bare_value(match, name, how)
-            else:
-                where = self._quoted_value(match, quote)
-            if where is not None:
-                self._judge(match, name, how, where, quote is not None)
+            name = self._name_of(match, how)
+            if not self._is_asked(name):
+                if how == PROMPTED:
+                    self._at = match.end(1)
+                continue
+            self._read_value(match, name, how)
 
-    def _is_asked(self, name: str, how: str) -> bool:
-        """Whether the value of a name is worth a look."""
-        if how == OPTION and not name.startswith("-"):
+    def _read_value(self, match: re.Match[str], name: str, how: str) -> None:
+        match_quote = _made("quote").match
+        quote = match_quote(self._text, self._at)
+        if quote is None and how == ASSIGNED and self._enters(name):
+            quote = match_quote(self._text, self._at)
+        if quote is None:
+            where = self._bare_value(match, name, how)
+        else:
+            where = self._quoted_value(match, quote)
+        if where is not None:
+            self._judge(match, name, how, where, quote is not None)
+
+    def _name_of(self, match: re.Match[str], how: str) -> str:
+        """The name of the value: of the record that the match belongs to, or with the word before
+        "key", "code" and "token".
+        """
+        name = match[1]
+        if how == ASSIGNED:
+            name = self._record.name_of(name, self._at) or name
+        if name.lower() not in words.LAST_WORDS or self._before(match) != " ":
+            return name
+        start = match.start()
+        before = _made("word_before").search(self._text, max(0, start - _MOST_WORD), start)
+        if before is None:
+            return name
+        if before[1].lower() in words.PARSING:
+            return before[1]  # names no secret
+        joined = f"{before[1]}_{name}"
+        if self._rules.grade(joined) > self._rules.grade(name):
+            return joined
+        return name
+
+    def _enters(self, name: str) -> bool:
+        """Whether the value's type stood before the value, and is passed. Begins the record that a
+        block under a name is.
+        """
+        if self._text.startswith("{", self._at):
+            if self._rules.grade(name) == STRONG:
+                self._record.open(name, self._at + 1)
             return False
+        typed = _made("typed").match(self._text, self._at)
+        if typed is None:
+            return False
+        self._at = typed.end()
+        return True
+
+    def _is_asked(self, name: str) -> bool:
+        """Whether the value of a name is worth a look."""
         return self._rules.asks or bool(self._rules.grade(name)) or _is_of_card(name)
 
     def _before(self, match: re.Match[str]) -> str:
@@ -101,11 +164,35 @@ class _PairScan:
         start = match.start()
         return self._text[start - 1 : start]
 
+    def _read_rows(self) -> None:
+        if rows.ERROR_HINT in self._text:
+            self._inputs()
+        if rows.ELEMENT_HINT in self._text:
+            self._elements()
+        self._settings()
+
     def _inputs(self) -> None:
         for name, is_quoted, (start, end) in rows.inputs(self._text):
             value = self._text[start:end]
             if is_secret_pair(self._rules, ASSIGNED, name, value, is_quoted, self._in_source):
                 self.spans.append((start, end, STRONG))
+
+    def _elements(self) -> None:
+        for name, (start, end) in rows.elements(self._text):
+            value = self._text[start:end]
+            if is_secret_pair(self._rules, ASSIGNED, name, value, True, self._in_source):
+                self.spans.append((start, end, STRONG))
+
+    def _settings(self) -> None:
+        for name, (start, end) in rows.settings(self._text):
+            value = self._text[start:end]
+            is_likely = self._rules.grade(name) == STRONG and looks.is_unusual(value)
+            if is_likely and looks.has_digit(value):
+                is_secret = is_secret_pair(
+                    self._rules, ASSIGNED, name, value, False, self._in_source
+                )
+                if is_secret:
+                    self.spans.append((start, end, STRONG))
 
     def _judge(
         self, match: re.Match[str], name: str, how: str, where: tuple[int, int], is_quoted: bool
@@ -143,23 +230,26 @@ class _PairScan:
             return True
         if how == OPTION:
             return not _is_option(name, value)
-        if how == ASSIGNED and not is_quoted:
+        if how != ASSIGNED:
+            return False
+        if not is_quoted:
             return self._is_plain(match, name, value)
+        if match[0].endswith("(") and _made("getter").search(match[0]) is not None:
+            return not looks.is_opaque(value)  # password=get_secret("db/prod1")
         return False
 
     def _is_plain(self, match: re.Match[str], name: str, value: str) -> bool:
         """Whether a bare value is a count, a part of a path, or a verdict."""
         joint = match[0].removeprefix(match[1])
-        is_short_number = value.isdigit() and len(value) < _LEAST_DIGITS
-        if is_short_number and joint.startswith(("'", '"')):
+        if joint[:1] in _QUOTES and value.isdigit() and len(value) < _LEAST_DIGITS:
             return name.lower() not in words.CODES  # {"password": 1712} counts a word
-        if not looks.has_letter(value) and not looks.has_digit(value):
+        if not (looks.has_letter(value) or looks.has_digit(value)):
             return True
+        if joint.endswith("["):
+            return self._text.startswith(_QUANTIFIED, match.end() + len(value))
         if joint == ":" and self._before(match) == ":":
             return True  # arn:aws:secretsmanager:eu:1:secret:name
-        if name == "pass" and ":" in joint:
-            return not looks.is_opaque(value)  # "pass: test_a1"
-        return False
+        return name == "pass" and ":" in joint and not looks.is_opaque(value)  # "pass: test_a1"
 
     def _is_passed(self, match: re.Match[str], found: int, how: str, value: str) -> bool:
         """Whether a value under a weak name stands in a URL's query, or behind an option."""
@@ -175,6 +265,8 @@ class _PairScan:
         end = self._end_of_quoted(quote[1], start)
         if end >= 0:
             return start, end
+        if quote[1] == "`":
+            return None  # of a shell: `cat file`
         # The quote is never closed: the value ends with the line.
         line = _made("line").match(self._text, start)
         if line is not None:
@@ -188,20 +280,29 @@ class _PairScan:
     def _end_of_quoted(self, quote: str, start: int) -> int:
         if len(quote) > 1:
             return self._text.find(quote, start)
-        kind = "single"
-        if quote == '"':
-            kind = "double"
-        body = _made(kind).match(self._text, start)
+        body = _made(_BODIES[quote]).match(self._text, start)
         if body is not None:
             return body.end()
         return -1
 
     def _bare_value(self, match: re.Match[str], name: str, how: str) -> tuple[int, int] | None:
+        block = self._block()
+        if block is not None:
+            return block
         found = self._match_bare(match, name, how)
         if found is None:
             return None
         value = found[0].rstrip(".:!? ")
         return found.start(), found.start() + len(value)
+
+    def _block(self) -> tuple[int, int] | None:
+        """The lines of a literal block of YAML."""
+        if self._text[self._at : self._at + 1] not in ("|", ">"):
+            return None
+        found = _made("block").match(self._text, self._at)
+        if found is None:
+            return None
+        return found.span(2)
 
     def _match_bare(self, match: re.Match[str], name: str, how: str) -> re.Match[str] | None:
         text, at = self._text, self._at
@@ -248,6 +349,14 @@ class _PairScan:
             if looks.is_hidden_under(found, self._text[start:end]):
                 self.spans.append((start, end, found))
             self._at = end
+
+
+def _how(match: re.Match[str]) -> str:
+    """The joint of a name and a value."""
+    how = match.lastgroup or ASSIGNED
+    if how == OPTION and match[1][0] != "-":
+        return FOLLOWED
+    return how
 
 
 def _is_option(name: str, value: str) -> bool:

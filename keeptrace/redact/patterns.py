@@ -35,6 +35,11 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,60}-----|\Z)",
     ),
+    Pattern(
+        "private key",
+        ("static key v1",),
+        r"-----BEGIN OpenVPN Static key V1-----[\s\S]*?(?:-----END [\w ]{0,60}-----|\Z)",
+    ),
     # Beginnings of private keys' DER in base64: PKCS#1, PKCS#8, and keys of elliptic curves.
     Pattern(
         "private key",
@@ -224,13 +229,13 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     Pattern(
         "token in a URL",
-        ("?key=", "&key="),
-        r"[?&]key=((?=[\w-]{0,60}\d)[\w-]{24,100})(?=[&#\s\"']|$)",
+        ("?key=", "&key=", "?appid=", "&appid="),
+        r"[?&](?:key|appid)=((?=[\w-]{0,60}\d)[\w-]{24,100})(?=[&#\s\"'),.:;>\]]|$)",
     ),
     Pattern(
         "token in a URL",
         ("?code=", "&code="),
-        r"[?&]code=((?=[\w%./~-]{0,80}\d)[\w%./~-]{20,600})(?=[&#\s\"']|$)",
+        r"[?&]code=((?=[\w%./~-]{0,80}\d)[\w%./~-]{20,600}+)(?=[&#\s\"'),:;>\]]|$)",
     ),
     Pattern(
         "private part of a JSON web key",
@@ -297,6 +302,44 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     Pattern("address of a webhook", ("hook.",), r"//hook\.(?:\w+\.)?make\.com/(\w{20,60})"),
     Pattern("address of a webhook", ("/with/key/",), r"/with/key/([\w-]{16,60})"),
+    # Links that let whoever has them in: of a mail, or of a node of a blockchain.
+    Pattern(
+        "token in a path",
+        ("/reset", "-reset/", "/magic", "/invit", "/verify-email", "/activate", "/confirm"),
+        r"/(?:reset|reset-password|password-reset|magic|magic-link|invite|invites|invitation"
+        r"|invitations|verify-email|activate|confirm)/(?:[A-Za-z0-9_]{1,20}/(?=[a-z0-9]{1,13}-))?"
+        r"((?:[a-z0-9]{1,13}-)?(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{20,100})(?![\w.-])",
+    ),
+    Pattern(
+        "token in a path",
+        ("infura.io/", "alchemy.com/", "quiknode.pro/", "rpc.ankr.com/"),
+        r"(?:infura\.io/(?:ws/)?v3|alchemy\.com/v2|quiknode\.pro|rpc\.ankr\.com/\w{2,20})"
+        r"/([\w-]{16,64}+)",
+    ),
+    Pattern(
+        "token in a form",
+        ("<input",),
+        r"<input\s[^<>]{0,200}?\bvalue=[\"']([^\"'<>]{8,400})[\"'][^<>]{0,100}?"
+        r"\bname=[\"'][\w-]{0,40}(?i:token|csrf|secret|password)[\"']",
+    ),
+    Pattern(
+        "secret in JSON in a URL",
+        ("%22%3a",),
+        r"(?i)%22\w{0,40}(?:password|passwd|secret|token|api_?key)%22%3A(?:%20|\+)?%22"
+        r"((?:(?!%22)[^\s&]){4,500})",
+    ),
+    Pattern(
+        "key of a seal",
+        ("unseal key", "recovery key"),
+        r"(?i)\b(?:unseal|recovery) key \d{1,2}: ([\w+/=]{20,100})",
+    ),
+    # 32 bytes in base32 with a kind before and a check sum behind.
+    Pattern(
+        "seed of NATS or Stellar",
+        (),
+        r"(?<!\w)(S(?=[A-Z]{0,40}[2-7])[A-Z2-7]{55}(?:[A-Z2-7]{2})?)(?!\w)",
+        True,
+    ),
     # Hashes of passwords, as systems and frameworks keep them.
     Pattern("hash of a password", ("$2",), r"(?<!\w)(\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53})(?![\w/])"),
     Pattern(

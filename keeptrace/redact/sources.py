@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 from . import looks, rows, words
-from .pair_judges import ASSIGNED, LISTED, is_directory, is_secret_pair
+from .pair_judges import ASSIGNED, LISTED, is_exempt, is_secret_pair
 from .rules import Rules
 from .spans import STRONG, WEAK, Span, merged
 
@@ -226,7 +226,7 @@ class _SourceScan:
             return is_secret_pair(rules, how, name, inside, True, True)
         if rules.hides(name):
             return True
-        if is_directory(name, inside) or rules.keeps(inside):
+        if is_exempt(name, inside) or rules.keeps(inside):
             return False
         if rules.grade(inside) and not looks.has_digit(inside):
             return False  # PASSWORD = "password": the name of a field or header

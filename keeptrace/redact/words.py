@@ -32,7 +32,7 @@ _STRONG: Final = """
     webhookkey clientkey appkey applicationkey consumerkey subscriptionkey cipherkey cryptokey
     securitykey kmskey
     functionskey insertkey ingestkey writekey querykey licencekey wrappingkey unsealkey rootkey
-    clientkeydata
+    clientkeydata masterauth
     accesstoken authtoken refreshtoken apitoken idtoken bearertoken sessiontoken securitytoken
     bottoken oauthtoken
     accesstokens authtokens refreshtokens apitokens clienttoken devicetoken csrftoken xsrftoken
@@ -158,6 +158,13 @@ OTHER_TOKENS: Final = frozenset(
     """.split()
 )
 
+# Last words of names that are written apart: "API key", "OTP code".
+LAST_WORDS: Final = frozenset("key keys code phrase token tokens".split())
+# Words before "token" and "key" in messages of parsers and of tables.
+PARSING: Final = frozenset(
+    "unexpected expected at near missing undefined illegal unrecognized before after".split()
+)
+
 # Words in front of `key` that make it a place: the key of a row, a cache, a song, a map, a message.
 OTHER_KEYS: Final = frozenset(
     """
@@ -242,6 +249,10 @@ METAVARS: Final = frozenset(
     PATH NAME USER URL HEX ARG
     """.split()
 )
+# What stands behind an option in a sentence: --password requires a value.
+VERBS: Final = frozenset(
+    "is are was were has must cannot can may requires needs expects takes conflicts and or".split()
+)
 # The keys of a JSON schema, of a form's field or of a column: what they describe is no secret
 # itself.
 DESCRIBING: Final = frozenset(
@@ -319,6 +330,7 @@ WRAPPERS: Final = r"(?:\w*Secret\w*|\w*Password\w*|str|bytes|bytearray|Token|Cre
 CODES: Final = frozenset(
     "otp totp hotp pincode cvv cvc cvv2 mfacode otpcode verificationcode securitycode".split()
 )
+CHECK_CODES: Final = frozenset(("cvv", "cvc", "cvv2"))
 # Names of a payment card's number, and what stands beside it in a card's record.
 CARD_NUMBERS: Final = frozenset(
     "cardnumber ccnumber creditcard creditcardnumber cardno pan ccnum cardnum".split()
@@ -353,6 +365,8 @@ ROW_VALUES: Final = frozenset(
     secretvalue stringvalue currentvalue newvalue oldvalue input
     """.split()
 )
+# Endings of weak names that also name a place: the SID of a database or a user, a data source.
+PLACES: Final = ("sid", "dsn")
 # Names of a host that may have user:password@ before it, as urllib leaves them.
 HOSTS: Final = frozenset(
     "netloc host hostname originreqhost tunnelhost server authority proxy proxyhost address".split()
