@@ -111,6 +111,19 @@ def test_a_sealed_exception_crosses_a_stock_pool(kind):
     tasks.check_sealed(info.value, kind)
 
 
+@pytest.mark.parametrize("kind", tasks.UNPRINTABLE)
+def test_an_exception_that_cannot_be_printed_crosses_a_stock_executor(stock, kind):
+    """The engine prints exceptions in the worker, and a failure of that ends the worker. Decorated, it arrives, and the worker goes on."""
+    exc = stock.submit(tasks.raise_unprintable, kind).exception(timeout=60)
+    cls = type(tasks.UNPRINTABLE[kind]())
+    assert type(exc) is cls and BaseException.__dict__["args"].__get__(exc)[0] == 3
+    entry = BaseException.__dict__["__traceback__"].__get__(exc)
+    while entry.tb_next is not None:
+        entry = entry.tb_next
+    assert entry.tb_frame.f_locals["marker"] == ["here", kind]
+    assert stock.submit(tasks.double, 2).result(timeout=60) == 4
+
+
 def test_what_happens_above_the_decorated_function_is_kept(stock):
     """In the worker it stays the same exception: it can be caught there, and notes and attributes
     that are added arrive.

@@ -117,8 +117,9 @@ def test_every_case_is_shown_as_it_was(name: str) -> None:
     report = capture(exc, Options(max_seconds=20.0, depth=2))  # less to draw
     restored = list(in_order(restore(report)))
     view = make_view(report)
-    assert len(view.exceptions) == len(restored)
-    for shown, exc in zip(view.exceptions, restored):
+    chained = [each for each in view.exceptions if each.relation != "held"]
+    assert len(chained) == len(restored)
+    for shown, exc in zip(chained, restored):
         try:
             message = str(exc)
         except Exception:  # a class whose own words fail

@@ -65,9 +65,12 @@ def sent(kind: str) -> bytes:
 @pytest.mark.parametrize("cls", [Registering, Exiting, OfMeta])
 @pytest.mark.parametrize("rebuild", [rebuild_overwritten, rebuild_wiped])
 def test_a_class_that_takes_part_in_the_making_of_subclasses(cls: Any, rebuild: Any) -> None:
-    """Neither its code runs in the parent, nor is there a subclass that nobody wrote."""
+    """Its code does not run in the parent, and the engine can set what it sets."""
     exc = rebuild(to_bytes(cls(3), Options()))
-    assert type(exc) is cls and Registering.known == []
+    exc.__cause__ = RuntimeError("the engine's text")
+    assert isinstance(exc, cls) and exc.args == (3,) and exc.__cause__ is None
+    assert exc.__reduce_ex__(2)[0] is type(exc) is cls
+    assert Registering.known == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

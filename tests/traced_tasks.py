@@ -133,6 +133,73 @@ OPEN: dict[str, Any] = {
 }
 
 
+class Interrupting(Exception):
+    """Interrupts whoever reads an attribute that it lacks."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyboardInterrupt(name)
+
+
+class Endless(Exception):
+    """Asks an attribute for others that is not set yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.response, name)
+
+
+class Nameless(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name == "__qualname__":
+            raise LookupError(name)
+        return super().__getattribute__(name)
+
+
+class OfNameless(Exception, metaclass=Nameless):
+    pass
+
+
+class Causing(Exception):
+    @property
+    def __cause__(self) -> Any:
+        raise RuntimeError("no cause")
+
+
+class Noted(list[str]):
+    def __iter__(self) -> Any:
+        raise RuntimeError("no notes")
+
+
+def noted() -> Exception:
+    exc = ValueError(3)
+    exc.__notes__ = Noted()
+    return exc
+
+
+def far_below(exc: Exception) -> Exception:
+    """An exception with another one as the cause of its cause."""
+    above, between = ValueError(3), KeyError("between")
+    above.__cause__, between.__cause__ = between, exc
+    return above
+
+
+# kind -> an exception that cannot be printed, as engines do
+UNPRINTABLE: dict[str, Any] = {
+    "interrupts": lambda: Interrupting(3),
+    "asks itself": lambda: Endless(3),
+    "metaclass": lambda: OfNameless(3),
+    "property": lambda: Causing(3),
+    "line of bytes": lambda: SyntaxError(3, ("a.py", 1, 1, b"x = = 1\n")),
+    "notes": noted,
+    "cause of the cause": lambda: far_below(Interrupting(4)),
+}
+
+
+@keep_trace
+def raise_unprintable(kind: str) -> None:
+    marker = ["here", kind]
+    raise UNPRINTABLE[kind]()
+
+
 def check_sealed(exc: BaseException, kind: str) -> None:
     """Whether what raise_sealed(kind) raised arrived."""
     assert isinstance(exc, type((SEALED | OPEN)[kind]())) and exc.args == (3,)

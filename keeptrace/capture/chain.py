@@ -25,6 +25,7 @@ from .facts import (
     children_of,
     context_of,
     dict_of,
+    exceptions_in,
     facts_of_exception,
     group_message_of,
     linked_to,
@@ -79,25 +80,53 @@ class Chain:
         self._index = index  # id of an exception → its number; shared with `values`
         self._roots = roots  # indexes of the values that may become live
         self._types: dict[int, int] = {}
+        self._facts: dict[int, ExceptionFacts] = {}  # by the id of an exception
 
     def collect(self, exc: BaseException) -> None:
-        """Numbers the exception, and every exception linked to an exception with a number."""
-        most = min(self._options.max_exceptions, MAX_EXCEPTIONS)
+        """Numbers the exception, every exception linked to an exception with a number, and then the
+        exceptions in their arguments and attributes, with all that these lead to.
+        """
         self._number(exc)
         for found in self.order:  # the list grows meanwhile
-            try:
-                linked = linked_to(found)
-            except BaseException as problem:  # costs the exceptions linked to this one
-                record = self.records[self._index[id(found)]]
-                self._losses.note(record, "what it leads to", problem)
-                continue
-            for other in linked:
-                if id(other) in self._index:
-                    continue
-                if len(self.order) >= most:
-                    self._values.cut("max_exceptions")
-                    continue
-                self._number(other)
+            self._follow(found, linked_to, "what it leads to")
+        chain = len(self.order)
+        for number, found in enumerate(self.order):
+            self._follow(found, self._held_by, "what it holds")
+            if number >= chain:
+                self._follow(found, linked_to, "what it leads to")
+
+    def _follow(
+        self,
+        exc: BaseException,
+        others_of: Callable[[BaseException], list[BaseException]],
+        what: str,
+    ) -> None:
+        try:
+            others = others_of(exc)
+        except BaseException as problem:  # costs the exceptions that this one leads to
+            self._losses.note(self.records[self._index[id(exc)]], what, problem)
+            return
+        for other in others:
+            if id(other) not in self._index:
+                self._number_within(other)
+
+    def _number_within(self, exc: BaseException) -> None:
+        if len(self.order) >= min(self._options.max_exceptions, MAX_EXCEPTIONS):
+            self._values.cut("max_exceptions")
+        else:
+            self._number(exc)
+
+    def _held_by(self, exc: BaseException) -> list[BaseException]:
+        """The exceptions in an exception's arguments and attributes."""
+        values: Iterable[object] = args_of(exc)
+        namespace = dict_of(exc)
+        if namespace:
+            values = (*values, *dict.values(namespace))
+        if id(type(exc)) not in BUILTIN_TYPES:
+            facts = self._facts_of(exc, self.records[self._index[id(exc)]])
+            if facts.slots:
+                values = (*values, *_in_slots(exc, facts.slots).values())
+        return exceptions_in(values, self._values.max_items)
 
     def _number(self, exc: BaseException) -> None:
         self._index[id(exc)] = len(self.order)
@@ -119,13 +148,17 @@ class Chain:
                     self._lost(exc, record, what, problem)
 
     def _facts_of(self, exc: BaseException, record: ExceptionRecord) -> ExceptionFacts:
+        found = self._facts.get(id(exc))
+        if found is not None:
+            return found
         try:
-            return facts_of_exception(type(exc))
+            facts = facts_of_exception(type(exc))
         except BaseException as problem:  # an odd class: costs the facts of the user's class
             self._losses.note(record, "its class", problem)
             facts = ExceptionFacts(_plain_base(type(exc)))
             facts.has_str = True  # the class may have a __str__, so str() makes the message
-            return facts
+        self._facts[id(exc)] = facts
+        return facts
 
     def _lost(
         self, exc: BaseException, record: ExceptionRecord, what: str, problem: BaseException
@@ -285,12 +318,18 @@ def _own_attributes(
     """The attributes in an exception's __dict__ and slots, without notes and keeptrace's own."""
     kept = own_entries(namespace)
     kept.pop("__notes__", None)  # the record has a place for notes
-    for name, read in facts.slots:
+    return {**_in_slots(exc, facts.slots), **kept}
+
+
+def _in_slots(exc: BaseException, slots: list[tuple[str, Callable[[Any], Any]]]) -> dict[str, Any]:
+    """The values in an exception's slots. The slot of the most derived class counts."""
+    found: dict[str, Any] = {}
+    for name, read in slots:
         try:
-            kept.setdefault(name, read(exc))
+            found.setdefault(name, read(exc))
         except AttributeError:  # a slot without a value
             continue
-    return kept
+    return found
 
 
 def _has_odd_module(cls: type) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _weakref
 import types
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -229,6 +229,29 @@ def linked_to(exc: BaseException) -> list[BaseException]:
     if issubclass(type(exc), BaseExceptionGroup):
         linked += children_of(exc)
     return linked
+
+
+def exceptions_in(values: Iterable[object], most: int) -> list[BaseException]:
+    """The exceptions among values, and among the first `most` elements of lists, tuples and dicts
+    there.
+    """
+    found: list[BaseException] = []
+    for value in values:
+        cls = type(value)
+        if cls is str or cls is int:  # as most
+            continue
+        if issubclass(cls, BaseException):
+            found.append(value)  # type: ignore[arg-type]  # checked above
+        elif cls is list or cls is tuple or cls is dict:
+            found += [each for each in _first(value, most) if issubclass(type(each), BaseException)]
+    return found
+
+
+def _first(holder: Any, most: int) -> Iterable[Any]:
+    if type(holder) is dict:
+        return list(islice(holder.values(), most))
+    first: Iterable[Any] = holder[:most]
+    return first
 
 
 def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str, Any]:

@@ -10,24 +10,58 @@ from __future__ import annotations
 
 import copyreg
 import sys
+import traceback
 import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..capture.facts import linked_to
+from ..capture.facts import chain_of
 from ..core.options import Options
 from ..restore.classes import has_hook
-from .crossing import CarrierType, as_pickle_finds, to_bytes
+from ..restore.descriptors import raw_mro_of
+from .crossing import CarrierType, as_pickle_finds, dict_of, to_bytes
 from .reductions import rebuild_overwritten, rebuild_wiped
 from .undo import is_sealed
 
+# Engines, and the module traceback on their behalf, read these of an exception; a class's own code
+# may raise instead.
+_READ_BY_ENGINES: Final = (
+    *("__getattribute__", "__getattr__", "__bool__", "__len__", "__class__", "__notes__"),
+    *("__cause__", "__context__", "__suppress_context__", "__traceback__"),
+)
+# And these of a class, from its metaclass.
+_READ_OF_CLASSES: Final = ("__getattribute__", "__qualname__")
+
 
 def _refuses(exc: BaseException) -> bool:
-    """Whether attribute access or the truth value may raise, for any exception of the chain."""
-    return any(
-        has_hook(type(found).__mro__, "__getattribute__", "__bool__", "__len__")
-        for found in (exc, *linked_to(exc))
-    )
+    """Whether an engine's reading may raise, for any exception of the chain."""
+    return any(map(_may_raise, chain_of(exc)))
+
+
+def _may_raise(exc: BaseException) -> bool:
+    cls = type(exc)
+    if has_hook(raw_mro_of(cls), *_READ_BY_ENGINES):
+        return True
+    metaclass = type(cls)
+    if metaclass is not type and has_hook(raw_mro_of(metaclass), *_READ_OF_CLASSES):
+        return True
+    return _has_odd_parts(exc) and not _is_printable(exc)
+
+
+def _has_odd_parts(exc: BaseException) -> bool:
+    """Whether the module traceback reads parts of the exception that may have any type."""
+    if issubclass(type(exc), (SyntaxError, NameError, AttributeError)):
+        return True
+    return type(dict_of(exc).get("__notes__")) not in (types.NoneType, list)
+
+
+def _is_printable(exc: BaseException) -> bool:
+    """Whether the exception prints: tried as the engine will."""
+    try:
+        traceback.format_exception_only(exc)
+    except BaseException:
+        return False
+    return True
 
 
 def _refuses_or_is_sealed(exc: BaseException) -> bool:

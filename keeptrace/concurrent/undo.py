@@ -21,8 +21,9 @@ import sys
 import types
 from typing import Any, Final, SupportsIndex
 
-from ..restore.classes import has_hook, is_hooked
-from ..restore.descriptors import raw_mro_of
+from ..core.raw import names_of
+from ..restore.classes import has_hook
+from ..restore.descriptors import raw_mro_of, raw_name_of, raw_namespace_of
 from ..restore.once import made_once
 from .crossing import set_traceback, traceback_of
 
@@ -59,41 +60,51 @@ def is_sealed(exc: BaseException, *names: str) -> bool:
         _set_suppress(exc, suppress)  # last: setting a cause changes the flag
 
 
+class _Quiet:
+    """A base before the user's class, whose `__init_subclass__` would see our subclass."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        pass
+
+
 @made_once(256)
 def _unsealed(cls: type[BaseException]) -> type[BaseException]:
-    """A subclass of the same name, where engines can set attributes."""
+    """A subclass of the same name, where engines can set attributes.
+
+    Made by type.__new__ alone: no code of a metaclass, or of an `__init_subclass__`, runs.
+    """
 
     def reduce_as_own_class(exc: BaseException, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         # pickle refuses a class that the module does not have under the class's name
         _set_class(exc, cls)
         return cls.__reduce_ex__(exc, protocol)
 
+    module, qualname = names_of(cls)
     namespace: dict[str, Any] = {
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
+        "__module__": module,
+        "__qualname__": qualname,
         "__slots__": (),
-        "__doc__": cls.__doc__,
+        "__doc__": raw_namespace_of(cls).get("__doc__"),
         "__reduce_ex__": reduce_as_own_class,
         **{name: getattr(BaseException, name) for name in SET_BY_ENGINES},
     }
     metaclass: Any = type(cls)
-    made: type[BaseException] = metaclass(cls.__name__, (cls,), namespace)
+    made: type[BaseException] = type.__new__(metaclass, raw_name_of(cls), (_Quiet, cls), namespace)
     return made
 
 
 def _unseal(exc: BaseException) -> None:
     """Lets engines set attributes of a sealed exception. Never raises.
 
-    The exception stays sealed if a subclass would run the user's code, which may register the
-    subclass or exit: then the engine fails as without us.
+    An exception of another layout stays sealed: then the engine fails as without us.
     """
     cls = type(exc)
-    if is_hooked(raw_mro_of(cls)):
-        return
     try:
         _set_class(exc, _unsealed(cls))
-    # Another layout, or no memory. An abstract class can also run a property of the user's, and
-    # even a SystemExit of the property would end the engine's thread here.
+    # Another layout, no memory, or a metaclass's own `mro` or `__hash__`, whose SystemExit would
+    # end the engine's thread here.
     except BaseException:
         return
 

@@ -20,13 +20,14 @@ from __future__ import annotations
 import json
 import pickle
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ..core.bounds import MAX_DUMP, MAX_PARTS, MAX_SHORT_TEXT
 from ..core.clock import now
 from ..core.digest import digest
-from ..core.report import FORMAT, OF_SNAPSHOTS, Report, bare_record
+from ..core.nodes import exception_of, kind_of
+from ..core.report import FORMAT, OF_SNAPSHOTS, ExceptionRecord, Ref, Report, bare_record
 from .fitting import REASON, fit
 from .traveller import restorer as _restorer
 
@@ -241,7 +242,7 @@ def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> 
 
 
 def _places(report: Report) -> Iterable[str]:
-    for record in report["exceptions"]:
+    for record in _linked(report["exceptions"]):
         kind = ".".join(report["types"][record["type"]][:2])
         if kind in OF_SNAPSHOTS:  # other threads are no part of the failure
             continue
@@ -255,6 +256,20 @@ def _places(report: Report) -> Iterable[str]:
         for code_index, line in set(entries):
             code = report["codes"][code_index]
             yield place(kind, code["file"], code["qualname"], line, code["line"])
+
+
+def _linked(records: list[ExceptionRecord]) -> Iterator[ExceptionRecord]:
+    """The captured exception and its chain, without exceptions in arguments and attributes: these
+    may be other ones each time.
+    """
+    waiting, seen = [0], {0}
+    for index in waiting:  # the list grows meanwhile
+        record = records[index]
+        yield record
+        for other in (record["cause"], record["context"], *record.get("children", ())):
+            if other is not None and other not in seen:
+                seen.add(other)
+                waiting.append(other)
 
 
 def _where(report: Report) -> str:
@@ -275,11 +290,26 @@ def _where_syntax(fields: dict[str, Any]) -> str:
 
 
 def _message(report: Report) -> str:
-    record = report["exceptions"][0]
-    if "str" in record:
-        return record["str"]
-    arguments = report["values"][record["args"][0]][2]
+    index: int | None = 0
+    for _ in report["exceptions"]:  # an exception may be the argument of the next one
+        record = report["exceptions"][index or 0]
+        if "str" in record:
+            return record["str"]
+        arguments = report["values"][record["args"][0]][2]
+        index = _only_exception(report, arguments)
+        if index is None:
+            break
     known = [argument for argument in arguments if not isinstance(argument, list)]
     if len(arguments) == 1 and isinstance(arguments[0], str):
         return arguments[0]
     return ", ".join(map(repr, known))
+
+
+def _only_exception(report: Report, arguments: list[Ref]) -> int | None:
+    """The index of an exception that is the only argument."""
+    if len(arguments) != 1 or type(arguments[0]) is not list:
+        return None
+    node = report["values"][arguments[0][0]]
+    if kind_of(node) != "exception":
+        return None
+    return exception_of(node)

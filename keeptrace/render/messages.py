@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..core import nodes as schema
 from ..core.report import Ref, Report
-from ..core.texts import counted
+from ..core.texts import counted, shorten
 from ..restore.fields import put_field
-from .values import ShownValues
+from .values import PrintsAs, ShownValues
 
 # Fields of a SyntaxError with the place of the error, and their types.
 _PLACE: Final = {"filename": str, "lineno": int, "offset": int, "text": str}
@@ -22,21 +23,73 @@ _PLACE: Final = {"filename": str, "lineno": int, "offset": int, "text": str}
 _REQUIRED: Final = frozenset({"filename", "lineno", "text"})
 # The name of the file, and the line with the error. (characters)
 _MAX_PLACE: Final = 1_000
+# The repr of an exception among the arguments of another one. (characters)
+_MAX_ARGUMENT: Final = 200
+# Exceptions as arguments of one another, from the last of a report on. (levels)
+_LEVELS: Final = 20
 
 
-def message_of(report: Report, values: ShownValues, record: Mapping[str, Any]) -> str:
-    """str() of an exception whose message the report does not hold."""
-    base = _builtin_base(report, record["type"])
-    args = [values.built(child.ref) for child in values.children(record["args"])]
-    if issubclass(base, BaseExceptionGroup):
-        return _group_message(values, record)
-    try:
-        message = _message_by_class(base, args, record["fields"], values)
-    except Exception:  # the class refuses the arguments
-        message = None
-    if message is None:
-        return ", ".join(map(str, args))
-    return message
+class MessageTexts:
+    """The messages of a report's exceptions, each made once."""
+
+    def __init__(self, report: Report, values: ShownValues) -> None:
+        self._report = report
+        self._values = values
+        self._made: dict[int, str] = {}
+        # The exceptions among an exception's arguments mostly have higher numbers.
+        for index in reversed(range(len(report["exceptions"]))):
+            self.of(index)
+
+    def of(self, index: int, levels: int = _LEVELS) -> str:
+        """str() of an exception."""
+        if index not in self._made:
+            self._made[index] = "..."  # for an exception among its own arguments
+            self._made[index] = self._make(self._report["exceptions"][index], levels)
+        return self._made[index]
+
+    def _make(self, record: Mapping[str, Any], levels: int) -> str:
+        told = record.get("str")
+        if told is not None:
+            return str(told)
+        values = self._values
+        base = _builtin_base(self._report, record["type"])
+        args = [self._argument(child.ref, levels) for child in values.children(record["args"])]
+        if issubclass(base, BaseExceptionGroup):
+            return _group_message(values, record)
+        try:
+            message = _message_by_class(base, args, record["fields"], values)
+        except Exception:  # the class refuses the arguments
+            message = None
+        if message is None:
+            return ", ".join(map(str, args))
+        return message
+
+    def _argument(self, ref: Ref, levels: int) -> Any:
+        """An argument of an exception, or an object that prints as the argument."""
+        if type(ref) is not list or schema.kind_of(self._values.node(ref)) != "exception":
+            return self._values.built(ref)
+        if not levels:
+            return PrintsAs("...")
+        index = schema.exception_of(self._values.node(ref))
+        record = self._report["exceptions"][index]
+        name = self._report["types"][record["type"]][1].rpartition(".")[2]
+        args = [
+            self._values.text(child.ref, _MAX_ARGUMENT)
+            for child in self._values.children(record["args"])[:_MAX_ARGUMENT]
+        ]
+        text = shorten(f"{name}({', '.join(args)})", _MAX_ARGUMENT)
+        return _Printed(text, self.of(index, levels - 1))
+
+
+class _Printed(PrintsAs):
+    """Replaces an exception among the arguments of another one."""
+
+    def __init__(self, text: str, message: str) -> None:
+        super().__init__(text)
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message
 
 
 def _message_by_class(

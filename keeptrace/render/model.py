@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..core.errors import DumpError
-from ..core.nodes import is_hidden, what_of
+from ..core.nodes import exception_of, is_hidden, kind_of, what_of
 from ..core.report import Ref, Report
 from ..core.texts import printable, shorten
 from ..format.checking import check
 from ..snapshots.groups import SNAPSHOT
 from .budgets import MAX_MESSAGE, MAX_MESSAGES, MAX_NOTES, MAX_SHORT, Budget
 from .frames import ShownFrame
-from .messages import message_of, syntax_error_line
+from .messages import MessageTexts, syntax_error_line
 from .sources import Sources
 from .values import ShownValues
 from .view import ShownException, View
@@ -38,6 +38,9 @@ _LIBRARY: Final = re.compile(
     r"|[\\/]Python3\d+[\\/]Lib[\\/]",
     re.IGNORECASE,
 )
+# Links that give an exception its place in the tree: each set is tried after the one before.
+_LINKS: Final = frozenset({"cause", "context", "child", "threads"})
+_RELATIONS: Final = (_LINKS, _LINKS | {"suppressed"}, _LINKS | {"suppressed", "held"})
 _COUNTED: Final = ("exceptions", "frames", "values", "sources")
 # Raised by reading a report of a wrong layout.
 _DAMAGE: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
@@ -62,6 +65,7 @@ class _ReportReader:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._values = ShownValues(report)
+        self._texts = MessageTexts(report, self._values)
         self._frames_read = 0
         self._messages = Budget(MAX_MESSAGES)
         self._notes_left = Budget(MAX_NOTES)
@@ -73,6 +77,10 @@ class _ReportReader:
         if not exceptions:
             raise IndexError("there is no exception in it")
         _mark_threads(exceptions)
+        _link(exceptions)
+        for exception, record in zip(exceptions, report["exceptions"]):
+            held = [index for index in self._held(record) if index and exceptions[index].of < 0]
+            exception.links += [("held", index) for index in held]
         _link(exceptions)
         view = View(
             exceptions,
@@ -92,9 +100,6 @@ class _ReportReader:
 
     def _exception(self, index: int) -> ShownException:
         record: Mapping[str, Any] = self._report["exceptions"][index]
-        message = record.get("str")
-        if message is None:
-            message = message_of(self._report, self._values, record)
         text = record.get("text")
         if text is not None:
             text = printable(text, "\n\t")
@@ -105,7 +110,7 @@ class _ReportReader:
             notes=self._notes(record),
             links=_links(record),
             frames=self._frames(index, record),
-            message=self._bounded(message),
+            message=self._bounded(self._texts.of(index)),
             text=text,
             place=printable(syntax_error_line(self._values, record["fields"]), "\n\t"),
         )
@@ -116,6 +121,15 @@ class _ReportReader:
         for table in (record["fields"], record["attributes"]):
             details += [(printable(name), check(ref)) for name, ref in table.items()]
         return details
+
+    def _held(self, record: Mapping[str, Any]) -> Iterable[int]:
+        """The indexes of the exceptions in arguments and attributes, and in containers there."""
+        values = self._values
+        args = [child.ref for child in values.children(record["args"])]
+        refs = [*args, *record["attributes"].values()]
+        refs += [child.ref for ref in refs for child in values.children(ref)]
+        nodes = [values.node(ref) for ref in refs if type(ref) is list]
+        return dict.fromkeys(exception_of(node) for node in nodes if kind_of(node) == "exception")
 
     def _notes(self, record: Mapping[str, Any]) -> list[str]:
         if "notes" not in record:
@@ -243,17 +257,18 @@ def _mark_threads(exceptions: list[ShownException]) -> None:
 def _link(exceptions: list[ShownException]) -> None:
     """Gives each exception its place in the tree: below the first exception with a link to it.
 
-    A link hidden by `from None` counts only if no other link leads to the exception.
+    A link hidden by `from None` counts only if no other link leads to the exception, and the place
+    in an argument or attribute only then.
     """
     seen = {0}
-    for hidden_too in (False, True):
+    for relations in _RELATIONS:
         waiting = deque(sorted(seen))
         while waiting:
             exception = exceptions[waiting.popleft()]
             for relation, other in exception.links:
                 if not 0 <= other < len(exceptions):
                     raise IndexError(f"there is no exception {other}")
-                if other not in seen and (hidden_too or relation != "suppressed"):
+                if other not in seen and relation in relations:
                     seen.add(other)
                     below = exceptions[other]
                     below.relation = relation

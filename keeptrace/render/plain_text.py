@@ -24,6 +24,8 @@ def traceback_text(view: View) -> str:
     """The traceback of the whole chain. The members of a group follow the group."""
     parts = []
     for exception in view.in_order():
+        if exception.relation == "held":  # Python does not print these
+            continue
         if exception.relation == "child":
             parts.append("-" * 40 + "\n")
         parts += _lines(view, exception)

@@ -45,6 +45,7 @@ _OVERVIEW: Final = {
     "cause": "cause: ",
     "context": "context: ",
     "suppressed": "hidden context: ",
+    "held": "held: ",
     "threads": "at that time: ",
 }
 _WORD: Final = re.compile(r"[^\W\d]\w*")

@@ -22,8 +22,8 @@ _NOISE: Final = frozenset({"module", "function", "type"})
 class ShownException:
     """An exception of the report.
 
-    relation: to the exception at `of`: "cause", "context", "suppressed", "child", or "threads": the
-        Snapshot of the other threads and the tasks.
+    relation: to the exception at `of`: "cause", "context", "suppressed", "child", "held": in an
+        argument or attribute, or "threads": the Snapshot of the other threads and the tasks.
     """
 
     index: int
@@ -38,7 +38,7 @@ class ShownException:
     of: int = -1
     depth: int = 0
     number: int = 0  # from 1, in the order of Python's own tracebacks
-    # (relation, index) of causes, contexts and children
+    # (relation, index) of causes, contexts, children and held exceptions
     links: list[tuple[str, int]] = field(default_factory=list)
 
     @property
@@ -187,7 +187,7 @@ class View:
             if exception.of < 0:
                 continue
             side = before
-            if exception.relation in ("child", "threads"):
+            if exception.relation in ("child", "held", "threads"):
                 side = after
             side.setdefault(exception.of, []).append(exception.index)
         ordered, waiting = [], [(0, False)]

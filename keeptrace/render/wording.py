@@ -14,6 +14,7 @@ _RELATIONS: Final = {
     "cause": "the direct cause of {of}",
     "context": "was being handled when {of} was raised",
     "suppressed": "was being handled when {of} was raised (hidden by `from None`)",
+    "held": "in an argument or attribute of {of}",
     "threads": "the other threads and the tasks when {of} was dumped",
 }
 # Enough names to show the kinds of hidden secrets. (names)
