@@ -88,6 +88,7 @@ HOSTS: dict[str, set[str]] = {
     },
     "keeptrace.ipython": {"IPython"},
     "keeptrace.live.dill": {"dill"},
+    "keeptrace.render.source_lines": {"rich"},
     "keeptrace.render.terminal": {"rich"},
     "keeptrace.concurrent.celery": {"celery"},
     "keeptrace.concurrent.dask": {"distributed", "cloudpickle", "dask"},

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.memory import is_own_memory
-from ..core.raw import loaded, names_of, stored
+from ..core.raw import loaded, qualname_of, stored
 from .summary import (
     FEW,
     Summary,
@@ -112,7 +112,7 @@ def _written(name: str, few: list[Any], size: int, rest: str) -> Callable[[TextW
 def _numpy_scalar(generic: type[numpy.generic], value: object) -> Summary:
     dtype = generic.dtype.__get__(value)
     told = dtype_text(dtype)
-    name = names_of(type(value))[1]
+    name = qualname_of(type(value))
     is_own = is_of(type(value), "numpy", "generic")
     if is_own and dtype.names is not None:
         fields = _fields_of(value)
@@ -163,7 +163,7 @@ def _masked(cls: object, value: object) -> Summary:
 
 
 def _unread(value: object) -> str:
-    return f"<{names_of(type(value))[1]}: values not read>"
+    return f"<{qualname_of(type(value))}: values not read>"
 
 
 NUMPY: Final[Table] = {

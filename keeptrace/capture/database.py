@@ -64,7 +64,8 @@ _IN_TRANSACTION: Final = "in a transaction"
 
 def _session(cls: object, value: object) -> Summary:
     """A session: the counts of the objects that the next flush writes, and the database."""
-    state = instance_dict(instance_dict(value).get("sync_session", value))
+    session = instance_dict(value).get("sync_session", value)
+    state = instance_dict(session)
     identities = instance_dict(state.get("identity_map"))
     counts = {
         "new": _length(state.get("_new")),
@@ -93,7 +94,8 @@ def _engine(cls: object, value: object) -> Summary:
 
 
 def _connection(cls: object, value: object) -> Summary:
-    state = instance_dict(instance_dict(value).get("sync_connection", value))
+    connection = instance_dict(value).get("sync_connection", value)
+    state = instance_dict(connection)
     url = _url_of(state.get("engine"))
     is_closed = state.get("_dbapi_connection") is None
     in_transaction = state.get("_transaction") is not None

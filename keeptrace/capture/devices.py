@@ -14,7 +14,16 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.raw import ABSENT, first_of, loaded, name_of, names_of, stored
+from ..core.raw import (
+    ABSENT,
+    first_of,
+    loaded,
+    name_of,
+    package_of,
+    qualname_of,
+    stored,
+    text_keys,
+)
 from .summary import FEW, Summary, Table, described, dtype_text, is_of, listed, plain
 
 if TYPE_CHECKING:
@@ -48,8 +57,10 @@ def _tensor(cls: object, value: object) -> Summary:
     """A tensor. For a subclass the type alone: a subclass may compute its attributes."""
     is_parameter = type(value) is loaded("torch.nn.parameter", "Parameter")
     if type(value) is not cls and not is_parameter:
-        return Summary(f"<{names_of(type(value))[1]}>")
-    name = "Parameter" if is_parameter else "tensor"
+        return Summary(f"<{qualname_of(type(value))}>")
+    name = "tensor"
+    if is_parameter:
+        name = "Parameter"
     with _without_modes():
         return _own_tensor(value, name)
 
@@ -64,9 +75,15 @@ def _without_modes() -> AbstractContextManager[object]:
 
 
 def _own_tensor(value: Tensor, name: str) -> Summary:
-    shape, dtype, device = _shape_of(value), _dtype_of_torch(value), str(value.device)
-    facts: dict[str, Any] = {"shape": shape, "dtype": dtype, "device": device}
-    facts["requires_grad"] = bool(value.requires_grad)
+    shape = _shape_of(value)
+    dtype = _dtype_of_torch(value)
+    device = str(value.device)
+    facts: dict[str, Any] = {
+        "shape": shape,
+        "dtype": dtype,
+        "device": device,
+        "requires_grad": bool(value.requires_grad),
+    }
     few: list[Any] = []
     if name == "tensor" and shape is not None:
         few = _first_of_tensor(value)
@@ -80,8 +97,11 @@ def _own_tensor(value: Tensor, name: str) -> Summary:
 
 def _length_of(shape: object) -> int | None:
     """The length along the first dimension; None if no number is known."""
-    if type(shape) is tuple and shape and type(shape[0]) is int:
-        return shape[0]
+    if type(shape) is not tuple or not shape:
+        return None
+    length = shape[0]
+    if type(length) is int:
+        return length
     return None
 
 
@@ -101,7 +121,8 @@ def _first_of_tensor(value: Tensor) -> list[Any]:
     count = loaded("torch._C", "_len_torch_dispatch_stack")
     if count is not None and count():  # a mode of the program would get every operation
         return []
-    if value.device.type != "cpu" or str(value.layout) != "torch.strided" or not value.numel():
+    is_dense = str(value.layout) == "torch.strided"
+    if value.device.type != "cpu" or not is_dense or not value.numel():
         return []
     try:
         return _first_in_memory(value)
@@ -128,15 +149,13 @@ def _named_by_torch(cls: Any, value: object) -> Summary:
 
 def _module(cls: object, value: object) -> Summary:
     """A module of a network: the parameters by shape and device, beside the attributes."""
-    shown = [
-        f"{name}: {_shape_and_device(part)}"
-        for name, part in islice(_parameters_of(value), _FEW_PARAMETERS)
-    ]
-    more = ""
+    few = islice(_parameters_of(value), _FEW_PARAMETERS)
+    shown = [f"{name}: {_shape_and_device(part)}" for name, part in few]
+    told = ", ".join(shown) or "no parameters"
     if len(shown) == _FEW_PARAMETERS:
-        more = ", ..."
-    text = f"<{names_of(type(value))[1]} with {', '.join(shown) or 'no parameters'}{more}>"
-    return Summary(text, has_state=True)
+        told += ", ..."
+    own = qualname_of(type(value))
+    return Summary(f"<{own} with {told}>", has_state=True)
 
 
 def _parameters_of(module: object) -> Iterator[tuple[str, Any]]:
@@ -149,20 +168,20 @@ def _parameters_of(module: object) -> Iterator[tuple[str, Any]]:
             continue
         seen.add(id(found))
         yield from _named(prefix, stored(found, "_parameters"))
-        waiting.extend(
-            (f"{name}.", part) for name, part in _named(prefix, stored(found, "_modules"))
-        )
+        for name, part in _named(prefix, stored(found, "_modules")):
+            waiting.append((f"{name}.", part))
 
 
 def _named(prefix: str, found: object) -> Iterator[tuple[str, Any]]:
     if issubclass(type(found), dict):
-        pairs = first_of(dict.items, found, _MOST_MODULES)
-        yield from ((f"{prefix}{name}", part) for name, part in pairs if type(name) is str)
+        parts = text_keys(first_of(dict.items, found, _MOST_MODULES))
+        for name, part in parts.items():
+            yield f"{prefix}{name}", part
 
 
 def _shape_and_device(part: Any) -> str:
     if not is_of(type(part), "torch", "Tensor"):
-        return f"<{names_of(type(part))[1]}>"
+        return f"<{qualname_of(type(part))}>"
     with _without_modes():
         return f"{_shape_of(part)} {_dtype_of_torch(part)} {part.device}"
 
@@ -175,11 +194,11 @@ def _optimizer(cls: object, value: object) -> Summary:
     shown = []
     for group in groups[:FEW]:
         if type(group) is dict:
-            shown.append({name: _setting(item) for name, item in group.items()})
-    name = names_of(type(value))[1]
-    return Summary(
-        lambda writer: writer.fields(name, [("param_groups", shown)]), {"param_groups": shown}
-    )
+            settings = {name: _setting(item) for name, item in group.items()}
+            shown.append(settings)
+    name = qualname_of(type(value))
+    facts = {"param_groups": shown}
+    return Summary(lambda writer: writer.fields(name, facts.items()), facts)
 
 
 def _setting(item: object) -> object:
@@ -196,7 +215,7 @@ def _setting(item: object) -> object:
 
 def _is_known(base: type, cls: type) -> bool:
     """Whether class and base belong to the same library, so attributes run no other code."""
-    packages = {names_of(base)[0].partition(".")[0]}
+    packages = {package_of(base)}
     if "jax" in packages:
         packages.add("jaxlib")
     return any(is_of(cls, package, None) for package in packages)
@@ -205,18 +224,19 @@ def _is_known(base: type, cls: type) -> bool:
 def _of_library(cls: type, value: Any) -> Summary:
     """An array by shape, dtype and device. Of a subclass only the type."""
     own = type(value)
-    name = _NAMES.get(name_of(own), name_of(own))
+    name = name_of(own)
+    name = _NAMES.get(name, name)
     if not _is_known(cls, own):
         return Summary(f"<{name}>")
     shape = _dimensions(value.shape)
     facts: dict[str, Any] = {"shape": shape, "dtype": _dtype_name(value.dtype)}
+    told = dict(facts)
     device = _device_of(value)
     if device is not None:
         facts["device"] = device
-    told = dict(facts)
-    if device is not None:
         told["device"] = repr(device)
-    return Summary(described(name, **told), facts, _length_of(shape))
+    text = described(name, **told)
+    return Summary(text, facts, _length_of(shape))
 
 
 def _dimensions(shape: Any) -> tuple[Any, ...] | None:
@@ -238,7 +258,8 @@ def _dtype_name(dtype: Any) -> str:
 
 def _device_of(value: object) -> str | None:
     """The library's own name of an array's device or devices."""
-    read = _DEVICES.get(names_of(type(value))[0].partition(".")[0])
+    package = package_of(type(value))
+    read = _DEVICES.get(package)
     if read is None:
         return None
     return read(value)
@@ -249,8 +270,9 @@ def _device_of_cupy(value: cupy.ndarray) -> str:
 
 
 def _devices_of_jax(value: jax.Array) -> str:
-    few = list(islice(value.devices(), _FEW_DEVICES))
-    return ", ".join(sorted(f"{device.platform}:{device.id}" for device in few))
+    few = islice(value.devices(), _FEW_DEVICES)
+    names = [f"{device.platform}:{device.id}" for device in few]
+    return ", ".join(sorted(names))
 
 
 def _device_of_tensorflow(value: tensorflow.Tensor) -> str | None:
@@ -284,11 +306,12 @@ def _sparse(cls: object, value: object) -> Summary:
     own = type(value)
     if not is_of(own, "scipy", None):
         return Summary(f"<{name_of(own)}>")
-    shape, data = stored(value, "_shape"), stored(value, "data")
-    ndarray = loaded("numpy", "ndarray")
-    dtype = stored(value, "dtype")
+    shape = stored(value, "_shape")
     if type(shape) is not tuple:
         shape = None
+    data = stored(value, "data")
+    dtype = stored(value, "dtype")
+    ndarray = loaded("numpy", "ndarray")
     facts: dict[str, Any] = {"shape": shape}
     if dtype is ABSENT and type(data) is ndarray:
         dtype = ndarray.dtype.__get__(data)

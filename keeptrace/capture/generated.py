@@ -19,6 +19,7 @@ from ..core.raw import (
     name_of,
     names_of,
     namespace_of,
+    qualname_of,
     stored,
 )
 
@@ -34,7 +35,7 @@ def dataclass(writer: TextWriter, value: object, cls: type) -> None:
     if pairs is None:
         writer.by_user(value, cls)
     else:
-        writer.fields(names_of(cls)[1], pairs)
+        writer.fields(qualname_of(cls), pairs)
 
 
 def _of_dataclass(value: object, cls: type) -> list[tuple[str, Any]] | None:

@@ -9,7 +9,7 @@ import enum
 import types
 from typing import Any, Final
 
-from ..core.raw import attribute_of, loaded, module_dict, names_of, namespace_of
+from ..core.raw import attribute_of, loaded, module_dict, module_of, names_of, namespace_of
 from .exact import is_stdlib_code
 
 
@@ -105,7 +105,7 @@ def kind_of(mro: tuple[type, ...], written: dict[int, Any]) -> Kind:
         return _kind_of_function(mro, owner, function)
     if type(function) is not types.WrapperDescriptorType:
         return Kind.USER
-    if id(owner) in _ATOMS or names_of(owner)[0] in _ATOM_MODULES:
+    if id(owner) in _ATOMS or module_of(owner) in _ATOM_MODULES:
         return Kind.ATOM
     return Kind.USER
 

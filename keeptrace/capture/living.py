@@ -10,7 +10,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..core.raw import first_of, instance_dict, name_of, names_of
+from ..core.raw import first_of, instance_dict, name_of, names_of, text_keys
 from .facts import facts_of_code
 from .locals import read_locals
 from .summary import FEW, SummariseAs, Summary, Table, beginning, is_atom, short
@@ -57,19 +57,21 @@ def _generator(cls: type, value: Any) -> Summary:
     code = cls.__dict__[names.code].__get__(value)
     frame = cls.__dict__[names.frame].__get__(value)
     is_running = cls.__dict__[names.running].__get__(value)
+    line = None
+    if frame is not None:
+        line = frame.f_lineno
     facts: dict[str, Any] = {
         "state": _state_of(cls, names.suspended, value, frame, is_running),
         "file": str.__str__(code.co_filename),
-        "line": None,
+        "line": line,
     }
-    if frame is not None:
-        facts["line"] = frame.f_lineno
     name = str.__str__(value.__qualname__)
     text = f"<{name_of(cls)} object {name} at {id(value):#x}>"
     if frame is None or is_running:
         return Summary(text, facts)
     is_traced = bool(sys.gettrace() or sys.getprofile())
-    held: dict[str, Any] = {"locals": read_locals(frame, facts_of_code(code), is_traced)}
+    local = read_locals(frame, facts_of_code(code), is_traced)
+    held: dict[str, Any] = {"locals": local}
     waits_for = cls.__dict__[names.awaited].__get__(value)
     if waits_for is not None:
         held["waits_for"] = waits_for
@@ -144,19 +146,21 @@ def _connection(cls: object, value: object) -> Summary:
             facts[fact] = cls.__dict__[fact].__get__(value)
     except Exception:  # of sqlite3: the connection is closed, or was never opened
         return Summary(f"{lead}, not open>", {"is_open": False})
-    told = ", ".join([f"{fact}={short(item)}" for fact, item in facts.items()])
-    return Summary(f"{lead}: {told}>", facts)
+    told = [f"{fact}={short(item)}" for fact, item in facts.items()]
+    shown = ", ".join(told)
+    return Summary(f"{lead}: {shown}>", facts)
 
 
 def _row(cls: Any, value: object) -> Summary:
     """A row: the values by the names of the columns."""
-    pairs = dict(zip(cls.keys(value), cls.__iter__(value)))
-    named = {name: item for name, item in pairs.items() if type(name) is str}
+    names = cls.keys(value)
+    named = text_keys(zip(names, cls.__iter__(value)))
 
     def write(writer: TextWriter) -> None:
         writer.fields(name_of(type(value)), named.items())
 
-    return Summary(write, length=cls.__len__(value), held=named)
+    length = cls.__len__(value)
+    return Summary(write, length=length, held=named)
 
 
 # -- matches of regular expressions
@@ -181,7 +185,8 @@ def _match(cls: Any, value: Any) -> Summary:
     found = cls.group(value)
     if type(found) is str:
         kept = beginning(found, _MOST_MATCH)
-        if len(kept) < min(len(found), _MOST_MATCH):  # without a URL's password
+        shown = found[:_MOST_MATCH]
+        if len(kept) < len(shown):  # without a URL's password
             text = f"<re.Match object; span={span}, match={kept!r}>"
     return Summary(text, facts, held=held)
 
@@ -210,8 +215,12 @@ def _mock(cls: object, value: object) -> Summary:
     if type(name) is str:
         facts["name"] = name
         told = f" name={beginning(name)!r}"
-    text = f"<{name_of(type(value))}{told} at {id(value):#x}, calls={count}>"
-    held = {known: state[raw] for raw, known in _MOCK_FACTS.items() if raw in state}
+    own = name_of(type(value))
+    text = f"<{own}{told} at {id(value):#x}, calls={count}>"
+    held = {}
+    for raw, known in _MOCK_FACTS.items():
+        if raw in state:
+            held[known] = state[raw]
     held["mock_calls"] = made
     held["children"] = _children(state.get("_mock_children"))
     for given, item in _given(state).items():
@@ -223,25 +232,25 @@ def _calls(calls: object) -> list[Any]:
     """The first calls as tuples of name, arguments and keywords."""
     if not issubclass(type(calls), list):
         return []
-    found = first_of(list.__iter__, calls, FEW)
-    return [tuple(tuple.__iter__(call)) for call in found if issubclass(type(call), tuple)]
+    few = []
+    for call in first_of(list.__iter__, calls, FEW):
+        if issubclass(type(call), tuple):
+            few.append(tuple(tuple.__iter__(call)))
+    return few
 
 
 def _children(children: object) -> dict[str, Any]:
     """The mocks of a mock's attributes, by name."""
     if not issubclass(type(children), dict):
         return {}
-    pairs = first_of(dict.items, children, 10 * FEW)
-    return {name: child for name, child in pairs if type(name) is str}
+    return text_keys(first_of(dict.items, children, 10 * FEW))
 
 
 def _given(state: object) -> dict[str, Any]:
     """The attributes of a mock set by the test."""
-    given: dict[str, Any] = {}
-    for name, item in first_of(dict.items, state, 10 * FEW):
-        if type(name) is str and not name.startswith(("_mock_", "_spec_", "method_calls")):
-            given[name] = item
-    return given
+    own = ("_mock_", "_spec_", "method_calls")
+    named = text_keys(first_of(dict.items, state, 10 * FEW))
+    return {name: item for name, item in named.items() if not name.startswith(own)}
 
 
 # -- elements of XML and HTML
@@ -250,8 +259,9 @@ def _given(state: object) -> dict[str, Any]:
 def _element(cls: Any, value: object) -> Summary:
     """An element: tag, attributes and a little text. The tag is the name of the text."""
     read = cls.__dict__
+    own = name_of(type(value))
     if type(read.get("tag")) is not types.GetSetDescriptorType:
-        return Summary(f"<{name_of(type(value))} at {id(value):#x}>", has_state=True)
+        return Summary(f"<{own} at {id(value):#x}>", has_state=True)
     tag = _shortened(read["tag"].__get__(value))
     text = _shortened(read["text"].__get__(value))
     attributes: dict[str, object] = {}
@@ -259,13 +269,18 @@ def _element(cls: Any, value: object) -> Summary:
         if type(name) is str:
             attributes[beginning(name)] = _shortened(item)
     local = _local(str(tag))
-    facts: dict[str, Any] = {"tag": tag, "attrib": attributes, "content": {str(tag): text}}
-    inside = "".join([f" {_local(name)}={short(item)}" for name, item in attributes.items()])
+    facts: dict[str, Any] = {
+        "tag": tag,
+        "attrib": attributes,
+        "content": {str(tag): text},
+    }
+    inside = ""
+    for name, item in attributes.items():
+        inside += f" {_local(name)}={short(item)}"
     count = cls.__len__(value)
     said = ""
     if text:  # redaction sees the name beside the text
         said = f": {local}={short(text)}"
-    own = name_of(type(value))
     return Summary(f"<{own} {local!r}{inside} children={count}{said}>", facts, count)
 
 

@@ -13,7 +13,7 @@ from ..core.clock import monotonic
 from ..core.guard import Failed, run_each
 from ..core.nodes import extra_of, items_of, kind_of, put_extra
 from ..core.options import Options
-from ..core.raw import attribute_of, mro_of, names_of, namespace_of
+from ..core.raw import attribute_of, mro_of, namespace_of, qualname_of
 from ..core.report import ExceptionRecord, Node
 from ..restore.exactness import is_exact
 from .facts import ExceptionFacts, args_of, dict_of, notes_of, own_entries, state_of
@@ -118,7 +118,7 @@ class Messages:
         """The result of str(), made without the program's code if possible; else a description."""
         renderer = Renderer(self._options.max_message, False)
         arguments = args_of(exc)
-        name = names_of(type(exc))[1]
+        name = qualname_of(type(exc))
         if facts.has_str:
             text = renderer.followed(attribute_of(facts.mro, "__str__")[1], exc)
             if text is not None:

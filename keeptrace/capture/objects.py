@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..core.guard import Failed
 from ..core.nodes import (
@@ -24,7 +24,7 @@ from ..core.nodes import (
     put_repr,
     with_names,
 )
-from ..core.raw import attribute_of, first_of, mro_of, names_of, ordered_items
+from ..core.raw import attribute_of, first_of, mro_of, ordered_items, qualname_of, text_keys
 from ..core.report import Node
 from ..restore.standins import Details, details_of
 from .chosen import Chosen
@@ -76,7 +76,8 @@ def _add_name_and_value(attributes: Attributes, extra: dict[str, Any], info: Typ
             attributes[short] = attributes[long]
 
 
-_MORE_ATTRIBUTES: Final[dict[Kind, Callable[[Attributes, dict[str, Any], TypeInfo], None]]] = {
+_Add: TypeAlias = Callable[[Attributes, dict[str, Any], TypeInfo], None]
+_MORE_ATTRIBUTES: Final[dict[Kind, _Add]] = {
     Kind.NAMEDTUPLE: _add_elements_by_name,
     Kind.ENUM: _add_name_and_value,
 }
@@ -119,8 +120,9 @@ def _read_summary(
     extra: dict[str, Any] = {}
     if not summary.has_state:
         extra["why"] = "a summary"
-    if type(summary.length) is int and 0 <= summary.length <= sys.maxsize:  # a library may lie
-        extra["len"] = summary.length
+    length = summary.length
+    if type(length) is int and 0 <= length <= sys.maxsize:  # a library may lie
+        extra["len"] = length
     attributes: Attributes = {}
     if summary.has_state and depth > 1:
         attributes = _attributes_of(values, value, info, depth - 1)
@@ -151,11 +153,12 @@ def _read_chosen(
             found = first_of(dict.items, result, values.max_items)
             _put_chosen(values, node, info, dict(found), depth)
         else:
-            why = f"returned {names_of(kind)[1]}"
+            why = f"returned {qualname_of(kind)}"
             if isinstance(result, Failed):
                 why = result.why
             values.cut("failed reprs")
-            put_repr(node, f"<{info.qualname} object at {id(value):#x}, whose summary {why}>")
+            text = f"<{info.qualname} object at {id(value):#x}, whose summary {why}>"
+            put_repr(node, text)
 
     values.later(lambda: function(value), use)
     return node
@@ -164,8 +167,9 @@ def _read_chosen(
 def _put_chosen(
     values: Values, node: Node, info: TypeInfo, found: dict[Any, Any], depth: int
 ) -> None:
-    named = {name: item for name, item in found.items() if type(name) is str}
-    put_repr(node, values.renderer.fields(info.qualname, named.items()))
+    named = text_keys(found.items())
+    text = values.renderer.fields(info.qualname, named.items())
+    put_repr(node, text)
     if depth > 1:
         put_attributes(node, values.named(named, depth - 1))
 
@@ -192,11 +196,7 @@ def _attributes_of(values: Values, value: object, info: TypeInfo, depth: int) ->
         if left_out > 0:
             values.cut("max_items", left_out)
         if left_out > 0 or type(namespace) is not dict:  # copying a subclass would iterate it
-            kept = {
-                name: item
-                for name, item in first_of(dict.items, namespace, values.max_items)
-                if type(name) is str
-            }
+            kept = text_keys(first_of(dict.items, namespace, values.max_items))
         else:
             kept = dict.copy(namespace)
         found = values.named(kept, depth)
@@ -243,7 +243,9 @@ def _read_stand_in(
         return list(details.node)
     extra = _known_of_stand_in(details)
     if details.pairs is not None:
-        parts = [part for pair in details.pairs.items() for part in pair]
+        parts: list[Any] = []
+        for pair in details.pairs.items():
+            parts += pair
         extra["pairs"] = values.refs(parts, depth - 1)
     elif details.items:
         extra["items"] = values.refs(details.items, depth - 1)
@@ -253,8 +255,13 @@ def _read_stand_in(
 
 def _known_of_stand_in(details: Details) -> dict[str, Any]:
     """Length, text, reason and names of a stand-in, without unknown values."""
-    known = {"len": details.length, "str": details.string, "why": details.why or None}
-    extra: dict[str, Any] = {name: found for name, found in known.items() if found is not None}
+    extra: dict[str, Any] = {}
+    if details.length is not None:
+        extra["len"] = details.length
+    if details.string is not None:
+        extra["str"] = details.string
+    if details.why:
+        extra["why"] = details.why
     if details.dir:
         extra["dir"] = sorted(details.dir)
     return extra

@@ -29,9 +29,10 @@ from ..core.raw import (
     entry,
     instance_dict,
     is_looked_up_plainly,
+    module_of,
     mro_of,
     name_of,
-    names_of,
+    qualname_of,
 )
 
 if TYPE_CHECKING:
@@ -206,8 +207,8 @@ def _attribute_of_class(cls: type, name: str) -> object:
 
 _OF_CLASSES: Final[dict[str, Callable[[type], str]]] = {
     "__name__": name_of,
-    "__qualname__": lambda cls: names_of(cls)[1],
-    "__module__": lambda cls: names_of(cls)[0],
+    "__qualname__": qualname_of,
+    "__module__": module_of,
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from ..core.guard import stack_is_short
-from ..core.raw import attribute_of, mro_of, names_of, state_of
+from ..core.raw import attribute_of, mro_of, names_of, qualname_of, state_of
 from . import array_likes
 from . import generated as _generated
 from .careful_writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS
@@ -193,8 +193,8 @@ class Writer:
             del self.parts[parts:], self.active[active:]
             self.left, self._states = left, states
             self.renderer.failed += 1
-            why = f"whose repr raised {names_of(type(problem))[1]}"
-            self.put(f"<{names_of(cls)[1]} object at {id(value):#x}, {why}>")
+            why = f"whose repr raised {qualname_of(type(problem))}"
+            self.put(f"<{qualname_of(cls)} object at {id(value):#x}, {why}>")
 
     def default(self, value: object, cls: type) -> None:
         self.put(address_text(value))
@@ -319,7 +319,7 @@ class Writer:
     def _put_state(self, value: object, base: type | None, pairs: list[tuple[str, Any]]) -> None:
         """Writes the contents, in the style of the builtin base, and the first attributes."""
         self._states += 1
-        self.put(f"<{names_of(type(value))[1]} object: ")
+        self.put(f"<{qualname_of(type(value))} object: ")
         lead = ""
         if base is not None:
             CONTENTS[id(base)][1](self, value, base)

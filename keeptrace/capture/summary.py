@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from ..core.raw import loaded, mro_of, name_of, names_of
+from ..core.raw import loaded, mro_of, name_of, names_of, qualname_of
 from .exact import is_exact_value
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def plain(value: Any) -> Any:
         return _plain_scalar(value)
     if is_exact_value(value) or (is_of(cls, "pandas", None) and _is_plain_moment(value)):
         return str(value)[:MOST_VALUE]
-    return f"<{names_of(cls)[1]}>"
+    return f"<{qualname_of(cls)}>"
 
 
 def _plain_scalar(value: numpy.generic) -> object:
@@ -169,7 +169,7 @@ def dtype_text(dtype: Any) -> str:
         return name_of(dtype)
     is_numpys = any(parent is loaded("numpy", "dtype") for parent in mro_of(cls))
     if not is_numpys and not is_of(cls, "pandas", None):
-        return f"<{names_of(cls)[1]}>"
+        return f"<{qualname_of(cls)}>"
     if is_numpys and _holds_objects(dtype):
         return str(dtype.name)
     return str(dtype)

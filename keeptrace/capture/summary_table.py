@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final, TypeAlias
 
-from ..core.raw import loaded, name_of, names_of
+from ..core.raw import loaded, name_of, package_of
 from ..live.outside import facts, text_of
 from .arrays import NUMPY
 from .database import DATABASE
@@ -77,7 +77,7 @@ _BY_PACKAGE: Final = _by_package()
 
 def is_of_summarised_library(mro: tuple[type, ...]) -> bool:
     """Whether a class, or a base, comes from a library with entries in the table."""
-    return any(names_of(cls)[0].partition(".")[0] in _BY_PACKAGE for cls in mro)
+    return any(package_of(cls) in _BY_PACKAGE for cls in mro)
 
 
 def summary_of(mro: tuple[type, ...]) -> Summarise | None:
@@ -86,7 +86,7 @@ def summary_of(mro: tuple[type, ...]) -> Summarise | None:
     if builtin is not None:
         return functools.partial(builtin, mro[0])
     for cls in mro:
-        names = _BY_PACKAGE.get(names_of(cls)[0].partition(".")[0])
+        names = _BY_PACKAGE.get(package_of(cls))
         if names is None:
             continue
         for home, summarise in names.get(name_of(cls), ()):

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.memory import is_own_memory
-from ..core.raw import ABSENT, instance_dict, loaded, name_of, names_of, stored
+from ..core.raw import ABSENT, instance_dict, loaded, name_of, qualname_of, stored
 from .arrays import first_of_array, shape_and_dtype
 from .summary import (
     FEW,
@@ -77,7 +77,8 @@ def _first_of_index(index: pandas.Index, count: int) -> list[Any] | None:
 
 
 def _column(manager: BlockManager, at: int) -> object:
-    values = manager.blocks[manager.blknos[at]].values
+    block = manager.blocks[manager.blknos[at]]
+    values = block.values
     if type(values) is loaded("numpy", "ndarray"):
         return values[manager.blklocs[at]]
     return values
@@ -86,10 +87,9 @@ def _column(manager: BlockManager, at: int) -> object:
 def _dtype_of(values: Any) -> str:
     """The dtype of an array of numpy or pandas; the class of any other array."""
     cls = type(values)
-    is_known = cls is loaded("numpy", "ndarray") or is_of(cls, "pandas", None)
-    if is_known:
+    if cls is loaded("numpy", "ndarray") or is_of(cls, "pandas", None):
         return dtype_text(values.dtype)
-    return f"<{names_of(cls)[1]}>"
+    return f"<{qualname_of(cls)}>"
 
 
 def _names_of_levels(index: object) -> list[str]:
@@ -118,7 +118,8 @@ def _labels(index: object, count: int) -> list[Any]:
 def _dataframe(cls: object, value: object) -> Summary:
     manager = _manager_of(value)
     heads, index = manager.axes
-    length, width = len(index), len(heads)
+    length = len(index)
+    width = len(heads)
     count = min(width, _FEW_COLUMNS)
     names = _first_of_index(heads, count)
     if not names:
@@ -127,7 +128,8 @@ def _dataframe(cls: object, value: object) -> Summary:
     dtypes = [_dtype_of(column) for column in columns]
     first: dict[str, list[Any]] = {}
     for name, column in zip(names, columns):
-        first[_column_name(name)] = _first_of_values(column, _FEW_ROWS) or []
+        few = _first_of_values(column, _FEW_ROWS)
+        first[_column_name(name)] = few or []
     labels = _labels(index, _FEW_ROWS)
     facts = {
         "shape": (length, width),
@@ -173,7 +175,8 @@ def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     read = [(name, column) for name, column in columns.items() if column]
     told = read[:_FEW_TOLD_COLUMNS]
     longest = max([len(column) for _, column in told], default=0)
-    rows: list[dict[str, Any]] = [{} for _ in range(min(longest, _FEW_TOLD_ROWS))]
+    count = min(longest, _FEW_TOLD_ROWS)
+    rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for name, column in told:
         for row, item in zip(rows, column):
             row[name] = item
@@ -182,7 +185,8 @@ def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 def _labelled(labels: list[Any], rows: list[Any], length: int) -> str:
     """The first rows, each after its label."""
-    return _told_rows([f"{short(label)}: {short(row)}" for label, row in zip(labels, rows)], length)
+    told = [f"{short(label)}: {short(row)}" for label, row in zip(labels, rows)]
+    return _told_rows(told, length)
 
 
 def _told_rows(told: list[str], length: int) -> str:
@@ -245,8 +249,9 @@ def _index(cls: object, value: pandas.Index) -> Summary:
         labels = _labels(value, FEW)
     length = len(value)
     dtype = dtype_text(value.dtype)
+    facts = {"dtype": dtype, "first": labels or []}
     text = shape_and_dtype(name_of(own), labels, length, (length,), dtype)
-    return Summary(text, {"dtype": dtype, "first": labels or []}, length)
+    return Summary(text, facts, length)
 
 
 def _type_text(dtype: object) -> str:
@@ -280,7 +285,8 @@ def _arrow_table(cls: object, value: pyarrow.Table | pyarrow.RecordBatch) -> Sum
     own = type(value)
     if not is_of(own, "pyarrow", None):
         return Summary(f"<{name_of(own)}>")
-    length, width = value.num_rows, value.num_columns
+    shape = (value.num_rows, value.num_columns)
+    length, width = shape
     count = min(width, _FEW_COLUMNS)
     fields = [value.schema.field(at) for at in range(count)]
     dtypes = [_type_text(field.type) for field in fields]
@@ -290,9 +296,15 @@ def _arrow_table(cls: object, value: pyarrow.Table | pyarrow.RecordBatch) -> Sum
         few = _first_of_arrow(value.column(at), _FEW_ROWS)
         if few:
             first[name] = few
-    facts = {"shape": (length, width), "columns": names, "dtypes": dtypes, "first": first}
-    rows = _told_rows([short(row) for row in _rows(first)], length)
-    text = _table_text(name_of(own), (length, width), names, dtypes, rows)
+    facts = {
+        "shape": shape,
+        "columns": names,
+        "dtypes": dtypes,
+        "first": first,
+    }
+    told = [short(row) for row in _rows(first)]
+    rows = _told_rows(told, length)
+    text = _table_text(name_of(own), shape, names, dtypes, rows)
     return Summary(text, facts, length)
 
 
@@ -320,11 +332,15 @@ def _polars_frame(cls: object, value: polars.DataFrame) -> Summary:
     if not is_of(own, "polars", None):
         return Summary(f"<{name_of(own)}>")
     shape = value.shape
-    columns = list(islice(value.schema.items(), _FEW_COLUMNS))
-    names = [beginning(name) for name, _ in columns]
-    dtypes = [_type_text(dtype) for _, dtype in columns]
+    names = []
+    dtypes = []
+    for name, dtype in islice(value.schema.items(), _FEW_COLUMNS):
+        names.append(beginning(name))
+        dtypes.append(_type_text(dtype))
+    facts = {"shape": shape, "columns": names, "dtypes": dtypes}
     text = _table_text(name_of(own), shape, names, dtypes)
-    return Summary(text, {"shape": shape, "columns": names, "dtypes": dtypes}, shape[0])
+    length, _ = shape
+    return Summary(text, facts, length)
 
 
 def _polars_series(cls: object, value: polars.Series) -> Summary:

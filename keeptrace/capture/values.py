@@ -20,7 +20,7 @@ from typing import Any, Final
 from ..core.bounds import MAX_READ, MAX_TYPES
 from ..core.nodes import stand_in
 from ..core.options import Options, as_limit
-from ..core.raw import names_of
+from ..core.raw import names_of, qualname_of
 from ..core.report import Node, Ref
 from .reprs import Renderer
 from .types import TypeInfo, info_of
@@ -172,7 +172,7 @@ class Values:
         self.cut(reason)
         key = (id(cls), reason)
         if key not in self._spent:
-            text = f"<{names_of(cls)[1]}: not kept, {reason} was reached>"
+            text = f"<{qualname_of(cls)}: not kept, {reason} was reached>"
             self._spent[key] = self.add(stand_in(self.type_index(cls), text, reason))
         return [self._spent[key]]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..core.clock import monotonic
 from ..core.guard import run_each, stack_is_short
-from ..core.raw import names_of
+from ..core.raw import qualname_of
 from ..core.report import Node
 from .objects import read_object
 from .readers import READERS as _READERS
@@ -58,8 +58,8 @@ class Walk(Values):
             raise problem  # the stack is short: capture() tries again with more
         self.cut("unreadable")
         cls = type(value)
-        why = f"reading it raised {names_of(type(problem))[1]}"
-        text = f"<{names_of(cls)[1]} object at {id(value):#x}: {why}>"
+        why = f"reading it raised {qualname_of(type(problem))}"
+        text = f"<{qualname_of(cls)} object at {id(value):#x}: {why}>"
         return ["object", self.type_index(cls), text, None, {"why": why, "address": id(value)}]
 
     def finish(self) -> None:

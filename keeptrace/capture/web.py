@@ -6,6 +6,7 @@ A summary shows only loaded data: it never reads a body, parses a form or querie
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,8 @@ from ..core.raw import (
     loaded,
     mro_of,
     name_of,
-    names_of,
     namespace_of,
+    qualname_of,
     state_of,
 )
 from .plain_code import NotPlain
@@ -42,7 +43,8 @@ def _request(
     shown = _query_text(query)
     if shown:
         target = f"{target}?{shown}"
-    return f"{plain(method)} {short(target)}", {"headers": headers}
+    text = f"{plain(method)} {short(target)}"
+    return text, {"headers": headers}
 
 
 def _query_text(query: object) -> str:
@@ -60,8 +62,10 @@ def _of_environ(environ: object) -> dict[str, Any]:
     found = {}
     for name, item in first_of(dict.items, environ, 4 * _MOST_HEADERS):
         if type(name) is str and type(item) is str and _is_header(name):
-            found[name.removeprefix("HTTP_").replace("_", "-").title()] = item
-    return dict(list(found.items())[:_MOST_HEADERS])
+            words = name.removeprefix("HTTP_").split("_")
+            header = "-".join(words).title()
+            found[header] = item
+    return dict(itertools.islice(found.items(), _MOST_HEADERS))
 
 
 def _is_header(name: str) -> bool:
@@ -74,29 +78,38 @@ def _wsgi_request(cls: object, value: object) -> Summary:
     if not issubclass(type(environ), dict):
         return _asgi_request(cls, value)
     read = functools.partial(dict.get, environ)
-    told, facts = _request(
-        read("REQUEST_METHOD"), read("PATH_INFO"), read("QUERY_STRING"), _of_environ(environ)
-    )
-    return Summary(f"<{name_of(type(value))} {told}>", facts, has_state=True)
+    headers = _of_environ(environ)
+    target = read("PATH_INFO")
+    told, facts = _request(read("REQUEST_METHOD"), target, read("QUERY_STRING"), headers)
+    own = name_of(type(value))
+    return Summary(f"<{own} {told}>", facts, has_state=True)
 
 
 def _asgi_request(cls: object, value: object) -> Summary:
     """A request of Starlette, FastAPI or Django under ASGI."""
     scope: Any = instance_dict(value).get("scope")
+    own = name_of(type(value))
     if not issubclass(type(scope), dict):
-        return Summary(f"<{name_of(type(value))}>", has_state=True)
+        return Summary(f"<{own}>", has_state=True)
     read = functools.partial(dict.get, scope)
-    pairs: Any = read("headers")
+    headers = _of_scope(read("headers"))
+    method = read("method", read("type"))
+    told, facts = _request(method, read("path"), read("query_string"), headers)
+    return Summary(f"<{own} {told}>", facts, has_state=True)
+
+
+def _of_scope(pairs: Any) -> dict[str, Any]:
+    """The headers of an ASGI request: pairs of bytes."""
+    headers: dict[str, Any] = {}
     if type(pairs) not in (list, tuple):
-        pairs = ()
-    headers = {}
+        return headers
     for pair in pairs[:_MOST_HEADERS]:
-        if type(pair) in (list, tuple) and list(map(type, pair)) == [bytes, bytes]:
-            headers[pair[0].decode("latin-1")] = pair[1].decode("latin-1")
-    told, facts = _request(
-        read("method", read("type")), read("path"), read("query_string"), headers
-    )
-    return Summary(f"<{name_of(type(value))} {told}>", facts, has_state=True)
+        if type(pair) not in (list, tuple):
+            continue
+        if list(map(type, pair)) == [bytes, bytes]:
+            name, value = pair
+            headers[name.decode("latin-1")] = value.decode("latin-1")
+    return headers
 
 
 # -- rows of object-relational mappers
@@ -105,10 +118,12 @@ def _asgi_request(cls: object, value: object) -> Summary:
 def _django_model(base: type, value: object) -> Summary:
     """A model: the loaded fields. A plain __str__ or __repr__ of the program's makes the text."""
     mro = mro_of(type(value))
-    if attribute_of(mro, "__repr__")[0] is not base:
+    owner_of_repr, _ = attribute_of(mro, "__repr__")
+    if owner_of_repr is not base:
         return Summary(lambda writer: writer.tell(value), has_state=True)
     owner, function = attribute_of(mro, "__str__")
-    fields = {name: item for name, item in _loaded_fields(value).items() if name != "_state"}
+    fields = dict(_loaded_fields(value))
+    fields.pop("_state", None)
     write = _with_fields(value, fields)
     if owner is not base:
         return Summary(lambda writer: _put_str(writer, value, function, write), has_state=True)
@@ -127,7 +142,7 @@ def _put_str(
 
 
 def _with_fields(value: object, fields: dict[str, Any]) -> Callable[[TextWriter], None]:
-    name = names_of(type(value))[1]
+    name = qualname_of(type(value))
     return lambda writer: writer.fields(name, fields.items())
 
 
@@ -142,7 +157,8 @@ def mapped_of(mro: tuple[type, ...]) -> Summarise | None:
         return None
     for cls in mro:
         found = namespace_of(cls).get("_sa_class_manager")
-        if found is not None and any(each is manager for each in mro_of(type(found))):
+        classes = mro_of(type(found))
+        if any(each is manager for each in classes):
             return _mapped
     return None
 
@@ -153,14 +169,16 @@ def _mapped(value: object) -> Summary:
     state = fields.pop("_sa_instance_state", None)
     key = instance_dict(state).get("key")
     facts: dict[str, Any] = {}
-    if type(key) is tuple and len(key) > 1 and type(key[1]) is tuple:
-        facts["identity"] = plain(key[1])
+    if type(key) is tuple and len(key) > 1:
+        identity = key[1]
+        if type(identity) is tuple:
+            facts["identity"] = plain(identity)
     if not fields:
-        name = names_of(type(value))[1]
-        return Summary(
-            f"<{name} object, of which nothing is loaded: {facts}>"[: MOST_VALUE * 4], facts
-        )
-    return Summary(_with_fields(value, fields), facts, held=fields)
+        name = qualname_of(type(value))
+        text = f"<{name} object, of which nothing is loaded: {facts}>"
+        return Summary(text[: MOST_VALUE * 4], facts)
+    write = _with_fields(value, fields)
+    return Summary(write, facts, held=fields)
 
 
 WEB: Final[Table] = {

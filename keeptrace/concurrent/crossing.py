@@ -37,7 +37,7 @@ from ..core.hold import (
     mark_stopped,
 )
 from ..core.options import Options
-from ..core.raw import names_of
+from ..core.raw import qualname_of
 from ..core.reserve import release_reserve
 from ..core.texts import one_line
 from ..live.keeping import Dumps, bounded
@@ -100,12 +100,12 @@ def to_bytes(
             report["held"] = _held(exc, holding)
         return pickled(report, HIGHEST_PROTOCOL)
     except BaseException as problem:  # capture() never raises; law 1 must hold even so
-        why = f"keeptrace could not send its frames: {names_of(type(problem))[1]}"
+        why = f"keeptrace could not send its frames: {qualname_of(type(problem))}"
     release_reserve()
     try:
         return pickled(type_only(exc, why), HIGHEST_PROTOCOL)
     except BaseException:  # no memory even for the type
-        return pickled(f"{names_of(type(exc))[1]} ({why})")
+        return pickled(f"{qualname_of(type(exc))} ({why})")
 
 
 def _held(exc: BaseException, holding: Holding) -> list[str]:

@@ -19,7 +19,7 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from .errors import OptionError
-from .raw import has_names_alone, names_of
+from .raw import has_names_alone, qualname_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,7 +68,7 @@ def _picklable(value: object) -> object:
     try:
         pickle.loads(pickle.dumps(value))  # an unreadable result may end a pool's thread
     except Exception:  # the value's own reduction may raise anything
-        return f"<{names_of(type(value))[1]}: cannot be pickled>"
+        return f"<{qualname_of(type(value))}: cannot be pickled>"
     return value
 
 

@@ -54,6 +54,24 @@ def names_of(cls: type) -> tuple[str, str]:
     return module, str.__str__(_qualname_of(cls))
 
 
+def module_of(cls: type) -> str:
+    return names_of(cls)[0]
+
+
+def package_of(cls: type) -> str:
+    """The outermost package of a class's module."""
+    return module_of(cls).partition(".")[0]
+
+
+def qualname_of(cls: type) -> str:
+    return str.__str__(_qualname_of(cls))
+
+
+def text_keys(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    """The entries whose keys are of type str: the code of other keys may be the program's."""
+    return {key: item for key, item in pairs if type(key) is str}
+
+
 def name_of(cls: type) -> str:
     """The name of a class; the names of classes may be of a subclass of str."""
     return str.__str__(_name_of(cls))

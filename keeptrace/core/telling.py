@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .raw import names_of
+from .raw import qualname_of
 from .texts import one_line
 
 
@@ -22,6 +22,6 @@ def failed(exc: BaseException, problem: object) -> None:
         why = str(problem)
         if isinstance(problem, BaseException):
             why = f"{type(problem).__name__}: {why}"
-        tell(f"no dump of this {names_of(type(exc))[1]}: {why}")
+        tell(f"no dump of this {qualname_of(type(exc))}: {why}")
     except Exception:  # the problem's own __str__ failed
         tell("no dump of this exception, and no word on why")

@@ -78,12 +78,15 @@ def start_watcher(directory: str, pid: int = 0) -> None:
 
     pid: a process that has no box yet; 0 if the first box is there.
     """
-    is_python = os.path.basename(sys.executable or "").startswith(("python", "pypy"))
-    if not is_python or not hasattr(os, "pidfd_open") or not os.path.exists("/proc/self/status"):
+    program = os.path.basename(sys.executable or "")
+    if not program.startswith(("python", "pypy")):
+        return
+    if not hasattr(os, "pidfd_open") or not os.path.exists("/proc/self/status"):
         return
     import subprocess
 
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    room = os.path.dirname(os.path.abspath(__file__))
+    root = os.path.dirname(os.path.dirname(room))
     python = [sys.executable, "-I", "-S", "-c", _CODE, root, directory, str(pid)]
     # By a shell, so that the watcher is no child of ours: programs wait for all their children.
     command = ["/bin/sh", "-c", '"$@" &', "sh", *python]
@@ -133,10 +136,13 @@ class _Watched:
         if len(found) < 2:  # likewise
             return False
         before = self._last
-        last = self._last = Sample(found[b"RSS"], found[b"HWM"], now())
+        last = Sample(found[b"RSS"], found[b"HWM"], now())
+        self._last = last
         if last.peak > self._noted * (1 + _GROWTH):
             self._note(last)
-        return before is not None and last.resident > before.resident * (1 + _GROWTH)
+        if before is None:
+            return False
+        return last.resident > before.resident * (1 + _GROWTH)
 
     def note_end(self) -> None:
         if self._last is not None:

@@ -45,11 +45,14 @@ def built(live: bool) -> str:
     without: frozenset[str] = LIVE_ONLY
     if live:
         without = frozenset()
-    kept = _reached(definitions, without)
-    used = frozenset[str]().union(*[definition.uses for definition in kept])
-    import_lines = {imports[name] for name in used & imports.keys()}
-    texts = [definition.text for definition in kept]
-    return _shortened("\n".join([*sorted(import_lines), *texts]))
+    import_lines: set[str] = set()
+    texts = []
+    for definition in _reached(definitions, without):
+        texts.append(definition.text)
+        for name in definition.uses & imports.keys():
+            import_lines.add(imports[name])
+    source = "\n".join([*sorted(import_lines), *texts])
+    return _shortened(source)
 
 
 def ready_made() -> str:
@@ -65,7 +68,8 @@ def ready_made() -> str:
     ]
     for name, live in (("PLAIN", False), ("LIVE", True)):
         text = built(live).encode()
-        parts.append(f'{name}_NAME: Final = "_keeptrace_{digest(text)[:12]}"')
+        version = digest(text)[:12]
+        parts.append(f'{name}_NAME: Final = "_keeptrace_{version}"')
         parts.append(f"{name}: Final = (")
         parts += [f'    "{row}"' for row in _packed(text)]
         parts.append(")")
@@ -74,14 +78,18 @@ def ready_made() -> str:
 
 def _packed(text: bytes) -> list[str]:
     """A text, compressed, as rows of base64."""
-    packed = binascii.b2a_base64(zlib.compress(text, 9), newline=False)
-    return textwrap.wrap(packed.decode(), 92)
+    packed = zlib.compress(text, 9)
+    encoded = binascii.b2a_base64(packed, newline=False)
+    return textwrap.wrap(encoded.decode(), 92)
 
 
 def _in_order() -> list[Path]:
     """The modules of the room, each after its imports."""
-    paths = {path.stem: path for path in ROOM.glob("*.py") if path.stem != "__init__"}
-    needs = {name: set(_imported(path)) & paths.keys() for name, path in paths.items()}
+    paths = {path.stem: path for path in ROOM.glob("*.py")}
+    del paths["__init__"]
+    needs = {}
+    for name, path in paths.items():
+        needs[name] = set(_imported(path)) & paths.keys()
     ordered: list[Path] = []
     while needs:
         ready = [name for name, imported in needs.items() if imported.isdisjoint(needs)]
@@ -92,7 +100,8 @@ def _in_order() -> list[Path]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             yield node.module or ""
 
@@ -109,8 +118,9 @@ def _definitions(source: str, imports: dict[str, str]) -> Iterator[_Definition]:
             continue
         if isinstance(node, ast.Expr):
             continue  # the docstring
-        decorators = [decorator.lineno for decorator in getattr(node, "decorator_list", [])]
-        first = min([node.lineno, *decorators])
+        first = node.lineno
+        for decorator in getattr(node, "decorator_list", []):
+            first = min(first, decorator.lineno)
         text = "\n".join(lines[first - 1 : node.end_lineno])
         names = frozenset(_defined(node))
         uses = frozenset(_names_in(node))
@@ -199,18 +209,23 @@ def _annotations(tree: ast.AST) -> Iterator[_Cut]:
         if found is None:
             continue
         start, annotation = found
-        if annotation.lineno == annotation.end_lineno:
-            yield _Cut(annotation.lineno - 1, start, annotation.end_col_offset or start)
+        line = annotation.lineno
+        end = annotation.end_col_offset or start
+        if annotation.end_lineno == line:
+            yield _Cut(line - 1, start, end)
 
 
 def _annotation_of(node: ast.AST) -> tuple[int, ast.expr] | None:
     """The first byte to cut, and the annotation of a result, an argument or a variable."""
     if isinstance(node, ast.FunctionDef) and node.returns is not None:
-        return node.returns.col_offset - len(" -> "), node.returns
+        start = node.returns.col_offset - len(" -> ")
+        return start, node.returns
     if isinstance(node, ast.arg) and node.annotation is not None:
-        return node.col_offset + len(node.arg.encode()), node.annotation
+        start = node.col_offset + len(node.arg.encode())
+        return start, node.annotation
     if isinstance(node, ast.AnnAssign) and node.value is not None:
-        return node.target.end_col_offset or 0, node.annotation
+        start = node.target.end_col_offset or 0
+        return start, node.annotation
     return None
 
 
@@ -229,10 +244,13 @@ def _drop_docstring(node: ast.FunctionDef | ast.ClassDef, lines: list[bytes]) ->
     if ast.get_docstring(node, clean=False) is None:
         return
     text = node.body[0]
-    for number in range(text.lineno - 1, text.end_lineno or text.lineno):
+    first = text.lineno - 1
+    end = text.end_lineno or text.lineno
+    for number in range(first, end):
         lines[number] = b""
     if len(node.body) == 1:  # the body was the docstring alone
-        lines[text.lineno - 1] = b" " * text.col_offset + b"0"
+        indent = b" " * text.col_offset
+        lines[first] = indent + b"0"
 
 
 def _comments(source: str) -> Iterator[_Cut]:
@@ -240,7 +258,8 @@ def _comments(source: str) -> Iterator[_Cut]:
         if token.type == tokenize.COMMENT:
             row, column = token.start
             start = len(token.line[:column].encode())
-            yield _Cut(row - 1, start, start + len(token.string.encode()))
+            size = len(token.string.encode())
+            yield _Cut(row - 1, start, start + size)
 
 
 def _indented_by_one(rows: list[str]) -> Iterator[str]:

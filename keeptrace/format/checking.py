@@ -1,5 +1,9 @@
 """The check of a foreign report: every table has its form, every index points into its table.
 
+    check() ─▶ records    _CODE, _FRAME, _EXCEPTION, _EXTRA    name of a field → its form
+               nodes      _PARTS                               kind → the form of each part
+
+A *form* is a function that says whether a value is laid out as core/report.py says.
 format/costs.py measures the cost of restoring the report.
 """
 
@@ -16,6 +20,7 @@ from ..restore.exact import EXACT
 from .costs import PARTS, lineage, measure, need, need_at_most
 
 _SMALL: Final = range(1 << 31)
+_COUNTS: Final = range(sys.maxsize)
 _HEXADECIMAL: Final = re.compile(r"-?0x[0-9a-f]++")
 # A C int, as in CPython; generated code may have lines below zero.
 _LINES: Final = range(-(1 << 31), 1 << 31)
@@ -36,6 +41,10 @@ class _Indexes(NamedTuple):
     values: range
 
 
+_Form: TypeAlias = Callable[[Any, _Indexes], bool]
+_Fields: TypeAlias = dict[str, _Form]
+
+
 def check(report: Any) -> None:
     """Raises ValueError unless the report has the form of a report, and a bounded cost."""
     _check_tables(report)
@@ -44,16 +53,18 @@ def check(report: Any) -> None:
     _check_values(report["values"], indexes)
     _check_types(report["types"], indexes)
     for code in report["codes"]:
-        _check_code(code)
+        _check_record(code, _CODE, indexes, "code")
     for namespace in report["globals"]:
-        _check_namespace(namespace, indexes, "globals")
+        need(_is_namespace(namespace, indexes), "globals")
     facts = report.get("process", {})
-    _check_namespace(facts, indexes, "process")
+    need(_is_namespace(facts, indexes), "process")
     need_at_most(len(facts), bounds.MAX_LOCALS, "facts of its process")
     for frame in report["frames"]:
-        _check_frame(frame, indexes)
+        _check_record(frame, _FRAME, indexes, "frame")
+        variables = frame["locals"] or ()
+        need_at_most(len(variables), bounds.MAX_LOCALS, "variables in a frame")
     for record in report["exceptions"]:
-        _check_exception(record, indexes)
+        _check_record(record, _EXCEPTION, indexes, "exception")
     measure(report)
 
 
@@ -63,7 +74,7 @@ def _check_tables(report: Any) -> None:
         need(isinstance(report.get(name), list), name)
     need(report["exceptions"], "report")
     need(isinstance(report.get("cuts"), dict), "report")
-    need(_is_text(report.get("python")), "report")
+    need(isinstance(report.get("python"), str), "report")
     for file, packed in report["sources"].items():
         need(isinstance(file, str), "sources")
         need(isinstance(packed, bytes), "sources")
@@ -71,19 +82,29 @@ def _check_tables(report: Any) -> None:
     need_at_most(len(report["exceptions"]), bounds.MAX_EXCEPTIONS, "exceptions")
 
 
-def _check_values(nodes: list[Any], indexes: _Indexes) -> None:
-    for node in nodes:
-        _check_node(node, indexes)
-    classes = [node for node in nodes if kind_of(node) == "type" and has_names(node)]
-    need_at_most(len(classes), bounds.MAX_CLASSES, "classes")
+def _check_types(types: list[Any], indexes: _Indexes) -> None:
+    need_at_most(len(types), bounds.MAX_TYPES, "types")
+    for entry in types:
+        need(_is_list(entry, 3), "types")
+        module, qualname, bases = entry
+        need(_are_texts([module, qualname], indexes), "types")
+        need(type(bases) is list, "types")
+        need(_are_in(bases, indexes.types), "types")
+        for name in (module, qualname):
+            need_at_most(len(name), bounds.MAX_NAME, "characters in a type's name")
+    if lineage(types).above:
+        raise ValueError("it has types of too many bases or ancestors")
 
 
-def _is_index(value: object) -> bool:
-    return type(value) is int and value >= 0
+def _check_record(record: Any, fields: _Fields, indexes: _Indexes, what: str) -> None:
+    """Checks the fields of a record. Raises KeyError if a field is absent that none may lack."""
+    need(type(record) is dict, what)
+    for name, has_form in fields.items():
+        if name in record or name not in _OPTIONAL:
+            need(has_form(record[name], indexes), what)
 
 
-def _is_length(value: object) -> bool:
-    return type(value) is int and 0 <= value <= sys.maxsize
+# -- forms of plain values
 
 
 def _is_in(value: object, allowed: range) -> bool:
@@ -94,143 +115,224 @@ def _are_in(values: Iterable[object], allowed: range) -> bool:
     return all(_is_in(value, allowed) for value in values)
 
 
-def _is_text(value: object) -> bool:
-    return type(value) is str
-
-
-def _are_texts(value: object) -> bool:
-    return type(value) is list and all(type(text) is str for text in value)
-
-
 def _is_list(value: object, length: int) -> bool:
     return type(value) is list and len(value) == length
 
 
-def _check_ref(ref: object, indexes: _Indexes, what: str) -> None:
-    _check_refs([ref], indexes, what)
+def _is_index(value: object, indexes: _Indexes) -> bool:
+    """Whether a value is an index or another number that is not negative."""
+    return type(value) is int and value >= 0
 
 
-def _check_refs(refs: Any, indexes: _Indexes, what: str) -> None:
-    need(type(refs) is list, what)
+def _is_length(value: object, indexes: _Indexes) -> bool:
+    return type(value) is int and 0 <= value <= sys.maxsize
+
+
+def _is_bool(value: object, indexes: _Indexes) -> bool:
+    return type(value) is bool
+
+
+def _is_text(value: object, indexes: _Indexes) -> bool:
+    return type(value) is str
+
+
+def _is_text_or_none(value: object, indexes: _Indexes) -> bool:
+    return value is None or type(value) is str
+
+
+def _are_texts(value: object, indexes: _Indexes) -> bool:
+    return type(value) is list and all(type(text) is str for text in value)
+
+
+# -- forms of indexes and refs
+
+
+def _is_type_index(value: object, indexes: _Indexes) -> bool:
+    return _is_in(value, indexes.types)
+
+
+def _is_exception(value: object, indexes: _Indexes) -> bool:
+    return _is_in(value, indexes.exceptions)
+
+
+def _is_exception_or_none(value: object, indexes: _Indexes) -> bool:
+    return value is None or _is_in(value, indexes.exceptions)
+
+
+def _are_exceptions(value: object, indexes: _Indexes) -> bool:
+    return type(value) is list and _are_in(value, indexes.exceptions)
+
+
+def _is_ref(ref: object, indexes: _Indexes) -> bool:
+    return _are_refs([ref], indexes)
+
+
+def _are_refs(refs: object, indexes: _Indexes) -> bool:
+    if type(refs) is not list:
+        return False
     values = indexes.values
     for ref in refs:  # _is_in() would double the time, and a report may have a million refs
         if type(ref) is list:
-            need(len(ref) == 1 and type(ref[0]) is int and ref[0] in values, what)
+            if len(ref) != 1 or type(ref[0]) is not int or ref[0] not in values:
+                return False
         elif type(ref) is dict:
-            need(False, what)
+            return False
+    return True
 
 
-def _check_namespace(namespace: Any, indexes: _Indexes, what: str) -> None:
-    """Checks the refs of named values."""
-    need(type(namespace) is dict, what)
-    _check_refs(list(namespace.values()), indexes, what)
+def _is_arguments(ref: object, indexes: _Indexes) -> bool:
+    """Whether a value is the ref of exc.args: a tuple has an entry among the values."""
+    return type(ref) is list and _is_ref(ref, indexes)
 
 
-def _check_position(position: Any) -> None:
-    need(_is_list(position, 4), "position")
-    for part, allowed in zip(position, _POSITION):
-        if part is not None:
-            need(type(part) is int and part in allowed, "position")
+def _is_namespace(value: object, indexes: _Indexes) -> bool:
+    """Whether a value is a dict of names and refs."""
+    return type(value) is dict and _are_refs(list(value.values()), indexes)
 
 
-def _check_types(types: list[Any], indexes: _Indexes) -> None:
-    need_at_most(len(types), bounds.MAX_TYPES, "types")
-    for entry in types:
-        need(_is_list(entry, 3), "types")
-        module, qualname, bases = entry
-        need(_are_texts([module, qualname]), "types")
-        need(type(bases) is list, "types")
-        need(_are_in(bases, indexes.types), "types")
-        for name in (module, qualname):
-            need_at_most(len(name), bounds.MAX_NAME, "characters in a type's name")
-    if lineage(types).above:
-        raise ValueError("it has types of too many bases or ancestors")
+def _is_namespace_or_none(value: object, indexes: _Indexes) -> bool:
+    return value is None or _is_namespace(value, indexes)
 
 
-def _check_code(code: Any) -> None:
-    need(type(code) is dict, "code")
-    file, name, qualname = code["file"], code["name"], code["qualname"]
-    need(_are_texts([file, name, qualname]), "code")
-    need(len(file) <= bounds.MAX_FILE_NAME, "code")
-    need(len(name) <= bounds.MAX_NAME, "code")
-    need(len(qualname) <= bounds.MAX_NAME, "code")
-    need(_is_in(code["line"], _LINES), "code")
-    need(_is_in(code["flags"], _SMALL), "code")
-    need(_is_index(code.get("sum", 0)), "code")
-    need(_is_list(code["args"], 3), "code")
-    need(all(_is_index(count) for count in code["args"]), "code")
-    need(_are_texts(code["names"]), "code")
-    need(len(code["names"]) <= bounds.MAX_LOCALS, "code")
-    need("\0" not in file, "code")
+# -- forms of codes and frames
 
 
-def _check_frame(frame: Any, indexes: _Indexes) -> None:
-    need(type(frame) is dict, "frame")
-    need(_is_in(frame["code"], indexes.codes), "frame")
-    need(_is_in(frame["globals"], indexes.globals), "frame")
-    _check_position(frame["at"])
-    variables = frame["locals"]
-    if variables is not None:
-        _check_namespace(variables, indexes, "locals")
-        need_at_most(len(variables), bounds.MAX_LOCALS, "variables in a frame")
+def _is_file(value: object, indexes: _Indexes) -> bool:
+    if type(value) is not str or "\0" in value:
+        return False
+    return len(value) <= bounds.MAX_FILE_NAME
 
 
-def _check_exception(record: Any, indexes: _Indexes) -> None:
-    need(type(record) is dict, "exception")
-    need(_is_in(record["type"], indexes.types), "exception")
-    need(type(record["args"]) is list, "exception")
-    _check_ref(record["args"], indexes, "exception")
-    _check_ref(record.get("notes"), indexes, "exception")
-    _check_namespace(record["fields"], indexes, "exception")
-    _check_namespace(record["attributes"], indexes, "exception")
-    need(_is_text(record.get("str", "")), "exception")
-    need(_is_text(record.get("text", "")), "exception")
-    need(_is_index(record.get("own", 0)), "exception")
-    _check_links(record, indexes)
-    need(type(record["suppress"]) is bool, "exception")
-    need(type(record["traceback"]) is list, "exception")
-    for entry in record["traceback"]:
-        _check_entry(entry, indexes)
+def _is_name(value: object, indexes: _Indexes) -> bool:
+    return type(value) is str and len(value) <= bounds.MAX_NAME
 
 
-def _check_links(record: dict[str, Any], indexes: _Indexes) -> None:
-    """Checks the other exceptions of an exception, and its frames outside the traceback."""
-    children = record.get("children", [])
-    outer = record.get("outer", [])
-    need(type(children) is list, "exception")
-    need(type(outer) is list, "exception")
-    for linked in (record["cause"], record["context"]):
-        need(linked is None or _is_in(linked, indexes.exceptions), "exception")
-    need(_are_in(children, indexes.exceptions), "exception")
-    need(_are_in(outer, indexes.frames), "exception")
+def _is_line(value: object, indexes: _Indexes) -> bool:
+    return _is_in(value, _LINES)
 
 
-def _check_entry(entry: Any, indexes: _Indexes) -> None:
-    """An entry of a traceback: a frame and a position, or -1 and a number of frames."""
-    need(_is_list(entry, 2), "traceback")
+def _is_flags(value: object, indexes: _Indexes) -> bool:
+    return _is_in(value, _SMALL)
+
+
+def _are_counts(value: object, indexes: _Indexes) -> bool:
+    """Whether a value is the three numbers of a function's arguments."""
+    return type(value) is list and len(value) == 3 and _are_in(value, _COUNTS)
+
+
+def _are_names(value: object, indexes: _Indexes) -> bool:
+    if type(value) is not list or len(value) > bounds.MAX_LOCALS:
+        return False
+    return _are_texts(value, indexes)
+
+
+def _is_code(value: object, indexes: _Indexes) -> bool:
+    return _is_in(value, indexes.codes)
+
+
+def _is_globals(value: object, indexes: _Indexes) -> bool:
+    return _is_in(value, indexes.globals)
+
+
+def _is_position(position: object, indexes: _Indexes) -> bool:
+    if type(position) is not list or len(position) != len(_POSITION):
+        return False
+    parts = zip(position, _POSITION)
+    return all(part is None or _is_in(part, allowed) for part, allowed in parts)
+
+
+def _are_frames(value: object, indexes: _Indexes) -> bool:
+    return type(value) is list and _are_in(value, indexes.frames)
+
+
+def _is_traceback(value: object, indexes: _Indexes) -> bool:
+    return type(value) is list and all(_is_entry(entry, indexes) for entry in value)
+
+
+def _is_entry(entry: Any, indexes: _Indexes) -> bool:
+    """Whether a value is a frame and a position, or -1 and a number of frames."""
+    if not _is_list(entry, 2):
+        return False
     index, place = entry
     if type(index) is int and index == -1:
-        need(_is_index(place), "traceback")
-    else:
-        need(_is_in(index, indexes.frames), "traceback")
-        _check_position(place)
+        return _is_index(place, indexes)
+    return _is_in(index, indexes.frames) and _is_position(place, indexes)
 
 
-# -- nodes: a function for each kind
+# -- records
+
+_CODE: Final[_Fields] = {
+    "file": _is_file,
+    "name": _is_name,
+    "qualname": _is_name,
+    "line": _is_line,
+    "flags": _is_flags,
+    "sum": _is_index,
+    "args": _are_counts,
+    "names": _are_names,
+}
+_FRAME: Final[_Fields] = {
+    "code": _is_code,
+    "globals": _is_globals,
+    "at": _is_position,
+    "locals": _is_namespace_or_none,
+}
+_EXCEPTION: Final[_Fields] = {
+    "type": _is_type_index,
+    "args": _is_arguments,
+    "notes": _is_ref,
+    "fields": _is_namespace,
+    "attributes": _is_namespace,
+    "str": _is_text,
+    "text": _is_text,
+    "own": _is_index,
+    "children": _are_exceptions,
+    "outer": _are_frames,
+    "cause": _is_exception_or_none,
+    "context": _is_exception_or_none,
+    "suppress": _is_bool,
+    "traceback": _is_traceback,
+}
+# The further facts of an object.
+_EXTRA: Final[_Fields] = {
+    "len": _is_length,
+    "address": _is_index,
+    "dir": _are_texts,
+    "why": _is_text,
+    "str": _is_text,
+    "items": _are_refs,
+    "pairs": _are_refs,
+}
+# Fields that only some records have.
+_OPTIONAL: Final = frozenset({"sum", "notes", "str", "text", "own", "children", "outer", *_EXTRA})
+
+
+# -- nodes
+
+
+def _check_values(nodes: list[Any], indexes: _Indexes) -> None:
+    for node in nodes:
+        _check_node(node, indexes)
+    classes = [node for node in nodes if kind_of(node) == "type" and has_names(node)]
+    need_at_most(len(classes), bounds.MAX_CLASSES, "classes")
 
 
 def _check_node(node: Any, indexes: _Indexes) -> None:
     need(type(node) is list and node, "value")
     kind = node[0]
-    need(_is_text(kind), "value")
+    need(type(kind) is str, "value")
     need(len(node) in _LENGTHS.get(kind, ()), f"value of kind {kind[:20]!r}")
-    _CHECKS[kind](node, indexes)
+    if kind in _CHECKS:
+        _CHECKS[kind](node, indexes)
+        return
+    for part, has_form in zip(node[1:], _PARTS[kind]):
+        need(has_form(part, indexes), kind)
 
 
 def _check_container(node: list[Any], indexes: _Indexes) -> None:
     kind, length, refs = node
-    _check_refs(refs, indexes, kind)
-    need(_is_length(length), kind)
+    need(_are_refs(refs, indexes), kind)
+    need(_is_length(length, indexes), kind)
     most = length
     if kind == "dict":  # a key and a value each
         most = 2 * length
@@ -239,106 +341,60 @@ def _check_container(node: list[Any], indexes: _Indexes) -> None:
 
 def _check_text(node: list[Any], indexes: _Indexes) -> None:
     kind, length, text = node
-    need(_is_length(length), kind)
-    need(_is_text(text), kind)
+    need(_is_length(length, indexes), kind)
+    need(type(text) is str, kind)
     need(len(text) <= length, kind)
     if kind != "str" and not text.isascii():
         need(max(text) <= "\xff", kind)
 
 
-def _check_int(node: list[Any], indexes: _Indexes) -> None:
-    _, digits = node
-    need(_is_text(digits), "int")
-    need(len(digits) <= bounds.MAX_DIGITS, "int")
-    need(_HEXADECIMAL.fullmatch(digits), "int")
-
-
-def _check_complex(node: list[Any], indexes: _Indexes) -> None:
-    _, real, imaginary = node
-    for part in (real, imaginary):
-        need(type(part) is float or _is_in(part, _SMALL), "complex")
-
-
 def _check_exact(node: list[Any], indexes: _Indexes) -> None:
     _, kind, refs = node
-    need(_is_text(kind), "exact value")
+    need(type(kind) is str, "exact value")
     need(kind in EXACT, "exact value")
-    _check_refs(refs, indexes, kind)
-    if kind in PARTS:
-        parts = PARTS[kind]
-        need(len(refs) == parts.number, kind)
-        for ref in refs:
-            need(type(ref) in (parts.atom, list), kind)
+    need(_are_refs(refs, indexes), kind)
+    if kind not in PARTS:
+        return
+    parts = PARTS[kind]
+    need(len(refs) == parts.number, kind)
+    for ref in refs:
+        need(type(ref) in (parts.atom, list), kind)
 
 
-def _check_type(node: list[Any], indexes: _Indexes) -> None:
-    _, type_index, *names = node
-    need(_is_in(type_index, indexes.types), "type")
-    need(all(map(_are_texts, names)), "type")
-
-
-def _check_module(node: list[Any], indexes: _Indexes) -> None:
-    _, name, *names = node
-    need(_is_text(name), "module")
-    need(all(map(_are_texts, names)), "module")
-
-
-def _check_function(node: list[Any], indexes: _Indexes) -> None:
-    _, module, qualname, name, address = node
-    need(_are_texts([module, qualname, name]), "function")
-    need(_is_index(address), "function")
-
-
-def _check_redacted(node: list[Any], indexes: _Indexes) -> None:
-    _, what = node
-    need(_is_text(what), "redacted")
-
-
-def _check_link(node: list[Any], indexes: _Indexes) -> None:
-    _, exception = node
-    need(_is_in(exception, indexes.exceptions), "exception")
-
-
-def _check_live(node: list[Any], indexes: _Indexes) -> None:
-    _, number, stand_in = node
-    need(_is_index(number), "live")
-    _check_ref(stand_in, indexes, "live")
-
-
-def _check_stand_in(node: list[Any], indexes: _Indexes) -> None:
+def _check_object(node: list[Any], indexes: _Indexes) -> None:
     _, type_index, text, attributes, extra = node
-    need(_is_in(type_index, indexes.types), "object")
-    need(text is None or _is_text(text), "object")
-    if attributes is not None:
-        _check_namespace(attributes, indexes, "object")
+    need(_is_type_index(type_index, indexes), "object")
+    need(_is_text_or_none(text, indexes), "object")
+    need(_is_namespace_or_none(attributes, indexes), "object")
     if extra is not None:
-        _check_extra(extra, indexes)
+        _check_record(extra, _EXTRA, indexes, "object")
 
 
-def _check_extra(extra: Any, indexes: _Indexes) -> None:
-    """Checks the further facts of an object (core/report.py)."""
-    need(type(extra) is dict, "object")
-    need(_is_length(extra.get("len", 0)), "object")
-    need(_is_index(extra.get("address", 0)), "object")
-    need(_are_texts(extra.get("dir", [])), "object")
-    need(_is_text(extra.get("why", "")), "object")
-    need(_is_text(extra.get("str", "")), "object")
-    _check_refs(extra.get("items", []), indexes, "object")
-    _check_refs(extra.get("pairs", []), indexes, "object")
+def _is_digits(digits: object, indexes: _Indexes) -> bool:
+    if type(digits) is not str or len(digits) > bounds.MAX_DIGITS:
+        return False
+    return _HEXADECIMAL.fullmatch(digits) is not None
 
 
-_Check: TypeAlias = Callable[[list[Any], _Indexes], None]
-_CHECKS: Final[dict[str, _Check]] = {
+def _is_part_of_complex(part: object, indexes: _Indexes) -> bool:
+    return type(part) is float or _is_in(part, _SMALL)
+
+
+# The kinds whose parts are checked together.
+_CHECKS: Final[dict[str, Callable[[list[Any], _Indexes], None]]] = {
     **dict.fromkeys(CONTAINERS, _check_container),
     **dict.fromkeys(TEXTS, _check_text),
-    "int": _check_int,
-    "complex": _check_complex,
     "exact": _check_exact,
-    "type": _check_type,
-    "module": _check_module,
-    "function": _check_function,
-    "redacted": _check_redacted,
-    "exception": _check_link,
-    "live": _check_live,
-    "object": _check_stand_in,
+    "object": _check_object,
+}
+# kind → the form of each part behind the kind; a node may lack the last part (_LENGTHS).
+_PARTS: Final[dict[str, tuple[_Form, ...]]] = {
+    "int": (_is_digits,),
+    "complex": (_is_part_of_complex, _is_part_of_complex),
+    "type": (_is_type_index, _are_texts),
+    "module": (_is_text, _are_texts),
+    "function": (_is_text, _is_text, _is_text, _is_index),
+    "redacted": (_is_text,),
+    "exception": (_is_exception,),
+    "live": (_is_index, _is_ref),
 }

@@ -96,14 +96,15 @@ def lineage(types: list[Any]) -> Lineage:
     above: list[int] = []
     total = 0
     for index in in_order(derived, lambda at: types[at][2]):
-        bases = types[index][2]
+        _, _, bases = types[index]
         own = 1 << index
         for base in bases:
             own |= ancestors.get(base, 0)
         count = own.bit_count()
         cost = _NANOSECONDS_AN_ANCESTOR * count
         if len(bases) > 1:
-            cost += _NANOSECONDS_A_COMPARISON * count * count * len(bases)
+            comparisons = count * count * len(bases)
+            cost += _NANOSECONDS_A_COMPARISON * comparisons
         is_above = len(bases) > bounds.MAX_BASES or count > bounds.MAX_ANCESTORS
         if is_above or total + cost > bounds.MAX_LINEAGE:
             above.append(index)
@@ -140,9 +141,13 @@ class KeyCosts:
         known = [part for part in parts if part in self._cost or part not in needs]
         if len(known) < len(parts):
             self.hold_themselves.append(index)
-        elements = len(items_of(self._nodes[index]))
-        self._cost[index] = 1 + elements + sum([self.of(part) for part in known])
-        self.depth[index] = 1 + max([self.depth.get(part, 0) for part in known], default=0)
+        cost = 1 + len(items_of(self._nodes[index]))
+        depth = 0
+        for part in known:
+            cost += self.of(part)
+            depth = max(depth, self.depth.get(part, 0))
+        self._cost[index] = cost
+        self.depth[index] = 1 + depth
 
     def of(self, index: int) -> int:
         found = self._cost.get(index)
@@ -175,7 +180,8 @@ def _measure_keys(nodes: list[Node]) -> None:
     total = 0
     for node in nodes:
         for index in keys_of(node):
-            need_at_most(costs.depth.get(index, 0), bounds.MAX_KEY_DEPTH, "levels in a key")
+            depth = costs.depth.get(index, 0)
+            need_at_most(depth, bounds.MAX_KEY_DEPTH, "levels in a key")
             total += costs.of(index)
     need_at_most(total, bounds.MAX_KEYS, "values in keys")
 
@@ -194,7 +200,8 @@ def _check_parts(node: Node, nodes: list[Node]) -> None:
 
 def shown_in_message(record: ExceptionRecord) -> list[int]:
     """The values shown by the message, the notes and the fields of an exception."""
-    return indexes([record["args"], record.get("notes"), *record["fields"].values()])
+    fields = record["fields"]
+    return indexes([record["args"], record.get("notes"), *fields.values()])
 
 
 def refs_in(node: Node) -> list[Ref]:
@@ -216,8 +223,9 @@ def unfolded(nodes: list[Node], roots: Iterable[int]) -> dict[int, int]:
         return 1
 
     for index in in_order(roots, lambda at: indexes(refs_in(nodes[at]))):
-        own = _own_cost(nodes[index])
-        sizes[index] = own + sum([size_of(ref) for ref in refs_in(nodes[index])])
+        node = nodes[index]
+        parts = [size_of(ref) for ref in refs_in(node)]
+        sizes[index] = _own_cost(node) + sum(parts)
     return sizes
 
 
@@ -236,10 +244,13 @@ def children_of(exceptions: list[Any], index: int) -> list[int]:
 
 def _measure_groups(exceptions: list[Any]) -> None:
     sizes: dict[int, int] = {}
-    for index in in_order(range(len(exceptions)), lambda at: children_of(exceptions, at)):
-        children = children_of(exceptions, index)
-        sizes[index] = 1 + sum([sizes.get(child, 1) for child in children])
-        need_at_most(sizes[index], bounds.MAX_CHILDREN, "exceptions in a group")
+    every = range(len(exceptions))
+    for index in in_order(every, lambda at: children_of(exceptions, at)):
+        size = 1
+        for child in children_of(exceptions, index):
+            size += sizes.get(child, 1)
+        need_at_most(size, bounds.MAX_CHILDREN, "exceptions in a group")
+        sizes[index] = size
 
 
 # -- frames
@@ -269,13 +280,14 @@ class Stores:
 
 def stores_of(report: Any) -> Stores:
     """The cost of frames. Each kind is compiled once, each frame made again for each traceback."""
-    frames, codes = report["frames"], report["codes"]
+    codes = report["codes"]
     shapes = _Shapes()
     of_frame: list[int] = []
     above: list[int] = []
-    for at, frame in enumerate(frames):
+    for at, frame in enumerate(report["frames"]):
         local = frame["locals"] or {}
-        names = codes[frame["code"]]["names"]
+        code = codes[frame["code"]]
+        names = code["names"]
         of_frame.append(1 + len(local) + len(names))
         if not shapes.add(local, names):
             above.append(at)

@@ -8,7 +8,7 @@ loses variables, a traceback loses frames, a group loses exceptions. Each cut co
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from ..core import bounds
 from ..core.nodes import (
@@ -23,11 +23,12 @@ from ..core.nodes import (
     sequence,
     stand_in,
 )
-from ..core.report import CodeRecord, FrameRecord, Node, Ref, Report
+from ..core.report import CodeRecord, ExceptionRecord, FrameRecord, Node, Ref, Report
 from ..restore.order import in_order
 from .costs import Stores, children_of, key_costs, lineage, shown_in_message, stores_of, unfolded
 
 REASON: Final = "bounds of a dump"
+_NO_MESSAGE: Final = f"<the message: not kept, beyond the {REASON}>"
 _VARARGS_VARKEYWORDS: Final = 0x4 | 0x8
 
 
@@ -54,10 +55,12 @@ class _Fitter:
     def _stand_in(self, what: str) -> Node:
         """A new value, in place of a cut part."""
         types = self._report["types"]
-        if ["builtins", "object", []] not in types:
-            types.append(["builtins", "object", []])
-        index = types.index(["builtins", "object", []])
-        return stand_in(index, f"<{what}: not kept, beyond the {REASON}>", REASON)
+        plain_object: list[Any] = ["builtins", "object", []]
+        if plain_object not in types:
+            types.append(plain_object)
+        index = types.index(plain_object)
+        text = f"<{what}: not kept, beyond the {REASON}>"
+        return stand_in(index, text, REASON)
 
     def _replace(self, index: int, what: str) -> None:
         self._nodes[index] = self._stand_in(what)
@@ -69,8 +72,9 @@ class _Fitter:
         """Bounds the lengths of names, the number of bases, and the classes with names of dir()."""
         types = self._report["types"]
         for entry in types:
-            if max(map(len, entry[:2])) > bounds.MAX_NAME:
-                entry[:2] = map(bounds.short_name, entry[:2])
+            module, qualname, _ = entry
+            if max(len(module), len(qualname)) > bounds.MAX_NAME:
+                entry[:2] = bounds.short_name(module), bounds.short_name(qualname)
                 self._cut()
         self._cut_bases()
         classes = [node for node in self._nodes if kind_of(node) == "type" and has_names(node)]
@@ -88,12 +92,14 @@ class _Fitter:
 
     def _builtin_above(self, index: int) -> int:
         types = self._report["types"]
-        waiting, seen = [index], {index}
+        waiting = [index]
+        seen = {index}
         for at in waiting:  # the list grows meanwhile
-            if types[at][0] == "builtins" and not types[at][2]:
+            module, _, bases = types[at]
+            if module == "builtins" and not bases:
                 return at
-            waiting += [base for base in types[at][2] if base not in seen]
-            seen.update(types[at][2])
+            waiting += [base for base in bases if base not in seen]
+            seen.update(bases)
         types.append(["builtins", "Exception", []])
         return len(types) - 1
 
@@ -106,29 +112,38 @@ class _Fitter:
             return
         most = bounds.MAX_CHILDREN - len(records)  # the first child stays, even a large group
         sizes: dict[int, int] = {}
-        for index in in_order(range(len(records)), lambda at: children_of(records, at)):
+        every = range(len(records))
+        for index in in_order(every, lambda at: children_of(records, at)):
             size = 1
             kept: list[int] = []
-            for child in children_of(records, index):
-                if kept and size + sizes.get(child, 1) > most:
+            children = children_of(records, index)
+            for child in children:
+                of_child = sizes.get(child, 1)
+                if kept and size + of_child > most:
                     continue
-                size += sizes.get(child, 1)
+                size += of_child
                 kept.append(child)
             sizes[index] = size
-            left_out = len(children_of(records, index)) - len(kept)
+            left_out = len(children) - len(kept)
             if left_out:
-                records[index]["children"] = kept
-                self._note(index, f"keeptrace: {left_out} exceptions of this group were not kept")
+                record = records[index]
+                record["children"] = kept
+                self._note(record, f"keeptrace: {left_out} exceptions of this group were not kept")
                 self._cut(left_out)
 
-    def _note(self, index: int, text: str) -> None:
-        record = self._report["exceptions"][index]
+    def _note(self, record: ExceptionRecord, text: str) -> None:
         notes = record.get("notes")
         known: list[Ref] = []
-        if type(notes) is list and kind_of(self._nodes[notes[0]]) == "list":
-            known = items_of(self._nodes[notes[0]])
-        self._nodes.append(sequence("list", [*known, text]))
-        record["notes"] = [len(self._nodes) - 1]
+        if type(notes) is list:
+            node = self._nodes[notes[0]]
+            if kind_of(node) == "list":
+                known = items_of(node)
+        record["notes"] = self._added(sequence("list", [*known, text]))
+
+    def _added(self, node: Node) -> Ref:
+        """The ref of a new value."""
+        self._nodes.append(node)
+        return [len(self._nodes) - 1]
 
     # -- frames
 
@@ -186,8 +201,8 @@ class _Fitter:
         left_out = len(table) - bounds.MAX_LOCALS + 1
         for name in list(table)[-left_out:]:
             del table[name]
-        self._nodes.append(self._stand_in(f"{left_out} variables"))
-        table["<left out>"] = [len(self._nodes) - 1]
+        mark = self._stand_in(f"{left_out} variables")
+        table["<left out>"] = self._added(mark)
         self._cut(left_out)
 
     def _drop_variables(self, frame: FrameRecord) -> None:
@@ -205,19 +220,23 @@ class _Fitter:
 
     def messages(self) -> None:
         """Bounds the values shown by messages. A shared value counts each time."""
-        records, nodes = self._report["exceptions"], self._nodes
-        roots = [root for record in records for root in shown_in_message(record)]
-        sizes = unfolded(nodes, roots)
-        if sum([sizes[root] for root in roots]) <= bounds.MAX_UNFOLDED:
+        records = self._report["exceptions"]
+        roots: list[int] = []
+        for record in records:
+            roots += shown_in_message(record)
+        sizes = unfolded(self._nodes, roots)
+        total = sum([sizes[root] for root in roots])
+        if total <= bounds.MAX_UNFOLDED:
             return
         left = bounds.MAX_UNFOLDED // 2  # half of the room is for the rests of cut values
         for record in records:
             for root in shown_in_message(record):
-                if sizes[root] <= left:
-                    left -= sizes[root]
+                size = sizes[root]
+                if size <= left:
+                    left -= size
                 else:
                     self._cut_parts(root, sizes)
-                    record.setdefault("str", f"<the message: not kept, beyond the {REASON}>")
+                    record.setdefault("str", _NO_MESSAGE)
 
     def _cut_parts(self, root: int, sizes: dict[int, int]) -> None:
         """Replaces the arguments that hold further values."""
@@ -230,8 +249,7 @@ class _Fitter:
         for at, ref in enumerate(items):
             if type(ref) is list and sizes[ref[0]] > 1:
                 if cut is None:
-                    self._nodes.append(self._stand_in("an argument"))
-                    cut = [len(self._nodes) - 1]
+                    cut = self._added(self._stand_in("an argument"))
                 items[at] = cut
                 self._cut()
 
@@ -246,9 +264,11 @@ class _Fitter:
             self._replace(index, kind_of(nodes[index]))
         left = bounds.MAX_KEYS
         for index in holders:
-            keys = keys_of(nodes[index])
-            cost = sum([costs.of(key) for key in keys])
-            depth = max([costs.depth.get(key, 0) for key in keys], default=0)
+            cost = 0
+            depth = 0
+            for key in keys_of(nodes[index]):
+                cost += costs.of(key)
+                depth = max(depth, costs.depth.get(key, 0))
             if cost > left or depth > bounds.MAX_KEY_DEPTH:
                 self._drop_keys(index)
             else:
@@ -256,8 +276,10 @@ class _Fitter:
 
     def _drop_keys(self, index: int) -> None:
         node = self._nodes[index]
-        if kind_of(node) != "object":
-            self._replace(index, f"{kind_of(node)} of {length_of(node)} elements")
+        kind = kind_of(node)
+        if kind != "object":
+            length = length_of(node)
+            self._replace(index, f"{kind} of {length} elements")
             return
         extra_of(node).pop("pairs")
         put_extra(node, "why", REASON)

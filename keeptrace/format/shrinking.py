@@ -75,21 +75,25 @@ class _Shrinking:
         self._cuts = 0
 
     def run(self) -> None:
-        report, step = self._report, self._step
+        report = self._report
+        step = self._step
         self._drop_values()
         for node in self._nodes[: step.values]:
             self._node(node)
         for frame in report["frames"]:
-            if frame["locals"] is not None:
-                frame["locals"] = self._named(frame["locals"])
+            local = frame["locals"]
+            if local is not None:
+                frame["locals"] = self._named(local)
         report["globals"] = [self._named(table) for table in report["globals"]]
         if "process" in report:
             report["process"] = self._named(report["process"])
-        self._cuts += max(len(report["exceptions"]) - step.exceptions, 0)
-        del report["exceptions"][step.exceptions :]
-        for record in report["exceptions"]:
+        records = report["exceptions"]
+        self._cuts += len(records[step.exceptions :])
+        del records[step.exceptions :]
+        for record in records:
             self._record(record)
-        report["cuts"][REASON] = report["cuts"].get(REASON, 0) + self._cuts
+        cuts = report["cuts"]
+        cuts[REASON] = cuts.get(REASON, 0) + self._cuts
 
     def _drop_values(self) -> None:
         count = len(self._nodes) - self._step.values
@@ -98,8 +102,9 @@ class _Shrinking:
         self._cuts += count
         del self._nodes[self._step.values :]
         self._lost = len(self._nodes)
-        self._report["types"].append(["builtins", "object", []])
-        index = len(self._report["types"]) - 1
+        types = self._report["types"]
+        index = len(types)
+        types.append(["builtins", "object", []])
         text = f"<a value that was not kept, beyond the {REASON}>"
         self._nodes.append(stand_in(index, text, REASON))
 
@@ -113,9 +118,11 @@ class _Shrinking:
     def _ref(self, ref: Ref) -> Ref:
         if type(ref) is list and self._lost >= 0 and ref[0] >= self._lost:
             return [self._lost]
-        if type(ref) is str and len(ref) > self._step.characters:
+        most = self._step.characters
+        if type(ref) is str and len(ref) > most:
             self._cuts += 1
-            self._nodes.append(text_node("str", len(ref), ref[: self._step.characters]))
+            node = text_node("str", len(ref), ref[:most])
+            self._nodes.append(node)
             return [len(self._nodes) - 1]
         return ref
 
@@ -141,12 +148,14 @@ class _Shrinking:
         put_refs(node, self._refs(pairs_of(node), 2))
 
     def _kept_text(self, node: Node) -> None:
-        if len(kept_text(node)) > self._step.characters:
+        most = self._step.characters
+        if len(kept_text(node)) > most:
             self._cuts += 1
-            cut_text(node, self._step.characters)
+            cut_text(node, most)
 
     def _exact(self, node: Node) -> None:
-        put_refs(node, [self._ref(ref) for ref in items_of(node)])
+        refs = [self._ref(ref) for ref in items_of(node)]
+        put_refs(node, refs)
 
     def _live(self, node: Node) -> None:
         put_stand_in(node, self._ref(stand_in_of(node)))
@@ -169,11 +178,14 @@ class _Shrinking:
         extra = extra_of(node)
         for name, each in (("items", 1), ("pairs", 2)):
             if name in extra:
-                put_extra(node, name, self._refs(extra[name], each))
+                refs = self._refs(extra[name], each)
+                put_extra(node, name, refs)
         if "dir" in extra:
-            put_extra(node, "dir", extra["dir"][: self._step.elements])
+            names = extra["dir"][: self._step.elements]
+            put_extra(node, "dir", names)
         if "str" in extra:
-            put_extra(node, "str", self._text(extra["str"]))
+            text = self._text(extra["str"])
+            put_extra(node, "str", text)
 
     def _record(self, record: Any) -> None:
         for name in ("args", "notes"):
@@ -188,12 +200,14 @@ class _Shrinking:
         self._traceback(record)
 
     def _links(self, record: Any) -> None:
+        most = self._step.exceptions
         for name in ("cause", "context"):
-            if record[name] is not None and record[name] >= self._step.exceptions:
+            linked = record[name]
+            if linked is not None and linked >= most:
                 record[name] = None
         if "children" in record:
             children = record["children"]
-            record["children"] = [at for at in children if at < self._step.exceptions]
+            record["children"] = [at for at in children if at < most]
 
     def _traceback(self, record: ExceptionRecord) -> None:
         entries = record["traceback"]

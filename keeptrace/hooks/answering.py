@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.errors import OptionError
 from ..core.options import Options
-from ..core.raw import names_of
+from ..core.raw import qualname_of
 from ..format.api import for_file
 from ..format.process import roomy_options, snapshot_report
 from ..format.writing import encode
@@ -111,7 +111,7 @@ def answer(
 
 def _fail(directory: str, token: str, problem: Exception) -> None:
     try:
-        why = f"the process could not take a snapshot: {names_of(type(problem))[1]}: {problem}"
+        why = f"the process could not take a snapshot: {qualname_of(type(problem))}: {problem}"
         put_failure(directory, token, why)
     except Exception:  # such as a full disk: the asking process has a time limit of its own
         return

@@ -23,6 +23,8 @@ from . import endings
 # A record has so much of the command line. (characters)
 _MOST_COMMAND: Final = 500
 _HIDDEN: Final = "..."
+# Options of Python itself whose next word is no secret.
+_WITHOUT_SECRET: Final = ("-m", "-u", "-I", "-E", "-s", "-S", "-O")
 
 
 class DeathBox:
@@ -106,8 +108,9 @@ def command_line() -> str:
             told.append(_HIDDEN)
         else:
             told.append(_without_value(word))
-        is_value = word.startswith("-") and word not in ("-m", "-u", "-I", "-E", "-s", "-S", "-O")
-    return " ".join(told)[:_MOST_COMMAND]
+        is_value = word.startswith("-") and word not in _WITHOUT_SECRET
+    command = " ".join(told)
+    return command[:_MOST_COMMAND]
 
 
 def _without_value(word: str) -> str:

@@ -68,7 +68,8 @@ def is_excluded(exc: BaseException, names: frozenset[str]) -> bool:
     waiting = [exc]
     while waiting:
         found = waiting.pop()
-        if any(_as_main(".".join(names_of(cls))) in names for cls in mro_of(type(found))):
+        above = {_as_main(".".join(names_of(cls))) for cls in mro_of(type(found))}
+        if not above.isdisjoint(names):
             continue
         if not isinstance(found, BaseExceptionGroup):
             return False

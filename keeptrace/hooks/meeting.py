@@ -47,20 +47,25 @@ def _candidates() -> list[str]:
     A service and a shell of the same user may have other environments.
     """
     found: list[str] = []
-    for runtime in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{user()}"):
-        if runtime and os.path.isabs(runtime) and os.access(runtime, os.W_OK):
+    of_session = os.environ.get("XDG_RUNTIME_DIR", "")
+    for runtime in (of_session, f"/run/user/{user()}"):
+        if os.path.isabs(runtime) and os.access(runtime, os.W_OK):
             found.append(os.path.join(runtime, "keeptrace"))
-    for temporary in (tempfile.gettempdir(), os.path.join(os.sep, "tmp")):
-        found.append(os.path.join(temporary, f"keeptrace-{user()}"))
+    name = f"keeptrace-{user()}"
+    found.append(os.path.join(tempfile.gettempdir(), name))
+    found.append(os.path.join(os.sep, "tmp", name))
     return list(dict.fromkeys(found))
 
 
 def _is_private(directory: str) -> bool:
     """Whether a directory (no link) belongs to its user alone."""
     status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode):
+        return False
     is_ours = not hasattr(os, "geteuid") or status.st_uid == user()
-    is_closed = os.name != "posix" or not stat.S_IMODE(status.st_mode) & ~_PRIVATE
-    return stat.S_ISDIR(status.st_mode) and is_ours and is_closed
+    of_others = stat.S_IMODE(status.st_mode) & ~_PRIVATE
+    is_closed = os.name != "posix" or not of_others
+    return is_ours and is_closed
 
 
 def meeting_place() -> str:
@@ -90,7 +95,9 @@ def _places() -> Iterator[str]:
 
 def announce(directory: str, facts: Facts) -> None:
     """Announces this process. Raises OSError."""
-    write_atomically(_announcement(directory, facts.pid), json.dumps(facts._asdict()).encode())
+    text = json.dumps(facts._asdict())
+    path = _announcement(directory, facts.pid)
+    write_atomically(path, text.encode())
 
 
 def withdraw(directory: str, pid: int) -> None:
@@ -113,7 +120,8 @@ def facts_of(pid: int) -> tuple[str, Facts] | None:
                 facts = Facts(**json.loads(file.read(_MOST_FACTS)))
         except (OSError, ValueError, TypeError):  # no announcement, or a foreign file
             continue
-        if facts.pid == pid and is_alive(pid, facts.start) and start_of(pid) == facts.start:
+        is_same = facts.pid == pid and start_of(pid) == facts.start
+        if is_same and is_alive(pid, facts.start):
             return directory, facts
         remove(path)  # of a killed process
     return None

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from ..core.raw import is_of_c, module_dict, mro_of, names_of
+from ..core.raw import is_of_c, module_dict, module_of, mro_of
 from ..restore.constants import constant, state_of_constant
 
 # id of a constant → the arguments of constant()
@@ -41,7 +41,7 @@ def _may_be_constant(value: object) -> bool:
 def _homes_of(classes: Iterable[type]) -> list[str]:
     """The names of the modules of the classes and of their bases, within the bound."""
     parents = {id(parent): parent for cls in classes for parent in mro_of(cls)}.values()
-    homes = dict.fromkeys(names_of(cls)[0] for cls in parents if not is_of_c(cls))
+    homes = dict.fromkeys(module_of(cls) for cls in parents if not is_of_c(cls))
     return list(homes)[:_MOST_MODULES]
 
 

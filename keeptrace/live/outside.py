@@ -15,7 +15,7 @@ from collections.abc import Callable, ItemsView
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..core.raw import flags_of, mro_of, names_of, namespace_of
+from ..core.raw import flags_of, module_of, mro_of, names_of, namespace_of
 from ..restore.live import outside
 from ..restore.outside import owns_outside
 from ..restore.standins import details_of
@@ -63,13 +63,14 @@ _MOST_KINDS: Final = 4096
 def _kind_of(cls: type) -> _ClassFacts:
     known = _kinds.get(id(cls))
     if known is None:
-        mro = mro_of(cls)
-        made = [parent for parent in mro if flags_of(parent) & _IS_HEAP]
-        rebuilds = any(name in namespace_of(parent) for parent in made for name in _REBUILDERS)
-        arrays = [parent for parent in mro if names_of(parent) == ("numpy", "ndarray")]
+        rebuilds = False
         base_of = None
-        if arrays:
-            base_of = namespace_of(arrays[0])["base"].__get__
+        for parent in mro_of(cls):
+            namespace = namespace_of(parent)
+            if flags_of(parent) & _IS_HEAP and any(name in namespace for name in _REBUILDERS):
+                rebuilds = True
+            if base_of is None and names_of(parent) == ("numpy", "ndarray"):
+                base_of = namespace["base"].__get__
         if len(_kinds) >= _MOST_KINDS:
             _kinds.clear()
         known = _kinds[id(cls)] = _ClassFacts(cls, owns_outside(cls), rebuilds, base_of)
@@ -152,10 +153,10 @@ def _reader(cls: object, name: str) -> _Reader:
     return reader
 
 
-_raw_of: Final = {
-    cls: _reader(cls, "raw") for cls in (_io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom)
-}
+_BUFFERED: Final = (_io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom)
+_raw_of: Final = {cls: _reader(cls, "raw") for cls in _BUFFERED}
 _buffer_of: Final = _reader(_io.TextIOWrapper, "buffer")
+_encoding_of: Final = _reader(_io.TextIOWrapper, "encoding")
 
 
 def _file_io(file: object) -> _Facts:
@@ -183,14 +184,18 @@ _BELOW_TEXT: Final = {"position": "buffer_position"}
 
 
 def _text(file: object) -> _Facts:
-    found: _Facts = {}
-    _read(found, "buffer", _buffer_of, file)
-    under = facts(found.pop("buffer", None))
-    mode = _stored_in(file).get("mode", under.pop("mode", None))
-    # tell() of the text would write out the buffer. So the position is that of the bytes below.
-    renamed = {_BELOW_TEXT.get(name, name): part for name, part in under.items()}
-    _read(found, "encoding", _reader(_io.TextIOWrapper, "encoding"), file)
-    return {"name": None, "mode": mode, **renamed, **found}
+    below: _Facts = {}
+    _read(below, "buffer", _buffer_of, file)
+    under = facts(below.get("buffer"))
+    mode = under.pop("mode", None)
+    mode = _stored_in(file).get("mode", mode)
+    found: _Facts = {"name": None, "mode": mode}
+    for name, part in under.items():
+        # tell() of the text would write out the buffer. So the position is of the bytes below.
+        known = _BELOW_TEXT.get(name, name)
+        found[known] = part
+    _read(found, "encoding", _encoding_of, file)
+    return found
 
 
 # By id, because a metaclass may define the hash of its classes.
@@ -240,7 +245,7 @@ def _shown(attributes: _Facts) -> _Facts:
             found[name] = value
         elif isinstance(value, (str, bytes)) and kind in (str, bytes):
             found[name] = value[:_MOST_SHOWN]
-        elif names_of(kind)[0].startswith("pathlib") and kind.__name__ in _PATHS:
+        elif module_of(kind).startswith("pathlib") and kind.__name__ in _PATHS:
             found[name] = str(value)[:_MOST_SHOWN]
     return found
 

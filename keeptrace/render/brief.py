@@ -16,7 +16,7 @@ from ..core.errors import OptionError
 from ..core.report import Ref
 from ..core.texts import counted, printable, shorten
 from .data import JSON_FORMAT
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .view import ShownException, View
 from .wording import relation_text
 
@@ -36,8 +36,8 @@ class _Row:
 
     frame: ShownFrame
     source: str
-    near: list[tuple[str, Ref]] = field(default_factory=list)  # on the failing line
-    far: list[tuple[str, Ref]] = field(default_factory=list)
+    near: Variables = field(default_factory=list)  # on the failing line
+    far: Variables = field(default_factory=list)
 
 
 def _rows(view: View) -> Iterator[_Row]:
@@ -100,8 +100,10 @@ def _check(most: int) -> None:
 
 def _heads(view: View) -> list[ShownException]:
     """Each exception once: the captured exception, the root cause, then the rest of the tree."""
-    heads = [view.root, view.root_cause, *view.tree()]
-    return list({exception.index: exception for exception in heads}.values())
+    heads = {}
+    for exception in (view.root, view.root_cause, *view.tree()):
+        heads[exception.index] = exception
+    return list(heads.values())
 
 
 def _title(view: View, exception: ShownException, most: int) -> str:
@@ -201,7 +203,8 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
         "python": view.python,
         "exceptions": [],
     }
-    room = _Room(most - len(compact(data)) - _REST)
+    size = len(compact(data))
+    room = _Room(most - size - _REST)
     kept: dict[int, dict[str, Any]] = {}  # by the exception's index
     for exception in _heads(view):
         part = _exception_data(view, exception, most)
@@ -215,7 +218,7 @@ def brief_data(view: View, header: dict[str, Any], most: int) -> dict[str, Any]:
     left_out += _put_frames(view, rows[1:], kept, room)
     for part in kept.values():
         part["frames"].sort(key=lambda frame: frame["number"])
-    data["exceptions"] = [kept[each.index] for each in view.exceptions if each.index in kept]
+    data["exceptions"] = [kept[index] for index in sorted(kept)]
     data["left_out"] = left_out
     return data
 
@@ -240,9 +243,14 @@ def _put_frame(view: View, row: _Row, exception: dict[str, Any] | None, room: _R
     if exception is None or not room.take(frame):
         return 1
     exception["frames"].append(frame)
-    variables = [_variable_data(view, name, ref) for name, ref in row.near + row.far]
-    frame["locals"] = [variable for variable in variables if room.take(variable)]
-    return len(variables) - len(frame["locals"])
+    left_out = 0
+    for name, ref in row.near + row.far:
+        variable = _variable_data(view, name, ref)
+        if room.take(variable):
+            frame["locals"].append(variable)
+        else:
+            left_out += 1
+    return left_out
 
 
 class _Room:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from ..core.report import Ref
 from .budgets import JSON_CHARACTERS, JSON_FRAMES, JSON_VALUES, Budget
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .nodes import Child
 from .values import ShownValues
 from .view import ShownException, View
@@ -127,7 +127,7 @@ class _DataWriter:
             "locals": self._variables(frame.locals, self._levels),
         }
 
-    def _variables(self, named: list[tuple[str, Ref]], levels: int) -> list[dict[str, Any]]:
+    def _variables(self, named: Variables, levels: int) -> list[dict[str, Any]]:
         return self._list(named, len(named), levels)
 
     def _list(
@@ -147,8 +147,12 @@ class _DataWriter:
         text = values.text(ref, _CHARACTERS)
         self._characters.take(len(name) + len(text) + _KEYS)
         found: dict[str, Any] = {"name": name, "type": value.type, "value": text}
-        rest = (("length", value.length), ("missing", value.missing or None), ("why", value.why))
-        found.update((key, part) for key, part in rest if part is not None and part != "")
+        if value.length is not None:
+            found["length"] = value.length
+        if value.missing:
+            found["missing"] = value.missing
+        if value.why:
+            found["why"] = value.why
         index = values.key(ref)
         if index is None or not value.children:
             return found

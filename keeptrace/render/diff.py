@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ..core.texts import printable, shorten
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .leaves import leaves
 from .view import ShownException, View
 from .wording import process_rows
@@ -45,17 +45,20 @@ def compare(
 ) -> list[Section]:
     """The sections with changes, in reading order."""
     first_header, second_header = headers
-    facts = _changes(_facts_of(first, first_header), _facts_of(second, second_header))
-    ours, theirs = first.root_cause, second.root_cause
+    first_facts = _facts_of(first, first_header)
+    second_facts = _facts_of(second, second_header)
+    ours = first.root_cause
+    theirs = second.root_cause
     sections = [
-        Section("facts", list(facts)),
+        Section("facts", list(_changes(first_facts, second_facts))),
         Section("exceptions", list(_exceptions(first, second))),
         Section("path", list(_path(ours, theirs))),
     ]
     for before, after in reversed(_common(ours, theirs)):
-        title = f"{before.function}  {before.file}:{_lines(before, after)}"
-        changes = _variables(first, before, second, after)
-        sections.append(Section(printable(title), list(changes)))
+        numbers = _lines(before, after)
+        title = printable(f"{before.function}  {before.file}:{numbers}")
+        changes = list(_variables(first, before, second, after))
+        sections.append(Section(title, changes))
     return [section for section in sections if section.changes]
 
 
@@ -68,8 +71,9 @@ def _lines(before: ShownFrame, after: ShownFrame) -> str:
 def _facts_of(view: View, header: Mapping[str, Any]) -> dict[str, str]:
     facts = {"python": view.python}
     for name in _FACTS:
-        if header.get(name):
-            facts[name] = str(header[name])
+        fact = header.get(name)
+        if fact:
+            facts[name] = str(fact)
     for name, fact in process_rows(view):
         if name not in _ALWAYS_DIFFER:
             facts[name] = fact
@@ -77,19 +81,26 @@ def _facts_of(view: View, header: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _exceptions(first: View, second: View) -> Iterator[Change]:
-    pairs = zip(first.tree(), second.tree())
-    for at, (ours, theirs) in enumerate(pairs, 1):
-        yield from _change(f"type [{at}]", ours.type, theirs.type)
-        yield from _change(f"message [{at}]", ours.message, theirs.message)
-    yield from _change("exceptions", str(len(first.exceptions)), str(len(second.exceptions)))
+    before = _exceptions_of(first)
+    after = _exceptions_of(second)
+    # An exception of one dump alone counts in the last line only.
+    common = {name: text for name, text in before.items() if name in after}
+    yield from _changes(common, {name: after[name] for name in common})
 
 
-def _change(name: str, before: str, after: str) -> Iterator[Change]:
-    yield from _changes({name: before}, {name: after})
+def _exceptions_of(view: View) -> dict[str, str]:
+    """The types and the messages of a chain, and the number of exceptions."""
+    texts = {}
+    for at, exception in enumerate(view.tree(), 1):
+        texts[f"type [{at}]"] = exception.type
+        texts[f"message [{at}]"] = exception.message
+    texts["exceptions"] = str(len(view.exceptions))
+    return texts
 
 
 def _path(ours: ShownException, theirs: ShownException) -> Iterator[Change]:
-    before, after = _functions(ours), _functions(theirs)
+    before = _functions(ours)
+    after = _functions(theirs)
     steps = _matched(before, after).get_opcodes()
     for kind, start, end, other_start, other_end in steps:
         if kind == "equal":
@@ -98,9 +109,10 @@ def _path(ours: ShownException, theirs: ShownException) -> Iterator[Change]:
         other = " > ".join(after[other_start:other_end])
         yield Change("functions", one or ABSENT, other or ABSENT)
     for frame, other_frame in _common(ours, theirs):
-        if frame.line != other_frame.line:
-            name = f"line of {frame.function}"
-            yield Change(name, f"{frame.line}", f"{other_frame.line}")
+        line = str(frame.line)
+        other_line = str(other_frame.line)
+        if line != other_line:
+            yield Change(f"line of {frame.function}", line, other_line)
 
 
 def _functions(exception: ShownException) -> list[str]:
@@ -116,9 +128,10 @@ def _common(ours: ShownException, theirs: ShownException) -> list[tuple[ShownFra
     matcher = _matched(_functions(ours), _functions(theirs))
     common: list[tuple[ShownFrame, ShownFrame]] = []
     for start, other_start, size in matcher.get_matching_blocks():
-        before = ours.frames[start : start + size]
-        after = theirs.frames[other_start : other_start + size]
-        common += zip(before, after)
+        for offset in range(size):
+            before = ours.frames[start + offset]
+            after = theirs.frames[other_start + offset]
+            common.append((before, after))
     return common
 
 
@@ -132,10 +145,11 @@ def _variables(
     return _changes(ours, theirs)
 
 
-def _compared(view: View, frame: ShownFrame) -> list[tuple[str, Any]]:
+def _compared(view: View, frame: ShownFrame) -> Variables:
     if not frame.is_module:
         return frame.locals
-    return [(name, ref) for name, ref in frame.locals if not view.is_noise(name, ref)]
+    is_noise = view.is_noise
+    return [(name, ref) for name, ref in frame.locals if not is_noise(name, ref)]
 
 
 def _changes(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Change]:
@@ -151,6 +165,7 @@ def lines(sections: Iterable[Section], most: int = 160) -> Iterator[str]:
     for section in sections:
         yield section.title
         for change in section.changes:
-            pair = f"{change.first}  ->  {change.second}".replace("\n", " ")
-            line = printable(f"    {change.name}: {pair}")
-            yield shorten(line, most)
+            pair = f"{change.first}  ->  {change.second}"
+            one_line = pair.replace("\n", " ")
+            text = printable(f"    {change.name}: {one_line}")
+            yield shorten(text, most)

@@ -14,7 +14,8 @@ def folded(frames: list[ShownFrame]) -> list[list[ShownFrame]]:
     """Rows of frames: a single frame, or the middle of a recursion, also of several functions."""
     places: dict[tuple[object, ...], list[int]] = {}
     for index, frame in enumerate(frames):
-        places.setdefault((frame.file, frame.function, frame.line), []).append(index)
+        place = (frame.file, frame.function, frame.line)
+        places.setdefault(place, []).append(index)
     middle: set[int] = set()
     for indexes in places.values():
         middle.update(indexes[_EQUAL:-_EQUAL])

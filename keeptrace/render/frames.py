@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..core.report import Ref
+
+# Names and values, in the order of the report.
+Variables: TypeAlias = list[tuple[str, Ref]]
 
 
 @dataclass(slots=True)
@@ -22,8 +26,8 @@ class ShownFrame:
     function: str
     code_line: int
     position: list[int | None]  # line, end line, column, end column
-    locals: list[tuple[str, Ref]]
-    globals: list[tuple[str, Ref]]
+    locals: Variables
+    globals: Variables
     is_module: bool
     is_library: bool
     left_out: int = 0

@@ -7,9 +7,9 @@ data that slipped through could neither run nor fetch anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..core.errors import missing_extra
 from ..core.report import Ref
@@ -25,7 +25,7 @@ from .budgets import (
 )
 from .data import label
 from .folding import folded
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .nodes import Child
 from .pages import page_template
 from .plain_text import traceback_text
@@ -41,6 +41,8 @@ _BEFORE: Final = 7
 _AFTER: Final = 4
 # The line of a value. (characters)
 _CHARACTERS: Final = 400
+# The name of a value. (characters)
+_NAME: Final = 200
 # Values inside one another: browsers lay out a few hundred nested elements, people read fewer.
 # (levels)
 _LEVELS: Final = 12
@@ -73,8 +75,8 @@ class _Trees:
         self._page = page
         self._seen: set[int] = set()
 
-    def of(self, variables: list[tuple[str, Ref]]) -> list[_Node]:
-        return self._nodes(((name, ref) for name, ref in variables), len(variables), _LEVELS)
+    def of(self, variables: Variables) -> list[_Node]:
+        return self._nodes(variables, len(variables), _LEVELS)
 
     def _nodes(self, named: Iterable[tuple[str, Ref]], count: int, levels: int) -> list[_Node]:
         nodes: list[_Node] = []
@@ -90,7 +92,9 @@ class _Trees:
         values = self._values
         value = values.value(ref)
         text = values.text(ref, _CHARACTERS)
-        node = _Node(shorten(name, 200), value.type, text, values.attributes(ref), value.full)
+        node = _Node(shorten(name, _NAME), value.type, text)
+        node.held = values.attributes(ref)
+        node.full = value.full
         if value.missing:
             node.notes.append(f"{value.missing} of {value.length} were not kept")
         if value.why:
@@ -112,7 +116,8 @@ class _Trees:
             node.notes.append(f"{len(children)} parts are not shown on this page")
         else:
             self._seen.add(key)
-            node.anchor = opened[key] = f"{self._place}-{key}"
+            node.anchor = f"{self._place}-{key}"
+            opened[key] = node.anchor
             parts = ((label(self._values, child), child.ref) for child in children)
             node.parts = self._nodes(parts, len(children), levels - 1)
 
@@ -138,13 +143,17 @@ class _Page:
 
     def lines(self, snippet: Snippet, lexer: object) -> list[dict[str, Any]]:
         """The coloured lines of a snippet. Frames of a recursion share a snippet."""
-        if id(snippet) not in self._lines:
-            self._lines[id(snippet)] = snippet, _lines(snippet, lexer, self.coloured)
-        return self._lines[id(snippet)][1]
+        known = self._lines.get(id(snippet))
+        if known is not None:
+            return known[1]
+        lines = _lines(snippet, lexer, self.coloured)
+        self._lines[id(snippet)] = (snippet, lines)
+        return lines
 
     def add(self, node: _Node) -> None:
         self._values.take()
-        self._characters.take(len(node.name) + len(node.text) + len(node.full or ""))
+        shown = (node.name, node.text, node.full or "")
+        self._characters.take(sum(map(len, shown)))
 
     def add_text(self, text: str) -> str:
         """As much of a text as the page has room for."""
@@ -166,8 +175,9 @@ def to_html(view: View, header: dict[str, Any]) -> str:
     hidden = ""
     if view.redacted or "redacted" in view.cuts:
         hidden = hidden_text(view)
+    title = view.root.title.replace("\n", " ")
     return template.render(
-        title=shorten(view.root.title.replace("\n", " "), 150),
+        title=shorten(title, 150),
         facts=facts(view, header),
         process=process_rows(view),
         first=page_budget.first,
@@ -190,7 +200,8 @@ def facts(view: View, header: dict[str, Any]) -> list[tuple[str, str]]:
         ("process", header.get("pid")),
         ("host", header.get("host")),
     ]
-    return [(name, printable(str(value))) for name, value in found if value not in (None, "")]
+    known = [(name, value) for name, value in found if value not in (None, "")]
+    return [(name, printable(str(value))) for name, value in known]
 
 
 _RELATIONS: Final = {"child": "", "suppressed": "hidden context", "threads": "at that time"}
@@ -198,11 +209,12 @@ _RELATIONS: Final = {"child": "", "suppressed": "hidden context", "threads": "at
 
 def _row(exception: ShownException) -> dict[str, Any]:
     relation = _RELATIONS.get(exception.relation, exception.relation)
+    title = exception.title.replace("\n", " ")
     return {
         "number": exception.number,
         "depth": min(exception.depth, _INDENTED),
         "relation": relation,
-        "title": shorten(exception.title.replace("\n", " "), 200),
+        "title": shorten(title, 200),
     }
 
 
@@ -213,6 +225,7 @@ def _exception(view: View, exception: ShownException, lexer: object, page: _Page
     text = exception.text
     if text is not None:
         text = page.add_text(text)
+    trees = _Trees(view, f"e{exception.number}", page)
     return {
         "number": exception.number,
         "type": exception.type,
@@ -222,7 +235,7 @@ def _exception(view: View, exception: ShownException, lexer: object, page: _Page
         "text": text,
         "place": exception.place,
         "frames": frames,
-        "details": _Trees(view, f"e{exception.number}", page).of(exception.details),
+        "details": trees.of(exception.details),
     }
 
 
@@ -234,13 +247,16 @@ def _frames(
     rows = folded(exception.frames)
     while rows:
         row = rows.pop()
+        first = row[0]
         if not page.frames.take():
-            frames.append({"hidden": len(row) + sum(map(len, rows))})
+            hidden = len(row) + sum(map(len, rows))
+            frames.append({"hidden": hidden})
             break
         if len(row) > 1:
-            frames.append({"hidden": 0, "folded": (len(row), row[0].number, row[-1].number)})
+            span = (len(row), first.number, row[-1].number)
+            frames.append({"hidden": 0, "folded": span})
         else:
-            frames.append(_frame(view, row[0], lexer, page))
+            frames.append(_frame(view, first, lexer, page))
     return frames[::-1]
 
 
@@ -252,6 +268,11 @@ def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[st
     if snippet is not None:
         source = page.lines(snippet, lexer)
     trees = _Trees(view, f"f{frame.number}", page)
+    groups = []
+    for title, table in _groups(view, frame):
+        if table:
+            is_open = title in _OPEN_GROUPS
+            groups.append((title, len(table), trees.of(table), is_open))
     return {
         "hidden": 0,
         "folded": None,
@@ -263,23 +284,27 @@ def _frame(view: View, frame: ShownFrame, lexer: object, page: _Page) -> dict[st
         "is_library": frame.is_library,
         "is_open": frame is page.first,
         "source": source,
-        "groups": [
-            (title, len(table), trees.of(table), title in _OPEN_GROUPS)
-            for title, table in _groups(view, frame)
-            if table
-        ],
+        "groups": groups,
     }
 
 
-def _groups(view: View, frame: ShownFrame) -> list[tuple[str, list[tuple[str, Ref]]]]:
+def _groups(view: View, frame: ShownFrame) -> list[tuple[str, Variables]]:
     """The variables of a frame under their headings; some groups may be empty."""
     used = ("Globals that its code uses", frame.globals)
     if not frame.is_module:
         return [("Locals", frame.locals), used]
-    noise = [(name, ref) for name, ref in frame.locals if view.is_noise(name, ref)]
-    noisy = {name for name, _ in noise}
-    variables = [(name, ref) for name, ref in frame.locals if name not in noisy]
-    return [("Variables", variables), ("Modules, functions and classes", noise), used]
+    variables: Variables = []
+    noise: Variables = []
+    for name, ref in frame.locals:
+        group = variables
+        if view.is_noise(name, ref):
+            group = noise
+        group.append((name, ref))
+    return [
+        ("Variables", variables),
+        ("Modules, functions and classes", noise),
+        used,
+    ]
 
 
 def _lexer() -> object:
@@ -302,39 +327,57 @@ _KINDS: Final = (
     ("Token.Name.Decorator", "f"),
     ("Token.Operator.Word", "k"),
 )
+# Colour, whether the segment is of the failing expression, text
+_Segment: TypeAlias = tuple[str, bool, str]
 
 
 def _kind(token: object) -> str:
     name = str(token)
-    return next((kind for start, kind in _KINDS if name.startswith(start)), "")
+    for start, kind in _KINDS:
+        if name.startswith(start):
+            return kind
+    return ""
 
 
 def _lines(snippet: Snippet, lexer: Lexer, coloured: Budget) -> list[dict[str, Any]]:
-    """Each line as segments (colour, whether it is the failing expression, text)."""
-    wanted = range(snippet.first, snippet.first + len(snippet.lines))
-    lines: dict[int, list[tuple[str, bool, str]]] = {number: [] for number in wanted}
-    number, column = snippet.start, 0
+    """The lines of a snippet, each as its segments."""
+    end = snippet.first + len(snippet.lines)
+    lines: dict[int, list[_Segment]] = {}
+    for number in range(snippet.first, end):
+        lines[number] = []
+    for number, column, text, kind in _pieces(snippet, lexer, coloured):
+        if number in lines:
+            mark = snippet.marks.get(number, (0, 0))
+            lines[number] += _segments(text, column, mark, kind)
+    rows = []
+    for number, segments in lines.items():
+        fails = number == snippet.line
+        rows.append({"number": number, "fails": fails, "segments": segments})
+    return rows
+
+
+def _pieces(
+    snippet: Snippet, lexer: Lexer, coloured: Budget
+) -> Iterator[tuple[int, int, str, str]]:
+    """The tokens of a source, parted at the ends of lines: line, column, text, colour."""
     source = "\n".join([*snippet.above, *snippet.lines])
     tokens = [("", source)]
     if coloured.take(len(source)):
         tokens = lexer.get_tokens(source)
+    number = snippet.start
+    column = 0
     for token, text in tokens:
+        kind = _kind(token)
         for at, part in enumerate(text.split("\n")):
             if at:
-                number, column = number + 1, 0
-            if part and number in lines:
-                mark = snippet.marks.get(number, (0, 0))
-                lines[number] += _segments(part, column, mark, _kind(token))
+                number += 1
+                column = 0
+            if part:
+                yield number, column, part, kind
             column += len(part)
-    return [
-        {"number": number, "fails": number == snippet.line, "segments": lines[number]}
-        for number in wanted
-    ]
 
 
-def _segments(
-    text: str, column: int, mark: tuple[int, int], kind: str
-) -> list[tuple[str, bool, str]]:
+def _segments(text: str, column: int, mark: tuple[int, int], kind: str) -> list[_Segment]:
     """The parts of a token before, in and after the failing expression."""
     start, end = (min(max(edge - column, 0), len(text)) for edge in mark)
     parts = [

@@ -160,6 +160,7 @@ def _printed(filename: str, lineno: int, offset: int, text: str, end_line: int, 
     marks = range(len(text) + 2)
     if lineno < 0 or end_line < 0 or offset not in marks or end not in marks:
         offset = end = 0
-    exc = SyntaxError("", (filename[:_MAX_PLACE], lineno, offset, text, end_line, end))
+    place_of_error = (filename[:_MAX_PLACE], lineno, offset, text, end_line, end)
+    exc = SyntaxError("", place_of_error)
     *place, _message = traceback.format_exception_only(exc)
     return "".join(place)

@@ -24,7 +24,7 @@ from ..core.texts import printable, shorten
 from ..format.checking import check
 from ..snapshots.groups import SNAPSHOT
 from .budgets import MAX_MESSAGE, MAX_MESSAGES, MAX_NOTES, MAX_SHORT, Budget
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .messages import MessageTexts, syntax_error_line
 from .sources import Sources
 from .values import ShownValues
@@ -69,11 +69,13 @@ class _ReportReader:
         self._frames_read = 0
         self._messages = Budget(MAX_MESSAGES)
         self._notes_left = Budget(MAX_NOTES)
-        self._tables: dict[int, list[tuple[str, Ref]]] = {}  # by id; tracebacks share frames
+        self._tables: dict[int, Variables] = {}  # by id; tracebacks share frames
 
     def view(self) -> View:
         report = self._report
-        exceptions = [self._exception(index) for index in range(len(report["exceptions"]))]
+        exceptions = []
+        for index, record in enumerate(report["exceptions"]):
+            exceptions.append(self._exception(index, record))
         if not exceptions:
             raise IndexError("there is no exception in it")
         _mark_threads(exceptions)
@@ -82,27 +84,31 @@ class _ReportReader:
             held = [index for index in self._held(record) if index and exceptions[index].of < 0]
             exception.links += [("held", index) for index in held]
         _link(exceptions)
+        cuts = {}
+        for reason, number in report["cuts"].items():
+            cuts[printable(str(reason))] = int(number)
         view = View(
             exceptions,
             self._values,
             Sources(report["sources"]),
             printable(str(report["python"])),
-            {printable(str(reason)): int(count) for reason, count in report["cuts"].items()},
+            cuts,
             _redacted(report),
             _counts(report),
             self._variables(report.get("process", {})),
         )
         view.give_numbers()
-        self._values.name_exceptions([(each.number, each.title) for each in exceptions])
+        titles = [(each.number, each.title) for each in exceptions]
+        self._values.name_exceptions(titles)
         return view
 
     # -- exceptions
 
-    def _exception(self, index: int) -> ShownException:
-        record: Mapping[str, Any] = self._report["exceptions"][index]
+    def _exception(self, index: int, record: Mapping[str, Any]) -> ShownException:
         text = record.get("text")
         if text is not None:
             text = printable(text, "\n\t")
+        place = syntax_error_line(self._values, record["fields"])
         return ShownException(
             index,
             type=self._values.type_name(record["type"]),
@@ -112,14 +118,15 @@ class _ReportReader:
             frames=self._frames(index, record),
             message=self._bounded(self._texts.of(index)),
             text=text,
-            place=printable(syntax_error_line(self._values, record["fields"]), "\n\t"),
+            place=printable(place, "\n\t"),
         )
 
-    def _details(self, record: Mapping[str, Any]) -> list[tuple[str, Ref]]:
+    def _details(self, record: Mapping[str, Any]) -> Variables:
         check = self._values.check
         details = [("args", check(record["args"]))]
         for table in (record["fields"], record["attributes"]):
-            details += [(printable(name), check(ref)) for name, ref in table.items()]
+            for name, ref in table.items():
+                details.append((printable(name), check(ref)))
         return details
 
     def _held(self, record: Mapping[str, Any]) -> Iterable[int]:
@@ -159,11 +166,15 @@ class _ReportReader:
 
     def _frames(self, exception: int, record: Any) -> list[ShownFrame]:
         """The kept callers, and the traceback; outermost first."""
-        callers: list[ShownFrame] = []
+        frames: list[ShownFrame] = []
         for index in record.get("outer", ()):
-            callers.append(self._frame(exception, index, self._report["frames"][index]["at"]))
-            callers[-1].is_caller = True
-        return callers + [self._frame(exception, *entry) for entry in record["traceback"]]
+            position = self._report["frames"][index]["at"]
+            caller = self._frame(exception, index, position)
+            caller.is_caller = True
+            frames.append(caller)
+        for index, position in record["traceback"]:
+            frames.append(self._frame(exception, index, position))
+        return frames
 
     def _frame(self, exception: int, index: int, position: Any) -> ShownFrame:
         """An entry of a traceback. index: -1 if `position` is the number of omitted frames."""
@@ -175,12 +186,13 @@ class _ReportReader:
         if len(position) != 4:
             raise ValueError("a position has four parts")
         checked = [_int_or_none(part) for part in position]
-        namespace = self._variables(self._report["globals"][record["globals"]])
-        is_module = record["locals"] is None
-        if record["locals"] is None:
-            own, used = namespace, []
-        else:
-            own, used = self._variables(record["locals"]), namespace
+        namespace = self._report["globals"][record["globals"]]
+        own = self._variables(namespace)
+        used: Variables = []
+        local = record["locals"]
+        if local is not None:
+            used = own
+            own = self._variables(local)
         file = str(code["file"])
         return ShownFrame(
             number=self._frames_read,
@@ -193,15 +205,18 @@ class _ReportReader:
             position=checked,
             locals=own,
             globals=used,
-            is_module=is_module,
+            is_module=local is None,
             is_library=bool(_LIBRARY.search(file)),
             index=index,
         )
 
-    def _variables(self, table: dict[str, Ref]) -> list[tuple[str, Ref]]:
+    def _variables(self, table: dict[str, Ref]) -> Variables:
         found = self._tables.get(id(table))
         if found is None:
-            found = [(printable(shorten(name, MAX_SHORT)), ref) for name, ref in table.items()]
+            found = []
+            for name, ref in table.items():
+                shown = printable(shorten(name, MAX_SHORT))
+                found.append((shown, ref))
             self._tables[id(table)] = found
         return found
 
@@ -233,14 +248,18 @@ def _left_out(number: int, exception: int, count: int) -> ShownFrame:
 def _links(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     """(relation, index) of the exceptions in a record."""
     links = []
-    if record["cause"] is not None:
-        links.append(("cause", int(record["cause"])))
-    if record["context"] is not None:
+    cause = record["cause"]
+    if cause is not None:
+        links.append(("cause", int(cause)))
+    context = record["context"]
+    if context is not None:
         relation = "context"
         if record["suppress"]:
             relation = "suppressed"
-        links.append((relation, int(record["context"])))
-    return links + [("child", int(child)) for child in record.get("children", ())]
+        links.append((relation, int(context)))
+    for child in record.get("children", ()):
+        links.append(("child", int(child)))
+    return links
 
 
 def _mark_threads(exceptions: list[ShownException]) -> None:
@@ -248,9 +267,10 @@ def _mark_threads(exceptions: list[ShownException]) -> None:
     snapshots = {each.index for each in exceptions if each.type == SNAPSHOT}
     for exception in exceptions:
         for link in exception.links:
-            if link[0] == "suppressed" and link[1] in snapshots:
+            relation, other = link
+            if relation == "suppressed" and other in snapshots:
                 exception.links.remove(link)
-                exceptions[0].links.append(("threads", link[1]))
+                exceptions[0].links.append(("threads", other))
                 break
 
 

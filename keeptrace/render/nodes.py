@@ -126,14 +126,18 @@ def _container(values: NodeTable, node: Node) -> ShownValue:
     children = _items(refs)
     if kind == "dict":
         children = _pairs(refs)
-    value = ShownValue(kind, None, _BRACKETS[kind], children, length, length - len(children))
+    missing = length - len(children)
+    value = ShownValue(kind, None, _BRACKETS[kind], children, length, missing)
     if kind in _SETS and not length:
         value.text = f"{kind}()"
     return value
 
 
 def _pairs(refs: list[Ref]) -> list[Child]:
-    return [Child("pair", "", refs[at + 1], refs[at]) for at in range(0, len(refs) - 1, 2)]
+    """The pairs of keys and values that alternate. A key without a value is left out."""
+    keys = refs[::2]
+    values = refs[1::2]
+    return [Child("pair", "", value, key) for key, value in zip(keys, values)]
 
 
 def _items(refs: list[Ref]) -> list[Child]:
@@ -174,21 +178,41 @@ def _complex(values: NodeTable, node: Node) -> ShownValue:
 
 
 def _object(values: NodeTable, node: Node) -> ShownValue:
-    text, extra = schema.repr_of(node), schema.extra_of(node)
+    text = schema.repr_of(node)
+    extra = schema.extra_of(node)
     name = values.type_name(schema.type_of(node))
-    value = ShownValue(name, length=extra.get("len"), is_default=text is None)
+    length = extra.get("len")
+    value = ShownValue(name, length=length, is_default=text is None)
     if text is None:
         text = _default_repr(name, extra)
     elif "\n" in text:
         value.full = full_text(text)
     value.text = printable(shorten(text, MAX_VALUE))
-    value.why = printable(str(extra.get("why", "")))
-    value.children = _pairs(extra.get("pairs", ())) + _items(extra.get("items", ()))
-    if value.length is not None and ("pairs" in extra or "items" in extra):
-        value.missing = max(int(value.length) - len(value.children), 0)
+    why = extra.get("why", "")
+    value.why = printable(str(why))
+    contents = _contents(extra)
+    if contents is not None:
+        value.children = contents
+        value.missing = _missing(length, len(contents))
     for label, ref in schema.attributes_of(node).items():
-        value.children.append(Child("attribute", printable(str(label)), ref))
+        child = Child("attribute", printable(str(label)), ref)
+        value.children.append(child)
     return value
+
+
+def _contents(extra: dict[str, Any]) -> list[Child] | None:
+    """The pairs and elements of an object; None for an object that is no container."""
+    if "pairs" not in extra and "items" not in extra:
+        return None
+    pairs = extra.get("pairs", [])
+    items = extra.get("items", [])
+    return _pairs(pairs) + _items(items)
+
+
+def _missing(length: int | None, kept: int) -> int:
+    if length is None:
+        return 0
+    return max(int(length) - kept, 0)
 
 
 def _default_repr(name: str, extra: dict[str, Any]) -> str:
@@ -208,23 +232,28 @@ class _Exact:
 
 
 def _exact(values: NodeTable, node: Node) -> ShownValue:
-    kind, refs = schema.name_of(node), schema.items_of(node)
+    kind = schema.name_of(node)
+    refs = schema.items_of(node)
     if kind not in EXACT:
         raise KeyError(kind)
     for ref in refs:
         values.check(ref)
     found = exact_value(values, node)
-    if found is not None:
-        return ShownValue(kind, printable(shorten(_Exact(found).text, MAX_VALUE)))
-    return ShownValue(kind, None, (f"{kind}(", ")"), _items(refs), len(refs))
+    if found is None:
+        brackets = (f"{kind}(", ")")
+        return ShownValue(kind, None, brackets, _items(refs), len(refs))
+    text = shorten(_Exact(found).text, MAX_VALUE)
+    return ShownValue(kind, printable(text))
 
 
 def _type(values: NodeTable, node: Node) -> ShownValue:
-    return ShownValue("type", f"<class '{values.type_name(schema.type_of(node))}'>")
+    name = values.type_name(schema.type_of(node))
+    return ShownValue("type", f"<class '{name}'>")
 
 
 def _module(values: NodeTable, node: Node) -> ShownValue:
-    return ShownValue("module", f"<module '{printable(schema.name_of(node))}'>")
+    name = printable(schema.name_of(node))
+    return ShownValue("module", f"<module '{name}'>")
 
 
 def _function(values: NodeTable, node: Node) -> ShownValue:
@@ -243,7 +272,8 @@ def _exception(values: NodeTable, node: Node) -> ShownValue:
 
 
 def _redacted(values: NodeTable, node: Node) -> ShownValue:
-    text = f"<redacted: {printable(schema.what_of(node))}>"
+    what = printable(schema.what_of(node))
+    text = f"<redacted: {what}>"
     return ShownValue("redacted", text, why="it looked secret")
 
 

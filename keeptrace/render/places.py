@@ -19,18 +19,25 @@ class Places:
             if line is None:
                 continue
             place: Any = node  # a node with a line has all four numbers
-            end = place.end_lineno, place.col_offset, place.end_col_offset
-            self._positions.add((line, *end))
+            position = (line, place.end_lineno, place.col_offset, place.end_col_offset)
+            self._positions.add(position)
             name = getattr(node, "name", None)
             if type(name) is str:
-                decorators = [each.lineno for each in getattr(node, "decorator_list", ())]
-                self._functions.add((name, min([line, *decorators])))
+                first_line = _first_line(node, line)
+                self._functions.add((name, first_line))
 
     def hold(self, name: str, first_line: int, position: list[int | None]) -> bool:
         """Whether the text has the function at this line, and an expression at the position."""
         if name.isidentifier() and (name, first_line) not in self._functions:
             return False
         return None in position or tuple(position) in self._positions
+
+
+def _first_line(function: ast.AST, line: int) -> int:
+    """The line of the first decorator, or of the function itself."""
+    for decorator in getattr(function, "decorator_list", ()):
+        line = min(line, decorator.lineno)
+    return line
 
 
 def places_of(text: str) -> Places | None:

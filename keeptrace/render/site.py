@@ -7,6 +7,7 @@ The pages need no server, no network and, but for the filter, no script.
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -61,10 +62,16 @@ def write_site(
     Raises MissingExtraError if jinja2 is not installed.
     """
     groups = sorted(_merged(seen), key=lambda each: -each.last)
-    reports = _write_reports(groups, os.path.join(target, "reports"), page_of, write)
+    folder = os.path.join(target, "reports")
+    reports = _write_reports(groups, folder, page_of, write)
     page = _index(groups, title, reports)
-    write(os.path.join(target, "index.html"), page.encode("utf-8", "backslashreplace"))
+    index = os.path.join(target, "index.html")
+    write(index, _encoded(page))
     return len(groups), len(reports)
+
+
+def _encoded(page: str) -> bytes:
+    return page.encode("utf-8", "backslashreplace")
 
 
 def _merged(seen: Iterable[Seen]) -> list[Seen]:
@@ -75,13 +82,22 @@ def _merged(seen: Iterable[Seen]) -> list[Seen]:
         if known is None:
             groups[each.fingerprint] = each
             continue
-        newest = max(known, each, key=lambda group: group.last)
-        known.message, known.where, known.host = newest.message, newest.where, newest.host
-        known.count += each.count
-        known.at_least = known.at_least or each.at_least
-        known.first, known.last = min(known.first, each.first), newest.last
-        known.dumps = sorted(known.dumps + each.dumps, key=lambda dump: dump[1])
+        _merge(known, each)
     return list(groups.values())
+
+
+def _merge(known: Seen, other: Seen) -> None:
+    """Adds a group of the same fingerprint to a known one. The newest failure is described."""
+    if other.last > known.last:
+        known.message = other.message
+        known.where = other.where
+        known.host = other.host
+        known.last = other.last
+    known.first = min(known.first, other.first)
+    known.count += other.count
+    known.at_least = known.at_least or other.at_least
+    known.dumps += other.dumps
+    known.dumps.sort(key=operator.itemgetter(1))
 
 
 def _write_reports(
@@ -94,10 +110,14 @@ def _write_reports(
     from ..core.errors import KeepTraceError
 
     os.makedirs(folder, exist_ok=True)
-    paths = [each.dumps[-1][0] for each in groups]
-    paths += [path for each in groups for path, _ in each.dumps[:-1]]
+    newest = []
+    older = []
+    for each in groups:
+        paths = [path for path, _ in each.dumps]
+        older += paths[:-1]
+        newest += paths[-1:]
     links: dict[str, str] = {}
-    for path in paths:
+    for path in newest + older:
         if len(links) >= MOST_REPORTS:
             break
         name = os.path.basename(path).removesuffix(".keeptrace") + ".html"
@@ -105,7 +125,7 @@ def _write_reports(
             page = page_of(path)
         except (KeepTraceError, OSError):  # damaged, or another user's
             continue
-        write(os.path.join(folder, name), page.encode("utf-8", "backslashreplace"))
+        write(os.path.join(folder, name), _encoded(page))
         links[path] = f"reports/{name}"
     return links
 
@@ -116,13 +136,15 @@ def _index(groups: Sequence[Seen], title: str, links: dict[str, str]) -> str:
     )
     start = min((each.first for each in groups), default=0.0)
     end = max((each.last for each in groups), default=0.0)
+    hosts = {printable(each.host) for each in groups if each.host}
+    types = {printable(each.type) for each in groups}
     return template.render(
         title=printable(title),
         start=time_text(start),
         end=time_text(end),
         total=sum(each.count for each in groups),
-        hosts=sorted({printable(each.host) for each in groups if each.host}),
-        types=sorted({printable(each.type) for each in groups}),
+        hosts=sorted(hosts),
+        types=sorted(types),
         width=_BARS * _WIDTH,
         height=_HEIGHT,
         groups=[_row(each, start, end, links) for each in groups],
@@ -130,7 +152,11 @@ def _index(groups: Sequence[Seen], title: str, links: dict[str, str]) -> str:
 
 
 def _row(each: Seen, start: float, end: float, links: dict[str, str]) -> dict[str, Any]:
-    dumps = [(links.get(path), time_text(time)) for path, time in reversed(each.dumps)]
+    dumps = []
+    for path, time in reversed(each.dumps):
+        dumps.append((links.get(path), time_text(time)))
+    newest_link = next((link for link, _ in dumps if link), None)
+    span = max(end - start, 1.0)
     count = f"{each.count:,}"
     if each.at_least:
         count += "+"
@@ -143,8 +169,8 @@ def _row(each: Seen, start: float, end: float, links: dict[str, str]) -> dict[st
         "first": time_text(each.first),
         "last": time_text(each.last),
         "dumps": dumps,
-        "link": next((link for link, _ in dumps if link), None),
-        "chart": _chart(each, start, max(end - start, 1.0)),
+        "link": newest_link,
+        "chart": _chart(each, start, span),
     }
 
 
@@ -164,24 +190,28 @@ def _chart(each: Seen, start: float, span: float) -> list[_Bar]:
     """The dumps of a group as bars. Below, the repeats are a low bar from the first to the last."""
 
     def place(time: float) -> int:
-        return max(min(int((time - start) / span * _BARS), _BARS - 1), 0)
+        share = (time - start) / span
+        number = int(share * _BARS)
+        return max(min(number, _BARS - 1), 0)
 
     counts = [0] * _BARS
     for _, time in each.dumps:
         counts[place(time)] += 1
-    first, last = place(each.first), place(each.last)
+    first = place(each.first)
+    places = place(each.last) - first + 1
     repeats = max(each.count - len(each.dumps), 0)
-    share = repeats / (last - first + 1)
+    share = repeats / places
     most = max(counts) + share
     base = _tall(share, most, 2)
-    bars = [
-        _Bar(at * _WIDTH, _HEIGHT - base - height, _WIDTH - _GAP, height, count)
-        for at, count in enumerate(counts)
-        if (height := min(_tall(count, most, 4), _HEIGHT - base))
-    ]
+    room = _HEIGHT - base
+    bars = []
     if repeats:
-        width = (last - first + 1) * _WIDTH - _GAP
-        bars.insert(0, _Bar(first * _WIDTH, _HEIGHT - base, width, base, repeats, True))
+        width = places * _WIDTH - _GAP
+        bars.append(_Bar(first * _WIDTH, room, width, base, repeats, is_between=True))
+    for at, count in enumerate(counts):
+        height = min(_tall(count, most, 4), room)
+        if height:
+            bars.append(_Bar(at * _WIDTH, room - height, _WIDTH - _GAP, height, count))
     return bars
 
 

@@ -74,7 +74,9 @@ class Sources:
         if frame.file not in self._places:
             self._places[frame.file] = self._places_in("\n".join(lines))
         places = self._places[frame.file]
-        if places is None or not places.hold(frame.name, frame.code_line, frame.position):
+        if places is None:
+            return None
+        if not places.hold(frame.name, frame.code_line, frame.position):
             return None
         return lines
 
@@ -103,7 +105,8 @@ class Sources:
 
     def snippet(self, frame: ShownFrame, before: int, after: int) -> Snippet | None:
         """The lines around the frame's position; None without a source."""
-        key = (frame.file, frame.name, frame.code_line, *frame.position, before, after)
+        place = (frame.file, frame.name, frame.code_line, *frame.position)
+        key = (place, before, after)
         if key not in self._snippets:
             if len(self._snippets) >= _MAX_SNIPPETS:
                 self._snippets.clear()
@@ -121,14 +124,17 @@ class Sources:
         first = _first_line(line - before, frame.code_line, line)
         stop = min(_last_line(line, last, after), len(lines))
         start = first
-        if max(1, first - MAX_ABOVE) <= frame.code_line <= first:
+        highest = max(1, first - MAX_ABOVE)
+        if highest <= frame.code_line <= first:
             start = frame.code_line
         if last > stop:  # the end of the expression is not shown
-            last, end_column = stop, None
+            last = stop
+            end_column = None
         marks = _marks(lines, line, last, column, end_column)
         shown = [_as_shown(text) for text in lines[start - 1 : stop]]
         count_above = first - start
-        above, around = shown[:count_above], shown[count_above:]
+        above = shown[:count_above]
+        around = shown[count_above:]
         return Snippet(first, around, line, marks, start, above)
 
 

@@ -7,20 +7,18 @@ as markup or commands. For omitted lines, a line has their count and the option 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from rich.cells import cell_len
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.text import Text
 
 from ..core.report import Ref
 from ..core.texts import printable, shorten
 from .budgets import TERMINAL_CHARACTERS, TERMINAL_LINES, Budget
 from .data import access
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .nodes import Child
+from .source_lines import SourceLines
 from .sources import Snippet
 from .view import ShownException, View
 from .wording import cut_texts, hidden_text, process_rows, relation_text
@@ -79,10 +77,9 @@ class _Printer:
         if everything:
             self._most = _ALL_CHARACTERS
         elif console.is_terminal:
-            self._most = min(_CHARACTERS, max(console.width - 24, 40))
-        self._syntax: Syntax | None = None
-        if console.color_system:
-            self._syntax = Syntax("", "python", theme="ansi_dark")
+            room = max(console.width - 24, 40)
+            self._most = min(_CHARACTERS, room)
+        self._sources = SourceLines(self.line, coloured=console.color_system is not None)
 
     def line(self, *parts: str | tuple[str, str]) -> None:
         """Prints a line if the budget has room; see finish()."""
@@ -116,10 +113,9 @@ class _Printer:
             self._exception(exception, numbered=True)
         if shown is not ordered:
             more = len(ordered) - len(shown)
+            text = f"{more} more exceptions of the chain are not shown: --all shows them"
             self.line()
-            self.line(
-                (f"{more} more exceptions of the chain are not shown: --all shows them", "dim")
-            )
+            self.line((text, "dim"))
 
     def _overview(self) -> None:
         rows = self._view.tree(self._everything)
@@ -131,7 +127,7 @@ class _Printer:
             if exception.depth:
                 indent = "   " * min(exception.depth - 1, _INDENTED) + "+- "
             relation = _OVERVIEW.get(exception.relation, "")
-            title = shorten(exception.title.replace("\n", " "), self._most)
+            title = shorten(_one_line(exception.title), self._most)
             style = "bold red"
             if exception.depth:
                 style = "red"
@@ -147,13 +143,7 @@ class _Printer:
     def _exception(self, exception: ShownException, numbered: bool) -> None:
         if numbered:
             self._number(exception)
-        if exception.frames:
-            self._frames(exception)
-        elif exception.text is None and not exception.place and not exception.is_of_snapshot:
-            self.line(("  (it has no frames: it was never raised)", "dim"))
-        if exception.text is not None:
-            self.line(("  The frames were not kept; the traceback as text:", "dim"))
-            self._block(exception.text, "  ")
+        self._stack(exception)
         if exception.place:
             self._block(exception.place.rstrip("\n"), "")
         message = ""
@@ -163,6 +153,18 @@ class _Printer:
         for note in exception.notes:
             self._block(note, "  ", "italic")
         self._attributes(exception)
+
+    def _stack(self, exception: ShownException) -> None:
+        """The frames of an exception, or why there are none."""
+        if exception.frames:
+            self._frames(exception)
+        if exception.text is not None:
+            self.line(("  The frames were not kept; the traceback as text:", "dim"))
+            self._block(exception.text, "  ")
+            return
+        needs_none = exception.place or exception.is_of_snapshot
+        if not exception.frames and not needs_none:
+            self.line(("  (it has no frames: it was never raised)", "dim"))
 
     def _number(self, exception: ShownException) -> None:
         """The line above each exception of a chain: number, type and relation."""
@@ -180,11 +182,13 @@ class _Printer:
         for name, ref in exception.details:
             if not self._has_room():
                 break
-            if self._everything or (name != "args" and self._says_more(exception, name, ref)):
-                self.line((f"  .{name}", "cyan"), " = ", self._values.text(ref, self._most))
+            if self._everything or self._says_more(exception, name, ref):
+                text = self._values.text(ref, self._most)
+                self.line((f"  .{name}", "cyan"), " = ", text)
 
     def _says_more(self, exception: ShownException, name: str, ref: Ref) -> bool:
-        if name in exception.message:
+        """Whether an attribute adds to the message."""
+        if name == "args" or name in exception.message:
             return False
         text = self._values.plain(ref)
         if text is None:
@@ -227,18 +231,23 @@ class _Printer:
     # -- frames
 
     def _frames(self, exception: ShownException) -> None:
-        frames = exception.frames
-        over = 0  # the number of frames to leave out
-        if not self._everything:
-            over = max(len(frames) - _FIRST_FRAMES - _LAST_FRAMES, 0)
-        for at, frame in enumerate(frames):
-            if over and at == _FIRST_FRAMES:
-                last = frames[at + over - 1]
-                place = f"{over} frames more, #{frame.number} to #{last.number}"
-                options = "--all shows them, --frame N one of them"
-                self.line((f"  ... {place}: {options}", "dim"))
-            if not _FIRST_FRAMES <= at < _FIRST_FRAMES + over:
-                self._frame(frame, at == len(frames) - 1)
+        first = exception.frames
+        hidden: list[ShownFrame] = []
+        last: list[ShownFrame] = []
+        most = _FIRST_FRAMES + _LAST_FRAMES
+        if not self._everything and len(first) > most:
+            last = first[-_LAST_FRAMES:]
+            hidden = first[_FIRST_FRAMES:-_LAST_FRAMES]
+            first = first[:_FIRST_FRAMES]
+        innermost = exception.frames[-1]
+        for frame in first:
+            self._frame(frame, frame is innermost)
+        if hidden:
+            numbers = f"#{hidden[0].number} to #{hidden[-1].number}"
+            options = "--all shows them, --frame N one of them"
+            self.line((f"  ... {len(hidden)} frames more, {numbers}: {options}", "dim"))
+        for frame in last:
+            self._frame(frame, frame is innermost)
 
     def _frame(self, frame: ShownFrame, is_last: bool) -> None:
         if frame.left_out:
@@ -251,7 +260,7 @@ class _Printer:
         if frame.is_library and not is_last and not self._everything:
             return
         snippet = self._view.sources.snippet(frame, 2, 1)
-        self._source(snippet)
+        self._sources.show(snippet)
         self._variables(frame, snippet)
 
     def _has_room(self) -> bool:
@@ -277,34 +286,12 @@ class _Printer:
             (printable(f"{frame.file}:{frame.line_text}"), place_style),
         )
 
-    def _source(self, snippet: Snippet | None) -> None:
-        if snippet is None:
-            return
-        width = len(str(snippet.first + len(snippet.lines)))
-        rows = zip(snippet.lines, self._coloured(snippet))
-        for number, (line, coloured) in enumerate(rows, snippet.first):
-            arrow = ("    ", "")
-            if number == snippet.line:
-                arrow = ("  > ", "bold red")
-            self.line(arrow, (f"{number:>{width}} | ", "dim"), coloured)
-            mark = snippet.marks.get(number)
-            if mark is not None and _is_part(line, mark):
-                start, end = (cell_len(line[:edge]) for edge in mark)
-                carets = ("^" * (end - start), "bold red")
-                self.line("    ", (f"{'':{width}} | ", "dim"), " " * start, carets)
-
-    def _coloured(self, snippet: Snippet) -> Iterable[Any]:
-        if self._syntax is None:
-            return snippet.lines
-        text = self._syntax.highlight("\n".join([*snippet.above, *snippet.lines]))
-        lines = list(text.split("\n", allow_blank=True))
-        return lines[len(snippet.above) : len(snippet.above) + len(snippet.lines)]
-
     def _variables(self, frame: ShownFrame, snippet: Snippet | None) -> None:
-        if self._everything:
-            named, levels = frame.locals, _ALL_LEVELS
-        else:
-            named, levels = self._chosen(frame, snippet), 0
+        named = frame.locals
+        levels = _ALL_LEVELS
+        if not self._everything:
+            named = self._chosen(frame, snippet)
+            levels = 0
         for name, ref in named:
             if not self._has_room():
                 break
@@ -313,7 +300,7 @@ class _Printer:
         if hidden:
             self.line((f"      ... {hidden} more: --frame {frame.number} shows them", "dim"))
 
-    def _chosen(self, frame: ShownFrame, snippet: Snippet | None) -> list[tuple[str, Ref]]:
+    def _chosen(self, frame: ShownFrame, snippet: Snippet | None) -> Variables:
         """A few variables; the variables on the failing line take precedence."""
         candidates = frame.locals
         if frame.is_module:
@@ -323,21 +310,26 @@ class _Printer:
             return candidates
         words: set[str] = set()
         if snippet is not None:
-            words = set(_WORD.findall(snippet.lines[snippet.line - snippet.first]))
-        chosen = sorted(candidates, key=lambda variable: variable[0] not in words)[:_VARIABLES]
-        names = {name for name, _ in chosen}
-        return [variable for variable in candidates if variable[0] in names]
+            failing = snippet.lines[snippet.line - snippet.first]
+            words = set(_WORD.findall(failing))
+        names = [name for name, _ in candidates]
+        names.sort(key=lambda name: name not in words)
+        chosen = set(names[:_VARIABLES])
+        return [(name, ref) for name, ref in candidates if name in chosen]
 
     def _variable(self, indent: str, name: str, ref: Ref, levels: int) -> None:
         text = self._values.text(ref, self._most)
         held = ""
         if not levels:
-            held = self._values.attributes(ref, self._most - len(text))
+            room = self._most - len(text)
+            held = self._values.attributes(ref, room)
         if held:
             held = f"  ({held})"
-        self.line(indent, (shorten(name, 100), "cyan"), " = ", text, (held, "dim"))
+        shown_name = (shorten(name, 100), "cyan")
+        self.line(indent, shown_name, " = ", text, (held, "dim"))
         if levels:
-            self._parts(indent + "  ", ref, levels, (self._values.key(ref),))
+            key = self._values.key(ref)
+            self._parts(indent + "  ", ref, levels, (key,))
 
     def _parts(self, indent: str, ref: Ref, levels: int, above: tuple[int | None, ...]) -> None:
         """Prints the parts of a value, a line each. A value inside itself is not opened again."""
@@ -369,24 +361,21 @@ class _Printer:
     def one_frame(self, number: int) -> None:
         frame = self._view.frame(number)
         exception = self._view.exceptions[frame.exception]
-        self.line(
-            (f"[{exception.number}] ", "bold cyan"),
-            (shorten(exception.title.replace("\n", " "), 300), "bold red"),
-        )
+        title = shorten(_one_line(exception.title), 300)
+        self.line((f"[{exception.number}] ", "bold cyan"), (title, "bold red"))
         if frame.left_out:
             self.line((f"  ... {frame.left_out} frames were not kept", "dim"))
             return
         self._place(frame)
         snippet = self._view.sources.snippet(frame, 12, 6)
         if snippet is None:
-            self.line(
-                ("    (its source is not in the dump, and no file of this machine holds it)", "dim")
-            )
-        self._source(snippet)
+            text = "    (its source is not in the dump, and no file of this machine holds it)"
+            self.line((text, "dim"))
+        self._sources.show(snippet)
         self._table("locals", frame.locals)
         self._table("globals that its code uses", frame.globals)
 
-    def _table(self, title: str, variables: list[tuple[str, Ref]]) -> None:
+    def _table(self, title: str, variables: Variables) -> None:
         if variables:
             self.line((f"    {title}", "bold"))
         for name, ref in variables:
@@ -395,6 +384,5 @@ class _Printer:
             self._variable("      ", name, ref, _FRAME_LEVELS)
 
 
-def _is_part(line: str, mark: tuple[int, int]) -> bool:
-    """Whether the marked part is less than the whole line."""
-    return line[: mark[0]].strip() != "" or line[mark[1] :].strip() != ""
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ")

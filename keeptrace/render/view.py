@@ -10,7 +10,7 @@ from typing import Final
 from ..core.context import NAME as CONTEXT
 from ..core.errors import KeepTraceError
 from ..core.report import OF_SNAPSHOTS, Ref
-from .frames import ShownFrame
+from .frames import ShownFrame, Variables
 from .sources import Sources
 from .values import ShownValues
 
@@ -31,7 +31,7 @@ class ShownException:
     message: str
     notes: list[str]
     frames: list[ShownFrame]
-    details: list[tuple[str, Ref]]  # args, fields and attributes
+    details: Variables  # args, fields and attributes
     text: str | None
     place: str = ""  # the line of a SyntaxError, with a mark under the error
     relation: str = ""
@@ -69,7 +69,7 @@ class View:
     cuts: dict[str, int]
     redacted: dict[str, int]
     counts: dict[str, int]
-    process: list[tuple[str, Ref]]  # facts of the writing process
+    process: Variables  # facts of the writing process
 
     @property
     def root(self) -> ShownException:
@@ -159,7 +159,9 @@ class View:
 
         suppressed: include the contexts hidden by `from None`.
         """
-        listed, waiting, seen = [], [0], set()
+        listed = []
+        waiting = [0]
+        seen = set()
         while waiting:
             index = waiting.pop()
             if index in seen:
@@ -174,7 +176,9 @@ class View:
 
     def _is_below(self, other: int, index: int, suppressed: bool) -> bool:
         exception = self.exceptions[other]
-        return exception.of == index and (suppressed or exception.relation != "suppressed")
+        if exception.relation == "suppressed" and not suppressed:
+            return False
+        return exception.of == index
 
     def in_order(self, suppressed: bool = False) -> list[ShownException]:
         """Every exception once, in the order of Python's own tracebacks.
@@ -190,13 +194,16 @@ class View:
             if exception.relation in ("child", "held", "threads"):
                 side = after
             side.setdefault(exception.of, []).append(exception.index)
-        ordered, waiting = [], [(0, False)]
+        ordered = []
+        waiting = [(0, False)]
         while waiting:
             index, is_reached = waiting.pop()
             if is_reached:
                 ordered.append(self.exceptions[index])
                 continue
-            waiting += [(child, False) for child in reversed(after.get(index, ()))]
+            for child in reversed(after.get(index, ())):
+                waiting.append((child, False))
             waiting.append((index, True))
-            waiting += [(other, False) for other in before.get(index, ())]
+            for other in before.get(index, ()):
+                waiting.append((other, False))
         return ordered

@@ -37,9 +37,11 @@ def take(here: FrameType | None, ident: int, helper: int, *, with_caller: bool =
         members.append(member)
     if not with_caller and len(members) > 1:
         del members[0]
-    threads, tasks_told = counted(len(members) - len(rows), "thread"), counted(len(rows), "task")
-    made = Snapshot(f"process {os.getpid()}: {threads}, {tasks_told}", members)
-    made.pid = os.getpid()
+    pid = os.getpid()
+    count_of_threads = counted(len(members) - len(rows), "thread")
+    count_of_tasks = counted(len(rows), "task")
+    made = Snapshot(f"process {pid}: {count_of_threads}, {count_of_tasks}", members)
+    made.pid = pid
     if rows:
         made.add_note(tree_text(tasks, rows))
     return made
@@ -48,7 +50,9 @@ def take(here: FrameType | None, ident: int, helper: int, *, with_caller: bool =
 def _told(relation: str, names: list[str]) -> str:
     if not names:
         return ""
-    text = f", {relation} {', '.join(names[:_MOST_NAMES])}"
-    if len(names) > _MOST_NAMES:
-        text += f" and {len(names) - _MOST_NAMES} more"
+    few = ", ".join(names[:_MOST_NAMES])
+    text = f", {relation} {few}"
+    more = len(names) - _MOST_NAMES
+    if more > 0:
+        text += f" and {more} more"
     return text

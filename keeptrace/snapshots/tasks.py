@@ -55,13 +55,19 @@ def tasks_of(stacks: list[Stack]) -> list[Task]:
         found[id(task)] = task
     for loop in (*_running_loops(stacks), *_loops_of_others()):
         loops[id(loop)] = loop
+    all_tasks = sys.modules["asyncio"].all_tasks
     for loop in loops.values():
-        found.update({id(task): task for task in sys.modules["asyncio"].all_tasks(loop)})
-    tasks = [_read(task, cls, stacks) for task in found.values() if (cls := class_of(task))]
-    return [task for task in tasks if task is not None]
+        for task in all_tasks(loop):
+            found[id(task)] = task
+    tasks = []
+    for task in found.values():
+        read = _read(task, stacks)
+        if read is not None:
+            tasks.append(read)
+    return tasks
 
 
-def class_of(future: object) -> object:
+def class_of(future: object) -> Any:
     """A task's class in asyncio; None for any other object."""
     for module, name in (("_asyncio", "Task"), ("asyncio.tasks", "_PyTask")):
         cls = loaded(module, name)
@@ -129,11 +135,17 @@ def _loops_of_others() -> list[Any]:
     classes = {cls for cls in type.__subclasses__(base) if cls is not own}
     if not classes:
         return []
-    return [each for each in gc.get_objects() if not classes.isdisjoint(type(each).__mro__)]
+    loops = []
+    for each in gc.get_objects():
+        if not classes.isdisjoint(type(each).__mro__):
+            loops.append(each)
+    return loops
 
 
-def _read(task: object, cls: Any, stacks: list[Stack]) -> Task | None:
-    if cls.done(task):
+def _read(task: object, stacks: list[Stack]) -> Task | None:
+    """A task of asyncio; None for a task that has ended, and for a foreign task."""
+    cls = class_of(task)
+    if cls is None or cls.done(task):
         return None
     coroutine = cls.get_coro(task)
     frames = _frames_inwards(coroutine)[::-1]

@@ -51,23 +51,27 @@ class Waiting:
     """The edges between waiting and awaited tasks. Numbers are indexes into the given tasks."""
 
     def __init__(self, tasks: list[Task]) -> None:
-        self._index: dict[int, int] = {id(task.task): at for at, task in enumerate(tasks)}
         self.awaits: list[list[int]] = [[] for _ in tasks]
         self.awaited_by: list[list[int]] = [[] for _ in tasks]
         self._tasks = tasks
+        self._index: dict[int, int] = {}
         for at, task in enumerate(tasks):
+            self._index[id(task.task)] = at
+        for task in tasks:
             for awaited in _awaited(task):
-                self._add(at, awaited)
+                self._add(task.task, awaited)
             for waiter in _set_of(task.task, "_asyncio_awaited_by"):
-                waiter_at = self._index.get(id(waiter))
-                if waiter_at is not None:
-                    self._add(waiter_at, task.task)
+                self._add(waiter, task.task)
 
-    def _add(self, waiter: int, awaited: object) -> None:
+    def _add(self, waiter: object, awaited: object) -> None:
+        """Adds an edge between two of the given tasks."""
+        at = self._index.get(id(waiter))
         other = self._index.get(id(awaited))
-        if other is not None and other not in self.awaits[waiter]:
-            self.awaits[waiter].append(other)
-            self.awaited_by[other].append(waiter)
+        if at is None or other is None:
+            return
+        if other not in self.awaits[at]:
+            self.awaits[at].append(other)
+            self.awaited_by[other].append(at)
 
     def tree(self) -> list[tuple[int, int]]:
         """Every task once, with a level: each task is below its first waiter.
@@ -89,8 +93,8 @@ class Waiting:
             if at in levels:
                 continue
             levels[at] = level
-            below = sorted(self.awaits[at], key=self._rank, reverse=True)
-            waiting += [(other, level + 1) for other in below]
+            for other in sorted(self.awaits[at], key=self._rank, reverse=True):
+                waiting.append((other, level + 1))
 
     def _rank(self, at: int) -> tuple[int, str]:
         """The key for sorting: Task-2 comes before Task-10."""
@@ -110,7 +114,8 @@ def tree_text(tasks: list[Task], rows: list[tuple[int, int]]) -> str:
         indent = "  " * levels
         place = ""
         if task.frames:
-            place = f": {task.frames[-1].f_code.co_qualname}"
+            code = task.frames[-1].f_code
+            place = f": {code.co_qualname}"
         lines.append(f"{indent}{task.name}{place} ({task.state})")
     if len(rows) > _MOST_LINES:
         lines.append(f"  ... {len(rows) - _MOST_LINES} more")

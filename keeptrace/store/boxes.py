@@ -73,8 +73,11 @@ def make_box(directory: str, facts: BoxFacts) -> tuple[str, int]:
         file = create(path)
     file = _moved_up(file)
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
-    os.write(file, json.dumps(facts._asdict()).encode() + b"\n" + b" " * LINE + b"\n")
+    flags = fcntl.fcntl(file, fcntl.F_GETFL)
+    fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_APPEND)
+    head = json.dumps(facts._asdict()).encode()
+    room_for_sample = b" " * LINE
+    os.write(file, head + b"\n" + room_for_sample + b"\n")
     return path, file
 
 

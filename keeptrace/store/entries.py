@@ -45,14 +45,21 @@ def entries_of(files: Directory, counts_all: bool) -> Iterator[Entry]:
         return
     counts = counts_in(found)
     for dumps in _grouped(found, counts):
-        headers = [(dump, _header_of(files, dump.file.name)) for dump in dumps]
-        read = [(dump, header) for dump, header in headers if header is not None]
-        if not read:
-            continue
-        # A newest dump without a readable header is damaged, or a forgery.
-        shown, header = next((pair for pair in reversed(read) if pair[1]), read[-1])
-        count = counts.get((shown.name.key, shown.file.owner))
-        yield _entry(files, [dump for dump, _ in read], shown, header, count, counts_all)
+        there: list[_Dump] = []
+        shown = None
+        header: dict[str, Any] = {}
+        for dump in dumps:
+            read = _header_of(files, dump.file.name)
+            if read is None:
+                continue
+            there.append(dump)
+            # A newest dump without a readable header is damaged, or a forgery.
+            if read or not header:
+                shown = dump
+                header = read
+        if shown is not None:
+            count = counts.get((shown.name.key, shown.file.owner))
+            yield _entry(files, there, shown, header, count, counts_all)
 
 
 class _Dump(NamedTuple):
@@ -69,7 +76,7 @@ def _grouped(
         name = read_name(file.name)
         if name is None:
             continue
-        failure = name.key, file.owner
+        failure = (name.key, file.owner)
         group: object = file.name
         if failure in counts:
             group = failure
@@ -95,12 +102,15 @@ def _entry(
     count: FoundFile | None,
     counts_all: bool,
 ) -> Entry:
-    first, (name, file) = dumps[0], shown
+    first = dumps[0]
+    name, file = shown
     # A count has the first dump's name and a newline before its bytes.
-    repeats = max(0, bytes_of(count) - len(first.file.name) - 1)
+    head = len(first.file.name) + 1
+    repeats = max(0, bytes_of(count) - head)
     last = file.changed
     if count is not None:
         last = max(last, count.changed)
+    kept = [files.path(dump.file.name) for dump in dumps]
     return Entry(
         path=files.path(file.name),
         type=_text(header.get("type"), name.type),
@@ -113,7 +123,7 @@ def _entry(
         size=file.size,
         fingerprint=name.key,
         header=header,
-        kept=tuple(files.path(dump.file.name) for dump in dumps),
+        kept=tuple(kept),
     )
 
 

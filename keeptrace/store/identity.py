@@ -32,12 +32,14 @@ def fingerprint(exc: BaseException) -> str:
     while waiting and len(seen) <= _MAX_CHAIN:
         found = waiting.popleft()
         kind = ".".join(names_of(type(found)))
-        told += _places(kind, traceback_of(found)) or [kind]
+        places = _places(kind, traceback_of(found))
+        told += places or [kind]
         for other in linked_to(found):
             if id(other) not in seen:
                 seen.add(id(other))
                 waiting.append(other)
-    return make_fingerprint(".".join(names_of(type(exc))), told)
+    kind = ".".join(names_of(type(exc)))
+    return make_fingerprint(kind, told)
 
 
 def _places(kind: str, traceback: TracebackType | None) -> list[str]:
@@ -46,9 +48,9 @@ def _places(kind: str, traceback: TracebackType | None) -> list[str]:
     count = 0
     while traceback is not None and count < _MAX_FRAMES:
         code = traceback.tb_frame.f_code
-        key = id(code), traceback.tb_lasti
+        key = (id(code), traceback.tb_lasti)
         if key not in seen:
-            seen[key] = code, traceback.tb_lineno
+            seen[key] = (code, traceback.tb_lineno)
         traceback = traceback.tb_next
         count += 1
     return [
@@ -71,7 +73,8 @@ def place_of(exc: BaseException) -> str:
     frame = chosen or last
     if frame is None:
         return _place_of_syntax_error(exc) or "nowhere"
-    return f"{_stem(frame.f_code.co_filename)}.{frame.f_code.co_qualname}"
+    code = frame.f_code
+    return f"{_stem(code.co_filename)}.{code.co_qualname}"
 
 
 def _place_of_syntax_error(exc: BaseException) -> str:
@@ -81,7 +84,8 @@ def _place_of_syntax_error(exc: BaseException) -> str:
     """
     if not issubclass(type(exc), SyntaxError):
         return ""
-    file, line = (SyntaxError.__dict__[name].__get__(exc) for name in ("filename", "lineno"))
+    file = SyntaxError.__dict__["filename"].__get__(exc)
+    line = SyntaxError.__dict__["lineno"].__get__(exc)
     if type(file) is not str or type(line) is not int:
         return ""
     return f"{_stem(file)}.line {line}"

@@ -12,7 +12,7 @@ from .bounds import Bounds
 from .counts import bytes_of, counts_in
 from .directory import Directory
 from .found import FoundFile
-from .journal import write_times
+from .journal import Turn, write_times
 from .names import Name, is_left_behind, key_of_mark, read_name
 
 # A half-written file this old belongs to no living process. (seconds)
@@ -40,8 +40,8 @@ def prune(files: Directory, bounds: Bounds) -> Pruned:
         weight = entry.size
         if name.key not in keys:
             weight += bytes_of(count)
-        has_room = len(kept) < bounds.max_files and size + weight <= bounds.max_bytes
-        if has_room and age <= bounds.max_age:
+        has_room = size + weight <= bounds.max_bytes
+        if has_room and len(kept) < bounds.max_files and age <= bounds.max_age:
             kept.append(entry.name)
             size += weight
         else:
@@ -70,12 +70,22 @@ def _is_leftover(name: str, keys: set[str]) -> bool:
 
 def _newest_first(files: Directory, ours: list[FoundFile]) -> list[tuple[Name, FoundFile, float]]:
     """Our dumps with parsed names and ages in seconds, the last written first."""
-    named = []
+    by_name: dict[str, tuple[Name, FoundFile]] = {}
     for entry in ours:
         name = read_name(entry.name)
         if name is not None:
-            named.append((name, entry))
+            by_name[entry.name] = (name, entry)
     time = now()
-    times = write_times((name for name, _ in named), files.journal(), time)
-    named.sort(key=lambda dump: (times[dump[0].stamp], dump[1].name), reverse=True)
-    return [(name, entry, times[name.stamp].age(time)) for name, entry in named]
+    names = [name for name, _ in by_name.values()]
+    times = write_times(names, files.journal(), time)
+
+    def turn(file_name: str) -> tuple[Turn, str]:
+        name, _ = by_name[file_name]
+        return times[name.stamp], file_name
+
+    newest_first = []
+    for file_name in sorted(by_name, key=turn, reverse=True):
+        name, entry = by_name[file_name]
+        age = times[name.stamp].age(time)
+        newest_first.append((name, entry, age))
+    return newest_first

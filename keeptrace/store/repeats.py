@@ -30,7 +30,8 @@ class Allowance:
         self._spent = 0.0  # seconds
 
     def is_left(self) -> bool:
-        return self._spent < _BURST + _SHARE * (monotonic() - self._start)
+        running = monotonic() - self._start
+        return self._spent < _BURST + _SHARE * running
 
     def spend(self, call: Callable[[], _T]) -> _T:
         """Returns or raises the result of the call, and takes its time from the allowance."""
@@ -48,19 +49,22 @@ def surplus(names: Sequence[str], first: str | None, newest: str) -> list[str]:
     """
     between = [name for name in names if name not in (first, newest)]
     names = [*filter(None, [first]), *between, newest]
-    kept: list[tuple[str, float]] = []
+    kept: list[str] = []
+    times: list[float] = []
     for name in names:
         told = read_name(name)
         if told is not None:
-            kept.append((name, told.time))
+            kept.append(name)
+            times.append(told.time)
 
     def gap_around(at: int) -> float:
         """The seconds between the neighbours of a dump."""
-        return kept[at + 1][1] - kept[at - 1][1]
+        return times[at + 1] - times[at - 1]
 
     removed = []
     while len(kept) > MOST_ALIKE:
         inner = range(1, len(kept) - 1)
-        name, _ = kept.pop(min(inner, key=gap_around))
-        removed.append(name)
+        at = min(inner, key=gap_around)
+        removed.append(kept.pop(at))
+        del times[at]
     return removed

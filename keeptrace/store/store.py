@@ -32,7 +32,7 @@ from ..core.digest import digest
 from ..core.errors import DumpError, OptionError
 from ..core.guard import with_enough_stack
 from ..core.options import Options, make_options
-from ..core.raw import names_of
+from ..core.raw import qualname_of
 from ..format.api import dumps
 from ..format.files import bounded, is_url
 from .bounds import MAX_AGE, MAX_BYTES, MAX_FILES, Bounds, make_bounds
@@ -231,7 +231,8 @@ class Store:
 
         def put() -> Kept:
             data = self._dumped(exc, order.options)
-            name = make_name(names_of(type(exc))[1], order.place or place_of(exc), key)
+            place = order.place or place_of(exc)
+            name = make_name(qualname_of(type(exc)), place, key)
             bounded(lambda: self._put(name, data))
             bounded(lambda: self._put_in_order(name, key, known))
             return Kept(self._files.path(name), True)

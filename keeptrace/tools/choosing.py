@@ -124,7 +124,8 @@ def _alike(directory: str, name: str) -> str | None:
             distances.append((abs(found.time - wanted.time), each))
     if not distances:
         return None
-    nearest = os.path.join(directory, min(distances)[1])
+    _, closest = min(distances)
+    nearest = os.path.join(directory, closest)
     print(
         f"keeptrace: that dump was one of many alike and is gone; this is the nearest: {nearest}",
         file=sys.stderr,
@@ -136,8 +137,10 @@ def completions(start: str) -> list[str]:
     """Completions for a shell: paths, and names in the default directory."""
     found = _paths(start)
     if not os.path.dirname(start):
-        names = [entry.name for entry in _entries(default_directory())]
-        found += [name for name in names if name[:1].isdigit() and name.startswith(start)]
+        for entry in _entries(default_directory()):
+            is_dump = entry.name[:1].isdigit()
+            if is_dump and entry.name.startswith(start):
+                found.append(entry.name)
     return sorted(found)
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from ...core.report import Ref
 from ...core.texts import shorten
+from ...render.frames import Variables as ShownVariables
 from ...render.lookup import LookupFailed, NeedsRunning, lookup
 from ...render.view import ShownException, View
 from .evaluating import Evaluator
@@ -153,7 +154,9 @@ class Session:
         """Whether the client gave the right token. Compares in constant time."""
         if self._token is None:
             return True
-        return isinstance(given, str) and hmac.compare_digest(given.encode(), self._token.encode())
+        if not isinstance(given, str):
+            return False
+        return hmac.compare_digest(given.encode(), self._token.encode())
 
     def _configured(self, arguments: Body) -> None:
         root = self._view.root
@@ -190,21 +193,26 @@ class Session:
     def _scopes(self, arguments: Body) -> Body:
         frame = self._target.frame(arguments["frameId"])
         scopes: list[Body] = []
-        for name, variables in (("Locals", frame.locals), ("Globals", frame.globals)):
-            if variables:
-                scope = self._scope(name, variables)
-                scope.update(presentationHint=name.lower(), namedVariables=len(variables))
-                scopes.append(scope)
+        if frame.locals:
+            scopes.append(self._counted_scope("Locals", frame.locals))
+        if frame.globals:
+            scopes.append(self._counted_scope("Globals", frame.globals))
         exception = self._view.exceptions[frame.exception]
-        notes: list[tuple[str, Ref]] = [
-            (f"note {at}", note) for at, note in enumerate(exception.notes, 1)
-        ]
-        scopes.append(self._scope(f"Exception {exception.type}", exception.details + notes))
+        details = [*exception.details]
+        for at, note in enumerate(exception.notes, 1):
+            details.append((f"note {at}", note))
+        scopes.append(self._scope(f"Exception {exception.type}", details))
         if self._view.process:
             scopes.append(self._scope("Process", self._view.process))
         return {"scopes": scopes}
 
-    def _scope(self, name: str, variables: list[tuple[str, Ref]]) -> Body:
+    def _counted_scope(self, name: str, variables: ShownVariables) -> Body:
+        scope = self._scope(name, variables)
+        scope["presentationHint"] = name.lower()
+        scope["namedVariables"] = len(variables)
+        return scope
+
+    def _scope(self, name: str, variables: ShownVariables) -> Body:
         def parts() -> Named:
             return [(label, self._view.values, ref) for label, ref in variables]
 
@@ -216,7 +224,8 @@ class Session:
         if self._target.is_live:
             values, ref = self._evaluator.result_of(arguments, number)
         else:
-            values, ref = self._view.values, self._read(str(arguments["expression"]), number)
+            values = self._view.values
+            ref = self._read(str(arguments["expression"]), number)
         shown = self._variables.variable("", values, ref)
         return {"result": shown.pop("value"), **shown}
 
@@ -255,21 +264,21 @@ class Session:
         }
 
     def _shown_below(self, exception: ShownException) -> list[ShownException]:
-        linked = [
-            self._view.exceptions[other]
-            for relation, other in exception.links
-            if relation != "suppressed"
-        ]
-        return [other for other in linked if other.of == exception.index]
+        below = []
+        for relation, index in exception.links:
+            other = self._view.exceptions[index]
+            if relation != "suppressed" and other.of == exception.index:
+                below.append(other)
+        return below
 
 
 def _stack_text(exception: ShownException) -> str:
     """The frames as Python prints them, without source."""
-    return "".join(
-        f'  File "{frame.file}", line {frame.line}, in {frame.name}\n'
-        for frame in exception.frames
-        if not frame.left_out and not frame.is_caller
-    )
+    lines = []
+    for frame in exception.frames:
+        if not frame.left_out and not frame.is_caller:
+            lines.append(f'  File "{frame.file}", line {frame.line}, in {frame.name}\n')
+    return "".join(lines)
 
 
 def _innermost(view: View) -> int:

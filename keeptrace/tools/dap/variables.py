@@ -34,10 +34,13 @@ class Variables:
         reference = arguments["variablesReference"]
         if type(reference) is not int or not 1 <= reference <= len(self._parts):
             raise RequestError(f"there are no variables {reference}")
-        named = _filtered(self._parts[reference - 1](), arguments.get("filter"))
+        parts = self._parts[reference - 1]
+        named = _filtered(parts(), arguments.get("filter"))
         start = arguments.get("start") or 0
-        count = min(arguments.get("count") or len(named), DAP_VARIABLES)
-        shown = [self.variable(*each) for each in named[start : start + count]]
+        count = arguments.get("count") or len(named)
+        count = min(count, DAP_VARIABLES)
+        asked = named[start : start + count]
+        shown = [self.variable(*each) for each in asked]
         left_out = len(named) - start - len(shown)
         if left_out > 0 and count == DAP_VARIABLES:
             text = f"{left_out} more: not shown at once"
@@ -61,12 +64,10 @@ class Variables:
             known = (id(values), key)
             if known not in self._known:
                 self._known[known] = self.refer(lambda: _parts_of(values, ref))
-            indexed = sum(1 for child in value.children if child.kind == "item")
-            variable.update(
-                variablesReference=self._known[known],
-                namedVariables=len(value.children) - indexed,
-                indexedVariables=indexed,
-            )
+            items = [child for child in value.children if child.kind == "item"]
+            variable["variablesReference"] = self._known[known]
+            variable["namedVariables"] = len(value.children) - len(items)
+            variable["indexedVariables"] = len(items)
         return variable
 
 

@@ -61,9 +61,11 @@ class Answers:
             dumps.update(names)
             described = _described(failure)
             if names and containing in described:
-                rows.append(f"{names[-1]}  {_times(failure)}  {described}")
-        others = [name for name in self._inside.names() if name not in dumps]
-        rows += [f"other file: {name}" for name in others if containing in name]
+                newest = names[-1]
+                rows.append(f"{newest}  {_times(failure)}  {described}")
+        for name in self._inside.names():
+            if name not in dumps and containing in name:
+                rows.append(f"other file: {name}")
         return _within(rows, budget) or "there is no failure in the directory"
 
     def show(self, file: str, budget: int = _BUDGET) -> str:
@@ -79,7 +81,8 @@ class Answers:
         file: the dump's name. budget: characters of the answer.
         """
         dump = self._dump(file)
-        return _within(rows_of(dump.header, make_view(dump.report)), budget)
+        view = make_view(dump.report)
+        return _within(rows_of(dump.header, view), budget)
 
     def expand(
         self, file: str, frame: int, path: str, start: int = 0, budget: int = _BUDGET
@@ -97,9 +100,12 @@ class Answers:
         kind = value.type
         if value.length is not None:
             kind += f", length {value.length}"
-        rows = [f"{path} = {values.text(ref, _checked(budget) // 2)}  ({kind})"]
+        whole = values.text(ref, _checked(budget) // 2)
+        rows = [f"{path} = {whole}  ({kind})"]
         for part in values.children(ref)[start:]:
-            rows.append(f"  {label(values, part)} = {values.text(part.ref, _LINE)}")
+            name = label(values, part)
+            text = values.text(part.ref, _LINE)
+            rows.append(f"  {name} = {text}")
         if value.missing:
             rows.append(f"  {value.missing} of {value.length} were not kept")
         return _within(rows, budget)
@@ -111,9 +117,10 @@ class Answers:
         """
         before = self._dump(first)
         after = self._dump(second)
-        headers = (before.header, after.header)
-        sections = compare(make_view(before.report), make_view(after.report), headers)
-        return _within(lines(sections, _LINE), budget) or "nothing differs"
+        views = (make_view(before.report), make_view(after.report))
+        sections = compare(*views, (before.header, after.header))
+        rows = lines(sections, _LINE)
+        return _within(rows, budget) or "nothing differs"
 
     def find_in_log(self, file: str, containing: str = "", budget: int = _BUDGET) -> str:
         """The tracebacks in a text log, with lines and times. Equal tracebacks appear once.
@@ -121,21 +128,29 @@ class Answers:
         file: the name of the log, plain or gzipped. containing: only tracebacks of exceptions with
         this text in type or message. budget: characters of the answer. Secrets are hidden.
         """
-        self._inside.open(file).close()
+        most = _checked(budget)
         redactor = Redactor()
-        tracebacks = islice(read([self._inside.real(file)]), _MOST_TRACEBACKS)
-        groups: list[tuple[Repeated, View]] = []
-        for group in counted(tracebacks):
-            redactor.report(group.first.report)
-            groups.append((group, make_view(group.first.report)))
-        found = [(group, view) for group, view in groups if _mentions(view, containing)]
+        found: list[tuple[Repeated, View]] = []
+        for group in self._groups_in(file):
+            report = group.first.report
+            redactor.report(report)
+            view = make_view(report)
+            if _mentions(view, containing):
+                found.append((group, view))
         shares = min(max(len(found), 1), _MOST_SHOWN)
-        each = max(_checked(budget) // shares - _LINE, LEAST)
+        each = max(most // shares - _LINE, LEAST)
         texts: list[str] = []
-        for group, view in found[: _checked(budget) // LEAST]:
+        for group, view in found[: most // LEAST]:
             text = redactor.text(brief_text(view, each))
-            texts.append(f"{_group_line(group)}\n{text}")
+            head = _group_line(group)
+            texts.append(f"{head}\n{text}")
         return _within(texts, budget) or "there is no such traceback in the log"
+
+    def _groups_in(self, file: str) -> Iterable[Repeated]:
+        """The tracebacks in a log, equal ones together."""
+        self._inside.open(file).close()  # refuses a file outside the directory
+        tracebacks = read([self._inside.real(file)])
+        return counted(islice(tracebacks, _MOST_TRACEBACKS))
 
     def repro(self, file: str, frame: int | None = None, budget: int = 4 * _BUDGET) -> str:
         """The text of a pytest file that repeats the failing call with its arguments. No file is
@@ -146,7 +161,8 @@ class Answers:
         """
         path = self._inside.real(file)
         report = self._dump(file).report
-        text = repro_text(report, make_view(report), dump=path, number=frame, live=False)
+        view = make_view(report)
+        text = repro_text(report, view, dump=path, number=frame, live=False)
         return _within(text.split("\n"), budget)
 
     def _dump(self, file: str) -> Dump:
@@ -196,14 +212,14 @@ def _checked(budget: int) -> int:
 def _within(rows: Iterable[str], budget: int) -> str:
     """As many rows as the budget allows, and the count of the others. Only the first is cut."""
     left = _checked(budget) - _REST
-    told: list[str] = []
     texts = [printable(row, "\n") for row in rows]
-    for at, text in enumerate(texts):
-        if at == 0:
-            text = shorten(text, left)
+    texts[:1] = [shorten(text, left) for text in texts[:1]]
+    told: list[str] = []
+    for text in texts:
         left -= len(text) + 1
         if left < 0:
-            told.append(f"... {len(texts) - at} more: a larger budget shows them")
+            more = len(texts) - len(told)
+            told.append(f"... {more} more: a larger budget shows them")
             break
         told.append(text)
     return "\n".join(told)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...core import nodes as schema
+from ...core.nodes import Attributes
 from ...core.report import Node, Ref, Report
 from ...render.nodes import exact_value, raw_text
 from ...render.values import ShownValues
@@ -22,10 +23,14 @@ from ...render.values import ShownValues
 _LEVELS: Final = 40
 # A longer container has a line for each element. (columns)
 _COLUMNS: Final = 84
-_BRACKETS: Final = {"list": ("[", "]"), "tuple": ("(", ")"), "set": ("{", "}"), "dict": ("{", "}")}
+_BRACKETS: Final = {
+    "list": ("[", "]"),
+    "tuple": ("(", ")"),
+    "set": ("{", "}"),
+}
 _SETS: Final = ("set", "frozenset")
 _DOTTED_NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_ENUM: Final = re.compile(r"<(\w+)\.(\w+): .*>", re.DOTALL)
+_ENUM: Final = re.compile(r"<\w+\.(?P<member>\w+): .*>", re.DOTALL)
 # Subclasses of containers with a constructor that takes the elements.
 _FROM_ITEMS: Final = frozenset({"collections.deque", "collections.UserList"})
 _FROM_PAIRS: Final = frozenset({"collections.OrderedDict", "collections.Counter"})
@@ -47,16 +52,18 @@ class Rebuilder:
         self.missing: list[str] = []
         self.needs_instances: bool = False
         self._active: set[int] = set()
+        self._makers = self._all_makers()
 
     def code(self, ref: Ref, path: str) -> str:
         """An expression that makes the value. path: the place of the value, for `missing`."""
         if type(ref) is not list:
             return _atom(ref)
-        index = ref[0]
+        (index,) = ref
         if index in self._active or len(self._active) >= _LEVELS:
             return self._none(path, "it holds itself, or is too deep")
         node = self._values.node(ref)
-        make = self._makers().get(schema.kind_of(node), self._other)
+        kind = schema.kind_of(node)
+        make = self._makers.get(kind, self._other)
         self._active.add(index)
         try:
             return make(node, path)
@@ -84,7 +91,7 @@ class Rebuilder:
         self.missing.append(f"{path}: {why}")
         return "None"
 
-    def _makers(self) -> dict[str, Callable[[Node, str], str]]:
+    def _all_makers(self) -> dict[str, Callable[[Node, str], str]]:
         return {
             **dict.fromkeys(schema.CONTAINERS, self._container),
             **dict.fromkeys(schema.TEXTS, self._text),
@@ -101,10 +108,11 @@ class Rebuilder:
     # -- a method for each kind of node
 
     def _other(self, node: Node, path: str) -> str:
-        if schema.kind_of(node) == "redacted":
+        kind = schema.kind_of(node)
+        if kind == "redacted":
             self.missing.append(f"{path}: it was hidden as a secret")
             return "'redacted'"
-        return self._none(path, f"a value of the kind {schema.kind_of(node)}")
+        return self._none(path, f"a value of the kind {kind}")
 
     def _int(self, node: Node, path: str) -> str:
         return str(schema.number_of(node))
@@ -164,7 +172,8 @@ class Rebuilder:
     def _exact(self, node: Node, path: str) -> str:
         found = exact_value(self._values, node)
         if found is None:
-            return self._none(path, f"a {schema.name_of(node)} that was not kept whole")
+            name = schema.name_of(node)
+            return self._none(path, f"a {name} that was not kept whole")
         text = repr(found)
         module, _, _ = type(found).__module__.partition(".")
         if module == "builtins":
@@ -202,7 +211,8 @@ class Rebuilder:
         cls = self.type_code(type_index)
         if cls is None or not _has_state(node):
             shown = self._values.type_name(type_index)
-            why = schema.extra_of(node).get("why") or "its state was not kept"
+            extra = schema.extra_of(node)
+            why = extra.get("why") or "its state was not kept"
             return self._none(path, f"a {shown}: {why}")
         member = _enum_member(node)
         if member is not None:
@@ -215,15 +225,18 @@ class Rebuilder:
     def _instance(self, cls: str, qualname: str, node: Node, path: str) -> str:
         """An instance of the program's class, made from its elements or attributes."""
         extra = schema.extra_of(node)
+        opening = f"{cls}("
         if "items" in extra:  # a named tuple, say
-            return joined(f"{cls}(", self._elements(extra["items"], path), ")")
+            elements = self._elements(extra["items"], path)
+            return joined(opening, elements, ")")
         attributes = schema.attributes_of(node)
         parts = []
         for name, ref in attributes.items():
             code = self.code(ref, f"{path}.{name}")
             parts.append(f"{name}={code}")
-        if _is_dataclass_like(schema.repr_of(node), qualname, list(attributes)):
-            return joined(f"{cls}(", parts, ")")
+        shown = schema.repr_of(node)
+        if _is_dataclass_like(shown, qualname, list(attributes)):
+            return joined(opening, parts, ")")
         self.needs_instances = True
         return joined("instance(", [cls, *parts], ")")
 
@@ -238,16 +251,18 @@ class Rebuilder:
             return self._of_pairs(full, attributes, extra["pairs"], path)
         if full in _FROM_ITEMS and "items" in extra:
             self.imports.add("collections")
-            return joined(f"{full}([", self._elements(extra["items"], path), "])")
+            elements = self._elements(extra["items"], path)
+            return joined(f"{full}([", elements, "])")
         return None
 
     def _of_pairs(
-        self, full: str, attributes: dict[str, Ref], pairs: list[Ref], path: str
+        self, full: str, attributes: Attributes, pairs: list[Ref], path: str
     ) -> str | None:
         """A mapping of the module collections."""
         opening = f"{full}({{"
         if full == "collections.defaultdict":
-            factory = self.code(attributes.get("default_factory"), f"{path}.default_factory")
+            factory_ref = attributes.get("default_factory")
+            factory = self.code(factory_ref, f"{path}.default_factory")
             opening = f"{full}({factory}, {{"
         elif full not in _FROM_PAIRS:
             return None
@@ -256,10 +271,11 @@ class Rebuilder:
 
     # -- small arrays and frames, whole in their summary
 
-    def _array(self, attributes: dict[str, Ref], path: str) -> str:
+    def _array(self, attributes: Attributes, path: str) -> str:
         first = self._parts(attributes, "first")
         dtype = attributes.get("dtype")
-        if not _is_plain_dtype(dtype) or len(first) != attributes.get("size"):
+        is_whole = len(first) == attributes.get("size")
+        if not is_whole or not _is_plain_dtype(dtype):
             return self._none(path, "an array of which only the beginning was kept")
         self.imports.add("numpy")
         elements = [self.code(ref, path) for ref in first]
@@ -267,17 +283,19 @@ class Rebuilder:
         shape = tuple(self._parts(attributes, "shape"))
         return f"numpy.array({items}, dtype={dtype!r}).reshape({shape!r})"
 
-    def _parts(self, attributes: dict[str, Ref], name: str) -> list[Ref]:
+    def _parts(self, attributes: Attributes, name: str) -> list[Ref]:
         """The refs of the parts of an attribute."""
-        return [child.ref for child in self._values.children(attributes.get(name))]
+        children = self._values.children(attributes.get(name))
+        return [child.ref for child in children]
 
-    def _data_frame(self, attributes: dict[str, Ref], extra: dict[str, Any], path: str) -> str:
+    def _data_frame(self, attributes: Attributes, extra: dict[str, Any], path: str) -> str:
         columns = self._parts(attributes, "first")
-        lengths = [len(self._values.children(column)) for column in columns]
-        if not columns or any(length != extra.get("len") for length in lengths):
+        lengths = {len(self._values.children(column)) for column in columns}
+        if lengths != {extra.get("len")}:
             return self._none(path, "a frame of which only the beginning was kept")
         self.imports.add("pandas")
-        return f"pandas.DataFrame({self.code(attributes['first'], path)})"
+        first = self.code(attributes["first"], path)
+        return f"pandas.DataFrame({first})"
 
 
 def _atom(value: object) -> str:
@@ -296,23 +314,29 @@ def _has_state(node: Node) -> bool:
 
 def _is_plain_dtype(dtype: object) -> bool:
     """Whether a dtype is of numbers or texts: neither of objects nor of records."""
-    return type(dtype) is str and dtype != "object" and not dtype.startswith(("[", "("))
+    if type(dtype) is not str or dtype == "object":
+        return False
+    return not dtype.startswith(("[", "("))
 
 
 def _enum_member(node: Node) -> str | None:
     """The name of a member of an enum; None for other objects."""
-    shown = _ENUM.fullmatch(schema.repr_of(node) or "")
+    text = schema.repr_of(node) or ""
+    shown = _ENUM.fullmatch(text)
     if shown is None:
         return None
-    member = shown[2]
-    if schema.attributes_of(node).get("_name_") != member:
+    member = shown["member"]
+    attributes = schema.attributes_of(node)
+    if attributes.get("_name_") != member:
         return None
     return member
 
 
 def _is_dataclass_like(text: str | None, qualname: str, names: list[str]) -> bool:
     """Whether the repr names exactly the attributes, in order, like the repr of a dataclass."""
-    if text is None or not names or not text.startswith(f"{qualname}("):
+    if not text or not names:
+        return False
+    if not text.startswith(f"{qualname}("):
         return False
     shown = re.findall(r"(?<=[(\s])(\w+)=", text)
     return shown[: len(names)] == names

@@ -103,7 +103,8 @@ class _Writer:
         self._locals = dict(target.frame.locals)
 
     def text(self) -> str:
-        name = re.sub(r"\W+", "_", self._target.frame.function).strip("_").lower()
+        words = re.sub(r"\W+", "_", self._target.frame.function)
+        name = words.strip("_").lower()
         arguments = "".join(self._arguments())
         expected = self._expected()
         body = textwrap.indent(f"{arguments}{expected}", "    ")
@@ -112,7 +113,8 @@ class _Writer:
 
     def _docstring(self) -> str:
         frame = self._target.frame
-        title = _in_docstring(shorten(one_line(self._target.exception.title), 80))
+        one_line_title = one_line(self._target.exception.title)
+        title = _in_docstring(shorten(one_line_title, 80))
         dump = _in_docstring(os.path.basename(self._dump))
         return (
             f'"""{frame.function} fails: {title}\n\n'
@@ -123,7 +125,8 @@ class _Writer:
 
     def _head(self) -> str:
         """Imports, helpers and the program's module. Called last: the arguments need imports."""
-        target, values = self._target, self._values
+        target = self._target
+        values = self._values
         helpers = [_ORIGINAL]
         modules = {"inspect", "pytest", "sys", *values.imports}
         if target.until is not None:
@@ -146,12 +149,18 @@ class _Writer:
         own = sorted(modules - {"sys"})
         lines = ["import sys", "", f"sys.path.insert(0, {target.root!r})", ""]
         lines += [f"import {module}  # noqa: E402" for module in own]
-        parts = ["\n".join(lines), *[helper.strip() for helper in helpers], program]
+        parts = ["\n".join(lines)]
+        parts += [helper.strip() for helper in helpers]
+        parts.append(program)
         return "\n\n\n".join(parts) + "\n\n"
 
     def _live_helper(self) -> str:
-        frames = [frame for frame in self._exception_of_frame().frames if not frame.is_caller]
-        at = next(index for index, frame in enumerate(frames) if frame is self._target.frame)
+        at = 0
+        for frame in self._exception_of_frame().frames:
+            if frame is self._target.frame:
+                break
+            if not frame.is_caller:
+                at += 1
         name = os.path.basename(self._dump)
         dump = f"pathlib.Path(__file__).with_name({name!r})"
         return _LIVE.format(dump=dump, path=self._path_to(), position=at)
@@ -161,13 +170,16 @@ class _Writer:
 
     def _path_to(self) -> str:
         """From the dumped exception to the exception of the frame, as Python code."""
-        exceptions, steps = self._view.exceptions, []
+        steps = []
         exception = self._exception_of_frame()
         while exception.of >= 0:
-            above = exceptions[exception.of]
-            children = [index for relation, index in above.links if relation == "child"]
+            above = self._view.exceptions[exception.of]
             step = _STEPS.get(exception.relation)
-            steps.append(step or f".exceptions[{children.index(exception.index)}]")
+            if step is None:
+                children = [index for relation, index in above.links if relation == "child"]
+                at = children.index(exception.index)
+                step = f".exceptions[{at}]"
+            steps.append(step)
             exception = above
         return "".join(reversed(steps))
 
@@ -186,8 +198,8 @@ class _Writer:
         if missing and self._is_live:
             self._uses_live = True
             return f'{name} = kept_alive()["{name}"]\n'
-        notes = "".join(f"# not rebuilt: {one_line(each)}\n" for each in missing)
-        return f"{notes}{name} = {code}\n"
+        notes = [f"# not rebuilt: {one_line(each)}\n" for each in missing]
+        return "".join([*notes, f"{name} = {code}\n"])
 
     def _ref(self, name: str) -> Ref:
         return self._locals[name]
