@@ -116,7 +116,9 @@ class FailureGroups(Sequence[FailureGroup]):
     def __str__(self) -> str:
         lines = [_head(self)]
         for each in self:
-            lines += ["", *(shorten(printable(line), _LINE) for line in each.lines())]
+            lines.append("")
+            for line in each.lines():
+                lines.append(shorten(printable(line), _LINE))
         return "\n".join(lines)
 
 
@@ -145,12 +147,16 @@ def group(exceptions: Iterable[BaseException]) -> FailureGroups:
 
 
 def _group(key: str, members: list[BaseException]) -> FailureGroup:
-    views = [make_view(report_of(exc, _OPTIONS)) for exc in members[:_SAMPLE]]
+    views = []
+    for exc in members[:_SAMPLE]:
+        report = report_of(exc, _OPTIONS)
+        views.append(make_view(report))
     first = views[0]
     frame = first.first_frame
+    kind = ".".join(names_of(type(members[0])))
     return FailureGroup(
         fingerprint=key,
-        type=".".join(names_of(type(members[0]))).removeprefix("builtins."),
+        type=kind.removeprefix("builtins."),
         message=first.root.message,
         where=_where(frame),
         exceptions=tuple(members),
@@ -193,7 +199,8 @@ def _distance(path: str, line: str) -> int:
     """The distance of a value from the failing line, which has its path, its name, or neither."""
     if path in line or path.replace("'", '"') in line:
         return 0
-    name = path.partition(".")[0].partition("[")[0]
+    owner, _, _ = path.partition(".")
+    name, _, _ = owner.partition("[")
     if name in line:
         return 1
     return 2

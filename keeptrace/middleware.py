@@ -62,9 +62,11 @@ class WSGIMiddleware:
     ) -> Iterable[bytes]:
         with self._keeping:
             body = self._app(environ, start_response)
+        if type(body) in (list, tuple):  # can no longer fail
+            return body
+        # A server may send its own kind of file without reading it.
         files = environ.get("wsgi.file_wrapper")
-        # A list can no longer fail. A server may send its own kind of file without reading it.
-        if type(body) in (list, tuple) or (isinstance(files, type) and isinstance(body, files)):
+        if isinstance(files, type) and isinstance(body, files):
             return body
         return _Body(body, self._keeping)
 
@@ -174,7 +176,9 @@ class DjangoMiddleware:
             raise OptionError(f'KEEPTRACE must be a dict, as {{"directory": "dumps"}}, not {kind}')
         _check_names(setting)
         given.update(setting)
-        self.store: Store = store_of(given.pop("directory"), given.pop("trace"), _options(given))
+        directory = given.pop("directory")
+        trace = given.pop("trace")
+        self.store: Store = store_of(directory, trace, _options(given))
         # The last settings count: a test may have changed them.
         got_request_exception.disconnect(dispatch_uid=_RECEIVER)
         got_request_exception.connect(self._keep, weak=False, dispatch_uid=_RECEIVER)

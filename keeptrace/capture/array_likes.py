@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.raw import ABSENT, attribute_of, mro_of, name_of, stored
+from ..core.raw import ABSENT, attribute_of, class_attribute, mro_of, name_of, stored
 from .summary import MOST_VALUE, described, dtype_text
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ _DIMENSIONS: Final = 64
 def is_array_like(value: object) -> bool:
     """Whether the object or its class has a shape and a dtype, or an array protocol."""
     mro = mro_of(type(value))
-    if any(attribute_of(mro, name)[1] is not None for name in _PROTOCOLS):
+    if any(class_attribute(mro, name) is not None for name in _PROTOCOLS):
         return True
     return all(_has(mro, value, name) for name in ("shape", "dtype"))
 
 
 def _has(mro: tuple[type, ...], value: object, name: str) -> bool:
-    return attribute_of(mro, name)[1] is not None or stored(value, name) is not ABSENT
+    if class_attribute(mro, name) is not None:
+        return True
+    return stored(value, name) is not ABSENT
 
 
 def told(value: object) -> str | None:

@@ -48,7 +48,8 @@ def first_of_array(ndarray: type[numpy.ndarray], value: object, count: int) -> l
     """The first values, read singly: slicing a subclass's instance would run its own code."""
     if not is_own_memory(value):
         return None
-    return [plain(item) for item in islice(ndarray.flat.__get__(value), count)]
+    elements = islice(ndarray.flat.__get__(value), count)
+    return [plain(item) for item in elements]
 
 
 def _ndarray(ndarray: type[numpy.ndarray], value: object) -> Summary:
@@ -78,8 +79,8 @@ def _first_objects(ndarray: type[numpy.ndarray], value: object) -> list[Any] | N
     """The first elements of an array of objects or of records."""
     if not is_own_memory(value):
         return None
-    found = islice(ndarray.flat.__get__(value), _FEW_OBJECTS)
-    return [_fields_of(item) for item in found]
+    elements = islice(ndarray.flat.__get__(value), _FEW_OBJECTS)
+    return [_fields_of(item) for item in elements]
 
 
 def _fields_of(item: Any) -> Any:
@@ -147,12 +148,14 @@ def _masked(cls: object, value: object) -> Summary:
     few = whole.facts.get("first")
     size = whole.facts["size"]
     mask = stored(value, "_mask")
+    if type(mask) is loaded("numpy", "bool_"):  # no value is masked
+        return whole
     has_mask = type(mask) is ndarray and ndarray.size.__get__(mask) == size
     if few is None or not has_mask:
-        if type(mask) is loaded("numpy", "bool_"):  # no value is masked
-            return whole
         return whole._replace(text=_unread(value), facts={}, held={})
-    hidden = first_of_array(ndarray, mask, len(few)) or [True] * len(few)
+    hidden = first_of_array(ndarray, mask, len(few))
+    if not hidden:  # the mask cannot be read
+        hidden = [True] * len(few)
     shown = list(few)
     for at, is_hidden in enumerate(hidden):
         if is_hidden:

@@ -22,7 +22,8 @@ _MOST_BITS: Final = 10_000
 
 def text(writer: TextWriter, value: object, owner: Any) -> None:
     """A str or bytes of a subclass; a long text is not copied whole."""
-    writer.put(owner.__repr__(owner.__getitem__(value, slice(0, writer.left + 1))))
+    few = owner.__getitem__(value, slice(0, writer.left + 1))
+    writer.put(owner.__repr__(few))
 
 
 def byte_array(writer: TextWriter, value: bytearray, owner: object) -> None:
@@ -57,9 +58,8 @@ def module(writer: TextWriter, value: types.ModuleType, owner: object) -> None:
 def _is_plain_spec(spec: ModuleSpec) -> bool:
     """Whether a module's repr consists of name and file alone."""
     found = instance_dict(spec)
-    if type(found.get("name")) is not str or type(found.get("origin")) is not str:
-        return False
-    return type(found.get("_set_fileattr")) is bool
+    parts = (("name", str), ("origin", str), ("_set_fileattr", bool))
+    return all(type(found.get(name)) is kind for name, kind in parts)
 
 
 def with_zone(writer: TextWriter, value: object, owner: type[object]) -> None:
@@ -82,7 +82,8 @@ def zone(writer: TextWriter, value: object, owner: type[object]) -> None:
 def _is_plain_zone(value: Any) -> bool:
     cls = type(value)
     if cls is loaded("zoneinfo", "ZoneInfo"):
-        return type(cls.__dict__["key"].__get__(value)) in (str, type(None))
+        key = cls.__dict__["key"].__get__(value)
+        return key is None or type(key) is str
     if cls is not loaded("datetime", "timezone"):
         return False
     offset, *names = value.__getinitargs__()
@@ -95,7 +96,8 @@ def pattern(writer: TextWriter, value: object, owner: type[object]) -> None:
     name = "string"
     if owner.__name__ == "Pattern":
         name = "pattern"
-    if type(owner.__dict__[name].__get__(value)) in (str, bytes, type(None)):
+    text = owner.__dict__[name].__get__(value)
+    if text is None or type(text) in (str, bytes):
         writer.put(owner.__repr__(value))
     else:
         writer.state(value)

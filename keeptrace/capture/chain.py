@@ -253,7 +253,7 @@ class Chain:
         most = self._options.max_message
         refs: list[Ref] = []
         for text in texts:
-            if type(text) is str and len(text) <= most and len(text) <= self._room:
+            if type(text) is str and len(text) <= min(most, self._room):
                 values.bytes += len(text)
                 self._room -= len(text)
                 refs.append(text)
@@ -307,8 +307,11 @@ class Chain:
                 waiting.extend(bases_of(parent))
         for parent in mro_of(cls):
             index = self._types.get(id(parent), -1)
-            if index >= start and _needs_bases(parent, types_[index][1]):
-                types_[index][2] = [self._types[id(base)] for base in bases_of(parent)]
+            if index < start:
+                continue
+            entry = types_[index]
+            if _needs_bases(parent, entry[1]):
+                entry[2] = [self._types[id(base)] for base in bases_of(parent)]
         return self._types[id(cls)]
 
 

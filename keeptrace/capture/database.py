@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.raw import ABSENT, attribute_of, first_of, instance_dict, loaded, mro_of, name_of
+from ..core.raw import ABSENT, class_attribute, first_of, instance_dict, loaded, mro_of, name_of
 from .statements import MOST_TEXT, STATEMENTS, text_in
 from .summary import Summary, Table, beginning
 
@@ -51,7 +51,7 @@ def _names_by_place(places: dict[Any, Any]) -> dict[int, str]:
 
 def _read(value: object, name: str) -> object:
     """An attribute in a slot, or of a class of C."""
-    found = attribute_of(mro_of(type(value)), name)[1]
+    found = class_attribute(mro_of(type(value)), name)
     if type(found) in (types.MemberDescriptorType, types.GetSetDescriptorType):
         return found.__get__(value)
     return ABSENT

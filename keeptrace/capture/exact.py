@@ -14,7 +14,16 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ..core.raw import attribute_of, is_found, is_of_c, loaded, mro_of, names_of, state_of, stored
+from ..core.raw import (
+    class_attribute,
+    is_found,
+    is_of_c,
+    loaded,
+    mro_of,
+    names_of,
+    state_of,
+    stored,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime, time
@@ -181,7 +190,7 @@ def plain_text(value: object, name: str) -> str | None:
     module, qualname = names_of(cls)
     if module not in _PYTHON_HOMES or not is_found(cls, module, qualname):
         return None
-    method = attribute_of(mro_of(cls), name)[1]
+    method = class_attribute(mro_of(cls), name)
     if not is_stdlib_code(method) or not is_plain_data(value):
         return None
     text = method(value)

@@ -51,8 +51,10 @@ def is_dynamic(code: types.CodeType) -> bool:
 
 def checksum(code: types.CodeType) -> int:
     """A checksum of name, first line, bytecode and positions of the code."""
-    named = f"{code.co_firstlineno} {code.co_qualname}".encode("utf-8", "replace")
-    return zlib.crc32(code.co_linetable, zlib.crc32(code.co_code, zlib.crc32(named)))
+    named = f"{code.co_firstlineno} {code.co_qualname}"
+    found = zlib.crc32(named.encode("utf-8", "replace"))
+    found = zlib.crc32(code.co_code, found)
+    return zlib.crc32(code.co_linetable, found)
 
 
 def argument_count(code: types.CodeType) -> int:
@@ -86,9 +88,14 @@ class CodeFacts:
         if is_dynamic(code):
             self.record["sum"] = checksum(code)
         names = dict.fromkeys(_global_names(code))
-        self.names: tuple[str, ...] = tuple(name for name in names if name not in IMPORT_SYSTEM)
+        own_names = [name for name in names if name not in IMPORT_SYSTEM]
+        self.names: tuple[str, ...] = tuple(own_names)
         self.is_function: bool = bool(code.co_flags & _OPTIMIZED)
-        self.variables: tuple[str, ...] = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+        self.variables: tuple[str, ...] = (
+            *code.co_varnames,
+            *code.co_cellvars,
+            *code.co_freevars,
+        )
         self.variable_set: frozenset[str] = frozenset(self.variables)
         self.names_locals: bool = not _GIVES_LOCALS.isdisjoint(code.co_names)
         self.positions: dict[int, Position] = {}
@@ -102,8 +109,10 @@ class CodeFacts:
                     self.positions.setdefault(2 * at, _as_told(each))
             place = None
             if lasti >= 0:
-                place = next(islice(code.co_positions(), lasti // 2, None), None)
-            found = self.positions[lasti] = _as_told(place or _NOWHERE)
+                from_here = islice(code.co_positions(), lasti // 2, None)
+                place = next(from_here, None)
+            found = _as_told(place or _NOWHERE)
+            self.positions[lasti] = found
         return found
 
 
@@ -163,12 +172,11 @@ class ExceptionFacts:
         self.is_group: bool = issubclass(cls, BaseExceptionGroup)
         self.has_fields: bool = self.state is not None or self.is_group
         self.has_str: bool = has_hook(self.mro, "__str__")
-        self.slots: list[tuple[str, Callable[[Any], Any]]] = [
-            slot
-            for parent in self.mro
-            if id(parent) not in BUILTIN_TYPES
-            for slot in layout_of(parent)[0]
-        ]
+        self.slots: list[tuple[str, Callable[[Any], Any]]] = []
+        for parent in self.mro:
+            if id(parent) not in BUILTIN_TYPES:
+                slots, _ = layout_of(parent)
+                self.slots += slots
 
 
 # Facts of builtin classes, which cannot change. The cache has no class of the user's.
@@ -187,7 +195,8 @@ def facts_of_exception(cls: type) -> ExceptionFacts:
 
 def chain_of(exc: BaseException) -> Iterator[BaseException]:
     """An exception and its whole chain, in the order of a report's numbers."""
-    waiting, seen = [exc], {id(exc)}
+    waiting = [exc]
+    seen = {id(exc)}
     for found in waiting:  # the list grows meanwhile
         yield found
         for other in linked_to(found):
@@ -208,16 +217,31 @@ def in_printed_order(exc: BaseException) -> list[BaseException]:
         if is_reached:
             ordered.append(found)
             continue
-        linked = {id(other): other for other in linked_to(found) if id(other) not in seen}
-        seen.update(linked)
-        inside: tuple[BaseException, ...] = ()
-        if issubclass(type(found), BaseExceptionGroup):
-            inside = children_of(found)
-        children = [linked.pop(id(child)) for child in inside if id(child) in linked]
-        waiting += [(child, False) for child in reversed(children)]
+        before, children = _new_around(found, seen)
+        for child in reversed(children):
+            waiting.append((child, False))
         waiting.append((found, True))
-        waiting += [(other, False) for other in linked.values()]
+        for other in before:
+            waiting.append((other, False))
     return ordered
+
+
+def _new_around(
+    exc: BaseException, seen: set[int]
+) -> tuple[list[BaseException], list[BaseException]]:
+    """The causes and contexts, and the children, that no other exception has led to before."""
+    children: dict[int, BaseException] = {}
+    if issubclass(type(exc), BaseExceptionGroup):
+        for child in children_of(exc):
+            if id(child) not in seen:
+                children[id(child)] = child
+    before = []
+    for other in (cause_of(exc), context_of(exc)):
+        if other is not None and id(other) not in seen and id(other) not in children:
+            seen.add(id(other))
+            before.append(other)
+    seen.update(children)
+    return before, list(children.values())
 
 
 def linked_to(exc: BaseException) -> list[BaseException]:
@@ -269,9 +293,11 @@ def state_of(exc: BaseException, cls: type, names: tuple[str, ...]) -> dict[str,
             value = _exact(value)
         if value is not None:
             found[name] = value
-    # str() shows a field with None, but no field without a value.
-    if cls is OSError and ("errno" in found or "strerror" in found or _shows_no_number(exc)):
-        found = {"errno": None, "strerror": None, **found}
+    if cls is OSError:
+        # str() shows a field with None, but no field without a value.
+        has_number = "errno" in found or "strerror" in found
+        if has_number or _shows_no_number(exc):
+            found = {"errno": None, "strerror": None, **found}
     return found
 
 
@@ -282,7 +308,10 @@ def _shows_no_number(exc: BaseException) -> bool:
     be texts or None, because str() runs the code of other values.
     """
     args = args_of(exc)
-    if not 2 <= len(args) <= 5 or args[0] is not None or args[1] is not None:
+    if not 2 <= len(args) <= 5:
+        return False
+    number, text, *_ = args
+    if number is not None or text is not None:
         return False
     if not all(type(arg) in (str, types.NoneType) for arg in args):
         return False

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 from ..core.clock import monotonic
 from ..core.nodes import stand_in
 from ..core.options import Options, as_limit
+from ..core.raw import text_keys
 from ..core.report import ExceptionRecord, Position, Ref
 from .cleared import was_cleared
 from .facts import IMPORT_SYSTEM, CodeFacts, facts_of_code, traceback_of
@@ -116,28 +117,39 @@ class Frames:
             traceback = traceback.tb_next
         if not entries:
             return
-        cleared = self._cleared
-        most, reason = self._most(waiting, len(entries))
-        if len(entries) <= most:
-            told = self._innermost(entries, depth)
+        cleared_before = self._cleared
+        kept = self._kept(entries, depth, waiting)
+        record["traceback"] = kept[::-1]
+        cleared = self._cleared - cleared_before
+        if cleared:
+            self._losses.say(record, f"{cleared} of the frames had been cleared: no variables")
+        if issubclass(type(exc), NameError):
+            raising, _ = kept[0]
+            self._name_errors.append((entries[-1].tb_frame, raising))
+        if self._options.outer_frames and is_root:
+            first = entries[0].tb_frame
+            record["outer"] = self._outer(first.f_back, depth)
+
+    def _kept(
+        self, entries: list[types.TracebackType], depth: int, waiting: int
+    ) -> list[list[Any]]:
+        """The entries within the bounds, the innermost first; a mark stands for the others."""
+        count = len(entries)
+        most, reason = self._most(waiting, count)
+        if count <= most:
+            kept = self._innermost(entries, depth)
             outermost = []
             reason = "max_seconds"  # no other bound can leave out frames now
         else:
             head = most // 4
-            told = self._innermost(entries[len(entries) - most + head :], depth)
+            tail = most - head
+            kept = self._innermost(entries[count - tail :], depth)
             outermost = [self._entry(entry, depth) for entry in reversed(entries[:head])]
-        left_out = len(entries) - len(told) - len(outermost)
+        left_out = count - len(kept) - len(outermost)
         if left_out > 0:
             self._values.cut(reason, left_out)
-            told += [[-1, left_out], *outermost]
-        record["traceback"] = told[::-1]
-        if self._cleared > cleared:
-            count = self._cleared - cleared
-            self._losses.say(record, f"{count} of the frames had been cleared: no variables")
-        if issubclass(type(exc), NameError):
-            self._name_errors.append((entries[-1].tb_frame, told[0][0]))
-        if self._options.outer_frames and is_root:
-            record["outer"] = self._outer(entries[0].tb_frame.f_back, depth)
+            kept += [[-1, left_out], *outermost]
+        return kept
 
     def _most(self, waiting: int, count: int) -> tuple[int, str]:
         """How many frames the next traceback may keep, and the bound that limits the number."""
@@ -158,12 +170,13 @@ class Frames:
 
     def _innermost(self, entries: list[types.TracebackType], depth: int) -> list[list[Any]]:
         """The entries from the innermost on, until the deadline."""
-        told: list[list[Any]] = []
+        kept: list[list[Any]] = []
         for entry in reversed(entries):
-            if len(told) >= _FEW and not len(told) % _CLOCK_EVERY and self._is_late():
+            count = len(kept)
+            if count >= _FEW and not count % _CLOCK_EVERY and self._is_late():
                 break
-            told.append(self._entry(entry, depth))
-        return told
+            kept.append(self._entry(entry, depth))
+        return kept
 
     def _entry(self, entry: types.TracebackType, depth: int) -> list[Any]:
         frame = entry.tb_frame
@@ -172,7 +185,7 @@ class Frames:
             index = self._frame_index.get(id(frame))
             if index is None:
                 index = self._frame(frame, met, depth)
-            facts = met[1]
+            _, facts, _ = met
             position = facts.positions.get(entry.tb_lasti)
             if position is None or position[0] is None:
                 position = self._position(frame, facts, entry.tb_lasti, entry)
@@ -202,7 +215,8 @@ class Frames:
         """Notes the code of a frame. No earlier frame had this code."""
         code = frame.f_code
         facts = facts_of_code(code)
-        met = self._codes_met[id(code)] = (code, facts, len(self.codes))
+        met = (code, facts, len(self.codes))
+        self._codes_met[id(code)] = met
         self.codes.append(facts.record)
         self._places.append(-1)
         self.files.setdefault(facts.record["file"], frame.f_globals)
@@ -220,8 +234,9 @@ class Frames:
             place = self._new_globals(namespace)
         if place != self._places[code]:
             self._places[code] = place
-            self._take(facts.names, namespace, place)
-        index = self._frame_index[id(frame)] = len(self.frames)
+            self._note_globals(facts.names, namespace, place)
+        index = len(self.frames)
+        self._frame_index[id(frame)] = index
         self._held.append(frame)
         local: dict[str, Ref] | None
         try:
@@ -231,7 +246,7 @@ class Frames:
                 local = None
                 self._room -= _FRAME
                 self._values.bytes += _FRAME
-                self._take_all(namespace, place)
+                self._note_all_globals(namespace, place)
         except BaseException as problem:  # an odd mapping: costs this frame's variables
             local = {_LOCALS_LOST: self._losses.ref("variables", problem)}
         self.frames.append({"code": code, "globals": place, "locals": local, "at": at})
@@ -289,7 +304,8 @@ class Frames:
         """The refs of the first variables, within the room, and a mark for the rest."""
         count = len(found)
         room = max(self._room, 0) // _VARIABLE
-        refs = self._values.named(dict(islice(found.items(), room)), depth)
+        first = dict(islice(found.items(), room))
+        refs = self._values.named(first, depth)
         self._values.cut("max_bytes", count - room)
         missing = what
         if room:
@@ -308,20 +324,20 @@ class Frames:
 
     def _new_globals(self, namespace: dict[str, Any]) -> int:
         """Gives a number to a namespace. No earlier frame had this namespace."""
-        place = self._globals_index[id(namespace)] = len(self._wanted)
+        place = len(self._wanted)
+        self._globals_index[id(namespace)] = place
         self._wanted.append({})
-        self._take(_OF_MODULE, namespace, place)
+        self._note_globals(_OF_MODULE, namespace, place)
         return place
 
-    def _take_all(self, namespace: dict[str, Any], place: int) -> None:
+    def _note_all_globals(self, namespace: dict[str, Any], place: int) -> None:
         """Notes all globals of a module: a frame of the module's own code has them as variables."""
-        found = {n: value for n, value in list(dict.items(namespace)) if type(n) is str}
-        left_out = IMPORT_SYSTEM | names_of_shell(set(found))
-        self._wanted[place].update(
-            (name, value) for name, value in found.items() if name not in left_out
-        )
+        found = text_keys(list(dict.items(namespace)))
+        for name in IMPORT_SYSTEM | names_of_shell(set(found)):
+            found.pop(name, None)
+        self._wanted[place].update(found)
 
-    def _take(self, names: Iterable[str], namespace: dict[str, Any], place: int) -> None:
+    def _note_globals(self, names: Iterable[str], namespace: dict[str, Any], place: int) -> None:
         try:
             _look_up(names, namespace, self._wanted[place])
         except BaseException as problem:  # by the __eq__ of a key: costs this module's globals
@@ -349,7 +365,8 @@ class Frames:
         if index < 0:  # the frame was left out
             return
         values = self._values
-        table = self.globals[self.frames[index]["globals"]]
+        record = self.frames[index]
+        table = self.globals[record["globals"]]
         text = "<a global that the frame's code does not use>"
         unused = stand_in(values.type_index(object), text, "unused")
         unnamed = None
@@ -359,7 +376,7 @@ class Frames:
                 if unnamed is None:
                     unnamed = [values.add(unused)]
                 table[name] = unnamed
-        local = self.frames[index]["locals"]
+        local = record["locals"]
         if local and "self" in local:
             facts = facts_of_code(frame.f_code)
             variables = read_locals(frame, facts, self._is_traced)

@@ -24,7 +24,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.memory import is_own_memory
-from ..core.raw import attribute_of, first_of, loaded, mro_of, namespace_of, state_of
+from ..core.raw import (
+    attribute_of,
+    class_attribute,
+    first_of,
+    loaded,
+    mro_of,
+    namespace_of,
+    state_of,
+)
 from .exact import is_stdlib_code
 from .facts import args_of
 
@@ -86,7 +94,8 @@ def _facts_of(cls: type) -> _Facts:
         if len(_known) >= _MOST_CLASSES:
             _known.clear()
         mro = mro_of(cls)
-        is_opaque = any(cls is never for never in _NEVER) or any(of is type for of in mro)
+        is_class = any(parent is type for parent in mro)
+        is_opaque = is_class or any(cls is never for never in _NEVER)
         found = _Facts(cls, mro, _is_lazy(mro), is_opaque, _tells_in_c(mro))
         _known[id(cls)] = found
     return found
@@ -171,23 +180,29 @@ def _but_atoms(read: Callable[[Any], Iterable[Any]], value: object) -> list[Any]
     found = first_of(read, value, sys.maxsize)
     if _ATOMS.issuperset(map(id, map(type, found))):
         return []
-    return [item for item in found if id(type(item)) not in _ATOMS][: _MOST_OBJECTS + 1]
+    others = [item for item in found if id(type(item)) not in _ATOMS]
+    return others[: _MOST_OBJECTS + 1]
 
 
 def _is_lazy(mro: tuple[type, ...]) -> bool:
     if any(cls is reference for cls in mro for reference in _REFERENCES):
         return True
     for hook in ("__getattr__", "__getattribute__"):
-        if _is_foreign(attribute_of(mro, hook)[1]):
+        if _is_foreign(class_attribute(mro, hook)):
             return True
-    if _is_foreign(attribute_of(mro, "__getitem__")[1]) and not _says_its_text(mro):
+    computes_elements = _is_foreign(class_attribute(mro, "__getitem__"))
+    if computes_elements and not _says_its_text(mro):
         return True
-    return any(_is_own_descriptor(item) for cls in mro for item in namespace_of(cls).values())
+    for cls in mro:
+        items = namespace_of(cls).values()
+        if any(map(_is_own_descriptor, items)):
+            return True
+    return False
 
 
 def _says_its_text(mro: tuple[type, ...]) -> bool:
     """Whether a class defines `__str__`, or derives from a container class of Python's."""
-    if type(attribute_of(mro, "__str__")[1]) is types.FunctionType:
+    if type(class_attribute(mro, "__str__")) is types.FunctionType:
         return True
     return any(id(cls) in _CONTAINERS or cls is Collection for cls in mro)
 
@@ -198,4 +213,5 @@ def _is_foreign(method: object) -> bool:
 
 def _is_own_descriptor(item: object) -> bool:
     """Whether an attribute of a class is a descriptor of a library's class in Python."""
-    return _is_foreign(attribute_of(mro_of(type(item)), "__get__")[1])
+    mro = mro_of(type(item))
+    return _is_foreign(class_attribute(mro, "__get__"))

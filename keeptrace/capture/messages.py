@@ -13,7 +13,7 @@ from ..core.clock import monotonic
 from ..core.guard import Failed, run_each
 from ..core.nodes import extra_of, items_of, kind_of, put_extra
 from ..core.options import Options
-from ..core.raw import attribute_of, mro_of, namespace_of, qualname_of
+from ..core.raw import attribute_of, class_attribute, mro_of, namespace_of, qualname_of
 from ..core.report import ExceptionRecord, Node
 from ..restore.exactness import is_exact
 from .facts import ExceptionFacts, args_of, dict_of, notes_of, own_entries, state_of
@@ -108,7 +108,8 @@ class Messages:
                 result = _failed_text("exception", result)
             record["str"] = result
 
-        is_large = any(type(arg) in _LARGE and len(arg) > most for arg in args_of(exc))
+        sizes = [len(arg) for arg in args_of(exc) if type(arg) in _LARGE]
+        is_large = max(sizes, default=0) > most
         if is_large and not told and not issubclass(type(exc), _TELLS_A_PLACE):
             self._values.later(lambda: self._of_large(exc), use)
         else:
@@ -120,7 +121,8 @@ class Messages:
         arguments = args_of(exc)
         name = qualname_of(type(exc))
         if facts.has_str:
-            text = renderer.followed(attribute_of(facts.mro, "__str__")[1], exc)
+            function = class_attribute(facts.mro, "__str__")
+            text = renderer.followed(function, exc)
             if text is not None:
                 return text
         elif not _fields_tell(facts) and not issubclass(type(exc), (KeyError, BaseExceptionGroup)):

@@ -24,7 +24,7 @@ from ..core.nodes import (
     put_repr,
     with_names,
 )
-from ..core.raw import attribute_of, first_of, mro_of, ordered_items, qualname_of, text_keys
+from ..core.raw import class_attribute, first_of, mro_of, ordered_items, qualname_of, text_keys
 from ..core.report import Node
 from ..restore.standins import Details, details_of
 from .chosen import Chosen
@@ -64,7 +64,7 @@ def read_object(values: Values, value: object, depth: int) -> Node:
 
 def _add_elements_by_name(attributes: Attributes, extra: dict[str, Any], info: TypeInfo) -> None:
     """Adds the elements of a named tuple to the attributes, by name."""
-    names = attribute_of(info.mro, "_fields")[1]
+    names = class_attribute(info.mro, "_fields")
     if all(type(name) is str for name in names):
         attributes.update(zip(names, extra["items"]))
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from ..core.raw import (
     ABSENT,
     attribute_of,
+    class_attribute,
     entry,
     instance_dict,
     is_looked_up_plainly,
@@ -134,7 +135,7 @@ def truth(value: object) -> bool:
     if id(cls) in _ATOMS or id(cls) in _SIZED:
         return bool(value)
     mro = mro_of(cls)
-    if attribute_of(mro, "__bool__")[1] is None and attribute_of(mro, "__len__")[1] is None:
+    if class_attribute(mro, "__bool__") is None and class_attribute(mro, "__len__") is None:
         return True
     raise NotPlain
 
@@ -186,12 +187,12 @@ def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> object
     """The entry of the object's __dict__; else `found`, the class's attribute of the same name."""
     kind = mro_of(type(found))
     for hook in ("__set__", "__delete__"):
-        if attribute_of(kind, hook)[1] is not None:  # such a descriptor overrides the __dict__
+        if class_attribute(kind, hook) is not None:  # such a descriptor overrides the __dict__
             raise NotPlain
     held = entry(own, name)
     if held is not ABSENT:
         return held
-    if found is None or attribute_of(kind, "__get__")[1] is not None:
+    if found is None or class_attribute(kind, "__get__") is not None:
         raise NotPlain
     return found
 

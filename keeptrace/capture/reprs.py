@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from ..core.guard import stack_is_short
-from ..core.raw import attribute_of, mro_of, names_of, qualname_of, state_of
+from ..core.raw import attribute_of, class_attribute, mro_of, names_of, qualname_of, state_of
 from . import array_likes
 from . import generated as _generated
 from .careful_writers import CAREFUL, CAREFUL_BY_NAME, CONTENTS
@@ -251,7 +251,7 @@ class Writer:
         text = array_likes.told(value)
         if text is not None:
             return self.put(text)
-        function = attribute_of(mro_of(type(value)), "__repr__")[1]
+        function = class_attribute(mro_of(type(value)), "__repr__")
         try:
             return self.put(self.follow(function, value))
         except NotPlain:

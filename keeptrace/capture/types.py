@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..core.raw import (
-    attribute_of,
+    class_attribute,
     instance_layout_of,
     is_found,
     is_of_c,
@@ -74,11 +74,12 @@ class TypeInfo:
         self.base: type | None = None  # the nearest builtin container, text or number
         is_stand_in = False
         for parent in self.mro:
-            is_stand_in = is_stand_in or MARK in namespace_of(parent)
+            if MARK in namespace_of(parent):
+                is_stand_in = True
             if self.base is None and id(parent) in _BASES:
                 self.base = parent
         self.exact: tuple[str, Parts] | None = exact_of(cls)
-        self.repr: Any = attribute_of(self.mro, "__repr__")[1]
+        self.repr: Any = class_attribute(self.mro, "__repr__")
         self.kind: Kind = kind_of(self.mro, WRITTEN)
         from .summary_table import summary_of  # values of Python's plain types need no table
 
@@ -89,8 +90,8 @@ class TypeInfo:
         # `type in self.mro` would run a metaclass's __eq__.
         self.is_class: bool = any(base is type for base in self.mro)
         others = (self.exact, self.summary, self.chosen)
-        is_told_otherwise = any(other is not None for other in others)
-        self.is_special: bool = self.is_class or is_stand_in or is_told_otherwise
+        has_other_node = any(other is not None for other in others)
+        self.is_special: bool = self.is_class or is_stand_in or has_other_node
 
     def is_current(self) -> bool:
         """Whether the program has changed neither bases nor names nor repr of the class."""
@@ -99,7 +100,7 @@ class TypeInfo:
             return True
         return (
             mro_of(cls) is self.mro
-            and attribute_of(self.mro, "__repr__")[1] is self.repr
+            and class_attribute(self.mro, "__repr__") is self.repr
             and names_of(cls) == (self.module, self.qualname)
         )
 

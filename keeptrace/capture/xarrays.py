@@ -13,25 +13,25 @@ _FEW_VARIABLES: Final = 20
 
 def _labelled_array(cls: object, value: object) -> Summary:
     """A DataArray or a Variable: dimensions and coordinates; the array itself is kept as data."""
-    own = type(value)
-    held = stored(value, "_variable")
-    if held is ABSENT:  # a Variable holds the data itself
-        held = value
-    data = stored(held, "_data")
-    facts: dict[str, Any] = {"sizes": _sizes_of(held)}
+    variable = stored(value, "_variable")
+    if variable is ABSENT:  # a Variable holds the data itself
+        variable = value
+    data = stored(variable, "_data")
+    facts: dict[str, Any] = {"sizes": _sizes_of(variable)}
+    held: dict[str, Any] = {}
     name = stored(value, "_name")
-    coords = stored(value, "_coords")
     if name is not ABSENT:
-        facts["name"] = plain(name)
+        name = plain(name)
+        facts["name"] = name
+    if type(name) is str:  # redaction hides secrets by the names beside the values
+        held["variables"] = {name: data}
+    held["data"] = data
+    coords = stored(value, "_coords")
     if type(coords) is dict:
-        facts["coords"] = [name for name in coords if type(name) is str]
+        facts["coords"] = [each for each in coords if type(each) is str]
     told = {fact: short(item) for fact, item in facts.items()}
-    text = described(name_of(own), **told)
-    held_data: dict[str, Any] = {"data": data}
-    own_name = facts.get("name")
-    if type(own_name) is str:  # redaction hides secrets by the names beside the values
-        held_data = {"variables": {own_name: data}, "data": data}
-    return Summary(text, facts, held=held_data)
+    text = described(name_of(type(value)), **told)
+    return Summary(text, facts, held=held)
 
 
 def _sizes_of(variable: object) -> dict[str, Any]:
@@ -54,10 +54,17 @@ def _dataset(cls: object, value: object) -> Summary:
     if type(variables) is not dict:
         variables = {}
     found = first_of(dict.items, variables, _FEW_VARIABLES)
-    told = {str(plain(name)): _sizes_of(variable) for name, variable in found}
-    listing = ", ".join([f"{name}: {short(sizes)}" for name, sizes in told.items()])
-    text = f"<{name_of(type(value))} of {listing}>"
-    return Summary(text, {"sizes": told}, held={"variables": dict(found)})
+    sizes: dict[str, Any] = {}
+    listed = []
+    for name, variable in found:
+        shown_name = str(plain(name))
+        sizes[shown_name] = _sizes_of(variable)
+    for shown_name, size in sizes.items():
+        listed.append(f"{shown_name}: {short(size)}")
+    own = name_of(type(value))
+    listing = ", ".join(listed)
+    text = f"<{own} of {listing}>"
+    return Summary(text, {"sizes": sizes}, held={"variables": dict(found)})
 
 
 XARRAY: Final[Table] = {

@@ -91,6 +91,15 @@ def attribute_of(mro: tuple[type, ...], name: str) -> tuple[type, Any]:
     return object, None
 
 
+def class_attribute(mro: tuple[type, ...], name: str) -> Any:
+    """The raw attribute of the first class that defines it; None without such a class."""
+    for cls in mro:
+        found = namespace_of(cls).get(name)
+        if found is not None:
+            return found
+    return None
+
+
 def is_looked_up_plainly(mro: tuple[type, ...]) -> bool:
     """Whether object.__getattribute__ finds the attributes of the instances."""
     owner = attribute_of(mro, "__getattribute__")[0]

@@ -67,7 +67,8 @@ def _held_failure(name: Name, connection: socket.socket) -> HeldFailure:
     attached = card.pop("attached")
     # Until the held process listens itself, the peer is the worker, which may have ended.
     memory = memory or resident(card["pid"])
-    return HeldFailure(name.number, memory=memory, attached=attached and attached["pid"], **card)
+    attacher = attached and attached["pid"]
+    return HeldFailure(name.number, memory=memory, attached=attacher, **card)
 
 
 @contextmanager

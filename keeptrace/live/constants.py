@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from ..core.raw import is_of_c, module_dict, module_of, mro_of
+from ..core.raw import is_of_c, module_dict, module_of, mro_of, text_keys
 from ..restore.constants import constant, state_of_constant
 
 # id of a constant → the arguments of constant()
@@ -25,7 +25,7 @@ def constants_among(objects: Iterable[object], classes: Iterable[type]) -> Const
     if not ids:
         return found
     for home in _homes_of(classes):
-        for name, value in _names_in(home):
+        for name, value in _names_in(home).items():
             if id(value) in ids and id(value) not in found:
                 state = state_of_constant(value)
                 if state is not None:
@@ -40,17 +40,20 @@ def _may_be_constant(value: object) -> bool:
 
 def _homes_of(classes: Iterable[type]) -> list[str]:
     """The names of the modules of the classes and of their bases, within the bound."""
-    parents = {id(parent): parent for cls in classes for parent in mro_of(cls)}.values()
-    homes = dict.fromkeys(module_of(cls) for cls in parents if not is_of_c(cls))
+    homes: dict[str, None] = {}  # a set in the order of the classes
+    for cls in classes:
+        for parent in mro_of(cls):
+            if not is_of_c(parent):
+                homes[module_of(parent)] = None
     return list(homes)[:_MOST_MODULES]
 
 
-def _names_in(home: str) -> list[tuple[str, Any]]:
+def _names_in(home: str) -> dict[str, Any]:
     """The names of a loaded module, and their objects."""
     module = sys.modules.get(home)
     if type(module) is not types.ModuleType:
-        return []
-    return [(name, value) for name, value in list(module_dict(module).items()) if type(name) is str]
+        return {}
+    return text_keys(list(module_dict(module).items()))
 
 
 def naming(pickler: Callable[..., Any], constants: Constants) -> Callable[..., Any]:

@@ -138,7 +138,8 @@ def keep(
     if leaves_out is not None:
         objects = {index: obj for index, obj in objects.items() if not leaves_out(obj)}
     pickles = [data for _, data in own]
-    keeper = _Keeper(report["values"], objects, dumps, most + sum(map(len, pickles)), deadline)
+    room = most + sum(map(len, pickles))
+    keeper = _Keeper(report["values"], objects, dumps, room, deadline)
     wanted = keeper.worth_keeping(roots)
     if not wanted and not pickles:
         return
@@ -169,29 +170,38 @@ class _Keeper:
         return [index for index in dict.fromkeys(indexes) if self._can_gain(index)]
 
     def _can_gain(self, index: int) -> bool:
-        if index not in self._objects or schema.kind_of(self._nodes[index]) in _NEVER_LIVE:
+        if index not in self._objects:
+            return False
+        kind = schema.kind_of(self._nodes[index])
+        if kind in _NEVER_LIVE:
             return False
         return not is_exact(self._nodes, [[index]])
 
     def pickle(self, wanted: list[int], pickles: list[bytes]) -> tuple[list[int], bytes | Failed]:
         """The kept values, and the pickle of all kept values."""
-        pickled = self._bounded([*(self._objects[index] for index in wanted), *pickles], self._most)
+        objects = [self._objects[index] for index in wanted]
+        pickled = self._bounded([*objects, *pickles], self._most)
         if not isinstance(pickled, Failed):
             return wanted, pickled
         found = self._one_by_one(wanted)
         room = self._most + _MOST_REASON * len(found)
-        return list(found), self._bounded([*found.values(), *pickles], room)
+        pickled = self._bounded([*found.values(), *pickles], room)
+        return list(found), pickled
 
     def _bounded(self, objects: list[object], most: int) -> bytes | Failed:
+        def dump() -> bytes:
+            return self._dumps(objects, most)
+
         pickled: bytes | Failed
-        (pickled,) = run_each([lambda: self._dumps(objects, most)], self._deadline)
+        (pickled,) = run_each([dump], self._deadline)
         return pickled
 
     def make_live(self, kept: list[int]) -> None:
         """Puts a live node in the place of each value; the value moves to the end of the table."""
         for number, index in enumerate(kept):
+            moved_to = len(self._nodes)
             self._nodes.append(self._nodes[index])
-            self._nodes[index] = schema.live(number, len(self._nodes) - 1)
+            self._nodes[index] = schema.live(number, moved_to)
 
     def _one_by_one(self, wanted: list[int]) -> dict[int, object]:
         """The objects that can be pickled, by index, within the room.
@@ -203,14 +213,16 @@ class _Keeper:
         seen = set(wanted)
         room = self._most
         while wanted:
-            sizes = run_each([partial(self._size_of, index) for index in wanted], self._deadline)
+            calls = [partial(self._size_of, index) for index in wanted]
+            sizes = run_each(calls, self._deadline)
             deeper: list[int] = []
             for index, size in zip(wanted, sizes):
                 if not isinstance(size, Failed) and size <= room:
                     room -= size
                     kept[index] = self._objects[index]
                     continue
-                deeper += [part for part in _parts_of(self._nodes[index]) if part not in seen]
+                parts = _parts_of(self._nodes[index])
+                deeper += [part for part in parts if part not in seen]
                 seen.update(deeper)
                 if not isinstance(size, Failed):
                     kept[index] = _NotKept(size, self._most)

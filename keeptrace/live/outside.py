@@ -86,8 +86,11 @@ def is_outside(value: object) -> bool:
         return _is_bound_outside(value)
     if kind.base_of is not None:
         return _is_mapped(value)
+    if not kind.rebuilds:
+        return False
     # Code that rebuilds an object may open the object's files again.
-    return kind.rebuilds and any(map(_is_owner, _stored_in(value).values()))
+    parts = _stored_in(value).values()
+    return any(map(_is_owner, parts))
 
 
 def _is_owner(value: object) -> bool:
@@ -230,7 +233,8 @@ def facts(value: object, wrappers: int = 0) -> _Facts:
 
 def _facts_of_wrapper(stored: _Facts, wrappers: int) -> _Facts:
     """The facts of the wrapped file among these attributes, and the attributes."""
-    wrapped = next((stored[name] for name in _WRAPPED if stored.get(name) is not None), None)
+    held = [stored.get(name) for name in _WRAPPED]
+    wrapped = next((part for part in held if part is not None), None)
     if wrapped is None or wrappers > _MOST_WRAPPERS or not _is_owner(wrapped):
         return _shown(stored)
     return {**facts(wrapped, wrappers + 1), **_shown(stored)}
@@ -252,9 +256,11 @@ def _shown(attributes: _Facts) -> _Facts:
 
 def text_of(value: object, shown: _Facts) -> str:
     """A repr made of the facts."""
-    module, qualname = names_of(type(value))
-    parts = [f" {name}={part!r}" for name, part in shown.items() if not name.startswith("__")]
-    return f"<{module}.{qualname}{''.join(parts)}>"
+    text = ".".join(names_of(type(value)))
+    for name, part in shown.items():
+        if not name.startswith("__"):
+            text += f" {name}={part!r}"
+    return f"<{text}>"
 
 
 def reduced(value: Any) -> tuple[Any, ...]:
@@ -270,5 +276,9 @@ def reduced(value: Any) -> tuple[Any, ...]:
         text = f"<method {value.__name__} of {text_of(owner, facts(owner))}>"
         return outside, ("builtins", "method", text)
     shown = facts(value)
-    held = {name: part for name, part in _stored_in(value).items() if _is_owner(part)}
-    return outside, (*names, text_of(value, shown)), {**shown, **held} or None
+    text = text_of(value, shown)
+    state = dict(shown)
+    for name, part in _stored_in(value).items():
+        if _is_owner(part):
+            state[name] = part
+    return outside, (*names, text), state or None

@@ -39,7 +39,9 @@ def make_bounds(max_files: int, max_bytes: int, max_age: float) -> Bounds:
     _check("max_files", max_files)
     _check("max_bytes", max_bytes)
     _check("max_age", max_age)
-    return Bounds(int(_limit(max_files)), int(_limit(max_bytes)), _limit(max_age))
+    files = int(_limit(max_files))
+    size = int(_limit(max_bytes))
+    return Bounds(files, size, _limit(max_age))
 
 
 def _check(name: str, value: object) -> None:

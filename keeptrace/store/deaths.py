@@ -177,8 +177,11 @@ def _script(exc: ProcessDied) -> str:
     if exc.worker:
         return exc.worker
     program, *arguments = exc.command.split() or ["python"]
-    named = [word for word in arguments if word.strip(".") and not word.startswith("-")]
-    path = next(iter(named), program)
+    path = program
+    for word in arguments:
+        if word.strip(".") and not word.startswith("-"):
+            path = word
+            break
     return re.split(r"[/\\]", path)[-1]
 
 

@@ -53,9 +53,17 @@ def read_journal(data: bytes) -> Journal:
         pruned = float(first.split()[0])
     except (ValueError, IndexError):  # somebody has edited the file
         return Journal()
-    found = [match for line in lines if (match := _LINE.fullmatch(line))]
-    order = tuple(match[1].decode() for match in found)
-    return Journal(pruned, tuple(size for match in found if (size := int(match[2]))), order)
+    order = []
+    written = []
+    for line in lines:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            continue
+        order.append(match[1].decode())
+        size = int(match[2])
+        if size:  # 0: kept by the pruning
+            written.append(size)
+    return Journal(pruned, tuple(written), tuple(order))
 
 
 def journal_line(stamp: str, size: int) -> bytes:

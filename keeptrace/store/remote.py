@@ -60,18 +60,20 @@ class RemoteDirectory:
         return bytes(self._files.cat_file(self._inside(name), 0, HEAD))
 
     def read(self, name: str) -> bytes:
-        return read_bytes(BytesIO(self._files.cat_file(self._inside(name), 0, MAX_DUMP + 1)))
+        data = self._files.cat_file(self._inside(name), 0, MAX_DUMP + 1)
+        return read_bytes(BytesIO(data))
 
     def found(self) -> list[FoundFile]:
         self._files.invalidate_cache()
         found = []
         for entry in self._files.ls(self.directory, detail=True):
-            name = entry["name"].rstrip("/").rpartition("/")[2]
+            _, _, name = entry["name"].rstrip("/").rpartition("/")
             told = read_name(name)
             changed = 0.0
             if told is not None:
                 changed = told.time
-            found.append(FoundFile(name, entry.get("size") or 0, changed, self.owner()))
+            size = entry.get("size") or 0
+            found.append(FoundFile(name, size, changed, self.owner()))
         return found
 
     def alike(self, key: str) -> list[str]:
@@ -87,7 +89,9 @@ class RemoteDirectory:
                 return None
             name = data.decode("ascii", "replace").rstrip()
             told = read_name(name)
-            if told is None or told.key != key or not self._files.exists(self._inside(name)):
+            if told is None or told.key != key:
+                return None
+            if not self._files.exists(self._inside(name)):
                 return None
             self._known[key] = name
         return name

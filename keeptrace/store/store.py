@@ -317,4 +317,8 @@ class Store:
         self.collect_deaths()
         counts_all = not self.deduplicate or self._files.counts_repeats
         entries = entries_of(self._files, counts_all)
-        return sorted(entries, key=lambda entry: os.path.basename(entry.kept[0]))
+
+        def first_name(entry: Entry) -> str:
+            return os.path.basename(entry.kept[0])
+
+        return sorted(entries, key=first_name)

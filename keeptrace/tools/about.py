@@ -61,8 +61,12 @@ def rows_of(header: dict[str, Any], view: View, size: int | None = None) -> list
         "cut": ", ".join(cut_texts(view)) or "nothing",
         "hidden": hidden_text(view),
     }
-    known = {name: str(fact) for name, fact in facts.items() if fact not in (None, "")}
-    return [f"{name:<13} {printable(_first_line(text))}" for name, text in known.items()]
+    rows = []
+    for name, fact in facts.items():
+        if fact not in (None, ""):
+            text = printable(_first_line(str(fact)))
+            rows.append(f"{name:<13} {text}")
+    return rows
 
 
 def _first_line(text: str) -> str:

@@ -136,8 +136,10 @@ def _silence(pid: int, timeout: float, *, is_taken: bool) -> str:
 def _by_script(pid: int, request: Request, timeout: float) -> bytes:
     directory = meeting_place()
     script = os.path.join(directory, f"script-{request.token}.py")
+    room = os.path.dirname(os.path.abspath(__file__))
+    package = os.path.dirname(os.path.dirname(room))
     text = _SCRIPT.format(
-        package=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+        package=package,
         directory=directory,
         token=request.token,
         failed=os.path.join(directory, f"failed-{request.token}"),

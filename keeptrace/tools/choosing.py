@@ -36,7 +36,10 @@ def listed(directory: str) -> list[Entry]:
     """The failures of a directory in the order of `keeptrace ls`: the newest dump last."""
     from ..store import Store
 
-    return sorted(Store(directory).entries(), key=lambda entry: os.path.basename(entry.path))
+    def newest_name(entry: Entry) -> str:
+        return os.path.basename(entry.path)
+
+    return sorted(Store(directory).entries(), key=newest_name)
 
 
 def chosen_dump(given: str | None) -> str:

@@ -22,7 +22,11 @@ def failures_in(directory: str) -> list[Seen]:
 
 
 def _of_entry(entry: Entry) -> Seen:
-    names = [(path, read_name(os.path.basename(path))) for path in entry.kept]
+    dumps = []
+    for path in entry.kept:
+        name = read_name(os.path.basename(path))
+        if name is not None:
+            dumps.append((path, name.time))
     return Seen(
         fingerprint=entry.fingerprint,
         type=entry.type.removeprefix("builtins."),
@@ -33,7 +37,7 @@ def _of_entry(entry: Entry) -> Seen:
         at_least=entry.at_least,
         first=entry.time,
         last=entry.last,
-        dumps=[(path, name.time) for path, name in names if name is not None],
+        dumps=dumps,
     )
 
 
@@ -50,9 +54,10 @@ def _of_file(path: str) -> Seen:
     seen = header.get("time")
     if type(seen) is not float:
         seen = os.path.getmtime(path)
+    kind = _text(header.get("type")).removeprefix("builtins.")
     return Seen(
         fingerprint=_text(header.get("fingerprint")) or path,
-        type=_text(header.get("type")).removeprefix("builtins.") or os.path.basename(path),
+        type=kind or os.path.basename(path),
         message=_text(header.get("message")),
         where=_text(header.get("where")),
         host=_text(header.get("host")),

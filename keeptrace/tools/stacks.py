@@ -74,7 +74,9 @@ def _found(pid: int, directory: str) -> tuple[str, Box]:
             box = box_of(path)
         except OSError:  # removed just now
             continue
-        if box is not None and box.facts.pid == pid and is_alive(pid, box.facts.start):
+        if box is None or box.facts.pid != pid:
+            continue
+        if is_alive(pid, box.facts.start):
             return path, box
     raise KeepTraceError(_NO_BOX.format(pid=pid))
 

@@ -28,7 +28,9 @@ class Inside:
 
         Raises KeepTraceError if the name leads out of the directory, or to no regular file.
         """
-        if not name or "\0" in name or os.path.isabs(name) or os.path.splitdrive(name)[0]:
+        drive, _ = os.path.splitdrive(name)
+        is_relative = not drive and not os.path.isabs(name)
+        if not name or "\0" in name or not is_relative:
             raise KeepTraceError(f"{_shown(name)}: name a file relative to the directory of dumps")
         path = os.path.realpath(os.path.join(self.path, name))
         if not path.startswith(os.path.join(self.path, "")):
@@ -58,7 +60,8 @@ class Inside:
     def _names(self) -> Iterator[str]:
         with os.scandir(self.path) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and self.name_of(entry.path) is not None:
+                is_hidden = entry.name.startswith(".")
+                if not is_hidden and self.name_of(entry.path) is not None:
                     yield entry.name
 
 
