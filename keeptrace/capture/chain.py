@@ -253,7 +253,7 @@ class Chain:
         most = self._options.max_message
         refs: list[Ref] = []
         for text in texts:
-            if type(text) is str and len(text) <= min(most, self._room):
+            if type(text) is str and len(text) <= most and len(text) <= self._room:
                 values.bytes += len(text)
                 self._room -= len(text)
                 refs.append(text)

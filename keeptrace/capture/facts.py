@@ -9,12 +9,12 @@ from __future__ import annotations
 import _weakref
 import types
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from ..core.bounds import MAX_FILE_NAME, short_name
-from ..core.raw import layout_of, mro_of
+from ..core.raw import Slots, layout_of, mro_of
 from ..core.report import Position
 from ..restore.classes import has_hook
 from ..restore.fields import BUILTIN_TYPES, fields_of
@@ -172,7 +172,7 @@ class ExceptionFacts:
         self.is_group: bool = issubclass(cls, BaseExceptionGroup)
         self.has_fields: bool = self.state is not None or self.is_group
         self.has_str: bool = has_hook(self.mro, "__str__")
-        self.slots: list[tuple[str, Callable[[Any], Any]]] = []
+        self.slots: Slots = []
         for parent in self.mro:
             if id(parent) not in BUILTIN_TYPES:
                 slots, _ = layout_of(parent)

@@ -112,9 +112,9 @@ def _checked_format(text: object) -> str:
     """The format itself. Raises NotPlain if a width in the format could take megabytes."""
     if type(text) is not str or len(text) > _MOST_TEXT or "*" in text:
         raise NotPlain
-    runs = itertools.groupby(text, str.isdigit)
-    if any(are_digits and len(list(run)) > _MOST_DIGITS for are_digits, run in runs):
-        raise NotPlain
+    for are_digits, run in itertools.groupby(text, str.isdigit):
+        if are_digits and len(list(run)) > _MOST_DIGITS:
+            raise NotPlain
     return text
 
 
@@ -135,9 +135,10 @@ def truth(value: object) -> bool:
     if id(cls) in _ATOMS or id(cls) in _SIZED:
         return bool(value)
     mro = mro_of(cls)
-    if class_attribute(mro, "__bool__") is None and class_attribute(mro, "__len__") is None:
-        return True
-    raise NotPlain
+    for hook in ("__bool__", "__len__"):
+        if class_attribute(mro, hook) is not None:
+            raise NotPlain
+    return True
 
 
 def _length(value: Sized) -> int:
@@ -199,10 +200,13 @@ def _stored_or_constant(own: dict[Any, Any], name: str, found: object) -> object
 
 def _attribute_of_class(cls: type, name: str) -> object:
     reader = _OF_CLASSES.get(name)
-    if reader is None or attribute_of(mro_of(type(cls)), name)[0] is not type:
+    if reader is None:
         raise NotPlain
-    if attribute_of(mro_of(type(cls)), "__getattribute__")[0] is not type:
-        raise NotPlain
+    metaclasses = mro_of(type(cls))
+    for looked_up in (name, "__getattribute__"):
+        owner, _ = attribute_of(metaclasses, looked_up)
+        if owner is not type:
+            raise NotPlain
     return reader(cls)
 
 
@@ -278,9 +282,14 @@ _TEXT_METHODS: Final = frozenset(
 
 
 def _join(text: str, parts: Collection[Any]) -> str:
-    if type(parts) not in (list, tuple) or any(type(part) is not str for part in parts):
+    if type(parts) not in (list, tuple):
         raise NotPlain
-    if sum(len(part) for part in parts) + len(text) * len(parts) > _MOST_TEXT:
+    size = len(text) * len(parts)
+    for part in parts:
+        if type(part) is not str:
+            raise NotPlain
+        size += len(part)
+    if size > _MOST_TEXT:
         raise NotPlain
     return text.join(parts)
 
@@ -324,11 +333,12 @@ class Method:
 def _percent(left: object, right: object, texts: Texts) -> object:
     if type(left) is not str:
         return bounded(left) % bounded(right)
-    if type(right) is tuple:
-        return _checked_format(left) % tuple(_shown(value, texts) for value in right)
-    if type(right) is dict or "%(" in left:
-        raise NotPlain
-    return _checked_format(left) % (_shown(right, texts),)
+    if type(right) is not tuple:
+        if type(right) is dict or "%(" in left:
+            raise NotPlain
+        right = (right,)
+    shown = [_shown(value, texts) for value in right]
+    return _checked_format(left) % tuple(shown)
 
 
 def _add(left: object, right: object, texts: Texts) -> object:
@@ -341,9 +351,11 @@ def _subtract(left: object, right: object, texts: Texts) -> object:
 
 def _multiply(left: Any, right: Any, texts: Texts) -> object:
     for text, count in ((left, right), (right, left)):
-        if type(text) in (str, bytes) and (type(count) is not int or count > _MOST_TEXT):
+        if type(text) not in (str, bytes):
+            continue
+        if type(count) is not int or count > _MOST_TEXT:
             raise NotPlain
-        if type(text) in (str, bytes) and len(text) * count > _MOST_TEXT:
+        if len(text) * count > _MOST_TEXT:
             raise NotPlain
     return bounded(left) * bounded(right)
 
@@ -363,7 +375,8 @@ def subscript(left: Any, right: object, texts: Texts) -> object:
     if id(type(left)) not in _INDEXED:
         raise NotPlain
     if type(right) is slice:
-        return left[slice(*map(bounded, (right.start, right.stop, right.step)))]
+        ends = (right.start, right.stop, right.step)
+        return left[slice(*map(bounded, ends))]
     return left[bounded(right)]
 
 

@@ -34,7 +34,8 @@ def program_of(code: types.CodeType) -> list[Step] | None:
     if found is None:
         if len(_programs) >= MOST_PROGRAMS:
             _programs.clear()
-        found = _programs[id(code)] = code, _read(code)
+        found = (code, _read(code))
+        _programs[id(code)] = found
     return found[1]
 
 
@@ -58,7 +59,8 @@ def _read(code: types.CodeType) -> list[Step] | None:
             jumps.append((len(steps), instruction.argval))
         steps.append(step)
     for place, target in jumps:
-        steps[place] = steps[place][0], targets[target]
+        take, _ = steps[place]
+        steps[place] = (take, targets[target])
     return steps
 
 

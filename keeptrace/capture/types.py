@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..core.raw import (
+    Slots,
     class_attribute,
     instance_layout_of,
     is_found,
@@ -68,7 +69,7 @@ class TypeInfo:
         self.qualname: str
         self.module, self.qualname = names_of(cls)
         self.mro: Any = mro_of(cls)
-        self.slots: list[tuple[str, Callable[[Any], Any]]]
+        self.slots: Slots
         self.dict_of: Callable[[Any], Any] | None
         self.slots, self.dict_of = instance_layout_of(cls)
         self.base: type | None = None  # the nearest builtin container, text or number

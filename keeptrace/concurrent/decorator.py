@@ -292,14 +292,20 @@ def _is_coroutine_function(function: object) -> bool:
             function = function.func
         else:
             function = function.__func__
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    return code is not None and bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
+    code = getattr(function, "__code__", None)
+    if not code:
+        code = getattr(type(function).__call__, "__code__", None)
+    if code is None:
+        return False
+    return bool(code.co_flags & (_COROUTINE | _ITERABLE_COROUTINE))
 
 
 def _named(function: object) -> object:
     """The object under the callable's own name; None without one."""
-    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
-    for part in (getattr(function, "__qualname__", None) or "<none>").split("."):
+    module = getattr(function, "__module__", None) or ""
+    qualname = getattr(function, "__qualname__", None) or "<none>"
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
         found = getattr(found, part, None)
     return found
 
@@ -323,7 +329,8 @@ def wrap(
 
     Raises OptionError for a wrong option.
     """
-    wrapped: Any = _WrappedExecutor(executor, make_options(trace, **options), make_holding(hold))
+    kept = make_options(trace, **options)
+    wrapped: Any = _WrappedExecutor(executor, kept, make_holding(hold))
     return wrapped  # type: ignore[no-any-return]  # the object passes everything on
 
 

@@ -168,14 +168,17 @@ def _written(namespace: dict[str, Any]) -> Iterator[types.CodeType]:
     """The code in the module's file, and in texts registered with linecache by hand, as the cells
     of notebooks are.
     """
-    files = [
-        file for file, entry in list(linecache.cache.items()) if len(entry) > 1 and entry[1] is None
-    ]
+    files = []
     own = namespace.get("__file__")
     if type(own) is str:
-        files.insert(0, own)
+        files.append(own)
+    for file, entry in list(linecache.cache.items()):
+        is_by_hand = len(entry) > 1 and entry[1] is None
+        if is_by_hand:
+            files.append(file)
     for file in files:
-        code = _compile(file, "".join(linecache.getlines(file)))
+        source = "".join(linecache.getlines(file))
+        code = _compile(file, source)
         if code is not None:
             yield code
 

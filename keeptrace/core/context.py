@@ -98,12 +98,14 @@ class context:
     def __enter__(self) -> None:
         names, extra = _said.get() or _NOTHING
         now = Said({**names, **self._names}, extra)
-        self._tokens[id(now)] = now, _said.set(now)
+        token = _said.set(now)
+        self._tokens[id(now)] = (now, token)
 
     def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
         said = _said.get()
         try:
-            _said.reset(self._tokens.pop(id(said))[1])
+            _, token = self._tokens.pop(id(said))
+            _said.reset(token)
         except (KeyError, ValueError):  # a generator was closed elsewhere, after its context
             said = Said(self._names, {})
         if exc is not None and said is not None:
@@ -155,7 +157,8 @@ def _keep(exc: BaseException, names: dict[str, object]) -> None:
     namespace = _dict_of(exc)
     own = dict.get(namespace, NAME)
     if _is_ours(own):
-        dict.__setitem__(namespace, NAME, Names({**names, **(own or {})}))
+        all_names = Names({**names, **(own or {})})
+        dict.__setitem__(namespace, NAME, all_names)
 
 
 # A restored exception has a plain dict as the attribute.
@@ -164,7 +167,9 @@ _OURS: Final = (Names, dict)
 
 def _is_ours(own: dict[Any, Any] | None) -> bool:
     """Whether an exception's attribute can take names without running code of the keys."""
-    return own is None or (type(own) in _OURS and has_names_alone(own))
+    if own is None:
+        return True
+    return type(own) in _OURS and has_names_alone(own)
 
 
 def said() -> Said | None:
@@ -187,11 +192,17 @@ def with_extra(extra: Mapping[str, object] | None, call: Callable[[], _T]) -> _T
     """
     if extra is None:
         return call()
-    if not isinstance(extra, Mapping) or not all(issubclass(type(name), str) for name in extra):
-        raise OptionError(f"extra must be a dict with texts as keys, not {type(extra).__name__}")
     names, _ = _said.get() or _NOTHING
-    token = _said.set(Said(names, {str.__str__(name): item for name, item in extra.items()}))
+    token = _said.set(Said(names, _checked_extra(extra)))
     try:
         return call()
     finally:
         _said.reset(token)
+
+
+def _checked_extra(extra: Mapping[str, object]) -> dict[str, object]:
+    """The names as plain texts, with their values. Raises OptionError."""
+    is_named = isinstance(extra, Mapping) and all(issubclass(type(name), str) for name in extra)
+    if not is_named:
+        raise OptionError(f"extra must be a dict with texts as keys, not {type(extra).__name__}")
+    return {str.__str__(name): item for name, item in extra.items()}

@@ -30,8 +30,11 @@ ABSENT: Final = object()
 _IMMUTABLE: Final = 1 << 8
 # Most classes have the first kind; C types like SimpleNamespace have the second.
 _READERS_OF_DICT: Final = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_Reader: TypeAlias = Callable[[Any], Any]
+# A slot: the name, and the function that reads it from an instance.
+Slots: TypeAlias = list[tuple[str, _Reader]]
 # A class's additions to instances: the slots, and the reader of __dict__.
-Layout: TypeAlias = tuple[list[tuple[str, Callable[[Any], Any]]], Callable[[Any], Any] | None]
+Layout: TypeAlias = tuple[Slots, _Reader | None]
 # More classes than a large program's failures meet; then the table starts afresh. (classes)
 _MOST_LAYOUTS: Final = 4096
 # Layouts of lasting classes: a module has the class under its name. The entry holds the class, so
@@ -102,7 +105,7 @@ def class_attribute(mro: tuple[type, ...], name: str) -> Any:
 
 def is_looked_up_plainly(mro: tuple[type, ...]) -> bool:
     """Whether object.__getattribute__ finds the attributes of the instances."""
-    owner = attribute_of(mro, "__getattribute__")[0]
+    owner, _ = attribute_of(mro, "__getattribute__")
     # BaseException has the same function as object
     return owner is object or owner is BaseException
 
@@ -137,7 +140,7 @@ def layout_of(cls: type) -> Layout:
 
 
 def _read_layout(cls: type) -> Layout:
-    slots: list[tuple[str, Callable[[Any], Any]]] = []
+    slots: Slots = []
     dict_of = None
     namespace = namespace_of(cls)
     for name, item in namespace.items():
@@ -160,7 +163,7 @@ def instance_layout_of(cls: type) -> Layout:
     found = _instance_layouts.get(id(cls))
     if found is not None and found[0] is mro:
         return found[1]
-    slots: list[tuple[str, Callable[[Any], Any]]] = []
+    slots: Slots = []
     dict_of = None
     for parent in mro:
         own_slots, own_dict_of = layout_of(parent)
@@ -175,7 +178,7 @@ def instance_layout_of(cls: type) -> Layout:
 
 def instance_dict(value: object) -> dict[Any, Any]:
     """The __dict__ of an object; an empty dict if the object has none."""
-    dict_of = instance_layout_of(type(value))[1]
+    _, dict_of = instance_layout_of(type(value))
     if dict_of is None:
         return {}
     try:
@@ -190,12 +193,10 @@ def instance_dict(value: object) -> dict[Any, Any]:
 
 def state_of(value: object, most: int) -> dict[str, Any]:
     """The values in an object's slots, and at most `most` entries of the __dict__."""
-    found = {
-        name: item
-        for name, item in first_of(dict.items, instance_dict(value), most)
-        if type(name) is str
-    }
-    for name, read in instance_layout_of(type(value))[0]:
+    namespace = instance_dict(value)
+    found = text_keys(first_of(dict.items, namespace, most))
+    slots, _ = instance_layout_of(type(value))
+    for name, read in slots:
         try:
             found.setdefault(name, read(value))
         except AttributeError:  # a slot without a value
@@ -219,8 +220,8 @@ def entry(namespace: dict[Any, Any], name: str) -> object:
     """The entry of a dict under a text; ABSENT if there is none. No key's __eq__ runs."""
     if has_names_alone(namespace):
         return dict.get(namespace, name, ABSENT)
-    found = (item for key, item in dict.items(namespace) if type(key) is str and key == name)
-    return next(found, ABSENT)
+    named = text_keys(dict.items(namespace))
+    return named.get(name, ABSENT)
 
 
 def has_names_alone(namespace: dict[Any, Any]) -> bool:
@@ -289,10 +290,11 @@ def ordered_items(value: OrderedDict[Any, Any]) -> Iterator[tuple[Any, Any]]:
         return iter(OrderedDict.items(value))
     import gc
 
-    left = {id(pair[0]): pair for pair in dict.items(value)}
+    left: dict[int, tuple[Any, Any]] = {}
+    for pair in dict.items(value):
+        left[id(pair[0])] = pair
     pairs = []
     for key in gc.get_referents(value):
-        pair = left.pop(id(key), None)
-        if pair is not None:
-            pairs.append(pair)
+        if id(key) in left:
+            pairs.append(left.pop(id(key)))
     return iter([*pairs, *left.values()])

@@ -62,13 +62,19 @@ _FAILURE, ANSWER = b"F", b"A"
 MOST_TEXT: Final = 1 << 20
 
 
+def _start_of_room(room: int) -> int:
+    """The offset of the first or second room for a note."""
+    return _PAGE + (room - 1) * _ROOM
+
+
 def _make_file() -> int:
     """A file without a name, of a page and two rooms, for appending."""
     import fcntl
 
     fd = _nameless()
     os.ftruncate(fd, _START)
-    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_APPEND)
     return fd
 
 
@@ -89,7 +95,8 @@ class _FileWords:
         self._fd = fd
 
     def __getitem__(self, index: int) -> int:
-        (word,) = _WORD.unpack(os.pread(self._fd, _WORD.size, index * _WORD.size))
+        data = os.pread(self._fd, _WORD.size, index * _WORD.size)
+        (word,) = _WORD.unpack(data)
         return int(word)
 
 
@@ -117,8 +124,10 @@ class BlackBox:
         """Frees the file. The words keep their last values, as numbers."""
         if self.fd < 0:
             return
-        fd, self.fd = self.fd, -1
-        words, self.words = self.words, [self.words[index] for index in range(_WORDS)]
+        fd = self.fd
+        self.fd = -1
+        words = self.words
+        self.words = [words[index] for index in range(_WORDS)]
         if self._map is not None:
             words.release()
             self._map.close()
@@ -150,8 +159,10 @@ class BlackBox:
             room = 1
             if self.words[_NOTED] == 1:
                 room = 2
-            start = _PAGE + (room - 1) * _ROOM
-            self._map[start : start + _WORD.size + len(data)] = _WORD.pack(len(data)) + data
+            note = _WORD.pack(len(data)) + data
+            start = _start_of_room(room)
+            end = start + len(note)
+            self._map[start:end] = note
             self.words[_NOTED] = room
 
     def drop_note(self) -> None:
@@ -182,13 +193,16 @@ class BlackBox:
         room = self.words[_NOTED]
         if room == 0:
             return b""
-        data = os.pread(self.fd, _ROOM, _PAGE + (room - 1) * _ROOM)
+        data = os.pread(self.fd, _ROOM, _start_of_room(room))
         (size,) = _WORD.unpack_from(data)
-        return data[_WORD.size : _WORD.size + size]
+        note = data[_WORD.size :]
+        return note[:size]
 
     def read(self, start: int = _START) -> tuple[str, list[tuple[bytes, bytes]]]:
         """Texts and complete records after `start`: faulthandler's text, and the records."""
-        text, data, records = b"", b"", []
+        text = b""
+        data = b""
+        records = []
         if self.fd >= 0:
             data = os.pread(self.fd, self.size() - start, start)
         while data:
@@ -197,20 +211,24 @@ class BlackBox:
             if not mark or len(data) < _RECORD.size:
                 break
             kind, size = _RECORD.unpack_from(data)
-            record = data[_RECORD.size : _RECORD.size + size]
-            if len(record) < size:
+            rest = data[_RECORD.size :]
+            if len(rest) < size:
                 break
-            records.append((kind, record))
-            data = data[_RECORD.size + size :]
+            records.append((kind, rest[:size]))
+            data = rest[size:]
         return text[-MOST_TEXT:].decode("ascii", "replace"), records
 
     def failure(self) -> bytes | None:
         """The exception of the worker's initializer, as bytes for from_bytes()."""
-        return next((data for kind, data in self.read()[1] if kind == _FAILURE), None)
+        _, records = self.read()
+        for kind, data in records:
+            if kind == _FAILURE:
+                return data
+        return None
 
     def last_words(self) -> str:
         """faulthandler's text from the process's death; empty if the process died silently."""
-        text = self.read()[0]
+        text, _ = self.read()
         start = text.rfind("Fatal Python error: ")
         if start < 0:
             return ""

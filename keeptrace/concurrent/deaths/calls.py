@@ -46,13 +46,14 @@ def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> st
         fn, args, kwargs = _of_datasets(args) or (fn, args, kwargs)
     render = Renderer(_MOST_ARGUMENT, run_reprs=False)
     told = [_short(render, value) for value in args[:_MOST_ARGUMENTS]]
-    told += [
-        f"{name}={_short(render, value)}"
-        for name, value in list(kwargs.items())[: _MOST_ARGUMENTS - len(told)]
-    ]
+    room = _MOST_ARGUMENTS - len(told)
+    for name, value in list(kwargs.items())[:room]:
+        told.append(f"{name}={_short(render, value)}")
     if len(args) + len(kwargs) > len(told):
         told.append("...")
-    return printable(f"{_name_of(render, unwrapped(fn))}({', '.join(told)})")
+    name = _name_of(render, unwrapped(fn))
+    arguments = ", ".join(told)
+    return printable(f"{name}({arguments})")
 
 
 def _of_datasets(args: Sequence[Any]) -> tuple[object, Sequence[Any], dict[str, Any]] | None:
@@ -62,7 +63,11 @@ def _of_datasets(args: Sequence[Any]) -> tuple[object, Sequence[Any], dict[str, 
     job = args[-1]
     if type(job) is not dict or "function" not in job:
         return None
-    return job["function"], (), {name: job[name] for name in ("rank", "offset") if name in job}
+    part = {}
+    for name in ("rank", "offset"):
+        if name in job:
+            part[name] = job[name]
+    return job["function"], (), part
 
 
 def unwrapped(fn: object) -> object:
@@ -70,7 +75,8 @@ def unwrapped(fn: object) -> object:
     for _ in range(_MOST_WRAPPERS):
         if type(fn) is types.FunctionType:  # functools.wraps gave the name, too
             break
-        held = stored(fn, _WRAPPERS.get(names_of(type(fn)), "__wrapped__"))
+        name = _WRAPPERS.get(names_of(type(fn)), "__wrapped__")
+        held = stored(fn, name)
         if held is ABSENT:
             break
         if type(held) is tuple:

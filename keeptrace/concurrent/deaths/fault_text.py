@@ -35,8 +35,8 @@ def _stacks_in(text: str) -> Iterator[_Stack]:
     for line in text.splitlines():
         match = re.match(_LINE, line)
         if match and found is not None:
-            file, number, name = match.groups()
-            found.append((_unescape(file), _line_of(number), _unescape(name)))
+            file, number, name = map(_unescape, match.groups())
+            found.append((file, _line_of(number), name))
         elif re.match(_THREAD, line):
             if found:
                 yield found
@@ -55,7 +55,11 @@ def _line_of(number: str) -> int | None:
 
 
 def _unescape(text: str) -> str:
-    return re.sub(_ESCAPE, lambda match: chr(int(match[0][2:], 16)), text)
+    def character(match: re.Match[str]) -> str:
+        digits = match[0][2:]
+        return chr(int(digits, 16))
+
+    return re.sub(_ESCAPE, character, text)
 
 
 def with_files(text: str) -> str:
@@ -163,14 +167,16 @@ _BETWEEN: Final = (
 
 
 def engine_files() -> frozenset[str]:
-    return frozenset(str(sys.modules[name].__file__) for name in _BETWEEN if name in sys.modules)
+    loaded = [sys.modules[name] for name in _BETWEEN if name in sys.modules]
+    return frozenset(str(module.__file__) for module in loaded)
 
 
 def _below_worker(stack: types.TracebackType | None) -> types.TracebackType | None:
     """The task's part of a worker's stack; the engine's part if no task runs; the whole stack if
     run_worker() is not in the stack.
     """
-    entry, start = stack, stack
+    entry = stack
+    start = stack
     file = run_worker.__code__.co_filename
     while entry is not None:
         code = entry.tb_frame.f_code
@@ -187,7 +193,8 @@ def traceback_text(stack: types.TracebackType | None) -> str:
     for index, frame in enumerate(frames):
         if not (frame.filename.isprintable() and frame.name.isprintable()):
             frames[index] = _printable_frame(frame)
-    return printable("".join(frames.format()).rstrip("\n"), keep="\n")
+    text = "".join(frames.format())
+    return printable(text.rstrip("\n"), keep="\n")
 
 
 def _printable_frame(frame: traceback.FrameSummary) -> traceback.FrameSummary:

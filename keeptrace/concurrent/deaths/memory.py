@@ -15,7 +15,7 @@ import pickle
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from ...core.clock import monotonic, sleep
@@ -82,7 +82,8 @@ def watch(
         return
     box.words[LIMIT] = memory_limit()
     watcher = _Watcher(box, mark, options, sys._getframe(1), frames_to_bytes)
-    threading.Thread(target=watcher.run, name="keeptrace memory", daemon=True).start()
+    thread = threading.Thread(target=watcher.run, name="keeptrace memory", daemon=True)
+    thread.start()
 
 
 def mark_of(options: Options) -> int | None:
@@ -137,7 +138,8 @@ class _Watcher:
         now = monotonic()
         if resident >= self._noted * _GROWN or now >= self._at + _RENEWED:
             self._note()
-            self._noted, self._at = resident, now
+            self._noted = resident
+            self._at = now
 
     def _note(self) -> None:
         top = sys._current_frames().get(self._of)
@@ -171,7 +173,8 @@ def resident_memory() -> int:
     """The process's resident memory in bytes. Without /proc, its peak so far."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            _, pages, *_ = file.read().split()
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
     except FileNotFoundError:
         import resource
 
@@ -190,7 +193,8 @@ def memory_limit() -> int:
         machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         machine = 0
-    limits = [limit for limit in (machine, *_limits_of_groups()) if 0 < limit < _NO_LIMIT]
+    found = [machine, *_limits_of_groups()]
+    limits = [limit for limit in found if 0 < limit < _NO_LIMIT]
     return min(limits, default=0)
 
 
@@ -215,8 +219,9 @@ def _limits_above(root: str, path: str, name: str) -> Iterator[int]:
     if ".." not in path:
         parts = path.strip("/").split("/")
     for count in range(len(parts), -1, -1):
+        path_of_limit = "/".join((root, *parts[:count], name))
         try:
-            with open("/".join((root, *parts[:count], name))) as file:
+            with open(path_of_limit) as file:
                 text = file.read().strip()
         except OSError:
             continue
@@ -235,10 +240,13 @@ def note_of(box: BlackBox) -> MemoryNote | None:
     resident: Any = box.words[RESIDENT]
     if not resident:
         return None
-    frames, largest = b"", ()
+    limit = int(box.words[LIMIT])
+    frames: bytes = b""
+    largest: Sequence[LargeVariable] = ()
     data = box.noted()
     if data:
-        job, index, frames, largest = pickle.loads(data)
-        if (job, index) != (box.words[JOB], box.words[INDEX]):
-            frames, largest = b"", ()
-    return MemoryNote(int(resident), int(box.words[LIMIT]), frames, tuple(largest))
+        *task, noted_frames, noted_largest = pickle.loads(data)
+        if task == [box.words[JOB], box.words[INDEX]]:
+            frames = noted_frames
+            largest = noted_largest
+    return MemoryNote(int(resident), limit, frames, tuple(largest))

@@ -44,7 +44,13 @@ _C_CODE: Final = (types.MethodDescriptorType, types.WrapperDescriptorType)
 class LargeVariable(
     NamedTuple(
         "LargeVariable",
-        [("function", str), ("name", str), ("type", str), ("length", int | None), ("size", int)],
+        [
+            ("function", str),
+            ("name", str),
+            ("type", str),
+            ("length", int | None),
+            ("size", int),
+        ],
     )
 ):
     """A variable of a frame. size: its approximate bytes."""
@@ -61,13 +67,14 @@ class LargeVariable(
 def largest_of(frames: Iterable[types.FrameType]) -> list[LargeVariable]:
     """The largest variables of these frames, the largest first."""
     found: dict[int, tuple[Any, str, str]] = {}
-    for each in _variables(frames):
-        found.setdefault(id(each[0]), each)
-    told = (
-        LargeVariable(function, name, name_of(type(value)), _length_of(value), about_size(value))
-        for value, function, name in found.values()
-    )
-    large = (variable for variable in told if variable.size >= _LEAST_TOLD)
+    for value, function, name in _variables(frames):
+        found.setdefault(id(value), (value, function, name))
+    large = []
+    for value, function, name in found.values():
+        size = about_size(value)
+        if size >= _LEAST_TOLD:
+            kind = name_of(type(value))
+            large.append(LargeVariable(function, name, kind, _length_of(value), size))
     return heapq.nlargest(_MOST_TOLD, large, key=lambda variable: variable.size)
 
 
@@ -106,8 +113,10 @@ def _size_of_elements(elements: Callable[[Any], Iterable[Any]], value: object, l
         return 0
     if not sample:
         return 0
-    mean = sum(about_size(element, levels) for element in sample) / len(sample)
-    return int(mean * (_length_of(value) or 0))
+    sizes = [about_size(element, levels) for element in sample]
+    mean = sum(sizes) / len(sizes)
+    length = _length_of(value) or 0
+    return int(mean * length)
 
 
 def _length_of(value: object) -> int | None:
@@ -125,9 +134,12 @@ def _base_of(value: object, bases: Iterable[type]) -> type | None:
     return None
 
 
+_UNITS: Final = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+
+
 def size_text(size: int) -> str:
     """Bytes as a text to read: 3.9 GB."""
-    for unit, bytes_of in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    for unit, bytes_of in _UNITS:
         if size >= bytes_of:
             return f"{size / bytes_of:.1f} {unit}"
     return f"{size} bytes"
