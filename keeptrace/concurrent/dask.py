@@ -301,28 +301,30 @@ class _Sender:
         frames: list[Any] = []
         if base is None:
             base = zlib.compress(data)
-            self._number_of = {
-                known: number
-                for known, number in self._number_of.items()
-                if self._bases.get(number) is not None
-            }
-            number = self._number_of[place] = next(_numbers)
+            number = next(_numbers)
+            self._drop_lost_numbers()
+            self._number_of[place] = number
             self._bases.add(number, base)
             frames.append(base)
-        report = pickle.dumps(
-            PickledCall(rebuild_shared, key, patch(data, zlib.decompress(base)), base), 5
-        )
+        pieces = patch(data, zlib.decompress(base))
+        report = pickle.dumps(PickledCall(rebuild_shared, key, pieces, base), 5)
         before, _, after = report.partition(base)
         # The base travels beside the pickle, as an out-of-band buffer. Readers without keeptrace
         # still get the bytes of a pickle.
+        parts = (before, pickle.PickleBuffer(base), after)
         joined = pickle.dumps(
-            PickledCall(bytes.join, b"", (before, pickle.PickleBuffer(base), after)),
+            PickledCall(bytes.join, b"", parts),
             5,
             buffer_callback=lambda _: None,
         )
-        return Serialized(
-            {"serializer": "pickle", "writeable": (False,), _SHARED: number}, [joined, *frames]
-        )
+        header = {"serializer": "pickle", "writeable": (False,), _SHARED: number}
+        return Serialized(header, [joined, *frames])
+
+    def _drop_lost_numbers(self) -> None:
+        """Forgets the numbers whose bases are no longer kept."""
+        for place, number in list(self._number_of.items()):
+            if self._bases.get(number) is None:
+                del self._number_of[place]
 
 
 def _send(send: Callable[[dict[str, Any]], None], sender: _Sender, message: dict[str, Any]) -> None:
@@ -376,7 +378,7 @@ class _Scheduler(SchedulerPlugin):  # type: ignore[misc]  # untyped where it is 
                 f"{message.get('exception_text')} (keeptrace's scheduler plugin has lost the"
                 " report of this failure)"
             )
-            return Serialized(
-                {"serializer": "pickle", "writeable": ()}, [pickle.dumps(pickle.dumps(told))]
-            )
-        return Serialized({"serializer": "pickle", "writeable": (False,)}, [own, base])
+            header: dict[str, Any] = {"serializer": "pickle", "writeable": ()}
+            return Serialized(header, [pickle.dumps(pickle.dumps(told))])
+        header = {"serializer": "pickle", "writeable": (False,)}
+        return Serialized(header, [own, base])

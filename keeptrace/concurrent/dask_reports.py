@@ -57,19 +57,24 @@ def patch(data: bytes, base: bytes) -> list[bytes]:
     pieces = []
     for at in range(0, len(data), _PIECE):
         engine = zlib.compressobj(wbits=-15, zdict=_around(base, at))
-        pieces.append(engine.compress(data[at : at + _PIECE]) + engine.flush())
+        piece = data[at : at + _PIECE]
+        pieces.append(engine.compress(piece) + engine.flush())
     return pieces
 
 
 def patched(pieces: Sequence[bytes], base: bytes) -> bytes:
-    return b"".join(
-        zlib.decompressobj(wbits=-15, zdict=_around(base, number * _PIECE)).decompress(piece)
-        for number, piece in enumerate(pieces)
-    )
+    plain = []
+    for number, piece in enumerate(pieces):
+        around = _around(base, number * _PIECE)
+        engine = zlib.decompressobj(wbits=-15, zdict=around)
+        plain.append(engine.decompress(piece))
+    return b"".join(plain)
 
 
 def _around(base: bytes, at: int) -> bytes:
-    return base[max(0, at - _AROUND) : at + _PIECE + _AROUND]
+    start = max(0, at - _AROUND)
+    end = at + _PIECE + _AROUND
+    return base[start:end]
 
 
 # Key and traceback of the last exception rebuilt in the thread.

@@ -123,7 +123,8 @@ class Crew:
 
         Without any other worker, raises the system's error if no worker can be started.
         """
-        for _ in range(min(count, self._size - len(self.processes))):
+        room = self._size - len(self.processes)
+        for _ in range(min(count, room)):
             try:
                 self.hire()
             except Exception:
@@ -134,8 +135,8 @@ class Crew:
     def hire_for(self, waiting: int) -> None:
         """Starts workers for `waiting` tasks, as hire_some() does."""
         if waiting and len(self.processes) < self._size:
-            free = sum(worker.task is None and worker.left != 0 for worker in self.each())
-            self.hire_some(waiting - free)
+            free = [each for each in self.each() if each.task is None and each.left != 0]
+            self.hire_some(waiting - len(free))
 
     def each(self) -> list[Worker]:
         return [worker for fd, worker in self.workers.items() if fd == worker.line.fd]
@@ -144,7 +145,8 @@ class Crew:
         """Forgets an ended worker."""
         self.ignore(worker.line.fd)
         self.ignore(worker.process.sentinel)
-        del self.workers[worker.line.fd], self.workers[worker.process.sentinel]
+        del self.workers[worker.line.fd]
+        del self.workers[worker.process.sentinel]
         del self.processes[worker.process.pid]
         worker.line.close()
         worker.box.close()

@@ -158,7 +158,8 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
             found = super().wait_result_broken_or_wakeup()
             _, is_broken, problem = found
             is_cut = self.result_queue._reader.was_cut()
-            if is_broken and (is_cut or type(problem) is terminated) and self._replace_dead(is_cut):
+            is_death = is_cut or type(problem) is terminated
+            if is_broken and is_death and self._replace_dead(is_cut):
                 return None, False, None
             return found
 
@@ -177,7 +178,9 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                 return not is_cut
             dead = gone(self.processes)
             self.deaths += len(dead)
-            if self.deaths > self.max_deaths or not _Queues(self, engine).are_whole(dead, is_cut):
+            if self.deaths > self.max_deaths:
+                return False
+            if not _Queues(self, engine).are_whole(dead, is_cut):
                 return False
             executor = self.executor_reference()
             is_last = len(dead) == len(self.processes)
@@ -201,9 +204,10 @@ def healing_manager(base: Any, engine: ModuleType, describe: Callable[..., list[
                 sys.stderr.write(death.text)
             box: Any = box_of(process)
             number = box.words[JOB] - 1
-            if box.words[STATE] in (RUNNING, SENDING) and number in items:
+            state = box.words[STATE]
+            if state in (RUNNING, SENDING) and number in items:
                 error = lost(str(death), [death])
-                if box.words[STATE] == SENDING:
+                if state == SENDING:
                     error.add_note("keeptrace: the worker died as it sent the result of this task")
                 if death.stack is not None:
                     error.add_note(death.note())
@@ -230,7 +234,8 @@ class _Queues:
         if READING in states and not self._send_again():
             return False
         self._free_locks_of(states)
-        living = [process for process in self._manager.processes.values() if process not in dead]
+        processes = self._manager.processes.values()
+        living = [process for process in processes if process not in dead]
         reading = self._manager.call_queue._rlock
         sending = self._manager.result_queue._wlock
         if not _is_usable(reading, living, (WAITING, READING)):
@@ -265,13 +270,17 @@ class _Queues:
         drop(left, reader)
         calls._sem.release()  # as its reader would have
         item = items[number]
-        calls.put(self._engine._CallItem(number, item.fn, item.args, item.kwargs))
+        call = self._engine._CallItem(number, item.fn, item.args, item.kwargs)
+        calls.put(call)
         return True
 
     def _is_noted(self, number: int) -> bool:
         """Whether a worker has noted that it has this task."""
-        boxes = [box_of(process) for process in self._manager.processes.values()]
-        return number + 1 in [box.words[JOB] for box in boxes if box is not None]
+        for process in self._manager.processes.values():
+            box = box_of(process)
+            if box is not None and box.words[JOB] == number + 1:
+                return True
+        return False
 
 
 def _state_of(process: object) -> int | None:

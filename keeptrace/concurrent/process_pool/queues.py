@@ -60,8 +60,10 @@ def receive(calls: TaskQueue, fd: int, parent: int, timeout: float | None) -> by
             raise EOFError
         raise queue.Empty
     try:
-        if timeout is not None and not calls._reader.poll(max(0.0, deadline - monotonic())):
-            raise queue.Empty
+        if timeout is not None:
+            left = max(0.0, deadline - monotonic())
+            if not calls._reader.poll(left):
+                raise queue.Empty
         message = read_message(fd)
     except (EOFError, OSError, queue.Empty):
         calls._rlock.release()
@@ -97,7 +99,8 @@ def _take(
         problem.add_note(
             "keeptrace: raised in the worker, as the task's function and arguments were unpickled"
         )
-        item = engine._CallItem(numbers_in(data)["work_id"], _raise, (problem,), {})
+        number = numbers_in(data)["work_id"]
+        item = engine._CallItem(number, _raise, (problem,), {})
     if item is not None:
         words[JOB] = item.work_id + 1
     return item
