@@ -1,14 +1,13 @@
-"""joblib's workers, without NumPy: they import it if they can, which is a third of their start."""
+"""joblib's workers, without what they import only because it is installed: half of their start."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from unittest import mock
+
+from absent import absent
 
 
 @contextmanager
@@ -18,15 +17,21 @@ def without_numpy() -> Iterator[None]:
     Workers take over the parent's sys.path, and then import what joblib sends along to pickle arrays:
     so joblib finds no NumPy in the parent either.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "numpy.py").write_text("raise ImportError('left out')\n")
-        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
-        no_reducers = mock.patch("joblib._memmapping_reducer.np", None)
-        with mock.patch.dict(os.environ, PYTHONPATH=path), no_reducers:
-            try:
-                yield
-            finally:
-                end_workers()
+    with absent("numpy"), mock.patch("joblib._memmapping_reducer.np", None):
+        try:
+            yield
+        finally:
+            end_workers()
+
+
+@contextmanager
+def lean_workers() -> Iterator[None]:
+    """The same without psutil, for workers of this process.
+
+    A program of its own needs psutil: it is how joblib ends its workers.
+    """
+    with absent("psutil"), without_numpy():
+        yield
 
 
 def end_workers() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
+from absent import absent
+
 
 @contextmanager
 def own_loky() -> Iterator[None]:
@@ -14,10 +16,11 @@ def own_loky() -> Iterator[None]:
 
     joblib brings a copy of loky. Both register themselves with multiprocessing as "loky", and the
     last one imported serves both: loky's workers would be those of joblib, and would import joblib
-    and numpy.
+    and numpy. Nor do they import psutil, which looks for leaks once a second.
     """
     from loky.backend import context
 
     ours = {"loky": context.LokyContext(), "loky_init_main": context.LokyInitMainContext()}
     with mock.patch.dict(multiprocessing.context._concrete_contexts, ours):  # type: ignore[attr-defined]
-        yield
+        with absent("psutil"):
+            yield

@@ -16,7 +16,7 @@ joblib = pytest.importorskip("joblib")
 
 import pool_tasks
 import traced_tasks as tasks
-from joblib_workers import end_workers, without_numpy
+from joblib_workers import end_workers, lean_workers
 from traced_tasks import check_chained
 from waiting import until
 
@@ -36,8 +36,8 @@ def caught(parallel, function, arguments):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def workers_without_numpy():
-    with without_numpy():
+def workers_that_start_soon():
+    with lean_workers():
         yield
 
 
