@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
+from own_loky import own_loky
 from waiting import until
 
 import keeptrace
@@ -183,7 +184,7 @@ def by_decorator(function: Any, *args: Any) -> BaseException:
 
 def by_loky(function: Any, *args: Any) -> BaseException:
     loky = pytest.importorskip("keeptrace.concurrent.loky")
-    with loky.KeepTraceLokyExecutor(1) as pool:
+    with own_loky(), loky.KeepTraceLokyExecutor(1) as pool:
         return pool.submit(function, *args).exception(30)
 
 

@@ -345,7 +345,7 @@ def test_under_load() -> None:
     """A process with busy threads and tasks goes on through snapshots, and its answers stay right.
     `python tests/soak.py --snapshots 100` does the same with more of them, for longer.
     """
-    take_under_load(2, threads=20, tasks=300)
+    take_under_load(2, threads=20, tasks=150)
 
 
 def take_under_load(count: int, threads: int = 50, tasks: int = 1_000) -> None:
