@@ -179,17 +179,10 @@ def test_short_styles(project, style):
     assert len(commands_in(out)) == FAILING
 
 
-def test_a_module_that_cannot_be_imported(project):
-    """An error while tests are collected has a dump too."""
-    (project / "tests" / "test_broken.py").write_text("value = 3\nvalue / 0\n")
-    out = run(project, "--keeptrace", "tests/test_broken.py")
-    (path,) = commands_in(out)
-    assert innermost(keeptrace.load(path)).f_locals["value"] == 3
-
-
-def test_an_exception_that_refuses_attributes(project):
-    """Such an exception has a dump, and does not end pytest."""
-    (project / "tests" / "test_sealed.py").write_text(
+# file → its tests, of a run that goes on after what cannot be imported
+ODD = {
+    "test_broken.py": "value = 3\nvalue / 0\n",
+    "test_sealed.py": (
         "import unittest\n"
         "class Sealed(Exception):\n"
         "    def __setattr__(self, name, value):\n"
@@ -198,10 +191,33 @@ def test_an_exception_that_refuses_attributes(project):
         "    def test_it(self):\n"
         "        part = 3\n"
         "        raise Sealed(part)\n"
-    )
-    out = run(project, "--keeptrace", "tests/test_sealed.py")
-    (path,) = commands_in(out)
-    assert innermost(keeptrace.load(path)).f_locals["part"] == 3 and "1 failed" in out
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """What pytest prints of the tests of ODD, and the exception of each file's dump."""
+    folder = tmp_path_factory.mktemp("odd")
+    for name, text in ODD.items():
+        (folder / name).write_text(text)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    out = run(folder, "--keeptrace", "--continue-on-collection-errors", *ODD)
+    paths = commands_in(out)
+    assert len(paths) == len(ODD), out
+    return out, {name: keeptrace.load(path) for name in ODD for path in paths if name in path}
+
+
+def test_a_module_that_cannot_be_imported(odd):
+    """An error while tests are collected has a dump too."""
+    _, dumps = odd
+    assert innermost(dumps["test_broken.py"]).f_locals["value"] == 3
+
+
+def test_an_exception_that_refuses_attributes(odd):
+    """Such an exception has a dump, and does not end pytest."""
+    out, dumps = odd
+    assert innermost(dumps["test_sealed.py"]).f_locals["part"] == 3 and "1 failed" in out
 
 
 def test_a_directory_that_cannot_be_written(project):
