@@ -15,9 +15,10 @@ from collections.abc import Generator, Iterator
 from typing import Any, Final, NamedTuple
 
 from .documents import Document, records_in
-from .envelopes import GITHUB, RANK, TAGGED, Mail, Rows, without_count, without_markup
-from .escaped import escaped_text, teamcity_text
+from .envelopes import GITHUB, RANK, TAGGED, Journal, Mail, Rows, without_count, without_markup
+from .escaped import escaped_text, listed_text, teamcity_text
 from .grammar import COLOUR, HEAD, MOST_ESCAPED, RECORD
+from .lists import TimedLines, text_of_list, timed_lines
 
 # Members of a JSON record for the program's line, the likeliest first.
 LINE_MEMBERS: Final = (
@@ -92,6 +93,7 @@ class Decoder:
         self._rows = Rows()
         self._document = Document()
         self._mail = Mail()
+        self._journal = Journal()
         self._is_in_field = False  # the lines are within a quoted field of a CSV file
         self._is_in_list = False  # the lines are elements of a list in JSON, as in a notebook
 
@@ -117,6 +119,8 @@ class Decoder:
     def decode(self, number: int, line: str) -> Iterator[Decoded]:
         """Decodes a line. Most lines stay unchanged."""
         whole = self._mail.feed(line)
+        if whole is not None:
+            whole = self._journal.feed(whole)
         if whole is not None:
             yield from self._decode_whole(number, whole)
 
@@ -229,15 +233,9 @@ class Decoder:
         writer, time = self._writer(record, layout), str(record.get(layout.time, ""))[:_MOST_TIME]
         if has_mark(line):
             is_found = False
-            for text, data in _found_in(record):
+            for found in self._marked(Decoded(number, writer, time, "", True), record):
                 is_found = True
-                yield Decoded(number, writer, time, text, True, data)
-            if is_found:
-                return
-            for inner in records_in(record):
-                if any(name in inner for name in LINE_MEMBERS):
-                    is_found = True
-                    yield from self._record(number, "", inner)
+                yield found
             if is_found:
                 return
         said = record.get(layout.line)
@@ -247,6 +245,22 @@ class Decoder:
             yield from _plain(number, writer, time, said.rstrip("\r\n"))
         else:
             yield Decoded(number, writer, time, line)
+
+    def _marked(self, whole: Decoded, record: dict[str, Any]) -> Iterator[Decoded]:
+        """The tracebacks of a record, or the lines of the records in the record."""
+        is_found = False
+        for text, data in _found_in(record):
+            is_found = True
+            if type(data) is TimedLines:
+                for each in data:
+                    yield from _plain(whole.number, whole.writer, whole.time, each.rstrip("\r\n"))
+            else:
+                yield whole._replace(text=text, data=data)
+        if is_found:
+            return
+        for inner in records_in(record):
+            if any(name in inner for name in LINE_MEMBERS):
+                yield from self._record(whole.number, "", inner)
 
 
 def _text_of_bytes(numbers: list[Any]) -> str | None:
@@ -280,8 +294,6 @@ def _json(line: str) -> dict[str, Any] | None:
 
 def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every text of a record with a traceback in it, and every member with a traceback as data."""
-    from .structured import is_structured
-
     waiting: list[Any] = [record]
     count = 0
     while waiting and count < _MOST_MEMBERS:
@@ -293,14 +305,29 @@ def _found_in(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 waiting.append(inner)
             if text is not None:
                 yield text, None
-        elif _is_text(value):
-            yield _joined(value), None
-        elif is_structured(value):
-            yield "", value
+            continue
+        found = _found_as(value)
+        if found is not None:
+            yield found
         elif type(value) is dict:
             waiting += reversed(value.values())
         elif type(value) is list:
             waiting += reversed(value)
+
+
+def _found_as(value: object) -> tuple[str, Any] | None:
+    """The text of a list of lines, or a traceback as data."""
+    from .structured import is_structured
+
+    listed = text_of_list(value)
+    if listed is not None:
+        return _without_colours(listed), None
+    timed = timed_lines(value)
+    if timed is not None:
+        return "", timed
+    if is_structured(value):
+        return "", value
+    return None
 
 
 def _text_or_record_in(value: str) -> tuple[str | None, dict[str, Any] | None]:
@@ -310,10 +337,6 @@ def _text_or_record_in(value: str) -> tuple[str | None, dict[str, Any] | None]:
         if inner is not None:
             return None, inner
     return _traceback_in(value), None
-
-
-def _joined(lines: list[str]) -> str:
-    return _without_colours("\n".join([line.rstrip("\n") for line in lines]).rstrip("\n"))
 
 
 def _traceback_in(value: str) -> str | None:
@@ -327,13 +350,6 @@ def _traceback_in(value: str) -> str | None:
     return None
 
 
-def _is_text(value: object) -> bool:
-    """Whether a value is a list of the lines of a traceback."""
-    if type(value) is not list or any(type(item) is not str for item in value):
-        return False
-    return any("most recent call" in item for item in value)
-
-
 def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
     """A program's line, without colours and escapes."""
     if "\r" in line:
@@ -341,6 +357,8 @@ def _plain(number: int, writer: str, time: str, line: str) -> Iterator[Decoded]:
     if "\r" in line and "most recent call" in line:
         line = line.replace("\r", "\n")
     line = without_count(without_markup(_without_colours(line)))
+    if "Stacktrace (most" in line:  # in Sentry's mails
+        line = line.replace("Stacktrace (most", "Traceback (most")
     whole = None
     if HEAD in line:
         whole = _whole_in(line)
@@ -356,10 +374,15 @@ def _whole_in(line: str) -> str | None:
     if "\n" in line and 'File "' in line:  # the lines were joined
         return line
     if "#012" in line:  # rsyslog
-        return line.replace("#012", "\n")
+        return line.replace("#012", "\n").replace("#011", "\t")
     if HEAD + "|n" in line:
         return teamcity_text(line)
-    if HEAD + "\\" in line and len(line) <= MOST_ESCAPED:
+    if len(line) > MOST_ESCAPED:
+        return None
+    listed = listed_text(line)
+    if listed is not None:
+        return listed
+    if HEAD + "\\" in line:
         return escaped_text(line)
     return None
 

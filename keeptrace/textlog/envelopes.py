@@ -64,6 +64,30 @@ class Rows:
         return row[1] + row[2].replace('""', '"')
 
 
+class Journal:
+    """The fields of journalctl -o export and -o verbose, a line each. MESSAGE has the text."""
+
+    def __init__(self) -> None:
+        self.is_open: bool = False
+
+    def feed(self, line: str) -> str | None:
+        """The program's line; None for any other field of a record."""
+        message = _JOURNAL_MESSAGE.match(line)
+        if message is not None:
+            self.is_open = True
+            return line[message.end() :]
+        if not self.is_open:
+            return line
+        if not line.strip() or _JOURNAL_FIELD.match(line):
+            return None
+        self.is_open = False
+        return line
+
+
+_JOURNAL_MESSAGE: Final = re.compile(r"(?: {4})?MESSAGE=")
+_JOURNAL_FIELD: Final = re.compile(r"(?: {4})?_{0,2}[A-Z][A-Z0-9_]*=|\w{3} [\d-]{10} .*\[s=\w+;")
+
+
 class Mail:
     """The lines of a mail with quoted-printable text, as Django sends to administrators."""
 

@@ -10,6 +10,10 @@ from .grammar import GROUP, HEAD, MOST_CHARACTERS
 _STRING_REST: Final = re.compile(r'(?:[^"\\]|\\.)*', re.DOTALL)
 _QUOTED_REST: Final = re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_FIRST_ELEMENT: Final = re.compile(rf"""(["']){re.escape(HEAD)}(?:\\n)?\1, ["']""")
+_ELEMENT: Final = re.compile(
+    r""""(?P<double>(?:[^"\\]|\\.)*+)"(?:, )?|'(?P<single>(?:[^'\\]|\\.)*+)'(?:, )?""", re.DOTALL
+)
 _TEAMCITY_REST: Final = re.compile(r"(?:[^'|]|\|.)*")
 _TEAMCITY_ESCAPE: Final = re.compile(r"\|(?:0x([0-9a-fA-F]{4})|(.))")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -58,6 +62,20 @@ def escaped_text(line: str) -> str | None:
     if text is line or "\n" not in text:
         return None
     return text.replace("\r\n", "\n")
+
+
+def listed_text(line: str) -> str | None:
+    """The text of a list of lines, in JSON or as Python prints a list; None without such a list."""
+    first = _FIRST_ELEMENT.search(line)
+    if first is None:
+        return None
+    lines = []
+    element = _ELEMENT.match(line, first.start())
+    while element is not None:
+        text = element["double"] or element["single"] or ""
+        lines.append(_ESCAPE.sub(_unescape, text).removesuffix("\n"))
+        element = _ELEMENT.match(line, element.end())
+    return "\n".join(lines)
 
 
 def teamcity_text(line: str) -> str:

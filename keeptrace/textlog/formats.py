@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from .grammar import HEAD, MOST_FOREIGN, MOST_PREFIX, STACK
 from .margin import ToolMargin
-from .translators.dagster import START_OF_STACK, of_stack
+from .translators.dagster import START_IN_AZURE, START_OF_STACK, of_azure, of_stack
 from .translators.faulthandler import Faulthandler
 from .translators.ipython import IPython
 from .translators.lines import Translator, place_line
@@ -61,7 +61,9 @@ class Format:
 
 # Hint in a line -> the tool. The hints are searched in this order.
 FORMATS: Final = (
-    Format("Traceback (most recent call last) ", Rich.START, lambda *_: Rich(), has_head=True),
+    Format(
+        "Traceback (most recent call last) ", Rich.START, lambda line, _: Rich(line), has_head=True
+    ),
     Format(
         "Sub-exception #",
         RichGroup.START,
@@ -72,6 +74,7 @@ FORMATS: Final = (
     Format(
         " Traceback (most recent call last)", IPython.START, lambda *_: IPython(), has_head=True
     ),
+    Format('Stack:   File "', START_IN_AZURE, of_azure),
     Format('File "', Stackprinter.START, lambda line, _: Stackprinter(line)),
     Format(".py:", Pytest.START, lambda *_: Pytest(), takes_first=True),
     Format("___ ", Pytest.START_OF_TEST, lambda *_: Pytest()),

@@ -109,8 +109,12 @@ ENDS: Final = tuple(
         r"(?:Raised during|Request information):|Ran \d+ tests? in |\S{1,300}\.py:\d+: [A-Z]\w+\s*$",
         # Shells, runners and what they say of a program that ended.
         r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
+        r"(?:\S{1,100} ){1,8}?exit(?:ed)?(?: with)?(?: exit)?(?: code| status)? -?\d{1,3}\.?\s*$",
+        r"\S{1,100}: exit \d{1,3} \(|nox > |ninja: |Running after_script|\[end of output\]",
+        r"At line:\d+ char:\d+|    at .{1,300}:\d+:\d+\)?$",  # PowerShell, JavaScript
+        r"#\+end_|\[/\w+\]|\{(?:code|noformat)\}|\\end\{|-{4}\s*$",  # markup
         r"The command '.*' returned a non-zero code|fatal: \[\S+\]: |Script done",
-        r"npm (?:ERR!|error) |g?make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
+        r"npm (?:ERR!|error) |[\w-]*make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
         r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: ",
         r"[\w@.-]{1,80}\.service: ",
         r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|PS [A-Z]:\\",

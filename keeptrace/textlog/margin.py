@@ -139,8 +139,10 @@ class Margin:
         return self._flat
 
     def owns(self, line: str) -> bool:
-        """Whether a line has exactly the traceback's prefix, and so belongs to the traceback."""
-        return self._prefixed is not False and line.startswith(self._prefix.rstrip())
+        """Whether a line has the traceback's prefix, and so belongs to the traceback."""
+        if self._prefixed is False or self._shape is None:
+            return False
+        return self._shape.match(line) is not None
 
     def is_bar(self, match: re.Match[str]) -> bool:
         """Whether a match of BAR is a bar of the groups, and no bar in a message."""

@@ -206,7 +206,8 @@ class Stepper:
         if not self._is_inside() and self._ends_message(text):
             return Verdict.OVER
         if bare in FENCES and not opens_fence(exception.lines):
-            return Verdict.TAKEN  # the fence was opened before the header
+            self._state = State.AFTER  # the fence was opened before the header
+            return Verdict.TAKEN
         return self._add_to_message(text, bare)
 
     def _add_to_message(self, text: str, bare: str) -> Verdict:

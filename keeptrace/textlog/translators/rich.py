@@ -21,22 +21,27 @@ class Rich:
     The message stands behind the box; of a SyntaxError, a box with the place is in between.
     """
 
-    START: Final = re.compile(r"[╭┌+][─-]+ Traceback \(most recent call last\) [─-]+[╮┐+]\s*$")
+    START: Final = re.compile(
+        r"(?:[╭┌+][─-]+|─{3,}) Traceback \(most recent call last\) (?:[─-]+[╮┐+]|─{3,})\s*$"
+    )
     _UNTITLED: Final = re.compile(r"[╭┌+][─-]{8,}[╮┐+]\s*$")
-    END: Final = re.compile(r"\s*[╰└+][─-]{8,}[╯┘+]\s*$")
+    END: Final = re.compile(r"\s*(?:[╰└+][─-]{8,}[╯┘+]|─{8,})\s*$")
     _FRAME: Final = re.compile(r"(?P<file>\S.*):(?P<line>\d{1,9}) in (?P<name>.+)$")
     _BARE_FRAME: Final = re.compile(r"in (?P<name>.+):(?P<line>\d{1,9})$")
     _PLACE: Final = re.compile(r"(?P<file>\S.*):(?P<line>\d{1,9})$")
     _MARKED: Final = re.compile(r"[❱>] *\d+ (?P<text>.*)$")
 
-    def __init__(self) -> None:
+    def __init__(self, line: str) -> None:
+        self._sides = _SIDES
+        if line[0] == "─":  # Streamlit's box has no sides
+            self._sides = " "
         self._path = ""  # the beginning of a place broken into two lines
         self._within: Callable[[str], list[str]] | None = self._of_frames  # None: behind the box
 
     def feed(self, line: str) -> list[str] | None:
         if self._within is None:
             return self._behind(line)
-        if line[:1] in _SIDES and line:
+        if line[:1] in self._sides:
             return self._within(line[1:].rstrip().rstrip(_SIDES).rstrip())
         if self.END.match(line) is None:
             return None
