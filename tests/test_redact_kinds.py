@@ -5,6 +5,7 @@ In HIDDEN, the secret stands between "‹" and "›"; a text of KEPT has no secr
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -180,3 +181,84 @@ def test_the_neighbour_of_an_innocent_value(what: str, tmp_path: Any) -> None:
     value, secret = VALUES_HIDDEN[what]
     assert secret in dumped(tmp_path, value, redact=False, include_source=False)
     assert secret not in dumped(tmp_path, value, include_source=False)
+
+
+LOGIN = "user=%s password=%s from %s"
+UPDATE = "UPDATE users SET password = ?, seen = ? WHERE id = ?"
+INSERT = "INSERT INTO users (name, password) VALUES (%s, %s)"
+PLACES: dict[str, tuple[dict[str, Any], str]] = {
+    "arguments of a log": ({"msg": LOGIN, "args": ("bob77", "swordfish", "h1")}, "swordfish"),
+    "parameters of an update": ({"sql": UPDATE, "params": ["swordfish", 5, 17]}, "swordfish"),
+    "parameters of an insert": ({"query": INSERT, "args": ("bob77", "swordfish")}, "swordfish"),
+    "rows of an insert": (
+        {"statement": INSERT, "parameters": [("bob77", "x"), ("eve", "swordfish")]},
+        "swordfish",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_values_are_named_by_the_text_beside_them(what: str, tmp_path: Any) -> None:
+    """The value of a place behind a secret's name is hidden, and the other values are left."""
+    held, secret = PLACES[what]
+    text = dumped(tmp_path, SimpleNamespace(**held), include_source=False)
+    assert secret not in text
+    assert "bob77" in text or "17" in text
+
+
+def test_values_without_a_name_are_left(tmp_path: Any) -> None:
+    """Values under other names, and under a word that a sentence has, are shown."""
+    held = [
+        SimpleNamespace(msg="colour=%s of the password", args=("red77x9y", "b2c3d4e5")),
+        SimpleNamespace(sql="SELECT password FROM users WHERE name = ?", params=("bob77x9y",)),
+        SimpleNamespace(query="password reset", args=("c3d4e5f6",)),
+    ]
+    assert '"redacted"' not in dumped(tmp_path, held, include_source=False)
+
+
+SENTENCES: dict[str, tuple[tuple[str, ...], bool]] = {
+    "a key behind a sentence": (("bad token", LONG), True),
+    "a word behind a sentence": (("bad token", "order_total2"), False),
+    "a token of a parser": (("unexpected token", LONG), False),
+    "a digest behind a sentence": (("no such token", HEX), False),
+    "another sentence": (("no such order", LONG), False),
+}
+
+
+@pytest.mark.parametrize("what", SENTENCES)
+def test_the_item_behind_a_sentence(what: str, tmp_path: Any) -> None:
+    """ValueError("bad token", key): the last word of the sentence names the key."""
+    value, is_hidden = SENTENCES[what]
+    assert (value[1] not in dumped(tmp_path, value, include_source=False)) is is_hidden
+
+
+def test_a_user_and_a_password(tmp_path: Any) -> None:
+    """The second of two texts under `auth` is a password; two words may be anything."""
+    assert "horse9" not in dumped(tmp_path, {"auth": ("bob", "horse9")}, include_source=False)
+    assert "digest" in dumped(tmp_path, {"auth": ("basic", "digest")}, include_source=False)
+
+
+LINES: dict[str, bool] = {
+    "option('--password', default='swordfish', help='x')": True,
+    "option('--colour', default='swordfish', help='x')": False,
+    "key = os.environ; SECRET_KEY = env('SECRET_KEY', default='swordfish')": True,
+    "setattr(x, 'password', 'swordfish9')": True,
+    "getattr(x, 'password', 'swordfish9')": False,
+    "password = 'abc' + 'swordfish'": True,
+    "colour = 'abc' + 'swordfish'": False,
+    "private_key = bytes.fromhex('swordfish')": True,
+    "password: str = Field('swordfish')": True,
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_kind_of_line_in_a_source(line: str, tmp_path: Any) -> None:
+    """A default beside a name, an attribute that is set, a literal in parts, encoded literals."""
+    text = dumped(tmp_path, 5, line=f"if 0: {line}")
+    assert ("swordfish" not in text) is LINES[line]
+
+
+def test_the_key_of_a_storage_account(tmp_path: Any) -> None:
+    """Spark's name for the key ends in the account and its host."""
+    name = "fs.azure.account.key.shop.dfs.core.windows.net"
+    assert KEY not in dumped(tmp_path, {name: KEY}, include_source=False)

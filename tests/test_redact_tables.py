@@ -96,6 +96,16 @@ SHAPES: dict[str, tuple[tuple[str, ...], str]] = {
         "db:5432:shop and views.py:5432:ERROR:main:failed and db:5432:shop:bob:5432 and a:5432:b:c:d "
         "and views.py:5432:12:E501:line too long and host:5432:users:select:timeout while reading",
     ),
+    "password of a call": (
+        (
+            "server.login('bob@example.org', '<horse>')",
+            "requests.auth.HTTPBasicAuth('bob', '<horse>')",
+            "MySQLdb.connect('localhost', 'root', '<horse>', 'shop')",
+            "requests.get(url, auth=('bob', '<horse9>'))",
+        ),
+        "self.login('bob') and signal.connect('button', 'clicked', 'handler') and auth('a', 'b')",
+    ),
+    "token of Twilio": ((f"Client('AC{HEX}', '<{HEX[::-1]}>')",), f"Client('AC{HEX}', name)"),
     "answer to a prompt": (
         (
             'expect "Password:"\nsend "<horse>\\r"',

@@ -185,6 +185,15 @@ class Judge:
                 self._judge_texts(items, value_places, name, grade)
             else:
                 self._judge_texts(items, range(len(items)), name, grade)
+                self._judge_user_and_password(items, name)
+
+    def _judge_user_and_password(self, items: list[Ref], name: str) -> None:
+        """Hides the second of two texts under `auth`, if the text is no word."""
+        if len(items) != 2 or not name.lower().endswith("auth"):
+            return
+        user, password = map(self.text_of, items)
+        if user is not None and password is not None and looks.is_unusual(password):
+            self.judge(items, 1, name, items[1], STRONG)
 
     def _judge_texts(self, items: list[Ref], places: range, name: str, grade: int) -> None:
         """Judges the texts at these places of the items."""

@@ -27,6 +27,9 @@ _NEEDS_OWNER: Final = {"pass": words.PASS_OF, "session": frozenset[str]()}
 # Their grades behind other words: `training_session`, `forward_pass`, `RABBITMQ_DEFAULT_PASS`.
 _WITHOUT_OWNER: Final = {"pass": GUESS, "session": 0}
 
+# Spark and Hadoop: behind this there are the name and the host of an account.
+_ACCOUNT_KEY: Final = "fs.azure.account.key."
+
 _grades: dict[str, int] = {}
 
 
@@ -63,6 +66,8 @@ def _parts(name: str) -> list[str]:
 
 
 def _grade(name: str) -> int:
+    if _ACCOUNT_KEY in name:
+        return STRONG
     parts = _parts(name)
     if not parts or (len(parts) > 1 and parts[0] in words.ASKING):
         return 0

@@ -247,7 +247,7 @@ class _PairScan:
             return True
         if joint.endswith("["):
             return self._text.startswith(_QUANTIFIED, match.end() + len(value))
-        if joint == ":" and self._before(match) == ":":
+        if joint == ":" == self._before(match):
             return True  # arn:aws:secretsmanager:eu:1:secret:name
         return name == "pass" and ":" in joint and not looks.is_opaque(value)  # "pass: test_a1"
 

@@ -208,6 +208,27 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         r"(?<![\w.*:/@-])[\w.*-]{1,80}:(?:\d{2,5}|\*):[\w*-]{1,60}:[\w*-]{1,60}"
         r":([^\s:'\",;()<>]{4,100})(?=[\s'\",;)]|\.?$)",
     ),
+    # In code, the second argument of login() and of classes for basic authentication, the third of
+    # MySQL's connect().
+    Pattern(
+        "password of a call",
+        (".login(", "auth(", "access_token(", "mysqldb.connect(", "pymysql.connect("),
+        r"(?:\.login|\b(?:HTTP)?(?:Basic|Digest|Ntlm)Auth|\b(?:MySQLdb|pymysql)\.connect\("
+        r"\s{0,40}[\"'][^\"'\n]{1,100}[\"'],|\bset_access_token)"
+        r"\(?\s{0,40}[\"'][^\"'\n]{1,200}[\"']\s{0,4},\s{0,40}[\"']([^\"'\n]{4,200})[\"']",
+    ),
+    Pattern(
+        "password of a call",
+        ("auth=(", "auth = ("),
+        r"\bauth ?= ?\(\s{0,40}[\"'][^\"'\n]{1,100}[\"'],\s{0,40}"
+        r"[\"'](?=[^\"'\n]{0,199}[\d!@#$%^&*])([^\"'\n]{4,200})[\"']\s{0,40},?\s{0,40}\)",
+    ),
+    Pattern(
+        "token of Twilio",
+        ("ac",),
+        r"\bAC[0-9a-f]{32}[\"']\s{0,4},\s{0,40}[\"']([0-9a-f]{32})[\"']",
+        True,
+    ),
     # The answer to a prompt for a password, in scripts of expect and pexpect; \r and \n end it.
     Pattern(
         "answer to a prompt",

@@ -28,8 +28,10 @@ _SOURCES: Final = {
     "annotated": r"(\w{1,80})[ \t]*:[ \t]*"
     r"(?:[\w. |]|\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\])+\Z",
     "fallback": r"(\w{1,80})\s*=[^=\n'\"#]{0,120}\bor\s*\Z",
+    # option("--password", default="x"), config("SECRET_KEY", default="x")
+    "default": r"\s*,\s*default\s*=\s*",
     "wrapped": words.WRAPPERS + r"\Z",
-    "looked_up": r"\b(?:getattr|hasattr|setattr|replace|pop|startswith|endswith|index|find)"
+    "looked_up": r"\b(?:getattr|hasattr|replace|pop|startswith|endswith|index|find)"
     r"\([^()]*\Z",
     "formats": r"%(?:\(\w+\))?[a-z]|\{\w*\}",
     "table": r"""['"](?:{})['"]\s*:""".format("|".join(sorted(words.TABLE_WORDS))),
@@ -138,7 +140,7 @@ class _SourceScan:
         """
         gap = self._text[max(self._last_end, start - _BEFORE) : start].rstrip("rbufRBUF")
         bare = gap.strip()
-        if bare in ("", "\\"):  # "a" "b" is a single literal
+        if bare in ("", "\\", "+"):  # "a" "b" is a single literal
             if not self._last_end or start == self._last_end:
                 self._grade = 0
             return "", ASSIGNED
@@ -155,6 +157,9 @@ class _SourceScan:
         previous = ""
         if start - self._last_end < _BEFORE:
             previous = self._last
+        if previous and _made("default").fullmatch(gap) is not None:
+            self._in_list = False
+            return previous, ASSIGNED
         name, how, self._in_list = self._name_before(gap, previous)
         if how == LISTED and self._is_looked_up():
             return "", how

@@ -67,13 +67,17 @@ def _names_of(insert: re.Match[str]) -> list[str]:
     return [name.strip(' \n\t"`[]') for name in insert[1].split(",")]
 
 
+def columns_of_insert(statement: str) -> list[str]:
+    """The names of the columns of an INSERT, in their order; none for another statement."""
+    insert = _patterns()["insert"].search(statement)
+    if insert is None:
+        return []
+    return _names_of(insert)
+
+
 def _columns(statement: str) -> list[str]:
     """The names of a statement's parameters, in their order."""
-    patterns = _patterns()
-    insert = patterns["insert"].search(statement)
-    if insert is not None:
-        return _names_of(insert)
-    return patterns["assigned"].findall(statement)
+    return columns_of_insert(statement) or _patterns()["assigned"].findall(statement)
 
 
 def _items(text: str, at: int) -> Iterator[tuple[int, int, int]]:

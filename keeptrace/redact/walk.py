@@ -6,11 +6,12 @@ line, or the member of a row that names the value of another member.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..core import nodes as schema
 from ..core.report import Node, Ref, Report
-from . import commands, words
+from . import commands, looks, places, words
 from .describing import is_word_table
 from .judging import MOST_NAME, Judge
 from .learning import text_of
@@ -81,11 +82,40 @@ class Walk:
     def _names(self, mapping: dict[str, Ref] | None) -> None:
         if not mapping:
             return
-        places: dict[str, object] = {bare_name(name): name for name in mapping}
-        is_card = not words.CARD_SIBLINGS.isdisjoint(places)
+        known: dict[str, object] = {bare_name(name): name for name in mapping}
+        is_card = not words.CARD_SIBLINGS.isdisjoint(known)
         for name, ref in mapping.items():
             self._name(mapping, name, name, ref, is_card)
-        self._row(mapping, places)
+        self._row(mapping, known)
+        if not (places.TEXTS.isdisjoint(known) or places.VALUES.isdisjoint(known)):
+            self._places(mapping)
+
+    def _places(self, mapping: dict[str, Ref]) -> None:
+        """Judges values under the names before their places in a text beside them."""
+        texts = [text_of(self._values, mapping[name]) for name in places.TEXTS & mapping.keys()]
+        for holder in places.VALUES & mapping.keys():
+            for text in texts:
+                names = places.names(text or "")
+                if any(self._rules.grade(name) == STRONG for name in names):
+                    for row in self._rows(mapping[holder]):
+                        self._row_of_places(row, names)
+
+    def _rows(self, ref: Ref) -> Iterator[list[Ref]]:
+        """The items of a tuple or list, and those of the tuples within: rows of executemany()."""
+        items = self._items_of(ref, ("tuple", "list"))
+        yield items
+        for item in items:
+            yield self._items_of(item, ("tuple",))
+
+    def _items_of(self, ref: Ref, kinds: tuple[str, ...]) -> list[Ref]:
+        if type(ref) is not list or schema.kind_of(self._values[ref[0]]) not in kinds:
+            return []
+        return schema.items_of(self._values[ref[0]])
+
+    def _row_of_places(self, items: list[Ref], names: list[str]) -> None:
+        for at, (name, item) in enumerate(zip(names, items)):
+            if self._rules.grade(name) == STRONG:
+                self._judge.judge(items, at, name, item, STRONG)
 
     def _name(self, container: Container, key: object, name: str, ref: Ref, is_card: bool) -> None:
         """Judges the value of a name. is_card: other names beside this name are of a card."""
@@ -168,15 +198,27 @@ class Walk:
 
     def _item_after_name(self, items: list[Ref], at: int) -> None:
         name = text_of(self._values, items[at - 1])
-        if name is None or " " in name or not self._rules.grade(name):
-            return
         value = text_of(self._values, items[at])
-        if value is None:
+        if name is None or value is None:
+            return
+        if " " in name:
+            self._key_after_sentence(items, at, name, value)
+            return
+        if not self._rules.grade(name):
             return
         how = LISTED
         if name.startswith("--"):
             how = OPTION
         if is_secret_pair(self._rules, how, name, value, is_quoted=True, in_source=False):
+            self._judge.judge(items, at, name, items[at], STRONG)
+
+    def _key_after_sentence(self, items: list[Ref], at: int, sentence: str, value: str) -> None:
+        """Hides a key behind a sentence that ends in its name: ValueError("bad token", "a1b2…")."""
+        if len(sentence) > MOST_NAME:
+            return
+        before, name = sentence.rstrip(": ").rpartition(" ")[::2]
+        is_of_parser = before.rpartition(" ")[2].lower() in words.PARSING
+        if not is_of_parser and self._rules.grade(name) and looks.is_key(value, False):
             self._judge.judge(items, at, name, items[at], STRONG)
 
     def _arguments(self, items: list[Ref]) -> None:

@@ -131,7 +131,7 @@ STILL: Final = frozenset(
     again repeat old new current previous prev temp tmp default input header b base hex encoded
     decoded encrypted
     decrypted base64 b64 env copy backup primary secondary prod production dev staging test live
-    fallbacks fallback pem der blob data list v s
+    fallbacks fallback pem der blob data list v s binary
     """.split()
 )
 # As many words before "for" say what the secret is for: `the_password_for_db`.
@@ -324,7 +324,10 @@ STEMS: Final = (
 ).split()
 
 # A literal in source that is handed to one of these is still the literal of the name before.
-WRAPPERS: Final = r"(?:\w*Secret\w*|\w*Password\w*|str|bytes|bytearray|Token|Credentials?)\("
+WRAPPERS: Final = (
+    r"(?:\w*Secret\w*|\w*Password\w*|str|bytes|bytearray|Token|Credentials?|Field"
+    r"|(?:\w{1,20}\.)?(?:fromhex|unhexlify|b64decode|urlsafe_b64decode))\("
+)
 
 # Names whose every number is a secret, however short.
 CODES: Final = frozenset(
