@@ -63,7 +63,9 @@ def kt_debug(shell: Any, line: str) -> None:
         raise UsageError(str(problem)) from None
     if exc.__traceback__ is None:
         raise UsageError(f"this {type(exc).__name__} has no frames to stand in")
-    sys.last_type, sys.last_value, sys.last_traceback = type(exc), exc, exc.__traceback__
+    sys.last_type = type(exc)
+    sys.last_value = exc
+    sys.last_traceback = exc.__traceback__
     if sys.version_info >= (3, 12):
         sys.last_exc = exc
     interact(shell.debugger_cls(), exc, exc.__traceback__)

@@ -82,4 +82,6 @@ def _described(value: object) -> str | None:
 
 
 def _are_numbers(shape: Collection[object]) -> bool:
-    return len(shape) <= _DIMENSIONS and all(type(size) in (int, type(None)) for size in shape)
+    if len(shape) > _DIMENSIONS:
+        return False
+    return all(size is None or type(size) is int for size in shape)

@@ -58,8 +58,10 @@ def _first_jump(code: types.CodeType) -> int:
     import opcode
 
     jumps = {*opcode.hasjrel, *opcode.hasjabs}
-    found = (at for at in range(0, len(code.co_code), 2) if code.co_code[at] in jumps)
-    return next(found, sys.maxsize)
+    for number, instruction in enumerate(code.co_code[::2]):
+        if instruction in jumps:
+            return 2 * number
+    return sys.maxsize
 
 
 def _first_try(code: types.CodeType) -> int:

@@ -56,7 +56,9 @@ def is_plain_data(value: object, levels: int = _MOST_LEVELS) -> bool:
     if not levels:
         return False
     parts = _parts_within(value)
-    return parts is not None and all(is_plain_data(part, levels - 1) for part in parts)
+    if parts is None:
+        return False
+    return all(is_plain_data(part, levels - 1) for part in parts)
 
 
 def _parts_within(value: Any) -> Iterable[Any] | None:
@@ -108,19 +110,22 @@ def _time(value: time) -> tuple[Any, ...] | None:
 def _timezone(value: Any) -> tuple[Any, ...] | None:
     """Offset and name; None if either has a class of the program's."""
     parts: tuple[Any, ...] = value.__getinitargs__()
-    if type(parts[0]) is not loaded("datetime", "timedelta"):
+    offset, *names = parts
+    if type(offset) is not loaded("datetime", "timedelta"):
         return None
-    if all(type(name) is str for name in parts[1:]):
+    if all(type(name) is str for name in names):
         return parts
     return None
 
 
 def _fraction(value: object) -> tuple[Any, ...] | None:
-    parts = stored(value, "_numerator"), stored(value, "_denominator")
-    is_whole = all(type(part) is int for part in parts) and parts[1] > 0
-    if is_whole:
-        return parts
-    return None
+    numerator = stored(value, "_numerator")
+    denominator = stored(value, "_denominator")
+    if type(numerator) is not int or type(denominator) is not int:
+        return None
+    if denominator <= 0:
+        return None
+    return numerator, denominator
 
 
 def _uuid(value: object) -> tuple[Any, ...] | None:

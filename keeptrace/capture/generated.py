@@ -55,7 +55,9 @@ def _of_dataclass(value: object, cls: type) -> list[tuple[str, Any]] | None:
 
 def _stored_pairs(value: object, cls: type, names: list[Any]) -> list[tuple[str, Any]] | None:
     """Names with stored values; None if Python's look-up may give different values."""
-    if len(names) > _MOST_FIELDS or any(type(name) is not str for name in names):
+    if len(names) > _MOST_FIELDS:
+        return None
+    if any(type(name) is not str for name in names):
         return None
     if not is_looked_up_plainly(mro_of(cls)):
         return None

@@ -146,7 +146,9 @@ def _is_attrs(mro: tuple[type, ...], owner: type, function: types.FunctionType) 
 def _is_stdlib(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
     """Whether class and function are the library's: a subclass may override a called method."""
     home = _home_of(function)
-    return home in _STDLIB_HOMES and names_of(mro[0])[0] == home and is_stdlib_code(function)
+    if home not in _STDLIB_HOMES or module_of(mro[0]) != home:
+        return False
+    return is_stdlib_code(function)
 
 
 def _is_pydantic(mro: tuple[type, ...], owner: type, function: types.FunctionType) -> bool:
@@ -155,8 +157,11 @@ def _is_pydantic(mro: tuple[type, ...], owner: type, function: types.FunctionTyp
         return False
     if names_of(owner) != ("pydantic.main", "BaseModel"):
         return False
-    parts = ("__repr_args__", "__repr_name__", "__repr_str__")
-    return all(names_of(attribute_of(mro, part)[0])[0].startswith("pydantic.") for part in parts)
+    for part in ("__repr_args__", "__repr_name__", "__repr_str__"):
+        definer, _ = attribute_of(mro, part)
+        if not module_of(definer).startswith("pydantic."):
+            return False
+    return True
 
 
 # The first match gives the kind. A function without a match is of Kind.USER.

@@ -101,9 +101,10 @@ def _before(  # Python 3.11 and 3.12
     The result holds the dicts, so the frame's new dict cannot get the id of a freed candidate.
     """
     referents = gc.get_referents(frame)
-    if any(found is frame.f_code for found in referents):  # the frame has ended
-        at = next(at for at, found in enumerate(referents) if found is frame.f_code)
-        dicts = [found for found in referents[:at] if type(found) is dict]
+    places = [at for at, found in enumerate(referents) if found is frame.f_code]
+    if places:  # the frame has ended
+        before_code = referents[: places[0]]
+        dicts = [found for found in before_code if type(found) is dict]
     else:
         dicts = list(_candidates(facts))
     return {id(found): (found, found.copy()) for found in dicts}

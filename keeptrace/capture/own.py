@@ -105,12 +105,15 @@ class _Own:
 
     def __reduce_ex__(self, protocol: object) -> str | tuple[Any, ...]:
         reduced = _reduction_of(self._exc, protocol)
-        if type(reduced) is not tuple or len(reduced) < 3 or type(reduced[2]) is not dict:
+        if type(reduced) is not tuple or len(reduced) < 3:
+            return reduced
+        call, args, state, *more = reduced
+        if type(state) is not dict:
             return reduced
         if not self._with_state:
-            return reduced[:2]
-        state = {name: value for name, value in reduced[2].items() if name not in _NOT_OWN}
-        return (*reduced[:2], state or None, *reduced[3:])
+            return call, args
+        own = {name: value for name, value in state.items() if name not in _NOT_OWN}
+        return (call, args, own or None, *more)
 
 
 def _reduction_of(exc: BaseException, protocol: object) -> str | tuple[Any, ...]:

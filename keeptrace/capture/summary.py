@@ -80,7 +80,8 @@ def is_atom(value: object) -> bool:
 def is_of(cls: type, package: str, base: str | None) -> bool:
     """Whether a class is a library's own: a module of the library exports the class by name."""
     module, qualname = names_of(cls)
-    if module.partition(".")[0] != package or loaded(module, qualname) is not cls:
+    outermost, _, _ = module.partition(".")
+    if outermost != package or loaded(module, qualname) is not cls:
         return False
     if base is None:
         return True
@@ -110,14 +111,16 @@ def plain(value: Any) -> Any:
     if cls is str:
         return beginning(value)
     if cls is bytes:
-        return beginning(value[:_MOST_URL].decode("latin-1")).encode("latin-1")
+        text = value[:_MOST_URL].decode("latin-1")
+        return beginning(text).encode("latin-1")
     if cls in _ATOMS:
         return value
     if cls is tuple and len(value) <= FEW:  # a label of several levels
         return tuple(map(plain, value))
     if is_of(cls, "numpy", "generic"):
         return _plain_scalar(value)
-    if is_exact_value(value) or (is_of(cls, "pandas", None) and _is_plain_moment(value)):
+    is_moment = is_of(cls, "pandas", None) and _is_plain_moment(value)
+    if is_moment or is_exact_value(value):
         return str(value)[:MOST_VALUE]
     return f"<{qualname_of(cls)}>"
 
@@ -179,4 +182,6 @@ def _holds_objects(dtype: numpy.dtype) -> bool:
     """Whether a dtype of numpy has metadata, or titles of fields."""
     if dtype.metadata is not None:
         return True
-    return dtype.names is not None and any(len(field) > 2 for field in dtype.fields.values())
+    if dtype.names is None:
+        return False
+    return any(len(field) > 2 for field in dtype.fields.values())

@@ -134,7 +134,8 @@ def _adopt(backend: object, app: object) -> object:
         ("exception_to_python", _exception_to_python),
         ("meta_from_decoded", _meta_from_decoded),
     ):
-        setattr(backend, name, functools.partial(replacement, app, getattr(backend, name)))
+        original = getattr(backend, name)
+        setattr(backend, name, functools.partial(replacement, app, original))
     return backend
 
 

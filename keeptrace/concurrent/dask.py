@@ -174,9 +174,8 @@ class _Plugin(WorkerPlugin):  # type: ignore[misc]  # untyped where distributed 
         if self.shares:
             del worker.batched_send  # the class has the original
         for name in _ACTOR_HANDLERS:
-            worker.handlers[name] = getattr(
-                worker.handlers[name], "__wrapped__", worker.handlers[name]
-            )
+            handler = worker.handlers[name]
+            worker.handlers[name] = getattr(handler, "__wrapped__", handler)
 
 
 class _Installed:
@@ -200,11 +199,12 @@ class _Installed:
     @classmethod
     def remove(cls, plugin: _Plugin) -> None:
         with cls._lock:
-            if plugin in cls._plugins:
-                cls._plugins.remove(plugin)
-                if not cls._plugins:
-                    for module, original in zip(_CALLERS, cls._originals):
-                        module.error_message = original
+            if plugin not in cls._plugins:
+                return
+            cls._plugins.remove(plugin)
+            if not cls._plugins:
+                for module, original in zip(_CALLERS, cls._originals):
+                    module.error_message = original
 
     @classmethod
     def _error_message(cls, exc: BaseException, status: str = "error") -> dict[str, Any]:
@@ -226,7 +226,8 @@ def error_message(exc: BaseException, status: str, options: Options) -> dict[str
     ]
     results = run_each(texts, monotonic() + _TEXT_SECONDS)
     told, lines = (_shown(text, exc) for text in results)
-    exception = to_serialize(pickle.dumps(PickledCall(rebuild, key, data)))
+    pickled = pickle.dumps(PickledCall(rebuild, key, data))
+    exception = to_serialize(pickled)
     exception.keeptrace = _place_of(exc), key, data
     sent_traceback = None
     if traceback is not None:

@@ -158,9 +158,12 @@ def _own_reduction(exc: BaseException, protocol: SupportsIndex) -> str | tuple[A
     reduction = namespace.pop(KEY)
     try:
         told = exc.__reduce_ex__(protocol)
-        if type(told) is tuple and len(told) > 2 and told[2] is namespace:
-            told = (*told[:2], dict(namespace), *told[3:])
-        return told
+        if type(told) is not tuple or len(told) < 3:
+            return told
+        call, args, state, *more = told
+        if state is namespace:  # without our own entry, which comes back below
+            state = dict(namespace)
+        return (call, args, state, *more)
     finally:
         namespace[KEY] = reduction
 

@@ -136,7 +136,8 @@ class Parcels:
         if self._max_inline:
             attempts = ({}, *_LESS)
         for changes in attempts:
-            data = encode(report_of(exc, self._options, **changes), restorer=False)
+            report = report_of(exc, self._options, **changes)
+            data = encode(report, restorer=False)
             if len(data) <= self._max_inline:
                 return _DUMP + base64.b64encode(data).decode("ascii")
             size = len(data)
@@ -174,7 +175,9 @@ class Parcels:
     def _data_of(self, parcel: object) -> bytes:
         if not isinstance(parcel, str):
             raise DumpError("this is no text that keeptrace put there")
-        kind, text = parcel[: len(_DUMP)], parcel[len(_DUMP) :]
+        size = len(_DUMP)
+        kind = parcel[:size]
+        text = parcel[size:]
         if kind == _DUMP:
             try:
                 return base64.b64decode(text, validate=True)

@@ -104,9 +104,11 @@ def _run(process: KeepingProcess, run: Callable[[], None]) -> None:
     try:
         run_worker(box, process._trace, _call, (run,))
     except BaseException as problem:
-        set_traceback(problem, without_frames_of(traceback_of(problem), _files_of(process)))
+        traceback = without_frames_of(traceback_of(problem), _files_of(process))
+        set_traceback(problem, traceback)
         # by type, because isinstance() may run code of the exception, and the code may raise
-        if not (issubclass(type(problem), SystemExit) and _code_of(problem) in (None, 0)):
+        is_exit = issubclass(type(problem), SystemExit)
+        if not is_exit or _code_of(problem) not in (None, 0):
             box.put(to_bytes(problem, process._trace, holding=process._holding))
         raise
 

@@ -198,9 +198,7 @@ def _is_namespace_or_none(value: object, indexes: _Indexes) -> bool:
 
 
 def _is_file(value: object, indexes: _Indexes) -> bool:
-    if type(value) is not str or "\0" in value:
-        return False
-    return len(value) <= bounds.MAX_FILE_NAME
+    return type(value) is str and len(value) <= bounds.MAX_FILE_NAME and "\0" not in value
 
 
 def _is_name(value: object, indexes: _Indexes) -> bool:

@@ -80,7 +80,11 @@ def _user(report: Report) -> str:
     told = []
     if hasattr(os, "getuid"):
         told.append(f"uid {os.getuid()}")
-    told += [f"{name} {os.environ[name]}" for name in _USER_NAMES if os.environ.get(name)][:1]
+    for name in _USER_NAMES:
+        user = os.environ.get(name)
+        if user:
+            told.append(f"{name} {user}")
+            break
     return ", ".join(told)
 
 
@@ -124,13 +128,18 @@ def _memory(report: Report) -> int:
 def _packages(report: Report) -> str:
     """The packages with frames in the report, and their versions."""
     found: dict[str, str] = {}
-    for directory in dict.fromkeys(os.path.dirname(code["file"]) for code in report["codes"]):
+    directories = [os.path.dirname(code["file"]) for code in report["codes"]]
+    for directory in dict.fromkeys(directories):
         package = _package_of(directory)
-        if package is not None and package[0] not in found:
-            found[package[0]] = _version_of(*package)
+        if package is None:
+            continue
+        name, home = package
+        if name not in found:
+            found[name] = _version_of(name, home)
         if len(found) == _MOST_PACKAGES:
             break
-    return ", ".join(f"{name} {version}" for name, version in sorted(found.items()) if version)
+    told = [f"{name} {version}" for name, version in sorted(found.items()) if version]
+    return ", ".join(told)
 
 
 def _package_of(directory: str) -> tuple[str, str] | None:
@@ -139,11 +148,14 @@ def _package_of(directory: str) -> tuple[str, str] | None:
     """
     parts = directory.split(os.sep)
     for at, part in enumerate(parts, 1):
-        home = _namespace_of(part).get("__file__")
-        if type(home) is str and os.path.dirname(home).split(os.sep) == parts[:at]:
+        file = _namespace_of(part).get("__file__")
+        if type(file) is not str:
+            continue
+        home = os.path.dirname(file)
+        if home.split(os.sep) == parts[:at]:
             if part in sys.stdlib_module_names:
                 return None
-            return part, os.path.dirname(home)
+            return part, home
     return None
 
 

@@ -212,7 +212,9 @@ class Initialized:
             _traceback_of.__set__(exc, own)
 
     def _carrier(self, exc: BaseException, kind: str) -> Carrier:
-        return carrier(for_file(capture(exc, self._options), exc, self._options), kind)
+        captured = capture(exc, self._options)
+        report = for_file(captured, exc, self._options)
+        return carrier(report, kind)
 
     def _reduce_exception(self, exc: BaseException) -> str | tuple[Any, ...]:
         # A running capture uses the user's pickler, and copy.copy and copy.deepcopy use these
@@ -227,9 +229,8 @@ class Initialized:
     def _reduce_traceback(self, traceback: types.TracebackType) -> str | tuple[Any, ...]:
         if capturing.get() or sys._getframe(1).f_globals.get("__name__") == "copy":
             return object.__reduce_ex__(traceback, 4)  # raises TypeError, as without keeptrace
-        return self._carrier(
-            Exception("a traceback without its exception").with_traceback(traceback), "traceback"
-        ).__reduce__()
+        exc = Exception("a traceback without its exception").with_traceback(traceback)
+        return self._carrier(exc, "traceback").__reduce__()
 
 
 # The calls of init() that are not undone yet. The last one is in force.

@@ -150,14 +150,16 @@ def _bare_types(types: list[Any], index: int) -> list[Any]:
     waiting = list(bases)
     while waiting:
         entry = types[waiting.pop(0)]
-        if entry[0] == "builtins" and entry[1] != "object":
+        home, name, bases = entry
+        if home == "builtins" and name != "object":
             return [[module, qualname, [1]], entry]
-        waiting += entry[2]
+        waiting += bases
     return [[module, qualname, []]]
 
 
 def _body(report: Report) -> str:
-    return _to_json({name: part for name, part in report.items() if name not in _BESIDE})
+    body = {name: part for name, part in report.items() if name not in _BESIDE}
+    return _to_json(body)
 
 
 def _is_readable(body: str) -> bool:
@@ -172,17 +174,20 @@ def _drop_extras(report: Report, most: int) -> None:
     """Drops live objects, and then sources, if the dump would be too large."""
     live = report["live"]
     sources = report["sources"]
-    sizes = {file: len(packed) + 4 * len(file) for file, packed in sources.items()}
+    cuts = report["cuts"]
+    sizes: dict[str, int] = {}
+    for file, packed in sources.items():
+        sizes[file] = len(packed) + 4 * len(file)
     size = sum(sizes.values())
     if live is not None and size + len(live) > most:
-        report["live"] = live = None
-        report["cuts"]["live"] = 1
+        report["live"] = None
+        cuts["live"] = 1
     for file in sorted(sizes, key=sizes.__getitem__, reverse=True):
         if size <= most:
             break
         size -= sizes[file]
         del sources[file]
-        report["cuts"]["sources"] = report["cuts"].get("sources", 0) + 1
+        cuts["sources"] = cuts.get("sources", 0) + 1
 
 
 def encode(report: Report, kind: str = "exception", restorer: bool = True) -> bytes:
@@ -222,7 +227,8 @@ def _host() -> str:
 
 def fingerprint_of(report: Report) -> str:
     """The fingerprint of a report's failure."""
-    module, qualname, _ = report["types"][report["exceptions"][0]["type"]]
+    root = report["exceptions"][0]
+    module, qualname, _ = report["types"][root["type"]]
     return fingerprint(f"{module}.{qualname}", _places(report))
 
 
@@ -243,17 +249,18 @@ def place(kind: str, file: str, qualname: str, line: int | None, first: int) -> 
 
 def _places(report: Report) -> Iterable[str]:
     for record in _linked(report["exceptions"]):
-        kind = ".".join(report["types"][record["type"]][:2])
+        module, qualname, _ = report["types"][record["type"]]
+        kind = f"{module}.{qualname}"
         if kind in OF_SNAPSHOTS:  # other threads are no part of the failure
             continue
-        entries = [
-            (report["frames"][index]["code"], position[0])
-            for index, position in record["traceback"]
-            if index >= 0
-        ]
+        entries = set()
+        for index, position in record["traceback"]:
+            if index >= 0:
+                frame = report["frames"][index]
+                entries.add((frame["code"], position[0]))
         if not entries:
             yield kind
-        for code_index, line in set(entries):
+        for code_index, line in entries:
             code = report["codes"][code_index]
             yield place(kind, code["file"], code["qualname"], line, code["line"])
 
@@ -262,22 +269,26 @@ def _linked(records: list[ExceptionRecord]) -> Iterator[ExceptionRecord]:
     """The captured exception and its chain, without exceptions in arguments and attributes: these
     may be other ones each time.
     """
-    waiting, seen = [0], {0}
+    waiting = [0]
+    seen = {0}
     for index in waiting:  # the list grows meanwhile
         record = records[index]
         yield record
-        for other in (record["cause"], record["context"], *record.get("children", ())):
+        linked = [record["cause"], record["context"], *record.get("children", ())]
+        for other in linked:
             if other is not None and other not in seen:
                 seen.add(other)
                 waiting.append(other)
 
 
 def _where(report: Report) -> str:
-    entries = report["exceptions"][0]["traceback"]
+    root = report["exceptions"][0]
+    entries = root["traceback"]
     if not entries or entries[-1][0] < 0:
-        return _where_syntax(report["exceptions"][0]["fields"])
+        return _where_syntax(root["fields"])
     index, position = entries[-1]
-    code = report["codes"][report["frames"][index]["code"]]
+    frame = report["frames"][index]
+    code = report["codes"][frame["code"]]
     return f"{code['file']}:{position[0]} in {code['qualname']}"
 
 

@@ -125,7 +125,9 @@ def _watch(
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Takes the terminal's variables from the attacher, within the block."""
     kept = {name: os.environ.pop(name, None) for name in TERMINAL_VARIABLES}
-    os.environ.update({name: variables[name] for name in TERMINAL_VARIABLES if name in variables})
+    for name in kept:
+        if name in variables:
+            os.environ[name] = variables[name]
     try:
         yield
     finally:

@@ -72,7 +72,8 @@ class Directory:
         self.path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         status = os.fstat(self._fd)
-        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & ~_PRIVATE:
+        of_others = stat.S_IMODE(status.st_mode) & ~_PRIVATE
+        if status.st_uid != os.geteuid() or of_others:
             self.close()
             raise KeepTraceError(
                 f"{path} is not used for held processes, because others could use it as well:"

@@ -146,7 +146,11 @@ class _DataWriter:
         value = values.value(ref)
         text = values.text(ref, _CHARACTERS)
         self._characters.take(len(name) + len(text) + _KEYS)
-        found: dict[str, Any] = {"name": name, "type": value.type, "value": text}
+        found: dict[str, Any] = {
+            "name": name,
+            "type": value.type,
+            "value": text,
+        }
         if value.length is not None:
             found["length"] = value.length
         if value.missing:
@@ -161,8 +165,9 @@ class _DataWriter:
         if levels:
             self._seen.add(index)
             found["id"] = index
-            parts = ((label(values, child), child.ref) for child in value.children)
-            found["parts"] = self._list(parts, len(value.children), levels - 1)
+            children = value.children
+            parts = ((label(values, child), child.ref) for child in children)
+            found["parts"] = self._list(parts, len(children), levels - 1)
         return found
 
 

@@ -379,7 +379,9 @@ def _pieces(
 
 def _segments(text: str, column: int, mark: tuple[int, int], kind: str) -> list[_Segment]:
     """The parts of a token before, in and after the failing expression."""
-    start, end = (min(max(edge - column, 0), len(text)) for edge in mark)
+    first, end_of_mark = mark
+    start = min(max(first - column, 0), len(text))
+    end = min(max(end_of_mark - column, 0), len(text))
     parts = [
         (kind, False, text[:start]),
         (kind, True, text[start:end]),

@@ -52,8 +52,9 @@ def _named(frame: ShownFrame, name: str) -> Ref:
 def _part(values: ShownValues, ref: Ref, step: ast.expr) -> Ref:
     children = values.children(ref)
     if isinstance(step, ast.Attribute):
-        wanted, name = f".{step.attr}", step.attr
-        found = [each for each in children if each.kind == "attribute" and each.label == name]
+        wanted = f".{step.attr}"
+        attributes = [each for each in children if each.kind == "attribute"]
+        found = [each for each in attributes if each.label == step.attr]
     else:
         key = _constant(step)
         wanted = f"[{key!r}]"

@@ -44,7 +44,8 @@ class MessageTexts:
         """str() of an exception."""
         if index not in self._made:
             self._made[index] = "..."  # for an exception among its own arguments
-            self._made[index] = self._make(self._report["exceptions"][index], levels)
+            record = self._report["exceptions"][index]
+            self._made[index] = self._make(record, levels)
         return self._made[index]
 
     def _make(self, record: Mapping[str, Any], levels: int) -> str:
@@ -53,7 +54,8 @@ class MessageTexts:
             return str(told)
         values = self._values
         base = _builtin_base(self._report, record["type"])
-        args = [self._argument(child.ref, levels) for child in values.children(record["args"])]
+        children = values.children(record["args"])
+        args = [self._argument(child.ref, levels) for child in children]
         if issubclass(base, BaseExceptionGroup):
             return _group_message(values, record)
         try:
@@ -66,18 +68,21 @@ class MessageTexts:
 
     def _argument(self, ref: Ref, levels: int) -> Any:
         """An argument of an exception, or an object that prints as the argument."""
-        if type(ref) is not list or schema.kind_of(self._values.node(ref)) != "exception":
-            return self._values.built(ref)
+        values = self._values
+        if type(ref) is not list:
+            return values.built(ref)
+        node = values.node(ref)
+        if schema.kind_of(node) != "exception":
+            return values.built(ref)
         if not levels:
             return PrintsAs("...")
-        index = schema.exception_of(self._values.node(ref))
+        index = schema.exception_of(node)
         record = self._report["exceptions"][index]
-        name = self._report["types"][record["type"]][1].rpartition(".")[2]
-        args = [
-            self._values.text(child.ref, _MAX_ARGUMENT)
-            for child in self._values.children(record["args"])[:_MAX_ARGUMENT]
-        ]
-        text = shorten(f"{name}({', '.join(args)})", _MAX_ARGUMENT)
+        _, qualname, _ = self._report["types"][record["type"]]
+        _, _, name = qualname.rpartition(".")
+        children = values.children(record["args"])[:_MAX_ARGUMENT]
+        args = ", ".join([values.text(child.ref, _MAX_ARGUMENT) for child in children])
+        text = shorten(f"{name}({args})", _MAX_ARGUMENT)
         return _Printed(text, self.of(index, levels - 1))
 
 
@@ -107,7 +112,8 @@ def _message_by_class(
 
 
 def _group_message(values: ShownValues, record: Mapping[str, Any]) -> str:
-    message = str(values.built(record["fields"].get("message", "")))
+    ref = record["fields"].get("message", "")
+    message = str(values.built(ref))
     count = len(record.get("children", ()))
     return f"{message} ({counted(count, 'sub-exception')})"
 

@@ -22,11 +22,17 @@ class NodeTable:
     def check(self, ref: Ref) -> Ref:
         """Returns the ref. Raises IndexError or TypeError for a ref without a value."""
         if type(ref) is list:
-            if len(ref) != 1 or type(ref[0]) is not int or not 0 <= ref[0] < len(self._nodes):
+            if not self._is_index(ref):
                 raise IndexError(f"there is no value {shorten(repr(ref), 40)}")
         elif type(ref) not in _ATOMS:
             raise TypeError(f"{type(ref).__name__} is no reference")
         return ref
+
+    def _is_index(self, ref: list[object]) -> bool:
+        if len(ref) != 1:
+            return False
+        (index,) = ref
+        return type(index) is int and 0 <= index < len(self._nodes)
 
     def type_name(self, index: int) -> str:
         return self._types[index]

@@ -80,16 +80,24 @@ class View:
         """Where an editor stops: the root, or the first member of a snapshot."""
         if not self.root.is_of_snapshot:
             return self.root
-        return next((each for each in self.exceptions if each.frames), self.root)
+        for exception in self.exceptions:
+            if exception.frames:
+                return exception
+        return self.root
 
     @property
     def root_cause(self) -> ShownException:
         """The exception to look at first: the last cause with frames of the user's own code."""
         if self.root.is_of_snapshot:
             return self.entry
-        path = [each for each in self._to_root_cause() if each.frames]
-        users = [each for each in path if any(not frame.is_library for frame in each.frames)]
-        return (users or path or [self.root])[-1]
+        last = None
+        last_of_users = None
+        for exception in self._to_root_cause():
+            if exception.frames:
+                last = exception
+            if any(not frame.is_library for frame in exception.frames):
+                last_of_users = exception
+        return last_of_users or last or self.root
 
     @property
     def first_frame(self) -> ShownFrame | None:

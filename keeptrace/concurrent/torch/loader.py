@@ -128,11 +128,10 @@ class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
 
     def death(self) -> DataLoaderWorkerDied | None:
         """The error about dead workers; None if all workers live, or ended their work."""
-        dead = [
-            (process, self._task_of(number, process))
-            for number, process in enumerate(getattr(self, "_workers", ()))
-            if _died(process)
-        ]
+        dead = []
+        for number, process in enumerate(getattr(self, "_workers", ())):
+            if _died(process):
+                dead.append((process, self._task_of(number, process)))
         if not dead:
             return None
         return _error_of(dead)
@@ -152,11 +151,16 @@ class FramedIterator(engine._BaseDataLoaderIter):  # type: ignore[misc]
 
     def _add_stacks(self, error: BaseException) -> None:
         """Adds the workers' stacks to an error without a death: a batch is late."""
-        living = [
-            (number, process) for number, process in enumerate(self._workers) if process.is_alive()
-        ]
-        busy = [each for each in living if _batch_of(each[1]) is not None]
-        asked = [(process, [self._task_of(number, process)]) for number, process in busy or living]
+        living = []
+        busy = []
+        for number, process in enumerate(self._workers):
+            if not process.is_alive():
+                continue
+            task = self._task_of(number, process)
+            living.append((process, [task]))
+            if _batch_of(process) is not None:
+                busy.append((process, [task]))
+        asked = busy or living
         for stack in stacks_of(asked, False, _ASK):
             error.add_note(str(stack))
 
@@ -199,9 +203,11 @@ def _raise_death_of(iterator: FramedIterator) -> None:
 def _error_of(dead: Sequence[tuple[BaseProcess, str]]) -> DataLoaderWorkerDied:
     deaths: list[WorkerDeath] = [death_of(process, [task]) for process, task in dead]
     error = DataLoaderWorkerDied("\n".join(map(str, deaths)), deaths)
-    failures = [failure for process, _ in dead if (failure := failure_of(process)) is not None]
-    if failures:
-        error.__cause__ = from_bytes(failures[0])
+    for process, _ in dead:
+        failure = failure_of(process)
+        if failure is not None:
+            error.__cause__ = from_bytes(failure)
+            break
     for death in deaths:
         if death.stack is not None:
             error.add_note(death.note())

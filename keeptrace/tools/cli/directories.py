@@ -80,7 +80,8 @@ def _print_table(rows: list[tuple[str, str, str, str, str, str]], directory: str
             failure.append(f": {message}")
         screen.print(failure)
         name = os.path.basename(path)
-        screen.print(Text.assemble("         ", (where, "green"), "  ", (name, "dim")))
+        place = Text.assemble("         ", (where, "green"), "  ", (name, "dim"))
+        screen.print(place)
     screen.print(Text(f"{len(rows)} dumps in {printable(directory)}", "dim"))
 
 
@@ -107,8 +108,13 @@ def prune(
     _need_directory(directory)
     if max_age is not None and max_age > 0:
         max_age *= _DAY
-    bounds: dict[str, Any] = {"max_files": max_files, "max_bytes": max_bytes, "max_age": max_age}
-    given = {name: bound for name, bound in bounds.items() if bound is not None}
+    given: dict[str, Any] = {}
+    if max_files is not None:
+        given["max_files"] = max_files
+    if max_bytes is not None:
+        given["max_bytes"] = max_bytes
+    if max_age is not None:
+        given["max_age"] = max_age
     removed = Store(directory, **given).prune()
     typer.echo(f"removed {counted(removed, 'dump')}")
 

@@ -69,7 +69,8 @@ def _age(since: float) -> str:
 
     if not since:
         return "?"
-    minutes, seconds = divmod(int(max(0.0, now() - since)), 60)
+    age = max(0.0, now() - since)
+    minutes, seconds = divmod(int(age), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
@@ -86,8 +87,10 @@ def _print(row: tuple[str, str, str, str, str, str, str]) -> None:
     if attached:
         facts += f", attached: {attached}"
     screen = console()
-    screen.print(Text.assemble((f"{number:>3}", "cyan"), "  ", (exception, "bold red")))
-    screen.print(Text.assemble("     ", (where, "green"), f"  {task}  ", (facts, "dim")))
+    head = Text.assemble((f"{number:>3}", "cyan"), "  ", (exception, "bold red"))
+    place = Text.assemble("     ", (where, "green"), f"  {task}  ", (facts, "dim"))
+    screen.print(head)
+    screen.print(place)
 
 
 def attach(
