@@ -464,7 +464,7 @@ LAZY: list[tuple[str, Callable[[], BaseException], str]] = [
             ("a partial", lambda row: functools.partial(print, row), "functools.partial"),
             ("a method", lambda row: row.__repr__, "Row.__repr__"),
             ("a weak proxy", lambda row: weakref.proxy(_kept(row)), "weak"),
-            ("another exception", lambda row: KeyError(row), "KeyError(<Row object: number=7>)"),
+            ("another exception", lambda row: KeyError(row), "are (<Row object: number=7>,)"),
             ("a variable", lambda row: contextvars.ContextVar("v", default=row), "ContextVar"),
             ("an alias", lambda row: list[row], "GenericAlias"),  # type: ignore[valid-type]
             ("a getter", lambda row: operator.itemgetter(row), "operator.itemgetter"),

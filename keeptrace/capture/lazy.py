@@ -7,7 +7,7 @@ holds a lazy object, at most two attributes away.
 
 An object is lazy if reading the object runs code unlike the code of Python's own classes: the class
 defines `__getattr__`, or has descriptors of a library's own kind (columns and relations of all
-object-relational mappers), or computes its elements and has no `__str__`. Objects with an iterator
+object-relational mappers; none has a name like `__signature__`), or computes its elements and has no `__str__`. Objects with an iterator
 alone (a response of requests) are not lazy, nor are Mappings.
 """
 
@@ -64,6 +64,8 @@ _CLASSES_THAT_SHOW_HELD: Final[tuple[type, ...]] = (
     itertools.repeat,
 )
 _SHOW_HELD: Final = frozenset(map(id, _CLASSES_THAT_SHOW_HELD))
+# Modules of classes whose hooks and descriptors only look into the object.
+_LOADS_NOTHING: Final = frozenset({"pydantic.main"})
 # The repr of a reference asks the referent. So would a look at the referent.
 _REFERENCES: Final = (_weakref.ReferenceType, _weakref.ProxyType, _weakref.CallableProxyType)
 
@@ -188,16 +190,29 @@ def _is_lazy(mro: tuple[type, ...]) -> bool:
     if any(cls is reference for cls in mro for reference in _REFERENCES):
         return True
     for hook in ("__getattr__", "__getattribute__"):
-        if _is_foreign(class_attribute(mro, hook)):
+        owner, method = attribute_of(mro, hook)
+        if _is_foreign(method) and not _loads_nothing(owner):
             return True
     computes_elements = _is_foreign(class_attribute(mro, "__getitem__"))
     if computes_elements and not _says_its_text(mro):
         return True
-    for cls in mro:
-        items = namespace_of(cls).values()
-        if any(map(_is_own_descriptor, items)):
-            return True
-    return False
+    return any(map(_has_own_descriptor, mro))
+
+
+def _has_own_descriptor(cls: type) -> bool:
+    if _loads_nothing(cls):
+        return False
+    items = namespace_of(cls).items()
+    return any(_is_own_descriptor(item) for name, item in items if not _is_dunder(name))
+
+
+def _loads_nothing(cls: type) -> bool:
+    module = namespace_of(cls).get("__module__")
+    return type(module) is str and module in _LOADS_NOTHING
+
+
+def _is_dunder(name: object) -> bool:
+    return type(name) is str and name[:2] == "__" and name[-2:] == "__"
 
 
 def _says_its_text(mro: tuple[type, ...]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from .classes import builtin_base, builtin_bases, exception_class, has_hook, is_hooked, leaf_class
-from .descriptors import raw_dict_of, raw_mro_of, raw_namespace_of
+from .descriptors import raw_dict_of, raw_mro_of, raw_name_of, raw_namespace_of
 from .exactness import is_exact
 from .fields import (
     BUILTIN_TYPES,
@@ -179,9 +179,10 @@ class ExceptionTable:
         if "str" in record:
             _put_message(exc, mro, record["str"])
         for name, ref in record["attributes"].items():
-            if as_itself and _has(exc, mro, name) and not is_exact(self._nodes, [ref]):
+            value = values(ref)
+            if as_itself and not is_exact(self._nodes, [ref]) and _has_like(exc, mro, name, value):
                 continue
-            self._put_attribute(exc, mro, name, values(ref))
+            self._put_attribute(exc, mro, name, value)
         self._put_notes(exc, record, values, refused)
 
     def _put_notes(
@@ -257,16 +258,19 @@ def _slot_of(mro: tuple[type, ...], name: str) -> Any:
     return None
 
 
-def _has(exc: BaseException, mro: tuple[type, ...], name: str) -> bool:
-    """Whether the exception has a value in the slot or in `__dict__`."""
+def _has_like(exc: BaseException, mro: tuple[type, ...], name: str, value: object) -> bool:
+    """Whether the exception has a value of the same type, in the slot or in `__dict__`: the
+    class's own reduction may have dropped the value, and put None.
+    """
     slot = _slot_of(mro, name)
-    if slot is None:
-        return name in raw_dict_of(exc)
     try:
-        slot.__get__(exc)
-    except AttributeError:
+        if slot is not None:
+            own: object = slot.__get__(exc)
+        else:
+            own = raw_dict_of(exc)[name]
+    except (AttributeError, KeyError):
         return False
-    return True
+    return bool(raw_name_of(type(own)) == raw_name_of(type(value)))
 
 
 # Fields for any object. C code and `traceback` read all other fields as str, int or bytes.
