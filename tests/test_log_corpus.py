@@ -33,7 +33,7 @@ def check(exc: BaseException | None, wanted: list[Any]) -> None:
     kind, functions, message = wanted[:3]
     assert type(exc).__qualname__ == kind
     found = [frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    if functions[0] == "...":
+    if functions[:1] == ["..."]:
         assert found[1 - len(functions) :] == functions[1:]
     else:
         assert found == functions

@@ -77,9 +77,11 @@ class Dagster:
         lines: list[str] = []
         for part in reversed(self._parts):
             message = "\n".join(part.message).strip().split("\n")
-            if not part.frames or LAST_LINE.match(message[0]) is None:
+            if LAST_LINE.match(message[0]) is None:
                 continue
-            lines += [HEAD, *part.frames, *message]
+            if part.frames:
+                lines += [HEAD, *part.frames]
+            lines += message
             if part.link:
                 lines += ["", part.link, ""]
         if lines:
