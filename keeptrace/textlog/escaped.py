@@ -64,6 +64,14 @@ def escaped_text(line: str) -> str | None:
     return text.replace("\r\n", "\n")
 
 
+def string_in(literal: str) -> str | None:
+    """The string of a literal of JSON or Python; None for any other text."""
+    found = _ELEMENT.fullmatch(literal)
+    if found is None:
+        return None
+    return _ESCAPE.sub(_unescape, found["double"] or found["single"] or "")
+
+
 def listed_text(line: str) -> str | None:
     """The text of a list of lines, in JSON or as Python prints a list; None without such a list."""
     first = _FIRST_ELEMENT.search(line)

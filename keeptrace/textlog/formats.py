@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 
 from .grammar import HEAD, MOST_FOREIGN, MOST_PREFIX, STACK
 from .margin import ToolMargin
-from .translators.dagster import START_IN_AZURE, START_OF_STACK, of_azure, of_stack
+from .translators.dagster import START_OF_STACK, of_stack
 from .translators.faulthandler import Faulthandler
 from .translators.ipython import IPython
+from .translators.labelled import START_IN_AZURE, START_IN_DASK, of_azure, of_dask
 from .translators.lines import Translator, place_line
 from .translators.pytest import Pytest
 from .translators.rich import Rich, RichGroup
@@ -74,6 +75,7 @@ FORMATS: Final = (
     Format(
         " Traceback (most recent call last)", IPython.START, lambda *_: IPython(), has_head=True
     ),
+    Format("Traceback: '  File", START_IN_DASK, of_dask),
     Format('Stack:   File "', START_IN_AZURE, of_azure),
     Format('File "', Stackprinter.START, lambda line, _: Stackprinter(line)),
     Format(".py:", Pytest.START, lambda *_: Pytest(), takes_first=True),

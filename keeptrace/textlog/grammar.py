@@ -111,10 +111,13 @@ ENDS: Final = tuple(
         r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
         r"(?:\S{1,100} ){1,8}?exit(?:ed)?(?: with)?(?: exit)?(?: code| status)? -?\d{1,3}\.?\s*$",
         r"\S{1,100}: exit \d{1,3} \(|nox > |ninja: |Running after_script|\[end of output\]",
+        # What Python itself writes.
+        r"\S{1,300}:\d{1,9}: \w*Warning: |(?:Task|Future) exception was never retrieved",
+        r"Exception in (?:thread|callback) |Exception ignored |Task was destroyed but it is pending",
         r"At line:\d+ char:\d+|    at .{1,300}:\d+:\d+\)?$",  # PowerShell, JavaScript
         r"#\+end_|\[/\w+\]|\{(?:code|noformat)\}|\\end\{|-{4}\s*$",  # markup
         r"The command '.*' returned a non-zero code|fatal: \[\S+\]: |Script done",
-        r"npm (?:ERR!|error) |[\w-]*make(?:\[\d+\])?: \*\*\* |Exception ignored in: ",
+        r"npm (?:ERR!|error) |[\w-]*make(?:\[\d+\])?: \*\*\* ",
         r"srun: |slurmstepd: |MPI_ABORT was invoked|wandb: |\*\*\* [A-Z]{3,}: ",
         r"[\w@.-]{1,80}\.service: ",
         r"(?:\(\S{1,60}\) )?[\w.-]{1,40}@[\w.-]{1,60}:\S{1,200}[$#] |\$ \w|PS [A-Z]:\\",

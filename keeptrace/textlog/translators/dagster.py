@@ -18,9 +18,6 @@ from ..grammar import (
     is_record,
 )
 
-START_IN_AZURE: Final = re.compile(r"(?<!\S)Stack: +File \"")
-_AZURE_LABEL: Final = re.compile(r"Stack: (?=  File)|Stack: *")
-_AZURE_MESSAGE: Final = re.compile(r"(?:.*\s)?Exception: (?P<last>[^\W\d][\w.]*(?:: .*)?)$")
 START_OF_STACK: Final = re.compile(rf"(?<!\S){STACK}\s*$")
 _CAUSE, _CONTEXT = LINKS
 # Dagster's links, in front of the cause → Python's, behind the cause
@@ -87,16 +84,6 @@ class Dagster:
         if lines:
             lines.append(RECORD)
         return lines
-
-
-def of_azure(line: str, before: Sequence[str]) -> Dagster | None:
-    """The translator for a stack of Azure Functions, whose message stands in the line before."""
-    said = _AZURE_MESSAGE.match(before[-1]) if before else None
-    if said is None:
-        return None
-    translator = Dagster(said[1])
-    translator.feed(_AZURE_LABEL.sub("", line, count=1))
-    return translator
 
 
 def of_stack(line: str, before: Sequence[str]) -> Dagster | None:
