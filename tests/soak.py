@@ -543,14 +543,16 @@ def one(engine: str, method: str, count: int) -> dict[str, Any]:
 def in_session(session: int) -> list[int]:
     """The processes of a session."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # gone meanwhile
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            # Asked first: the file of each process of the machine takes twenty times as long to read.
+            if os.getsid(pid) != session:
                 continue
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(entry.name))
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:  # gone meanwhile
+            continue
+        if state != "Z":
+            found.append(pid)
     return found
 
 
