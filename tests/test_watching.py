@@ -281,11 +281,16 @@ def test_a_worker_of_xdist(tmp_path: Path) -> None:
     """The report of a killed worker of pytest-xdist tells the worker's memory."""
     pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(IN_A_WORKER)
-    options = ("-p", "no:cacheprovider", "-n", "1", "--keeptrace=dumps", "--max-worker-restart=0")
+    plugins = ("-p", "xdist", "-p", "keeptrace.pytest_plugin", "-p", "no:cacheprovider")
+    options = (*plugins, "-n", "1", "--keeptrace=dumps", "--max-worker-restart=0")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *options, "test_it.py"],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
     )  # fmt: skip
     assert "was killed by SIGKILL, last seen with 2" in done.stdout, done.stdout + done.stderr
 
