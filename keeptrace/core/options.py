@@ -208,19 +208,24 @@ class Options:
     redact: Redact
 
     def __init__(self, **settings: Unpack[SingleOptions]) -> None:
-        put = object.__setattr__
         given: dict[str, Any] = {**settings}
+        checked: dict[str, Any] = {}
         for name, (default, least, unit) in _BOUNDS.items():
-            put(self, name, _checked_number(name, given.pop(name, default), default, least, unit))
+            number = given.pop(name, default)
+            checked[name] = _checked_number(name, number, default, least, unit)
         for name, switch in _SWITCHES.items():
-            put(self, name, _checked_switch(name, given.pop(name, switch), switch))
-        pickler, redact = given.pop("pickler", None), given.pop("redact", None)
-        put(self, "memory_mark", _checked_mark(given.pop("memory_mark", None)))
-        if given:
+            value = given.pop(name, switch)
+            checked[name] = _checked_switch(name, value, switch)
+        pickler = given.pop("pickler", None)
+        redact = given.pop("redact", None)
+        checked["memory_mark"] = _checked_mark(given.pop("memory_mark", None))
+        for unknown in given:
             known = ", ".join(self.__slots__)
-            raise OptionError(f"there is no option {next(iter(given))!r}; the options are {known}")
-        put(self, "pickler", _checked_pickler(pickler))
-        put(self, "redact", _checked_redact(redact))
+            raise OptionError(f"there is no option {unknown!r}; the options are {known}")
+        checked["pickler"] = _checked_pickler(pickler)
+        checked["redact"] = _checked_redact(redact)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Each option's name and value."""

@@ -81,14 +81,14 @@ def _newest(directory: str) -> str:
 
     if not os.path.isdir(directory):
         raise KeepTraceError(f"there is no directory {directory}: name a dump, or the directory")
-    names = [name for name in os.listdir(directory) if read_name(name)]
+    there = os.listdir(directory)
+    names = [name for name in there if read_name(name)]
     if names:
         return os.path.join(directory, max(names))
-    others = [name for name in os.listdir(directory) if name.endswith(SUFFIX)]
+    others = [os.path.join(directory, name) for name in there if name.endswith(SUFFIX)]
     if not others:
         raise KeepTraceError(f"there is no dump in {directory}")
-    paths = [os.path.join(directory, name) for name in others]
-    return max(paths, key=os.path.getmtime)
+    return max(others, key=os.path.getmtime)
 
 
 def _numbered(directory: str, number: int) -> str:

@@ -42,7 +42,7 @@ _WRAPPERS: Final[dict[tuple[str, str], str]] = {
 
 def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
     """The call as short text, without running code of the user's."""
-    if type(fn) is types.FunctionType and (fn.__module__, fn.__qualname__) == _DATASETS_RUNNER:
+    if _is_runner_of_datasets(fn):
         fn, args, kwargs = _of_datasets(args) or (fn, args, kwargs)
     render = Renderer(_MOST_ARGUMENT, run_reprs=False)
     told = [_short(render, value) for value in args[:_MOST_ARGUMENTS]]
@@ -54,6 +54,12 @@ def describe_call(fn: object, args: Sequence[Any], kwargs: dict[str, Any]) -> st
     name = _name_of(render, unwrapped(fn))
     arguments = ", ".join(told)
     return printable(f"{name}({arguments})")
+
+
+def _is_runner_of_datasets(fn: object) -> bool:
+    if type(fn) is not types.FunctionType:
+        return False
+    return (fn.__module__, fn.__qualname__) == _DATASETS_RUNNER
 
 
 def _of_datasets(args: Sequence[Any]) -> tuple[object, Sequence[Any], dict[str, Any]] | None:

@@ -68,12 +68,13 @@ class Crew:
         self._pipe = context.Pipe
         self._new_worker = functools.partial(make_worker, context.Process, options, work)
         self._most: int | None = executor._max_tasks_per_child
-        self._start = executor._initializer, executor._initargs, self._most
+        self._start = (executor._initializer, executor._initargs, self._most)
         self._holding = holding
         self._size: int = executor._max_workers
         self.processes: dict[int, Any] = executor._processes  # by pid
         self.max_deaths: int = most_deaths(max_deaths, self._size)
-        self._main_file = getattr(sys.modules.get("__main__"), "__file__", None)
+        main = sys.modules.get("__main__")
+        self._main_file = getattr(main, "__file__", None)
         self.deaths = 0  # since the last finished task
         self.replaces = True
         self.poll: select.poll = select.poll()

@@ -158,9 +158,10 @@ def adopt(
 
 
 def is_adopted(executor: object) -> bool:
-    return isinstance(executor, PlainLokyExecutor) or isinstance(
-        getattr(executor, "_context", None), WorkerContext
-    )
+    if isinstance(executor, PlainLokyExecutor):
+        return True
+    context = getattr(executor, "_context", None)
+    return isinstance(context, WorkerContext)
 
 
 @functools.lru_cache
@@ -172,9 +173,8 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
 
     class Manager(engine._ExecutorManagerThread):  # type: ignore[misc]  # either engine's
         def terminate_broken(self, broken: object) -> None:
-            why = PoolBreak(
-                self.processes, lambda process: describe(process, self.pending_work_items)
-            )
+            items = self.pending_work_items
+            why = PoolBreak(self.processes, lambda process: describe(process, items))
             why.explain(broken)
             for death in why.deaths:
                 # loky's own workers write to the same place
@@ -182,7 +182,7 @@ def adopted_class(cls: Any, engine: Any, calls_of: Callable[[Any], Calls | None]
                     sys.stderr.write(death.text)
             # The engine does the same next. After the next line, submit() adds no future.
             self.executor_flags.flag_as_broken(broken)
-            for item in self.pending_work_items.values():
+            for item in items.values():
                 item.future = BrokenFuture(item.future, _own)
             with bounded_shutdown(self.processes, self.call_queue):
                 # With an open reader, the thread that writes tasks blocks forever on a full pipe.
