@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from keeptrace import Options
 from keeptrace.capture.capture import capture
+from keeptrace.capture.walk import Walk
 from keeptrace.concurrent.crossing import from_bytes, to_bytes
 from keeptrace.restore.policy import BUILTINS
 from keeptrace.restore.restore import restore
@@ -49,3 +51,16 @@ def test_a_message_with_a_model_of_pydantic() -> None:
     model = pydantic.create_model("Item", quantity=(int, ...))
     restored = restore(capture(ValueError(model(quantity=3)), Options()), BUILTINS)
     assert str(restored) == "quantity=3"
+
+
+def test_values_leave_time_for_messages() -> None:
+    """The walk stops reading values before the deadline: the text of an exception comes last."""
+    cuts: dict[str, int] = {}
+    told: list[object] = []
+    # a fifth of an hour is more than the minute that is left
+    walk = Walk(Options(max_seconds=3600, max_items=-1), {}, cuts, time.monotonic() + 60)
+    walk.ref([[number] for number in range(1_000)], 3)
+    walk.later(lambda: "the text", told.append)
+    walk.drain()
+    walk.finish()
+    assert cuts["max_seconds"] > 0 and told == ["the text"]

@@ -15,6 +15,9 @@ from .values import Values
 
 # The clock is read once per so many values.
 _CLOCK_EVERY: Final = 32
+# The messages of exceptions are made after the reading, and matter more than the last values.
+# (part of max_seconds)
+_FOR_MESSAGES: Final = 0.2
 # The approximate size of a value without its text. (bytes)
 _OVERHEAD: Final = 24
 
@@ -47,7 +50,7 @@ class Walk(Values):
         """Notes the first bound that the capture has reached."""
         if self._stop:
             return
-        if monotonic() > self.deadline:
+        if monotonic() > self.deadline - self.options.max_seconds * _FOR_MESSAGES:
             self._stop = "max_seconds"
         elif self.bytes > self.max_bytes:
             self._stop = "max_bytes"
