@@ -106,14 +106,15 @@ ENDS: Final = tuple(
         r"(?:\]\]>)?</(?:pre|code|textarea|failure|error|skipped|system-(?:out|err)|testcase)>",
         r"(?:(?:START|END|REPORT) RequestId|XRAY TraceId): ",  # Lambda
         r"(?:FAILED|ERROR|PASSED|SKIPPED) \S+\.py::|\d+ (?:failed|passed|errors?)\b.* in [\d.]+s",
-        r"(?:Raised during|Request information):|Ran \d+ tests? in |\S{1,300}\.py:\d+: [A-Z]\w+\s*$",
+        r"Ran \d+ tests? in |\S{1,300}\.py:\d+: [A-Z]\w+\s*$",
+        r"(?:Raised during|Request information):",  # Django
         # Shells, runners and what they say of a program that ended.
         r"(?:\S{1,100} exited|command terminated|Process (?:finished|exited)) with (?:exit )?code",
         r"(?:\S{1,100} ){1,8}?exit(?:ed)?(?: with)?(?: exit)?(?: code| status)? -?\d{1,3}\.?\s*$",
         r"\S{1,100}: exit \d{1,3} \(|nox > |ninja: |Running after_script|\[end of output\]",
         # What Python itself writes.
         r"\S{1,300}:\d{1,9}: \w*Warning: |(?:Task|Future) exception was never retrieved",
-        r"Exception in (?:thread|callback) |Exception ignored |Task was destroyed but it is pending",
+        r"Exception (?:in thread|in callback|ignored) |Task was destroyed but it is pending",
         r"At line:\d+ char:\d+|    at .{1,300}:\d+:\d+\)?$",  # PowerShell, JavaScript
         r"#\+end_|\[/\w+\]|\{(?:code|noformat)\}|\\end\{|-{4}\s*$",  # markup
         r"The command '.*' returned a non-zero code|fatal: \[\S+\]: |Script done",

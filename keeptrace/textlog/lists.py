@@ -1,4 +1,4 @@
-"""Lists of lines in JSON: the lines of a traceback, or a log's lines with times, as Loki has them."""
+"""Lists of lines in JSON: the lines of a traceback, or Loki's lines of a log, with times."""
 
 from __future__ import annotations
 

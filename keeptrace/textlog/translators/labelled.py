@@ -1,4 +1,4 @@
-"""Stacks behind a label, with the exception in the line before: of Azure Functions, of Dask's workers.
+"""Stacks behind a label, with the exception in the line before: Azure Functions, Dask's workers.
 
 The stack is read as Dagster's.
 """
