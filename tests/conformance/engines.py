@@ -74,6 +74,7 @@ class Engine:
     one_process: bool = False  # no worker process that could die
     single: bool = False  # a process can have one at a time
     survives: bool = False  # a worker's death costs one task, not the pool
+    lasts: bool = True  # takes more than one task; otherwise each task gets an engine of its own
     costly: tuple[
         str, ...
     ] = ()  # start methods with which each failure costs new workers: without the marker, one case for each column
@@ -553,9 +554,7 @@ ENGINES = [
     ),
     Engine("KeepTraceThreadPoolExecutor", _threads, in_process=True, one_process=True),
     Engine("KeepTraceInterpreterPoolExecutor", _interpreters, python=(3, 14), one_process=True),
-    Engine(
-        "KeepTraceProcess", _process, METHODS, survives=True, costly=METHODS[1:], limits=_PROCESS
-    ),
+    Engine("KeepTraceProcess", _process, METHODS, lasts=False, costly=METHODS[1:], limits=_PROCESS),
     Engine("KeepTraceLokyExecutor", _loky, needs=("loky",)),
     Engine("get_reusable_executor", _reusable, needs=("loky",), single=True),
     Engine('joblib backend "keeptrace"', _joblib, needs=("joblib",), costly=("",), limits=_JOBLIB),
@@ -605,6 +604,7 @@ ENGINES = [
         _mpire,
         ("fork", "dill"),
         costly=("fork", "dill"),
+        lasts=False,
         needs=("mpire",),
         limits={**_DECORATED, **_MPIRE},
     ),

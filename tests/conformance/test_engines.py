@@ -95,12 +95,12 @@ class Conformance:
         try:
             opened = pools.get()
             case.check(arrived(run(opened, case), engine.in_process))
+            if not engine.lasts:
+                return
             if case.ends and not engine.survives:
                 pools.close()
                 return
-            assert opened.call(double, 21) == Returned(
-                None if engine.name == "KeepTraceProcess" else 42
-            )
+            assert opened.call(double, 21) == Returned(42)
         except BaseException:
             pools.close()  # the next case gets a new one
             raise
