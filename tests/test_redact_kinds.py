@@ -18,7 +18,8 @@ from keeptrace.redact.spans import GUESS, STRONG, WEAK
 # What a name is -> the grade, and names.
 GRADES: dict[str, tuple[int, str]] = {
     "a password of an owner, joined": (STRONG, "dbpass adminpass SUDOPASS requirepass trustStorePass"),
-    "a pass of somebody else": (GUESS, "forward_pass boarding_pass RABBITMQ_DEFAULT_PASS"),
+    "a word between owner and pass": (STRONG, "RABBITMQ_DEFAULT_PASS db_old_pass"),
+    "a pass of somebody else": (0, "forward_pass boarding_pass default_pass"),
     "a word with pass at its end": (0, "bypass compass trespass highpass has_dbpass"),
     "a service behind the name": (STRONG, "password_db api_key_openai PASSPHRASE_KUCOIN"),
     "another word behind the name": (0, "password_db_id token_user_name secret_garden"),
@@ -26,7 +27,7 @@ GRADES: dict[str, tuple[int, str]] = {
     "a qualifier behind a foreign word": (STRONG, "senha_banco wachtwoord_db kennwort_alt пароль_бд"),
     "a field with a foreign word": (0, "senha_field_id passwort_label haslo_len"),
     "a foreign key": (STRONG, "chiave_privata claveAcceso cle_api llave_secreta kata_sandi mat_khau"),
-    "a foreign word with another meaning": (WEAK, "parola jeton secreto"),
+    "a foreign word with another meaning": (WEAK, "parola jeton sandi"),
     "a key of object storage": (GUESS, "storage_key azure_storage_key"),
 }  # fmt: skip
 
@@ -126,6 +127,9 @@ KEPT: dict[str, tuple[str, ...]] = {
     ),
     "lines of two words": ("password   VARCHAR(128)", "token  float64", "secret    noun7", "db_password  object"),
     "a verdict on a user": ("wrong password for bob77: InvalidCredentials", "search for token: found"),
+    "a code of something else": ("user code: ignore", "security code: path"),
+    "a catalogue of translations": ('msgid "password"\nmsgstr "passord"\n\nmsgid "last login"\n',),
+    "two names of classes": ("['SecretToken', 'SecretTokenInfo']", '("AccessToken", "AccessTokenInfo")'),
     "an option and its verb": ("option --api-key requires argument API_KEY2",),
     "a type of a column": ("| `password` | `VARCHAR(128)` |",),
 }  # fmt: skip
@@ -245,6 +249,9 @@ LINES: dict[str, bool] = {
     "setattr(x, 'password', 'swordfish9')": True,
     "getattr(x, 'password', 'swordfish9')": False,
     "password = 'abc' + 'swordfish'": True,
+    "password = '-'.join(['swordfish'])": False,
+    "user_pass = '%s:%s' % ('swordfish', 'x')": False,
+    "['AccessToken', 'SwordFish', 'swordfish']": False,
     "colour = 'abc' + 'swordfish'": False,
     "private_key = bytes.fromhex('swordfish')": True,
     "password: str = Field('swordfish')": True,

@@ -13,6 +13,8 @@ from typing import Final
 from . import words
 from .spans import MARK, STRONG, WEAK
 
+# Fewer signs are a separator: "-", ": ". (characters)
+_MOST_SIGNS: Final = 2
 # Longer texts are data, not a key. (characters)
 _MOST_OPAQUE: Final = 4_096
 # Shorter texts occur by chance. (characters)
@@ -87,6 +89,8 @@ def is_placeholder(text: str) -> bool:
     """Whether a text under a secret name tells nothing."""
     bare = text.strip().lower()
     if not bare or bare in words.PLACEHOLDERS or MARK in text:
+        return True
+    if len(bare) <= _MOST_SIGNS and not any(map(str.isalnum, bare)):
         return True
     return len(bare) > 2 and bare[0] in "*x.-_•?#" and bare.strip(bare[0]) == ""
 

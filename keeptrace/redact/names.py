@@ -24,9 +24,6 @@ _MOST_WORDS: Final = 3  # of the table
 
 # Words for secrets only behind certain words.
 _NEEDS_OWNER: Final = {"pass": words.PASS_OF, "session": frozenset[str]()}
-# Their grades behind other words: `training_session`, `forward_pass`, `RABBITMQ_DEFAULT_PASS`.
-_WITHOUT_OWNER: Final = {"pass": GUESS, "session": 0}
-
 # Spark and Hadoop: behind this there are the name and the host of an account.
 _ACCOUNT_KEY: Final = "fs.azure.account.key."
 
@@ -105,7 +102,7 @@ def _grade_of_words(parts: list[str], name: str) -> int:
     if last in ("token", "tokens", "tok"):
         return _grade_of_token(last, before, name)
     if last in _NEEDS_OWNER:
-        return _grade_of_owner(last, before)
+        return _grade_of_owner(parts)
     found = _grade_in_table(parts)
     if found:
         return found
@@ -114,10 +111,12 @@ def _grade_of_words(parts: list[str], name: str) -> int:
     return _grade_of_ending(last)
 
 
-def _grade_of_owner(last: str, before: str) -> int:
-    if before in _NEEDS_OWNER[last]:
+def _grade_of_owner(parts: list[str]) -> int:
+    """The grade of a word that needs an owner: db_pass, RABBITMQ_DEFAULT_PASS."""
+    owners = [word for word in parts[:-1] if word not in words.STILL]
+    if owners and owners[-1] in _NEEDS_OWNER[parts[-1]]:
         return STRONG
-    return _WITHOUT_OWNER[last]
+    return 0
 
 
 def _grade_in_table(parts: list[str]) -> int:

@@ -53,8 +53,20 @@ def is_secret_pair(
         return False
     if rules.hides(plain_name):
         return True
+    if how == LISTED and _is_camel(plain_name) and _is_camel(value):
+        return False  # two names of classes: "AccessToken", "AccessTokenInfo"
     judge = _JUDGES[how]
     return judge(_Pair(found, plain_name.lower(), value, is_quoted, in_source))
+
+
+def _is_camel(text: str) -> bool:
+    """Whether a text is the name of a class, of several words."""
+    return _camel().fullmatch(text) is not None
+
+
+@cache
+def _camel() -> re.Pattern[str]:
+    return re.compile(r"(?:[A-Z]+[a-z]+){2,12}[A-Z]{0,6}")
 
 
 def is_exempt(name: str, value: str) -> bool:
@@ -98,7 +110,9 @@ def _is_secret_item(pair: _Pair) -> bool:
     if pair.grade == STRONG:
         is_tag = len(value) < _LEAST_ITEM  # of a part of speech: ("secret", "NN1")
         return looks.is_unusual(value) and not (grade(value) or is_tag)
-    if pair.grade == WEAK and looks.is_hidden_under(WEAK, value):
+    if pair.grade == GUESS:
+        return looks.is_random(value)
+    if looks.is_hidden_under(WEAK, value):
         return True
     return looks.is_opaque(value) or "=" in value
 

@@ -128,7 +128,7 @@ class _PairScan:
         name = match[1]
         if how == ASSIGNED:
             name = self._record.name_of(name, self._at) or name
-        if name.lower() not in words.LAST_WORDS or self._before(match) != " ":
+        if not self._is_last_word(name, how) or self._before(match) != " ":
             return name
         start = match.start()
         before = _made("word_before").search(self._text, max(0, start - _MOST_WORD), start)
@@ -140,6 +140,13 @@ class _PairScan:
         if self._rules.grade(joined) > self._rules.grade(name):
             return joined
         return name
+
+    def _is_last_word(self, name: str, how: str) -> bool:
+        """Whether the word before belongs to a name; in "user code: ignore" no code follows."""
+        low = name.lower()
+        if low == "code" and how != FOLLOWED:
+            return self._text[self._at : self._at + 1].isdigit()
+        return low in words.LAST_WORDS
 
     def _enters(self, name: str) -> bool:
         """Whether the value's type stood before the value, and is passed. Begins the record that a
@@ -312,10 +319,19 @@ class _PairScan:
             return _made("element").match(text, at)
         if how == ASSIGNED:
             if match[0].endswith("\n"):
-                return _made("rest").match(text, at)  # the part of a multipart body
+                return self._part_of_form(match, at)
             if _is_header(name) and at >= self._headers_seen:
                 return self._header_value(at)
         return _made("bare").match(text, at)
+
+    def _part_of_form(self, match: re.Match[str], at: int) -> re.Match[str] | None:
+        """The part of a multipart body behind name="x"; a catalogue of gettext has empty lines,
+        too.
+        """
+        start = match.start()
+        if not self._text[max(0, start - 10) : start].rstrip("\\\"'").endswith("name="):
+            return None
+        return _made("rest").match(self._text, at)
 
     def _is_in_address(self, match: re.Match[str]) -> bool:
         """Whether a placeholder stands for the password of a URL: ftp://bob:<password>@host."""

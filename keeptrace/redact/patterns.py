@@ -215,7 +215,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         (".login(", "auth(", "access_token(", "mysqldb.connect(", "pymysql.connect("),
         r"(?:\.login|\b(?:HTTP)?(?:Basic|Digest|Ntlm)Auth|\b(?:MySQLdb|pymysql)\.connect\("
         r"\s{0,40}[\"'][^\"'\n]{1,100}[\"'],|\bset_access_token)"
-        r"\(?\s{0,40}[\"'][^\"'\n]{1,200}[\"']\s{0,4},\s{0,40}[\"']([^\"'\n]{4,200})[\"']",
+        r"\(?\s{0,40}[\"'][^\"'\n]{1,200}[\"']\s{0,4},\s{0,40}"
+        r"[\"'](?!(?:pass|passwd|password|pwd|secret)[\"'])([^\"'\n]{4,200})[\"']",
     ),
     Pattern(
         "password of a call",

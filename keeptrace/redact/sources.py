@@ -20,6 +20,9 @@ from .spans import STRONG, WEAK, Span, merged
 # The code in front of a literal to search for its name. (characters)
 _BEFORE: Final = 160
 
+# Behind a separator: password = "-".join(words)
+_JOINS: Final = ".join("
+
 _SOURCES: Final = {
     "literal": r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)'''
     r"""|\'\'\'(?:[^'\\]|\\.|'(?!''))*+(?:\'\'\'|\Z)"""
@@ -116,7 +119,7 @@ class _SourceScan:
         inside = body[size : len(body) - tail]
         name, how = self._name_of(start)
         self._last, self._last_start, self._last_end = inside, start, end
-        if self._is_secret(name, how, inside):
+        if self._is_secret(name, how, inside, end):
             self.spans.append((start + size, end - tail, self._grade))
         else:
             self._add_within(start + size, inside)
@@ -174,8 +177,9 @@ class _SourceScan:
         before = self._text[max(0, self._last_start - _BEFORE) : self._last_start]
         return _made("looked_up").search(before) is not None
 
-    def _is_secret(self, name: str, how: str, inside: str) -> bool:
-        if not inside:
+    def _is_secret(self, name: str, how: str, inside: str, end: int) -> bool:
+        """end: where the literal ends."""
+        if not inside or self._text.startswith(_JOINS, end):
             return False
         is_judged = self._grade and not inside.startswith("{") and not self._is_in_table()
         if is_judged and self._is_secret_literal(how, name, inside):
@@ -242,7 +246,13 @@ class _SourceScan:
 
 
 def _is_prompt(inside: str) -> bool:
-    """Whether a literal is a message: password = getpass("Enter the password: ")."""
+    """Whether a literal is a message, or a format: password = getpass("Enter the password: "),
+    user_pass = "%s:%s".
+    """
+    if "%" in inside or "{" in inside:
+        plain = _made("formats").sub("", inside)
+        if not (looks.has_letter(plain) or looks.has_digit(plain)):
+            return True
     return " " in inside.strip() and inside.rstrip()[-1:] in ":?." and not looks.has_digit(inside)
 
 

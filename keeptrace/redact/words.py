@@ -52,7 +52,7 @@ _STRONG: Final = """
 # And a data source's name or address has its password within, which is found by itself.
 _WEAK: Final = """
     token auth authorization cookie cookies csrf xsrf jwt jwts bearer sid oauth authheader pass
-    tok tkn authtok parola sandi secreto jeton
+    tok tkn authtok parola sandi jeton
     dsn connectionstring connectionstr connstring connstr databaseurl databaseuri dburl dburi
     brokerurl
 """
@@ -60,7 +60,7 @@ _WEAK: Final = """
 _GUESS: Final = """
     tokens signature signatures sig pat nonce salt hmac secretid pin keymaterial session
     sessionids
-    storagekey kek dek skey xprv geheim segredo clientassertion samlassertion samlresponse
+    storagekey kek dek skey xprv clientassertion samlassertion samlresponse
 """
 NAMES: Final[dict[str, int]] = {
     **dict.fromkeys(_STRONG.split(), STRONG),
@@ -308,7 +308,7 @@ STEMS: Final = (
     lozinka salasana losenord geslo parool slaptazod fjalekalim kata_sandi katasandi kata_laluan
     katalaluan zaporka sandi parol jeton tkn private_pem private-pem privatepem mat_khau matkhau
     contrasenia chiave llave cle_ cleapi clepriv cleacc clesecr
-    schluessel zugangsdaten geheim segredo assertion samlresp kek dek xprv
+    schluessel zugangsdaten geheimnis assertion samlresp kek dek xprv
     adgangskode jelszo sifre api_sign api-sign apisign access_sign access-sign accesssign
     honeycomb
     card ccnum cc_num cc-num pan= pan: pan" pan' pass pwd pw psw psk pword senha contrasena
