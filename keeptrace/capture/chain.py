@@ -120,7 +120,7 @@ class Chain:
         """The exceptions in an exception's arguments and attributes."""
         values: Iterable[object] = args_of(exc)
         namespace = dict_of(exc)
-        if namespace:
+        if dict.__len__(namespace):  # the class of the dict may be the program's
             values = (*values, *dict.values(namespace))
         if id(type(exc)) not in BUILTIN_TYPES:
             facts = self._facts_of(exc, self.records[self._index[id(exc)]])
