@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from joblib_workers import without_numpy
+from joblib_workers import lean_workers
 from own_loky import own_loky
 
 import keeptrace.concurrent
@@ -233,7 +233,7 @@ def _of_joblib(backend: str, traced: Callable[[Any], Any], **more: Any) -> Opene
 def _joblib(method: str, options: Options | None) -> Iterator[Opened]:
     import keeptrace.concurrent.joblib  # noqa: F401  # it registers the backend
 
-    with without_numpy():
+    with lean_workers():
         yield _of_joblib("keeptrace", lambda function: function, trace=options)
 
 
@@ -446,7 +446,7 @@ def _stock_loky(method: str, options: Options | None) -> Iterator[Opened]:
 
 @contextmanager
 def _stock_joblib(method: str, options: Options | None) -> Iterator[Opened]:
-    with without_numpy():
+    with lean_workers():
         yield _of_joblib(method, decorated(options))
 
 
