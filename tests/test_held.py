@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import held_tasks as tasks
+import hostile
 import pytest
 
 import keeptrace
@@ -17,6 +19,7 @@ from keeptrace.format.reading import decode
 from keeptrace.format.writing import fingerprint_of
 from keeptrace.render.model import make_view
 from keeptrace.render.plain_text import traceback_text
+from keeptrace.render.values import ShownValues
 
 Ways = Callable[..., Any]
 
@@ -108,3 +111,55 @@ def test_the_header_and_the_fingerprint_of_a_dump() -> None:
     assert dumped.header["message"] == "part 1"
     reports = [capture(raised(tasks.all_fail, parts), Options()) for parts in ([1], [1, 2])]
     assert fingerprint_of(reports[0]) == fingerprint_of(reports[1])
+
+
+def forged(count: int, args: list[Any]) -> dict[str, Any]:
+    """A report of so many exceptions, whose arguments are one tuple of these."""
+    report = hostile.fresh()
+    report["values"].append(["tuple", len(args), args])
+    ref = [len(report["values"]) - 1]
+    record = {**report["exceptions"][0], "args": ref, "traceback": []}
+    report["exceptions"] = [dict(record) for _ in range(count)]
+    return report
+
+
+def peak_of(report: dict[str, Any]) -> int:
+    """The bytes that a view of a report takes meanwhile."""
+    tracemalloc.start()
+    try:
+        make_view(report)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_view_keeps_few_long_messages() -> None:
+    """A forged report may show one long text in each message: no view holds them all whole."""
+    report = forged(400, ["x" * 100_000, 1])
+    assert peak_of(report) < 20_000_000
+
+
+def test_a_view_looks_through_few_attributes() -> None:
+    """A forged report may have one long list in each attribute: no view reads the list each time."""
+    report = forged(1, [])
+    report["values"].append(["list", 2_000, [1] * 2_000])
+    shared = [len(report["values"]) - 1]
+    record = report["exceptions"][0]
+    record["attributes"] = {f"name{number}": shared for number in range(2_000)}
+    assert peak_of(report) < 20_000_000
+
+
+def test_an_exception_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One exception may be each of many arguments: its repr is made once."""
+    asked = []
+    text = ShownValues.text
+    monkeypatch.setattr(ShownValues, "text", lambda *given: asked.append(0) or text(*given))
+    report = forged(2, ["yyyy"] * 200)
+    first, _ = report["exceptions"]
+    report["values"].append(["exception", 1])
+    inner = [len(report["values"]) - 1]
+    report["values"].append(["tuple", 50, [inner] * 50])
+    first["args"] = [len(report["values"]) - 1]
+    message = make_view(report).root.message
+    assert message.count("ValueError('yyyy', ") == 50
+    assert len(asked) < 400

@@ -347,6 +347,34 @@ def test_live_objects(shop: Path, repro_in: Callable[..., Done], tmp_path: Path)
     assert os.listdir(tmp_path).count("live.keeptrace") == 1
 
 
+def test_live_objects_of_a_held_exception(repro_in: Callable[..., Done], tmp_path: Path) -> None:
+    """With --live the frame may be of an exception in an attribute of the dumped one."""
+    (tmp_path / "parts.py").write_text(
+        textwrap.dedent(
+            """
+            import keeptrace
+            def one(part, waiting):
+                raise ValueError(f"part {part}")
+            def both():
+                failed = RuntimeError("both failed")
+                failed.errors = []
+                for part in (1, 2):
+                    try: one(part, map(len, []))
+                    except ValueError as exc: failed.errors.append(exc)
+                raise failed
+            if __name__ == "__main__":
+                try: both()
+                except RuntimeError as exc: keeptrace.dump(exc, "parts.keeptrace")
+            """
+        )
+    )
+    subprocess.run([sys.executable, "parts.py"], cwd=tmp_path, check=True, timeout=60)
+    view = make_view(decode((tmp_path / "parts.keeptrace").read_bytes()).report)
+    frame = view.exceptions[2].frames[-1]
+    done = repro_in(tmp_path, "parts.keeptrace", "--frame", frame.number, "-o", "-", "--live")
+    assert frame.name == "one" and ", live=True).errors[1].__traceback__" in done.out, done.err
+
+
 def test_a_frame_by_its_number(
     dumps: dict[str, Path], repro_in: Callable[..., Done], tmp_path: Path
 ) -> None:

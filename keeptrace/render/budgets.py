@@ -18,6 +18,8 @@ MAX_MESSAGE: Final = 100_000
 MAX_SHORT: Final = 200
 # (notes of all exceptions)
 MAX_NOTES: Final = 20_000
+# Arguments and attributes are looked through for exceptions. (values, in all exceptions)
+MAX_LOOKED_THROUGH: Final = 500_000
 # Parsing a million of generated code takes up to five seconds; a hand-written module has ten
 # thousands. (words and signs of local sources, parsed to compare with the frames)
 MAX_PARSED: Final = 1_000_000

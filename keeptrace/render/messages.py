@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..core import nodes as schema
 from ..core.report import Ref, Report
 from ..core.texts import counted, shorten
 from ..restore.fields import put_field
+from .budgets import MAX_MESSAGE, MAX_MESSAGES, MAX_SHORT, Budget
 from .values import PrintsAs, ShownValues
 
 # Fields of a SyntaxError with the place of the error, and their types.
@@ -30,23 +30,31 @@ _LEVELS: Final = 20
 
 
 class MessageTexts:
-    """The messages of a report's exceptions, each made once."""
+    """The messages of a report's exceptions."""
 
     def __init__(self, report: Report, values: ShownValues) -> None:
         self._report = report
         self._values = values
-        self._made: dict[int, str] = {}
-        # The exceptions among an exception's arguments mostly have higher numbers.
-        for index in reversed(range(len(report["exceptions"]))):
-            self.of(index)
+        self._room = Budget(MAX_MESSAGES)  # for the messages of exceptions among arguments
+        self._printed: dict[int, _Printed] = {}  # by the index of such an exception
+        # Such an exception mostly has a higher number than the exception with the arguments.
+        for index in sorted(self._among_arguments(), reverse=True):
+            self._as_argument(index, _LEVELS)
 
-    def of(self, index: int, levels: int = _LEVELS) -> str:
+    def of(self, index: int) -> str:
         """str() of an exception."""
-        if index not in self._made:
-            self._made[index] = "..."  # for an exception among its own arguments
-            record = self._report["exceptions"][index]
-            self._made[index] = self._make(record, levels)
-        return self._made[index]
+        return self._make(self._report["exceptions"][index], _LEVELS)
+
+    def _among_arguments(self) -> set[int]:
+        """The indexes of the exceptions that are arguments of an exception without a message."""
+        found = set()
+        for record in self._report["exceptions"]:
+            if "str" not in record:
+                for child in self._values.children(record["args"]):
+                    index = self._values.exception_at(child.ref)
+                    if index is not None:
+                        found.add(index)
+        return found
 
     def _make(self, record: Mapping[str, Any], levels: int) -> str:
         told = record.get("str")
@@ -68,22 +76,41 @@ class MessageTexts:
 
     def _argument(self, ref: Ref, levels: int) -> Any:
         """An argument of an exception, or an object that prints as the argument."""
-        values = self._values
-        if type(ref) is not list:
-            return values.built(ref)
-        node = values.node(ref)
-        if schema.kind_of(node) != "exception":
-            return values.built(ref)
+        index = self._values.exception_at(ref)
+        if index is None:
+            return self._values.built(ref)
+        return self._as_argument(index, levels)
+
+    def _as_argument(self, index: int, levels: int) -> PrintsAs:
+        """What prints as an exception among arguments, made once."""
+        found = self._printed.get(index)
+        if found is not None:
+            return found
         if not levels:
             return PrintsAs("...")
-        index = schema.exception_of(node)
         record = self._report["exceptions"][index]
+        found = _Printed(self._repr_of(record), "...")  # "..." if it is its own argument
+        self._printed[index] = found
+        message = self._make(record, levels - 1)
+        most = MAX_SHORT
+        if self._room.take(len(message)):
+            most = MAX_MESSAGE
+        found.message = shorten(message, most)
+        return found
+
+    def _repr_of(self, record: Mapping[str, Any]) -> str:
+        """The repr of an exception, within the bound."""
         _, qualname, _ = self._report["types"][record["type"]]
         _, _, name = qualname.rpartition(".")
-        children = values.children(record["args"])[:_MAX_ARGUMENT]
-        args = ", ".join([values.text(child.ref, _MAX_ARGUMENT) for child in children])
-        text = shorten(f"{name}({args})", _MAX_ARGUMENT)
-        return _Printed(text, self.of(index, levels - 1))
+        args: list[str] = []
+        size = 0
+        for child in self._values.children(record["args"]):
+            if size > _MAX_ARGUMENT:
+                break
+            args.append(self._values.text(child.ref, _MAX_ARGUMENT))
+            size += len(args[-1])
+        text = ", ".join(args)
+        return shorten(f"{name}({text})", _MAX_ARGUMENT)
 
 
 class _Printed(PrintsAs):
@@ -91,10 +118,10 @@ class _Printed(PrintsAs):
 
     def __init__(self, text: str, message: str) -> None:
         super().__init__(text)
-        self._message = message
+        self.message = message
 
     def __str__(self) -> str:
-        return self._message
+        return self.message
 
 
 def _message_by_class(

@@ -14,16 +14,23 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..core.errors import DumpError
-from ..core.nodes import exception_of, is_hidden, kind_of, what_of
+from ..core.nodes import is_hidden, what_of
 from ..core.report import Ref, Report
 from ..core.texts import printable, shorten
 from ..format.checking import check
 from ..snapshots.groups import SNAPSHOT
-from .budgets import MAX_MESSAGE, MAX_MESSAGES, MAX_NOTES, MAX_SHORT, Budget
+from .budgets import (
+    MAX_LOOKED_THROUGH,
+    MAX_MESSAGE,
+    MAX_MESSAGES,
+    MAX_NOTES,
+    MAX_SHORT,
+    Budget,
+)
 from .frames import ShownFrame, Variables
 from .messages import MessageTexts, syntax_error_line
 from .sources import Sources
@@ -69,6 +76,7 @@ class _ReportReader:
         self._frames_read = 0
         self._messages = Budget(MAX_MESSAGES)
         self._notes_left = Budget(MAX_NOTES)
+        self._looked_through = Budget(MAX_LOOKED_THROUGH)
         self._tables: dict[int, Variables] = {}  # by id; tracebacks share frames
 
     def view(self) -> View:
@@ -81,8 +89,9 @@ class _ReportReader:
         _mark_threads(exceptions)
         _link(exceptions)
         for exception, record in zip(exceptions, report["exceptions"]):
-            held = [index for index in self._held(record) if index and exceptions[index].of < 0]
-            exception.links += [("held", index) for index in held]
+            for index in dict.fromkeys(self._held(record)):
+                if index and exceptions[index].of < 0:
+                    exception.links.append(("held", index))
         _link(exceptions)
         cuts = {}
         for reason, number in report["cuts"].items():
@@ -129,14 +138,18 @@ class _ReportReader:
                 details.append((printable(name), check(ref)))
         return details
 
-    def _held(self, record: Mapping[str, Any]) -> Iterable[int]:
+    def _held(self, record: Mapping[str, Any]) -> Iterator[int]:
         """The indexes of the exceptions in arguments and attributes, and in containers there."""
         values = self._values
         args = [child.ref for child in values.children(record["args"])]
-        refs = [*args, *record["attributes"].values()]
-        refs += [child.ref for ref in refs for child in values.children(ref)]
-        nodes = [values.node(ref) for ref in refs if type(ref) is list]
-        return dict.fromkeys(exception_of(node) for node in nodes if kind_of(node) == "exception")
+        for ref in (*args, *record["attributes"].values()):
+            inside = [child.ref for child in values.children(ref)]
+            if not self._looked_through.take(1 + len(inside)):
+                return
+            for each in (ref, *inside):
+                index = values.exception_at(each)
+                if index is not None:
+                    yield index
 
     def _notes(self, record: Mapping[str, Any]) -> list[str]:
         if "notes" not in record:

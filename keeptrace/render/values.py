@@ -57,6 +57,15 @@ class ShownValues(NodeTable):
             return self.value(ref).children
         return []
 
+    def exception_at(self, ref: Ref) -> int | None:
+        """The index of the exception at a ref; None for any other value."""
+        if type(ref) is not list:
+            return None
+        node = self.node(ref)
+        if schema.kind_of(node) != "exception":
+            return None
+        return schema.exception_of(node)
+
     def text(self, ref: Ref, most: int = 200) -> str:
         """A line of at most `most` characters."""
         writer = _LineWriter(self, most)

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+from ...core.errors import KeepTraceError
 from ...core.report import CodeRecord, Ref, Report
 from ...core.texts import one_line, shorten
+from ...render.data import access
 from ...render.view import ShownException, View
 from .program import Target, is_async, is_async_generator, is_generator, target_of
 from .values import Rebuilder, joined
@@ -71,6 +73,8 @@ def kept_alive():
     return entry.tb_frame.f_locals
 
 '''
+# An exception may be in a container among the arguments. (levels of parts)
+_LEVELS_HELD: Final = 3
 _STEPS: Final = {"cause": ".__cause__", "context": ".__context__", "suppressed": ".__context__"}
 
 
@@ -175,13 +179,29 @@ class _Writer:
         while exception.of >= 0:
             above = self._view.exceptions[exception.of]
             step = _STEPS.get(exception.relation)
-            if step is None:
+            if exception.relation == "held":
+                step = self._path_to_held(above, exception.index)
+            elif step is None:
                 children = [index for relation, index in above.links if relation == "child"]
                 at = children.index(exception.index)
                 step = f".exceptions[{at}]"
             steps.append(step)
             exception = above
         return "".join(reversed(steps))
+
+    def _path_to_held(self, holder: ShownException, index: int) -> str:
+        """From an exception to an exception in its arguments or attributes, as Python code."""
+        values = self._view.values
+        places = [(f".{name}", ref) for name, ref in holder.details]
+        for _ in range(_LEVELS_HELD):
+            deeper = []
+            for path, ref in places:
+                if values.exception_at(ref) == index:
+                    return path
+                for child in values.children(ref):
+                    deeper.append((path + access(values, child), child.ref))
+            places = deeper
+        raise KeepTraceError("the frame's exception is in no place that code can name: omit --live")
 
     # -- the call
 
