@@ -621,7 +621,7 @@ ADVERSARIAL = [
     "a", "password", "password=", "password ", "password='", 'token="\\"', "://a:", "://", "eyJ", "eyJhbGciOiJ.", "-----BEGIN PRIVATE KEY-----",
     "Bearer ", "bearer a", "Basic aaaa", "cookie: ", "--password ", "curl -u", "sk-", "\\", '"', "'''", "xoxb-", "authorization: token ",
     "expect {{{assword{{{", "expect (((\"password:\"", "fernet ", "a:5432:b:c:", "<a b", "<name>a", "<input value='a ", "ENV a ", "token ", "key ", "password: |\n a\n",
-    "password for a", "password {", "token=[a", "password: a = ", "**a**:", "`", "/reset/a", "%22token%22%3A%22",
+    "password for a", "password {", "token=[a", "password: a = ", "**a**:", "`", "password=Optional[", "/reset/a", "%22token%22%3A%22",
 ]  # fmt: skip
 
 

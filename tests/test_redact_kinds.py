@@ -92,6 +92,13 @@ HIDDEN: dict[str, tuple[str, ...]] = {
     "a value of a getter": (f'token=read_token("‹{LONG}›")',),
 }  # fmt: skip
 KEPT: dict[str, tuple[str, ...]] = {
+    "a key of a mapping": (
+        'No such key "a1b2c3d4e5f60718" in bucket',
+        "no value for key 'a1b2c3d4e5f60718'",
+        f"document key: {HEX}",
+    ),
+    "a place in a command": ("userpass=%s:%s", "api_key=$API_KEY2"),
+    "a field of a form": ("passord_felt=abc1", "senha_campo=abc1"),
     "a word of a parser": (
         "unexpected token 'a1b2c3d4e5' at line 3",
         "no viable alternative at token 'a1b2c3d4e5'",

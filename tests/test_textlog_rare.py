@@ -210,3 +210,26 @@ def test_a_link_of_django_outside_of_a_traceback() -> None:
     assert list(parse_tracebacks(text)) == []
     ((_, exc, _),) = parse_tracebacks(NARROW + text)
     assert exc.__cause__ is None
+
+
+def test_the_title_of_a_test_behind_a_traceback() -> None:
+    """A worker's traceback in the output of a test ends where pytest names the next test."""
+    worker = 'Traceback (most recent call last):\n  File "w.py", line 1, in w\n    assert x\nAssertionError\n'
+    listing = (
+        "__________________ test_price __________________\n[gw0] linux -- Python 3.13.1 python\n\n"
+        "    def test_price():\n>       assert price() == 1\nE       assert 0 == 1\n\n"
+        "test_shop.py:9: AssertionError\n"
+    )
+    found = [exc for _, exc, _ in parse_tracebacks((worker + listing).splitlines())]
+    assert [str(exc) for exc in found] == ["", "assert 0 == 1"]
+    assert not hasattr(found[0], "__notes__")
+
+
+def test_a_place_in_a_comment_before_a_traceback() -> None:
+    """A place that a comment shows hides no traceback behind the comment."""
+    traceback_of_price = (
+        '    Traceback (most recent call last):\n      File "shop.py", line 7, in price\n'
+        "        return total / 0\n    ZeroDivisionError: division by zero\n"
+    )
+    comment = '    # File "other.py", line 9, in run\n  text = dedent("""\n'
+    assert 'File "shop.py", line 7, in price' in only(comment + traceback_of_price)

@@ -30,6 +30,8 @@ _FEWER_CHANGES: Final = 0.15
 _SHORT_PART: Final = 4
 _LONG_PART: Final = 20
 _LEAST_KEY: Final = 16
+# A longer text names no type, and a search in each of many would be slow. (characters)
+_LONGEST_TYPE: Final = 1_000
 # Of so many characters a digest or key has in hexadecimal at least. (characters)
 _LEAST_HEX: Final = 32
 
@@ -45,7 +47,8 @@ _SOURCES: Final = {
     r"|[\w-]+(?:/[\w.-]+)+\.[a-z][a-z0-9]{1,4}|.*[*?^$|\[\]{}].*|S-1-\d[\d-]*",
     "mixed": r"[a-z][A-Z]|[A-Z]{2}[a-z]|[^\w\s.,:;!?()'\"-]",
     # Placeholders of templates, shells and help texts.
-    "template": r"<[^<>]*>?|%[sr]|%\(\w+\)?s?|\$?\{[^{}]*\}?|\$\(.*|\$[A-Z_]+|[\[(]+|:\w+|\?",
+    "template": r"<[^<>]*>?|%[sr](?::%[sr])?|%\(\w+\)?s?|\$?\{[^{}]*\}?|\$\(.*"
+    r"|\$[A-Z_]+\d{0,2}|[\[(]+|:\w+|\?",
     "sql_type": r"(?i)[a-z]{3,20}(?: [a-z]{3,12})? ?\((?:\d{1,6}(?:, ?\d{1,3})?|max)?\)",
     # What follows the type in the definition of a column.
     "constraint": r"(?i)(?: (?:not null|null|unique|primary key|(?:default|collate) \S{1,30}))+",
@@ -102,6 +105,8 @@ def is_path(text: str) -> bool:
 
 def is_type(text: str) -> bool:
     """Whether a text names a type: of a column, of a data frame, of a schema."""
+    if len(text) > _LONGEST_TYPE:
+        return False
     bare = _made("constraint").sub("", text)
     return bare.lower() in words.TYPES or any(
         _made(kind).fullmatch(bare) for kind in ("sql_type", "numpy_type", "python_type")

@@ -16,7 +16,7 @@ from . import looks, rows, words
 from .numbers import bare, is_card_number
 from .pair_judges import ASSIGNED, FOLLOWED, GETTERS, OPTION, PROMPTED, is_secret_pair
 from .rules import Rules
-from .spans import MARK, STRONG, WEAK, Span
+from .spans import GUESS, MARK, STRONG, WEAK, Span
 
 # A shorter number under a quoted name counts words. (digits)
 _LEAST_DIGITS: Final = 6
@@ -137,8 +137,8 @@ class _PairScan:
         if before[1].lower() in words.PARSING:
             return before[1]  # names no secret
         joined = f"{before[1]}_{name}"
-        if self._rules.grade(joined) > self._rules.grade(name):
-            return joined
+        if self._rules.grade(joined) > max(GUESS, self._rules.grade(name)):
+            return joined  # in a sentence, "document key" is the key of a mapping
         return name
 
     def _is_last_word(self, name: str, how: str) -> bool:

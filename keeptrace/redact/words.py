@@ -112,6 +112,7 @@ FIELD_WORDS: Final = frozenset(
     """
     field id ids form label input name len length count type min max error errors url path file
     page view test policy regex hint
+    feld felt campo veld pole polje
     """.split()
 )
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from .grammar import HEAD, MOST_FOREIGN, MOST_PREFIX, STACK
+from .grammar import HEAD, MOST_FOREIGN, MOST_PREFIX, STACK, is_end
 from .margin import ToolMargin
 from .translators.dagster import START_OF_STACK, of_stack
 from .translators.faulthandler import Faulthandler
@@ -32,7 +32,7 @@ _Begin: TypeAlias = Callable[[str, Sequence[str]], Translator | None]
 class Format:
     """A tool: a hint in the first line of its tracebacks, the first line, and the translator."""
 
-    __slots__ = ("begin", "goes_on", "has_head", "hint", "start", "takes_first")
+    __slots__ = ("begin", "ends", "goes_on", "has_head", "hint", "start", "takes_first")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Format:
         has_head: bool = False,
         takes_first: bool = False,
         goes_on: bool = False,
+        ends: bool = False,
     ) -> None:
         self.hint: str = hint
         self.start: re.Pattern[str] = start  # searched for behind a margin
@@ -49,6 +50,7 @@ class Format:
         self.has_head: bool = has_head  # the first line stands for a header
         self.takes_first: bool = takes_first  # the first line says more
         self.goes_on: bool = goes_on  # the lines are parts of a traceback that has begun
+        self.ends: bool = ends  # the first line is a title, and may end a traceback of Python's
 
     def column(self, line: str) -> int:
         """Where the tool's traceback begins in its first line; -1 for any other line."""
@@ -79,7 +81,7 @@ FORMATS: Final = (
     Format('Stack:   File "', START_IN_AZURE, of_azure),
     Format('File "', Stackprinter.START, lambda line, _: Stackprinter(line)),
     Format(".py:", Pytest.START, lambda *_: Pytest(), takes_first=True),
-    Format("___ ", Pytest.START_OF_TEST, lambda *_: Pytest()),
+    Format("___ ", Pytest.START_OF_TEST, lambda *_: Pytest(), ends=True),
     Format("Fatal Python error: ", Faulthandler.START, lambda line, _: Faulthandler(line)),
     Format("Windows fatal exception: ", Faulthandler.START, lambda line, _: Faulthandler(line)),
     Format("Timeout (", Faulthandler.START, lambda line, _: Faulthandler(line)),
@@ -196,6 +198,8 @@ class Translation:
             return margin.put_back([HEAD])
         if form.takes_first:
             return margin.put_back(translator.feed(bare) or [])
+        if form.ends and is_reading:
+            return [line]
         return []
 
     def _margin_of(self, prefix: str, is_reading: bool) -> ToolMargin:
@@ -209,7 +213,7 @@ class Translation:
         """
         if form.goes_on or not is_reading:
             return form.goes_on == is_reading
-        if form.has_head:
+        if form.has_head or (form.ends and is_end(line)):
             return True
         return form is self._last and form.start.match(self._margin.without(line)) is not None
 

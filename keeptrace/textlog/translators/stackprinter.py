@@ -44,7 +44,8 @@ class Stackprinter:
         if place:
             self._place = place
             return []
-        if not line.strip() or line[:1].isspace():
+        is_within = not line.strip() or line[:1].isspace()
+        if is_within and HEAD not in line:  # a header is of Python's own traceback
             return []
         return None
 
