@@ -93,6 +93,12 @@ def test_more_than_the_bound() -> None:
     assert type(restored.errors[19]).__name__ == "NeedsCode"
 
 
+def test_each_exception_beyond_the_bound_counts_once() -> None:
+    """A group has its children among its arguments, too."""
+    group = ExceptionGroup("three", [ValueError(1), KeyError(2), OSError(3)])
+    assert capture(group, Options(max_exceptions=2))["cuts"] == {"max_exceptions": 2}
+
+
 def test_what_views_show() -> None:
     """The message of an exception that is the argument of another one, and the place of those in
     attributes. Python's own text of the traceback has none of them.

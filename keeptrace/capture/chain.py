@@ -81,6 +81,7 @@ class Chain:
         self._roots = roots  # indexes of the values that may become live
         self._types: dict[int, int] = {}
         self._facts: dict[int, ExceptionFacts] = {}  # by the id of an exception
+        self._left_out: set[int] = set()  # ids of exceptions beyond the bound
 
     def collect(self, exc: BaseException) -> None:
         """Numbers the exception, every exception linked to an exception with a number, and then the
@@ -111,10 +112,13 @@ class Chain:
                 self._number_within(other)
 
     def _number_within(self, exc: BaseException) -> None:
-        if len(self.order) >= min(self._options.max_exceptions, MAX_EXCEPTIONS):
-            self._values.cut("max_exceptions")
-        else:
+        if len(self.order) < min(self._options.max_exceptions, MAX_EXCEPTIONS):
             self._number(exc)
+        elif (
+            id(exc) not in self._left_out
+        ):  # a child of a group is among the group's arguments, too
+            self._left_out.add(id(exc))
+            self._values.cut("max_exceptions")
 
     def _held_by(self, exc: BaseException) -> list[BaseException]:
         """The exceptions in an exception's arguments and attributes."""
