@@ -13,6 +13,11 @@ class NeedsCode(Exception):
         self.code = code
 
 
+class Odd(Exception):
+    def __repr__(self) -> str:
+        return "an odd one"
+
+
 class Several(Exception):
     """As libraries collect failures."""
 

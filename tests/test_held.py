@@ -77,6 +77,24 @@ def test_an_exception_as_the_only_argument(arrived: Ways) -> None:
     assert str(exc) == "part 1" and functions(exc.args[0])[-1] == "one"
 
 
+@pytest.mark.parametrize(
+    "exc",
+    [
+        RuntimeError([ValueError("a"), tasks.Odd()]),
+        RuntimeError("failed", KeyError("k")),
+        KeyError(ValueError("v")),
+        RuntimeError({"first": tasks.Odd()}),
+    ],
+    ids=str,
+)
+def test_a_message_with_the_reprs_of_exceptions(exc: Exception) -> None:
+    """The header, views and the restored exception have the text that the exception had."""
+    data = keeptrace.dumps(exc)
+    dumped = decode(data)
+    message = make_view(dumped.report).root.message
+    assert dumped.header["message"] == message == str(keeptrace.loads(data)) == str(exc)
+
+
 def test_exceptions_that_hold_one_another(arrived: Ways) -> None:
     """Each is one object, wherever it is held."""
     exc = arrived(tasks.holds_itself)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import copy
 import pickle
 from typing import Any, ClassVar
@@ -46,6 +47,14 @@ class OfMeta(tasks.Sealed, metaclass=Meta):
     pass
 
 
+class Abstract(tasks.Sealed, metaclass=abc.ABCMeta):
+    pass
+
+
+class BelowAbstract(Abstract):
+    pass
+
+
 class OnlyDunder(Exception):
     """Refuses all attributes but the interpreter's."""
 
@@ -71,6 +80,14 @@ def test_a_class_that_takes_part_in_the_making_of_subclasses(cls: Any, rebuild: 
     assert isinstance(exc, cls) and exc.args == (3,) and exc.__cause__ is None
     assert exc.__reduce_ex__(2)[0] is type(exc) is cls
     assert Registering.known == []
+
+
+def test_a_subclass_leaves_the_cache_of_an_abstract_class() -> None:
+    """isinstance() with the class of the exception does not change the answers for its own class."""
+    cls = type(rebuild_overwritten(to_bytes(Abstract(3), Options())))
+    below = BelowAbstract(4)
+    assert cls is not Abstract and not isinstance(below, cls)
+    assert isinstance(below, Abstract) and issubclass(BelowAbstract, Abstract)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,7 +14,7 @@ from ..core.guard import Failed, run_each
 from ..core.nodes import extra_of, items_of, kind_of, put_extra
 from ..core.options import Options
 from ..core.raw import attribute_of, class_attribute, mro_of, namespace_of, qualname_of
-from ..core.report import ExceptionRecord, Node
+from ..core.report import ExceptionRecord, Node, Ref
 from ..restore.exactness import is_exact
 from .facts import ExceptionFacts, args_of, dict_of, notes_of, own_entries, state_of
 from .lazy import holds_lazy
@@ -68,7 +68,8 @@ class Messages:
         nodes = self._values.nodes
         told = facts.has_str
         fields = _fields_told(facts, record["fields"])
-        if not told and is_exact(nodes, [record["args"], *fields]):
+        is_made_again = not told and is_exact(nodes, [record["args"], *fields])
+        if is_made_again and not self._shows_repr_of_exception(record, facts):
             return
         if not told and self._plain_message(exc, facts, record):
             return
@@ -78,6 +79,27 @@ class Messages:
             self._run_message(exc, record, told)
         else:
             record["str"] = self._without_running(exc, facts)
+
+    def _shows_repr_of_exception(self, record: ExceptionRecord, facts: ExceptionFacts) -> bool:
+        """Whether the message has the repr of an exception, which may be of the program's class.
+
+        The message of an exception with a single exception as argument is that one's own message.
+        """
+        if facts.is_group:
+            return False
+        nodes = self._values.nodes
+        waiting = _parts_at(nodes, record["args"])
+        if len(waiting) == 1 and KeyError not in facts.mro:
+            waiting = _parts_at(nodes, waiting[0])
+        seen: set[int] = set()
+        while waiting:
+            ref = waiting.pop()
+            if type(ref) is list and ref[0] not in seen:
+                seen.add(ref[0])
+                if kind_of(nodes[ref[0]]) == "exception":
+                    return True
+                waiting += _parts_at(nodes, ref)
+        return False
 
     def _may_run(self, values: list[Any]) -> bool:
         """Whether code may run to format these values; capture/lazy.py explains the default."""
@@ -241,3 +263,10 @@ def cut_within(text: str, most: int) -> str:
         return text
     half = most // 2
     return f"{text[:half]}... ({len(text)} characters in all) ...{text[len(text) - half :]}"
+
+
+def _parts_at(nodes: list[Node], ref: Ref) -> list[Ref]:
+    """The elements, keys and values of the container at a ref; none of other values."""
+    if type(ref) is not list:
+        return []
+    return list(items_of(nodes[ref[0]]))

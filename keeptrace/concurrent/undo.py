@@ -17,6 +17,7 @@ attributes can be set:
 
 from __future__ import annotations
 
+import abc
 import sys
 import types
 from typing import Any, Final, SupportsIndex
@@ -92,6 +93,8 @@ def _unsealed(cls: type[BaseException]) -> type[BaseException]:
     }
     metaclass: Any = type(cls)
     made: type[BaseException] = type.__new__(metaclass, raw_name_of(cls), (_Quiet, cls), namespace)
+    if issubclass(metaclass, abc.ABCMeta):  # else isinstance() would spoil the cache of the class
+        abc._abc_init(made)  # type: ignore[attr-defined]  # of CPython
     return made
 
 
