@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import quopri
 import textwrap
+import time
 import traceback
 from typing import Any
 
@@ -233,3 +234,37 @@ def test_a_place_in_a_comment_before_a_traceback() -> None:
     )
     comment = '    # File "other.py", line 9, in run\n  text = dedent("""\n'
     assert 'File "shop.py", line 7, in price' in only(comment + traceback_of_price)
+
+
+def test_a_log_behind_a_mail() -> None:
+    """A line that is not encoded ends a mail, so an equals sign in a source stays."""
+    mail = "Content-Transfer-Encoding: quoted-printable\nSubject: a=b\n\nx =3D 1\nx = 1\n"
+    log = 'Traceback (most recent call last):\n  File "oven.py", line 7, in heat\n    heat(oven=42)\nValueError: x\n'
+    assert "    heat(oven=42)\n" in only(mail + log)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    ["expected </error> here", "no <failure> in the text", "<error> and </failure> are left"],
+)
+def test_tags_in_a_message(tags: str) -> None:
+    """The tags of a JUnit report, within the text of a message, are the message's own."""
+    log = f'Traceback (most recent call last):\n  File "a.py", line 7, in f\n    f()\nValueError: {tags}\n'
+    assert only(log).endswith(f"ValueError: {tags}\n")
+
+
+def test_a_line_with_a_colon_behind_lines_of_another_program() -> None:
+    """Behind a line of another program, a label before a colon is no exception's name."""
+    log = 'Traceback (most recent call last):\n  File "a.py", line 7, in f\n    f()\nServer stopped.\nRestarting: now\n'
+    assert "Restarting" not in only(log).splitlines()[-1]
+    assert only(log + "ValueError: x\n").endswith("ValueError: x\n")
+
+
+@pytest.mark.parametrize(
+    "piece", ['  File "a', "___ a ", 'Stack:   File "', "</error>", "<failure "]
+)
+def test_a_long_line_takes_linear_time(piece: str) -> None:
+    """A line that begins many tools' tracebacks takes no longer than its length allows."""
+    start = time.process_time()
+    assert not list(parse_tracebacks(piece * (200_000 // len(piece))))
+    assert time.process_time() - start < 8  # a search in each place takes 16

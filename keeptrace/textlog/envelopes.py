@@ -30,8 +30,10 @@ _TAGS: Final = re.compile(
 # Ray's, behind a line that several workers wrote.
 _REPEATED: Final = re.compile(r" \[repeated \d+x across cluster\](?: \(Ray deduplicates .*)?$")
 # Tags around the texts of a JUnit report. A failure stands under the title of pytest's tests.
+# In a message, text surrounds such tags.
 _JUNIT: Final = re.compile(
-    r"<(?P<opens>failure|error)\b[^<>]*(?<!/)>|(?:\]\]>)?</(?:failure|error|system-out|system-err)>"
+    r"(?:^\s*|(?<=>))<(?P<opens>failure|error)\b[^<>]*(?<!/)>"
+    r"|(?:\]\]>)?</(?:failure|error|system-out|system-err)>(?=\s*$|<)"
 )
 _BREAK: Final = re.compile(r"<br ?/?>")
 _ENTITIES: Final = (
@@ -93,6 +95,7 @@ class Mail:
 
     def __init__(self) -> None:
         self.is_open: bool = False
+        self._is_body = False  # the lines are behind the headers
         self._begin = ""  # of a line that goes on in the next one
 
     def feed(self, line: str) -> str | None:
@@ -100,9 +103,15 @@ class Mail:
         encoding = _ENCODING.match(line)
         if encoding is not None:
             self.is_open = encoding[1].lower() == "quoted-printable"
+            self._is_body = False
         if not self.is_open:
             return line
         line = line.rstrip("\r")
+        self._is_body = self._is_body or not line
+        if self._is_body and _UNENCODED.search(line):  # the mail has ended
+            self.is_open = False
+            line, self._begin = self._begin + line, ""
+            return line
         if line.endswith("=") and len(self._begin) < MOST_CHARACTERS:
             self._begin += line[:-1]
             return None
@@ -112,6 +121,7 @@ class Mail:
 
 
 _ENCODING: Final = re.compile(r"Content-Transfer-Encoding: ([\w-]+)\s*$", re.IGNORECASE)
+_UNENCODED: Final = re.compile("=(?![0-9A-F]{2}|$)")
 _MAIL_ENDS: Final = re.compile(r"--[=\w]|From \S+@")
 
 

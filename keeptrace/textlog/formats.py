@@ -32,7 +32,16 @@ _Begin: TypeAlias = Callable[[str, Sequence[str]], Translator | None]
 class Format:
     """A tool: a hint in the first line of its tracebacks, the first line, and the translator."""
 
-    __slots__ = ("begin", "ends", "goes_on", "has_head", "hint", "start", "takes_first")
+    __slots__ = (
+        "_behind_margin",
+        "begin",
+        "ends",
+        "goes_on",
+        "has_head",
+        "hint",
+        "start",
+        "takes_first",
+    )
 
     def __init__(
         self,
@@ -45,7 +54,11 @@ class Format:
         ends: bool = False,
     ) -> None:
         self.hint: str = hint
-        self.start: re.Pattern[str] = start  # searched for behind a margin
+        self.start: re.Pattern[str] = start
+        # A search would try each place of a long line.
+        self._behind_margin: re.Pattern[str] = re.compile(
+            rf"(?P<margin>.{{0,{MOST_PREFIX}}}?)(?:{start.pattern})"
+        )
         self.begin: _Begin = begin
         self.has_head: bool = has_head  # the first line stands for a header
         self.takes_first: bool = takes_first  # the first line says more
@@ -56,10 +69,10 @@ class Format:
         """Where the tool's traceback begins in its first line; -1 for any other line."""
         if self.hint not in line:
             return -1
-        found = self.start.search(line)
-        if found is None or found.start() > MOST_PREFIX:
+        found = self._behind_margin.match(line)
+        if found is None:
             return -1
-        return found.start()
+        return found.end("margin")
 
 
 # Hint in a line -> the tool. The hints are searched in this order.

@@ -140,7 +140,7 @@ class Stepper:
         if self._unwrapper.is_by_words and _ends_source(match) and exception.latest_source:
             exception.latest_source[-1] += f" {text}"
             return Verdict.TAKEN
-        if match is not None:
+        if match is not None and (not self._strays or is_error_like(match)):
             self._take_last_line(match)
             return Verdict.TAKEN
         if self._take_told(text):
