@@ -49,6 +49,10 @@ def test_such_a_name_hides_in_values_and_in_texts(name: str, tmp_path: Any) -> N
 LONG: Final = "k9Zq7tRw3Xv8Lm2Pb5"
 HEX: Final = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 HIDDEN: dict[str, tuple[str, ...]] = {
+    "a phrase without quotes": (
+        "mnemonic: ‹witch collapse practice feed shame open despair creek road again ice least›",
+        "SEED_PHRASE=‹witch collapse practice feed shame open despair creek road again ice least›\n",
+    ),
     "a type before the value": (
         'let api_key: &str = "‹swordfish›";',
         'const apiKey: string = "‹swordfish›";',

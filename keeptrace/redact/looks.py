@@ -48,7 +48,7 @@ _SOURCES: Final = {
     "mixed": r"[a-z][A-Z]|[A-Z]{2}[a-z]|[^\w\s.,:;!?()'\"-]",
     # Placeholders of templates, shells and help texts.
     "template": r"<[^<>]*>?|%[sr](?::%[sr])?|%\(\w+\)?s?|\$?\{[^{}]*\}?|\$\(.*"
-    r"|\$[A-Z_]+\d{0,2}|[\[(]+|:\w+|\?",
+    r"|\$[A-Z_]+|\$[A-Z]+(?:_[A-Z]+)+\d{0,2}|[\[(]+|:\w+|\?",
     "sql_type": r"(?i)[a-z]{3,20}(?: [a-z]{3,12})? ?\((?:\d{1,6}(?:, ?\d{1,3})?|max)?\)",
     # What follows the type in the definition of a column.
     "constraint": r"(?i)(?: (?:not null|null|unique|primary key|(?:default|collate) \S{1,30}))+",

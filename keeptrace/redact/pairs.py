@@ -46,7 +46,10 @@ _SOURCES: Final = {
     "key": r"(?=[\w+/=.-]{16})[A-Za-z_+/=.-]{0,60}[0-9]",
     "word_before": r"([A-Za-z]{2,20}+)[ ]\Z",
     # A literal block of YAML: its lines are indented alike.
-    "block": r"[|>][+-]?[ \t]*\r?\n([ \t]{1,40}+)(\S[^\n]{0,2000}+(?:\n\1[^\n]{1,2000}+){0,100}+)",
+    "block": r"[|>][+-]?[ \t]*\r?\n([ \t]{1,40}+)"
+    r"(?P<value>\S[^\n]{0,2000}+(?:\n\1[^\n]{1,2000}+){0,100}+)",
+    # Words from the list of BIP 39, without quotes.
+    "phrase": r"(?P<value>[a-z]{3,8}(?:[ ][a-z]{3,8}){11,23})(?![\w-])",
     "double": r'(?:[^"\\]|\\.)*+(?=")',
     "getter": rf"(?<![\w.]){GETTERS}\Z",
     "long_word": r"[ \t][\w+/.-]{16}",
@@ -293,23 +296,26 @@ class _PairScan:
         return -1
 
     def _bare_value(self, match: re.Match[str], name: str, how: str) -> tuple[int, int] | None:
-        block = self._block()
-        if block is not None:
-            return block
+        whole = self._lines_or_words(name)
+        if whole is not None:
+            return whole
         found = self._match_bare(match, name, how)
         if found is None:
             return None
         value = found[0].rstrip(".:!? ")
         return found.start(), found.start() + len(value)
 
-    def _block(self) -> tuple[int, int] | None:
-        """The lines of a literal block of YAML."""
-        if self._text[self._at : self._at + 1] not in ("|", ">"):
+    def _lines_or_words(self, name: str) -> tuple[int, int] | None:
+        """The lines of a literal block of YAML, or the words of a wallet's seed."""
+        kind = ""
+        if self._text.startswith(("|", ">"), self._at):
+            kind = "block"
+        elif name.lower().endswith(words.OF_PHRASES):
+            kind = "phrase"
+        found = kind and _made(kind).match(self._text, self._at)
+        if not found:
             return None
-        found = _made("block").match(self._text, self._at)
-        if found is None:
-            return None
-        return found.span(2)
+        return found.span("value")
 
     def _match_bare(self, match: re.Match[str], name: str, how: str) -> re.Match[str] | None:
         text, at = self._text, self._at

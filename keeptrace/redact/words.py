@@ -334,6 +334,8 @@ WRAPPERS: Final = (
 CODES: Final = frozenset(
     "otp totp hotp pincode cvv cvc cvv2 mfacode otpcode verificationcode securitycode".split()
 )
+# Endings of the names of a wallet's seed, which may be many words.
+OF_PHRASES: Final = ("mnemonic", "phrase", "words", "seed")
 CHECK_CODES: Final = frozenset(("cvv", "cvc", "cvv2"))
 # Names of a payment card's number, and what stands beside it in a card's record.
 CARD_NUMBERS: Final = frozenset(
