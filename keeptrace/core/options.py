@@ -168,7 +168,7 @@ class Options:
     max_bytes: bytes a report, about.
     max_seconds: seconds a capture. Frames may take half of the bytes and half of the seconds; a few
         frames of each exception are kept in any case.
-    max_exceptions: exceptions a report (chains, groups).
+    max_exceptions: exceptions a report (chains, groups, arguments, attributes).
     max_live_bytes: bytes of the exception's own args and attributes that a pool keeps live.
     run_reprs: whether `__repr__` and `__str__` of the program's classes run. None (the default): no
         code with effects outside of the object. Generated and plain reprs (reprs that format stored
