@@ -268,3 +268,10 @@ def test_a_long_line_takes_linear_time(piece: str) -> None:
     start = time.process_time()
     assert not list(parse_tracebacks(piece * (200_000 // len(piece))))
     assert time.process_time() - start < 8  # a search in each place takes 16
+
+
+def test_boxes_in_boxes_have_a_bound() -> None:
+    """Of rich's boxes, as many are read within each other as groups within groups."""
+    log = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\nExceptionGroup: x (1 sub-exception)\n'
+    boxes = "".join("│ " * depth + "╭── Sub-exception #1 ──────╮\n" for depth in range(1_000))
+    assert "ExceptionGroup: x" in only(log + boxes)

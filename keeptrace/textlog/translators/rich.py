@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from ..grammar import is_record
+from ..grammar import MOST_LEVELS, is_record
 from .lines import place_line, source_lines
 
 # A longer text is no path. (characters)
@@ -98,6 +98,7 @@ class RichGroup:
     """A box for each exception of a group, with boxes of tracebacks in it; translated to bars."""
 
     START: Final = re.compile(r"[╭┌+][─-]+ Sub-exception #(?P<number>\d{1,9}) [─-]+[╮┐+]\s*$")
+    _TOO_DEEP: Final = re.compile(rf"(?:[{_SIDES}].){{{MOST_LEVELS}}}")
     _BARS: Final = re.compile(r"\+-|  [|+]")
     _RULE: Final = "-" * 16
 
@@ -110,6 +111,8 @@ class RichGroup:
         begins = self.START.match(line)
         if begins is not None:
             return self._begin(begins["number"])
+        if self._TOO_DEEP.match(line):
+            return None
         if line[:1] in _SIDES and line:
             text = line[2:].rstrip().rstrip(_SIDES).rstrip()
             return self._nested(self._now.feed(text, True))
