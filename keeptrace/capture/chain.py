@@ -114,9 +114,9 @@ class Chain:
     def _number_within(self, exc: BaseException) -> None:
         if len(self.order) < min(self._options.max_exceptions, MAX_EXCEPTIONS):
             self._number(exc)
-        elif (
-            id(exc) not in self._left_out
-        ):  # a child of a group is among the group's arguments, too
+            return
+        # The cut is counted once: a child of a group is among the arguments of the group, too.
+        if id(exc) not in self._left_out:
             self._left_out.add(id(exc))
             self._values.cut("max_exceptions")
 
