@@ -275,3 +275,11 @@ def test_boxes_in_boxes_have_a_bound() -> None:
     log = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\nExceptionGroup: x (1 sub-exception)\n'
     boxes = "".join("│ " * depth + "╭── Sub-exception #1 ──────╮\n" for depth in range(1_000))
     assert "ExceptionGroup: x" in only(log + boxes)
+
+
+def test_lines_of_a_screen_without_an_end() -> None:
+    """Of lines that all fill a narrow screen, not all are joined into one."""
+    broken = 'Traceback (most recent call last):\n  File "' + "a" * 32 + '\naaaa", line 1, in f\n'
+    start = time.process_time()
+    list(parse_tracebacks(broken + ("x" * 40 + "\n") * 200_000))
+    assert time.process_time() - start < 8  # one line of all takes 25

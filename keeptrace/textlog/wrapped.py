@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .grammar import FILE_LINE, HEAD, LINKS
+from .grammar import FILE_LINE, HEAD, LINKS, MOST_CHARACTERS
 
 _MOST_PARTS: Final = 6  # of one line; a screen is not so narrow
 # No other sentence begins with so much of a link. (characters)
@@ -71,7 +71,7 @@ class Unwrapper:
 
     def _rest(self, whole: str, width: int) -> list[str]:
         """The line is whole, unless this part fills the screen, too."""
-        if width == self._width:
+        if width == self._width and len(whole) < MOST_CHARACTERS:
             self._begin = whole
             return []
         self._parts.clear()
