@@ -8,7 +8,8 @@ holds a lazy object, at most two attributes away.
 An object is lazy if reading the object runs code unlike the code of Python's own classes: the class
 defines `__getattr__`, or has descriptors of a library's own kind (columns and relations of all
 object-relational mappers; none has a name like `__signature__`), or computes its elements and has
-no `__str__`. Objects with an iterator alone (a response of requests) are not lazy, nor are Mappings.
+no `__str__`. Objects with an iterator alone (a response of requests) are not lazy, nor are
+Mappings.
 """
 
 from __future__ import annotations

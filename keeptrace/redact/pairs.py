@@ -9,12 +9,12 @@ gaps are bounded, and unbounded parts are possessive.
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Final
 
 from . import looks, rows, words
 from .numbers import bare, is_card_number
-from .pair_judges import ASSIGNED, FOLLOWED, GETTERS, OPTION, PROMPTED, is_secret_pair
+from .pair_judges import ASSIGNED, FOLLOWED, OPTION, PROMPTED, is_secret_pair
+from .pair_patterns import pattern
 from .rules import Rules
 from .spans import GUESS, MARK, STRONG, WEAK, Span
 
@@ -24,56 +24,14 @@ _LEAST_DIGITS: Final = 6
 _MOST_WORD: Final = 24
 # The user's name in a URL, with its marks (characters)
 _MOST_USER: Final = 64
-
-_SOURCES: Final = {
-    "pair": r"""(?x) (?<![\w-])(-{0,2}+\w[\w.-]{1,80}+)
-        (?: (?P<A> (?: \\{0,3}["'`] | \*\* )?+ \]?+ [ \t]{0,60}+
-                   (?: => | [!=]?=?=(?!>) | :=? | %3[dD] ) (?:\*\*)?+ \s{0,8}+
-                   (?: [\[(]\s{0,4}+ )?+ (?: [A-Za-z_][\w.]{0,40}+\((?=[bBuU]?["']) )?+
-            | \\{0,3}["'][ ]{1,4}(?=\{)
-            | \\{0,3}["']\s{1,4}(?:value|content)=
-            | \\{0,3}["'][ ]{0,4}(?:\r?\n[\w-]{1,40}:[^\r\n]{0,120}){0,3}\r?\n\r?\n
-            | > )
-          | (?P<B> \\{0,3}["']\s{0,4},\s{0,4}(?=[bBuU]?\\{0,3}["']) )
-          | (?P<C> [ ]{1,4}(?:is|was|(?:provided|given|supplied|specified):)[ ]{1,4}
-            | [ ]{1,4}(?=["']) )
-          | (?P<E> [ ]{1,4}for[ ](?:key[ ])?["']?[^\s"':]{1,80}["']?:[ ]{1,4} )
-          | (?P<D> [ \t]{1,8}+(?![-<\[]) ) )""",
-    "quote": r"[bBuUrR]{0,2}+(\\{0,3}+[\"'`])",
-    # A type between a name and its value: api_key: &str = "x"
-    "typed": r"&?(?:'\w{1,20} )?[A-Za-z_][\w.]{0,40}+(?:[\[<][\w\[\]<>|, .]{0,80}[\]>])?\??"
-    r"(?: \| None)?\s{1,4}=\s{0,4}(?=[bBuUrR]{0,2}[\"'])",
-    "key": r"(?=[\w+/=.-]{16})[A-Za-z_+/=.-]{0,60}[0-9]",
-    "word_before": r"([A-Za-z]{2,20}+)[ ]\Z",
-    # A literal block of YAML: its lines are indented alike.
-    "block": r"[|>][+-]?[ \t]*\r?\n([ \t]{1,40}+)"
-    r"(?P<value>\S[^\n]{0,2000}+(?:\n\1[^\n]{1,2000}+){0,100}+)",
-    # Words from the list of BIP 39, without quotes.
-    "phrase": r"(?P<value>[a-z]{3,8}(?:[ ][a-z]{3,8}){11,23})(?![\w-])",
-    "double": r'(?:[^"\\]|\\.)*+(?=")',
-    "getter": rf"(?<![\w.]){GETTERS}\Z",
-    "long_word": r"[ \t][\w+/.-]{16}",
-    "tick": r"[^`\s]{1,500}+(?=`)",
-    "single": r"(?:[^'\\]|\\.)*+(?=')",
-    "bare": r"""[^\s"'`,;&)\]}]++""",
-    "element": r"[^<\n]{1,2000}",
-    "user": r"://[^\s/:@]{1,60}:\Z",
-    "line": r"""[^\r\n"'\\]{1,1000}""",
-    "rest": r"[^\r\n]{1,1000}",
-    "next_item": r"\\{0,3}[\"']\s{0,4},\s{0,4}[bBuU]?(\\{0,3}[\"'])",
-}
-
+# The beginning of a bare value says whether the value is punctuation alone. (characters)
+_MOST_SEEN: Final = 1000
 
 _QUOTES: Final = ("'", '"')
 # What stands behind the characters of a class in a regular expression: token=[a-z0-9]+
 _QUANTIFIED: Final = ("]+", "]*", "]{", "]?")
 # How the text within a quote is read.
 _BODIES: Final = {'"': "double", "'": "single", "`": "tick"}
-
-
-@cache
-def _made(name: str) -> re.Pattern[str]:
-    return re.compile(_SOURCES[name], re.DOTALL)
 
 
 def spans(text: str, in_source: bool, rules: Rules) -> list[Span]:
@@ -97,9 +55,9 @@ class _PairScan:
 
     def run(self) -> None:
         self._read_rows()
-        find_pair = _made("pair").search
-        match_key = _made("key").match  # "the token a1b2… has expired"
-        has_keys = _made("long_word").search(self._text) is not None
+        find_pair = pattern("pair").search
+        match_key = pattern("key").match  # "the token a1b2… has expired"
+        has_keys = pattern("long_word").search(self._text) is not None
         while (match := find_pair(self._text, self._at)) is not None:
             self._at = match.end()
             how = _how(match)
@@ -113,7 +71,7 @@ class _PairScan:
             self._read_value(match, name, how)
 
     def _read_value(self, match: re.Match[str], name: str, how: str) -> None:
-        match_quote = _made("quote").match
+        match_quote = pattern("quote").match
         quote = match_quote(self._text, self._at)
         if quote is None and how == ASSIGNED and self._enters(name):
             quote = match_quote(self._text, self._at)
@@ -134,7 +92,7 @@ class _PairScan:
         if not self._is_last_word(name, how) or self._before(match) != " ":
             return name
         start = match.start()
-        before = _made("word_before").search(self._text, max(0, start - _MOST_WORD), start)
+        before = pattern("word_before").search(self._text, max(0, start - _MOST_WORD), start)
         if before is None:
             return name
         if before[1].lower() in words.PARSING:
@@ -159,7 +117,7 @@ class _PairScan:
             if self._rules.grade(name) == STRONG:
                 self._record.open(name, self._at + 1)
             return False
-        typed = _made("typed").match(self._text, self._at)
+        typed = pattern("typed").match(self._text, self._at)
         if typed is None:
             return False
         self._at = typed.end()
@@ -244,7 +202,7 @@ class _PairScan:
             return False
         if not is_quoted:
             return self._is_plain(match, name, value)
-        if match[0].endswith("(") and _made("getter").search(match[0]) is not None:
+        if match[0].endswith("(") and pattern("getter").search(match[0]) is not None:
             return not looks.is_opaque(value)  # password=get_secret("db/prod1")
         return False
 
@@ -253,7 +211,8 @@ class _PairScan:
         joint = match[0].removeprefix(match[1])
         if joint[:1] in _QUOTES and value.isdigit() and len(value) < _LEAST_DIGITS:
             return name.lower() not in words.CODES  # {"password": 1712} counts a word
-        if not (looks.has_letter(value) or looks.has_digit(value)):
+        beginning = value[:_MOST_SEEN]
+        if not (looks.has_letter(beginning) or looks.has_digit(beginning)):
             return True
         if joint.endswith("["):
             return self._text.startswith(_QUANTIFIED, match.end() + len(value))
@@ -278,7 +237,7 @@ class _PairScan:
         if quote[1] == "`":
             return None  # of a shell: `cat file`
         # The quote is never closed: the value ends with the line.
-        line = _made("line").match(self._text, start)
+        line = pattern("line").match(self._text, start)
         if line is not None:
             return start, line.end()
         return None
@@ -290,7 +249,7 @@ class _PairScan:
     def _end_of_quoted(self, quote: str, start: int) -> int:
         if len(quote) > 1:
             return self._text.find(quote, start)
-        body = _made(_BODIES[quote]).match(self._text, start)
+        body = pattern(_BODIES[quote]).match(self._text, start)
         if body is not None:
             return body.end()
         return -1
@@ -312,7 +271,7 @@ class _PairScan:
             kind = "block"
         elif name.lower().endswith(words.OF_PHRASES):
             kind = "phrase"
-        found = kind and _made(kind).match(self._text, self._at)
+        found = kind and pattern(kind).match(self._text, self._at)
         if not found:
             return None
         return found.span("value")
@@ -322,13 +281,13 @@ class _PairScan:
         if text[at - 1] == ">" and text[at - 2 : at] != "=>":
             if self._before(match) != "<" or self._is_in_address(match):
                 return None
-            return _made("element").match(text, at)
+            return pattern("element").match(text, at)
         if how == ASSIGNED:
             if match[0].endswith("\n"):
                 return self._part_of_form(match, at)
             if _is_header(name) and at >= self._headers_seen:
                 return self._header_value(at)
-        return _made("bare").match(text, at)
+        return pattern("bare").match(text, at)
 
     def _part_of_form(self, match: re.Match[str], at: int) -> re.Match[str] | None:
         """The part of a multipart body behind name="x"; a catalogue of gettext has empty lines,
@@ -337,17 +296,17 @@ class _PairScan:
         start = match.start()
         if not self._text[max(0, start - 10) : start].rstrip("\\\"'").endswith("name="):
             return None
-        return _made("rest").match(self._text, at)
+        return pattern("rest").match(self._text, at)
 
     def _is_in_address(self, match: re.Match[str]) -> bool:
         """Whether a placeholder stands for the password of a URL: ftp://bob:<password>@host."""
         if not self._text.startswith("@", self._at):
             return False
         before = self._text[: match.start(1) - 1]
-        return _made("user").search(before, len(before) - _MOST_USER) is not None
+        return pattern("user").search(before, len(before) - _MOST_USER) is not None
 
     def _header_value(self, at: int) -> re.Match[str] | None:
-        line = _made("line").match(self._text, at)
+        line = pattern("line").match(self._text, at)
         if line is None:
             self._headers_seen = at
             return None
@@ -356,12 +315,12 @@ class _PairScan:
         parts = unmarked.replace(";", " ").replace("=", " ").split()
         if any(map(looks.is_unusual, parts)):
             return line
-        return _made("bare").match(self._text, at)
+        return pattern("bare").match(self._text, at)
 
     def _rest_of_list(self, found: int) -> None:
         """All of a list is under the name: auth=("bob", "x")."""
         while True:
-            item = _made("next_item").match(self._text, self._at)
+            item = pattern("next_item").match(self._text, self._at)
             if item is None or len(item[1]) > 1:
                 return
             start = item.end()
