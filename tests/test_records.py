@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,15 @@ def test_an_end_leaves_nothing(what: str, tmp_path: Path) -> None:
     assert not (tmp_path / "dumps").exists()
 
 
+@pytest.fixture
+def hangups_end() -> Iterator[None]:
+    """Programs end of SIGHUP, also if the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups_end")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_an_order_to_end_is_no_death(name: str, tmp_path: Path) -> None:
     """A process that is told to end, ends of the signal as ever, and no record says that it died."""
