@@ -186,6 +186,17 @@ def test_an_order_to_end_is_no_death(name: str, tmp_path: Path) -> None:
     assert deaths(tmp_path) == []
 
 
+def test_an_order_as_the_record_begins(tmp_path: Path) -> None:
+    """A forked worker that is told to end while it makes its record is not taken for a killed one."""
+    what = (
+        "from keeptrace.core import fault_file; take = fault_file.take;"
+        " order = lambda: os.kill(os.getpid(), signal.SIGTERM);"
+        " fault_file.take = lambda *given, **named: (order(), take(*given, **named)); fork('')"
+    )
+    assert run(tmp_path, what) == 0
+    assert deaths(tmp_path) == []
+
+
 def test_an_order_while_it_is_handled(tmp_path: Path) -> None:
     """A program's own handler of SIGTERM gets the signal alone."""
     what = "signal.signal(signal.SIGTERM, lambda *a: sys.exit(5)); die('SIGTERM'); time.sleep(60)"

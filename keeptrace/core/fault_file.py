@@ -11,7 +11,8 @@ import faulthandler
 import functools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 # Signals that order a process to end. The stack in the file shows that the process did not crash.
@@ -55,6 +56,23 @@ def take(file: int, question: int | None, *, takes_over: bool) -> None:
         # Reading the frames of other, running threads from C is not safe.
         faulthandler.register(question, file, all_threads=False)
         _ours.question = question
+
+
+@contextmanager
+def orders_wait() -> Iterator[None]:
+    """In the block, orders to end wait: for a file that take() gets only at the end of the block.
+
+    A pool may end its workers in the millisecond after their start.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    orders = [getattr(signal, name) for name in ORDERS]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, orders)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def is_elsewhere() -> bool:
