@@ -26,8 +26,16 @@ from .undo import is_sealed
 # Engines, and the module traceback on their behalf, read these of an exception; a class's own code
 # may raise instead.
 _READ_BY_ENGINES: Final = (
-    *("__getattribute__", "__getattr__", "__bool__", "__len__", "__class__", "__notes__"),
-    *("__cause__", "__context__", "__suppress_context__", "__traceback__"),
+    "__getattribute__",
+    "__getattr__",
+    "__bool__",
+    "__len__",
+    "__class__",
+    "__notes__",
+    "__cause__",
+    "__context__",
+    "__suppress_context__",
+    "__traceback__",
 )
 # And these of a class, from its metaclass.
 _READ_OF_CLASSES: Final = ("__getattribute__", "__qualname__")

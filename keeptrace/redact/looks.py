@@ -29,6 +29,7 @@ _FEWER_CHANGES: Final = 0.15
 # Between signs, shorter parts mean nothing, and longer parts are no words. (characters)
 _SHORT_PART: Final = 4
 _LONG_PART: Final = 20
+# A key has a stretch without signs of this length. (characters)
 _LEAST_KEY: Final = 16
 # A longer text names no type, and a search in each of many would be slow. (characters)
 _LONGEST_TYPE: Final = 1_000

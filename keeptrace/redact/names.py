@@ -157,7 +157,9 @@ def _grade_of_token(last: str, before: str, name: str) -> int:
 
 def _grade_of_key(parts: list[str], before: str) -> int:
     if parts[-1] == "keys":  # of several kinds, also public: signing_keys, session_keys
-        return GUESS * (words.NAMES.get(f"{before}key") == STRONG)
+        if words.NAMES.get(f"{before}key") == STRONG:
+            return GUESS
+        return 0
     if before in vendors() or "".join(parts[:-1]) in vendors():
         return STRONG
     if before in words.OTHER_KEYS:

@@ -23,6 +23,10 @@ OPTION: Final = "D"  # --password x
 PROMPTED: Final = "E"  # password for bob: x
 FOLLOWED: Final = "F"  # the token x
 
+# A phrase of words for a seed is longer. (characters)
+_LEAST_PHRASE: Final = 20
+# Shorter items behind a name are tags. (characters)
+_LEAST_ITEM: Final = 4
 
 # A function that finds a value by the name in its argument: os.getenv("X"), get_secret("x").
 GETTERS: Final = (
@@ -84,10 +88,6 @@ def is_exempt(name: str, value: str) -> bool:
     return value[:1] in ("/", "~", ".") and looks.is_path(value)
 
 
-# A phrase of words for a seed is longer. (characters)
-_LEAST_PHRASE: Final = 20
-
-
 def _is_secret_option(pair: _Pair) -> bool:
     if pair.grade < WEAK or pair.value.startswith("-"):
         return False
@@ -96,10 +96,6 @@ def _is_secret_option(pair: _Pair) -> bool:
     if pair.value in words.METAVARS or pair.value in words.VERBS:
         return False
     return pair.grade == STRONG or len(pair.value) >= 4
-
-
-# Shorter items behind a name are tags. (characters)
-_LEAST_ITEM: Final = 4
 
 
 def _is_secret_item(pair: _Pair) -> bool:

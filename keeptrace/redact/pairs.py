@@ -22,7 +22,7 @@ from .spans import GUESS, MARK, STRONG, WEAK, Span
 _LEAST_DIGITS: Final = 6
 # A word before a name. (characters)
 _MOST_WORD: Final = 24
-# The user's name in a URL, with its marks (characters)
+# The user's name in a URL, with its marks. (characters)
 _MOST_USER: Final = 64
 # The beginning of a bare value says whether the value is punctuation alone. (characters)
 _MOST_SEEN: Final = 1000
@@ -154,13 +154,12 @@ class _PairScan:
     def _settings(self) -> None:
         for name, (start, end) in rows.settings(self._text):
             value = self._text[start:end]
-            is_likely = self._rules.grade(name) == STRONG and looks.is_unusual(value)
-            if is_likely and looks.has_digit(value):
-                is_secret = is_secret_pair(
-                    self._rules, ASSIGNED, name, value, False, self._in_source
-                )
-                if is_secret:
-                    self.spans.append((start, end, STRONG))
+            if self._rules.grade(name) != STRONG:
+                continue
+            if not (looks.is_unusual(value) and looks.has_digit(value)):
+                continue
+            if is_secret_pair(self._rules, ASSIGNED, name, value, False, self._in_source):
+                self.spans.append((start, end, STRONG))
 
     def _judge(
         self, match: re.Match[str], name: str, how: str, where: tuple[int, int], is_quoted: bool
@@ -216,7 +215,7 @@ class _PairScan:
             return True
         if joint.endswith("["):
             return self._text.startswith(_QUANTIFIED, match.end() + len(value))
-        if joint == ":" == self._before(match):
+        if joint == ":" and self._before(match) == ":":
             return True  # arn:aws:secretsmanager:eu:1:secret:name
         return name == "pass" and ":" in joint and not looks.is_opaque(value)  # "pass: test_a1"
 

@@ -224,8 +224,10 @@ class Translation:
         """Whether the tool's lines may stand here. Within a traceback, lines without a header of
         their own may as well be lines of Python's.
         """
-        if form.goes_on or not is_reading:
-            return form.goes_on == is_reading
+        if form.goes_on:
+            return is_reading
+        if not is_reading:
+            return True
         if form.has_head or (form.ends and is_end(line)):
             return True
         return form is self._last and form.start.match(self._margin.without(line)) is not None

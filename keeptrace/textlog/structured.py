@@ -212,9 +212,8 @@ _SERVICES: Final = (
     _Service("frames", "class", "filename", "lineno", "method", owner="exception"),  # Rollbar
     _Service("stacktrace", "errorClass", "file", "lineNumber", "method", "", True),  # Bugsnag
     _Service("stacktrace", "type", "filename", "lineno", "function", "", True),  # Elastic APM
-    _Service(
-        "parsedStack", "typeName", "fileName", "line", "method", "", True
-    ),  # Application Insights
+    # Application Insights
+    _Service("parsedStack", "typeName", "fileName", "line", "method", "", True),
 )
 
 
